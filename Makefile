@@ -1,0 +1,53 @@
+# Every target builds .venv from the lock by itself: a new machine needs Python 3.11 or later and make, nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format coverage bench lock wheel clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "oddaemon needs Python 3.11 or later; say which: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python has no venv module: apt install python3-venv"; exit 1; }
+	@echo "Setting up .venv from requirements.lock ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+venv: $(READY) ## .venv from the lock
+
+demo: $(READY) ## one night of 25 simulated offices, with a crash in the middle, checked to the cent
+	@$(BIN)/oddaemon demo
+
+test: $(READY) ## every test, on all cores
+	$(BIN)/python -m pytest -n auto
+
+lint: $(READY) ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: $(READY) ## branch coverage of the core, held at 100 %
+	$(BIN)/coverage run -m pytest -q tests/core tests/properties
+	$(BIN)/coverage report
+
+bench: $(READY) ## the figures of the README, as a table
+	$(BIN)/python -m tests.bench
+
+lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements.lock
+
+wheel: $(READY) ## dist/oddaemon-*.whl
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+clean: ## forget .venv and all caches
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

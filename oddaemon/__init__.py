@@ -1,0 +1,3 @@
+"""Watches many Open Dental offices and publishes their aged balances, true to the cent."""
+
+__version__ = "0.1.0"

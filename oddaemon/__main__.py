@@ -1,0 +1,6 @@
+"""python -m oddaemon."""
+
+from oddaemon.cli import main
+
+if __name__ == "__main__":
+    main()
