@@ -1,0 +1,213 @@
+"""The values that every room of the house speaks in.
+
+Money is integer cents, instants are aware UTC datetimes, an aging date is the office's own calendar day.
+Nothing here may read a clock, draw a number or know how a value is stored or sent.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, tzinfo
+from enum import StrEnum
+from typing import NamedTuple
+
+MONEY_COLUMNS = ("est_balance", "bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "ins_est", "bal_total")
+
+
+class Include(StrEnum):
+    """Which guarantors belong to a snapshot."""
+
+    ALL = "all"
+    """Any of the seven money columns differs from zero: debts and credits."""
+    DEBTS = "debts"
+    """The vendor's documented filter: any of the seven is above zero."""
+
+
+class Reader(StrEnum):
+    """How an office's balances are read."""
+
+    AUTO = "auto"
+    """`statement` until the office's server shows that it wants `pages`."""
+    STATEMENT = "statement"
+    """The whole office packed into the rows of one statement."""
+    PAGES = "pages"
+    """Key-set pages, framed by a control query before and after."""
+
+
+class Condition(StrEnum):
+    """How an office stands, as users see it."""
+
+    FRESH = "fresh"
+    WAITING = "waiting"
+    AGING = "aging"
+    PULLING = "pulling"
+    LATE = "late"
+    UNREACHABLE = "unreachable"
+    BLOCKED = "blocked"
+    SUSPECT = "suspect"
+    PAUSED = "paused"
+
+
+class Owner(StrEnum):
+    """Who has to act, or whose fault a failure is."""
+
+    US = "us"
+    OFFICE = "office"
+    VENDOR = "vendor"
+
+
+class Balance(NamedTuple):
+    """One guarantor's row of table `patient`. A tuple because whole offices of them are compared and written at once."""
+
+    pat_num: int
+    clinic_num: int
+    est_balance: int
+    bal_0_30: int
+    bal_31_60: int
+    bal_61_90: int
+    bal_over_90: int
+    ins_est: int
+    bal_total: int
+
+
+class ControlTotals(NamedTuple):
+    """What a set of balances must add up to: a count, seven sums in cents, and a checksum.
+
+    The sums show a lost or doubled row; the checksum (the sum of the CRC-32 of each row's text) shows two errors
+    that cancel each other.
+    """
+
+    guarantors: int
+    est_balance: int
+    bal_0_30: int
+    bal_31_60: int
+    bal_61_90: int
+    bal_over_90: int
+    ins_est: int
+    bal_total: int
+    checksum: int
+
+
+class Control(NamedTuple):
+    """One answer of the office about itself: totals, aging and clocks, all of the same instant."""
+
+    totals: ControlTotals
+    date_last_aging: str
+    aging_begin: str
+    office_now: datetime
+    """Naive, in the office server's zone."""
+    utc_now: datetime
+    """Naive, the office server's idea of UTC."""
+    pat_num_min: int
+    pat_num_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One customer key's database, and what its owner wants read from it."""
+
+    id: str
+    name: str
+    zone: tzinfo | None = None
+    """None: the office's clock is measured instead."""
+    clinics: tuple[int, ...] = ()
+    """Empty: every clinic, ClinicNum 0 and hidden ones included."""
+    include: Include = Include.ALL
+    reader: Reader = Reader.AUTO
+    fresh_by: time | None = time(7, 0)
+    """Office-local; None: never late."""
+    enabled: bool = True
+    page_rows: int = 100
+    """The API's cap on rows of one answer: 100 through headquarters, 1000 on the office's own network."""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """When to ask again, all in seconds. The defaults ask an idle office about fifty times a day."""
+
+    probe_seconds: float = 60.0
+    """Between two probes while aging is due or running."""
+    late_probe_seconds: float = 300.0
+    """The same once the night's run has missed its hour."""
+    idle_probe_seconds: float = 1800.0
+    """While nothing is due: notices runs by hand and trouble before the night."""
+    blocked_probe_seconds: float = 1800.0
+    """While only a human can help."""
+    start_window_seconds: float = 3600.0
+    """The Open Dental Service starts aging within this time from the due time, or not at all that night."""
+    stuck_after_seconds: float = 14_400.0
+    """A run in progress for longer has crashed and left its lock."""
+    backoff_base_seconds: float = 5.0
+    backoff_max_seconds: float = 900.0
+    retry_after_max_seconds: float = 21_600.0
+    """A server asking for more is asked again after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What the office last said about its aging, as stored there (empty string: not set)."""
+
+    date_last_aging: str
+    aging_service_time_due: str
+    aging_begin: str
+    monthly: str
+    program_version: str
+    read_at: datetime
+
+
+class Change(StrEnum):
+    """What became of a guarantor from one snapshot to the next."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All guarantor balances of one office for one aging run."""
+
+    aging_date: date
+    observed_at: datetime
+    """The instant at which the office's own table held exactly these balances."""
+    reader: Reader
+    requests: int
+    totals: ControlTotals
+    balances: tuple[Balance, ...] = field(repr=False)
+    """Ordered by pat_num."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a pull in pages has come: all pages up to `last_pat_num` are stored."""
+
+    started_at: datetime
+    first: Control
+    """The control taken before the first page."""
+    last_pat_num: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The answer to "how is this office, since when, why, who must act, what happens next"."""
+
+    condition: Condition
+    since: datetime
+    reason: str
+    """One sentence, complete for somebody who sees nothing else."""
+    owner: Owner | None = None
+    """Who must act; None: nobody, it goes on by itself."""
+    advice: str = ""
+    """What to do, or what to ask of the owner."""
+    next_action: str = ""
+    """What happens next, in words: "asks whether aging has completed"."""
+    next_action_at: datetime | None = None
+    late_at: datetime | None = None
+    """From here on, waiting for aging is called late."""
+
+    def at(self, now: datetime) -> "Standing":
+        """The standing as of `now`: waiting becomes `late` by the clock alone."""
+        waits = self.condition in (Condition.WAITING, Condition.AGING)
+        if not waits or self.late_at is None or now < self.late_at:
+            return self
+        return replace(self, condition=Condition.LATE, since=max(self.since, self.late_at))
