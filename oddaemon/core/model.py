@@ -55,7 +55,7 @@ class Owner(StrEnum):
 
 
 class Balance(NamedTuple):
-    """One guarantor's row of table `patient`. A tuple because whole offices of them are compared and written at once."""
+    """One guarantor's row of table `patient`; a tuple, as whole offices of them are compared and written at once."""
 
     pat_num: int
     clinic_num: int
@@ -84,6 +84,13 @@ class ControlTotals(NamedTuple):
     ins_est: int
     bal_total: int
     checksum: int
+
+
+class AgingMark(NamedTuple):
+    """The two preferences that move when aging does, as stored."""
+
+    date_last_aging: str
+    aging_begin: str
 
 
 class Control(NamedTuple):

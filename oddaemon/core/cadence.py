@@ -1,0 +1,64 @@
+"""When to ask an office again: spread evenly over the fleet, the same for an office each time."""
+
+import hashlib
+from datetime import UTC, datetime, time, timedelta
+
+from oddaemon.core.aging import BLOCKING, Aging, AgingStatus
+from oddaemon.core.clock import OfficeClock
+from oddaemon.core.model import Cadence
+
+FIRST_PROBE_SHARE = 0.8
+"""Of the length of the last run: when to ask for the first time after the due time."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def share(office_id: str) -> float:
+    """An office's own place in any interval, from 0 to below 1, from its id alone: offices due together spread out."""
+    return int.from_bytes(hashlib.sha256(office_id.encode()).digest()[:6]) / 2**48
+
+
+def next_slot(office_id: str, interval_seconds: float, after: datetime) -> datetime:
+    """The first instant later than `after` that is this office's turn in a grid of `interval_seconds`."""
+    offset = share(office_id) * interval_seconds
+    elapsed = (after - _EPOCH).total_seconds() - offset
+    turns = elapsed // interval_seconds + 1
+    slot = _EPOCH + timedelta(seconds=offset + turns * interval_seconds)
+    return slot if slot > after else slot + timedelta(seconds=interval_seconds)
+
+
+def next_probe(office_id: str, aging: Aging, cadence: Cadence, run_seconds: float | None, now: datetime) -> datetime:
+    """When to ask again how aging stands.
+
+    Often while a run is due or running, but not before most of its usual length has passed; rarely otherwise, and in
+    any case as soon as the next run may be over.
+
+    Args:
+        office_id: Gives the office its own place in each interval.
+        aging: How it stood at `now`.
+        cadence: The intervals.
+        run_seconds: From the due time to completion, last time; None: not known.
+        now: This instant.
+    """
+    learned = timedelta(seconds=FIRST_PROBE_SHARE * (run_seconds or 0.0))
+    if aging.status in (AgingStatus.DUE, AgingStatus.RUNNING):
+        earliest = now if aging.due_at is None else max(now, aging.due_at + learned)
+        return next_slot(office_id, cadence.probe_seconds, earliest)
+    interval_seconds = cadence.idle_probe_seconds
+    if aging.status is AgingStatus.MISSED:
+        interval_seconds = cadence.late_probe_seconds
+    elif aging.status in BLOCKING:
+        interval_seconds = cadence.blocked_probe_seconds
+    slot = next_slot(office_id, interval_seconds, now)
+    if aging.next_due_at is None:
+        return slot
+    return min(slot, next_slot(office_id, cadence.probe_seconds, aging.next_due_at + learned))
+
+
+def deadline(aging: Aging, clock: OfficeClock, fresh_by: time | None, now: datetime) -> datetime | None:
+    """When the next snapshot is late: the first `fresh_by` after its run was due, at once where that run was missed."""
+    if fresh_by is None or aging.due_at is None or aging.next_due_at is None:
+        return None
+    if aging.status is AgingStatus.COMPLETE:
+        return clock.next(fresh_by, aging.next_due_at)
+    missed = clock.next(fresh_by, aging.due_at)
+    return min(missed, now) if aging.status is AgingStatus.MISSED else missed

@@ -1,0 +1,76 @@
+"""The office's own clock: its "today", its due time and its deadline are read on it and on no other.
+
+Open Dental stores local times without a zone. Instants come in and go out as aware UTC datetimes.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+SKEW_NOISE_SECONDS = 5.0
+"""A measured difference up to this is latency and the whole seconds of NOW(), not a wrong clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeClock:
+    """A zone, and how far the office's server is from it (the whole offset where no zone is configured)."""
+
+    zone: tzinfo = UTC
+    skew: timedelta = timedelta()
+
+    def local(self, instant: datetime) -> datetime:
+        """What the office's server says at `instant` (naive)."""
+        return (instant + self.skew).astimezone(self.zone).replace(tzinfo=None)
+
+    def instant(self, local: datetime) -> datetime:
+        """When the office's server first says `local` or later (aware UTC).
+
+        A time that the spring gap leaves out is reached when the gap ends; of a time that comes twice in autumn it is
+        the first.
+        """
+        wanted = local.replace(tzinfo=self.zone, fold=0)
+        at = wanted.astimezone(UTC)
+        if at.astimezone(self.zone).replace(tzinfo=None) == local:
+            return at - self.skew
+        return _gap_end(wanted) - self.skew
+
+    def last(self, at: time, instant: datetime) -> tuple[date, datetime]:
+        """The latest day on which the clock has reached `at` by `instant`, and when it did."""
+        day = self.local(instant).date() + timedelta(days=1)
+        while (reached := self.instant(datetime.combine(day, at))) > instant:
+            day -= timedelta(days=1)
+        return day, reached
+
+    def next(self, at: time, instant: datetime) -> datetime:
+        """The first instant later than `instant` at which the clock reaches `at`."""
+        day, _ = self.last(at, instant)
+        return self.instant(datetime.combine(day + timedelta(days=1), at))
+
+
+def _gap_end(skipped: datetime) -> datetime:
+    """The instant at which the zone's clock jumps over the local time `skipped`, to the second."""
+    before = skipped.replace(fold=1).astimezone(UTC)
+    after = skipped.replace(fold=0).astimezone(UTC)
+    jumped = after.astimezone(skipped.tzinfo).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        if middle.astimezone(skipped.tzinfo).utcoffset() == jumped:
+            after = middle
+        else:
+            before = middle
+    return after.replace(microsecond=0)
+
+
+def measured_skew(zone: tzinfo | None, office_now: datetime, instant: datetime) -> timedelta:
+    """How far the office's server is from its zone, or from UTC where no zone is configured.
+
+    Args:
+        zone: The configured zone.
+        office_now: The server's NOW(), naive.
+        instant: The instant of that answer.
+    """
+    skew = office_now.replace(tzinfo=UTC) - instant.astimezone(zone or UTC).replace(tzinfo=UTC)
+    return (
+        timedelta()
+        if abs(skew.total_seconds()) <= SKEW_NOISE_SECONDS
+        else timedelta(seconds=round(skew.total_seconds()))
+    )

@@ -1,0 +1,51 @@
+"""How an office stands, in the words that people read."""
+
+from datetime import datetime
+
+from oddaemon.core.failure import Failure
+from oddaemon.core.model import Condition, Owner, Standing
+
+TROUBLE = frozenset({Condition.BLOCKED, Condition.SUSPECT})
+"""What a human must look at; it stays said until an action has succeeded."""
+
+
+def stand(
+    before: Standing,
+    now: datetime,
+    condition: Condition,
+    reason: str,
+    *,
+    owner: Owner | None = None,
+    advice: str = "",
+    late_at: datetime | None = None,
+    keep_trouble: bool = False,
+) -> Standing:
+    """The standing from now on; `since` stays where the condition does.
+
+    With `keep_trouble`, what a human must act upon stays said until an action has succeeded.
+    """
+    if keep_trouble and before.condition in TROUBLE:
+        return before
+    since = before.since if before.condition is condition else now
+    return Standing(condition, since, reason, owner, advice, late_at=late_at)
+
+
+def paused(before: Standing, now: datetime) -> Standing:
+    """Switched off by the configuration."""
+    reason, advice = "Switched off in the configuration.", "Set `enabled = true` to go on."
+    return stand(before, now, Condition.PAUSED, reason, owner=Owner.US, advice=advice)
+
+
+def troubled(
+    before: Standing, now: datetime, condition: Condition, failure: Failure, reason: str | None = None
+) -> Standing:
+    """In trouble through `failure`: what happened, whose it is and what to do, from the table of failures."""
+    rule = failure.rule
+    reason = capital(failure.sentence) if reason is None else reason
+    return stand(before, now, condition, reason, owner=rule.owner, advice=rule.advice, late_at=before.late_at)
+
+
+def capital(sentence: str) -> str:
+    """A clause made a sentence."""
+    text = sentence[:1].upper() + sentence[1:]
+    return text if text.endswith((".", "…", "!")) else f"{text}."

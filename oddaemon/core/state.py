@@ -1,0 +1,178 @@
+"""What is remembered of an office, what an action can bring, and which actions there are.
+
+Values only: the transitions between them are in `office.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from oddaemon.core.failure import Failure
+from oddaemon.core.model import AgingMark, Cadence, Office, Preferences, Reader, Snapshot, Standing
+from oddaemon.core.packing import FIRST_PACKING, Packing
+
+
+class Intent(StrEnum):
+    """What an office does next, once its `not_before` has come."""
+
+    SURVEY = "survey"
+    MEASURE_CLOCK = "measure_clock"
+    PROBE = "probe"
+    PULL = "pull"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The office's last published snapshot, as far as decisions need it."""
+
+    aging_date: date
+    published_at: datetime
+    guarantors: int
+    requests: int
+    scope: str
+    """What was wanted of the office then; another wish asks for another snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeState:
+    """All that is remembered of an office between two actions; stored after each, so a restart forgets nothing."""
+
+    intent: Intent
+    standing: Standing
+    not_before: datetime
+    attempts: int = 0
+    """Failures in a row."""
+    rereads: int = 0
+    """Pulls in a row that did not add up."""
+    preferences: Preferences | None = None
+    skew_seconds: float | None = None
+    """How far the office's clock is from its zone; None: not measured yet."""
+    reader: Reader = Reader.STATEMENT
+    packing: Packing = FIRST_PACKING
+    published: Published | None = None
+    run_seconds: float | None = None
+    """From the due time to the completion of the last night's run."""
+    run_seen: bool = False
+    """A run was in progress since the last snapshot: the balances are others even under the same date."""
+    confirming: Failure | None = None
+    """What a statement met, while a GET finds out whether the office or only the statement is in trouble."""
+
+
+# --- observations: what an action brought -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The worker begins, with a stored or a new state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The waiting is over, or was cut short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """All preferences were read."""
+
+    preferences: Preferences
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The two preferences that move were read; `aging_begin` is None where the date alone told enough."""
+
+    date_last_aging: str
+    aging_begin: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMeasured:
+    """The office's server told its time."""
+
+    skew_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A whole office was read and proved."""
+
+    snapshot: Snapshot
+    packing: Packing | None
+    """What would have packed it best; None: read pages from now on."""
+    skew_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedNow:
+    """The snapshot and the state that came with it are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The action brought nothing but this."""
+
+    failure: Failure
+
+
+Observation = Started | Woke | Surveyed | Probed | ClockMeasured | Pulled | PublishedNow | Failed
+
+
+# --- actions: what to do next -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing before `until`."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Read every preference that aging hangs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Read the date of the last aging, and whether a run is in progress if the date is still `known_date`."""
+
+    known_date: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureClock:
+    """Ask the office's server for its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Read all balances and prove them."""
+
+    reader: Reader
+    packing: Packing
+    aging_date: date
+    expected: AgingMark
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Store the snapshot and the state returned beside this action, in one transaction."""
+
+    snapshot: Snapshot
+
+
+Action = Wait | Survey | Probe | MeasureClock | Pull | Publish
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the configuration wants of an office."""
+
+    office: Office
+    cadence: Cadence
+
+    @property
+    def scope(self) -> str:
+        """Which guarantors are wanted, as a comparable text."""
+        return f"{self.office.include}:{','.join(map(str, sorted(self.office.clinics)))}"
