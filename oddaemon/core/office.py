@@ -232,23 +232,13 @@ def _failed(state: OfficeState, failure: Failure, now: datetime, wish: Wish, jit
     unreachable = troubled(state.standing, now, Condition.UNREACHABLE, failure)
     match failure.rule.policy:
         case Policy.RETRY:
-            backoff = now + timedelta(seconds=delay_seconds(state.attempts, jitter, wish.cadence))
+            later = now + timedelta(seconds=delay_seconds(state.attempts, jitter, wish.cadence))
             if _is_heavy(state, failure, wish) and not doubted:
-                return _go(
-                    replace(state, confirming=failure),
-                    Intent.PROBE,
-                    backoff,
-                    troubled(state.standing, now, Condition.UNREACHABLE, failure),
-                )
-            return _go(state, state.intent, backoff, troubled(state.standing, now, Condition.UNREACHABLE, failure))
+                return _go(replace(state, confirming=failure), Intent.PROBE, later, unreachable)
+            return _go(state, state.intent, later, unreachable)
         case Policy.WAIT:
             seconds = retry_after_seconds(failure.retry_after_seconds, state.attempts, jitter, wish.cadence)
-            return _go(
-                state,
-                state.intent,
-                now + timedelta(seconds=seconds),
-                troubled(state.standing, now, Condition.UNREACHABLE, failure),
-            )
+            return _go(state, state.intent, now + timedelta(seconds=seconds), unreachable)
         case Policy.BLOCK:
             return _blocked(state, failure, now, wish)
         case _ if state.preferences is None:
