@@ -6,8 +6,8 @@ Open Dental stores local times without a zone. Instants come in and go out as aw
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-SKEW_NOISE_SECONDS = 5.0
-"""A measured difference up to this is latency and the whole seconds of NOW(), not a wrong clock."""
+CLOCK_NOISE = timedelta(seconds=60)
+"""A server's UTC that differs by less shows the answer's latency, not a wrong clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,18 @@ def _gap_end(skipped: datetime) -> datetime:
     return after.replace(microsecond=0)
 
 
-def measured_skew(zone: tzinfo | None, office_now: datetime, instant: datetime) -> timedelta:
+def measured_skew(zone: tzinfo | None, office_now: datetime, utc_now: datetime, instant: datetime) -> timedelta:
     """How far the office's server is from its zone, or from UTC where no zone is configured.
 
     Args:
         zone: The configured zone.
         office_now: The server's NOW(), naive.
-        instant: The instant of that answer.
+        utc_now: The server's UTC_TIMESTAMP() of the same statement, naive.
+        instant: When that answer came.
     """
-    skew = office_now.replace(tzinfo=UTC) - instant.astimezone(zone or UTC).replace(tzinfo=UTC)
-    return (
-        timedelta()
-        if abs(skew.total_seconds()) <= SKEW_NOISE_SECONDS
-        else timedelta(seconds=round(skew.total_seconds()))
-    )
+    offset = office_now - utc_now
+    error = utc_now - instant.astimezone(UTC).replace(tzinfo=None)
+    if abs(error) <= CLOCK_NOISE:
+        error = timedelta()
+    configured = instant.astimezone(zone or UTC).utcoffset() or timedelta()
+    return timedelta(seconds=round((offset - configured + error).total_seconds()))

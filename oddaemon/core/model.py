@@ -103,8 +103,6 @@ class Control(NamedTuple):
     """Naive, in the office server's zone."""
     utc_now: datetime
     """Naive, the office server's idea of UTC."""
-    pat_num_min: int
-    pat_num_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +190,8 @@ class Checkpoint:
     """The control taken before the first page."""
     last_pat_num: int
     requests: int
+    scope: str = ""
+    """Which guarantors were wanted; pages read under another wish are of no use."""
 
 
 @dataclass(frozen=True, slots=True)

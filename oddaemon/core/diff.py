@@ -1,0 +1,66 @@
+"""What became of each guarantor from one snapshot to the next.
+
+Absence is information: a guarantor who is in the earlier snapshot and not in the later one owes nothing any more and
+is `cleared`, never silently gone. `apply` undoes `diff`, so a feed of changes rebuilds every snapshot to the cent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from oddaemon.core.model import Balance
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """All that differs between two snapshots of one office; guarantors who are in none of the three did not change."""
+
+    new: tuple[Balance, ...] = field(default=(), repr=False)
+    """Only in the later snapshot, in its order."""
+    changed: tuple[tuple[Balance, Balance], ...] = field(default=(), repr=False)
+    """In both and not equal: (earlier, later), in the later snapshot's order."""
+    cleared: tuple[Balance, ...] = field(default=(), repr=False)
+    """Only in the earlier snapshot, as they last were, in its order."""
+
+
+def diff(before: Mapping[int, Balance], after: Mapping[int, Balance]) -> Changes:
+    """Compare two snapshots of one office.
+
+    Args:
+        before: the earlier balances by pat_num.
+        after: the later balances by pat_num.
+    """
+    new: list[Balance] = []
+    changed: list[tuple[Balance, Balance]] = []
+    for pat_num, balance in after.items():
+        earlier = before.get(pat_num)
+        if earlier is None:
+            new.append(balance)
+        elif earlier != balance:
+            changed.append((earlier, balance))
+    cleared = tuple(balance for pat_num, balance in before.items() if pat_num not in after)
+    return Changes(tuple(new), tuple(changed), cleared)
+
+
+def apply(before: Mapping[int, Balance], changes: Changes) -> dict[int, Balance]:
+    """The later snapshot, ordered by pat_num: `apply(before, diff(before, after)) == after`.
+
+    Args:
+        before: the earlier balances by pat_num.
+        changes: what `diff` found between these very balances and the later ones.
+
+    Raises:
+        ValueError: the changes were not made from `before`; applying them would invent a snapshot that never was.
+    """
+    starts = (*(earlier for earlier, _ in changes.changed), *changes.cleared)
+    if any(before.get(balance.pat_num) != balance for balance in starts) or any(
+        balance.pat_num in before for balance in changes.new
+    ):
+        raise ValueError(
+            "These changes start from other balances: apply them to the snapshot that they were made from."
+        )
+    after = dict(before)
+    for balance in changes.cleared:
+        del after[balance.pat_num]
+    for balance in (*changes.new, *(later for _, later in changes.changed)):
+        after[balance.pat_num] = balance
+    return dict(sorted(after.items()))

@@ -1,0 +1,267 @@
+"""The API as this house uses it: preferences and queries of one office.
+
+Each office has a client of its own over one shared TLS context, open only while it is used: a pool shared by hundreds
+of tasks collapses, and a request that was cut short leaves a dead place in it. Every failure leaves as `ApiError` with
+the `Failure` it was named, and no key leaves at all but in the header it belongs in.
+"""
+
+import math
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, TypeVar
+
+import anyio
+import httpx
+import msgspec
+
+from oddaemon import __version__
+from oddaemon.core.failure import Failure, Kind, classify, trimmed
+from oddaemon.opendental import wire
+from oddaemon.opendental.gate import Gate, Lane
+from oddaemon.telemetry.events import RequestFinished, RequestStarted
+
+Observer = Callable[[RequestStarted | RequestFinished], None]
+T = TypeVar("T")
+TransportFactory = Callable[[], httpx.AsyncBaseTransport]
+
+
+class ApiError(Exception):
+    """A request that did not bring what it should; `failure` says why and whose it is."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.sentence)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how large an answer may be."""
+
+    connect_timeout_seconds: float
+    request_timeout_seconds: float
+    max_response_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What it takes to ask one office."""
+
+    office_id: str
+    base_url: str
+    developer_key: str = field(repr=False)
+    customer_key: str = field(repr=False)
+    min_interval_seconds: float
+    remote: bool
+
+
+class Api:
+    """The way to every office: the gate, the TLS context and the limits that they share."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        limits: Limits,
+        observe: Observer,
+        now: Callable[[], datetime],
+        transport: TransportFactory | None = None,
+    ) -> None:
+        """Must be made inside the event loop that uses it.
+
+        Args:
+            gate: Every request passes it.
+            limits: For each answer.
+            observe: Told of each request as it starts and ends.
+            now: The wall clock, for a Retry-After that is a date.
+            transport: What carries requests; None: the network.
+        """
+        self.gate = gate
+        self.now = now
+        self.limits = limits
+        self.observe = observe
+        self._tls = ssl.create_default_context()
+        self._transport = transport
+
+    def office(self, access: Access) -> "OfficeApi":
+        """One office's API, with its lane through the gate."""
+        return OfficeApi(self, access, self.gate.lane(access.min_interval_seconds, capped=access.remote))
+
+    def client(self, base_url: str) -> httpx.AsyncClient:
+        """A fresh client of one connection, free of proxies and credentials of the environment."""
+        return httpx.AsyncClient(
+            base_url=base_url,
+            transport=self._transport() if self._transport else None,
+            verify=self._tls,
+            trust_env=False,
+            timeout=httpx.Timeout(
+                self.limits.request_timeout_seconds, connect=self.limits.connect_timeout_seconds, pool=None
+            ),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            headers={"Content-Type": "application/json", "User-Agent": f"oddaemon/{__version__}"},
+        )
+
+
+class OfficeApi:
+    """One office's API."""
+
+    def __init__(self, api: Api, access: Access, lane: Lane) -> None:
+        self._api = api
+        self._access = access
+        self._lane = lane
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["Session"]:
+        """A connection kept alive for the requests of one action."""
+        async with self._api.client(self._access.base_url) as client:
+            yield Session(self._api, self._access, self._lane, client)
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
+class Session:
+    """Requests of one action of one office, one after another."""
+
+    def __init__(self, api: Api, access: Access, lane: Lane, client: httpx.AsyncClient) -> None:
+        self._api = api
+        self._access = access
+        self._lane = lane
+        self._client = client
+        self.requests = 0
+
+    async def preference(self, name: str) -> str:
+        """The value of a preference as stored; `''` where the office does not have it.
+
+        Raises:
+            ApiError: No such answer came.
+            GateClosedError: The daemon is stopping.
+        """
+        try:
+            body = await self._ask("preferences", "GET", "/preferences", params={"PrefName": name})
+            return self._read(lambda: wire.preference(body, name))
+        except ApiError as error:
+            if error.failure.kind is Kind.NOT_FOUND and error.failure.status == httpx.codes.NOT_FOUND:
+                return ""
+            raise
+
+    async def preferences(self, names: Iterable[str]) -> dict[str, str]:
+        """Several preferences, one request each."""
+        return {name: await self.preference(name) for name in names}
+
+    async def query(self, sql: str) -> list[wire.Row]:
+        """The rows of a ShortQuery.
+
+        Raises:
+            ApiError: No such answer came.
+            GateClosedError: The daemon is stopping.
+        """
+        content = msgspec.json.encode({"SqlCommand": sql})
+        body = await self._ask("short_query", "PUT", "/queries/ShortQuery", content=content)
+        return self._read(lambda: wire.rows(body))
+
+    def _read(self, parse: Callable[[], T]) -> T:
+        try:
+            return parse()
+        except wire.MalformedError as error:
+            raise ApiError(Failure(Kind.MALFORMED, str(error))) from None
+
+    async def _ask(
+        self, kind: str, method: str, path: str, *, params: dict[str, str] | None = None, content: bytes | None = None
+    ) -> bytes:
+        """One request through the gate; the body of its successful answer."""
+        office = self._access.office_id
+        async with self._lane.passing() as waited:
+            self.requests += 1
+            self._api.observe(RequestStarted(office, kind))
+            started = anyio.current_time()
+            outcome, status, size = "cancelled", None, 0
+            try:
+                answer = await self._answer(method, path, params, content)
+                status, size = answer.status, len(answer.body)
+                self._check(answer, query=kind == "short_query")
+                outcome = "ok"
+            except ApiError as error:
+                outcome = error.failure.kind.value
+                raise
+            finally:
+                seconds = anyio.current_time() - started
+                self._api.observe(RequestFinished(office, kind, outcome, status, seconds, waited, size))
+        return answer.body
+
+    async def _answer(self, method: str, path: str, params: dict[str, str] | None, content: bytes | None) -> "_Answer":
+        """Send and read, within all limits; every way in which no whole answer comes is named.
+
+        httpx limits each read of a body, not the body: an answer that drips is cut here. That spoils the client's
+        connection, so the session is of no use afterwards; an action ends with its first failure anyway.
+        """
+        request = self._client.build_request(method, path, params=params, content=content)
+        request.headers["Authorization"] = f"ODFHIR {self._access.developer_key}/{self._access.customer_key}"
+        limits = self._api.limits
+        try:
+            with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
+                return await self._receive(request)
+        except httpx.ConnectTimeout:
+            raise ApiError(Failure(Kind.CONNECT, "no connection in time")) from None
+        except (httpx.TimeoutException, TimeoutError):
+            raise ApiError(Failure(Kind.TIMEOUT)) from None
+        except httpx.ConnectError as error:
+            raise ApiError(_not_connected(error)) from None
+        except (httpx.DecodingError, httpx.InvalidURL) as error:
+            raise ApiError(Failure(Kind.MALFORMED, type(error).__name__)) from None
+        except httpx.HTTPError as error:
+            raise ApiError(Failure(Kind.CONNECTION_LOST, type(error).__name__)) from None
+
+    async def _receive(self, request: httpx.Request) -> "_Answer":
+        response = await self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > self._api.limits.max_response_bytes:
+                    message = f"more than {self._api.limits.max_response_bytes} bytes"
+                    raise ApiError(Failure(Kind.OVERSIZED, message, response.status_code))
+            return _Answer(response.status_code, bytes(body), response.headers.get("Retry-After"))
+        finally:
+            await response.aclose()
+
+    def _check(self, answer: "_Answer", *, query: bool) -> None:
+        if httpx.codes.is_success(answer.status):
+            return
+        text = answer.body[:20_000].decode("utf-8", "replace")
+        for secret in (self._access.developer_key, self._access.customer_key):
+            text = text.replace(secret, "***")
+        kind = classify(answer.status, text, query=query)
+        wait_seconds = _seconds(answer.retry_after, self._api.now())
+        raise ApiError(Failure(kind, trimmed(text), answer.status, wait_seconds))
+
+
+def _not_connected(error: httpx.ConnectError) -> Failure:
+    """A certificate that was not accepted hides in the cause of a ConnectError."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return Failure(Kind.TLS, cause.reason or "")
+        cause = cause.__cause__ or cause.__context__
+    return Failure(Kind.CONNECT, trimmed(str(error)))
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    """A Retry-After header, which is a number or a date; what is neither says nothing."""
+    if retry_after is None:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = (aware - now).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

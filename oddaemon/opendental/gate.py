@@ -1,0 +1,103 @@
+"""The only way to the API: one request in flight on a key, its spacing, and two caps over all offices together.
+
+The vendor suspends a network that asks too much, so the caps over all matter as much as the spacing of each key. An
+office on its own network (`base_url`) goes through its lane alone.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+SPACING_SLACK = 1.03
+"""The API counts from a request's arrival; a little more than its spacing keeps a jittery network from cheating it."""
+
+
+class GateClosedError(Exception):
+    """The daemon is stopping: no new request leaves."""
+
+
+class Gate:
+    """The caps over all lanes. Must be made and used inside one event loop."""
+
+    def __init__(self, max_in_flight: int, max_requests_per_second: float) -> None:
+        self.closed = anyio.Event()
+        self._in_flight = anyio.CapacityLimiter(max_in_flight)
+        self._pace = _Pace(1.0 / max_requests_per_second)
+
+    def lane(self, min_interval_seconds: float, *, capped: bool) -> "Lane":
+        """A key's own way.
+
+        Args:
+            min_interval_seconds: From the start of one request to the start of the next.
+            capped: False for an office that is reached on its own network.
+        """
+        return Lane(self, min_interval_seconds, capped=capped)
+
+    def close(self) -> None:
+        """Let what is in flight finish and nothing else start; whoever waits gets GateClosedError."""
+        self.closed.set()
+
+    async def sleep_until(self, deadline: float) -> None:
+        """Sleep to a time of the event loop, or until the gate closes.
+
+        Raises:
+            GateClosedError: It closed.
+        """
+        delay = deadline - anyio.current_time()
+        if delay > 0:
+            with anyio.move_on_after(delay):
+                await self.closed.wait()
+        if self.closed.is_set():
+            raise GateClosedError
+
+    @asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        """Hold one of the places in flight, entered at the common pace."""
+        async with self._in_flight:
+            await self.sleep_until(self._pace.take())
+            yield
+
+
+class Lane:
+    """One key's way through the gate."""
+
+    def __init__(self, gate: Gate, min_interval_seconds: float, *, capped: bool) -> None:
+        self._gate = gate
+        self._alone = anyio.Lock()
+        self._capped = capped
+        # A daemon that starts cannot know when its predecessor asked last: its first request waits out the spacing.
+        self._pace = _Pace(min_interval_seconds * SPACING_SLACK)
+        self._pace.take()
+
+    @asynccontextmanager
+    async def passing(self) -> AsyncIterator[float]:
+        """Hold the lane for one request; yields the seconds waited for it.
+
+        Raises:
+            GateClosedError: The daemon is stopping.
+        """
+        asked = anyio.current_time()
+        async with self._alone:
+            await self._gate.sleep_until(self._pace.next_start)
+            if not self._capped:
+                self._pace.take()
+                yield anyio.current_time() - asked
+                return
+            async with self._gate.passing():
+                self._pace.take()
+                yield anyio.current_time() - asked
+
+
+class _Pace:
+    """Starts at least `interval_seconds` apart, each reserved when it is taken."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval_seconds = interval_seconds
+        self.next_start = 0.0
+
+    def take(self) -> float:
+        """Reserve the next start and return it (a time of the event loop)."""
+        start = max(anyio.current_time(), self.next_start)
+        self.next_start = start + self._interval_seconds
+        return start

@@ -1,0 +1,88 @@
+"""The text of every statement that an office is ever sent.
+
+Each is one plain SELECT that MySQL 5.5 and any MariaDB run and that the API's screening lets through: no CTE, no window
+or JSON function, no comment, no semicolon, never the letters of the word for a database's layout. A row of balances is
+one text of nine integers, made by the server, so that its CRC-32 there and here speak of the same bytes.
+"""
+
+from datetime import datetime
+
+from oddaemon.core.model import Include, Office
+from oddaemon.core.packing import Packing
+
+_MONEY = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
+_CENTS = tuple(f"ROUND({column}*100)+0" for column in _MONEY)  # +0: MySQL knows a zero below zero
+_ROW = f"CONCAT_WS(',',PatNum,ClinicNum,{','.join(_CENTS)})"
+_COMPARISON = {Include.ALL: "<>", Include.DEBTS: ">"}
+
+CLOCK = "SELECT NOW() AS OfficeNow, UTC_TIMESTAMP() AS UtcNow"
+
+
+def control(office: Office) -> str:
+    """The office's own totals, aging and clocks: one row."""
+    return f"SELECT {_control_columns()} FROM patient WHERE {_wanted(office)}"  # noqa: S608  only integers and constants
+
+
+def statement(office: Office, packing: Packing, after_pat_num: int | None) -> str:
+    """The office packed into at most `page_rows` rows, each with the control columns of the same instant.
+
+    Args:
+        office: Whose guarantors, and which of them.
+        packing: The spans of a lane and of a group.
+        after_pat_num: Where the former statement ended, for an office too large for one.
+    """
+    lanes = ",".join(
+        f"GROUP_CONCAT(CASE WHEN L={lane} THEN R END ORDER BY P SEPARATOR ';') AS L{lane}"
+        for lane in range(packing.lanes)
+    )
+    wanted = _wanted(office)
+    rest = "" if after_pat_num is None else f" AND PatNum>{after_pat_num}"
+    rows = (
+        f"SELECT PatNum AS P,PatNum DIV {packing.group_span} AS G,"  # noqa: S608  only integers and constants
+        f"PatNum DIV {packing.lane_span} MOD {packing.lanes} AS L,{_ROW} AS R FROM patient WHERE {wanted}{rest}"
+    )
+    groups = f"SELECT G,COUNT(*) AS N,{lanes} FROM ({rows}) r GROUP BY G ORDER BY G LIMIT {office.page_rows}"  # noqa: S608
+    return f"SELECT c.*,g.* FROM ({control(office)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608
+
+
+def page(office: Office, after_pat_num: int | None) -> str:
+    """The next `page_rows` guarantors after a PatNum: column `Balance`."""
+    rest = "" if after_pat_num is None else f" AND PatNum>{after_pat_num}"
+    return (
+        f"SELECT {_ROW} AS Balance FROM patient WHERE {_wanted(office)}{rest} "  # noqa: S608  only integers and constants
+        f"ORDER BY PatNum LIMIT {office.page_rows}"
+    )
+
+
+def moved(office: Office, since: datetime, after_pat_num: int | None) -> str:
+    """Patients whose row changed at or after `since` (the office's clock): `Balance` is null where it is not wanted.
+
+    Deleted rows do not show; the control totals tell that something is missing.
+    """
+    rest = "" if after_pat_num is None else f" AND PatNum>{after_pat_num}"
+    return (
+        f"SELECT PatNum,CASE WHEN {_wanted(office)} THEN {_ROW} END AS Balance FROM patient "  # noqa: S608  as above
+        f"WHERE DateTStamp>='{since:%Y-%m-%d %H:%M:%S}'{rest} ORDER BY PatNum LIMIT {office.page_rows}"
+    )
+
+
+def _control_columns() -> str:
+    sums = ",".join(f"IFNULL(SUM({cents}),0) AS Sum{name}" for cents, name in zip(_CENTS, _MONEY, strict=True))
+    return (
+        f"COUNT(*) AS Guarantors,{sums},IFNULL(SUM(CRC32({_ROW})+0e0),0) AS Checksum,"
+        f"{_preference('DateLastAging')},{_preference('AgingBeginDateTime')},"
+        "NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow"
+    )
+
+
+def _preference(name: str) -> str:
+    return f"(SELECT MAX(ValueString) FROM preference WHERE PrefName='{name}') AS {name}"  # noqa: S608  constants
+
+
+def _wanted(office: Office) -> str:
+    comparison = _COMPARISON[office.include]
+    moneyed = " OR ".join(f"{column}{comparison}0" for column in _MONEY)
+    clinics = ""
+    if office.clinics:
+        clinics = f" AND ClinicNum IN ({','.join(map(str, office.clinics))})"
+    return f"PatNum=Guarantor{clinics} AND ({moneyed})"
