@@ -1,0 +1,74 @@
+"""Cron expressions, checked while the configuration is read and not in the night when they are due."""
+
+import re
+from dataclasses import dataclass
+
+from oddaemon.settings.wrong import wrong
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d{1,3}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    low: int
+    high: int
+    words: tuple[str, ...] = ()
+
+    def number(self, text: str) -> int:
+        if text in self.words:
+            return self.low + self.words.index(text)
+        if text.isdecimal() and len(text) <= len(str(self.high)) and self.low <= int(text) <= self.high:
+            return int(text)
+        raise wrong(f"the {self.name} must be from {self.low} to {self.high}, not {text}")
+
+    def values(self, text: str) -> set[int]:
+        found: set[int] = set()
+        for part in text.split(","):
+            match = _PART.fullmatch(part)
+            if match is None or match["step"] in {"0", "00", "000"}:
+                raise wrong(
+                    f"the {self.name} is not understood: {part or 'nothing'}", "write a number, *, 1-5, */2 or 1,3"
+                )
+            first = self.low if match["first"] is None else self.number(match["first"])
+            last = self.high if match["first"] is None or (match["step"] and not match["last"]) else first
+            if match["last"] is not None:
+                last = self.number(match["last"])
+            if first > last:
+                raise wrong(f"the {self.name} runs backwards: {part}")
+            found.update(range(first, last + 1, int(match["step"] or 1)))
+        return found
+
+
+_FIELDS = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of month", 1, 31),
+    _Field("month", 1, 12, _MONTHS),
+)
+_DAY_OF_WEEK = _Field("day of week", 0, 7, _DAYS)
+
+
+def checked_cron(expression: str) -> str:
+    """A cron expression of five fields, its weekdays as names; empty switches the job off.
+
+    Names, because 0 is Sunday to cron and Monday to APScheduler.
+
+    Raises:
+        PydanticCustomError: It is not a cron expression.
+    """
+    fields = expression.casefold().split()
+    if not fields:
+        return ""
+    if len(fields) != len(_FIELDS) + 1:
+        raise wrong(
+            f"a cron expression has 5 fields, this has {len(fields)}",
+            'minute, hour, day of month, month, day of week: "15 3 * * *"',
+        )
+    for field, text in zip(_FIELDS, fields[:-1], strict=True):
+        field.values(text)
+    days = {day % len(_DAYS) for day in _DAY_OF_WEEK.values(fields[-1])}
+    named = "*" if len(days) == len(_DAYS) else ",".join(_DAYS[day] for day in sorted(days))
+    return " ".join([*fields[:-1], named])

@@ -1,0 +1,204 @@
+"""From `oddaemon.toml` and its directory of offices to settings, or to everything that is wrong with them.
+
+Nothing stops at the first problem: all tables of all files are read, and what can be said is said at once.
+Reads files and the environment, and changes nothing.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from oddaemon.core.model import Cadence
+from oddaemon.settings.advice import advise
+from oddaemon.settings.credentials import find_key, sources_of
+from oddaemon.settings.document import Document, parse
+from oddaemon.settings.explain import explain
+from oddaemon.settings.model import Loaded, Settings
+from oddaemon.settings.office import OFFICE_NAMES, OfficeSettings, office_settings
+from oddaemon.settings.offices import OfficeEntry, compare_offices, read_offices
+from oddaemon.settings.problem import BadConfiguration, Findings, Problem, did_you_mean
+from oddaemon.settings.secret import SECRET_NAMES, Secret
+from oddaemon.settings.sections import (
+    Api,
+    CadenceTable,
+    Daemon,
+    Http,
+    Log,
+    Maintenance,
+    OfficesDirectory,
+    State,
+)
+from oddaemon.settings.table import Table
+
+_SECTIONS: dict[str, type[Table]] = {
+    "api": Api,
+    "state": State,
+    "http": Http,
+    "offices": OfficesDirectory,
+    "cadence": CadenceTable,
+    "daemon": Daemon,
+    "log": Log,
+    "maintenance": Maintenance,
+}
+_NAMES: dict[str, frozenset[str]] = {
+    section: frozenset({*model.model_fields, *(sources_of("developer_key") if model is Api else ())})
+    for section, model in _SECTIONS.items()
+}
+_HARMLESS = frozenset.union(OFFICE_NAMES, *_NAMES.values()).difference(SECRET_NAMES)
+
+_Section = TypeVar("_Section", bound=Table)
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of a configuration without problems; warnings are passed over.
+
+    Args:
+        path: `oddaemon.toml`.
+        environment: Where `…_env` keys are looked up.
+
+    Raises:
+        BadConfiguration: With every problem of every file.
+    """
+    loaded = read(path, environment)
+    if loaded.settings is None:
+        raise BadConfiguration(loaded.problems)
+    return loaded.settings
+
+
+def read(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
+    """Settings or problems, and warnings; never raises over what the files contain. Arguments as for `load`."""
+    findings = Findings()
+    main = parse(path, _HARMLESS, findings)
+    documents: list[Document] = []
+    settings = None
+    if main is not None:
+        documents.append(main)
+        _check_names(main, {*_SECTIONS, "office"}, findings)
+        directory = _section(main, "offices", OfficesDirectory, findings)
+        if directory is not None and directory.directory is not None:
+            documents.extend(_directory_documents(main, directory.directory, findings))
+        settings = _settings(main, documents, directory, environment, findings)
+
+    def by_place(problem: Problem) -> tuple[bool, Path, int]:
+        return problem.file != path, problem.file, problem.line or 0
+
+    problems = tuple(sorted(findings.problems, key=by_place))
+    warnings = tuple(sorted(findings.warnings, key=by_place))
+    return Loaded(None if problems else settings, problems, warnings)
+
+
+def _settings(
+    main: Document,
+    documents: list[Document],
+    directory: OfficesDirectory | None,
+    environment: Mapping[str, str],
+    findings: Findings,
+) -> Settings | None:
+    developer_key = _developer_key(main, environment, findings)
+    api = _section(main, "api", Api, findings, developer_key=developer_key or Secret(""))
+    state = _section(main, "state", State, findings)
+    http = _section(main, "http", Http, findings)
+    cadence = _section(main, "cadence", CadenceTable, findings)
+    daemon = _section(main, "daemon", Daemon, findings)
+    log = _section(main, "log", Log, findings)
+    maintenance = _section(main, "maintenance", Maintenance, findings)
+    entries = [entry for document in documents for entry in read_offices(document, environment, findings)]
+    compare_offices(entries, developer_key, findings)
+    advise(documents, entries, api, findings)
+    if not (api and state and http and cadence and daemon and log and maintenance and directory):
+        return None
+    return Settings(
+        source=main.path.absolute(),
+        api=api,
+        state=state,
+        http=http,
+        cadence=Cadence(**cadence.model_dump()),
+        daemon=daemon,
+        log=log,
+        maintenance=maintenance,
+        offices_directory=directory.directory,
+        offices=tuple(_offices(entries, api)),
+    )
+
+
+def _offices(entries: Iterable[OfficeEntry], api: Api) -> Iterable[OfficeSettings]:
+    for entry in entries:
+        if entry.table is not None and entry.customer_key is not None:
+            yield office_settings(entry.table, entry.customer_key, api.base_url, entry.document.path.absolute())
+
+
+def _section(main: Document, name: str, model: type[_Section], findings: Findings, **given: Secret) -> _Section | None:
+    """One of `main`'s own tables; what is wrong with it goes to `findings`. An absent table is an empty one."""
+    written: Any = main.table.get(name, {})
+    if not isinstance(written, dict):
+        if not (name == "offices" and isinstance(written, list)):
+            findings.problems.append(main.problem((name,), "must be one table", f"write [{name}], once"))
+        return None
+    sources = sources_of("developer_key") if given else ()
+    rest = {key: value for key, value in written.items() if key not in sources}
+    try:
+        return model.model_validate({**rest, **given}, context={"directory": main.directory})
+    except ValidationError as error:
+        findings.problems.extend(explain(main, (name,), error, _NAMES[name]))
+        return None
+
+
+def _developer_key(main: Document, environment: Mapping[str, str], findings: Findings) -> Secret | None:
+    written = main.table.get("api", {})
+    found = find_key(main, ("api",), written, "developer_key", environment) if isinstance(written, dict) else None
+    if isinstance(found, Problem):
+        findings.problems.append(found)
+        return None
+    return found
+
+
+def _directory_documents(main: Document, directory: Path, findings: Findings) -> list[Document]:
+    """The office files of the directory, by name. Hidden files and editors' copies are not among them."""
+    written = main.table["offices"]["directory"]
+    shown = main.path.parent / written
+    try:
+        paths = sorted(shown / path.name for path in directory.iterdir() if _is_office_file(path))
+    except OSError as error:
+        problem = main.problem(
+            ("offices", "directory"),
+            f"cannot be read: {error.strerror}",
+            "name a directory that exists, or remove this line",
+            written,
+        )
+        findings.problems.append(problem)
+        return []
+    documents = [document for path in paths if (document := parse(path, _HARMLESS, findings))]
+    for document in documents:
+        _check_names(document, {"office"}, findings)
+    return documents
+
+
+def _is_office_file(path: Path) -> bool:
+    return path.suffix == ".toml" and not path.name.startswith((".", "#"))
+
+
+def _check_names(document: Document, known: set[str], findings: Findings) -> None:
+    """Reports what stands at the top of a file and does not belong there."""
+    flat = [name for name in document.table if name in OFFICE_NAMES]
+    if flat:
+        message = "belongs to an office, but stands above the first table"
+        findings.problems.append(document.problem((flat[0],), message, "write [[office]] above it"))
+    for name, value in document.table.items():
+        if name in known or name in flat or (name == "offices" and isinstance(value, list)):
+            continue
+        message, hint = _stray(name, known)
+        findings.problems.append(document.problem((name,), message, hint))
+
+
+def _stray(name: str, known: set[str]) -> tuple[str, str]:
+    if "api" not in known:
+        return "only [[office]] tables are allowed in the files of the directory", did_you_mean(name, known)
+    if name in {"sink", "sinks"}:
+        return "unknown table", "sinks are not part of this version"
+    homes = sorted(section for section, names in _NAMES.items() if name in names)
+    if homes:
+        return "stands outside of its table", f"put it below [{homes[0]}]"
+    return "unknown key", did_you_mean(name, known)

@@ -1,0 +1,38 @@
+"""What the house is handed: settings that are complete, checked and do not change."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oddaemon.core.model import Cadence
+from oddaemon.settings.office import OfficeSettings
+from oddaemon.settings.problem import Problem
+from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that `oddaemon.toml` and its offices say. Two readings of the same files are equal."""
+
+    source: Path
+    """The absolute path of `oddaemon.toml`."""
+    api: Api
+    state: State
+    http: Http = field(default_factory=Http)
+    cadence: Cadence = field(default_factory=Cadence)
+    daemon: Daemon = field(default_factory=Daemon)
+    log: Log = field(default_factory=Log)
+    maintenance: Maintenance = field(default_factory=Maintenance)
+    offices_directory: Path | None = None
+    offices: tuple[OfficeSettings, ...] = ()
+    """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The outcome of reading a configuration, good or bad."""
+
+    settings: Settings | None
+    """None if there are problems."""
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    """What runs, but should be thought about."""

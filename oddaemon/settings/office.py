@@ -1,0 +1,152 @@
+"""One `[[office]]` table, and what becomes of it."""
+
+import re
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from oddaemon.core.model import Include, Office, Reader
+from oddaemon.settings.address import HEADQUARTERS_HOST
+from oddaemon.settings.credentials import sources_of
+from oddaemon.settings.secret import Secret, looks_like_key
+from oddaemon.settings.table import BaseUrl, SecondsOrZero, Table
+from oddaemon.settings.wrong import wrong
+from oddaemon.settings.zone import zone_named
+
+SPACING_SECONDS = {"standard": 1.0, "enterprise": 0.5}
+"""Between two requests of one key, by the permissions that were bought for it."""
+PAGE_ROWS_REMOTE = 100
+PAGE_ROWS_NEAR = 1000
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_NAME_LENGTH_MAX = 200
+_BIGINT_MAX = 2**63 - 1
+
+
+class OfficeTable(Table):
+    """`[[office]]` as it is written, without its key."""
+
+    id: str
+    name: str | None = None
+    timezone: str | None = None
+    """None: the office's clock is measured."""
+    tier: Literal["read_all", "standard", "enterprise"] = "standard"
+    min_interval_seconds: SecondsOrZero | None = None
+    """None: what the tier asks for."""
+    base_url: BaseUrl | None = None
+    """The office's own API Service; None: through headquarters."""
+    clinics: list[Annotated[int, Field(ge=0, le=_BIGINT_MAX)]] = Field(default_factory=list)
+    include: Literal["all", "debts"] = "all"
+    fresh_by: str = "07:00"
+    reader: Literal["auto", "statement", "pages"] = "auto"
+    enabled: bool = True
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("id")
+    @classmethod
+    def _is_a_slug(cls, office_id: str) -> str:
+        if not _SLUG.fullmatch(office_id):
+            raise wrong(
+                "must be a short name for commands, metrics and files",
+                "1 to 64 of a-z 0-9 . _ - beginning with a letter or digit; the full name belongs in `name`",
+            )
+        return office_id
+
+    @field_validator("name")
+    @classmethod
+    def _is_showable(cls, name: str | None) -> str | None:
+        if name is not None and not (name.strip() and name.isprintable() and len(name) <= _NAME_LENGTH_MAX):
+            raise wrong(f"must be one line of 1 to {_NAME_LENGTH_MAX} characters")
+        if name is not None and looks_like_key(name):
+            raise wrong("looks like a key", "a name is shown everywhere; keys belong in `customer_key`")
+        return name
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, timezone: str | None) -> str | None:
+        return None if timezone is None else zone_named(timezone).key
+
+    @field_validator("tier")
+    @classmethod
+    def _can_query(cls, tier: str) -> str:
+        if tier not in SPACING_SECONDS:
+            raise wrong(
+                "a key with only Read All cannot run queries",
+                "balances need the Queries permission in the developer portal; a key that has it is `standard`",
+            )
+        return tier
+
+    @field_validator("clinics")
+    @classmethod
+    def _are_unique(cls, clinics: list[int]) -> list[int]:
+        twice = sorted({clinic for clinic in clinics if clinics.count(clinic) > 1})
+        if twice:
+            raise wrong(f"names clinic {twice[0]} twice")
+        return clinics
+
+    @field_validator("fresh_by", mode="before")
+    @classmethod
+    def _is_a_time(cls, fresh_by: object) -> object:
+        if fresh_by != "" and not (isinstance(fresh_by, str) and _CLOCK.fullmatch(fresh_by)):
+            raise wrong("must be a time of day in quotes", 'write "07:00", or "" to never call the office late')
+        return fresh_by
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _are_no_settings(cls, labels: object) -> object:
+        ours = OFFICE_NAMES.intersection(labels) if isinstance(labels, dict) else ()
+        if ours:
+            raise wrong(
+                f"`{min(ours)}` is a setting, not a label",
+                "whatever stands below [office.labels] is a label: move it above that line",
+            )
+        return labels
+
+
+OFFICE_NAMES = frozenset({*OfficeTable.model_fields, *sources_of("customer_key")})
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSettings:
+    """One office, ready to be watched. Equal settings mean that a reload has nothing to do."""
+
+    office: Office
+    customer_key: Secret
+    base_url: str
+    min_interval_seconds: float
+    """Between two requests; 0 on the office's own network."""
+    remote: bool
+    """Through headquarters, so the throttle and the small pages apply."""
+    source: Path
+    """The file that names it."""
+
+
+def office_settings(table: OfficeTable, customer_key: Secret, api_base_url: str, source: Path) -> OfficeSettings:
+    """What `table` comes to: its own values where it has some, its route's and its tier's where not."""
+    base_url = table.base_url or api_base_url
+    remote = base_url == api_base_url or urlsplit(base_url).hostname == HEADQUARTERS_HOST
+    spacing = SPACING_SECONDS[table.tier] if remote else 0.0
+    return OfficeSettings(
+        office=Office(
+            id=table.id,
+            name=table.name or table.id,
+            zone=None if table.timezone is None else zone_named(table.timezone),
+            clinics=tuple(table.clinics),
+            include=Include(table.include),
+            reader=Reader(table.reader),
+            fresh_by=time.fromisoformat(table.fresh_by) if table.fresh_by else None,
+            enabled=table.enabled,
+            page_rows=PAGE_ROWS_REMOTE if remote else PAGE_ROWS_NEAR,
+            labels=tuple(sorted(table.labels.items())),
+        ),
+        customer_key=customer_key,
+        base_url=base_url,
+        min_interval_seconds=spacing if table.min_interval_seconds is None else table.min_interval_seconds,
+        remote=remote,
+        source=source,
+    )

@@ -1,0 +1,59 @@
+"""What is wrong with a configuration, told so that its reader can mend it without asking anybody."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend, or to think about."""
+
+    file: Path
+    where: str
+    """The key's path, such as `office[2] "smile".customer_key`; empty when the whole file is meant."""
+    value: str | None
+    """As it would be written in TOML; None for secrets, tables and whatever is not worth showing."""
+    message: str
+    hint: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        subject = self.where if self.value is None else f"{self.where} = {self.value}"
+        explanation = f"{self.message}; {self.hint}" if self.hint else self.message
+        return ": ".join(part for part in (place, subject, explanation) if part)
+
+
+class BadConfiguration(Exception):  # noqa: N818 - it is the configuration that is bad; exit status 78 carries its name
+    """A configuration that cannot be run, with every problem of all of its files."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(slots=True)
+class Findings:
+    """What reading has found so far: nothing stops at the first problem."""
+
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that `word` was most likely meant to be, or None if it resembles none."""
+    by_folded = {_folded(name): name for name in known}
+    matches = get_close_matches(_folded(word), by_folded, n=1)
+    return by_folded[matches[0]] if matches else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known name; empty if there is none."""
+    name = nearest(word, known)
+    return f"did you mean `{name}`?" if name else ""
+
+
+def _folded(word: str) -> str:
+    return word.casefold().replace("-", "_")

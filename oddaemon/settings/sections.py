@@ -1,0 +1,148 @@
+"""The tables of `oddaemon.toml` that concern the whole daemon, with their defaults and bounds."""
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model, field_validator
+
+from oddaemon.core.model import Cadence
+from oddaemon.settings.address import HEADQUARTERS, split_listen
+from oddaemon.settings.cron import checked_cron
+from oddaemon.settings.paths import absolute
+from oddaemon.settings.secret import Secret
+from oddaemon.settings.table import BaseUrl, Seconds, SecondsOrZero, Table
+from oddaemon.settings.wrong import wrong
+
+_SQLITE = "sqlite+aiosqlite:///"
+_SOCKET_PATH_BYTES_MAX = 107
+"""`sun_path` of Linux, less its final zero."""
+
+Cron = Annotated[str, AfterValidator(checked_cron)]
+
+
+class Api(Table):
+    """`[api]`: Open Dental's API, and how hard it may be asked."""
+
+    developer_key: Secret
+    base_url: BaseUrl = HEADQUARTERS
+    max_in_flight: int = Field(64, ge=1, le=4096)
+    """Requests under way at one instant, over all offices."""
+    max_requests_per_second: float = Field(20.0, gt=0, le=10_000, allow_inf_nan=False)
+    """Over all offices: too much traffic from one network gets that network suspended."""
+    request_timeout_seconds: Seconds = 75.0
+    connect_timeout_seconds: Seconds = 10.0
+    max_response_bytes: int = Field(67_108_864, ge=65_536, le=1_073_741_824)
+
+
+class State(Table):
+    """`[state]`: where everything that must survive a restart is kept."""
+
+    database: str = "oddaemon.db"
+    """Always `sqlite+aiosqlite:///` and an absolute path, however it was written."""
+    retain_days: int = Field(400, ge=1, le=36_500)
+
+    @field_validator("database")
+    @classmethod
+    def _as_url(cls, database: str, info: ValidationInfo) -> str:
+        scheme, separator, path = database.partition("://")
+        if not separator:
+            path = database
+        elif scheme not in {"sqlite", "sqlite+aiosqlite"}:
+            raise wrong(
+                "this version keeps its state in SQLite only", "write a path, or sqlite+aiosqlite:////path/to/file.db"
+            )
+        elif not path.startswith("/"):
+            raise wrong(
+                "is not a valid SQLite URL",
+                "it has three slashes before the path: sqlite+aiosqlite:////path/to/file.db",
+            )
+        else:
+            path = path[1:]
+        if path == ":memory:":
+            raise wrong("would be forgotten at every restart", "name a file")
+        if "?" in path:
+            raise wrong("contains a question mark", "options of the database are not settings")
+        place = absolute(path, info)
+        if path.endswith("/") or os.path.isdir(place):  # noqa: PTH112 - Path.is_dir raises where this answers no
+            raise wrong("is a directory", "name a file in it")
+        return f"{_SQLITE}{place}"
+
+
+class Http(Table):
+    """`[http]`: metrics, health and the status page; and the socket through which the daemon takes orders."""
+
+    listen: str = "127.0.0.1:9464"
+    control_socket: Annotated[Path, BeforeValidator(absolute)] | None = None
+
+    @property
+    def host(self) -> str:
+        """Host name or address, without brackets."""
+        return split_listen(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """0: the system chooses one."""
+        return split_listen(self.listen)[1]
+
+    @field_validator("listen")
+    @classmethod
+    def _is_an_address(cls, listen: str) -> str:
+        split_listen(listen)
+        return listen
+
+    @field_validator("control_socket")
+    @classmethod
+    def _fits(cls, path: Path | None) -> Path | None:
+        if path is not None and len(os.fsencode(path)) > _SOCKET_PATH_BYTES_MAX:
+            raise wrong(f"a socket's whole path has at most {_SOCKET_PATH_BYTES_MAX} bytes", "choose a shorter one")
+        return path
+
+
+class OfficesDirectory(Table):
+    """`[offices]`: where the offices' own files are."""
+
+    directory: Annotated[Path, BeforeValidator(absolute)] | None = None
+
+
+class Daemon(Table):
+    """`[daemon]`: how the process ends, and how often one office's worker may fail."""
+
+    drain_seconds: SecondsOrZero = 70.0
+    """For requests under way when the daemon is told to stop; longer than the API's own limit of 60 s."""
+    restarts_max: int = Field(5, ge=0, le=1000)
+    restarts_within_seconds: Seconds = 600.0
+
+
+class Log(Table):
+    """`[log]`: what goes to standard output."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: pretty on a terminal, JSON otherwise."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Maintenance(Table):
+    """`[maintenance]`: when the database is looked after, as cron expressions in the machine's zone; empty: never."""
+
+    wal_checkpoint: Cron = "15 3 * * *"
+    integrity_check: Cron = "45 4 * * 0"
+
+
+class _Backoff(Table):
+    @field_validator("backoff_max_seconds", check_fields=False)
+    @classmethod
+    def _is_no_less_than_base(cls, longest: float, info: ValidationInfo) -> float:
+        base = info.data.get("backoff_base_seconds")
+        if base is not None and longest < base:
+            raise wrong(f"is less than backoff_base_seconds = {base}")
+        return longest
+
+
+CadenceTable = create_model(
+    "CadenceTable",
+    __base__=_Backoff,
+    __doc__="`[cadence]`: exactly the fields of the core's `Cadence`, so that the two cannot drift apart.",
+    **{field.name: (Seconds, field.default) for field in fields(Cadence)},  # type: ignore[call-overload]  # names known at run time
+)

@@ -1,0 +1,74 @@
+"""Time zones of offices, by the name of a place.
+
+Abbreviations are refused even where the IANA database knows them: `EST` is five hours behind all year.
+"""
+
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from oddaemon.settings.problem import nearest
+from oddaemon.settings.wrong import wrong
+
+_OTHER_NAMES = {
+    "pacific standard time": "America/Los_Angeles",
+    "mountain standard time": "America/Denver",
+    "us mountain standard time": "America/Phoenix",
+    "central standard time": "America/Chicago",
+    "eastern standard time": "America/New_York",
+    "atlantic standard time": "America/Halifax",
+    "alaskan standard time": "America/Anchorage",
+    "hawaiian standard time": "Pacific/Honolulu",
+    "pst": "America/Los_Angeles",
+    "pdt": "America/Los_Angeles",
+    "pst8pdt": "America/Los_Angeles",
+    "pacific": "America/Los_Angeles",
+    "mst": "America/Denver",
+    "mdt": "America/Denver",
+    "mst7mdt": "America/Denver",
+    "mountain": "America/Denver",
+    "arizona": "America/Phoenix",
+    "cst": "America/Chicago",
+    "cdt": "America/Chicago",
+    "cst6cdt": "America/Chicago",
+    "central": "America/Chicago",
+    "est": "America/New_York",
+    "edt": "America/New_York",
+    "est5edt": "America/New_York",
+    "eastern": "America/New_York",
+    "akst": "America/Anchorage",
+    "akdt": "America/Anchorage",
+    "alaska": "America/Anchorage",
+    "hst": "Pacific/Honolulu",
+    "hawaii": "Pacific/Honolulu",
+}
+"""What Windows, where Open Dental lives, and people call them."""
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The zone of an IANA name.
+
+    Raises:
+        PydanticCustomError: There is no such place; the hint names the nearest.
+    """
+    if ("/" in name or name == "UTC") and name in _names():
+        return ZoneInfo(name)
+    meant = _OTHER_NAMES.get(name.casefold()) or _nearest_place(name)
+    hint = f"did you mean `{meant}`?" if meant else "such as America/New_York; leave it out to have the clock measured"
+    raise wrong("unknown time zone", hint)
+
+
+@cache
+def _nearest_place(name: str) -> str | None:
+    places = sorted(place for place in _names() if "/" in place)
+    wanted = name.replace(" ", "_")
+    if whole := nearest(wanted, places):
+        return whole
+    cities = {place.rpartition("/")[2]: place for place in reversed(places)}
+    city = nearest(wanted, cities)
+    return cities[city] if city else None
+
+
+@cache
+def _names() -> frozenset[str]:
+    """The database's names: a walk through its directories, too slow to repeat for each office."""
+    return frozenset(available_timezones())

@@ -1,0 +1,91 @@
+import re
+import shutil
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oddaemon.core.model import Cadence
+from oddaemon.settings import Settings, read
+from oddaemon.settings.load import _NAMES
+from oddaemon.settings.office import OFFICE_NAMES
+
+CONFIG = Path(__file__).parents[2] / "config"
+OFFICE_FILES = sorted((CONFIG / "offices.d").glob("*.toml"))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A copy of the examples, with the keys that they name."""
+    shutil.copytree(CONFIG, tmp_path / "config")
+    for path in (tmp_path / "config").rglob("*.toml"):
+        for name in re.findall(r'^\w+_key_file = "(.*)"', path.read_text(), re.MULTILINE):
+            key = path.parent / name
+            key.parent.mkdir(exist_ok=True)
+            key.write_text(f"key-of-{key.stem}\n")
+            key.chmod(0o600)
+    return tmp_path / "config"
+
+
+def environment(config: Path) -> dict[str, str]:
+    text = "".join(path.read_text() for path in config.rglob("*.toml"))
+    return {name: f"key-in-{name}" for name in re.findall(r'^\w+_key_env = "(.*)"', text, re.MULTILINE)}
+
+
+def settings_of(path: Path) -> Settings:
+    loaded = read(path, environment(path.parent))
+    assert loaded.problems == ()
+    assert loaded.settings is not None
+    return loaded.settings
+
+
+def test_the_example_is_valid_and_nothing_is_to_be_thought_about(config: Path) -> None:
+    loaded = read(config / "oddaemon.example.toml", environment(config))
+    assert loaded.problems == loaded.warnings == ()
+    assert loaded.settings is not None
+    assert len(loaded.settings.offices) == 5
+
+
+def test_the_example_shows_the_defaults(config: Path, tmp_path: Path) -> None:
+    shown = settings_of(config / "oddaemon.example.toml")
+    bare = tmp_path / "config" / "bare.toml"
+    bare.write_text('[api]\ndeveloper_key_file = "keys/developer.key"\n')
+    defaults = settings_of(bare)
+    for section in ("api", "state", "cadence", "daemon", "log", "maintenance"):
+        assert getattr(shown, section) == getattr(defaults, section)
+    assert shown.http.listen == defaults.http.listen
+
+
+def test_the_example_names_every_setting() -> None:
+    text = (CONFIG / "oddaemon.example.toml").read_text()
+    shown = tomllib.loads(text)
+    for section, names in _NAMES.items():
+        for name in names:
+            assert name in shown[section] or name in text, f"{section}.{name}"
+    assert {field.name for field in fields(Cadence)} == shown["cadence"].keys()
+
+
+def test_the_example_offices_name_every_setting() -> None:
+    offices: list[dict[str, Any]] = []
+    for path in OFFICE_FILES:
+        offices.extend(tomllib.loads(path.read_text())["office"])
+    named = {name for office in offices for name in office}
+    assert named | {"customer_key"} == OFFICE_NAMES
+
+
+def test_the_example_of_an_own_network_is_not_throttled(config: Path) -> None:
+    offices = {office.office.id: office for office in settings_of(config / "oddaemon.example.toml").offices}
+    assert not offices["hill-street"].remote
+    assert offices["hill-street"].office.page_rows == 1000
+    assert offices["bright-smiles"].remote
+
+
+def test_the_public_test_database_is_ready_to_run() -> None:
+    settings = settings_of(CONFIG / "opendental-test.toml")
+    (office,) = settings.offices
+    assert settings.api.base_url == office.base_url == "https://api.opendental.com/api/v1"
+    assert settings.api.developer_key.reveal() == "NFF6i0KrXrxDkZHt"
+    assert office.customer_key.reveal() == "VzkmZEaUWOjnQX2z"
+    assert str(office.office.zone) == "America/Los_Angeles"

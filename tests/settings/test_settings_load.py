@@ -1,0 +1,303 @@
+import os
+import stat
+import tomllib
+from datetime import time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from oddaemon.core.model import Cadence, Include, Office, Reader
+from oddaemon.settings import (
+    Api,
+    Daemon,
+    Http,
+    Loaded,
+    Log,
+    Maintenance,
+    OfficeSettings,
+    Secret,
+    Settings,
+    State,
+    load,
+    read,
+)
+
+ENVIRONMENT = {"D": "Qm7xT2kLp9RvWc4Z", "A": "Hb3nY8sVd5FqXg1J", "B": "Zk4wN6tBc8MrHj2P", "C": "Wd9pX5hTz3KqLs7V"}
+API = '[api]\ndeveloper_key_env = "D"\n'
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    return path
+
+
+def loaded_from(directory: Path, text: str) -> Loaded:
+    return read(write(directory / "oddaemon.toml", text), ENVIRONMENT)
+
+
+def settings_from(directory: Path, text: str) -> Settings:
+    return load(write(directory / "oddaemon.toml", text), ENVIRONMENT)
+
+
+def office_from(directory: Path, text: str, api: str = API) -> OfficeSettings:
+    settings = settings_from(directory, f'{api}[[office]]\nid = "smile"\ncustomer_key_env = "A"\n{text}')
+    return settings.offices[0]
+
+
+def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
+    loaded = loaded_from(tmp_path, API)
+    assert loaded.settings == Settings(
+        source=tmp_path / "oddaemon.toml",
+        api=Api(
+            developer_key=Secret(ENVIRONMENT["D"]),
+            base_url="https://api.opendental.com/api/v1",
+            max_in_flight=64,
+            max_requests_per_second=20.0,
+            request_timeout_seconds=75.0,
+            connect_timeout_seconds=10.0,
+            max_response_bytes=67_108_864,
+        ),
+        state=State(database=str(tmp_path / "oddaemon.db"), retain_days=400),
+        http=Http(listen="127.0.0.1:9464", control_socket=None),
+        cadence=Cadence(),
+        daemon=Daemon(drain_seconds=70.0, restarts_max=5, restarts_within_seconds=600.0),
+        log=Log(format="auto", level="info"),
+        maintenance=Maintenance(wal_checkpoint="15 3 * * *", integrity_check="45 4 * * 0"),
+    )
+    assert [warning.message for warning in loaded.warnings] == ["no office: there is nothing to watch"]
+
+
+def test_an_office_needs_an_id_and_a_key(tmp_path: Path) -> None:
+    assert office_from(tmp_path, "") == OfficeSettings(
+        office=Office(id="smile", name="smile", page_rows=100),
+        customer_key=Secret(ENVIRONMENT["A"]),
+        base_url="https://api.opendental.com/api/v1",
+        min_interval_seconds=1.0,
+        remote=True,
+        source=tmp_path / "oddaemon.toml",
+    )
+
+
+def test_an_office_says_everything(tmp_path: Path) -> None:
+    text = """
+        name = "Smile Dental"
+        timezone = "America/Phoenix"
+        tier = "enterprise"
+        min_interval_seconds = 0.75
+        clinics = [0, 3]
+        include = "debts"
+        fresh_by = "05:30"
+        reader = "pages"
+        enabled = false
+        [office.labels]
+        region = "west"
+        account = "12"
+        """
+    settings = office_from(tmp_path, text)
+    assert settings.min_interval_seconds == 0.75
+    assert settings.office == Office(
+        id="smile",
+        name="Smile Dental",
+        zone=ZoneInfo("America/Phoenix"),
+        clinics=(0, 3),
+        include=Include.DEBTS,
+        reader=Reader.PAGES,
+        fresh_by=time(5, 30),
+        enabled=False,
+        page_rows=100,
+        labels=(("account", "12"), ("region", "west")),
+    )
+
+
+def test_an_office_may_never_be_late(tmp_path: Path) -> None:
+    assert office_from(tmp_path, 'fresh_by = ""').office.fresh_by is None
+
+
+@pytest.mark.parametrize(("tier", "spacing_seconds"), [("standard", 1.0), ("enterprise", 0.5)])
+def test_the_tier_sets_the_spacing(tmp_path: Path, tier: str, spacing_seconds: float) -> None:
+    assert office_from(tmp_path, f'tier = "{tier}"').min_interval_seconds == spacing_seconds
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:30222/api/v1",
+        "http://127.0.0.1:30222/api/v1",
+        "http://[::1]:30222/api/v1",
+        "http://192.168.1.4:30223/api/v1",
+        "http://10.0.0.9:30223/api/v1",
+        "http://server:30223/api/v1",
+        "http://server.local:30223/api/v1",
+        "http://server.lan:30223/api/v1",
+        "https://od.example.com/api/v1",
+    ],
+)
+def test_an_office_with_its_own_api_is_not_throttled(tmp_path: Path, url: str) -> None:
+    settings = office_from(tmp_path, f'base_url = "{url}/"')
+    assert (settings.base_url, settings.remote, settings.min_interval_seconds) == (url, False, 0.0)
+    assert settings.office.page_rows == 1000
+
+
+@pytest.mark.parametrize("url", ["https://api.opendental.com/api/v1", "HTTPS://API.OpenDental.com/api/v1/"])
+def test_headquarters_by_its_own_name_stays_throttled(tmp_path: Path, url: str) -> None:
+    api = f'{API}base_url = "https://proxy.example.com/api/v1"\n'
+    settings = office_from(tmp_path, f'base_url = "{url}"', api)
+    assert (settings.remote, settings.min_interval_seconds, settings.office.page_rows) == (True, 1.0, 100)
+
+
+@pytest.mark.parametrize("url", ["http://8.8.8.8/api/v1", "http://example.com/api/v1", "http://local.example/api/v1"])
+def test_keys_do_not_travel_in_the_open(tmp_path: Path, url: str) -> None:
+    (problem,) = loaded_from(tmp_path, f'{API}base_url = "{url}"\n').problems
+    assert problem.message == "would send keys and balances in the open"
+
+
+@pytest.mark.parametrize(
+    ("written", "database"),
+    [
+        ("state/od.db", "sqlite+aiosqlite:///{}/state/od.db"),
+        ("/var/lib/od.db", "sqlite+aiosqlite:////var/lib/od.db"),
+        ("sqlite:////var/lib/od.db", "sqlite+aiosqlite:////var/lib/od.db"),
+        ("sqlite+aiosqlite:///od.db", "sqlite+aiosqlite:///{}/od.db"),
+    ],
+)
+def test_the_database_is_a_path_or_a_url(tmp_path: Path, written: str, database: str) -> None:
+    settings = settings_from(tmp_path, f'{API}[state]\ndatabase = "{written}"\n')
+    assert settings.state.database == database.format(tmp_path)
+
+
+def test_a_directory_is_no_database(tmp_path: Path) -> None:
+    (problem,) = loaded_from(tmp_path, f'{API}[state]\ndatabase = "."\n').problems
+    assert problem.message == "is a directory"
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "port"), [("0.0.0.0:80", "0.0.0.0", 80), ("[::1]:0", "::1", 0), ("localhost:1", "localhost", 1)]
+)
+def test_the_listener_has_a_host_and_a_port(tmp_path: Path, listen: str, host: str, port: int) -> None:
+    http = settings_from(tmp_path, f'{API}[http]\nlisten = "{listen}"\ncontrol_socket = "c.sock"\n').http
+    assert (http.host, http.port, http.control_socket) == (host, port, tmp_path / "c.sock")
+
+
+@pytest.mark.parametrize(
+    "listen", ["localhost", ":80", "::1:80", "[::1]", "a b:80", "h:-1", "h:65536", "h:\uff180", "[h]:80"]
+)
+def test_other_listeners_are_refused(tmp_path: Path, listen: str) -> None:
+    (problem,) = loaded_from(tmp_path, f'{API}[http]\nlisten = "{listen}"\n').problems
+    assert problem.where == "http.listen"
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("", ""),
+        ("*/5 * * * *", "*/5 * * * *"),
+        ("0 0 1,15 JAN-MAR *", "0 0 1,15 jan-mar *"),
+        ("0 4 * * 0", "0 4 * * sun"),
+        ("0 4 * * 7", "0 4 * * sun"),
+        ("0 4 * * 1-5", "0 4 * * mon,tue,wed,thu,fri"),
+        ("0 4 * * fri-7", "0 4 * * sun,fri,sat"),
+    ],
+)
+def test_cron_expressions_name_their_weekdays(written: str, read_as: str) -> None:
+    assert Maintenance(wal_checkpoint=written).wal_checkpoint == read_as
+
+
+def test_a_night_can_be_lived_in_a_second(tmp_path: Path) -> None:
+    settings = settings_from(tmp_path, f"{API}[cadence]\nprobe_seconds = 0.01\nstart_window_seconds = 1\n")
+    assert settings.cadence == Cadence(probe_seconds=0.01, start_window_seconds=1.0)
+
+
+def test_offices_come_in_the_order_of_their_files(tmp_path: Path) -> None:
+    write(tmp_path / "o/b.toml", '[[office]]\nid = "b"\ncustomer_key_env = "B"\n')
+    write(tmp_path / "o/a.toml", '[[office]]\nid = "c"\ncustomer_key_env = "C"\n')
+    for ignored in (".hidden.toml", "#a.toml", "a.toml~", "a.toml.bak", ".#a.toml", "README.md"):
+        write(tmp_path / "o" / ignored, "this is not TOML")
+    settings = settings_from(
+        tmp_path, f'{API}[offices]\ndirectory = "o"\n[[office]]\nid = "a"\ncustomer_key_env = "A"\n'
+    )
+    assert [(office.office.id, office.source.name) for office in settings.offices] == [
+        ("a", "oddaemon.toml"),
+        ("c", "a.toml"),
+        ("b", "b.toml"),
+    ]
+    assert settings.offices_directory == tmp_path / "o"
+
+
+def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
+    write(tmp_path / "o/keys/smile.key", "Hb3nY8sVd5FqXg1J\n")
+    write(tmp_path / "o/smile.toml", '[[office]]\nid = "smile"\ncustomer_key_file = "keys/smile.key"\n')
+    settings = settings_from(tmp_path, f'{API}[offices]\ndirectory = "o"\n')
+    assert settings.offices[0].customer_key == Secret("Hb3nY8sVd5FqXg1J")
+
+
+def test_reading_twice_gives_equal_settings(tmp_path: Path) -> None:
+    text = f'{API}[[office]]\nid = "a"\ncustomer_key_env = "A"\ntimezone = "America/Denver"\nclinics = [1]\n'
+    before = settings_from(tmp_path, text)
+    assert settings_from(tmp_path, text) == before
+    assert settings_from(tmp_path, text.replace("[1]", "[2]")) != before
+    assert settings_from(tmp_path, text.replace('"A"', '"B"')) != before
+
+
+def test_a_file_of_notepad_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "oddaemon.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + API.replace("\n", "\r\n").encode())
+    assert load(path, ENVIRONMENT).api.max_in_flight == 64
+
+
+def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "oddaemon.toml"
+    assert [str(problem) for problem in read(path).problems] == [f"{path}: no such file"]
+    path.mkdir()
+    assert [str(problem) for problem in read(path).problems] == [f"{path}: cannot be read: not a regular file"]
+    pipe = tmp_path / "pipe.toml"
+    os.mkfifo(pipe)
+    assert [str(problem) for problem in read(pipe).problems] == [f"{pipe}: cannot be read: not a regular file"]
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(b'name = "Caf\xe9"')
+    assert [str(problem) for problem in read(latin).problems] == [
+        f"{latin}: not UTF-8 (byte 11); save the file as UTF-8"
+    ]
+    deep = tmp_path / "deep.toml"
+    deep.write_text("a = " + "[" * 50_000)
+    assert [str(problem) for problem in read(deep).problems] == [f"{deep}: nested too deeply"]
+    large = tmp_path / "large.toml"
+    large.write_bytes(b"#" * 9_000_000)
+    assert [str(problem) for problem in read(large).problems] == [f"{large}: cannot be read: larger than 8388608 bytes"]
+
+
+def test_what_runs_but_should_be_thought_about_is_a_warning(tmp_path: Path) -> None:
+    loaded = loaded_from(
+        tmp_path,
+        f"{API}request_timeout_seconds = 30\n"
+        '[[office]]\nid = "a"\ncustomer_key_env = "A"\nmin_interval_seconds = 0.2\n'
+        '[[office]]\nid = "b"\ncustomer_key_env = "B"\nbase_url = "http://server:30223"\n',
+    )
+    assert loaded.settings is not None
+    assert "\n".join(map(str, loaded.warnings)).replace(f"{tmp_path}/", "") == (
+        "oddaemon.toml:3: api.request_timeout_seconds = 30.0: gives up before the API does, which answers 504 after "
+        "60 s; write 65 or more\n"
+        'oddaemon.toml:7: office[0] "a".min_interval_seconds = 0.2: is less than the 1 s that a key of tier standard '
+        "is allowed; requests will queue, then be refused\n"
+        'oddaemon.toml:11: office[1] "b".base_url = "http://server:30223": the API\'s path is /api/v1 everywhere that '
+        "Open Dental documents"
+    )
+
+
+def test_a_rehearsal_on_this_machine_is_not_warned_about(tmp_path: Path) -> None:
+    loaded = loaded_from(
+        tmp_path,
+        f'{API}base_url = "http://127.0.0.1:8080/api/v1"\nrequest_timeout_seconds = 1\n'
+        '[[office]]\nid = "a"\ncustomer_key_env = "A"\nmin_interval_seconds = 0.01\n',
+    )
+    assert loaded.settings is not None
+    assert loaded.warnings == ()
+    assert loaded.settings.offices[0].remote
+
+
+def test_lines_are_not_guessed_where_strings_span_several(tmp_path: Path) -> None:
+    text = f'{API}[[office]]\nid = "a"\nname = """\nx"""\ncustomer_key_env = "A"\nteir = 1\n'
+    assert [problem.line for problem in loaded_from(tmp_path, text).problems] == [None]
+    assert tomllib.loads(text)["office"][0]["name"] == "x"
