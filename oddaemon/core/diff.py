@@ -29,16 +29,15 @@ def diff(before: Mapping[int, Balance], after: Mapping[int, Balance]) -> Changes
         before: the earlier balances by pat_num.
         after: the later balances by pat_num.
     """
-    new: list[Balance] = []
-    changed: list[tuple[Balance, Balance]] = []
-    for pat_num, balance in after.items():
-        earlier = before.get(pat_num)
-        if earlier is None:
-            new.append(balance)
-        elif earlier != balance:
-            changed.append((earlier, balance))
-    cleared = tuple(balance for pat_num, balance in before.items() if pat_num not in after)
-    return Changes(tuple(new), tuple(changed), cleared)
+    # Comprehensions: whole offices are compared while others wait for the event loop.
+    new = [balance for pat_num, balance in after.items() if pat_num not in before]
+    changed = [
+        (before[pat_num], balance)
+        for pat_num, balance in after.items()
+        if pat_num in before and before[pat_num] != balance
+    ]
+    cleared = [balance for pat_num, balance in before.items() if pat_num not in after]
+    return Changes(tuple(new), tuple(changed), tuple(cleared))
 
 
 def apply(before: Mapping[int, Balance], changes: Changes) -> dict[int, Balance]:

@@ -198,7 +198,9 @@ def _informed(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
     published = state.published
     if aging.aging_date and (published is None or published.aging_date != aging.aging_date or state.run_seen):
         reason = f"Reading the balances of the aging of {aging.aging_date}."
-        return _go(state, Intent.PULL, now, stand(state.standing, now, Condition.PULLING, reason, keep_trouble=True))
+        late_at = state.standing.late_at
+        standing = stand(state.standing, now, Condition.PULLING, reason, late_at=late_at, keep_trouble=True)
+        return _go(state, Intent.PULL, now, standing)
     return _watch(state, aging, now, wish)
 
 

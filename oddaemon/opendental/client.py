@@ -7,7 +7,7 @@ the `Failure` it was named, and no key leaves at all but in the header it belong
 
 import math
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ import msgspec
 
 from oddaemon import __version__
 from oddaemon.core.failure import Failure, Kind, classify, trimmed
-from oddaemon.opendental import wire
+from oddaemon.opendental import sql, wire
 from oddaemon.opendental.gate import Gate, Lane
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
 
@@ -150,10 +150,6 @@ class Session:
                 return ""
             raise
 
-    async def preferences(self, names: Iterable[str]) -> dict[str, str]:
-        """Several preferences, one request each."""
-        return {name: await self.preference(name) for name in names}
-
     async def query(self, sql: str) -> list[wire.Row]:
         """The rows of a ShortQuery.
 
@@ -164,6 +160,11 @@ class Session:
         content = msgspec.json.encode({"SqlCommand": sql})
         body = await self._ask("short_query", "PUT", "/queries/ShortQuery", content=content)
         return self._read(lambda: wire.rows(body))
+
+    async def clocks(self) -> tuple[datetime, datetime]:
+        """The office server's NOW() and UTC_TIMESTAMP(), both naive. Raises as `query` does."""
+        answer = await self.query(sql.CLOCK)
+        return self._read(lambda: wire.clocks(answer))
 
     def _read(self, parse: Callable[[], T]) -> T:
         try:

@@ -1,0 +1,76 @@
+"""The process around the daemon: its log, its signals, its configuration files.
+
+SIGTERM or SIGINT drains, a second one stops now, SIGHUP reads the configuration again: all of it, checked, or nothing.
+"""
+
+import signal
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import anyio
+import anyio.to_thread
+
+from oddaemon import __version__
+from oddaemon.engine.daemon import Daemon
+from oddaemon.settings import Settings, read
+from oddaemon.telemetry import systemd
+from oddaemon.telemetry.event import Level
+from oddaemon.telemetry.events import ConfigurationRejected, DaemonDraining
+from oddaemon.telemetry.log import LogFormat
+from oddaemon.telemetry.process import process_telemetry
+from oddaemon.telemetry.telemetry import Telemetry
+
+
+async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
+    """Run until a signal ends it.
+
+    Raises:
+        StoreError: The database cannot be used.
+        ListenError: The address of `[http] listen` cannot be used.
+    """
+    # Before anything slow: a signal that comes early must find somebody who obeys it.
+    with (
+        anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals,
+        process_telemetry(
+            now=now,
+            version=__version__,
+            log_format=LogFormat(settings.log.format),
+            level=Level[settings.log.level.upper()],
+        ) as telemetry,
+    ):
+        daemon = Daemon(settings, telemetry, now)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_obey, signals, daemon, telemetry, name="signals")
+            await daemon.run(warnings)
+            tasks.cancel_scope.cancel()
+
+
+def now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+async def _obey(signals: AsyncIterator[signal.Signals], daemon: Daemon, telemetry: Telemetry) -> None:
+    draining = False
+    async for number in signals:
+        if number is signal.SIGHUP:
+            await _reload(daemon, telemetry)
+        elif draining:
+            daemon.stop()
+        else:
+            draining = True
+            telemetry.emit(DaemonDraining(number.name))
+            systemd.stopping()
+            daemon.drain()
+
+
+async def _reload(daemon: Daemon, telemetry: Telemetry) -> None:
+    if not daemon.readiness.ready:
+        return
+    systemd.reloading()
+    loaded = await anyio.to_thread.run_sync(read, daemon.settings.source)
+    if loaded.settings is None:
+        telemetry.emit(ConfigurationRejected(tuple(map(str, loaded.problems))))
+    else:
+        await daemon.apply(loaded.settings, tuple(map(str, loaded.warnings)))
+    systemd.ready()

@@ -1,0 +1,181 @@
+"""The daemon, composed: settings in, a fleet of workers over one gate and one database, and an orderly end.
+
+Starting and reloading take the same path: settings that were read and checked are applied whole. Signals and the
+process around it belong to `app.py`, so a test can run a whole daemon inside its own event loop.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import anyio
+
+from oddaemon import __version__
+from oddaemon.core.status import StatusDocument, status_document
+from oddaemon.engine.fleet import Fleet
+from oddaemon.engine.housekeeper import keep_house
+from oddaemon.engine.registry import Employment, Registry, employments
+from oddaemon.engine.supervisor import Budget, Supervisor
+from oddaemon.opendental.client import Api, Limits, TransportFactory
+from oddaemon.opendental.gate import Gate
+from oddaemon.settings import Settings
+from oddaemon.store.database import Database
+from oddaemon.telemetry import systemd
+from oddaemon.telemetry.events import (
+    ConfigurationLoaded,
+    DaemonReady,
+    DaemonStarted,
+    DaemonStopped,
+    RequestFinished,
+    RequestStarted,
+)
+from oddaemon.telemetry.telemetry import Telemetry
+from oddaemon.web.app import Readiness, create_app
+from oddaemon.web.server import serve
+
+_FIXED = ("state", "http", "daemon", "log", "maintenance")
+"""Tables of the configuration that are read once."""
+
+
+class Daemon:
+    """One daemon's life: `run` lives it, `drain` and `stop` end it. Make it inside the event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        telemetry: Telemetry,
+        now: Callable[[], datetime],
+        *,
+        transport: TransportFactory | None = None,
+        dice: random.Random | None = None,
+        listening: bool = True,
+    ) -> None:
+        """Nothing happens yet.
+
+        Args:
+            settings: Checked ones.
+            telemetry: Takes every event.
+            now: The wall clock (aware UTC).
+            transport: What carries requests; None: the network.
+            dice: For back-off; None: the system's.
+            listening: Whether to open the HTTP listener.
+        """
+        self.settings = settings
+        self.fleet = Fleet(now)
+        self.readiness = Readiness(ready=False, reason="the daemon is starting")
+        self._telemetry = telemetry
+        self._transport = transport
+        self._dice = dice or random.SystemRandom()
+        self._listening = listening
+        self._draining = anyio.Event()
+        self._life = anyio.CancelScope()
+        self._supervisor: Supervisor[Employment] | None = None
+        self._registry: Registry | None = None
+
+    async def run(self, warnings: Sequence[str] = ()) -> None:
+        """Run until drained or stopped.
+
+        Raises:
+            StoreError: The database cannot be used.
+            ListenError: The address of `[http] listen` cannot be used.
+        """
+        started = anyio.current_time()
+        self._hide(self.settings)
+        self._telemetry.emit(DaemonStarted(__version__, len(self.settings.offices), self.settings.state.database))
+        with self._life:
+            async with anyio.create_task_group() as servers:
+                listen = await servers.start(self._serve) if self._listening else ""
+                async with Database.open(self.settings.state.database) as database:
+                    await self._work(database, listen, warnings)
+                servers.cancel_scope.cancel()
+        self._telemetry.emit(DaemonStopped(anyio.current_time() - started))
+
+    async def apply(self, settings: Settings, warnings: Sequence[str] = ()) -> None:
+        """Put settings in force; offices that did not change are not touched."""
+        assert self._registry is not None, "applied only while it runs"
+        assert self._supervisor is not None, "applied only while it runs"
+        self._hide(settings)
+        now_fixed, was_fixed = (
+            {**{name: getattr(each, name) for name in _FIXED}, "api": _without_key(each)}
+            for each in (settings, self.settings)
+        )
+        restart = [f"[{name}] changes with a restart only." for name in now_fixed if now_fixed[name] != was_fixed[name]]
+        wanted = employments(settings)
+        await self._registry.enroll(wanted)
+        await self._supervisor.apply(wanted)
+        self.settings = settings
+        self._telemetry.emit(ConfigurationLoaded(len(settings.offices), (*warnings, *restart)))
+
+    def drain(self) -> None:
+        """End in good order: what is in flight finishes, within `drain_seconds`."""
+        self.readiness = Readiness(ready=False, reason="the daemon is stopping")
+        self._draining.set()
+
+    def stop(self) -> None:
+        """End at once; everything that matters is stored already."""
+        self._life.cancel()
+
+    def status(self) -> StatusDocument:
+        """How the fleet stands."""
+        return status_document(self.fleet.statuses(), self.fleet.now())
+
+    async def _work(self, database: Database, listen: str, warnings: Sequence[str]) -> None:
+        api = self.settings.api
+        gate = Gate(api.max_in_flight, api.max_requests_per_second)
+        limits = Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes)
+        client = Api(gate, limits, self._observe, self.fleet.now, self._transport)
+        self._registry = Registry(database, client, self.fleet, self._telemetry.emit, self._dice)
+        async with anyio.create_task_group() as tasks:
+            daemon = self.settings.daemon
+            self._supervisor = Supervisor(
+                tasks=tasks,
+                work=self._registry.work,
+                quarantine=self._registry.quarantine,
+                gate=gate,
+                budget=Budget(daemon.restarts_max, daemon.restarts_within_seconds),
+                emit=self._telemetry.emit,
+            )
+            maintenance = self.settings.maintenance
+            crons = {"wal_checkpoint": maintenance.wal_checkpoint, "integrity_check": maintenance.integrity_check}
+            tasks.start_soon(keep_house, database, crons, self._telemetry.emit, name="housekeeper")
+            await self.apply(self.settings, warnings)
+            self._ready(listen)
+            await self._draining.wait()
+            gate.close()
+            with anyio.move_on_after(daemon.drain_seconds):
+                await self._supervisor.ended()
+            tasks.cancel_scope.cancel()
+
+    def _ready(self, listen: str) -> None:
+        if not self._draining.is_set():
+            self.readiness = Readiness(ready=True)
+            self._telemetry.emit(DaemonReady(listen))
+            systemd.ready()
+
+    async def _serve(self, *, task_status: anyio.abc.TaskStatus[str]) -> None:
+        app = create_app(
+            telemetry=self._telemetry,
+            fleet=self.fleet.figures,
+            readiness=lambda: self.readiness,
+            status=self._status,
+        )
+        async with anyio.create_task_group() as tasks:
+            host, port = await tasks.start(serve, self.settings.http.host, self.settings.http.port, app)
+            task_status.started(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+    async def _status(self) -> StatusDocument:
+        return self.status()
+
+    def _observe(self, event: RequestStarted | RequestFinished) -> None:
+        if isinstance(event, RequestStarted) and event.office in self.fleet.views:
+            self.fleet.views[event.office].requests += 1
+        self._telemetry.emit(event)
+
+    def _hide(self, settings: Settings) -> None:
+        self._telemetry.hide(
+            [settings.api.developer_key.reveal(), *(office.customer_key.reveal() for office in settings.offices)]
+        )
+
+
+def _without_key(settings: Settings) -> object:
+    return settings.api.model_dump(exclude={"developer_key"})

@@ -1,0 +1,84 @@
+"""How every office stands at this moment, kept in memory for metrics, the status page and the log.
+
+The engine's tasks write, everybody else reads; all of it happens on the event loop, so there is no lock.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from oddaemon.core.aging import parse_date
+from oddaemon.core.model import Office
+from oddaemon.core.state import OfficeState
+from oddaemon.core.status import OfficeStatus, PublishedSnapshot
+from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.telemetry.fleet import OfficeFigures
+
+
+@dataclass(slots=True)
+class OfficeView:
+    """One office: what is remembered of it, and what it cost since the process started."""
+
+    office: Office
+    state: OfficeState
+    snapshot: PublishedSnapshot | None
+    requests: int = 0
+    failures: int = 0
+
+    def figures(self) -> OfficeFigures:
+        """For the metrics."""
+        return OfficeFigures(
+            office=self.office.id,
+            standing=self.state.standing,
+            aging_date=self.snapshot.aging_date if self.snapshot else None,
+            published_at=self.snapshot.published_at if self.snapshot else None,
+            guarantors=self.snapshot.guarantors if self.snapshot else None,
+            requests=self.requests,
+            failures=self.failures,
+        )
+
+    def status(self) -> OfficeStatus:
+        """For people."""
+        return office_status(self.office.id, self.office.name, self.state, self.snapshot)
+
+
+class Fleet:
+    """All offices that have a worker."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self.views: dict[str, OfficeView] = {}
+
+    def figures(self) -> tuple[OfficeFigures, ...]:
+        """A picture for one scrape."""
+        return tuple(view.figures() for view in self.views.values())
+
+    def statuses(self) -> list[OfficeStatus]:
+        """A picture for the status document."""
+        return [view.status() for view in self.views.values()]
+
+
+def office_status(office_id: str, name: str, state: OfficeState, snapshot: PublishedSnapshot | None) -> OfficeStatus:
+    """What is told of an office, from what is remembered of it."""
+    return OfficeStatus(
+        id=office_id,
+        name=name,
+        standing=state.standing,
+        aging_date=_date_or_none(state.preferences.date_last_aging) if state.preferences else None,
+        snapshot=snapshot,
+        requests_last_pull=state.published.requests if state.published else None,
+    )
+
+
+def published_snapshot(row: SnapshotRow) -> PublishedSnapshot:
+    """A stored snapshot, as it is told."""
+    return PublishedSnapshot(
+        row.id, row.aging_date, row.published_at, row.totals.guarantors, row.totals.bal_total, row.verified
+    )
+
+
+def _date_or_none(text: str) -> date | None:
+    try:
+        return parse_date(text)
+    except ValueError:
+        return None

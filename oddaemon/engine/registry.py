@@ -1,0 +1,95 @@
+"""Turns an office's settings into a worker at its office."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from oddaemon.core.model import Cadence, Condition, Owner
+from oddaemon.core.office import new_state
+from oddaemon.core.standing import stand
+from oddaemon.core.state import Wish
+from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
+from oddaemon.engine.reporter import Reporter
+from oddaemon.engine.worker import Surroundings, Worker
+from oddaemon.opendental.client import Access, Api
+from oddaemon.settings import OfficeSettings, Secret, Settings
+from oddaemon.store import offices
+from oddaemon.store.database import Database
+from oddaemon.store.errors import StoreError
+from oddaemon.telemetry.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Employment:
+    """Everything a worker's behaviour hangs on: while it stays equal, a reload leaves the worker alone."""
+
+    office: OfficeSettings
+    cadence: Cadence
+    developer_key: Secret
+
+
+def employments(settings: Settings) -> dict[str, Employment]:
+    """The wanted offices by id, disabled ones included: they are shown as paused."""
+    key = settings.api.developer_key
+    return {office.office.id: Employment(office, settings.cadence, key) for office in settings.offices}
+
+
+class Registry:
+    """Makes workers, and the view that everybody else has of each."""
+
+    def __init__(
+        self, database: Database, api: Api, fleet: Fleet, emit: Callable[[Event], None], dice: random.Random
+    ) -> None:
+        self._database = database
+        self._api = api
+        self._fleet = fleet
+        self._emit = emit
+        self._around = Surroundings(database, api.gate, fleet.now, dice)
+
+    async def enroll(self, wanted: dict[str, Employment]) -> None:
+        """Make the wanted offices known to the database and to the fleet; forget the others' views."""
+        await offices.enroll(self._database, [employment.office.office for employment in wanted.values()])
+        rows = {row.id: row for row in await offices.standings(self._database)}
+        views: dict[str, OfficeView] = {}
+        for office_id, employment in wanted.items():
+            row, before = rows[office_id], self._fleet.views.get(office_id)
+            view = before or OfficeView(
+                employment.office.office,
+                row.state or new_state(self._fleet.now()),
+                published_snapshot(row.snapshot) if row.snapshot else None,
+            )
+            view.office = employment.office.office
+            views[office_id] = view
+        self._fleet.views = views
+
+    async def work(self, office_id: str, employment: Employment) -> None:
+        """Watch one office until cancelled or the gate closes."""
+        settings = employment.office
+        wish = Wish(settings.office, employment.cadence)
+        access = Access(
+            office_id=office_id,
+            base_url=settings.base_url,
+            developer_key=employment.developer_key.reveal(),
+            customer_key=settings.customer_key.reveal(),
+            min_interval_seconds=settings.min_interval_seconds,
+            remote=settings.remote,
+        )
+        reporter = Reporter(wish, self._fleet.views[office_id], self._emit)
+        await Worker(wish, self._api.office(access), reporter, self._around).run()
+
+    async def quarantine(self, office_id: str) -> None:
+        """Show an office whose worker crashed too often as blocked, and by whom."""
+        view, now = self._fleet.views[office_id], self._fleet.now()
+        standing = stand(
+            view.state.standing,
+            now,
+            Condition.BLOCKED,
+            "An error in oddaemon itself ended this office's worker too often.",
+            owner=Owner.US,
+            advice="Report the event `worker_crashed` from the log to us; a restart tries again.",
+        )
+        view.state = replace(view.state, standing=standing)
+        try:
+            await offices.save_state(self._database, office_id, view.state)
+        except StoreError:
+            return

@@ -1,0 +1,50 @@
+"""Where a pull that takes several requests keeps what it has, so that a restart goes on from there."""
+
+from collections.abc import Callable, Sequence
+
+from oddaemon.core.model import Balance, Checkpoint
+from oddaemon.store import pulls
+from oddaemon.store.database import Database
+from oddaemon.store.pulls import OpenPull
+from oddaemon.telemetry.events import PageStored
+
+
+class Staging:
+    """The open pull of one office."""
+
+    def __init__(self, database: Database, office_id: str, scope: str, emit: Callable[[PageStored], None]) -> None:
+        self.scope = scope
+        self._database = database
+        self._office_id = office_id
+        self._emit = emit
+        self._open = False
+
+    async def load(self) -> OpenPull | None:
+        """The rows and the checkpoint of a former attempt under the same wish; any other is forgotten."""
+        found = await pulls.load(self._database, self._office_id)
+        if found is not None and found.checkpoint.scope != self.scope:
+            await self.discard()
+            return None
+        self._open = found is not None
+        return found
+
+    async def add(self, page: Sequence[Balance], checkpoint: Checkpoint, rows: int) -> None:
+        """Store a page and how far the pull has come, both or neither.
+
+        Args:
+            page: What came.
+            checkpoint: How far that reaches.
+            rows: How many guarantors there are so far.
+        """
+        if not self._open:
+            # There may be pages of a version whose checkpoint cannot be read.
+            await pulls.discard(self._database, self._office_id)
+            self._open = True
+        await pulls.add_page(self._database, self._office_id, page, checkpoint)
+        self._emit(PageStored(self._office_id, rows, checkpoint.first.totals.guarantors))
+
+    async def discard(self) -> None:
+        """Forget what was read."""
+        if self._open:
+            await pulls.discard(self._database, self._office_id)
+        self._open = False

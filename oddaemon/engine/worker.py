@@ -1,0 +1,194 @@
+"""One office: decide, perform, decide again.
+
+All decisions are `core.office.next_action`; this only does what it says and brings back what came of it. The state is
+stored before an action and, with a snapshot, in the snapshot's own transaction, so a process that dies anywhere goes on
+from there.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import anyio
+
+from oddaemon.core.clock import measured_skew
+from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.model import Preferences, Snapshot
+from oddaemon.core.office import new_state, next_action
+from oddaemon.core.packing import FIRST_PACKING, Packing, plan
+from oddaemon.core.state import (
+    Action,
+    ClockMeasured,
+    Failed,
+    MeasureClock,
+    Observation,
+    OfficeState,
+    Probe,
+    Probed,
+    Publish,
+    PublishedNow,
+    Pull,
+    Pulled,
+    Started,
+    Survey,
+    Surveyed,
+    Wait,
+    Wish,
+    Woke,
+)
+from oddaemon.engine.reading import read_office
+from oddaemon.engine.reporter import Reporter
+from oddaemon.engine.staging import Staging
+from oddaemon.opendental.client import ApiError, OfficeApi, Session
+from oddaemon.opendental.gate import Gate
+from oddaemon.store import offices, snapshots
+from oddaemon.store.database import Database
+from oddaemon.store.errors import StoreError
+
+SLEEP_SECONDS_MAX = 600.0
+"""A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all workers share."""
+
+    database: Database
+    gate: Gate
+    now: Callable[[], datetime]
+    randomness: random.Random
+
+
+class Worker:
+    """The loop of one office."""
+
+    def __init__(self, wish: Wish, api: OfficeApi, reporter: Reporter, surroundings: Surroundings) -> None:
+        self._wish = wish
+        self._api = api
+        self._reporter = reporter
+        self._around = surroundings
+        self._saved: OfficeState | None = None
+        self._pull_started = surroundings.now()
+
+    @property
+    def _id(self) -> str:
+        return self._wish.office.id
+
+    async def run(self) -> None:
+        """Watch the office until cancelled.
+
+        Raises:
+            GateClosedError: The daemon is stopping; everything is stored.
+        """
+        around = self._around
+        self._saved = await offices.load_state(around.database, self._id)
+        state = self._saved or new_state(around.now())
+        observation: Observation = Started()
+        while True:
+            before = state
+            now = around.now()
+            state, action = next_action(before, observation, now, self._wish, around.randomness.random())
+            if isinstance(action, Publish):
+                state, observation = await self._publish(before, state, action)
+            else:
+                self._reporter.turned(before, state, observation, now)
+                await self._remember(state)
+                observation = await self._perform(action)
+
+    async def _perform(self, action: Action) -> Observation:
+        if isinstance(action, Wait):
+            return await self._wait(action.until)
+        try:
+            async with self._api.session() as session:
+                return await self._ask(session, action)
+        except ApiError as error:
+            return Failed(error.failure)
+        except StoreError as error:
+            return Failed(Failure(Kind.STORE, error.what))
+
+    async def _ask(self, session: Session, action: Action) -> Observation:
+        match action:
+            case Survey():
+                return Surveyed(await _all_preferences(session, self._around.now))
+            case Probe(known_date):
+                date_last_aging = await session.preference("DateLastAging")
+                begin = await session.preference("AgingBeginDateTime") if date_last_aging == known_date else None
+                return Probed(date_last_aging, begin)
+            case MeasureClock():
+                return ClockMeasured(self._skew_seconds(*await session.clocks()))
+            case Pull():
+                return await self._pull(session, action)
+            case Wait() | Publish():
+                raise AssertionError("not a question to the office")
+
+    async def _wait(self, until: datetime) -> Woke:
+        """Sleep until then, or until something is to be told: a deadline that passes."""
+        now = self._around.now()
+        late_at = self._reporter.view.state.standing.late_at
+        if late_at is not None and now < late_at < until:
+            until = late_at
+        seconds = min(max(0.0, (until - now) / timedelta(seconds=1)), SLEEP_SECONDS_MAX)
+        await self._around.gate.sleep_until(anyio.current_time() + seconds)
+        return Woke()
+
+    async def _pull(self, session: Session, action: Pull) -> Pulled:
+        around = self._around
+        staging = Staging(around.database, self._id, self._wish.scope, self._reporter.page_stored)
+        self._pull_started = around.now()
+        resumed = await staging.load()
+        self._reporter.pull_started(action.reader, len(resumed.balances) if resumed else 0)
+        proved = await read_office(session, self._wish.office, action, staging=staging, resumed=resumed, now=around.now)
+        snapshot = Snapshot(
+            aging_date=action.aging_date,
+            observed_at=proved.observed_at,
+            reader=action.reader,
+            requests=session.requests,
+            totals=proved.control.totals,
+            balances=proved.balances,
+        )
+        packing: Packing | None = action.packing
+        if action.packing == FIRST_PACKING or proved.parts > 1:
+            packing = plan(proved.balances)
+        return Pulled(snapshot, packing, self._skew_seconds(proved.control.office_now, proved.control.utc_now))
+
+    async def _publish(
+        self, before: OfficeState, after: OfficeState, action: Publish
+    ) -> tuple[OfficeState, Observation]:
+        now = self._around.now()
+        try:
+            published = await snapshots.publish(self._around.database, self._id, action.snapshot, after, now)
+        except StoreError as error:
+            return before, Failed(Failure(Kind.STORE, error.what))
+        self._saved = after
+        self._reporter.turned(before, after, PublishedNow(), now)
+        late_at = before.standing.late_at
+        late_by = now - late_at if late_at is not None and now > late_at else None
+        self._reporter.published(action.snapshot, published, took=now - self._pull_started, late_by=late_by, now=now)
+        return after, PublishedNow()
+
+    async def _remember(self, state: OfficeState) -> None:
+        """Store the state. An office whose state cannot be stored is watched on all the same."""
+        if state == self._saved:
+            return
+        try:
+            await offices.save_state(self._around.database, self._id, state)
+        except StoreError as error:
+            self._reporter.failed(Failure(Kind.STORE, error.what), 1, None)
+        else:
+            self._saved = state
+
+    def _skew_seconds(self, office_now: datetime, utc_now: datetime) -> float:
+        skew = measured_skew(self._wish.office.zone, office_now, utc_now, self._around.now())
+        return skew.total_seconds()
+
+
+async def _all_preferences(session: Session, now: Callable[[], datetime]) -> Preferences:
+    return Preferences(
+        date_last_aging=await session.preference("DateLastAging"),
+        aging_service_time_due=await session.preference("AgingServiceTimeDue"),
+        aging_begin=await session.preference("AgingBeginDateTime"),
+        monthly=await session.preference("AgingCalculatedMonthlyInsteadOfDaily"),
+        program_version=await session.preference("ProgramVersion"),
+        read_at=now(),
+    )
