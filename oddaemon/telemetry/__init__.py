@@ -1,0 +1,1 @@
+"""What happened, told once: `events` go into `Telemetry.emit`, log lines and metrics come out."""

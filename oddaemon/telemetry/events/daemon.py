@@ -1,0 +1,127 @@
+"""What happens to the process as a whole. See `Event` for what a field may hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from oddaemon.telemetry.event import Event, Level
+from oddaemon.telemetry.instruments import Instruments
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStarted(Event):
+    """The process runs; nothing is asked of any office yet. `database` is a path or a URL without its password."""
+
+    name: ClassVar[str] = "daemon_started"
+    version: str
+    offices: int
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonReady(Event):
+    """The configuration is applied, the store is open and `listen` ("127.0.0.1:9464", or "" for none) answers."""
+
+    name: ClassVar[str] = "daemon_ready"
+    listen: str
+
+    def move(self, instruments: Instruments) -> None:
+        """Ready."""
+        instruments.ready.set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonDraining(Event):
+    """`signal` ("SIGTERM") asked to stop: requests in flight end, none is begun."""
+
+    name: ClassVar[str] = "daemon_draining"
+    signal: str
+
+    def move(self, instruments: Instruments) -> None:
+        """Not ready any more."""
+        instruments.ready.set(0)
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopped(Event):
+    """Everything is stored and closed, `seconds` after the daemon started."""
+
+    name: ClassVar[str] = "daemon_stopped"
+    seconds: float
+
+    def move(self, instruments: Instruments) -> None:
+        """Not ready, also when it never drained."""
+        instruments.ready.set(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationLoaded(Event):
+    """A configuration was read and applied; each warning is one sentence."""
+
+    name: ClassVar[str] = "configuration_loaded"
+    offices: int
+    warnings: tuple[str, ...] = ()
+
+    def log_level(self) -> Level:
+        """Louder with warnings."""
+        return Level.WARNING if self.warnings else Level.INFO
+
+    def move(self, instruments: Instruments) -> None:
+        """A successful reload, now."""
+        instruments.configuration_applied()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationRejected(Event):
+    """A configuration was read and refused, so the one before stays in force; each problem is one sentence."""
+
+    name: ClassVar[str] = "configuration_rejected"
+    level: ClassVar[Level] = Level.ERROR
+    problems: tuple[str, ...]
+
+    def move(self, instruments: Instruments) -> None:
+        """A failed reload."""
+        instruments.config_last_reload_successful.set(0)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceFinished(Event):
+    """A job of `[maintenance]` ended; `result` is one sentence."""
+
+    name: ClassVar[str] = "maintenance_finished"
+    job: str
+    seconds: float
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryMessage(Event):
+    """A library had something to say through the standard library's logging or warnings."""
+
+    name: ClassVar[str] = "library_message"
+    library: str
+    """The logger's name."""
+    severity: Level
+    message: str
+    traceback: str | None
+
+    def log_level(self) -> Level:
+        """The library's own."""
+        return self.severity
+
+    def log_fields(self) -> Mapping[str, object]:
+        """All but the severity, which is the line's level."""
+        return {"library": self.library, "message": self.message, "traceback": self.traceback}
+
+
+@dataclass(frozen=True, slots=True)
+class LogLinesLost(Event):
+    """Standard output did not take lines as fast as they came, or not at all."""
+
+    name: ClassVar[str] = "log_lines_lost"
+    level: ClassVar[Level] = Level.WARNING
+    lines: int
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts the lines."""
+        instruments.log_lines_lost.inc(self.lines)

@@ -1,0 +1,108 @@
+"""The figures of every single office, as metrics: eight families, one series an office in each.
+
+They are not counted up in labelled metrics but read from one immutable picture of the fleet at scrape time: thousands
+of offices cost nothing between two scrapes, and an office that left the configuration leaves no series behind.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from oddaemon.core.model import Condition, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeFigures:
+    """What the metrics tell of one office."""
+
+    office: str
+    standing: Standing
+    aging_date: date | None = None
+    """Of the last published snapshot, as are the next two."""
+    published_at: datetime | None = None
+    guarantors: int | None = None
+    requests: int = 0
+    """Since this process started, as the next one."""
+    failures: int = 0
+
+
+FleetView = Callable[[], tuple[OfficeFigures, ...]]
+"""Takes the picture; called on the event loop, so it needs no lock and must not wait."""
+
+
+def fleet_families(offices: tuple[OfficeFigures, ...], now: datetime) -> Iterator[Metric]:
+    """The metric families of these offices as of `now` (aware). Pure, so a thread may run it."""
+    conditions = [(office.office, office.standing.at(now).condition) for office in offices]
+    counted = Counter(condition for _, condition in conditions)
+
+    by_condition = GaugeMetricFamily("oddaemon_offices", "Offices, by their condition.", labels=["condition"])
+    for condition in Condition:
+        by_condition.add_metric([condition.value], counted[condition])
+    yield by_condition
+
+    current = GaugeMetricFamily(
+        "oddaemon_office_condition",
+        "1 for the condition the office is in; no other is told.",
+        labels=["office", "condition"],
+    )
+    for office, condition in conditions:
+        current.add_metric([office, condition.value], 1)
+    yield current
+
+    yield _gauge(
+        "aging_date_timestamp_seconds",
+        "Aging date of the last published snapshot, as midnight UTC of that calendar day.",
+        ((office.office, _midnight(office.aging_date)) for office in offices),
+    )
+    yield _gauge(
+        "snapshot_published_timestamp_seconds",
+        "When the last snapshot was published.",
+        ((office.office, _timestamp(office.published_at)) for office in offices),
+    )
+    yield _gauge(
+        "guarantors",
+        "Guarantors of the last published snapshot.",
+        ((office.office, office.guarantors) for office in offices),
+    )
+    yield _gauge(
+        "next_action_timestamp_seconds",
+        "When something is next done for the office.",
+        ((office.office, _timestamp(office.standing.next_action_at)) for office in offices),
+    )
+    yield _gauge(
+        "fresh_deadline_timestamp_seconds",
+        "From when on waiting for the office's aging is called late.",
+        ((office.office, _timestamp(office.standing.late_at)) for office in offices),
+    )
+    yield _counter(
+        "requests_total", "Requests to the office.", ((office.office, office.requests) for office in offices)
+    )
+    yield _counter(
+        "failures_total", "Failures of the office.", ((office.office, office.failures) for office in offices)
+    )
+
+
+def _gauge(name: str, documentation: str, values: Iterable[tuple[str, float | None]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"oddaemon_office_{name}", documentation, labels=["office"])
+    for office, value in values:
+        if value is not None:
+            family.add_metric([office], value)
+    return family
+
+
+def _counter(name: str, documentation: str, values: Iterable[tuple[str, int]]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"oddaemon_office_{name}", documentation, labels=["office"])
+    for office, value in values:
+        family.add_metric([office], value)
+    return family
+
+
+def _midnight(day: date | None) -> float | None:
+    return None if day is None else datetime.combine(day, time(), UTC).timestamp()
+
+
+def _timestamp(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()

@@ -1,0 +1,65 @@
+"""The fleet's own metrics: everything that is not a figure of a single office (those are in `fleet`).
+
+Only events move them. A label here has a handful of values known beforehand: never an office, a message or a URL.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REQUEST_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0)
+"""The API gives up after 60 s; a request answered later than that was queued."""
+WAIT_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
+"""Five seconds is the spacing of the slowest tier; minutes mean that the global cap binds."""
+PULL_BUCKETS_SECONDS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
+"""One statement to several hundred pages at five seconds each."""
+
+
+class Instruments:
+    """The fleet-wide metric families of one registry."""
+
+    def __init__(self, registry: CollectorRegistry, version: str, now: Callable[[], datetime]) -> None:
+        def counter(name: str, documentation: str, *labels: str) -> Counter:
+            return Counter(f"oddaemon_{name}", documentation, labels, registry=registry)
+
+        def gauge(name: str, documentation: str, *labels: str) -> Gauge:
+            return Gauge(f"oddaemon_{name}", documentation, labels, registry=registry)
+
+        def histogram(name: str, documentation: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"oddaemon_{name}", documentation, labels, registry=registry, buckets=buckets)
+
+        self._now = now
+        self.events = counter("events_total", "Everything that happened, logged or not.", "event")
+        self.requests = counter("requests_total", "Requests answered or failed.", "kind", "outcome")
+        self.request_duration = histogram(
+            "request_duration_seconds", "From sending a request to its whole answer.", REQUEST_BUCKETS_SECONDS, "kind"
+        )
+        self.gate_wait = histogram(
+            "gate_wait_seconds", "Time a request was held back to keep a key's rate and the cap.", WAIT_BUCKETS_SECONDS
+        )
+        self.response_bytes = counter("response_bytes_total", "Bytes of answers' bodies, uncompressed.")
+        self.requests_in_flight = gauge("requests_in_flight", "Requests sent and not yet answered.")
+        self.failures = counter("failures_total", "Failures, by kind and by who must act.", "kind", "owner")
+        self.snapshots_published = counter("snapshots_published_total", "Snapshots published.", "reader")
+        self.snapshots_late = counter("snapshots_late_total", "Snapshots published after their office's fresh_by.")
+        self.pulls_rejected = counter("pulls_rejected_total", "Pulls thrown away because they did not add up.")
+        self.pull_duration = histogram(
+            "pull_duration_seconds", "From a pull's first request to its snapshot.", PULL_BUCKETS_SECONDS, "reader"
+        )
+        self.worker_restarts = counter("worker_restarts_total", "Workers started again after a crash.")
+        self.log_lines_lost = counter("log_lines_lost_total", "Log lines that standard output did not take.")
+        self.build_info = gauge("build_info", "Always 1; the version is the label.", "version")
+        self.ready = gauge("ready", "1 while the configuration is applied and the daemon is not draining.")
+        self.config_last_reload_successful = gauge(
+            "config_last_reload_successful", "1 if the last reading of the configuration was applied."
+        )
+        self.config_last_reload_success_timestamp = gauge(
+            "config_last_reload_success_timestamp_seconds", "When a configuration was last applied."
+        )
+        self.build_info.labels(version).set(1)
+
+    def configuration_applied(self) -> None:
+        """The configuration as read is in force from now on."""
+        self.config_last_reload_successful.set(1)
+        self.config_last_reload_success_timestamp.set(self._now().timestamp())

@@ -1,0 +1,54 @@
+"""Tells systemd how the daemon is, over the socket that it named; without one, all of this does nothing.
+
+Never waits and never fails: the service manager being deaf is no reason to stop.
+"""
+
+import os
+import socket
+import time
+from contextlib import suppress
+
+
+def ready() -> None:
+    """The configuration is applied; also ends `reloading`."""
+    notify("READY=1")
+
+
+def status(sentence: str) -> None:
+    """What `systemctl status` shows; line ends become spaces."""
+    notify(f"STATUS={' '.join(sentence.split())}")
+
+
+def stopping() -> None:
+    """The daemon drains."""
+    notify("STOPPING=1")
+
+
+def watchdog() -> None:
+    """The engine made progress. Nothing else may send this, or a stuck engine looks alive."""
+    notify("WATCHDOG=1")
+
+
+def reloading() -> None:
+    """A reload has begun; `ready` must follow, whether or not it was successful."""
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+
+def watchdog_seconds() -> float | None:
+    """Within which time systemd wants to hear from this process again; None: it does not watch."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 1e6 if microseconds.isdecimal() and int(microseconds) > 0 else None
+
+
+def notify(state: str) -> None:
+    """Sends `state` ("KEY=value" lines) to NOTIFY_SOCKET, a path or an abstract "@name"."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
+        connection.setblocking(False)
+        connection.sendto(state.encode(), address)

@@ -1,0 +1,114 @@
+"""The one place where anything is logged or counted: an event goes in, a log line and moved metrics come out."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from oddaemon.telemetry.event import Event, Level
+from oddaemon.telemetry.events import LogLinesLost
+from oddaemon.telemetry.fleet import OfficeFigures, fleet_families
+from oddaemon.telemetry.instruments import Instruments
+from oddaemon.telemetry.log import Log, LogFormat
+from oddaemon.telemetry.redaction import Redactor
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """One rendering of all metrics."""
+
+    body: bytes
+    content_type: str
+
+
+class Telemetry:
+    """Logs and metrics of one daemon; several may live in one process."""
+
+    def __init__(
+        self,
+        *,
+        write: Callable[[str], None],
+        now: Callable[[], datetime],
+        version: str,
+        log_format: LogFormat = LogFormat.JSON,
+        level: Level = Level.INFO,
+        lost: Callable[[], int] = lambda: 0,
+        process_metrics: bool = False,
+    ) -> None:
+        """Nothing outside this object is touched: no root logger, no global registry.
+
+        Args:
+            write: takes each log line, without its end; must neither wait nor fail.
+            now: the wall clock, aware.
+            version: of the daemon, for `oddaemon_build_info`.
+            log_format: AUTO means JSON here.
+            level: of the quietest line that is written; metrics move at any level.
+            lost: how many lines `write` has lost so far.
+            process_metrics: also tell memory, CPU, open files and the interpreter, which are the whole process's.
+        """
+        self._registry = CollectorRegistry()
+        self._instruments = Instruments(self._registry, version, now)
+        self._redactor = Redactor()
+        self._log = Log(write, now, self._redactor, log_format, level)
+        self._now = now
+        self._lost = lost
+        self._lost_told = 0
+        if process_metrics:
+            ProcessCollector(registry=self._registry)
+            PlatformCollector(registry=self._registry)
+            GCCollector(registry=self._registry)
+
+    def emit(self, event: Event) -> None:
+        """Writes the event's log line, if its level is loud enough, and moves its metrics. Any thread may call it."""
+        self._tell(event)
+        if (lost := self._lost()) > self._lost_told:
+            missing, self._lost_told = lost - self._lost_told, lost
+            self._tell(LogLinesLost(missing))
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Registers secrets: from now on "***" stands for them in every log line and in `redact`."""
+        self._redactor.hide(values)
+
+    def redact(self, text: str) -> str:
+        """`text` as it may be shown to others."""
+        return self._redactor.text(text)
+
+    def render(self, offices: tuple[OfficeFigures, ...], accept: str = "") -> Scrape:
+        """All metrics, with the figures of these offices. Takes long with thousands of them: run it in a thread.
+
+        Args:
+            offices: a picture of the fleet, taken on the event loop.
+            accept: the request's Accept header; decides between OpenMetrics and the plain text format.
+        """
+        families = _Families(self._registry, offices, self._now())
+        if "application/openmetrics-text" in accept:
+            body = openmetrics.generate_latest(families)  # type: ignore[no-untyped-call]  # the library ships no type for it
+            return Scrape(body, openmetrics.CONTENT_TYPE_LATEST)
+        return Scrape(generate_latest(families), CONTENT_TYPE_PLAIN_0_0_4)
+
+    def _tell(self, event: Event) -> None:
+        self._instruments.events.labels(event.name).inc()
+        event.move(self._instruments)
+        level = event.log_level()
+        if self._log.takes(level):
+            self._log.line(level, event.name, event.log_fields())
+
+
+@dataclass(frozen=True, slots=True)
+class _Families:
+    """Everything of one scrape, shaped as prometheus_client wants it."""
+
+    registry: CollectorRegistry
+    offices: tuple[OfficeFigures, ...]
+    now: datetime
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self.registry.collect():
+            # When a series was created says nothing that a restart of the process does not, and doubles the text.
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
+        yield from fleet_families(self.offices, self.now)

@@ -1,0 +1,143 @@
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddaemon.core.model import Condition, Owner, Standing
+from oddaemon.core.status import OfficeStatus, PublishedSnapshot, instant, money, status_document
+
+NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
+SINCE = NOW - timedelta(hours=2)
+
+PUBLISHED = PublishedSnapshot(
+    id=7, aging_date=date(2026, 3, 8), published_at=SINCE, guarantors=4132, bal_total=-5, verified=True
+)
+
+
+def office(id_: str, condition: Condition, **standing: datetime | Owner) -> OfficeStatus:
+    return OfficeStatus(
+        id=id_,
+        name=id_.title(),
+        standing=Standing(condition, SINCE, "Said so.", **standing),  # type: ignore[arg-type]  # fields by name
+    )
+
+
+@given(st.integers())
+def test_money_reads_back_as_the_same_cents(cents: int) -> None:
+    assert Fraction(money(cents)) * 100 == cents
+
+
+@given(st.integers())
+def test_money_has_two_places_and_no_negative_zero(cents: int) -> None:
+    text = money(cents)
+    assert text[-3] == "."
+    assert text.startswith("-") is (cents < 0)
+
+
+@pytest.mark.parametrize(
+    ("cents", "text"), [(123450, "1234.50"), (-5, "-0.05"), (0, "0.00"), (100, "1.00"), (-12345, "-123.45")]
+)
+def test_money_is_a_decimal_string(cents: int, text: str) -> None:
+    assert money(cents) == text
+
+
+@given(st.datetimes(timezones=st.timezones()), st.datetimes(timezones=st.timezones()))
+def test_instants_read_back_and_sort_as_they_passed(one: datetime, other: datetime) -> None:
+    try:
+        one, other = one.astimezone(UTC), other.astimezone(UTC)
+    except OverflowError:
+        return
+    assert abs(datetime.fromisoformat(instant(one)) - one) < timedelta(milliseconds=1)
+    assert (instant(one) < instant(other)) <= (one < other)
+
+
+def test_an_instant_of_another_zone_is_told_in_utc() -> None:
+    assert instant(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5)))) == "2026-03-08T07:00:00.000Z"
+
+
+def test_a_naive_instant_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no zone"):
+        instant(datetime(2026, 3, 8))  # noqa: DTZ001  # naive on purpose
+
+
+def test_the_document_of_an_office_is_the_contract() -> None:
+    standing = Standing(
+        condition=Condition.BLOCKED,
+        since=SINCE,
+        reason="The key is disabled.",
+        owner=Owner.OFFICE,
+        advice="Ask the office to enable it.",
+        next_action="asks again",
+        next_action_at=NOW + timedelta(minutes=30),
+        late_at=NOW + timedelta(hours=1),
+    )
+    row = OfficeStatus("mesa", "Mesa Dental", standing, date(2026, 3, 8), PUBLISHED, 1)
+    document = json.loads(json.dumps(status_document([row], NOW)))
+    assert document["offices"] == [
+        {
+            "id": "mesa",
+            "name": "Mesa Dental",
+            "condition": "blocked",
+            "since": "2026-03-08T10:00:00.000Z",
+            "reason": "The key is disabled.",
+            "owner": "office",
+            "advice": "Ask the office to enable it.",
+            "next_action": "asks again",
+            "next_action_at": "2026-03-08T12:30:00.000Z",
+            "late_at": "2026-03-08T13:00:00.000Z",
+            "aging_date": "2026-03-08",
+            "snapshot": {
+                "id": 7,
+                "aging_date": "2026-03-08",
+                "published_at": "2026-03-08T10:00:00.000Z",
+                "guarantors": 4132,
+                "bal_total": "-0.05",
+                "verified": True,
+            },
+            "requests_last_pull": 1,
+        }
+    ]
+
+
+def test_what_is_not_known_is_null() -> None:
+    [document] = status_document([office("new", Condition.WAITING)], NOW)["offices"]
+    nulls = {key for key, value in document.items() if value is None}
+    assert nulls == {"owner", "next_action_at", "late_at", "aging_date", "snapshot", "requests_last_pull"}
+
+
+def test_an_office_that_waits_past_its_deadline_is_told_as_late() -> None:
+    document = status_document([office("slow", Condition.AGING, late_at=NOW - timedelta(minutes=1))], NOW)
+    assert document["offices"][0]["condition"] == "late"
+    assert document["offices"][0]["since"] == "2026-03-08T11:59:00.000Z"
+    assert document["summary"]["conditions"]["late"] == 1
+
+
+def test_the_summary_counts_every_condition() -> None:
+    offices = [
+        office("a", Condition.FRESH, next_action_at=NOW + timedelta(hours=3)),
+        office("b", Condition.FRESH, next_action_at=NOW + timedelta(hours=1)),
+        office("c", Condition.PULLING),
+        office("d", Condition.PAUSED),
+    ]
+    summary = status_document(offices, NOW)["summary"]
+    assert summary["total"] == 4
+    assert {name: count for name, count in summary["conditions"].items() if count} == {
+        "fresh": 2,
+        "pulling": 1,
+        "paused": 1,
+    }
+    assert set(summary["conditions"]) == set(Condition)
+    assert summary["fresh_share"] == 0.6667
+    assert summary["next_action_at"] == "2026-03-08T13:00:00.000Z"
+
+
+def test_a_fleet_of_none_has_no_share() -> None:
+    assert status_document([], NOW)["summary"] == {
+        "total": 0,
+        "conditions": {condition.value: 0 for condition in Condition},
+        "fresh_share": None,
+        "next_action_at": None,
+    }

@@ -1,0 +1,164 @@
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.telemetry import events
+from oddaemon.telemetry.event import Event, Level
+from oddaemon.telemetry.telemetry import Telemetry
+
+NOW = datetime(2026, 3, 8, 7, 0, 0, 250_000, tzinfo=UTC)
+DAY = date(2026, 3, 8)
+FINISHED = events.RequestFinished("mesa", "short_query", "timeout", None, 65.0, 0.5, 12)
+PUBLISHED = events.SnapshotPublished("mesa", 7, DAY, 4132, 1, 20, 3, Reader.STATEMENT, 1, 2.5, 60.0)
+CRASHED = events.WorkerCrashed("mesa", "KeyError", 2, "  File …\nKeyError")
+
+HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
+    (events.DaemonStarted("0.1.0", 25, "/var/lib/oddaemon/state.sqlite"), "info", {}),
+    (events.DaemonReady("127.0.0.1:9464"), "info", {"ready": 1}),
+    (events.DaemonDraining("SIGTERM"), "info", {"ready": 0}),
+    (events.DaemonStopped(12.5), "info", {"ready": 0}),
+    (
+        events.ConfigurationLoaded(25),
+        "info",
+        {
+            "config_last_reload_successful": 1,
+            "config_last_reload_success_timestamp_seconds": NOW.timestamp(),
+        },
+    ),
+    (
+        events.ConfigurationLoaded(25, ("Office mesa holds its key inline.",)),
+        "warning",
+        {
+            "config_last_reload_successful": 1,
+            "config_last_reload_success_timestamp_seconds": NOW.timestamp(),
+        },
+    ),
+    (events.ConfigurationRejected(("Unknown key.",)), "error", {"config_last_reload_successful": 0}),
+    (events.OfficeStarted("mesa"), "info", {}),
+    (events.OfficeStopped("mesa", "It left the configuration."), "info", {}),
+    (events.ConditionChanged("mesa", None, Condition.WAITING, "Aging is due at 02:00.", None), "info", {}),
+    (
+        events.ConditionChanged("mesa", Condition.FRESH, Condition.BLOCKED, "Key off.", Owner.OFFICE),
+        "warning",
+        {},
+    ),
+    (events.RequestStarted("mesa", "preferences"), "debug", {"requests_in_flight": 1}),
+    (
+        FINISHED,
+        "debug",
+        {
+            "requests_in_flight": -1,
+            "requests_total{kind=short_query,outcome=timeout}": 1,
+            "request_duration_seconds_count{kind=short_query}": 1,
+            "request_duration_seconds_sum{kind=short_query}": 65.0,
+            "gate_wait_seconds_count": 1,
+            "gate_wait_seconds_sum": 0.5,
+            "response_bytes_total": 12,
+        },
+    ),
+    (
+        events.FailureSeen("mesa", "econnector_down", Owner.OFFICE, "Not running.", 1, NOW),
+        "warning",
+        {"failures_total{kind=econnector_down,owner=office}": 1},
+    ),
+    (
+        events.FailureSeen("mesa", "econnector_down", Owner.OFFICE, "Not running.", 2, None),
+        "info",
+        {"failures_total{kind=econnector_down,owner=office}": 1},
+    ),
+    (events.AgingObserved("mesa", "complete", DAY), "info", {}),
+    (events.ReaderChanged("mesa", Reader.STATEMENT, Reader.PAGES, "Its server refuses the statement."), "info", {}),
+    (events.PullStarted("mesa", Reader.PAGES, 300), "info", {}),
+    (events.PageStored("mesa", 400, 4132), "debug", {}),
+    (events.PullRejected("mesa", "One row is missing."), "warning", {"pulls_rejected_total": 1}),
+    (
+        PUBLISHED,
+        "info",
+        {
+            "snapshots_published_total{reader=statement}": 1,
+            "snapshots_late_total": 1,
+            "pull_duration_seconds_count{reader=statement}": 1,
+            "pull_duration_seconds_sum{reader=statement}": 2.5,
+        },
+    ),
+    (CRASHED, "error", {"worker_restarts_total": 1}),
+    (events.WorkerCrashed("mesa", "KeyError", 0, "KeyError"), "error", {}),
+    (events.OfficeQuarantined("mesa"), "error", {}),
+    (events.ClockMismatch("mesa", -25200.0, -21600.0), "warning", {}),
+    (events.MaintenanceFinished("retention", 0.25, "12 snapshots forgotten."), "info", {}),
+    (events.LibraryMessage("httpx", Level.WARNING, "Retrying.", None), "warning", {}),
+    (events.LogLinesLost(7), "warning", {"log_lines_lost_total": 7}),
+]
+
+
+def metrics(telemetry: Telemetry) -> dict[str, float]:
+    found = {}
+    for family in text_string_to_metric_families(telemetry.render(()).body.decode()):
+        for sample in family.samples:
+            if not sample.name.endswith("_bucket"):
+                labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+                found[sample.name.removeprefix("oddaemon_") + (f"{{{labels}}}" if labels else "")] = sample.value
+    return found
+
+
+def emitted(event: Event, **options: Any) -> tuple[list[str], dict[str, float]]:
+    lines: list[str] = []
+    telemetry = Telemetry(write=lines.append, now=lambda: NOW, version="0.1.0", level=Level.DEBUG, **options)
+    before = metrics(telemetry)
+    telemetry.emit(event)
+    return lines, {name: value for name, value in metrics(telemetry).items() if value != before.get(name)}
+
+
+def test_every_event_there_is_happens_in_these_tests() -> None:
+    assert {type(event).__name__ for event, _, _ in HAPPENINGS} == set(events.__all__)
+
+
+@pytest.mark.parametrize(("event", "level", "moved"), HAPPENINGS, ids=lambda value: getattr(value, "name", ""))
+def test_an_event_is_one_json_line_of_its_level_and_name(event: Event, level: str, moved: dict[str, float]) -> None:
+    del moved
+    lines, _ = emitted(event)
+    [line] = lines
+    document = json.loads(line)
+    assert list(document)[:3] == ["timestamp", "level", "event"]
+    assert (document["level"], document["event"]) == (level, event.name)
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(("event", "level", "moved"), HAPPENINGS, ids=lambda value: getattr(value, "name", ""))
+def test_an_event_moves_its_metrics_and_no_other(event: Event, level: str, moved: dict[str, float]) -> None:
+    del level
+    _, changed = emitted(event)
+    not_zero = {name: value for name, value in moved.items() if value}
+    assert changed == {f"events_total{{event={event.name}}}": 1, **not_zero}
+
+
+def test_names_are_the_classes_in_snake_case() -> None:
+    for name in events.__all__:
+        event = getattr(events, name)
+        assert event.name.replace("_", "") == name.lower()
+
+
+@pytest.mark.parametrize("last", [events.DaemonDraining("SIGTERM"), events.DaemonStopped(1.0)])
+def test_a_daemon_that_drains_is_not_ready(last: Event) -> None:
+    telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
+    telemetry.emit(events.DaemonReady("127.0.0.1:9464"))
+    assert metrics(telemetry)["ready"] == 1
+    telemetry.emit(last)
+    assert metrics(telemetry)["ready"] == 0
+
+
+def test_a_bad_reload_shows_and_leaves_the_time_of_the_last_good_one() -> None:
+    telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
+    telemetry.emit(events.ConfigurationLoaded(1))
+    telemetry.emit(events.ConfigurationRejected(("Unknown key.",)))
+    assert metrics(telemetry)["config_last_reload_successful"] == 0
+    assert metrics(telemetry)["config_last_reload_success_timestamp_seconds"] == NOW.timestamp()
+
+
+def test_a_snapshot_in_time_is_not_counted_as_late() -> None:
+    in_time = events.SnapshotPublished("mesa", 7, DAY, 1, 0, 0, 0, Reader.PAGES, 3, 2.5, None)
+    assert "snapshots_late_total" not in emitted(in_time)[1]

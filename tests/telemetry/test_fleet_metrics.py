@@ -1,0 +1,116 @@
+import time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from oddaemon.core.model import Condition, Standing
+from oddaemon.telemetry.fleet import OfficeFigures
+from oddaemon.telemetry.telemetry import Telemetry
+
+NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
+
+MESA = OfficeFigures(
+    office="mesa",
+    standing=Standing(
+        Condition.FRESH,
+        NOW,
+        "All true.",
+        next_action_at=NOW + timedelta(hours=1),
+        late_at=NOW + timedelta(hours=19),
+    ),
+    aging_date=date(2026, 3, 8),
+    published_at=NOW - timedelta(hours=4),
+    guarantors=4132,
+    requests=51,
+    failures=2,
+)
+NEW = OfficeFigures("new", Standing(Condition.WAITING, NOW, "Never seen."))
+SLOW = OfficeFigures("slow", Standing(Condition.AGING, NOW, "Runs.", late_at=NOW - timedelta(minutes=1)))
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
+
+
+def samples(telemetry: Telemetry, *offices: OfficeFigures) -> Mapping[tuple[str, ...], float]:
+    return {
+        (sample.name.removeprefix("oddaemon_"), *(value for _, value in sorted(sample.labels.items(), reverse=True))): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(telemetry.render(offices).body.decode())
+        for sample in family.samples
+    }
+
+
+def test_an_office_has_at_most_eight_families(telemetry: Telemetry) -> None:
+    told = {key[0]: value for key, value in samples(telemetry, MESA).items() if key[0].startswith("office_")}
+    assert told == {
+        "office_condition": 1,
+        "office_aging_date_timestamp_seconds": datetime(2026, 3, 8, tzinfo=UTC).timestamp(),
+        "office_snapshot_published_timestamp_seconds": (NOW - timedelta(hours=4)).timestamp(),
+        "office_guarantors": 4132,
+        "office_requests_total": 51,
+        "office_failures_total": 2,
+        "office_next_action_timestamp_seconds": (NOW + timedelta(hours=1)).timestamp(),
+        "office_fresh_deadline_timestamp_seconds": (NOW + timedelta(hours=19)).timestamp(),
+    }
+
+
+def test_what_is_not_known_has_no_series(telemetry: Telemetry) -> None:
+    told = {key[0] for key in samples(telemetry, NEW) if key[0].startswith("office_")}
+    assert told == {"office_condition", "office_requests_total", "office_failures_total"}
+
+
+def test_only_the_current_condition_is_told_and_the_clock_makes_it_late(telemetry: Telemetry) -> None:
+    told = {key[1:] for key in samples(telemetry, MESA, NEW, SLOW) if key[0] == "office_condition"}
+    assert told == {("mesa", "fresh"), ("new", "waiting"), ("slow", "late")}
+
+
+def test_the_fleet_is_counted_by_every_condition(telemetry: Telemetry) -> None:
+    told = {key[1]: value for key, value in samples(telemetry, MESA, NEW, SLOW).items() if key[0] == "offices"}
+    assert told == {condition.value: 0 for condition in Condition} | {"fresh": 1, "waiting": 1, "late": 1}
+
+
+def test_an_office_that_left_leaves_no_series(telemetry: Telemetry) -> None:
+    assert any("mesa" in key for key in samples(telemetry, MESA, NEW))
+    assert not any("mesa" in key for key in samples(telemetry, NEW))
+
+
+def test_the_version_is_a_label(telemetry: Telemetry) -> None:
+    assert samples(telemetry)["build_info", "0.1.0"] == 1
+
+
+def test_two_telemetries_share_nothing(telemetry: Telemetry) -> None:
+    other = Telemetry(write=lambda _: None, now=lambda: NOW, version="0.2.0")
+    assert ("build_info", "0.2.0") in samples(other)
+    assert ("build_info", "0.2.0") not in samples(telemetry)
+
+
+def test_openmetrics_is_spoken_to_who_asks(telemetry: Telemetry) -> None:
+    scrape = telemetry.render((MESA, NEW, SLOW), "application/openmetrics-text; version=1.0.0,text/plain;q=0.5")
+    assert scrape.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert scrape.body.endswith(b"# EOF\n")
+    families = parse_openmetrics(scrape.body.decode())  # type: ignore[no-untyped-call]  # the library ships no type for it
+    assert "oddaemon_office_condition" in {family.name for family in families}
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "text/plain;version=what", "text/html, ;=;"])
+def test_everybody_else_gets_plain_text(telemetry: Telemetry, accept: str) -> None:
+    scrape = telemetry.render((MESA,), accept)
+    assert scrape.content_type.startswith("text/plain")
+    assert list(text_string_to_metric_families(scrape.body.decode()))
+
+
+def test_two_thousand_offices_render_in_less_than_a_second_of_work(telemetry: Telemetry) -> None:
+    offices = tuple(
+        OfficeFigures(f"office-{number}", MESA.standing, MESA.aging_date, MESA.published_at, 4132, 51, 2)
+        for number in range(2000)
+    )
+    began = time.process_time()
+    body = telemetry.render(offices).body
+    assert time.process_time() - began < 1
+    assert body.count(b'office="office-') == 16_000

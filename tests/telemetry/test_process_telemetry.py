@@ -1,0 +1,167 @@
+import json
+import logging
+import os
+import pty
+import re
+import select
+import threading
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from oddaemon.telemetry import events
+from oddaemon.telemetry.event import Level
+from oddaemon.telemetry.lines import LineWriter
+from oddaemon.telemetry.process import process_telemetry
+
+NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    yield reader, writer
+    for descriptor in (reader, writer):
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+
+
+def read_all(reader: int) -> str:
+    with os.fdopen(os.dup(reader), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def test_lines_reach_the_descriptor_whole_and_in_order(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writer = LineWriter(descriptor)
+    for number in range(1000):
+        writer.write(f"line {number} é")
+    writer.close()
+    os.close(descriptor)
+    assert read_all(reader).splitlines() == [f"line {number} é" for number in range(1000)]
+    assert writer.lost() == 0
+
+
+def test_a_broken_pipe_costs_lines_and_nothing_else(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    os.close(reader)
+    with process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=descriptor) as telemetry:
+        for _ in range(3):
+            telemetry.emit(events.OfficeStarted("mesa"))
+    telemetry.emit(events.OfficeStarted("mesa"))
+    [told] = re.findall(rb"^oddaemon_log_lines_lost_total (\S+)$", telemetry.render(()).body, re.MULTILINE)
+    # Three events, and perhaps notices of lines lost before, which were lost too.
+    assert float(told) >= 3
+
+
+def test_a_reader_that_stalls_makes_nobody_wait(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writer = LineWriter(descriptor, lines_waiting_max=2)
+    line = "x" * 70_000
+    for _ in range(5):
+        writer.write(line)
+    assert writer.lost() >= 2
+    taken: list[str] = []
+    draining = threading.Thread(target=lambda: taken.append(read_all(reader)))
+    draining.start()
+    writer.close()
+    os.close(descriptor)
+    draining.join()
+    assert taken[0].splitlines() == [line] * (5 - writer.lost())
+
+
+def test_a_descriptor_that_does_not_block_still_gets_whole_lines(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    os.set_blocking(descriptor, False)
+    writer = LineWriter(descriptor)
+    line = "x" * 300_000
+    taken: list[str] = []
+    draining = threading.Thread(target=lambda: taken.append(read_all(reader)))
+    writer.write(line)
+    draining.start()
+    writer.close()
+    os.close(descriptor)
+    draining.join()
+    assert taken == [line + "\n"]
+
+
+def test_output_is_json_where_there_is_no_terminal(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        log.open("w") as file,
+        process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()) as telemetry,
+    ):
+        telemetry.emit(events.OfficeStarted("mesa"))
+    assert json.loads(log.read_text())["event"] == "office_started"
+
+
+def test_output_is_for_people_on_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        with process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=theirs) as telemetry:
+            telemetry.emit(events.OfficeStarted("mesa"))
+        assert select.select([ours], [], [], 5)[0]
+        shown = os.read(ours, 10_000)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert b"office_started" in shown
+    assert not shown.startswith(b"{")
+
+
+def test_libraries_speak_through_the_same_lines(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        log.open("w") as file,
+        process_telemetry(now=lambda: NOW, version="0.1.0", level=Level.DEBUG, descriptor=file.fileno()) as telemetry,
+    ):
+        telemetry.hide(["hunter2"])
+        library = logging.getLogger("some.library")
+        library.info("GET https://api.example/x?key=1")
+        library.warning("Retrying %s with %s", "https://me:pw@api.example/x?key=1", "hunter2")
+        library.critical("%d is no number", "hunter2")
+        try:
+            int("370.00")
+        except ValueError:
+            library.exception("It failed.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("Old habit.", DeprecationWarning, stacklevel=1)
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["event"], line["level"]) for line in told] == [
+        ("library_message", "warning"),
+        ("library_message", "error"),
+        ("library_message", "error"),
+        ("library_message", "warning"),
+    ]
+    assert told[0]["library"] == "some.library"
+    assert told[0]["message"] == "Retrying https://***@api.example/x?*** with ***"
+    assert told[1]["message"] == "%d is no number"
+    assert told[2]["traceback"].endswith("ValueError (its message is withheld: it may hold data)")
+    assert "Old habit." in told[3]["message"]
+    assert "hunter2" not in log.read_text()
+    assert "370.00'" not in log.read_text()
+
+
+def test_logging_is_afterwards_as_it_was_before(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    with (tmp_path / "log").open("w") as file:
+        with process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()):
+            assert root.handlers != before[0]
+        assert (root.handlers, root.level) == before
+
+
+def test_the_process_tells_its_own_figures(tmp_path: Path) -> None:
+    with (
+        (tmp_path / "log").open("w") as file,
+        process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()) as telemetry,
+    ):
+        body = telemetry.render(()).body
+    assert b"process_resident_memory_bytes" in body
+    assert b"python_info" in body
