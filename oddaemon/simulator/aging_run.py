@@ -1,0 +1,166 @@
+"""Aging: takes time, rewrites balances piece by piece, and may crash half-way.
+
+The order is the vendor's, and what a careful reader relies on: `AgingBeginDateTime` is set first, `DateLastAging` only
+after the last balance is written, and then `AgingBeginDateTime` is cleared. A crash leaves the first set and the second
+where it was.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from math import ceil
+
+import anyio
+import anyio.lowlevel
+
+from oddaemon.simulator.balance_table import BalanceTable
+from oddaemon.simulator.balances import Money, StoredBalance
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.ledger import Family, aged
+from oddaemon.simulator.office_clock import OfficeClock
+from oddaemon.simulator.postings import FrontDesk
+from oddaemon.simulator.preferences import AGING_BEGIN_DATE_TIME, DATE_LAST_AGING, PROGRAM_VERSION, Preferences
+from oddaemon.simulator.tables import as_mysql_text
+
+CHUNKS_MIN = 4  # so that a reader in the middle of even a small office's run sees a mixture
+FAMILIES_PER_CHUNK_MAX = 400  # about 5 ms of work between two waits
+SHARE_OF_RUN_THAT_WRITES = 0.9
+SHARE_OF_DAY_BETWEEN_RUNS_OF_ONE_DAY = 0.3
+FIRST_CAREFUL_VERSION = (22, 2)  # before it a run zeroes all balances, and a crashed run blocks the next for ever
+
+
+class Outcome(StrEnum):
+    """How an aging run ended, or that it has not."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class AgingRun:
+    """One run as the world saw it.
+
+    Attributes:
+        started_at: Aware UTC.
+        finished_at: Aware UTC; None while it runs, and for ever when it crashed.
+        aging_date: The office-local date as of which it ages.
+        outcome: How it ended.
+    """
+
+    started_at: datetime
+    finished_at: datetime | None
+    aging_date: date
+    outcome: Outcome
+
+
+class AgingInProgressError(RuntimeError):
+    """Somebody asked for aging while aging runs; the real program refuses in the same way."""
+
+
+class Aging:
+    """Runs aging on one office's table.
+
+    Args:
+        table: The balances.
+        preferences: Where a run shows itself.
+        front_desk: Enters what came in since the run before.
+        clock: The world's time.
+        office_clock: The office's time.
+        run_seconds: How long a run takes.
+        last_aging_day: The date up to which the ledgers have been kept.
+    """
+
+    def __init__(
+        self,
+        table: BalanceTable,
+        preferences: Preferences,
+        front_desk: FrontDesk,
+        clock: WorldClock,
+        office_clock: OfficeClock,
+        *,
+        run_seconds: float,
+        last_aging_day: date,
+    ) -> None:
+        self.runs: list[AgingRun] = []
+        self._table = table
+        self._preferences = preferences
+        self._front_desk = front_desk
+        self._clock = clock
+        self._office_clock = office_clock
+        self._run_seconds = run_seconds
+        self._posted_until = last_aging_day
+
+    @property
+    def is_careful_version(self) -> bool:
+        """Whether the program is new enough to keep balances while it ages, and to forget a crash after a day."""
+        major, minor, *_ = (*self._preferences.value(PROGRAM_VERSION).split("."), "0", "0")
+        return (int(major), int(minor)) >= FIRST_CAREFUL_VERSION
+
+    async def run(self, aging_date: date | None, *, crashes: bool = False) -> AgingRun:
+        """One run from now on.
+
+        Args:
+            aging_date: As of which day; the office's today by default.
+            crashes: Whether it dies half-way.
+
+        Returns:
+            The run, completed or crashed.
+
+        Raises:
+            AgingInProgressError: Another run of this office has not ended.
+        """
+        if any(run.outcome is Outcome.RUNNING for run in self.runs):
+            raise AgingInProgressError("Aging of this office is running already; wait for it to finish.")
+        as_of = aging_date or self._office_clock.today()
+        number = len(self.runs)
+        self.runs.append(AgingRun(self._clock.now(), None, as_of, Outcome.RUNNING))
+        self._preferences.put(AGING_BEGIN_DATE_TIME, as_mysql_text(self._office_clock.now()))
+        self._post_what_came_in()
+        if not self.is_careful_version:
+            await self._zero_everything()
+        if await self._rewrite(as_of, crashes=crashes):
+            await anyio.sleep(self._run_seconds * (1 - SHARE_OF_RUN_THAT_WRITES) / 2)
+            self._preferences.put(DATE_LAST_AGING, as_of.isoformat())
+            await anyio.sleep(self._run_seconds * (1 - SHARE_OF_RUN_THAT_WRITES) / 2)
+            self._preferences.put(AGING_BEGIN_DATE_TIME, "")
+            ended = replace(self.runs[number], finished_at=self._clock.now(), outcome=Outcome.COMPLETED)
+        else:
+            ended = replace(self.runs[number], outcome=Outcome.CRASHED)
+        self.runs[number] = ended
+        return ended
+
+    async def _rewrite(self, as_of: date, *, crashes: bool) -> bool:
+        """Age chunk after chunk; False if it crashed on the way."""
+        aging_day = as_of.toordinal()
+        chunks = list(self._chunks())
+        for place, families in enumerate(chunks):
+            await anyio.sleep(self._run_seconds * SHARE_OF_RUN_THAT_WRITES / len(chunks))
+            if crashes and place == len(chunks) // 2:
+                return False
+            self._table.rewrite(families, lambda family: aged(family, aging_day))
+        return not crashes
+
+    async def _zero_everything(self) -> None:
+        for families in self._chunks():
+            await anyio.lowlevel.checkpoint()
+            self._table.rewrite(families, _with_zeros)
+
+    def _chunks(self) -> Iterator[Sequence[Family]]:
+        families = self._table.families
+        size = min(FAMILIES_PER_CHUNK_MAX, max(1, ceil(len(families) / CHUNKS_MIN)))
+        return (families[start : start + size] for start in range(0, len(families), size))
+
+    def _post_what_came_in(self) -> None:
+        today = self._office_clock.today()
+        days_passed = (today - self._posted_until).days
+        if days_passed > 0:
+            self._front_desk.post_since_last_aging((today - timedelta(days=1)).toordinal(), days_passed)
+        else:
+            self._front_desk.post_since_last_aging(today.toordinal(), SHARE_OF_DAY_BETWEEN_RUNS_OF_ONE_DAY)
+        self._posted_until = max(today, self._posted_until)
+
+
+def _with_zeros(family: Family) -> StoredBalance:
+    return family.row._replace(money=Money(est_balance=family.row.money.est_balance))

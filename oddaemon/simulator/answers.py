@@ -1,0 +1,91 @@
+"""The answers of headquarters to the letter: bodies of errors are a bare JSON string, plain text, or a page of HTML.
+
+Sentences that were seen in the field are kept word for word; where only the status is documented, the sentence is ours.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import date, datetime
+from email.utils import parsedate_to_datetime
+
+from oddaemon.simulator.api import ApiAnswer
+
+JSON_TYPE = "application/json; charset=utf-8"
+HTML_TYPE = "text/html; charset=utf-8"
+
+ECONNECTOR_DOWN = "The office's eConnector is not running. Please contact the office to start their eConnector."
+KEY_NOT_ASSIGNED = "API key has not been assigned."
+VERSION_TOO_OLD = "Error. This is most likely a version issue."
+
+KEY_UNKNOWN = "Developer key or customer key is not valid."
+KEY_DISABLED = "API key is disabled."
+PERMISSION_MISSING = "API key does not have the Queries permission."
+CONTENT_TYPE_MISSING = "Content-Type header must be application/json."
+RESOURCE_UNKNOWN = "Resource not found."
+PREFERENCE_UNKNOWN = "Preference not found."
+QUERY_MALFORMED = "Body must be a JSON object with a SqlCommand."
+OFFSET_MALFORMED = "Offset must be a whole number, 0 or more."
+TOO_MANY_REQUESTS = "Too many requests are waiting for this API key."
+
+_TITLES = {
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Time-out",
+}
+
+
+def rows(found: Sequence[dict[str, object]]) -> ApiAnswer:
+    """200 with a list of row objects; dates and times as the office writes them, without a zone."""
+    body = json.dumps(found, default=_office_json, ensure_ascii=False, separators=(",", ":"))
+    return ApiAnswer(200, (("content-type", JSON_TYPE),), body.encode())
+
+
+def sentence(status: int, text: str) -> ApiAnswer:
+    """An error whose body is a bare JSON string."""
+    return ApiAnswer(status, (("content-type", JSON_TYPE),), json.dumps(text, ensure_ascii=False).encode())
+
+
+def plain(status: int, text: str) -> ApiAnswer:
+    """An error whose body is text, not JSON."""
+    return ApiAnswer(status, (("content-type", "text/plain; charset=utf-8"),), text.encode())
+
+
+def gateway(status: int) -> ApiAnswer:
+    """An error of the gateway: a page of HTML."""
+    title = f"{status} {_TITLES.get(status, 'Error')}"
+    head, body = f"<head><title>{title}</title></head>", f"<body><center><h1>{title}</h1></center></body>"
+    page = f"<html>\r\n{head}\r\n{body}\r\n</html>\r\n"
+    return ApiAnswer(status, (("content-type", HTML_TYPE),), page.encode())
+
+
+def too_many(retry_after: str | None) -> ApiAnswer:
+    """429, with the header as given or without it."""
+    answer = sentence(429, TOO_MANY_REQUESTS)
+    if retry_after is None:
+        return answer
+    return ApiAnswer(answer.status, (*answer.headers, ("retry-after", retry_after)), answer.body)
+
+
+def retry_after_seconds(answer: ApiAnswer, now: datetime) -> float | None:
+    """How long the answer tells the client to wait; None when it does not, never below 0."""
+    header = dict(answer.headers).get("retry-after")
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(header) - now).total_seconds()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _office_json(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="seconds")
+    if isinstance(value, date):
+        return f"{value.isoformat()}T00:00:00"
+    raise TypeError(f"An office never answers with a {type(value).__name__}.")

@@ -1,0 +1,89 @@
+"""What travels between a client and headquarters, free of any transport.
+
+The in-process transport and the socket server both carry these values, so that a fault planted once looks the same on
+either. Header names are lower case.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+API_PREFIX = "/api/v1"
+
+
+class Kind(Enum):
+    """Which of the calls a request is."""
+
+    PREFERENCES = "preferences"
+    SHORT_QUERY = "short_query"
+    CLINICS = "clinics"
+    UNKNOWN = "unknown"
+
+
+class Cut(Enum):
+    """How a connection fails an answer.
+
+    Attributes:
+        NO_CONNECTION: the client waits in vain to be connected.
+        REFUSED: connection refused.
+        STALL: the connection stays open and nothing more comes.
+        RESET: connection reset by peer.
+        CLOSE: connection closed before the announced length.
+    """
+
+    NO_CONNECTION = "no_connection"
+    REFUSED = "refused"
+    STALL = "stall"
+    RESET = "reset"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A fault of the connection itself, after so many bytes of the body, or before the head when that is None."""
+
+    cut: Cut
+    after_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """One request as headquarters reads it. `remote` names the connection that it came over."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    remote: str = "?"
+
+    @property
+    def kind(self) -> Kind:
+        """The call that method and path ask for."""
+        return _KINDS.get((self.method, self.path.rstrip("/").lower()), Kind.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class ApiAnswer:
+    """One answer; `wire` says what the connection does to it on the way."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = field(default=b"", repr=False)
+    wire: Wire | None = None
+
+
+class Answers(Protocol):
+    """Whoever answers requests: headquarters alone, or with its control desk in front."""
+
+    async def answer(self, request: ApiRequest) -> ApiAnswer:
+        """The answer, after the time that it takes."""
+        ...
+
+
+_KINDS = {
+    ("GET", f"{API_PREFIX}/preferences"): Kind.PREFERENCES,
+    ("PUT", f"{API_PREFIX}/queries/shortquery"): Kind.SHORT_QUERY,
+    ("GET", f"{API_PREFIX}/clinics"): Kind.CLINICS,
+}

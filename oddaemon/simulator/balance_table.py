@@ -1,0 +1,59 @@
+"""The guarantors' balances as the office's database holds them, with a memory of every state they were in."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from oddaemon.simulator.balances import Include, StoredBalance, TrueBalance, shown
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.history import History
+from oddaemon.simulator.ledger import Family
+from oddaemon.simulator.office_clock import OfficeClock
+from oddaemon.simulator.tables import Tables
+
+
+class BalanceTable:
+    """The only way to change a balance: database, oracle and history move together.
+
+    Args:
+        families: All families, with the rows that `tables` already holds.
+        tables: The office's database.
+        clock: The world's time, for the history.
+        office_clock: The office's time, for `DateTStamp`.
+    """
+
+    def __init__(
+        self, families: Sequence[Family], tables: Tables, clock: WorldClock, office_clock: OfficeClock
+    ) -> None:
+        self.families = families
+        self._tables = tables
+        self._clock = clock
+        self._office_clock = office_clock
+        self._history = History(clock.now())
+
+    def rewrite(self, families: Iterable[Family], row_of: Callable[[Family], StoredBalance]) -> None:
+        """Bring these families' rows up to date in one transaction; rows that stay the same are not touched.
+
+        Args:
+            families: Whom to look at.
+            row_of: The row that a family's ledger makes.
+        """
+        changed = [(family, row) for family in families if (row := row_of(family)) != family.row]
+        if not changed:
+            return
+        self._history.record(self._clock.now(), [family.row for family, _ in changed])
+        self._tables.update_balances([row for _, row in changed], self._office_clock.now())
+        for family, row in changed:
+            family.row = row
+
+    def truth(self, include: Include, clinics: Sequence[int]) -> list[TrueBalance]:
+        """What a correct reader sees now, ordered by PatNum."""
+        return shown((family.row for family in self.families), include, frozenset(clinics))
+
+    def was_true(
+        self, balances: Sequence[TrueBalance], include: Include, clinics: Sequence[int], since: datetime | None
+    ) -> tuple[datetime, datetime] | None:
+        """The latest interval during which a correct reader saw exactly these balances, if there was one."""
+        current = {family.guarantor: family.row for family in self.families}
+        return self._history.interval_of(
+            balances, current, self._clock.now(), include=include, clinics=frozenset(clinics), since=since
+        )

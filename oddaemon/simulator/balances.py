@@ -1,0 +1,83 @@
+"""A guarantor's seven money columns: as the office's table stores them, and as the world knows them to be true."""
+
+from collections.abc import Container, Iterable
+from math import copysign, floor
+from typing import Literal, NamedTuple
+
+Include = Literal["debts", "all"]
+
+MILLS_PER_DOLLAR = 1000  # old versions store three decimals, so the ledger counts in thousandths
+
+
+class Money(NamedTuple):
+    """The seven money columns of table `patient`, in mills (thousandths), in the documented order."""
+
+    est_balance: int = 0
+    bal_0_30: int = 0
+    bal_31_60: int = 0
+    bal_61_90: int = 0
+    bal_over_90: int = 0
+    ins_est: int = 0
+    bal_total: int = 0
+
+
+class StoredBalance(NamedTuple):
+    """One guarantor row as the table holds it at some instant."""
+
+    pat_num: int
+    clinic_num: int
+    money: Money
+
+
+class TrueBalance(NamedTuple):
+    """One guarantor row as a correct reader must see it: integer cents, half away from zero."""
+
+    pat_num: int
+    clinic_num: int
+    est_balance: int
+    bal_0_30: int
+    bal_31_60: int
+    bal_61_90: int
+    bal_over_90: int
+    ins_est: int
+    bal_total: int
+
+
+def stored_double(mills: int) -> float:
+    """The double that the table holds for this amount."""
+    return mills / MILLS_PER_DOLLAR
+
+
+def half_away_from_zero(number: float) -> float:
+    """MySQL's `ROUND(number)`: a double again, ties away from zero, and `-0.3` gives `-0`."""
+    magnitude = abs(number)
+    whole = float(floor(magnitude))
+    return copysign(whole + 1 if magnitude - whole >= 0.5 else whole, number)  # noqa: PLR2004 - half is half
+
+
+def cents(mills: int) -> int:
+    """What `ROUND(column * 100)` makes of the stored double."""
+    return int(half_away_from_zero(stored_double(mills) * 100))
+
+
+def true_balance(row: StoredBalance) -> TrueBalance:
+    """The row in cents."""
+    return TrueBalance(row.pat_num, row.clinic_num, *map(cents, row.money))
+
+
+def is_shown(row: StoredBalance, include: Include, clinics: Container[int]) -> bool:
+    """Whether the balance query shows this row.
+
+    Args:
+        row: A guarantor row.
+        include: `debts` is the documented filter (`> 0` on the seven columns), `all` is `<> 0` on the same.
+        clinics: ClinicNums asked for; empty means no clinic filter.
+    """
+    if clinics and row.clinic_num not in clinics:
+        return False
+    return any(row.money) if include == "all" else max(row.money) > 0
+
+
+def shown(rows: Iterable[StoredBalance], include: Include, clinics: Container[int]) -> list[TrueBalance]:
+    """The rows that the balance query shows, in cents, ordered by PatNum."""
+    return sorted(true_balance(row) for row in rows if is_shown(row, include, clinics))

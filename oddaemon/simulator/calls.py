@@ -1,0 +1,78 @@
+"""The calls that an office answers: what each needs, what it refuses, how many rows of the answer one page holds."""
+
+import json
+
+from oddaemon.simulator import answers
+from oddaemon.simulator.api import ApiAnswer, ApiRequest, Kind
+from oddaemon.simulator.faults import Rows
+from oddaemon.simulator.keys import ApiKey, Permission
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.practice import Practice, QueryRefused, SqlFailed
+
+SHORT_QUERY_SINCE = (21, 2)
+"""First version of the office's program with ShortQuery."""
+
+
+class RefusalError(Exception):
+    """The office does not give rows; `answer` is what it says instead."""
+
+    def __init__(self, answer: ApiAnswer) -> None:
+        super().__init__(f"refused with {answer.status}")
+        self.answer = answer
+
+
+def office_rows(practice: Practice, key: ApiKey, request: ApiRequest, options: Options) -> tuple[Rows, float]:
+    """One page of the practice's answer and the execution time in seconds beyond that of any request.
+
+    Raises:
+        RefusalError: with the answer to give instead.
+    """
+    match request.kind:
+        case Kind.SHORT_QUERY:
+            return _short_query(practice, key, request, options)
+        case Kind.PREFERENCES:
+            found = practice.preferences(None if options.filters_ignored else request.query.get("PrefName"))
+            if not found and options.absent_is_404:
+                raise RefusalError(answers.sentence(404, answers.PREFERENCE_UNKNOWN))
+            return found, 0.0
+        case _:
+            return practice.clinic_list(), 0.0
+
+
+def _short_query(practice: Practice, key: ApiKey, request: ApiRequest, options: Options) -> tuple[Rows, float]:
+    if key.permission is Permission.READ_ALL:
+        raise RefusalError(answers.sentence(401, answers.PERMISSION_MISSING))
+    if _version(practice.spec.program_version) < SHORT_QUERY_SINCE:
+        raise RefusalError(answers.plain(400, answers.VERSION_TOO_OLD))
+    sql, offset = _sql_command(request.body), _offset(request)
+    try:
+        found = practice.short_query(sql)
+    except QueryRefused as refused:
+        raise RefusalError(answers.sentence(401, refused.message)) from refused
+    except SqlFailed as failed:
+        raise RefusalError(answers.sentence(400, failed.message)) from failed
+    uncapped = offset > 0 and options.offset_gives_everything
+    page = found[offset:] if uncapped else found[offset : offset + key.rows_max]
+    return page, options.query_seconds + options.row_seconds * len(page)
+
+
+def _version(program_version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in program_version.split("."))
+
+
+def _sql_command(body: bytes) -> str:
+    try:
+        command = json.loads(body)
+    except ValueError:
+        command = None
+    sql = command.get("SqlCommand") if isinstance(command, dict) else None
+    if not isinstance(sql, str) or not sql.strip():
+        raise RefusalError(answers.sentence(400, answers.QUERY_MALFORMED))
+    return sql
+
+
+def _offset(request: ApiRequest) -> int:
+    text = request.query.get("Offset", "0")
+    if not (text.isascii() and text.isdigit()):
+        raise RefusalError(answers.sentence(400, answers.OFFSET_MALFORMED))
+    return int(text)

@@ -1,0 +1,245 @@
+"""One simulated dental practice: its database, its clock, its nightly aging, and the truth about all of it.
+
+Readers get what a real office would answer (`preferences`, `clinic_list`, `short_query`); tests get the truth behind it
+(`truth`, `was_true`, `aging_runs`), which is computed from the ledgers and never from the database.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Literal
+
+import anyio
+
+from oddaemon.simulator.aging_run import Aging, AgingInProgressError, AgingRun, Outcome
+from oddaemon.simulator.balance_table import BalanceTable
+from oddaemon.simulator.balances import TrueBalance
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.ledger import recalculated
+from oddaemon.simulator.nightly_service import NightlyService
+from oddaemon.simulator.office_clock import OfficeClock
+from oddaemon.simulator.population import build_families
+from oddaemon.simulator.postings import FrontDesk
+from oddaemon.simulator.preferences import (
+    AGING_BEGIN_DATE_TIME,
+    AGING_MONTHLY,
+    AGING_SERVICE_TIME_DUE,
+    DATE_LAST_AGING,
+    HEARTBEAT,
+    PROGRAM_VERSION,
+    Preferences,
+)
+from oddaemon.simulator.refusals import QueryRefused, SqlFailed
+from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.sql import SqlEngine
+from oddaemon.simulator.tables import Tables
+
+__all__ = [
+    "AgingInProgressError",
+    "AgingRun",
+    "Outcome",
+    "Practice",
+    "PracticeSpec",
+    "QueryRefused",
+    "SqlFailed",
+    "TrueBalance",
+]
+
+SECONDS_PER_HOUR = 3600
+DAY_OF_TIME_DUE = "2000-01-01"  # only the time of AgingServiceTimeDue counts
+
+
+class Practice:
+    """A practice that follows from its spec.
+
+    Args:
+        spec: What the practice is like.
+        clock: The world's time.
+
+    Attributes:
+        spec: As given.
+        clock: As given.
+    """
+
+    def __init__(self, spec: PracticeSpec, clock: WorldClock) -> None:
+        self.spec = spec
+        self.clock = clock
+        self._office_clock = OfficeClock(clock, spec.zone, spec.clock_skew_seconds)
+        self._tables = Tables()
+        last_aging = _last_aging(spec, self._office_clock.today())
+        self._preferences = Preferences(self._tables, _initial_preferences(spec, last_aging))
+        ledger_day = last_aging or self._office_clock.today() - timedelta(days=1)
+        self._table = self._populate(ledger_day, ever_aged=last_aging is not None)
+        self._front_desk = FrontDesk(
+            self._table.families, Random(f"{spec.seed}:desk"), three_decimals=spec.three_decimals
+        )
+        self._aging = Aging(
+            self._table,
+            self._preferences,
+            self._front_desk,
+            clock,
+            self._office_clock,
+            run_seconds=spec.run_seconds,
+            last_aging_day=ledger_day,
+        )
+        self._service = NightlyService(
+            self._aging,
+            self._preferences,
+            clock,
+            self._office_clock,
+            start_delay_seconds=spec.start_delay_seconds,
+            crashes=spec.crashes,
+        )
+        self._engine = SqlEngine(
+            self._tables.connection,
+            self._office_clock,
+            group_concat_max_len=spec.group_concat_max_len,
+            refuses=spec.refuses,
+        )
+
+    @property
+    def aging_runs(self) -> list[AgingRun]:
+        """All runs since the world began, oldest first; the list is alive."""
+        return self._aging.runs
+
+    def preferences(self, pref_name: str | None) -> list[dict[str, object]]:
+        """Rows of `GET /preferences`: `PrefNum`, `PrefName`, `ValueString`; all without a name."""
+        self._beat()
+        return self._preferences.rows(pref_name)
+
+    def set_preference(self, pref_name: str, value: str) -> None:
+        """Change a preference as an administrator would; the service notices at once."""
+        self._preferences.put(pref_name, value)
+        self._service.look_again()
+
+    def clinic_list(self) -> list[dict[str, object]]:
+        """Rows of `GET /clinics`: no hidden clinic, and never ClinicNum 0."""
+        return [
+            {"ClinicNum": clinic_num, "Description": description, "Abbr": abbr, "IsHidden": "false"}
+            for clinic_num, description, abbr, is_hidden in _clinics(self.spec.clinics)
+            if not is_hidden
+        ]
+
+    def grant_key(self, developer_name: str, customer_key: str) -> None:
+        """The office has created an API key for a developer: a row in table `apikey`."""
+        self._tables.insert_key(customer_key, developer_name)
+
+    def short_query(self, sql: str) -> list[dict[str, object]]:
+        """Run a SELECT of MySQL.
+
+        Returns:
+            All rows, without a cap, as JSON-ready values under the column aliases as written.
+
+        Raises:
+            QueryRefused: The office's screen does not let it through.
+            SqlFailed: The office's database answers with an error.
+        """
+        self._beat()
+        return self._engine.select(sql)
+
+    async def run_aging(self, aging_date: date | None = None) -> AgingRun:
+        """One aging run by hand, now; takes `run_seconds` and never crashes.
+
+        Args:
+            aging_date: Age as of this day instead of the office's today.
+
+        Raises:
+            AgingInProgressError: Aging is running already.
+        """
+        return await self._aging.run(aging_date)
+
+    async def live(self) -> None:
+        """The practice's life, for ever: nightly aging and the day's activity."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._service.live)
+            if self.spec.activity_per_hour > 0:
+                group.start_soon(self._activity)
+
+    def post_activity(self, families: int = 1) -> None:
+        """Somebody opens accounts and posts something, right now: those families are recalculated at once.
+
+        Args:
+            families: How many; in turns a payment, a charge, a family that falls to zero, a settled one that returns.
+        """
+        as_of = self._office_clock.today()
+        last_aging = self._preferences.value(DATE_LAST_AGING)
+        if last_aging and self._preferences.value(AGING_MONTHLY) == "1":
+            as_of = date.fromisoformat(last_aging)
+        for _ in range(families):
+            family = self._front_desk.post_one(as_of.toordinal())
+            if family is not None:
+                self._table.rewrite([family], lambda changed: recalculated(changed, as_of.toordinal()))
+
+    def truth(self, include: Literal["debts", "all"] = "all", clinics: Sequence[int] = ()) -> list[TrueBalance]:
+        """What a correct reader of the table sees now, ordered by PatNum, in cents.
+
+        Args:
+            include: `debts` for the documented filter (`> 0`), `all` for `<> 0` on the same seven columns.
+            clinics: Only these ClinicNums; empty for all.
+        """
+        return self._table.truth(include, clinics)
+
+    def was_true(
+        self,
+        balances: Sequence[TrueBalance],
+        include: Literal["debts", "all"] = "all",
+        clinics: Sequence[int] = (),
+        since: datetime | None = None,
+    ) -> tuple[datetime, datetime] | None:
+        """The latest interval during which `truth(include, clinics)` was exactly these balances, in any order.
+
+        Args:
+            balances: What some reader read.
+            include: As in `truth`.
+            clinics: As in `truth`.
+            since: Intervals that ended before this instant do not count.
+
+        Returns:
+            First and last instant, aware UTC; the last is now if they are still true. None if they never were.
+        """
+        return self._table.was_true(balances, include, clinics, since)
+
+    def _populate(self, ledger_day: date, *, ever_aged: bool) -> BalanceTable:
+        rng = Random(f"{self.spec.seed}:families")
+        families = build_families(self.spec, rng, ledger_day.toordinal(), ever_aged=ever_aged)
+        self._tables.insert_families(families, rng, ledger_day)
+        self._tables.insert_clinics(_clinics(self.spec.clinics))
+        return BalanceTable(families, self._tables, self.clock, self._office_clock)
+
+    def _beat(self) -> None:
+        self._preferences.put(HEARTBEAT, self._service.heartbeat().isoformat(" ", "seconds"))
+
+    async def _activity(self) -> None:
+        rng = Random(f"{self.spec.seed}:activity")
+        while True:
+            await anyio.sleep(rng.expovariate(self.spec.activity_per_hour / SECONDS_PER_HOUR))
+            self.post_activity()
+
+
+def _last_aging(spec: PracticeSpec, today: date) -> date | None:
+    if isinstance(spec.last_aging, date):
+        return spec.last_aging
+    if spec.last_aging == "never":
+        return None
+    yesterday = today - timedelta(days=1)
+    return yesterday.replace(day=1) if spec.monthly else yesterday
+
+
+def _initial_preferences(spec: PracticeSpec, last_aging: date | None) -> dict[str, str]:
+    return {
+        "PracticeTitle": f"Practice {spec.office_id}",
+        DATE_LAST_AGING: last_aging.isoformat() if last_aging else "",
+        AGING_SERVICE_TIME_DUE: f"{DAY_OF_TIME_DUE} {spec.service_time_due}" if spec.service_time_due else "",
+        AGING_BEGIN_DATE_TIME: "",
+        AGING_MONTHLY: "1" if spec.monthly else "0",
+        PROGRAM_VERSION: spec.program_version,
+        HEARTBEAT: "",
+    }
+
+
+def _clinics(count: int) -> list[tuple[int, str, str, bool]]:
+    """(ClinicNum, Description, Abbr, IsHidden): every fourth is hidden, and the last of two or three."""
+    return [
+        (clinic_num, f"Clinic {clinic_num}", f"C{clinic_num}", clinic_num % 4 == 0 or clinic_num == count > 1)
+        for clinic_num in range(1, count + 1)
+    ]

@@ -1,0 +1,128 @@
+"""An event loop on which ten hours of waiting take no time.
+
+Whenever nothing is ready, the loop's selector jumps to the next timer instead of sleeping, so a simulated night of two
+hundred offices runs as fast as its code does, and the same way every time.
+
+It must never jump over an answer that a thread is still working on: a database call that takes two real milliseconds
+would then seem to take until the next timer. Whoever keeps such threads tells the loop with `VirtualLoop.owe` how many
+calls are in flight; while any are, the loop really waits. Calls through `anyio.to_thread` and `run_in_executor` are
+counted without being told.
+
+Use it through anyio: `anyio_backend = ("asyncio", {"loop_factory": virtual_loop_factory})`.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from concurrent.futures import Executor
+from types import TracebackType
+from typing import Self, TypeVar, TypeVarTuple
+
+import anyio.to_thread
+
+POLL_SECONDS = 0.05
+"""Real seconds between two looks at the counters of calls in flight, for a thread that ends without waking the loop."""
+
+GRACE_SECONDS = 0.5
+"""Real seconds that a loop without timers waits for a thread that nobody counted, before it calls that a deadlock."""
+
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
+
+
+class DeadlockError(RuntimeError):
+    """Every task waits for another one: no timer is set, no thread owes an answer, no socket has anything to say."""
+
+    def __init__(self, instant_seconds: float) -> None:
+        super().__init__(
+            f"Virtual time stands still at {instant_seconds:.3f} s: every task waits for another one. "
+            "If a thread is to answer, tell the loop of its calls with VirtualLoop.owe()."
+        )
+
+
+class CallsInFlight:
+    """A counter to hand to `VirtualLoop.owe`: enter it around each await of a thread's answer."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self) -> int:
+        """How many calls are in flight now."""
+        return self._count
+
+    def __enter__(self) -> Self:
+        self._count += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._count -= 1
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Serves real sockets and threads first; only when all is still does it move the clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_seconds = 0.0
+        self.owners: list[Callable[[], int]] = []
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready, or nothing after a jump of `timeout` seconds of virtual time."""
+        events = super().select(0)
+        if events or (timeout is not None and timeout <= 0):
+            return events
+        while any(owner() > 0 for owner in self.owners):
+            if events := super().select(POLL_SECONDS):
+                return events
+        if timeout is None:
+            if events := super().select(GRACE_SECONDS):
+                return events
+            raise DeadlockError(self.now_seconds)
+        if events := super().select(0):
+            return events
+        self.now_seconds += timeout
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop whose `time()` starts at 0 and moves only by jumps to the next timer."""
+
+    def __init__(self) -> None:
+        self._jumping_selector = _JumpingSelector()
+        super().__init__(self._jumping_selector)
+        self._executor_calls = CallsInFlight()
+        self.owe(self._executor_calls)
+        self.owe(_anyio_threads_in_flight)
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._jumping_selector.now_seconds
+
+    def owe(self, calls_in_flight: Callable[[], int]) -> None:
+        """Never jump while this counter is above zero.
+
+        Args:
+            calls_in_flight: the number of calls that threads are working on. It must rise on the loop before the call
+                is handed over and fall after its answer reached the loop, as `CallsInFlight` around an `await` does.
+        """
+        self._jumping_selector.owners.append(calls_in_flight)
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*_Arguments], _Result], *args: *_Arguments
+    ) -> asyncio.Future[_Result]:
+        """As in asyncio, counted until the answer is on the loop."""
+        future = super().run_in_executor(executor, func, *args)
+        self._executor_calls.__enter__()
+        future.add_done_callback(lambda _: self._executor_calls.__exit__(None, None, None))
+        return future
+
+
+def virtual_loop_factory() -> asyncio.AbstractEventLoop:
+    """A new loop on virtual time, for anyio's `loop_factory` option."""
+    return VirtualLoop()
+
+
+def _anyio_threads_in_flight() -> int:
+    return anyio.to_thread.current_default_thread_limiter().statistics().borrowed_tokens

@@ -1,0 +1,63 @@
+"""A small world on virtual time for the tests of headquarters: one practice, one key, whatever else a test asks."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from oddaemon.simulator.api import ApiAnswer, ApiRequest
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.faults import Fault, FaultBoard, Planted
+from oddaemon.simulator.headquarters import Headquarters
+from oddaemon.simulator.keys import ApiKey
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.practice import Practice, PracticeSpec
+
+BASE = datetime(2025, 3, 3, 18, 0, tzinfo=UTC)
+DEVELOPER_KEY = "NFF6i0KrXrxDkZHt"
+CUSTOMER_KEY = "VzkmZEaUWOjnQX2z"
+HEADERS = {"authorization": f"ODFHIR {DEVELOPER_KEY}/{CUSTOMER_KEY}", "content-type": "application/json"}
+EVERY_PAT_NUM = "SELECT PatNum FROM patient ORDER BY PatNum"
+
+
+@dataclass
+class World:
+    headquarters: Headquarters
+
+    async def get(
+        self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> ApiAnswer:
+        request = ApiRequest("GET", f"/api/v1/{path}", query or {}, {**HEADERS, **(headers or {})})
+        return await self.headquarters.answer(request)
+
+    async def short_query(self, sql: object, **query: str) -> ApiAnswer:
+        body = json.dumps({"SqlCommand": sql}).encode()
+        return await self.headquarters.answer(ApiRequest("PUT", "/api/v1/queries/ShortQuery", query, HEADERS, body))
+
+    def practice(self, office_id: str = "brookside") -> Practice:
+        return self.headquarters.practices[office_id]
+
+
+def world(
+    *faults: Fault | Planted,
+    key: ApiKey | None = None,
+    options: Options | None = None,
+    spec: PracticeSpec | None = None,
+    neighbours: Iterable[PracticeSpec] = (),
+) -> World:
+    clock = WorldClock(BASE)
+    spec = spec or PracticeSpec("brookside", seed=7, guarantors=150, settled=50)
+    return World(
+        Headquarters(
+            clock,
+            [Practice(each, clock) for each in (spec, *neighbours)],
+            [key or ApiKey(CUSTOMER_KEY, "brookside")],
+            options or Options(developer_key=DEVELOPER_KEY),
+            FaultBoard(1, [each if isinstance(each, Planted) else Planted(each) for each in faults]),
+        )
+    )
+
+
+def said(answer: ApiAnswer) -> Any:
+    return json.loads(answer.body)

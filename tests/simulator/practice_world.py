@@ -1,0 +1,42 @@
+"""One practice in a world of its own, and the questions that tests ask it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.practice import Practice, PracticeSpec, TrueBalance
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+
+VIRTUAL_BACKEND: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": virtual_loop_factory})
+
+TEN_TO_TWO = datetime(2026, 11, 22, 9, 50, tzinfo=UTC)  # 01:50 of a Sunday in Los Angeles
+
+MONEY_COLUMNS = ("estbalance", "bal_0_30", "bal_31_60", "bal_61_90", "balover90", "insest", "baltotal")
+
+
+def practice(at: datetime = TEN_TO_TWO, **character: Any) -> Practice:
+    """60 owing and 20 settled families in Los Angeles, due at two, unless the character says otherwise."""
+    spec = PracticeSpec(**{"office_id": "elm", "seed": 5, "guarantors": 60, "settled": 20, **character})
+    return Practice(spec, WorldClock(at))
+
+
+def where(operator: str) -> str:
+    """The documented condition: guarantors with `operator 0` on any of the seven columns."""
+    return f"patnum=guarantor AND ({' OR '.join(f'{column}{operator}0' for column in MONEY_COLUMNS)})"
+
+
+def read(office: Practice, operator: str = "<>", clinics: Sequence[int] = ()) -> list[TrueBalance]:
+    """The balances as the office's own SQL gives them."""
+    money = ", ".join(f"CAST(ROUND({column}*100) AS SIGNED) AS {column}" for column in MONEY_COLUMNS)
+    in_clinics = f" AND ClinicNum IN ({', '.join(map(str, clinics))})" if clinics else ""
+    rows: list[dict[str, Any]] = office.short_query(
+        f"SELECT patnum, clinicnum, {money} FROM patient WHERE {where(operator)}{in_clinics} ORDER BY patnum"
+    )
+    return [TrueBalance(*row.values()) for row in rows]
+
+
+def preference(office: Practice, name: str) -> object:
+    """The value of one preference."""
+    (row,) = office.preferences(name)
+    return row["ValueString"]

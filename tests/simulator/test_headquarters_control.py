@@ -1,0 +1,166 @@
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from oddaemon.simulator.api import ApiRequest
+from oddaemon.simulator.control import ControlDesk
+from oddaemon.simulator.planfile import plan_of
+from oddaemon.simulator.practice import PracticeSpec
+from oddaemon.simulator.process import run_simulator
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from tests.simulator.hq_world import BASE, CUSTOMER_KEY, HEADERS, World, world
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return ("asyncio", {"loop_factory": virtual_loop_factory})
+
+
+@pytest.fixture
+async def simulated() -> World:
+    return world(spec=PracticeSpec("brookside", seed=7, guarantors=20, clinics=3))
+
+
+async def ask(
+    simulated: World, method: str, path: str, body: object = None, **query: str
+) -> tuple[int, dict[str, Any]]:
+    request = ApiRequest(method, path, query, HEADERS, json.dumps(body).encode())
+    answer = await ControlDesk(simulated.headquarters).answer(request)
+    return answer.status, json.loads(answer.body)
+
+
+async def test_the_world_is_healthy(simulated: World) -> None:
+    assert await ask(simulated, "GET", "/-/healthy") == (200, {"healthy": True, "seconds": 0.0})
+
+
+async def test_the_desk_hands_the_api_to_headquarters(simulated: World) -> None:
+    request = ApiRequest("GET", "/api/v1/preferences", {"PrefName": "DateLastAging"}, HEADERS)
+    assert (await ControlDesk(simulated.headquarters).answer(request)).status == 200
+    assert len(simulated.headquarters.traffic) == 1
+
+
+async def test_offices_are_told_with_their_runs_and_troubles_and_without_keys(simulated: World) -> None:
+    await simulated.practice().run_aging()
+    await ask(simulated, "POST", "/-/faults", {"kind": "econnector_down", "offices": ["brookside"]})
+    status, found = await ask(simulated, "GET", "/-/offices")
+    assert status == 200
+    [office] = found["offices"]
+    assert office["id"] == office["spec"]["office_id"] == "brookside"
+    assert office["aging_runs"][0]["outcome"] == "completed"
+    assert office["aging_runs"][0]["started_at"] == BASE.isoformat()
+    assert office["faults"] == ["EConnectorDown() for brookside"]
+    assert CUSTOMER_KEY not in json.dumps(found)
+
+
+async def test_what_is_true_is_told_with_its_time(simulated: World) -> None:
+    claim = {"balances": simulated.practice().truth()}
+    status, verdict = await ask(simulated, "POST", "/-/offices/brookside/true", claim)
+    assert (status, verdict["true"]) == (200, True)
+    assert verdict["from"] <= verdict["to"]
+
+
+@pytest.mark.parametrize("include", ["all", "debts"])
+async def test_a_claim_is_judged_under_its_own_filter(simulated: World, include: Any) -> None:
+    balances = simulated.practice().truth(include, [1])
+    assert len(balances) < len(simulated.practice().truth())
+    claim = {"include": include, "clinics": [1], "balances": balances}
+    assert (await ask(simulated, "POST", "/-/offices/brookside/true", claim))[1]["true"]
+    del claim["clinics"]
+    assert not (await ask(simulated, "POST", "/-/offices/brookside/true", claim))[1]["true"]
+
+
+async def test_what_is_false_is_told_where(simulated: World) -> None:
+    missing, wrong, *rest = simulated.practice().truth()
+    claim = {"balances": [wrong._replace(bal_total=wrong.bal_total + 1), *rest]}
+    _, verdict = await ask(simulated, "POST", "/-/offices/brookside/true", claim)
+    assert not verdict["true"]
+    assert verdict["differences"]["differing_rows"] == 2
+    assert verdict["differences"]["first"] == [
+        {"claimed": None, "true": list(missing)},
+        {"claimed": [*wrong[:-1], wrong.bal_total + 1], "true": list(wrong)},
+    ]
+
+
+async def test_traffic_is_counted_and_judged(simulated: World) -> None:
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(simulated.get, "preferences")
+    _, found = await ask(simulated, "GET", "/-/traffic", max_in_flight="2")
+    assert found["requests"] == 3
+    assert found["by_kind"] == {"preferences": 3}
+    assert found["by_status"] == {"200": 3}
+    assert found["violations"] == 2 + 2 + 1
+    assert any("two in flight" in text for text in found["first_violations"])
+
+
+async def test_troubles_are_planted_and_taken_away(simulated: World) -> None:
+    status, found = await ask(simulated, "POST", "/-/faults", {"kind": "gateway_error", "status": 503})
+    assert (status, found) == (200, {"planted": "GatewayError(status=503) for every office"})
+    assert (await simulated.get("preferences")).status == 503
+    await ask(simulated, "DELETE", "/-/faults")
+    assert (await simulated.get("preferences")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/-/faults", {"kind": "fire"}, 400),
+        ("POST", "/-/faults", [], 400),
+        ("POST", "/-/offices/brookside/true", {"balances": [[1, 2]]}, 400),
+        ("POST", "/-/offices/brookside/true", {"balances": [], "include": "some"}, 400),
+        ("POST", "/-/offices/nobody/true", {"balances": []}, 404),
+        ("GET", "/-/nothing", None, 404),
+        ("PUT", "/-/healthy", None, 404),
+    ],
+)
+async def test_what_the_desk_cannot_do_it_says(
+    simulated: World, method: str, path: str, body: object, status: int
+) -> None:
+    told, found = await ask(simulated, method, path, body)
+    assert told == status
+    assert isinstance(found["error"], str)
+
+
+class TestProcess:
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        return "asyncio"
+
+    @pytest.fixture
+    async def base_url(self) -> AsyncIterator[str]:
+        plan = plan_of(
+            {
+                "seed": 3,
+                "headquarters": {"base_seconds": 0.0},
+                "office": [{"id": "brookside", "guarantors": 5, "settled": 0, "customer_key": CUSTOMER_KEY}],
+            }
+        )
+        urls: list[str] = []
+        ready = anyio.Event()
+
+        def tell(url: str) -> None:
+            urls.append(url)
+            ready.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: run_simulator(plan, "127.0.0.1:0", ready=tell))
+            await ready.wait()
+            yield urls[0]
+            tasks.cancel_scope.cancel()
+
+    async def test_a_world_runs_as_a_process_and_answers_on_its_port(self, base_url: str) -> None:
+        headers = {**HEADERS, "authorization": f"ODFHIR simulated-developer-key/{CUSTOMER_KEY}"}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            preferences = await client.get(f"{base_url}/preferences", headers=headers)
+            healthy = await client.get(base_url.replace("/api/v1", "/-/healthy"))
+        assert preferences.status_code == 200
+        assert healthy.json()["healthy"]
+
+    @pytest.mark.parametrize("listen", ["8080", "127.0.0.1", "127.0.0.1:http"])
+    async def test_an_address_that_cannot_be_read_is_an_error(self, listen: str) -> None:
+        with pytest.raises(ValueError, match="write HOST:PORT"):
+            await run_simulator(plan_of({}), listen, ready=lambda _: None)

@@ -1,0 +1,229 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.simulator.alterations import ALTERATIONS, alteration
+from oddaemon.simulator.api import Cut, Kind, Wire
+from oddaemon.simulator.faults import (
+    BrokenConnection,
+    EConnectorDown,
+    Fault,
+    FaultBoard,
+    GatewayError,
+    KeyDisabled,
+    KeyMoved,
+    KeyUnassigned,
+    Latency,
+    Moment,
+    OldVersion,
+    OtherBody,
+    PermissionMissing,
+    Planted,
+    TooManyRequests,
+    TruncatedBody,
+    Window,
+)
+from oddaemon.simulator.practice import PracticeSpec
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from tests.simulator.hq_world import BASE, said, world
+
+HOW_MANY = "SELECT COUNT(*) AS n FROM patient"
+OPENED = datetime(2025, 3, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return ("asyncio", {"loop_factory": virtual_loop_factory})
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "body"),
+    [
+        (
+            EConnectorDown(),
+            400,
+            b'"The office\'s eConnector is not running. Please contact the office to start their eConnector."',
+        ),
+        (KeyUnassigned(), 400, b'"API key has not been assigned."'),
+        (KeyDisabled(), 401, b'"API key is disabled."'),
+        (OldVersion(), 400, b"Error. This is most likely a version issue."),
+        (OtherBody("null"), 200, b"null"),
+        (OtherBody(""), 200, b""),
+    ],
+)
+async def test_the_documented_bodies_are_given_to_the_letter(fault: Fault, status: int, body: bytes) -> None:
+    answer = await world(fault).get("preferences")
+    assert (answer.status, answer.body) == (status, body)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_the_gateway_fails_with_html(status: int) -> None:
+    answer = await world(GatewayError(status)).get("preferences")
+    assert answer.status == status
+    assert answer.body.startswith(b"<html>")
+    assert dict(answer.headers)["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("-3", 0.0),
+        ("36000", 36_000.0),
+        ("Mon, 03 Mar 2025 18:00:30 GMT", 30.0),
+        ("Mon, 03 Mar 2025 17:00:00 GMT", 0.0),
+        ("soon", None),
+        (None, None),
+    ],
+)
+async def test_retry_after_is_sent_as_chosen_and_understood_in_the_log(
+    retry_after: str | None, seconds: float | None
+) -> None:
+    refusing = world(TooManyRequests(retry_after))
+    answer = await refusing.get("preferences")
+    assert answer.status == 429
+    assert dict(answer.headers).get("retry-after") == retry_after
+    assert refusing.headquarters.traffic[0].retry_after_seconds == seconds
+
+
+async def test_a_lost_permission_closes_short_query_only() -> None:
+    closed = world(PermissionMissing())
+    assert (await closed.short_query("SELECT 1")).status == 401
+    assert (await closed.get("preferences")).status == 200
+
+
+async def test_a_moved_key_works_after_a_while_and_then_answers_for_the_other_office() -> None:
+    moved = world(
+        KeyMoved("hillside", works_after_seconds=900), neighbours=[PracticeSpec("hillside", seed=8, guarantors=3)]
+    )
+    before = await moved.get("preferences")
+    assert (before.status, said(before)) == (400, "API key has not been assigned.")
+    await anyio.sleep(900)
+    answered = said(await moved.short_query(HOW_MANY))
+    assert answered == moved.practice("hillside").short_query(HOW_MANY)
+    assert answered != moved.practice("brookside").short_query(HOW_MANY)
+
+
+async def test_latency_adds_up_and_ends_in_504() -> None:
+    await world(Latency(3.0), Latency(4.0)).get("preferences")
+    assert anyio.current_time() == pytest.approx(7.05)
+    assert (await world(Latency(75.0)).get("preferences")).status == 504
+    assert anyio.current_time() == pytest.approx(67.05)
+
+
+async def test_truncated_json_is_shorter_and_no_json() -> None:
+    answer = await world(TruncatedBody(0.9)).get("preferences")
+    assert answer.status == 200
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(answer.body)
+
+
+async def test_a_connection_breaks_before_the_head_without_a_status_or_inside_the_body_with_one() -> None:
+    before = world(BrokenConnection(Cut.RESET))
+    assert (await before.get("preferences")).wire == Wire(Cut.RESET)
+    assert before.headquarters.traffic[0].status is None
+    inside = world(BrokenConnection(Cut.CLOSE, 10))
+    answer = await inside.get("preferences")
+    assert answer.wire == Wire(Cut.CLOSE, 10)
+    assert len(answer.body) > 10
+    assert inside.headquarters.traffic[0].status == 200
+
+
+def test_a_connection_that_was_never_made_cannot_break_inside_a_body() -> None:
+    with pytest.raises(ValueError, match="never made"):
+        BrokenConnection(Cut.REFUSED, 5)
+
+
+async def test_faults_hit_their_own_office_only_and_all_when_none_is_named() -> None:
+    moment = Moment(0.0, OPENED)
+    board = FaultBoard(0, [Planted(EConnectorDown(), frozenset({"a"})), Planted(GatewayError(503))])
+    assert [each.fault for each in board.strike(moment, "a", Kind.CLINICS)] == [EConnectorDown(), GatewayError(503)]
+    assert [each.fault for each in board.strike(moment, "b", Kind.CLINICS)] == [GatewayError(503)]
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window(5.0, 20.0),
+        Window(OPENED + timedelta(seconds=5), OPENED + timedelta(seconds=20)),
+        Window(5, OPENED + timedelta(seconds=20)),
+    ],
+)
+def test_a_window_is_told_in_seconds_since_opening_or_as_instants(window: Window) -> None:
+    board = FaultBoard(0, [Planted(EConnectorDown(), window=window)])
+    hits = [
+        len(board.strike(Moment(seconds, OPENED + timedelta(seconds=seconds)), "a", Kind.CLINICS))
+        for seconds in (0.0, 4.9, 5.0, 19.9, 20.0)
+    ]
+    assert hits == [0, 0, 1, 1, 0]
+
+
+def test_a_fault_counts_only_the_requests_that_it_concerns() -> None:
+    board = FaultBoard(0, [Planted(EConnectorDown(), kinds=frozenset({Kind.SHORT_QUERY}), skip=1, hits_max=2)])
+    kinds = [Kind.SHORT_QUERY, Kind.PREFERENCES] * 5
+    hits = [len(board.strike(Moment(0.0, OPENED), "a", kind)) for kind in kinds]
+    assert hits == [0, 0, 1, 0, 1, 0, 0, 0, 0, 0]
+
+
+def draws(seed: int) -> list[int]:
+    board = FaultBoard(seed, [Planted(EConnectorDown(), chance=0.3)])
+    return [len(board.strike(Moment(0.0, OPENED), "a", Kind.CLINICS)) for _ in range(1000)]
+
+
+def test_chance_is_drawn_from_the_seed() -> None:
+    assert draws(1) == draws(1) != draws(2)
+    assert 240 < sum(draws(1)) < 360
+
+
+def test_a_trouble_is_told_in_words() -> None:
+    planted = Planted(
+        EConnectorDown(),
+        office_ids=frozenset({"brookside"}),
+        window=Window(5.0, 20.0),
+        kinds=frozenset({Kind.SHORT_QUERY}),
+        skip=1,
+        hits_max=2,
+        chance=0.5,
+    )
+    assert planted.describe() == (
+        "EConnectorDown() for brookside on short_query from 5.0 until 20.0 after 1 requests at most 2 times "
+        "with chance 0.5"
+    )
+    assert Planted(alteration("nulls")).describe() == "Altered(name='nulls') for every office"
+
+
+ROWS: list[dict[str, object]] = [
+    {"Total": 3, "L0": "1,0,100;2,0,200", "L1": None},
+    {"Total": 3, "L0": "9,0,300", "L1": "x" * 2000},
+    {"Total": 3, "L0": "17,0,-5", "L1": "18,0,7"},
+]
+
+
+@pytest.mark.parametrize("name", sorted(ALTERATIONS))
+def test_each_alteration_changes_the_rows_purely_and_survives_none(name: str) -> None:
+    before = json.dumps(ROWS)
+    alter = ALTERATIONS[name]
+    assert json.dumps(alter(ROWS)) != before
+    assert json.dumps(ROWS) == before
+    assert alter([]) == []
+
+
+async def test_an_altered_answer_reaches_the_client_altered() -> None:
+    one_less = world(alteration("drop_last_row"))
+    rows = said(await one_less.short_query("SELECT PatNum FROM patient ORDER BY PatNum LIMIT 5"))
+    assert len(rows) == 4
+
+
+async def test_one_office_in_trouble_leaves_headquarters_clock_and_log_in_order() -> None:
+    troubled = world(Planted(EConnectorDown(), window=Window(0.0, 30.0)))
+    assert (await troubled.get("preferences")).status == 400
+    await anyio.sleep(30)
+    assert (await troubled.get("preferences")).status == 200
+    assert [each.arrived - BASE for each in troubled.headquarters.traffic] == [
+        timedelta(0),
+        pytest.approx(timedelta(seconds=30.05), abs=timedelta(milliseconds=1)),
+    ]

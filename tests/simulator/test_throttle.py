@@ -1,0 +1,80 @@
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.simulator.throttle import Lane, QueueFullError
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return ("asyncio", {"loop_factory": virtual_loop_factory})
+
+
+async def starts_of(lane: Lane, *, requests: int, execution_seconds: float) -> list[float]:
+    starts: list[float] = []
+
+    async def request() -> None:
+        async with lane.turn():
+            starts.append(round(anyio.current_time(), 6))
+            await lane.serve_for(execution_seconds)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(requests):
+            tasks.start_soon(request)
+    return starts
+
+
+async def test_starts_are_spaced_and_the_spacing_includes_the_execution() -> None:
+    assert await starts_of(Lane(5.0), requests=4, execution_seconds=2.0) == [0, 5, 10, 15]
+
+
+async def test_a_slow_request_holds_up_the_next_one_until_it_ends() -> None:
+    assert await starts_of(Lane(1.0), requests=3, execution_seconds=4.0) == [0, 4, 8]
+
+
+async def test_a_local_api_has_no_spacing_and_still_serves_one_at_a_time() -> None:
+    assert await starts_of(Lane(0.0, waiting_max=None), requests=10, execution_seconds=0.5) == [
+        i / 2 for i in range(10)
+    ]
+
+
+async def test_the_one_too_many_is_refused_at_once_and_the_others_are_served_late() -> None:
+    lane = Lane(5.0, waiting_max=2)
+    served: list[float] = []
+    refused: list[tuple[float, int]] = []
+
+    async def request() -> None:
+        try:
+            async with lane.turn():
+                served.append(anyio.current_time())
+                await lane.serve_for(1.0)
+        except QueueFullError as error:
+            refused.append((anyio.current_time(), error.retry_after_seconds))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(request)
+    assert served == pytest.approx([0, 5, 10])
+    assert refused == [(0, 15), (0, 15)]
+
+
+async def test_who_hangs_up_while_being_served_still_uses_up_the_turn() -> None:
+    lane = Lane(1.0)
+    with anyio.move_on_after(0.5):
+        async with lane.turn():
+            await lane.serve_for(30.0)
+    async with lane.turn():
+        assert anyio.current_time() == pytest.approx(30)
+
+
+async def test_who_hangs_up_while_waiting_is_forgotten() -> None:
+    lane = Lane(5.0, waiting_max=1)
+    async with lane.turn():
+        pass
+    with anyio.move_on_after(1):
+        async with lane.turn():
+            raise AssertionError
+    async with lane.turn():
+        assert anyio.current_time() == pytest.approx(5)

@@ -1,0 +1,107 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from oddaemon.simulator.api import Cut
+from oddaemon.simulator.faults import BrokenConnection, Fault, Latency
+from oddaemon.simulator.transport import SimulatedTransport
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from tests.simulator.hq_world import HEADERS, World, world
+
+TIMEOUT = httpx.Timeout(65.0, connect=10.0)
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return ("asyncio", {"loop_factory": virtual_loop_factory})
+
+
+@asynccontextmanager
+async def client_of(simulated: World) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(
+        transport=SimulatedTransport(simulated.headquarters),
+        base_url="https://api.opendental.com/api/v1",
+        headers=HEADERS,
+        timeout=TIMEOUT,
+    ) as client:
+        yield client
+
+
+async def test_an_ordinary_client_reads_preferences_and_queries() -> None:
+    async with client_of(world()) as client:
+        preference = await client.get("/preferences", params={"PrefName": "DateLastAging"})
+        assert preference.json()[0]["ValueString"] == "2025-03-02"
+        query = await client.put("/queries/ShortQuery", json={"SqlCommand": "SELECT 1 AS one"}, params={"Offset": "0"})
+        assert query.json() == [{"one": 1}]
+        assert int(query.headers["content-length"]) == len(query.content)
+
+
+async def test_large_bodies_come_in_pieces() -> None:
+    async with client_of(world()) as client:
+        sql = "SELECT PatNum, " + ", ".join(f"'{'x' * 100}' AS c{i}" for i in range(10)) + " FROM patient"
+        async with client.stream("PUT", "/queries/ShortQuery", json={"SqlCommand": sql}) as response:
+            pieces = [len(piece) async for piece in response.aiter_raw()]
+    assert len(pieces) > 5
+    assert sum(pieces) == int(response.headers["content-length"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "seconds"),
+    [
+        (BrokenConnection(Cut.NO_CONNECTION), httpx.ConnectTimeout, 10.0),
+        (BrokenConnection(Cut.REFUSED), httpx.ConnectError, 0.0),
+        (BrokenConnection(Cut.STALL), httpx.ReadTimeout, 65.0),
+        (BrokenConnection(Cut.RESET), httpx.ReadError, 0.0),
+        (BrokenConnection(Cut.CLOSE), httpx.RemoteProtocolError, 0.0),
+        (BrokenConnection(Cut.STALL, 20), httpx.ReadTimeout, 65.05),
+        (BrokenConnection(Cut.RESET, 20), httpx.ReadError, 0.05),
+        (BrokenConnection(Cut.CLOSE, 20), httpx.RemoteProtocolError, 0.05),
+    ],
+)
+async def test_a_broken_connection_raises_what_httpx_raises_when_it_would(
+    fault: Fault, error: type[httpx.TransportError], seconds: float
+) -> None:
+    async with client_of(world(fault)) as client:
+        with pytest.raises(error) as raised:
+            await client.get("/preferences")
+    assert anyio.current_time() == pytest.approx(seconds)
+    assert raised.value.request.url.path == "/api/v1/preferences"
+
+
+async def test_bytes_before_the_break_arrive() -> None:
+    received = bytearray()
+
+    async def read_all(client: httpx.AsyncClient) -> None:
+        async with client.stream("GET", "/preferences") as response:
+            async for piece in response.aiter_raw():
+                received.extend(piece)
+
+    async with client_of(world(BrokenConnection(Cut.RESET, 20))) as client:
+        with pytest.raises(httpx.ReadError):
+            await read_all(client)
+    assert len(received) == 20
+
+
+async def test_a_client_that_is_too_impatient_times_out_and_the_office_stays_busy() -> None:
+    slow = world(Latency(30.0))
+    async with client_of(slow) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get("/preferences", timeout=5.0)
+        assert anyio.current_time() == pytest.approx(5)
+        slow.headquarters.faults.clear()
+        await client.get("/preferences")
+    assert anyio.current_time() == pytest.approx(30.1)
+    assert slow.headquarters.traffic[0].status is None
+
+
+async def test_each_transport_is_a_connection_of_its_own_in_the_log() -> None:
+    simulated = world()
+    for _ in range(2):
+        async with client_of(simulated) as client:
+            await client.get("/preferences")
+    first, second = simulated.headquarters.traffic
+    assert first.connection != second.connection
