@@ -1,0 +1,219 @@
+"""The one way into the database: a connection that writes, one that reads, each with one user at a time.
+
+A cancelled call of aiosqlite still runs in its thread, so whoever reads "cancelled" as "not written" is wrong, and a
+task cancelled between BEGIN and COMMIT would lock everybody else out. Therefore a transaction first waits for its turn,
+where it may be cancelled, and is then shielded from BEGIN to COMMIT, where it may not. Keep what is inside short: no
+network, no sleeping.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import aiosqlite
+import anyio
+import anyio.to_thread
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from oddaemon.store.errors import explained
+from oddaemon.store.location import database_path
+from oddaemon.store.lock import held
+from oddaemon.store.migration import prepare, require_newest
+
+BUSY_TIMEOUT_SECONDS = 5.0
+"""How long to wait for another program, such as a backup, that has the file locked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """What a connection may do."""
+
+    mode: str
+    begin: str
+    pragmas: tuple[str, ...]
+
+
+_WRITING = _Access(
+    "rw",
+    "BEGIN IMMEDIATE",
+    # The log is folded back every 16 MB, not every 4: a third more pages a second.
+    ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000"),
+)
+_READING = _Access("ro", "BEGIN", ("query_only = ON",))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A connection and whose turn it is on it."""
+
+    connection: AsyncConnection
+    driver: aiosqlite.Connection
+    """The same connection, underneath SQLAlchemy."""
+    begin: str
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+
+class Database:
+    """An open database. Make one with `open` or `open_for_reading`.
+
+    Attributes:
+        path: the file, resolved.
+        calls_in_flight: how many transactions, openings and closings of this process a thread owes an answer to.
+            A test's event loop that jumps over waiting time must stand still while it is above zero.
+    """
+
+    calls_in_flight: ClassVar[int] = 0
+
+    def __init__(self, path: Path, reader: _Lane, writer: _Lane | None = None) -> None:
+        self.path = path
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> AsyncIterator[Self]:
+        """Open for writing: take the lock, make the file if there is none, migrate, look whether it is sound.
+
+        Args:
+            url: a path, or a SQLAlchemy URL of SQLite.
+
+        Raises:
+            DatabaseHeld: another daemon has it open.
+            DatabaseNewer: it was made by a newer oddaemon.
+            DatabaseUnusable: it cannot be used as it is; the text says why and what to do.
+        """
+        path = await anyio.to_thread.run_sync(_resolved, url)
+        await anyio.to_thread.run_sync(_make_directory, path)
+        async with held(path):
+            await anyio.to_thread.run_sync(_make_file, path)
+            await anyio.to_thread.run_sync(prepare, path)
+            async with _connected(path, _WRITING) as writer, _connected(path, _READING) as reader:
+                yield cls(path, reader, writer)
+
+    @classmethod
+    @asynccontextmanager
+    async def open_for_reading(cls, url: str) -> AsyncIterator[Self]:
+        """Open beside a running daemon, or without one: no lock, no migration, nothing is ever written.
+
+        Args:
+            url: a path, or a SQLAlchemy URL of SQLite.
+
+        Raises:
+            DatabaseMissing: there is none yet.
+            DatabaseOlder: its daemon has to migrate it first.
+            DatabaseNewer: it was made by a newer oddaemon.
+            DatabaseUnusable: it cannot be read; the text says why and what to do.
+        """
+        path = await anyio.to_thread.run_sync(_resolved, url)
+        await anyio.to_thread.run_sync(require_newest, path)
+        async with _connected(path, _READING) as reader:
+            yield cls(path, reader)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """All or nothing: commits at the end of the block, rolls back if it raises.
+
+        Waiting for one's turn can be cancelled; from then on nothing can until it is committed.
+
+        Raises:
+            DatabaseUnusable: the file or its disk fails; nothing was written.
+        """
+        async with self._turn(self._writing_lane()) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent state to read from, beside whoever writes.
+
+        Raises:
+            DatabaseUnusable: the file or its disk fails.
+        """
+        async with self._turn(self._reader) as connection:
+            yield connection
+
+    async def one_statement(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        """Run a single statement, which SQLite makes a transaction by itself; nothing half of it is ever written.
+
+        For the few that are run for every page, and those that are refused inside a transaction. It goes past
+        SQLAlchemy straight to the driver: one hop to the thread instead of six, 0.25 ms of processor time for a page
+        of 100 balances instead of 0.7.
+
+        Returns:
+            The rows that the statement returns, as tuples.
+
+        Raises:
+            DatabaseUnusable: the file or its disk fails; nothing was written.
+        """
+        lane = self._writing_lane()
+        async with lane.lock:
+            with _uninterrupted(self.path):
+                return list(await lane.driver.execute_fetchall(statement, parameters))
+
+    @asynccontextmanager
+    async def _turn(self, lane: _Lane) -> AsyncIterator[AsyncConnection]:
+        async with lane.lock:
+            with _uninterrupted(self.path):
+                # SQLAlchemy's begin() says nothing to SQLite; which BEGIN decides whether writers can meet.
+                async with lane.connection.begin():
+                    await lane.driver.execute_fetchall(lane.begin)
+                    yield lane.connection
+
+    def _writing_lane(self) -> _Lane:
+        if self._writer is None:
+            raise RuntimeError("This database was opened for reading.")
+        return self._writer
+
+
+@contextmanager
+def _uninterrupted(path: Path) -> Iterator[None]:
+    with anyio.CancelScope(shield=True), explained(path):
+        Database.calls_in_flight += 1
+        try:
+            yield
+        finally:
+            Database.calls_in_flight -= 1
+
+
+@asynccontextmanager
+async def _connected(path: Path, access: _Access) -> AsyncIterator[_Lane]:
+    # as_uri() quotes what a path may hold and a URI may not.
+    url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query={"mode": access.mode, "uri": "true"})
+    engine = create_async_engine(
+        url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}
+    )
+    with _uninterrupted(path):
+        try:
+            connection = await engine.connect()
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, aiosqlite.Connection)
+            for pragma in access.pragmas:
+                await driver.execute_fetchall(f"PRAGMA {pragma}")
+        except BaseException:
+            await engine.dispose()
+            raise
+    try:
+        yield _Lane(connection, driver, access.begin)
+    finally:
+        with _uninterrupted(path):
+            await connection.close()
+            await engine.dispose()
+
+
+def _resolved(url: str) -> Path:
+    # Two names of one file must lead to one lock.
+    return database_path(url).expanduser().resolve()
+
+
+def _make_directory(path: Path) -> None:
+    with explained(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _make_file(path: Path) -> None:
+    # Made here rather than by SQLite: what patients owe is nobody else's to read.
+    with explained(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -1,0 +1,9 @@
+"""Run by Alembic: migrates on the connection it is given, inside that connection's transaction."""
+
+from alembic import context
+
+from oddaemon.store.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,143 @@
+"""The tables, as the newest migration leaves them.
+
+`balance` holds versions: a row is a guarantor's balance from snapshot `valid_from` on, until snapshot `valid_to`
+replaced or cleared it (null: still true). What was true at snapshot n is `valid_from <= n and (valid_to is null or
+valid_to > n)`. The key is the order in which offices are read, and the table is nothing but that key's tree (WITHOUT
+ROWID): a year of nights of an office of 4,000 guarantors, 8 % of them changing each night, is 6 MB, and any of its
+nights is read in 25 ms. The second index lets no guarantor have two current balances. There are no foreign keys:
+`publish` is the only writer, and checking them would cost each row two look-ups.
+
+Instants are RFC 3339 text in UTC, of one length, so that they sort and can be read with the sqlite3 shell.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+APPLICATION_ID = 0x6F646461
+"""SQLite's mark in the file header that says whose database this is: "odda"."""
+
+REVISIONS = ("0001",)
+"""The migrations this program knows, oldest first. Kept here so that opening a database need not load Alembic."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, stored as `2026-01-31T07:00:00.000000Z`."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Aware datetime to text."""
+        return None if value is None else instant_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Text to aware datetime."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def instant_text(instant: datetime) -> str:
+    """The one way in which an instant is written.
+
+    Raises:
+        ValueError: the datetime is naive, so it is not an instant.
+    """
+    if instant.tzinfo is None:
+        raise ValueError("A naive datetime is no instant; store aware ones only.")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+metadata = MetaData()
+
+office = Table(
+    "office",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("wanted", Boolean, nullable=False),
+    Column("condition", Text),
+    Column("since", Instant),
+    Column("reason", Text),
+    Column("owner", Text),
+    Column("not_before", Instant),
+    Column("state", Text),
+)
+
+pull_page = Table(
+    "pull_page",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("balances", Text, nullable=False),
+    Column("checkpoint", Text, nullable=False),
+    Index("pull_page_office", "office"),
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("aging_date", Date, nullable=False),
+    Column("observed_at", Instant, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("reader", Text, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("guarantors", Integer, nullable=False),
+    Column("est_balance", BigInteger, nullable=False),
+    Column("bal_0_30", BigInteger, nullable=False),
+    Column("bal_31_60", BigInteger, nullable=False),
+    Column("bal_61_90", BigInteger, nullable=False),
+    Column("bal_over_90", BigInteger, nullable=False),
+    Column("ins_est", BigInteger, nullable=False),
+    Column("bal_total", BigInteger, nullable=False),
+    Column("checksum", BigInteger, nullable=False),
+    Column("new_guarantors", Integer, nullable=False),
+    Column("changed_guarantors", Integer, nullable=False),
+    Column("cleared_guarantors", Integer, nullable=False),
+    Index("snapshot_office", "office", "id"),
+    sqlite_autoincrement=True,
+)
+
+balance = Table(
+    "balance",
+    metadata,
+    Column("office", Integer, primary_key=True, autoincrement=False),
+    Column("pat_num", BigInteger, primary_key=True, autoincrement=False),
+    Column("valid_from", Integer, primary_key=True, autoincrement=False),
+    Column("valid_to", Integer),
+    Column("clinic_num", BigInteger, nullable=False),
+    Column("est_balance", BigInteger, nullable=False),
+    Column("bal_0_30", BigInteger, nullable=False),
+    Column("bal_31_60", BigInteger, nullable=False),
+    Column("bal_61_90", BigInteger, nullable=False),
+    Column("bal_over_90", BigInteger, nullable=False),
+    Column("ins_est", BigInteger, nullable=False),
+    Column("bal_total", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+Index(
+    "balance_current",
+    balance.c.office,
+    balance.c.pat_num,
+    unique=True,
+    sqlite_where=text("valid_to IS NULL"),
+    postgresql_where=text("valid_to IS NULL"),
+)

@@ -1,0 +1,64 @@
+"""One published snapshot as the database lists it: everything but its balances."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from oddaemon.core.model import ControlTotals, Reader
+from oddaemon.store import schema
+
+_TOTALS = tuple(schema.snapshot.c[name] for name in ControlTotals._fields)
+
+SNAPSHOT_COLUMNS = (
+    schema.snapshot.c.id,
+    schema.snapshot.c.aging_date,
+    schema.snapshot.c.observed_at,
+    schema.snapshot.c.published_at,
+    schema.snapshot.c.reader,
+    schema.snapshot.c.requests,
+    schema.snapshot.c.new_guarantors,
+    schema.snapshot.c.changed_guarantors,
+    schema.snapshot.c.cleared_guarantors,
+    *_TOTALS,
+)
+"""What to select for `snapshot_row`, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """One published snapshot."""
+
+    id: int
+    """Rises with every publication of any office; never given twice."""
+    office_id: str
+    aging_date: date
+    observed_at: datetime
+    published_at: datetime
+    reader: Reader
+    requests: int
+    totals: ControlTotals
+    new: int
+    changed: int
+    cleared: int
+    """Guarantors that became so since the office's snapshot before."""
+    verified: bool = True
+    """Only verified snapshots are ever published."""
+
+
+def snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
+    """Build one from the values of `SNAPSHOT_COLUMNS`."""
+    snapshot_id, aging_date, observed_at, published_at, reader, requests, new, changed, cleared, *totals = values
+    return SnapshotRow(
+        id=snapshot_id,
+        office_id=office_id,
+        aging_date=aging_date,
+        observed_at=observed_at,
+        published_at=published_at,
+        reader=Reader(reader),
+        requests=requests,
+        totals=ControlTotals._make(totals),
+        new=new,
+        changed=changed,
+        cleared=cleared,
+    )

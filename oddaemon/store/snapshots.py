@@ -1,0 +1,156 @@
+"""Published snapshots and their balances, kept as versions: only what changed is written.
+
+Rows travel as one JSON text in both directions. Python's sqlite3 takes the interpreter lock anew for every row it binds
+or fetches, so beside a busy event loop 8,000 rows took 551 ms through executemany and 384 ms through fetchall; a single
+statement over `json_each` and `json_group_array` runs in C all the way: 50 ms and 39 ms (idle: 24 and 11, as fast as
+executemany and faster than fetchall).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddaemon.core.diff import Changes, diff
+from oddaemon.core.model import Balance, Snapshot
+from oddaemon.core.state import OfficeState
+from oddaemon.store import pulls, schema
+from oddaemon.store.database import Database
+from oddaemon.store.errors import OfficeNotEnrolled
+from oddaemon.store.offices import write_state
+from oddaemon.store.snapshot_row import SNAPSHOT_COLUMNS, SnapshotRow, snapshot_row
+
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(list[Balance])
+
+_COLUMNS = ", ".join(Balance._fields)
+_VALUES = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(len(Balance._fields)))
+
+_OFFICE_KEY = "SELECT office.key FROM office WHERE office.id = ?"
+_BALANCES = (
+    f"SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM balance"  # noqa: S608 - our own column names
+    " WHERE office = (SELECT office.key FROM office WHERE office.id = ?) AND {} ORDER BY pat_num)"
+)
+_CURRENT_BALANCES = _BALANCES.format("valid_to IS NULL")
+_BALANCES_AS_OF = _BALANCES.format("valid_from <= ? AND (valid_to IS NULL OR valid_to > ?)")
+_END = (
+    "UPDATE balance SET valid_to = ? WHERE office = ? AND valid_to IS NULL "
+    "AND pat_num IN (SELECT value FROM json_each(?))"
+)
+_START = f"INSERT INTO balance (office, valid_from, {_COLUMNS}) SELECT ?, ?, {_VALUES} FROM json_each(?)"  # noqa: S608 - our own column names
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSnapshot:
+    """What a publication came to."""
+
+    id: int
+    new: int
+    changed: int
+    cleared: int
+
+
+async def publish(
+    db: Database, office_id: str, snapshot: Snapshot, state: OfficeState, published_at: datetime
+) -> PublishedSnapshot:
+    """Publish in one transaction: the snapshot, what changed, the office's state, and the end of its open pull.
+
+    Args:
+        db: the database, open for writing.
+        office_id: whose snapshot it is.
+        snapshot: verified and plausible; it becomes the office's current balances as a whole.
+        state: the office's state once this is published.
+        published_at: now.
+
+    Raises:
+        OfficeNotEnrolled: no such office.
+        ValueError: guarantors repeat, or are not as many as the control totals say; nothing is written.
+    """
+    after = {balance.pat_num: balance for balance in snapshot.balances}
+    if not len(after) == len(snapshot.balances) == snapshot.totals.guarantors:
+        raise ValueError("A snapshot is published only when its guarantors are as many as its control totals say.")
+    async with db.transaction() as connection:
+        office_key = (await connection.exec_driver_sql(_OFFICE_KEY, (office_id,))).scalar_one_or_none()
+        if office_key is None:
+            raise OfficeNotEnrolled(office_id)
+        current = await _load(connection, _CURRENT_BALANCES, (office_id,))
+        changes = diff({balance.pat_num: balance for balance in current}, after)
+        snapshot_id = await _insert_snapshot(connection, office_key, snapshot, changes, published_at)
+        await _write_versions(connection, office_key, snapshot_id, changes)
+        await pulls.drop(connection, office_id)
+        await write_state(connection, office_id, state)
+    return PublishedSnapshot(snapshot_id, len(changes.new), len(changes.changed), len(changes.cleared))
+
+
+async def latest(db: Database, office_id: str) -> SnapshotRow | None:
+    """The office's last published snapshot."""
+    rows = await history(db, office_id, limit=1)
+    return rows[0] if rows else None
+
+
+async def history(db: Database, office_id: str, limit: int) -> list[SnapshotRow]:
+    """The office's published snapshots, latest first, at most `limit` of them."""
+    query = (
+        select(*SNAPSHOT_COLUMNS)
+        .join(schema.office, schema.office.c.key == schema.snapshot.c.office)
+        .where(schema.office.c.id == office_id)
+        .order_by(schema.snapshot.c.id.desc())
+        .limit(limit)
+    )
+    async with db.reading() as connection:
+        rows = (await connection.execute(query)).all()
+    return [snapshot_row(office_id, row) for row in rows]
+
+
+async def balances(db: Database, office_id: str, snapshot_id: int | None = None) -> list[Balance]:
+    """The office's balances ordered by pat_num.
+
+    Args:
+        db: the database.
+        office_id: whose balances.
+        snapshot_id: as this snapshot left them; None: as the latest did. Empty before the office's first one.
+    """
+    async with db.reading() as connection:
+        if snapshot_id is None:
+            return await _load(connection, _CURRENT_BALANCES, (office_id,))
+        return await _load(connection, _BALANCES_AS_OF, (office_id, snapshot_id, snapshot_id))
+
+
+async def _load(connection: AsyncConnection, query: str, parameters: tuple[str | int, ...]) -> list[Balance]:
+    return _decoder.decode((await connection.exec_driver_sql(query, parameters)).scalar_one())
+
+
+async def _insert_snapshot(
+    connection: AsyncConnection, office_key: int, snapshot: Snapshot, changes: Changes, published_at: datetime
+) -> int:
+    row = {
+        "office": office_key,
+        "aging_date": snapshot.aging_date,
+        "observed_at": snapshot.observed_at,
+        "published_at": published_at,
+        "reader": snapshot.reader.value,
+        "requests": snapshot.requests,
+        **snapshot.totals._asdict(),
+        "new_guarantors": len(changes.new),
+        "changed_guarantors": len(changes.changed),
+        "cleared_guarantors": len(changes.cleared),
+    }
+    snapshot_id: int = await connection.scalar(insert(schema.snapshot).returning(schema.snapshot.c.id), row)
+    return snapshot_id
+
+
+async def _write_versions(connection: AsyncConnection, office_key: int, snapshot_id: int, changes: Changes) -> None:
+    ended = [balance.pat_num for balance in _ended(changes)]
+    started = [*changes.new, *(later for _, later in changes.changed)]
+    if ended:
+        await connection.exec_driver_sql(_END, (snapshot_id, office_key, _encode(ended).decode()))
+    if started:
+        await connection.exec_driver_sql(_START, (office_key, snapshot_id, _encode(started).decode()))
+
+
+def _ended(changes: Changes) -> Iterable[Balance]:
+    yield from (earlier for earlier, _ in changes.changed)
+    yield from changes.cleared

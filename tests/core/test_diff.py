@@ -1,0 +1,48 @@
+import pytest
+
+from oddaemon.core.diff import Changes, apply, diff
+from oddaemon.core.model import Balance
+
+SMITH = Balance(1, 0, 100, 100, 0, 0, 0, 0, 100)
+JONES = Balance(2, 0, 200, 0, 200, 0, 0, 0, 200)
+BROWN = Balance(3, 0, -50, 0, 0, 0, 0, 0, -50)
+
+
+def by_pat_num(*balances: Balance) -> dict[int, Balance]:
+    return {balance.pat_num: balance for balance in balances}
+
+
+def test_everybody_is_new_in_the_first_snapshot() -> None:
+    assert diff({}, by_pat_num(SMITH, JONES)) == Changes(new=(SMITH, JONES))
+
+
+def test_who_vanishes_is_cleared_as_they_last_were() -> None:
+    assert diff(by_pat_num(SMITH, BROWN), by_pat_num(SMITH)) == Changes(cleared=(BROWN,))
+
+
+def test_who_differs_in_any_column_is_changed_from_and_to() -> None:
+    moved = SMITH._replace(clinic_num=7)
+    assert diff(by_pat_num(SMITH, JONES), by_pat_num(moved, JONES)) == Changes(changed=((SMITH, moved),))
+
+
+def test_nothing_comes_of_equal_snapshots() -> None:
+    assert diff(by_pat_num(SMITH, JONES), by_pat_num(JONES, SMITH)) == Changes()
+
+
+def test_applying_changes_leads_to_the_later_snapshot_in_its_order() -> None:
+    before, after = by_pat_num(SMITH, BROWN), by_pat_num(SMITH._replace(bal_total=1), JONES)
+    assert list(apply(before, diff(before, after)).items()) == list(after.items())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [Changes(new=(SMITH,)), Changes(changed=((JONES, SMITH),)), Changes(cleared=(SMITH._replace(bal_total=1),))],
+    ids=["new but known", "changed from something else", "cleared from something else"],
+)
+def test_changes_are_not_applied_to_a_snapshot_that_they_were_not_made_from(changes: Changes) -> None:
+    with pytest.raises(ValueError, match="start from other balances"):
+        apply(by_pat_num(SMITH), changes)
+
+
+def test_changes_hide_the_rows_from_logs() -> None:
+    assert repr(diff(by_pat_num(SMITH, JONES), by_pat_num(BROWN, JONES._replace(bal_total=1)))) == "Changes()"

@@ -1,0 +1,55 @@
+"""Values that the store's tests keep in it."""
+
+import random
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+
+from oddaemon.core.model import (
+    Balance,
+    Checkpoint,
+    Condition,
+    Control,
+    ControlTotals,
+    Office,
+    Owner,
+    Reader,
+    Snapshot,
+    Standing,
+)
+from oddaemon.core.state import Intent, OfficeState
+
+NOW = datetime(2026, 3, 2, 8, 30, 0, 250_000, tzinfo=UTC)
+OFFICES = (Office("elm-street", "Elm Street Dental"), Office("harbor", "Harbor Smiles"))
+ELM, HARBOR = (office.id for office in OFFICES)
+
+
+def state(attempts: int = 0) -> OfficeState:
+    standing = Standing(Condition.BLOCKED, NOW, "The key is disabled.", Owner.OFFICE, "Ask the office to enable it.")
+    return OfficeState(Intent.PROBE, standing, NOW, attempts=attempts)
+
+
+def some_balances(guarantors: int, seed: int = 1) -> tuple[Balance, ...]:
+    draw = random.Random(seed)
+    return tuple(
+        Balance(100 + 3 * index, draw.randrange(4), *(draw.randrange(-9_999, 999_999) for _ in range(7)))
+        for index in range(guarantors)
+    )
+
+
+def snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
+    rows = tuple(sorted(balances))
+    sums = [sum(column) for column in list(zip(*rows, strict=True))[2:]] or [0] * 7
+    totals = ControlTotals._make([len(rows), *sums, len(rows) * 7])
+    return Snapshot(date(2026, 3, day), NOW, Reader.STATEMENT, 3, totals, rows)
+
+
+def checkpoint(last_pat_num: int, requests: int = 2) -> Checkpoint:
+    local = NOW.replace(tzinfo=None)
+    control = Control(
+        totals=snapshot(some_balances(5)).totals,
+        date_last_aging="2026-03-02",
+        aging_begin="",
+        office_now=local,
+        utc_now=local,
+    )
+    return Checkpoint(NOW, control, last_pat_num, requests)

@@ -1,0 +1,86 @@
+import sqlite3
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from oddaemon.store import schema
+from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseMissing, DatabaseNewer, DatabaseOlder
+from oddaemon.store.migration import prepare, require_newest
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(path: Path) -> None:
+    prepare(path_made(path))
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        sql = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'balance'").scalar_one()
+    assert "WITHOUT ROWID" in sql
+
+
+def test_the_known_revisions_are_those_that_are_packaged() -> None:
+    config = Config()
+    config.set_main_option("script_location", "oddaemon.store:migrations")
+    packaged = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(packaged)) == schema.REVISIONS
+
+
+async def test_what_was_stored_is_there_after_opening_again(path: Path) -> None:
+    async with Database.open(str(path)) as database:
+        await database.one_statement("INSERT INTO office (id, name, wanted) VALUES ('elm', 'Elm', 1)")
+    async with Database.open(str(path)) as database:
+        assert await database.one_statement("SELECT id FROM office") == [("elm",)]
+
+
+async def test_an_up_to_date_database_opens_without_loading_alembic(path: Path) -> None:
+    async with Database.open(str(path)):
+        pass
+    program = """
+import sys
+import anyio
+from oddaemon.store.database import Database
+
+async def look():
+    async with Database.open(sys.argv[1]):
+        print("alembic" in sys.modules)
+
+anyio.run(look)
+"""
+    answer = await anyio.run_process([sys.executable, "-c", program, str(path)])
+    assert answer.stdout == b"False\n"
+
+
+async def test_a_newer_database_is_refused_by_its_revision(path: Path) -> None:
+    async with Database.open(str(path)) as database:
+        await database.one_statement("UPDATE alembic_version SET version_num = '9999'")
+    for way in (Database.open, Database.open_for_reading):
+        with pytest.raises(DatabaseNewer, match="is of revision 9999, made by a newer oddaemon"):
+            async with way(str(path)):
+                pass
+
+
+async def test_a_reader_does_not_migrate_but_says_who_will(path: Path) -> None:
+    async with Database.open(str(path)):
+        pass
+    with pytest.raises(DatabaseOlder, match=r"is of revision 0001, this oddaemon reads 0002.*Restart the daemon"):
+        require_newest(path, ("0001", "0002"))
+
+
+async def test_a_reader_of_an_empty_database_is_told_to_start_the_daemon(path: Path) -> None:
+    sqlite3.connect(path_made(path)).close()
+    with pytest.raises(DatabaseMissing, match="is empty"):
+        async with Database.open_for_reading(str(path)):
+            pass
+
+
+def path_made(path: Path) -> Path:
+    path.touch()
+    return path
