@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format coverage bench lock wheel clean
+.PHONY: help venv demo test lint format coverage bench docs lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,9 @@ coverage: $(READY) ## branch coverage of the core, held at 100 %
 
 bench: $(READY) ## the figures of the README, as a table
 	$(BIN)/python -m tests.bench
+
+docs: $(READY) ## the state diagram in README.md, drawn from the state machine
+	$(BIN)/python -m docs.state_diagram --write
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements.lock

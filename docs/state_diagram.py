@@ -1,0 +1,130 @@
+"""Draws the state machine by trying it: every intent, every observation that answers it, in many situations.
+
+    python docs/state_diagram.py            prints the diagram
+    python docs/state_diagram.py --write    puts it into README.md
+
+Nothing here knows a transition; what `next_action` does is what is drawn.
+"""
+
+import itertools
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.model import Cadence, ControlTotals, Office, Preferences, Reader, Snapshot
+from oddaemon.core.office import new_state, next_action
+from oddaemon.core.state import (
+    Action,
+    ClockMeasured,
+    Failed,
+    Intent,
+    Observation,
+    OfficeState,
+    Probed,
+    Publish,
+    PublishedNow,
+    Pulled,
+    Surveyed,
+    Wish,
+)
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- state diagram: begin -->", "<!-- state diagram: end -->"
+NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
+DATES = ("", "2026-03-02", "2026-03-03")
+BEGINS = ("", "2026-03-03 11:58:00", "2026-03-01 02:00:00")
+WISHES = tuple(Wish(Office("smile", "Smile", zone=zone), Cadence()) for zone in (UTC, None))
+TOTALS = ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+Edge = tuple[str, str]
+
+
+def edges() -> dict[Edge, set[str]]:
+    """From where to where, and through what."""
+    found: dict[Edge, set[str]] = {}
+    for state, wish in itertools.product(_states(), WISHES):
+        for observation in _observations(state):
+            after, action = next_action(state, observation, NOW, wish, 0.5)
+            publishes = isinstance(action, Publish)
+            target = "publish" if publishes else after.intent.value
+            found.setdefault((state.intent.value, target), set()).add(_label(observation, action))
+            if publishes:
+                stored, _ = next_action(after, PublishedNow(), NOW, wish, 0.5)
+                found.setdefault(("publish", stored.intent.value), set()).add("stored")
+                kept, _ = next_action(state, Failed(Failure(Kind.STORE)), NOW, wish, 0.5)
+                found.setdefault(("publish", kept.intent.value), set()).add("not stored")
+    return found
+
+
+def diagram() -> str:
+    """The diagram, in Mermaid's language."""
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> survey"]
+    for (source, target), labels in sorted(edges().items()):
+        lines.append(f"    {source} --> {target}: {', '.join(sorted(labels))}")
+    return "\n".join([*lines, "```"])
+
+
+def in_place(text: str) -> str:
+    """The README with the diagram of this moment."""
+    return re.sub(f"(?<={BEGIN}\n).*?(?={END})", lambda _: f"{diagram()}\n", text, flags=re.DOTALL)
+
+
+def _preferences() -> Iterator[Preferences]:
+    for last, begin, due in itertools.product(DATES, BEGINS, ("", "2020-01-01 02:00:00")):
+        yield Preferences(last, due, begin, "0", "25.4.48.0", NOW - timedelta(minutes=5))
+
+
+def _states() -> Iterator[OfficeState]:
+    fresh = new_state(NOW)
+    yield fresh
+    for preferences, intent in itertools.product(_preferences(), Intent):
+        if intent is Intent.PULL and not preferences.date_last_aging:
+            continue
+        for reader in (Reader.STATEMENT, Reader.PAGES):
+            state = replace(fresh, intent=intent, preferences=preferences, reader=reader)
+            yield state
+            if intent is Intent.PROBE:
+                yield replace(state, confirming=Failure(Kind.UNKNOWN_401))
+            if intent is Intent.PULL:
+                yield replace(state, rereads=99)
+
+
+def _observations(state: OfficeState) -> Iterator[Observation]:
+    match state.intent:
+        case Intent.SURVEY:
+            yield from map(Surveyed, _preferences())
+        case Intent.PROBE:
+            yield from itertools.starmap(Probed, itertools.product(DATES, BEGINS))
+        case Intent.MEASURE_CLOCK:
+            yield ClockMeasured(0.0)
+        case Intent.PULL if state.preferences is not None:
+            asked = date.fromisoformat(state.preferences.date_last_aging)
+            yield Pulled(Snapshot(asked, NOW, state.reader, 1, TOTALS, ()), state.packing, 0.0)
+    pulling = state.intent is Intent.PULL
+    for kind in Kind:
+        failure = Failure(kind)
+        if pulling or failure.rule.policy.value in {"retry", "wait", "block"}:
+            yield Failed(failure)
+
+
+def _label(observation: Observation, action: Action) -> str:
+    match observation:
+        case Failed(failure):
+            return failure.rule.policy.value.replace("_", " ")
+        case Surveyed() | Probed():
+            return "aging complete" if "Pull" in type(action).__name__ else "answered"
+        case ClockMeasured():
+            return "measured"
+        case _:
+            return "proved"
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        README.write_text(in_place(README.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        print(diagram())  # noqa: T201
