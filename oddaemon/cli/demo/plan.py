@@ -1,0 +1,47 @@
+"""The demo's night as the simulator's plan: the cast, and a pace at which a night passes in seconds."""
+
+import json
+from collections.abc import Sequence
+
+from oddaemon.cli.demo.character import Character
+
+SPACING_SECONDS = 0.2
+"""Between two requests of a key; a real one is 1 s."""
+MAX_IN_FLIGHT = 16
+MAX_REQUESTS_PER_SECOND = 60.0
+RETRY_AFTER_MAX_SECONDS = 5.0
+DRAIN_SECONDS = 5.0
+
+CONFIG = {
+    "api": {
+        "max_in_flight": MAX_IN_FLIGHT,
+        "max_requests_per_second": MAX_REQUESTS_PER_SECOND,
+        "request_timeout_seconds": 20.0,
+    },
+    "cadence": {
+        "probe_seconds": 0.5,
+        "late_probe_seconds": 3.0,
+        "idle_probe_seconds": 3.0,
+        "blocked_probe_seconds": 3.0,
+        "stuck_after_seconds": 10.0,
+        "backoff_base_seconds": 0.3,
+        "backoff_max_seconds": 3.0,
+        "retry_after_max_seconds": RETRY_AFTER_MAX_SECONDS,
+    },
+    "daemon": {"drain_seconds": DRAIN_SECONDS},
+    # The demo follows the night in the daemon's log, page by page.
+    "log": {"format": "json", "level": "debug"},
+}
+
+
+def plan_text(characters: Sequence[Character], seed: int) -> str:
+    """The plan for `oddaemon simulator --plan`, as JSON."""
+    plan = {
+        "seed": seed,
+        "config": CONFIG,
+        "office": [
+            {"id": character.id, "spacing_seconds": SPACING_SECONDS, **character.office} for character in characters
+        ],
+        "fault": [{**fault, "offices": [character.id]} for character in characters for fault in character.faults],
+    }
+    return json.dumps(plan, indent=1, default=str)

@@ -1,0 +1,29 @@
+"""The commands that run the daemon and look at its configuration."""
+
+# ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
+
+import typer
+
+from oddaemon.cli.options import DAEMON, AsJson, Config, example
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family to the command line."""
+    app.command(
+        rich_help_panel=DAEMON, epilog=example("oddaemon run", "oddaemon run --config /etc/oddaemon/oddaemon.toml")
+    )(run)
+    app.command(rich_help_panel=DAEMON, epilog=example("oddaemon check", "oddaemon check --json"))(check)
+
+
+def run(config: Config = None) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C: watch every office, pull, prove, publish."""
+    from oddaemon.cli.daemon_run import run_from
+
+    run_from(config)
+
+
+def check(config: Config = None, as_json: AsJson = False) -> None:
+    """Check the configuration: every problem of every file at once, and what it comes to."""
+    from oddaemon.cli.checking import check_configuration
+
+    check_configuration(config, as_json=as_json)

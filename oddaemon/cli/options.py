@@ -1,0 +1,31 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+OFFICES = "Offices"
+DAEMON = "Daemon"
+REHEARSAL = "Rehearsal"
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        envvar="ODDAEMON_CONFIG",
+        help="The configuration; by default ./oddaemon.toml, then /etc/oddaemon/oddaemon.toml.",
+        show_default=False,
+        dir_okay=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+OfficeId = Annotated[str, typer.Argument(metavar="OFFICE", help="The office's id.", show_default=False)]
+
+
+def example(*commands: str) -> str:
+    """The epilog of a command: how it is typed."""
+    shown = "   ".join(f"[bold]{command}[/bold]" for command in commands)
+    return f"{'Examples' if len(commands) > 1 else 'Example'}: {shown}"

@@ -1,0 +1,67 @@
+"""Times, amounts and owners in words for people. All times are shown on the clock of whoever reads them."""
+
+from datetime import datetime, timedelta
+
+from oddaemon.core.model import Condition, Owner
+
+MINUTE_SECONDS = 60
+HOUR_SECONDS = 3600
+DAY_SECONDS = 86_400
+
+WORST_FIRST = (
+    Condition.SUSPECT,
+    Condition.BLOCKED,
+    Condition.LATE,
+    Condition.UNREACHABLE,
+    Condition.PULLING,
+    Condition.AGING,
+    Condition.WAITING,
+    Condition.FRESH,
+    Condition.PAUSED,
+)
+STYLES = {
+    Condition.SUSPECT: "bold red",
+    Condition.BLOCKED: "red",
+    Condition.LATE: "magenta",
+    Condition.UNREACHABLE: "yellow",
+    Condition.PULLING: "cyan",
+    Condition.AGING: "blue",
+    Condition.WAITING: "default",
+    Condition.FRESH: "green",
+    Condition.PAUSED: "dim",
+}
+OWNERS = {Owner.US: "you, who run oddaemon", Owner.OFFICE: "the office", Owner.VENDOR: "Open Dental"}
+
+
+def duration(length: timedelta) -> str:
+    """About how long: "12 s", "5 min", "3 h", "2 d"."""
+    seconds = round(abs(length.total_seconds()))
+    if seconds < MINUTE_SECONDS:
+        return f"{seconds} s"
+    if seconds < HOUR_SECONDS:
+        return f"{seconds // MINUTE_SECONDS} min"
+    if seconds < 2 * DAY_SECONDS:
+        return f"{seconds // HOUR_SECONDS} h"
+    return f"{seconds // DAY_SECONDS} d"
+
+
+OVERDUE_AFTER = timedelta(seconds=60)
+"""A daemon at work does not let that much pass."""
+
+
+def ahead(at: datetime, now: datetime) -> str:
+    """How far an instant is ahead: "in 12 min"; "now" when it has come; "5 min ago" where nobody did anything then."""
+    if now - at > OVERDUE_AFTER:
+        return f"{duration(now - at)} ago"
+    return f"in {duration(at - now)}" if at - now >= timedelta(seconds=1) else "now"
+
+
+def clock(at: datetime) -> str:
+    """An instant as the reader's clock shows it, with its zone: "2026-03-08 02:14:09 EST"."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def dollars(cents: int) -> str:
+    """Cents for a person's eye: "1,234.50"."""
+    whole, rest = divmod(abs(cents), 100)
+    return f"{'-' if cents < 0 else ''}{whole:,}.{rest:02d}"

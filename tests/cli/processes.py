@@ -1,0 +1,46 @@
+"""The command line as a process of its own, for what a test cannot see from inside."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cli.sample_fleet import KEYS
+
+PATIENCE_SECONDS = 60.0
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "ODDAEMON_CONFIG"} | KEYS
+
+
+def finished(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    command = [sys.executable, "-m", "oddaemon", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+
+
+@contextmanager
+def running(*arguments: str, output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it for the length of the block, its output in a file."""
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "oddaemon", *arguments], env=ENVIRONMENT, stdout=file, stderr=file
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(text: str, output: Path, process: subprocess.Popen[bytes]) -> str:
+    """The output, once the text is in it; fails if the process ends before."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while text not in (said := output.read_text()):
+        assert process.poll() is None, said
+        assert time.monotonic() < deadline, said
+        time.sleep(0.01)
+    return said

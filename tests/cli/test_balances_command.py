@@ -1,0 +1,93 @@
+import csv
+import io
+import stat
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from oddaemon.cli.balances import write_atomically
+from tests.cli.sample_fleet import SampleFleet, json_of
+
+
+def test_the_table_has_every_guarantor_and_a_line_of_totals(fleet: SampleFleet) -> None:
+    result = fleet.run("balances", "bright-smiles")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "         PAT_NUM  CLINIC_NUM  EST_BALANCE  BAL_0_30  BAL_31_60  BAL_61_90  BAL_OVER_90  INS_EST  BAL_TOTAL",
+        "              11           0         0.00    370.00       0.00       0.00         0.00   265.00     370.00",
+        "             205           3        12.50     12.50       0.00       0.00         0.00     0.00      12.50",
+        "9007199254740993           0        -0.05      0.00       0.00       0.00         0.00     0.00      -0.05",
+        "           total           3        12.45    382.50       0.00       0.00         0.00   265.00     382.45",
+    ]
+
+
+def test_json_is_the_contract_s_and_ordered_by_pat_num(fleet: SampleFleet) -> None:
+    document = json_of(fleet.run("balances", "bright-smiles", "--format", "json"))
+
+    assert document.keys() == {"office", "snapshot", "balances"}
+    assert document["office"] == "bright-smiles"
+    snapshot, balances = document["snapshot"], document["balances"]
+    assert isinstance(snapshot, dict)
+    assert isinstance(balances, list)
+    assert (snapshot["guarantors"], snapshot["bal_total"], snapshot["aging_date"]) == (3, "382.45", "2026-03-02")
+    assert [balance["pat_num"] for balance in balances] == [11, 205, 9007199254740993]
+    assert balances[2] == {
+        "pat_num": 9007199254740993,
+        "clinic_num": 0,
+        "est_balance": "-0.05",
+        "bal_0_30": "0.00",
+        "bal_31_60": "0.00",
+        "bal_61_90": "0.00",
+        "bal_over_90": "0.00",
+        "ins_est": "0.00",
+        "bal_total": "-0.05",
+    }
+
+
+def test_csv_adds_up_to_the_snapshot(fleet: SampleFleet) -> None:
+    rows = list(csv.DictReader(io.StringIO(fleet.run("balances", "bright-smiles", "--format", "csv").stdout)))
+
+    assert [row["pat_num"] for row in rows] == ["11", "205", "9007199254740993"]
+    assert sum(Decimal(row["bal_total"]) for row in rows) == Decimal("382.45")
+
+
+def test_an_output_file_is_for_its_owner_alone_and_replaces_what_was_there(fleet: SampleFleet, tmp_path: Path) -> None:
+    target = tmp_path / "today.csv"
+    target.write_text("yesterday's, and much longer than today's " * 100)
+    target.chmod(0o644)
+
+    result = fleet.run("balances", "bright-smiles", "--format", "csv", "--output", str(target))
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert target.read_text() == fleet.run("balances", "bright-smiles", "--format", "csv").stdout
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert not list(tmp_path.glob(".today*"))
+
+
+def test_a_failed_write_leaves_the_file_and_no_rest(tmp_path: Path) -> None:
+    target = tmp_path / "today.csv"
+    target.write_text("yesterday's")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(target, "half\udc80")
+
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["yesterday's"]
+
+
+def test_an_impossible_place_is_a_message(fleet: SampleFleet, tmp_path: Path) -> None:
+    result = fleet.run("balances", "bright-smiles", "--output", str(tmp_path / "nowhere" / "today.csv"))
+
+    assert result.exit_code == 1
+    assert "No such file or directory" in result.stderr
+
+
+def test_an_office_without_a_snapshot_says_why(fleet: SampleFleet) -> None:
+    result = fleet.run("balances", "hill-street")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "oddaemon: hill-street has no published snapshot yet. The API does not accept the key (HTTP 401): API key is "
+        "disabled. See `oddaemon explain hill-street`.\n"
+    )

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+from oddaemon.settings import load
+from tests.cli.sample_fleet import CONFIGURATION, KEYS, command, json_of, written
+
+BAD = CONFIGURATION.replace("customer_key_env", "custmer_key_env", 1).replace("Chicago", "Chicgo")
+
+
+def test_a_good_configuration_is_told_with_what_it_comes_to(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    result = command("check", "--config", str(path))
+
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        f"{path} is good: 3 offices, 1 switched off.",
+        "  3 offices through headquarters, 1 s between two requests of a key",
+        "  about 540 requests a day, at most 0.1 a second",
+        f"  database {tmp_path}/state.db",
+        "  listens on 127.0.0.1:9464",
+    ]
+
+
+def test_a_fleet_whose_probes_exceed_the_cap_is_told_so(tmp_path: Path) -> None:
+    tight = CONFIGURATION.replace("[state]", "max_requests_per_second = 0.05\n[state]")
+    result = command("check", "--config", str(written(tmp_path, tight)))
+
+    assert "probes would wait for the cap of 0.05 a second" in result.stdout
+
+
+def test_every_problem_is_on_standard_error_and_the_status_is_78(tmp_path: Path) -> None:
+    path = written(tmp_path, BAD)
+    result = command("check", "--config", str(path))
+
+    assert result.exit_code == 78
+    assert result.stdout == ""
+    *problems, last = result.stderr.splitlines()
+    assert last == f"{len(problems)} problems; nothing would run."
+    assert any("did you mean `customer_key_env`?" in problem for problem in problems)
+    assert any("did you mean `America/Chicago`?" in problem for problem in problems)
+
+
+def test_json_names_each_problem_with_its_place(tmp_path: Path) -> None:
+    path = written(tmp_path, BAD)
+    result = command("check", "--json", "--config", str(path))
+
+    document = json_of(result)
+    assert result.exit_code == 78
+    assert document["summary"] is None
+    assert {
+        "file": str(path),
+        "where": 'office[0] "bright-smiles".timezone',
+        "value": '"America/Chicgo"',
+        "message": "unknown time zone",
+        "hint": "did you mean `America/Chicago`?",
+        "line": 12,
+    } in document["problems"]  # type: ignore[operator]  # a list
+
+
+def test_json_of_a_good_configuration_has_the_estimate(tmp_path: Path) -> None:
+    document = json_of(command("check", "--json", "--config", str(written(tmp_path))))
+
+    assert document == {
+        "problems": [],
+        "warnings": [],
+        "summary": {
+            "offices": 3,
+            "groups": [{"remote": True, "min_interval_seconds": 1.0, "offices": 3}],
+            "requests_a_day": 540.0,
+            "peak_requests_per_second": 0.1,
+        },
+    }
+
+
+def test_a_warning_is_told_and_does_not_fail(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, CONFIGURATION.replace('developer_key_env = "DEVELOPER"', f'developer_key = "{KEYS["OAK"]}x"')
+    )
+    path.chmod(0o644)
+    result = command("check", "--config", str(path))
+
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {path}")
+    assert KEYS["OAK"] not in result.output
+
+
+def test_no_configuration_at_all_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.toml"
+    result = command("check", "--config", str(missing))
+
+    assert result.exit_code == 78
+    assert str(missing) in result.stderr
+
+
+def test_the_sample_configuration_is_good(tmp_path: Path) -> None:
+    assert len(load(written(tmp_path), KEYS).offices) == 4

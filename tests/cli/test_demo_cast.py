@@ -1,0 +1,102 @@
+import json
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddaemon.cli.demo.cast import VICTIM, cast
+from oddaemon.cli.demo.plan import plan_text
+from oddaemon.core.aging import Aging, AgingStatus, evaluate
+from oddaemon.core.cadence import deadline
+from oddaemon.core.clock import OfficeClock
+from oddaemon.core.model import Cadence, Condition, Preferences
+from oddaemon.simulator.planfile import plan_of
+
+NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
+INSTANTS = st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy adds the zone
+NIGHT = timedelta(seconds=60)
+CADENCE = Cadence()
+
+
+def office_of(office_id: str, now: datetime) -> dict[str, Any]:
+    return next(dict(character.office) for character in cast(now, 25, 7) if character.id == office_id)
+
+
+def aging_of(office: dict[str, Any], now: datetime) -> tuple[Aging, OfficeClock]:
+    clock = OfficeClock(ZoneInfo(office["zone"]))
+    last = office.get("last_aging", clock.local(now).date() - timedelta(days=1))
+    preferences = Preferences(
+        date_last_aging="" if last == "never" else str(last),
+        aging_service_time_due=f"2000-01-01 {office['service_time_due']}",
+        aging_begin="",
+        monthly="1" if office.get("monthly") else "0",
+        program_version=office.get("program_version", "25.4.48.0"),
+        read_at=now,
+    )
+    return evaluate(preferences, clock, now, CADENCE), clock
+
+
+def test_the_cast_is_the_night_that_was_promised() -> None:
+    characters = cast(NOW, 25, 7)
+    guarantors = [int(str(character.office["guarantors"])) for character in characters]
+
+    assert len(characters) == len({character.id for character in characters}) == 25
+    assert (min(guarantors), max(guarantors)) == (0, 8000)
+    assert len({character.office["zone"] for character in characters}) == 4
+    assert VICTIM in {character.id for character in characters}
+    assert {character.expected.condition for character in characters} >= {
+        Condition.FRESH,
+        Condition.BLOCKED,
+        Condition.LATE,
+        Condition.UNREACHABLE,
+        Condition.SUSPECT,
+    }
+
+
+def test_whoever_is_not_fresh_must_say_why() -> None:
+    for character in cast(NOW, 25, 7):
+        assert character.expected.condition is Condition.FRESH or character.expected.because
+
+
+def test_more_offices_are_ordinary_ones_and_follow_from_the_seed() -> None:
+    assert cast(NOW, 40, 7) == cast(NOW, 40, 7) != cast(NOW, 40, 8)
+    assert len(cast(NOW, 40, 7)) == 40
+    assert cast(NOW, 40, 7)[:25] == cast(NOW, 25, 7)
+
+
+@pytest.mark.parametrize("hours", [0, 7, 19])
+def test_the_plan_is_one_that_the_simulator_takes(hours: int) -> None:
+    plan = plan_of(json.loads(plan_text(cast(NOW + timedelta(hours=hours), 27, 7), 7)))
+
+    assert len(plan.offices) == 27
+
+
+@given(INSTANTS)
+def test_the_late_office_is_late_at_any_hour(now: datetime) -> None:
+    office = office_of("chestnut-row", now)
+    for moment in (now, now + NIGHT):
+        aging, clock = aging_of(office, moment)
+        late_at = deadline(aging, clock, time.fromisoformat(office["config"]["fresh_by"]), CADENCE)
+
+        assert aging.status is AgingStatus.MISSED
+        assert late_at is not None
+        assert late_at <= moment
+
+
+@given(INSTANTS)
+def test_the_office_that_never_aged_waits_and_says_so_at_any_hour(now: datetime) -> None:
+    office = office_of("cypress-court", now)
+    for moment in (now, now + NIGHT):
+        aging, _ = aging_of(office, moment)
+
+        assert aging.status in {AgingStatus.WAITING, AgingStatus.MISSED}
+        assert "never run" in aging.reason
+    assert office["config"]["fresh_by"] == ""
+
+
+@given(INSTANTS)
+def test_the_monthly_office_is_content_at_any_hour(now: datetime) -> None:
+    assert aging_of(office_of("linden-square", now), now)[0].status is AgingStatus.MONTHLY

@@ -1,0 +1,39 @@
+import signal
+from pathlib import Path
+
+from tests.cli.processes import PATIENCE_SECONDS, running, wait_for
+from tests.cli.sample_fleet import command
+
+
+def processes_of(directory: Path) -> list[str]:
+    """The command lines of this machine that name the directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if f"{directory}/" in line:
+            found.append(line)
+    return found
+
+
+def test_an_interrupted_night_leaves_no_process_and_says_where_its_logs_are(tmp_path: Path) -> None:
+    night, output = tmp_path / "night", tmp_path / "said"
+    with running("demo", "--keep", str(night), output=output) as process:
+        wait_for("The daemon starts.", output, process)
+        assert len(processes_of(night)) >= 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 1
+
+    assert processes_of(night) == []
+    assert f"it was interrupted\nLogs and database are kept in {night}\n" in output.read_text()
+
+
+def test_a_directory_that_is_in_use_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("mine")
+    result = command("demo", "--keep", str(tmp_path))
+
+    assert result.exit_code == 1
+    assert "is not empty" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["letter"]

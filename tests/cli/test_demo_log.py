@@ -1,0 +1,62 @@
+from pathlib import Path
+
+from oddaemon.cli.demo.journal import Journal
+from oddaemon.cli.demo.told import Told
+
+
+def test_a_journal_gives_each_event_once_and_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text('{"event": "one"}\nnot an event\n{"event": "tw')
+    journal = Journal(log)
+
+    assert [event["event"] for event in journal.news()] == ["one"]
+    assert list(journal.news()) == []
+    with log.open("a") as file:
+        file.write('o"}\n{"event": "three"}\n')
+    assert [event["event"] for event in journal.news()] == ["two", "three"]
+
+
+def told(*events: dict[str, object]) -> Told:
+    summary = Told("elm")
+    for event in events:
+        summary.take(event)
+    return summary
+
+
+def aging(day: str, office: str = "elm") -> dict[str, object]:
+    return {"event": "aging_observed", "office": office, "status": "complete", "aging_date": day}
+
+
+def page(rows: int, of: int = 400, office: str = "elm") -> dict[str, object]:
+    return {"event": "page_stored", "office": office, "rows": rows, "of": of}
+
+
+def pull(resumed_rows: int) -> dict[str, object]:
+    return {"event": "pull_started", "office": "elm", "reader": "pages", "resumed_rows": resumed_rows}
+
+
+def test_the_moment_to_kill_is_half_way_through_tonight_s_pull() -> None:
+    first = (aging("2026-03-07"), pull(0), page(200))
+    tonight = (*first, aging("2026-03-08"), pull(0))
+
+    assert not told(*first).is_half_read
+    assert not told(*tonight).is_half_read
+    assert not told(*tonight, page(100)).is_half_read
+    assert told(*tonight, page(200)).is_half_read
+    assert told(*tonight, page(300)).is_half_read
+    assert not told(*tonight, page(400)).is_half_read
+
+
+def test_other_offices_do_not_matter_to_the_victim() -> None:
+    events = (aging("2026-03-07"), aging("2026-03-08", "oak"), page(200, office="oak"))
+
+    assert not told(*events, page(200)).is_half_read
+    assert told(*events).rows == 0
+
+
+def test_where_a_pull_goes_on_and_what_crashed_is_kept() -> None:
+    summary = told(pull(0), page(200), {"event": "daemon_ready", "listen": "127.0.0.1:1"}, pull(200))
+    summary.take({"event": "worker_crashed", "office": "oak"})
+    summary.take({"event": "something_new"})
+
+    assert (summary.resumed_rows, summary.rows, summary.crashes, summary.listen) == (200, 200, 1, "127.0.0.1:1")

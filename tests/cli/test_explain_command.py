@@ -1,0 +1,101 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from oddaemon.cli.explaining import told
+from oddaemon.cli.fleet import Known
+from oddaemon.core.model import Reader
+from tests.cli.sample_fleet import SampleFleet, blocked_state, fresh_state, json_of
+
+NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_a_blocked_office_is_told_with_who_must_act_and_what_to_say_to_them() -> None:
+    assert list(told(Known("hill-street", "Hill Street Dental", None, blocked_state(NOW), None), NOW)) == [
+        ("Office", "hill-street, Hill Street Dental"),
+        ("Condition", "blocked for 3 d, since 2026-03-05 06:59:00 EST"),
+        ("Why", "The API does not accept the key (HTTP 401): API key is disabled."),
+        ("Who acts", "the office"),
+        ("What to do", "Ask the office whether it disabled it."),
+        ("Next", "reads the office's preferences in 20 min, at 2026-03-08 08:20:30 EDT"),
+        ("Snapshot", "none published yet"),
+        ("Reading", "in one statement: 64 lanes a row, 12 PatNums a lane"),
+        ("Failures", "4 in a row, 0 pulls thrown away in a row"),
+    ]
+
+
+def test_a_fresh_office_is_told_with_its_snapshot_and_the_proof(fleet: SampleFleet) -> None:
+    result = fleet.run("explain", "bright-smiles")
+
+    assert result.exit_code == 0
+    lines = {line[:12].strip(): line[12:] for line in result.stdout.splitlines()}
+    assert lines["Office"] == "bright-smiles, Bright Smiles [Family] Dentistry"
+    assert lines["Who acts"] == "nobody, it goes on by itself"
+    assert lines["Aging"] == (
+        "DateLastAging 2026-03-02, AgingServiceTimeDue 2000-01-01 02:00:00, AgingBeginDateTime not set"
+    )
+    assert lines["Program"] == "Open Dental 25.4.48.0; all read 2 h ago"
+    assert lines["Snapshot"] == (
+        "number 1 of the aging of 2026-03-02: 3 guarantors, 382.45 in all; 3 new, 0 changed, 0 cleared"
+    )
+    assert lines["Published"].startswith("2 h ago, at ")
+    assert lines["Proof"].endswith("read by statement in 1 request")
+    assert "Failures" not in lines
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_the_clock_is_told_only_where_it_is_wrong() -> None:
+    def clock_line(skew_seconds: float) -> str | None:
+        state = replace(fresh_state(NOW), skew_seconds=skew_seconds)
+        return dict(told(Known("elm", "elm", None, state, None), NOW)).get("Clock")
+
+    assert clock_line(12.0) is None
+    assert clock_line(181.0) == "181 s ahead of UTC"
+    assert clock_line(-3600.0) == "3,600 s behind UTC"
+
+
+def test_an_office_read_in_pages_and_one_never_read_say_so() -> None:
+    paged = Known("elm", "elm", None, replace(fresh_state(NOW), reader=Reader.PAGES), None)
+    new = Known("elm", "elm", None, None, None)
+
+    assert dict(told(paged, NOW))["Reading"] == "in pages, between two controls"
+    assert dict(told(new, NOW))["Reading"] == "not read yet"
+    assert dict(told(new, NOW))["Why"] == "Not asked yet."
+
+
+def test_json_is_the_office_s_document_and_how_it_is_read(fleet: SampleFleet) -> None:
+    document = json_of(fleet.run("explain", "hill-street", "--json"))
+
+    assert document["id"] == "hill-street"
+    assert document["owner"] == "office"
+    assert document["snapshot"] is None
+    assert document["preferences"] is None
+    assert document["reader"] == "statement"
+    assert document["packing"] == {"lane_span": 12, "lanes": 64}
+    assert document["failures_in_a_row"] == 4
+    assert document["labels"] == {"group": "coast"}
+
+
+def test_json_of_an_office_not_taken_up_yet_is_complete(fleet: SampleFleet) -> None:
+    document = json_of(fleet.run("explain", "new-oak", "--json"))
+
+    assert document["reason"] == "Not asked yet."
+    assert document["reader"] is None
+    assert document.keys() == json_of(fleet.run("explain", "bright-smiles", "--json")).keys()
+
+
+def test_an_unknown_office_is_answered_with_the_nearest(fleet: SampleFleet) -> None:
+    near, far = fleet.run("explain", "hillstreet"), fleet.run("explain", "zzz")
+
+    assert (near.exit_code, near.stdout) == (1, "")
+    assert near.stderr == "oddaemon: no office 'hillstreet'; did you mean hill-street?\n"
+    assert far.stderr == "oddaemon: no office 'zzz'; `oddaemon status` lists all offices\n"
+
+
+def test_what_should_have_happened_long_ago_is_told_as_past() -> None:
+    later = NOW + timedelta(hours=3)
+    next_line = dict(told(Known("elm", "elm", None, fresh_state(NOW), None), later))["Next"]
+
+    assert next_line.startswith("asks whether aging has completed 2 h ago")

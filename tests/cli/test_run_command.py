@@ -1,0 +1,66 @@
+import signal
+import socket
+from pathlib import Path
+
+from tests.cli.processes import PATIENCE_SECONDS, finished, running, wait_for
+from tests.cli.sample_fleet import CONFIGURATION, written
+
+QUIET = CONFIGURATION.replace("[[office]]", "[[office]]\nenabled = false").replace(
+    'customer_key_env = "RENO"\nenabled = false', 'customer_key_env = "RENO"'
+)
+"""Every office switched off: this daemon asks nobody."""
+
+
+def quiet(directory: Path, listen: str = "127.0.0.1:0") -> Path:
+    return written(directory, f'{QUIET}\n[http]\nlisten = "{listen}"\n[log]\nformat = "json"\n')
+
+
+def test_a_bad_configuration_is_told_whole_and_nothing_starts(tmp_path: Path) -> None:
+    written(tmp_path, CONFIGURATION + "[colour]\n[sound]\n")
+    done = finished("run", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert len(done.stderr.splitlines()) == 2
+    assert not (tmp_path / "state.db").exists()
+
+
+def test_no_configuration_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    done = finished("run", cwd=tmp_path)
+
+    assert done.returncode == 78
+    assert done.stderr == (
+        f"oddaemon: no configuration: there is no {tmp_path}/oddaemon.toml or /etc/oddaemon/oddaemon.toml; "
+        "name one with --config FILE\n"
+    )
+
+
+def test_it_runs_until_sigterm_and_ends_with_0(tmp_path: Path) -> None:
+    output = tmp_path / "log"
+    with running("run", "--config", str(quiet(tmp_path)), output=output) as process:
+        wait_for('"daemon_ready"', output, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+    assert '"daemon_stopped"' in output.read_text()
+
+
+def test_a_second_daemon_on_the_same_database_is_told_who_has_it(tmp_path: Path) -> None:
+    output, config = tmp_path / "log", quiet(tmp_path)
+    with running("run", "--config", str(config), output=output) as process:
+        wait_for('"daemon_ready"', output, process)
+        second = finished("run", "--config", str(config), cwd=tmp_path)
+
+    assert second.returncode == 1
+    assert f"oddaemon: The database {tmp_path}/state.db is in use by another oddaemon: process {process.pid}" in (
+        second.stderr
+    )
+    assert "Traceback" not in second.stderr
+
+
+def test_a_taken_port_is_a_message(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = finished("run", "--config", str(quiet(tmp_path, listen)), cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert f"oddaemon: Cannot listen on {listen}: the address is in use" in done.stderr
+    assert "Traceback" not in done.stderr

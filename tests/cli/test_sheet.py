@@ -1,0 +1,45 @@
+import io
+
+from rich.console import Console
+from rich.text import Text
+
+from oddaemon.cli.sheet import Column, Sheet, drawn, plain
+
+SHEET = Sheet(
+    [Column("office"), Column("rows", right=True), Column("why", wraps=True)],
+    [["elm", "12", Text("as it must be", style="green")], ["hill-street", "4,000", "[bold] is no markup here"]],
+    footer=["total", "4,012", ""],
+)
+
+
+def on_terminal(sheet: Sheet, width: int, *, colours: bool) -> str:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=width, color_system="standard", no_color=not colours)
+    console.print(drawn(sheet))
+    return file.getvalue()
+
+
+def test_in_a_pipe_columns_are_aligned_and_nothing_is_cut() -> None:
+    assert list(plain(SHEET)) == [
+        "OFFICE        ROWS  WHY",
+        "elm             12  as it must be",
+        "hill-street  4,000  [bold] is no markup here",
+        "total        4,012",
+    ]
+
+
+def test_on_a_narrow_terminal_long_text_wraps_and_the_rest_stays_whole() -> None:
+    lines = Text.from_ansi(on_terminal(SHEET, 36, colours=False)).plain.splitlines()
+
+    assert all(len(line) <= 36 for line in lines)
+    assert sum("hill-street" in line for line in lines) == 1
+    assert "[bold]" in "".join(lines)
+
+
+def test_colours_are_left_out_when_they_are_not_wanted() -> None:
+    assert "\x1b[32m" in on_terminal(SHEET, 80, colours=True)
+    assert "\x1b[32m" not in on_terminal(SHEET, 80, colours=False)
+
+
+def test_a_sheet_without_rows_is_its_header() -> None:
+    assert list(plain(Sheet([Column("office"), Column("rows")], []))) == ["OFFICE  ROWS"]

@@ -1,0 +1,125 @@
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from oddaemon.cli.status import COLUMNS, Selection, fleet_sheet, idle_line, summary_line
+from oddaemon.core.model import Condition
+from oddaemon.core.status import OfficeStatus
+from tests.cli.sample_fleet import SampleFleet, blocked_state, command, fresh_state, json_of, paused_state, written
+
+BRIGHT = "Bright Smiles [Family] Dentistry"
+FRESH = "Aging of 2026-03-02 is complete."
+BLOCKED = "The API does not accept the key (HTTP 401): API key is disabled. Ask the office whether it disabled it."
+
+
+def test_the_fleet_is_a_plain_table_with_the_worst_first(fleet: SampleFleet) -> None:
+    result = fleet.run("status")
+
+    assert result.exit_code == 0
+    *table, last = result.stdout.splitlines()
+    assert [re.split(" {2,}", line) for line in table] == [
+        [column.header.upper() for column in COLUMNS],
+        ["hill-street", "Hill Street Dental", "blocked", "3 d", "-", "-", "-", "in 20 min", "the office", BLOCKED],
+        ["new-oak", "new-oak", "waiting", "0 s", "-", "-", "-", "-", "-", "Not asked yet."],
+        ["bright-smiles", BRIGHT, "fresh", "2 h", "2026-03-02", "2026-03-02", "3", "in 12 min", "-", FRESH],
+        ["coast-reno", "coast-reno", "paused", "5 h", "-", "-", "-", "-", "you", "Switched off in the configuration."],
+    ]
+    assert last == "4 offices: 1 blocked, 1 waiting, 1 fresh, 1 paused"
+
+
+def test_json_has_the_shape_of_the_contract(fleet: SampleFleet) -> None:
+    document = json_of(fleet.run("status", "--json"))
+
+    offices = document["offices"]
+    assert isinstance(offices, list)
+    assert [office["id"] for office in offices] == ["bright-smiles", "coast-reno", "hill-street", "new-oak"]
+    bright = offices[0]
+    assert bright["condition"] == "fresh"
+    assert bright["aging_date"] == "2026-03-02"
+    assert bright["requests_last_pull"] == 1
+    assert bright["snapshot"] == {
+        "id": 1,
+        "aging_date": "2026-03-02",
+        "published_at": bright["since"],
+        "guarantors": 3,
+        "bal_total": "382.45",
+        "verified": True,
+    }
+    summary = document["summary"]
+    assert isinstance(summary, dict)
+    assert summary["total"] == 4
+    assert summary["conditions"]["blocked"] == 1
+
+
+def test_check_fails_while_any_office_is_not_fresh(fleet: SampleFleet) -> None:
+    assert fleet.run("status", "--check").exit_code == 3
+    assert fleet.run("status", "--check", "--json").exit_code == 3
+
+
+def test_check_overlooks_paused_offices_but_not_an_empty_selection(fleet: SampleFleet) -> None:
+    good = ("--condition", "fresh", "--condition", "paused")
+    assert fleet.run("status", "--check", *good).exit_code == 0
+    assert fleet.run("status", "--check", "--condition", "paused").exit_code == 3
+    assert fleet.run("status", "--check", "--label", "group=nobody").exit_code == 3
+
+
+def test_offices_are_selected_by_condition_and_label(fleet: SampleFleet) -> None:
+    def shown(*options: str) -> list[str]:
+        offices = json_of(fleet.run("status", "--json", *options))["offices"]
+        assert isinstance(offices, list)
+        return [office["id"] for office in offices]
+
+    assert shown("--condition", "fresh") == ["bright-smiles"]
+    assert shown("--label", "group=coast") == ["hill-street"]
+    assert shown("--label", "group=coast", "--condition", "fresh") == []
+
+
+def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
+    result = command("status", "--config", str(written(tmp_path)))
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"oddaemon: There is no database at {tmp_path}/state.db. "
+        "Start the daemon first: `oddaemon run` makes it; or check --config.\n"
+    )
+
+
+def test_a_bad_configuration_ends_it_with_every_problem(tmp_path: Path) -> None:
+    result = command("status", "--config", str(written(tmp_path, "[api]\n[colour]\n[sound]\n")))
+
+    assert result.exit_code == 78
+    assert "colour" in result.stderr
+    assert "sound" in result.stderr
+
+
+def test_waiting_past_the_deadline_is_shown_as_late(fleet: SampleFleet) -> None:
+    late_at = fleet.now - timedelta(minutes=3)
+    standing = fresh_state(fleet.now).standing
+    waiting = OfficeStatus("elm", "elm", replace(standing, condition=Condition.WAITING, late_at=late_at))
+    row = fleet_sheet([waiting], fleet.now).rows[0]
+
+    assert [str(cell) for cell in row[:3]] == ["elm", "late", "3 min"]
+
+
+def test_a_fleet_that_nobody_works_on_is_remarked(fleet: SampleFleet) -> None:
+    statuses = [OfficeStatus("elm", "elm", fresh_state(fleet.now).standing)]
+    paused = [OfficeStatus("oak", "oak", paused_state(fleet.now).standing)]
+
+    assert idle_line(statuses, fleet.now) == ""
+    assert idle_line(paused, fleet.now) == ""
+    later = fleet.now + timedelta(minutes=42, seconds=31)
+    assert idle_line([*statuses, *paused], later) == "Nothing has been done for 30 min: is the daemon running?"
+
+
+def test_the_summary_counts_from_the_worst(fleet: SampleFleet) -> None:
+    states = [fresh_state(fleet.now), blocked_state(fleet.now), fresh_state(fleet.now)]
+    statuses = [OfficeStatus(str(number), "", state.standing) for number, state in enumerate(states)]
+
+    assert summary_line(statuses, fleet.now) == "3 offices: 1 blocked, 2 fresh"
+    assert summary_line(statuses[:1], fleet.now) == "1 office: 1 fresh"
+    assert summary_line([], fleet.now) == "0 offices"
+
+
+def test_a_label_may_hold_an_equals_sign() -> None:
+    assert Selection.parsed([], ["formula=a=b"]).labels == {("formula", "a=b")}

@@ -1,0 +1,48 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from oddaemon.cli.words import OWNERS, STYLES, WORST_FIRST, ahead, clock, dollars, duration
+from oddaemon.core.model import Condition, Owner
+
+NOW = datetime(2026, 3, 8, 6, 59, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (172_799, "47 h"),
+        (172_800, "2 d"),
+        (-90, "1 min"),
+    ],
+)
+def test_durations_are_told_in_one_unit(seconds: float, words: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(720, "in 12 min"), (0.4, "now"), (-60, "now"), (-61, "1 min ago"), (-7200, "2 h ago")]
+)
+def test_the_next_action_is_ahead_or_overdue(seconds: float, words: str) -> None:
+    assert ahead(NOW + timedelta(seconds=seconds), NOW) == words
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_instants_are_shown_on_the_reader_s_clock_across_the_change_of_time() -> None:
+    assert clock(NOW) == "2026-03-08 01:59:30 EST"
+    assert clock(NOW + timedelta(minutes=1)) == "2026-03-08 03:00:30 EDT"
+
+
+@pytest.mark.parametrize(("cents", "words"), [(0, "0.00"), (123456789, "1,234,567.89"), (-5, "-0.05")])
+def test_amounts_have_thousands(cents: int, words: str) -> None:
+    assert dollars(cents) == words
+
+
+def test_every_condition_and_owner_has_its_words() -> None:
+    assert set(WORST_FIRST) == set(STYLES) == set(Condition)
+    assert set(OWNERS) == set(Owner)
