@@ -1,0 +1,80 @@
+"""Whole daemons for the benches, over real sockets, with the throttle off."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from oddaemon.core.model import Cadence, Office, Reader
+from oddaemon.engine.daemon import Daemon
+from oddaemon.settings import Api, Http, Maintenance, OfficeSettings, Secret, Settings, State
+from oddaemon.settings import Daemon as DaemonSettings
+from oddaemon.telemetry.telemetry import Telemetry
+from tests.bench.server import DEVELOPER_KEY, customer_key
+
+
+def bench_settings(
+    base_url: str, office_ids: list[str], directory: Path, *, reader: Reader, cadence: Cadence, spacing: float
+) -> Settings:
+    """Settings of a daemon that is held back by nothing but itself."""
+    offices = [
+        OfficeSettings(
+            office=Office(office_id, office_id, zone=UTC, reader=reader),
+            customer_key=Secret(customer_key(office_id)),
+            base_url=base_url,
+            min_interval_seconds=spacing,
+            remote=True,
+            source=directory / "oddaemon.toml",
+        )
+        for office_id in office_ids
+    ]
+    return Settings(
+        source=directory / "oddaemon.toml",
+        api=Api(developer_key=Secret(DEVELOPER_KEY), max_in_flight=4096, max_requests_per_second=10_000),
+        state=State(database=str(directory / "state.db")),
+        http=Http(listen="127.0.0.1:0"),
+        cadence=cadence,
+        daemon=DaemonSettings(),
+        maintenance=Maintenance(wal_checkpoint="", integrity_check=""),
+        offices=tuple(offices),
+    )
+
+
+class Said:
+    """What a daemon says, as far as a bench wants to know."""
+
+    def __init__(self) -> None:
+        self.published: list[dict[str, Any]] = []
+        self.changed = anyio.Event()
+
+    def write(self, line: str) -> None:
+        """Take a line of the log."""
+        if '"snapshot_published"' in line:
+            self.published.append(json.loads(line))
+            self.changed.set()
+            self.changed = anyio.Event()
+
+    async def snapshots(self, count: int) -> None:
+        """Wait for so many."""
+        while len(self.published) < count:
+            await self.changed.wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, listening: bool = False) -> AsyncIterator[tuple[Daemon, Said]]:
+    """A daemon at work in this process."""
+    said = Said()
+    telemetry = Telemetry(write=said.write, now=_now, version="bench")
+    daemon = Daemon(settings, telemetry, _now, listening=listening)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(daemon.run)
+        yield daemon, said
+        daemon.stop()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,50 @@
+"""Requests a second with 256 offices in flight, against a server that takes one second for each answer."""
+
+import time
+from datetime import UTC, datetime
+
+import anyio
+
+from oddaemon.opendental.client import Access, Api, Limits
+from oddaemon.opendental.gate import Gate
+from oddaemon.telemetry.telemetry import Telemetry
+from tests.bench.processes import bench_server
+from tests.bench.server import DEVELOPER_KEY, customer_key
+
+OFFICES = 256
+SERVER_SECONDS = 1.0
+ROUNDS = 10
+
+
+def measure() -> list[tuple[str, str, str]]:
+    """Rows of the table: what, figure, goal."""
+    with bench_server(OFFICES, 10, SERVER_SECONDS) as base_url:
+        rate = anyio.run(_rate, base_url)
+    return [("requests/s, 256 offices, server takes 1 s (possible: 256)", f"{rate:.0f}", ">= 240")]
+
+
+async def _rate(base_url: str) -> float:
+    """Each office asks ROUNDS times; the clients' connecting is part of the time."""
+    telemetry = Telemetry(write=lambda _line: None, now=_now, version="bench")
+    api = Api(Gate(OFFICES, 1e6), Limits(10, 75, 2**20), telemetry.emit, _now)
+
+    async def ask(office_id: str) -> None:
+        access = Access(office_id, base_url, DEVELOPER_KEY, customer_key(office_id), 0.0, remote=True)
+        async with api.office(access).session() as session:
+            for _ in range(ROUNDS):
+                assert await session.preference("ProgramVersion")
+
+    started = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        for number in range(OFFICES):
+            tasks.start_soon(ask, f"office-{number:04}")
+    return OFFICES * ROUNDS / (time.perf_counter() - started)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    for line in measure():
+        print(*line, sep="\t")  # noqa: T201
