@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from oddaemon.core.clock import OfficeClock
-from oddaemon.core.model import Cadence, Owner, Preferences
+from oddaemon.core.model import AgingMark, Cadence, Owner, Preferences
 
 LOCK_IGNORED_AFTER = timedelta(hours=24)
 """Newer versions of Open Dental run over a lock that is older."""
-FUTURE_TOLERANCE = timedelta(minutes=15)
-"""How far an office's clock may run ahead of what is known of it."""
+FUTURE_TOLERANCE = timedelta(minutes=75)
+"""How far an office's clock may run ahead of what is known of it: one change to summer time, and a little more."""
 START_MARGIN = timedelta(minutes=5)
 """Granted after the service's hour before the run counts as missed."""
 DAILY_ONLY_SINCE = (22, 2)
@@ -58,6 +58,8 @@ class Aging:
     due_at: datetime | None = None
     """When the latest run became due."""
     next_due_at: datetime | None = None
+    awaited_at: datetime | None = None
+    """When the run that is awaited next was or will be due; None where none can be expected by the clock."""
     owner: Owner | None = None
     advice: str = ""
 
@@ -78,7 +80,42 @@ def evaluate(preferences: Preferences, clock: OfficeClock, now: datetime, cadenc
     judged = _judge(preferences, _Times(last, begin, due), clock, now, cadence)
     if due is None:
         return judged
-    return replace(judged, due_at=clock.last(due, now)[1], next_due_at=clock.next(due, now))
+    due_date, due_at = clock.last(due, now)
+    next_due_at = clock.next(due, now)
+    done = judged.status is AgingStatus.WAITING if last is None else last >= due_date
+    awaited_at = None if _is_monthly(preferences) else next_due_at if done else due_at
+    return replace(judged, due_at=due_at, next_due_at=next_due_at, awaited_at=awaited_at)
+
+
+def missed_at(due_at: datetime, cadence: Cadence) -> datetime:
+    """When a run that was due and has not begun counts as missed."""
+    return due_at + timedelta(seconds=cadence.start_window_seconds) + START_MARGIN
+
+
+def has_completed(seen: AgingMark, preferences: Preferences) -> bool:
+    """Whether the run in progress at `seen` has completed; if not it crashed, and somebody cleared its lock.
+
+    A run that completes leaves its own day as the date of the last aging. Versions that could age for any date get
+    the benefit of the doubt. Both arguments must have been readable to `evaluate`.
+    """
+    if seen.date_last_aging != preferences.date_last_aging:
+        return True
+    if _version(preferences.program_version) < DAILY_ONLY_SINCE:
+        return True
+    last, begin = parse_date(preferences.date_last_aging), parse_datetime(seen.aging_begin)
+    return begin is None or (last is not None and last >= begin.date())
+
+
+def crashed(aging: Aging, seen: AgingMark) -> Aging:
+    """The office's aging after a run that never completed: its table holds the balances of two runs."""
+    return replace(
+        aging,
+        status=AgingStatus.MISSED,
+        reason=f"A run of aging that began at {seen.aging_begin} on the office's clock was broken off.",
+        aging_date=None,
+        owner=Owner.OFFICE,
+        advice="Ask the office to run aging again: until then its balances are those of two runs.",
+    )
 
 
 class _Times(NamedTuple):
@@ -98,7 +135,7 @@ def _judge(preferences: Preferences, times: _Times, clock: OfficeClock, now: dat
             owner=Owner.OFFICE,
             advice="Ask the office to run aging again with today's date.",
         )
-    if preferences.monthly.strip() == "1" and _version(preferences.program_version) < DAILY_ONLY_SINCE:
+    if _is_monthly(preferences):
         return _monthly(last)
     if due is None:
         return _by_hand(last)
@@ -118,6 +155,10 @@ def _locked(begin: datetime, last: date | None, clock: OfficeClock, now: datetim
         owner=Owner.OFFICE,
         advice="Ask the office's administrator to clear the aging lock (Setup, Miscellaneous) and to run aging.",
     )
+
+
+def _is_monthly(preferences: Preferences) -> bool:
+    return preferences.monthly.strip() == "1" and _version(preferences.program_version) < DAILY_ONLY_SINCE
 
 
 def _monthly(last: date | None) -> Aging:
@@ -142,7 +183,7 @@ def _nightly(last: date | None, due: time, clock: OfficeClock, now: datetime, ca
     if last is not None and last >= due_date:
         return Aging(AgingStatus.COMPLETE, f"Aging of {last} is complete.", aging_date=last)
     so_far = f"the last run was on {last}" if last else "it has never run"
-    if now < due_at + timedelta(seconds=cadence.start_window_seconds) + START_MARGIN:
+    if now < missed_at(due_at, cadence):
         reason = f"Aging has been due since {due:%H:%M} on the office's clock; {so_far}."
         return Aging(AgingStatus.DUE, reason, aging_date=last)
     if last is None and due_date < clock.local(now).date():
@@ -180,9 +221,9 @@ def parse_datetime(text: str) -> datetime | None:
 
 
 def parse_due_time(text: str) -> time | None:
-    """`''`: None, automation is off. Of a date and time only the time counts."""
+    """`''` or the zero date without a time: None, automation is off. Otherwise only the time counts."""
     text = text.strip()
-    if not text:
+    if re.fullmatch(r"(0001-01-01([T ]00:00(:00)?)?)?", text):
         return None
     try:
         return time.fromisoformat(re.split(r"[T ]", text)[-1]).replace(tzinfo=None)
@@ -192,5 +233,5 @@ def parse_due_time(text: str) -> time | None:
 
 def _version(text: str) -> tuple[int, ...]:
     """`25.4.48.0` as numbers; what cannot be read counts as new."""
-    numbers = re.findall(r"\d+", text)
+    numbers = re.findall(r"\d{1,9}", text)
     return tuple(int(number) for number in numbers[:2]) if numbers else DAILY_ONLY_SINCE

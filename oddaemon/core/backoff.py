@@ -18,4 +18,4 @@ def delay_seconds(attempts: int, jitter: float, cadence: Cadence) -> float:
 def retry_after_seconds(asked: float | None, attempts: int, jitter: float, cadence: Cadence) -> float:
     """What a server asked for, within reason: at least our own back-off, at most `retry_after_max_seconds`."""
     own = delay_seconds(attempts, jitter, cadence)
-    return own if asked is None else min(max(asked, own), max(cadence.retry_after_max_seconds, own))
+    return own if asked is None else min(max(own, asked), max(own, cadence.retry_after_max_seconds))

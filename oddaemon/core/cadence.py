@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, time, timedelta
 
-from oddaemon.core.aging import BLOCKING, Aging, AgingStatus
+from oddaemon.core.aging import BLOCKING, Aging, AgingStatus, missed_at
 from oddaemon.core.clock import OfficeClock
 from oddaemon.core.model import Cadence
 
@@ -39,26 +39,24 @@ def next_probe(office_id: str, aging: Aging, cadence: Cadence, run_seconds: floa
         run_seconds: From the due time to completion, last time; None: not known.
         now: This instant.
     """
-    learned = timedelta(seconds=FIRST_PROBE_SHARE * (run_seconds or 0.0))
-    if aging.status in (AgingStatus.DUE, AgingStatus.RUNNING):
-        earliest = now if aging.due_at is None else max(now, aging.due_at + learned)
-        return next_slot(office_id, cadence.probe_seconds, earliest)
     interval_seconds = cadence.idle_probe_seconds
     if aging.status is AgingStatus.MISSED:
         interval_seconds = cadence.late_probe_seconds
     elif aging.status in BLOCKING:
         interval_seconds = cadence.blocked_probe_seconds
+    elif aging.status is AgingStatus.RUNNING and aging.due_at is None:
+        interval_seconds = cadence.probe_seconds
     slot = next_slot(office_id, interval_seconds, now)
-    if aging.next_due_at is None:
+    due_at = aging.due_at if aging.status in (AgingStatus.DUE, AgingStatus.RUNNING) else aging.next_due_at
+    if due_at is None:
         return slot
-    return min(slot, next_slot(office_id, cadence.probe_seconds, aging.next_due_at + learned))
+    hoped_at = max(now, due_at + timedelta(seconds=FIRST_PROBE_SHARE * (run_seconds or 0.0)))
+    return min(slot, next_slot(office_id, cadence.probe_seconds, hoped_at))
 
 
-def deadline(aging: Aging, clock: OfficeClock, fresh_by: time | None, now: datetime) -> datetime | None:
-    """When the next snapshot is late: the first `fresh_by` after its run was due, at once where that run was missed."""
-    if fresh_by is None or aging.due_at is None or aging.next_due_at is None:
+def deadline(aging: Aging, clock: OfficeClock, fresh_by: time | None, cadence: Cadence) -> datetime | None:
+    """When the next snapshot is late: the first `fresh_by` after its run is due, or when that run counts as missed."""
+    if fresh_by is None or aging.awaited_at is None:
         return None
-    if aging.status is AgingStatus.COMPLETE:
-        return clock.next(fresh_by, aging.next_due_at)
-    missed = clock.next(fresh_by, aging.due_at)
-    return min(missed, now) if aging.status is AgingStatus.MISSED else missed
+    late_at = clock.next(fresh_by, aging.awaited_at)
+    return min(late_at, missed_at(aging.awaited_at, cadence)) if aging.status is AgingStatus.MISSED else late_at

@@ -261,12 +261,14 @@ class Failure:
         return f"{self.rule.meaning}{status}{said}"
 
 
-_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+# An element that is never closed runs to the end: so no text, however made, is scanned more than once.
+_MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[/!?a-z][^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def trimmed(text: str) -> str:
-    """The words of an error body, on one line, without markup, at most 200 characters."""
-    words = " ".join(_MARKUP.sub(" ", text[:20_000]).strip().strip('"').split())
+    """The words of an error body, on one line, without markup or control characters, at most 200 characters."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in _MARKUP.sub(" ", text[:20_000]))
+    words = " ".join(plain.strip().strip('"').split())
     return words if len(words) <= MESSAGE_CHARACTERS_MAX else words[: MESSAGE_CHARACTERS_MAX - 1] + "…"
 
 
@@ -314,6 +316,8 @@ def _of_400(body: str, *, query: bool) -> Kind:
     for pattern, kind in _TEXTS_400:
         if pattern.search(body):
             return kind
+    if query and _TEXT_REFUSED.search(body):
+        return Kind.QUERY_REFUSED
     return Kind.SQL_ERROR if query and _TEXT_SQL.search(body) else Kind.UNKNOWN_400
 
 

@@ -11,14 +11,14 @@ than the state's is a programmer's error and raises.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from oddaemon.core.aging import BLOCKING, Aging, AgingStatus, evaluate, parse_date
+from oddaemon.core.aging import BLOCKING, Aging, AgingStatus, crashed, evaluate, has_completed, parse_date
 from oddaemon.core.backoff import delay_seconds, retry_after_seconds
 from oddaemon.core.cadence import deadline, next_probe, next_slot
 from oddaemon.core.clock import OfficeClock
 from oddaemon.core.failure import Failure, Kind, Policy
-from oddaemon.core.model import AgingMark, Condition, Office, Preferences, Reader, Standing
+from oddaemon.core.model import AgingMark, Condition, Office, Owner, Preferences, Reader, Standing
 from oddaemon.core.packing import FIRST_PACKING
 from oddaemon.core.standing import capital, paused, stand, troubled
 from oddaemon.core.state import (
@@ -49,9 +49,22 @@ REREADS_MAX = 3
 SURVEY_AGAIN_AFTER = timedelta(hours=6)
 """Due times and versions change rarely."""
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
-STATEMENT_ATTEMPTS_MAX = 2
-"""After as many broken or late answers a GET finds out whether it is the office or only the statement."""
-_HEAVY = frozenset({Kind.TIMEOUT, Kind.GATEWAY_TIMEOUT, Kind.MALFORMED, Kind.CONNECTION_LOST})
+STATEMENT_FAILURES_MAX = 2
+"""After as many in a row, each with an answered GET behind it, it is the statement and not the office."""
+_BROKEN_OFF = frozenset(
+    {
+        Kind.TIMEOUT,
+        Kind.GATEWAY_TIMEOUT,
+        Kind.SERVER_ERROR,
+        Kind.MALFORMED,
+        Kind.CONNECTION_LOST,
+        Kind.UNKNOWN_400,
+        Kind.UNEXPECTED_STATUS,
+    }
+)
+"""What may come of a statement that is too much for the office, and as well of an office in trouble."""
+_HANGS_ON_CLOCK = frozenset({AgingStatus.STUCK, AgingStatus.FUTURE})
+"""What a wrongly configured zone looks like: nobody is blamed for it before the office's clock was measured."""
 _NEXT = {
     Intent.SURVEY: "reads the office's preferences",
     Intent.MEASURE_CLOCK: "asks the office's server for its time",
@@ -86,19 +99,19 @@ def next_action(
         that fails, the former state stays and is told `Failed`.
 
     Raises:
-        IllegalObservationError: The observation answers another intent.
+        IllegalObservationError: The observation answers another intent, or brings another aging than was asked for.
     """
     match observation, state.intent:
         case Started(), _:
             state = _started(state, now, wish)
         case ((Woke() | PublishedNow()), _):
-            pass
+            state = _bounded(state, now, wish)
         case Surveyed(preferences), Intent.SURVEY:
             state = _surveyed(state, preferences, now, wish)
         case Probed() as seen, Intent.PROBE:
             state = _probed(state, seen, now, wish)
         case ClockMeasured(skew), Intent.MEASURE_CLOCK:
-            state = _informed(replace(state, skew_seconds=skew), now, wish)
+            state = _informed(_measured(state, skew, wish), now, wish)
         case Pulled() as pulled, Intent.PULL:
             return _pulled(state, pulled, now, wish), Publish(pulled.snapshot)
         case Failed(failure), _:
@@ -110,22 +123,36 @@ def next_action(
 
 def clock_of(state: OfficeState, office: Office) -> OfficeClock:
     """The office's clock, as far as it is known."""
-    return OfficeClock(office.zone or UTC, timedelta(seconds=state.skew_seconds or 0.0))
+    measured = state.skew_seconds if state.skew_zone == str(office.zone) else None
+    return OfficeClock(office.zone or UTC, timedelta(seconds=measured or 0.0))
 
 
 def _action(state: OfficeState, now: datetime) -> Action:
     if now < state.not_before:
         return Wait(state.not_before)
-    known = state.preferences
-    match state.intent:
-        case Intent.PROBE if known is not None:
-            return Probe(known.date_last_aging)
-        case Intent.PULL if known is not None and (aging_date := parse_date(known.date_last_aging)) is not None:
-            return Pull(state.reader, state.packing, aging_date, AgingMark(known.date_last_aging, known.aging_begin))
-        case Intent.MEASURE_CLOCK:
-            return MeasureClock()
-        case _:
-            return Survey()
+    if state.intent is Intent.SURVEY:
+        return Survey()
+    if state.intent is Intent.MEASURE_CLOCK:
+        return MeasureClock()
+    known = _known(state)
+    if state.intent is Intent.PROBE:
+        return Probe()
+    mark = AgingMark(known.date_last_aging, known.aging_begin)
+    return Pull(state.reader, state.packing, _asked_date(state), mark)
+
+
+def _known(state: OfficeState) -> Preferences:
+    if state.preferences is None:
+        raise IllegalObservationError(f"{state.intent} before any survey")
+    return state.preferences
+
+
+def _asked_date(state: OfficeState) -> date:
+    """The aging that a pull is for."""
+    asked = parse_date(_known(state).date_last_aging)
+    if asked is None:
+        raise IllegalObservationError("a pull of an office that never aged")
+    return asked
 
 
 # --- what an observation changes --------------------------------------------------------------------------------------
@@ -133,24 +160,40 @@ def _action(state: OfficeState, now: datetime) -> Action:
 
 def _started(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
     """A stored state meets the present configuration and the present clock."""
+    if wish.office.reader not in (Reader.AUTO, state.reader):
+        state = replace(state, reader=wish.office.reader)
+    rescoped = state.published is not None and state.published.scope != wish.scope
+    if rescoped:
+        state = replace(state, published=None)
     if not wish.office.enabled:
         return _go(state, Intent.SURVEY, FAR_FUTURE, paused(state.standing, now))
     if state.standing.condition is Condition.PAUSED:
-        return _go(
-            state, Intent.SURVEY, now, stand(state.standing, now, Condition.WAITING, "Enabled again; not asked yet.")
-        )
-    if state.published is not None and state.published.scope != wish.scope:
-        return _go(replace(state, published=None), Intent.SURVEY, now, state.standing)
-    longest = max(
-        wish.cadence.idle_probe_seconds,
-        wish.cadence.blocked_probe_seconds,
-        wish.cadence.backoff_max_seconds,
-        wish.cadence.retry_after_max_seconds,
+        standing = stand(state.standing, now, Condition.WAITING, "Switched on again; not asked yet.")
+        return _go(state, Intent.SURVEY, now, standing)
+    state = _bounded(state, now, wish)
+    if rescoped:
+        reason = "Other guarantors are wanted than before; not read yet."
+        standing = stand(state.standing, now, Condition.WAITING, reason, keep_trouble=True)
+        # A back-off goes on: it is owed to the office, whatever is wanted of it.
+        return _go(state, Intent.SURVEY, state.not_before if state.attempts else now, standing)
+    return _go(state, state.intent, state.not_before, state.standing)
+
+
+def _bounded(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
+    """A wall clock that was set back must not make a wait longer than any that is ever meant."""
+    cadence = wish.cadence
+    longest_seconds = max(
+        cadence.probe_seconds,
+        cadence.late_probe_seconds,
+        cadence.idle_probe_seconds,
+        cadence.blocked_probe_seconds,
+        cadence.backoff_max_seconds,
+        cadence.retry_after_max_seconds,
     )
-    not_before = min(state.not_before, now + timedelta(seconds=longest))
-    if wish.office.reader is not Reader.AUTO and wish.office.reader is not state.reader:
-        state = replace(state, reader=wish.office.reader)
-    return _go(state, state.intent, not_before, state.standing)
+    latest = now + timedelta(seconds=longest_seconds)
+    if state.standing.condition is Condition.PAUSED or state.not_before <= latest:
+        return state
+    return _go(state, state.intent, latest, state.standing)
 
 
 def _surveyed(state: OfficeState, preferences: Preferences, now: datetime, wish: Wish) -> OfficeState:
@@ -161,64 +204,79 @@ def _surveyed(state: OfficeState, preferences: Preferences, now: datetime, wish:
 
 
 def _probed(state: OfficeState, seen: Probed, now: datetime, wish: Wish) -> OfficeState:
-    if state.preferences is None:
-        raise IllegalObservationError("a probe answered before any survey")
-    preferences = replace(state.preferences, date_last_aging=seen.date_last_aging, aging_begin=seen.aging_begin or "")
-    doubted, state = state.confirming, replace(state, confirming=None)
-    if doubted is not None:
-        # A GET was answered, so neither the key nor the office is in trouble: the statement is.
+    doubted = state.confirming
+    preferences = replace(_known(state), date_last_aging=seen.date_last_aging, aging_begin=seen.aging_begin)
+    state = _learned(replace(state, confirming=None), preferences, now, wish)
+    if doubted is None:
+        return _informed(state, now, wish)
+    # A GET was answered, so neither the key nor the office is in trouble: the statement is.
+    if doubted.rule.policy is Policy.CONFIRM or state.statement_failures >= STATEMENT_FAILURES_MAX:
         return _other_reader(state, doubted, now, wish)
-    return _informed(_learned(state, preferences, now, wish), now, wish)
+    return _informed(state, now, wish)
+
+
+def _measured(state: OfficeState, skew_seconds: float, wish: Wish) -> OfficeState:
+    return replace(state, skew_seconds=skew_seconds, skew_zone=str(wish.office.zone))
 
 
 def _learned(state: OfficeState, preferences: Preferences, now: datetime, wish: Wish) -> OfficeState:
-    """Take the new preferences in, and how long the run took if it was watched to its end."""
-    known = state.preferences
+    """Take the new preferences in, and how long the night's run took if it was watched to its end and in time."""
+    known, published = state.preferences, state.published
     state = replace(state, preferences=preferences)
-    moved = known is not None and known.date_last_aging != preferences.date_last_aging
-    if not moved or state.standing.condition is not Condition.AGING:
+    if known is None or state.standing.at(now).condition is not Condition.AGING:
         return state
     aging = evaluate(preferences, clock_of(state, wish.office), now, wish.cadence)
     if aging.status is not AgingStatus.COMPLETE or aging.due_at is None:
         return state
+    if published is not None and published.aging_date == aging.aging_date:
+        return state
     return replace(state, run_seconds=(now - aging.due_at).total_seconds())
 
 
-def _informed(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
+def _informed(state: OfficeState, now: datetime, wish: Wish, manner: str = "") -> OfficeState:
     """Preferences and clock are as known as they get: pull, or watch on."""
-    preferences = state.preferences
-    if preferences is None:
-        raise IllegalObservationError("an office without preferences cannot be judged")
+    preferences = _known(state)
     state = replace(state, attempts=0)
-    if wish.office.zone is None and state.skew_seconds is None:
+    if not _has_clock(state, wish.office):
         return _go(state, Intent.MEASURE_CLOCK, now, state.standing)
     aging = evaluate(preferences, clock_of(state, wish.office), now, wish.cadence)
-    if aging.status is AgingStatus.RUNNING:
-        state = replace(state, run_seen=True)
-    published = state.published
-    if aging.aging_date and (published is None or published.aging_date != aging.aging_date or state.run_seen):
-        reason = f"Reading the balances of the aging of {aging.aging_date}."
-        late_at = state.standing.late_at
-        standing = stand(state.standing, now, Condition.PULLING, reason, late_at=late_at, keep_trouble=True)
-        return _go(state, Intent.PULL, now, standing)
-    return _watch(state, aging, now, wish)
+    if aging.status in _HANGS_ON_CLOCK and state.skew_zone != str(wish.office.zone):
+        return _go(state, Intent.MEASURE_CLOCK, now, state.standing)
+    seen, published = state.run_seen, state.published
+    if aging.status in (AgingStatus.RUNNING, AgingStatus.STUCK):
+        seen = AgingMark(preferences.date_last_aging, preferences.aging_begin)
+        state = replace(state, run_seen=seen)
+    elif aging.aging_date is not None and seen is not None and not has_completed(seen, preferences):
+        aging = crashed(aging, seen)
+    if aging.aging_date is None:
+        return _watch(state, aging, now, wish)
+    if published is not None and published.aging_date == aging.aging_date and seen is None:
+        return _watch(state, aging, now, wish)
+    return _pulling(state, now, now, f"reading the balances of the aging of {aging.aging_date}{manner}")
+
+
+def _has_clock(state: OfficeState, office: Office) -> bool:
+    """Whether the office's "today" can be told: by its configured zone, or by its measured clock."""
+    return office.zone is not None or (state.skew_seconds is not None and state.skew_zone == str(office.zone))
 
 
 def _pulled(state: OfficeState, pulled: Pulled, now: datetime, wish: Wish) -> OfficeState:
     snapshot = pulled.snapshot
+    if snapshot.aging_date != _asked_date(state):
+        raise IllegalObservationError(f"a snapshot of {snapshot.aging_date} where {_asked_date(state)} was asked for")
     reader, packing = state.reader, state.packing
     if reader is Reader.STATEMENT and pulled.packing is not None:
         packing = pulled.packing
     elif reader is Reader.STATEMENT and wish.office.reader is Reader.AUTO:
         reader = Reader.PAGES
     state = replace(
-        state,
+        _measured(state, pulled.skew_seconds, wish),
         reader=reader,
         packing=packing,
-        attempts=0,
         rereads=0,
-        run_seen=False,
-        skew_seconds=pulled.skew_seconds,
+        moves=0,
+        statement_failures=0,
+        run_seen=None,
         published=Published(snapshot.aging_date, now, snapshot.totals.guarantors, snapshot.requests, wish.scope),
     )
     return _informed(state, now, wish)
@@ -234,86 +292,93 @@ def _failed(state: OfficeState, failure: Failure, now: datetime, wish: Wish, jit
     unreachable = troubled(state.standing, now, Condition.UNREACHABLE, failure)
     match failure.rule.policy:
         case Policy.RETRY:
-            later = now + timedelta(seconds=delay_seconds(state.attempts, jitter, wish.cadence))
-            if _is_heavy(state, failure, wish) and not doubted:
-                return _go(replace(state, confirming=failure), Intent.PROBE, later, unreachable)
-            return _go(state, state.intent, later, unreachable)
+            later = _later(state.attempts, now, wish, jitter)
+            if not doubted and _may_be_the_statement(state, failure, wish):
+                state = replace(state, statement_failures=state.statement_failures + 1, confirming=failure)
+                return _go(state, Intent.PROBE, later, unreachable)
+            return _go(replace(state, statement_failures=0), state.intent, later, unreachable)
         case Policy.WAIT:
             seconds = retry_after_seconds(failure.retry_after_seconds, state.attempts, jitter, wish.cadence)
             return _go(state, state.intent, now + timedelta(seconds=seconds), unreachable)
-        case Policy.BLOCK:
-            return _blocked(state, failure, now, wish)
-        case _ if state.preferences is None:
-            return _blocked(state, failure, now, wish)
-        case _:
+        case Policy.CONFIRM if state.intent in (Intent.PULL, Intent.MEASURE_CLOCK):
+            return _go(replace(state, confirming=failure), Intent.PROBE, now, state.standing)
+        case policy if policy is not Policy.BLOCK and state.intent is Intent.PULL:
             return _pull_failed(state, failure, now, wish, jitter)
+        case _:
+            return _blocked(state, failure, now, wish)
 
 
 def _pull_failed(state: OfficeState, failure: Failure, now: datetime, wish: Wish, jitter: float) -> OfficeState:
     match failure.rule.policy:
-        case Policy.CONFIRM:
-            return _go(replace(state, confirming=failure), Intent.PROBE, now, state.standing)
         case Policy.NARROWER if (narrower := state.packing.narrower()) is not None:
-            return _go(replace(state, packing=narrower), Intent.PULL, now, state.standing)
+            later = _later(state.attempts, now, wish, jitter)
+            return _pulling(replace(state, packing=narrower), now, later, failure.sentence)
         case Policy.REREAD:
             return _reread(state, failure, now, wish, jitter)
         case Policy.WATCH:
-            state = replace(state, rereads=state.rereads + 1, run_seen=True)
-            later = now + timedelta(seconds=delay_seconds(state.rereads, jitter, wish.cadence))
-            standing = stand(
-                state.standing, now, Condition.AGING, capital(failure.sentence), late_at=state.standing.late_at
-            )
-            return _go(state, Intent.PROBE, later, standing)
+            state = replace(state, moves=state.moves + 1)
+            late_at = state.standing.late_at
+            standing = stand(state.standing, now, Condition.AGING, capital(failure.sentence), late_at=late_at)
+            return _go(state, Intent.PROBE, _later(state.moves, now, wish, jitter), standing)
         case _:
             return _other_reader(state, failure, now, wish)
 
 
-def _is_heavy(state: OfficeState, failure: Failure, wish: Wish) -> bool:
-    """Whether it may be the packed statement alone that does not come through."""
+def _may_be_the_statement(state: OfficeState, failure: Failure, wish: Wish) -> bool:
     packed = state.intent is Intent.PULL and state.reader is Reader.STATEMENT and wish.office.reader is Reader.AUTO
-    return packed and failure.kind in _HEAVY and state.attempts >= STATEMENT_ATTEMPTS_MAX
+    return packed and failure.kind in _BROKEN_OFF
 
 
 def _other_reader(state: OfficeState, failure: Failure, now: datetime, wish: Wish) -> OfficeState:
-    if state.preferences is not None and state.reader is Reader.STATEMENT and wish.office.reader is Reader.AUTO:
-        reason = f"Reading in pages, because {failure.sentence}."
-        standing = stand(state.standing, now, Condition.PULLING, reason, keep_trouble=True)
-        return _go(replace(state, reader=Reader.PAGES), Intent.PULL, now, standing)
+    """The statement is closed to us: read in pages, if those are left."""
+    left = state.reader is Reader.STATEMENT and wish.office.reader is Reader.AUTO
+    if left and _has_clock(state, wish.office):
+        return _informed(replace(state, reader=Reader.PAGES), now, wish, f" in pages, because {failure.sentence}")
     if failure.kind is Kind.UNKNOWN_401:
         failure = replace(failure, kind=Kind.PERMISSION_MISSING)
     return _blocked(state, failure, now, wish)
 
 
 def _blocked(state: OfficeState, failure: Failure, now: datetime, wish: Wish) -> OfficeState:
-    rule = failure.rule
-    standing = stand(
-        state.standing, now, Condition.BLOCKED, capital(failure.sentence), owner=rule.owner, advice=rule.advice
-    )
+    standing = troubled(state.standing, now, Condition.BLOCKED, failure)
+    if wish.office.reader is Reader.STATEMENT and failure.rule.policy in (Policy.OTHER_READER, Policy.NARROWER):
+        standing = replace(standing, owner=Owner.US, advice='Set `reader = "auto"`: this office may be read in pages.')
     if wish.office.reader is Reader.AUTO:
         state = replace(state, reader=Reader.STATEMENT)
     return _go(state, Intent.SURVEY, next_slot(wish.office.id, wish.cadence.blocked_probe_seconds, now), standing)
 
 
 def _reread(state: OfficeState, failure: Failure, now: datetime, wish: Wish, jitter: float) -> OfficeState:
-    state = replace(state, rereads=state.rereads + 1)
+    # A lane that was cut within its last number counts right and adds up wrong.
+    state = replace(state, rereads=state.rereads + 1, packing=state.packing.narrower() or state.packing)
     if state.rereads <= REREADS_MAX:
-        later = now + timedelta(seconds=delay_seconds(state.rereads, jitter, wish.cadence))
-        return _go(state, Intent.PULL, later, state.standing)
-    reason = f"{capital(failure.sentence)}, {state.rereads} times in a row; nothing was published."
-    standing = stand(
-        state.standing, now, Condition.SUSPECT, reason, owner=failure.rule.owner, advice=failure.rule.advice
-    )
+        return _pulling(state, now, _later(state.rereads, now, wish, jitter), failure.sentence)
+    reason = f"{capital(failure.sentence)} It was read {state.rereads} times in a row; nothing was published."
+    standing = troubled(state.standing, now, Condition.SUSPECT, failure, reason)
     return _go(state, Intent.PULL, now + timedelta(seconds=wish.cadence.backoff_max_seconds), standing)
 
 
+def _later(attempts: int, now: datetime, wish: Wish, jitter: float) -> datetime:
+    return now + timedelta(seconds=delay_seconds(attempts, jitter, wish.cadence))
+
+
 # --- how the office stands, and when it is asked again ----------------------------------------------------------------
+
+
+def _pulling(state: OfficeState, now: datetime, not_before: datetime, reason: str) -> OfficeState:
+    late_at = state.standing.late_at
+    standing = stand(state.standing, now, Condition.PULLING, capital(reason), late_at=late_at, keep_trouble=True)
+    return _go(state, Intent.PULL, not_before, standing)
 
 
 def _watch(state: OfficeState, aging: Aging, now: datetime, wish: Wish) -> OfficeState:
     """Nothing to pull: say how the office stands and when it is asked again."""
     clock = clock_of(state, wish.office)
     today = clock.local(now).date()
-    late_at = deadline(aging, clock, wish.office.fresh_by, now)
+    late_at = deadline(aging, clock, wish.office.fresh_by, wish.cadence)
+    if aging.status is AgingStatus.RUNNING and state.standing.condition is Condition.AGING:
+        # A run leaves its date a moment before it ends: it is still the one that was awaited.
+        late_at = state.standing.late_at or late_at
     condition = Condition.AGING
     if aging.status in (AgingStatus.COMPLETE, AgingStatus.MONTHLY) or aging.aging_date == today:
         condition = Condition.FRESH
@@ -325,12 +390,12 @@ def _watch(state: OfficeState, aging: Aging, now: datetime, wish: Wish) -> Offic
         state.standing, now, condition, aging.reason, owner=aging.owner, advice=aging.advice, late_at=late_at
     )
     not_before = next_probe(wish.office.id, aging, wish.cadence, state.run_seconds, now)
-    known = state.preferences
-    old = known is None or not_before - known.read_at >= SURVEY_AGAIN_AFTER or condition is Condition.BLOCKED
+    old = condition is Condition.BLOCKED or abs(not_before - _known(state).read_at) >= SURVEY_AGAIN_AFTER
     return _go(state, Intent.SURVEY if old else Intent.PROBE, not_before, standing)
 
 
 def _go(state: OfficeState, intent: Intent, not_before: datetime, standing: Standing) -> OfficeState:
     next_at = None if not_before == FAR_FUTURE else not_before
     standing = replace(standing, next_action="" if next_at is None else _NEXT[intent], next_action_at=next_at)
-    return replace(state, intent=intent, not_before=not_before, standing=standing)
+    confirming = state.confirming if intent is Intent.PROBE else None
+    return replace(state, intent=intent, not_before=not_before, standing=standing, confirming=confirming)

@@ -44,16 +44,23 @@ class OfficeState:
     """Failures in a row."""
     rereads: int = 0
     """Pulls in a row that did not add up."""
+    moves: int = 0
+    """Pulls in a row that aging ran into."""
+    statement_failures: int = 0
+    """Times in a row that the statement broke off while a GET was answered."""
     preferences: Preferences | None = None
     skew_seconds: float | None = None
-    """How far the office's clock is from its zone; None: not measured yet."""
+    """How far the office's clock is from `skew_zone`; None: not measured yet."""
+    skew_zone: str = ""
+    """The configured zone when the skew was measured: against another it means nothing."""
     reader: Reader = Reader.STATEMENT
     packing: Packing = FIRST_PACKING
     published: Published | None = None
     run_seconds: float | None = None
     """From the due time to the completion of the last night's run."""
-    run_seen: bool = False
-    """A run was in progress since the last snapshot: the balances are others even under the same date."""
+    run_seen: AgingMark | None = None
+    """Where aging stood when a run was last seen in progress since the last snapshot: the balances are others even
+    under the same date, and those of no run at all if it was broken off."""
     confirming: Failure | None = None
     """What a statement met, while a GET finds out whether the office or only the statement is in trouble."""
 
@@ -80,10 +87,10 @@ class Surveyed:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The two preferences that move were read; `aging_begin` is None where the date alone told enough."""
+    """The two preferences that move were read."""
 
     date_last_aging: str
-    aging_begin: str | None
+    aging_begin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +142,10 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Read the date of the last aging, and whether a run is in progress if the date is still `known_date`."""
+    """Ask whether a run is in progress, and then for the date of the last one.
 
-    known_date: str
+    In this order: a run that ends between the two is seen as running, never as broken off.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,36 @@
 """Proof that what was read is what the office's table holds: rows against the office's own control totals."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from zlib import crc32
 
 from oddaemon.core.aging import parse_date, parse_datetime
 from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, Control, ControlTotals
 
 
-def totals_of(balances: Sequence[Balance]) -> ControlTotals:
-    """The control totals that the office would give for exactly these balances."""
+def totals_of(balances: Sequence[Balance], checksum: int | None = None) -> ControlTotals:
+    """The control totals that the office would give for exactly these balances.
+
+    Args:
+        balances: Each guarantor once.
+        checksum: Of the very texts that these balances were read from, if they are at hand; None: of the texts that
+            such balances have.
+    """
     if not balances:
         return ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
     _, _, *money = zip(*balances, strict=True)
-    checksum = sum(map(crc32, _row_bytes(balances)))
+    if checksum is None:
+        checksum = sum(map(crc32, (b"%d,%d,%d,%d,%d,%d,%d,%d,%d" % balance for balance in balances)))
     return ControlTotals._make((len(balances), *map(sum, money), checksum))
 
 
-def _row_bytes(balances: Iterable[Balance]) -> Iterable[bytes]:
-    """`row_text` in bytes, at once: this runs over every guarantor of every office."""
-    return (b"%d,%d,%d,%d,%d,%d,%d,%d,%d" % balance for balance in balances)
+def checksum_of_text(text: str) -> int:
+    """The checksum of rows as they came, with a semicolon between them."""
+    return sum(map(crc32, text.encode().split(b";"))) if text else 0
 
 
-def difference(balances: Sequence[Balance], control: Control) -> str | None:
+def difference(balances: Sequence[Balance], control: Control, checksum: int | None = None) -> str | None:
     """What does not add up, as a sentence without amounts; None: the balances are proved."""
-    found, wanted = totals_of(balances), control.totals
+    found, wanted = totals_of(balances, checksum), control.totals
     if found == wanted:
         return None
     if found.guarantors != wanted.guarantors:

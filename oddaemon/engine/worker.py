@@ -111,10 +111,9 @@ class Worker:
         match action:
             case Survey():
                 return Surveyed(await _all_preferences(session, self._around.now))
-            case Probe(known_date):
-                date_last_aging = await session.preference("DateLastAging")
-                begin = await session.preference("AgingBeginDateTime") if date_last_aging == known_date else None
-                return Probed(date_last_aging, begin)
+            case Probe():
+                begin = await session.preference("AgingBeginDateTime")
+                return Probed(await session.preference("DateLastAging"), begin)
             case MeasureClock():
                 return ClockMeasured(self._skew_seconds(*await session.clocks()))
             case Pull():
@@ -184,10 +183,12 @@ class Worker:
 
 
 async def _all_preferences(session: Session, now: Callable[[], datetime]) -> Preferences:
+    """The lock before the date: a run that ends between the two is then seen as running, never as broken off."""
+    begin = await session.preference("AgingBeginDateTime")
     return Preferences(
         date_last_aging=await session.preference("DateLastAging"),
         aging_service_time_due=await session.preference("AgingServiceTimeDue"),
-        aging_begin=await session.preference("AgingBeginDateTime"),
+        aging_begin=begin,
         monthly=await session.preference("AgingCalculatedMonthlyInsteadOfDaily"),
         program_version=await session.preference("ProgramVersion"),
         read_at=now(),

@@ -1,0 +1,125 @@
+"""Small makers of the core's values, with an ordinary office at an ordinary hour as their defaults."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.model import Balance, Cadence, Condition, Office, Preferences, Reader, Snapshot
+from oddaemon.core.office import next_action
+from oddaemon.core.packing import FIRST_PACKING, Packing
+from oddaemon.core.state import (
+    Action,
+    Failed,
+    Observation,
+    OfficeState,
+    Probe,
+    Probed,
+    Publish,
+    PublishedNow,
+    Pull,
+    Pulled,
+    Survey,
+    Surveyed,
+    Wait,
+    Wish,
+    Woke,
+)
+from oddaemon.core.verify import totals_of
+
+CHICAGO = ZoneInfo("America/Chicago")
+OFFICE = Office("mesa", "Mesa Dental", zone=CHICAGO)
+WISH = Wish(OFFICE, Cadence())
+JITTER = 0.5
+DUE = "2020-01-01 02:00:00"
+
+
+def at(text: str, zone: str = "America/Chicago", *, fold: int = 0) -> datetime:
+    """The instant (UTC) at which a correct clock in `zone` says `text`."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC)
+
+
+def preferences(
+    last: str = "2026-05-04",
+    *,
+    due: str = DUE,
+    begin: str = "",
+    monthly: str = "0",
+    version: str = "25.4.48.0",
+    read_at: datetime | None = None,
+) -> Preferences:
+    return Preferences(last, due, begin, monthly, version, read_at or at("2026-05-05 00:00"))
+
+
+def failed(kind: Kind, message: str = "", retry_after_seconds: float | None = None) -> Failed:
+    return Failed(Failure(kind, message, None, retry_after_seconds))
+
+
+def wish(cadence: Cadence | None = None, **changes: object) -> Wish:
+    return Wish(replace(OFFICE, **changes), cadence or Cadence())  # type: ignore[arg-type]  # fields by name
+
+
+def balance(pat_num: int, bal_total: int = 12_345) -> Balance:
+    return Balance(pat_num, 0, bal_total, bal_total, 0, 0, 0, 0, bal_total)
+
+
+def snapshot(aging_date: date, balances: Iterable[Balance] = (balance(1), balance(2))) -> Snapshot:
+    kept = tuple(balances)
+    return Snapshot(aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, totals_of(kept), kept)
+
+
+class Night:
+    """One office lived through: the present instant, the state, and the action that is asked for."""
+
+    def __init__(self, state: OfficeState, now: datetime, wanted: Wish = WISH) -> None:
+        self.state = state
+        self.now = now
+        self.wish = wanted
+        self.action: Action = Wait(now)
+
+    def turn(self, observation: Observation, jitter: float = JITTER) -> Action:
+        """Bring an observation; a snapshot is stored at once."""
+        self.state, self.action = next_action(self.state, observation, self.now, self.wish, jitter)
+        if isinstance(self.action, Publish):
+            return self.turn(PublishedNow())
+        return self.action
+
+    def wait(self) -> Action:
+        """Sleep until it is time, and wake."""
+        assert isinstance(self.action, Wait), self.action
+        self.now = self.action.until
+        return self.woken()
+
+    def woken(self) -> Action:
+        """Wake at the present instant."""
+        return self.turn(Woke())
+
+    def surveyed(self, found: Preferences | None = None) -> Action:
+        assert isinstance(self.action, Survey), self.action
+        return self.turn(Surveyed(replace(found or preferences(), read_at=self.now)))
+
+    def probed(self, last: str, begin: str = "") -> Action:
+        assert isinstance(self.action, Probe), self.action
+        return self.turn(Probed(last, begin))
+
+    def told(self, last: str, begin: str = "") -> Action:
+        """The office answers whichever it is asked: all preferences or the two that move."""
+        if isinstance(self.action, Survey):
+            return self.surveyed(preferences(last, begin=begin))
+        return self.probed(last, begin)
+
+    def condition(self) -> Condition:
+        """How the office stands at this instant."""
+        return self.state.standing.at(self.now).condition
+
+    def pulled(self, packing: Packing | None = FIRST_PACKING, skew_seconds: float = 0.0) -> Action:
+        assert isinstance(self.action, Pull), self.action
+        return self.turn(Pulled(snapshot(self.action.aging_date), packing, skew_seconds))
+
+    def fails(self, kind: Kind, message: str = "", *, wait: bool = False) -> Action:
+        action = self.turn(failed(kind, message))
+        return self.wait() if wait and isinstance(action, Wait) else action
+
+    def passes(self, **duration: float) -> None:
+        self.now += timedelta(**duration)

@@ -1,0 +1,78 @@
+from datetime import UTC, datetime
+from zlib import crc32
+
+import pytest
+
+from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, Control, ControlTotals
+from oddaemon.core.packing import row_text
+from oddaemon.core.verify import aging_moved, checksum_of_text, difference, totals_of
+
+NOW = datetime(2026, 5, 5, 2, 30, tzinfo=UTC).replace(tzinfo=None)
+ROWS = (Balance(3, 0, 1, 2, 3, 4, 5, 6, 7), Balance(9, 2, -10, 20, 30, 40, 50, 60, -70))
+
+
+def control(totals: ControlTotals, date_last_aging: str = "2026-05-05", aging_begin: str = "") -> Control:
+    return Control(totals, date_last_aging, aging_begin, NOW, NOW)
+
+
+def test_totals_are_a_count_seven_sums_and_the_checksum_of_the_texts() -> None:
+    checksum = crc32(b"3,0,1,2,3,4,5,6,7") + crc32(b"9,2,-10,20,30,40,50,60,-70")
+    assert totals_of(ROWS) == ControlTotals(2, -9, 22, 33, 44, 55, 66, -63, checksum)
+    assert sum(crc32(row_text(row).encode()) for row in ROWS) == checksum
+
+
+def test_the_checksum_of_rows_as_they_came_is_that_of_the_balances_in_them() -> None:
+    texts = ";".join(map(row_text, ROWS))
+    assert checksum_of_text(texts) == totals_of(ROWS).checksum
+    assert checksum_of_text("") == totals_of(()).checksum
+    assert difference(ROWS, control(totals_of(ROWS)), checksum_of_text(texts)) is None
+    assert "cancel" in (difference(ROWS, control(totals_of(ROWS)), checksum_of_text(texts[::-1])) or "")
+
+
+def test_an_office_without_balances_adds_up_to_nothing() -> None:
+    assert totals_of(()) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert difference((), control(totals_of(()))) is None
+
+
+def test_balances_equal_to_the_control_are_proved_in_any_order() -> None:
+    assert difference(ROWS[::-1], control(totals_of(ROWS))) is None
+
+
+def test_a_lost_row_is_told_by_its_count() -> None:
+    assert difference(ROWS[:1], control(totals_of(ROWS))) == ("1 guarantors were read where the office counts 2")
+
+
+@pytest.mark.parametrize("column", MONEY_COLUMNS)
+def test_a_cent_is_told_by_its_column_and_never_by_its_amount(column: str) -> None:
+    wrong = (ROWS[0]._replace(**{column: 987_654}), ROWS[1])
+    assert difference(wrong, control(totals_of(ROWS))) == f"the sums of {column} differ from the office's own"
+
+
+def test_two_errors_that_cancel_each_other_are_seen() -> None:
+    moved = (ROWS[0]._replace(bal_total=8), ROWS[1]._replace(bal_total=-71))
+    assert "cancel" in (difference(moved, control(totals_of(ROWS))) or "")
+
+
+def test_a_balance_under_another_guarantors_name_is_seen() -> None:
+    swapped = (ROWS[0]._replace(pat_num=9), ROWS[1]._replace(pat_num=3))
+    assert difference(swapped, control(totals_of(ROWS))) is not None
+
+
+@pytest.mark.parametrize(
+    ("expected", "date_last_aging", "aging_begin", "told"),
+    [
+        (AgingMark("2026-05-05", ""), "2026-05-05", "", None),
+        (AgingMark("2026-05-05", ""), "2026-05-05T00:00:00", "0001-01-01T00:00:00", None),
+        (AgingMark("2026-05-05", "2026-05-01 02:00:00"), "2026-05-05", "2026-05-01T02:00:00", None),
+        (AgingMark("2026-05-05", ""), "2026-05-06", "", "aging moved from 2026-05-05 to 2026-05-06"),
+        (AgingMark("", ""), "2026-05-06", "", "aging moved from never to 2026-05-06"),
+        (AgingMark("2026-05-05", ""), "", "", "aging moved from 2026-05-05 to never"),
+        (AgingMark("2026-05-05", ""), "2026-05-05", "2026-05-05 09:00:00", "a run of aging began or ended"),
+        (AgingMark("2026-05-05", "2026-05-05 09:00:00"), "2026-05-05", "", "a run of aging began or ended"),
+        (AgingMark("2026-05-05", ""), "2026-05-05", "nonsense", "a run of aging began or ended"),
+    ],
+)
+def test_aging_that_moved_under_a_pull_is_told(
+    expected: AgingMark, date_last_aging: str, aging_begin: str, told: str | None
+) -> None:
+    assert aging_moved(expected, control(totals_of(()), date_last_aging, aging_begin)) == told

@@ -1,0 +1,324 @@
+"""The state machine under anything: arbitrary lives of an office, and arbitrary states that such lives could leave.
+
+A life is a list of turns, each drawn blindly: what the office answers or how it fails, whether the process restarts and
+with which configuration, whether the wall clock is set back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddaemon.core.failure import RULES, Failure, Kind, Policy
+from oddaemon.core.model import Cadence, Condition, Include, Preferences, Reader
+from oddaemon.core.office import FAR_FUTURE, IllegalObservationError, new_state, next_action
+from oddaemon.core.packing import FIRST_PACKING, Packing
+from oddaemon.core.standing import TROUBLE
+from oddaemon.core.state import (
+    Action,
+    ClockMeasured,
+    Failed,
+    Intent,
+    MeasureClock,
+    Observation,
+    OfficeState,
+    Probe,
+    Probed,
+    Publish,
+    PublishedNow,
+    Pull,
+    Pulled,
+    Started,
+    Survey,
+    Surveyed,
+    Wait,
+    Wish,
+    Woke,
+)
+from tests.core.builders import snapshot, wish
+
+START = datetime(2026, 3, 7, 12, tzinfo=UTC)
+LONGEST = timedelta(seconds=Cadence().retry_after_max_seconds)
+"""The longest of the default intervals."""
+TURNS_WITHOUT_WAITING_MAX = 7
+"""Survey, clock, statement, probe, pages, publish, and a look at what comes next."""
+FAILURES_WITHOUT_WAITING_MAX = 3
+"""The statement is refused, then the pages, then the probe between them."""
+INTENT_OF: dict[type[Action], Intent] = {
+    Survey: Intent.SURVEY,
+    MeasureClock: Intent.MEASURE_CLOCK,
+    Probe: Intent.PROBE,
+    Pull: Intent.PULL,
+}
+
+dates = st.sampled_from(["2026-03-06", "2026-03-07", "2026-03-08", "2026-03-09", "", "0001-01-01", "2027-01-01", "x"])
+begins = st.sampled_from(["", "", "2026-03-07 02:00:00", "2026-03-07T06:30:00", "2026-03-08 01:59:00", "x"])
+dues = st.sampled_from(["2020-01-01 02:00:00", "2020-01-01 02:30:00", "00:00:00", "23:30:00", "", "x"])
+preferences = st.builds(
+    Preferences,
+    dates,
+    dues,
+    begins,
+    st.sampled_from(["0", "0", "1"]),
+    st.sampled_from(["25.4.48.0", "25.4.48.0", "26.1.1.0", "21.4.1.0", ""]),
+    st.integers(-20, 20).map(lambda hours: START + timedelta(hours=hours)),
+)
+skews = st.integers(-50_000, 50_000).map(float)
+packings = st.builds(Packing, st.sampled_from([1, 3, 12, 4096]), st.sampled_from([4, 64, 128]))
+failures = st.builds(
+    Failure,
+    st.sampled_from(Kind),
+    st.sampled_from(["", "why", "Why not?"]),
+    st.sampled_from([None, 400, 503]),
+    st.none() | st.floats(allow_nan=True, allow_infinity=True),
+)
+jitters = st.floats(0, 1)
+wishes = st.builds(
+    wish,
+    zone=st.sampled_from([None, ZoneInfo("America/Chicago"), ZoneInfo("Pacific/Honolulu")]),
+    clinics=st.sampled_from([(), (1, 2)]),
+    include=st.sampled_from(Include),
+    reader=st.sampled_from([Reader.AUTO, Reader.AUTO, Reader.STATEMENT, Reader.PAGES]),
+    enabled=st.sampled_from([True, True, True, False]),
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What may happen next, whatever is asked for."""
+
+    survey: Preferences
+    probe: Probed
+    skew_seconds: float
+    packing: Packing | None
+    failure: Failure | None
+    restart: Wish | None
+    set_back_hours: int
+    jitter: float
+
+
+turns = st.builds(
+    Turn,
+    preferences,
+    st.builds(Probed, dates, begins | st.none()),
+    skews,
+    packings | st.none(),
+    failures | st.none(),
+    st.none() | st.none() | st.none() | wishes,
+    st.sampled_from([0, 0, 0, 0, 0, 0, 1, 30, 9_000]),
+    jitters,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One turn taken."""
+
+    before: OfficeState
+    observation: Observation
+    now: datetime
+    wish: Wish
+    jitter: float
+    after: OfficeState
+    action: Action
+
+
+def answer(action: Action, turn: Turn) -> Observation:
+    """What performing the action brings."""
+    match action:
+        case Wait():
+            brought: Observation = Woke()
+        case Publish():
+            brought = PublishedNow()
+        case _ if turn.failure is not None:
+            brought = Failed(turn.failure)
+        case Survey():
+            brought = Surveyed(turn.survey)
+        case Probe():
+            brought = turn.probe
+        case MeasureClock():
+            brought = ClockMeasured(turn.skew_seconds)
+        case Pull(aging_date=aging_date):
+            brought = Pulled(snapshot(aging_date), turn.packing, turn.skew_seconds)
+    return brought
+
+
+def live(wanted: Wish, life: list[Turn]) -> Iterator[Step]:
+    """Every step of a life, as a shell would take it: waiting is slept through, restarts find the stored state."""
+    state, now = new_state(START), START
+    observation: Observation = Started()
+    for turn in life:
+        if turn.restart is not None:
+            state = msgspec.json.decode(msgspec.json.encode(state), type=OfficeState)
+            wanted, observation = turn.restart, Started()
+        before = state
+        state, action = next_action(before, observation, now, wanted, turn.jitter)
+        yield Step(before, observation, now, wanted, turn.jitter, state, action)
+        if isinstance(action, Wait) and action.until != FAR_FUTURE:
+            now = action.until
+        now -= timedelta(hours=turn.set_back_hours)
+        observation = answer(action, turn)
+
+
+lives = st.builds(lambda wanted, life: list(live(wanted, life)), wishes, st.lists(turns, min_size=1, max_size=40))
+steps = lives.map(lambda life: life[-1])
+slowly = settings(deadline=None, max_examples=150)
+
+
+@slowly
+@given(lives)
+def test_every_action_fits_the_state_beside_it(life: list[Step]) -> None:
+    for step in life:
+        if isinstance(step.action, Wait):
+            assert step.action.until == step.after.not_before > step.now
+        elif isinstance(step.action, Publish):
+            assert isinstance(step.observation, Pulled)
+        else:
+            assert step.after.not_before <= step.now
+            assert INTENT_OF[type(step.action)] is step.after.intent
+
+
+@slowly
+@given(lives)
+def test_no_wait_is_longer_than_any_that_is_meant(life: list[Step]) -> None:
+    for step in life:
+        if isinstance(step.action, Wait) and step.wish.office.enabled:
+            assert step.action.until - step.now <= LONGEST
+        elif isinstance(step.action, Wait):
+            assert step.action.until == FAR_FUTURE
+
+
+@slowly
+@given(lives)
+def test_every_standing_tells_why_and_who_must_act(life: list[Step]) -> None:
+    for step in life:
+        standing = step.after.standing
+        assert standing.reason.endswith((".", "?", "!"))
+        assert standing.reason[0] == standing.reason[0].upper()
+        if standing.condition in TROUBLE:
+            assert standing.owner is not None
+            assert standing.advice
+        if standing.condition is not Condition.PAUSED:
+            assert standing.next_action
+            assert standing.next_action_at == step.after.not_before
+        assert standing.condition is not Condition.LATE
+        assert (standing.condition is Condition.PAUSED) is not step.wish.office.enabled
+
+
+@slowly
+@given(lives)
+def test_fresh_is_said_only_of_a_published_snapshot_of_the_latest_known_aging(life: list[Step]) -> None:
+    for step in life:
+        after = step.after
+        if after.standing.condition is Condition.FRESH:
+            assert after.published is not None
+            assert after.published.scope == step.wish.scope
+            assert after.preferences is not None
+            assert after.preferences.date_last_aging == after.published.aging_date.isoformat()
+
+
+@slowly
+@given(lives)
+def test_nothing_is_ever_pulled_while_a_run_is_known_to_be_in_progress(life: list[Step]) -> None:
+    for step in life:
+        if isinstance(step.action, Pull):
+            begin = step.action.expected.aging_begin
+            assert not begin or begin[:10] < step.action.expected.date_last_aging
+
+
+@slowly
+@given(lives)
+def test_no_office_is_asked_hot(life: list[Step]) -> None:
+    taken = failed = 0
+    for step in life:
+        if isinstance(step.observation, Started | Woke):
+            taken = failed = 0
+        taken += 1
+        failed += isinstance(step.observation, Failed)
+        assert taken <= TURNS_WITHOUT_WAITING_MAX
+        assert failed <= FAILURES_WITHOUT_WAITING_MAX
+
+
+@slowly
+@given(lives)
+def test_what_passes_by_itself_or_needs_a_human_is_never_asked_again_at_once(life: list[Step]) -> None:
+    for step in life:
+        if isinstance(step.observation, Failed):
+            policy = RULES[step.observation.failure.kind].policy
+            at_once = policy in {Policy.CONFIRM, Policy.OTHER_READER, Policy.NARROWER} and step.before.intent in {
+                Intent.PULL,
+                Intent.MEASURE_CLOCK,
+            }
+            assert isinstance(step.action, Wait) or at_once
+
+
+@slowly
+@given(lives)
+def test_a_restart_at_any_moment_changes_nothing_but_the_words(life: list[Step]) -> None:
+    last = life[-1]
+    found = msgspec.json.decode(msgspec.json.encode(last.after), type=OfficeState)
+    assert found == last.after
+    again, _ = next_action(found, Started(), last.now, last.wish, last.jitter)
+    reader = again.reader if last.wish.office.reader is Reader.AUTO else last.wish.office.reader
+    assert again == replace(last.after, reader=reader, standing=again.standing)
+    assert replace(again.standing, next_action="", next_action_at=None) == replace(
+        last.after.standing, next_action="", next_action_at=None
+    )
+
+
+@slowly
+@given(steps)
+def test_the_same_turn_always_has_the_same_outcome(step: Step) -> None:
+    again = next_action(step.before, step.observation, step.now, step.wish, step.jitter)
+    assert again == (step.after, step.action)
+
+
+@slowly
+@given(steps, turns)
+def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Turn) -> None:
+    state = step.after
+    asked = state.preferences.date_last_aging if state.preferences else ""
+    answers: dict[Intent, Observation] = {
+        Intent.SURVEY: Surveyed(turn.survey),
+        Intent.MEASURE_CLOCK: ClockMeasured(turn.skew_seconds),
+        Intent.PROBE: turn.probe,
+    }
+    if state.intent is Intent.PULL:
+        pulled = snapshot(datetime.fromisoformat(asked).date())
+        answers[Intent.PULL] = Pulled(pulled, turn.packing, turn.skew_seconds)
+    for intent, observation in answers.items():
+        if intent is state.intent:
+            next_action(state, observation, step.now, step.wish, 0.5)
+        else:
+            with pytest.raises(IllegalObservationError):
+                next_action(state, observation, step.now, step.wish, 0.5)
+    anytime: list[Observation] = [Started(), Woke(), PublishedNow(), *(Failed(Failure(kind)) for kind in Kind)]
+    for always in anytime:
+        next_action(state, always, step.now, step.wish, 0.5)
+
+
+def healthy(today: date, now: datetime) -> Turn:
+    """An office that aged today and has nothing to complain of."""
+    known = Preferences(today.isoformat(), "02:00:00", "", "0", "25.4.48.0", now)
+    return Turn(known, Probed(today.isoformat(), ""), 0.0, FIRST_PACKING, None, None, 0, 0.5)
+
+
+@slowly
+@given(steps)
+def test_whatever_happened_an_office_that_ages_every_night_is_fresh_soon(step: Step) -> None:
+    now, wanted = step.now, wish()
+    state, action = next_action(step.after, Started(), now, wanted, 0.5)
+    given_up = now + timedelta(hours=50)
+    today = None
+    while state.standing.condition is not Condition.FRESH or (state.published and state.published.aging_date) != today:
+        assert now < given_up, state.standing
+        if isinstance(action, Wait):
+            now = action.until
+        # Aged by ten in UTC, which is two hours after it was due.
+        today = (now - timedelta(hours=10)).date()
+        state, action = next_action(state, answer(action, healthy(today, now)), now, wanted, 0.5)

@@ -1,0 +1,84 @@
+"""Packing has an inverse; a server that cuts is either noticed at once or by the totals."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddaemon.core.model import Balance, Control
+from oddaemon.core.packing import (
+    GROUPS_PLANNED,
+    GUARANTORS_A_GROUP_MIN,
+    LANE_BYTES_PLANNED,
+    LaneCutError,
+    Packing,
+    parse_row,
+    plan,
+    row_text,
+    unpack,
+)
+from oddaemon.core.verify import difference, totals_of
+from tests.core.packing_server import lanes_of, packed
+
+NOW = datetime(2026, 5, 5, tzinfo=UTC).replace(tzinfo=None)
+
+cents = st.integers(-(10**9), 10**9)
+pat_nums = st.integers(1, 3_000) | st.integers(1, 2**63 - 1)
+balances = st.lists(
+    st.builds(Balance, pat_nums, st.integers(0, 90), cents, cents, cents, cents, cents, cents, cents),
+    max_size=120,
+    unique_by=lambda row: row.pat_num,
+).map(sorted)
+packings = st.builds(Packing, st.integers(1, 400), st.integers(1, 24))
+
+
+def control(rows: Sequence[Balance]) -> Control:
+    return Control(totals_of(rows), "2026-05-05", "", NOW, NOW)
+
+
+@given(balances.filter(bool))
+def test_a_row_has_an_inverse(rows: list[Balance]) -> None:
+    assert [parse_row(row_text(row)) for row in rows] == rows
+
+
+@given(balances, packings)
+def test_packing_has_an_inverse(rows: list[Balance], packing: Packing) -> None:
+    assert unpack(packed(rows, packing), packing) == rows
+
+
+@given(balances, packings, st.integers(1, 1_100))
+def test_a_server_that_cuts_never_brings_a_wrong_snapshot_that_verifies(
+    rows: list[Balance], packing: Packing, lane_bytes_max: int
+) -> None:
+    try:
+        found = unpack(packed(rows, packing, lane_bytes_max), packing)
+    except LaneCutError:
+        return
+    if difference(found, control(rows)) is None:
+        assert found == rows
+
+
+@given(balances.filter(bool), packings, st.data())
+def test_one_lane_cut_anywhere_is_noticed(rows: list[Balance], packing: Packing, data: st.DataObject) -> None:
+    groups = packed(rows, packing)
+    group, count, lanes = data.draw(st.sampled_from(groups))
+    lane, text = data.draw(st.sampled_from([(lane, text) for lane, text in lanes.items() if text]))
+    cut = text[: data.draw(st.integers(0, len(text) - 1))]
+    damaged = [(group, count, {**lanes, lane: cut}) if each[0] == group else each for each in groups]
+    try:
+        found = unpack(damaged, packing)
+    except LaneCutError:
+        return
+    assert difference(found, control(rows)) is not None
+
+
+@given(balances)
+def test_a_plan_keeps_its_lanes_short_and_its_rows_worthwhile(rows: list[Balance]) -> None:
+    packing = plan(rows)
+    if packing is None or not rows:
+        return
+    groups = lanes_of(rows, packing)
+    assert len(groups) <= GROUPS_PLANNED or len(rows) >= GUARANTORS_A_GROUP_MIN * len(groups)
+    assert max(len(text) for _, _, lanes in groups for text in lanes.values() if text) <= LANE_BYTES_PLANNED
+    assert packing.group_span < 2**63

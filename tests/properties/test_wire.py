@@ -1,0 +1,144 @@
+"""Whatever an office or a gateway sends: it is read, or it is refused in words that hold nothing of it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddaemon.core.model import Balance
+from oddaemon.core.packing import LaneCutError, Packing
+from oddaemon.core.verify import difference
+from oddaemon.opendental import wire
+from tests.opendental.bodies import GOOD, PACKING, PLANTED, READERS, JsonRow, body, packed_rows
+
+counts = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.just(2**63)
+)
+cells = counts | st.sampled_from([PLANTED, f"1,{PLANTED}", f"1,0,0,0,0,0,0,0,{PLANTED}", int(PLANTED), float(PLANTED)])
+json_values = st.recursive(
+    cells, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+)
+names = sorted({name for rows in GOOD.values() for row in rows() for name in row})
+
+
+def cells_of(name: str) -> st.SearchStrategy[Any]:
+    """A message may tell how many guarantors a group counted, and never a balance."""
+    return counts if name in {"N", "G"} else cells
+
+
+near_rows = st.lists(st.fixed_dictionaries({}, optional={name: cells_of(name) for name in names}), max_size=4)
+
+
+def refusal(reader: Callable[[bytes], object], sent: bytes) -> str:
+    try:
+        reader(sent)
+    except (wire.MalformedError, LaneCutError) as error:
+        return str(error)
+    return ""
+
+
+def read_or_refused(reader: Callable[[bytes], object], sent: bytes) -> None:
+    sentence = refusal(reader, sent)
+    assert PLANTED not in sentence
+    assert sentence.isprintable()
+
+
+quickly = settings(deadline=None, max_examples=40)
+every_reader = pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+
+
+@every_reader
+@quickly
+@given(sent=st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(reader: Callable[[bytes], object], sent: bytes) -> None:
+    read_or_refused(reader, sent)
+
+
+@every_reader
+@quickly
+@given(value=json_values)
+def test_any_json_is_read_or_refused(reader: Callable[[bytes], object], value: Any) -> None:
+    read_or_refused(reader, body(value))
+
+
+@every_reader
+@quickly
+@given(rows=near_rows)
+def test_any_cells_in_the_right_columns_are_read_or_refused(
+    reader: Callable[[bytes], object], rows: list[JsonRow]
+) -> None:
+    read_or_refused(reader, body(rows))
+
+
+@pytest.mark.parametrize("kind", GOOD)
+@quickly
+@given(data=st.data())
+def test_a_good_answer_with_one_thing_changed_is_read_or_refused(kind: str, data: st.DataObject) -> None:
+    rows = GOOD[kind]()
+    row = data.draw(st.sampled_from(rows))
+    name = data.draw(st.sampled_from(sorted(row)))
+    if data.draw(st.booleans()):
+        row[name] = data.draw(cells_of(name))
+    else:
+        del row[name]
+    read_or_refused(READERS[kind], body(rows))
+
+
+@pytest.mark.parametrize("kind", GOOD)
+@quickly
+@given(data=st.data())
+def test_a_good_answer_with_bytes_changed_is_read_or_refused(kind: str, data: st.DataObject) -> None:
+    sent = bytearray(body(GOOD[kind]()))
+    at = data.draw(st.integers(0, len(sent)))
+    until = data.draw(st.integers(at, min(len(sent), at + 8)) | st.just(len(sent)))
+    sent[at:until] = data.draw(st.binary(max_size=8))
+    read_or_refused(READERS[kind], bytes(sent))
+
+
+cents = st.integers(-(10**11), 10**11)
+balances = st.lists(
+    st.builds(Balance, st.integers(1, 60) | st.integers(1, 2**63 - 1), st.integers(0, 9), *[cents] * 7),
+    max_size=30,
+    unique_by=lambda balance: balance.pat_num,
+).map(sorted)
+
+
+@quickly
+@given(true=balances, packing=st.builds(Packing, st.integers(1, 9), st.integers(1, 5)))
+def test_what_was_packed_comes_out_again_and_adds_up(true: list[Balance], packing: Packing) -> None:
+    packed = wire.packed(wire.rows(body(packed_rows(true, packing))), packing)
+    assert packed.balances == true
+    assert difference(packed.balances, packed.control) is None
+
+
+@quickly
+@given(true=balances.filter(bool), data=st.data())
+def test_no_damage_to_a_packed_answer_passes_for_the_truth(true: list[Balance], data: st.DataObject) -> None:
+    rows = packed_rows(true)
+    row = data.draw(st.sampled_from(rows))
+    lane = data.draw(st.sampled_from([f"L{lane}" for lane in range(PACKING.lanes) if row[f"L{lane}"]]))
+    text: str = row[lane]
+    at = data.draw(st.integers(0, len(text) - 1))
+    row[lane] = text[:at] + data.draw(st.sampled_from(["", "0", "1", "9", "-", ",", ";"])) + text[at + 1 :]
+    try:
+        packed = wire.packed(wire.rows(body(rows)), PACKING)
+    except (wire.MalformedError, LaneCutError):
+        return
+    assert packed.balances == true or difference(packed.balances, packed.control) is not None
+
+
+@quickly
+@given(name=st.text(min_size=1, max_size=12), value=st.text(max_size=30), others=st.lists(st.text(max_size=12)))
+def test_a_preference_is_found_among_any_others(name: str, value: str, others: list[str]) -> None:
+    rows = [{"PrefName": other, "ValueString": "wrong"} for other in others if other.lower() != name.lower()]
+    sent = json.dumps([*rows, {"PrefName": name, "ValueString": value}, *rows]).encode()
+    assert wire.preference(sent, name) == value
