@@ -37,7 +37,7 @@ format: $(READY) ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 coverage: $(READY) ## branch coverage of the core, held at 100 %
-	$(BIN)/coverage run -m pytest -q tests/core tests/properties
+	$(BIN)/coverage run -m pytest -q tests/core
 	$(BIN)/coverage report
 
 bench: $(READY) ## the figures of the README, as a table

@@ -5,6 +5,7 @@ from zlib import crc32
 
 from oddaemon.core.aging import parse_date, parse_datetime
 from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, Control, ControlTotals
+from oddaemon.core.packing import ROW_SEPARATOR
 
 
 def totals_of(balances: Sequence[Balance], checksum: int | None = None) -> ControlTotals:
@@ -24,8 +25,8 @@ def totals_of(balances: Sequence[Balance], checksum: int | None = None) -> Contr
 
 
 def checksum_of_text(text: str) -> int:
-    """The checksum of rows as they came, with a semicolon between them."""
-    return sum(map(crc32, text.encode().split(b";"))) if text else 0
+    """The checksum of rows as they came, with a separator between them."""
+    return sum(map(crc32, text.encode().split(ROW_SEPARATOR.encode()))) if text else 0
 
 
 def difference(balances: Sequence[Balance], control: Control, checksum: int | None = None) -> str | None:

@@ -14,6 +14,7 @@ import anyio.to_thread
 from oddaemon import __version__
 from oddaemon.engine.daemon import Daemon
 from oddaemon.settings import Settings, read
+from oddaemon.store.errors import StoreError
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.event import Level
 from oddaemon.telemetry.events import ConfigurationRejected, DaemonDraining
@@ -75,5 +76,9 @@ async def _reload(daemon: Daemon, telemetry: Telemetry) -> None:
     if loaded.settings is None:
         telemetry.emit(ConfigurationRejected(tuple(map(str, loaded.problems))))
     else:
-        await daemon.apply(loaded.settings, tuple(map(str, loaded.warnings)))
+        try:
+            await daemon.apply(loaded.settings, tuple(map(str, loaded.warnings)))
+        except StoreError as error:
+            # Offices are enrolled before anything changes: the former configuration stays in force.
+            telemetry.emit(ConfigurationRejected((str(error),)))
     systemd.ready()

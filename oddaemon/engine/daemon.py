@@ -96,7 +96,7 @@ class Daemon:
         assert self._supervisor is not None, "applied only while it runs"
         self._hide(settings)
         now_fixed, was_fixed = (
-            {**{name: getattr(each, name) for name in _FIXED}, "api": _without_key(each)}
+            {**{name: getattr(each, name) for name in _FIXED}, "api": _fixed_api(each)}
             for each in (settings, self.settings)
         )
         restart = [f"[{name}] changes with a restart only." for name in now_fixed if now_fixed[name] != was_fixed[name]]
@@ -177,5 +177,6 @@ class Daemon:
         )
 
 
-def _without_key(settings: Settings) -> object:
-    return settings.api.model_dump(exclude={"developer_key"})
+def _fixed_api(settings: Settings) -> object:
+    """Key and address are the offices' own: those change with a reload."""
+    return settings.api.model_dump(exclude={"developer_key", "base_url"})

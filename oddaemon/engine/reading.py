@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Balance, Checkpoint, Control, Office, Reader
-from oddaemon.core.packing import GUARANTORS_A_GROUP_MIN, LaneCutError
+from oddaemon.core.packing import GUARANTORS_A_GROUP_MIN, LaneCutError, Packing, plan
 from oddaemon.core.state import Pull
 from oddaemon.core.verify import aging_moved, difference
 from oddaemon.engine.staging import Staging
@@ -96,6 +96,7 @@ class _Reading:
         self._last: Control | None = None
         self._observed_at = self._started_at
         self._parts = 0
+        self._checksum: int | None = None
 
     async def resume(self, found: OpenPull) -> None:
         """Take up the rows of a former attempt, if they were read under the same aging."""
@@ -118,26 +119,31 @@ class _Reading:
             if self._after is not None:
                 _all_after(packed.balances, self._after)
             self._add(packed.balances)
+            self._checksum = packed.checksum if self._parts == 1 and self._first is self._last else None
             if packed.last_group is None or len(self._balances) >= packed.control.totals.guarantors:
                 return
-            if len(packed.balances) < GUARANTORS_A_GROUP_MIN * packed.groups:
-                await self._staging.discard()
-                raise ApiError(Failure(Kind.TOO_SPARSE, f"{len(packed.balances)} guarantors in {packed.groups} rows"))
             self._after = (packed.last_group + 1) * packing.group_span - 1
+            if len(packed.balances) < GUARANTORS_A_GROUP_MIN * packed.groups:
+                packing = await self._wider(packing, packed)
             await self._store(packed.balances)
+
+    async def _wider(self, packing: Packing, packed: wire.Packed) -> Packing:
+        """What would have held these sparse rows, to go on with.
+
+        Raises:
+            ApiError: They are too sparse for any packing.
+        """
+        wider = plan(packed.balances)
+        if wider is None or wider.group_span <= packing.group_span:
+            await self._staging.discard()
+            raise ApiError(Failure(Kind.TOO_SPARSE, f"{len(packed.balances)} guarantors in {packed.groups} rows"))
+        return wider
 
     async def pages(self) -> None:
         """Key-set pages between two controls."""
         if self._first is None:
             await self._control()
-        while len(self._balances) < self._known(self._first).totals.guarantors:
-            answer = await self._session.query(sql.page(self._office, self._after))
-            page = wire.page(answer, self._after, self._office.page_rows)
-            if not page:
-                break
-            self._add(page)
-            self._after = page[-1].pat_num
-            await self._store(page)
+        await self._read_on(self._known(self._first).totals.guarantors)
         if self._balances or self._last is None:
             await self._control()
 
@@ -158,7 +164,7 @@ class _Reading:
         return Proved(ordered, self._known(self._last), self._observed_at, self._parts)
 
     def _difference(self) -> str | None:
-        return difference(list(self._balances.values()), self._known(self._last))
+        return difference(list(self._balances.values()), self._known(self._last), self._checksum)
 
     def _is_one_instant(self) -> bool:
         """One statement that began and ended the pull: nothing can have moved in between."""
@@ -177,7 +183,23 @@ class _Reading:
             if len(moved) < self._office.page_rows:
                 break
             after = moved[-1].pat_num
+        else:
+            await self._staging.discard()
+            raise ApiError(Failure(Kind.INCOMPLETE, "more rows moved meanwhile than are worth patching"))
+        # Families that returned pushed others over the end of the last page.
+        await self._read_on(self._known(self._last).totals.guarantors)
         await self._control()
+
+    async def _read_on(self, guarantors: int) -> None:
+        """Pages from where the reading stands until there are so many guarantors, or no more."""
+        while len(self._balances) < guarantors:
+            answer = await self._session.query(sql.page(self._office, self._after))
+            page = wire.page(answer, self._after, self._office.page_rows)
+            if not page:
+                return
+            self._add(page)
+            self._after = page[-1].pat_num
+            await self._store(page)
 
     async def _control(self) -> None:
         await self._take(wire.control(await self._session.query(sql.control(self._office))))

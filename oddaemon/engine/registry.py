@@ -88,6 +88,7 @@ class Registry:
             owner=Owner.US,
             advice="Report the event `worker_crashed` from the log to us; a restart tries again.",
         )
+        standing = replace(standing, next_action="waits for a reload or a restart")
         view.state = replace(view.state, standing=standing)
         try:
             await offices.save_state(self._database, office_id, view.state)

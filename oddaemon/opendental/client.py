@@ -5,36 +5,34 @@ of tasks collapses, and a request that was cut short leaves a dead place in it. 
 the `Failure` it was named, and no key leaves at all but in the header it belongs in.
 """
 
-import math
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import NamedTuple, TypeVar
+from datetime import datetime
+from typing import TypeVar
 
 import anyio
 import httpx
 import msgspec
 
 from oddaemon import __version__
-from oddaemon.core.failure import Failure, Kind, classify, trimmed
+from oddaemon.core.failure import Failure, Kind
 from oddaemon.opendental import sql, wire
+from oddaemon.opendental.answer import Answer, ApiError, broken, receive, refused
 from oddaemon.opendental.gate import Gate, Lane
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
 
+__all__ = ["Access", "Api", "ApiError", "Limits", "Observer", "OfficeApi", "Session", "TransportFactory"]
+
 Observer = Callable[[RequestStarted | RequestFinished], None]
+S = TypeVar("S")
 T = TypeVar("T")
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
 
-
-class ApiError(Exception):
-    """A request that did not bring what it should; `failure` says why and whose it is."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.sentence)
-        self.failure = failure
+KEEPALIVE_SECONDS = 30.0
+"""Longer than any spacing of a key, shorter than what gateways allow an idle connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,8 @@ class Api:
         self.now = now
         self.limits = limits
         self.observe = observe
-        self._tls = ssl.create_default_context()
+        # To load the CA certificates takes as long as a hundred requests; without them a context accepts nobody.
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if transport else ssl.create_default_context()
         self._transport = transport
 
     def office(self, access: Access) -> "OfficeApi":
@@ -99,8 +98,12 @@ class Api:
             timeout=httpx.Timeout(
                 self.limits.request_timeout_seconds, connect=self.limits.connect_timeout_seconds, pool=None
             ),
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-            headers={"Content-Type": "application/json", "User-Agent": f"oddaemon/{__version__}"},
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
+            headers={
+                "Accept-Encoding": "gzip",
+                "Content-Type": "application/json",
+                "User-Agent": f"oddaemon/{__version__}",
+            },
         )
 
 
@@ -117,12 +120,6 @@ class OfficeApi:
         """A connection kept alive for the requests of one action."""
         async with self._api.client(self._access.base_url) as client:
             yield Session(self._api, self._access, self._lane, client)
-
-
-class _Answer(NamedTuple):
-    status: int
-    body: bytes
-    retry_after: str | None
 
 
 class Session:
@@ -143,8 +140,13 @@ class Session:
             GateClosedError: The daemon is stopping.
         """
         try:
-            body = await self._ask("preferences", "GET", "/preferences", params={"PrefName": name})
-            return self._read(lambda: wire.preference(body, name))
+            return await self._ask(
+                "preferences",
+                "GET",
+                "/preferences",
+                lambda body: wire.preference(body, name),
+                params={"PrefName": name},
+            )
         except ApiError as error:
             if error.failure.kind is Kind.NOT_FOUND and error.failure.status == httpx.codes.NOT_FOUND:
                 return ""
@@ -158,24 +160,24 @@ class Session:
             GateClosedError: The daemon is stopping.
         """
         content = msgspec.json.encode({"SqlCommand": sql})
-        body = await self._ask("short_query", "PUT", "/queries/ShortQuery", content=content)
-        return self._read(lambda: wire.rows(body))
+        return await self._ask("short_query", "PUT", "/queries/ShortQuery", wire.rows, content=content)
 
     async def clocks(self) -> tuple[datetime, datetime]:
         """The office server's NOW() and UTC_TIMESTAMP(), both naive. Raises as `query` does."""
         answer = await self.query(sql.CLOCK)
-        return self._read(lambda: wire.clocks(answer))
-
-    def _read(self, parse: Callable[[], T]) -> T:
-        try:
-            return parse()
-        except wire.MalformedError as error:
-            raise ApiError(Failure(Kind.MALFORMED, str(error))) from None
+        return _read(wire.clocks, answer)
 
     async def _ask(
-        self, kind: str, method: str, path: str, *, params: dict[str, str] | None = None, content: bytes | None = None
-    ) -> bytes:
-        """One request through the gate; the body of its successful answer."""
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        parse: Callable[[bytes], T],
+        *,
+        params: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> T:
+        """One request through the gate; what `parse` makes of the body of its successful answer."""
         office = self._access.office_id
         async with self._lane.passing() as waited:
             self.requests += 1
@@ -186,16 +188,17 @@ class Session:
                 answer = await self._answer(method, path, params, content)
                 status, size = answer.status, len(answer.body)
                 self._check(answer, query=kind == "short_query")
+                found = _read(parse, answer.body)
                 outcome = "ok"
             except ApiError as error:
-                outcome = error.failure.kind.value
+                outcome, status = error.failure.kind.value, error.failure.status or status
                 raise
             finally:
                 seconds = anyio.current_time() - started
                 self._api.observe(RequestFinished(office, kind, outcome, status, seconds, waited, size))
-        return answer.body
+        return found
 
-    async def _answer(self, method: str, path: str, params: dict[str, str] | None, content: bytes | None) -> "_Answer":
+    async def _answer(self, method: str, path: str, params: dict[str, str] | None, content: bytes | None) -> Answer:
         """Send and read, within all limits; every way in which no whole answer comes is named.
 
         httpx limits each read of a body, not the body: an answer that drips is cut here. That spoils the client's
@@ -206,63 +209,18 @@ class Session:
         limits = self._api.limits
         try:
             with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
-                return await self._receive(request)
-        except httpx.ConnectTimeout:
-            raise ApiError(Failure(Kind.CONNECT, "no connection in time")) from None
-        except (httpx.TimeoutException, TimeoutError):
-            raise ApiError(Failure(Kind.TIMEOUT)) from None
-        except httpx.ConnectError as error:
-            raise ApiError(_not_connected(error)) from None
-        except (httpx.DecodingError, httpx.InvalidURL) as error:
-            raise ApiError(Failure(Kind.MALFORMED, type(error).__name__)) from None
-        except httpx.HTTPError as error:
-            raise ApiError(Failure(Kind.CONNECTION_LOST, type(error).__name__)) from None
+                return await receive(self._client, request, limits.max_response_bytes)
+        except (httpx.HTTPError, OSError, zlib.error) as error:
+            raise ApiError(broken(error)) from None
 
-    async def _receive(self, request: httpx.Request) -> "_Answer":
-        response = await self._client.send(request, stream=True)
-        try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > self._api.limits.max_response_bytes:
-                    message = f"more than {self._api.limits.max_response_bytes} bytes"
-                    raise ApiError(Failure(Kind.OVERSIZED, message, response.status_code))
-            return _Answer(response.status_code, bytes(body), response.headers.get("Retry-After"))
-        finally:
-            await response.aclose()
-
-    def _check(self, answer: "_Answer", *, query: bool) -> None:
-        if httpx.codes.is_success(answer.status):
-            return
-        text = answer.body[:20_000].decode("utf-8", "replace")
-        for secret in (self._access.developer_key, self._access.customer_key):
-            text = text.replace(secret, "***")
-        kind = classify(answer.status, text, query=query)
-        wait_seconds = _seconds(answer.retry_after, self._api.now())
-        raise ApiError(Failure(kind, trimmed(text), answer.status, wait_seconds))
+    def _check(self, answer: Answer, *, query: bool) -> None:
+        if not httpx.codes.is_success(answer.status):
+            secrets = (self._access.developer_key, self._access.customer_key)
+            raise ApiError(refused(answer, secrets, self._api.now(), query=query))
 
 
-def _not_connected(error: httpx.ConnectError) -> Failure:
-    """A certificate that was not accepted hides in the cause of a ConnectError."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return Failure(Kind.TLS, cause.reason or "")
-        cause = cause.__cause__ or cause.__context__
-    return Failure(Kind.CONNECT, trimmed(str(error)))
-
-
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """A Retry-After header, which is a number or a date; what is neither says nothing."""
-    if retry_after is None:
-        return None
+def _read(parse: Callable[[S], T], answer: S) -> T:
     try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            at = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
-        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (aware - now).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        return parse(answer)
+    except wire.MalformedError as error:
+        raise ApiError(Failure(Kind.MALFORMED, str(error))) from None

@@ -4,8 +4,8 @@ The vendor suspends a network that asks too much, so the caps over all matter as
 office on its own network (`base_url`) goes through its lane alone.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 
 import anyio
 
@@ -21,9 +21,11 @@ class Gate:
     """The caps over all lanes. Must be made and used inside one event loop."""
 
     def __init__(self, max_in_flight: int, max_requests_per_second: float) -> None:
-        self.closed = anyio.Event()
+        self.closed = False
         self._in_flight = anyio.CapacityLimiter(max_in_flight)
+        self._turn = anyio.Lock()
         self._pace = _Pace(1.0 / max_requests_per_second)
+        self._waits: set[anyio.CancelScope] = set()
 
     def lane(self, min_interval_seconds: float, *, capped: bool) -> "Lane":
         """A key's own way.
@@ -35,8 +37,10 @@ class Gate:
         return Lane(self, min_interval_seconds, capped=capped)
 
     def close(self) -> None:
-        """Let what is in flight finish and nothing else start; whoever waits gets GateClosedError."""
-        self.closed.set()
+        """Let what is in flight finish and nothing else start; whoever waits gets GateClosedError at once."""
+        self.closed = True
+        for scope in self._waits:
+            scope.cancel()
 
     async def sleep_until(self, deadline: float) -> None:
         """Sleep to a time of the event loop, or until the gate closes.
@@ -44,19 +48,44 @@ class Gate:
         Raises:
             GateClosedError: It closed.
         """
-        delay = deadline - anyio.current_time()
-        if delay > 0:
-            with anyio.move_on_after(delay):
-                await self.closed.wait()
-        if self.closed.is_set():
-            raise GateClosedError
+        with self._waiting():
+            await anyio.sleep_until(deadline)
+
+    @asynccontextmanager
+    async def holding(self, scarce: anyio.Lock | anyio.CapacityLimiter) -> AsyncIterator[None]:
+        """Hold what others wait for too, first come first served.
+
+        Raises:
+            GateClosedError: The gate closed before it was had.
+        """
+        with self._waiting():
+            await scarce.acquire()
+        try:
+            yield
+        finally:
+            scarce.release()
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
         """Hold one of the places in flight, entered at the common pace."""
-        async with self._in_flight:
-            await self.sleep_until(self._pace.take())
+        async with self.holding(self._in_flight):
+            async with self.holding(self._turn):
+                await self.sleep_until(self._pace.next_start)
+                self._pace.start()
             yield
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        if self.closed:
+            raise GateClosedError
+        with anyio.CancelScope() as scope:
+            self._waits.add(scope)
+            try:
+                yield
+            finally:
+                self._waits.remove(scope)
+        if scope.cancelled_caught:
+            raise GateClosedError
 
 
 class Lane:
@@ -68,7 +97,7 @@ class Lane:
         self._capped = capped
         # A daemon that starts cannot know when its predecessor asked last: its first request waits out the spacing.
         self._pace = _Pace(min_interval_seconds * SPACING_SLACK)
-        self._pace.take()
+        self._pace.start()
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[float]:
@@ -78,26 +107,20 @@ class Lane:
             GateClosedError: The daemon is stopping.
         """
         asked = anyio.current_time()
-        async with self._alone:
+        async with self._gate.holding(self._alone):
             await self._gate.sleep_until(self._pace.next_start)
-            if not self._capped:
-                self._pace.take()
-                yield anyio.current_time() - asked
-                return
-            async with self._gate.passing():
-                self._pace.take()
+            async with self._gate.passing() if self._capped else nullcontext():
+                self._pace.start()
                 yield anyio.current_time() - asked
 
 
 class _Pace:
-    """Starts at least `interval_seconds` apart, each reserved when it is taken."""
+    """Starts at least `interval_seconds` apart. Nothing is reserved: who gives up waiting costs the others nothing."""
 
     def __init__(self, interval_seconds: float) -> None:
         self._interval_seconds = interval_seconds
         self.next_start = 0.0
 
-    def take(self) -> float:
-        """Reserve the next start and return it (a time of the event loop)."""
-        start = max(anyio.current_time(), self.next_start)
-        self.next_start = start + self._interval_seconds
-        return start
+    def start(self) -> None:
+        """Something starts now."""
+        self.next_start = anyio.current_time() + self._interval_seconds

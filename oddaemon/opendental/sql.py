@@ -8,7 +8,7 @@ one text of nine integers, made by the server, so that its CRC-32 there and here
 from datetime import datetime
 
 from oddaemon.core.model import Include, Office
-from oddaemon.core.packing import Packing
+from oddaemon.core.packing import ROW_SEPARATOR, Packing
 
 _MONEY = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
 _CENTS = tuple(f"ROUND({column}*100)+0" for column in _MONEY)  # +0: MySQL knows a zero below zero
@@ -32,14 +32,13 @@ def statement(office: Office, packing: Packing, after_pat_num: int | None) -> st
         after_pat_num: Where the former statement ended, for an office too large for one.
     """
     lanes = ",".join(
-        f"GROUP_CONCAT(CASE WHEN L={lane} THEN R END ORDER BY P SEPARATOR ';') AS L{lane}"
+        f"GROUP_CONCAT(CASE WHEN L={lane} THEN R END ORDER BY P SEPARATOR '{ROW_SEPARATOR}') AS L{lane}"
         for lane in range(packing.lanes)
     )
-    wanted = _wanted(office)
-    rest = "" if after_pat_num is None else f" AND PatNum>{after_pat_num}"
     rows = (
         f"SELECT PatNum AS P,PatNum DIV {packing.group_span} AS G,"  # noqa: S608  only integers and constants
-        f"PatNum DIV {packing.lane_span} MOD {packing.lanes} AS L,{_ROW} AS R FROM patient WHERE {wanted}{rest}"
+        f"PatNum DIV {packing.lane_span} MOD {packing.lanes} AS L,{_ROW} AS R "
+        f"FROM patient WHERE {_wanted(office)}{_after(after_pat_num)}"
     )
     groups = f"SELECT G,COUNT(*) AS N,{lanes} FROM ({rows}) r GROUP BY G ORDER BY G LIMIT {office.page_rows}"  # noqa: S608
     return f"SELECT c.*,g.* FROM ({control(office)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608
@@ -47,10 +46,9 @@ def statement(office: Office, packing: Packing, after_pat_num: int | None) -> st
 
 def page(office: Office, after_pat_num: int | None) -> str:
     """The next `page_rows` guarantors after a PatNum: column `Balance`."""
-    rest = "" if after_pat_num is None else f" AND PatNum>{after_pat_num}"
     return (
-        f"SELECT {_ROW} AS Balance FROM patient WHERE {_wanted(office)}{rest} "  # noqa: S608  only integers and constants
-        f"ORDER BY PatNum LIMIT {office.page_rows}"
+        f"SELECT {_ROW} AS Balance FROM patient "  # noqa: S608  only integers and constants
+        f"WHERE {_wanted(office)}{_after(after_pat_num)} ORDER BY PatNum LIMIT {office.page_rows}"
     )
 
 
@@ -59,10 +57,9 @@ def moved(office: Office, since: datetime, after_pat_num: int | None) -> str:
 
     Deleted rows do not show; the control totals tell that something is missing.
     """
-    rest = "" if after_pat_num is None else f" AND PatNum>{after_pat_num}"
     return (
         f"SELECT PatNum,CASE WHEN {_wanted(office)} THEN {_ROW} END AS Balance FROM patient "  # noqa: S608  as above
-        f"WHERE DateTStamp>='{since:%Y-%m-%d %H:%M:%S}'{rest} ORDER BY PatNum LIMIT {office.page_rows}"
+        f"WHERE DateTStamp>='{since:%Y-%m-%d %H:%M:%S}'{_after(after_pat_num)} ORDER BY PatNum LIMIT {office.page_rows}"
     )
 
 
@@ -86,3 +83,7 @@ def _wanted(office: Office) -> str:
     if office.clinics:
         clinics = f" AND ClinicNum IN ({','.join(map(str, office.clinics))})"
     return f"PatNum=Guarantor{clinics} AND ({moneyed})"
+
+
+def _after(pat_num: int | None) -> str:
+    return "" if pat_num is None else f" AND PatNum>{pat_num}"

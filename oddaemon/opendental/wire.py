@@ -13,12 +13,13 @@ from typing import NamedTuple
 import msgspec
 
 from oddaemon.core.model import Balance, Control, ControlTotals
-from oddaemon.core.packing import Packing, parse_row, unpack
+from oddaemon.core.packing import ROW_SEPARATOR, Packing, parse_rows, unpack
+from oddaemon.core.verify import checksum_of_text
 
 Cell = str | int | float | None
 Row = Mapping[str, Cell]
 
-_ROWS = msgspec.json.Decoder(list[dict[str, Cell]])
+_ROWS = msgspec.json.Decoder(list[Row])
 _TOTALS = (
     "Guarantors",
     "SumEstBalance",
@@ -30,6 +31,10 @@ _TOTALS = (
     "SumBalTotal",
     "Checksum",
 )
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+_INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**63 - 1
+_CLOCK_YEARS = range(1969, 3002)
+"""Of MySQL's clock: from the epoch to the end of its newest versions'."""
 
 
 class MalformedError(ValueError):
@@ -41,6 +46,8 @@ class Packed(NamedTuple):
 
     control: Control
     balances: list[Balance]
+    checksum: int
+    """Of the very texts that came."""
     groups: int
     last_group: int | None
 
@@ -55,19 +62,19 @@ class Moved(NamedTuple):
 def rows(body: bytes) -> list[Row]:
     """Any answer in rows."""
     try:
-        return list(_ROWS.decode(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise MalformedError(_without_values(str(error))) from None
+        return _ROWS.decode(body)
+    except msgspec.MsgspecError as error:
+        # The decoder names types and places, never what stands there.
+        raise MalformedError(f"the answer is not JSON in rows: {error}") from None
+    except UnicodeDecodeError:
+        raise MalformedError("the answer is not UTF-8") from None
 
 
 def preference(body: bytes, name: str) -> str:
     """The value of a preference; `''` where the office does not have it. The filter may have been ignored."""
     for row in rows(body):
-        pref_name, value = row.get("PrefName"), row.get("ValueString")
-        if isinstance(pref_name, str) and pref_name.lower() == name.lower():
-            if value is not None and not isinstance(value, str):
-                raise MalformedError(f"the value of preference {name} is not a text")
-            return value or ""
+        if _text(row, "PrefName").lower() == name.lower():
+            return _optional_text(row, "ValueString")
     return ""
 
 
@@ -92,21 +99,22 @@ def packed(answer: Sequence[Row], packing: Packing) -> Packed:
     if not answer:
         raise MalformedError("the answer has no row, not even the control columns")
     first = _control(answer[0])
-    groups = [_group(row, packing) for row in answer if row.get("G") is not None]
+    groups = [_group(row, packing) for row in answer if _cell(row, "G") is not None]
     if len(groups) != len(answer) and len(answer) > 1:
         raise MalformedError("a packed row has no group")
     numbers = [group for group, _, _ in groups]
     if any(later <= earlier for earlier, later in pairwise(numbers)):
         raise MalformedError("packed rows are repeated or out of order")
     balances = unpack(groups, packing)
-    return Packed(first, balances, len(groups), numbers[-1] if numbers else None)
+    checksum = sum(checksum_of_text(text or "") for _, _, lanes in groups for text in lanes.values())
+    return Packed(first, balances, checksum, len(groups), numbers[-1] if numbers else None)
 
 
 def page(answer: Sequence[Row], after_pat_num: int | None, rows_max: int) -> list[Balance]:
     """The rows of a page, strictly ascending and all after `after_pat_num`."""
     if len(answer) > rows_max:
         raise MalformedError(f"a page of at most {rows_max} rows holds {len(answer)}")
-    balances = [_balance(_text(row, "Balance")) for row in answer]
+    balances = _balances([_text(row, "Balance") for row in answer])
     _ascending([balance.pat_num for balance in balances], after_pat_num)
     return balances
 
@@ -114,7 +122,7 @@ def page(answer: Sequence[Row], after_pat_num: int | None, rows_max: int) -> lis
 def moved(answer: Sequence[Row], after_pat_num: int | None) -> list[Moved]:
     """The rows that changed, strictly ascending and all after `after_pat_num`."""
     found = [
-        Moved(_integer(row, "PatNum"), None if row.get("Balance") is None else _balance(_text(row, "Balance")))
+        Moved(_integer(row, "PatNum"), None if row.get("Balance") is None else _balances([_text(row, "Balance")])[0])
         for row in answer
     ]
     _ascending([row.pat_num for row in found], after_pat_num)
@@ -161,11 +169,17 @@ def _group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | Non
     return _integer(row, "G"), count, lanes
 
 
-def _balance(text: str) -> Balance:
+def _balances(texts: Sequence[str]) -> list[Balance]:
     try:
-        return parse_row(text)
-    except (ValueError, TypeError):
-        raise MalformedError("a row does not hold nine integers") from None
+        balances = parse_rows(ROW_SEPARATOR.join(texts))
+    except ValueError:
+        balances = []
+    if len(balances) != len(texts):
+        raise MalformedError("a row does not hold nine integers")
+    # Pages are stored before they are proved, and what no database could store must not get as far as one.
+    if any(min(balance) < _INTEGER_MIN or max(balance) > _INTEGER_MAX for balance in balances):
+        raise MalformedError("a row holds a number of more than 64 bits")
+    return balances
 
 
 def _cell(row: Row, name: str) -> Cell:
@@ -188,25 +202,21 @@ def _optional_text(row: Row, name: str) -> str:
 
 
 def _integer(row: Row, name: str) -> int:
-    """An integer, whether it came as one, as a double or as text."""
+    """An integer of 64 bits, whether it came as one, as a double or as text."""
     value = _cell(row, name)
-    try:
-        if isinstance(value, int | str):
-            return int(value)
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-    except ValueError:
-        pass
+    if (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and _DIGITS.fullmatch(value)):
+        value = int(value)
+    if isinstance(value, int) and _INTEGER_MIN <= value <= _INTEGER_MAX:
+        return value
     raise MalformedError(f"column {name} is not an integer")
 
 
 def _moment(row: Row, name: str) -> datetime:
     try:
-        return datetime.fromisoformat(_text(row, name)).replace(tzinfo=None)
+        moment = datetime.fromisoformat(_text(row, name)).replace(tzinfo=None)
     except ValueError:
         raise MalformedError(f"column {name} is not a date and time") from None
-
-
-def _without_values(message: str) -> str:
-    """A decoder's complaint without what it quotes."""
-    return re.split(r", got|`", message, maxsplit=1)[0].strip(" :-") or "not JSON in rows"
+    # An empty value that some layer made the first day of the calendar is no clock, and arithmetic falls off its edge.
+    if moment.year not in _CLOCK_YEARS:
+        raise MalformedError(f"column {name} is not a date and time of a running clock")
+    return moment

@@ -1,7 +1,7 @@
 """A guarantor's seven money columns: as the office's table stores them, and as the world knows them to be true."""
 
 from collections.abc import Container, Iterable
-from math import copysign, floor
+from math import copysign
 from typing import Literal, NamedTuple
 
 Include = Literal["debts", "all"]
@@ -48,16 +48,14 @@ def stored_double(mills: int) -> float:
     return mills / MILLS_PER_DOLLAR
 
 
-def half_away_from_zero(number: float) -> float:
-    """MySQL's `ROUND(number)`: a double again, ties away from zero, and `-0.3` gives `-0`."""
-    magnitude = abs(number)
-    whole = float(floor(magnitude))
-    return copysign(whole + 1 if magnitude - whole >= 0.5 else whole, number)  # noqa: PLR2004 - half is half
+def nearest(number: float) -> float:
+    """`ROUND(number)` of a double, as MariaDB does it: a double again, ties to even, and `-0.3` gives `-0`."""
+    return copysign(float(round(abs(number))), number)
 
 
 def cents(mills: int) -> int:
     """What `ROUND(column * 100)` makes of the stored double."""
-    return int(half_away_from_zero(stored_double(mills) * 100))
+    return int(nearest(stored_double(mills) * 100))
 
 
 def true_balance(row: StoredBalance) -> TrueBalance:

@@ -46,7 +46,7 @@ class WorldClock:
     def _read_loop(self) -> None:
         try:
             loop_seconds = anyio.current_time()
-        except anyio.NoEventLoopError:
+        except RuntimeError:  # anyio's NoEventLoopError, or asyncio's own in a thread that a loop started
             return
         if self._loop_seconds_at_base is None:
             self._loop_seconds_at_base = loop_seconds

@@ -60,7 +60,8 @@ def _office(office: OfficePlan, base_url: str) -> dict[str, object]:
     if office.key.spacing_override_seconds is not None:
         table["min_interval_seconds"] = office.key.spacing_override_seconds
     if office.key.mode is Mode.LOCAL:
-        table["base_url"] = base_url
+        # Another name of the same machine, or the daemon would take it for headquarters.
+        table["base_url"] = base_url.replace("127.0.0.1", "localhost")
     return table
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zlib import crc32
 
-from oddaemon.simulator.balances import half_away_from_zero
+from oddaemon.simulator.balances import nearest
 
 Value = None | int | float | str
 
@@ -57,7 +57,7 @@ def concat_ws(separator: Value, *parts: Value) -> str | None:
 
 
 def round_to(value: Value, decimals: Value = 0) -> int | float | None:
-    """Ties away from zero; a double stays a double."""
+    """Ties to even; a double stays a double."""
     exact = number(value)
     places = number(decimals)
     if exact is None or places is None:
@@ -65,9 +65,9 @@ def round_to(value: Value, decimals: Value = 0) -> int | float | None:
     if isinstance(exact, int) and places >= 0:
         return exact
     if not places:
-        return half_away_from_zero(exact)
+        return nearest(exact)
     scale = 10.0 ** int(places)
-    rounded = half_away_from_zero(exact * scale) / scale
+    rounded = nearest(exact * scale) / scale
     return int(rounded) if isinstance(exact, int) else rounded
 
 
@@ -84,7 +84,7 @@ def signed(value: Value) -> int | None:
     """`CAST(x AS SIGNED)`: doubles are rounded, text is cut at the first character that is no digit."""
     if isinstance(value, str):
         return math.trunc(number(value) or 0)
-    return None if value is None else int(half_away_from_zero(value))
+    return None if value is None else int(nearest(value))
 
 
 def div(dividend: Value, divisor: Value) -> int | None:

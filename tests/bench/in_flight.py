@@ -13,7 +13,7 @@ from tests.bench.server import DEVELOPER_KEY, customer_key
 
 OFFICES = 256
 SERVER_SECONDS = 1.0
-ROUNDS = 10
+ROUNDS = 20
 
 
 def measure() -> list[tuple[str, str, str]]:

@@ -82,7 +82,11 @@ async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) 
             most: list[int] = []
 
             async def work(office_id: str) -> None:
-                most.append(await _one_office(api, base_url, database, telemetry, Office(office_id, office_id), reader))
+                most.append(
+                    await _one_office(
+                        api, base_url, database, telemetry, office=Office(office_id, office_id), reader=reader
+                    )
+                )
 
             started = time.perf_counter()
             async with anyio.create_task_group() as tasks:
@@ -92,7 +96,7 @@ async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) 
 
 
 async def _one_office(
-    api: Api, base_url: str, database: Database, telemetry: Telemetry, office: Office, reader: Reader
+    api: Api, base_url: str, database: Database, telemetry: Telemetry, *, office: Office, reader: Reader
 ) -> int:
     access = Access(office.id, base_url, DEVELOPER_KEY, customer_key(office.id), 0.0, remote=True)
     async with api.office(access).session() as session:

@@ -18,7 +18,7 @@ def lanes_of(balances: Sequence[Balance], packing: Packing) -> list[Group]:
         for lane in range(packing.lanes):
             inside = (row for row in rows if row[0] // packing.lane_span % packing.lanes == lane)
             texts = [",".join(str(cell) for cell in row) for row in inside]
-            lanes[lane] = ";".join(texts) if texts else None
+            lanes[lane] = "|".join(texts) if texts else None
         groups.append((group, len(rows), lanes))
     return groups
 

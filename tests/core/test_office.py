@@ -96,9 +96,7 @@ def test_the_documented_night_turn_by_turn() -> None:
 
     # The date moves: pulled at once, in the shape that fitted last time, and fresh until the next night.
     night.wait()
-    assert night.probed("2026-05-05") == Pull(
-        Reader.STATEMENT, wide, date(2026, 5, 5), AgingMark("2026-05-05", "")
-    )
+    assert night.probed("2026-05-05") == Pull(Reader.STATEMENT, wide, date(2026, 5, 5), AgingMark("2026-05-05", ""))
     completed = night.now
     night.pulled(wide)
     assert night.condition() is C.FRESH

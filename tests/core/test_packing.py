@@ -14,7 +14,7 @@ from oddaemon.core.packing import (
     ROW_BYTES_FIRST_GUESS,
     LaneCutError,
     Packing,
-    parse_row,
+    parse_rows,
     plan,
     row_text,
     unpack,
@@ -102,7 +102,8 @@ def test_narrower_halves_a_lane_until_it_holds_one_pat_num() -> None:
 def test_rows_are_texts_of_nine_integers() -> None:
     row = Balance(7, 0, -100, 0, 1, 2, 3, 4, 5)
     assert row_text(row) == "7,0,-100,0,1,2,3,4,5"
-    assert parse_row(row_text(row)) == row
+    assert parse_rows(f"{row_text(row)}|{row_text(row)}") == [row, row]
+    assert parse_rows("") == []
 
 
 def test_what_was_packed_is_unpacked_in_order() -> None:
@@ -113,7 +114,7 @@ def test_what_was_packed_is_unpacked_in_order() -> None:
 
 
 def test_a_lane_cut_between_two_rows_is_told_by_the_count() -> None:
-    cut = [(4, 3, {0: "8,0,1,1,1,1,1,1,1;9,0,1,1,1,1,1,1,1", 1: None})]
+    cut = [(4, 3, {0: "8,0,1,1,1,1,1,1,1|9,0,1,1,1,1,1,1,1", 1: None})]
     with pytest.raises(LaneCutError, match=r"^group 4 counted 3 guarantors and held 2$"):
         unpack(cut, Packing(2, 2))
 
@@ -121,10 +122,10 @@ def test_a_lane_cut_between_two_rows_is_told_by_the_count() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "777,0,1;",
+        "777,0,1|",
         "777,0,1,1,1,1,1,1",
         "777,0,1,1,1,1,1,1,",
-        "777,0,1,1,1,1,1,1,1;",
+        "777,0,1,1,1,1,1,1,1|",
         "777,0,1,1,1,1,1,1,1,1",
         "777,0,1,1,1,1,1,1,x",
         "777,0,1,1,1,1,1,1,1.5",
@@ -140,7 +141,7 @@ def test_a_broken_lane_is_told_without_a_balance(text: str) -> None:
 
 
 def test_rows_that_lack_a_number_do_not_borrow_it_from_others() -> None:
-    uneven = "1,0,1,1,1,1,1,1;2,0,1,1,1,1,1,1,1,1"
+    uneven = "1,0,1,1,1,1,1,1|2,0,1,1,1,1,1,1,1,1"
     with pytest.raises(LaneCutError):
         unpack([(0, 2, {0: uneven})], Packing(4, 1))
 

@@ -22,7 +22,7 @@ def test_totals_are_a_count_seven_sums_and_the_checksum_of_the_texts() -> None:
 
 
 def test_the_checksum_of_rows_as_they_came_is_that_of_the_balances_in_them() -> None:
-    texts = ";".join(map(row_text, ROWS))
+    texts = "|".join(map(row_text, ROWS))
     assert checksum_of_text(texts) == totals_of(ROWS).checksum
     assert checksum_of_text("") == totals_of(()).checksum
     assert difference(ROWS, control(totals_of(ROWS)), checksum_of_text(texts)) is None

@@ -105,7 +105,7 @@ class Turn:
 turns = st.builds(
     Turn,
     preferences,
-    st.builds(Probed, dates, begins | st.none()),
+    st.builds(Probed, dates, begins),
     skews,
     packings | st.none(),
     failures | st.none(),

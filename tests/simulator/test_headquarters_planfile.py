@@ -199,7 +199,8 @@ def test_the_daemon_reads_the_configuration_that_is_written_for_it(tmp_path: Pat
     brookside, hillside = sorted(settings.offices, key=lambda each: each.office.id)
     assert brookside.customer_key.reveal() == plan.offices[0].key.customer_key
     assert hillside.customer_key.reveal() == "VzkmZEaUWOjnQX2z"
-    assert hillside.base_url == "http://127.0.0.1:8123/api/v1"
+    assert hillside.base_url == "http://localhost:8123/api/v1"
+    assert (brookside.remote, hillside.remote) == (True, False)
     for each in [path, *(tmp_path / "config" / "offices.d").iterdir()]:
         assert stat.S_IMODE(each.stat().st_mode) == 0o600
 

@@ -1,4 +1,4 @@
-from oddaemon.simulator.balances import Money, StoredBalance, cents, half_away_from_zero
+from oddaemon.simulator.balances import Money, StoredBalance, cents, nearest
 from oddaemon.simulator.ledger import Entry, Family, aged, recalculated, settle
 
 TODAY = 740_000
@@ -68,12 +68,12 @@ def test_a_settled_family_is_zero_in_every_column() -> None:
     assert not any(aged(messy, TODAY).money)
 
 
-def test_cents_are_rounded_half_away_from_zero_of_the_stored_double() -> None:
+def test_cents_are_rounded_nearest_of_the_stored_double() -> None:
     assert [cents(mills) for mills in (12_344, 12_345, 12_346, -12_346, 125, -125, 1_005)] == [
-        *(1234, 1235, 1235, -1235, 13, -13),
+        *(1234, 1234, 1235, -1235, 12, -12),
         100,  # 1.005 * 100 is 100.49999999999999 as a double
     ]
 
 
 def test_rounding_keeps_the_sign_of_zero() -> None:
-    assert str(half_away_from_zero(-0.3)) == "-0.0"
+    assert str(nearest(-0.3)) == "-0.0"

@@ -142,7 +142,7 @@ def _standing_troubles() -> Sequence[Character]:
         Character(
             "sumac-springs",
             "its aging crashes half-way",
-            _office(3, 500, 6, crashes="always"),
+            _office(3, 500, 12, crashes="always"),
             expected=Expectation(Condition.BLOCKED, "never finished", Owner.OFFICE, tonight=False),
         ),
     )

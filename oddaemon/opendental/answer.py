@@ -1,0 +1,120 @@
+"""One answer, whole and no larger than allowed, or the failure that came instead.
+
+Whichever way a request ends, it is named here. No key and nothing of a successful body gets into a failure's words.
+"""
+
+import math
+import ssl
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+import httpx
+
+from oddaemon.core.failure import Failure, Kind, classify, trimmed
+
+ERROR_BYTES_MAX = 20_000
+"""More of an error's body is never looked at."""
+
+
+class ApiError(Exception):
+    """A request that did not bring what it should; `failure` says why and whose it is."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.sentence)
+        self.failure = failure
+
+
+class Answer(NamedTuple):
+    """What came, whatever it says."""
+
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
+async def receive(client: httpx.AsyncClient, request: httpx.Request, bytes_max: int) -> Answer:
+    """Send a request and read its answer.
+
+    Raises:
+        ApiError: It has more than `bytes_max` bytes, as sent or unpacked.
+        httpx.HTTPError, OSError, zlib.error: No whole answer came: see `broken`.
+    """
+    response = await client.send(request, stream=True)
+    try:
+        body = await _body(response, bytes_max)
+        return Answer(response.status_code, body, response.headers.get("Retry-After"))
+    finally:
+        await response.aclose()
+
+
+async def _body(response: httpx.Response, bytes_max: int) -> bytes:
+    """The whole body. It is unpacked here: httpx would first unpack, and hold, whatever a few bytes can grow to."""
+    packed = response.headers.get("Content-Encoding", "").strip().lower() in {"gzip", "x-gzip"}
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed else None
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += unpacking.decompress(chunk, bytes_max + 1 - len(body)) if unpacking else chunk
+        if len(body) > bytes_max:
+            raise ApiError(Failure(Kind.OVERSIZED, f"more than {bytes_max} bytes", response.status_code))
+    return bytes(body)
+
+
+def broken(error: Exception) -> Failure:
+    """Name what kept an answer from coming whole."""
+    match error:
+        case httpx.ConnectTimeout():
+            return Failure(Kind.CONNECT, "no connection in time")
+        case httpx.TimeoutException() | TimeoutError():
+            return Failure(Kind.TIMEOUT)
+        case httpx.ConnectError():
+            return _not_connected(error)
+        case zlib.error():
+            return Failure(Kind.MALFORMED, "the answer is not the gzip that it claims to be")
+        case _:  # TLS that fails after its handshake is among them, as an OSError
+            return Failure(Kind.CONNECTION_LOST, type(error).__name__)
+
+
+def refused(answer: Answer, secrets: Sequence[str], now: datetime, *, query: bool) -> Failure:
+    """Name the failure behind an answer that is not a success.
+
+    Args:
+        answer: Any but 2xx.
+        secrets: What the server may echo and nobody may read.
+        now: For a Retry-After that is a date.
+        query: Whether it was a ShortQuery.
+    """
+    body = answer.body
+    for secret in secrets:
+        body = body.replace(secret.encode(), b"***")
+    text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
+    kind = classify(answer.status, text, query=query)
+    return Failure(kind, trimmed(text), answer.status, _seconds(answer.retry_after, now))
+
+
+def _not_connected(error: httpx.ConnectError) -> Failure:
+    """A certificate that was not accepted hides in the cause of a ConnectError; other trouble of TLS may pass."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Failure(Kind.TLS, cause.verify_message)
+        cause = cause.__cause__ or cause.__context__
+    return Failure(Kind.CONNECT, trimmed(str(error)))
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    """A Retry-After header, which is a number or a date; what is neither says nothing."""
+    if retry_after is None:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(retry_after)
+        except (ValueError, OverflowError):
+            return None
+        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = (aware - now).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

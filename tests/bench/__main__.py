@@ -1,0 +1,27 @@
+"""All benches, as one table: `make bench`."""
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import idle, in_flight, throughput
+
+TITLES = (
+    ("reading offices, throttle off, loopback", throughput.measure),
+    ("many offices in flight", in_flight.measure),
+    ("watching", idle.measure),
+)
+
+
+def main() -> None:
+    """Measure and print."""
+    table = Table("what", "here", "goal", title="oddaemon on this machine")
+    for title, measure in TITLES:
+        table.add_section()
+        table.add_row(f"[bold]{title}")
+        for what, figure, goal in measure():
+            table.add_row(what, figure, goal)
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The way to headquarters, with somebody listening who remembers every statement that was sent."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import httpx
+
+from oddaemon.simulator.headquarters import Headquarters
+from oddaemon.simulator.transport import SimulatedTransport
+
+CUSTOMER_KEY_PREFIX = "planted-customer-key-"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One statement on its way out."""
+
+    office_id: str
+    at: datetime
+    sql: str = field(repr=False)
+
+    @property
+    def is_packed(self) -> bool:
+        return "GROUP_CONCAT" in self.sql
+
+    @property
+    def is_page(self) -> bool:
+        return not self.is_packed and "AS Balance" in self.sql and "DateTStamp" not in self.sql
+
+    @property
+    def is_patch(self) -> bool:
+        return "DateTStamp" in self.sql
+
+    @property
+    def is_control(self) -> bool:
+        return not self.is_packed and "AS Checksum" in self.sql
+
+
+class ProgrammersError(Exception):
+    """What no office can cause."""
+
+
+class Eavesdropper(SimulatedTransport):
+    """One connection to headquarters.
+
+    Args:
+        headquarters: Answers.
+        heard: Takes what was sent.
+        mines: How many requests of an office end in a programmer's error instead.
+    """
+
+    def __init__(self, headquarters: Headquarters, heard: list[Heard], mines: Counter[str]) -> None:
+        super().__init__(headquarters)
+        self._headquarters = headquarters
+        self._heard = heard
+        self._mines = mines
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        office_id = request.headers["Authorization"].rpartition("/")[2].removeprefix(CUSTOMER_KEY_PREFIX)
+        if self._mines[office_id] > 0:
+            self._mines[office_id] -= 1
+            raise ProgrammersError(f"with {request.headers['Authorization']}")
+        if request.method == "PUT":
+            sql = json.loads(await request.aread())["SqlCommand"]
+            self._heard.append(Heard(office_id, self._headquarters.moment().instant, sql))
+        return await super().handle_async_request(request)

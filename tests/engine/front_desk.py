@@ -1,0 +1,43 @@
+"""What a person at an office does while it is read: posts, settles, merges."""
+
+from oddaemon.simulator.balances import Money
+from oddaemon.simulator.ledger import Entry, Family, recalculated
+from oddaemon.simulator.practice import Practice
+from oddaemon.simulator.tables import as_mysql_text
+
+MILLS = 12_340
+
+
+def charge(practice: Practice, family: Family) -> None:
+    """Post a charge; the family is recalculated at once."""
+    today = practice._office_clock.today().toordinal()
+    family.entries.append(Entry(today, MILLS, family.guarantor))
+    practice._table.rewrite([family], lambda changed: recalculated(changed, today))
+
+
+def vanish(practice: Practice, family: Family) -> None:
+    """The guarantor is gone from the table's answer, and no time stamp tells."""
+    stamps = practice._tables.connection.execute(
+        "SELECT DateTStamp FROM patient WHERE PatNum = ?", (family.guarantor,)
+    ).fetchone()
+    family.entries.clear()
+    family.ins_est_mills = family.est_balance_mills = 0
+    practice._table.rewrite([family], lambda gone: gone.row._replace(money=Money()))
+    practice._tables.connection.execute(
+        "UPDATE patient SET DateTStamp = ? WHERE PatNum = ?", (stamps[0], family.guarantor)
+    )
+
+
+def owing(practice: Practice) -> list[Family]:
+    """Families that the balance query shows, by PatNum."""
+    return [family for family in practice._table.families if any(family.row.money)]
+
+
+def settled(practice: Practice) -> list[Family]:
+    """Families that it does not show, by PatNum."""
+    return [family for family in practice._table.families if not any(family.row.money)]
+
+
+def now_there(practice: Practice) -> str:
+    """NOW() of the office's server."""
+    return as_mysql_text(practice._office_clock.now())

@@ -1,0 +1,149 @@
+"""A whole daemon against a whole simulated headquarters, in one event loop on virtual time.
+
+However a night ends, it is held against `promises.py`: a test says only what is special about it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import anyio
+
+from oddaemon.core.model import Cadence, Office
+from oddaemon.settings import Api, Http, Maintenance, OfficeSettings, Secret, Settings, State
+from oddaemon.settings import Daemon as DaemonSettings
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.faults import Fault, FaultBoard, Planted, Window
+from oddaemon.simulator.headquarters import Headquarters
+from oddaemon.simulator.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.practice import Practice
+from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.virtual_time import VirtualLoop
+from oddaemon.store.database import Database
+from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
+from tests.engine.promises import assert_kept
+from tests.engine.world import World
+
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+BEFORE_DAWN = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
+"""01:00 in Los Angeles on 3 March: aging of 2 March has run, tonight's is due in an hour."""
+DUE = BEFORE_DAWN + timedelta(hours=1)
+MAX_IN_FLIGHT = 8
+MAX_REQUESTS_PER_SECOND = 50.0
+
+SMILE = PracticeSpec("smile", seed=1)
+SMALL = PracticeSpec("smile", seed=1, guarantors=40, settled=10)
+
+
+def after(**since_base: float) -> datetime:
+    """An instant of the first night: so much later than its beginning."""
+    return BEFORE_DAWN + timedelta(**since_base)
+
+
+def planted(fault: Fault, begins: datetime = BEFORE_DAWN, ends: datetime | None = None, **how: Any) -> Planted:
+    """A fault at `smile` from an instant on."""
+    window = Window(begins) if ends is None else Window(begins, ends)
+    how.setdefault("office_ids", frozenset({"smile"}))
+    return Planted(fault, window=window, **how)
+
+
+def office_settings(
+    office_id: str = "smile", *, remote: bool = True, interval: float = 1.0, key: str = "", **wishes: Any
+) -> OfficeSettings:
+    wishes.setdefault("zone", LOS_ANGELES)
+    wishes.setdefault("page_rows", 100 if remote else 1000)
+    return OfficeSettings(
+        office=Office(office_id, office_id.title(), **wishes),
+        customer_key=Secret(key or CUSTOMER_KEY_PREFIX + office_id),
+        base_url="http://127.0.0.1:1/api/v1",
+        min_interval_seconds=interval if remote else 0.0,
+        remote=remote,
+        source=Path("offices.toml"),
+    )
+
+
+@asynccontextmanager
+async def night(
+    directory: Path,
+    specs: Sequence[PracticeSpec] = (SMILE,),
+    offices: Sequence[OfficeSettings] | None = None,
+    *,
+    faults: Iterable[Planted] = (),
+    options: Options | None = None,
+    rows_max: Mapping[str, int] | None = None,
+    cadence: Cadence | None = None,
+    daemon: DaemonSettings | None = None,
+    base: datetime = BEFORE_DAWN,
+    running: bool = True,
+    crashes: bool = False,
+) -> AsyncIterator[World]:
+    """A world at work, with a daemon unless told otherwise, held against the promises at its end.
+
+    Args:
+        directory: For the database.
+        specs: The practices.
+        offices: The wanted offices; None: one for each practice.
+        faults: Planted from the beginning.
+        options: Of headquarters.
+        rows_max: Page caps other than the documented ones, by office.
+        cadence: The daemon's intervals.
+        daemon: Its `[daemon]` table.
+        base: When the night begins.
+        running: Whether to start a daemon.
+        crashes: Whether a worker is meant to crash.
+    """
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, VirtualLoop):
+        loop.owe(lambda: Database.calls_in_flight)
+    clock = WorldClock(base)
+    wanted = tuple(offices) if offices is not None else tuple(office_settings(spec.office_id) for spec in specs)
+    near = {each.office.id for each in wanted if not each.remote}
+    keys = [_key(spec.office_id, near, rows_max or {}) for spec in specs]
+    headquarters = Headquarters(
+        clock,
+        [Practice(spec, clock) for spec in specs],
+        keys,
+        replace(options or Options(), developer_key="planted-developer-key"),
+        FaultBoard(1, faults),
+    )
+    settings = Settings(
+        source=directory / "oddaemon.toml",
+        api=Api(
+            developer_key=Secret("planted-developer-key"),
+            max_in_flight=MAX_IN_FLIGHT,
+            max_requests_per_second=MAX_REQUESTS_PER_SECOND,
+        ),
+        state=State(database=str(directory / "state.db")),
+        http=Http(),
+        cadence=cadence or Cadence(),
+        daemon=daemon or DaemonSettings(),
+        maintenance=Maintenance(wal_checkpoint="", integrity_check=""),
+        offices=wanted,
+    )
+    async with anyio.create_task_group() as tasks:
+        for practice in headquarters.practices.values():
+            tasks.start_soon(practice.live)
+        world = World(clock, headquarters, settings, tasks)
+        if running:
+            await world.start()
+        yield world
+        if world.is_running:
+            await world.crash()
+        await assert_kept(world, crashes=crashes)
+        tasks.cancel_scope.cancel()
+
+
+def _key(office_id: str, near: set[str], rows_max: Mapping[str, int]) -> ApiKey:
+    return ApiKey(
+        CUSTOMER_KEY_PREFIX + office_id,
+        office_id,
+        Permission.QUERIES,
+        Mode.LOCAL if office_id in near else Mode.REMOTE,
+        rows_override=rows_max.get(office_id),
+    )

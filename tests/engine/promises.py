@@ -1,0 +1,53 @@
+"""What holds after any night, whatever went wrong in it: nothing false, nothing impolite, nothing left over or told."""
+
+import json
+import re
+
+from oddaemon.simulator.aging_run import Outcome
+from oddaemon.simulator.practice import Practice
+from oddaemon.store import snapshots
+from oddaemon.store.database import Database
+from oddaemon.store.snapshot_row import SnapshotRow
+from tests.engine.world import World
+
+
+async def assert_kept(world: World, *, crashes: bool) -> None:
+    """Hold a night that is over against the promises.
+
+    Args:
+        world: The night.
+        crashes: Whether a worker was meant to crash.
+    """
+    assert world.violations() == []
+    assert world.left_over == []
+    assert "oddaemon_requests_in_flight 0.0" in world.metrics()
+    assert crashes or not [line for line in world.lines if line["event"] == "worker_crashed"]
+    _assert_discreet(world)
+    async with Database.open_for_reading(world.settings.state.database) as database:
+        for office in world.settings.offices:
+            await _assert_true(world, database, office.office.id)
+
+
+async def _assert_true(world: World, database: Database, office_id: str) -> None:
+    """Every snapshot that was ever published was the office's table at one instant after the run that it names."""
+    for snapshot in await snapshots.history(database, office_id, limit=1000):
+        held = await snapshots.balances(database, office_id, snapshot.id)
+        assert world.was_true(held, office_id), f"{office_id}: snapshot {snapshot.id} was never true"
+        _assert_of_its_run(world.practice(office_id), snapshot)
+
+
+def _assert_of_its_run(practice: Practice, snapshot: SnapshotRow) -> None:
+    """No run was in progress, and the last one to complete is the one that the snapshot names."""
+    seen_at = snapshot.observed_at
+    assert not [run for run in practice.aging_runs if run.finished_at and run.started_at < seen_at < run.finished_at]
+    done = [run for run in practice.aging_runs if run.outcome is Outcome.COMPLETED and run.finished_at]
+    before = [run for run in done if run.finished_at and run.finished_at <= seen_at]
+    if before:
+        assert snapshot.aging_date == before[-1].aging_date
+
+
+def _assert_discreet(world: World) -> None:
+    """Keys are in no line; nor is anything that could be a balance or a row of them."""
+    said = "\n".join(json.dumps(line) for line in world.lines) + world.metrics()
+    assert "planted-" not in said
+    assert re.search(r"\d+,-?\d+,-?\d+,-?\d+", said) is None

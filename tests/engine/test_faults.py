@@ -1,0 +1,172 @@
+"""One trouble at a time: it is explained rightly while it lasts and over by itself when it ends."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.simulator.api import Cut, Kind
+from oddaemon.simulator.faults import (
+    BrokenConnection,
+    EConnectorDown,
+    Fault,
+    GatewayError,
+    Latency,
+    OtherBody,
+    TooManyRequests,
+    TruncatedBody,
+)
+from oddaemon.simulator.options import Options
+from tests.engine.night import DUE, SMALL, after, night, planted
+
+HTML = "<!doctype html><html><head><title>Just a moment</title></head><body><p>Checking you</p></body></html>"
+OFFICE, VENDOR, US = Owner.OFFICE, Owner.VENDOR, Owner.US
+
+PASSING = [
+    (EConnectorDown(), OFFICE, "econnector_down", "The office's eConnector is not running. Please contact the office"),
+    (GatewayError(500), VENDOR, "server_error", "500 Internal Server Error"),
+    (GatewayError(502), VENDOR, "server_error", "502 Bad Gateway"),
+    (GatewayError(503), VENDOR, "server_error", "503 Service Unavailable"),
+    (GatewayError(504), OFFICE, "gateway_timeout", "504 Gateway Time-out"),
+    (Latency(300), OFFICE, "gateway_timeout", "limit of 60 seconds (HTTP 504)"),
+    (BrokenConnection(Cut.NO_CONNECTION), US, "connect", "no connection in time"),
+    (BrokenConnection(Cut.REFUSED), US, "connect", "Connection refused"),
+    (BrokenConnection(Cut.STALL), OFFICE, "timeout", "No answer in time."),
+    (BrokenConnection(Cut.STALL, 10), OFFICE, "timeout", "No answer in time."),
+    (BrokenConnection(Cut.RESET), VENDOR, "connection_lost", "ReadError"),
+    (BrokenConnection(Cut.RESET, 10), VENDOR, "connection_lost", "ReadError"),
+    (BrokenConnection(Cut.CLOSE), VENDOR, "connection_lost", "RemoteProtocolError"),
+    (BrokenConnection(Cut.CLOSE, 10), VENDOR, "connection_lost", "RemoteProtocolError"),
+    (TruncatedBody(), VENDOR, "malformed", "cannot be read"),
+    (OtherBody("\x00garbage\xff"), VENDOR, "malformed", "cannot be read"),
+    (OtherBody(""), VENDOR, "malformed", "cannot be read"),
+    (OtherBody("null"), VENDOR, "malformed", "cannot be read"),
+    (OtherBody("42"), VENDOR, "malformed", "cannot be read"),
+    (OtherBody('{"error": "unknown"}'), VENDOR, "malformed", "cannot be read"),
+    (OtherBody('"The office is closed."'), VENDOR, "malformed", "cannot be read"),
+    (OtherBody("[" * 5000), VENDOR, "malformed", "cannot be read"),
+    (OtherBody(HTML, "text/html"), VENDOR, "malformed", "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("fault", "owner", "kind", "words"), PASSING, ids=lambda value: str(value)[:45])
+async def test_a_trouble_is_explained_while_it_lasts_and_over_when_it_ends(
+    tmp_path: Path, fault: Fault, owner: Owner, kind: str, words: str
+) -> None:
+    """It begins before the night's run and lasts three hours: at the end the snapshot comes by itself."""
+    async with night(tmp_path, [SMALL], faults=[planted(fault, after(minutes=30), after(hours=3.5))]) as world:
+        await world.until_is(Condition.UNREACHABLE)
+        assert world.explains(Condition.UNREACHABLE, owner, words)
+        since = world.standing().since
+        former = await world.balances()
+        await world.until_time(after(hours=3.4))
+        assert world.explains(Condition.UNREACHABLE, owner, words)
+        assert world.standing().since == since
+        assert set(world.failures()) == {kind}
+        assert len(world.exchanges(since=since)) < 30
+        assert await world.balances() == former
+        await world.until_published(2, within=timedelta(minutes=20))
+        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        assert world.state().reader is Reader.STATEMENT
+        assert await world.is_true()
+
+
+RETRY_AFTERS = [
+    ("5", 5.0),
+    ("2.5", 0.0),
+    ("0", 0.0),
+    ("-3", 0.0),
+    ("7200", 7200.0),
+    ("Tue, 03 Mar 2026 11:30:00 GMT", datetime(2026, 3, 3, 11, 30, tzinfo=UTC)),
+    ("Mon, 02 Mar 2026 11:30:00 GMT", 0.0),
+    ("999999999", 21_600.0),
+    ("1e400", 0.0),
+    ("nan", 0.0),
+    ("soon", 0.0),
+    ("", 0.0),
+    (None, 0.0),
+]
+
+
+@pytest.mark.parametrize(("header", "meant"), RETRY_AFTERS)
+async def test_a_server_that_asks_to_slow_down_is_obeyed_within_reason(
+    tmp_path: Path, header: str | None, meant: float | datetime
+) -> None:
+    fault = planted(TooManyRequests(header), after(minutes=59), hits_max=1)
+    async with night(tmp_path, [SMALL], faults=[fault]) as world:
+        await world.until_is(Condition.UNREACHABLE)
+        assert world.explains(Condition.UNREACHABLE, Owner.US, "slow down", "HTTP 429", "Too many requests")
+        told_at = world.clock.now()
+        seconds = (meant - told_at).total_seconds() if isinstance(meant, datetime) else meant
+        await world.until_published(2)
+        waited_seconds = (world.exchanges(since=told_at + timedelta(seconds=1))[0].arrived - told_at).total_seconds()
+        assert max(seconds, 2.5) <= waited_seconds <= seconds + 10
+        assert await world.is_true()
+
+
+async def test_when_headquarters_is_down_for_everyone_everyone_recovers(tmp_path: Path) -> None:
+    specs = [replace(SMALL, office_id=f"office-{number}", seed=number) for number in range(6)]
+    down = planted(GatewayError(503), after(minutes=30), after(hours=5), office_ids=frozenset())
+    async with night(tmp_path, specs, faults=[down]) as world:
+        await world.until_time(after(hours=4.9))
+        for spec in specs:
+            assert world.explains(Condition.UNREACHABLE, Owner.VENDOR, "503", office_id=spec.office_id)
+        await world.until_time(after(hours=5.4))
+        for spec in specs:
+            assert world.explains(Condition.FRESH, None, "2026-03-03", office_id=spec.office_id)
+            assert world.state(spec.office_id).reader is Reader.STATEMENT
+            assert await world.is_true(spec.office_id)
+        retries = [line["retry_at"] for line in world.lines if line["event"] == "failure_seen"]
+        assert len(set(retries)) == len(retries)
+
+
+async def test_a_statement_that_always_takes_too_long_is_given_up_for_pages(tmp_path: Path) -> None:
+    slow = planted(Latency(70), kinds=frozenset({Kind.SHORT_QUERY}), hits_max=2)
+    async with night(tmp_path, [SMALL], faults=[slow]) as world:
+        await world.until_is(Condition.UNREACHABLE)
+        assert world.explains(Condition.UNREACHABLE, Owner.OFFICE, "limit of 60 seconds", "504")
+        await world.until_published(1)
+        assert world.failures() == ["gateway_timeout", "gateway_timeout"]
+        assert [heard.is_packed for heard in world.statements()] == [True, True, False, False, False]
+        assert world.published()[0]["reader"] == "pages"
+        assert world.events("reader_changed")[0]["reason"].startswith("Reading the balances")
+        assert await world.is_true()
+
+
+async def test_a_general_outage_in_the_middle_of_a_statement_is_not_the_statements_fault(tmp_path: Path) -> None:
+    """The statement meets it first; the question whether the office lives then meets it too."""
+    outage = planted(GatewayError(504), after(seconds=5.5), after(hours=2))
+    async with night(tmp_path, [SMALL], faults=[outage]) as world:
+        await world.until_is(Condition.UNREACHABLE)
+        assert [heard.is_packed for heard in world.statements()] == [True]
+        await world.until_published(1)
+        assert world.published()[0]["reader"] == "statement"
+        assert all(heard.is_packed for heard in world.statements())
+        assert await world.is_true()
+
+
+async def test_an_answer_that_stops_coming_is_cut_off_in_time(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], faults=[planted(BrokenConnection(Cut.STALL, 5), hits_max=1)]) as world:
+        await world.until_is(Condition.UNREACHABLE)
+        assert world.clock.now() <= after(seconds=90)
+        await world.until_published(1)
+        assert await world.is_true()
+
+
+async def test_two_quirks_of_the_api_do_no_harm(tmp_path: Path) -> None:
+    quirks = Options(filters_ignored=True, offset_gives_everything=True)
+    async with night(tmp_path, [SMALL], options=quirks) as world:
+        await world.until_published(2)
+        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        assert await world.is_true()
+
+
+async def test_a_preference_that_is_not_found_counts_as_not_set(tmp_path: Path) -> None:
+    async with night(tmp_path, [replace(SMALL, last_aging="never")], options=Options(absent_is_404=True)) as world:
+        await world.until_time(datetime(2026, 3, 3, 9, 30, tzinfo=UTC))
+        assert world.explains(Condition.WAITING, None, "never run")
+        await world.until_time(DUE + timedelta(minutes=5))
+        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        assert await world.is_true()

@@ -1,0 +1,86 @@
+"""What a key may not do needs a human: one is named, and until then only slow questions are asked."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.model import Condition, Owner
+from oddaemon.simulator.api import Kind
+from oddaemon.simulator.faults import Fault, KeyDisabled, KeyUnassigned, OldVersion, PermissionMissing
+from tests.engine.night import SMALL, after, night, office_settings, planted
+
+BLOCKING = [
+    (KeyDisabled(), Owner.OFFICE, "key_rejected", "API key is disabled."),
+    (KeyUnassigned(), Owner.OFFICE, "key_unassigned", "API key has not been assigned."),
+    (OldVersion(), Owner.OFFICE, "version_too_old", "Error. This is most likely a version issue."),
+]
+
+
+@pytest.mark.parametrize(("fault", "owner", "kind", "words"), BLOCKING, ids=lambda value: str(value)[:25])
+async def test_a_key_that_does_not_work_blocks_the_office_until_it_does(
+    tmp_path: Path, fault: Fault, owner: Owner, kind: str, words: str
+) -> None:
+    async with night(tmp_path, [SMALL], faults=[planted(fault, after(minutes=10), after(hours=4))]) as world:
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, owner, words)
+        former, since = await world.balances(), world.standing().since
+        await world.until_time(after(hours=3.9))
+        assert world.explains(Condition.BLOCKED, owner, words)
+        assert world.standing().since == since
+        assert set(world.failures()) == {kind}
+        assert len(world.exchanges(since=since)) <= 8
+        assert await world.balances() == former
+        await world.until_published(2, within=timedelta(minutes=38))
+        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        assert await world.is_true()
+
+
+async def test_a_missing_permission_is_named_once_a_question_has_shown_that_the_key_lives(tmp_path: Path) -> None:
+    fault = planted(PermissionMissing(), after(minutes=10), after(hours=4))
+    async with night(tmp_path, [SMALL], faults=[fault]) as world:
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.US, "API key does not have the Queries permission")
+        assert "Queries permission" in world.standing().advice
+        refused = next(at for at, each in enumerate(world.exchanges()) if each.status == 401)
+        asked = world.exchanges()[refused:]
+        assert [each.kind for each in asked if each.status == 401] == [Kind.SHORT_QUERY] * 2
+        assert asked[-1].kind is Kind.PREFERENCES
+        assert asked[-1].status == 200
+        since = world.clock.now()
+        await world.until_time(after(hours=3.9))
+        assert world.explains(Condition.BLOCKED, Owner.US, "Queries permission")
+        assert [line["after"] for line in world.events("condition_changed")][-1] == "blocked"
+        assert len(world.exchanges(since=since)) <= 7 * 12
+        await world.until_published(2, within=timedelta(minutes=38))
+        assert world.published()[1]["reader"] == "statement"
+        assert await world.is_true()
+
+
+async def test_a_key_without_queries_from_the_first_day_is_blocked_and_named(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], faults=[planted(PermissionMissing())]) as world:
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.US, "Queries permission")
+        assert world.published() == []
+
+
+async def test_a_version_without_queries_is_blocked_and_named(tmp_path: Path) -> None:
+    async with night(tmp_path, [replace(SMALL, program_version="20.5.1.0")]) as world:
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.OFFICE, "too old", "version issue")
+        assert "21.2" in world.standing().advice
+
+
+async def test_a_wrong_key_is_blocked_and_never_shown(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], [office_settings(key="planted-wrong-key")]) as world:
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.OFFICE, "does not accept the key", "not valid")
+        await world.until_time(after(hours=12))
+        assert len(world.headquarters.traffic) <= 25
+
+
+async def test_a_missing_permission_of_an_office_without_a_zone_is_named_too(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], [office_settings(zone=None)], faults=[planted(PermissionMissing())]) as world:
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.US, "Queries permission")

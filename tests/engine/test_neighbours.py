@@ -1,0 +1,68 @@
+"""One office's trouble never touches another's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.model import Balance, Condition
+from oddaemon.simulator.alterations import alteration
+from oddaemon.simulator.api import Cut
+from oddaemon.simulator.faults import (
+    BrokenConnection,
+    EConnectorDown,
+    Fault,
+    KeyDisabled,
+    Latency,
+    OtherBody,
+    Planted,
+    TooManyRequests,
+)
+from oddaemon.simulator.spec import PracticeSpec
+from tests.engine.night import SMALL, night, planted
+
+HEALTHY = tuple(replace(SMALL, office_id=name, seed=seed) for seed, name in enumerate(("ash", "birch", "cedar"), 2))
+AT_ONCE = timedelta(seconds=1)
+Nights = dict[str, tuple[list[datetime], list[Balance]]]
+ALONE: list[Nights] = []
+"""How the healthy fare without a sick one among them; lived through once."""
+
+
+async def _healthy_nights(directory: Path, sick: Sequence[PracticeSpec] = (), faults: Sequence[Planted] = ()) -> Nights:
+    """What is published of the three healthy offices, and when."""
+    async with night(directory, [*HEALTHY, *sick], faults=faults) as world:
+        for spec in HEALTHY:
+            await world.until_published(2, spec.office_id)
+            assert world.explains(Condition.FRESH, None, "2026-03-03", office_id=spec.office_id)
+        return {
+            spec.office_id: (
+                [row.published_at for row in await world.history(spec.office_id)],
+                await world.balances(spec.office_id),
+            )
+            for spec in HEALTHY
+        }
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        EConnectorDown(),
+        KeyDisabled(),
+        Latency(59),
+        BrokenConnection(Cut.STALL),
+        TooManyRequests(None),
+        OtherBody("[" * 100_000),
+        alteration("negative_numbers"),
+    ],
+    ids=lambda fault: str(fault)[:30],
+)
+async def test_a_sick_office_costs_its_three_healthy_neighbours_nothing(tmp_path: Path, fault: Fault) -> None:
+    if not ALONE:
+        ALONE.append(await _healthy_nights(tmp_path / "alone"))
+    beside = await _healthy_nights(tmp_path / "beside", [SMALL], [planted(fault)])
+    for office_id, (instants, balances) in ALONE[0].items():
+        instants_beside, balances_beside = beside[office_id]
+        assert all(abs(one - other) < AT_ONCE for one, other in zip(instants, instants_beside, strict=True))
+        assert balances == balances_beside

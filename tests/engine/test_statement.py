@@ -1,0 +1,145 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.model import Condition, Include, Reader
+from oddaemon.simulator.spec import PracticeSpec
+from tests.engine.front_desk import charge, owing
+from tests.engine.night import SMILE, night, office_settings
+
+
+async def test_a_server_that_cuts_lanes_is_sent_narrower_ones_and_that_is_remembered(tmp_path: Path) -> None:
+    async with night(tmp_path, [replace(SMILE, group_concat_max_len=200)]) as world:
+        await world.until_published(1)
+        assert set(world.failures()) == {"lane_cut"}
+        assert world.explains(Condition.FRESH, None)
+        assert await world.is_true()
+        cuts = len(world.failures())
+        await world.crash()
+        await world.start()
+        await world.until_published(2)
+        assert "lane_cut" not in world.failures()[cuts:]
+        assert world.published()[1]["requests"] == 1
+        assert [row.reader for row in await world.history()] == [Reader.STATEMENT, Reader.STATEMENT]
+        assert await world.is_true()
+
+
+async def test_a_lane_planned_wide_and_then_cut_is_narrowed_again(tmp_path: Path) -> None:
+    async with night(tmp_path, [replace(SMILE, group_concat_max_len=480)]) as world:
+        await world.until_published(2)
+        assert set(world.failures()) <= {"lane_cut", "aging_moved"}
+        assert world.published()[1]["reader"] == "statement"
+        assert await world.is_true()
+
+
+async def test_a_server_that_cuts_even_a_single_row_is_read_in_pages(tmp_path: Path) -> None:
+    async with night(tmp_path, [replace(SMILE, group_concat_max_len=16)]) as world:
+        await world.until_published(1)
+        assert set(world.failures()) == {"lane_cut"}
+        assert world.published()[0]["reader"] == "pages"
+        assert await world.is_true()
+
+
+async def test_random_pat_nums_are_read_in_pages_from_then_on(tmp_path: Path) -> None:
+    async with night(tmp_path, [replace(SMILE, pat_nums="random", guarantors=210)]) as world:
+        await world.until_published(2)
+        assert world.failures()[0] == "too_sparse"
+        assert [line["requests"] for line in world.published()] == [5, 5]
+        assert [line["reader"] for line in world.published()] == ["pages", "pages"]
+        assert sum(heard.is_packed for heard in world.statements()) == 1
+        assert world.explains(Condition.FRESH, None)
+        assert await world.is_true()
+
+
+async def test_sparse_pat_nums_still_fit_one_statement(tmp_path: Path) -> None:
+    async with night(tmp_path, [replace(SMILE, pat_nums="sparse")]) as world:
+        await world.until_published(2)
+        assert [line["requests"] for line in world.published()] == [1, 1]
+        assert await world.is_true()
+
+
+async def test_an_office_too_sparse_for_the_first_packing_is_packed_wider(tmp_path: Path) -> None:
+    spec = PracticeSpec("smile", seed=1, pat_nums="sparse", guarantors=1600, settled=1600)
+    async with night(tmp_path, [spec]) as world:
+        await world.until_published(2)
+        assert [line["reader"] for line in world.published()] == ["statement", "statement"]
+        assert [line["requests"] for line in world.published()] == [2, 1]
+        assert await world.is_true()
+
+
+async def test_eight_thousand_guarantors_are_one_statement(tmp_path: Path) -> None:
+    async with night(tmp_path, [PracticeSpec("smile", seed=3, guarantors=8000, settled=500)]) as world:
+        await world.until_published(1)
+        assert world.published()[0]["guarantors"] == 8000
+        assert world.published()[0]["requests"] == 1
+        assert await world.is_true()
+
+
+async def test_an_office_larger_than_one_answer_takes_several_statements_and_goes_on_after_a_crash(
+    tmp_path: Path,
+) -> None:
+    spec, office = PracticeSpec("smile", seed=1, guarantors=1200, settled=100), office_settings(page_rows=2)
+    async with night(tmp_path, [spec], [office], rows_max={"smile": 2}) as world:
+        await world.until_said("page_stored")
+        await world.crash()
+        before = len(world.statements())
+        await world.start()
+        await world.until_published(1)
+        assert world.events("pull_started")[-1]["resumed_rows"] > 0
+        assert all("PatNum>" in heard.sql for heard in world.statements()[before:])
+        assert len({heard.sql for heard in world.statements()}) == len(world.statements()) == 2
+        assert world.published()[0]["requests"] == 2
+        assert await world.is_true()
+
+
+async def test_what_moves_between_two_statements_is_patched(tmp_path: Path) -> None:
+    spec, office = PracticeSpec("smile", seed=1, guarantors=1200, settled=100), office_settings(page_rows=2)
+    async with night(tmp_path, [spec], [office], rows_max={"smile": 2}) as world:
+        await world.until_said("page_stored")
+        charge(world.practice(), owing(world.practice())[3])
+        await world.until_published(1)
+        assert sum(heard.is_patch for heard in world.statements()) == 1
+        assert world.failures() == []
+        assert await world.is_true()
+
+
+@pytest.mark.parametrize("reader", [Reader.STATEMENT, Reader.PAGES])
+async def test_credits_and_thousandths_arrive_to_the_cent(tmp_path: Path, reader: Reader) -> None:
+    spec = replace(SMILE, three_decimals=True, seed=5)
+    async with night(tmp_path, [spec], [office_settings(reader=reader)]) as world:
+        await world.until_published(1)
+        balances = await world.balances()
+        assert any(balance.bal_total < 0 for balance in balances)
+        assert any(balance.est_balance < 0 for balance in balances)
+        assert await world.is_true()
+
+
+@pytest.mark.parametrize("reader", [Reader.STATEMENT, Reader.PAGES])
+async def test_debts_alone_leave_the_pure_credits_out(tmp_path: Path, reader: Reader) -> None:
+    async with night(tmp_path, offices=[office_settings(reader=reader, include=Include.DEBTS)]) as world:
+        await world.until_published(1)
+        assert 0 < world.published()[0]["guarantors"] < 300
+        assert all(max(balance[2:]) > 0 for balance in await world.balances())
+        assert await world.is_true()
+
+
+@pytest.mark.parametrize("reader", [Reader.STATEMENT, Reader.PAGES])
+async def test_a_clinic_filter_knows_clinic_zero_and_hidden_ones(tmp_path: Path, reader: Reader) -> None:
+    office = office_settings(reader=reader, clinics=(0, 3))
+    async with night(tmp_path, [replace(SMILE, clinics=3)], [office]) as world:
+        assert [row["ClinicNum"] for row in world.practice().clinic_list()] == [1, 2]
+        await world.until_published(1)
+        assert {balance.clinic_num for balance in await world.balances()} == {0, 3}
+        assert await world.is_true()
+
+
+async def test_another_wish_asks_for_another_snapshot_at_once(tmp_path: Path) -> None:
+    async with night(tmp_path, [replace(SMILE, clinics=3)]) as world:
+        await world.until_published(1)
+        await world.crash()
+        await world.start(replace(world.settings, offices=(office_settings(clinics=(1,)),)))
+        await world.until_published(2)
+        assert {balance.clinic_num for balance in await world.balances()} == {1}
+        assert world.published()[1]["aging_date"] == "2026-03-02"
+        assert await world.is_true()

@@ -1,0 +1,250 @@
+"""What a test sees of a night: the simulated world, the daemon in it, what the daemon said and what it asked."""
+
+import asyncio
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Literal
+
+import anyio
+import anyio.abc
+
+from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Standing
+from oddaemon.core.state import OfficeState
+from oddaemon.engine.daemon import Daemon
+from oddaemon.settings import Settings
+from oddaemon.simulator.api import Kind
+from oddaemon.simulator.balances import TrueBalance
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.headquarters import Headquarters
+from oddaemon.simulator.keys import Mode
+from oddaemon.simulator.practice import Practice
+from oddaemon.simulator.traffic import Exchange, violations
+from oddaemon.store import snapshots
+from oddaemon.store.database import Database
+from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.telemetry.event import Level
+from oddaemon.telemetry.telemetry import Telemetry
+from tests.engine.eavesdropper import Eavesdropper, Heard
+
+TWO_DAYS = timedelta(days=2)
+LOOK_AGAIN_SECONDS = 20.0
+
+
+@dataclass
+class World:
+    """One night and everything in it."""
+
+    clock: WorldClock
+    headquarters: Headquarters
+    settings: Settings
+    tasks: anyio.abc.TaskGroup
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    """Every statement that was sent, by whichever daemon."""
+    mines: Counter[str] = field(default_factory=Counter)
+    """How many requests of an office end in a programmer's error."""
+    left_over: list[str] = field(default_factory=list)
+    """Tasks that outlived their daemon."""
+    on_line: Callable[[dict[str, Any]], None] = lambda _: None
+    _said: defaultdict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    """The same by event and office."""
+    _wanted: set[Office] = field(default_factory=set)
+    _daemon: Daemon | None = None
+    _telemetry: Telemetry | None = None
+    _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _ended: anyio.Event = field(default_factory=anyio.Event)
+    _news: anyio.Event = field(default_factory=anyio.Event)
+
+    # --- the daemon's life --------------------------------------------------------------------------------------------
+
+    async def start(self, settings: Settings | None = None) -> None:
+        """Start a daemon and wait until it is ready; its predecessor must be gone."""
+        self._want(settings or self.settings)
+        self._telemetry = Telemetry(write=self._write, now=self.clock.now, version="test", level=Level.DEBUG)
+        self._daemon = Daemon(
+            self.settings,
+            self._telemetry,
+            self.clock.now,
+            transport=partial(Eavesdropper, self.headquarters, self.heard, self.mines),
+            dice=random.Random(7),
+            listening=False,
+        )
+        self._scope, self._ended = anyio.CancelScope(), anyio.Event()
+        self.tasks.start_soon(self._live, self._daemon, self._scope, self._ended)
+        await self.until(lambda: self.daemon.readiness.ready or not self.is_running)
+
+    async def apply(self, settings: Settings) -> None:
+        """What a reload does."""
+        self._want(settings)
+        await self.daemon.apply(settings)
+
+    def _want(self, settings: Settings) -> None:
+        self.settings = settings
+        self._wanted |= {each.office for each in settings.offices}
+
+    async def _live(self, daemon: Daemon, scope: anyio.CancelScope, ended: anyio.Event) -> None:
+        before = asyncio.all_tasks()
+        try:
+            with scope:
+                await daemon.run()
+        finally:
+            names = [task.get_name() for task in asyncio.all_tasks() - before if not task.done()]
+            self.left_over += [name for name in names if not name.startswith(("tests.", "oddaemon.simulator."))]
+            ended.set()
+            self._news.set()
+
+    @property
+    def daemon(self) -> Daemon:
+        assert self._daemon is not None, "no daemon was started"
+        return self._daemon
+
+    @property
+    def is_running(self) -> bool:
+        return self._daemon is not None and not self._ended.is_set()
+
+    def cut(self) -> None:
+        """From now on the daemon does nothing more."""
+        self._scope.cancel()
+
+    async def crash(self) -> None:
+        """The daemon is gone in the middle of whatever it did."""
+        self.cut()
+        await self.ended()
+
+    async def drain(self) -> None:
+        self.daemon.drain()
+        await self.ended()
+
+    async def stop(self) -> None:
+        self.daemon.stop()
+        await self.ended()
+
+    async def ended(self) -> None:
+        await self._ended.wait()
+
+    def metrics(self) -> str:
+        """What a scrape would bring."""
+        assert self._telemetry is not None, "no daemon was started"
+        return self._telemetry.render(self.daemon.fleet.figures()).body.decode()
+
+    # --- time passes --------------------------------------------------------------------------------------------------
+
+    async def until(self, reached: Callable[[], bool], within: timedelta = TWO_DAYS) -> None:
+        """Let time pass until this holds: looked at with every line of the log, and every now and then."""
+        with anyio.fail_after(within.total_seconds()):
+            while not reached():
+                self._news = anyio.Event()
+                with anyio.move_on_after(LOOK_AGAIN_SECONDS):
+                    await self._news.wait()
+
+    async def until_is(self, condition: Condition, office_id: str = "smile", within: timedelta = TWO_DAYS) -> None:
+        await self.until(lambda: self.condition(office_id) is condition, within)
+
+    async def until_published(self, count: int, office_id: str = "smile", within: timedelta = TWO_DAYS) -> None:
+        await self.until(lambda: len(self.published(office_id)) >= count, within)
+
+    async def until_said(self, event: str, count: int = 1, office_id: str = "smile") -> None:
+        await self.until(lambda: len(self.events(event, office_id)) >= count)
+
+    async def until_time(self, instant: datetime) -> None:
+        await self.clock.sleep_until(instant)
+
+    # --- what can be seen ---------------------------------------------------------------------------------------------
+
+    def practice(self, office_id: str = "smile") -> Practice:
+        return self.headquarters.practices[office_id]
+
+    def state(self, office_id: str = "smile") -> OfficeState:
+        return self.daemon.fleet.views[office_id].state
+
+    def standing(self, office_id: str = "smile") -> Standing:
+        return self.state(office_id).standing.at(self.clock.now())
+
+    def condition(self, office_id: str = "smile") -> Condition:
+        return self.standing(office_id).condition
+
+    def explains(self, condition: Condition, owner: Owner | None, *words: str, office_id: str = "smile") -> bool:
+        """Whether the office is explained so and with these words; whoever must act must be told what to do."""
+        standing = self.standing(office_id)
+        assert (standing.condition, standing.owner) == (condition, owner), standing
+        assert all(word in standing.reason for word in words), standing
+        assert standing.reason.endswith((".", "…", "!")), standing
+        assert standing.advice or owner is None, standing
+        assert standing.next_action or condition is Condition.PAUSED, standing
+        return True
+
+    def events(self, name: str, office_id: str = "smile") -> list[dict[str, Any]]:
+        """What was said of an office, or of none."""
+        return self._said[name, office_id] + self._said[name, ""]
+
+    def published(self, office_id: str = "smile") -> list[dict[str, Any]]:
+        return self.events("snapshot_published", office_id)
+
+    def failures(self, office_id: str = "smile") -> list[str]:
+        return [line["kind"] for line in self.events("failure_seen", office_id)]
+
+    def statements(self, office_id: str = "smile", since: datetime | None = None) -> list[Heard]:
+        """What was asked of an office's database."""
+        return [each for each in self.heard if each.office_id == office_id and (since is None or each.at >= since)]
+
+    def exchanges(self, office_id: str = "smile", since: datetime | None = None) -> list[Exchange]:
+        """What was asked with an office's key, answered or cut short."""
+        return [
+            each
+            for each in self.headquarters.traffic
+            if each.office_id == office_id and (since is None or each.arrived >= since)
+        ]
+
+    def kinds(self, office_id: str = "smile", since: datetime | None = None) -> list[Kind]:
+        return [each.kind for each in self.exchanges(office_id, since)]
+
+    async def history(self, office_id: str = "smile") -> list[SnapshotRow]:
+        """Everything published of an office, oldest first."""
+        async with Database.open_for_reading(self.settings.state.database) as database:
+            return (await snapshots.history(database, office_id, limit=1000))[::-1]
+
+    async def balances(self, office_id: str = "smile") -> list[Balance]:
+        """What is published now."""
+        async with Database.open_for_reading(self.settings.state.database) as database:
+            return await snapshots.balances(database, office_id)
+
+    async def is_true(self, office_id: str = "smile") -> bool:
+        """Whether what is published was the office's table at some instant."""
+        return self.was_true(await self.balances(office_id), office_id)
+
+    def was_true(self, balances: Sequence[Balance], office_id: str) -> bool:
+        """Whether an office's table ever was so, as seen through anything that was ever wanted of it."""
+        held = [TrueBalance._make(balance) for balance in balances]
+        wishes = {(each.include, each.clinics) for each in self._wanted if each.id == office_id}
+        return any(self._was_true(office_id, held, *wish) for wish in wishes)
+
+    def _was_true(self, office_id: str, held: list[TrueBalance], include: Include, clinics: tuple[int, ...]) -> bool:
+        shown: Literal["all", "debts"] = "debts" if include is Include.DEBTS else "all"
+        return self.practice(office_id).was_true(held, include=shown, clinics=clinics) is not None
+
+    def violations(self) -> list[str]:
+        """What was impolite; the caps over all hold for what goes through headquarters."""
+        api, longest_seconds = self.settings.api, self.settings.cadence.retry_after_max_seconds
+        near = {each.office_id for each in self.headquarters.keys if each.mode is Mode.LOCAL}
+        far = [each for each in self.headquarters.traffic if each.office_id not in near]
+        found = violations(
+            far,
+            max_in_flight=api.max_in_flight,
+            max_requests_per_second=api.max_requests_per_second,
+            retry_after_max_seconds=longest_seconds,
+        )
+        for office_id in near:
+            found += violations(self.exchanges(office_id), retry_after_max_seconds=longest_seconds)
+        return [str(violation) for violation in found]
+
+    def _write(self, line: str) -> None:
+        said = json.loads(line)
+        self.lines.append(said)
+        self._said[said["event"], said.get("office", "")].append(said)
+        self._news.set()
+        self.on_line(said)

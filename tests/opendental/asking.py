@@ -1,0 +1,132 @@
+"""One office's API with a server of the test's own behind it, and everything that was observed meanwhile."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import anyio
+import httpx
+import pytest
+
+from oddaemon.core.failure import Failure
+from oddaemon.opendental.client import Access, Api, ApiError, Limits, OfficeApi, Session
+from oddaemon.opendental.gate import Gate
+from oddaemon.simulator.api import ApiAnswer, ApiRequest
+from oddaemon.simulator.transport import SimulatedTransport
+from oddaemon.telemetry.events import RequestFinished, RequestStarted
+
+DEVELOPER_KEY = "plantedDeveloperKey"
+CUSTOMER_KEY = "plantedCustomerKey"
+AUTHORIZATION = f"ODFHIR {DEVELOPER_KEY}/{CUSTOMER_KEY}"
+BASE_URL = "https://api.example.com/api/v1"
+NOW = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+LIMITS = Limits(connect_timeout_seconds=10.0, request_timeout_seconds=65.0, max_response_bytes=65_536)
+MAX_IN_FLIGHT = 64
+MAX_REQUESTS_PER_SECOND = 1e6
+JSON = ("content-type", "application/json; charset=utf-8")
+GZIP = ("content-encoding", "gzip")
+ROWS = b'[{"One":1}]'
+
+
+@dataclass
+class Asked:
+    """What it takes to ask, and what was observed."""
+
+    gate: Gate
+    api: Api
+    office: OfficeApi
+    access: Access
+    events: list[RequestStarted | RequestFinished] = field(default_factory=list)
+
+    @property
+    def finished(self) -> list[RequestFinished]:
+        return [event for event in self.events if isinstance(event, RequestFinished)]
+
+    @property
+    def outcomes(self) -> list[tuple[str, int | None]]:
+        """Of each request that ended. Each must have begun, once, and just before."""
+        starts, ends = self.events[::2], self.events[1::2]
+        assert len(starts) == len(ends)
+        assert all(isinstance(start, RequestStarted) for start in starts)
+        assert all(isinstance(end, RequestFinished) for end in ends)
+        assert [start.kind for start in starts] == [end.kind for end in ends]
+        return [(event.outcome, event.status) for event in self.finished]
+
+
+def asked(
+    transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    *,
+    base_url: str = BASE_URL,
+    limits: Limits = LIMITS,
+    interval_seconds: float = 0.0,
+    remote: bool = True,
+) -> Asked:
+    events: list[RequestStarted | RequestFinished] = []
+    gate = Gate(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
+    api = Api(gate, limits, events.append, lambda: NOW, transport)
+    access = Access("elm", base_url, DEVELOPER_KEY, CUSTOMER_KEY, interval_seconds, remote)
+    return Asked(gate, api, api.office(access), access, events)
+
+
+class Site:
+    """Gives its answers in turn, the last one for ever, and keeps the requests."""
+
+    def __init__(self, *answers: ApiAnswer) -> None:
+        self._answers = list(answers)
+        self.requests: list[ApiRequest] = []
+
+    async def answer(self, request: ApiRequest) -> ApiAnswer:
+        self.requests.append(request)
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return SimulatedTransport(self)
+
+
+def answer(body: bytes | str, status: int = 200, *headers: tuple[str, str]) -> ApiAnswer:
+    return ApiAnswer(status, (JSON, *headers), body.encode() if isinstance(body, str) else body)
+
+
+async def failure_of_query(session: Session) -> Failure:
+    with pytest.raises(ApiError) as caught:
+        await session.query("SELECT 1 AS One")
+    return caught.value.failure
+
+
+async def failure(site: Site, limits: Limits = LIMITS) -> Failure:
+    """The failure of a query that the site answers."""
+    async with asked(site.transport, limits=limits).office.session() as session:
+        return await failure_of_query(session)
+
+
+@asynccontextmanager
+async def session_of(
+    site: Site, *, base_url: str = BASE_URL, limits: Limits = LIMITS
+) -> AsyncIterator[tuple[Session, Asked]]:
+    world = asked(site.transport, base_url=base_url, limits=limits)
+    async with world.office.session() as session:
+        yield session, world
+
+
+class Drip(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
+    """Sends its body a byte at a time."""
+
+    def __init__(self, pause_seconds: float, error: Exception | None = None) -> None:
+        self._pause_seconds = pause_seconds
+        self._error = error
+        self.closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        del request
+        return httpx.Response(200, stream=self)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for byte in ROWS:
+            await anyio.sleep(self._pause_seconds)
+            yield bytes([byte])
+            if self._error is not None:
+                raise self._error
+
+    async def aclose(self) -> None:
+        self.closed = True

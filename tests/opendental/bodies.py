@@ -1,0 +1,93 @@
+"""Answers as an office gives them, to be spoilt by tests."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from oddaemon.core.model import Balance
+from oddaemon.core.packing import Packing, row_text
+from oddaemon.core.verify import totals_of
+from oddaemon.opendental import wire
+
+JsonRow = dict[str, Any]
+Spoil = Callable[[list[JsonRow]], Any]
+
+PACKING = Packing(lane_span=2, lanes=3)
+PLANTED = "31415926"
+"""A balance that no message may ever show."""
+BALANCES = [
+    Balance(1, 0, 0, 100, 0, 0, 0, 0, 100),
+    Balance(2, 0, -5, 0, 0, 0, 0, 0, -5),
+    Balance(4, 3, 0, 0, 0, 0, int(PLANTED), 0, int(PLANTED)),
+    Balance(9, 0, 7, 0, 0, 7, 0, 2500, 7),
+]
+READERS: dict[str, Callable[[bytes], object]] = {
+    "control": lambda body: wire.control(wire.rows(body)),
+    "packed": lambda body: wire.packed(wire.rows(body), PACKING),
+    "page": lambda body: wire.page(wire.rows(body), 0, 100),
+    "moved": lambda body: wire.moved(wire.rows(body), None),
+    "clocks": lambda body: wire.clocks(wire.rows(body)),
+    "preference": lambda body: wire.preference(body, "DateLastAging"),
+}
+
+
+def body(rows: object) -> bytes:
+    return json.dumps(rows).encode()
+
+
+def control_row(balances: Sequence[Balance] = BALANCES) -> JsonRow:
+    totals = totals_of(balances)
+    names = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
+    sums = dict(zip((f"Sum{name}" for name in names), map(float, totals[1:8]), strict=True))
+    return {
+        "Guarantors": totals.guarantors,
+        **sums,
+        "Checksum": float(totals.checksum),
+        "DateLastAging": "2026-03-03",
+        "AgingBeginDateTime": "",
+        "OfficeNow": "2026-03-03T02:05:00",
+        "UtcNow": "2026-03-03T10:05:00",
+    }
+
+
+def packed_rows(balances: Sequence[Balance] = BALANCES, packing: Packing = PACKING) -> list[JsonRow]:
+    groups: dict[int, list[Balance]] = {}
+    for balance in balances:
+        groups.setdefault(balance.pat_num // packing.group_span, []).append(balance)
+    control = control_row(balances)
+    if not groups:
+        return [{**control, "G": None, "N": None, **_lanes([], packing)}]
+    return [{**control, "G": group, "N": len(held), **_lanes(held, packing)} for group, held in groups.items()]
+
+
+def page_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
+    return [{"Balance": row_text(balance)} for balance in balances]
+
+
+def moved_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
+    return [{"PatNum": balance.pat_num, "Balance": row_text(balance)} for balance in balances]
+
+
+def clock_rows() -> list[JsonRow]:
+    return [{"OfficeNow": "2026-03-03T02:05:00", "UtcNow": "2026-03-03T10:05:00"}]
+
+
+def preference_rows() -> list[JsonRow]:
+    return [{"PrefNum": 15, "PrefName": "DateLastAging", "ValueString": "2026-03-03"}]
+
+
+GOOD: dict[str, Callable[[], list[JsonRow]]] = {
+    "control": lambda: [control_row()],
+    "packed": packed_rows,
+    "page": page_rows,
+    "moved": moved_rows,
+    "clocks": clock_rows,
+    "preference": preference_rows,
+}
+
+
+def _lanes(balances: Sequence[Balance], packing: Packing) -> JsonRow:
+    texts: list[list[str]] = [[] for _ in range(packing.lanes)]
+    for balance in balances:
+        texts[balance.pat_num // packing.lane_span % packing.lanes].append(row_text(balance))
+    return {f"L{lane}": "|".join(text) or None for lane, text in enumerate(texts)}

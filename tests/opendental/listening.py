@@ -1,0 +1,65 @@
+"""Servers on loopback that say anything, and the client that asks them."""
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSListener
+
+from oddaemon.core.failure import Failure
+from oddaemon.opendental.client import Limits
+from tests.opendental.asking import Asked, asked, failure_of_query
+
+PATIENT = Limits(connect_timeout_seconds=20.0, request_timeout_seconds=20.0, max_response_bytes=2_000_000)
+HASTY = Limits(connect_timeout_seconds=20.0, request_timeout_seconds=0.05, max_response_bytes=2_000_000)
+
+
+def api_at(port: int, limits: Limits = PATIENT, scheme: str = "http", host: str = "127.0.0.1") -> Asked:
+    return asked(base_url=f"{scheme}://{host}:{port}/api/v1", limits=limits)
+
+
+async def failure_at(port: int, limits: Limits = PATIENT, scheme: str = "http") -> Failure:
+    async with api_at(port, limits, scheme).office.session() as session:
+        return await failure_of_query(session)
+
+
+@asynccontextmanager
+async def listening(
+    talk: Callable[[ByteStream], Awaitable[None]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """A server that says whatever `talk` sends on each connection, then hangs up."""
+
+    async def connection(stream: ByteStream) -> None:
+        try:
+            async with stream:
+                await talk(stream)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
+            pass  # the client hung up first
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", family=socket.AF_INET)
+    port: int = listener.extra(SocketAttribute.local_port)
+    serving = TLSListener(listener, tls, standard_compatible=False) if tls else listener
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(serving.serve, connection)
+        yield port
+        tasks.cancel_scope.cancel()
+
+
+def head(status: str = "200 OK", *lines: str) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("latin-1")
+
+
+def saying(*sent: bytes) -> Callable[[ByteStream], Awaitable[None]]:
+    async def talk(stream: ByteStream) -> None:
+        await stream.receive()
+        for part in sent:
+            await stream.send(part)
+
+    return talk
+
+
+def whole(body: bytes, status: str = "200 OK", *lines: str) -> Callable[[ByteStream], Awaitable[None]]:
+    return saying(head(status, f"Content-Length: {len(body)}", *lines) + body)

@@ -1,0 +1,196 @@
+import json
+import random
+from contextlib import nullcontext
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon import __version__
+from oddaemon.core.failure import Kind
+from oddaemon.opendental import sql
+from oddaemon.opendental.client import ApiError, Limits
+from oddaemon.opendental.gate import SPACING_SLACK, GateClosedError
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from tests.opendental.asking import (
+    AUTHORIZATION,
+    CUSTOMER_KEY,
+    DEVELOPER_KEY,
+    GZIP,
+    ROWS,
+    Drip,
+    Site,
+    answer,
+    asked,
+    failure_of_query,
+    session_of,
+)
+from tests.opendental.bodies import PLANTED, body, clock_rows, preference_rows
+from tests.opendental.test_wire import NEVER_ROWS
+
+PREFERENCE = json.dumps(preference_rows())
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": virtual_loop_factory}
+
+
+async def test_every_request_carries_the_headers_that_the_api_asks_for_and_a_get_too() -> None:
+    site = Site(answer(PREFERENCE), answer(ROWS))
+    async with session_of(site) as (session, _):
+        await session.preference("DateLastAging")
+        await session.query("SELECT 1 AS One")
+    assert [request.method for request in site.requests] == ["GET", "PUT"]
+    for request in site.requests:
+        assert request.headers["authorization"] == AUTHORIZATION
+        assert request.headers["content-type"] == "application/json"
+        assert request.headers["user-agent"] == f"oddaemon/{__version__}"
+        assert request.headers["host"] == "api.example.com"
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://api.example.com/api/v1",
+        "https://api.example.com/api/v1/",
+        "http://localhost:30222/api/v1",
+        "http://[::1]:30223/api/v1",
+    ],
+)
+async def test_addresses_are_joined_to_the_base_url(base_url: str) -> None:
+    site = Site(answer(PREFERENCE), answer(ROWS))
+    async with session_of(site, base_url=base_url) as (session, _):
+        await session.preference("DateLastAging")
+        await session.query("SELECT 'é' AS One")
+    asked_for, queried = site.requests
+    assert (asked_for.path, asked_for.query, asked_for.body) == (
+        "/api/v1/preferences",
+        {"PrefName": "DateLastAging"},
+        b"",
+    )
+    assert (queried.path, queried.query) == ("/api/v1/queries/ShortQuery", {})
+    assert json.loads(queried.body) == {"SqlCommand": "SELECT 'é' AS One"}
+
+
+async def test_a_base_url_with_a_prefix_of_its_own_keeps_it() -> None:
+    site = Site(answer(PREFERENCE))
+    async with session_of(site, base_url="https://gateway.example.com/dental/api/v1") as (session, _):
+        await session.preference("DateLastAging")
+    assert site.requests[0].path == "/dental/api/v1/preferences"
+
+
+async def test_answers_are_read() -> None:
+    site = Site(answer(PREFERENCE), answer(ROWS), answer(body(clock_rows())))
+    async with session_of(site) as (session, world):
+        assert await session.preference("DateLastAging") == "2026-03-03"
+        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+        office_now, utc_now = await session.clocks()
+        assert session.requests == 3
+    assert (office_now.hour, utc_now.hour) == (2, 10)
+    assert json.loads(site.requests[-1].body) == {"SqlCommand": sql.CLOCK}
+    assert world.outcomes == [("ok", 200)] * 3
+    assert [event.bytes for event in world.finished] == [len(PREFERENCE), len(ROWS), len(body(clock_rows()))]
+    assert [event.kind for event in world.finished] == ["preferences", "short_query", "short_query"]
+    assert {event.office for event in world.finished} == {"elm"}
+
+
+@pytest.mark.parametrize("absent", [answer("[]"), answer('"Preference not found."', 404), answer("", 404)])
+async def test_a_preference_that_the_office_does_not_have_is_not_set(absent: Any) -> None:
+    async with session_of(Site(absent)) as (session, _):
+        assert await session.preference("AgingBeginDateTime") == ""
+
+
+async def test_only_404_and_only_of_a_preference_means_not_set() -> None:
+    async with session_of(Site(answer("", 410), answer("", 404))) as (session, world):
+        with pytest.raises(ApiError):
+            await session.preference("DateLastAging")
+        assert (await failure_of_query(session)).kind is Kind.NOT_FOUND
+    assert world.outcomes == [("not_found", 410), ("not_found", 404)]
+
+
+@pytest.mark.parametrize("sent", NEVER_ROWS.values(), ids=NEVER_ROWS)
+async def test_a_success_that_is_not_json_in_rows_is_a_failure_that_shows_nothing_of_it(sent: bytes) -> None:
+    async with session_of(Site(answer(sent)), limits=Limits(10.0, 65.0, 10_000_000)) as (session, world):
+        found = await failure_of_query(session)
+        with pytest.raises(ApiError) as caught:
+            await session.preference("DateLastAging")
+    assert found.kind is caught.value.failure.kind is Kind.MALFORMED
+    assert PLANTED not in found.sentence + caught.value.failure.sentence
+    assert world.outcomes == [("malformed", 200)] * 2
+
+
+async def test_clocks_that_are_none_are_a_failure() -> None:
+    async with session_of(Site(answer(ROWS))) as (session, _):
+        with pytest.raises(ApiError) as caught:
+            await session.clocks()
+    assert caught.value.failure.kind is Kind.MALFORMED
+
+
+async def test_a_request_that_is_cancelled_has_ended_too() -> None:
+    drip = Drip(pause_seconds=20.0)
+    world = asked(lambda: drip)
+    async with world.office.session() as session:
+        with anyio.move_on_after(3) as scope:
+            await session.query("SELECT 1 AS One")
+        assert drip.closed, "before the session ends"
+    assert scope.cancelled_caught
+    assert world.outcomes == [("cancelled", None)]
+
+
+async def test_what_waits_in_the_gate_has_not_begun() -> None:
+    world = asked(Site(answer(ROWS)).transport, interval_seconds=60.0)
+    async with world.office.session() as session:
+        with anyio.move_on_after(3):
+            await session.query("SELECT 1 AS One")
+        assert world.events == []
+        world.gate.close()
+        with pytest.raises(GateClosedError):
+            await session.query("SELECT 1 AS One")
+        with pytest.raises(GateClosedError):
+            await session.preference("DateLastAging")
+    assert world.events == []
+    assert session.requests == 0
+
+
+async def test_sessions_of_one_office_share_its_spacing() -> None:
+    world = asked(Site(answer(ROWS)).transport, interval_seconds=5.0)
+    await anyio.sleep(60)
+    for _ in range(3):
+        async with world.office.session() as session:
+            await session.query("SELECT 1 AS One")
+    assert [event.wait_seconds for event in world.finished] == pytest.approx([0, 5 * SPACING_SLACK, 5 * SPACING_SLACK])
+
+
+async def test_every_ending_is_told_exactly_once() -> None:
+    dice = random.Random(3)
+    endings = {
+        answer(ROWS): "ok",
+        answer("<html>"): "malformed",
+        answer('"no"', 401): "unknown_401",
+        answer("", 302, ("location", "/")): "unexpected_status",
+        answer("x" * 70_000): "oversized",
+        answer("", 429, ("retry-after", "1")): "throttled",
+        answer("not gzip", 200, GZIP): "malformed",
+    }
+    sent = dice.choices(list(endings), k=60)
+    async with session_of(Site(*sent)) as (session, world):
+        for ending in sent:
+            with nullcontext() if endings[ending] == "ok" else pytest.raises(ApiError):
+                await session.query("SELECT 1 AS One")
+        assert session.requests == 60
+    assert [outcome for outcome, _ in world.outcomes] == [endings[ending] for ending in sent]
+
+
+async def test_secrets_are_in_no_repr_no_message_no_log_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    async with session_of(Site(answer(f'"{AUTHORIZATION}"', 401))) as (session, world):
+        with pytest.raises(ApiError) as caught:
+            await session.query("SELECT 1 AS One")
+        shown = [repr(session), str(session), repr(world.api), repr(world.office), repr(world.events)]
+    shown += [repr(world.access), str(world.access), repr(caught.value), str(caught.value), repr(caught.value.failure)]
+    shown += [str(caught.getrepr(style="short")), str(caught.value.__cause__), caplog.text]
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    for text in shown:
+        assert DEVELOPER_KEY not in text
+        assert CUSTOMER_KEY not in text

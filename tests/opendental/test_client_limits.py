@@ -1,0 +1,123 @@
+import gzip
+import ssl
+import tracemalloc
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from oddaemon.core.failure import Kind
+from oddaemon.opendental.client import Limits
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from tests.opendental.asking import (
+    GZIP,
+    LIMITS,
+    ROWS,
+    Drip,
+    Site,
+    answer,
+    asked,
+    failure,
+    failure_of_query,
+    session_of,
+)
+from tests.opendental.bodies import PLANTED
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": virtual_loop_factory}
+
+
+SMALL = Limits(connect_timeout_seconds=10.0, request_timeout_seconds=65.0, max_response_bytes=1000)
+
+
+def rows_of(size: int) -> bytes:
+    return b'[{"Text":"' + b"x" * (size - 13) + b'"}]'
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_answer_may_be_as_large_as_allowed_and_no_byte_larger(packed: bool) -> None:
+    def sent(size: int) -> Any:
+        return answer(gzip.compress(rows_of(size)), 200, GZIP) if packed else answer(rows_of(size))
+
+    async with session_of(Site(sent(1000), sent(1001)), limits=SMALL) as (session, world):
+        assert len(await session.query("SELECT 1 AS One")) == 1
+        found = await failure_of_query(session)
+    assert (found.kind, found.message, found.status) == (Kind.OVERSIZED, "more than 1000 bytes", 200)
+    assert world.outcomes == [("ok", 200), ("oversized", 200)]
+
+
+async def test_an_error_page_has_the_same_limit() -> None:
+    found = await failure(Site(answer("x" * 2000, 400)), SMALL)
+    assert (found.kind, found.status) == (Kind.OVERSIZED, 400)
+
+
+async def test_a_few_bytes_that_unpack_to_very_many_are_never_held() -> None:
+    bomb = gzip.compress(b" " * 30_000_000, 1)
+    site = Site(answer(bomb, 200, GZIP))
+    tracemalloc.start()
+    try:
+        found = await failure(site, Limits(10.0, 65.0, 1_000_000))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.kind is Kind.OVERSIZED
+    assert peak_bytes < 6_000_000
+
+
+async def test_a_packed_answer_is_unpacked_and_only_gzip_is_asked_for() -> None:
+    site = Site(answer(gzip.compress(ROWS), 200, ("content-encoding", "GZIP")))
+    async with session_of(site) as (session, world):
+        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+    assert site.requests[0].headers["accept-encoding"] == "gzip"
+    assert world.finished[0].bytes == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        answer(ROWS, 200, GZIP),
+        answer(gzip.compress(ROWS)[:-12], 200, GZIP),
+        answer(gzip.compress(ROWS)),
+        answer(gzip.compress(gzip.compress(ROWS)), 200, ("content-encoding", "gzip, gzip")),
+        answer(b"\x1b\x0b\x00\x80", 200, ("content-encoding", "br")),
+    ],
+    ids=["none", "truncated", "unannounced", "twice", "another coding"],
+)
+async def test_an_answer_that_is_packed_wrongly_cannot_be_read(sent: Any) -> None:
+    async with session_of(Site(sent)) as (session, world):
+        found = await failure_of_query(session)
+    assert found.kind is Kind.MALFORMED
+    assert [outcome for outcome, _ in world.outcomes] == ["malformed"]
+
+
+async def test_an_answer_that_drips_is_cut_by_the_limit_over_all() -> None:
+    drip = Drip(pause_seconds=20.0)
+    world = asked(lambda: drip)
+    async with world.office.session() as session:
+        found = await failure_of_query(session)
+        assert drip.closed, "before the session ends"
+    assert found.kind is Kind.TIMEOUT
+    assert anyio.current_time() == pytest.approx(LIMITS.connect_timeout_seconds + LIMITS.request_timeout_seconds)
+    assert world.outcomes == [("timeout", None)]
+    assert world.finished[0].seconds == pytest.approx(75)
+
+
+async def test_an_answer_that_drips_fast_enough_is_read() -> None:
+    world = asked(lambda: Drip(pause_seconds=1.0))
+    async with world.office.session() as session:
+        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ssl.SSLError(1, f"bad record mac {PLANTED}"), ConnectionResetError(), httpx.ReadError(""), OSError("broken")],
+)
+async def test_whatever_breaks_in_the_middle_of_an_answer_is_a_lost_connection(error: Exception) -> None:
+    world = asked(lambda: Drip(0.0, error))
+    async with world.office.session() as session:
+        found = await failure_of_query(session)
+    assert found.kind is Kind.CONNECTION_LOST
+    assert found.message == type(error).__name__

@@ -1,0 +1,268 @@
+"""The client on real sockets: what only a kernel and a TLS library can show."""
+
+import gzip
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.abc import ByteStream
+
+from oddaemon.core.failure import Kind
+from oddaemon.core.model import Balance, Office
+from oddaemon.core.packing import FIRST_PACKING
+from oddaemon.core.verify import difference
+from oddaemon.opendental import sql, wire
+from oddaemon.opendental.client import Limits
+from oddaemon.simulator.api import Cut
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.faults import BrokenConnection, FaultBoard, Latency, Planted
+from oddaemon.simulator.headquarters import Headquarters
+from oddaemon.simulator.keys import ApiKey, Mode
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.practice import Practice, PracticeSpec
+from oddaemon.simulator.server import serve
+from tests.opendental.asking import AUTHORIZATION, CUSTOMER_KEY, DEVELOPER_KEY, ROWS, Asked, failure_of_query
+from tests.opendental.listening import HASTY, PATIENT, api_at, failure_at, head, listening, saying, whole
+
+AT_ONCE = Options(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
+
+
+@asynccontextmanager
+async def headquarters(*faults: Planted) -> AsyncIterator[tuple[int, Headquarters]]:
+    clock = WorldClock(datetime(2026, 3, 3, 10, tzinfo=UTC))
+    practice = Practice(PracticeSpec("elm", seed=4, guarantors=120, settled=40), clock)
+    key = ApiKey(CUSTOMER_KEY, "elm", mode=Mode.LOCAL)
+    site = Headquarters(clock, [practice], [key], AT_ONCE, FaultBoard(1, faults))
+    async with anyio.create_task_group() as tasks:
+        port: int = await tasks.start(serve, site)
+        yield port, site
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_office_is_read_over_sockets() -> None:
+    async with headquarters() as (port, site), api_at(port).office.session() as session:
+        assert await session.preference("DateLastAging") == "2026-03-02"
+        assert await session.preference("NoSuchPreference") == ""
+        answer = await session.query(sql.statement(Office("elm", "Elm"), FIRST_PACKING, None))
+        packed = wire.packed(answer, FIRST_PACKING)
+        assert packed.balances == [Balance._make(row) for row in site.practices["elm"].truth()]
+        assert difference(packed.balances, packed.control) is None
+        office_now, utc_now = await session.clocks()
+        assert (utc_now - office_now).total_seconds() == 8 * 3600
+
+
+async def test_a_session_keeps_one_connection_and_closes_it() -> None:
+    async with headquarters() as (port, site):
+        world = api_at(port)
+        for _ in range(2):
+            async with world.office.session() as session:
+                for _ in range(4):
+                    await session.query(sql.CLOCK)
+        connections = [exchange.connection for exchange in site.traffic]
+    assert connections == ["connection 1"] * 4 + ["connection 2"] * 4
+
+
+async def test_the_connection_is_closed_when_the_session_ends() -> None:
+    hung_up = anyio.Event()
+
+    async def talk(stream: ByteStream) -> None:
+        await whole(ROWS)(stream)
+        try:
+            await stream.receive()
+        finally:
+            hung_up.set()
+
+    async with listening(talk) as port:
+        async with api_at(port).office.session() as session:
+            await session.query("SELECT 1 AS One")
+            assert not hung_up.is_set()
+        with anyio.fail_after(20):
+            await hung_up.wait()
+
+
+async def test_a_connection_that_the_server_closed_meanwhile_is_made_anew() -> None:
+    async with listening(whole(ROWS)) as port, api_at(port).office.session() as session:
+        for _ in range(3):
+            assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+            await anyio.sleep(0.01)
+
+
+async def test_proxies_and_credentials_of_the_environment_are_ignored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heard: list[bytes] = []
+
+    async def talk(stream: ByteStream) -> None:
+        heard.append(await stream.receive())
+        await stream.send(head("200 OK", f"Content-Length: {len(ROWS)}") + ROWS)
+
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with listening(talk) as port, api_at(port).office.session() as session:
+        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+    assert f"Authorization: {AUTHORIZATION}\r\n".encode() in heard[0]
+    assert heard[0].startswith(b"PUT /api/v1/queries/ShortQuery HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"])
+async def test_a_redirect_does_not_take_the_key_along(status: str) -> None:
+    visitors: list[bytes] = []
+
+    async def elsewhere(stream: ByteStream) -> None:
+        visitors.append(await stream.receive())
+
+    async with listening(elsewhere) as other:
+        location = f"Location: http://127.0.0.1:{other}/api/v1/queries/ShortQuery"
+        async with listening(whole(b"", status, location)) as port:
+            found = await failure_at(port)
+    assert (found.kind, found.status) == (Kind.UNEXPECTED_STATUS, int(status[:3]))
+    assert visitors == []
+
+
+async def test_a_refused_connection_is_no_connection() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        found = await failure_at(unused.getsockname()[1])
+    assert found.kind is Kind.CONNECT
+
+
+async def test_a_connection_that_nobody_accepts_ends_at_its_time_out() -> None:
+    with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        found = await failure_at(deaf.getsockname()[1], Limits(0.05, 20.0, 1000))
+    assert (found.kind, found.message) == (Kind.CONNECT, "no connection in time")
+
+
+@pytest.mark.parametrize("after_bytes", [None, 0, 10])
+@pytest.mark.parametrize(
+    ("cut", "kind"),
+    [(Cut.RESET, Kind.CONNECTION_LOST), (Cut.CLOSE, Kind.CONNECTION_LOST), (Cut.STALL, Kind.TIMEOUT)],
+)
+async def test_a_connection_that_breaks_is_named_and_the_next_session_works(
+    cut: Cut, kind: Kind, after_bytes: int | None
+) -> None:
+    async with headquarters(Planted(BrokenConnection(cut, after_bytes), hits_max=1)) as (port, _):
+        world = api_at(port, HASTY if cut is Cut.STALL else PATIENT)
+        async with world.office.session() as session:
+            assert (await failure_of_query(session)).kind is kind
+    async with headquarters() as (port, _):
+        patient = api_at(port)
+        async with patient.office.session() as session:
+            await session.query(sql.CLOCK)
+    assert world.outcomes == [(kind.value, None)]
+
+
+async def test_an_answer_that_does_not_come_ends_at_its_time_out() -> None:
+    async with headquarters(Planted(Latency(30.0))) as (port, _):
+        assert (await failure_at(port, HASTY)).kind is Kind.TIMEOUT
+
+
+@pytest.mark.parametrize("dripping", [head("200 OK", "X-Drip: " + "x" * 500), head("200 OK", "Content-Length: 500")])
+async def test_an_answer_that_drips_is_cut_though_no_read_is_slow(dripping: bytes) -> None:
+    async def talk(stream: ByteStream) -> None:
+        await stream.receive()
+        if b"Length" in dripping:
+            await stream.send(dripping)
+        for byte in dripping.ljust(500):
+            await stream.send(bytes([byte]))
+            await anyio.sleep(0.005)
+
+    async with listening(talk) as port:
+        found = await failure_at(port, Limits(0.3, 0.05, 1000))
+    assert found.kind is Kind.TIMEOUT
+
+
+GARBAGE = {
+    "no HTTP": b"hello\r\n\r\n",
+    "half a status line": b"HTTP/1.1 20",
+    "half of the headers": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "two lengths": head("200 OK", "Content-Length: 3", "Content-Length: 4") + b"[]  ",
+    "a length that is none": head("200 OK", "Content-Length: many") + b"[]",
+    "a broken chunk": head("200 OK", "Transfer-Encoding: chunked") + b"zz\r\n[]\r\n0\r\n\r\n",
+    "chunks without end": head("200 OK", "Transfer-Encoding: chunked") + b"2\r\n[]\r\n",
+    "headers without end": b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 200_000,
+    "binary": bytes(range(256)) * 4,
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE)
+async def test_what_is_no_answer_of_http_is_a_lost_connection(sent: bytes) -> None:
+    async with listening(saying(sent) if sent else saying()) as port:
+        assert (await failure_at(port)).kind is Kind.CONNECTION_LOST
+
+
+async def test_chunks_and_odd_headers_are_fine() -> None:
+    chunked = head("200 OK", "Transfer-Encoding: chunked", "Set-Cookie: \xff=;;;", "Retry-After: \xff\xfe")
+    chunks = saying(chunked, b'5\r\n[{"On\r\n', b'6\r\ne":1}]\r\n0\r\n\r\n')
+    async with listening(chunks) as port, api_at(port).office.session() as session:
+        assert await session.query("SELECT 1 AS One") == [{"One": 1}]
+
+
+async def test_a_retry_after_that_is_no_text_says_nothing() -> None:
+    async with listening(whole(b"", "429 Too Many", "Retry-After: \xff\xfe")) as port:
+        found = await failure_at(port)
+    assert (found.kind, found.retry_after_seconds) == (Kind.THROTTLED, None)
+
+
+async def test_a_body_without_end_is_left_at_its_limit() -> None:
+    sent_bytes = 0
+
+    async def talk(stream: ByteStream) -> None:
+        nonlocal sent_bytes
+        await stream.receive()
+        await stream.send(head("200 OK"))
+        while True:
+            await stream.send(b" " * 65_536)
+            sent_bytes += 65_536
+
+    async with listening(talk) as port:
+        found = await failure_at(port)
+    assert (found.kind, found.status) == (Kind.OVERSIZED, 200)
+    assert sent_bytes < 50_000_000
+
+
+async def test_a_body_that_unpacks_without_end_is_left_at_its_limit() -> None:
+    bomb = gzip.compress(b" " * 20_000_000, 1)
+    async with listening(whole(bomb, "200 OK", "Content-Encoding: gzip")) as port:
+        assert (await failure_at(port)).kind is Kind.OVERSIZED
+
+
+async def cut_somewhere(world: Asked, seconds: float) -> None:
+    async with world.api.office(world.access).session() as session:
+        with anyio.move_on_after(seconds):
+            await session.query(sql.CLOCK)
+
+
+async def test_after_two_hundred_cuts_twenty_of_twenty_sessions_work() -> None:
+    dice = random.Random(11)
+    faults = [Planted(Latency(0.003)), Planted(BrokenConnection(Cut.STALL), chance=0.3)]
+    faults.append(Planted(BrokenConnection(Cut.STALL, 5), chance=0.3))
+    async with headquarters(*faults) as (port, site):
+        world = api_at(port)
+        while sum(event.outcome == "cancelled" for event in world.finished) < 200:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(25):
+                    tasks.start_soon(cut_somewhere, world, dice.random() * 0.03)
+        site.faults.clear()
+        for _ in range(20):
+            async with world.office.session() as session:
+                assert len(await session.query(sql.CLOCK)) == 1
+    kinds = [type(event).__name__ for event in world.events]
+    assert kinds.count("RequestStarted") == kinds.count("RequestFinished")
+    assert [event.outcome for event in world.finished[-20:]] == ["ok"] * 20

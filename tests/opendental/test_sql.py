@@ -1,0 +1,294 @@
+import re
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+
+from oddaemon.core.model import Balance, Control, Include, Office
+from oddaemon.core.packing import FIRST_PACKING, LaneCutError, Packing, plan
+from oddaemon.core.verify import totals_of
+from oddaemon.opendental import sql, wire
+from oddaemon.simulator import answers
+from oddaemon.simulator.practice import Practice
+from tests.simulator.practice_world import TEN_TO_TWO, practice
+
+LONG_AGO = datetime.fromisoformat("2000-01-01")
+NARROW = Packing(lane_span=4, lanes=2)
+STATEMENTS_MAX = 60
+
+PRACTICES: dict[str, dict[str, Any]] = {
+    "dense": {"guarantors": 300},
+    "sparse": {"pat_nums": "sparse", "guarantors": 120},
+    "random": {"pat_nums": "random", "guarantors": 90},
+    "clinics": {"clinics": 4, "guarantors": 150},
+    "three decimals": {"three_decimals": True, "guarantors": 150},
+    "empty": {"guarantors": 0, "settled": 0},
+    "all settled": {"guarantors": 0, "settled": 12},
+}
+
+
+def asked(office: Practice, statement: str) -> list[wire.Row]:
+    """What comes back over the wire, in the documented JSON."""
+    return wire.rows(answers.rows(office.short_query(statement)).body)
+
+
+def truth(office: Practice, wishes: Office) -> list[Balance]:
+    include: Literal["debts", "all"] = "debts" if wishes.include is Include.DEBTS else "all"
+    return [Balance._make(row) for row in office.truth(include, wishes.clinics)]
+
+
+def wished(include: Include = Include.ALL, clinics: tuple[int, ...] = (), page_rows: int = 100) -> Office:
+    return Office("elm", "Elm", include=include, clinics=clinics, page_rows=page_rows)
+
+
+def by_statements(office: Practice, wishes: Office, packing: Packing) -> tuple[list[Balance], list[Control], int]:
+    balances: list[Balance] = []
+    controls: list[Control] = []
+    after = None
+    for _ in range(STATEMENTS_MAX):
+        answer = asked(office, sql.statement(wishes, packing, after))
+        assert len(answer) <= max(1, wishes.page_rows)
+        packed = wire.packed(answer, packing)
+        balances += packed.balances
+        controls.append(packed.control)
+        if packed.last_group is None:
+            break
+        after = (packed.last_group + 1) * packing.group_span - 1
+    return balances, controls, len(controls)
+
+
+def by_pages(office: Practice, wishes: Office) -> list[Balance]:
+    balances: list[Balance] = []
+    while page := wire.page(
+        asked(office, sql.page(wishes, balances[-1].pat_num if balances else None)),
+        balances[-1].pat_num if balances else None,
+        wishes.page_rows,
+    ):
+        balances += page
+    return balances
+
+
+def moved(office: Practice, wishes: Office, since: datetime) -> list[wire.Moved]:
+    found: list[wire.Moved] = []
+    after = None
+    while page := wire.moved(asked(office, sql.moved(wishes, since, after)), after):
+        found += page
+        after = page[-1].pat_num
+    return found
+
+
+every_practice = pytest.mark.parametrize("character", PRACTICES.values(), ids=PRACTICES)
+every_wish = pytest.mark.parametrize(
+    "wishes",
+    [wished(), wished(Include.DEBTS), wished(clinics=(0, 2)), wished(Include.DEBTS, (1,))],
+    ids=["all", "debts", "two clinics", "debts of a clinic"],
+)
+
+
+@every_practice
+@every_wish
+def test_the_control_says_what_the_truth_adds_up_to(character: dict[str, Any], wishes: Office) -> None:
+    office = practice(**character)
+    control = wire.control(asked(office, sql.control(wishes)))
+    assert control.totals == totals_of(truth(office, wishes))
+
+
+@every_practice
+@every_wish
+def test_a_pull_in_pages_is_the_truth(character: dict[str, Any], wishes: Office) -> None:
+    office = practice(**character)
+    assert by_pages(office, wishes) == truth(office, wishes)
+
+
+@pytest.mark.parametrize("character", [kind for name, kind in PRACTICES.items() if name != "random"])
+@every_wish
+def test_packed_statements_are_the_truth_and_carry_its_totals(character: dict[str, Any], wishes: Office) -> None:
+    office = practice(**character)
+    true = truth(office, wishes)
+    balances, controls, _ = by_statements(office, wishes, FIRST_PACKING)
+    assert balances == true
+    assert {control.totals for control in controls} == {totals_of(true)}
+
+
+def test_a_dense_office_is_one_statement() -> None:
+    office = practice(guarantors=900, settled=600)
+    packing = plan(truth(office, wished()))
+    assert packing is not None
+    answer = asked(office, sql.statement(wished(), packing, None))
+    assert wire.packed(answer, packing).balances == truth(office, wished())
+
+
+def test_an_office_of_random_pat_nums_can_be_packed_if_it_must() -> None:
+    wishes = wished()
+    office = practice(pat_nums="random", guarantors=90)
+    balances, _, statements = by_statements(office, wishes, FIRST_PACKING)
+    assert balances == truth(office, wishes)
+    assert statements == 2, "90 rows of one guarantor each, and one that finds nothing more"
+
+
+def test_an_office_too_large_for_one_statement_goes_on_where_the_former_one_ended() -> None:
+    wishes = wished(page_rows=5)
+    office = practice(guarantors=100)
+    balances, _, statements = by_statements(office, wishes, NARROW)
+    assert balances == truth(office, wishes)
+    assert statements > 3
+
+
+def test_the_control_of_a_later_statement_still_speaks_of_the_whole_office() -> None:
+    office = practice()
+    later = wire.packed(asked(office, sql.statement(wished(), NARROW, 100)), NARROW)
+    assert later.control.totals == totals_of(truth(office, wished()))
+    assert later.balances == [balance for balance in truth(office, wished()) if balance.pat_num > 100]
+
+
+def test_a_lane_that_the_server_cuts_is_noticed() -> None:
+    office = practice(group_concat_max_len=80)
+    with pytest.raises(LaneCutError):
+        wire.packed(asked(office, sql.statement(wished(), FIRST_PACKING, None)), FIRST_PACKING)
+
+
+def test_an_office_without_balances_still_tells_its_control() -> None:
+    office = practice(guarantors=0, settled=3)
+    packed = wire.packed(asked(office, sql.statement(wished(), FIRST_PACKING, None)), FIRST_PACKING)
+    assert (packed.balances, packed.groups, packed.last_group) == ([], 0, None)
+    assert packed.control.totals == totals_of([])
+
+
+def test_credits_belong_to_all_and_not_to_debts() -> None:
+    office = practice(guarantors=200)
+    every, debts = by_pages(office, wished()), by_pages(office, wished(Include.DEBTS))
+    credits_only = set(every) - set(debts)
+    assert credits_only
+    assert all(max(balance[2:]) <= 0 for balance in credits_only)
+
+
+def test_moved_since_long_ago_is_every_patient_with_null_for_who_is_not_wanted() -> None:
+    office = practice()
+    found = moved(office, wished(), LONG_AGO)
+    assert [row.balance for row in found if row.balance is not None] == truth(office, wished())
+    patients = {row["PatNum"] for row in office.short_query("SELECT PatNum FROM patient")}
+    assert {row.pat_num for row in found} == patients
+    assert len(found) > len(truth(office, wished()))
+
+
+def test_moved_since_now_is_who_was_posted_to_since() -> None:
+    office = practice()
+    before = {balance.pat_num: balance for balance in truth(office, wished())}
+    now, _ = wire.clocks(asked(office, sql.CLOCK))
+    office.post_activity(8)
+    after = {balance.pat_num: balance for balance in truth(office, wished())}
+    found = {row.pat_num: row.balance for row in moved(office, wished(), now)}
+    changed = {pat_num for pat_num in before.keys() | after.keys() if before.get(pat_num) != after.get(pat_num)}
+    assert changed
+    assert changed <= found.keys()
+    assert all(found[pat_num] == after.get(pat_num) for pat_num in changed)
+
+
+def test_clocks_and_aging_come_as_the_office_has_them() -> None:
+    office = practice(clock_skew_seconds=90.0)
+    office_now, utc_now = wire.clocks(asked(office, sql.CLOCK))
+    expected = TEN_TO_TWO.replace(tzinfo=None) + timedelta(seconds=90)
+    assert abs(utc_now - expected) < timedelta(seconds=2)
+    assert timedelta(hours=-8) == office_now - utc_now
+    control = wire.control(asked(office, sql.control(wished())))
+    assert (control.date_last_aging, control.aging_begin) == ("2026-11-21", "")
+    assert abs(control.office_now - office_now) < timedelta(seconds=2)
+
+
+def test_a_preference_that_the_office_does_not_have_is_empty_in_the_control() -> None:
+    office = practice(last_aging="never")
+    control = wire.control(asked(office, sql.control(wished())))
+    assert control.date_last_aging == ""
+
+
+def every_statement() -> list[str]:
+    return [
+        text
+        for wishes in (wished(), wished(Include.DEBTS, (0, 7)))
+        for after in (None, 77)
+        for text in (
+            sql.CLOCK,
+            sql.control(wishes),
+            sql.statement(wishes, FIRST_PACKING, after),
+            sql.page(wishes, after),
+            sql.moved(wishes, LONG_AGO, after),
+        )
+    ]
+
+
+def outside_of_texts(statement: str) -> str:
+    return re.sub(r"'[^']*'", "''", statement)
+
+
+@pytest.mark.parametrize("statement", every_statement())
+def test_every_statement_passes_the_screening_of_an_office(statement: str) -> None:
+    assert statement.startswith("SELECT ")
+    assert "schema" not in statement.lower()
+    assert not re.search(r"--|#|/\*|\*/|\n", statement)
+    assert ";" not in statement
+    assert not re.search(r"\b(WITH|OVER|JSON\w*|INTO|UNION)\b", outside_of_texts(statement), re.IGNORECASE)
+    assert statement.isascii()
+
+
+def test_statements_stay_far_below_what_the_api_takes() -> None:
+    widest = sql.statement(wished(clinics=tuple(range(1, 60))), Packing(1, 128), 2**63 - 1)
+    assert len(widest) < 20_000
+
+
+MONEY = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
+ROW = (
+    "CONCAT_WS(',',PatNum,ClinicNum,ROUND(EstBalance*100)+0,ROUND(Bal_0_30*100)+0,ROUND(Bal_31_60*100)+0,"
+    "ROUND(Bal_61_90*100)+0,ROUND(BalOver90*100)+0,ROUND(InsEst*100)+0,ROUND(BalTotal*100)+0)"
+)
+DEBTS = (
+    "PatNum=Guarantor AND ClinicNum IN (0,3) AND (EstBalance>0 OR Bal_0_30>0 OR Bal_31_60>0 OR Bal_61_90>0 OR "
+    "BalOver90>0 OR InsEst>0 OR BalTotal>0)"
+)
+CONTROL = (
+    "SELECT COUNT(*) AS Guarantors,"
+    "IFNULL(SUM(ROUND(EstBalance*100)+0),0) AS SumEstBalance,IFNULL(SUM(ROUND(Bal_0_30*100)+0),0) AS SumBal_0_30,"
+    "IFNULL(SUM(ROUND(Bal_31_60*100)+0),0) AS SumBal_31_60,IFNULL(SUM(ROUND(Bal_61_90*100)+0),0) AS SumBal_61_90,"
+    "IFNULL(SUM(ROUND(BalOver90*100)+0),0) AS SumBalOver90,IFNULL(SUM(ROUND(InsEst*100)+0),0) AS SumInsEst,"
+    "IFNULL(SUM(ROUND(BalTotal*100)+0),0) AS SumBalTotal,"
+    f"IFNULL(SUM(CRC32({ROW})+0e0),0) AS Checksum,"
+    "(SELECT MAX(ValueString) FROM preference WHERE PrefName='DateLastAging') AS DateLastAging,"
+    "(SELECT MAX(ValueString) FROM preference WHERE PrefName='AgingBeginDateTime') AS AgingBeginDateTime,"
+    "NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow "
+    f"FROM patient WHERE {DEBTS}"
+)
+DEBTS_OF_TWO_CLINICS = wished(Include.DEBTS, (0, 3))
+
+
+def test_the_text_of_the_control() -> None:
+    assert sql.control(DEBTS_OF_TWO_CLINICS) == CONTROL
+
+
+def test_the_text_of_a_page() -> None:
+    assert sql.page(DEBTS_OF_TWO_CLINICS, 77) == (
+        f"SELECT {ROW} AS Balance FROM patient WHERE {DEBTS} AND PatNum>77 ORDER BY PatNum LIMIT 100"
+    )
+
+
+def test_the_text_of_what_moved() -> None:
+    since = datetime.fromisoformat("2026-03-03 02:00:01")
+    assert sql.moved(DEBTS_OF_TWO_CLINICS, since, 77) == (
+        f"SELECT PatNum,CASE WHEN {DEBTS} THEN {ROW} END AS Balance FROM patient "
+        "WHERE DateTStamp>='2026-03-03 02:00:01' AND PatNum>77 ORDER BY PatNum LIMIT 100"
+    )
+
+
+def test_the_text_of_a_packed_statement() -> None:
+    assert sql.statement(DEBTS_OF_TWO_CLINICS, Packing(lane_span=90, lanes=2), 77) == (
+        f"SELECT c.*,g.* FROM ({CONTROL}) c LEFT JOIN ("
+        "SELECT G,COUNT(*) AS N,"
+        "GROUP_CONCAT(CASE WHEN L=0 THEN R END ORDER BY P SEPARATOR '|') AS L0,"
+        "GROUP_CONCAT(CASE WHEN L=1 THEN R END ORDER BY P SEPARATOR '|') AS L1 FROM ("
+        f"SELECT PatNum AS P,PatNum DIV 180 AS G,PatNum DIV 90 MOD 2 AS L,{ROW} AS R "
+        f"FROM patient WHERE {DEBTS} AND PatNum>77) r GROUP BY G ORDER BY G LIMIT 100) g ON 1=1 ORDER BY g.G"
+    )
+
+
+def test_all_is_asked_with_differs_from_zero() -> None:
+    asked_for = sql.page(wished(), None)
+    assert " OR ".join(f"{column}<>0" for column in MONEY) in asked_for
+    assert ">0" not in asked_for.replace("<>0", "")

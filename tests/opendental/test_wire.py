@@ -1,0 +1,280 @@
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from oddaemon.core.model import Balance
+from oddaemon.core.packing import LaneCutError
+from oddaemon.core.verify import difference, totals_of
+from oddaemon.opendental import wire
+from oddaemon.opendental.wire import MalformedError
+from tests.opendental.bodies import (
+    BALANCES,
+    GOOD,
+    PACKING,
+    PLANTED,
+    READERS,
+    JsonRow,
+    body,
+    clock_rows,
+    control_row,
+    moved_rows,
+    packed_rows,
+    page_rows,
+    preference_rows,
+)
+
+OFFICE_NOW = datetime.fromisoformat("2026-03-03 02:05:00")
+UTC_NOW = datetime.fromisoformat("2026-03-03 10:05:00")
+
+NEVER_ROWS: dict[str, bytes] = {
+    "nothing": b"",
+    "blank": b" \r\n",
+    "null": b"null",
+    "a text": json.dumps(f"Total {PLANTED}").encode(),
+    "a number": PLANTED.encode(),
+    "plain text": f"Total {PLANTED}".encode(),
+    "a page of HTML": f"<html><body>{PLANTED}</body></html>".encode(),
+    "an object": body({"Balance": PLANTED}),
+    "rows in an object": body({"rows": [{"Balance": PLANTED}]}),
+    "numbers": body([int(PLANTED)]),
+    "texts": body([PLANTED]),
+    "rows of cells": body([[PLANTED]]),
+    "a null row": b"[null]",
+    "truncated in a number": f'[{{"Balance":{PLANTED}'.encode(),
+    "truncated in a text": f'[{{"Balance":"{PLANTED},1'.encode(),
+    "truncated after a row": f'[{{"Balance":"{PLANTED}"}},'.encode(),
+    "two values": f'[{{"Balance":"{PLANTED}"}}] [{{}}]'.encode(),
+    "NaN": b'[{"Balance":NaN}]',
+    "Infinity": b'[{"Balance":-Infinity}]',
+    "too large a number": b'[{"Balance":1e400}]',
+    "a number without end": b'[{"Balance":' + b"9" * 10_000 + b"}]",
+    "a leading zero": f'[{{"Balance":0{PLANTED}}}]'.encode(),
+    "true": b'[{"Balance":true}]',
+    "false": b'[{"Balance":false}]',
+    "a list in a cell": body([{"Balance": [PLANTED]}]),
+    "an object in a cell": body([{"Balance": {"cents": PLANTED}}]),
+    "deep lists": b"[" * 200_000,
+    "deep lists that close": b"[" * 20_000 + b"]" * 20_000,
+    "deep objects": b'[{"Balance":' * 50_000,
+    "no UTF-8 in a cell": b'[{"Balance":"' + PLANTED.encode() + b'\xff"}]',
+    "no UTF-8 in a name": b'[{"Bal\xe9":"' + PLANTED.encode() + b'"}]',
+    "UTF-16": f'[{{"Balance":"{PLANTED}"}}]'.encode("utf-16"),
+    "a control character": b'[{"Balance":"\x01"}]',
+    "half a surrogate": rb'[{"Balance":"\ud800"}]',
+    "single quotes": f"[{{'Balance':'{PLANTED}'}}]".encode(),
+    "binary": bytes(range(256)),
+}
+
+
+def said(reader: Callable[[bytes], object], sent: bytes) -> str:
+    with pytest.raises((MalformedError, LaneCutError)) as caught:
+        reader(sent)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("sent", NEVER_ROWS.values(), ids=NEVER_ROWS)
+def test_what_is_not_json_in_rows_is_refused_without_a_value_of_it(reader: str, sent: bytes) -> None:
+    sentence = said(READERS[reader], sent)
+    assert sentence.startswith(("the answer is not JSON in rows: ", "the answer is not UTF-8"))
+    assert PLANTED not in sentence
+
+
+def test_the_sentence_says_what_came_instead_of_rows() -> None:
+    assert said(wire.rows, b'"text"') == "the answer is not JSON in rows: Expected `array`, got `str`"
+
+
+def test_a_good_answer_of_each_kind_is_read() -> None:
+    for kind, rows in GOOD.items():
+        READERS[kind](body(rows()))
+
+
+def missing(name: str) -> Callable[[JsonRow], JsonRow]:
+    return lambda row: {other: value for other, value in row.items() if other != name}
+
+
+def holding(name: str, value: object) -> Callable[[JsonRow], JsonRow]:
+    return lambda row: {**row, name: value}
+
+
+NUMBERS = ("Guarantors", "SumBalTotal", "Checksum")
+CLOCKS = ("OfficeNow", "UtcNow")
+NO_INTEGERS = (None, "", "abc", "1_0", " 1", "1.0", "１", "0x10", 1.5, 1e300, 2**63, -(2**64), "9" * 20, "9" * 6000)  # noqa: RUF001  a digit that is none of ours
+NO_MOMENTS = (
+    *(None, "", "soon", 20260303, 1.5, "2026-13-01T00:00:00", "2026-03-03T25:00:00"),
+    *("0001-01-01T00:00:00", "9999-12-31T23:59:59"),
+)
+
+SPOILT_ROWS: list[tuple[str, Callable[[JsonRow], JsonRow]]] = [
+    *(("control", missing(name)) for name in control_row()),
+    *(("packed", missing(name)) for name in packed_rows()[0]),
+    *(("page", missing(name)) for name in page_rows()[0]),
+    *(("moved", missing(name)) for name in moved_rows()[0] if name != "Balance"),
+    *(("clocks", missing(name)) for name in CLOCKS),
+    *(("preference", missing(name)) for name in ("PrefName", "ValueString")),
+    *((kind, holding(name, value)) for kind in ("control", "packed") for name in NUMBERS for value in NO_INTEGERS),
+    *((kind, holding(name, value)) for kind in ("control", "clocks") for name in CLOCKS for value in NO_MOMENTS),
+    *(("packed", holding(name, value)) for name in ("N",) for value in NO_INTEGERS),
+    *(("packed", holding("G", value)) for value in NO_INTEGERS if value is not None),
+    *(("moved", holding("PatNum", value)) for value in NO_INTEGERS),
+    *(("control", holding(name, -1)) for name in ("Guarantors", "Checksum")),
+    *(("control", holding(name, 15)) for name in ("DateLastAging", "AgingBeginDateTime")),
+    *(("preference", holding("ValueString", value)) for value in (365, 1.5)),
+    *(("preference", holding("PrefName", value)) for value in (None, 15)),
+    ("packed", holding("N", -1)),
+    ("packed", holding("N", 0)),
+    ("packed", holding("N", 4)),
+    ("packed", holding("L0", None)),
+    ("packed", holding("L0", 12)),
+    ("packed", holding("L0", "")),
+    ("packed", holding("L1", f"2,0,0,0,0,0,0,0,{PLANTED};")),
+    ("packed", holding("L1", f"2,0,0,0,0,0,0,{PLANTED}")),
+    ("packed", holding("L1", f"2,0,0,0,0,0,0,0,{PLANTED}x")),
+    ("packed", holding("L1", f"2,0,0,0,0,0,0,0,{PLANTED}.5|4,0,0,0,0,0,0,0,1")),
+    ("packed", holding("L1", f"2,0,0,0,0,0,0,0,{PLANTED}{'9' * 30}|4,0,0,0,0,0,0,0,1")),
+    *(
+        (kind, holding("Balance", text))
+        for kind in ("page", "moved")
+        for text in (
+            *("", PLANTED, f"1,0,0,0,0,0,0,{PLANTED}", f"1,0,0,0,0,0,0,0,0,{PLANTED}", f"1,0,0,0,0,0,0,0,{PLANTED}.5"),
+            *(f"1,0,0,0,0,0,0,0,1e{PLANTED}", f"1,0,0,0,0,0,0,0,{PLANTED}{'9' * 30}", "1,0,0,0,0,0,0,0," + "9" * 6000),
+            "1,0,0,0,0,0,0,0,1|2,0,0,0,0,0,0,0,1",
+            *(int(PLANTED), 1.5),
+        )
+    ),
+    ("page", holding("Balance", None)),
+]
+
+
+@pytest.mark.parametrize(("kind", "spoil"), SPOILT_ROWS)
+def test_a_row_that_lacks_something_or_holds_another_thing_is_refused_without_a_value_of_it(
+    kind: str, spoil: Callable[[JsonRow], JsonRow]
+) -> None:
+    first, *rest = GOOD[kind]()
+    sentence = said(READERS[kind], body([spoil(first), *rest]))
+    assert PLANTED not in sentence
+    assert "999" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "sentence"),
+    [
+        ("control", [], "one row was asked for and 0 came"),
+        ("control", [control_row(), control_row()], "one row was asked for and 2 came"),
+        ("clocks", [], "one row was asked for and 0 came"),
+        ("clocks", clock_rows() * 2, "one row was asked for and 2 came"),
+        ("packed", [], "the answer has no row, not even the control columns"),
+        ("packed", packed_rows()[:1] * 2, "packed rows are repeated or out of order"),
+        ("packed", packed_rows()[::-1], "packed rows are repeated or out of order"),
+        ("packed", [*packed_rows(), packed_rows([])[0]], "a packed row has no group"),
+        ("packed", packed_rows([]) * 2, "a packed row has no group"),
+        ("packed", [control_row([])], "column G is missing"),
+        ("page", page_rows()[:1] * 2, "rows are repeated or out of order"),
+        ("page", page_rows()[::-1], "rows are repeated or out of order"),
+        ("page", page_rows([Balance(0, 0, 1, 0, 0, 0, 0, 0, 1)]), "rows are repeated or out of order"),
+        (
+            "page",
+            page_rows([Balance(pat_num, 0, 1, 0, 0, 0, 0, 0, 1) for pat_num in range(1, 102)]),
+            "a page of at most 100 rows holds 101",
+        ),
+        ("moved", moved_rows()[:1] * 2, "rows are repeated or out of order"),
+        ("moved", moved_rows()[::-1], "rows are repeated or out of order"),
+    ],
+)
+def test_rows_that_are_too_few_too_many_repeated_or_out_of_order_are_refused(
+    kind: str, rows: list[JsonRow], sentence: str
+) -> None:
+    assert said(READERS[kind], body(rows)) == sentence
+
+
+def test_the_message_names_the_column_that_is_wrong() -> None:
+    assert said(READERS["control"], body([missing("Checksum")(control_row())])) == "column Checksum is missing"
+    assert said(READERS["control"], body([{**control_row(), "Guarantors": PLANTED + "x"}])) == (
+        "column Guarantors is not an integer"
+    )
+
+
+def test_a_lane_that_was_cut_is_told_from_other_trouble() -> None:
+    rows = packed_rows()
+    text = rows[0]["L1"]
+    rows[0]["L1"] = text[: text.rindex(",")]
+    with pytest.raises(LaneCutError):
+        READERS["packed"](body(rows))
+
+
+def test_a_number_cut_short_still_reads_as_one_and_the_totals_tell() -> None:
+    rows = packed_rows()
+    rows[0]["L2"] = rows[0]["L2"][:-1]
+    packed = wire.packed(wire.rows(body(rows)), PACKING)
+    assert difference(packed.balances, packed.control) == "the sums of bal_total differ from the office's own"
+
+
+def test_of_a_name_that_comes_twice_the_last_counts_and_the_totals_tell() -> None:
+    sent = body(packed_rows()).replace(b'"Guarantors": 4', b'"Guarantors": 4, "Guarantors": 5', 1)
+    packed = wire.packed(wire.rows(sent), PACKING)
+    assert difference(packed.balances, packed.control) == "4 guarantors were read where the office counts 5"
+
+
+def test_a_good_control_is_read_whether_sums_are_integers_doubles_or_texts() -> None:
+    wanted = totals_of(BALANCES)
+    sent = control_row()
+    for convert in (int, float, str):
+        names = [name for name in sent if name.startswith("Sum") or name in {"Guarantors", "Checksum"}]
+        row = {**sent, **{name: convert(int(sent[name])) for name in names}}
+        assert wire.control(wire.rows(body([row]))) == (wanted, "2026-03-03", "", OFFICE_NOW, UTC_NOW)
+
+
+def test_a_preference_that_is_null_in_the_control_is_empty() -> None:
+    row = {**control_row(), "DateLastAging": None, "AgingBeginDateTime": None}
+    control = wire.control(wire.rows(body([row])))
+    assert (control.date_last_aging, control.aging_begin) == ("", "")
+
+
+def test_a_clock_with_fractions_or_a_zone_is_the_wall_clock() -> None:
+    row = {"OfficeNow": "2026-03-03T02:05:00.1234567-08:00", "UtcNow": "2026-03-03 10:05:00"}
+    office_now, utc_now = wire.clocks([row])
+    assert office_now.replace(microsecond=0) == OFFICE_NOW
+    assert office_now.tzinfo is None
+    assert utc_now == UTC_NOW
+
+
+def test_packed_rows_are_the_balances() -> None:
+    packed = wire.packed(wire.rows(body(packed_rows())), PACKING)
+    assert (packed.balances, packed.groups, packed.last_group) == (BALANCES, 2, 1)
+    assert difference(packed.balances, packed.control) is None
+
+
+def test_a_page_may_be_empty_and_begins_anywhere_without_a_former_one() -> None:
+    assert wire.page([], 5, 100) == []
+    assert wire.page(wire.rows(body(page_rows())), None, 4) == BALANCES
+
+
+def test_a_moved_row_without_a_balance_does_not_belong_any_more() -> None:
+    rows = [{"PatNum": 3, "Balance": None}, {"PatNum": 4.0, "Balance": "4,0,1,0,0,0,0,0,1"}]
+    assert wire.moved(wire.rows(body(rows)), 2) == [(3, None), (4, Balance(4, 0, 1, 0, 0, 0, 0, 0, 1))]
+
+
+OTHERS = [
+    {"PrefNum": 1, "PrefName": "AgingIsEnterprise", "ValueString": "0"},
+    {"PrefNum": 2, "PrefName": "DateLastAgingX", "ValueString": "wrong"},
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "value"),
+    [
+        ([], ""),
+        (preference_rows(), "2026-03-03"),
+        ([*OTHERS, *preference_rows()], "2026-03-03"),
+        (OTHERS, ""),
+        ([{"PrefName": "datelastaging", "ValueString": "2026-03-03"}], "2026-03-03"),
+        ([{"PrefName": "DateLastAging", "ValueString": ""}], ""),
+        ([{"PrefName": "DateLastAging", "ValueString": None}], ""),
+    ],
+    ids=["[]", "asked for", "filter ignored", "not among them", "other case", "empty", "null"],
+)
+def test_a_preference_is_found_by_its_name_and_is_empty_where_there_is_none(rows: Any, value: str) -> None:
+    assert wire.preference(body(rows), "DateLastAging") == value
