@@ -185,7 +185,7 @@ class Worker:
 async def _all_preferences(session: Session, now: Callable[[], datetime]) -> Preferences:
     """The lock before the date: a run that ends between the two is then seen as running, never as broken off."""
     begin = await session.preference("AgingBeginDateTime")
-    return Preferences(
+    found = Preferences(
         date_last_aging=await session.preference("DateLastAging"),
         aging_service_time_due=await session.preference("AgingServiceTimeDue"),
         aging_begin=begin,
@@ -193,3 +193,7 @@ async def _all_preferences(session: Session, now: Callable[[], datetime]) -> Pre
         program_version=await session.preference("ProgramVersion"),
         read_at=now(),
     )
+    # A preference that is not found is not set; an office in which nothing is found is no office.
+    if not (found.program_version or found.date_last_aging or found.aging_service_time_due):
+        raise ApiError(Failure(Kind.NOT_FOUND, "not even the preference ProgramVersion is there"))
+    return found

@@ -1,4 +1,7 @@
-"""Whatever an office's answers are damaged by: never a wrong number, never a lost one, and the trouble has a name."""
+"""Whatever an office's answers are damaged by: never a wrong number, never a lost one, and the trouble has a name.
+
+Only what a whole night makes of it is shown here; each single form is refused in `tests/opendental`.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,11 +18,11 @@ from oddaemon.simulator.spec import PracticeSpec
 from tests.engine.night import after, night, office_settings, planted
 
 SMILE = PracticeSpec("smile", seed=1, guarantors=60, settled=10, pat_nums="sparse")
-PACKED, PAGED = replace(SMILE, office_id="packed"), replace(SMILE, office_id="paged")
+PACKED, PAGED = replace(SMILE, office_id="packed"), replace(SMILE, office_id="paged", guarantors=24)
 """Packed into two rows, and read in three pages."""
 OFFICES = (
     office_settings("packed", reader=Reader.STATEMENT),
-    office_settings("paged", reader=Reader.PAGES, page_rows=25),
+    office_settings("paged", reader=Reader.PAGES, page_rows=10),
 )
 BOTH = frozenset({"packed", "paged"})
 TROUBLED = (Condition.UNREACHABLE, Condition.SUSPECT)
@@ -82,10 +85,7 @@ def _doubled(rows: Rows) -> Rows:
 MORE: dict[str, Alter] = {
     "cancelling_errors": _cancelling,
     "cents_as_decimals": _in_rows(lambda texts: [text + ".0" for text in texts]),
-    "exponents": _in_rows(lambda texts: [text + "e2" for text in texts]),
     "ten_numbers_a_row": _in_rows(lambda texts: [text + ",1" for text in texts]),
-    "eight_numbers_a_row": _in_rows(lambda texts: [text.rpartition(",")[0] for text in texts]),
-    "letters_in_rows": _in_rows(lambda texts: [f"x{text}" for text in texts]),
     "numbers_beyond_64_bits": _in_rows(lambda texts: [f"{text}{'0' * 30}" for text in texts]),
     "numbers_without_end": _in_rows(lambda texts: [f"{text}{'1' * 5000}" for text in texts]),
     "another_guarantor": _in_rows(lambda texts: [f"9{text}" for text in texts]),
@@ -94,27 +94,21 @@ MORE: dict[str, Alter] = {
     "extra_rows": lambda rows: [*rows, *({**row, "Balance": "999999999,0,1,1,1,1,1,1,1"} for row in rows[-1:])] * 2,
     "balances_null": _in_rows(lambda _: None),
     "balances_numbers": _in_rows(lambda _: 5),
-    "balances_lists": _in_rows(lambda texts: [texts]),
     "nested": lambda rows: [{**row, "Guarantors": {"value": 1}} for row in rows],
     "true": lambda rows: [{**row, "Guarantors": True} for row in rows],
     "count_missing": _without("Guarantors"),
-    "count_null": _set("Guarantors", None),
     "count_text": _set("Guarantors", "many"),
     "count_negative": _set("Guarantors", -5),
     "count_fraction": _set("Guarantors", 260.5),
-    "count_infinite": _set("Guarantors", float("inf")),
     "count_one_less": _set("Guarantors", 259),
     "count_zero": _set("Guarantors", 0),
     "count_huge": _set("Guarantors", 10**300),
     "sum_missing": _without("SumBalTotal"),
-    "sum_off": _set("SumBalTotal", 1),
     "checksum_negative": _set("Checksum", -1),
     "checksum_off": _set("Checksum", 12345),
     "date_missing": _without("DateLastAging"),
     "date_number": _set("DateLastAging", 20260303),
     "clock_missing": _without("OfficeNow"),
-    "clock_null": _set("UtcNow", None),
-    "clock_text": _set("OfficeNow", "now"),
     "clock_first_year": _set("OfficeNow", "0001-01-01T00:00:00"),
     "clock_last_year": _set("UtcNow", "9999-12-31T23:59:59"),
 }
@@ -127,7 +121,7 @@ HARMLESS = {("cut_lanes", "packed"), ("cut_lanes", "paged"), ("drop_first_row", 
 async def test_a_damaged_answer_is_named_and_never_published(tmp_path: Path, name: str) -> None:
     """Damaged from before the night's run until a while after it; what was published before stays as it is."""
     damage = planted(Altered(name, EITHER[name]), after(minutes=55), after(minutes=75), office_ids=BOTH)
-    async with night(tmp_path, [PACKED, PAGED], OFFICES, faults=[damage], rows_max={"paged": 25}) as world:
+    async with night(tmp_path, [PACKED, PAGED], OFFICES, faults=[damage], rows_max={"paged": 10}) as world:
         await world.until_time(after(minutes=50))
         former = {office_id: await world.balances(office_id) for office_id in BOTH}
         await world.until_time(after(minutes=74))

@@ -84,3 +84,11 @@ async def test_a_missing_permission_of_an_office_without_a_zone_is_named_too(tmp
     async with night(tmp_path, [SMALL], [office_settings(zone=None)], faults=[planted(PermissionMissing())]) as world:
         await world.until_is(Condition.BLOCKED)
         assert world.explains(Condition.BLOCKED, Owner.US, "Queries permission")
+
+
+async def test_an_address_that_the_api_does_not_know_is_ours_to_correct(tmp_path: Path) -> None:
+    office = replace(office_settings(), base_url="http://127.0.0.1:1/api")
+    async with night(tmp_path, [SMALL], [office]) as world:
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.US, "does not know this address")
+        assert "base_url" in world.standing().advice

@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Condition, Include, Reader
+from oddaemon.simulator.alterations import alteration
+from oddaemon.simulator.api import Kind
 from oddaemon.simulator.spec import PracticeSpec
 from tests.engine.front_desk import charge, owing
-from tests.engine.night import SMILE, night, office_settings
+from tests.engine.night import SMILE, night, office_settings, planted
 
 
 async def test_a_server_that_cuts_lanes_is_sent_narrower_ones_and_that_is_remembered(tmp_path: Path) -> None:
@@ -101,6 +103,17 @@ async def test_what_moves_between_two_statements_is_patched(tmp_path: Path) -> N
         await world.until_published(1)
         assert sum(heard.is_patch for heard in world.statements()) == 1
         assert world.failures() == []
+        assert await world.is_true()
+
+
+async def test_a_later_statement_that_is_cut_is_narrowed_without_reading_the_earlier_again(tmp_path: Path) -> None:
+    spec, office = PracticeSpec("smile", seed=1, guarantors=1200, settled=100), office_settings(page_rows=2)
+    cut = planted(alteration("halve_longest_lane"), kinds=frozenset({Kind.SHORT_QUERY}), skip=1, hits_max=1)
+    async with night(tmp_path, [spec], [office], rows_max={"smile": 2}, faults=[cut]) as world:
+        await world.until_published(1)
+        assert world.failures() == ["lane_cut"]
+        assert world.events("pull_started")[-1]["resumed_rows"] > 0
+        assert ["PatNum>" in heard.sql for heard in world.statements()] == [False, True, True]
         assert await world.is_true()
 
 

@@ -32,7 +32,7 @@ from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.eavesdropper import Eavesdropper, Heard
 
 TWO_DAYS = timedelta(days=2)
-LOOK_AGAIN_SECONDS = 20.0
+LOOK_AGAIN_SECONDS = 600.0
 
 
 @dataclass
