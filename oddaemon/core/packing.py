@@ -107,13 +107,14 @@ def unpack(groups: Iterable[tuple[int, int, Mapping[int, str | None]]], packing:
     """
     texts: list[str] = []
     for group, count, lanes in groups:
-        held = [text for lane in range(packing.lanes) if (text := lanes.get(lane))]
-        found = len(held) + sum(text.count(ROW_SEPARATOR) for text in held)
+        text = ROW_SEPARATOR.join(filter(None, map(lanes.get, range(packing.lanes))))
+        found = text.count(ROW_SEPARATOR) + 1 if text else 0
         if found != count:
             raise LaneCutError(f"group {group} counted {count} guarantors and held {found}")
-        if sum(text.count(",") for text in held) != found * _COMMAS_A_ROW:
+        if text.count(",") != found * _COMMAS_A_ROW:
             raise LaneCutError(f"a lane of group {group} is broken in the middle of a row")
-        texts += held
+        if text:
+            texts.append(text)
     return ROW_SEPARATOR.join(texts)
 
 

@@ -8,6 +8,7 @@ again by their time stamp; what still does not add up is thrown away.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import TypeVar
 
 from oddaemon.core.failure import Failure, Kind
@@ -25,6 +26,7 @@ PATCHES_MAX = 3
 MOVED_PAGES_MAX = 20
 """An office in which more moved meanwhile is better read anew."""
 
+PAT_NUM = attrgetter("pat_num")
 T = TypeVar("T")
 
 
@@ -216,7 +218,7 @@ class _Reading:
 
     def _add(self, balances: Sequence[Balance]) -> None:
         self._parts += 1
-        self._balances.update((balance.pat_num, balance) for balance in balances)
+        self._balances.update(zip(map(PAT_NUM, balances), balances, strict=True))
 
     async def _store(self, balances: Sequence[Balance]) -> None:
         checkpoint = Checkpoint(

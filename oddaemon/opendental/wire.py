@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from oddaemon.core.model import Balance, Control, ControlTotals
-from oddaemon.core.packing import ROW_SEPARATOR, LaneCutError, Packing, unpack
+from oddaemon.core.packing import LANES_MAX, ROW_SEPARATOR, LaneCutError, Packing, unpack
 from oddaemon.core.verify import checksum_of_text
 
 Cell = str | int | float | None
@@ -32,6 +32,7 @@ _TOTALS = (
     "SumBalTotal",
     "Checksum",
 )
+_LANE_NAMES = tuple(f"L{lane}" for lane in range(LANES_MAX))
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 _INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**63 - 1
 _CLOCK_YEARS = range(1969, 3002)
@@ -179,10 +180,10 @@ def _group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | Non
     if count < 0:
         raise MalformedError("a group's count is below zero")
     lanes: dict[int, str | None] = {}
-    for lane in range(packing.lanes):
-        text = _cell(row, f"L{lane}")
+    for lane, name in enumerate(_LANE_NAMES[: packing.lanes]):
+        text = row.get(name, 0)
         if text is not None and not isinstance(text, str):
-            raise MalformedError(f"column L{lane} is not a text")
+            raise MalformedError(f"column {name} is {'not a text' if name in row else 'missing'}")
         lanes[lane] = text
     return _integer(row, "G"), count, lanes
 

@@ -28,15 +28,18 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(list[Balance])
 
 _COLUMNS = ", ".join(Balance._fields)
-_ROWS_A_STATEMENT = (1024, 128, 16, 2, 1)
-"""Few sizes, so that the driver's cache holds every statement; 1,024 rows stay below SQLite's 32,766 parameters."""
+_ROWS_A_STATEMENT = (512, 32, 1)
+"""Few sizes, so that each is prepared once and takes one call of the thread for all its statements."""
 
-_OFFICE_KEY = "SELECT office.key FROM office WHERE office.id = ?"
 _BALANCES = (
     f"SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM balance"  # noqa: S608 - our own column names
     " WHERE office = (SELECT office.key FROM office WHERE office.id = ?) AND {} ORDER BY pat_num)"
 )
 _CURRENT_BALANCES = _BALANCES.format("valid_to IS NULL")
+_OFFICE = (
+    "SELECT office.key, EXISTS (SELECT 1 FROM pull_page WHERE pull_page.office = office.key), "  # noqa: S608 - our own column names
+    f"({_CURRENT_BALANCES}) FROM office WHERE office.id = ?"
+)
 _BALANCES_AS_OF = _BALANCES.format("valid_from <= ? AND (valid_to IS NULL OR valid_to > ?)")
 _END = (
     "UPDATE balance SET valid_to = ? WHERE office = ? AND valid_to IS NULL "
@@ -79,14 +82,15 @@ async def publish(
     if not len(after) == len(snapshot.balances) == snapshot.totals.guarantors:
         raise ValueError("A snapshot is published only when its guarantors are as many as its control totals say.")
     async with db.transaction() as connection:
-        office_key = (await connection.exec_driver_sql(_OFFICE_KEY, (office_id,))).scalar_one_or_none()
-        if office_key is None:
+        found = (await connection.exec_driver_sql(_OFFICE, (office_id, office_id))).one_or_none()
+        if found is None:
             raise OfficeNotEnrolled(office_id)
-        current = await _load(connection, _CURRENT_BALANCES, (office_id,))
-        changes = diff({balance.pat_num: balance for balance in current}, after)
+        office_key, is_staged, current = tuple(found)
+        changes = diff({balance.pat_num: balance for balance in _decoder.decode(current)}, after)
         snapshot_id = await _insert_snapshot(connection, office_key, snapshot, changes, published_at)
         await _write_versions(connection, office_key, snapshot_id, changes)
-        await pulls.drop(connection, office_id)
+        if is_staged:
+            await pulls.drop(connection, office_id)
         await write_state(connection, office_id, state)
     return PublishedSnapshot(snapshot_id, len(changes.new), len(changes.changed), len(changes.cleared))
 
@@ -155,10 +159,14 @@ async def _write_versions(connection: AsyncConnection, office_key: int, snapshot
         await connection.exec_driver_sql(_END, (snapshot_id, office_key, _encode(ended).decode()))
     written = 0
     for rows in _ROWS_A_STATEMENT:
-        while len(started) - written >= rows:
-            values = chain.from_iterable(started[written : written + rows])
-            await connection.exec_driver_sql(_START[rows], (office_key, snapshot_id, *values))
-            written += rows
+        whole = written + (len(started) - written) // rows * rows
+        statements = [
+            (office_key, snapshot_id, *chain.from_iterable(started[first : first + rows]))
+            for first in range(written, whole, rows)
+        ]
+        if statements:
+            await connection.exec_driver_sql(_START[rows], statements)
+        written = whole
 
 
 def _ended(changes: Changes) -> Iterable[Balance]:
