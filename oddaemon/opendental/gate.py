@@ -48,8 +48,11 @@ class Gate:
         Raises:
             GateClosedError: It closed.
         """
-        with self._waiting():
-            await anyio.sleep_until(deadline)
+        if self.closed:
+            raise GateClosedError
+        if anyio.current_time() < deadline:
+            with self._waiting():
+                await anyio.sleep_until(deadline)
 
     @asynccontextmanager
     async def holding(self, scarce: anyio.Lock | anyio.CapacityLimiter) -> AsyncIterator[None]:
@@ -58,8 +61,13 @@ class Gate:
         Raises:
             GateClosedError: The gate closed before it was had.
         """
-        with self._waiting():
-            await scarce.acquire()
+        if self.closed:
+            raise GateClosedError
+        try:
+            scarce.acquire_nowait()
+        except anyio.WouldBlock:
+            with self._waiting():
+                await scarce.acquire()
         try:
             yield
         finally:
@@ -76,8 +84,6 @@ class Gate:
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        if self.closed:
-            raise GateClosedError
         with anyio.CancelScope() as scope:
             self._waits.add(scope)
             try:

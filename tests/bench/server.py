@@ -60,7 +60,7 @@ async def main(offices: int, guarantors: int, base_seconds: float) -> None:
     ]  # fmt: skip
     practices = [Practice(spec, clock) for spec in specs]
     keys = [ApiKey(customer_key(spec.office_id), spec.office_id, spacing_override_seconds=0.0) for spec in specs]
-    options = Options(developer_key=DEVELOPER_KEY, base_seconds=base_seconds, query_seconds=0.0)
+    options = Options(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
     site = FromMemory(Headquarters(clock, practices, keys, options))
     if base_seconds:
         site = Slow(site, base_seconds)
