@@ -113,9 +113,8 @@ def unpack(groups: Iterable[tuple[int, int, Mapping[int, str | None]]], packing:
             raise LaneCutError(f"group {group} counted {count} guarantors and held {found}")
         if text.count(",") != found * _COMMAS_A_ROW:
             raise LaneCutError(f"a lane of group {group} is broken in the middle of a row")
-        if text:
-            texts.append(text)
-    return ROW_SEPARATOR.join(texts)
+        texts.append(text)
+    return ROW_SEPARATOR.join(filter(None, texts))
 
 
 class LaneCutError(ValueError):

@@ -146,6 +146,11 @@ def test_rows_that_lack_a_number_do_not_borrow_it_from_others() -> None:
         parse_rows(unpack([(0, 2, {0: uneven})], Packing(4, 1)))
 
 
+def test_a_group_that_counted_nobody_adds_nothing() -> None:
+    row = "1,0,1,1,1,1,1,1,1"
+    assert unpack([(0, 0, {0: None}), (1, 1, {0: row}), (2, 0, {})], Packing(2, 2)) == row
+
+
 def test_more_guarantors_than_counted_are_not_taken() -> None:
     with pytest.raises(LaneCutError, match="counted 0"):
         parse_rows(unpack([(0, 0, {0: "1,0,1,1,1,1,1,1,1"})], Packing(2, 2)))
