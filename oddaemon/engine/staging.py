@@ -36,11 +36,10 @@ class Staging:
             checkpoint: How far that reaches.
             rows: How many guarantors there are so far.
         """
-        if not self._open:
-            # There may be pages of a version whose checkpoint cannot be read.
-            await pulls.discard(self._database, self._office_id)
-            self._open = True
-        await pulls.add_page(self._database, self._office_id, page, checkpoint)
+        # A new pull drops what was there: pages of a version whose checkpoint could not be read.
+        store = pulls.add_page if self._open else pulls.begin
+        await store(self._database, self._office_id, page, checkpoint)
+        self._open = True
         self._emit(PageStored(self._office_id, rows, checkpoint.first.totals.guarantors))
 
     async def discard(self) -> None:

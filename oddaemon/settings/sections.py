@@ -42,6 +42,7 @@ class State(Table):
     database: str = "oddaemon.db"
     """Always `sqlite+aiosqlite:///` and an absolute path, however it was written."""
     retain_days: int = Field(400, ge=1, le=36_500)
+    """Checked, but not acted upon yet: history is kept whole."""
 
     @field_validator("database")
     @classmethod
@@ -75,6 +76,7 @@ class Http(Table):
 
     listen: str = "127.0.0.1:9464"
     control_socket: Annotated[Path, BeforeValidator(absolute)] | None = None
+    """Checked, but not opened yet."""
 
     @property
     def host(self) -> str:

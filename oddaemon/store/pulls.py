@@ -56,15 +56,15 @@ async def load(db: Database, office_id: str) -> OpenPull | None:
     return OpenPull(checkpoint, tuple(staged[pat_num] for pat_num in sorted(staged)))
 
 
-async def begin(db: Database, office_id: str, checkpoint: Checkpoint) -> None:
-    """Open a new pull; whatever was staged before is dropped.
+async def begin(db: Database, office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> None:
+    """Open a new pull with its first page; whatever was staged before is dropped.
 
     Raises:
         OfficeNotEnrolled: no such office.
     """
     async with db.transaction() as connection:
         await drop(connection, office_id)
-        added = await connection.exec_driver_sql(_ADD, _row(office_id, (), checkpoint))
+        added = await connection.exec_driver_sql(_ADD, _row(office_id, page, checkpoint))
         if not added.fetchall():
             raise OfficeNotEnrolled(office_id)
 

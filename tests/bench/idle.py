@@ -26,7 +26,7 @@ def measure() -> list[tuple[str, str, str]]:
             try:
                 assert daemon.stdout.readline() == "idle\n"
                 before = _cpu_seconds(daemon.pid)
-                time.sleep(WATCHED_SECONDS)
+                time.sleep(WATCHED_SECONDS)  # the daemon under measure is another process
                 share = (_cpu_seconds(daemon.pid) - before) / WATCHED_SECONDS
                 megabytes = _resident_bytes(daemon.pid) / 1e6
             finally:

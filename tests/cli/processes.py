@@ -42,5 +42,5 @@ def wait_for(text: str, output: Path, process: subprocess.Popen[bytes]) -> str:
     while text not in (said := output.read_text()):
         assert process.poll() is None, said
         assert time.monotonic() < deadline, said
-        time.sleep(0.01)
+        time.sleep(0.01)  # another process writes this file: there is nothing to wait on
     return said

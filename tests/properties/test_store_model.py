@@ -92,7 +92,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
 
     @rule(office=OFFICE)
     def begin_pull(self, office: str) -> None:
-        self._call(pulls.begin, office, Checkpoint(NOW, CONTROL, 0, 1))
+        self._call(pulls.begin, office, (), Checkpoint(NOW, CONTROL, 0, 1))
         self.staged[office] = (Checkpoint(NOW, CONTROL, 0, 1), {})
 
     @rule(office=OFFICE, page=ROWS)

@@ -67,7 +67,7 @@ class CountedConnection(aiosqlite.Connection):
 
 
 def slowly() -> int:
-    time.sleep(0.02)
+    time.sleep(0.02)  # a thread that really takes its time is what is tested
     return 1
 
 

@@ -39,7 +39,7 @@ async def test_random_cancellations_leave_nothing_half_written_and_nobody_locked
 
 async def _stage_and_publish(database: Database, number: int) -> None:
     rows = generation(number)
-    await pulls.begin(database, ELM, checkpoint(0, number))
+    await pulls.begin(database, ELM, (), checkpoint(0, number))
     await pulls.add_page(database, ELM, rows[:10], checkpoint(10, number))
     await pulls.add_page(database, ELM, rows[10:], checkpoint(20, number))
     await snapshots.publish(database, ELM, snapshot(rows), state(attempts=number), NOW)
