@@ -1,9 +1,9 @@
 """Tells what happens to one office: each turn of its state becomes the events that it means."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from oddaemon.core.aging import evaluate
+from oddaemon.core.aging import AgingStatus, evaluate
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Condition, Reader, Snapshot
 from oddaemon.core.office import clock_of
@@ -36,6 +36,7 @@ class Reporter:
         self._wish = wish
         self._emit = emit
         self._told: Condition | None = None
+        self._told_aging: tuple[AgingStatus, date | None] | None = None
 
     @property
     def _id(self) -> str:
@@ -46,10 +47,7 @@ class Reporter:
         self.view.state = after
         if isinstance(observation, Failed):
             self.failed(observation.failure, max(after.attempts, after.rereads, 1), after.not_before)
-        known, seen = before.preferences, after.preferences
-        if seen is not None and (known is None or known.date_last_aging != seen.date_last_aging):
-            aging = evaluate(seen, clock_of(after, self._wish.office), now, self._wish.cadence)
-            self._emit(AgingObserved(self._id, aging.status, aging.aging_date))
+        self._aging(after, now)
         if before.reader is not after.reader:
             self._emit(ReaderChanged(self._id, before.reader, after.reader, after.standing.reason))
         self._clock(before, after, now)
@@ -98,6 +96,15 @@ class Reporter:
                 late_by_seconds=late_by.total_seconds() if late_by is not None else None,
             )
         )
+
+    def _aging(self, after: OfficeState, now: datetime) -> None:
+        """By what it means, not by the preferences: a date that moves while the lock stands is no completed run."""
+        if after.preferences is None:
+            return
+        aging = evaluate(after.preferences, clock_of(after, self._wish.office), now, self._wish.cadence)
+        if (aging.status, aging.aging_date) != self._told_aging:
+            self._told_aging = (aging.status, aging.aging_date)
+            self._emit(AgingObserved(self._id, aging.status, aging.aging_date))
 
     def _clock(self, before: OfficeState, after: OfficeState, now: datetime) -> None:
         skew, zone = after.skew_seconds, self._wish.office.zone
