@@ -42,6 +42,9 @@ class Kind(StrEnum):
     TOO_SPARSE = "too_sparse"
     INCOMPLETE = "incomplete"
     AGING_MOVED = "aging_moved"
+    OTHER_DATABASE = "other_database"
+    IMPLAUSIBLE = "implausible"
+    HEADQUARTERS_DOWN = "headquarters_down"
     STORE = "store"
 
 
@@ -64,6 +67,10 @@ class Policy(StrEnum):
     """Throw away what was read and read again, a bounded number of times."""
     WATCH = "watch"
     """Aging is at work: go back to watching it."""
+    HOLD = "hold"
+    """Believe it only if a second reading says the same, or a human does."""
+    STAND_BY = "stand_by"
+    """Others find out when it is over: look again at the office's own turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +235,25 @@ RULES: Mapping[Kind, Rule] = {
         Policy.WATCH,
         "aging ran while the balances were read",
         "Nothing to do; the balances are read again once that run is over.",
+    ),
+    Kind.OTHER_DATABASE: Rule(
+        _OFFICE,
+        Policy.BLOCK,
+        "the key answers for another office's database",
+        "Ask the office and the developer portal where the customer key was moved to. If this is the same practice with"
+        " a new name or address: `oddaemon office accept`.",
+    ),
+    Kind.IMPLAUSIBLE: Rule(
+        _US,
+        Policy.HOLD,
+        "the balances are hard to believe",
+        "Nothing to do: they are read again and published if they stay so. `oddaemon office accept` says so now.",
+    ),
+    Kind.HEADQUARTERS_DOWN: Rule(
+        _VENDOR,
+        Policy.STAND_BY,
+        "Open Dental's API answers nobody",
+        "Nothing to do: one office after another tries, and all go on when it answers. See Open Dental's status page.",
     ),
     Kind.STORE: Rule(
         _US,

@@ -93,6 +93,14 @@ class AgingMark(NamedTuple):
     aging_begin: str
 
 
+class Identity(NamedTuple):
+    """Which database answered: the CRC-32 of each of a few preferences that say whose practice it is; 0: not set."""
+
+    title: int
+    phone: int
+    address: int
+
+
 class Control(NamedTuple):
     """One answer of the office about itself: totals, aging and clocks, all of the same instant."""
 
@@ -103,6 +111,9 @@ class Control(NamedTuple):
     """Naive, in the office server's zone."""
     utc_now: datetime
     """Naive, the office server's idea of UTC."""
+    identity: Identity = Identity(0, 0, 0)
+    touched: int = 0
+    """Guarantors whose row was written since the last published snapshot, whatever changed in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,32 @@ class Cadence:
     backoff_max_seconds: float = 900.0
     retry_after_max_seconds: float = 21_600.0
     """A server asking for more is asked again after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plausibility:
+    """What is believed without a second look."""
+
+    max_change: float = 0.5
+    """By which share of the last snapshot's totals the next one's may differ, for each day between the two."""
+    guarantors_min: int = 20
+    """Smaller offices rightly change more than that; of them only sudden emptiness is doubted."""
+    hold_seconds: float = 1800.0
+    """How long a doubted snapshot is held before the office is read a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is remembered of a snapshot to judge the next one by; cents."""
+
+    aging_date: date
+    office_now: datetime
+    """Naive, the office's clock: when it was true."""
+    guarantors: int
+    aged: int
+    """Sum of the four buckets."""
+    bal_total: int
+    checksum: int
 
 
 @dataclass(frozen=True, slots=True)
