@@ -15,7 +15,17 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from oddaemon.core.failure import Failure, Kind
-from oddaemon.core.model import Cadence, ControlTotals, Office, Preferences, Reader, Snapshot
+from oddaemon.core.model import (
+    Cadence,
+    Control,
+    ControlTotals,
+    Identity,
+    Office,
+    Outline,
+    Preferences,
+    Reader,
+    Snapshot,
+)
 from oddaemon.core.office import new_state, next_action
 from oddaemon.core.state import (
     Action,
@@ -26,6 +36,7 @@ from oddaemon.core.state import (
     OfficeState,
     Probed,
     Publish,
+    Published,
     PublishedNow,
     Pulled,
     Surveyed,
@@ -38,7 +49,11 @@ NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 DATES = ("", "2026-03-02", "2026-03-03")
 BEGINS = ("", "2026-03-03 11:58:00", "2026-03-01 02:00:00")
 WISHES = tuple(Wish(Office("smile", "Smile", zone=zone), Cadence()) for zone in (UTC, None))
-TOTALS = ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
+TOTALS = ControlTotals(50, 0, 90_000, 0, 0, 0, 0, 90_000, 1)
+NOTHING = ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
+HERE, ELSEWHERE = Identity(1, 2, 3), Identity(4, 5, 6)
+FORMER = Outline(date(2026, 3, 1), datetime(2026, 3, 1), 50, 90_000, 90_000, 1)  # noqa: DTZ001  the office's own clock
+PUBLISHED = Published(date(2026, 3, 1), NOW, 50, 1, "all:", FORMER)
 
 Edge = tuple[str, str]
 
@@ -91,6 +106,9 @@ def _states() -> Iterator[OfficeState]:
                 yield replace(state, confirming=Failure(Kind.UNKNOWN_401))
             if intent is Intent.PULL:
                 yield replace(state, rereads=99)
+                yield replace(state, published=PUBLISHED, identity=HERE)
+            if intent is not Intent.PULL:
+                yield replace(state, unidentified=True, identity=HERE)
 
 
 def _observations(state: OfficeState) -> Iterator[Observation]:
@@ -100,14 +118,18 @@ def _observations(state: OfficeState) -> Iterator[Observation]:
         case Intent.PROBE:
             yield from itertools.starmap(Probed, itertools.product(DATES, BEGINS))
         case Intent.MEASURE_CLOCK:
-            yield ClockMeasured(0.0)
+            yield from (ClockMeasured(0.0, identity) for identity in (HERE, ELSEWHERE))
         case Intent.PULL if state.preferences is not None:
             asked = date.fromisoformat(state.preferences.date_last_aging)
-            yield Pulled(Snapshot(asked, NOW, state.reader, 1, TOTALS, ()), state.packing, 0.0)
+            for totals in (TOTALS, NOTHING):
+                control = Control(
+                    totals, asked.isoformat(), "", NOW.replace(tzinfo=None), NOW.replace(tzinfo=None), HERE
+                )
+                yield Pulled(Snapshot(asked, NOW, state.reader, 1, totals, ()), control, state.packing, 0.0)
     pulling = state.intent is Intent.PULL
     for kind in Kind:
         failure = Failure(kind)
-        if pulling or failure.rule.policy.value in {"retry", "wait", "block"}:
+        if pulling or failure.rule.policy.value in {"retry", "wait", "block", "stand_by"}:
             yield Failed(failure)
 
 
@@ -120,7 +142,7 @@ def _label(observation: Observation, action: Action) -> str:
         case ClockMeasured():
             return "measured"
         case _:
-            return "proved"
+            return "proved" if isinstance(action, Publish) else "hold"
 
 
 if __name__ == "__main__":

@@ -194,6 +194,7 @@ class Preferences:
     monthly: str
     program_version: str
     read_at: datetime
+    practice_title: str = ""
 
 
 class Change(StrEnum):
@@ -229,6 +230,8 @@ class Checkpoint:
     requests: int
     scope: str = ""
     """Which guarantors were wanted; pages read under another wish are of no use."""
+    packings: tuple[tuple[int, int], tuple[int, int]] | None = None
+    """Lane span and lanes: as the pull was asked to pack, and as its next statement is to be packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,8 @@ class Standing:
     next_action_at: datetime | None = None
     late_at: datetime | None = None
     """From here on, waiting for aging is called late."""
+    letter: str = ""
+    """What can be sent to the owner as it stands; empty where the owner is us."""
 
     def at(self, now: datetime) -> "Standing":
         """The standing as of `now`: waiting becomes `late` by the clock alone."""

@@ -3,7 +3,7 @@
 An office has an *intent* (what it does next) and an instant before which it does not (`not_before`). Each turn takes
 one observation (what the last action brought) and gives the new state and the next action:
 
-    survey -> [measure_clock] -> probe, again and again -> pull -> publish -> probe, again and again
+    survey -> [measure_clock] -> probe, again and again -> pull -> [pull] -> publish -> probe, again and again
 
 All waiting is `not_before` in the state, so a restart does not forget a back-off. Everything here is a function of its
 arguments: an instant is passed, not a clock; jitter is passed, not drawn. An observation that answers another intent
@@ -18,10 +18,12 @@ from oddaemon.core.backoff import delay_seconds, retry_after_seconds
 from oddaemon.core.cadence import deadline, next_probe, next_slot
 from oddaemon.core.clock import OfficeClock
 from oddaemon.core.failure import Failure, Kind, Policy
-from oddaemon.core.model import AgingMark, Condition, Office, Owner, Preferences, Reader, Standing
+from oddaemon.core.model import AgingMark, Condition, Office, Outline, Owner, Preferences, Reader, Standing
 from oddaemon.core.packing import FIRST_PACKING
+from oddaemon.core.plausibility import doubt, is_other, outline_of, repeats, updated
 from oddaemon.core.standing import capital, paused, stand, troubled
 from oddaemon.core.state import (
+    Accepted,
     Action,
     ClockMeasured,
     Failed,
@@ -59,15 +61,19 @@ _BROKEN_OFF = frozenset(
         Kind.MALFORMED,
         Kind.CONNECTION_LOST,
         Kind.UNKNOWN_400,
+        Kind.GATEWAY_REFUSED,
+        Kind.OFFICE_DATABASE,
         Kind.UNEXPECTED_STATUS,
     }
 )
 """What may come of a statement that is too much for the office, and as well of an office in trouble."""
+_NAMES_THE_KEY = frozenset({Kind.KEY_UNASSIGNED, Kind.KEY_REJECTED, Kind.OTHER_DATABASE})
+"""After these a key may open another office's database."""
 _HANGS_ON_CLOCK = frozenset({AgingStatus.STUCK, AgingStatus.FUTURE})
 """What a wrongly configured zone looks like: nobody is blamed for it before the office's clock was measured."""
 _NEXT = {
     Intent.SURVEY: "reads the office's preferences",
-    Intent.MEASURE_CLOCK: "asks the office's server for its time",
+    Intent.MEASURE_CLOCK: "asks the office's server for its time and its identity",
     Intent.PROBE: "asks whether aging has completed",
     Intent.PULL: "reads the balances",
 }
@@ -110,15 +116,26 @@ def next_action(
             state = _surveyed(state, preferences, now, wish)
         case Probed() as seen, Intent.PROBE:
             state = _probed(state, seen, now, wish)
-        case ClockMeasured(skew), Intent.MEASURE_CLOCK:
-            state = _informed(_measured(state, skew, wish), now, wish)
+        case ClockMeasured() as measured, Intent.MEASURE_CLOCK:
+            state = _identified(state, measured, now, wish)
         case Pulled() as pulled, Intent.PULL:
-            return _pulled(state, pulled, now, wish), Publish(pulled.snapshot)
+            outline = outline_of(pulled.snapshot, pulled.control)
+            why = _doubt(state, outline, pulled, wish)
+            if why is None:
+                return _pulled(state, pulled, now, wish), Publish(pulled.snapshot)
+            state = _held(replace(state, held=outline), Failure(Kind.IMPLAUSIBLE, why), now, wish)
+        case Accepted(), _:
+            state = _accepted(state, now)
         case Failed(failure), _:
             state = _failed(state, failure, now, wish, jitter)
         case _:
             raise IllegalObservationError(f"{type(observation).__name__} does not answer {state.intent}")
     return state, _action(state, now)
+
+
+def can_accept(state: OfficeState) -> bool:
+    """Whether anything is held back that a human could accept."""
+    return state.held is not None or state.stranger is not None
 
 
 def clock_of(state: OfficeState, office: Office) -> OfficeClock:
@@ -138,7 +155,9 @@ def _action(state: OfficeState, now: datetime) -> Action:
     if state.intent is Intent.PROBE:
         return Probe()
     mark = AgingMark(known.date_last_aging, known.aging_begin)
-    return Pull(state.reader, state.packing, _asked_date(state), mark)
+    outline = state.published.outline if state.published else None
+    since = outline.office_now if outline else None
+    return Pull(state.reader, state.packing, _asked_date(state), mark, state.identity, since)
 
 
 def _known(state: OfficeState) -> Preferences:
@@ -189,6 +208,7 @@ def _bounded(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
         cadence.blocked_probe_seconds,
         cadence.backoff_max_seconds,
         cadence.retry_after_max_seconds,
+        wish.plausibility.hold_seconds,
     )
     latest = now + timedelta(seconds=longest_seconds)
     if state.standing.condition is Condition.PAUSED or state.not_before <= latest:
@@ -200,6 +220,8 @@ def _surveyed(state: OfficeState, preferences: Preferences, now: datetime, wish:
     known = state.preferences
     if known is not None and known.program_version != preferences.program_version and wish.office.reader is Reader.AUTO:
         state = replace(state, reader=Reader.STATEMENT, packing=FIRST_PACKING)
+    if known is not None and known.practice_title not in ("", preferences.practice_title):
+        state = replace(state, unidentified=True)
     return _informed(_learned(state, preferences, now, wish), now, wish)
 
 
@@ -213,6 +235,26 @@ def _probed(state: OfficeState, seen: Probed, now: datetime, wish: Wish) -> Offi
     if doubted.rule.policy is Policy.CONFIRM or state.statement_failures >= STATEMENT_FAILURES_MAX:
         return _other_reader(state, doubted, now, wish)
     return _informed(state, now, wish)
+
+
+def _identified(state: OfficeState, measured: ClockMeasured, now: datetime, wish: Wish) -> OfficeState:
+    if state.identity is not None and is_other(state.identity, measured.identity):
+        # What was read of that database's preferences says nothing about this office.
+        state = replace(state, stranger=measured.identity, preferences=None)
+        return _blocked(state, Failure(Kind.OTHER_DATABASE), now, wish)
+    state = replace(_measured(state, measured.skew_seconds, wish), unidentified=False, stranger=None)
+    return _informed(state, now, wish)
+
+
+def _accepted(state: OfficeState, now: datetime) -> OfficeState:
+    """Do at once what was waiting for a human."""
+    if state.stranger is not None:
+        state = replace(state, identity=state.stranger, stranger=None, published=None, held=None)
+        return _go(state, Intent.SURVEY, now, state.standing)
+    if state.held is not None:
+        not_before = now if state.intent is Intent.PULL and not state.attempts else state.not_before
+        return _go(replace(state, accepted=True), state.intent, not_before, state.standing)
+    return state
 
 
 def _measured(state: OfficeState, skew_seconds: float, wish: Wish) -> OfficeState:
@@ -237,7 +279,7 @@ def _informed(state: OfficeState, now: datetime, wish: Wish, manner: str = "") -
     """Preferences and clock are as known as they get: pull, or watch on."""
     preferences = _known(state)
     state = replace(state, attempts=0)
-    if not _has_clock(state, wish.office):
+    if not _has_clock(state, wish.office) or (state.unidentified and state.identity is not None):
         return _go(state, Intent.MEASURE_CLOCK, now, state.standing)
     aging = evaluate(preferences, clock_of(state, wish.office), now, wish.cadence)
     if aging.status in _HANGS_ON_CLOCK and state.skew_zone != str(wish.office.zone):
@@ -260,10 +302,18 @@ def _has_clock(state: OfficeState, office: Office) -> bool:
     return office.zone is not None or (state.skew_seconds is not None and state.skew_zone == str(office.zone))
 
 
+def _doubt(state: OfficeState, outline: Outline, pulled: Pulled, wish: Wish) -> str | None:
+    """Why a snapshot is not published yet; None: it is."""
+    if outline.aging_date != _asked_date(state):
+        raise IllegalObservationError(f"a snapshot of {outline.aging_date} where {_asked_date(state)} was asked for")
+    last = state.published.outline if state.published else None
+    if state.accepted or last is None or (state.held is not None and repeats(state.held, outline, wish.plausibility)):
+        return None
+    return doubt(last, outline, pulled.control.touched, wish.plausibility)
+
+
 def _pulled(state: OfficeState, pulled: Pulled, now: datetime, wish: Wish) -> OfficeState:
-    snapshot = pulled.snapshot
-    if snapshot.aging_date != _asked_date(state):
-        raise IllegalObservationError(f"a snapshot of {snapshot.aging_date} where {_asked_date(state)} was asked for")
+    snapshot, outline = pulled.snapshot, outline_of(pulled.snapshot, pulled.control)
     reader, packing = state.reader, state.packing
     if reader is Reader.STATEMENT and pulled.packing is not None:
         packing = pulled.packing
@@ -277,7 +327,13 @@ def _pulled(state: OfficeState, pulled: Pulled, now: datetime, wish: Wish) -> Of
         moves=0,
         statement_failures=0,
         run_seen=None,
-        published=Published(snapshot.aging_date, now, snapshot.totals.guarantors, snapshot.requests, wish.scope),
+        identity=updated(state.identity, pulled.control.identity),
+        unidentified=False,
+        held=None,
+        accepted=False,
+        published=Published(
+            snapshot.aging_date, now, snapshot.totals.guarantors, snapshot.requests, wish.scope, outline
+        ),
     )
     return _informed(state, now, wish)
 
@@ -287,19 +343,19 @@ def _pulled(state: OfficeState, pulled: Pulled, now: datetime, wish: Wish) -> Of
 
 def _failed(state: OfficeState, failure: Failure, now: datetime, wish: Wish, jitter: float) -> OfficeState:
     """What holds for any action; what a pull alone can meet is in `_pull_failed`."""
-    doubted = state.confirming is not None
-    state = replace(state, attempts=state.attempts + 1, confirming=None)
     unreachable = troubled(state.standing, now, Condition.UNREACHABLE, failure)
+    doubted = state.confirming is not None
+    if failure.rule.policy is not Policy.STAND_BY:
+        state = replace(state, attempts=state.attempts + 1, confirming=None)
     match failure.rule.policy:
+        case Policy.RETRY if not doubted and _may_be_the_statement(state, failure, wish):
+            state = replace(state, statement_failures=state.statement_failures + 1, confirming=failure)
+            return _go(state, Intent.PROBE, _later(state.attempts, now, wish, jitter), unreachable)
         case Policy.RETRY:
             later = _later(state.attempts, now, wish, jitter)
-            if not doubted and _may_be_the_statement(state, failure, wish):
-                state = replace(state, statement_failures=state.statement_failures + 1, confirming=failure)
-                return _go(state, Intent.PROBE, later, unreachable)
             return _go(replace(state, statement_failures=0), state.intent, later, unreachable)
-        case Policy.WAIT:
-            seconds = retry_after_seconds(failure.retry_after_seconds, state.attempts, jitter, wish.cadence)
-            return _go(state, state.intent, now + timedelta(seconds=seconds), unreachable)
+        case Policy.WAIT | Policy.STAND_BY:
+            return _go(state, state.intent, _told(state, failure, now, wish, jitter), unreachable)
         case Policy.CONFIRM if state.intent in (Intent.PULL, Intent.MEASURE_CLOCK):
             return _go(replace(state, confirming=failure), Intent.PROBE, now, state.standing)
         case policy if policy is not Policy.BLOCK and state.intent is Intent.PULL:
@@ -315,6 +371,10 @@ def _pull_failed(state: OfficeState, failure: Failure, now: datetime, wish: Wish
             return _pulling(replace(state, packing=narrower), now, later, failure.sentence)
         case Policy.REREAD:
             return _reread(state, failure, now, wish, jitter)
+        case Policy.HOLD:
+            return _held(state, failure, now, wish)
+        case Policy.IDENTIFY:
+            return _go(replace(state, unidentified=True), Intent.MEASURE_CLOCK, now, state.standing)
         case Policy.WATCH:
             state = replace(state, moves=state.moves + 1)
             late_at = state.standing.late_at
@@ -341,10 +401,14 @@ def _other_reader(state: OfficeState, failure: Failure, now: datetime, wish: Wis
 
 def _blocked(state: OfficeState, failure: Failure, now: datetime, wish: Wish) -> OfficeState:
     standing = troubled(state.standing, now, Condition.BLOCKED, failure)
-    if wish.office.reader is Reader.STATEMENT and failure.rule.policy in (Policy.OTHER_READER, Policy.NARROWER):
-        standing = replace(standing, owner=Owner.US, advice='Set `reader = "auto"`: this office may be read in pages.')
+    only_the_statement = failure.rule.policy in (Policy.OTHER_READER, Policy.NARROWER)
+    if wish.office.reader is Reader.STATEMENT and (only_the_statement or failure.kind is Kind.QUERY_REFUSED):
+        standing = replace(
+            standing, owner=Owner.US, advice='Set `reader = "auto"`: this office may be read in pages.', letter=""
+        )
     if wish.office.reader is Reader.AUTO:
         state = replace(state, reader=Reader.STATEMENT)
+    state = replace(state, unidentified=state.unidentified or failure.kind in _NAMES_THE_KEY)
     return _go(state, Intent.SURVEY, next_slot(wish.office.id, wish.cadence.blocked_probe_seconds, now), standing)
 
 
@@ -356,6 +420,22 @@ def _reread(state: OfficeState, failure: Failure, now: datetime, wish: Wish, jit
     reason = f"{capital(failure.sentence)} It was read {state.rereads} times in a row; nothing was published."
     standing = troubled(state.standing, now, Condition.SUSPECT, failure, reason)
     return _go(state, Intent.PULL, now + timedelta(seconds=wish.cadence.backoff_max_seconds), standing)
+
+
+def _held(state: OfficeState, failure: Failure, now: datetime, wish: Wish) -> OfficeState:
+    """It adds up and is hard to believe: nobody sees it until a second reading says the same."""
+    state = replace(state, attempts=0, rereads=0)
+    standing = troubled(state.standing, now, Condition.SUSPECT, failure)
+    return _go(state, Intent.PULL, now + timedelta(seconds=wish.plausibility.hold_seconds), standing)
+
+
+def _told(state: OfficeState, failure: Failure, now: datetime, wish: Wish, jitter: float) -> datetime:
+    """When to ask again: as the server said, or, where nothing has left this machine, at the office's own turn."""
+    if failure.rule.policy is Policy.STAND_BY:
+        return next_slot(wish.office.id, wish.cadence.late_probe_seconds, now)
+    return now + timedelta(
+        seconds=retry_after_seconds(failure.retry_after_seconds, state.attempts, jitter, wish.cadence)
+    )
 
 
 def _later(attempts: int, now: datetime, wish: Wish, jitter: float) -> datetime:
@@ -387,7 +467,14 @@ def _watch(state: OfficeState, aging: Aging, now: datetime, wish: Wish) -> Offic
     elif aging.status in (AgingStatus.WAITING, AgingStatus.MISSED):
         condition = Condition.WAITING
     standing = stand(
-        state.standing, now, condition, aging.reason, owner=aging.owner, advice=aging.advice, late_at=late_at
+        state.standing,
+        now,
+        condition,
+        aging.reason,
+        owner=aging.owner,
+        advice=aging.advice,
+        letter=aging.letter,
+        late_at=late_at,
     )
     not_before = next_probe(wish.office.id, aging, wish.cadence, state.run_seconds, now)
     old = condition is Condition.BLOCKED or abs(not_before - _known(state).read_at) >= SURVEY_AGAIN_AFTER

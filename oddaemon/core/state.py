@@ -8,8 +8,22 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from oddaemon.core.failure import Failure
-from oddaemon.core.model import AgingMark, Cadence, Office, Preferences, Reader, Snapshot, Standing
+from oddaemon.core.model import (
+    AgingMark,
+    Cadence,
+    Control,
+    Identity,
+    Office,
+    Outline,
+    Plausibility,
+    Preferences,
+    Reader,
+    Snapshot,
+    Standing,
+)
 from oddaemon.core.packing import FIRST_PACKING, Packing
+
+BELIEVED_BY_DEFAULT = Plausibility()
 
 
 class Intent(StrEnum):
@@ -31,6 +45,8 @@ class Published:
     requests: int
     scope: str
     """What was wanted of the office then; another wish asks for another snapshot."""
+    outline: Outline | None = None
+    """What the next one is judged by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,16 @@ class OfficeState:
     under the same date, and those of no run at all if it was broken off."""
     confirming: Failure | None = None
     """What a statement met, while a GET finds out whether the office or only the statement is in trouble."""
+    identity: Identity | None = None
+    """The database of the published snapshots; None: none was published."""
+    unidentified: bool = False
+    """The key was in trouble, or the practice has another name: it must show which database it opens."""
+    stranger: Identity | None = None
+    """The other database that answered, while the office is blocked for it."""
+    held: Outline | None = None
+    """A snapshot that was not believed, until it is read again."""
+    accepted: bool = False
+    """A human believes what is read next, whatever it is."""
 
 
 # --- observations: what an action brought -----------------------------------------------------------------------------
@@ -98,6 +124,7 @@ class ClockMeasured:
     """The office's server told its time."""
 
     skew_seconds: float
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +132,8 @@ class Pulled:
     """A whole office was read and proved."""
 
     snapshot: Snapshot
+    control: Control
+    """What proved it."""
     packing: Packing | None
     """What would have packed it best; None: read pages from now on."""
     skew_seconds: float
@@ -122,7 +151,12 @@ class Failed:
     failure: Failure
 
 
-Observation = Started | Woke | Surveyed | Probed | ClockMeasured | Pulled | PublishedNow | Failed
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A human says that what is held back is right, instead of the end of a wait."""
+
+
+Observation = Started | Woke | Surveyed | Probed | ClockMeasured | Pulled | PublishedNow | Failed | Accepted
 
 
 # --- actions: what to do next -----------------------------------------------------------------------------------------
@@ -150,7 +184,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class MeasureClock:
-    """Ask the office's server for its time."""
+    """Ask the office's server for its time and its identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +195,10 @@ class Pull:
     packing: Packing
     aging_date: date
     expected: AgingMark
+    identity: Identity | None = None
+    """Of the database that must answer; None: whichever does."""
+    since: datetime | None = None
+    """The office's time of the last published snapshot: rows written later count as touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +217,7 @@ class Wish:
 
     office: Office
     cadence: Cadence
+    plausibility: Plausibility = BELIEVED_BY_DEFAULT
 
     @property
     def scope(self) -> str:

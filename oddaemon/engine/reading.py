@@ -14,6 +14,7 @@ from typing import TypeVar
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Balance, Checkpoint, Control, Office, Reader
 from oddaemon.core.packing import GUARANTORS_A_GROUP_MIN, LaneCutError, Packing, plan
+from oddaemon.core.plausibility import is_other
 from oddaemon.core.state import Pull
 from oddaemon.core.verify import aging_moved, difference
 from oddaemon.engine.staging import Staging
@@ -38,7 +39,7 @@ class Proved:
     control: Control
     observed_at: datetime
     parts: int
-    """Statements or pages that it took this time."""
+    """Statements or pages that it took; what a former attempt left counts as one."""
 
 
 async def read_office(
@@ -98,6 +99,7 @@ class _Reading:
         self._last: Control | None = None
         self._observed_at = self._started_at
         self._parts = 0
+        self._packing = action.packing
         self._checksum: int | None = None
 
     async def resume(self, found: OpenPull) -> None:
@@ -110,13 +112,19 @@ class _Reading:
         self._started_at = found.checkpoint.started_at
         self._session.requests += found.checkpoint.requests
         self._balances = {balance.pat_num: balance for balance in found.balances}
+        self._parts = 1
+        if found.checkpoint.packings is not None:
+            asked, following = (Packing(*spans) for spans in found.checkpoint.packings)
+            # After a lane was cut another packing is asked for: then that one.
+            self._packing = following if asked == self._action.packing else self._action.packing
 
     async def statements(self) -> None:
         """Packed statements until nothing is left: one, for all but the largest offices."""
-        packing = self._action.packing
         while True:
-            answer = await self._session.query(sql.statement(self._office, packing, self._after))
-            packed = wire.packed(answer, packing)
+            answer = await self._session.query(
+                sql.statement(self._office, self._packing, self._after, self._action.since)
+            )
+            packed = wire.packed(answer, self._packing)
             await self._take(packed.control)
             if self._after is not None:
                 _all_after(packed.balances, self._after)
@@ -124,9 +132,9 @@ class _Reading:
             self._checksum = packed.checksum if self._parts == 1 and self._first is self._last else None
             if packed.last_group is None or len(self._balances) >= packed.control.totals.guarantors:
                 return
-            self._after = (packed.last_group + 1) * packing.group_span - 1
+            self._after = (packed.last_group + 1) * self._packing.group_span - 1
             if len(packed.balances) < GUARANTORS_A_GROUP_MIN * packed.groups:
-                packing = await self._wider(packing, packed)
+                self._packing = await self._wider(self._packing, packed)
             await self._store(packed.balances)
 
     async def _wider(self, packing: Packing, packed: wire.Packed) -> Packing:
@@ -204,10 +212,14 @@ class _Reading:
             await self._store(page)
 
     async def _control(self) -> None:
-        await self._take(wire.control(await self._session.query(sql.control(self._office))))
+        await self._take(wire.control(await self._session.query(sql.control(self._office, self._action.since))))
 
     async def _take(self, control: Control) -> None:
         """A control is worth something only while aging stands still."""
+        known = self._action.identity or (self._first or control).identity
+        if is_other(known, control.identity):
+            await self._staging.discard()
+            raise ApiError(Failure(Kind.OTHER_DATABASE))
         moved = aging_moved(self._action.expected, control)
         if moved is not None:
             await self._staging.discard()
@@ -222,7 +234,12 @@ class _Reading:
 
     async def _store(self, balances: Sequence[Balance]) -> None:
         checkpoint = Checkpoint(
-            self._started_at, self._known(self._first), self._after or 0, self._session.requests, self._staging.scope
+            self._started_at,
+            self._known(self._first),
+            self._after or 0,
+            self._session.requests,
+            self._staging.scope,
+            (_spans(self._action.packing), _spans(self._packing)),
         )
         await self._staging.add(balances, checkpoint, rows=len(self._balances))
 
@@ -230,6 +247,10 @@ class _Reading:
     def _known(value: T | None) -> T:
         assert value is not None, "a reading is judged only after its first control"
         return value
+
+
+def _spans(packing: Packing) -> tuple[int, int]:
+    return packing.lane_span, packing.lanes
 
 
 def _all_after(balances: Sequence[Balance], after_pat_num: int) -> None:

@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from oddaemon.core.model import Cadence, Condition, Owner
-from oddaemon.core.office import new_state
+from oddaemon.core.model import Cadence, Condition, Owner, Plausibility
+from oddaemon.core.office import can_accept, new_state
 from oddaemon.core.standing import stand
-from oddaemon.core.state import Wish
+from oddaemon.core.state import Accepted, Wish
 from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
 from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.worker import Surroundings, Worker
@@ -19,19 +19,35 @@ from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.event import Event
 
 
+class OrderRefusedError(Exception):
+    """An order that cannot be obeyed, with the reason as a sentence.
+
+    Attributes:
+        unknown: whether it is about an office that nobody knows.
+    """
+
+    def __init__(self, reason: str, *, unknown: bool) -> None:
+        super().__init__(reason)
+        self.unknown = unknown
+
+
 @dataclass(frozen=True, slots=True)
 class Employment:
     """Everything a worker's behaviour hangs on: while it stays equal, a reload leaves the worker alone."""
 
     office: OfficeSettings
     cadence: Cadence
+    plausibility: Plausibility
     developer_key: Secret
 
 
 def employments(settings: Settings) -> dict[str, Employment]:
     """The wanted offices by id, disabled ones included: they are shown as paused."""
     key = settings.api.developer_key
-    return {office.office.id: Employment(office, settings.cadence, key) for office in settings.offices}
+    return {
+        office.office.id: Employment(office, settings.cadence, settings.plausibility, key)
+        for office in settings.offices
+    }
 
 
 class Registry:
@@ -45,6 +61,7 @@ class Registry:
         self._fleet = fleet
         self._emit = emit
         self._around = Surroundings(database, api.gate, fleet.now, dice)
+        self._workers: dict[str, Worker] = {}
 
     async def enroll(self, wanted: dict[str, Employment]) -> None:
         """Make the wanted offices known to the database and to the fleet; forget the others' views."""
@@ -65,7 +82,7 @@ class Registry:
     async def work(self, office_id: str, employment: Employment) -> None:
         """Watch one office until cancelled or the gate closes."""
         settings = employment.office
-        wish = Wish(settings.office, employment.cadence)
+        wish = Wish(settings.office, employment.cadence, employment.plausibility)
         access = Access(
             office_id=office_id,
             base_url=settings.base_url,
@@ -75,7 +92,33 @@ class Registry:
             remote=settings.remote,
         )
         reporter = Reporter(wish, self._fleet.views[office_id], self._emit)
-        await Worker(wish, self._api.office(access), reporter, self._around).run()
+        self._workers[office_id] = worker = Worker(wish, self._api.office(access), reporter, self._around)
+        try:
+            await worker.run()
+        finally:
+            if self._workers.get(office_id) is worker:
+                del self._workers[office_id]
+
+    def accept(self, office_id: str) -> str:
+        """Have a human's word that what is held back of an office is right.
+
+        Returns:
+            What happens now, as a sentence.
+
+        Raises:
+            OrderRefusedError: There is no such office at work, or nothing of it is held back.
+        """
+        worker, view = self._workers.get(office_id), self._fleet.views.get(office_id)
+        if worker is None or view is None:
+            raise OrderRefusedError("No such office is at work.", unknown=True)
+        if not can_accept(view.state):
+            raise OrderRefusedError("Nothing of this office is held back.", unknown=False)
+        worker.tell(Accepted())
+        if view.state.stranger is not None:
+            return (
+                "The database that answers now is taken for this office's own; it is read as soon as its aging allows."
+            )
+        return "The next reading is published as it is."
 
     async def quarantine(self, office_id: str) -> None:
         """Show an office whose worker crashed too often as blocked, and by whom."""

@@ -21,6 +21,7 @@ from oddaemon.telemetry.events import (
     PullRejected,
     PullStarted,
     ReaderChanged,
+    SnapshotHeld,
     SnapshotPublished,
 )
 
@@ -47,6 +48,8 @@ class Reporter:
         self.view.state = after
         if isinstance(observation, Failed):
             self.failed(observation.failure, max(after.attempts, after.rereads, 1), after.not_before)
+        if after.held is not None and after.held is not before.held:
+            self._emit(SnapshotHeld(self._id, after.held.aging_date, after.standing.reason, after.not_before))
         self._aging(after, now)
         if before.reader is not after.reader:
             self._emit(ReaderChanged(self._id, before.reader, after.reader, after.standing.reason))

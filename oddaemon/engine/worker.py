@@ -18,6 +18,7 @@ from oddaemon.core.model import Preferences, Snapshot
 from oddaemon.core.office import new_state, next_action
 from oddaemon.core.packing import FIRST_PACKING, Packing, plan
 from oddaemon.core.state import (
+    Accepted,
     Action,
     ClockMeasured,
     Failed,
@@ -42,7 +43,7 @@ from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.staging import Staging
 from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.gate import Gate
-from oddaemon.store import offices, snapshots
+from oddaemon.store import offices, pulls, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 
@@ -69,11 +70,18 @@ class Worker:
         self._reporter = reporter
         self._around = surroundings
         self._saved: OfficeState | None = None
+        self._order: Accepted | None = None
+        self._nap = anyio.CancelScope()
         self._pull_started = surroundings.now()
 
     @property
     def _id(self) -> str:
         return self._wish.office.id
+
+    def tell(self, order: Accepted) -> None:
+        """Have the office obey when it waits next, which is at once if it does so now."""
+        self._order = order
+        self._nap.cancel()
 
     async def run(self) -> None:
         """Watch the office until cancelled.
@@ -94,6 +102,8 @@ class Worker:
             else:
                 self._reporter.turned(before, state, observation, now)
                 await self._remember(state)
+                if isinstance(observation, Pulled):
+                    await self._forget_pull()
                 observation = await self._perform(action)
 
     async def _perform(self, action: Action) -> Observation:
@@ -115,21 +125,25 @@ class Worker:
                 begin = await session.preference("AgingBeginDateTime")
                 return Probed(await session.preference("DateLastAging"), begin)
             case MeasureClock():
-                return ClockMeasured(self._skew_seconds(*await session.clocks()))
+                clocks = await session.clocks()
+                return ClockMeasured(self._skew_seconds(clocks.office_now, clocks.utc_now), clocks.identity)
             case Pull():
                 return await self._pull(session, action)
             case Wait() | Publish():
                 raise AssertionError("not a question to the office")
 
-    async def _wait(self, until: datetime) -> Woke:
-        """Sleep until then, or until something is to be told: a deadline that passes."""
+    async def _wait(self, until: datetime) -> Woke | Accepted:
+        """Sleep until then, or until something is to be told: a deadline that passes, or an order."""
         now = self._around.now()
         late_at = self._reporter.view.state.standing.late_at
         if late_at is not None and now < late_at < until:
             until = late_at
         seconds = min(max(0.0, (until - now) / timedelta(seconds=1)), SLEEP_SECONDS_MAX)
-        await self._around.gate.sleep_until(anyio.current_time() + seconds)
-        return Woke()
+        with anyio.CancelScope() as self._nap:
+            if self._order is None:
+                await self._around.gate.sleep_until(anyio.current_time() + seconds)
+        order, self._order = self._order, None
+        return order or Woke()
 
     async def _pull(self, session: Session, action: Pull) -> Pulled:
         around = self._around
@@ -149,7 +163,8 @@ class Worker:
         packing: Packing | None = action.packing
         if action.packing == FIRST_PACKING or proved.parts > 1:
             packing = plan(proved.balances)
-        return Pulled(snapshot, packing, self._skew_seconds(proved.control.office_now, proved.control.utc_now))
+        skew_seconds = self._skew_seconds(proved.control.office_now, proved.control.utc_now)
+        return Pulled(snapshot, proved.control, packing, skew_seconds)
 
     async def _publish(
         self, before: OfficeState, after: OfficeState, action: Publish
@@ -165,6 +180,13 @@ class Worker:
         late_by = now - late_at if late_at is not None and now > late_at else None
         self._reporter.published(action.snapshot, published, took=now - self._pull_started, late_by=late_by, now=now)
         return after, PublishedNow()
+
+    async def _forget_pull(self) -> None:
+        """A second reading must not lean on the first."""
+        try:
+            await pulls.discard(self._around.database, self._id)
+        except StoreError as error:
+            self._reporter.failed(Failure(Kind.STORE, error.what), 1, None)
 
     async def _remember(self, state: OfficeState) -> None:
         """Store the state. An office whose state cannot be stored is watched on all the same."""
@@ -191,6 +213,7 @@ async def _all_preferences(session: Session, now: Callable[[], datetime]) -> Pre
         aging_begin=begin,
         monthly=await session.preference("AgingCalculatedMonthlyInsteadOfDaily"),
         program_version=await session.preference("ProgramVersion"),
+        practice_title=await session.preference("PracticeTitle"),
         read_at=now(),
     )
     # A preference that is not found is not set; an office in which nothing is found is no office.

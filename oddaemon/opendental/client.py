@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 import httpx
@@ -22,11 +22,12 @@ from oddaemon.core.failure import Failure, Kind
 from oddaemon.opendental import sql, wire
 from oddaemon.opendental.answer import Answer, ApiError, broken, receive, refused
 from oddaemon.opendental.gate import Gate, Lane
-from oddaemon.telemetry.events import RequestFinished, RequestStarted
+from oddaemon.opendental.outage import SILENT, Outage
+from oddaemon.telemetry.events import HeadquartersBack, HeadquartersDown, RequestFinished, RequestStarted
 
 __all__ = ["Access", "Api", "ApiError", "Limits", "Observer", "OfficeApi", "Session", "TransportFactory"]
 
-Observer = Callable[[RequestStarted | RequestFinished], None]
+Observer = Callable[[RequestStarted | RequestFinished | HeadquartersDown | HeadquartersBack], None]
 S = TypeVar("S")
 T = TypeVar("T")
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
@@ -72,7 +73,7 @@ class Api:
         Args:
             gate: Every request passes it.
             limits: For each answer.
-            observe: Told of each request as it starts and ends.
+            observe: Told of each request as it starts and ends, and when headquarters falls silent and answers again.
             now: The wall clock, for a Retry-After that is a date.
             transport: What carries requests; None: the network.
         """
@@ -80,6 +81,7 @@ class Api:
         self.now = now
         self.limits = limits
         self.observe = observe
+        self._outages: dict[str, Outage] = {}
         # To load the CA certificates takes as long as a hundred requests; without them a context accepts nobody.
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if transport else ssl.create_default_context()
         self._transport = transport
@@ -87,6 +89,10 @@ class Api:
     def office(self, access: Access) -> "OfficeApi":
         """One office's API, with its lane through the gate."""
         return OfficeApi(self, access, self.gate.lane(access.min_interval_seconds, capped=access.remote))
+
+    def outage(self, base_url: str) -> Outage:
+        """What is known of the headquarters at this address, by all of its offices together."""
+        return self._outages.setdefault(base_url, Outage())
 
     def client(self, base_url: str) -> httpx.AsyncClient:
         """A fresh client of one connection, free of proxies and credentials of the environment."""
@@ -122,6 +128,16 @@ class OfficeApi:
             yield Session(self._api, self._access, self._lane, client)
 
 
+class _Question(NamedTuple):
+    """One request, before it is anybody's."""
+
+    kind: str
+    method: str
+    path: str
+    params: dict[str, str] | None = None
+    content: bytes | None = None
+
+
 class Session:
     """Requests of one action of one office, one after another."""
 
@@ -130,6 +146,8 @@ class Session:
         self._access = access
         self._lane = lane
         self._client = client
+        # An office on its own network has no headquarters: what it shows concerns nobody else.
+        self._outage = api.outage(access.base_url) if access.remote else Outage()
         self.requests = 0
 
     async def preference(self, name: str) -> str:
@@ -140,13 +158,8 @@ class Session:
             GateClosedError: The daemon is stopping.
         """
         try:
-            return await self._ask(
-                "preferences",
-                "GET",
-                "/preferences",
-                lambda body: wire.preference(body, name),
-                params={"PrefName": name},
-            )
+            question = _Question("preferences", "GET", "/preferences", params={"PrefName": name})
+            return await self._ask(question, lambda body: wire.preference(body, name))
         except ApiError as error:
             if error.failure.kind is Kind.NOT_FOUND and error.failure.status == httpx.codes.NOT_FOUND:
                 return ""
@@ -160,50 +173,71 @@ class Session:
             GateClosedError: The daemon is stopping.
         """
         content = msgspec.json.encode({"SqlCommand": sql})
-        return await self._ask("short_query", "PUT", "/queries/ShortQuery", wire.rows, content=content)
+        return await self._ask(_Question("short_query", "PUT", "/queries/ShortQuery", content=content), wire.rows)
 
-    async def clocks(self) -> tuple[datetime, datetime]:
-        """The office server's NOW() and UTC_TIMESTAMP(), both naive. Raises as `query` does."""
-        answer = await self.query(sql.CLOCK)
+    async def clocks(self) -> wire.Clocks:
+        """The office server's NOW() and UTC_TIMESTAMP(), and its identity. Raises as `query` does."""
+        answer = await self.query(sql.clock())
         return _read(wire.clocks, answer)
 
-    async def _ask(
-        self,
-        kind: str,
-        method: str,
-        path: str,
-        parse: Callable[[bytes], T],
-        *,
-        params: dict[str, str] | None = None,
-        content: bytes | None = None,
-    ) -> T:
+    async def _ask(self, question: _Question, parse: Callable[[bytes], T]) -> T:
         """One request through the gate; what `parse` makes of the body of its successful answer."""
-        office = self._access.office_id
+        self._require_headquarters()
         async with self._lane.passing() as waited:
+            self._require_headquarters()
+            self._outage.enter(self._access.office_id)
             self.requests += 1
-            self._api.observe(RequestStarted(office, kind))
-            started = anyio.current_time()
-            outcome, status, size = "cancelled", None, 0
             try:
-                answer = await self._answer(method, path, params, content)
-                status, size = answer.status, len(answer.body)
-                self._check(answer, query=kind == "short_query")
-                found = _read(parse, answer.body)
-                outcome = "ok"
+                return await self._observed(question, parse, waited)
             except ApiError as error:
-                outcome, status = error.failure.kind.value, error.failure.status or status
+                if error.failure.kind in SILENT and self._outage.since is not None:
+                    # Not this office's trouble: it says so, and does not back off by itself.
+                    raise ApiError(Failure(Kind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
                 raise
-            finally:
-                seconds = anyio.current_time() - started
-                self._api.observe(RequestFinished(office, kind, outcome, status, seconds, waited, size))
+
+    async def _observed(self, question: _Question, parse: Callable[[bytes], T], waited: float) -> T:
+        """Send and read, with everybody told how it began and ended."""
+        office, kind = self._access.office_id, question.kind
+        self._api.observe(RequestStarted(office, kind))
+        started = anyio.current_time()
+        outcome, status, size = "cancelled", None, 0
+        try:
+            answer = await self._answer(question)
+            status, size = answer.status, len(answer.body)
+            self._check(answer, query=kind == "short_query")
+            found = _read(parse, answer.body)
+            outcome = "ok"
+        except ApiError as error:
+            outcome, status = error.failure.kind.value, error.failure.status or status
+            raise
+        finally:
+            seconds = anyio.current_time() - started
+            self._api.observe(RequestFinished(office, kind, outcome, status, seconds, waited, size))
+            self._learn(outcome)
         return found
 
-    async def _answer(self, method: str, path: str, params: dict[str, str] | None, content: bytes | None) -> Answer:
+    def _require_headquarters(self) -> None:
+        if self._outage.is_closed(anyio.current_time()):
+            raise ApiError(Failure(Kind.HEADQUARTERS_DOWN))
+
+    def _learn(self, outcome: str) -> None:
+        """What this request showed of headquarters is known to all offices."""
+        office, now, host = self._access.office_id, anyio.current_time(), httpx.URL(self._access.base_url).host
+        if outcome == "cancelled":
+            self._outage.abandoned(office)
+        elif outcome in SILENT:
+            if self._outage.silent(office, now):
+                self._api.observe(HeadquartersDown(host))
+        elif (since := self._outage.answered()) is not None:
+            self._api.observe(HeadquartersBack(host, now - since))
+
+    async def _answer(self, question: _Question) -> Answer:
         """Send and read, within all limits; every way in which no whole answer comes is named.
 
         httpx limits each read of a body, not the body: an answer that drips is cut here. That spoils the client's
         connection, so the session is of no use afterwards; an action ends with its first failure anyway.
         """
+        _, method, path, params, content = question
         request = self._client.build_request(method, path, params=params, content=content)
         request.headers["Authorization"] = f"ODFHIR {self._access.developer_key}/{self._access.customer_key}"
         limits = self._api.limits

@@ -15,21 +15,37 @@ _CENTS = tuple(f"ROUND({column}*100)+0" for column in _MONEY)  # +0: MySQL knows
 _ROW = f"CONCAT_WS(',',PatNum,ClinicNum,{','.join(_CENTS)})"
 _COMPARISON = {Include.ALL: "<>", Include.DEBTS: ">"}
 
-CLOCK = "SELECT NOW() AS OfficeNow, UTC_TIMESTAMP() AS UtcNow"
+_IDENTITY = {
+    "Title": ("PracticeTitle",),
+    "Phone": ("PracticePhone",),
+    "Address": ("PracticeAddress", "PracticeZip"),
+}
+"""What says whose practice a database is, and is nobody's secret."""
 
 
-def control(office: Office) -> str:
-    """The office's own totals, aging and clocks: one row."""
-    return f"SELECT {_control_columns()} FROM patient WHERE {_wanted(office)}"  # noqa: S608  only integers and constants
+def clock() -> str:
+    """The office server's time, and which database answers: one row."""
+    return f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_identity_columns()}"
 
 
-def statement(office: Office, packing: Packing, after_pat_num: int | None) -> str:
+def control(office: Office, since: datetime | None = None) -> str:
+    """The office's own totals, aging, clocks and identity: one row.
+
+    Args:
+        office: Whose guarantors, and which of them.
+        since: Rows written after this (the office's clock) count as touched; None: that is of no interest.
+    """
+    return f"SELECT {_control_columns(since)} FROM patient WHERE {_wanted(office)}"  # noqa: S608  no text of others
+
+
+def statement(office: Office, packing: Packing, after_pat_num: int | None, since: datetime | None = None) -> str:
     """The office packed into at most `page_rows` rows, each with the control columns of the same instant.
 
     Args:
         office: Whose guarantors, and which of them.
         packing: The spans of a lane and of a group.
         after_pat_num: Where the former statement ended, for an office too large for one.
+        since: As in `control`.
     """
     lanes = ",".join(
         f"GROUP_CONCAT(CASE WHEN L={lane} THEN R END ORDER BY P SEPARATOR '{ROW_SEPARATOR}') AS L{lane}"
@@ -41,7 +57,7 @@ def statement(office: Office, packing: Packing, after_pat_num: int | None) -> st
         f"FROM patient WHERE {_wanted(office)}{_after(after_pat_num)}"
     )
     groups = f"SELECT G,COUNT(*) AS N,{lanes} FROM ({rows}) r GROUP BY G ORDER BY G LIMIT {office.page_rows}"  # noqa: S608
-    return f"SELECT c.*,g.* FROM ({control(office)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608
+    return f"SELECT c.*,g.* FROM ({control(office, since)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608
 
 
 def page(office: Office, after_pat_num: int | None) -> str:
@@ -59,17 +75,36 @@ def moved(office: Office, since: datetime, after_pat_num: int | None) -> str:
     """
     return (
         f"SELECT PatNum,CASE WHEN {_wanted(office)} THEN {_ROW} END AS Balance FROM patient "  # noqa: S608  as above
-        f"WHERE DateTStamp>='{since:%Y-%m-%d %H:%M:%S}'{_after(after_pat_num)} ORDER BY PatNum LIMIT {office.page_rows}"
+        f"WHERE DateTStamp>={_literal(since)}{_after(after_pat_num)} ORDER BY PatNum LIMIT {office.page_rows}"
     )
 
 
-def _control_columns() -> str:
+def _control_columns(since: datetime | None) -> str:
     sums = ",".join(f"IFNULL(SUM({cents}),0) AS Sum{name}" for cents, name in zip(_CENTS, _MONEY, strict=True))
     return (
         f"COUNT(*) AS Guarantors,{sums},IFNULL(SUM(CRC32({_ROW})+0e0),0) AS Checksum,"
+        f"{_touched(since)} AS Touched,"
         f"{_preference('DateLastAging')},{_preference('AgingBeginDateTime')},"
-        "NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow"
+        f"NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_identity_columns()}"
     )
+
+
+def _touched(since: datetime | None) -> str:
+    return "0" if since is None else f"IFNULL(SUM(CASE WHEN DateTStamp>{_literal(since)} THEN 1 ELSE 0 END),0)"
+
+
+def _identity_columns() -> str:
+    return ",".join(f"{_digest(names)} AS {column}" for column, names in _IDENTITY.items())
+
+
+def _digest(names: tuple[str, ...]) -> str:
+    """Only a checksum leaves the office; 0 where nothing is set."""
+    values = ",".join(f"(SELECT MAX(ValueString) FROM preference WHERE PrefName='{name}')" for name in names)  # noqa: S608  constants
+    return f"CRC32(CONCAT_WS('',{values}))"
+
+
+def _literal(moment: datetime) -> str:
+    return f"'{moment:%Y-%m-%d %H:%M:%S}'"
 
 
 def _preference(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from oddaemon.core.model import Balance, Control, ControlTotals
+from oddaemon.core.model import Balance, Control, ControlTotals, Identity
 from oddaemon.core.packing import LANES_MAX, ROW_SEPARATOR, LaneCutError, Packing, unpack
 from oddaemon.core.verify import checksum_of_text
 
@@ -54,6 +54,14 @@ class Packed(NamedTuple):
     last_group: int | None
 
 
+class Clocks(NamedTuple):
+    """An office server's two clocks, both naive, and which database it is."""
+
+    office_now: datetime
+    utc_now: datetime
+    identity: Identity
+
+
 class Moved(NamedTuple):
     """A patient's row that changed; `balance` is None where it does not belong to the snapshot any more."""
 
@@ -80,10 +88,10 @@ def preference(body: bytes, name: str) -> str:
     return ""
 
 
-def clocks(answer: Sequence[Row]) -> tuple[datetime, datetime]:
-    """NOW() and UTC_TIMESTAMP() of the office's server, both naive."""
+def clocks(answer: Sequence[Row]) -> Clocks:
+    """NOW() and UTC_TIMESTAMP() of the office's server, and its identity."""
     row = _only(answer)
-    return _moment(row, "OfficeNow"), _moment(row, "UtcNow")
+    return Clocks(_moment(row, "OfficeNow"), _moment(row, "UtcNow"), _identity(row))
 
 
 def control(answer: Sequence[Row]) -> Control:
@@ -164,7 +172,8 @@ def _only(answer: Sequence[Row]) -> Row:
 
 def _control(row: Row) -> Control:
     totals = ControlTotals._make(_integer(row, name) for name in _TOTALS)
-    if totals.guarantors < 0 or totals.checksum < 0:
+    touched = _integer(row, "Touched")
+    if totals.guarantors < 0 or totals.checksum < 0 or touched < 0:
         raise MalformedError("a count is below zero")
     return Control(
         totals,
@@ -172,7 +181,13 @@ def _control(row: Row) -> Control:
         _optional_text(row, "AgingBeginDateTime"),
         _moment(row, "OfficeNow"),
         _moment(row, "UtcNow"),
+        _identity(row),
+        touched,
     )
+
+
+def _identity(row: Row) -> Identity:
+    return Identity(_integer(row, "Title"), _integer(row, "Phone"), _integer(row, "Address"))
 
 
 def _group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | None]]:

@@ -40,9 +40,11 @@ class Instruments:
         )
         self.response_bytes = counter("response_bytes_total", "Bytes of answers' bodies, uncompressed.")
         self.requests_in_flight = gauge("requests_in_flight", "Requests sent and not yet answered.")
+        self.headquarters_down = gauge("headquarters_down", "How many headquarters answer nobody (0 or 1, mostly).")
         self.failures = counter("failures_total", "Failures, by kind and by who must act.", "kind", "owner")
         self.snapshots_published = counter("snapshots_published_total", "Snapshots published.", "reader")
         self.snapshots_late = counter("snapshots_late_total", "Snapshots published after their office's fresh_by.")
+        self.snapshots_held = counter("snapshots_held_total", "Snapshots held back because they are hard to believe.")
         self.pulls_rejected = counter("pulls_rejected_total", "Pulls thrown away because they did not add up.")
         self.pull_duration = histogram(
             "pull_duration_seconds", "From a pull's first request to its snapshot.", PULL_BUCKETS_SECONDS, "reader"
@@ -50,7 +52,8 @@ class Instruments:
         self.worker_restarts = counter("worker_restarts_total", "Workers started again after a crash.")
         self.log_lines_lost = counter("log_lines_lost_total", "Log lines that standard output did not take.")
         self.build_info = gauge("build_info", "Always 1; the version is the label.", "version")
-        self.ready = gauge("ready", "1 while the configuration is applied and the daemon is not draining.")
+        self.ready = gauge("ready", "1 while the daemon is at work: what /-/ready says.")
+        self.store_healthy = gauge("store_healthy", "1 while the database is open and takes what it is given.")
         self.config_last_reload_successful = gauge(
             "config_last_reload_successful", "1 if the last reading of the configuration was applied."
         )

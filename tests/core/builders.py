@@ -6,12 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from oddaemon.core.failure import Failure, Kind
-from oddaemon.core.model import Balance, Cadence, Condition, Office, Preferences, Reader, Snapshot
+from oddaemon.core.model import Balance, Cadence, Condition, Control, Identity, Office, Preferences, Reader, Snapshot
 from oddaemon.core.office import next_action
 from oddaemon.core.packing import FIRST_PACKING, Packing
 from oddaemon.core.state import (
     Action,
+    ClockMeasured,
     Failed,
+    MeasureClock,
     Observation,
     OfficeState,
     Probe,
@@ -33,6 +35,8 @@ OFFICE = Office("mesa", "Mesa Dental", zone=CHICAGO)
 WISH = Wish(OFFICE, Cadence())
 JITTER = 0.5
 DUE = "2020-01-01 02:00:00"
+IDENTITY = Identity(11, 22, 33)
+STRANGER = Identity(11, 77, 88)
 
 
 def at(text: str, zone: str = "America/Chicago", *, fold: int = 0) -> datetime:
@@ -67,6 +71,23 @@ def balance(pat_num: int, bal_total: int = 12_345) -> Balance:
 def snapshot(aging_date: date, balances: Iterable[Balance] = (balance(1), balance(2))) -> Snapshot:
     kept = tuple(balances)
     return Snapshot(aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, totals_of(kept), kept)
+
+
+def control(proved: Snapshot, now: datetime, identity: Identity = IDENTITY, touched: int = 0) -> Control:
+    local, utc = (now.astimezone(zone).replace(tzinfo=None) for zone in (CHICAGO, UTC))
+    return Control(proved.totals, proved.aging_date.isoformat(), "", local, utc, identity, touched)
+
+
+def proved(
+    read: Snapshot,
+    packing: Packing | None = None,
+    skew_seconds: float = 0.0,
+    *,
+    now: datetime = datetime(2026, 5, 5, tzinfo=UTC),
+    identity: Identity = IDENTITY,
+    touched: int = 0,
+) -> Pulled:
+    return Pulled(read, control(read, now, identity, touched), packing, skew_seconds)
 
 
 class Night:
@@ -113,9 +134,22 @@ class Night:
         """How the office stands at this instant."""
         return self.state.standing.at(self.now).condition
 
-    def pulled(self, packing: Packing | None = FIRST_PACKING, skew_seconds: float = 0.0) -> Action:
+    def pulled(
+        self,
+        packing: Packing | None = FIRST_PACKING,
+        skew_seconds: float = 0.0,
+        *,
+        balances: Iterable[Balance] = (balance(1), balance(2)),
+        identity: Identity = IDENTITY,
+        touched: int = 0,
+    ) -> Action:
         assert isinstance(self.action, Pull), self.action
-        return self.turn(Pulled(snapshot(self.action.aging_date), packing, skew_seconds))
+        read = snapshot(self.action.aging_date, balances)
+        return self.turn(proved(read, packing, skew_seconds, now=self.now, identity=identity, touched=touched))
+
+    def measured(self, skew_seconds: float = 0.0, identity: Identity = IDENTITY) -> Action:
+        assert isinstance(self.action, MeasureClock), self.action
+        return self.turn(ClockMeasured(skew_seconds, identity))
 
     def fails(self, kind: Kind, message: str = "", *, wait: bool = False) -> Action:
         action = self.turn(failed(kind, message))

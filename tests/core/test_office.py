@@ -20,7 +20,6 @@ from oddaemon.core.state import (
     Publish,
     PublishedNow,
     Pull,
-    Pulled,
     Started,
     Survey,
     Surveyed,
@@ -28,7 +27,7 @@ from oddaemon.core.state import (
     Wish,
     Woke,
 )
-from tests.core.builders import JITTER, WISH, Night, at, preferences, snapshot, wish
+from tests.core.builders import IDENTITY, JITTER, WISH, Night, at, preferences, proved, snapshot, wish
 
 EVENING = at("2026-05-04 20:00")
 C = Condition
@@ -96,7 +95,10 @@ def test_the_documented_night_turn_by_turn() -> None:
 
     # The date moves: pulled at once, in the shape that fitted last time, and fresh until the next night.
     night.wait()
-    assert night.probed("2026-05-05") == Pull(Reader.STATEMENT, wide, date(2026, 5, 5), AgingMark("2026-05-05", ""))
+    read_at = datetime(2026, 5, 4, 20)  # noqa: DTZ001  the office's own clock
+    assert night.probed("2026-05-05") == Pull(
+        Reader.STATEMENT, wide, date(2026, 5, 5), AgingMark("2026-05-05", ""), IDENTITY, read_at
+    )
     completed = night.now
     night.pulled(wide)
     assert night.condition() is C.FRESH
@@ -117,7 +119,7 @@ def test_the_documented_night_turn_by_turn() -> None:
 def test_the_snapshot_comes_with_the_state_to_store_beside_it() -> None:
     night = begun()
     night.surveyed()
-    state, action = next_action(night.state, Pulled(snapshot(date(2026, 5, 4)), None, 0.0), night.now, WISH, JITTER)
+    state, action = next_action(night.state, proved(snapshot(date(2026, 5, 4))), night.now, WISH, JITTER)
     assert isinstance(action, Publish)
     assert action.snapshot.aging_date == date(2026, 5, 4)
     assert state.published is not None
@@ -251,7 +253,7 @@ def test_what_cannot_be_believed_is_never_pulled(last: str, begin: str) -> None:
     night = begun()
     night.surveyed(preferences(last, begin=begin))
     if isinstance(night.action, MeasureClock):
-        night.turn(ClockMeasured(0.0))
+        night.measured()
     assert isinstance(night.action, Wait)
     standing = night.state.standing
     assert (standing.condition, standing.owner, bool(standing.advice)) == (C.BLOCKED, Owner.OFFICE, True)
@@ -261,7 +263,7 @@ def test_a_date_that_only_a_wrong_zone_puts_into_the_future_blames_nobody() -> N
     night = begun()
     night.surveyed(preferences("2026-05-06"))
     assert isinstance(night.action, MeasureClock)
-    assert isinstance(night.turn(ClockMeasured(30 * 3600.0)), Pull)
+    assert isinstance(night.measured(30 * 3600.0), Pull)
 
 
 def test_preferences_are_surveyed_again_every_few_hours_and_probed_in_between() -> None:
@@ -312,7 +314,7 @@ def test_what_fits_pages_says_nothing_about_the_statement() -> None:
 def test_without_a_zone_the_clock_is_measured_once_and_with_every_pull() -> None:
     night = begun(wish(zone=None))
     assert night.surveyed() == MeasureClock()
-    assert isinstance(night.turn(ClockMeasured(-5 * 3600.0)), Pull)
+    assert isinstance(night.measured(-5 * 3600.0), Pull)
     assert clock_of(night.state, night.wish.office).local(EVENING) == datetime.fromisoformat("2026-05-04 20:00")
     night.pulled(skew_seconds=-6 * 3600.0)
     assert night.state.skew_seconds == -6 * 3600.0
@@ -323,7 +325,7 @@ def test_without_a_zone_the_clock_is_measured_once_and_with_every_pull() -> None
 def test_a_skew_measured_against_another_zone_is_forgotten() -> None:
     night = begun(wish(zone=None))
     night.surveyed()
-    night.turn(ClockMeasured(-5 * 3600.0))
+    night.measured(-5 * 3600.0)
     night.pulled(skew_seconds=-5 * 3600.0)
     assert clock_of(night.state, wish().office).skew == timedelta()
 
@@ -477,9 +479,9 @@ def test_no_deadline_means_never_late() -> None:
 
 OF_INTENT: dict[Intent, Observation] = {
     Intent.SURVEY: Surveyed(preferences()),
-    Intent.MEASURE_CLOCK: ClockMeasured(0.0),
+    Intent.MEASURE_CLOCK: ClockMeasured(0.0, IDENTITY),
     Intent.PROBE: Probed("2026-05-04", ""),
-    Intent.PULL: Pulled(snapshot(date(2026, 5, 4)), None, 0.0),
+    Intent.PULL: proved(snapshot(date(2026, 5, 4))),
 }
 
 
@@ -498,7 +500,7 @@ def test_a_snapshot_of_another_aging_than_was_asked_for_is_not_published() -> No
     night = begun()
     night.surveyed()
     with pytest.raises(IllegalObservationError, match="2026-05-03 where 2026-05-04 was asked for"):
-        night.turn(Pulled(snapshot(date(2026, 5, 3)), None, 0.0))
+        night.turn(proved(snapshot(date(2026, 5, 3))))
 
 
 def test_no_question_but_the_survey_comes_before_the_preferences_are_known() -> None:

@@ -15,13 +15,12 @@ from oddaemon.core.state import (
     Probe,
     Publish,
     Pull,
-    Pulled,
     Started,
     Survey,
     Wait,
     Wish,
 )
-from tests.core.builders import JITTER, WISH, Night, at, failed, preferences, snapshot, wish
+from tests.core.builders import JITTER, WISH, Night, at, failed, preferences, proved, snapshot, wish
 
 EVENING = at("2026-05-04 20:00")
 C = Condition
@@ -92,7 +91,7 @@ def test_trouble_that_passes_leads_back_to_the_same_pull(kind: Kind, reader: Rea
 def test_a_snapshot_that_could_not_be_stored_is_pulled_again() -> None:
     night = pulling()
     before = night.state
-    _, action = next_action(before, Pulled(snapshot(date(2026, 5, 4)), FIRST_PACKING, 0.0), night.now, WISH, JITTER)
+    _, action = next_action(before, proved(snapshot(date(2026, 5, 4)), FIRST_PACKING), night.now, WISH, JITTER)
     assert isinstance(action, Publish)
     night.fails(Kind.STORE, "disk full")
     assert night.state.published is None
@@ -222,7 +221,7 @@ def test_a_key_without_queries_cannot_measure_the_clock_and_is_never_read() -> N
     assert night.wait() == Survey()
 
 
-@pytest.mark.parametrize("kind", [Kind.QUERY_REFUSED, Kind.SQL_ERROR, Kind.OVERSIZED, Kind.LANE_CUT, Kind.INCOMPLETE])
+@pytest.mark.parametrize("kind", [Kind.SQL_ERROR, Kind.OVERSIZED, Kind.LANE_CUT, Kind.INCOMPLETE])
 def test_a_clock_that_cannot_be_measured_blocks(kind: Kind) -> None:
     night = surveying(wish(zone=None))
     night.surveyed()
@@ -240,7 +239,7 @@ def test_a_clock_that_answers_late_is_asked_again() -> None:
 # --- the statement or the office --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [Kind.QUERY_REFUSED, Kind.SQL_ERROR, Kind.TOO_SPARSE, Kind.OVERSIZED])
+@pytest.mark.parametrize("kind", [Kind.SQL_ERROR, Kind.TOO_SPARSE, Kind.OVERSIZED])
 def test_a_closed_statement_turns_to_pages_and_is_remembered(kind: Kind) -> None:
     night = pulling()
     action = night.fails(kind, "why")
@@ -258,7 +257,7 @@ def test_a_closed_statement_turns_to_pages_and_is_remembered(kind: Kind) -> None
     assert night.state.standing.advice == RULES[kind].advice
 
 
-@pytest.mark.parametrize("kind", [Kind.QUERY_REFUSED, Kind.TOO_SPARSE, Kind.LANE_CUT])
+@pytest.mark.parametrize("kind", [Kind.TOO_SPARSE, Kind.LANE_CUT])
 def test_a_statement_that_the_configuration_insists_on_is_blocked_with_the_way_out(kind: Kind) -> None:
     night = pulling(wish(reader=Reader.STATEMENT))
     night.state = replace(night.state, packing=Packing(1, 128))

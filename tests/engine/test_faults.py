@@ -137,7 +137,7 @@ async def test_a_statement_that_always_takes_too_long_is_given_up_for_pages(tmp_
 
 async def test_a_general_outage_in_the_middle_of_a_statement_is_not_the_statements_fault(tmp_path: Path) -> None:
     """The statement meets it first; the question whether the office lives then meets it too."""
-    outage = planted(GatewayError(504), after(seconds=5.5), after(hours=2))
+    outage = planted(GatewayError(504), after(seconds=6.5), after(hours=2))
     async with night(tmp_path, [SMALL], faults=[outage]) as world:
         await world.until_is(Condition.UNREACHABLE)
         assert [heard.is_packed for heard in world.statements()] == [True]

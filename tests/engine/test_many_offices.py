@@ -51,7 +51,7 @@ async def test_a_near_office_takes_no_place_under_the_caps(tmp_path: Path) -> No
         await anyio.sleep(12)
         assert world.headquarters.in_flight == MAX_IN_FLIGHT + 1
         await world.until_published(1, "near")
-        assert world.clock.now() - after() < timedelta(seconds=6 * 21)
+        assert world.clock.now() - after() < timedelta(seconds=7 * 21)
 
 
 @pytest.mark.parametrize("damage", ["negative_numbers", "halve_longest_lane", "texts", "one_cent_more", "nulls"])

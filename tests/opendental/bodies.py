@@ -15,6 +15,7 @@ Spoil = Callable[[list[JsonRow]], Any]
 PACKING = Packing(lane_span=2, lanes=3)
 PLANTED = "31415926"
 """A balance that no message may ever show."""
+IDENTITY: JsonRow = {"Title": 1_111, "Phone": 2_222.0, "Address": 0}
 BALANCES = [
     Balance(1, 0, 0, 100, 0, 0, 0, 0, 100),
     Balance(2, 0, -5, 0, 0, 0, 0, 0, -5),
@@ -43,10 +44,12 @@ def control_row(balances: Sequence[Balance] = BALANCES) -> JsonRow:
         "Guarantors": totals.guarantors,
         **sums,
         "Checksum": float(totals.checksum),
+        "Touched": 3.0,
         "DateLastAging": "2026-03-03",
         "AgingBeginDateTime": "",
         "OfficeNow": "2026-03-03T02:05:00",
         "UtcNow": "2026-03-03T10:05:00",
+        **IDENTITY,
     }
 
 
@@ -69,7 +72,7 @@ def moved_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
 
 
 def clock_rows() -> list[JsonRow]:
-    return [{"OfficeNow": "2026-03-03T02:05:00", "UtcNow": "2026-03-03T10:05:00"}]
+    return [{"OfficeNow": "2026-03-03T02:05:00", "UtcNow": "2026-03-03T10:05:00", **IDENTITY}]
 
 
 def preference_rows() -> list[JsonRow]:

@@ -85,10 +85,10 @@ async def test_answers_are_read() -> None:
     async with session_of(site) as (session, world):
         assert await session.preference("DateLastAging") == "2026-03-03"
         assert await session.query("SELECT 1 AS One") == [{"One": 1}]
-        office_now, utc_now = await session.clocks()
+        office_now, utc_now, _ = await session.clocks()
         assert session.requests == 3
     assert (office_now.hour, utc_now.hour) == (2, 10)
-    assert json.loads(site.requests[-1].body) == {"SqlCommand": sql.CLOCK}
+    assert json.loads(site.requests[-1].body) == {"SqlCommand": sql.clock()}
     assert world.outcomes == [("ok", 200)] * 3
     assert [event.bytes for event in world.finished] == [len(PREFERENCE), len(ROWS), len(body(clock_rows()))]
     assert [event.kind for event in world.finished] == ["preferences", "short_query", "short_query"]

@@ -174,7 +174,7 @@ def test_moved_since_long_ago_is_every_patient_with_null_for_who_is_not_wanted()
 def test_moved_since_now_is_who_was_posted_to_since() -> None:
     office = practice()
     before = {balance.pat_num: balance for balance in truth(office, wished())}
-    now, _ = wire.clocks(asked(office, sql.CLOCK))
+    now, *_ = wire.clocks(asked(office, sql.clock()))
     office.post_activity(8)
     after = {balance.pat_num: balance for balance in truth(office, wished())}
     found = {row.pat_num: row.balance for row in moved(office, wished(), now)}
@@ -186,7 +186,7 @@ def test_moved_since_now_is_who_was_posted_to_since() -> None:
 
 def test_clocks_and_aging_come_as_the_office_has_them() -> None:
     office = practice(clock_skew_seconds=90.0)
-    office_now, utc_now = wire.clocks(asked(office, sql.CLOCK))
+    office_now, utc_now, _ = wire.clocks(asked(office, sql.clock()))
     expected = TEN_TO_TWO.replace(tzinfo=None) + timedelta(seconds=90)
     assert abs(utc_now - expected) < timedelta(seconds=2)
     assert timedelta(hours=-8) == office_now - utc_now
@@ -207,7 +207,7 @@ def every_statement() -> list[str]:
         for wishes in (wished(), wished(Include.DEBTS, (0, 7)))
         for after in (None, 77)
         for text in (
-            sql.CLOCK,
+            sql.clock(),
             sql.control(wishes),
             sql.statement(wishes, FIRST_PACKING, after),
             sql.page(wishes, after),
@@ -244,16 +244,22 @@ DEBTS = (
     "PatNum=Guarantor AND ClinicNum IN (0,3) AND (EstBalance>0 OR Bal_0_30>0 OR Bal_31_60>0 OR Bal_61_90>0 OR "
     "BalOver90>0 OR InsEst>0 OR BalTotal>0)"
 )
+IDENTITY = (
+    "CRC32(CONCAT_WS('',(SELECT MAX(ValueString) FROM preference WHERE PrefName='PracticeTitle'))) AS Title,"
+    "CRC32(CONCAT_WS('',(SELECT MAX(ValueString) FROM preference WHERE PrefName='PracticePhone'))) AS Phone,"
+    "CRC32(CONCAT_WS('',(SELECT MAX(ValueString) FROM preference WHERE PrefName='PracticeAddress'),"
+    "(SELECT MAX(ValueString) FROM preference WHERE PrefName='PracticeZip'))) AS Address"
+)
 CONTROL = (
     "SELECT COUNT(*) AS Guarantors,"
     "IFNULL(SUM(ROUND(EstBalance*100)+0),0) AS SumEstBalance,IFNULL(SUM(ROUND(Bal_0_30*100)+0),0) AS SumBal_0_30,"
     "IFNULL(SUM(ROUND(Bal_31_60*100)+0),0) AS SumBal_31_60,IFNULL(SUM(ROUND(Bal_61_90*100)+0),0) AS SumBal_61_90,"
     "IFNULL(SUM(ROUND(BalOver90*100)+0),0) AS SumBalOver90,IFNULL(SUM(ROUND(InsEst*100)+0),0) AS SumInsEst,"
     "IFNULL(SUM(ROUND(BalTotal*100)+0),0) AS SumBalTotal,"
-    f"IFNULL(SUM(CRC32({ROW})+0e0),0) AS Checksum,"
+    f"IFNULL(SUM(CRC32({ROW})+0e0),0) AS Checksum,0 AS Touched,"
     "(SELECT MAX(ValueString) FROM preference WHERE PrefName='DateLastAging') AS DateLastAging,"
     "(SELECT MAX(ValueString) FROM preference WHERE PrefName='AgingBeginDateTime') AS AgingBeginDateTime,"
-    "NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow "
+    f"NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{IDENTITY} "
     f"FROM patient WHERE {DEBTS}"
 )
 DEBTS_OF_TWO_CLINICS = wished(Include.DEBTS, (0, 3))
@@ -261,6 +267,18 @@ DEBTS_OF_TWO_CLINICS = wished(Include.DEBTS, (0, 3))
 
 def test_the_text_of_the_control() -> None:
     assert sql.control(DEBTS_OF_TWO_CLINICS) == CONTROL
+
+
+def test_rows_written_since_the_last_snapshot_are_counted() -> None:
+    since = datetime.fromisoformat("2026-03-02 02:10:00")
+    asked_for = sql.control(DEBTS_OF_TWO_CLINICS, since)
+    touched = "IFNULL(SUM(CASE WHEN DateTStamp>'2026-03-02 02:10:00' THEN 1 ELSE 0 END),0) AS Touched"
+    assert asked_for == CONTROL.replace("0 AS Touched", touched)
+    assert asked_for in sql.statement(DEBTS_OF_TWO_CLINICS, FIRST_PACKING, None, since)
+
+
+def test_the_clocks_come_with_the_identity() -> None:
+    assert sql.clock() == f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{IDENTITY}"
 
 
 def test_the_text_of_a_page() -> None:

@@ -224,7 +224,10 @@ def test_a_good_control_is_read_whether_sums_are_integers_doubles_or_texts() -> 
     for convert in (int, float, str):
         names = [name for name in sent if name.startswith("Sum") or name in {"Guarantors", "Checksum"}]
         row = {**sent, **{name: convert(int(sent[name])) for name in names}}
-        assert wire.control(wire.rows(body([row]))) == (wanted, "2026-03-03", "", OFFICE_NOW, UTC_NOW)
+        assert wire.control(wire.rows(body([row]))) == (
+            *(wanted, "2026-03-03", "", OFFICE_NOW, UTC_NOW),
+            *((1_111, 2_222, 0), 3),
+        )
 
 
 def test_a_preference_that_is_null_in_the_control_is_empty() -> None:
@@ -234,8 +237,8 @@ def test_a_preference_that_is_null_in_the_control_is_empty() -> None:
 
 
 def test_a_clock_with_fractions_or_a_zone_is_the_wall_clock() -> None:
-    row = {"OfficeNow": "2026-03-03T02:05:00.1234567-08:00", "UtcNow": "2026-03-03 10:05:00"}
-    office_now, utc_now = wire.clocks([row])
+    row = {**clock_rows()[0], "OfficeNow": "2026-03-03T02:05:00.1234567-08:00", "UtcNow": "2026-03-03 10:05:00"}
+    office_now, utc_now, _ = wire.clocks([row])
     assert office_now.replace(microsecond=0) == OFFICE_NOW
     assert office_now.tzinfo is None
     assert utc_now == UTC_NOW

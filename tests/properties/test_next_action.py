@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddaemon.core.failure import RULES, Failure, Kind, Policy
-from oddaemon.core.model import Cadence, Condition, Include, Preferences, Reader
+from oddaemon.core.model import Balance, Cadence, Condition, Identity, Include, Preferences, Reader, Snapshot
 from oddaemon.core.office import FAR_FUTURE, IllegalObservationError, new_state, next_action
 from oddaemon.core.packing import FIRST_PACKING, Packing
 from oddaemon.core.standing import TROUBLE
@@ -40,7 +40,7 @@ from oddaemon.core.state import (
     Wish,
     Woke,
 )
-from tests.core.builders import snapshot, wish
+from tests.core.builders import IDENTITY, STRANGER, balance, proved, snapshot, wish
 
 START = datetime(2026, 3, 7, 12, tzinfo=UTC)
 LONGEST = timedelta(seconds=Cadence().retry_after_max_seconds)
@@ -88,6 +88,10 @@ wishes = st.builds(
 )
 
 
+FEW = (balance(1), balance(2))
+MANY = tuple(balance(pat_num) for pat_num in range(1, 41))
+
+
 @dataclass(frozen=True)
 class Turn:
     """What may happen next, whatever is asked for."""
@@ -95,6 +99,9 @@ class Turn:
     survey: Preferences
     probe: Probed
     skew_seconds: float
+    identity: Identity
+    balances: tuple[Balance, ...]
+    touched: int
     packing: Packing | None
     failure: Failure | None
     restart: Wish | None
@@ -107,6 +114,9 @@ turns = st.builds(
     preferences,
     st.builds(Probed, dates, begins),
     skews,
+    st.sampled_from([IDENTITY, IDENTITY, IDENTITY, STRANGER]),
+    st.sampled_from([FEW, FEW, MANY, MANY, ()]),
+    st.sampled_from([0, 0, 30]),
     packings | st.none(),
     failures | st.none(),
     st.none() | st.none() | st.none() | wishes,
@@ -128,6 +138,10 @@ class Step:
     action: Action
 
 
+def pulled(read: Snapshot, turn: Turn) -> Pulled:
+    return proved(read, turn.packing, turn.skew_seconds, identity=turn.identity, touched=turn.touched)
+
+
 def answer(action: Action, turn: Turn) -> Observation:
     """What performing the action brings."""
     match action:
@@ -142,9 +156,9 @@ def answer(action: Action, turn: Turn) -> Observation:
         case Probe():
             brought = turn.probe
         case MeasureClock():
-            brought = ClockMeasured(turn.skew_seconds)
+            brought = ClockMeasured(turn.skew_seconds, turn.identity)
         case Pull(aging_date=aging_date):
-            brought = Pulled(snapshot(aging_date), turn.packing, turn.skew_seconds)
+            brought = pulled(snapshot(aging_date, turn.balances), turn)
     return brought
 
 
@@ -285,12 +299,11 @@ def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Tur
     asked = state.preferences.date_last_aging if state.preferences else ""
     answers: dict[Intent, Observation] = {
         Intent.SURVEY: Surveyed(turn.survey),
-        Intent.MEASURE_CLOCK: ClockMeasured(turn.skew_seconds),
+        Intent.MEASURE_CLOCK: ClockMeasured(turn.skew_seconds, turn.identity),
         Intent.PROBE: turn.probe,
     }
     if state.intent is Intent.PULL:
-        pulled = snapshot(datetime.fromisoformat(asked).date())
-        answers[Intent.PULL] = Pulled(pulled, turn.packing, turn.skew_seconds)
+        answers[Intent.PULL] = pulled(snapshot(datetime.fromisoformat(asked).date()), turn)
     for intent, observation in answers.items():
         if intent is state.intent:
             next_action(state, observation, step.now, step.wish, 0.5)
@@ -302,10 +315,10 @@ def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Tur
         next_action(state, always, step.now, step.wish, 0.5)
 
 
-def healthy(today: date, now: datetime) -> Turn:
+def healthy(today: date, now: datetime, identity: Identity) -> Turn:
     """An office that aged today and has nothing to complain of."""
     known = Preferences(today.isoformat(), "02:00:00", "", "0", "25.4.48.0", now)
-    return Turn(known, Probed(today.isoformat(), ""), 0.0, FIRST_PACKING, None, None, 0, 0.5)
+    return Turn(known, Probed(today.isoformat(), ""), 0.0, identity, FEW, 0, FIRST_PACKING, None, None, 0, 0.5)
 
 
 @slowly
@@ -321,4 +334,6 @@ def test_whatever_happened_an_office_that_ages_every_night_is_fresh_soon(step: S
             now = action.until
         # Aged by ten in UTC, which is two hours after it was due.
         today = (now - timedelta(hours=10)).date()
-        state, action = next_action(state, answer(action, healthy(today, now)), now, wanted, 0.5)
+        state, action = next_action(
+            state, answer(action, healthy(today, now, state.identity or IDENTITY)), now, wanted, 0.5
+        )

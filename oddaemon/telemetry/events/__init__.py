@@ -13,7 +13,12 @@ from oddaemon.telemetry.events.daemon import (
     LibraryMessage,
     LogLinesLost,
     MaintenanceFinished,
+    StoreFailed,
+    StoreOpened,
+    StoreRecovered,
+    StoreSlow,
 )
+from oddaemon.telemetry.events.headquarters import HeadquartersBack, HeadquartersDown
 from oddaemon.telemetry.events.office import (
     AgingObserved,
     ClockMismatch,
@@ -28,6 +33,7 @@ from oddaemon.telemetry.events.office import (
     ReaderChanged,
     RequestFinished,
     RequestStarted,
+    SnapshotHeld,
     SnapshotPublished,
     WorkerCrashed,
 )
@@ -43,6 +49,8 @@ __all__ = [
     "DaemonStarted",
     "DaemonStopped",
     "FailureSeen",
+    "HeadquartersBack",
+    "HeadquartersDown",
     "LibraryMessage",
     "LogLinesLost",
     "MaintenanceFinished",
@@ -55,6 +63,11 @@ __all__ = [
     "ReaderChanged",
     "RequestFinished",
     "RequestStarted",
+    "SnapshotHeld",
     "SnapshotPublished",
+    "StoreFailed",
+    "StoreOpened",
+    "StoreRecovered",
+    "StoreSlow",
     "WorkerCrashed",
 ]

@@ -85,6 +85,65 @@ class ConfigurationRejected(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreOpened(Event):
+    """The database is open; one that is new has no history, which is news if it should have had some."""
+
+    name: ClassVar[str] = "store_opened"
+    is_new: bool
+    migrated_from: str | None = None
+    """The former revision, if it had to be migrated."""
+    kept: str | None = None
+    """Where the file as it was before that is kept."""
+
+    def move(self, instruments: Instruments) -> None:
+        """Healthy, so far."""
+        instruments.store_healthy.set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed(Event):
+    """The database cannot be used: from now on nothing is stored until it can. Told once for each trouble."""
+
+    name: ClassVar[str] = "store_failed"
+    level: ClassVar[Level] = Level.ERROR
+    what: str
+    advice: str
+    passes: bool
+    """Whether the daemon goes on by itself once the cause is gone; else it has to be restarted."""
+
+    def move(self, instruments: Instruments) -> None:
+        """Neither healthy nor ready."""
+        instruments.store_healthy.set(0)
+        instruments.ready.set(0)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecovered(Event):
+    """The database takes again what it is given, `seconds` after it first did not."""
+
+    name: ClassVar[str] = "store_recovered"
+    seconds: float
+    is_ready: bool
+    """Whether the daemon is at work with that; false while it starts or drains."""
+
+    def move(self, instruments: Instruments) -> None:
+        """Healthy, and ready if nothing else is missing."""
+        instruments.store_healthy.set(1)
+        if self.is_ready:
+            instruments.ready.set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSlow(Event):
+    """The disk needs long to keep what it is given: the longest write since this was last looked at."""
+
+    name: ClassVar[str] = "store_slow"
+    level: ClassVar[Level] = Level.WARNING
+    seconds: float
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceFinished(Event):
     """A job of `[maintenance]` ended; `result` is one sentence."""
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
 
+from oddaemon.core.failure import RULES, Kind, Severity
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.telemetry.event import Event, Level
 from oddaemon.telemetry.instruments import Instruments
 
+_LEVELS = {Severity.INFO: Level.INFO, Severity.WARNING: Level.WARNING, Severity.ERROR: Level.ERROR}
 ALARMING = frozenset({Condition.LATE, Condition.UNREACHABLE, Condition.BLOCKED, Condition.SUSPECT})
 
 
@@ -101,8 +103,8 @@ class FailureSeen(Event):
     """None: not asked again by itself."""
 
     def log_level(self) -> Level:
-        """Louder for the first of a row."""
-        return Level.WARNING if self.attempt <= 1 else Level.INFO
+        """As loud as the table of failures says for the first of a row."""
+        return _LEVELS[RULES[Kind(self.kind)].severity] if self.attempt <= 1 else Level.INFO
 
     def move(self, instruments: Instruments) -> None:
         """Counts it by kind and owner."""
@@ -149,6 +151,22 @@ class PageStored(Event):
     office: str
     rows: int
     of: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotHeld(Event):
+    """A snapshot adds up and is hard to believe; `why` says so without amounts. It is read again at `until`."""
+
+    name: ClassVar[str] = "snapshot_held"
+    level: ClassVar[Level] = Level.WARNING
+    office: str
+    aging_date: date
+    why: str
+    until: datetime
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts it."""
+        instruments.snapshots_held.inc()
 
 
 @dataclass(frozen=True, slots=True)

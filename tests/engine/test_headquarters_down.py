@@ -1,0 +1,57 @@
+"""Headquarters answers nobody: one office finds out for all, and nobody stampedes when it is over."""
+
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.model import Condition, Owner
+from oddaemon.simulator.api import Cut
+from oddaemon.simulator.faults import BrokenConnection, Fault, GatewayError, Planted, Window
+from oddaemon.simulator.spec import PracticeSpec
+from tests.engine.night import after, night, office_settings
+
+FLEET = [PracticeSpec(f"office-{number}", seed=number, guarantors=30, settled=5) for number in range(12)]
+DOWN, UP = after(minutes=90), after(hours=3)
+OUTAGES = [GatewayError(503), BrokenConnection(Cut.REFUSED), BrokenConnection(Cut.NO_CONNECTION)]
+
+
+@pytest.mark.parametrize("fault", OUTAGES, ids=str)
+async def test_an_outage_is_probed_by_one_and_explained_for_all(tmp_path: Path, fault: Fault) -> None:
+    async with night(tmp_path, FLEET, faults=[Planted(fault, window=Window(DOWN, UP))]) as world:
+        await world.until_time(UP - timedelta(minutes=1))
+        for spec in FLEET:
+            words = "Open Dental's API answers nobody"
+            assert world.explains(Condition.UNREACHABLE, Owner.VENDOR, words, office_id=spec.office_id)
+        settled = [each for each in world.headquarters.traffic if each.arrived >= DOWN + timedelta(minutes=5)]
+        assert len(settled) <= 120, "about one a minute, whoever asks"
+        assert all(one.finished_seconds <= other.arrived_seconds for one, other in pairwise(settled))
+        assert "oddaemon_headquarters_down 1.0" in world.metrics()
+        (event,) = world.events("headquarters_down")
+        assert event["level"] == "error"
+        await world.until_time(UP + timedelta(minutes=8))
+        assert [world.condition(spec.office_id) for spec in FLEET] == [Condition.FRESH] * len(FLEET)
+        assert "oddaemon_headquarters_down 0.0" in world.metrics()
+        assert len(world.events("headquarters_back")) == 1
+        back = [each.arrived for each in world.headquarters.traffic if each.arrived >= UP]
+        busiest = max(sum(one <= other < one + timedelta(seconds=1) for other in back) for one in back)
+        assert busiest <= 4, "their turns are spread over five minutes"
+
+
+async def test_two_sick_offices_are_no_outage(tmp_path: Path) -> None:
+    sick = frozenset({"office-0", "office-1"})
+    async with night(tmp_path, FLEET[:6], faults=[Planted(GatewayError(503), sick)]) as world:
+        await world.until_published(2, "office-5")
+        assert world.events("headquarters_down") == []
+
+
+async def test_an_office_on_its_own_network_knows_nothing_of_headquarters(tmp_path: Path) -> None:
+    offices = [office_settings(spec.office_id, remote=spec.office_id != "office-0") for spec in FLEET[:5]]
+    away = frozenset(spec.office_id for spec in FLEET[1:5])
+    down = Planted(GatewayError(503), away, Window(after(minutes=5), after(hours=3)))
+    async with night(tmp_path, FLEET[:5], offices, faults=[down]) as world:
+        await world.until_time(after(hours=2))
+        assert world.condition("office-0") is Condition.FRESH
+        assert len(world.published("office-0")) == 2
+        assert world.condition("office-1") is Condition.UNREACHABLE
