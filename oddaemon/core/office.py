@@ -50,6 +50,8 @@ REREADS_MAX = 3
 """A snapshot that does not add up more often than this in a row is suspect."""
 SURVEY_AGAIN_AFTER = timedelta(hours=6)
 """Due times and versions change rarely."""
+CLOCK_SURE_FOR = timedelta(hours=1)
+"""Nobody is blamed for a date or a lock by a clock that was measured longer ago."""
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 STATEMENT_FAILURES_MAX = 2
 """After as many in a row, each with an answered GET behind it, it is the statement and not the office."""
@@ -70,7 +72,9 @@ _BROKEN_OFF = frozenset(
 _NAMES_THE_KEY = frozenset({Kind.KEY_UNASSIGNED, Kind.KEY_REJECTED, Kind.OTHER_DATABASE})
 """After these a key may open another office's database."""
 _HANGS_ON_CLOCK = frozenset({AgingStatus.STUCK, AgingStatus.FUTURE})
-"""What a wrongly configured zone looks like: nobody is blamed for it before the office's clock was measured."""
+"""What a wrong clock looks like, theirs or ours: nobody is blamed for it before the office's clock was measured."""
+_LEAVES_OTHER_BALANCES = frozenset({AgingStatus.RUNNING, AgingStatus.STUCK, AgingStatus.FUTURE})
+"""After these the table is another one, even if the date becomes what it was."""
 _NEXT = {
     Intent.SURVEY: "reads the office's preferences",
     Intent.MEASURE_CLOCK: "asks the office's server for its time and its identity",
@@ -242,7 +246,7 @@ def _identified(state: OfficeState, measured: ClockMeasured, now: datetime, wish
         # What was read of that database's preferences says nothing about this office.
         state = replace(state, stranger=measured.identity, preferences=None)
         return _blocked(state, Failure(Kind.OTHER_DATABASE), now, wish)
-    state = replace(_measured(state, measured.skew_seconds, wish), unidentified=False, stranger=None)
+    state = replace(_measured(state, measured.skew_seconds, now, wish), unidentified=False, stranger=None)
     return _informed(state, now, wish)
 
 
@@ -257,8 +261,8 @@ def _accepted(state: OfficeState, now: datetime) -> OfficeState:
     return state
 
 
-def _measured(state: OfficeState, skew_seconds: float, wish: Wish) -> OfficeState:
-    return replace(state, skew_seconds=skew_seconds, skew_zone=str(wish.office.zone))
+def _measured(state: OfficeState, skew_seconds: float, now: datetime, wish: Wish) -> OfficeState:
+    return replace(state, skew_seconds=skew_seconds, skew_zone=str(wish.office.zone), measured_at=now)
 
 
 def _learned(state: OfficeState, preferences: Preferences, now: datetime, wish: Wish) -> OfficeState:
@@ -282,10 +286,10 @@ def _informed(state: OfficeState, now: datetime, wish: Wish, manner: str = "") -
     if not _has_clock(state, wish.office) or (state.unidentified and state.identity is not None):
         return _go(state, Intent.MEASURE_CLOCK, now, state.standing)
     aging = evaluate(preferences, clock_of(state, wish.office), now, wish.cadence)
-    if aging.status in _HANGS_ON_CLOCK and state.skew_zone != str(wish.office.zone):
+    if aging.status in _HANGS_ON_CLOCK and not _is_clock_sure(state, now, wish.office):
         return _go(state, Intent.MEASURE_CLOCK, now, state.standing)
     seen, published = state.run_seen, state.published
-    if aging.status in (AgingStatus.RUNNING, AgingStatus.STUCK):
+    if aging.status in _LEAVES_OTHER_BALANCES:
         seen = AgingMark(preferences.date_last_aging, preferences.aging_begin)
         state = replace(state, run_seen=seen)
     elif aging.aging_date is not None and seen is not None and not has_completed(seen, preferences):
@@ -300,6 +304,13 @@ def _informed(state: OfficeState, now: datetime, wish: Wish, manner: str = "") -
 def _has_clock(state: OfficeState, office: Office) -> bool:
     """Whether the office's "today" can be told: by its configured zone, or by its measured clock."""
     return office.zone is not None or (state.skew_seconds is not None and state.skew_zone == str(office.zone))
+
+
+def _is_clock_sure(state: OfficeState, now: datetime, office: Office) -> bool:
+    """Whether the office's clock was measured lately; a wall clock of ours that was set since shows as a long time."""
+    if state.skew_zone != str(office.zone) or state.measured_at is None:
+        return False
+    return abs(now - state.measured_at) < CLOCK_SURE_FOR
 
 
 def _doubt(state: OfficeState, outline: Outline, pulled: Pulled, wish: Wish) -> str | None:
@@ -320,7 +331,7 @@ def _pulled(state: OfficeState, pulled: Pulled, now: datetime, wish: Wish) -> Of
     elif reader is Reader.STATEMENT and wish.office.reader is Reader.AUTO:
         reader = Reader.PAGES
     state = replace(
-        _measured(state, pulled.skew_seconds, wish),
+        _measured(state, pulled.skew_seconds, now, wish),
         reader=reader,
         packing=packing,
         rereads=0,

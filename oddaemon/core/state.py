@@ -69,6 +69,8 @@ class OfficeState:
     """How far the office's clock is from `skew_zone`; None: not measured yet."""
     skew_zone: str = ""
     """The configured zone when the skew was measured: against another it means nothing."""
+    measured_at: datetime | None = None
+    """When that was, on our clock, which may have been wrong then."""
     reader: Reader = Reader.STATEMENT
     packing: Packing = FIRST_PACKING
     published: Published | None = None

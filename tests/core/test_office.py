@@ -59,6 +59,8 @@ def sleep_until(night: Night, instant: datetime, last: str, begin: str = "") -> 
         night.wait()
         asked.append(night.now)
         night.told(last, begin)
+        if isinstance(night.action, MeasureClock):
+            night.measured()
 
 
 def restored(state: OfficeState) -> OfficeState:
@@ -264,6 +266,33 @@ def test_a_date_that_only_a_wrong_zone_puts_into_the_future_blames_nobody() -> N
     night.surveyed(preferences("2026-05-06"))
     assert isinstance(night.action, MeasureClock)
     assert isinstance(night.measured(30 * 3600.0), Pull)
+
+
+@pytest.mark.parametrize("since", [timedelta(hours=2), timedelta(hours=-2)], ids=["long ago", "by a clock set back"])
+def test_a_clock_measured_while_ours_was_wrong_is_measured_again_before_anybody_is_blamed(since: timedelta) -> None:
+    night = fresh()
+    night.now = at("2026-05-05 02:30")
+    wrong = replace(night.state, skew_seconds=-30 * 3600.0, not_before=night.now)
+    night.state = replace(wrong, measured_at=night.now - since)
+    night.woken()
+    night.told("2026-05-05")
+    assert isinstance(night.action, MeasureClock)
+    assert isinstance(night.measured(), Pull)
+    night.state, night.action = replace(wrong, measured_at=night.now), Probe()
+    night.told("2026-05-05")
+    assert night.condition() is C.BLOCKED
+
+
+def test_a_run_for_a_future_date_that_is_put_right_under_the_old_date_is_read() -> None:
+    night = fresh()
+    night.now = at("2026-05-04 22:00")
+    night.state = replace(night.state, not_before=night.now, measured_at=night.now)
+    night.woken()
+    night.told("2026-05-12")
+    assert night.condition() is C.BLOCKED
+    night.wait()
+    night.told("2026-05-04")
+    assert isinstance(night.action, Pull)
 
 
 def test_preferences_are_surveyed_again_every_few_hours_and_probed_in_between() -> None:
