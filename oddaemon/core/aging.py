@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from oddaemon.core.clock import OfficeClock
+from oddaemon.core.letters import BROKEN_OFF, FUTURE, MISSED, NOT_CONFIGURED, STUCK, UNREADABLE, aging_letter
 from oddaemon.core.model import AgingMark, Cadence, Owner, Preferences
 
 LOCK_IGNORED_AFTER = timedelta(hours=24)
@@ -62,6 +63,8 @@ class Aging:
     """When the run that is awaited next was or will be due; None where none can be expected by the clock."""
     owner: Owner | None = None
     advice: str = ""
+    letter: str = ""
+    """What can be sent to the office as it stands."""
 
 
 def evaluate(preferences: Preferences, clock: OfficeClock, now: datetime, cadence: Cadence) -> Aging:
@@ -76,6 +79,7 @@ def evaluate(preferences: Preferences, clock: OfficeClock, now: datetime, cadenc
             f"The office's preferences cannot be read: {error}.",
             owner=Owner.OFFICE,
             advice="Ask the office to run aging again and to set the automated aging time anew.",
+            letter=aging_letter(UNREADABLE),
         )
     judged = _judge(preferences, _Times(last, begin, due), clock, now, cadence)
     if due is None:
@@ -115,6 +119,7 @@ def crashed(aging: Aging, seen: AgingMark) -> Aging:
         aging_date=None,
         owner=Owner.OFFICE,
         advice="Ask the office to run aging again: until then its balances are those of two runs.",
+        letter=aging_letter(BROKEN_OFF),
     )
 
 
@@ -134,6 +139,7 @@ def _judge(preferences: Preferences, times: _Times, clock: OfficeClock, now: dat
             f"Aging was last run for the future date {last}.",
             owner=Owner.OFFICE,
             advice="Ask the office to run aging again with today's date.",
+            letter=aging_letter(FUTURE),
         )
     if _is_monthly(preferences):
         return _monthly(last)
@@ -154,6 +160,7 @@ def _locked(begin: datetime, last: date | None, clock: OfficeClock, now: datetim
         f"A run of aging that began at {begin:%Y-%m-%d %H:%M} never finished and left its lock.",
         owner=Owner.OFFICE,
         advice="Ask the office's administrator to clear the aging lock (Setup, Miscellaneous) and to run aging.",
+        letter=aging_letter(STUCK),
     )
 
 
@@ -175,6 +182,7 @@ def _by_hand(last: date | None) -> Aging:
         aging_date=last,
         owner=Owner.OFFICE,
         advice="Ask the office to set the Automated Aging Run Time and to keep the Open Dental Service running.",
+        letter=aging_letter(NOT_CONFIGURED),
     )
 
 
@@ -194,6 +202,7 @@ def _nightly(last: date | None, due: time, clock: OfficeClock, now: datetime, ca
         aging_date=last,
         owner=Owner.OFFICE,
         advice="Ask the office whether the Open Dental Service is running on its server, and to run aging by hand.",
+        letter=aging_letter(MISSED),
     )
 
 

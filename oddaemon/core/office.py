@@ -20,7 +20,7 @@ from oddaemon.core.clock import OfficeClock
 from oddaemon.core.failure import Failure, Kind, Policy
 from oddaemon.core.model import AgingMark, Condition, Office, Outline, Owner, Preferences, Reader, Standing
 from oddaemon.core.packing import FIRST_PACKING
-from oddaemon.core.plausibility import doubt, is_other, outline_of, repeats, updated
+from oddaemon.core.plausibility import doubt, is_other, outline_of, repeats, titled, updated
 from oddaemon.core.standing import capital, paused, stand, troubled
 from oddaemon.core.state import (
     Accepted,
@@ -226,6 +226,8 @@ def _surveyed(state: OfficeState, preferences: Preferences, now: datetime, wish:
         state = replace(state, reader=Reader.STATEMENT, packing=FIRST_PACKING)
     if known is not None and known.practice_title not in ("", preferences.practice_title):
         state = replace(state, unidentified=True)
+    if state.identity is None:
+        state = replace(state, identity=titled(preferences.practice_title))
     return _informed(_learned(state, preferences, now, wish), now, wish)
 
 

@@ -5,6 +5,8 @@ run of aging could zero every balance, a key may be moved to another office, a s
 What is doubted here is held, read a second time and published if it stays so: it must never be lost.
 """
 
+from zlib import crc32
+
 from oddaemon.core.model import Control, Identity, Outline, Plausibility, Snapshot
 
 EMPTIED_MIN = 5
@@ -54,6 +56,12 @@ def is_other(known: Identity, seen: Identity) -> bool:
     comparable = [(one, other) for one, other in zip(known, seen, strict=True) if one and other]
     differing = sum(one != other for one, other in comparable)
     return differing > 1 or 0 < differing == len(comparable)
+
+
+def titled(title: str) -> Identity | None:
+    """What a practice's title alone tells of its database. None: nothing, as character sets write it differently."""
+    title = title.strip(" ")
+    return Identity(crc32(title.encode()), 0, 0) if title and title.isascii() else None
 
 
 def updated(known: Identity | None, seen: Identity) -> Identity:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from oddaemon.core.failure import Failure
+from oddaemon.core.letters import letter_about
 from oddaemon.core.model import Condition, Owner, Standing
 
 TROUBLE = frozenset({Condition.BLOCKED, Condition.SUSPECT})
@@ -17,6 +18,7 @@ def stand(
     *,
     owner: Owner | None = None,
     advice: str = "",
+    letter: str = "",
     late_at: datetime | None = None,
     keep_trouble: bool = False,
 ) -> Standing:
@@ -27,7 +29,7 @@ def stand(
     if keep_trouble and before.condition in TROUBLE:
         return before
     since = before.since if before.condition is condition else now
-    return Standing(condition, since, reason, owner, advice, late_at=late_at)
+    return Standing(condition, since, reason, owner, advice, late_at=late_at, letter=letter)
 
 
 def paused(before: Standing, now: datetime) -> Standing:
@@ -42,7 +44,10 @@ def troubled(
     """In trouble through `failure`: what happened, whose it is and what to do, from the table of failures."""
     rule = failure.rule
     reason = capital(failure.sentence) if reason is None else reason
-    return stand(before, now, condition, reason, owner=rule.owner, advice=rule.advice, late_at=before.late_at)
+    letter = letter_about(failure)
+    return stand(
+        before, now, condition, reason, owner=rule.owner, advice=rule.advice, letter=letter, late_at=before.late_at
+    )
 
 
 def capital(sentence: str) -> str:

@@ -82,7 +82,7 @@ class OfficeState:
     confirming: Failure | None = None
     """What a statement met, while a GET finds out whether the office or only the statement is in trouble."""
     identity: Identity | None = None
-    """The database of the published snapshots; None: none was published."""
+    """The database of the published snapshots, or that of which the first survey told; None: it did not."""
     unidentified: bool = False
     """The key was in trouble, or the practice has another name: it must show which database it opens."""
     stranger: Identity | None = None

@@ -61,6 +61,7 @@ class OfficeDocument(TypedDict):
     reason: str
     owner: str | None
     advice: str
+    letter: str
     next_action: str
     next_action_at: str | None
     late_at: str | None
@@ -105,6 +106,7 @@ def office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
         "reason": standing.reason,
         "owner": None if standing.owner is None else standing.owner.value,
         "advice": standing.advice,
+        "letter": standing.letter,
         "next_action": standing.next_action,
         "next_action_at": _optional_instant(standing.next_action_at),
         "late_at": _optional_instant(standing.late_at),

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import httpx
 
-from oddaemon.core.failure import Failure, Kind, classify, trimmed
+from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.refusal import classify, trimmed
 
 ERROR_BYTES_MAX = 20_000
 """More of an error's body is never looked at."""

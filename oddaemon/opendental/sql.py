@@ -99,7 +99,7 @@ def _identity_columns() -> str:
 
 def _digest(names: tuple[str, ...]) -> str:
     """Only a checksum leaves the office; 0 where nothing is set."""
-    values = ",".join(f"(SELECT MAX(ValueString) FROM preference WHERE PrefName='{name}')" for name in names)  # noqa: S608  constants
+    values = ",".join(f"(SELECT TRIM(MAX(ValueString)) FROM preference WHERE PrefName='{name}')" for name in names)  # noqa: S608  constants
     return f"CRC32(CONCAT_WS('',{values}))"
 
 

@@ -13,7 +13,7 @@ from oddaemon.simulator.functions import SECONDS_PER_UNIT
 from oddaemon.simulator.refusals import SqlFailed
 from oddaemon.simulator.tables import Kind
 
-NUMBERS: Final = frozenset({Kind.INT, Kind.DOUBLE})
+NUMBERS: Final = frozenset({Kind.INT, Kind.DECIMAL, Kind.DOUBLE})
 DATES: Final = frozenset({Kind.DATE, Kind.DATETIME})
 
 
@@ -38,7 +38,7 @@ def common_kind(kinds: Sequence[Kind]) -> Kind:
     if len(known) <= 1:
         return known.pop() if known else Kind.UNKNOWN
     if known <= NUMBERS:
-        return Kind.DOUBLE
+        return Kind.DOUBLE if Kind.DOUBLE in known else Kind.DECIMAL
     return Kind.DATETIME if known <= DATES else Kind.TEXT
 
 
@@ -64,7 +64,9 @@ def _literal(node: exp.Expression, _: Sequence[Typed]) -> Typed:
         return Typed(node, Kind.INT if isinstance(node, exp.Boolean) else Kind.UNKNOWN)
     if node.is_string:
         return Typed(node, Kind.TEXT)
-    return Typed(node, Kind.INT if node.is_int else Kind.DOUBLE)
+    if node.is_int:
+        return Typed(node, Kind.INT)
+    return Typed(node, Kind.DOUBLE if "e" in node.name.lower() else Kind.DECIMAL)
 
 
 def _same(node: exp.Expression, parts: Sequence[Typed]) -> Typed:
@@ -79,9 +81,18 @@ def _arithmetic(node: exp.Expression, parts: Sequence[Typed]) -> Typed:
     if isinstance(parts[-1].node, exp.Interval):
         interval = parts[-1].node
         return _moved(parts[0].node, interval.this, interval.text("unit"), back=isinstance(node, exp.Sub))
+    kinds = {part.kind for part in parts}
+    if isinstance(node, exp.Neg) and kinds == {Kind.DECIMAL}:
+        return Typed(node, Kind.DECIMAL)
+    if kinds <= {Kind.INT, Kind.DECIMAL} and (isinstance(node, exp.Div) or Kind.DECIMAL in kinds):
+        raise _exact(node)
     _replace_parts(parts, _as_number)
-    whole = all(part.kind is Kind.INT for part in parts) and not isinstance(node, exp.Div)
-    return Typed(node, Kind.INT if whole else Kind.DOUBLE)
+    return Typed(node, Kind.INT if kinds == {Kind.INT} else Kind.DOUBLE)
+
+
+def _exact(node: exp.Expression) -> SqlFailed:
+    """MySQL computes with decimals exactly, and SQLite has none: 1.005*100 is 100.5 there, and less here."""
+    return SqlFailed(f"Exact decimals are not supported: {node.sql(dialect='mysql')}; write a double, as in 1.5e0")
 
 
 def _whole_division(_: exp.Expression, parts: Sequence[Typed]) -> Typed:
@@ -130,7 +141,9 @@ def _sum(node: exp.Expression, parts: Sequence[Typed]) -> Typed:
     return Typed(node, Kind.INT if whole else Kind.DOUBLE)
 
 
-def _round(_: exp.Expression, parts: Sequence[Typed]) -> Typed:
+def _round(node: exp.Expression, parts: Sequence[Typed]) -> Typed:
+    if parts[0].kind is Kind.DECIMAL:
+        raise _exact(node)
     kind = Kind.INT if parts[0].kind is Kind.INT else Kind.DOUBLE
     return Typed(call("my_round", *(part.node for part in parts)), kind)
 
@@ -244,6 +257,7 @@ RULES: Final[dict[type[exp.Expression], Rule]] = {
     exp.Substring: _function("my_substring", Kind.TEXT),
     exp.Upper: _function("my_upper", Kind.TEXT),
     exp.Lower: _function("my_lower", Kind.TEXT),
+    exp.Trim: _function("my_trim", Kind.TEXT),
     exp.Length: _length,
     exp.TsOrDsToDate: _function("my_date", Kind.DATE),
     exp.Date: _function("my_date", Kind.DATE),

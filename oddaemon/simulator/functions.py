@@ -6,6 +6,7 @@ Each takes and gives SQLite values: None, int, float, str. Dates are text in MyS
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 from zlib import crc32
 
@@ -14,20 +15,28 @@ from oddaemon.simulator.balances import nearest
 Value = None | int | float | str
 
 EXPONENT_FROM: Final = 1e15  # from here on MySQL writes a double with an exponent
+EXPONENT_BELOW: Final = 1e-15  # and below
 DATE_LENGTH: Final = len("yyyy-MM-dd")
 ZERO_DATE: Final = "0000-00-00"
 SECONDS_PER_UNIT: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
 
 
 def text(value: Value) -> str | None:
-    """The value as MySQL writes it into a string: a double that holds an integer has no point, minus zero is `-0`."""
+    """The value as MySQL writes it into a string: a double that holds an integer has no point, minus zero is `-0`.
+
+    A rounded double beyond `EXPONENT_FROM` is the one that MySQL would write without an exponent; what is rounded is
+    not known here.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, int):
         return str(value)
     if value.is_integer() and abs(value) < EXPONENT_FROM:
         return f"{value:.0f}"
-    return repr(value).removesuffix(".0").replace("e+", "e").replace(".0e", "e")
+    shortest = Decimal(repr(value))
+    if EXPONENT_BELOW <= abs(value) < EXPONENT_FROM:
+        return f"{shortest:f}"
+    return f"{shortest.normalize():e}".replace("e+", "e")
 
 
 def number(value: Value) -> int | float | None:
@@ -156,6 +165,12 @@ def lower(value: Value) -> str | None:
     return None if written is None else written.lower()
 
 
+def trim(value: Value) -> str | None:
+    """`TRIM` takes spaces away, and nothing else that looks like one."""
+    written = text(value)
+    return None if written is None else written.strip(" ")
+
+
 def as_datetime(value: Value) -> str | None:
     """The value as `yyyy-MM-dd HH:mm:ss`; NULL when it is no date."""
     instant = _instant(value)
@@ -225,6 +240,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
     "my_char_length": characters_length,
     "my_upper": upper,
     "my_lower": lower,
+    "my_trim": trim,
     "my_datetime": as_datetime,
     "my_date": as_date,
     "my_add_interval": add_interval,

@@ -9,6 +9,7 @@ import pytest
 from oddaemon.core.failure import Kind
 from oddaemon.core.model import Balance, Cadence, Condition, Owner, Plausibility
 from oddaemon.core.office import can_accept, new_state
+from oddaemon.core.plausibility import is_other
 from oddaemon.core.state import Accepted, Intent, MeasureClock, Probe, Pull, Started, Survey, Wait
 from tests.core.builders import IDENTITY, STRANGER, Night, at, balance, preferences
 
@@ -215,6 +216,15 @@ def test_a_human_may_accept_the_other_database() -> None:
     night.pulled(balances=NOBODY, identity=STRANGER)
     assert night.condition() is C.FRESH
     assert night.state.identity == STRANGER
+
+
+def test_a_key_that_is_moved_before_the_first_snapshot_is_noticed_by_the_title() -> None:
+    night = Night(new_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
+    night.turn(Started())
+    night.surveyed(replace(preferences(), practice_title="Mesa Dental"))
+    assert isinstance(night.action, Pull)
+    assert night.action.identity is not None
+    assert is_other(night.action.identity, STRANGER)
 
 
 def test_an_office_that_was_never_published_is_whoever_answers() -> None:

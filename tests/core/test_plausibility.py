@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import date, datetime
+from zlib import crc32
 
 import pytest
 
 from oddaemon.core.model import Identity, Outline, Plausibility
-from oddaemon.core.plausibility import doubt, is_other, outline_of, repeats, updated
+from oddaemon.core.plausibility import doubt, is_other, outline_of, repeats, titled, updated
 from tests.core.builders import at, balance, control, snapshot
 
 MONDAY = Outline(date(2026, 5, 4), datetime.fromisoformat("2026-05-04 02:10"), 200, 900_000, 800_000, 77)
@@ -119,6 +120,11 @@ def test_a_practice_may_change_one_thing_about_itself(
 def test_what_a_database_does_not_say_any_more_stays_known() -> None:
     assert updated(None, Identity(1, 0, 3)) == (1, 0, 3)
     assert updated(Identity(1, 2, 3), Identity(9, 0, 3)) == (9, 2, 3)
+
+
+def test_a_title_tells_of_a_database_what_its_own_control_tells() -> None:
+    assert titled(" Mesa Dental ") == (crc32(b"Mesa Dental"), 0, 0)
+    assert titled("") is titled("  ") is titled("Clínica Mesa") is None
 
 
 def test_an_outline_is_taken_from_the_control_that_proved_the_snapshot() -> None:

@@ -8,10 +8,10 @@ from oddaemon.simulator.tables import as_mysql_text
 MILLS = 12_340
 
 
-def charge(practice: Practice, family: Family) -> None:
+def charge(practice: Practice, family: Family, mills: int = MILLS) -> None:
     """Post a charge; the family is recalculated at once."""
     today = practice._office_clock.today().toordinal()
-    family.entries.append(Entry(today, MILLS, family.guarantor))
+    family.entries.append(Entry(today, mills, family.guarantor))
     practice._table.rewrite([family], lambda changed: recalculated(changed, today))
 
 

@@ -245,10 +245,10 @@ DEBTS = (
     "BalOver90>0 OR InsEst>0 OR BalTotal>0)"
 )
 IDENTITY = (
-    "CRC32(CONCAT_WS('',(SELECT MAX(ValueString) FROM preference WHERE PrefName='PracticeTitle'))) AS Title,"
-    "CRC32(CONCAT_WS('',(SELECT MAX(ValueString) FROM preference WHERE PrefName='PracticePhone'))) AS Phone,"
-    "CRC32(CONCAT_WS('',(SELECT MAX(ValueString) FROM preference WHERE PrefName='PracticeAddress'),"
-    "(SELECT MAX(ValueString) FROM preference WHERE PrefName='PracticeZip'))) AS Address"
+    "CRC32(CONCAT_WS('',(SELECT TRIM(MAX(ValueString)) FROM preference WHERE PrefName='PracticeTitle'))) AS Title,"
+    "CRC32(CONCAT_WS('',(SELECT TRIM(MAX(ValueString)) FROM preference WHERE PrefName='PracticePhone'))) AS Phone,"
+    "CRC32(CONCAT_WS('',(SELECT TRIM(MAX(ValueString)) FROM preference WHERE PrefName='PracticeAddress'),"
+    "(SELECT TRIM(MAX(ValueString)) FROM preference WHERE PrefName='PracticeZip'))) AS Address"
 )
 CONTROL = (
     "SELECT COUNT(*) AS Guarantors,"

@@ -1,0 +1,77 @@
+"""The words of the table of failures: their kinds, what each means for the next attempt, and how loud it is."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Every failure the house can name; the value is the metric's label."""
+
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    CONNECTION_LOST = "connection_lost"
+    THROTTLED = "throttled"
+    GATEWAY_TIMEOUT = "gateway_timeout"
+    SERVER_ERROR = "server_error"
+    ECONNECTOR_DOWN = "econnector_down"
+    OFFICE_NETWORK = "office_network"
+    OFFICE_DATABASE = "office_database"
+    VERSION_TOO_OLD = "version_too_old"
+    KEY_UNASSIGNED = "key_unassigned"
+    KEY_REJECTED = "key_rejected"
+    PERMISSION_MISSING = "permission_missing"
+    QUERY_REFUSED = "query_refused"
+    SQL_ERROR = "sql_error"
+    GATEWAY_REFUSED = "gateway_refused"
+    UNKNOWN_400 = "unknown_400"
+    UNKNOWN_401 = "unknown_401"
+    NOT_FOUND = "not_found"
+    UNEXPECTED_STATUS = "unexpected_status"
+    MALFORMED = "malformed"
+    OVERSIZED = "oversized"
+    LANE_CUT = "lane_cut"
+    TOO_SPARSE = "too_sparse"
+    INCOMPLETE = "incomplete"
+    AGING_MOVED = "aging_moved"
+    OTHER_DATABASE = "other_database"
+    IMPLAUSIBLE = "implausible"
+    HEADQUARTERS_DOWN = "headquarters_down"
+    STORE = "store"
+
+
+class Policy(StrEnum):
+    """What a failure means for the next attempt."""
+
+    RETRY = "retry"
+    """Back off, further each time: it passes by itself."""
+    WAIT = "wait"
+    """The server said for how long."""
+    BLOCK = "block"
+    """A human must act; only slow probes until then."""
+    CONFIRM = "confirm"
+    """It may be the key or only the query: a GET tells."""
+    OTHER_READER = "other_reader"
+    """This way of reading is closed, another may be open."""
+    NARROWER = "narrower"
+    """Pack less into each row, then read again."""
+    REREAD = "reread"
+    """Throw away what was read and read again, a bounded number of times."""
+    WATCH = "watch"
+    """Aging is at work: go back to watching it."""
+    IDENTIFY = "identify"
+    """The key may have been moved: ask which database it opens."""
+    HOLD = "hold"
+    """Believe it only if a second reading says the same, or a human does."""
+    STAND_BY = "stand_by"
+    """Others find out when it is over: look again at the office's own turn."""
+
+
+class Severity(StrEnum):
+    """How loud the first of a row is; what stands for long is news only once."""
+
+    INFO = "info"
+    """Expected now and then; nobody has to look."""
+    WARNING = "warning"
+    """It goes on by itself, and somebody may want to know."""
+    ERROR = "error"
+    """It does not go on before a human acts."""

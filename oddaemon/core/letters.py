@@ -1,0 +1,169 @@
+"""What an operator can send, as it stands, to an office's manager or to Open Dental's support.
+
+Each is polite, complete for somebody who has never heard of this program, and free of keys, patients and amounts.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.model import Owner
+
+
+class Request(NamedTuple):
+    """The heart of a letter: what we see, and what we ask for."""
+
+    seen: str
+    please: str
+
+
+REQUESTS: Mapping[Kind, Request] = {
+    # To the office.
+    Kind.TIMEOUT: Request(
+        "Your Open Dental server does not answer our requests in time.",
+        "Could you please have somebody look whether the server is overloaded at night, for example by a backup or an"
+        " update that runs at the same time?",
+    ),
+    Kind.GATEWAY_TIMEOUT: Request(
+        "Your Open Dental server takes longer than a minute to answer, which is the longest that Open Dental's API"
+        " waits.",
+        "Could you please have somebody look whether the server is overloaded at night, for example by a backup or an"
+        " update that runs at the same time?",
+    ),
+    Kind.ECONNECTOR_DOWN: Request(
+        "Open Dental tells us that your eConnector is not running, or that two of them are.",
+        "Could you please make sure that the Windows service OpenDentalEConnector is running on your server, and on no"
+        " other computer? It can be started in the Windows list of services; if it stops again, Open Dental's support"
+        " can help.",
+    ),
+    Kind.OFFICE_NETWORK: Request(
+        "Open Dental cannot reach your server over the internet.",
+        "Could you please check that the server is switched on and that its internet connection works?",
+    ),
+    Kind.OFFICE_DATABASE: Request(
+        "The database of your Open Dental server reports an error of its own.",
+        "Could you please have whoever looks after your server check the database (MySQL or MariaDB), its free disk"
+        " space and its backups? Open Dental's support can help to check and repair tables.",
+    ),
+    Kind.VERSION_TOO_OLD: Request(
+        "Your version of Open Dental is too old for these requests.",
+        "Could you please update Open Dental? Version 21.2 or any later one is enough.",
+    ),
+    Kind.KEY_UNASSIGNED: Request(
+        "Open Dental tells us that our API key is not assigned to your practice.",
+        "Could you please open Setup, Advanced Setup, API in Open Dental and add the key that we gave you? We will"
+        " gladly send it again by a safe way.",
+    ),
+    Kind.KEY_REJECTED: Request(
+        "Open Dental does not accept our API key for your practice any more.",
+        "Could you please look in Setup, Advanced Setup, API in Open Dental whether the key was disabled or removed,"
+        " and enable it again? If that was on purpose, just let us know.",
+    ),
+    Kind.OTHER_DATABASE: Request(
+        "Our API key for your practice opens the database of another practice, so we stopped at once.",
+        "Could you please look in Setup, Advanced Setup, API in Open Dental whether our key is still the one of your"
+        " practice, and tell us whether your practice was merged, moved or renamed lately?",
+    ),
+    Kind.AGING_MOVED: Request(
+        "Aging was run again and again in your Open Dental just while we were reading.",
+        "Could you please let aging run once a night at its set time, and not by hand in the early morning?",
+    ),
+    Kind.UNKNOWN_400: Request(
+        "Open Dental refuses our requests to your server for a reason that we do not know.",
+        "Could you please check that your server is switched on, that Open Dental works on it and that the Windows"
+        " service OpenDentalEConnector is running? If all is well there, please let us know, and we will ask Open"
+        " Dental's support.",
+    ),
+    # To Open Dental's support.
+    Kind.CONNECTION_LOST: Request(
+        "The connection breaks again and again in the middle of an answer.",
+        "Could you please tell us whether something on the way to your API cuts long answers?",
+    ),
+    Kind.SERVER_ERROR: Request(
+        "Your API answers with an error of its own.",
+        "Could you please tell us whether this is known, and when it is expected to work again?",
+    ),
+    Kind.HEADQUARTERS_DOWN: Request(
+        "Your API answers none of our requests at the moment, whichever office they are for.",
+        "Could you please tell us whether this is known, and when it is expected to work again?",
+    ),
+    Kind.GATEWAY_REFUSED: Request(
+        "Our requests are refused with a web page, as if a firewall in front of your API did not want them.",
+        "Could you please check whether our network's address is suspended, and tell us what we should change?",
+    ),
+    Kind.QUERY_REFUSED: Request(
+        "Your API refuses one of our ShortQuery statements, which is a plain SELECT on the tables patient and"
+        " preference.",
+        "Could you please tell us which word or form of it is not allowed, and since when? We will gladly send the"
+        " statement.",
+    ),
+    Kind.UNEXPECTED_STATUS: Request(
+        "Your API answers with a status that we do not find in its documentation.",
+        "Could you please tell us what it means?",
+    ),
+    Kind.MALFORMED: Request(
+        "Answers of your API with status 200 cannot be read as JSON.",
+        "Could you please check what is sent? We will gladly tell you the times of such requests.",
+    ),
+    Kind.INCOMPLETE: Request(
+        "Answers of a ShortQuery for one office lack rows: they do not add up to the COUNT and SUM of the same table,"
+        " although nothing was changed there.",
+        "Could you please check what happens to its rows on the way? We will gladly tell you the office and the times.",
+    ),
+}
+
+STUCK = Request(
+    "The nightly aging in your Open Dental stopped before it was finished and left its lock, so no new aging can run"
+    " and the balances are not up to date.",
+    "Could you please have an administrator open Setup, Miscellaneous in Open Dental, clear the lock of aging there,"
+    " and then run aging by hand once?",
+)
+BROKEN_OFF = Request(
+    "The last aging in your Open Dental was broken off, so some balances are from before it and some from after it.",
+    "Could you please run aging by hand once? After that everything fits together again.",
+)
+MISSED = Request(
+    "The nightly aging in your Open Dental did not run, so the balances are not up to date.",
+    "Could you please check that the Windows service OpenDentalService is running on your server, and run aging by hand"
+    " once? It starts aging only within an hour of the set time: a server that is switched off then misses that night.",
+)
+NOT_CONFIGURED = Request(
+    "Automated aging is switched off in your Open Dental, so the balances are as old as the last aging by hand.",
+    "Could you please set the Automated Aging Run Time in Open Dental, for example to 3:00 AM, and keep the Windows"
+    " service OpenDentalService running on your server?",
+)
+FUTURE = Request(
+    "Aging in your Open Dental was last run for a date in the future, so the balances are not those of today.",
+    "Could you please check the date of your server and run aging again for today?",
+)
+UNREADABLE = Request(
+    "One of the settings of aging in your Open Dental holds something that is neither a date nor a time.",
+    "Could you please set the Automated Aging Run Time in Open Dental again, and run aging by hand once?",
+)
+
+
+def letter_about(failure: Failure) -> str:
+    """What to send to the owner of a failure; empty where that is us."""
+    request = REQUESTS.get(failure.kind)
+    if request is None:
+        return ""
+    return _signed(request, failure.rule.owner, failure.message)
+
+
+def aging_letter(request: Request) -> str:
+    """What to send to an office whose aging needs a hand."""
+    return _signed(request, Owner.OFFICE, "")
+
+
+def _signed(request: Request, owner: Owner, said: str) -> str:
+    message = f" The message that we get is: “{said}”" if said else ""
+    if owner is Owner.VENDOR:
+        return (
+            "Hello Open Dental support! We read account balances of practices that use Open Dental, with their consent,"
+            f" through your API. {request.seen}{message} {request.please} Thank you very much for your help!"
+        )
+    return (
+        "Hello! Every night, after the aging in your Open Dental, we read your practice's account balances."
+        f" {request.seen}{message} {request.please} Nothing was changed in your data."
+        " Thank you very much for your help!"
+    )

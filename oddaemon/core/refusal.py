@@ -1,0 +1,210 @@
+"""What an answer that is no success says: its words, and the failure behind them.
+
+Bodies are a JSON string, a JSON object, plain text, a page of some gateway, or nothing; in the office's own language
+where its server's words are passed on. What no rule knows is still a failure, of its status: never a success.
+"""
+
+import html
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from oddaemon.core.failure import Kind
+
+MESSAGE_CHARACTERS_MAX = 200
+BODY_CHARACTERS_MAX = 20_000
+_NESTED_MAX = 3
+"""JSON within a JSON string within a JSON string."""
+_SPEAKING = frozenset(
+    {"message", "error", "errors", "detail", "details", "title", "description", "error_description", "exceptionmessage"}
+)
+"""Fields of an error object that are meant for people."""
+# An element that is never closed runs to the end: so no text, however made, is scanned more than once.
+_MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[/!?a-z][^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE)
+_PAGE = re.compile(r"[\ufeff\s]*<(!doctype|html|head|body|title|center|h1|\?xml)\b", re.IGNORECASE)
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u02bc\u2032\u00b4`", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014", "-"),
+    }
+)
+"""Apostrophes, quotes and hyphens as word processors and other languages write them."""
+
+
+def trimmed(body: str) -> str:
+    """The words of an error body, on one line, without markup or control characters, at most 200 characters."""
+    words = _words(body)
+    return words if len(words) <= MESSAGE_CHARACTERS_MAX else words[: MESSAGE_CHARACTERS_MAX - 1] + "…"
+
+
+def classify(status: int, body: str, *, query: bool) -> Kind:
+    """Name the failure behind an answer that is not a success.
+
+    Args:
+        status: The HTTP status, anything but 2xx.
+        body: The whole or trimmed body.
+        query: True for ShortQuery, where 400 may be the SQL's and 401 the query's fault; False for a GET.
+    """
+    words, is_page = _plain(_words(body)), _PAGE.match(body) is not None
+    if status == 400:  # noqa: PLR2004  the statuses are those of HTTP
+        return _of_400(words, is_page=is_page, query=query)
+    if status in (401, 403):
+        return _of_401(words, is_page=is_page and status == 403, query=query)  # noqa: PLR2004  as above
+    if status in _BY_STATUS:
+        of_query, of_get = _BY_STATUS[status]
+        return of_query if query else of_get
+    if not 500 <= status <= 599:  # noqa: PLR2004  as above
+        return Kind.UNEXPECTED_STATUS
+    return Kind.SERVER_ERROR if is_page else _first(_OF_THE_OFFICE, words) or Kind.SERVER_ERROR
+
+
+_BY_STATUS = {
+    404: (Kind.NOT_FOUND, Kind.NOT_FOUND),
+    407: (Kind.CONNECT, Kind.CONNECT),  # a proxy of ours
+    408: (Kind.TIMEOUT, Kind.TIMEOUT),
+    410: (Kind.NOT_FOUND, Kind.NOT_FOUND),
+    413: (Kind.QUERY_REFUSED, Kind.UNEXPECTED_STATUS),
+    429: (Kind.THROTTLED, Kind.THROTTLED),
+    504: (Kind.GATEWAY_TIMEOUT, Kind.GATEWAY_TIMEOUT),
+    511: (Kind.CONNECT, Kind.CONNECT),  # a network that wants a log-in
+    524: (Kind.GATEWAY_TIMEOUT, Kind.GATEWAY_TIMEOUT),  # Cloudflare's name for 504
+}
+"""Statuses that speak for themselves: what they mean after a query, and after a GET."""
+
+_Rules = Mapping[Kind, re.Pattern[str]]
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    """Meets words in lower case, without accents, with plain quotes and hyphens."""
+    return re.compile("|".join(patterns))
+
+
+_REFUSED = _any(
+    r"quer(y|ies) (can ?not|can't|must|may not|should not)",
+    r"not (allowed|permitted) in (a |the |your )?quer",
+    r"only select",
+    r"(forbidden|disallowed|prohibited) (word|keyword|command|statement)",
+    r"request( entity)? (is )?too (long|large)",
+)
+_SYNTAX = _any("error in your sql syntax")
+_OF_THE_OFFICE: _Rules = {
+    Kind.ECONNECTOR_DOWN: _any("e[ _-]?connector"),
+    Kind.OFFICE_DATABASE: _any(
+        "mysql hosts|mysql server|too many connections|marked as crashed|is corrupt|lock wait timeout|deadlock found",
+        r"got error \d+|incorrect key file|can't (open|find|create) (file|table)|no space left|disk full",
+        "lost connection|gone away|shutdown in progress|--read-only|(command|access) denied (to|for) user",
+        "out of memory|authentication to host|table '[^']*' is full",
+    ),
+}
+_CAUSES: _Rules = {
+    Kind.VERSION_TOO_OLD: _any(
+        "version issue|version (is )?(too old|outdated|not supported)",
+        "(requires?|needs?|minimum) (open dental )?version",
+        "(update|upgrade).{0,40}open dental|open dental.{0,40}(update|upgrade)",
+        "version.{0,40}(zu alt|veraltet|trop ancienne|obsolete|antigua)",
+    ),
+    Kind.KEY_UNASSIGNED: _any("(not|never) (been )?assigned|unassigned"),
+    **_OF_THE_OFFICE,
+    Kind.TIMEOUT: _any(
+        "query execution was interrupted|max_statement_time|max_execution_time|maximum statement execution time",
+        "timeout expired|command timeout",
+    ),
+    Kind.OFFICE_NETWORK: _any(
+        "(un|not )able to (connect|reach)|(could|can) ?not (connect|reach|be reached)|network|unreachable|offline",
+        "timed? ?-?out|failed to respond|did not properly respond|no route to host|no such host",
+        "name could not be resolved|actively refused|forcibly closed|connection (was )?(refused|reset|closed|aborted)",
+        "remoteserver|remotename|zeituberschreitung|servidor remoto|tiempo de espera|serveur distant|delai d'attente",
+        "server remoto|externe server",
+    ),
+}
+"""The first that fits: "update the eConnector, this is a version issue" is about the version."""
+_OF_THE_KEY: _Rules = {
+    Kind.PERMISSION_MISSING: _any("permission|not permitted|not authorized for"),
+    Kind.KEY_REJECTED: _any(
+        "key.{0,30}(invalid|not valid|disabled|revoked|expired|unknown|not found|not recogni[sz]ed|does not exist)",
+        "(invalid|unknown|disabled|revoked|expired|incorrect) (api |customer |developer )?key",
+    ),
+}
+_SQL = _any(
+    "sql|syntax|unknown (column|table)|(does not|doesn't) exist|group function|group by|operand|is ambiguous",
+    "not unique table|derived table|parameter count|native function|must be defined|duplicate column|subquery",
+    "out of range|illegal mix|collation|character set",
+    "incorrect (datetime|date|integer|decimal|double|usage)|max_join_size",
+)
+_GATEWAY = _any(
+    r"(suspend|block|bann|blacklist|denied|reject).{0,80}\b(ip|network|address|traffic|firewall)\b",
+    r"\b(ip|network|address|traffic|firewall)\b.{0,80}(suspend|block|bann|blacklist|denied|reject)",
+    "captcha|cloudflare|web application firewall",
+)
+
+
+def _of_400(words: str, *, is_page: bool, query: bool) -> Kind:
+    if query and _REFUSED.search(words):
+        return Kind.QUERY_REFUSED
+    if query and _SYNTAX.search(words):
+        return Kind.SQL_ERROR
+    if cause := _first(_CAUSES, words):
+        return cause
+    if query and _SQL.search(words):
+        return Kind.SQL_ERROR
+    if is_page:
+        return Kind.GATEWAY_REFUSED
+    # A query that is refused for its key is asked about by a GET first, which then says so.
+    return Kind.UNKNOWN_400 if query else _first(_OF_THE_KEY, words) or Kind.UNKNOWN_400
+
+
+def _of_401(words: str, *, is_page: bool, query: bool) -> Kind:
+    if query and _REFUSED.search(words):
+        return Kind.QUERY_REFUSED
+    if cause := _first(_OF_THE_OFFICE, words):
+        return cause
+    if is_page or _GATEWAY.search(words):
+        return Kind.GATEWAY_REFUSED
+    if query:
+        return Kind.UNKNOWN_401
+    if (cause := _first(_CAUSES, words)) is Kind.KEY_UNASSIGNED:
+        return cause
+    return _first(_OF_THE_KEY, words) or Kind.KEY_REJECTED
+
+
+def _first(rules: _Rules, words: str) -> Kind | None:
+    return next((kind for kind, pattern in rules.items() if pattern.search(words)), None)
+
+
+def _plain(words: str) -> str:
+    """For comparison: lower case, no accents, plain quotes and hyphens."""
+    letters = unicodedata.normalize("NFKD", words.translate(_TYPOGRAPHY))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).casefold()
+
+
+def _words(body: str) -> str:
+    """What a body says to people, on one line."""
+    text = body[:BODY_CHARACTERS_MAX].replace("\0", "").strip("\ufeff \r\n\t")
+    for _ in range(_NESTED_MAX):
+        if not text.startswith(('"', "{", "[")):
+            break
+        try:
+            text = " ".join(_spoken(json.loads(text))).strip()
+        except (ValueError, RecursionError):
+            break
+    text = html.unescape(_MARKUP.sub(" ", text))
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.strip().strip('"').split())
+
+
+def _spoken(value: object) -> list[str]:
+    """The texts of a JSON value: those meant for people if any are, otherwise all."""
+    found: list[str] = []
+    left = [value]
+    while left:
+        match left.pop():
+            case str() as text:
+                found.append(text)
+            case dict() as fields:
+                spoken = [each for name, each in fields.items() if name.casefold() in _SPEAKING]
+                left += reversed(spoken or list(fields.values()))
+            case list() as items:
+                left += reversed(items)
+    return found

@@ -1,0 +1,88 @@
+"""A key that was moved opens another office's database: the office is blocked, and not a row of the other gets in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.simulator.faults import KeyMoved
+from oddaemon.simulator.spec import PracticeSpec
+from tests.engine.night import SMALL, after, night, office_settings, planted
+from tests.engine.world import World
+
+ELSEWHERE = PracticeSpec("elsewhere", seed=9, guarantors=45, settled=10)
+SENTENCE = "The key answers for another office's database."
+
+
+@asynccontextmanager
+async def moved(directory: Path, works_after_seconds: float, reader: Reader = Reader.AUTO) -> AsyncIterator[World]:
+    """`smile` has its first snapshot when its key is moved, ten minutes into the night, for six hours."""
+    fault = planted(KeyMoved("elsewhere", works_after_seconds), after(minutes=10), after(hours=6))
+    offices = [office_settings(reader=reader), office_settings("elsewhere")]
+    async with night(directory, [SMALL, ELSEWHERE], offices, faults=[fault]) as world:
+        await world.until_published(1)
+        yield world
+
+
+@pytest.mark.parametrize("reader", [Reader.STATEMENT, Reader.PAGES])
+@pytest.mark.parametrize("works_after_seconds", [0.0, 900.0])
+async def test_a_moved_key_blocks_the_office_and_nothing_is_mixed(
+    tmp_path: Path, works_after_seconds: float, reader: Reader
+) -> None:
+    async with moved(tmp_path, works_after_seconds, reader) as world:
+        former = await world.balances()
+        await world.until_time(after(hours=5.9))
+        assert world.explains(Condition.BLOCKED, Owner.OFFICE, SENTENCE)
+        assert await world.balances() == former
+        assert len(world.published()) == 1
+        assert len(world.published("elsewhere")) == 2
+        assert world.daemon.status()["offices"][0]["aging_date"] is None
+        since = after(hours=4)
+        assert len(world.exchanges(since=since)) <= 5 * 7, "slow probes: a survey and a look at the clocks"
+        await world.until_published(2, within=timedelta(minutes=45))
+        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        assert await world.is_true()
+
+
+async def test_an_unassigned_key_shows_its_database_before_it_is_believed(tmp_path: Path) -> None:
+    async with moved(tmp_path, works_after_seconds=2400) as world:
+        await world.until(lambda: SENTENCE in world.standing().reason)
+        assert world.clock.now() < after(hours=1.5), "long before the next run is due to be read"
+        assert "key_unassigned" in world.failures()
+
+
+async def test_pages_of_two_databases_are_not_put_together(tmp_path: Path) -> None:
+    specs = [PracticeSpec("smile", seed=1, guarantors=300, settled=10), ELSEWHERE]
+    offices = [office_settings(reader=Reader.PAGES), office_settings("elsewhere")]
+    async with night(tmp_path, specs, offices) as world:
+        await world.until_published(1)
+        first = len(world.events("page_stored"))
+        await world.until_said("page_stored", first + 2)
+        world.headquarters.faults.plant(planted(KeyMoved("elsewhere", 0.0), world.clock.now(), after(hours=3)))
+        await world.until_time(after(hours=2.9))
+        assert len(world.published()) == 1
+        assert "other_database" in world.failures()
+        await world.until_published(2)
+        assert await world.is_true()
+
+
+async def test_a_restart_still_knows_whose_database_it_was(tmp_path: Path) -> None:
+    async with moved(tmp_path, works_after_seconds=0) as world:
+        await world.crash()
+        await world.until_time(after(hours=3))
+        await world.start()
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.OFFICE, SENTENCE)
+
+
+async def test_a_practice_with_a_new_name_goes_on(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        world.practice().set_preference("PracticeTitle", "Smile & Sons")
+        await world.until_published(2)
+        world.practice().set_preference("PracticePhone", "5035550100")
+        await world.until_published(3)
+        assert "other_database" not in world.failures()
