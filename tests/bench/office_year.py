@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from oddaemon.core.model import Office, Outline, Plausibility
+from oddaemon.core.model import Control, Office, Outline, Plausibility
 from oddaemon.core.plausibility import doubt
 from oddaemon.opendental import sql, wire
 from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.fleet import build_fleet
 from oddaemon.simulator.practice import Practice
 from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.world import build_fleet
 
 OFFICES, NIGHTS = 8, 365
 GUARANTORS_MAX = 200
@@ -61,7 +61,7 @@ async def _holds() -> tuple[list[str], int]:
     return holds, judged
 
 
-def _control(practice: Practice, former: Outline | None) -> wire.Control:
+def _control(practice: Practice, former: Outline | None) -> Control:
     office = Office(practice.spec.office_id, practice.spec.office_id)
     since = former.office_now if former else None
     return wire.control(practice.short_query(sql.control(office, since)))  # type: ignore[arg-type]  # rows of cells
