@@ -2,6 +2,8 @@
 
 # ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
 
+import signal
+
 import typer
 
 from oddaemon.cli.options import DAEMON, AsJson, Config, example
@@ -17,6 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def run(config: Config = None) -> None:
     """Run the daemon until SIGTERM or Ctrl-C: watch every office, pull, prove, publish."""
+    # Loading the daemon takes long enough for a SIGHUP to come, which would end the process. It asks for nothing yet:
+    # the configuration is read after this.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
     from oddaemon.cli.daemon_run import run_from
 
     run_from(config)

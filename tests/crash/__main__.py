@@ -1,0 +1,43 @@
+"""Kill the daemon hundreds of times: `make crash`.
+
+python -m tests.crash [--kills 300] [--seed N]              everything
+python -m tests.crash --scene pages --kill before/9         one telling, as a failure names it
+"""
+
+import argparse
+import sys
+import time
+
+import anyio
+from rich.console import Console
+
+from tests.crash.campaign import Campaign, Order
+from tests.crash.kills import Kill
+
+
+def main() -> None:
+    """Carry out what the command line asks for; exit with 1 if anything went wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash")
+    parser.add_argument("--kills", type=int, default=300, help="at least so many (default: 300)")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: 1)")
+    parser.add_argument("--jobs", type=int, default=2, help="tellings side by side (default: 2)")
+    parser.add_argument("--scene", default="", help="only this one")
+    parser.add_argument("--kill", type=Kill.parse, nargs="+", default=(), help="just these, one life after another")
+    options = parser.parse_args()
+    if options.kill and not options.scene:
+        parser.error("--kill needs --scene")
+    console = Console(width=110)
+    campaign = Campaign(Order(options.kills, options.seed, options.jobs, options.scene, options.kill), console)
+    started = time.monotonic()
+    anyio.run(campaign.run)
+    console.print(campaign.table())
+    console.print(
+        f"{campaign.kills} kills in {len(campaign.outcomes)} tellings, {campaign.failures} of them failed, "
+        f"seed {options.seed}, {time.monotonic() - started:.0f} s",
+        highlight=False,
+    )
+    sys.exit(bool(campaign.failures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The daemon as the operating system knows it: a process with a log on its standard output, and signals."""
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import DEVNULL, STDOUT
+from typing import Any
+
+import anyio
+import anyio.abc
+import msgspec
+from anyio.streams.text import TextReceiveStream
+
+from tests.crash.news import PATIENCE_SECONDS, News
+
+ROOT = Path(__file__).parents[2]
+DAEMON = ("oddaemon",)
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name not in {"ODDAEMON_CONFIG", "NOTIFY_SOCKET", "PYTHONPATH"}
+}
+
+
+class DaemonProcess:
+    """One life of the daemon.
+
+    Attributes:
+        lines: Every line of its log so far.
+        noise: What it wrote besides: a traceback, a message of the interpreter.
+    """
+
+    def __init__(self, process: anyio.abc.Process, news: News) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.noise: list[str] = []
+        self._process = process
+        self._news = news
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended."""
+        return self._process.returncode is not None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status; minus the number of the signal that ended it; None while it lives."""
+        return self._process.returncode
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal, unless nobody is left to take it."""
+        if not self.is_over:
+            self._process.send_signal(number)
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """Its lines of one event."""
+        return [line for line in self.lines if line["event"] == event]
+
+    async def until_said(self, event: str, times: int = 1) -> dict[str, Any]:
+        """The line in which it says so for the so-manieth time.
+
+        Raises:
+            AssertionError: it ended without.
+            TimeoutError: it never does.
+        """
+        await self._news.until(lambda: len(self.said(event)) >= times or self.is_over)
+        lines = self.said(event)
+        assert len(lines) >= times, f"It ended with {self.status} and never said {event}: {self.lines} {self.noise}"
+        return lines[times - 1]
+
+    async def ended(self) -> int:
+        """Its exit status, once it has one.
+
+        Raises:
+            TimeoutError: it lives on and on.
+        """
+        with anyio.fail_after(PATIENCE_SECONDS):
+            return await self._process.wait()
+
+    async def listen(self) -> None:
+        """Take in what it says, until it ends."""
+        assert self._process.stdout is not None
+        rest = ""
+        async for text in TextReceiveStream(self._process.stdout, errors="replace"):
+            *lines, rest = (rest + text).split("\n")
+            for line in lines:
+                self._hear(line)
+            self._news.ring()
+        await self._process.wait()
+        self._news.ring()
+
+    def _hear(self, line: str) -> None:
+        try:
+            self.lines.append(msgspec.json.decode(line, type=dict[str, Any]))
+        except msgspec.DecodeError:
+            self.noise.append(line)
+
+
+@asynccontextmanager
+async def daemon_process(
+    config: Path, news: News, tasks: anyio.abc.TaskGroup, program: Sequence[str] = DAEMON
+) -> AsyncIterator[DaemonProcess]:
+    """A daemon for the length of the block; at its end the process is gone, by SIGKILL if need be.
+
+    Args:
+        config: Its configuration.
+        news: Rung whenever it says something, and when it ends.
+        tasks: Where what it says is taken in.
+        program: What `python -m` runs, with arguments that stand before the daemon's own.
+    """
+    command = [sys.executable, "-m", *program, "run", "--config", str(config)]
+    async with await anyio.open_process(
+        command, cwd=ROOT, env=ENVIRONMENT, stdin=DEVNULL, stderr=STDOUT, start_new_session=True
+    ) as process:
+        daemon = DaemonProcess(process, news)
+        heard = anyio.Event()
+
+        async def listen() -> None:
+            try:
+                await daemon.listen()
+            finally:
+                heard.set()
+
+        tasks.start_soon(listen, name="daemon's log")
+        try:
+            yield daemon
+        finally:
+            daemon.send(signal.SIGKILL)
+            with anyio.CancelScope(shield=True), anyio.move_on_after(PATIENCE_SECONDS):
+                await heard.wait()

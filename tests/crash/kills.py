@@ -1,0 +1,104 @@
+"""When the daemon is killed: values with a short text, so that one of them can be named on a command line.
+
+    request/7         the moment its 7th request arrives, before any answer
+    body/7/0.5        after the head and half of the body of the 7th answer
+    answer/7/0.004    4 ms after the last byte of the 7th answer, which is before the next one could come
+    before/5          in front of its 5th commit
+    after/5           behind it
+    start/0.31        0.31 s after the process began
+    work/7/0.020      20 ms after its 7th request arrived, while it goes on
+
+Numbers count within one life of the daemon. A life that ends its story sooner is not killed.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class Moment(StrEnum):
+    """What a kill waits for."""
+
+    REQUEST = "request"
+    BODY = "body"
+    ANSWER = "answer"
+    BEFORE = "before"
+    AFTER = "after"
+    START = "start"
+    WORK = "work"
+
+
+COMMITS = frozenset({Moment.BEFORE, Moment.AFTER})
+SHARES_OF_BODY = (0.0, 0.5, 1.0)
+"""Of a body that was sent when the kill comes; 1: all but its last byte."""
+AFTER_ANSWER_SECONDS_MAX = 0.01
+"""What the daemon does with an answer takes a few milliseconds."""
+WORK_SECONDS_MAX = 0.15
+START_SECONDS_MAX = 1.5
+"""Longer than the daemon takes to its first request on a machine with nothing else to do."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One SIGKILL.
+
+    Attributes:
+        moment: What it waits for.
+        number: The how-manieth request, answer or commit of this life, from 1; 0 for START.
+        share: Of the body, for BODY.
+        seconds: After that, for ANSWER, START and WORK.
+    """
+
+    moment: Moment
+    number: int = 0
+    share: float = 0.0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        match self.moment:
+            case Moment.BODY:
+                return f"{self.moment}/{self.number}/{self.share:g}"
+            case Moment.ANSWER | Moment.WORK:
+                return f"{self.moment}/{self.number}/{self.seconds:.4f}"
+            case Moment.START:
+                return f"{self.moment}/{self.seconds:.3f}"
+            case _:
+                return f"{self.moment}/{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The inverse of `str`.
+
+        Raises:
+            ValueError: it is none.
+        """
+        name, *numbers = text.split("/")
+        moment = Moment(name)
+        if moment is Moment.START:
+            (seconds,) = numbers
+            return cls(moment, seconds=float(seconds))
+        number, *rest = numbers
+        (fraction,) = rest or ["0"]
+        if moment is Moment.BODY:
+            return cls(moment, int(number), share=float(fraction))
+        return cls(moment, int(number), seconds=float(fraction))
+
+
+def boundaries(requests: int, commits: int, dice: random.Random) -> Iterator[Kill]:
+    """Every boundary of a life of so many requests and commits."""
+    for number in range(1, requests + 1):
+        yield Kill(Moment.REQUEST, number)
+        yield Kill(Moment.BODY, number, share=dice.choice(SHARES_OF_BODY))
+        yield Kill(Moment.ANSWER, number, seconds=round(dice.uniform(0.0, AFTER_ANSWER_SECONDS_MAX), 4))
+    for number in range(1, commits + 1):
+        yield Kill(Moment.BEFORE, number)
+        yield Kill(Moment.AFTER, number)
+
+
+def at_random(requests: int, dice: random.Random) -> Kill:
+    """Some instant of a life of so many requests: while it starts, or while it works."""
+    if dice.random() < 1 / 3:
+        return Kill(Moment.START, seconds=round(dice.uniform(0.0, START_SECONDS_MAX), 3))
+    return Kill(Moment.WORK, dice.randint(1, requests), seconds=round(dice.uniform(0.0, WORK_SECONDS_MAX), 4))

@@ -1,0 +1,122 @@
+"""What a database says, as text: two runs of one scene must leave the same bytes.
+
+Everything that is stored is in it, table by table and row by row, tables that nobody thought of included. Three things
+no two runs can share, and only they are told otherwise:
+
+* An instant of the wall clock, ours or an office's, wherever one stands in a text or a state, reads `(instant)`. That
+  there is one is still compared, and `complaints` holds each snapshot's instants against their order.
+* The id of a snapshot rises over all offices, so in a fleet it tells who was first. It reads as its place among the
+  office's own snapshots; `complaints` holds the ids against 1, 2, 3 without a gap. In a scene of one office that is
+  the id itself.
+* Two measurements in an office's state: the difference of two clocks, which reads in whole minutes, and how long a run
+  of aging took for who watched it, which is left out.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
+SNAPSHOT_IDS = frozenset({("snapshot", "id"), ("balance", "valid_from"), ("balance", "valid_to")})
+
+Places = Mapping[int, int]
+"""The place of each snapshot among those of its office, by id."""
+
+
+def remains(database: Path) -> bytes:
+    """All that it says."""
+    with closing(_opened(database)) as connection:
+        places = _places(connection)
+        lines = []
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
+            cursor = connection.execute(f"SELECT * FROM {table}")
+            names = [column for column, *_ in cursor.description]
+            lines += sorted(_line(table, dict(zip(names, row, strict=True)), places) for row in cursor)
+    return "\n".join(lines).encode()
+
+
+def complaints(database: Path) -> list[str]:
+    """What is wrong with it in itself, whatever any other run has left."""
+    wrong = []
+    with closing(_opened(database)) as connection:
+        found = [line for (line,) in connection.execute("PRAGMA integrity_check")]
+        if found != ["ok"]:
+            wrong.append(f"the file is damaged: {found[0]}")
+        rows = connection.execute(
+            "SELECT id, office, observed_at, published_at, guarantors,"
+            " (SELECT count(*) FROM balance WHERE balance.office = snapshot.office AND valid_from <= id"
+            " AND (valid_to IS NULL OR valid_to > id)) FROM snapshot ORDER BY id"
+        ).fetchall()
+    if [row[0] for row in rows] != list(range(1, len(rows) + 1)):
+        wrong.append(f"snapshot ids have gaps: {[row[0] for row in rows]}")
+    last: dict[int, str] = {}
+    for number, office, observed_at, published_at, guarantors, stored in rows:
+        if not last.get(office, "") < observed_at <= published_at:
+            wrong.append(f"snapshot {number} was observed or published out of order")
+        if stored != guarantors:
+            wrong.append(f"snapshot {number} has {stored} balances of {guarantors}")
+        last[office] = published_at
+    return wrong
+
+
+def balances(database: Path, office_id: str) -> list[tuple[int, ...]]:
+    """The office's current balances, ordered by pat_num."""
+    query = (
+        "SELECT pat_num, clinic_num, est_balance, bal_0_30, bal_31_60, bal_61_90, bal_over_90, ins_est, bal_total"
+        " FROM balance JOIN office ON office.key = balance.office WHERE id = ? AND valid_to IS NULL ORDER BY pat_num"
+    )
+    with closing(_opened(database)) as connection:
+        return connection.execute(query, (office_id,)).fetchall()
+
+
+def states(database: Path) -> dict[str, dict[str, Any]]:
+    """What is remembered of each office, to the instant; nothing where nothing is stored yet."""
+    with closing(_opened(database)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'office'").fetchone():
+            return {}
+        rows = connection.execute("SELECT id, state FROM office WHERE state IS NOT NULL").fetchall()
+    return {office_id: json.loads(state) for office_id, state in rows}
+
+
+def _opened(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)
+
+
+def _places(connection: sqlite3.Connection) -> Places:
+    query = "SELECT id, row_number() OVER (PARTITION BY office ORDER BY id) FROM snapshot"
+    return dict(connection.execute(query).fetchall())
+
+
+def _line(table: str, row: Mapping[str, Any], places: Places) -> str:
+    told = {name: _told(table, name, value, places) for name, value in row.items()}
+    return f"{table} {json.dumps(told, ensure_ascii=False)}"
+
+
+def _told(table: str, name: str, value: Any, places: Places) -> Any:
+    if (table, name) in SNAPSHOT_IDS:
+        return places[value] if value is not None else None
+    if (table, name) == ("office", "state") and value is not None:
+        return _timeless(_measured(json.loads(value)))
+    return _timeless(value)
+
+
+def _measured(state: dict[str, Any]) -> dict[str, Any]:
+    del state["run_seconds"]
+    skew = state["skew_seconds"]
+    return {**state, "skew_seconds": None if skew is None else f"{round(skew / 60)} min"}
+
+
+def _timeless(value: Any) -> Any:
+    match value:
+        case str():
+            return INSTANT.sub("(instant)", value)
+        case dict():
+            return {name: _timeless(each) for name, each in value.items()}
+        case list():
+            return [_timeless(each) for each in value]
+        case _:
+            return value

@@ -1,0 +1,118 @@
+"""What is played: a few small offices, their first snapshot, a second aging, the snapshot after it.
+
+A scene is short in real time and the same each time it is told: the offices live where it is about noon, so that no
+telling crosses anybody's midnight, and their aging runs when the story says so, not when a clock does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from oddaemon.simulator.faults import EConnectorDown, GatewayError, Planted, TooManyRequests
+from oddaemon.simulator.keys import ApiKey
+from oddaemon.simulator.spec import PracticeSpec
+
+PAGE_ROWS = 20
+"""The server's cap on the rows of an answer: an office of 150 guarantors is eight pages."""
+GROUP_ROWS = 3
+"""The same for packed rows: an office with gaps in its PatNums is three statements."""
+SPACING_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class PlayedOffice:
+    """An office, and how the daemon is told of it."""
+
+    spec: PracticeSpec
+    settings: Mapping[str, object]
+    rows_max: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Its name everywhere."""
+        return self.spec.office_id
+
+    @property
+    def key(self) -> ApiKey:
+        """Its one key."""
+        return ApiKey(
+            f"planted-customer-key-{self.id}",
+            self.id,
+            spacing_override_seconds=SPACING_SECONDS,
+            rows_override=self.rows_max,
+        )
+
+    def table(self) -> dict[str, object]:
+        """Its `[[office]]`."""
+        return {
+            "id": self.id,
+            "customer_key": self.key.customer_key,
+            "min_interval_seconds": SPACING_SECONDS,
+            **self.settings,
+        }
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One story, told as often as there are kills.
+
+    Attributes:
+        name: In tables and replays.
+        offices: Who plays.
+        troubles: What is planted at headquarters.
+        overtaken_at_page: The second aging runs while the first pull asks for this page, counted from 1; None: once
+            all offices are fresh.
+    """
+
+    name: str
+    offices: tuple[PlayedOffice, ...]
+    troubles: tuple[Planted, ...] = ()
+    overtaken_at_page: int | None = None
+
+
+def scenes(zone: str) -> dict[str, Scene]:
+    """All of them by name, in a zone where it is day."""
+    packed = _office("packed", 1, zone)
+    paged = _office("paged", 2, zone, rows_max=PAGE_ROWS, reader="pages")
+    sparse = _office("sparse", 3, zone, rows_max=GROUP_ROWS)
+    elsewhere = PlayedOffice(_office("elsewhere", 4, zone).spec, {})
+    told = (
+        Scene("statement", (packed,)),
+        Scene("pages", (paged,)),
+        Scene("parts", (sparse,)),
+        Scene("overtaken", (paged,), overtaken_at_page=5),
+        Scene("troubled", (paged,), troubles=_TROUBLES),
+        Scene("fleet", (packed, paged, sparse, elsewhere)),
+    )
+    return {scene.name: scene for scene in told}
+
+
+def noon_zone() -> str:
+    """An IANA zone in which it is between noon and one o'clock."""
+    hours_behind_utc = datetime.now(UTC).hour - 12
+    return f"Etc/GMT{hours_behind_utc:+d}" if hours_behind_utc else "Etc/GMT"
+
+
+_TROUBLES = (
+    Planted(TooManyRequests("1"), hits_max=1),
+    Planted(EConnectorDown(), skip=3, hits_max=2),
+    Planted(GatewayError(), skip=14, hits_max=2),
+    Planted(TooManyRequests("1"), skip=18, hits_max=1),
+)
+"""Refused for a second, asleep, broken, and refused again in the middle of the pages."""
+
+
+def _office(office_id: str, seed: int, zone: str, *, rows_max: int | None = None, **settings: object) -> PlayedOffice:
+    pat_nums: Literal["dense", "sparse"] = "sparse" if office_id == "sparse" else "dense"
+    spec = PracticeSpec(
+        office_id,
+        seed,
+        zone=zone,
+        guarantors=150,
+        settled=40,
+        pat_nums=pat_nums,
+        service_time_due="22:00:00",
+        run_seconds=0.02,
+    )
+    return PlayedOffice(spec, {"timezone": zone, **settings}, rows_max)

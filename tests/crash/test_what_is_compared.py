@@ -1,0 +1,75 @@
+"""Two databases of one story are equal whenever it was told, and differ by a cent, a failure or a row too many."""
+
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.state import OfficeState
+from oddaemon.store import offices, snapshots
+from oddaemon.store.database import Database
+from tests.crash.kills import Kill, at_random, boundaries
+from tests.crash.remains import complaints, remains
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, snapshot, some_balances, state
+
+LATER = NOW + timedelta(hours=5, seconds=3)
+
+
+def state_at(now: datetime) -> OfficeState:
+    blank = state()
+    return replace(blank, not_before=now, standing=replace(blank.standing, since=now, next_action_at=now))
+
+
+async def told(
+    database: Path,
+    now: datetime,
+    order: tuple[str, ...] = (ELM, HARBOR),
+    edit: Callable[[OfficeState], OfficeState] = lambda state: state,
+) -> bytes:
+    """Two nights of two offices, as they stood then."""
+    async with Database.open(str(database)) as db:
+        await offices.enroll(db, OFFICES)
+        for night in (1, 2):
+            for office_id in order:
+                seen = replace(snapshot(some_balances(20, seed=night), night), observed_at=now + timedelta(days=night))
+                await snapshots.publish(
+                    db, office_id, seen, edit(state_at(now)), now + timedelta(days=night, seconds=1)
+                )
+    return remains(database)
+
+
+async def test_another_hour_and_another_order_of_offices_make_no_difference(tmp_path: Path) -> None:
+    first = await told(tmp_path / "first.db", NOW)
+    second = await told(tmp_path / "second.db", LATER, (HARBOR, ELM), lambda state: replace(state, skew_seconds=-1.4))
+    third = await told(tmp_path / "third.db", LATER, edit=lambda state: replace(state, skew_seconds=0.9))
+    assert second == third
+    assert first.replace(b'"skew_seconds": null', b'"skew_seconds": "0 min"') == second
+    assert complaints(tmp_path / "second.db") == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE balance SET bal_total = bal_total + 1 WHERE pat_num = 100 AND valid_to IS NULL",
+        "UPDATE office SET state = replace(state, '\"attempts\":0', '\"attempts\":1')",
+        "UPDATE office SET not_before = NULL",
+        "UPDATE snapshot SET requests = requests + 1 WHERE id = 1",
+        "INSERT INTO pull_page (office, balances, checkpoint) VALUES (1, '[]', '{}')",
+    ],
+)
+async def test_anything_else_does(tmp_path: Path, damage: str) -> None:
+    before = await told(tmp_path / "told.db", NOW)
+    with closing(sqlite3.connect(tmp_path / "told.db", isolation_level=None)) as connection:
+        connection.execute(damage)
+    assert remains(tmp_path / "told.db") != before
+
+
+def test_every_kill_can_be_named_on_a_command_line() -> None:
+    dice = random.Random(1)
+    kills = [*boundaries(9, 5, dice), *(at_random(9, dice) for _ in range(50))]
+    assert [Kill.parse(str(kill)) for kill in kills] == kills
