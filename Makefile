@@ -1,10 +1,11 @@
 # Every target builds .venv from the lock by itself: a new machine needs Python 3.11 or later and make, nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
+SEEDS ?= 200
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format coverage bench docs lock wheel clean
+.PHONY: help venv demo test test-mariadb simulate crash fuzz lint format coverage bench docs lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,6 +26,18 @@ demo: $(READY) ## one night of 25 simulated offices, with a crash in the middle,
 
 test: $(READY) ## every test, on all cores
 	$(BIN)/python -m pytest -n auto
+
+test-mariadb: $(READY) ## every statement against a real MariaDB (Debian: apt-get install mariadb-server)
+	$(BIN)/python -m pytest tests/mariadb
+
+simulate: $(READY) ## many seeds of a fleet with every fault: make simulate SEEDS=5000
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+crash: $(READY) ## kill the daemon 300 times, everywhere: what is left must equal a run without (minutes)
+	$(BIN)/python -m tests.crash
+
+fuzz: $(READY) ## 100,000 hostile answers and configurations: no crash, no hang, memory bounded
+	$(BIN)/python -m tests.hostile
 
 lint: $(READY) ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

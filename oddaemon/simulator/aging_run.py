@@ -6,7 +6,7 @@ where it was.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from math import ceil
@@ -47,12 +47,16 @@ class AgingRun:
         finished_at: Aware UTC; None while it runs, and for ever when it crashed.
         aging_date: The office-local date as of which it ages.
         outcome: How it ended.
+        started_seconds: When it started, in seconds since the world began, which no step of a wall clock disturbs.
+        ended_seconds: The same for its end, whichever end that was; None while it runs.
     """
 
     started_at: datetime
     finished_at: datetime | None
     aging_date: date
     outcome: Outcome
+    started_seconds: float = field(default=0.0, compare=False)
+    ended_seconds: float | None = field(default=None, compare=False)
 
 
 class AgingInProgressError(RuntimeError):
@@ -70,6 +74,10 @@ class Aging:
         office_clock: The office's time.
         run_seconds: How long a run takes.
         last_aging_day: The date up to which the ledgers have been kept.
+
+    Attributes:
+        runs: Every run so far, oldest first.
+        run_seconds: How long the next run takes; it may be changed at any time.
     """
 
     def __init__(
@@ -84,13 +92,19 @@ class Aging:
         last_aging_day: date,
     ) -> None:
         self.runs: list[AgingRun] = []
+        self.run_seconds = run_seconds
         self._table = table
         self._preferences = preferences
         self._front_desk = front_desk
         self._clock = clock
         self._office_clock = office_clock
-        self._run_seconds = run_seconds
+        self._writing: anyio.CancelScope | None = None
         self._posted_until = last_aging_day
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is in progress."""
+        return any(run.outcome is Outcome.RUNNING for run in self.runs)
 
     @property
     def is_careful_version(self) -> bool:
@@ -111,32 +125,46 @@ class Aging:
         Raises:
             AgingInProgressError: Another run of this office has not ended.
         """
-        if any(run.outcome is Outcome.RUNNING for run in self.runs):
+        if self.is_running:
             raise AgingInProgressError("Aging of this office is running already; wait for it to finish.")
         as_of = aging_date or self._office_clock.today()
         number = len(self.runs)
-        self.runs.append(AgingRun(self._clock.now(), None, as_of, Outcome.RUNNING))
+        run = AgingRun(self._clock.now(), None, as_of, Outcome.RUNNING, self._clock.elapsed_seconds())
+        self.runs.append(run)
         self._preferences.put(AGING_BEGIN_DATE_TIME, as_mysql_text(self._office_clock.now()))
         self._post_what_came_in()
+        written = False
+        seconds_after_writing = self.run_seconds * (1 - SHARE_OF_RUN_THAT_WRITES)
+        with anyio.CancelScope() as self._writing:
+            written = await self._write_all(as_of, crashes=crashes)
+        if written:
+            await anyio.sleep(seconds_after_writing / 2)
+            self._preferences.put(DATE_LAST_AGING, as_of.isoformat())
+            await anyio.sleep(seconds_after_writing / 2)
+            self._preferences.put(AGING_BEGIN_DATE_TIME, "")
+            run = replace(run, finished_at=self._clock.now(), outcome=Outcome.COMPLETED)
+        else:
+            run = replace(run, outcome=Outcome.CRASHED)
+        self.runs[number] = replace(run, ended_seconds=self._clock.elapsed_seconds())
+        return self.runs[number]
+
+    def abort(self) -> None:
+        """Somebody ends the program while it writes balances: that run crashes and leaves its lock.
+
+        Once all are written there is nothing left to break.
+        """
+        if self._writing is not None:
+            self._writing.cancel()
+
+    async def _write_all(self, as_of: date, *, crashes: bool) -> bool:
+        """Age chunk after chunk; False if it crashed on the way."""
         if not self.is_careful_version:
             await self._zero_everything()
-        if await self._rewrite(as_of, crashes=crashes):
-            await anyio.sleep(self._run_seconds * (1 - SHARE_OF_RUN_THAT_WRITES) / 2)
-            self._preferences.put(DATE_LAST_AGING, as_of.isoformat())
-            await anyio.sleep(self._run_seconds * (1 - SHARE_OF_RUN_THAT_WRITES) / 2)
-            self._preferences.put(AGING_BEGIN_DATE_TIME, "")
-            ended = replace(self.runs[number], finished_at=self._clock.now(), outcome=Outcome.COMPLETED)
-        else:
-            ended = replace(self.runs[number], outcome=Outcome.CRASHED)
-        self.runs[number] = ended
-        return ended
-
-    async def _rewrite(self, as_of: date, *, crashes: bool) -> bool:
-        """Age chunk after chunk; False if it crashed on the way."""
         aging_day = as_of.toordinal()
         chunks = list(self._chunks())
+        seconds = self.run_seconds * SHARE_OF_RUN_THAT_WRITES
         for place, families in enumerate(chunks):
-            await anyio.sleep(self._run_seconds * SHARE_OF_RUN_THAT_WRITES / len(chunks))
+            await anyio.sleep(seconds / len(chunks))
             if crashes and place == len(chunks) // 2:
                 return False
             self._table.rewrite(families, lambda family: aged(family, aging_day))

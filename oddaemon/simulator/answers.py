@@ -5,8 +5,9 @@ Sentences that were seen in the field are kept word for word; where only the sta
 
 import json
 import math
+import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 
 from oddaemon.simulator.api import ApiAnswer
@@ -27,6 +28,8 @@ PREFERENCE_UNKNOWN = "Preference not found."
 QUERY_MALFORMED = "Body must be a JSON object with a SqlCommand."
 OFFSET_MALFORMED = "Offset must be a whole number, 0 or more."
 TOO_MANY_REQUESTS = "Too many requests are waiting for this API key."
+
+_SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 _TITLES = {
     500: "Internal Server Error",
@@ -73,14 +76,16 @@ def retry_after_seconds(answer: ApiAnswer, now: datetime) -> float | None:
     header = dict(answer.headers).get("retry-after")
     if header is None:
         return None
-    try:
+    if _SECONDS.fullmatch(header):
         seconds = float(header)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(header) - now).total_seconds()
-        except ValueError:
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    try:
+        at = parsedate_to_datetime(header)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    # "-0000" says that the date is UTC and nothing of where it was written.
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())
 
 
 def _office_json(value: object) -> str:

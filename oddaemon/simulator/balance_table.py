@@ -28,7 +28,7 @@ class BalanceTable:
         self._tables = tables
         self._clock = clock
         self._office_clock = office_clock
-        self._history = History(clock.now())
+        self._history = History(clock.now(), clock.elapsed_seconds())
 
     def rewrite(self, families: Iterable[Family], row_of: Callable[[Family], StoredBalance]) -> None:
         """Bring these families' rows up to date in one transaction; rows that stay the same are not touched.
@@ -40,7 +40,8 @@ class BalanceTable:
         changed = [(family, row) for family in families if (row := row_of(family)) != family.row]
         if not changed:
             return
-        self._history.record(self._clock.now(), [family.row for family, _ in changed])
+        before = [family.row for family, _ in changed]
+        self._history.record(self._clock.now(), before, self._clock.elapsed_seconds())
         self._tables.update_balances([row for _, row in changed], self._office_clock.now())
         for family, row in changed:
             family.row = row
@@ -48,6 +49,15 @@ class BalanceTable:
     def truth(self, include: Include, clinics: Sequence[int]) -> list[TrueBalance]:
         """What a correct reader sees now, ordered by PatNum."""
         return shown((family.row for family in self.families), include, frozenset(clinics))
+
+    def spans_of(
+        self, balances: Sequence[TrueBalance], include: Include, clinics: Sequence[int]
+    ) -> list[tuple[float, float]]:
+        """Every span, in seconds since the world began, during which a correct reader saw exactly these balances."""
+        current = {family.guarantor: family.row for family in self.families}
+        return self._history.spans_of(
+            balances, current, self._clock.elapsed_seconds(), include=include, clinics=frozenset(clinics)
+        )
 
     def was_true(
         self, balances: Sequence[TrueBalance], include: Include, clinics: Sequence[int], since: datetime | None

@@ -1,6 +1,7 @@
 """The calls that an office answers: what each needs, what it refuses, how many rows of the answer one page holds."""
 
 import json
+import re
 
 from oddaemon.simulator import answers
 from oddaemon.simulator.api import ApiAnswer, ApiRequest, Kind
@@ -11,6 +12,7 @@ from oddaemon.simulator.practice import Practice, QueryRefused, SqlFailed
 
 SHORT_QUERY_SINCE = (21, 2)
 """First version of the office's program with ShortQuery."""
+_LAST_LIMIT = re.compile(r"\s+LIMIT\s+\d+\s*\Z", re.IGNORECASE)
 
 
 class RefusalError(Exception):
@@ -21,15 +23,24 @@ class RefusalError(Exception):
         self.answer = answer
 
 
-def office_rows(practice: Practice, key: ApiKey, request: ApiRequest, options: Options) -> tuple[Rows, float]:
+def office_rows(
+    practice: Practice, key: ApiKey, request: ApiRequest, options: Options, *, unlimited: bool = False
+) -> tuple[Rows, float]:
     """One page of the practice's answer and the execution time in seconds beyond that of any request.
+
+    Args:
+        practice: whose.
+        key: with which it is asked.
+        request: for what.
+        options: of headquarters.
+        unlimited: neither the query's own LIMIT nor the page cap is obeyed.
 
     Raises:
         RefusalError: with the answer to give instead.
     """
     match request.kind:
         case Kind.SHORT_QUERY:
-            return _short_query(practice, key, request, options)
+            return _short_query(practice, key, request, options, unlimited=unlimited)
         case Kind.PREFERENCES:
             found = practice.preferences(None if options.filters_ignored else request.query.get("PrefName"))
             if not found and options.absent_is_404:
@@ -39,19 +50,23 @@ def office_rows(practice: Practice, key: ApiKey, request: ApiRequest, options: O
             return practice.clinic_list(), 0.0
 
 
-def _short_query(practice: Practice, key: ApiKey, request: ApiRequest, options: Options) -> tuple[Rows, float]:
+def _short_query(
+    practice: Practice, key: ApiKey, request: ApiRequest, options: Options, *, unlimited: bool
+) -> tuple[Rows, float]:
     if key.permission is Permission.READ_ALL:
         raise RefusalError(answers.sentence(401, answers.PERMISSION_MISSING))
-    if _version(practice.spec.program_version) < SHORT_QUERY_SINCE:
+    if _version(practice.program_version) < SHORT_QUERY_SINCE:
         raise RefusalError(answers.plain(400, answers.VERSION_TOO_OLD))
     sql, offset = _sql_command(request.body), _offset(request)
+    if unlimited:
+        sql = _LAST_LIMIT.sub("", sql)
     try:
         found = practice.short_query(sql)
     except QueryRefused as refused:
         raise RefusalError(answers.sentence(401, refused.message)) from refused
     except SqlFailed as failed:
         raise RefusalError(answers.sentence(400, failed.message)) from failed
-    uncapped = offset > 0 and options.offset_gives_everything
+    uncapped = unlimited or (offset > 0 and options.offset_gives_everything)
     page = found[offset:] if uncapped else found[offset : offset + key.rows_max]
     return page, options.query_seconds + options.row_seconds * len(page)
 

@@ -31,6 +31,11 @@ class WorldClock:
         self._read_loop()
         return self._base + timedelta(seconds=self._elapsed_seconds)
 
+    def elapsed_seconds(self) -> float:
+        """Seconds since the world began, which no step disturbs. Outside a loop: as last seen in one."""
+        self._read_loop()
+        return self._elapsed_seconds
+
     def step(self, by: timedelta) -> None:
         """Set the wall clock forward or back; sleepers look again at once."""
         self._base += by

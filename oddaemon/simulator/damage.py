@@ -17,6 +17,7 @@ from oddaemon.simulator.faults import (
     KeyMoved,
     KeyUnassigned,
     Latency,
+    LimitIgnored,
     OldVersion,
     OtherBody,
     PermissionMissing,
@@ -77,6 +78,11 @@ def extra_seconds(struck: Sequence[Struck]) -> float:
     return sum(each.fault.seconds for each in struck if isinstance(each.fault, Latency))
 
 
+def ignores_limit(struck: Sequence[Struck]) -> bool:
+    """Whether the office answers with more than was asked for."""
+    return any(isinstance(each.fault, LimitIgnored) for each in struck)
+
+
 def altered(rows: Rows, struck: Sequence[Struck]) -> Rows:
     """The rows after what happens to them in the office."""
     for each in struck:
@@ -89,8 +95,8 @@ def damaged(answer: ApiAnswer, struck: Sequence[Struck]) -> ApiAnswer:
     """The finished answer after what happens to it on its way back."""
     for each in struck:
         match each.fault:
-            case OtherBody(text, content_type):
-                answer = ApiAnswer(200, (("content-type", content_type),), text.encode())
+            case OtherBody(text, content_type, status):
+                answer = ApiAnswer(status, (("content-type", content_type),), text.encode())
             case TruncatedBody(kept):
                 answer = replace(answer, body=answer.body[: int(len(answer.body) * kept)])
             case BrokenConnection(cut, int(after_bytes)):

@@ -244,7 +244,7 @@ RULES: Final[dict[type[exp.Expression], Rule]] = {
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg), _arithmetic),
     **dict.fromkeys((exp.Case, exp.If, exp.Coalesce, exp.Nullif), _choice),
     **dict.fromkeys((exp.Sum, exp.Avg, exp.Abs), _sum),
-    exp.Placeholder: lambda node, _: Typed(node, Kind.INT),
+    exp.Placeholder: lambda node, _: Typed(node, Kind.INT if node.name.startswith("key") else Kind.TEXT),
     exp.Like: _like,
     exp.IntDiv: _whole_division,
     exp.Mod: _remainder,

@@ -36,6 +36,7 @@ FAULTS: dict[str, type] = {
     "broken_connection": faults.BrokenConnection,
     "truncated_body": faults.TruncatedBody,
     "other_body": faults.OtherBody,
+    "limit_ignored": faults.LimitIgnored,
 }
 
 

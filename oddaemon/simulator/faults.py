@@ -95,10 +95,11 @@ class TruncatedBody:
 
 @dataclass(frozen=True)
 class OtherBody:
-    """Status 200 with this text instead of the answer: garbage, HTML, `null`, nothing."""
+    """This text instead of the answer: garbage, HTML, `null`, nothing, or a refusal in words of its own."""
 
     text: str
     content_type: str = "application/json; charset=utf-8"
+    status: int = 200
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ class Altered:
 
     name: str
     alter: Callable[[Rows], Rows] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class LimitIgnored:
+    """The LIMIT at the end of a query is not obeyed, nor any cap on the page: everything from there on comes."""
 
 
 Fault = (
@@ -123,6 +129,7 @@ Fault = (
     | TruncatedBody
     | OtherBody
     | Altered
+    | LimitIgnored
 )
 
 

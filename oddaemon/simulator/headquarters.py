@@ -14,7 +14,15 @@ from oddaemon.simulator import answers
 from oddaemon.simulator.api import ApiAnswer, ApiRequest, Kind
 from oddaemon.simulator.calls import RefusalError, office_rows
 from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.damage import altered, before_the_office, damaged, extra_seconds, key_trouble, office_trouble
+from oddaemon.simulator.damage import (
+    altered,
+    before_the_office,
+    damaged,
+    extra_seconds,
+    ignores_limit,
+    key_trouble,
+    office_trouble,
+)
 from oddaemon.simulator.faults import FaultBoard, KeyMoved, Moment, Struck
 from oddaemon.simulator.keys import ApiKey, Mode
 from oddaemon.simulator.options import Options
@@ -106,7 +114,7 @@ class Headquarters:
     def _ask_office(self, request: ApiRequest, key: ApiKey, struck: list[Struck]) -> tuple[ApiAnswer, float]:
         practice = self.practices[_office_behind(key, struck)]
         try:
-            rows, seconds = office_rows(practice, key, request, self.options)
+            rows, seconds = office_rows(practice, key, request, self.options, unlimited=ignores_limit(struck))
         except RefusalError as refusal:
             return refusal.answer, 0.0
         if request.kind is Kind.SHORT_QUERY:

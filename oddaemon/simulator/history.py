@@ -3,7 +3,7 @@
 A snapshot is honest if the table held exactly its rows at some instant, not only if it holds them now.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,24 +16,43 @@ class Write:
 
     Attributes:
         written_at: Aware UTC instant.
+        written_seconds: The same in seconds since the world began.
         before: The changed rows as they were.
     """
 
     written_at: datetime
+    written_seconds: float
     before: tuple[StoredBalance, ...]
 
 
-class History:
-    """The writes of one table, newest last. A world whose clock is stepped back has instants out of order: so be it."""
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the table held between two writes, or since it was made, or until now: `begin` and `end` are those."""
 
-    def __init__(self, born_at: datetime) -> None:
+    begin: Write | None
+    end: Write | None
+    is_wanted: bool
+
+
+class History:
+    """The writes of one table, newest last.
+
+    A world whose clock is stepped back has instants out of order: so be it. Its seconds never are.
+
+    Args:
+        born_at: The world's instant at which the table was made.
+        born_seconds: The same in seconds since the world began.
+    """
+
+    def __init__(self, born_at: datetime, born_seconds: float = 0.0) -> None:
         self._born_at = born_at
+        self._born_seconds = born_seconds
         self._writes: list[Write] = []
 
-    def record(self, written_at: datetime, before: Sequence[StoredBalance]) -> None:
+    def record(self, written_at: datetime, before: Sequence[StoredBalance], written_seconds: float = 0.0) -> None:
         """Note that these rows have just been overwritten."""
         if before:
-            self._writes.append(Write(written_at, tuple(before)))
+            self._writes.append(Write(written_at, written_seconds, tuple(before)))
 
     def interval_of(
         self,
@@ -47,30 +66,72 @@ class History:
     ) -> tuple[datetime, datetime] | None:
         """The latest interval during which the filtered table was exactly `wanted`.
 
-        Walks from the table of now back through its writes and keeps the set of rows that differ.
-
         Returns:
             First and last instant of the interval (the last is `now` if it still lasts), or None if there is none that
             reaches `since`.
         """
-        rows = {balance.pat_num: balance for balance in wanted}
-        if len(rows) != len(wanted) or not rows.keys() <= current.keys():
-            return None
-
-        def differs(row: StoredBalance) -> bool:
-            visible = true_balance(row) if is_shown(row, include, clinics) else None
-            return visible != rows.get(row.pat_num)
-
-        different = {row.pat_num for row in current.values() if differs(row)}
-        ended_at, end = now, None if different else now
-        for write in reversed(self._writes):
+        end: datetime | None = None
+        for state in self._states(wanted, current, include, clinics):
+            ended_at = state.end.written_at if state.end else now
             if end is None and since is not None and ended_at < since:
                 return None
+            if state.is_wanted:
+                end = end or ended_at
+            elif end is not None:
+                return (state.end.written_at if state.end else now), end
+        return None if end is None else (self._born_at, end)
+
+    def spans_of(
+        self,
+        wanted: Sequence[TrueBalance],
+        current: dict[int, StoredBalance],
+        now_seconds: float,
+        *,
+        include: Include,
+        clinics: Container[int],
+    ) -> list[tuple[float, float]]:
+        """Every span of time during which the filtered table was exactly `wanted`, oldest first.
+
+        Returns:
+            First and last moment in seconds since the world began; the last is `now_seconds` if it still lasts.
+        """
+        spans = [
+            (
+                state.begin.written_seconds if state.begin else self._born_seconds,
+                state.end.written_seconds if state.end else now_seconds,
+            )
+            for state in self._states(wanted, current, include, clinics)
+            if state.is_wanted
+        ]
+        return spans[::-1]
+
+    def _states(
+        self,
+        wanted: Sequence[TrueBalance],
+        current: dict[int, StoredBalance],
+        include: Include,
+        clinics: Container[int],
+    ) -> Iterator[_State]:
+        """Every state of the table, from that of now back through its writes; keeps the set of rows that differ."""
+        rows = {balance.pat_num: balance for balance in wanted}
+        if len(rows) != len(wanted) or not rows.keys() <= current.keys():
+            return
+        differs = _difference(rows, include, clinics)
+        different = {row.pat_num for row in current.values() if differs(row)}
+        end: Write | None = None
+        for write in reversed(self._writes):
+            yield _State(write, end, is_wanted=not different)
             for row in write.before:
                 (different.add if differs(row) else different.discard)(row.pat_num)
-            if end is not None and different:
-                return write.written_at, end
-            if end is None and not different:
-                end = write.written_at
-            ended_at = write.written_at
-        return None if end is None else (self._born_at, end)
+            end = write
+        yield _State(None, end, is_wanted=not different)
+
+
+def _difference(
+    wanted: dict[int, TrueBalance], include: Include, clinics: Container[int]
+) -> Callable[[StoredBalance], bool]:
+    def differs(row: StoredBalance) -> bool:
+        visible = true_balance(row) if is_shown(row, include, clinics) else None
+        return visible != wanted.get(row.pat_num)
+
+    return differs

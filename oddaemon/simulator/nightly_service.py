@@ -63,6 +63,11 @@ class NightlyService:
                 if self._may_start():
                     await self._aging.run(None, crashes=self._crashes == "always" or night in self._crashes)
 
+    def delay(self, seconds: float) -> None:
+        """From now on it wakes up so late; for more than an hour it is down."""
+        self._delay = timedelta(seconds=seconds)
+        self.look_again()
+
     def look_again(self) -> None:
         """Somebody changed a preference: the due time may be another now."""
         if self._nap is not None:
@@ -102,6 +107,8 @@ class NightlyService:
         return None
 
     def _may_start(self) -> bool:
+        if self._aging.is_running:
+            return False
         today = self._office_clock.today()
         if self._preferences.value(DATE_LAST_AGING) >= today.isoformat():
             return False

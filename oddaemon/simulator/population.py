@@ -106,9 +106,9 @@ def _write_row(family: Family, rng: Random, last_day: int, *, ever_aged: bool) -
 def _pat_nums(spec: PracticeSpec, rng: Random, count: int) -> Iterator[int]:
     match spec.pat_nums:
         case "dense":
-            return iter(range(1, count + 1))
+            return iter(range(spec.first_pat_num, spec.first_pat_num + count))
         case "sparse":
-            return _with_gaps(rng, count)
+            return _with_gaps(spec.first_pat_num, rng, count)
         case "random":
             distinct: dict[int, None] = {}
             while len(distinct) < count:
@@ -116,8 +116,8 @@ def _pat_nums(spec: PracticeSpec, rng: Random, count: int) -> Iterator[int]:
             return iter(distinct)
 
 
-def _with_gaps(rng: Random, count: int) -> Iterator[int]:
-    pat_num = 0
+def _with_gaps(first: int, rng: Random, count: int) -> Iterator[int]:
+    pat_num = first - 1
     for _ in range(count):
         pat_num += rng.randint(1, SPARSE_GAP_MAX)
         yield pat_num

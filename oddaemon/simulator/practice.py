@@ -18,7 +18,7 @@ from oddaemon.simulator.clock import WorldClock
 from oddaemon.simulator.ledger import recalculated
 from oddaemon.simulator.nightly_service import NightlyService
 from oddaemon.simulator.office_clock import OfficeClock
-from oddaemon.simulator.population import build_families
+from oddaemon.simulator.population import LAST_NAMES, build_families
 from oddaemon.simulator.postings import FrontDesk
 from oddaemon.simulator.preferences import (
     AGING_BEGIN_DATE_TIME,
@@ -148,6 +148,31 @@ class Practice:
         """
         return await self._aging.run(aging_date)
 
+    def take_for_aging(self, run_seconds: float) -> None:
+        """From now on a run takes so long; one in progress goes on as it began."""
+        self._aging.run_seconds = run_seconds
+
+    def break_aging_off(self) -> None:
+        """Somebody ends the program that ages, if one does: that run crashes and leaves its lock."""
+        self._aging.abort()
+
+    def delay_service(self, seconds: float) -> None:
+        """From now on the service starts aging so late; for more than an hour it is down."""
+        self._service.delay(seconds)
+
+    def today(self) -> date:
+        """The date on the office's own clock."""
+        return self._office_clock.today()
+
+    def preference(self, pref_name: str) -> str:
+        """What stands in a preference now, unseen by anybody; empty when there is no such preference."""
+        return self._preferences.value(pref_name)
+
+    @property
+    def program_version(self) -> str:
+        """Of the office's Open Dental now; an update is a change of the preference."""
+        return self.preference(PROGRAM_VERSION)
+
     async def live(self) -> None:
         """The practice's life, for ever: nightly aging and the day's activity."""
         async with anyio.create_task_group() as group:
@@ -199,6 +224,19 @@ class Practice:
         """
         return self._table.was_true(balances, include, clinics, since)
 
+    def spans_of(
+        self,
+        balances: Sequence[TrueBalance],
+        include: Literal["debts", "all"] = "all",
+        clinics: Sequence[int] = (),
+    ) -> list[tuple[float, float]]:
+        """Every span of time during which `truth(include, clinics)` was exactly these balances, oldest first.
+
+        Returns:
+            First and last moment of each, in seconds since the world began, which no step of a wall clock disturbs.
+        """
+        return self._table.spans_of(balances, include, clinics)
+
     def _populate(self, ledger_day: date, *, ever_aged: bool) -> BalanceTable:
         rng = Random(f"{self.spec.seed}:families")
         families = build_families(self.spec, rng, ledger_day.toordinal(), ever_aged=ever_aged)
@@ -227,13 +265,24 @@ def _last_aging(spec: PracticeSpec, today: date) -> date | None:
 
 def _initial_preferences(spec: PracticeSpec, last_aging: date | None) -> dict[str, str]:
     return {
-        "PracticeTitle": f"Practice {spec.office_id}",
+        **_identity(spec.office_id),
         DATE_LAST_AGING: last_aging.isoformat() if last_aging else "",
         AGING_SERVICE_TIME_DUE: f"{DAY_OF_TIME_DUE} {spec.service_time_due}" if spec.service_time_due else "",
         AGING_BEGIN_DATE_TIME: "",
         AGING_MONTHLY: "1" if spec.monthly else "0",
         PROGRAM_VERSION: spec.program_version,
         HEARTBEAT: "",
+    }
+
+
+def _identity(office_id: str) -> dict[str, str]:
+    """Who the practice is, as its own administrator typed it in: different for each office id."""
+    rng = Random(f"{office_id}:identity")
+    return {
+        "PracticeTitle": f"Practice {office_id}",
+        "PracticePhone": f"{rng.randint(2_010_000_000, 9_899_999_999)}",
+        "PracticeAddress": f"{rng.randint(1, 9_999)} {rng.choice(LAST_NAMES)} St",
+        "PracticeZip": f"{rng.randint(501, 99_950):05}",
     }
 
 

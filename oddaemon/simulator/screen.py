@@ -25,6 +25,18 @@ FORBIDDEN_KEYWORDS = frozenset(
         TokenType.UPDATE,
     }
 )
+ENDS_A_LIST = frozenset(
+    {
+        TokenType.COMMA,
+        TokenType.FROM,
+        TokenType.GROUP_BY,
+        TokenType.HAVING,
+        TokenType.LIMIT,
+        TokenType.ORDER_BY,
+        TokenType.R_PAREN,
+        TokenType.WHERE,
+    }
+)
 
 
 def screened(sql: str, refuses: Iterable[str]) -> list[Token]:
@@ -48,6 +60,7 @@ def screened(sql: str, refuses: Iterable[str]) -> list[Token]:
     except SqlglotError as error:
         raise syntax_error(sql) from error
     _refuse_what_is_not_plain(tokens)
+    _refuse_empty_places(tokens, sql)
     return tokens
 
 
@@ -68,6 +81,13 @@ def _refuse_what_is_not_plain(tokens: Sequence[Token]) -> None:
     for token, follower in pairwise([*tokens, tokens[-1]]):
         if token.token_type in FORBIDDEN_KEYWORDS and follower.token_type is not TokenType.L_PAREN:
             raise _cannot_contain(token.text)
+
+
+def _refuse_empty_places(tokens: Sequence[Token], sql: str) -> None:
+    """The parser forgives a comma with nothing behind it; a server does not."""
+    for token, follower in pairwise([*tokens, tokens[-1]]):
+        if token.token_type is TokenType.COMMA and (follower is token or follower.token_type in ENDS_A_LIST):
+            raise syntax_error(sql[follower.start :])
 
 
 def _cannot_contain(word: str) -> QueryRefused:

@@ -20,6 +20,7 @@ class PracticeSpec:
         guarantors: Families with at least one non-zero money column once aged.
         settled: Families whose seven money columns are all zero.
         pat_nums: `dense` 1..n with dependents in between, `sparse` with gaps, `random` 63-bit as replication has.
+        first_pat_num: Where dense and sparse PatNums begin; a range of its own makes one easy to find anywhere else.
         clinics: Clinics 1..n, the last of several hidden, some families in ClinicNum 0; 0 means clinics are not used.
         program_version: Before 22.2 a run zeroes balances before it refills them, and a crashed run blocks for ever.
         service_time_due: Time of day of the nightly run, `HH:MM:SS`; None is automation off.
@@ -41,6 +42,7 @@ class PracticeSpec:
     guarantors: int = 300
     settled: int = 100
     pat_nums: Literal["dense", "sparse", "random"] = "dense"
+    first_pat_num: int = 1
     clinics: int = 0
     program_version: str = "25.4.48.0"
     service_time_due: str | None = "02:00:00"

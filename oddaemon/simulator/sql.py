@@ -1,7 +1,7 @@
 """The SQL engine of one office: screens, translates, runs, and renders as the API does."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -63,7 +63,7 @@ class SqlEngine:
             found = self._connection.execute(statement.sqlite, parameters).fetchall()
         except sqlite3.Error as error:
             raise _mysql_error(error, sql) from error
-        return _rendered(found, statement.columns)
+        return _rendered(found, _as_written(statement.columns, keys))
 
 
 def _teach(connection: sqlite3.Connection, group_concat_max_len: int) -> None:
@@ -84,6 +84,14 @@ def prepared(sql: str, refuses: tuple[str, ...]) -> Statement:
         SqlFailed: It cannot be parsed, or names what does not exist.
     """
     return translate(sql, screened(sql, refuses))
+
+
+def _as_written(columns: Columns, lifted: Mapping[str, int | str]) -> Columns:
+    """Columns under the names that they have in the statement as it was sent."""
+    for name, value in lifted.items():
+        if isinstance(value, str):
+            columns = tuple(column._replace(name=column.name.replace(f":{name}", f"'{value}'")) for column in columns)
+    return columns
 
 
 def _rendered(found: list[tuple[object, ...]], columns: Columns) -> list[Row]:

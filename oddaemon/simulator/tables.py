@@ -18,6 +18,7 @@ class Kind(Enum):
     """What a column or expression holds, as far as its rendering and comparison depend on it."""
 
     INT = auto()
+    DECIMAL = auto()
     DOUBLE = auto()
     TEXT = auto()
     DATE = auto()

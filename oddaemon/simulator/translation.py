@@ -14,6 +14,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from oddaemon.simulator.expressions import Typed, call, translated
 from oddaemon.simulator.refusals import SqlFailed
+from oddaemon.simulator.reserved_words import RESERVED_WORDS
 from oddaemon.simulator.scope import Column, Columns, Scope, table_columns
 from oddaemon.simulator.screen import syntax_error
 from oddaemon.simulator.tables import Kind
@@ -50,11 +51,20 @@ def translate(sql: str, tokens: list[Token]) -> Statement:
     tree = trees[0] if trees else None
     if not isinstance(tree, exp.Select):
         raise syntax_error(sql)
+    for identifier in tree.find_all(exp.Identifier):
+        _refuse_reserved(identifier)
     texts = _select_list(sql, tokens)
     columns = _query(tree, None, texts)
     for identifier in tree.find_all(exp.Identifier):
         identifier.set("quoted", True)
     return Statement(tree.sql(dialect="sqlite"), columns)
+
+
+def _refuse_reserved(identifier: exp.Identifier) -> None:
+    """The parser takes most words of the language for names; a server does not."""
+    is_dual = isinstance(identifier.parent, exp.Table) and identifier.name.upper() == "DUAL"
+    if identifier.name.upper() in RESERVED_WORDS and not identifier.quoted and not is_dual:
+        raise syntax_error(identifier.name)
 
 
 def _query(select: exp.Expression, outer: Scope | None, texts: Sequence[str] = ()) -> Columns:
@@ -107,7 +117,10 @@ def _project(select: exp.Select, scope: Scope, texts: Sequence[str]) -> Iterator
             yield from scope.star(projection.text("table"))
             projections.append(projection)
             continue
-        name = projection.alias or (projection.name if isinstance(projection, exp.Column) else "")
+        named_by_content = isinstance(projection, exp.Column) or (
+            isinstance(projection, exp.Literal) and projection.is_string
+        )
+        name = projection.alias or (projection.name if named_by_content else "")
         if not name:
             name = texts[place] if place < len(texts) else projection.sql(dialect="mysql")
         typed = _walk(projection.unalias(), scope)

@@ -52,6 +52,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
         (OldVersion(), 400, b"Error. This is most likely a version issue."),
         (OtherBody("null"), 200, b"null"),
         (OtherBody(""), 200, b""),
+        (OtherBody("No.", "text/plain", 401), 401, b"No."),
     ],
 )
 async def test_the_documented_bodies_are_given_to_the_letter(fault: Fault, status: int, body: bytes) -> None:
@@ -76,7 +77,16 @@ async def test_the_gateway_fails_with_html(status: int) -> None:
         ("36000", 36_000.0),
         ("Mon, 03 Mar 2025 18:00:30 GMT", 30.0),
         ("Mon, 03 Mar 2025 17:00:00 GMT", 0.0),
+        ("Mon, 03 Mar 2025 18:00:30 -0000", 30.0),
+        ("Mon, 03 Mar 2025 18:00:30", 30.0),
+        ("Mon, 03 Mar 2025 11:00:30 -0700", 30.0),
+        ("Mon, 03 Mar 99999999999999999999 18:00:30 GMT", None),
+        ("9" * 400, None),
+        ("1e400", None),
+        ("1_000", None),
+        ("nan", None),
         ("soon", None),
+        ("", None),
         (None, None),
     ],
 )

@@ -55,6 +55,15 @@ FAILING = [
     ("SELECT PatNum FROM patient WHERE (PatNum=1", SYNTAX),
     ("SELECT PatNum, FROM patient GROUP BY", SYNTAX),
     ("SELECT 'unfinished", SYNTAX),
+    ("SELECT PatNum, FROM patient", "near 'FROM patient' at line 1"),
+    ("SELECT CONCAT('a',)", SYNTAX),
+    ("SELECT PatNum,", SYNTAX),
+    ("SELECT PatNum AS group FROM patient", SYNTAX),
+    ("SELECT 1 AS rank", SYNTAX),
+    ("SELECT 1 AS dual FROM dual", SYNTAX),
+    ("SELECT 1.005*100", "Exact decimals are not supported"),
+    ("SELECT ROUND(2.5)", "Exact decimals are not supported"),
+    ("SELECT PatNum/3 FROM patient", "Exact decimals are not supported"),
 ]
 
 
@@ -74,6 +83,10 @@ def test_what_the_database_cannot_run_fails_in_its_words(sql: str, message: str)
 
 def test_a_semicolon_inside_a_text_is_only_text() -> None:
     assert practice(guarantors=1).short_query("SELECT 'a;b' AS x") == [{"x": "a;b"}]
+
+
+def test_a_quoted_word_may_be_a_name_whatever_it_is() -> None:
+    assert practice(guarantors=1).short_query("SELECT 1 AS `group` FROM DUAL") == [{"group": 1}]
 
 
 def test_one_office_may_refuse_more_words_than_another() -> None:

@@ -1,0 +1,50 @@
+"""Every statement that the project can send to an office, in every shape that its arguments give it."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from oddaemon.core.model import Include, Office
+from oddaemon.core.packing import FIRST_PACKING, LANES_MAX, Packing
+from oddaemon.opendental import sql
+
+INSTANTS = tuple(map(datetime.fromisoformat, ("2026-11-21 02:00", "2000-01-01", "2026-11-22 01:50", "2037-12-31")))
+"""On the office's clock: about the last aging, before everything, now, and after everything."""
+CUT = Packing(lane_span=64, lanes=4)
+"""Puts more into a lane than a small GROUP_CONCAT holds."""
+PACKINGS = (FIRST_PACKING, CUT, Packing(lane_span=1, lanes=8), Packing(lane_span=1000, lanes=LANES_MAX))
+OFFICES = (
+    Office("elm", "Elm"),
+    Office("elm", "Elm", clinics=(1,), page_rows=7),
+    Office("elm", "Elm", include=Include.DEBTS),
+    Office("elm", "Elm", include=Include.DEBTS, clinics=(0, 2), page_rows=1000),
+)
+MAKERS = frozenset({"clock", "control", "statement", "page", "moved"})
+"""The functions that make a statement, all of them used below."""
+
+
+def all_statements(pat_nums: Sequence[int]) -> Iterator[str]:
+    """Each kind of statement for each kind of office.
+
+    Args:
+        pat_nums: Of the office, ascending: some statements start between them, and some behind the last.
+    """
+    starts = (None, *pat_nums[len(pat_nums) // 2 :][:1], *pat_nums[-1:], 0)
+    yield sql.clock()
+    for office in OFFICES:
+        yield sql.control(office)
+        yield sql.statement(office, FIRST_PACKING, None)
+        for after, since, packing in zip(starts, INSTANTS, PACKINGS, strict=False):
+            yield sql.control(office, since)
+            yield sql.page(office, after)
+            yield sql.moved(office, since, after)
+            yield sql.statement(office, packing, after, since)
+
+
+def makers_offered() -> set[str]:
+    """The names under which the module offers statements."""
+    return {
+        name
+        for name, value in vars(sql).items()
+        if inspect.isfunction(value) and value.__module__ == sql.__name__ and not name.startswith("_")
+    }
