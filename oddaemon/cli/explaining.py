@@ -74,6 +74,8 @@ def told(known: Known, now: datetime) -> Iterator[tuple[str, str]]:
     yield "Who acts", "nobody, it goes on by itself" if standing.owner is None else OWNERS[standing.owner]
     if standing.advice:
         yield "What to do", standing.advice
+    if standing.letter:
+        yield "To send", standing.letter
     if standing.next_action_at is not None:
         at = standing.next_action_at
         yield "Next", f"{standing.next_action} {ahead(at, now)}, at {clock(at)}"

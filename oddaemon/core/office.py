@@ -137,6 +137,17 @@ def next_action(
     return state, _action(state, now)
 
 
+def stepped(state: OfficeState, step: timedelta) -> OfficeState:
+    """The state after our own wall clock was set forward by `step`: a wait stays as long as it was meant to be.
+
+    What was measured of the office's clock may have been measured against a wrong one.
+    """
+    state = replace(state, skew_seconds=None, skew_zone="", measured_at=None, run_seconds=None)
+    if state.not_before == FAR_FUTURE:
+        return state
+    return _go(state, state.intent, state.not_before + step, state.standing)
+
+
 def can_accept(state: OfficeState) -> bool:
     """Whether anything is held back that a human could accept."""
     return state.held is not None or state.stranger is not None

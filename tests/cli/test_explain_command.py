@@ -5,7 +5,9 @@ import pytest
 
 from oddaemon.cli.explaining import told
 from oddaemon.cli.fleet import Known
-from oddaemon.core.model import Reader
+from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.model import Condition, Reader
+from oddaemon.core.standing import troubled
 from tests.cli.sample_fleet import SampleFleet, blocked_state, fresh_state, json_of
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
@@ -24,6 +26,19 @@ def test_a_blocked_office_is_told_with_who_must_act_and_what_to_say_to_them() ->
         ("Reading", "in one statement: 64 lanes a row, 12 PatNums a lane"),
         ("Failures", "4 in a row, 0 pulls thrown away in a row"),
     ]
+
+
+def test_what_can_be_sent_to_the_office_is_told_as_it_stands(fleet: SampleFleet) -> None:
+    blocked = blocked_state(NOW)
+    standing = troubled(
+        blocked.standing, NOW, Condition.BLOCKED, Failure(Kind.KEY_REJECTED, "API key is disabled.", 401)
+    )
+    sent = dict(told(Known("elm", "Elm", None, replace(blocked, standing=standing), None), NOW))["To send"]
+
+    assert sent == standing.letter
+    assert sent.startswith("Hello! ")
+    assert "“API key is disabled.”" in sent
+    assert json_of(fleet.run("explain", "bright-smiles", "--json"))["letter"] == ""
 
 
 def test_a_fresh_office_is_told_with_its_snapshot_and_the_proof(fleet: SampleFleet) -> None:

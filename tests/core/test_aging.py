@@ -202,6 +202,8 @@ def test_what_only_the_office_can_mend_names_the_office_and_a_remedy() -> None:
     for aging in met:
         assert aging.owner is Owner.OFFICE
         assert aging.advice.startswith("Ask the office")
+        assert aging.letter.startswith("Hello! ")
+        assert "Could you please" in aging.letter
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from oddaemon.core.failure import Kind
 from oddaemon.core.model import Balance, Cadence, Condition, Owner, Plausibility
-from oddaemon.core.office import can_accept, new_state
+from oddaemon.core.office import FAR_FUTURE, can_accept, new_state, stepped
 from oddaemon.core.plausibility import is_other
 from oddaemon.core.state import Accepted, Intent, MeasureClock, Probe, Pull, Started, Survey, Wait
 from tests.core.builders import IDENTITY, STRANGER, Night, at, balance, preferences
@@ -236,6 +236,29 @@ def test_an_office_that_was_never_published_is_whoever_answers() -> None:
     night.pulled(identity=STRANGER)
     assert (night.condition(), night.state.identity) == (C.FRESH, STRANGER)
     assert not night.state.unidentified
+
+
+# --- our own clock ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=7), timedelta(days=-300)])
+def test_a_clock_that_is_set_makes_no_wait_longer_or_shorter(step: timedelta) -> None:
+    night = published()
+    night.wait()
+    night.fails(Kind.ECONNECTOR_DOWN)
+    wait = night.state.not_before - night.now
+    night.now += step
+    night.state = stepped(replace(night.state, skew_seconds=90.0, run_seconds=300.0, measured_at=night.now), step)
+    assert night.state.not_before - night.now == wait
+    assert night.state.standing.next_action_at == night.state.not_before
+    assert (night.state.skew_seconds, night.state.run_seconds, night.state.measured_at) == (None, None, None)
+
+
+def test_a_paused_office_stays_so_whatever_the_clock_does() -> None:
+    night = published()
+    night.wish = replace(night.wish, office=replace(night.wish.office, enabled=False))
+    night.turn(Started())
+    assert stepped(night.state, timedelta(days=300)).not_before == FAR_FUTURE
 
 
 # --- headquarters is down ---------------------------------------------------------------------------------------------

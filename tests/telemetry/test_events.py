@@ -21,6 +21,15 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.DaemonReady("127.0.0.1:9464"), "info", {"ready": 1}),
     (events.DaemonDraining("SIGTERM"), "info", {"ready": 0}),
     (events.DaemonStopped(12.5), "info", {"ready": 0}),
+    (events.StoreOpened(is_new=True), "info", {"store_healthy": 1}),
+    (
+        events.StoreFailed("The disk is full.", "Free some space.", passes=True),
+        "error",
+        {"store_healthy": 0, "ready": 0},
+    ),
+    (events.StoreRecovered(12.5, is_ready=True), "info", {"store_healthy": 1, "ready": 1}),
+    (events.StoreRecovered(12.5, is_ready=False), "info", {"store_healthy": 1}),
+    (events.StoreSlow(2.5, "See what else keeps it busy."), "warning", {}),
     (
         events.ConfigurationLoaded(25),
         "info",

@@ -1,0 +1,90 @@
+import time
+
+import pytest
+
+from oddaemon.core.failure import RULES, Kind, Policy
+from oddaemon.core.refusal import MESSAGE_CHARACTERS_MAX, classify, trimmed
+from tests.core.failure_corpus import SAID, Said
+
+# ruff: noqa: RUF001  typographic apostrophes and hyphens are what some of these are about
+
+
+def short(said: Said) -> str:
+    return f"{said.status} {said.body[:40]!r}"
+
+
+@pytest.mark.parametrize("said", SAID, ids=short)
+def test_an_answer_is_named_by_its_status_and_words(said: Said) -> None:
+    named = (classify(said.status, said.body, query=False), classify(said.status, said.body, query=True))
+    assert named == (said.of_get, said.of_query)
+
+
+@pytest.mark.parametrize("said", SAID, ids=short)
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_query_alone_is_no_verdict_on_the_key(status: int, said: Said) -> None:
+    assert RULES[classify(status, said.body, query=True)].policy in (Policy.CONFIRM, Policy.RETRY)
+
+
+@pytest.mark.parametrize("said", [said for said in SAID if said.status == 400], ids=short)
+def test_case_and_typography_say_nothing(said: Said) -> None:
+    typeset = said.body.replace("'", "’").replace("-", "‑") if not said.body.startswith(("<", "{", "[")) else said.body
+    for body in (said.body.swapcase(), "\ufeff" + said.body, typeset, f"\n\t {said.body} \n"):
+        assert classify(400, body, query=False) is said.of_get
+
+
+def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> None:
+    assert len(set(SAID)) == len(SAID) >= 300
+    named = {kind for said in SAID for kind in (said.of_get, said.of_query)}
+    of_other_origin = {
+        *(Kind.TLS, Kind.CONNECTION_LOST, Kind.MALFORMED, Kind.OVERSIZED, Kind.LANE_CUT, Kind.TOO_SPARSE),
+        *(Kind.INCOMPLETE, Kind.AGING_MOVED, Kind.OTHER_DATABASE, Kind.IMPLAUSIBLE, Kind.HEADQUARTERS_DOWN, Kind.STORE),
+    }
+    assert named == set(Kind) - of_other_origin
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('"API key has not been assigned."', "API key has not been assigned."),
+        ('"The office\\u2019s eConnector"', "The office’s eConnector"),
+        ('"\\"twice\\""', "twice"),
+        ('{"message":"Sorry.","traceId":"00-84c1"}', "Sorry."),
+        ('{"error":{"code":7,"message":"Sorry."}}', "Sorry."),
+        ('{"errors":[{"detail":"One."},{"detail":"Two."}]}', "One. Two."),
+        ('{"code":"E7","hint":"Sorry."}', "E7 Sorry."),
+        ('{"message":', '{"message":'),
+        ("{}", ""),
+        ("<html><head><style>p {\n}</style></head><p>502 Bad\nGateway</p></html>", "502 Bad Gateway"),
+        ("<script>let a = '<p>';</script >Sorry", "Sorry"),
+        ("<style>p {} never closed", ""),
+        ("<p>Query cannot contain &quot;SCHEMA&quot;.</p>", 'Query cannot contain "SCHEMA".'),
+        ("near 'WHERE BalTotal < 5 AND PatNum > 3'", "near 'WHERE BalTotal < 5 AND PatNum > 3'"),
+        ("one\r\n\ttwo\u2028three\x1b[31mfour\x00", "one two three [31mfour"),
+        ("\ufeffSorry.", "Sorry."),
+        ("", ""),
+    ],
+)
+def test_trimmed_keeps_the_words(body: str, words: str) -> None:
+    assert trimmed(body) == words
+
+
+@pytest.mark.parametrize("body", ["word " * 100, "x" * 201, "é" * 30_000, '{"message":"' + "word " * 100 + '"}'])
+def test_trimmed_is_never_longer_than_200_characters(body: str) -> None:
+    assert len(trimmed(body)) <= MESSAGE_CHARACTERS_MAX == 200
+    assert trimmed(body).endswith("…")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *("<", "<a", "<script", "<script>", "<style", "< /", "[", "{", '{"a":', '["', "&#", "&amp;", "\0", "\ufeff"),
+        *("version ", "open dental ", "key ", "network ", "ip ", "query ", "e ", "update ", "table '"),
+    ],
+)
+def test_no_body_takes_long(hostile: str) -> None:
+    started = time.process_time()
+    for status in (400, 401, 403, 500):
+        trimmed(hostile * 20_000)
+        classify(status, hostile * 20_000, query=True)
+        classify(status, hostile * 20_000, query=False)
+    assert time.process_time() - started < 2.0
