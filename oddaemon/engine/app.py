@@ -1,15 +1,18 @@
 """The process around the daemon: its log, its signals, its configuration files.
 
 SIGTERM or SIGINT drains, a second one stops now, SIGHUP reads the configuration again: all of it, checked, or nothing.
+A SIGHUP that comes while the daemon still starts is obeyed once it is at work.
 """
 
 import gc
 import signal
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import anyio
 import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from oddaemon import __version__
 from oddaemon.engine.daemon import Daemon
@@ -42,8 +45,11 @@ async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
     ):
         calm_garbage_collector()
         daemon = Daemon(settings, telemetry, now)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_obey, signals, daemon, telemetry, name="signals")
+        # Room for one: reading the configuration twice because it was asked for twice brings nothing.
+        hangup, hangups = anyio.create_memory_object_stream[None](1)
+        async with hangup, hangups, anyio.create_task_group() as tasks:
+            tasks.start_soon(_obey, signals, daemon, telemetry, hangup, name="signals")
+            tasks.start_soon(_reload, hangups, daemon, telemetry, name="reloads")
             await daemon.run(warnings)
             tasks.cancel_scope.cancel()
 
@@ -59,11 +65,14 @@ def calm_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-async def _obey(signals: AsyncIterator[signal.Signals], daemon: Daemon, telemetry: Telemetry) -> None:
+async def _obey(
+    signals: AsyncIterator[signal.Signals], daemon: Daemon, telemetry: Telemetry, hangup: MemoryObjectSendStream[None]
+) -> None:
     draining = False
     async for number in signals:
         if number is signal.SIGHUP:
-            await _reload(daemon, telemetry)
+            with suppress(anyio.WouldBlock):
+                hangup.send_nowait(None)
         elif draining:
             daemon.stop()
         else:
@@ -73,9 +82,14 @@ async def _obey(signals: AsyncIterator[signal.Signals], daemon: Daemon, telemetr
             daemon.drain()
 
 
-async def _reload(daemon: Daemon, telemetry: Telemetry) -> None:
-    if not daemon.readiness.ready:
-        return
+async def _reload(hangups: MemoryObjectReceiveStream[None], daemon: Daemon, telemetry: Telemetry) -> None:
+    async for _ in hangups:
+        await daemon.at_work.wait()
+        if daemon.is_at_work:
+            await _read_again(daemon, telemetry)
+
+
+async def _read_again(daemon: Daemon, telemetry: Telemetry) -> None:
     systemd.reloading()
     loaded = await anyio.to_thread.run_sync(read, daemon.settings.source)
     if loaded.settings is None:

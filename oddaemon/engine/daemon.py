@@ -6,15 +6,18 @@ process around it belong to `app.py`, so a test can run a whole daemon inside it
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 import anyio
+from starlette.types import ASGIApp
 
 from oddaemon import __version__
 from oddaemon.core.status import StatusDocument, status_document
 from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.registry import Employment, Registry, employments
+from oddaemon.engine.store_health import StoreHealth
 from oddaemon.engine.supervisor import Budget, Supervisor
 from oddaemon.opendental.client import Api, Limits, TransportFactory
 from oddaemon.opendental.gate import Gate
@@ -26,8 +29,11 @@ from oddaemon.telemetry.events import (
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
+    HeadquartersBack,
+    HeadquartersDown,
     RequestFinished,
     RequestStarted,
+    StoreOpened,
 )
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
@@ -35,6 +41,9 @@ from oddaemon.web.server import serve
 
 _FIXED = ("state", "http", "daemon", "log", "maintenance")
 """Tables of the configuration that are read once."""
+STARTING_SECONDS = 10.0
+"""How often systemd is told that a start which takes long, because a database migrates or cannot be opened yet, is none
+that hangs."""
 
 
 class Daemon:
@@ -62,32 +71,59 @@ class Daemon:
         """
         self.settings = settings
         self.fleet = Fleet(now)
-        self.readiness = Readiness(ready=False, reason="the daemon is starting")
+        self.health = StoreHealth(telemetry.emit, now, lambda: self.is_at_work)
+        self.at_work = anyio.Event()
         self._telemetry = telemetry
         self._transport = transport
         self._dice = dice or random.SystemRandom()
         self._listening = listening
         self._draining = anyio.Event()
+        self._ended = False
         self._life = anyio.CancelScope()
         self._supervisor: Supervisor[Employment] | None = None
         self._registry: Registry | None = None
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the configuration is in force and may be changed."""
+        return self.at_work.is_set() and not self._draining.is_set() and not self._ended
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether the daemon does what it is there for; if not, what is missing."""
+        if self._ended or self._draining.is_set():
+            return Readiness(ready=False, reason="the daemon is stopping")
+        if self.health.trouble is not None:
+            return Readiness(ready=False, reason=self.health.trouble.sentence)
+        if not self.at_work.is_set():
+            return Readiness(ready=False, reason="the daemon is starting: the database is being opened")
+        return Readiness(ready=True)
+
     async def run(self, warnings: Sequence[str] = ()) -> None:
         """Run until drained or stopped.
 
+        A database that cannot be used for a reason that may pass (locked, read-only, a full disk) is opened again and
+        again; meanwhile the listener answers, and says why nothing happens.
+
         Raises:
-            StoreError: The database cannot be used.
+            StoreError: The database cannot be used, and waiting would not help.
             ListenError: The address of `[http] listen` cannot be used.
         """
         started = anyio.current_time()
         self._hide(self.settings)
         self._telemetry.emit(DaemonStarted(__version__, len(self.settings.offices), self.settings.state.database))
-        with self._life:
-            async with anyio.create_task_group() as servers:
-                listen = await servers.start(self._serve) if self._listening else ""
-                async with Database.open(self.settings.state.database) as database:
-                    await self._work(database, listen, warnings)
-                servers.cancel_scope.cancel()
+        try:
+            with self._life:
+                async with anyio.create_task_group() as servers:
+                    listen = await servers.start(self._serve) if self._listening else ""
+                    servers.start_soon(self._ask_for_time, name="starting")
+                    async with AsyncExitStack() as stack:
+                        database = await self.health.until_it_passes(lambda: self._opened(stack), self._draining)
+                        if database is not None:
+                            await self._work(database, listen, warnings)
+                    servers.cancel_scope.cancel()
+        finally:
+            self._ended = True
         self._telemetry.emit(DaemonStopped(anyio.current_time() - started))
 
     async def apply(self, settings: Settings, warnings: Sequence[str] = ()) -> None:
@@ -108,7 +144,6 @@ class Daemon:
 
     def drain(self) -> None:
         """End in good order: what is in flight finishes, within `drain_seconds`."""
-        self.readiness = Readiness(ready=False, reason="the daemon is stopping")
         self._draining.set()
 
     def stop(self) -> None:
@@ -118,6 +153,27 @@ class Daemon:
     def status(self) -> StatusDocument:
         """How the fleet stands."""
         return status_document(self.fleet.statuses(), self.fleet.now())
+
+    def web(self) -> ASGIApp:
+        """What the listener serves."""
+        return create_app(
+            telemetry=self._telemetry,
+            fleet=self.fleet.figures,
+            readiness=lambda: self.readiness,
+            status=self._status,
+        )
+
+    async def _ask_for_time(self) -> None:
+        while not self.at_work.is_set():
+            systemd.notify(f"EXTEND_TIMEOUT_USEC={3 * STARTING_SECONDS * 1e6:.0f}")
+            await anyio.sleep(STARTING_SECONDS)
+
+    async def _opened(self, stack: AsyncExitStack) -> Database:
+        database = await stack.enter_async_context(Database.open(self.settings.state.database, self.health.failed))
+        prepared = database.prepared
+        kept = None if prepared.kept is None else str(prepared.kept)
+        self._telemetry.emit(StoreOpened(prepared.is_new, prepared.former_revision, kept))
+        return database
 
     async def _work(self, database: Database, listen: str, warnings: Sequence[str]) -> None:
         api = self.settings.api
@@ -137,8 +193,9 @@ class Daemon:
             )
             maintenance = self.settings.maintenance
             crons = {"wal_checkpoint": maintenance.wal_checkpoint, "integrity_check": maintenance.integrity_check}
-            tasks.start_soon(keep_house, database, crons, self._telemetry.emit, name="housekeeper")
-            await self.apply(self.settings, warnings)
+            await self.health.until_it_passes(lambda: self.apply(self.settings, warnings), self._draining)
+            tasks.start_soon(self.health.watch, database, name="store health")
+            tasks.start_soon(keep_house, database, crons, self.health.failed, self._telemetry.emit, name="housekeeper")
             self._ready(listen)
             await self._draining.wait()
             gate.close()
@@ -148,17 +205,12 @@ class Daemon:
 
     def _ready(self, listen: str) -> None:
         if not self._draining.is_set():
-            self.readiness = Readiness(ready=True)
+            self.at_work.set()
             self._telemetry.emit(DaemonReady(listen))
             systemd.ready()
 
     async def _serve(self, *, task_status: anyio.abc.TaskStatus[str]) -> None:
-        app = create_app(
-            telemetry=self._telemetry,
-            fleet=self.fleet.figures,
-            readiness=lambda: self.readiness,
-            status=self._status,
-        )
+        app = self.web()
         async with anyio.create_task_group() as tasks:
             host, port = await tasks.start(serve, self.settings.http.host, self.settings.http.port, app)
             task_status.started(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
@@ -166,7 +218,7 @@ class Daemon:
     async def _status(self) -> StatusDocument:
         return self.status()
 
-    def _observe(self, event: RequestStarted | RequestFinished) -> None:
+    def _observe(self, event: RequestStarted | RequestFinished | HeadquartersDown | HeadquartersBack) -> None:
         if isinstance(event, RequestStarted) and event.office in self.fleet.views:
             self.fleet.views[event.office].requests += 1
         self._telemetry.emit(event)

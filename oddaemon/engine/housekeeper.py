@@ -12,18 +12,24 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from oddaemon.store.database import Database
-from oddaemon.store.errors import StoreError
+from oddaemon.store.errors import DatabaseDamaged, StoreError
 from oddaemon.store.maintenance import integrity_check, wal_checkpoint
 from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import MaintenanceFinished
 
 
-async def keep_house(database: Database, crons: Mapping[str, str], emit: Callable[[Event], None]) -> None:
+async def keep_house(
+    database: Database,
+    crons: Mapping[str, str],
+    failed: Callable[[StoreError], None],
+    emit: Callable[[Event], None],
+) -> None:
     """Run the jobs at their times, until cancelled.
 
     Args:
         database: What is looked after.
         crons: A five-field cron expression for each job by name; empty: never.
+        failed: Told of a database that is found to be damaged.
         emit: Takes the events.
     """
     jobs = {"wal_checkpoint": _checkpoint, "integrity_check": _check}
@@ -38,7 +44,7 @@ async def keep_house(database: Database, crons: Mapping[str, str], emit: Callabl
     try:
         async with poke, poked:
             async for name in poked:
-                await _run(name, jobs[name], database, emit)
+                await _run(name, jobs[name], database, failed, emit)
     finally:
         scheduler.shutdown(wait=False)
 
@@ -52,13 +58,18 @@ async def _poke(stream: MemoryObjectSendStream[str], name: str) -> None:
 
 
 async def _run(
-    name: str, job: Callable[[Database], Awaitable[str]], database: Database, emit: Callable[[Event], None]
+    name: str,
+    job: Callable[[Database], Awaitable[str]],
+    database: Database,
+    failed: Callable[[StoreError], None],
+    emit: Callable[[Event], None],
 ) -> None:
     started = anyio.current_time()
     try:
         result = await job(database)
     except StoreError as error:
         result = str(error)
+        failed(error)
     emit(MaintenanceFinished(name, anyio.current_time() - started, result))
 
 
@@ -69,4 +80,6 @@ async def _checkpoint(database: Database) -> str:
 
 async def _check(database: Database) -> str:
     problems = await integrity_check(database)
-    return f"The database is damaged: {'; '.join(problems)}" if problems else "The database is sound."
+    if problems:
+        raise DatabaseDamaged(database.path, "; ".join(problems))
+    return "The database is sound."

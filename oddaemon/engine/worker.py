@@ -15,7 +15,7 @@ import anyio
 from oddaemon.core.clock import measured_skew
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Preferences, Snapshot
-from oddaemon.core.office import new_state, next_action
+from oddaemon.core.office import new_state, next_action, stepped
 from oddaemon.core.packing import FIRST_PACKING, Packing, plan
 from oddaemon.core.state import (
     Accepted,
@@ -49,6 +49,8 @@ from oddaemon.store.errors import StoreError
 
 SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""
+CLOCK_STEP_MIN = timedelta(seconds=60)
+"""By so much the wall clock must leave the monotonic one between two turns to have been set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Worker:
         self._saved: OfficeState | None = None
         self._order: Accepted | None = None
         self._nap = anyio.CancelScope()
+        self._epoch: datetime | None = None
+        """When the monotonic clock said zero, by the wall clock of the last turn."""
         self._pull_started = surroundings.now()
 
     @property
@@ -90,12 +94,11 @@ class Worker:
             GateClosedError: The daemon is stopping; everything is stored.
         """
         around = self._around
-        self._saved = await offices.load_state(around.database, self._id)
-        state = self._saved or new_state(around.now())
+        state = await self._recalled()
         observation: Observation = Started()
         while True:
-            before = state
             now = around.now()
+            before = self._in_time(state, now)
             state, action = next_action(before, observation, now, self._wish, around.randomness.random())
             if isinstance(action, Publish):
                 state, observation = await self._publish(before, state, action)
@@ -105,6 +108,21 @@ class Worker:
                 if isinstance(observation, Pulled):
                     await self._forget_pull()
                 observation = await self._perform(action)
+
+    async def _recalled(self) -> OfficeState:
+        """What was remembered; where that cannot be read, what the fleet shows."""
+        try:
+            self._saved = await offices.load_state(self._around.database, self._id)
+        except StoreError as error:
+            self._reporter.failed(Failure(Kind.STORE, error.what), 1, None)
+            return self._reporter.view.state
+        return self._saved or new_state(self._around.now())
+
+    def _in_time(self, state: OfficeState, now: datetime) -> OfficeState:
+        """The state, its waits corrected if the wall clock was set since the last turn."""
+        epoch = now - timedelta(seconds=anyio.current_time())
+        step, self._epoch = epoch - (self._epoch or epoch), epoch
+        return stepped(state, step) if abs(step) >= CLOCK_STEP_MIN else state
 
     async def _perform(self, action: Action) -> Observation:
         if isinstance(action, Wait):

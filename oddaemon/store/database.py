@@ -7,7 +7,7 @@ network, no sleeping.
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +19,17 @@ import anyio.to_thread
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from oddaemon.store.errors import explained
+from oddaemon.store.errors import DatabaseUnusable, explained
 from oddaemon.store.location import database_path
 from oddaemon.store.lock import held
-from oddaemon.store.migration import prepare, require_newest
+from oddaemon.store.migration import Prepared, prepare, require_newest
+from oddaemon.store.open_files import OpenFiles
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long to wait for another program, such as a backup, that has the file locked."""
+
+Report = Callable[[DatabaseUnusable], None]
+"""Told of every trouble that anybody meets with the database, before it is raised there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,8 @@ class _Access:
 _WRITING = _Access(
     "rw",
     "BEGIN IMMEDIATE",
-    # The log is folded back every 16 MB, not every 4: a third more pages a second.
-    ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000"),
+    # The log is folded back every 16 MB, not every 4: a third more pages a second. Reading anything opens the log.
+    ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000", "user_version"),
 )
 _READING = _Access("ro", "BEGIN", ("query_only = ON",))
 
@@ -62,24 +66,33 @@ class Database:
 
     Attributes:
         path: the file, resolved.
+        prepared: what had to be done when it was opened for writing.
+        writing_since: when the write that is under way had its turn, on the event loop's clock; None: there is none.
+        slowest_write_seconds: the longest that a write took, from its turn to its end; whoever looks may set it to 0.
         calls_in_flight: how many transactions, openings and closings of this process a thread owes an answer to.
             A test's event loop that jumps over waiting time must stand still while it is above zero.
     """
 
     calls_in_flight: ClassVar[int] = 0
 
-    def __init__(self, path: Path, reader: _Lane, writer: _Lane | None = None) -> None:
+    def __init__(self, path: Path, reader: _Lane, writer: _Lane | None = None, report: Report | None = None) -> None:
         self.path = path
+        self.prepared = Prepared()
+        self.writing_since: float | None = None
+        self.slowest_write_seconds = 0.0
         self._reader = reader
         self._writer = writer
+        self._files = None if writer is None else OpenFiles(path)
+        self._report = report or _to_nobody
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> AsyncIterator[Self]:
+    async def open(cls, url: str, report: Report | None = None) -> AsyncIterator[Self]:
         """Open for writing: take the lock, make the file if there is none, migrate, look whether it is sound.
 
         Args:
             url: a path, or a SQLAlchemy URL of SQLite.
+            report: told of every trouble while it is open.
 
         Raises:
             DatabaseHeld: another daemon has it open.
@@ -90,9 +103,11 @@ class Database:
         await anyio.to_thread.run_sync(_make_directory, path)
         async with held(path):
             await anyio.to_thread.run_sync(_make_file, path)
-            await anyio.to_thread.run_sync(prepare, path)
+            prepared = await anyio.to_thread.run_sync(prepare, path)
             async with _connected(path, _WRITING) as writer, _connected(path, _READING) as reader:
-                yield cls(path, reader, writer)
+                database = cls(path, reader, writer, report)
+                database.prepared = prepared
+                yield database
 
     @classmethod
     @asynccontextmanager
@@ -122,8 +137,11 @@ class Database:
         Raises:
             DatabaseUnusable: the file or its disk fails; nothing was written.
         """
-        async with self._turn(self._writing_lane()) as connection:
-            yield connection
+        lane = self._writing_lane()
+        async with lane.lock:
+            with self._write():
+                async with _begun(lane) as connection:
+                    yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -132,8 +150,10 @@ class Database:
         Raises:
             DatabaseUnusable: the file or its disk fails.
         """
-        async with self._turn(self._reader) as connection:
-            yield connection
+        async with self._reader.lock:
+            with self.reported(), _uninterrupted(self.path):
+                async with _begun(self._reader) as connection:
+                    yield connection
 
     async def one_statement(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """Run a single statement, which SQLite makes a transaction by itself; nothing half of it is ever written.
@@ -150,17 +170,36 @@ class Database:
         """
         lane = self._writing_lane()
         async with lane.lock:
-            with _uninterrupted(self.path):
+            with self._write():
                 return list(await lane.driver.execute_fetchall(statement, parameters))
 
-    @asynccontextmanager
-    async def _turn(self, lane: _Lane) -> AsyncIterator[AsyncConnection]:
-        async with lane.lock:
-            with _uninterrupted(self.path):
-                # SQLAlchemy's begin() says nothing to SQLite; which BEGIN decides whether writers can meet.
-                async with lane.connection.begin():
-                    await lane.driver.execute_fetchall(lane.begin)
-                    yield lane.connection
+    @property
+    def files(self) -> OpenFiles:
+        """The files that are open for writing."""
+        self._writing_lane()
+        assert self._files is not None, "whoever may write knows its files"
+        return self._files
+
+    @contextmanager
+    def reported(self) -> Iterator[None]:
+        """Whatever trouble shows itself in the block is told to `report` before it is raised."""
+        try:
+            yield
+        except DatabaseUnusable as error:
+            self._report(error)
+            raise
+
+    @contextmanager
+    def _write(self) -> Iterator[None]:
+        files = self.files
+        self.writing_since = began = anyio.current_time()
+        try:
+            with self.reported(), _uninterrupted(self.path):
+                yield
+                files.require_in_place()
+        finally:
+            self.writing_since = None
+            self.slowest_write_seconds = max(self.slowest_write_seconds, anyio.current_time() - began)
 
     def _writing_lane(self) -> _Lane:
         if self._writer is None:
@@ -176,6 +215,14 @@ def _uninterrupted(path: Path) -> Iterator[None]:
             yield
         finally:
             Database.calls_in_flight -= 1
+
+
+@asynccontextmanager
+async def _begun(lane: _Lane) -> AsyncIterator[AsyncConnection]:
+    # SQLAlchemy's begin() says nothing to SQLite; which BEGIN decides whether writers can meet.
+    async with lane.connection.begin():
+        await lane.driver.execute_fetchall(lane.begin)
+        yield lane.connection
 
 
 @asynccontextmanager
@@ -201,6 +248,10 @@ async def _connected(path: Path, access: _Access) -> AsyncIterator[_Lane]:
         with _uninterrupted(path):
             await connection.close()
             await engine.dispose()
+
+
+def _to_nobody(_error: DatabaseUnusable) -> None:
+    """Where nobody wants to be told, whoever meets the trouble tells it."""
 
 
 def _resolved(url: str) -> Path:

@@ -5,44 +5,27 @@ No text here may carry a row: balances are patient data, and errors end in logs.
 
 # ruff: noqa: N818 - they read as what is wrong with the database
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+import msgspec
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from oddaemon.store.troubles import DAMAGED, OF_ERRNO, OF_SQLITE, Trouble
 
 _PRIMARY_CODE = 0xFF
 """SQLite's extended result codes carry the primary one in their lowest byte."""
-
-_TROUBLES = {
-    sqlite3.SQLITE_FULL: (
-        "the disk is full",
-        "Free some space; nothing half-written remains, and what was published before is safe.",
-    ),
-    sqlite3.SQLITE_NOTADB: (
-        "the file is not a SQLite database",
-        "Point [state] database at another path, or move this file away.",
-    ),
-    sqlite3.SQLITE_CORRUPT: (
-        "the file is damaged",
-        "Stop the daemon, keep a copy of the file, and restore the last backup, or start afresh without the history.",
-    ),
-    sqlite3.SQLITE_READONLY: (
-        "it cannot be written",
-        "Give the daemon's user write permission on the file and its directory, or remount the disk for writing.",
-    ),
-    sqlite3.SQLITE_CANTOPEN: (
-        "it cannot be opened",
-        "Check that its directory exists and that this user may read and write both the directory and the file.",
-    ),
-    sqlite3.SQLITE_PERM: ("access is denied", "Give this user permission on the file and its directory."),
-    sqlite3.SQLITE_IOERR: ("the disk answers with an I/O error", "Look into the kernel's log and check the disk."),
-    sqlite3.SQLITE_BUSY: (
-        "another program keeps it locked",
-        "Close whatever else has the file open for writing (a sqlite3 shell, a backup tool).",
-    ),
-}
+_TELLTALES = (
+    "Could not decode to UTF-8",
+    "JSON cannot hold BLOB values",
+    "malformed JSON",
+    "no such table",
+    "unsupported file format",
+)
+"""Said without a code of their own of rows and tables that nobody can have written."""
 
 
 class StoreError(Exception):
@@ -51,12 +34,15 @@ class StoreError(Exception):
     Attributes:
         what: one sentence: what happened, and to which file.
         advice: what to do next.
+        passes: whether waiting can help: once there is space, a lock is released or a permission given back, the same
+            file can be used again, without a restart.
     """
 
-    def __init__(self, what: str, advice: str) -> None:
+    def __init__(self, what: str, advice: str, *, passes: bool = False) -> None:
         super().__init__(f"{what} {advice}")
         self.what = what
         self.advice = advice
+        self.passes = passes
 
 
 class DatabaseMissing(StoreError):
@@ -76,7 +62,20 @@ class DatabaseOlder(StoreError):
 
 
 class DatabaseUnusable(StoreError):
-    """Not a database, damaged, unreadable, read-only, locked by another program, or its disk is full."""
+    """Not a database, damaged, unreadable, read-only, locked by another program, slow, or its disk is full."""
+
+
+class DatabaseDamaged(DatabaseUnusable):
+    """What was stored cannot be read any more, or is not what was stored."""
+
+    def __init__(self, path: Path, how: str = "") -> None:
+        super().__init__(
+            f"The database {path} cannot be used: {DAMAGED.what}{f' ({how})' if how else ''}.", DAMAGED.advice
+        )
+
+
+class DatabaseReplaced(DatabaseUnusable):
+    """The file was deleted or replaced while it was open: what is written now goes where nobody will find it."""
 
 
 class OfficeNotEnrolled(StoreError):
@@ -89,22 +88,55 @@ class OfficeNotEnrolled(StoreError):
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path, saying: str = "") -> Iterator[None]:
     """Turn what SQLite and the file system say about `path` into a `DatabaseUnusable`.
 
     Errors that a program alone can cause (a broken constraint, wrong SQL) pass unchanged.
+
+    Args:
+        path: the file that is being worked with.
+        saying: what could not be done, as the beginning of a sentence; empty: that the database cannot be used.
     """
+    saying = saying or f"The database {path} cannot be used"
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        raw = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(raw, "sqlite_errorcode", 0) & _PRIMARY_CODE
-        if code not in _TROUBLES:
+        trouble = trouble_of(error.orig if isinstance(error, DBAPIError) else error)
+        if trouble is None:
             raise
-        trouble, advice = _TROUBLES[code]
-        raise DatabaseUnusable(f"The database {path} cannot be used: {trouble}.", advice) from error
+        if trouble is DAMAGED:
+            raise DatabaseDamaged(path) from error
+        raise DatabaseUnusable(f"{saying}: {trouble.what}.", trouble.advice, passes=trouble.passes) from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes a damaged schema, and its Python driver chokes on that.
+        raise DatabaseDamaged(path) from error
     except OSError as error:
-        raise DatabaseUnusable(
-            f"The database {path} cannot be used: {error.strerror or error}.",
-            "Check that its directory exists and that this user may read and write it.",
-        ) from error
+        code = error.errno or errno.EIO
+        trouble = OF_ERRNO.get(code, Trouble(error.strerror or str(error), OF_ERRNO[errno.EACCES].advice))
+        raise DatabaseUnusable(f"{saying}: {trouble.what}.", trouble.advice, passes=trouble.passes) from error
+
+
+def trouble_of(error: BaseException | None) -> Trouble | None:
+    """What an error of SQLite means for the file; None: it is a program's own."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if isinstance(error, sqlite3.Error) and any(telltale in str(error) for telltale in _TELLTALES):
+        return DAMAGED
+    return OF_SQLITE.get(code)
+
+
+@contextmanager
+def legible(path: Path) -> Iterator[None]:
+    """Turn what cannot be understood of stored values into a `DatabaseDamaged`: nobody can have stored them so."""
+    try:
+        yield
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        raise DatabaseDamaged(path, f"a stored value cannot be read: {type(error).__name__}") from error
+
+
+@contextmanager
+def consistent(path: Path) -> Iterator[None]:
+    """Turn a broken constraint into a `DatabaseDamaged`, where only rows that contradict each other can break one."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise DatabaseDamaged(path, "its rows contradict each other") from error

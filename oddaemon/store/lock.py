@@ -64,8 +64,13 @@ def _acquire(database: Path) -> int:
             os.close(descriptor)
             raise
         holder = Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).replace(microsecond=0))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
+        except OSError:
+            # Left open it would hold the lock for as long as the process lives, against its own next attempt.
+            os.close(descriptor)
+            raise
         return descriptor
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from oddaemon.store.copying import reading
 from oddaemon.store.database import Database
 from oddaemon.store.errors import explained
 
@@ -39,10 +40,15 @@ async def integrity_check(db: Database) -> list[str]:
 
 
 def _problems(path: Path, stop: threading.Event) -> list[str]:
-    with explained(path), closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+    with explained(path), closing(reading(path)) as connection:
         connection.set_progress_handler(stop.is_set, 100_000)
-        try:
-            lines = [line for (line,) in connection.execute(f"PRAGMA integrity_check({PROBLEMS_MAX})")]
-        except sqlite3.DatabaseError as error:
-            return [str(error)]
+        return integrity_problems(connection)
+
+
+def integrity_problems(connection: sqlite3.Connection) -> list[str]:
+    """What is wrong with the file, at most `PROBLEMS_MAX` lines."""
+    try:
+        lines = [" ".join(line.split()) for (line,) in connection.execute(f"PRAGMA integrity_check({PROBLEMS_MAX})")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
     return [] if lines == ["ok"] else lines

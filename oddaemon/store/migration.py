@@ -1,41 +1,74 @@
 """Bringing a database to the newest revision, and refusing those that cannot be.
 
-An up-to-date database is recognised by two small queries, so that a start need not wait for Alembic to load. Everything
-here blocks: it is run in a thread, before the database is open.
+An up-to-date database is recognised by a few small queries, so that a start need not wait for Alembic to load.
+Everything here blocks: it is run in a thread, before the database is open.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, create_engine
-from sqlalchemy.pool import NullPool
+from oddaemon.store.copying import reading
+from oddaemon.store.errors import (
+    DatabaseDamaged,
+    DatabaseMissing,
+    DatabaseNewer,
+    DatabaseOlder,
+    DatabaseUnusable,
+    explained,
+)
+from oddaemon.store.schema import APPLICATION_ID, REVISIONS, metadata
 
-from oddaemon.store.errors import DatabaseMissing, DatabaseNewer, DatabaseOlder, DatabaseUnusable, explained
-from oddaemon.store.schema import APPLICATION_ID, REVISIONS
+MIGRATIONS = "oddaemon.store:migrations"
+"""Where Alembic finds the revisions."""
 
 
-def prepare(path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What it took to bring a database to this program's revision."""
+
+    former_revision: str | None = None
+    """What was migrated; None: nothing had to be, or the database is new."""
+    kept: Path | None = None
+    """The former file, as it was."""
+    is_new: bool = False
+    """Whether there was nothing in it."""
+
+
+def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MIGRATIONS) -> Prepared:
     """Bring the database to this program's revision, and look whether it is sound.
+
+    Args:
+        path: of the database, which exists; whoever calls holds its lock.
+        revisions: those that this program knows, oldest first.
+        location: where Alembic finds them.
 
     Raises:
         DatabaseNewer: it was made by a newer oddaemon.
-        DatabaseUnusable: it belongs to another program, is damaged, or cannot be written.
+        DatabaseUnusable: it belongs to another program, is damaged, or cannot be written or migrated.
     """
-    with explained(path):
-        with _connected(path) as connection:
-            revision = _revision(connection, path, REVISIONS)
-        if revision != REVISIONS[-1]:
-            _migrate(path)
-        with _connected(path) as connection:
-            # Checking every page of every table takes minutes on a large fleet; that is `integrity_check`.
-            problems = [line for (line,) in connection.execute("PRAGMA quick_check('office')")]
-    if problems != ["ok"]:
-        raise DatabaseUnusable(
-            f"The database {path} is damaged: {' '.join(problems[0].split())}.",
-            "Stop the daemon, keep a copy of the file, and restore the last backup.",
-        )
+    with explained(path), closing(reading(path)) as connection:
+        _require_whole(connection, path)
+        revision = known_revision(connection, path, revisions)
+    prepared = Prepared()
+    if revision != revisions[-1]:
+        from oddaemon.store import upgrade  # noqa: PLC0415 - loading Alembic takes longer than opening a database
+
+        if revision is None:
+            upgrade.create(path, location)
+            prepared = Prepared(is_new=True)
+        else:
+            kept = upgrade.upgrade(path, revision, revisions[-1], location)
+            prepared = Prepared(revision, kept)
+    with explained(path), closing(reading(path)) as connection:
+        # Checking every page of every table takes minutes on a large fleet; that is `integrity_check`.
+        problems = [line for (line,) in connection.execute("PRAGMA quick_check('office')")]
+        if problems != ["ok"]:
+            raise DatabaseDamaged(path, " ".join(problems[0].split()))
+        _require_tables(connection, path)
+    return prepared
 
 
 def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
@@ -51,8 +84,11 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
         raise DatabaseMissing(
             f"There is no database at {path}.", "Start the daemon first: `oddaemon run` makes it; or check --config."
         )
-    with explained(path), _connected(path) as connection:
-        revision = _revision(connection, path, revisions)
+    with explained(path), closing(reading(path)) as connection:
+        _require_whole(connection, path)
+        revision = known_revision(connection, path, revisions)
+        if revision == revisions[-1]:
+            _require_tables(connection, path)
     if revision is None:
         raise DatabaseMissing(f"The database {path} is empty.", "Start the daemon once: `oddaemon run` sets it up.")
     if revision != revisions[-1]:
@@ -62,16 +98,27 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
         )
 
 
-def _revision(connection: sqlite3.Connection, path: Path, revisions: Sequence[str]) -> str | None:
-    """The database's revision, None for an empty one."""
+def known_revision(connection: sqlite3.Connection, path: Path, revisions: Sequence[str] = REVISIONS) -> str | None:
+    """The database's revision, None for an empty one.
+
+    Raises:
+        DatabaseNewer: the revision is none of those that this program knows.
+        DatabaseUnusable: it belongs to another program, or is damaged.
+    """
     ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if application_id != APPLICATION_ID:
-        if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        if tables:
             raise DatabaseUnusable(
                 f"The database {path} belongs to another program.", "Point [state] database at another path."
             )
         return None
-    ((revision,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    found = (
+        connection.execute("SELECT version_num FROM alembic_version").fetchall() if "alembic_version" in tables else []
+    )
+    if len(found) != 1:
+        raise DatabaseDamaged(path, "its revision is not in it")
+    ((revision,),) = found
     if revision not in revisions:
         raise DatabaseNewer(
             f"The database {path} is of revision {revision}, made by a newer oddaemon; "
@@ -81,22 +128,19 @@ def _revision(connection: sqlite3.Connection, path: Path, revisions: Sequence[st
     return str(revision)
 
 
-def _migrate(path: Path) -> None:
-    from alembic import command  # noqa: PLC0415 - loading it takes longer than opening a database
-    from alembic.config import Config  # noqa: PLC0415 - the same
-
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), poolclass=NullPool, connect_args={"isolation_level": None}
-    )
-    with engine.begin() as connection:
-        # All revisions or none: SQLite's DDL obeys transactions, its Python driver has to be told to begin one.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", "oddaemon.store:migrations")
-        command.upgrade(config, "head")
+def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """SQLite itself misses only whole pages. With a log beside it the file may be shorter: the rest is there."""
+    ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+    ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
+    log = path.with_name(f"{path.name}-wal")
+    if path.stat().st_size < pages * page_bytes and not (log.exists() and log.stat().st_size):
+        raise DatabaseDamaged(path, "it was cut off")
 
 
-@contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        yield connection
+def _require_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """Look for every table and column that this program works with."""
+    for table in metadata.tables.values():
+        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
+        missing = [column.name for column in table.columns if column.name not in columns]
+        if missing:
+            raise DatabaseDamaged(path, f"table {table.name} lacks {', '.join(missing)}")

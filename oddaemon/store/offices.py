@@ -16,7 +16,7 @@ from oddaemon.core.model import Office
 from oddaemon.core.state import OfficeState
 from oddaemon.store import schema
 from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotEnrolled
+from oddaemon.store.errors import OfficeNotEnrolled, legible
 from oddaemon.store.snapshot_row import SNAPSHOT_COLUMNS, SnapshotRow, snapshot_row
 
 _encode = msgspec.json.Encoder().encode
@@ -106,8 +106,9 @@ async def standings(db: Database) -> list[OfficeRow]:
         .order_by(schema.office.c.id)
     )
     async with db.reading() as connection:
-        rows = (await connection.execute(query)).all()
-    return [_office_row(row) for row in rows]
+        with legible(db.path):
+            rows = (await connection.execute(query)).all()
+            return [_office_row(row) for row in rows]
 
 
 def _office_row(row: Row[Any]) -> OfficeRow:

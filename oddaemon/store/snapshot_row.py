@@ -23,6 +23,8 @@ SNAPSHOT_COLUMNS = (
     *_TOTALS,
 )
 """What to select for `snapshot_row`, in its order."""
+SNAPSHOT_NAMES = tuple(column.name for column in SNAPSHOT_COLUMNS)
+"""The same by name, for `snapshot_row_of_texts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,17 @@ class SnapshotRow:
     """Guarantors that became so since the office's snapshot before."""
     verified: bool = True
     """Only verified snapshots are ever published."""
+
+
+def snapshot_row_of_texts(office_id: str, values: Sequence[Any]) -> SnapshotRow:
+    """Build one from the values of `SNAPSHOT_NAMES` as SQLite holds them.
+
+    Raises:
+        ValueError, TypeError: a value is none that was ever stored.
+    """
+    snapshot_id, aging_date, observed_at, published_at, *rest = values
+    instants = datetime.fromisoformat(observed_at), datetime.fromisoformat(published_at)
+    return snapshot_row(office_id, (snapshot_id, date.fromisoformat(aging_date), *instants, *rest))
 
 
 def snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:

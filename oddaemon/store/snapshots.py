@@ -20,7 +20,7 @@ from oddaemon.core.model import Balance, Snapshot
 from oddaemon.core.state import OfficeState
 from oddaemon.store import pulls, schema
 from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotEnrolled
+from oddaemon.store.errors import OfficeNotEnrolled, consistent, legible
 from oddaemon.store.offices import write_state
 from oddaemon.store.snapshot_row import SNAPSHOT_COLUMNS, SnapshotRow, snapshot_row
 
@@ -86,9 +86,12 @@ async def publish(
         if found is None:
             raise OfficeNotEnrolled(office_id)
         office_key, is_staged, current = tuple(found)
-        changes = diff({balance.pat_num: balance for balance in _decoder.decode(current)}, after)
-        snapshot_id = await _insert_snapshot(connection, office_key, snapshot, changes, published_at)
-        await _write_versions(connection, office_key, snapshot_id, changes)
+        with legible(db.path):
+            before = {balance.pat_num: balance for balance in _decoder.decode(current)}
+        changes = diff(before, after)
+        with consistent(db.path):
+            snapshot_id = await _insert_snapshot(connection, office_key, snapshot, changes, published_at)
+            await _write_versions(connection, office_key, snapshot_id, changes)
         if is_staged:
             await pulls.drop(connection, office_id)
         await write_state(connection, office_id, state)
@@ -111,8 +114,9 @@ async def history(db: Database, office_id: str, limit: int) -> list[SnapshotRow]
         .limit(limit)
     )
     async with db.reading() as connection:
-        rows = (await connection.execute(query)).all()
-    return [snapshot_row(office_id, row) for row in rows]
+        with legible(db.path):
+            rows = (await connection.execute(query)).all()
+            return [snapshot_row(office_id, row) for row in rows]
 
 
 async def balances(db: Database, office_id: str, snapshot_id: int | None = None) -> list[Balance]:
@@ -124,13 +128,12 @@ async def balances(db: Database, office_id: str, snapshot_id: int | None = None)
         snapshot_id: as this snapshot left them; None: as the latest did. Empty before the office's first one.
     """
     async with db.reading() as connection:
-        if snapshot_id is None:
-            return await _load(connection, _CURRENT_BALANCES, (office_id,))
-        return await _load(connection, _BALANCES_AS_OF, (office_id, snapshot_id, snapshot_id))
-
-
-async def _load(connection: AsyncConnection, query: str, parameters: tuple[str | int, ...]) -> list[Balance]:
-    return _decoder.decode((await connection.exec_driver_sql(query, parameters)).scalar_one())
+        query, parameters = _CURRENT_BALANCES, tuple[str | int, ...]([office_id])
+        if snapshot_id is not None:
+            query, parameters = _BALANCES_AS_OF, (office_id, snapshot_id, snapshot_id)
+        text = (await connection.exec_driver_sql(query, parameters)).scalar_one()
+        with legible(db.path):
+            return _decoder.decode(text)
 
 
 async def _insert_snapshot(

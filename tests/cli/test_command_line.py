@@ -72,9 +72,9 @@ def test_the_shell_completes_commands() -> None:
     environment = {
         **os.environ,
         "_ODDAEMON_COMPLETE": "complete_bash",
-        "COMP_WORDS": "oddaemon st",
+        "COMP_WORDS": "oddaemon stat",
         "COMP_CWORD": "1",
     }
     program = "from oddaemon.cli import app; app.app(prog_name='oddaemon')"
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["status"]
+    assert done.stdout.split() == ["status", "state"]

@@ -1,0 +1,189 @@
+"""Whether what is stored is what was published: every snapshot that ever was, held against its own control totals.
+
+SQLite's integrity check finds pages and indexes that do not fit together; it cannot find an amount that was changed. So
+all versions are read, and every snapshot is made again from them (`replay`). Nothing here shows an amount or a
+guarantor.
+
+It reads beside a running daemon, one office and one transaction at a time, and keeps no more than a batch of rows.
+"""
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
+from oddaemon.core.state import OfficeState
+from oddaemon.core.verify import totals_of
+from oddaemon.store.copying import reading
+from oddaemon.store.errors import DatabaseUnusable, explained, legible
+from oddaemon.store.maintenance import integrity_problems
+from oddaemon.store.migration import prepare, require_newest
+from oddaemon.store.replay import Replay
+from oddaemon.store.schema import REVISIONS
+from oddaemon.store.snapshot_row import SNAPSHOT_NAMES, snapshot_row_of_texts
+
+ROWS_A_BATCH = 20_000
+
+_COLUMNS = ", ".join(Balance._fields)
+_VERSIONS = f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance WHERE office = ? ORDER BY pat_num, valid_from"  # noqa: S608 - our own column names
+_CURRENT = f"SELECT {_COLUMNS} FROM balance WHERE office = ? AND valid_to IS NULL ORDER BY pat_num"  # noqa: S608 - the same
+_SNAPSHOTS = f"SELECT {', '.join(SNAPSHOT_NAMES)} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - the same
+_BROKEN_PAGES = "SELECT 1 FROM pull_page WHERE office = ? AND NOT (json_valid(balances) AND json_valid(checkpoint))"
+_ZERO = totals_of(())
+
+_state_decoder = msgspec.json.Decoder(OfficeState)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it was stored."""
+
+    what: str
+    office: str | None = None
+    snapshot: int | None = None
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was looked at, and what was found."""
+
+    database: Path
+    revision: str
+    offices: int = 0
+    snapshots: int = 0
+    versions: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Verification:
+    """Read everything, beside a running daemon or without one.
+
+    Args:
+        path: the database, or a backup of one.
+        progress: told how many offices of how many are done.
+
+    Raises:
+        DatabaseMissing: there is none.
+        DatabaseOlder: it has to be migrated first.
+        DatabaseNewer: its revision is not known.
+        DatabaseUnusable: it cannot be read at all.
+    """
+    require_newest(path)
+    found = Verification(path, REVISIONS[-1])
+    with explained(path), closing(reading(path)) as connection:
+        found.problems += (Problem(f"the file is damaged: {line}") for line in integrity_problems(connection))
+        offices: list[tuple[int, str, str | None]] = []
+        if _schema(connection) != _schema_as_made():
+            found.problems.append(Problem("its tables and indexes are not those of its revision"))
+        with _kept(found, None, path):
+            offices = connection.execute("SELECT key, id, state FROM office ORDER BY id").fetchall()
+            found.problems += map(Problem, _strays(connection))
+        for number, (key, office_id, state) in enumerate(offices):
+            if progress is not None:
+                progress(number, len(offices))
+            found.offices += 1
+            with _kept(found, office_id, path), _one_instant(connection):
+                _verify_office(connection, key, office_id, found)
+            if state is not None and not _is_state(state):
+                found.problems.append(Problem("its state cannot be read", office_id))
+    return found
+
+
+def _verify_office(connection: sqlite3.Connection, key: int, office_id: str, found: Verification) -> None:
+    with legible(found.database):
+        snapshots = [snapshot_row_of_texts(office_id, row) for row in connection.execute(_SNAPSHOTS, (key,))]
+    found.snapshots += len(snapshots)
+    if connection.execute(_BROKEN_PAGES, (key,)).fetchone():
+        found.problems.append(Problem("its open pull cannot be read", office_id))
+    replay = Replay()
+    with legible(found.database):
+        for batch in _batches(connection.execute(_VERSIONS, (key,))):
+            found.versions += len(batch)
+            replay.add(batch)
+    rows = {row.id: row for row in snapshots}
+    found.problems += (Problem(what, office_id) for what in replay.problems(rows.keys()))
+    for snapshot_id, totals, (started, ended) in replay.snapshots(rows.keys()):
+        row = rows[snapshot_id]
+        if (wrong := _difference(totals, row.totals)) is not None:
+            found.problems.append(Problem(f"its balances do not add up to its totals: {wrong}", office_id, row.id))
+        if (started, ended) != (row.new + row.changed, row.changed + row.cleared):
+            found.problems.append(Problem("its changes are not as many as it counts", office_id, row.id))
+    with legible(found.database):
+        current = totals_of([Balance._make(row) for row in connection.execute(_CURRENT, (key,))])
+    last = snapshots[-1] if snapshots else None
+    if (wrong := _difference(current, last.totals if last else _ZERO)) is not None:
+        what = f"the current balances do not add up to the last snapshot: {wrong}"
+        found.problems.append(Problem(what, office_id, last.id if last else None))
+
+
+def _schema(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    return set(connection.execute("SELECT name, sql FROM sqlite_master"))
+
+
+@cache
+def _schema_as_made() -> set[tuple[str, str]]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "new.db")
+        path.touch()
+        prepare(path)
+        with closing(reading(path)) as connection:
+            return _schema(connection)
+
+
+def _strays(connection: sqlite3.Connection) -> Iterator[str]:
+    for table, rows in (
+        ("pull_page", "SELECT COUNT(*) FROM pull_page WHERE office NOT IN (SELECT key FROM office)"),
+        ("snapshot", "SELECT COUNT(*) FROM snapshot WHERE office NOT IN (SELECT key FROM office)"),
+        ("balance", "SELECT COUNT(*) FROM balance WHERE office NOT IN (SELECT key FROM office)"),
+    ):
+        ((count,),) = connection.execute(rows).fetchall()
+        if count:
+            yield f"{count} rows of table {table} belong to no office"
+
+
+def _difference(found: ControlTotals, wanted: ControlTotals) -> str | None:
+    """What differs, without amounts."""
+    if found.guarantors != wanted.guarantors:
+        return f"{found.guarantors} guarantors instead of {wanted.guarantors}"
+    differing = [name for name in MONEY_COLUMNS if getattr(found, name) != getattr(wanted, name)]
+    if differing:
+        return f"the sums of {', '.join(differing)} differ"
+    return None if found == wanted else "the sums agree and the rows do not"
+
+
+def _is_state(state: str) -> bool:
+    try:
+        _state_decoder.decode(state)
+    except (msgspec.DecodeError, TypeError):
+        return False
+    return True
+
+
+def _batches(cursor: sqlite3.Cursor) -> Iterator[list[tuple[int, ...]]]:
+    while batch := cursor.fetchmany(ROWS_A_BATCH):
+        yield batch
+
+
+@contextmanager
+def _one_instant(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+@contextmanager
+def _kept(found: Verification, office_id: str | None, path: Path) -> Iterator[None]:
+    """What cannot be read is a problem of this office, and no reason not to look at the others."""
+    try:
+        with explained(path):
+            yield
+    except DatabaseUnusable as error:
+        found.problems.append(Problem(error.what, office_id))

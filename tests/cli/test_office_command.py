@@ -1,0 +1,174 @@
+"""`office accept` against a real control socket."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.from_thread import start_blocking_portal
+from typer.testing import Result
+
+from oddaemon.web.control import OrderRefused, Orders, create_control, serve_control
+from tests.cli.sample_fleet import CONFIGURATION, command, json_of, written
+
+
+async def accept(office: str) -> str:
+    await anyio.lowlevel.checkpoint()
+    match office:
+        case "hill-street":
+            return "The next reading of hill-street is published as it is."
+        case "bright-smiles":
+            raise OrderRefused(409, "Nothing of bright-smiles is held.", "`oddaemon explain bright-smiles` tells more.")
+        case _:
+            raise OrderRefused(404, f"There is no office {office!r}.")
+
+
+@contextmanager
+def daemon(path: Path) -> Iterator[None]:
+    with start_blocking_portal() as portal:
+        serving, _ = portal.start_task(serve_control, path, create_control(Orders(accept)))
+        try:
+            yield
+        finally:
+            serving.cancel()
+
+
+@contextmanager
+def saying(path: Path, answer: bytes) -> Iterator[None]:
+    """Something else at the socket."""
+
+    def talk() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        talking = threading.Thread(target=talk)
+        talking.start()
+        yield
+        talking.join()
+
+
+def ordered(directory: Path, *arguments: str) -> Result:
+    return command("office", "accept", *arguments, "--config", str(written(directory)))
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Path]:
+    with daemon(tmp_path / "state.db.sock"):
+        yield tmp_path
+
+
+def test_what_was_held_is_accepted_and_told(running: Path) -> None:
+    done = ordered(running, "hill-street")
+    assert (done.exit_code, done.stdout, done.stderr) == (
+        0,
+        "The next reading of hill-street is published as it is.\n",
+        "",
+    )
+
+
+def test_json_is_the_daemon_s_own_document(running: Path) -> None:
+    done = ordered(running, "hill-street", "--json")
+    assert json_of(done) == {
+        "office": "hill-street",
+        "outcome": "The next reading of hill-street is published as it is.",
+    }
+
+
+def test_where_nothing_is_held_it_says_so_and_fails(running: Path) -> None:
+    done = ordered(running, "bright-smiles")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == ("oddaemon: Nothing of bright-smiles is held. `oddaemon explain bright-smiles` tells more.\n")
+
+
+@pytest.mark.parametrize(
+    ("office", "hint"),
+    [
+        ("hillstreet", "did you mean `hill-street`?"),
+        ("zzz", "`oddaemon status` lists all offices"),
+        ("a/../b?c#d é", "`oddaemon status` lists all offices"),
+        ("new-oak", "it stands in the configuration, but the daemon does not know it yet: send it SIGHUP"),
+    ],
+)
+def test_an_unknown_office_is_answered_with_the_nearest(running: Path, office: str, hint: str) -> None:
+    done = ordered(running, office)
+    assert (done.exit_code, done.stderr) == (1, f"oddaemon: no office {office!r}; {hint}\n")
+
+
+def test_a_daemon_that_does_not_run_is_told_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "state.db.sock"
+    done = ordered(tmp_path, "hill-street")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"oddaemon: the daemon is not running: there is no {path}; start it, or name its own --config\n"
+    )
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+    done = ordered(tmp_path, "hill-street")
+    assert done.stderr == f"oddaemon: the daemon is not running: nobody answers at {path}; start it\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may connect anywhere")
+def test_another_user_is_told_whose_orders_count(running: Path) -> None:
+    (running / "state.db.sock").chmod(0)
+    done = ordered(running, "hill-street")
+    assert done.exit_code == 1
+    assert "give them as the daemon's user, or as root" in done.stderr
+
+
+def test_a_configuration_without_a_socket_says_which_setting(tmp_path: Path) -> None:
+    deep = CONFIGURATION.replace("state.db", f"{'d' * 100}/state.db")
+    path = written(tmp_path, deep)
+    done = command("office", "accept", "hill-street", "--config", str(path))
+    assert done.exit_code == 1
+    assert done.stderr == "oddaemon: the daemon has no control socket; set `[http] control_socket` and restart it\n"
+
+
+def test_a_bad_configuration_ends_it_as_every_command(tmp_path: Path) -> None:
+    path = written(tmp_path, CONFIGURATION + "[colour]\n")
+    assert command("office", "accept", "hill-street", "--config", str(path)).exit_code == 78
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n\r\n<html>",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"\xff" * 100,
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n{}",
+    ],
+    ids=["nothing", "another protocol", "a list", "half", "a page", "garbage", "a flood"],
+)
+def test_what_is_no_daemon_is_told_as_that(tmp_path: Path, answer: bytes) -> None:
+    with saying(tmp_path / "state.db.sock", answer):
+        done = ordered(tmp_path, "hill-street")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("oddaemon: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_refusal_without_words_has_its_status(tmp_path: Path) -> None:
+    body = json.dumps({"detail": "x"}).encode()
+    sent = b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with saying(tmp_path / "state.db.sock", sent):
+        done = ordered(tmp_path, "hill-street")
+    assert done.stderr == "oddaemon: the daemon refused (HTTP 503)\n"
+
+
+def test_the_family_alone_shows_what_can_be_ordered() -> None:
+    shown = command("office", "--help")
+    assert shown.exit_code == 0
+    assert "accept" in shown.stdout

@@ -1,0 +1,143 @@
+import stat
+from pathlib import Path
+
+import anyio
+import pytest
+from typer.testing import Result
+
+from oddaemon.store.database import Database
+from tests.cli.sample_fleet import SampleFleet, command, json_of
+
+
+async def _change(path: Path, sql: str) -> None:
+    async with Database.open(str(path)) as database:
+        await database.one_statement(sql)
+
+
+def changed(fleet: SampleFleet, sql: str) -> None:
+    anyio.run(_change, fleet.config.with_name("state.db"), sql)
+
+
+def test_a_sound_database_says_what_was_looked_at(fleet: SampleFleet) -> None:
+    result = fleet.run("state", "verify")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        f"{fleet.config.parent}/state.db is sound: revision 0001, 3 offices, 1 snapshots, 3 versions of balances.\n"
+    )
+
+
+def test_every_problem_is_a_line_with_its_office_and_snapshot(fleet: SampleFleet) -> None:
+    changed(fleet, "UPDATE balance SET ins_est = 1 WHERE pat_num = 205")
+    changed(fleet, "UPDATE office SET state = '{}' WHERE id = 'hill-street'")
+    result = fleet.run("state", "verify")
+
+    assert result.exit_code == 1
+    differs = "do not add up to {}: the sums of ins_est differ"
+    assert result.stdout.splitlines() == [
+        f"office bright-smiles, snapshot 1: its balances {differs.format('its totals')}",
+        f"office bright-smiles, snapshot 1: the current balances {differs.format('the last snapshot')}",
+        "office hill-street: its state cannot be read",
+    ]
+    assert "has 3 problems" in result.stderr
+    assert "restore the last backup that verifies" in result.stderr
+
+
+def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
+    assert json_of(fleet.run("state", "verify", "--json")) == {
+        "database": f"{fleet.config.parent}/state.db",
+        "sound": True,
+        "revision": "0001",
+        "offices": 3,
+        "snapshots": 1,
+        "versions": 3,
+        "problems": [],
+    }
+    changed(fleet, "UPDATE snapshot SET bal_total = 7")
+    result = fleet.run("state", "verify", "--json")
+    document = json_of(result)
+
+    assert (result.exit_code, document["sound"]) == (1, False)
+    assert isinstance(document["problems"], list)
+    assert document["problems"][0] == {
+        "office": "bright-smiles",
+        "snapshot": 1,
+        "problem": "its balances do not add up to its totals: the sums of bal_total differ",
+    }
+
+
+def test_a_backup_is_made_and_verifies_without_a_configuration(fleet: SampleFleet, tmp_path: Path) -> None:
+    target = tmp_path / "backup.db"
+    result = fleet.run("state", "backup", str(target))
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{target}: 0.")
+    assert "MB, revision 0001, 3 offices, 1 snapshots. It holds patient data." in result.stdout
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert command("state", "verify", "--database", str(target)).exit_code == 0
+
+
+def test_a_backup_replaces_a_file_only_when_forced(fleet: SampleFleet, tmp_path: Path) -> None:
+    target = tmp_path / "backup.db"
+    target.write_text("last week's")
+    refused = fleet.run("state", "backup", str(target))
+
+    assert refused.exit_code == 1
+    assert refused.stderr == (f"oddaemon: {target} is there already. Name another file, or replace it with --force.\n")
+    assert target.read_text() == "last week's"
+    assert fleet.run("state", "backup", "--force", str(target)).exit_code == 0
+    assert command("state", "verify", "--database", str(target)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("state.db", "belongs to the database itself. Name another file for the backup."),
+        ("nowhere/backup.db", "Make it first, or name another file."),
+        (".", "is a directory. Name a file in it."),
+    ],
+)
+def test_an_impossible_target_is_a_message(fleet: SampleFleet, target: str, said: str) -> None:
+    result = fleet.run("state", "backup", str(fleet.config.parent / target), "--force")
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert _lines(result) == 1
+
+
+@pytest.mark.parametrize("arguments", [("verify",), ("backup", "backup.db")])
+def test_no_database_is_a_message(fleet: SampleFleet, arguments: tuple[str, ...]) -> None:
+    fleet.config.with_name("state.db").unlink()
+    result = fleet.run("state", *arguments)
+
+    assert result.exit_code == 1
+    assert f"oddaemon: There is no database at {fleet.config.parent}/state.db." in result.stderr
+    assert _lines(result) == 1
+
+
+def test_what_is_no_database_is_a_message(tmp_path: Path) -> None:
+    diary = tmp_path / "diary.txt"
+    diary.write_text("Dear diary, " * 500)
+    result = command("state", "verify", "--database", str(diary))
+
+    assert result.exit_code == 1
+    assert "the file is not a SQLite database" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["verify", "backup"])
+def test_every_command_of_the_family_has_help_with_an_example_of_itself(name: str) -> None:
+    result = command("state", name, "--help")
+
+    assert result.exit_code == 0
+    assert f"oddaemon state {name}" in " ".join(result.stdout.partition("Example")[2].split())
+
+
+def test_the_family_lists_its_commands() -> None:
+    result = command("state", "--help")
+
+    assert result.exit_code == 0
+    assert all(f" {name} " in result.stdout for name in ("verify", "backup"))
+
+
+def _lines(result: Result) -> int:
+    return len(result.stderr.splitlines())

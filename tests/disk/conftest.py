@@ -1,0 +1,70 @@
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.store.database import Database
+from tests.disk.stored import fill
+
+NOBODY = 65_534
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "oddaemon.db"
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        yield database
+
+
+@pytest.fixture
+def virtual_time() -> tuple[str, dict[str, Any]]:
+    """A backend on which a night takes no time; a module's `anyio_backend` may return it."""
+    return "asyncio", {"loop_factory": virtual_loop_factory}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MB of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a disk of its own needs the right to mount: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.fixture
+def remount(small_disk: Path) -> Callable[[str], None]:
+    """Mount the small disk `ro` or `rw`."""
+
+    def run(how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", str(small_disk)], check=True)
+
+    return run
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A directory in which this process is subject to permissions, root or not."""
+    place = Path(tempfile.mkdtemp(prefix="oddaemon-disk-"))
+    user = os.geteuid()
+    if user == 0:
+        os.chown(place, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    yield place
+    os.seteuid(user)
+    shutil.rmtree(place)

@@ -1,0 +1,44 @@
+"""A small database with a past, and what a test asks of it."""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from oddaemon.core.model import Balance, Snapshot
+from oddaemon.core.verify import totals_of
+from oddaemon.store import offices, pulls, snapshots
+from oddaemon.store.database import Database
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, checkpoint, snapshot, some_balances, state
+
+Dump = tuple[str, ...]
+
+
+def true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
+    """A snapshot whose control totals are those of its balances."""
+    told = snapshot(balances, day)
+    return replace(told, totals=totals_of(told.balances))
+
+
+async def fill(database: Database, guarantors: int = 30) -> None:
+    """One office with three snapshots (new, changed, cleared guarantors), another with one and an open pull."""
+    await offices.enroll(database, OFFICES)
+    first = list(some_balances(guarantors))
+    second = [first[0]._replace(bal_total=-1), *first[2:], Balance(9999, 0, 1, 2, 3, 4, 5, 6, 7)]
+    for day, rows in enumerate((first, second, first), start=1):
+        await snapshots.publish(database, ELM, true_snapshot(rows, day), state(attempts=day), NOW)
+    await snapshots.publish(database, HARBOR, true_snapshot(some_balances(guarantors, seed=2)), state(), NOW)
+    await pulls.begin(database, HARBOR, some_balances(5), checkpoint(112))
+
+
+async def filled(path: Path, guarantors: int = 30) -> None:
+    """The same in a file that nobody has open."""
+    async with Database.open(str(path)) as database:
+        await fill(database, guarantors)
+
+
+def dump(path: Path) -> Dump:
+    """Everything that is stored, as text; read by another connection, so only what is committed."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        return tuple(connection.iterdump())

@@ -1,0 +1,42 @@
+"""Backups in a loop while a whole fleet pulls: each is of one instant, and verifies."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.model import Reader
+from oddaemon.simulator.options import Options
+from oddaemon.store.backup import back_up
+from oddaemon.store.location import database_path
+from oddaemon.store.soundness import Verification, verify
+from tests.engine.night import SMALL, SMILE, after, night, office_settings
+
+FLEET = [replace(SMILE if number % 2 else SMALL, office_id=f"office-{number}", seed=number) for number in range(6)]
+
+
+@pytest.fixture
+def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    return virtual_time
+
+
+async def test_every_backup_of_a_night_verifies(tmp_path: Path) -> None:
+    wanted = [office_settings(spec.office_id, reader=Reader.PAGES) for spec in FLEET]
+    backups: list[Verification] = []
+    async with night(tmp_path, FLEET, wanted, options=Options(base_seconds=0.7)) as world:
+        source = database_path(world.settings.state.database)
+        # Both pulls of every office, a step of a few requests at a time; hours in which nothing happens at one go.
+        for begins, seconds in ((after(), 15.0), (after(hours=1), 45.0)):
+            await world.until_time(begins)
+            for number in range(12):
+                target = tmp_path / f"backup-{begins:%H}-{number}.db"
+                await anyio.to_thread.run_sync(back_up, source, target)
+                backups.append(await anyio.to_thread.run_sync(verify, target))
+                await anyio.sleep(seconds)
+        await world.until(lambda: all(len(world.published(spec.office_id)) >= 2 for spec in FLEET))
+    assert [found.problems for found in backups] == [[]] * 24
+    counted = [found.snapshots for found in backups]
+    assert counted == sorted(counted)
+    assert len(set(counted)) > 2

@@ -1,0 +1,175 @@
+"""A file that is damaged anywhere is told as such, and never taken for what was published."""
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from oddaemon.engine.housekeeper import _check, _run
+from oddaemon.store import offices, pulls, snapshots
+from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseUnusable, StoreError
+from oddaemon.store.health import require_sound
+from oddaemon.store.soundness import verify
+from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events import MaintenanceFinished
+from tests.disk.stored import filled, true_snapshot
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
+
+PAGE_BYTES = 4096
+HEADER_BYTES = 100
+FLIPS_A_PART = 5
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "oddaemon.db"
+    anyio.run(filled, path)
+    return path
+
+
+def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What was published, as far as it can still be read."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        return {
+            table: list(connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3"))
+            for table in ("balance", "snapshot")
+        }
+
+
+def parts(size_bytes: int) -> Iterator[tuple[int, int]]:
+    yield 0, HEADER_BYTES
+    for start in range(0, size_bytes, PAGE_BYTES):
+        yield start, start + PAGE_BYTES
+
+
+def content(path: Path) -> bytearray:
+    return bytearray(path.read_bytes())
+
+
+def overwrite(path: Path, damaged: bytes | bytearray) -> Path:
+    path.write_bytes(damaged)
+    return path
+
+
+def has_different_amounts(path: Path, whole: Path) -> bool:
+    """Whether a balance or a total now reads as another one; what cannot be read at all is none."""
+    try:
+        found, wanted = rows_of(path), rows_of(whole)
+    except (sqlite3.Error, UnicodeDecodeError):
+        return False
+    texts = slice(2, 6)  # dates, instants and the reader of a snapshot are not covered by any sum
+    return found["balance"] != wanted["balance"] or any(
+        (*one[: texts.start], *one[texts.stop + 1 :]) != (*other[: texts.start], *other[texts.stop + 1 :])
+        for one, other in zip(found["snapshot"], wanted["snapshot"], strict=False)
+    )
+
+
+def found_by_verify(path: Path) -> bool:
+    try:
+        return bool(verify(path).problems)
+    except StoreError:
+        return True
+
+
+async def use_everything(path: Path) -> None:
+    async with Database.open(str(path)) as database:
+        await offices.enroll(database, OFFICES)
+        for row in await offices.standings(database):
+            await snapshots.history(database, row.id, limit=9)
+            await snapshots.balances(database, row.id)
+            await snapshots.balances(database, row.id, 2)
+        await pulls.load(database, HARBOR)
+        await snapshots.publish(database, ELM, true_snapshot(some_balances(31), 4), state(), NOW)
+
+
+async def test_a_flipped_bit_anywhere_is_explained_or_harmless(whole: Path, path: Path) -> None:
+    draw = random.Random(8)
+    sound = content(whole)
+    for start, end in parts(len(sound)):
+        for _ in range(FLIPS_A_PART):
+            damaged = bytearray(sound)
+            damaged[draw.randrange(start, end)] ^= 1 << draw.randrange(8)
+            overwrite(path, damaged)
+            assert found_by_verify(path) or not has_different_amounts(path, whole)
+            # Whatever else is raised would be taken for an error of the program.
+            try:
+                await use_everything(path)
+            except StoreError as error:
+                assert error.advice  # noqa: PT017 - harmless flips raise nothing
+            for left in ("-wal", "-shm"):
+                path.with_name(path.name + left).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("pages", range(12))
+async def test_a_file_cut_off_anywhere_is_refused_with_advice(whole: Path, path: Path, pages: int) -> None:
+    sound = content(whole)
+    assert len(sound) == 12 * PAGE_BYTES
+    overwrite(path, sound[: pages * PAGE_BYTES + (17 if pages else 60)])
+    for way in (Database.open, Database.open_for_reading):
+        with pytest.raises(DatabaseUnusable) as caught:
+            async with way(str(path)):
+                pass
+        assert not caught.value.passes
+        assert caught.value.advice
+    assert found_by_verify(path)
+
+
+async def test_a_file_cut_off_while_it_is_open_is_noticed_without_reading_it(database: Database) -> None:
+    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+    await require_sound(database)
+    with database.path.open("r+b") as file:
+        file.truncate(3 * PAGE_BYTES)
+    with pytest.raises(DatabaseUnusable, match="damaged") as caught:
+        await require_sound(database)
+    assert not caught.value.passes
+
+
+async def test_a_file_that_another_program_made_smaller_is_sound(database: Database) -> None:
+    await snapshots.publish(database, ELM, true_snapshot(some_balances(2000), 4), state(), NOW)
+    await database.one_statement("DELETE FROM balance")
+    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+    await require_sound(database)
+    before = size(database.path)
+    await database.one_statement("VACUUM")
+    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert size(database.path) < before
+    await require_sound(database)
+
+
+async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: Database) -> None:
+    troubles: list[StoreError] = []
+    told: list[Event] = []
+    await _run("integrity_check", _check, database, troubles.append, told.append)
+    assert troubles == []
+    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+    ((page,),) = await database.one_statement("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
+    with database.path.open("r+b") as file:
+        file.seek((page - 1) * PAGE_BYTES)
+        file.write(b"\xff" * PAGE_BYTES)
+    await _run("integrity_check", _check, database, troubles.append, told.append)
+    assert [error.passes for error in troubles] == [False]
+    sound, damaged = told
+    assert isinstance(sound, MaintenanceFinished)
+    assert isinstance(damaged, MaintenanceFinished)
+    assert sound.result == "The database is sound."
+    assert "the file is damaged" in damaged.result
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("overwritten", [b"", b"\0" * 49_152, b"Dear diary, " * 4096])
+async def test_what_is_no_database_any_more_is_not_written_to(path: Path, overwritten: bytes) -> None:
+    overwrite(path, overwritten)
+    if overwritten.strip(b"\0"):
+        with pytest.raises(DatabaseUnusable, match="is not a SQLite database") as caught:
+            async with Database.open(str(path)):
+                pass
+        assert not caught.value.passes
+        assert content(path) == overwritten

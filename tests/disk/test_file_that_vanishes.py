@@ -1,0 +1,83 @@
+"""A file that is deleted or replaced under a running daemon: SQLite would go on writing where nobody reads."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from oddaemon.store import offices, pulls, snapshots
+from oddaemon.store.backup import back_up
+from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseReplaced, DatabaseUnusable
+from oddaemon.store.health import require_sound
+from tests.disk.stored import true_snapshot
+from tests.store.samples import ELM, NOW, checkpoint, some_balances, state
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def move_away(path: Path) -> None:
+    path.rename(path.with_name("elsewhere.db"))
+
+
+def replace_by_a_backup(path: Path) -> None:
+    backup = path.with_name("backup.db")
+    back_up(path, backup)
+    backup.replace(path)
+
+
+def delete_the_log(path: Path) -> None:
+    path.with_name(path.name + "-wal").unlink()
+
+
+def delete_the_directory(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+VANISHING = [delete, move_away, replace_by_a_backup, delete_the_log, delete_the_directory]
+
+
+@pytest.mark.parametrize("vanish", VANISHING)
+async def test_nothing_is_called_published_that_nobody_will_find(
+    database: Database, vanish: Callable[[Path], None]
+) -> None:
+    vanish(database.path)
+    with pytest.raises(DatabaseReplaced, match=r"while the database was open.*Restart the daemon") as caught:
+        await snapshots.publish(database, ELM, true_snapshot(some_balances(3), 4), state(), NOW)
+    assert not caught.value.passes
+    with pytest.raises(DatabaseReplaced):
+        await offices.save_state(database, ELM, state())
+    with pytest.raises(DatabaseReplaced):
+        await pulls.add_page(database, ELM, some_balances(3), checkpoint(3))
+
+
+@pytest.mark.parametrize("vanish", VANISHING)
+async def test_it_is_noticed_although_nobody_writes(database: Database, vanish: Callable[[Path], None]) -> None:
+    await require_sound(database)
+    vanish(database.path)
+    with pytest.raises(DatabaseReplaced):
+        await require_sound(database)
+
+
+async def test_every_trouble_is_told_to_whoever_keeps_the_health(path: Path) -> None:
+    told: list[DatabaseUnusable] = []
+    async with Database.open(str(path), told.append) as database:
+        await offices.enroll(database, ())
+        assert told == []
+        delete(path)
+        for attempt in (offices.enroll(database, ()), require_sound(database)):
+            with pytest.raises(DatabaseReplaced):
+                await attempt
+    assert [type(error) for error in told] == [DatabaseReplaced] * 2
+
+
+async def test_a_missing_file_is_made_anew_at_the_next_start(database: Database) -> None:
+    path = database.path
+    delete(path)
+    shutil.copytree(path.parent, path.parent.parent / "another")
+    async with Database.open(str(path.parent.parent / "another" / path.name)) as anew:
+        assert anew.prepared.is_new
+        assert await offices.standings(anew) == []

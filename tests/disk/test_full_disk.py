@@ -1,0 +1,187 @@
+"""The disk fills up in the middle of a publish: nothing of it remains, and once there is room it succeeds."""
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from oddaemon.store import offices, pulls, snapshots
+from oddaemon.store.backup import back_up
+from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.store.health import try_writing
+from oddaemon.store.maintenance import wal_checkpoint
+from oddaemon.store.soundness import verify
+from tests.disk.stored import dump, fill, true_snapshot
+from tests.store.samples import ELM, NOW, checkpoint, some_balances, state
+
+LARGE = true_snapshot(some_balances(2000, seed=3), day=4)
+PAGE_BYTES = 4096
+
+
+async def publish(database: Database) -> None:
+    await snapshots.publish(database, ELM, LARGE, state(attempts=9), NOW)
+
+
+async def is_published(database: Database, refusal: str) -> bool:
+    """Whether it was; where not, the refusal must read so and be one that passes."""
+    try:
+        await publish(database)
+    except DatabaseUnusable as error:
+        if refusal not in str(error) or not error.passes:
+            raise
+        return False
+    return True
+
+
+async def must_be_as_published(database: Database) -> None:
+    assert await snapshots.balances(database, ELM) == list(LARGE.balances)
+    assert await offices.load_state(database, ELM) == state(attempts=9)
+    assert verify(database.path).problems == []
+
+
+async def test_whatever_page_is_the_last_one_a_publish_is_whole_or_nothing(database: Database) -> None:
+    before = dump(database.path)
+    ((pages,),) = await database.one_statement("PRAGMA page_count")
+    refused = 0
+    for more in range(200):
+        await database.one_statement(f"PRAGMA max_page_count = {pages + more}")
+        if await is_published(database, "the disk is full. Free some space"):
+            break
+        refused += 1
+        assert dump(database.path) == before
+    assert refused > 10
+    await must_be_as_published(database)
+
+
+@contextmanager
+def files_up_to(size_bytes: int) -> Iterator[None]:
+    """No file of this process grows beyond this size."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_whatever_byte_of_the_log_is_the_last_one_a_publish_is_whole_or_nothing(database: Database) -> None:
+    before = dump(database.path)
+    log = database.path.with_name("oddaemon.db-wal")
+    written_bytes, refused = _size(log), 0
+    for more in range(0, 200 * PAGE_BYTES, PAGE_BYTES + 1234):
+        with files_up_to(written_bytes + more):
+            if await is_published(database, "Look into the kernel's log"):
+                break
+        refused += 1
+        assert dump(database.path) == before
+    assert refused > 10
+    await must_be_as_published(database)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def fill_up(disk: Path, left_bytes: int) -> Path:
+    """Leave so much room on a disk."""
+    filler = disk / "filler"
+    found = os.statvfs(disk)
+    filler.write_bytes(bytes(found.f_bavail * found.f_frsize - left_bytes))
+    return filler
+
+
+@pytest.mark.parametrize("left_pages", [0, 1, 7, 30])
+async def test_on_a_disk_that_is_full_nothing_is_half_published(small_disk: Path, left_pages: int) -> None:
+    path = small_disk / "oddaemon.db"
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        before = dump(path)
+        filler = fill_up(small_disk, left_pages * PAGE_BYTES)
+        with pytest.raises(DatabaseUnusable, match="the disk is full"):
+            await publish(database)
+        assert dump(path) == before
+        filler.unlink()
+        await publish(database)
+        await must_be_as_published(database)
+
+
+async def test_a_daemon_killed_on_a_full_disk_finds_everything_again(small_disk: Path) -> None:
+    path = small_disk / "oddaemon.db"
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        before = dump(path)
+        filler = fill_up(small_disk, 5 * PAGE_BYTES)
+        with pytest.raises(DatabaseUnusable):
+            await publish(database)
+    filler.unlink()
+    async with Database.open(str(path)) as database:
+        assert dump(path) == before
+        await publish(database)
+
+
+async def test_a_page_that_does_not_fit_moves_no_checkpoint(small_disk: Path) -> None:
+    path = small_disk / "oddaemon.db"
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        await pulls.begin(database, ELM, some_balances(100), checkpoint(397))
+        staged = await pulls.load(database, ELM)
+        filler = fill_up(small_disk, 0)
+        with pytest.raises(DatabaseUnusable, match="the disk is full"):
+            await pulls.add_page(database, ELM, some_balances(2000), checkpoint(9999))
+        assert await pulls.load(database, ELM) == staged
+        filler.unlink()
+        await pulls.add_page(database, ELM, some_balances(2000), checkpoint(9999))
+
+
+async def test_a_small_write_that_fits_into_the_log_does_not_prove_that_there_is_room(small_disk: Path) -> None:
+    path = small_disk / "oddaemon.db"
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        await database.one_statement("PRAGMA wal_checkpoint(PASSIVE)")
+        filler = fill_up(small_disk, 0)
+        await offices.save_state(database, ELM, state(attempts=1))
+        with pytest.raises(DatabaseUnusable, match="the disk is full"):
+            await try_writing(database)
+        filler.unlink()
+        await try_writing(database)
+
+
+async def test_folding_the_log_back_on_a_full_disk_loses_nothing(small_disk: Path) -> None:
+    path = small_disk / "oddaemon.db"
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        await publish(database)
+        fill_up(small_disk, 0)
+        with pytest.raises(DatabaseUnusable, match="the disk is full"):
+            await wal_checkpoint(database)
+        await must_be_as_published(database)
+
+
+async def test_a_backup_to_a_full_disk_leaves_nothing_there(database: Database, small_disk: Path) -> None:
+    fill_up(small_disk, 3 * PAGE_BYTES)
+    with pytest.raises(DatabaseUnusable, match=r"it takes 0\.\d MB, and the disk has 0\.0 MB left"):
+        back_up(database.path, small_disk / "backup.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oddaemon.store.backup.require_room", lambda *_: None)
+        with pytest.raises(DatabaseUnusable, match=r"The backup .* cannot be made: the disk is full"):
+            back_up(database.path, small_disk / "backup.db")
+    assert [each.name for each in _inside(small_disk)] == ["filler"]
+
+
+def _inside(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
+
+
+async def test_a_database_that_does_not_fit_on_its_disk_from_the_start_is_explained(small_disk: Path) -> None:
+    filler = fill_up(small_disk, 0)
+    with pytest.raises(DatabaseUnusable) as caught:
+        async with Database.open(str(small_disk / "oddaemon.db")):
+            pass
+    assert caught.value.passes
+    filler.unlink()
+    async with Database.open(str(small_disk / "oddaemon.db")) as database:
+        await fill(database)

@@ -1,0 +1,112 @@
+"""A directory, a file or a whole disk that may not be written to."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from oddaemon.store import offices
+from oddaemon.store.backup import back_up
+from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseUnusable, StoreError
+from oddaemon.store.health import try_writing
+from tests.disk.stored import filled
+from tests.store.samples import ELM, state
+
+ADVICE = ("Check that its directory exists", "Give the daemon's user write permission", "Remount the disk for writing")
+
+
+async def must_be_refused(path: Path) -> None:
+    with pytest.raises(DatabaseUnusable) as caught:
+        async with Database.open(str(path)) as database:
+            await offices.save_state(database, ELM, state())
+    assert caught.value.passes
+    assert caught.value.advice.startswith(ADVICE)
+    assert str(path) in caught.value.what
+
+
+def allow(path: Path, mode: int) -> None:
+    path.chmod(mode)
+
+
+async def test_a_directory_without_permission_is_explained_and_over_when_it_is_given(unprivileged: Path) -> None:
+    path = unprivileged / "oddaemon.db"
+    await filled(path)
+    path.with_name("oddaemon.db.lock").unlink()
+    allow(unprivileged, 0o500)
+    await must_be_refused(path)
+    allow(unprivileged, 0o700)
+    async with Database.open(str(path)) as database:
+        await offices.save_state(database, ELM, state())
+
+
+async def test_a_file_without_permission_is_explained_and_over_when_it_is_given(unprivileged: Path) -> None:
+    path = unprivileged / "oddaemon.db"
+    await filled(path)
+    for mode in (0o400, 0o000):
+        allow(path, mode)
+        await must_be_refused(path)
+    allow(path, 0o600)
+    async with Database.open(str(path)) as database:
+        await offices.save_state(database, ELM, state())
+
+
+async def test_a_place_that_may_not_be_made_is_explained(unprivileged: Path) -> None:
+    allow(unprivileged, 0o500)
+    await must_be_refused(unprivileged / "state" / "oddaemon.db")
+
+
+async def test_a_file_that_may_not_be_read_is_explained_to_a_reader(unprivileged: Path) -> None:
+    path = unprivileged / "oddaemon.db"
+    await filled(path)
+    allow(path, 0o000)
+    with pytest.raises(DatabaseUnusable, match="cannot be opened"):
+        async with Database.open_for_reading(str(path)):
+            pass
+    allow(path, 0o600)
+
+
+async def test_a_backup_into_a_directory_without_permission_is_explained(unprivileged: Path) -> None:
+    path = unprivileged / "oddaemon.db"
+    await filled(path)
+    target = unprivileged / "backups" / "oddaemon.db"
+    target.parent.mkdir(mode=0o500)
+    with pytest.raises(StoreError, match=r"The backup .* cannot be made: Permission denied"):
+        back_up(path, target)
+
+
+async def test_a_disk_that_is_mounted_read_only_is_explained_and_over_when_remounted(
+    small_disk: Path, remount: Callable[[str], None]
+) -> None:
+    path = small_disk / "oddaemon.db"
+    await filled(path)
+    remount("ro")
+    await must_be_refused(path)
+    remount("rw")
+    async with Database.open(str(path)) as database:
+        await offices.save_state(database, ELM, state())
+
+
+async def test_a_disk_that_turns_read_only_under_the_daemon_is_explained_and_over_when_it_turns_back(
+    database: Database,
+) -> None:
+    await database.one_statement("PRAGMA query_only = ON")
+    with pytest.raises(DatabaseUnusable, match=r"it cannot be written. Give the daemon's user") as caught:
+        await try_writing(database)
+    assert caught.value.passes
+    await database.one_statement("PRAGMA query_only = OFF")
+    await try_writing(database)
+
+
+async def test_trying_to_write_changes_nothing_and_is_a_real_write(database: Database) -> None:
+    log = database.path.with_name("oddaemon.db-wal")
+    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert size(log) == 0
+    before = await offices.standings(database)
+    await try_writing(database)
+    assert size(log) > 0
+    assert await offices.standings(database) == before
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size

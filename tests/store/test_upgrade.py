@@ -1,0 +1,230 @@
+"""A migration that nobody has released yet, so that the way every later one takes is walked today."""
+
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from oddaemon.store import migrations
+from oddaemon.store.errors import DatabaseUnusable, StoreError
+from oddaemon.store.migration import Prepared, prepare
+from oddaemon.store.schema import REVISIONS
+from oddaemon.store.upgrade import MigrationFailed
+from tests.disk.stored import dump, filled
+
+NEXT = "9001"
+KNOWN = (*REVISIONS, NEXT)
+MIGRATION = f"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{NEXT}"
+down_revision = "{REVISIONS[-1]}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("office", sa.Column("mood", sa.Text))
+    op.execute("UPDATE office SET mood = 'cheerful'")
+    {{more}}
+"""
+
+Migrate = Callable[..., Prepared]
+
+
+@pytest.fixture
+def migrate(path: Path, tmp_path: Path) -> Migrate:
+    """Bring the database to a revision that is made up, which also does whatever it is told."""
+
+    def run(more: str = "") -> Prepared:
+        place = tmp_path / "migrations"
+        shutil.copytree(Path(*migrations.__path__), place, ignore=shutil.ignore_patterns("__pycache__"))
+        (place / "versions" / "next_9001.py").write_text(MIGRATION.format(more=more))
+        return prepare(path, KNOWN, str(place))
+
+    return run
+
+
+@pytest.fixture
+def database_file(path: Path) -> bytes:
+    anyio.run(filled, path)
+    return content(path)
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def names(path: Path) -> set[str]:
+    """What is in the directory, besides the log and its index, which a reader makes and leaves empty."""
+    return {each.name for each in path.parent.iterdir() if not each.name.endswith(("migrations", "-wal", "-shm"))}
+
+
+def moods(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [mood for (mood,) in connection.execute("SELECT mood FROM office")]
+
+
+def test_the_database_is_migrated_and_the_former_one_is_kept_as_it_was(
+    path: Path, migrate: Migrate, database_file: bytes
+) -> None:
+    before = dump(path)
+    prepared = migrate()
+    kept = path.with_name("oddaemon.db.before-0001")
+    assert prepared == Prepared(former_revision=REVISIONS[-1], kept=kept)
+    assert moods(path) == ["cheerful", "cheerful"]
+    assert dump(kept) == before
+    assert len(content(kept)) == len(database_file)
+    assert names(path) == {"oddaemon.db", "oddaemon.db.before-0001", "oddaemon.db.lock"}
+
+
+@pytest.mark.usefixtures("database_file")
+def test_the_former_one_goes_back_by_its_name_alone(path: Path, migrate: Migrate) -> None:
+    before = dump(path)
+    prepared = migrate()
+    assert prepared.kept is not None
+    prepared.kept.replace(path)
+    prepare(path)
+    assert dump(path) == before
+
+
+@pytest.mark.usefixtures("database_file")
+def test_a_copy_is_for_those_alone_who_may_read_the_database(path: Path, migrate: Migrate) -> None:
+    path.chmod(0o640)
+    migrate()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "raise RuntimeError('half-way')",
+        "op.execute('INSERT INTO nowhere VALUES (1)')",
+        "op.execute('UPDATE office SET id = 1')",
+        "op.execute('DELETE FROM balance'); op.execute('DELETE FROM snapshot')",
+        "op.execute('PRAGMA foreign_keys = OFF'); op.execute('DELETE FROM office')",
+        "op.execute('PRAGMA max_page_count = 1'); op.execute('CREATE TABLE more (x)')",
+    ],
+    ids=["an error of Python", "an error of SQL", "a constraint", "lost snapshots", "lost offices", "no room"],
+)
+def test_a_migration_that_fails_half_way_leaves_every_byte_of_the_database(
+    path: Path, migrate: Migrate, database_file: bytes, broken: str
+) -> None:
+    with pytest.raises(MigrationFailed) as caught:
+        migrate(broken)
+    assert f"{path} could not be migrated from revision 0001 to 9001; it is as it was. " in str(caught.value)
+    assert caught.value.advice
+    assert content(path) == database_file
+    assert names(path) == {"oddaemon.db", "oddaemon.db.lock"}
+    assert prepare(path) == Prepared()
+
+
+def test_an_up_to_date_database_is_not_touched(path: Path, database_file: bytes) -> None:
+    assert prepare(path) == Prepared()
+    assert content(path) == database_file
+    assert names(path) == {"oddaemon.db", "oddaemon.db.lock"}
+
+
+def test_a_database_in_which_nothing_is_keeps_nothing(path: Path, migrate: Migrate) -> None:
+    path.touch()
+    assert migrate() == Prepared(is_new=True)
+    assert names(path) == {"oddaemon.db"}
+
+
+@pytest.mark.usefixtures("database_file")
+def test_what_a_killed_migration_left_is_thrown_away(path: Path, migrate: Migrate) -> None:
+    for name in ("oddaemon.db.migrating", "oddaemon.db.migrating-journal"):
+        path.with_name(name).write_bytes(b"half of a copy")
+    migrate()
+    assert moods(path) == ["cheerful", "cheerful"]
+    assert not [name for name in names(path) if "migrating" in name]
+
+
+@pytest.mark.usefixtures("database_file")
+def test_a_migration_killed_between_the_two_names_is_made_again(path: Path, migrate: Migrate) -> None:
+    before = dump(path)
+    kept = path.with_name("oddaemon.db.before-0001")
+    kept.hardlink_to(path)
+    assert migrate().kept == kept
+    assert (dump(kept), moods(path)) == (before, ["cheerful", "cheerful"])
+
+
+@pytest.mark.usefixtures("database_file")
+def test_what_an_earlier_migration_kept_is_never_overwritten(path: Path, migrate: Migrate) -> None:
+    path.with_name("oddaemon.db.before-0001").write_bytes(b"earlier")
+    assert migrate().kept == path.with_name("oddaemon.db.before-0001-2")
+    assert content(path.with_name("oddaemon.db.before-0001")) == b"earlier"
+
+
+@pytest.mark.usefixtures("database_file")
+def test_what_stands_in_the_log_alone_is_migrated_and_kept_too(path: Path, migrate: Migrate) -> None:
+    written, log = path.with_name("written.db"), path.with_name("written.db-wal")
+    shutil.copy(path, written)
+    with closing(sqlite3.connect(written)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("UPDATE office SET name = 'only in the log'")
+        connection.commit()
+        shutil.copy(written, path)
+        shutil.copy(log, path.with_name("oddaemon.db-wal"))
+    prepared = migrate()
+    for each in (path, prepared.kept):
+        assert each is not None
+        assert "only in the log" in "".join(dump(each))
+
+
+@pytest.fixture
+def reader(path: Path, database_file: bytes) -> Iterator[sqlite3.Connection]:
+    assert database_file
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("SELECT * FROM office").fetchall()
+        yield connection
+
+
+def test_the_names_are_not_exchanged_under_somebody_who_reads(
+    path: Path, migrate: Migrate, reader: sqlite3.Connection
+) -> None:
+    with pytest.raises(MigrationFailed, match="another program keeps it locked") as caught:
+        migrate()
+    assert caught.value.passes
+    assert reader.execute("SELECT COUNT(*) FROM office").fetchone() == (2,)
+    assert names(path) >= {"oddaemon.db"}
+    assert not [name for name in names(path) if "before" in name or "migrating" in name]
+
+
+@pytest.mark.usefixtures("database_file")
+def test_what_another_program_writes_meanwhile_is_not_lost(path: Path, migrate: Migrate) -> None:
+    write = (
+        f"import sqlite3; other = sqlite3.connect({str(path)!r}); "
+        "other.execute(\"UPDATE office SET name = 'meanwhile'\"); other.commit(); other.close()"
+    )
+    with pytest.raises(MigrationFailed, match="Another program wrote to it meanwhile") as caught:
+        migrate(write)
+    assert caught.value.passes
+    assert "meanwhile" in "".join(dump(path))
+
+
+def test_no_room_for_the_copy_is_told_in_megabytes(
+    path: Path, migrate: Migrate, database_file: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oddaemon.store.upgrade.size_bytes", lambda _: 10**15)
+    with pytest.raises(StoreError, match=r"it takes 1,000,000,000\.0 MB, and the disk has [\d,.]+ MB left") as caught:
+        migrate()
+    assert caught.value.passes
+    assert content(path) == database_file
+
+
+def test_a_damaged_database_is_not_put_in_place(path: Path, migrate: Migrate, database_file: bytes) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'balance'").fetchall()
+    damaged = bytearray(database_file)
+    damaged[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
+    path.write_bytes(damaged)
+    with pytest.raises((MigrationFailed, DatabaseUnusable), match="damaged"):
+        migrate()
+    assert content(path) == damaged
