@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 
 import anyio
 from starlette.types import ASGIApp
@@ -37,6 +38,7 @@ from oddaemon.telemetry.events import (
 )
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
+from oddaemon.web.control import OrderRefused, Orders, create_control, serve_control
 from oddaemon.web.server import serve
 
 _FIXED = ("state", "http", "daemon", "log", "maintenance")
@@ -154,6 +156,16 @@ class Daemon:
         """How the fleet stands."""
         return status_document(self.fleet.statuses(), self.fleet.now())
 
+    async def accept(self, office_id: str) -> str:
+        """Believe what is held back of an office; says what happens now.
+
+        Raises:
+            OrderRefused: There is nothing to believe, or nobody to tell.
+        """
+        if self._registry is None or not self.is_at_work:
+            raise OrderRefused(409, f"Nothing is done yet: {self.readiness.reason}.", "Try again in a moment.")
+        return self._registry.accept(office_id)
+
     def web(self) -> ASGIApp:
         """What the listener serves."""
         return create_app(
@@ -194,6 +206,8 @@ class Daemon:
             maintenance = self.settings.maintenance
             crons = {"wal_checkpoint": maintenance.wal_checkpoint, "integrity_check": maintenance.integrity_check}
             await self.health.until_it_passes(lambda: self.apply(self.settings, warnings), self._draining)
+            if self._listening and (socket := self.settings.http.control_socket) is not None:
+                await tasks.start(serve_control, socket, create_control(Orders(accept=self.accept)))
             tasks.start_soon(self.health.watch, database, name="store health")
             tasks.start_soon(keep_house, database, crons, self.health.failed, self._telemetry.emit, name="housekeeper")
             self._ready(listen)
@@ -210,9 +224,10 @@ class Daemon:
             systemd.ready()
 
     async def _serve(self, *, task_status: anyio.abc.TaskStatus[str]) -> None:
-        app = self.web()
+        http = self.settings.http
+        listener = partial(serve, http.host, http.port, self.web(), allowed_hosts=http.allowed_hosts)
         async with anyio.create_task_group() as tasks:
-            host, port = await tasks.start(serve, self.settings.http.host, self.settings.http.port, app)
+            host, port = await tasks.start(listener)
             task_status.started(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     async def _status(self) -> StatusDocument:

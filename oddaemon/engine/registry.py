@@ -17,18 +17,7 @@ from oddaemon.store import offices
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.event import Event
-
-
-class OrderRefusedError(Exception):
-    """An order that cannot be obeyed, with the reason as a sentence.
-
-    Attributes:
-        unknown: whether it is about an office that nobody knows.
-    """
-
-    def __init__(self, reason: str, *, unknown: bool) -> None:
-        super().__init__(reason)
-        self.unknown = unknown
+from oddaemon.web.control import OrderRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +95,13 @@ class Registry:
             What happens now, as a sentence.
 
         Raises:
-            OrderRefusedError: There is no such office at work, or nothing of it is held back.
+            OrderRefused: There is no such office at work, or nothing of it is held back.
         """
         worker, view = self._workers.get(office_id), self._fleet.views.get(office_id)
         if worker is None or view is None:
-            raise OrderRefusedError("No such office is at work.", unknown=True)
+            raise OrderRefused(404, f"No office {office_id!r} is at work.", "`oddaemon status` lists them all.")
         if not can_accept(view.state):
-            raise OrderRefusedError("Nothing of this office is held back.", unknown=False)
+            raise OrderRefused(409, f"Nothing of {office_id} is held back.", f"See `oddaemon explain {office_id}`.")
         worker.tell(Accepted())
         if view.state.stranger is not None:
             return (
