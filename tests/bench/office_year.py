@@ -3,6 +3,7 @@
 No daemon and no requests, only the offices themselves on virtual time: what is counted is the guard's own error.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import anyio
@@ -15,8 +16,9 @@ from oddaemon.simulator.practice import Practice
 from oddaemon.simulator.virtual_time import virtual_loop_factory
 from oddaemon.simulator.world import build_fleet
 
-OFFICES, NIGHTS = 8, 365
-GUARANTORS_MAX = 200
+NIGHTS = 365
+SIZES = (22, 30, 45, 70, 110, 180)
+"""Guarantors of each office. The small ones are those whose totals move most."""
 NOON = datetime(2025, 6, 1, 20, 0, tzinfo=UTC)
 """Afternoon in all of the fleet's zones: every night's aging is over."""
 
@@ -31,8 +33,10 @@ def measure() -> list[tuple[str, str, str]]:
 async def _holds() -> tuple[list[str], int]:
     """Every doubt about an honest night, and how many nights were judged."""
     clock = WorldClock(NOON)
+    fleet = build_fleet(3, len(SIZES), troubles=False)
     practices = [
-        Practice(spec, clock) for spec in build_fleet(3, OFFICES, guarantors_max=GUARANTORS_MAX, troubles=False)
+        Practice(replace(spec, guarantors=size, settled=size // 2, activity_per_hour=size * 0.003), clock)
+        for spec, size in zip(fleet, SIZES, strict=True)
     ]
     last: dict[str, Outline] = {}
     holds: list[str] = []

@@ -1,5 +1,6 @@
 import signal
 import socket
+import stat
 from pathlib import Path
 
 from tests.cli.processes import PATIENCE_SECONDS, finished, running, wait_for
@@ -64,3 +65,20 @@ def test_a_taken_port_is_a_message(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"oddaemon: Cannot listen on {listen}: the address is in use" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_running_daemon_takes_orders_from_its_owner_and_removes_its_socket(tmp_path: Path) -> None:
+    output, config = tmp_path / "log", quiet(tmp_path)
+    with running("run", "--config", str(config), output=output) as process:
+        wait_for('"daemon_ready"', output, process)
+        control = tmp_path / "state.db.sock"
+        assert stat.S_IMODE(control.stat().st_mode) == 0o600
+        held = finished("office", "accept", "bright-smiles", "--config", str(config), cwd=tmp_path)
+        unknown = finished("office", "accept", "nowhere", "--config", str(config), cwd=tmp_path)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+
+    assert not control.exists()
+    assert (held.returncode, unknown.returncode) == (1, 1)
+    assert "Nothing of bright-smiles is held back" in held.stderr
+    assert "nowhere" in unknown.stderr
