@@ -26,6 +26,9 @@ POLL_SECONDS = 0.05
 GRACE_SECONDS = 0.5
 """Real seconds that a loop without timers waits for a thread that nobody counted, before it calls that a deadlock."""
 
+RESOLUTION_SECONDS = 1e-6
+"""Timers closer together than this are due together."""
+
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 
@@ -92,6 +95,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping_selector = _JumpingSelector()
         super().__init__(self._jumping_selector)
+        # asyncio calls a timer that is due within this; after half a year a nanosecond is lost in the seconds' digits.
+        self._clock_resolution = RESOLUTION_SECONDS
         self._executor_calls = CallsInFlight()
         self.owe(self._executor_calls)
         self.owe(_anyio_threads_in_flight)

@@ -35,6 +35,13 @@ async def test_ten_hours_pass_in_milliseconds() -> None:
     assert time.monotonic() - began < 1
 
 
+async def test_a_loop_that_has_lived_for_ten_years_still_wakes_its_sleepers() -> None:
+    for _ in range(10):
+        await anyio.sleep(365 * 24 * HOURS)
+        for seconds in (0.1, 1 / 3, 7.7):
+            await anyio.sleep(seconds)
+
+
 async def test_timers_fire_in_the_order_of_their_due_times() -> None:
     fired: list[tuple[float, float]] = []
 
