@@ -8,7 +8,7 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from oddaemon.core.failure import Kind
 
@@ -22,6 +22,8 @@ _SPEAKING = frozenset(
 """Fields of an error object that are meant for people."""
 # An element that is never closed runs to the end: so no text, however made, is scanned more than once.
 _MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[/!?a-z][^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE)
+_NO_LETTER = re.compile(r"&#[xX]?[0-9A-Fa-f]{9,}+;?")
+"""A reference to a character that there is not; the library fails on numbers of thousands of digits."""
 _PAGE = re.compile(r"[\ufeff\s]*<(!doctype|html|head|body|title|center|h1|\?xml)\b", re.IGNORECASE)
 _TYPOGRAPHY = str.maketrans(
     {
@@ -33,9 +35,14 @@ _TYPOGRAPHY = str.maketrans(
 """Apostrophes, quotes and hyphens as word processors and other languages write them."""
 
 
-def trimmed(body: str) -> str:
-    """The words of an error body, on one line, without markup or control characters, at most 200 characters."""
+def trimmed(body: str, secrets: Iterable[str] = ()) -> str:
+    """The words of an error body, on one line, without markup or control characters, at most 200 characters.
+
+    Secrets are hidden in the words: in the body they may be spelt as escapes, as entities or in two bytes a letter.
+    """
     words = _words(body)
+    for secret in secrets:
+        words = words.replace(secret, "***")
     return words if len(words) <= MESSAGE_CHARACTERS_MAX else words[: MESSAGE_CHARACTERS_MAX - 1] + "…"
 
 
@@ -189,7 +196,7 @@ def _words(body: str) -> str:
             text = " ".join(_spoken(json.loads(text))).strip()
         except (ValueError, RecursionError):
             break
-    text = html.unescape(_MARKUP.sub(" ", text))
+    text = html.unescape(_NO_LETTER.sub(" ", _MARKUP.sub(" ", text)))
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(printable.strip().strip('"').split())
 

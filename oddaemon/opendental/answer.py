@@ -56,9 +56,12 @@ async def _body(response: httpx.Response, bytes_max: int) -> bytes:
     packed = response.headers.get("Content-Encoding", "").strip().lower() in {"gzip", "x-gzip"}
     unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed else None
     body = bytearray()
+    sent_bytes = 0
     async for chunk in response.aiter_raw():
+        # Counted too: blocks of gzip may unpack to nothing, and what follows its end is kept for nobody.
+        sent_bytes += len(chunk)
         body += unpacking.decompress(chunk, bytes_max + 1 - len(body)) if unpacking else chunk
-        if len(body) > bytes_max:
+        if max(sent_bytes, len(body)) > bytes_max:
             raise ApiError(Failure(Kind.OVERSIZED, f"more than {bytes_max} bytes", response.status_code))
     return bytes(body)
 
@@ -92,7 +95,7 @@ def refused(answer: Answer, secrets: Sequence[str], now: datetime, *, query: boo
         body = body.replace(secret.encode(), b"***")
     text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
     kind = classify(answer.status, text, query=query)
-    return Failure(kind, trimmed(text), answer.status, _seconds(answer.retry_after, now))
+    return Failure(kind, trimmed(text, secrets), answer.status, _seconds(answer.retry_after, now))
 
 
 def _not_connected(error: httpx.ConnectError) -> Failure:

@@ -83,7 +83,10 @@ class Api:
         self.observe = observe
         self._outages: dict[str, Outage] = {}
         # To load the CA certificates takes as long as a hundred requests; without them a context accepts nobody.
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if transport else ssl.create_default_context()
+        # Made by hand: the default context writes what decrypts every answer to the file that SSLKEYLOGFILE names.
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if transport is None:
+            self._tls.load_default_certs()
         self._transport = transport
 
     def office(self, access: Access) -> "OfficeApi":

@@ -1,6 +1,6 @@
 """TOML to frozen settings: every problem of every file at once, and secrets that hide themselves."""
 
-from oddaemon.core.model import Cadence
+from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.load import load, read
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OfficeSettings
@@ -18,6 +18,7 @@ __all__ = [
     "Log",
     "Maintenance",
     "OfficeSettings",
+    "Plausibility",
     "Problem",
     "Secret",
     "Settings",

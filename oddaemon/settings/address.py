@@ -1,7 +1,11 @@
-"""Addresses: of the API, of an office's own API, and of the listener."""
+"""Addresses: of the API, of an office's own API, and of the listener.
+
+Keys and balances never travel in the open: plain http is for addresses that cannot be anybody else's. A name is no such
+address, whatever it looks like: where it leads is decided later, elsewhere, and may change.
+"""
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from oddaemon.settings.wrong import wrong
@@ -10,38 +14,75 @@ HEADQUARTERS = "https://api.opendental.com/api/v1"
 HEADQUARTERS_HOST = "api.opendental.com"
 API_PATH = "/api/v1"
 
+OWN_NETWORKS = tuple(
+    map(ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"))
+)
+"""This machine and private networks (RFC 1918, RFC 4193). Neither what providers share (100.64.0.0/10) nor what is
+link-local belongs to them; what Python calls private holds more, and other things with each version."""
+
 _PORT_MAX = 65_535
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
+_NUMBER_LAST = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)\.?")
+"""Systems take such names for addresses, in ways of their own: 0x7f.1, 2130706433, 0177.0.0.1."""
+_BRACKETED = re.compile(r"\[[^\]]*:[^\]]*\](:[0-9]*)?")
 _LOCAL_SUFFIXES = (".local", ".lan", ".localhost")
 
 
 def checked_base_url(url: str) -> str:
-    """`url` in one spelling: scheme and host in lower case, no slash at the end.
+    """`url` in one spelling: scheme and host in lower case, no dot after the host, no slash at the end.
 
     Raises:
         PydanticCustomError: It is no URL of an API, or one over which keys would travel in the open.
     """
     parts, port = _split(url)
-    host = parts.hostname or ""
+    host = (parts.hostname or "").removesuffix(".")
     if parts.username is not None or parts.password is not None:
         raise wrong("holds credentials", "keys belong in `developer_key` and `customer_key`")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise wrong("must end with the path, without a query", f"such as {HEADQUARTERS}")
-    if not (_is_ip(host) or _HOST.fullmatch(host)):
+    if not is_host(host) or ("[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc)):
         raise wrong("has no valid host", f"write something like {HEADQUARTERS}")
-    if parts.scheme == "http" and not is_near(url):
-        raise wrong("would send keys and balances in the open", "http is for the office's own network; write https")
+    if parts.scheme == "http" and not _is_own_network(host):
+        raise wrong(
+            "would send keys and balances in the open",
+            "write https; http is for localhost and for private addresses, written as numbers such as 192.168.1.5",
+        )
     netloc = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{netloc}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
 
 
 def is_near(url: str) -> bool:
-    """Whether the host of a URL is on this machine or on a private network, as far as its name tells."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if _is_ip(host):
+    """Whether the host of a URL seems to be on this machine or on a private network: for advice, never for safety."""
+    host = urlsplit(url).hostname or ""
+    return _is_own_network(host) or "." not in host or host.endswith(_LOCAL_SUFFIXES)
+
+
+def is_host(host: str) -> bool:
+    """Whether `host` is an address, without brackets or zone, or a name that nobody takes for an address."""
+    return address_of(host) is not None or bool(_HOST.fullmatch(host) and not _NUMBER_LAST.fullmatch(host))
+
+
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that `host` is; None for names. An IPv4 address in the clothes of IPv6 is that IPv4 address."""
+    try:
         address = ip_address(host)
-        return address.is_private or address.is_loopback or address.is_link_local
-    return "." not in host or host.endswith(_LOCAL_SUFFIXES)
+    except ValueError:
+        return None
+    if isinstance(address, IPv4Address):
+        return address
+    return None if address.scope_id else address.ipv4_mapped or address
+
+
+def checked_host(host: str) -> str:
+    """A host without a port, in the one spelling in which hosts are compared.
+
+    Raises:
+        PydanticCustomError: It is none.
+    """
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") and ":" in host else host
+    if not is_host(bare):
+        raise wrong("must be a host's name or address", "without a port, such as balances.example.com")
+    return str(address_of(bare) or bare.lower().removesuffix("."))
 
 
 def split_listen(listen: str) -> tuple[str, int]:
@@ -55,11 +96,18 @@ def split_listen(listen: str) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         host = ""
-    if not colon or not (_is_ip(host) or _HOST.fullmatch(host)):
+    if not colon or not is_host(host):
         raise wrong("must be a host and a port", 'write it like "127.0.0.1:9464"')
     if not (port.isascii() and port.isdecimal() and len(port) <= len(str(_PORT_MAX)) and int(port) <= _PORT_MAX):
         raise wrong(f"the port must be a number from 0 to {_PORT_MAX}", 'write it like "127.0.0.1:9464"')
     return host, int(port)
+
+
+def _is_own_network(host: str) -> bool:
+    if host == "localhost":
+        return True
+    address = address_of(host)
+    return address is not None and any(address in network for network in OWN_NETWORKS)
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:
@@ -72,12 +120,6 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         raise wrong("is not a valid URL", f"write something like {HEADQUARTERS}") from None
     if parts.scheme not in {"http", "https"}:
         raise wrong("must begin with https:// (or http:// on the office's own network)")
+    if port == 0:
+        raise wrong("is not a valid URL", "nobody can be reached on port 0")
     return parts, port
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return "%" not in host

@@ -12,7 +12,7 @@ from typing import Any
 
 from oddaemon.settings.document import Document
 from oddaemon.settings.lines import Location
-from oddaemon.settings.paths import path_flaw
+from oddaemon.settings.paths import path_flaw, read_file
 from oddaemon.settings.problem import Problem, nearest
 from oddaemon.settings.secret import Secret, looks_like_key
 
@@ -79,6 +79,7 @@ def _from_file(document: Document, value: str, environment: Mapping[str, str]) -
         return _Flaw(flaw)
     path = document.directory / value
     try:
+        # Looked at before it is opened: what others may read is refused unread, whatever it is.
         return _file_flaw(path, path.stat(), environment) or _checked(_one_line(path))
     except FileNotFoundError:
         return _Flaw("no such file", f"looked for {path}")
@@ -101,7 +102,7 @@ def _file_flaw(path: Path, status: os.stat_result, environment: Mapping[str, str
 
 
 def _one_line(path: Path) -> str:
-    return path.read_bytes().decode("ascii").removesuffix("\n").removesuffix("\r")
+    return read_file(path, _BYTES_MAX)[0].decode("ascii").removesuffix("\n").removesuffix("\r")
 
 
 def _is_kept_by_systemd(path: Path, environment: Mapping[str, str]) -> bool:

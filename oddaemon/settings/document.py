@@ -3,9 +3,7 @@
 Never raises over what a file contains: whatever cannot be read is a problem of that file alone.
 """
 
-import errno
 import json
-import os
 import re
 import stat
 import tomllib
@@ -15,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from oddaemon.settings.lines import Location, line_numbers, line_of
-from oddaemon.settings.problem import Findings, Problem
+from oddaemon.settings.paths import read_file
+from oddaemon.settings.problem import Findings, Problem, shown_path
 from oddaemon.settings.secret import SECRET_NAMES, Secret, masked
 
-_BYTES_MAX = 8_388_608
-"""About 50,000 offices; a larger file is not a configuration."""
+_BYTES_MAX = 2_097_152
+"""About 12,000 offices; a larger file is not a configuration."""
 _SHOWN_MAX = 60
+_TOO_DEEP = re.compile(
+    r"""(?:^[ \t\[]*+|[{,][ \t]*+)(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""", re.MULTILINE
+)
+"""A dotted key that leads nowhere here: for reading it, the library takes the square of its length."""
 _DIGITS_MAX = 10**18
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SYNTAX_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -37,6 +40,7 @@ class Document:
     lines: dict[Location, int] = field(repr=False)
     is_private: bool
     """Only its owner may read it."""
+    characters: int
 
     @property
     def directory(self) -> Path:
@@ -57,7 +61,7 @@ class Document:
     def name_of(self, location: Location) -> str:
         """How other files' problems speak of a place in this one."""
         line = line_of(location, self.lines)
-        return f"{masked(self._where(location))} in {self.path}" + ("" if line is None else f":{line}")
+        return f"{masked(self._where(location))} in {shown_path(self.path)}" + ("" if line is None else f":{line}")
 
     def _where(self, location: Location) -> str:
         text = ""
@@ -65,15 +69,16 @@ class Document:
             if isinstance(part, int):
                 text += f"[{part}]" + (self._quoted_id(part) if location[:depth] == ("office",) else "")
             else:
-                text += ("." if text else "") + (part if _BARE_KEY.fullmatch(part) else json.dumps(part))
+                name = part[:_SHOWN_MAX]
+                text += ("." if text else "") + (name if _BARE_KEY.fullmatch(name) else json.dumps(name))
+                text += "…" if name != part else ""
         return text
 
     def _quoted_id(self, index: int) -> str:
-        match self.table.get("office"):
-            case [*offices] if index < len(offices) and isinstance(offices[index], dict):
-                office_id = offices[index].get("id")
-                return f" {_shown(office_id)}" if isinstance(office_id, str) and office_id else ""
-        return ""
+        offices = self.table.get("office")
+        office = offices[index] if isinstance(offices, list) and index < len(offices) else None
+        office_id = office.get("id") if isinstance(office, dict) else None
+        return f" {_shown(office_id)}" if isinstance(office_id, str) and office_id else ""
 
 
 def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document | None:
@@ -88,8 +93,7 @@ def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document
         The document, or None if there is none to speak of.
     """
     try:
-        status = path.stat()
-        text = _text(path, status)
+        text, is_private = _text(path)
         table = _hidden(tomllib.loads(text), harmless)
     except FileNotFoundError:
         problem = Problem(path, "", None, "no such file")
@@ -102,17 +106,18 @@ def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document
     except ValueError as error:
         problem = _syntax_problem(path, error)
     else:
-        return Document(path, table, line_numbers(text), is_private=not status.st_mode & _OTHERS)
+        return Document(path, table, line_numbers(text), is_private, len(text))
     findings.problems.append(problem)
     return None
 
 
-def _text(path: Path, status: os.stat_result) -> str:
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    if status.st_size > _BYTES_MAX:
-        raise OSError(errno.EFBIG, f"larger than {_BYTES_MAX} bytes")
-    return path.read_text(encoding="utf-8-sig")
+def _text(path: Path) -> tuple[str, bool]:
+    """What the file holds, and whether only its owner may read it. Neither a pipe nor an endless file can keep us."""
+    content, status = read_file(path, _BYTES_MAX)
+    text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    if _TOO_DEEP.search(text):
+        raise RecursionError
+    return text, not status.st_mode & _OTHERS
 
 
 def _syntax_problem(path: Path, error: ValueError) -> Problem:

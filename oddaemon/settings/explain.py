@@ -23,6 +23,7 @@ _TYPES = {
     "finite_number": ("must be a finite number", ""),
     "bool_type": ("must be true or false", "without quotes"),
     "list_type": ("must be a list", "such as [1, 2]"),
+    "too_long": ("has too many entries", ""),
     "dict_type": ("must be a table", ""),
 }
 _BOUNDS = {

@@ -4,14 +4,16 @@ Nothing stops at the first problem: all tables of all files are read, and what c
 Reads files and the environment, and changes nothing.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from oddaemon.core.model import Cadence
+from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.advice import advise
 from oddaemon.settings.credentials import find_key, sources_of
 from oddaemon.settings.document import Document, parse
@@ -22,6 +24,7 @@ from oddaemon.settings.offices import OfficeEntry, compare_offices, read_offices
 from oddaemon.settings.problem import BadConfiguration, Findings, Problem, did_you_mean
 from oddaemon.settings.secret import SECRET_NAMES, Secret
 from oddaemon.settings.sections import (
+    SOCKET_PATH_BYTES_MAX,
     Api,
     CadenceTable,
     Daemon,
@@ -29,7 +32,9 @@ from oddaemon.settings.sections import (
     Log,
     Maintenance,
     OfficesDirectory,
+    PlausibilityTable,
     State,
+    fits_a_socket,
 )
 from oddaemon.settings.table import Table
 
@@ -39,6 +44,7 @@ _SECTIONS: dict[str, type[Table]] = {
     "http": Http,
     "offices": OfficesDirectory,
     "cadence": CadenceTable,
+    "plausibility": PlausibilityTable,
     "daemon": Daemon,
     "log": Log,
     "maintenance": Maintenance,
@@ -47,6 +53,10 @@ _NAMES: dict[str, frozenset[str]] = {
     section: frozenset({*model.model_fields, *(sources_of("developer_key") if model is Api else ())})
     for section, model in _SECTIONS.items()
 }
+_FILES_MAX = 20_000
+"""In the directory of offices: one for each, and many times that."""
+_ALL_CHARACTERS_MAX = 8_388_608
+"""All of them together: about 50,000 offices."""
 _HARMLESS = frozenset.union(OFFICE_NAMES, *_NAMES.values()).difference(SECRET_NAMES)
 
 _Section = TypeVar("_Section", bound=Table)
@@ -102,26 +112,41 @@ def _settings(
     state = _section(main, "state", State, findings)
     http = _section(main, "http", Http, findings)
     cadence = _section(main, "cadence", CadenceTable, findings)
+    plausibility = _section(main, "plausibility", PlausibilityTable, findings)
     daemon = _section(main, "daemon", Daemon, findings)
     log = _section(main, "log", Log, findings)
     maintenance = _section(main, "maintenance", Maintenance, findings)
     entries = [entry for document in documents for entry in read_offices(document, environment, findings)]
     compare_offices(entries, developer_key, findings)
     advise(documents, entries, api, findings)
-    if not (api and state and http and cadence and daemon and log and maintenance and directory):
+    if not (api and state and http and cadence and plausibility and daemon and log and maintenance and directory):
         return None
     return Settings(
         source=main.path.absolute(),
         api=api,
         state=state,
-        http=http,
+        http=_with_control_socket(main, http, state, findings),
         cadence=Cadence(**cadence.model_dump()),
+        plausibility=Plausibility(**plausibility.model_dump()),
         daemon=daemon,
         log=log,
         maintenance=maintenance,
         offices_directory=directory.directory,
         offices=tuple(_offices(entries, api)),
     )
+
+
+def _with_control_socket(main: Document, http: Http, state: State, findings: Findings) -> Http:
+    """`http` with the socket's default, which hangs on another table: one database, one daemon, one socket."""
+    if http.control_socket is not None:
+        return http
+    beside = state.path.with_name(state.path.name + ".sock")
+    if fits_a_socket(beside):
+        return http.model_copy(update={"control_socket": beside})
+    message = f"there is none, as the path beside the database has more than {SOCKET_PATH_BYTES_MAX} bytes"
+    hint = "set a shorter one, or the daemon takes no orders"
+    findings.warnings.append(main.problem(("http", "control_socket"), message, hint))
+    return http
 
 
 def _offices(entries: Iterable[OfficeEntry], api: Api) -> Iterable[OfficeSettings]:
@@ -142,7 +167,7 @@ def _section(main: Document, name: str, model: type[_Section], findings: Finding
     try:
         return model.model_validate({**rest, **given}, context={"directory": main.directory})
     except ValidationError as error:
-        findings.problems.extend(explain(main, (name,), error, _NAMES[name]))
+        findings.take(explain(main, (name,), error, _NAMES[name]))
         return None
 
 
@@ -160,7 +185,7 @@ def _directory_documents(main: Document, directory: Path, findings: Findings) ->
     written = main.table["offices"]["directory"]
     shown = main.path.parent / written
     try:
-        paths = sorted(shown / path.name for path in directory.iterdir() if _is_office_file(path))
+        paths = _office_files(shown, directory)
     except OSError as error:
         problem = main.problem(
             ("offices", "directory"),
@@ -170,9 +195,34 @@ def _directory_documents(main: Document, directory: Path, findings: Findings) ->
         )
         findings.problems.append(problem)
         return []
-    documents = [document for path in paths if (document := parse(path, _HARMLESS, findings))]
+    documents = _parsed(paths, findings)
     for document in documents:
         _check_names(document, {"office"}, findings)
+    return documents
+
+
+def _office_files(shown: Path, directory: Path) -> list[Path]:
+    names = (path.name for path in directory.iterdir() if _is_office_file(path))
+    found = [shown / name for name in islice(names, _FILES_MAX + 1)]
+    if len(found) > _FILES_MAX:
+        raise OSError(errno.EFBIG, f"more than {_FILES_MAX} files")
+    return sorted(found)
+
+
+def _parsed(paths: Iterable[Path], findings: Findings) -> list[Document]:
+    """The files that can be read, as long as they do not hold more together than any fleet needs."""
+    documents: list[Document] = []
+    room = _ALL_CHARACTERS_MAX
+    for path in takewhile(lambda _: not findings.is_full, paths):
+        document = parse(path, _HARMLESS, findings)
+        room -= document.characters if document else 0
+        if room < 0:
+            findings.problems.append(
+                Problem(path, "", None, f"the files hold more than {_ALL_CHARACTERS_MAX} characters together")
+            )
+            break
+        if document:
+            documents.append(document)
     return documents
 
 
@@ -189,6 +239,8 @@ def _check_names(document: Document, known: set[str], findings: Findings) -> Non
     for name, value in document.table.items():
         if name in known or name in flat or (name == "offices" and isinstance(value, list)):
             continue
+        if findings.is_full:
+            break
         message, hint = _stray(name, known)
         findings.problems.append(document.problem((name,), message, hint))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oddaemon.core.model import Cadence
+from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import Problem
 from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
@@ -19,6 +19,7 @@ class Settings:
     state: State
     http: Http = field(default_factory=Http)
     cadence: Cadence = field(default_factory=Cadence)
+    plausibility: Plausibility = field(default_factory=Plausibility)
     daemon: Daemon = field(default_factory=Daemon)
     log: Log = field(default_factory=Log)
     maintenance: Maintenance = field(default_factory=Maintenance)

@@ -1,6 +1,7 @@
 """One `[[office]]` table, and what becomes of it."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
@@ -84,9 +85,9 @@ class OfficeTable(Table):
     @field_validator("clinics")
     @classmethod
     def _are_unique(cls, clinics: list[int]) -> list[int]:
-        twice = sorted({clinic for clinic in clinics if clinics.count(clinic) > 1})
+        twice = [clinic for clinic, count in Counter(clinics).items() if count > 1]
         if twice:
-            raise wrong(f"names clinic {twice[0]} twice")
+            raise wrong(f"names clinic {min(twice)} twice")
         return clinics
 
     @field_validator("fresh_by", mode="before")

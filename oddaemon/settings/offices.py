@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -39,13 +40,13 @@ class OfficeEntry:
 def read_offices(document: Document, environment: Mapping[str, str], findings: Findings) -> list[OfficeEntry]:
     """Every office of one file, in its order; what is wrong with each goes to `findings`."""
     entries: list[OfficeEntry] = []
-    for location, written in _tables(document, findings):
+    for location, written in takewhile(lambda _: not findings.is_full, _tables(document, findings)):
         rest = {name: value for name, value in written.items() if name not in _KEY_SOURCES}
         table = None
         try:
             table = OfficeTable.model_validate(rest)
         except ValidationError as error:
-            findings.problems.extend(explain(document, location, error, OFFICE_NAMES))
+            findings.take(explain(document, location, error, OFFICE_NAMES))
         key = find_key(document, location, written, "customer_key", environment)
         if key is not None and not isinstance(key, Secret):
             findings.problems.append(key)
@@ -59,7 +60,7 @@ def compare_offices(entries: Iterable[OfficeEntry], developer_key: Secret | None
     """Reports ids and keys that stand in two places. Case does not tell two ids apart: file systems may not."""
     ids: dict[str, OfficeEntry] = {}
     keys: dict[Secret, OfficeEntry] = {}
-    for entry in entries:
+    for entry in takewhile(lambda _: not findings.is_full, entries):
         document, location, key = entry.document, entry.location, entry.customer_key
         if isinstance(entry.written_id, str) and entry.written_id:
             first = ids.setdefault(entry.written_id.casefold(), entry)
@@ -100,7 +101,7 @@ def _rows(document: Document, name: str, findings: Findings) -> Iterator[tuple[L
                 if isinstance(row, dict):
                     yield (name, index), row
                 else:
-                    findings.problems.append(document.problem((name, index), "must be a table", "write [[office]]"))
+                    findings.take([document.problem((name, index), "must be a table", "write [[office]]")])
         case dict():
             pass
         case _:

@@ -1,5 +1,11 @@
-"""Paths as they are written in a configuration: relative to the file that names them."""
+"""Paths as they are written in a configuration, relative to the file that names them; and the files that they lead to.
 
+Somebody else may have put anything there, so what is opened is looked at before it is read, and read to a limit.
+"""
+
+import errno
+import os
+import stat
 from pathlib import Path
 
 from pydantic import ValidationInfo
@@ -16,6 +22,27 @@ def path_flaw(value: str) -> str:
     if value.startswith("~"):
         return "`~` is not expanded: write the whole path"
     return ""
+
+
+def read_file(path: Path, bytes_max: int) -> tuple[bytes, os.stat_result]:
+    """The whole of a regular file and what is known of it.
+
+    Raises:
+        OSError: There is none, it cannot be read, or it is larger.
+    """
+    # Opened without waiting: a pipe would keep us until somebody writes to it.
+    with open(path, "rb", opener=_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        content = file.read(bytes_max + 1)
+    if len(content) > bytes_max:
+        raise OSError(errno.EFBIG, f"larger than {bytes_max} bytes")
+    return content, status
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def absolute(value: object, info: ValidationInfo) -> Path:

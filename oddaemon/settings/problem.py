@@ -1,9 +1,15 @@
 """What is wrong with a configuration, told so that its reader can mend it without asking anybody."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
+
+PROBLEMS_MAX = 1000
+_WORD_CHARACTERS_MAX = 60
+"""Longer names resemble nothing that is known, and comparing them takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,8 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
-        place = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        file = shown_path(self.file)
+        place = file if self.line is None else f"{file}:{self.line}"
         subject = self.where if self.value is None else f"{self.where} = {self.value}"
         explanation = f"{self.message}; {self.hint}" if self.hint else self.message
         return ": ".join(part for part in (place, subject, explanation) if part)
@@ -36,14 +43,25 @@ class BadConfiguration(Exception):  # noqa: N818 - it is the configuration that 
 
 @dataclass(slots=True)
 class Findings:
-    """What reading has found so far: nothing stops at the first problem."""
+    """What reading has found so far: nothing stops at the first problem, but a thousand are enough to mend at once."""
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no use in looking further."""
+        return len(self.problems) >= PROBLEMS_MAX
+
+    def take(self, problems: Iterable[Problem]) -> None:
+        """Add problems as far as there is room; those past it are not even looked for."""
+        self.problems.extend(islice(problems, max(0, PROBLEMS_MAX - len(self.problems))))
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name that `word` was most likely meant to be, or None if it resembles none."""
+    if len(word) > _WORD_CHARACTERS_MAX:
+        return None
     by_folded = {_folded(name): name for name in known}
     matches = get_close_matches(_folded(word), by_folded, n=1)
     return by_folded[matches[0]] if matches else None
@@ -53,6 +71,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known name; empty if there is none."""
     name = nearest(word, known)
     return f"did you mean `{name}`?" if name else ""
+
+
+def shown_path(path: Path) -> str:
+    """A path on one line, whatever bytes its name has: it may come from a directory that others write to."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 def _folded(word: str) -> str:

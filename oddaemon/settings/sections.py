@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model, field_validator
 
-from oddaemon.core.model import Cadence
-from oddaemon.settings.address import HEADQUARTERS, split_listen
+from oddaemon.core.model import Cadence, Plausibility
+from oddaemon.settings.address import HEADQUARTERS, checked_host, split_listen
 from oddaemon.settings.cron import checked_cron
 from oddaemon.settings.paths import absolute
 from oddaemon.settings.secret import Secret
@@ -16,7 +16,7 @@ from oddaemon.settings.table import BaseUrl, Seconds, SecondsOrZero, Table
 from oddaemon.settings.wrong import wrong
 
 _SQLITE = "sqlite+aiosqlite:///"
-_SOCKET_PATH_BYTES_MAX = 107
+SOCKET_PATH_BYTES_MAX = 107
 """`sun_path` of Linux, less its final zero."""
 
 Cron = Annotated[str, AfterValidator(checked_cron)]
@@ -70,13 +70,20 @@ class State(Table):
             raise wrong("is a directory", "name a file in it")
         return f"{_SQLITE}{place}"
 
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return Path(self.database.removeprefix(_SQLITE))
+
 
 class Http(Table):
     """`[http]`: metrics, health and the status page; and the socket through which the daemon takes orders."""
 
     listen: str = "127.0.0.1:9464"
+    allowed_hosts: list[Annotated[str, AfterValidator(checked_host)]] = Field(default_factory=list, max_length=100)
+    """Further names that this machine answers to, in one spelling."""
     control_socket: Annotated[Path, BeforeValidator(absolute)] | None = None
-    """Checked, but not opened yet."""
+    """Not written: beside the database; None once read: that path is too long for a socket."""
 
     @property
     def host(self) -> str:
@@ -97,9 +104,14 @@ class Http(Table):
     @field_validator("control_socket")
     @classmethod
     def _fits(cls, path: Path | None) -> Path | None:
-        if path is not None and len(os.fsencode(path)) > _SOCKET_PATH_BYTES_MAX:
-            raise wrong(f"a socket's whole path has at most {_SOCKET_PATH_BYTES_MAX} bytes", "choose a shorter one")
+        if path is not None and not fits_a_socket(path):
+            raise wrong(f"a socket's whole path has at most {SOCKET_PATH_BYTES_MAX} bytes", "choose a shorter one")
         return path
+
+
+def fits_a_socket(path: Path) -> bool:
+    """Whether the path is short enough to be a Unix socket's."""
+    return len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX
 
 
 class OfficesDirectory(Table):
@@ -147,4 +159,19 @@ CadenceTable = create_model(
     __base__=_Backoff,
     __doc__="`[cadence]`: exactly the fields of the core's `Cadence`, so that the two cannot drift apart.",
     **{field.name: (Seconds, field.default) for field in fields(Cadence)},  # type: ignore[call-overload]  # names known at run time
+)
+
+
+_PLAUSIBILITY = {
+    "max_change": Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)],
+    "guarantors_min": Annotated[int, Field(ge=0, le=1_000_000)],
+    "hold_seconds": Seconds,
+}
+"""Bounds of each; a field of the core's that has none here is an error at import."""
+
+PlausibilityTable = create_model(
+    "PlausibilityTable",
+    __base__=Table,
+    __doc__="`[plausibility]`: exactly the fields of the core's `Plausibility`.",
+    **{field.name: (_PLAUSIBILITY[field.name], field.default) for field in fields(Plausibility)},  # type: ignore[call-overload]  # names known at run time
 )

@@ -1,4 +1,4 @@
-"""Serves an application on a TCP port as one task among others.
+"""Serves an application on a socket as one task among others, and guards it.
 
 The web server gets neither the process's signals nor its logging: stopping is cancelling the task, and what the server
 has to say goes through the standard library's logging to whoever listens there.
@@ -6,13 +6,18 @@ has to say goes through the standard library's logging to whoever listens there.
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import anyio
 import anyio.abc
 import uvicorn
 from starlette.types import ASGIApp
+
+from oddaemon.web.guard import Guard
+from oddaemon.web.hosts import OwnHosts, own_hosts
+from oddaemon.web.limits import Limits
+from oddaemon.web.protocol import protocol_with
 
 BACKLOG_CONNECTIONS = 128
 
@@ -21,7 +26,7 @@ GRACE_SECONDS = 1
 
 
 class ListenError(Exception):
-    """The port cannot be listened on; the message says why and what to do."""
+    """The address cannot be listened on; the message says why and what to do."""
 
 
 async def serve(
@@ -29,6 +34,8 @@ async def serve(
     port: int,
     app: ASGIApp,
     *,
+    allowed_hosts: Iterable[str] = (),
+    limits: Limits | None = None,
     task_status: anyio.abc.TaskStatus[tuple[str, int]] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves `app` until cancelled, then lets answers in the making end within `GRACE_SECONDS`.
@@ -37,17 +44,26 @@ async def serve(
         host: an address or a name; of a name's addresses the first is taken.
         port: 0 takes any free one.
         app: the ASGI application; its lifespan is not run.
+        allowed_hosts: for which hosts it answers besides its own, in one spelling.
+        limits: what one client may take; None: the usual.
         task_status: told the bound (host, port) as soon as connections are accepted.
 
     Raises:
         ListenError: before `task_status` is told anything.
     """
     listener = await _listen(host, port)
-    address, bound_port = listener.getsockname()[:2]
-    server = _Server(_config(app))
+    with listener:
+        address, bound_port = listener.getsockname()[:2]
+        hosts = await own_hosts(host, allowed_hosts)
+        task_status.started((address, bound_port))
+        await serve_socket(listener, app, hosts, limits or Limits())
+
+
+async def serve_socket(listener: socket.socket, app: ASGIApp, hosts: OwnHosts, limits: Limits) -> None:
+    """The same on a socket that listens already; it is closed at the end."""
+    server = _Server(_config(Guard(app, hosts, limits), limits))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_run, server, listener)
-        task_status.started((address, bound_port))
         try:
             await anyio.sleep_forever()
         finally:
@@ -61,10 +77,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=protocol_with(limits),
+        h11_max_incomplete_event_size=limits.head_bytes_max,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -58,7 +58,7 @@ NEVER_ROWS: dict[str, bytes] = {
     "an object in a cell": body([{"Balance": {"cents": PLANTED}}]),
     "deep lists": b"[" * 200_000,
     "deep lists that close": b"[" * 20_000 + b"]" * 20_000,
-    "deep objects": b'[{"Balance":' * 50_000,
+    "deep objects": b'[{"Balance":' * 15_000,
     "no UTF-8 in a cell": b'[{"Balance":"' + PLANTED.encode() + b'\xff"}]',
     "no UTF-8 in a name": b'[{"Bal\xe9":"' + PLANTED.encode() + b'"}]',
     "UTF-16": f'[{{"Balance":"{PLANTED}"}}]'.encode("utf-16"),
@@ -281,3 +281,9 @@ OTHERS = [
 )
 def test_a_preference_is_found_by_its_name_and_is_empty_where_there_is_none(rows: Any, value: str) -> None:
     assert wire.preference(body(rows), "DateLastAging") == value
+
+
+def test_rows_of_nothing_are_refused_before_they_fill_the_memory() -> None:
+    with pytest.raises(MalformedError, match="more than 20,000 rows"):
+        wire.rows(b"[" + b"{}," * 30_000 + b"{}]")
+    assert len(wire.rows(b"[" + b"{}," * 9_999 + b"{}]")) == 10_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oddaemon.core.model import Cadence
+from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings import Settings, read
 from oddaemon.settings.load import _NAMES
 from oddaemon.settings.office import OFFICE_NAMES
@@ -53,9 +53,8 @@ def test_the_example_shows_the_defaults(config: Path, tmp_path: Path) -> None:
     bare = tmp_path / "config" / "bare.toml"
     bare.write_text('[api]\ndeveloper_key_file = "keys/developer.key"\n')
     defaults = settings_of(bare)
-    for section in ("api", "state", "cadence", "daemon", "log", "maintenance"):
+    for section in ("api", "state", "http", "cadence", "plausibility", "daemon", "log", "maintenance"):
         assert getattr(shown, section) == getattr(defaults, section)
-    assert shown.http.listen == defaults.http.listen
 
 
 def test_the_example_names_every_setting() -> None:
@@ -65,6 +64,7 @@ def test_the_example_names_every_setting() -> None:
         for name in names:
             assert name in shown[section] or name in text, f"{section}.{name}"
     assert {field.name for field in fields(Cadence)} == shown["cadence"].keys()
+    assert {field.name for field in fields(Plausibility)} == shown["plausibility"].keys()
 
 
 def test_the_example_offices_name_every_setting() -> None:

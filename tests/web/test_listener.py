@@ -165,7 +165,7 @@ async def test_an_error_of_ours_is_a_500_that_says_nothing(caplog: pytest.LogCap
         assert (answer.status_code, answer.text) == (500, "Internal Server Error")
         assert answer.headers["cache-control"] == "no-store"
         assert (await client.get("/-/healthy")).status_code == 200
-    assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == ["uvicorn.error"]
+    assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == ["uvicorn.error.requests"]
 
 
 async def test_stopping_is_prompt_and_silent_and_frees_the_port(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,46 @@
+"""Refuses what no route is meant for, before any route sees it: another's host, a body, an endless target."""
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from oddaemon.web.headers import HEADERS
+from oddaemon.web.hosts import OwnHosts
+from oddaemon.web.limits import Limits
+
+
+class Guard:
+    """Wraps an application; whoever is refused is told why in one line, and the connection ends."""
+
+    def __init__(self, app: ASGIApp, hosts: OwnHosts, limits: Limits) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers as the application does, or refuses."""
+        if (refusal := self._refusal(scope)) is None:
+            await self._app(scope, receive, send)
+            return
+        status, sentence = refusal
+        answer = PlainTextResponse(f"{sentence}\n", status, {**HEADERS, "connection": "close"})
+        await answer(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        headers = Headers(scope=scope)
+        target_bytes = len(scope["raw_path"]) + len(scope["query_string"])
+        head_bytes = target_bytes + sum(len(name) + len(value) for name, value in headers.raw)
+        arrived_at = scope["server"][0] if scope["server"] else ""
+        host = headers.get("host")
+        if target_bytes > self._limits.target_bytes_max:
+            return 414, "The address is too long."
+        if head_bytes > self._limits.head_bytes_max:
+            return 431, "The head of the request is too large."
+        if not scope["raw_path"].startswith(b"/"):
+            return 400, "This is no proxy: ask for a path, which begins with a slash."
+        # A client of HTTP/1.0 may name no host; those of later versions that do not have been refused already.
+        if host is not None and not self._hosts.include(host, arrived_at):
+            return 421, "This is not the host that was asked for. If it should be, add that to `[http] allowed_hosts`."
+        if headers.get("content-length", "0").strip("0") or "transfer-encoding" in headers:
+            return 413, "No request here has a body."
+        return None

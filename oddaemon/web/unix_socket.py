@@ -1,0 +1,125 @@
+"""A Unix socket that only its owner may use, from the first moment of its being there.
+
+Whose socket stands at the path already is found out by knocking: one that nobody answers was left by a killed process
+and is replaced; a living one, or a file that is no socket, is never touched.
+"""
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+BACKLOG_CONNECTIONS = 16
+MODE = 0o600
+DIRECTORY_MODE = 0o700
+LOCK_TRIES = 50
+LOCK_PAUSE_SECONDS = 0.02
+
+
+class SocketError(Exception):
+    """No socket could be made at the path; the message says why and what to do."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"Cannot listen on {path}: {why} The setting is `[http] control_socket`.")
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateSocket:
+    """A socket that listens, and its file."""
+
+    path: Path
+    listener: socket.socket
+    _identity: tuple[int, int]
+
+    def remove(self) -> None:
+        """Stop listening and take the file away, unless somebody else's stands there by now."""
+        self.listener.close()
+        if _identity(self.path) == self._identity:
+            self.path.unlink(missing_ok=True)
+
+
+def listen_privately(path: Path) -> PrivateSocket:
+    """Listen at `path`, in a directory that is made if it is missing. Blocks, but not for long.
+
+    Raises:
+        SocketError: Something else stands there, or this user may not make it.
+    """
+    try:
+        path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        with _alone_in(path.parent):
+            _make_room(path)
+            return _bound(path)
+    except OSError as error:
+        raise SocketError(path, f"{error.strerror}.") from error
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Of two daemons that start at once, the second knocks only when the first already answers."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for patience in reversed(range(LOCK_TRIES)):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not patience:
+                    raise
+                time.sleep(LOCK_PAUSE_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_room(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SocketError(path, "something that is no socket stands there. Remove it, or choose another path.")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+        knocking.setblocking(False)
+        answer = knocking.connect_ex(os.fspath(path))
+    if answer == errno.ECONNREFUSED:
+        path.unlink(missing_ok=True)
+    elif answer in {0, errno.EAGAIN, errno.EINPROGRESS}:
+        raise SocketError(path, f"another process listens there. `ss -lxp src {path}` names it; stop it.")
+    else:
+        raise OSError(answer, os.strerror(answer))
+
+
+def _bound(path: Path) -> PrivateSocket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # The file gets the mode that the socket has when it is bound: there is no moment with another one.
+        os.fchmod(listener.fileno(), MODE)
+        listener.bind(os.fspath(path))
+        status = _private(path)
+        listener.listen(BACKLOG_CONNECTIONS)
+    except BaseException:
+        listener.close()
+        raise
+    return PrivateSocket(path, listener, (status.st_dev, status.st_ino))
+
+
+def _private(path: Path) -> os.stat_result:
+    status = path.lstat()
+    if stat.S_IMODE(status.st_mode) & ~MODE:
+        path.unlink()
+        raise SocketError(path, "this system lets others use it. Choose a path on a local file system.")
+    return status
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

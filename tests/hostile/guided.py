@@ -1,0 +1,32 @@
+"""python -m tests.hostile.guided DOOR [libFuzzer options]: the same doors, led by coverage.
+
+Needs `pip install atheris`, which the project itself does not; it runs until it finds something or is stopped
+(`-max_total_time=600`).
+"""
+
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.hostile.fuzzing import SHARES, checked
+
+SEEDS = 200
+
+
+def main() -> None:
+    doors = {target.name: target for target, _ in SHARES}
+    if len(sys.argv) < 2 or sys.argv[1] not in doors:
+        sys.exit(f"{__doc__}\nDoors: {', '.join(doors)}")
+    target = doors[sys.argv.pop(1)]
+    atheris = importlib.import_module("atheris")
+    atheris.instrument_all()
+    with tempfile.TemporaryDirectory() as corpus:
+        for number in range(SEEDS):
+            (Path(corpus) / str(number)).write_bytes(target.made(number, 1))
+        atheris.Setup([*sys.argv, corpus], lambda sent: checked(target, sent))
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

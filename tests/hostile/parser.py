@@ -1,0 +1,145 @@
+"""The doors that answers of the API come through: rows of every kind, refusals, and bytes on their way in."""
+
+import asyncio
+import gzip
+import random
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+
+import httpx
+
+from oddaemon.core.packing import LaneCutError
+from oddaemon.opendental import wire
+from oddaemon.opendental.answer import Answer, ApiError, broken, receive, refused
+from tests.hostile.mutation import Spoiler
+from tests.hostile.target import KEYS, Violation, check_numbers
+from tests.opendental.bodies import GOOD, READERS, body
+
+NOW = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+ERRORS = (
+    b'"The office\'s eConnector is not running. Please contact the office to start their eConnector."',
+    b'"API key has not been assigned."',
+    b'Error. This is most likely a version issue. "Query cannot contain \\"SCHEMA\\"."',
+    b"<html><head><style>a{}</style><script>x()</script></head><body><h1>502 Bad Gateway</h1></body></html>",
+    f'{{"error": "invalid_key", "key": "ODFHIR {KEYS[0]}/{KEYS[1]}"}}'.encode(),
+    b"You have an error in your SQL syntax near 'SELECT' at line 1",
+    b"<" * 3000 + b"<script" * 800,
+    b"",
+    b'"' + "".join(f"\\u{ord(letter):04x}" for letter in KEYS[0]).encode() + b'"',
+    "".join(f"&#{ord(letter)};" for letter in KEYS[1]).encode(),
+    f"key {KEYS[0]}".encode("utf-16-le"),
+    b"&#" + b"1" * 5000 + b";&#x" + b"f" * 5000,
+)
+RETRY_AFTER = (
+    *("0", "5", "-1", "1e400", "nan", "1e308", " 7 ", "7.5", "0x10", "", ",", "Wed,", "Wed, 21 Oct 2026 07:28:00 GMT"),
+    *("Wed, 21 Oct 99999 07:28:00 GMT", "Wed, 31 Feb 2026 07:28:00 GMT", "1 Jan 0001 00:00:00 +2359", "a b c d e f g"),
+    *("Wed, 21 Oct 2026 07:28:00 -9999", "21-Oct-26 25:61:61 +99999999", "Thu, 1 Jan 1970 00:00", "٣", "1" * 5000),
+)  # fmt: skip
+STATUSES = (300, 301, 302, 307, 400, 401, 403, 404, 408, 410, 413, 418, 429, 500, 502, 503, 504, 599, 600, 999)
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+BYTES_MAX = 20_000
+MESSAGE_CHARACTERS_MAX = 200
+
+
+class Rows:
+    """An answer's body, read by each of the readers that the house has for one."""
+
+    name = "rows"
+
+    def made(self, number: int, seed: int) -> bytes:
+        dice = random.Random(f"{seed}/{self.name}/{number}")
+        spoiler = Spoiler(dice)
+        kind = dice.choice(sorted(GOOD))
+        if dice.random() < 0.6:
+            return spoiler.rows(GOOD[kind]())
+        return spoiler.spoilt(body(GOOD[kind]()), [body(rows()) for rows in GOOD.values()])
+
+    def fed(self, sent: bytes) -> Iterable[str]:
+        for read in READERS.values():
+            try:
+                read(sent)
+            except (wire.MalformedError, LaneCutError) as error:
+                check_numbers(str(error), sent)
+                yield str(error)
+
+
+class Refusals:
+    """An answer that is no success: its body, its status and its Retry-After."""
+
+    name = "refusals"
+
+    def made(self, number: int, seed: int) -> bytes:
+        dice = random.Random(f"{seed}/{self.name}/{number}")
+        spoiler = Spoiler(dice)
+        header = dice.choice(RETRY_AFTER).encode()
+        if dice.random() < 0.7:
+            header = spoiler.spoilt(header, [text.encode() for text in RETRY_AFTER])[:9000]
+        said = spoiler.spoilt(dice.choice(ERRORS), ERRORS)
+        return b"%d\n%s\n%s" % (dice.choice(STATUSES), header.replace(b"\n", b" "), said)
+
+    def fed(self, sent: bytes) -> Iterable[str]:
+        status, header, said = [*sent.split(b"\n", 2), b"", b""][:3]
+        answer = Answer(int(status) if status.isdigit() else 400, said, header.decode("latin-1"))
+        for query in (False, True):
+            failure = refused(answer, KEYS, NOW, query=query)
+            seconds = failure.retry_after_seconds
+            if seconds is not None and not 0 <= seconds < float("inf"):
+                raise Violation(f"asked again after {seconds} s")
+            if len(failure.message) > MESSAGE_CHARACTERS_MAX or not failure.message.isprintable():
+                raise Violation(f"a message is too long or holds control characters: {failure.message!r}")
+            yield failure.sentence
+
+
+class Bodies:
+    """The bytes of a body on their way in, in pieces, packed or only said to be."""
+
+    name = "bodies"
+
+    def made(self, number: int, seed: int) -> bytes:
+        dice = random.Random(f"{seed}/{self.name}/{number}")
+        plain = dice.choice((b"[]", b" " * dice.randrange(BYTES_MAX * 2), dice.randbytes(300), b"x" * BYTES_MAX))
+        packed = gzip.compress(plain, dice.randrange(10), mtime=0)
+        pieces = (
+            packed,
+            packed + packed,
+            packed + dice.randbytes(50),
+            gzip.compress(b" " * 3_000_000, 1, mtime=0),
+            plain,
+        )
+        return bytes([dice.randrange(4)]) + Spoiler(dice).spoilt(dice.choice(pieces), (packed, plain))
+
+    def fed(self, sent: bytes) -> Iterable[str]:
+        return [asyncio.run(_received(sent))]
+
+
+class _Wire(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
+    """Says what it was given, in pieces."""
+
+    def __init__(self, sent: bytes) -> None:
+        self._coding, self._body = (b"gzip", b"x-gzip", b"GZIP ", b"identity")[sent[0] % 4 if sent else 3], sent[1:]
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        del request
+        return httpx.Response(200, headers=[(b"content-encoding", self._coding)], stream=self)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), 1024):
+            yield self._body[start : start + 1024]
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def _received(sent: bytes) -> str:
+    async with httpx.AsyncClient(transport=_Wire(sent), verify=_TLS, trust_env=False) as client:
+        try:
+            answer = await receive(client, client.build_request("GET", "http://127.0.0.1/"), BYTES_MAX)
+        except ApiError as error:
+            return str(error)
+        except (httpx.HTTPError, OSError, zlib.error) as error:
+            return broken(error).sentence
+    if len(answer.body) > BYTES_MAX:
+        raise Violation(f"a body of {len(answer.body)} bytes was let in")
+    return ""

@@ -1,0 +1,49 @@
+"""What is fed, and what counts as a violation."""
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+
+KEYS = ("Qm7xT2kLp9RvWc4Z", "Hb3nY8sVd5FqXg1J", "Zk4wN6tBc8MrHj2P")
+"""Planted where keys stand: no text may ever show one."""
+_LONG_NUMBER = re.compile(r"[0-9]{6,}")
+_COUNT = re.compile(rb'"(?:N|G)"\s*:\s*"?-?([0-9]+)')
+
+
+class Violation(Exception):  # noqa: N818  it is what the input did, not an error of the fuzzer's
+    """A promise broken by an input."""
+
+
+class Target(Protocol):
+    """One door of the house that strangers' bytes come through."""
+
+    name: str
+
+    def made(self, number: int, seed: int) -> bytes:
+        """The input of a number: always the same one for a seed."""
+        ...
+
+    def fed(self, sent: bytes) -> Iterable[str]:
+        """Take an input; every text that came of it and that somebody may get to see.
+
+        Raises whatever the house raises beyond what it documents.
+        """
+        ...
+
+
+def check_texts(texts: Iterable[str]) -> None:
+    """No text may hold a key or more than one line."""
+    for text in texts:
+        for key in KEYS:
+            if key in text:
+                raise Violation(f"a key is shown: {text[:300]!r}")
+        if len(text.splitlines()) > 1:
+            raise Violation(f"a text has more than one line: {text[:300]!r}")
+
+
+def check_numbers(text: str, answer: bytes) -> None:
+    """No text may hold a number of an answer, but a group's own number and count."""
+    told = set(_COUNT.findall(answer))
+    for number in _LONG_NUMBER.findall(text):
+        if number.encode() in answer and number.encode() not in told:
+            raise Violation(f"a number of the answer is shown: {text[:300]!r}")

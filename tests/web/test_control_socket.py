@@ -1,0 +1,238 @@
+"""Orders: only through a Unix socket that nobody else can open."""
+
+import json
+import os
+import socket
+import stat
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from oddaemon.web.control import OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.limits import Limits
+from oddaemon.web.server import ListenError
+from oddaemon.web.unix_socket import SocketError, listen_privately
+
+
+class Desk:
+    """Takes orders as a daemon with one held office and one fresh one would."""
+
+    def __init__(self) -> None:
+        self.accepted: list[str] = []
+
+    async def accept(self, office: str) -> str:
+        await anyio.lowlevel.checkpoint()
+        if office == "elm":
+            self.accepted.append(office)
+            return "The next reading of elm is published as it is."
+        if office == "oak":
+            raise OrderRefused(409, "Nothing of oak is held.", "`oddaemon explain oak` tells how it stands.")
+        raise OrderRefused(404, f"There is no office {office!r}.")
+
+    @property
+    def orders(self) -> Orders:
+        return Orders(accept=self.accept)
+
+
+@asynccontextmanager
+async def taking_orders(path: Path, desk: Desk | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(serve_control, path, create_control((desk or Desk()).orders))
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            yield client
+        tasks.cancel_scope.cancel()
+
+
+def left_by_a_killed_daemon(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as gone:
+        gone.bind(str(path))
+
+
+async def test_an_order_is_carried_out_and_told(tmp_path: Path) -> None:
+    desk = Desk()
+    async with taking_orders(tmp_path / "c.sock", desk) as client:
+        answer = await client.post("/offices/elm/accept")
+    assert (answer.status_code, desk.accepted) == (200, ["elm"])
+    assert answer.json() == {"office": "elm", "outcome": "The next reading of elm is published as it is."}
+
+
+async def test_an_order_that_cannot_be_carried_out_says_why_and_what_to_do(tmp_path: Path) -> None:
+    async with taking_orders(tmp_path / "c.sock") as client:
+        nothing_held = await client.post("/offices/oak/accept")
+        unknown = await client.post("/offices/ash/accept")
+    assert nothing_held.status_code == 409
+    assert nothing_held.json() == {
+        "error": "Nothing of oak is held.",
+        "advice": "`oddaemon explain oak` tells how it stands.",
+    }
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "There is no office 'ash'.")
+
+
+async def test_looking_changes_nothing_and_there_are_no_other_orders(tmp_path: Path) -> None:
+    desk = Desk()
+    async with taking_orders(tmp_path / "c.sock", desk) as client:
+        assert (await client.get("/-/healthy")).json() == {"healthy": True}
+        assert (await client.get("/offices/elm/accept")).status_code == 405
+        for path in ("/offices/elm", "/offices/elm/forget", "/offices/elm/accept/", "/metrics", "/"):
+            answer = await client.post(path)
+            assert (path, answer.status_code, set(answer.json())) == (path, 404, {"error", "advice"})
+        assert (await client.post("/offices/elm/accept", content=b"x")).status_code == 413
+    assert desk.accepted == []
+
+
+async def test_only_its_owner_may_use_it_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with taking_orders(tmp_path / "new" / "c.sock"):
+            status, directory = (tmp_path / "new/c.sock").stat(), (tmp_path / "new").stat()
+    finally:
+        os.umask(before)
+    assert stat.S_ISSOCK(status.st_mode)
+    assert stat.S_IMODE(status.st_mode) == 0o600
+    assert stat.S_IMODE(directory.st_mode) == 0o700
+
+
+def test_there_is_no_moment_with_another_mode(tmp_path: Path) -> None:
+    path, seen, over = tmp_path / "c.sock", set[int](), threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            try:
+                seen.add(stat.S_IMODE(path.lstat().st_mode))
+            except FileNotFoundError:
+                continue
+
+    before = os.umask(0)
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        for _ in range(300):
+            listen_privately(path).remove()
+    finally:
+        os.umask(before)
+        over.set()
+        watching.join()
+    assert seen <= {0o600}
+
+
+async def test_what_a_killed_daemon_left_is_replaced(tmp_path: Path) -> None:
+    left_by_a_killed_daemon(tmp_path / "c.sock")
+    async with taking_orders(tmp_path / "c.sock") as client:
+        assert (await client.get("/-/healthy")).status_code == 200
+
+
+async def test_what_a_living_daemon_listens_on_stays_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    async with taking_orders(path) as client:
+        with pytest.raises(ListenError, match=r"another process listens there.*`\[http\] control_socket`"):
+            await serve_control(path, create_control(Desk().orders))
+        assert (await client.get("/-/healthy")).status_code == 200
+
+
+async def test_a_daemon_that_is_too_busy_to_answer_is_alive(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as busy, socket.socket(socket.AF_UNIX) as waiting:
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting.connect(str(path))
+        with pytest.raises(ListenError, match="another process listens there"):
+            await serve_control(path, create_control(Desk().orders))
+    assert path.exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "link", "dangling link", "pipe", "datagrams"])
+async def test_what_is_no_socket_of_ours_is_never_removed(tmp_path: Path, kind: str) -> None:
+    path, other = tmp_path / "c.sock", tmp_path / "other"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+        match kind:
+            case "file":
+                path.write_text("precious")
+            case "directory":
+                path.mkdir()
+            case "link":
+                left_by_a_killed_daemon(other)
+                path.symlink_to(other)
+            case "dangling link":
+                path.symlink_to(other)
+            case "pipe":
+                os.mkfifo(path)
+            case _:
+                datagrams.bind(str(path))
+        before = path.lstat()
+        with pytest.raises(ListenError, match=r"`\[http\] control_socket`"):
+            await serve_control(path, create_control(Desk().orders))
+    assert path.lstat().st_ino == before.st_ino
+
+
+async def test_its_file_goes_with_it_and_nobody_else_s(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    async with taking_orders(path):
+        assert path.exists()
+    assert not path.exists()
+    async with taking_orders(path):
+        path.unlink()
+        left_by_a_killed_daemon(path)
+    assert path.exists()
+
+
+def test_of_many_that_start_at_once_on_a_stale_socket_one_gets_it(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    left_by_a_killed_daemon(path)
+    outcomes: list[object] = []
+    start = threading.Barrier(8)
+
+    def begin() -> None:
+        start.wait()
+        try:
+            outcomes.append(listen_privately(path))
+        except Exception as error:  # noqa: BLE001  it is the outcome
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (got,) = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    assert hasattr(got, "remove")
+    got.remove()
+    assert not path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_is_not_ours_is_refused_with_the_setting(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(SocketError, match=r"Permission denied.*`\[http\] control_socket`"):
+        listen_privately(tmp_path / "c.sock")
+
+
+async def test_slow_clients_are_cut_here_too(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(_serve_hastily, path)
+        async with await anyio.connect_unix(path) as stream:
+            await stream.send(b"POST /offices/elm/acc")
+            with anyio.fail_after(20), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                await stream.receive()
+        tasks.cancel_scope.cancel()
+
+
+async def _serve_hastily(path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    limits = Limits(patience_seconds=0.05)
+    await serve_control(path, create_control(Desk().orders), limits=limits, task_status=task_status)
+
+
+async def test_answers_are_json_to_the_last_byte(tmp_path: Path) -> None:
+    async with taking_orders(tmp_path / "c.sock") as client:
+        for path in ("/offices/elm/accept", "/offices/oak/accept", "/offices/%C3%A9%22/accept", "/nothing"):
+            answer = await client.post(path)
+            assert answer.headers["content-type"] == "application/json"
+            json.loads(answer.content)

@@ -1,0 +1,128 @@
+"""Slow clients are cut, and take nothing away from those who come to read."""
+
+import gc
+import logging
+from contextlib import AsyncExitStack
+
+import anyio
+import anyio.abc
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from oddaemon.web.limits import Limits
+from tests.web.raw import PATIENCE_SECONDS, everything, heard, idle_connections, listener, request, said
+
+HASTY = Limits(patience_seconds=0.1)
+PATIENT = Limits(patience_seconds=60.0, connections_max=8)
+GET = request("Host: localhost")
+LARGE_BYTES = 16_000_000
+"""More than any socket's buffers hold."""
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/slow":
+        await anyio.sleep(PATIENCE_SECONDS)
+    body = b"x" * LARGE_BYTES if scope["path"] == "/large" else b"Here."
+    await Response(body, media_type="text/plain")(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "first", [b"", b"GET /-/hea", GET.removesuffix(b"\r\n")], ids=["nothing", "half a line", "all but the end"]
+)
+async def test_whoever_does_not_finish_a_head_is_cut(first: bytes) -> None:
+    async with listener(app, HASTY) as port:
+        assert await said(port, first) == b""
+
+
+async def drip(stream: anyio.abc.SocketStream) -> None:
+    for byte in b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 10_000:
+        await stream.send(bytes([byte]))
+        await anyio.sleep(0.005)
+
+
+async def test_dripping_does_not_help() -> None:
+    async with listener(app, HASTY) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+        with anyio.fail_after(PATIENCE_SECONDS), pytest.raises(anyio.BrokenResourceError):
+            await drip(stream)
+
+
+async def test_patience_begins_anew_after_each_answer() -> None:
+    keep = GET.replace(b"Connection: close\r\n", b"")
+    limits = Limits(patience_seconds=1.5)
+    async with listener(app, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+        for _ in range(4):
+            await stream.send(keep)
+            assert b"Here." in await stream.receive()
+            await anyio.sleep(0.5)
+        assert await everything(stream) == b""
+
+
+async def test_requests_in_one_breath_are_all_answered() -> None:
+    keep = GET.replace(b"Connection: close\r\n", b"")
+    async with listener(app, Limits(patience_seconds=5.0)) as port:
+        assert (await said(port, keep * 20 + GET)).count(b"Here.") == 21
+
+
+async def test_an_answer_that_takes_too_long_to_make_is_not_given() -> None:
+    async with listener(app, HASTY) as port:
+        assert await said(port, request("Host: localhost", target="/slow")) == b""
+
+
+async def test_whoever_does_not_take_an_answer_is_cut() -> None:
+    async with listener(app, HASTY) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+        await stream.send(request("Host: localhost", target="/large"))
+        await anyio.sleep(0.5)
+        assert 0 < len(await everything(stream)) < LARGE_BYTES
+
+
+async def test_whoever_takes_it_gets_it_whole() -> None:
+    async with listener(app, Limits(patience_seconds=PATIENCE_SECONDS)) as port:
+        assert len(heard(await said(port, request("Host: localhost", target="/large"))).body) == LARGE_BYTES
+
+
+async def test_a_thousand_slow_clients_do_not_keep_the_next_one_out(caplog: pytest.LogCaptureFixture) -> None:
+    async with listener(app, PATIENT) as port, AsyncExitStack() as stack:
+        for first in (b"", b"GET / HTTP/1.1\r\nHost: local"):
+            await idle_connections(stack, port, 500, first)
+            assert heard(await said(port, GET)).status == 200
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_the_one_that_waits_longest_makes_room_and_those_at_work_do_not() -> None:
+    tasks_done = anyio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            await tasks_done.wait()
+        await PlainTextResponse("Here.")(scope, receive, send)
+
+    limits = Limits(patience_seconds=60.0, connections_max=2)
+    async with listener(slow, limits) as port, AsyncExitStack() as stack:
+        at_work = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+        await at_work.send(request("Host: localhost", target="/slow"))
+        idle = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+        assert heard(await said(port, GET)).status == 200
+        assert await everything(idle) == b""
+        tasks_done.set()
+        assert heard(await everything(at_work)).body == "Here."
+
+
+async def test_where_all_are_at_work_the_next_is_refused_at_once() -> None:
+    limits = Limits(patience_seconds=60.0, connections_max=1)
+    async with listener(app, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as at_work:
+        await at_work.send(request("Host: localhost", target="/slow"))
+        await anyio.sleep(0.05)
+        assert await said(port, GET) == b""
+
+
+async def test_nothing_is_left_of_those_that_were_cut() -> None:
+    async with listener(app, PATIENT) as port:
+        async with AsyncExitStack() as stack:
+            await idle_connections(stack, port, 200)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"http://127.0.0.1:{port}/")).text == "Here."
+    gc.collect()
+    left = [each for each in gc.get_objects() if type(each).__name__ == "LimitedProtocol"]
+    assert left == []
