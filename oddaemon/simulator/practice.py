@@ -102,6 +102,11 @@ class Practice:
         """All runs since the world began, oldest first; the list is alive."""
         return self._aging.runs
 
+    @property
+    def is_aging(self) -> bool:
+        """Whether a run is in progress."""
+        return self._aging.is_running
+
     def preferences(self, pref_name: str | None) -> list[dict[str, object]]:
         """Rows of `GET /preferences`: `PrefNum`, `PrefName`, `ValueString`; all without a name."""
         self._beat()

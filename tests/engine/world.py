@@ -51,6 +51,10 @@ class World:
     left_over: list[str] = field(default_factory=list)
     """Tasks that outlived their daemon."""
     on_line: Callable[[dict[str, Any]], None] = lambda _: None
+    level: Level = Level.DEBUG
+    """Of the quietest line that the daemon writes."""
+    daemon_is_ahead: timedelta = timedelta()
+    """By how much the clock of the daemon's own machine is wrong; it may be stepped at any time."""
     _said: defaultdict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """The same by event and office."""
     _wanted: set[Office] = field(default_factory=set)
@@ -60,16 +64,20 @@ class World:
     _ended: anyio.Event = field(default_factory=anyio.Event)
     _news: anyio.Event = field(default_factory=anyio.Event)
 
+    def daemon_now(self) -> datetime:
+        """What the clock of the daemon's machine says."""
+        return self.clock.now() + self.daemon_is_ahead
+
     # --- the daemon's life --------------------------------------------------------------------------------------------
 
     async def start(self, settings: Settings | None = None) -> None:
         """Start a daemon and wait until it is ready; its predecessor must be gone."""
         self._want(settings or self.settings)
-        self._telemetry = Telemetry(write=self._write, now=self.clock.now, version="test", level=Level.DEBUG)
+        self._telemetry = Telemetry(write=self._write, now=self.daemon_now, version="test", level=self.level)
         self._daemon = Daemon(
             self.settings,
             self._telemetry,
-            self.clock.now,
+            self.daemon_now,
             transport=partial(Eavesdropper, self.headquarters, self.heard, self.mines),
             dice=random.Random(7),
             listening=False,
@@ -163,7 +171,7 @@ class World:
         return self.daemon.fleet.views[office_id].state
 
     def standing(self, office_id: str = "smile") -> Standing:
-        return self.state(office_id).standing.at(self.clock.now())
+        return self.state(office_id).standing.at(self.daemon_now())
 
     def condition(self, office_id: str = "smile") -> Condition:
         return self.standing(office_id).condition

@@ -1,0 +1,40 @@
+"""Many seeds, or one of them at length: `python -m tests.simulation --seeds 200`, `… --seed 17 --verbose`."""
+
+import argparse
+import os
+
+from tests.simulation.campaign import COMMAND, all_complaints, campaign, say
+from tests.simulation.play import play
+from tests.simulation.story import draw_story
+
+
+def main() -> int:
+    """Run the command; 1 if any seed has something to complain of."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many (default: 200)")
+    parser.add_argument("--first", type=int, default=1, help="the first of them (default: 1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument("--seed", type=int, help="only this one, with its story")
+    parser.add_argument("--verbose", action="store_true", help="with --seed: the daemon's log, too")
+    arguments = parser.parse_args()
+    if arguments.seed is not None:
+        return _one(arguments.seed, verbose=arguments.verbose)
+    return int(not campaign(range(arguments.first, arguments.first + arguments.seeds), arguments.jobs))
+
+
+def _one(seed: int, *, verbose: bool) -> int:
+    story = draw_story(seed)
+    say(story.describe())
+    outcome = play(story, verbose=verbose)
+    for line in outcome.lines:
+        say(line)
+    complaints = list(all_complaints(outcome))
+    for complaint in complaints:
+        say(str(complaint))
+    if not complaints:
+        say(f"Seed {seed}: nothing to complain of.")
+    return int(bool(complaints))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

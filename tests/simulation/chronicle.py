@@ -1,0 +1,146 @@
+"""What happened in a run, told in seconds since the world began: whom nobody's clock, however it is stepped, can
+confuse.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from oddaemon.core.model import Condition
+from oddaemon.core.status import PublishedSnapshot
+from oddaemon.settings import OfficeSettings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a checker has to say.
+
+    Attributes:
+        checker: which one says it.
+        office_id: of whom; empty: of no office alone.
+        seconds: when, since the world began.
+        sentence: what is wrong.
+    """
+
+    checker: str
+    office_id: str
+    seconds: float
+    sentence: str
+
+    def __str__(self) -> str:
+        whom = f" {self.office_id}" if self.office_id else ""
+        return f"[{self.checker}]{whom} at {self.seconds:.0f} s: {self.sentence}"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A snapshot that was said to be published."""
+
+    seconds: float
+    snapshot_id: int
+    aging_date: date
+
+
+@dataclass(frozen=True)
+class Wished:
+    """What is wanted of an office from a moment on; None: nothing."""
+
+    seconds: float
+    settings: OfficeSettings | None
+
+
+@dataclass(frozen=True)
+class Called:
+    """A condition that an office was said to be in from a moment on."""
+
+    seconds: float
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How aging stood when somebody asked for it; only one of the two was in the answer, the other is as it was told
+    last.
+    """
+
+    seconds: float
+    lock: str
+    date_last_aging: str
+
+
+@dataclass
+class Chronicle:
+    """Everything that checkers need to know beside the world itself.
+
+    Attributes:
+        now: seconds since the world began.
+        publications: by office id, in order.
+        wishes: by office id, in order.
+        called: by office id, in order.
+        lives: when a daemon was ready, and when it was gone again (None: it lives).
+        clock_steps: when the clock of the daemon's machine was stepped.
+        seen: by office id, what its preferences said of aging whenever one of them was asked for.
+        cleared_at: when requests were answered as they should be again; None: not yet.
+        healed_at: when all troubles were over and everything was put right; None: not yet.
+        findings: what the checkers said.
+    """
+
+    now: Callable[[], float]
+    publications: defaultdict[str, list[Publication]] = field(default_factory=lambda: defaultdict(list))
+    wishes: defaultdict[str, list[Wished]] = field(default_factory=lambda: defaultdict(list))
+    called: defaultdict[str, list[Called]] = field(default_factory=lambda: defaultdict(list))
+    lives: list[tuple[float, float | None]] = field(default_factory=list)
+    clock_steps: list[float] = field(default_factory=list)
+    seen: defaultdict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))
+    cleared_at: float | None = None
+    healed_at: float | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def take(self, line: dict[str, Any]) -> None:
+        """A line of the daemon's log."""
+        seconds, office_id = self.now(), line.get("office", "")
+        if line["event"] == "snapshot_published":
+            told = Publication(seconds, line["snapshot_id"], date.fromisoformat(line["aging_date"]))
+            self.publications[office_id].append(told)
+        elif line["event"] == "condition_changed":
+            self.called[office_id].append(Called(seconds, Condition(line["after"])))
+
+    def want(self, office_id: str, settings: OfficeSettings | None) -> None:
+        """Something is wanted of an office; nothing happens if it was wanted before."""
+        told = self.wishes[office_id]
+        if not told or told[-1].settings != settings:
+            told.append(Wished(self.now(), settings))
+
+    def begin_life(self, stored: Mapping[str, PublishedSnapshot | None]) -> None:
+        """A daemon is ready, and knows these snapshots; its predecessor may have died before it told of the last."""
+        for office_id, snapshot in stored.items():
+            told = self.publications[office_id]
+            if snapshot is not None and (not told or told[-1].snapshot_id < snapshot.id):
+                died_at = self.lives[-1][1] if self.lives else None
+                told.append(Publication(died_at or 0.0, snapshot.id, snapshot.aging_date))
+        self.lives.append((self.now(), None))
+
+    def end_life(self) -> None:
+        """It is gone."""
+        self.lives[-1] = (self.lives[-1][0], self.now())
+
+    def find(self, checker: str, office_id: str, sentence: str) -> None:
+        """Remember what a checker says; each says one thing of an office only once."""
+        if not any((each.checker, each.office_id) == (checker, office_id) for each in self.findings):
+            self.findings.append(Finding(checker, office_id, self.now(), sentence))
+
+    def wanted(self, office_id: str) -> Wished | None:
+        """What is wanted of an office now; None if it is taken out or switched off."""
+        told = self.wishes[office_id]
+        if not told or told[-1].settings is None or not told[-1].settings.office.enabled:
+            return None
+        return told[-1]
+
+    @property
+    def alive_since(self) -> float | None:
+        """When the present daemon became ready; None: there is none."""
+        if not self.lives or self.lives[-1][1] is not None:
+            return None
+        return self.lives[-1][0]

@@ -1,0 +1,104 @@
+"""What somebody does at a moment of the story: to the daemon, to its clock and configuration, to an office.
+
+Values only; `stage.py` performs them. Moments are seconds since the world began, which no step of a clock disturbs.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from oddaemon.settings import OfficeSettings
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The daemon ends, and starts again after a while.
+
+    Attributes:
+        how: `crash`: cut off wherever it is; `stop`: told to end at once; `drain`: told to end in good order.
+        down_seconds: how long there is none.
+        lines: a crash waits for so many more lines of the log, an hour at most.
+        steps: and then for so many turns of the event loop, which is how it comes between an answer and its storing.
+    """
+
+    at_seconds: float
+    how: Literal["crash", "stop", "drain"]
+    down_seconds: float
+    lines: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class Reload:
+    """Other offices are wanted, or the same ones otherwise. None takes one out; who is not named stays as they are."""
+
+    at_seconds: float
+    wishes: tuple[tuple[str, OfficeSettings | None], ...] = field(repr=False)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ClockStep:
+    """The clock of the daemon's machine jumps."""
+
+    at_seconds: float
+    by_seconds: float
+
+
+@dataclass(frozen=True)
+class AgingByHand:
+    """Somebody runs aging, as of the office's today or of a day so many later."""
+
+    at_seconds: float
+    office_id: str
+    days_ahead: int = 0
+
+
+@dataclass(frozen=True)
+class AgingBrokenOff:
+    """Somebody ends the program in the middle of the run, if one is in progress."""
+
+    at_seconds: float
+    office_id: str
+
+
+@dataclass(frozen=True)
+class LastingRuns:
+    """Runs of aging take so long from now on."""
+
+    at_seconds: float
+    office_id: str
+    run_seconds: float
+
+
+@dataclass(frozen=True)
+class ServiceDelay:
+    """The service that starts aging wakes up so late from now on; for more than an hour it is down."""
+
+    at_seconds: float
+    office_id: str
+    delay_seconds: float
+
+
+@dataclass(frozen=True)
+class Administration:
+    """Somebody changes a preference."""
+
+    at_seconds: float
+    office_id: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class BusyHour:
+    """Accounts are opened one after another: their families are recalculated."""
+
+    at_seconds: float
+    office_id: str
+    lasts_seconds: float
+    every_seconds: float
+
+
+Deed = (
+    Ending | Reload | ClockStep | AgingByHand | AgingBrokenOff | LastingRuns | ServiceDelay | Administration | BusyHour
+)

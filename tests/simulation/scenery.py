@@ -1,0 +1,76 @@
+"""What a stage is set up with: keys, options and settings that follow from a story, and a place for the database."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from oddaemon.settings import Api, Http, Maintenance, Secret, Settings, State
+from oddaemon.simulator.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.virtual_time import VirtualLoop
+from oddaemon.store.database import Database
+from tests.simulation.cast import Member
+from tests.simulation.chances import dice_of, of
+from tests.simulation.story import Story
+
+DEVELOPER_KEY = "planted-developer-key"
+MAX_IN_FLIGHT = 3
+MAX_REQUESTS_PER_SECOND = 5.0
+"""So low that a handful of offices meets them."""
+
+
+def key_of(member: Member) -> ApiKey:
+    """The key of an office, with the permissions that its pace needs."""
+    return ApiKey(
+        member.settings.customer_key.reveal(),
+        member.id,
+        Permission.ENTERPRISE if member.settings.min_interval_seconds == 0.5 else Permission.QUERIES,
+        Mode.REMOTE if member.settings.remote else Mode.LOCAL,
+        rows_override=member.rows_max,
+    )
+
+
+def options_of(seed: int) -> Options:
+    """How headquarters behaves where it was seen to differ."""
+    dice = dice_of(seed, "options")
+    return Options(
+        developer_key=DEVELOPER_KEY,
+        offset_gives_everything=True,
+        filters_ignored=of(dice, 0.1),
+        absent_is_404=of(dice, 0.3),
+        base_seconds=dice.choice((0.05, 0.3, 1.5)),
+    )
+
+
+def settings_of(story: Story, directory: Path) -> Settings:
+    """The whole configuration that a story begins with."""
+    return Settings(
+        source=directory / "oddaemon.toml",
+        api=Api(
+            developer_key=Secret(DEVELOPER_KEY),
+            max_in_flight=MAX_IN_FLIGHT,
+            max_requests_per_second=MAX_REQUESTS_PER_SECOND,
+        ),
+        state=State(database=str(directory / "state.db")),
+        http=Http(),
+        cadence=story.cast.cadence,
+        maintenance=Maintenance(wal_checkpoint="", integrity_check=""),
+        offices=tuple(member.settings for member in story.cast.members),
+    )
+
+
+@contextmanager
+def memory_directory() -> Iterator[Path]:
+    """A directory for a database that need not outlive the process."""
+    in_memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=in_memory if in_memory.is_dir() else None) as directory:
+        yield Path(directory)
+
+
+def owe_to_threads() -> None:
+    """The virtual loop waits for the database's threads, and never jumps over them."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop), "a story is played on virtual time"
+    loop.owe(lambda: Database.calls_in_flight)
