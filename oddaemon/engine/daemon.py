@@ -208,7 +208,8 @@ class Daemon:
             await self.health.until_it_passes(lambda: self.apply(self.settings, warnings), self._draining)
             if self._listening and (socket := self.settings.http.control_socket) is not None:
                 await tasks.start(serve_control, socket, create_control(Orders(accept=self.accept)))
-            tasks.start_soon(self.health.watch, database, name="store health")
+            look_seconds = self.settings.state.look_seconds
+            tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
             tasks.start_soon(keep_house, database, crons, self.health.failed, self._telemetry.emit, name="housekeeper")
             self._ready(listen)
             await self._draining.wait()

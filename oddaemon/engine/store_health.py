@@ -20,8 +20,6 @@ from oddaemon.telemetry import systemd
 from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import StoreFailed, StoreRecovered, StoreSlow
 
-LOOK_SECONDS = 30.0
-"""Between two looks at a database that is well; whoever writes to it looks, too."""
 TRY_SECONDS = 5.0
 """Between two attempts to write to one that is not."""
 OPEN_SECONDS_MIN = 1.0
@@ -84,10 +82,10 @@ class StoreHealth:
         self._emit(StoreRecovered((self._now() - former.since).total_seconds(), self._is_at_work()))
         systemd.status("The database can be used again.")
 
-    async def watch(self, database: Database) -> None:
-        """Look after an open database until cancelled."""
+    async def watch(self, database: Database, look_seconds: float) -> None:
+        """Look after an open database until cancelled, so often while it is well; whoever writes to it looks, too."""
         while True:
-            with anyio.move_on_after(LOOK_SECONDS):
+            with anyio.move_on_after(look_seconds):
                 await self._falling_ill.wait()
             if self.trouble is not None:
                 await anyio.sleep(TRY_SECONDS)

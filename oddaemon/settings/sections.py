@@ -43,6 +43,8 @@ class State(Table):
     """Always `sqlite+aiosqlite:///` and an absolute path, however it was written."""
     retain_days: int = Field(400, ge=1, le=36_500)
     """Checked, but not acted upon yet: history is kept whole."""
+    look_seconds: Seconds = 30.0
+    """Between two looks whether the file is still there and whole."""
 
     @field_validator("database")
     @classmethod

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import anyio
 
 from oddaemon.core.model import Balance
-from oddaemon.engine import store_health
 from oddaemon.simulator.virtual_time import virtual_loop_factory
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
@@ -25,7 +24,6 @@ from tests.simulation.story import Story
 LOOK_AGAIN_SECONDS = 900.0
 """Between two looks at what is owed; each change of a condition is looked at too."""
 SNAPSHOTS_MAX = 1000
-DISK_LOOK_SECONDS = 7200.0
 GARBAGE_THRESHOLDS = (50_000, 20, 20)
 
 
@@ -54,18 +52,8 @@ class Outcome:
 
 def play(story: Story, *, verbose: bool = False) -> Outcome:
     """Play a story in a new event loop; the same story plays the same way every time."""
-    with _a_calm_disk(), _a_calm_collector():
+    with _a_calm_collector():
         return anyio.run(_play, story, verbose, backend_options={"loop_factory": virtual_loop_factory})
-
-
-@contextmanager
-def _a_calm_disk() -> Iterator[None]:
-    """Nothing ails the database here: to look after it every ten seconds of a week takes longer than all the rest."""
-    usual_seconds, store_health.LOOK_SECONDS = store_health.LOOK_SECONDS, DISK_LOOK_SECONDS
-    try:
-        yield
-    finally:
-        store_health.LOOK_SECONDS = usual_seconds
 
 
 @contextmanager

@@ -19,6 +19,8 @@ DEVELOPER_KEY = "planted-developer-key"
 MAX_IN_FLIGHT = 3
 MAX_REQUESTS_PER_SECOND = 5.0
 """So low that a handful of offices meets them."""
+DISK_LOOK_SECONDS = 7200.0
+"""Nothing ails the disk here, and to look at it every half minute of a week takes longer than all the rest."""
 
 
 def key_of(member: Member) -> ApiKey:
@@ -53,7 +55,7 @@ def settings_of(story: Story, directory: Path) -> Settings:
             max_in_flight=MAX_IN_FLIGHT,
             max_requests_per_second=MAX_REQUESTS_PER_SECOND,
         ),
-        state=State(database=str(directory / "state.db")),
+        state=State(database=str(directory / "state.db"), look_seconds=DISK_LOOK_SECONDS),
         http=Http(),
         cadence=story.cast.cadence,
         maintenance=Maintenance(wal_checkpoint="", integrity_check=""),
