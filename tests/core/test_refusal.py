@@ -1,3 +1,4 @@
+import json
 import time
 
 import pytest
@@ -88,3 +89,19 @@ def test_no_body_takes_long(hostile: str) -> None:
         classify(status, hostile * 20_000, query=True)
         classify(status, hostile * 20_000, query=False)
     assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize("body", ['"key \\u0053ECRET1 is bad"', "key &#83;ECRET1 is bad", "key S\0E\0C\0RET1 is bad"])
+def test_a_secret_is_hidden_however_it_is_spelt(body: str) -> None:
+    assert trimmed(body, ["SECRET1"]) == "key *** is bad"
+
+
+def test_a_text_in_a_text_in_a_text_is_opened_a_few_times_and_no_more() -> None:
+    body = "no such clinic"
+    for _ in range(9):
+        body = json.dumps(body)
+    assert "no such clinic" in trimmed(body)
+
+
+def test_numbers_and_nothing_in_a_body_are_no_words() -> None:
+    assert trimmed('{"code": 7, "detail": null, "message": ["no such", 3.5, "clinic"]}') == "no such clinic"
