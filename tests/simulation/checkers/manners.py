@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from oddaemon.core.model import Cadence, Condition
+from oddaemon.settings import Api
+from oddaemon.simulator.api import Cut
+from oddaemon.simulator.faults import BrokenConnection, Fault
 from oddaemon.simulator.traffic import Exchange
 from tests.simulation.chronicle import Chronicle
 from tests.simulation.request_troubles import HEADQUARTERS_DOWN
@@ -101,8 +104,15 @@ def one_by_one(outage: Trouble, traffic: Sequence[Exchange], chronicle: Chronicl
         )
         known_at = _known_at(met)
         if known_at is not None:
+            known_at += _noticed_after_seconds(planted.fault)
             trials = [each for each in met if each.arrived_seconds > known_at]
             _hold_against_trials(trials, known_at, last, chronicle)
+
+
+def _noticed_after_seconds(fault: Fault) -> float:
+    """Headquarters logs a connection that never came about at once; its client waits for it."""
+    in_vain = isinstance(fault, BrokenConnection) and fault.cut is Cut.NO_CONNECTION
+    return Api.model_fields["connect_timeout_seconds"].default if in_vain else 0.0
 
 
 def _known_at(met: Sequence[Exchange]) -> float | None:
