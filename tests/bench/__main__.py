@@ -3,12 +3,14 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import idle, in_flight, throughput
+from tests.bench import idle, in_flight, load, office_year, throughput
 
 TITLES = (
     ("reading offices, throttle off, loopback", throughput.measure),
     ("many offices in flight", in_flight.measure),
     ("watching", idle.measure),
+    ("a whole night", load.measure),
+    ("believing", office_year.measure),
 )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 
 from oddaemon.core.model import Cadence, Reader
+from oddaemon.engine.app import calm_garbage_collector
 from tests.bench.daemons import bench_settings, running
 
 OFFICES, GUARANTORS = 2_000, 100
@@ -57,10 +58,16 @@ def _rows(found: dict[str, float], traffic: dict[str, Any]) -> list[tuple[str, s
     what = f"2,000 offices, one night: {found['requests']:,.0f} requests, {limit:.0f} s at the cap"
     return [
         (what, f"{found['seconds']:.0f} s = {found['seconds'] / limit:.2f} x", "< 1.5 x"),
-        ("largest stall of the event loop, first pass and night", f"{found['stall'] * 1000:.0f} ms", "< 100 ms"),
+        ("largest stall of the event loop that night", f"{found['stall'] * 1000:.0f} ms", "< 100 ms"),
+        ("the same while 2,000 workers start", f"{found['start_stall'] * 1000:.0f} ms", ""),
         ("peak resident memory", f"{found['peak_bytes'] / 1e6:.0f} MB", ""),
-        (f"impolite requests of {traffic['requests']:,}", str(traffic["violations"]), "0"),
+        (f"impolite requests of {traffic['requests']:,}", _impolite(traffic), "0"),
     ]  # fmt: skip
+
+
+def _impolite(traffic: dict[str, Any]) -> str:
+    kinds = ", ".join(f"{kind} {count}" for kind, count in traffic["violations_by_kind"].items())
+    return f"{traffic['violations']} {kinds}".strip()
 
 
 async def _night(base_url: str, directory: str, due: float) -> None:
@@ -70,6 +77,7 @@ async def _night(base_url: str, directory: str, due: float) -> None:
     settings = bench_settings(base_url, office_ids, Path(directory), reader=Reader.AUTO, cadence=cadence, spacing=1.0)
     paced = settings.api.model_copy(update={"max_in_flight": IN_FLIGHT, "max_requests_per_second": REQUESTS_PER_SECOND})
     stalls = [0.0]
+    calm_garbage_collector()  # as the daemon does
     async with (
         running(replace(settings, api=paced), listening=True) as (daemon, said),
         anyio.create_task_group() as tasks,
@@ -77,18 +85,24 @@ async def _night(base_url: str, directory: str, due: float) -> None:
         tasks.start_soon(_watch_loop, stalls)
         await said.snapshots(OFFICES)
         assert time.time() < due, f"the first pass took {time.time() - due:.0f} s longer than was left for it"
+        start_stall, stalls[0] = stalls[0], 0.0
         asked = sum(view.requests for view in daemon.fleet.views.values())
         await said.snapshots(2 * OFFICES)
         seconds = time.time() - due
         requests = sum(view.requests for view in daemon.fleet.views.values()) - asked
         tasks.cancel_scope.cancel()
-    peak = {"seconds": seconds, "requests": requests, "stall": max(stalls), "peak_bytes": _peak_bytes()}
+    peak = {
+        "seconds": seconds,
+        "requests": requests,
+        "stall": max(stalls),
+        "start_stall": start_stall,
+        "peak_bytes": _peak_bytes(),
+    }
     print(json.dumps(peak), flush=True)  # noqa: T201  the protocol of this process
 
 
 async def _watch_loop(stalls: list[float]) -> None:
-    """How much later than asked for the event loop came back, at worst, once everything has started."""
-    await anyio.sleep(1.0)
+    """How much later than asked for the event loop came back, at worst."""
     while True:
         before = time.perf_counter()
         await anyio.sleep(STALL_LOOK_SECONDS)
