@@ -84,6 +84,9 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.PullStarted("mesa", Reader.PAGES, 300), "info", {}),
     (events.PageStored("mesa", 400, 4132), "debug", {}),
     (events.PullRejected("mesa", "One row is missing."), "warning", {"pulls_rejected_total": 1}),
+    (events.SnapshotHeld("mesa", DAY, "Nobody owes anything.", NOW), "warning", {"snapshots_held_total": 1}),
+    (events.HeadquartersDown("api.example.com"), "error", {"headquarters_down": 1}),
+    (events.HeadquartersBack("api.example.com", 900.0), "info", {"headquarters_down": -1}),
     (
         PUBLISHED,
         "info",
