@@ -60,9 +60,13 @@ def now() -> datetime:
 
 
 def calm_garbage_collector() -> None:
-    """What start-up made stays, and an office that brings 40,000 new objects is no reason to look for garbage."""
+    """What start-up made stays, and an office that brings 40,000 new objects is no reason to look for garbage.
+
+    To look through everything that a large fleet keeps stalls the event loop (measured: 150 ms with 500 offices, 27 ms
+    without it), so that is left to every thousandth time: what is garbage is nearly always young.
+    """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(50_000, 20, 1000)
 
 
 async def _obey(
