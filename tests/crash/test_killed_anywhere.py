@@ -17,5 +17,4 @@ async def test_a_daemon_that_is_killed_again_and_again_ends_like_one_that_is_not
     rehearsal = await rehearse(scene)
     outcome = await undergo(in_a_row(name, KILLS, random.Random(f"{SEED}:{name}")), scene, rehearsal)
     assert not outcome.wrong, "\n".join([outcome.ordeal.replay, *outcome.wrong])
-    # How many of them come too late, because the work is done by then, is the machine's affair.
-    assert outcome.told.kills >= 1
+    assert outcome.told.kills >= KILLS // 2
