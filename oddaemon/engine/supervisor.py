@@ -105,7 +105,7 @@ class Supervisor(Generic[T]):
             except GateClosedError:
                 return "the daemon is stopping"
             # The one broad guard of the house: a programmer's error in one office must not end the others.
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  see above
                 left = self._restarts_left(crashes)
                 self._emit(WorkerCrashed(key, type(error).__name__, left, describe(error)))
                 if left == 0:

@@ -71,7 +71,7 @@ def _alone_in(directory: Path) -> Iterator[None]:
             except BlockingIOError:
                 if not patience:
                     raise
-                time.sleep(LOCK_PAUSE_SECONDS)
+                time.sleep(LOCK_PAUSE_SECONDS)  # in a thread of its own: flock has no time-out
         yield
     finally:
         os.close(descriptor)
