@@ -60,7 +60,7 @@ docs: $(READY) ## the state diagram in README.md, drawn from the state machine
 	$(BIN)/python -m docs.state_diagram --write
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements.lock
 
 wheel: $(READY) ## dist/oddaemon-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

@@ -21,7 +21,7 @@ from oddaemon.core.failure import Failure, Kind, Policy
 from oddaemon.core.model import AgingMark, Condition, Office, Outline, Owner, Preferences, Reader, Standing
 from oddaemon.core.packing import FIRST_PACKING
 from oddaemon.core.plausibility import doubt, is_other, outline_of, repeats, titled, updated
-from oddaemon.core.standing import capital, paused, stand, troubled
+from oddaemon.core.standing import capital, paused, paused_by_order, stand, troubled
 from oddaemon.core.state import (
     Accepted,
     Action,
@@ -31,6 +31,8 @@ from oddaemon.core.state import (
     MeasureClock,
     Observation,
     OfficeState,
+    Order,
+    PauseOrdered,
     Probe,
     Probed,
     Publish,
@@ -38,9 +40,11 @@ from oddaemon.core.state import (
     PublishedNow,
     Pull,
     Pulled,
+    ResumeOrdered,
     Started,
     Survey,
     Surveyed,
+    SyncOrdered,
     Wait,
     Wish,
     Woke,
@@ -128,8 +132,8 @@ def next_action(
             if why is None:
                 return _pulled(state, pulled, now, wish), Publish(pulled.snapshot)
             state = _held(replace(state, held=outline), Failure(Kind.IMPLAUSIBLE, why), now, wish)
-        case Accepted(), _:
-            state = _accepted(state, now)
+        case (Accepted() | PauseOrdered() | ResumeOrdered() | SyncOrdered()) as order, _:
+            state = _ordered(_bounded(state, now, wish), order, now, wish)
         case Failed(failure), _:
             state = _failed(state, failure, now, wish, jitter)
         case _:
@@ -199,8 +203,8 @@ def _started(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
     rescoped = state.published is not None and state.published.scope != wish.scope
     if rescoped:
         state = replace(state, published=None)
-    if not wish.office.enabled:
-        return _go(state, Intent.SURVEY, FAR_FUTURE, paused(state.standing, now))
+    if state.paused or not wish.office.enabled:
+        return _paused(state, now, wish)
     if state.standing.condition is Condition.PAUSED:
         standing = stand(state.standing, now, Condition.WAITING, "Switched on again; not asked yet.")
         return _go(state, Intent.SURVEY, now, standing)
@@ -211,6 +215,20 @@ def _started(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
         # A back-off goes on: it is owed to the office, whatever is wanted of it.
         return _go(state, Intent.SURVEY, state.not_before if state.attempts else now, standing)
     return _go(state, state.intent, state.not_before, state.standing)
+
+
+def _paused(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
+    """Left alone; what the configuration says comes first, as no order changes it."""
+    pause = paused_by_order if wish.office.enabled else paused
+    return _go(state, Intent.SURVEY, FAR_FUTURE, pause(state.standing, now))
+
+
+def _hurried(state: OfficeState, now: datetime) -> OfficeState:
+    """Asked at once: a back-off ends, but the key's spacing stays, as does a pause."""
+    if state.standing.condition is Condition.PAUSED:
+        return state
+    intent = Intent.SURVEY if state.intent is Intent.PROBE else state.intent
+    return _go(state, intent, now, state.standing)
 
 
 def _bounded(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
@@ -261,6 +279,17 @@ def _identified(state: OfficeState, measured: ClockMeasured, now: datetime, wish
         return _blocked(state, Failure(Kind.OTHER_DATABASE), now, wish)
     state = replace(_measured(state, measured.skew_seconds, now, wish), unidentified=False, stranger=None)
     return _informed(state, now, wish)
+
+
+def _ordered(state: OfficeState, order: Order, now: datetime, wish: Wish) -> OfficeState:
+    match order:
+        case Accepted():
+            return _accepted(state, now)
+        case PauseOrdered():
+            return _paused(replace(state, paused=True), now, wish)
+        case ResumeOrdered():
+            return _started(replace(state, paused=False), now, wish)
+    return _hurried(state, now)
 
 
 def _accepted(state: OfficeState, now: datetime) -> OfficeState:

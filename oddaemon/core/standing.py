@@ -38,6 +38,12 @@ def paused(before: Standing, now: datetime) -> Standing:
     return stand(before, now, Condition.PAUSED, reason, owner=Owner.US, advice=advice)
 
 
+def paused_by_order(before: Standing, now: datetime) -> Standing:
+    """Left alone because a human said so."""
+    reason, advice = "Paused by an order.", "`oddaemon office resume` goes on."
+    return stand(before, now, Condition.PAUSED, reason, owner=Owner.US, advice=advice)
+
+
 def troubled(
     before: Standing, now: datetime, condition: Condition, failure: Failure, reason: str | None = None
 ) -> Standing:

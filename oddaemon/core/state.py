@@ -91,6 +91,8 @@ class OfficeState:
     """A snapshot that was not believed, until it is read again."""
     accepted: bool = False
     """A human believes what is read next, whatever it is."""
+    paused: bool = False
+    """A human wants the office left alone until somebody says otherwise."""
 
 
 # --- observations: what an action brought -----------------------------------------------------------------------------
@@ -158,7 +160,25 @@ class Accepted:
     """A human says that what is held back is right, instead of the end of a wait."""
 
 
-Observation = Started | Woke | Surveyed | Probed | ClockMeasured | Pulled | PublishedNow | Failed | Accepted
+@dataclass(frozen=True, slots=True)
+class PauseOrdered:
+    """A human wants the office left alone from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeOrdered:
+    """A human wants a paused office watched again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOrdered:
+    """A human wants the office asked now, whatever it waits for."""
+
+
+Order = Accepted | PauseOrdered | ResumeOrdered | SyncOrdered
+"""What a human can ask of an office, instead of the end of a wait."""
+
+Observation = Started | Woke | Surveyed | Probed | ClockMeasured | Pulled | PublishedNow | Failed | Order
 
 
 # --- actions: what to do next -----------------------------------------------------------------------------------------

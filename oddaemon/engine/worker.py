@@ -18,13 +18,13 @@ from oddaemon.core.model import Preferences, Snapshot
 from oddaemon.core.office import new_state, next_action, stepped
 from oddaemon.core.packing import FIRST_PACKING, Packing, plan
 from oddaemon.core.state import (
-    Accepted,
     Action,
     ClockMeasured,
     Failed,
     MeasureClock,
     Observation,
     OfficeState,
+    Order,
     Probe,
     Probed,
     Publish,
@@ -72,7 +72,7 @@ class Worker:
         self._reporter = reporter
         self._around = surroundings
         self._saved: OfficeState | None = None
-        self._order: Accepted | None = None
+        self._order: Order | None = None
         self._nap = anyio.CancelScope()
         self._epoch: datetime | None = None
         """When the monotonic clock said zero, by the wall clock of the last turn."""
@@ -82,7 +82,7 @@ class Worker:
     def _id(self) -> str:
         return self._wish.office.id
 
-    def tell(self, order: Accepted) -> None:
+    def tell(self, order: Order) -> None:
         """Have the office obey when it waits next, which is at once if it does so now."""
         self._order = order
         self._nap.cancel()
@@ -150,7 +150,7 @@ class Worker:
             case Wait() | Publish():
                 raise AssertionError("not a question to the office")
 
-    async def _wait(self, until: datetime) -> Woke | Accepted:
+    async def _wait(self, until: datetime) -> Woke | Order:
         """Sleep until then, or until something is to be told: a deadline that passes, or an order."""
         now = self._around.now()
         late_at = self._reporter.view.state.standing.late_at
@@ -189,7 +189,10 @@ class Worker:
     ) -> tuple[OfficeState, Observation]:
         now = self._around.now()
         try:
-            published = await snapshots.publish(self._around.database, self._id, action.snapshot, after, now)
+            course = snapshots.Course(now - self._pull_started, before.standing.late_at)
+            published = await snapshots.publish(
+                self._around.database, self._id, action.snapshot, after, now, course=course
+            )
         except StoreError as error:
             return before, Failed(Failure(Kind.STORE, error.what))
         self._saved = after

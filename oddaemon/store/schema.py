@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     Date,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -32,7 +33,7 @@ from sqlalchemy import (
 APPLICATION_ID = 0x6F646461
 """SQLite's mark in the file header that says whose database this is: "odda"."""
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """The migrations this program knows, oldest first. Kept here so that opening a database need not load Alembic."""
 
 
@@ -111,7 +112,22 @@ snapshot = Table(
     Column("new_guarantors", Integer, nullable=False),
     Column("changed_guarantors", Integer, nullable=False),
     Column("cleared_guarantors", Integer, nullable=False),
+    Column("pull_seconds", Float, nullable=False, server_default="0"),
+    Column("late_at", Instant),
     Index("snapshot_office", "office", "id"),
+    sqlite_autoincrement=True,
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Index("journal_office", "office", "number"),
     sqlite_autoincrement=True,
 )
 

@@ -20,6 +20,8 @@ SNAPSHOT_COLUMNS = (
     schema.snapshot.c.new_guarantors,
     schema.snapshot.c.changed_guarantors,
     schema.snapshot.c.cleared_guarantors,
+    schema.snapshot.c.pull_seconds,
+    schema.snapshot.c.late_at,
     *_TOTALS,
 )
 """What to select for `snapshot_row`, in its order."""
@@ -44,6 +46,10 @@ class SnapshotRow:
     changed: int
     cleared: int
     """Guarantors that became so since the office's snapshot before."""
+    pull_seconds: float = 0.0
+    """From the pull's first request; 0: of a version that did not keep it."""
+    late_at: datetime | None = None
+    """From when on it was called late; None: never, or not kept."""
     verified: bool = True
     """Only verified snapshots are ever published."""
 
@@ -54,14 +60,17 @@ def snapshot_row_of_texts(office_id: str, values: Sequence[Any]) -> SnapshotRow:
     Raises:
         ValueError, TypeError: a value is none that was ever stored.
     """
-    snapshot_id, aging_date, observed_at, published_at, *rest = values
-    instants = datetime.fromisoformat(observed_at), datetime.fromisoformat(published_at)
-    return snapshot_row(office_id, (snapshot_id, date.fromisoformat(aging_date), *instants, *rest))
+    row = dict(zip(SNAPSHOT_NAMES, values, strict=True))
+    row["aging_date"] = date.fromisoformat(row["aging_date"])
+    for name in ("observed_at", "published_at", "late_at"):
+        row[name] = None if row[name] is None else datetime.fromisoformat(row[name])
+    return snapshot_row(office_id, tuple(row.values()))
 
 
 def snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
     """Build one from the values of `SNAPSHOT_COLUMNS`."""
-    snapshot_id, aging_date, observed_at, published_at, reader, requests, new, changed, cleared, *totals = values
+    snapshot_id, aging_date, observed_at, published_at, reader, requests, new, changed, cleared, *rest = values
+    pull_seconds, late_at, *totals = rest
     return SnapshotRow(
         id=snapshot_id,
         office_id=office_id,
@@ -74,4 +83,6 @@ def snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
         new=new,
         changed=changed,
         cleared=cleared,
+        pull_seconds=pull_seconds,
+        late_at=late_at,
     )

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import Result
 
 from oddaemon.store.database import Database
+from oddaemon.store.schema import REVISIONS
 from tests.cli.sample_fleet import SampleFleet, command, json_of
 
 
@@ -23,7 +24,8 @@ def test_a_sound_database_says_what_was_looked_at(fleet: SampleFleet) -> None:
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        f"{fleet.config.parent}/state.db is sound: revision 0001, 3 offices, 1 snapshots, 3 versions of balances.\n"
+        f"{fleet.config.parent}/state.db is sound: "
+        f"revision {REVISIONS[-1]}, 3 offices, 1 snapshots, 3 versions of balances.\n"
     )
 
 
@@ -47,7 +49,7 @@ def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
     assert json_of(fleet.run("state", "verify", "--json")) == {
         "database": f"{fleet.config.parent}/state.db",
         "sound": True,
-        "revision": "0001",
+        "revision": REVISIONS[-1],
         "offices": 3,
         "snapshots": 1,
         "versions": 3,
@@ -72,7 +74,7 @@ def test_a_backup_is_made_and_verifies_without_a_configuration(fleet: SampleFlee
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith(f"{target}: 0.")
-    assert "MB, revision 0001, 3 offices, 1 snapshots. It holds patient data." in result.stdout
+    assert f"MB, revision {REVISIONS[-1]}, 3 offices, 1 snapshots. It holds patient data." in result.stdout
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert command("state", "verify", "--database", str(target)).exit_code == 0
 

@@ -1,6 +1,6 @@
 """What a database says, as text: two runs of one scene must leave the same bytes.
 
-Everything that is stored is in it, table by table and row by row, tables that nobody thought of included. Three things
+Everything that is stored is in it, table by table and row by row, tables that nobody thought of included. Four things
 no two runs can share, and only they are told otherwise:
 
 * An instant of the wall clock, ours or an office's, wherever one stands in a text or a state, reads `(instant)`. That
@@ -8,6 +8,7 @@ no two runs can share, and only they are told otherwise:
 * The id of a snapshot rises over all offices, so in a fleet it tells who was first. It reads as its place among the
   office's own snapshots; `complaints` holds the ids against 1, 2, 3 without a gap. In a scene of one office that is
   the id itself.
+* How long a pull took, which reads `(seconds)`.
 * Two measurements in an office's state: the difference of two clocks, which reads in whole minutes, and how long a run
   of aging took for who watched it, which is left out.
 """
@@ -97,6 +98,8 @@ def _line(table: str, row: Mapping[str, Any], places: Places) -> str:
 
 
 def _told(table: str, name: str, value: Any, places: Places) -> Any:
+    if (table, name) == ("snapshot", "pull_seconds"):
+        return "(seconds)"
     if (table, name) in SNAPSHOT_IDS:
         return places[value] if value is not None else None
     if (table, name) == ("office", "state") and value is not None:

@@ -20,6 +20,7 @@ from oddaemon.core.office import FAR_FUTURE, IllegalObservationError, new_state,
 from oddaemon.core.packing import FIRST_PACKING, Packing
 from oddaemon.core.standing import TROUBLE
 from oddaemon.core.state import (
+    Accepted,
     Action,
     ClockMeasured,
     Failed,
@@ -27,15 +28,19 @@ from oddaemon.core.state import (
     MeasureClock,
     Observation,
     OfficeState,
+    Order,
+    PauseOrdered,
     Probe,
     Probed,
     Publish,
     PublishedNow,
     Pull,
     Pulled,
+    ResumeOrdered,
     Started,
     Survey,
     Surveyed,
+    SyncOrdered,
     Wait,
     Wish,
     Woke,
@@ -107,6 +112,7 @@ class Turn:
     restart: Wish | None
     set_back_hours: int
     jitter: float
+    order: Order | None = None
 
 
 turns = st.builds(
@@ -122,6 +128,7 @@ turns = st.builds(
     st.none() | st.none() | st.none() | wishes,
     st.sampled_from([0, 0, 0, 0, 0, 0, 1, 30, 9_000]),
     jitters,
+    st.sampled_from([None] * 12 + [Accepted(), PauseOrdered(), ResumeOrdered(), ResumeOrdered(), SyncOrdered()]),
 )
 
 
@@ -146,7 +153,7 @@ def answer(action: Action, turn: Turn) -> Observation:
     """What performing the action brings."""
     match action:
         case Wait():
-            brought: Observation = Woke()
+            brought: Observation = turn.order or Woke()
         case Publish():
             brought = PublishedNow()
         case _ if turn.failure is not None:
@@ -201,7 +208,7 @@ def test_every_action_fits_the_state_beside_it(life: list[Step]) -> None:
 @given(lives)
 def test_no_wait_is_longer_than_any_that_is_meant(life: list[Step]) -> None:
     for step in life:
-        if isinstance(step.action, Wait) and step.wish.office.enabled:
+        if isinstance(step.action, Wait) and step.wish.office.enabled and not step.after.paused:
             assert step.action.until - step.now <= LONGEST
         elif isinstance(step.action, Wait):
             assert step.action.until == FAR_FUTURE
@@ -221,7 +228,7 @@ def test_every_standing_tells_why_and_who_must_act(life: list[Step]) -> None:
             assert standing.next_action
             assert standing.next_action_at == step.after.not_before
         assert standing.condition is not Condition.LATE
-        assert (standing.condition is Condition.PAUSED) is not step.wish.office.enabled
+        assert (standing.condition is Condition.PAUSED) is (step.after.paused or not step.wish.office.enabled)
 
 
 @slowly
@@ -250,7 +257,7 @@ def test_nothing_is_ever_pulled_while_a_run_is_known_to_be_in_progress(life: lis
 def test_no_office_is_asked_hot(life: list[Step]) -> None:
     taken = failed = 0
     for step in life:
-        if isinstance(step.observation, Started | Woke):
+        if isinstance(step.observation, Started | Woke | Order):
             taken = failed = 0
         taken += 1
         failed += isinstance(step.observation, Failed)
@@ -310,7 +317,13 @@ def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Tur
         else:
             with pytest.raises(IllegalObservationError):
                 next_action(state, observation, step.now, step.wish, 0.5)
-    anytime: list[Observation] = [Started(), Woke(), PublishedNow(), *(Failed(Failure(kind)) for kind in Kind)]
+    anytime: list[Observation] = [
+        Started(),
+        Woke(),
+        PublishedNow(),
+        PauseOrdered(),
+        *(Failed(Failure(kind)) for kind in Kind),
+    ]
     for always in anytime:
         next_action(state, always, step.now, step.wish, 0.5)
 
@@ -325,7 +338,7 @@ def healthy(today: date, now: datetime, identity: Identity) -> Turn:
 @given(steps)
 def test_whatever_happened_an_office_that_ages_every_night_is_fresh_soon(step: Step) -> None:
     now, wanted = step.now, wish()
-    state, action = next_action(step.after, Started(), now, wanted, 0.5)
+    state, action = next_action(step.after, ResumeOrdered(), now, wanted, 0.5)
     given_up = now + timedelta(hours=50)
     today = None
     while state.standing.condition is not Condition.FRESH or (state.published and state.published.aging_date) != today:

@@ -11,6 +11,7 @@ from oddaemon.store.backup import BackupRefused, back_up
 from oddaemon.store.copying import Counts
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer, DatabaseUnusable, StoreError
+from oddaemon.store.schema import REVISIONS
 from oddaemon.store.soundness import verify
 from tests.disk.stored import dump, fill, filled, true_snapshot
 from tests.store.samples import ELM, NOW, some_balances, state
@@ -36,7 +37,7 @@ async def test_a_backup_holds_everything_and_is_one_file_for_its_owner_alone(pat
         await fill(database)
         made = back_up(path, target)
         assert dump(target) == dump(path)
-    assert (made.path, made.revision, made.counts) == (target, "0001", Counts(offices=2, snapshots=4))
+    assert (made.path, made.revision, made.counts) == (target, REVISIONS[-1], Counts(offices=2, snapshots=4))
     assert (made.size_bytes, 0o600) == size_and_mode(target)
     assert around(target) == ["oddaemon.db"]
     assert verify(target).problems == []

@@ -14,6 +14,7 @@ from oddaemon.store import offices, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer
 from oddaemon.store.replay import Replay
+from oddaemon.store.schema import REVISIONS
 from oddaemon.store.soundness import Problem, verify
 from tests.disk.stored import fill, true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, state
@@ -40,7 +41,7 @@ async def tamper(path: Path) -> Tamper:
 async def test_a_sound_database_has_no_problems(path: Path) -> None:
     found = verify(path)
     assert found.problems == []
-    assert (found.revision, found.offices, found.snapshots, found.versions) == ("0001", 2, 4, 64)
+    assert (found.revision, found.offices, found.snapshots, found.versions) == (REVISIONS[-1], 2, 4, 64)
 
 
 async def test_it_is_verified_beside_a_daemon_that_writes(path: Path) -> None:

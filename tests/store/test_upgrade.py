@@ -18,6 +18,7 @@ from oddaemon.store.upgrade import MigrationFailed
 from tests.disk.stored import dump, filled
 
 NEXT = "9001"
+BEFORE = f"oddaemon.db.before-{REVISIONS[-1]}"
 KNOWN = (*REVISIONS, NEXT)
 MIGRATION = f"""
 import sqlalchemy as sa
@@ -76,12 +77,12 @@ def test_the_database_is_migrated_and_the_former_one_is_kept_as_it_was(
 ) -> None:
     before = dump(path)
     prepared = migrate()
-    kept = path.with_name("oddaemon.db.before-0001")
+    kept = path.with_name(BEFORE)
     assert prepared == Prepared(former_revision=REVISIONS[-1], kept=kept)
     assert moods(path) == ["cheerful", "cheerful"]
     assert dump(kept) == before
     assert len(content(kept)) == len(database_file)
-    assert names(path) == {"oddaemon.db", "oddaemon.db.before-0001", "oddaemon.db.lock"}
+    assert names(path) == {"oddaemon.db", BEFORE, "oddaemon.db.lock"}
 
 
 @pytest.mark.usefixtures("database_file")
@@ -118,7 +119,7 @@ def test_a_migration_that_fails_half_way_leaves_every_byte_of_the_database(
 ) -> None:
     with pytest.raises(MigrationFailed) as caught:
         migrate(broken)
-    assert f"{path} could not be migrated from revision 0001 to 9001; it is as it was. " in str(caught.value)
+    assert f"{path} could not be migrated from revision {REVISIONS[-1]} to 9001; it is as it was. " in str(caught.value)
     assert caught.value.advice
     assert content(path) == database_file
     assert names(path) == {"oddaemon.db", "oddaemon.db.lock"}
@@ -149,7 +150,7 @@ def test_what_a_killed_migration_left_is_thrown_away(path: Path, migrate: Migrat
 @pytest.mark.usefixtures("database_file")
 def test_a_migration_killed_between_the_two_names_is_made_again(path: Path, migrate: Migrate) -> None:
     before = dump(path)
-    kept = path.with_name("oddaemon.db.before-0001")
+    kept = path.with_name(BEFORE)
     kept.hardlink_to(path)
     assert migrate().kept == kept
     assert (dump(kept), moods(path)) == (before, ["cheerful", "cheerful"])
@@ -157,9 +158,9 @@ def test_a_migration_killed_between_the_two_names_is_made_again(path: Path, migr
 
 @pytest.mark.usefixtures("database_file")
 def test_what_an_earlier_migration_kept_is_never_overwritten(path: Path, migrate: Migrate) -> None:
-    path.with_name("oddaemon.db.before-0001").write_bytes(b"earlier")
-    assert migrate().kept == path.with_name("oddaemon.db.before-0001-2")
-    assert content(path.with_name("oddaemon.db.before-0001")) == b"earlier"
+    path.with_name(BEFORE).write_bytes(b"earlier")
+    assert migrate().kept == path.with_name(f"{BEFORE}-2")
+    assert content(path.with_name(BEFORE)) == b"earlier"
 
 
 @pytest.mark.usefixtures("database_file")

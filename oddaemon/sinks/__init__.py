@@ -1,0 +1,1 @@
+"""What the daemon sends to others than Open Dental: one file a destination."""
