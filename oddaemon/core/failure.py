@@ -119,6 +119,13 @@ RULES: Mapping[Kind, Rule] = {
         "the API does not accept the key",
         "Check the key in the developer portal; ask the office whether it disabled it.",
     ),
+    Kind.KEY_CHANGING: Rule(
+        _VENDOR,
+        Policy.WAIT,
+        _WARNING,
+        "neither the new customer key is accepted yet nor the former one any more",
+        "Nothing to do: Open Dental needs up to 15 minutes to put a key in force, and the office is asked again.",
+    ),
     Kind.PERMISSION_MISSING: Rule(
         _US,
         Policy.BLOCK,

@@ -83,6 +83,10 @@ REQUESTS: Mapping[Kind, Request] = {
         "Your API answers with an error of its own.",
         "Could you please tell us whether this is known, and when it is expected to work again?",
     ),
+    Kind.KEY_CHANGING: Request(
+        "A new API key for one of the practices is not accepted yet, and the former one is not accepted any more.",
+        "Could you please tell us whether the new key is on its way to the practice, and when it will be in force?",
+    ),
     Kind.HEADQUARTERS_DOWN: Request(
         "Your API answers none of our requests at the moment, whichever office they are for.",
         "Could you please tell us whether this is known, and when it is expected to work again?",

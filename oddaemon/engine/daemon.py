@@ -20,7 +20,7 @@ from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.registry import Employment, Registry, employments
 from oddaemon.engine.store_health import StoreHealth
 from oddaemon.engine.supervisor import Budget, Supervisor
-from oddaemon.opendental.client import Api, Limits, TransportFactory
+from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
 from oddaemon.opendental.gate import Gate
 from oddaemon.settings import Settings
 from oddaemon.store.database import Database
@@ -30,9 +30,6 @@ from oddaemon.telemetry.events import (
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
-    HeadquartersBack,
-    HeadquartersDown,
-    RequestFinished,
     RequestStarted,
     StoreOpened,
 )
@@ -192,7 +189,9 @@ class Daemon:
         gate = Gate(api.max_in_flight, api.max_requests_per_second)
         limits = Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes)
         client = Api(gate, limits, self._observe, self.fleet.now, self._transport)
-        self._registry = Registry(database, client, self.fleet, self._telemetry.emit, self._dice)
+        self._registry = Registry(
+            database, client, self.fleet, self._telemetry.emit, self._dice, key_change_seconds=api.key_change_seconds
+        )
         async with anyio.create_task_group() as tasks:
             daemon = self.settings.daemon
             self._supervisor = Supervisor(
@@ -234,7 +233,7 @@ class Daemon:
     async def _status(self) -> StatusDocument:
         return self.status()
 
-    def _observe(self, event: RequestStarted | RequestFinished | HeadquartersDown | HeadquartersBack) -> None:
+    def _observe(self, event: ApiEvent) -> None:
         if isinstance(event, RequestStarted) and event.office in self.fleet.views:
             self.fleet.views[event.office].requests += 1
         self._telemetry.emit(event)

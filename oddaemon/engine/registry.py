@@ -4,14 +4,17 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import anyio
+
 from oddaemon.core.model import Cadence, Condition, Owner, Plausibility
 from oddaemon.core.office import can_accept, new_state
 from oddaemon.core.standing import stand
-from oddaemon.core.state import Accepted, Wish
+from oddaemon.core.state import Accepted, SyncOrdered, Wish
 from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
 from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.worker import Surroundings, Worker
 from oddaemon.opendental.client import Access, Api
+from oddaemon.opendental.keys import KeyRing
 from oddaemon.settings import OfficeSettings, Secret, Settings
 from oddaemon.store import offices
 from oddaemon.store.database import Database
@@ -43,13 +46,22 @@ class Registry:
     """Makes workers, and the view that everybody else has of each."""
 
     def __init__(
-        self, database: Database, api: Api, fleet: Fleet, emit: Callable[[Event], None], dice: random.Random
+        self,
+        database: Database,
+        api: Api,
+        fleet: Fleet,
+        emit: Callable[[Event], None],
+        dice: random.Random,
+        *,
+        key_change_seconds: float,
     ) -> None:
         self._database = database
         self._api = api
         self._fleet = fleet
         self._emit = emit
         self._around = Surroundings(database, api.gate, fleet.now, dice)
+        self._key_change_seconds = key_change_seconds
+        self._keys: dict[str, KeyRing] = {}
         self._workers: dict[str, Worker] = {}
 
     async def enroll(self, wanted: dict[str, Employment]) -> None:
@@ -67,6 +79,7 @@ class Registry:
             view.office = employment.office.office
             views[office_id] = view
         self._fleet.views = views
+        self._keys = {office_id: ring for office_id, ring in self._keys.items() if office_id in wanted}
 
     async def work(self, office_id: str, employment: Employment) -> None:
         """Watch one office until cancelled or the gate closes."""
@@ -76,17 +89,28 @@ class Registry:
             office_id=office_id,
             base_url=settings.base_url,
             developer_key=employment.developer_key.reveal(),
-            customer_key=settings.customer_key.reveal(),
+            keys=self._ring(office_id, settings.customer_key.reveal()),
             min_interval_seconds=settings.min_interval_seconds,
             remote=settings.remote,
         )
         reporter = Reporter(wish, self._fleet.views[office_id], self._emit)
         self._workers[office_id] = worker = Worker(wish, self._api.office(access), reporter, self._around)
+        if access.keys.is_changing(anyio.current_time()):
+            # Whoever changed a key wants to know whether it works, not at the office's next turn.
+            worker.tell(SyncOrdered())
         try:
             await worker.run()
         finally:
             if self._workers.get(office_id) is worker:
                 del self._workers[office_id]
+
+    def _ring(self, office_id: str, key: str) -> KeyRing:
+        """The office's keys, of which the former is remembered in memory only: no key ever enters the database."""
+        ring = self._keys.get(office_id) or KeyRing(key)
+        if ring.current != key:
+            ring = ring.changed(key, anyio.current_time() + self._key_change_seconds)
+        self._keys[office_id] = ring
+        return ring
 
     def accept(self, office_id: str) -> str:
         """Have a human's word that what is held back of an office is right.

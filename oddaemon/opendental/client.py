@@ -22,12 +22,21 @@ from oddaemon.core.failure import Failure, Kind
 from oddaemon.opendental import sql, wire
 from oddaemon.opendental.answer import Answer, ApiError, broken, receive, refused
 from oddaemon.opendental.gate import Gate, Lane
+from oddaemon.opendental.keys import REFUSES_THE_KEY, TRY_AGAIN_SECONDS, KeyRing
 from oddaemon.opendental.outage import SILENT, Outage
-from oddaemon.telemetry.events import HeadquartersBack, HeadquartersDown, RequestFinished, RequestStarted
+from oddaemon.telemetry.events import (
+    HeadquartersBack,
+    HeadquartersDown,
+    KeyInForce,
+    KeyNotInForce,
+    RequestFinished,
+    RequestStarted,
+)
 
-__all__ = ["Access", "Api", "ApiError", "Limits", "Observer", "OfficeApi", "Session", "TransportFactory"]
+__all__ = ["Access", "Api", "ApiError", "ApiEvent", "Limits", "Observer", "OfficeApi", "Session", "TransportFactory"]
 
-Observer = Callable[[RequestStarted | RequestFinished | HeadquartersDown | HeadquartersBack], None]
+ApiEvent = RequestStarted | RequestFinished | HeadquartersDown | HeadquartersBack | KeyInForce | KeyNotInForce
+Observer = Callable[[ApiEvent], None]
 S = TypeVar("S")
 T = TypeVar("T")
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
@@ -52,7 +61,7 @@ class Access:
     office_id: str
     base_url: str
     developer_key: str = field(repr=False)
-    customer_key: str = field(repr=False)
+    keys: KeyRing = field(repr=False)
     min_interval_seconds: float
     remote: bool
 
@@ -73,7 +82,8 @@ class Api:
         Args:
             gate: Every request passes it.
             limits: For each answer.
-            observe: Told of each request as it starts and ends, and when headquarters falls silent and answers again.
+            observe: Told of each request as it starts and ends, when headquarters falls silent and answers again, and
+                how the change of a key goes.
             now: The wall clock, for a Retry-After that is a date.
             transport: What carries requests; None: the network.
         """
@@ -151,6 +161,8 @@ class Session:
         self._client = client
         # An office on its own network has no headquarters: what it shows concerns nobody else.
         self._outage = api.outage(access.base_url) if access.remote else Outage()
+        self._key: str | None = None
+        """The key that was let in."""
         self.requests = 0
 
     async def preference(self, name: str) -> str:
@@ -184,6 +196,29 @@ class Session:
         return _read(wire.clocks, answer)
 
     async def _ask(self, question: _Question, parse: Callable[[bytes], T]) -> T:
+        """One answer, whichever of the office's keys it takes."""
+        if self._key is not None:
+            return await self._ask_with(self._key, question, parse)
+        keys, office, now = self._access.keys, self._access.office_id, anyio.current_time()
+        refusal = ApiError(Failure(Kind.KEY_CHANGING))
+        for key in keys.candidates(now):
+            try:
+                answer = await self._ask_with(key, question, parse)
+            except ApiError as error:
+                if error.failure.kind not in REFUSES_THE_KEY or not keys.is_changing(now):
+                    raise
+                keys.refused(key, now)
+                refusal = error
+                self._api.observe(KeyNotInForce(office, "new" if key == keys.current else "former"))
+                continue
+            self._key = key
+            if keys.accepted(key):
+                self._api.observe(KeyInForce(office))
+            return answer
+        failure = refusal.failure
+        raise ApiError(Failure(Kind.KEY_CHANGING, failure.message, failure.status, TRY_AGAIN_SECONDS)) from None
+
+    async def _ask_with(self, key: str, question: _Question, parse: Callable[[bytes], T]) -> T:
         """One request through the gate; what `parse` makes of the body of its successful answer."""
         self._require_headquarters()
         async with self._lane.passing() as waited:
@@ -191,23 +226,23 @@ class Session:
             self._outage.enter(self._access.office_id)
             self.requests += 1
             try:
-                return await self._observed(question, parse, waited)
+                return await self._observed(key, question, parse, waited)
             except ApiError as error:
                 if error.failure.kind in SILENT and self._outage.since is not None:
                     # Not this office's trouble: it says so, and does not back off by itself.
                     raise ApiError(Failure(Kind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
                 raise
 
-    async def _observed(self, question: _Question, parse: Callable[[bytes], T], waited: float) -> T:
+    async def _observed(self, key: str, question: _Question, parse: Callable[[bytes], T], waited: float) -> T:
         """Send and read, with everybody told how it began and ended."""
         office, kind = self._access.office_id, question.kind
         self._api.observe(RequestStarted(office, kind))
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
         try:
-            answer = await self._answer(question)
+            answer = await self._answer(key, question)
             status, size = answer.status, len(answer.body)
-            self._check(answer, query=kind == "short_query")
+            self._check(answer, key, query=kind == "short_query")
             found = _read(parse, answer.body)
             outcome = "ok"
         except ApiError as error:
@@ -234,7 +269,7 @@ class Session:
         elif (since := self._outage.answered()) is not None:
             self._api.observe(HeadquartersBack(host, now - since))
 
-    async def _answer(self, question: _Question) -> Answer:
+    async def _answer(self, key: str, question: _Question) -> Answer:
         """Send and read, within all limits; every way in which no whole answer comes is named.
 
         httpx limits each read of a body, not the body: an answer that drips is cut here. That spoils the client's
@@ -242,7 +277,7 @@ class Session:
         """
         _, method, path, params, content = question
         request = self._client.build_request(method, path, params=params, content=content)
-        request.headers["Authorization"] = f"ODFHIR {self._access.developer_key}/{self._access.customer_key}"
+        request.headers["Authorization"] = f"ODFHIR {self._access.developer_key}/{key}"
         limits = self._api.limits
         try:
             with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
@@ -250,9 +285,9 @@ class Session:
         except (httpx.HTTPError, OSError, zlib.error) as error:
             raise ApiError(broken(error)) from None
 
-    def _check(self, answer: Answer, *, query: bool) -> None:
+    def _check(self, answer: Answer, key: str, *, query: bool) -> None:
         if not httpx.codes.is_success(answer.status):
-            secrets = (self._access.developer_key, self._access.customer_key)
+            secrets = (self._access.developer_key, key)
             raise ApiError(refused(answer, secrets, self._api.now(), query=query))
 
 

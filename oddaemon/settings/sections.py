@@ -33,6 +33,8 @@ class Api(Table):
     """Over all offices: too much traffic from one network gets that network suspended."""
     request_timeout_seconds: Seconds = 75.0
     connect_timeout_seconds: Seconds = 10.0
+    key_change_seconds: SecondsOrZero = 900.0
+    """After the change of an office's key the former one is tried beside it: Open Dental needs up to 15 minutes."""
     max_response_bytes: int = Field(67_108_864, ge=65_536, le=1_073_741_824)
 
 

@@ -88,6 +88,8 @@ class Headquarters:
             return answer
         if key is None:
             return answers.sentence(401, answers.KEY_UNKNOWN)
+        if not key.is_in_force(visit.arrived.instant):
+            return answers.sentence(400, answers.KEY_NOT_ASSIGNED)
         if answer := key_trouble(struck) or _unknown_resource(visit.request):
             return answer
         lane = self._lane_of[key.customer_key]

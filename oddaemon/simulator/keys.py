@@ -1,6 +1,7 @@
 """Customer keys as headquarters knows them: whose they are, what they may do, how fast and how much at once."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 
 
@@ -39,6 +40,8 @@ class ApiKey:
         spacing_override_seconds: a pause other than the documented one; None for the documented one.
         rows_override: a page cap other than the documented one; None for the documented one.
         label: the name of the key in logs; the office's id when left empty.
+        in_force_from: when headquarters has taken it in, which may be 15 minutes after it was made; None: long ago.
+        in_force_until: from when on it is not assigned any more; None: never.
     """
 
     customer_key: str = field(repr=False)
@@ -48,6 +51,13 @@ class ApiKey:
     spacing_override_seconds: float | None = None
     rows_override: int | None = None
     label: str = ""
+    in_force_from: datetime | None = None
+    in_force_until: datetime | None = None
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether headquarters accepts it now."""
+        begun = self.in_force_from is None or now >= self.in_force_from
+        return begun and (self.in_force_until is None or now < self.in_force_until)
 
     @property
     def name(self) -> str:

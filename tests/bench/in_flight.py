@@ -8,6 +8,7 @@ import anyio
 from oddaemon.engine.app import calm_garbage_collector
 from oddaemon.opendental.client import Access, Api, Limits
 from oddaemon.opendental.gate import Gate
+from oddaemon.opendental.keys import KeyRing
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.bench.processes import bench_server
 from tests.bench.server import DEVELOPER_KEY, customer_key
@@ -31,7 +32,7 @@ async def _rate(base_url: str) -> float:
     api = Api(Gate(OFFICES, 1e6), Limits(10, 75, 2**20), telemetry.emit, _now)
 
     async def ask(office_id: str) -> None:
-        access = Access(office_id, base_url, DEVELOPER_KEY, customer_key(office_id), 0.0, remote=True)
+        access = Access(office_id, base_url, DEVELOPER_KEY, KeyRing(customer_key(office_id)), 0.0, remote=True)
         async with api.office(access).session() as session:
             for _ in range(ROUNDS):
                 assert await session.preference("ProgramVersion")

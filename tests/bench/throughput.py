@@ -23,6 +23,7 @@ from oddaemon.engine.reading import read_office
 from oddaemon.engine.staging import Staging
 from oddaemon.opendental.client import Access, Api, Limits, OfficeApi
 from oddaemon.opendental.gate import Gate
+from oddaemon.opendental.keys import KeyRing
 from oddaemon.store import offices as enrolled
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
@@ -98,7 +99,7 @@ async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) 
 
 
 def _access(base_url: str, office_id: str) -> Access:
-    return Access(office_id, base_url, DEVELOPER_KEY, customer_key(office_id), 0.0, remote=True)
+    return Access(office_id, base_url, DEVELOPER_KEY, KeyRing(customer_key(office_id)), 0.0, remote=True)
 
 
 async def _mark(office: OfficeApi) -> AgingMark:

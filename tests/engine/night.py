@@ -77,6 +77,7 @@ async def night(
     faults: Iterable[Planted] = (),
     options: Options | None = None,
     rows_max: Mapping[str, int] | None = None,
+    keys: Iterable[ApiKey] | None = None,
     cadence: Cadence | None = None,
     daemon: DaemonSettings | None = None,
     base: datetime = BEFORE_DAWN,
@@ -92,6 +93,7 @@ async def night(
         faults: Planted from the beginning.
         options: Of headquarters.
         rows_max: Page caps other than the documented ones, by office.
+        keys: What headquarters accepts; None: one key for each practice.
         cadence: The daemon's intervals.
         daemon: Its `[daemon]` table.
         base: When the night begins.
@@ -104,11 +106,11 @@ async def night(
     clock = WorldClock(base)
     wanted = tuple(offices) if offices is not None else tuple(office_settings(spec.office_id) for spec in specs)
     near = {each.office.id for each in wanted if not each.remote}
-    keys = [_key(spec.office_id, near, rows_max or {}) for spec in specs]
+    accepted = keys if keys is not None else [_key(spec.office_id, near, rows_max or {}) for spec in specs]
     headquarters = Headquarters(
         clock,
         [Practice(spec, clock) for spec in specs],
-        keys,
+        accepted,
         replace(options or Options(), developer_key="planted-developer-key"),
         FaultBoard(1, faults),
     )

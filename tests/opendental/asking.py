@@ -10,11 +10,12 @@ import httpx
 import pytest
 
 from oddaemon.core.failure import Failure
-from oddaemon.opendental.client import Access, Api, ApiError, Limits, OfficeApi, Session
+from oddaemon.opendental.client import Access, Api, ApiError, ApiEvent, Limits, OfficeApi, Session
 from oddaemon.opendental.gate import Gate
+from oddaemon.opendental.keys import KeyRing
 from oddaemon.simulator.api import ApiAnswer, ApiRequest
 from oddaemon.simulator.transport import SimulatedTransport
-from oddaemon.telemetry.events import HeadquartersBack, HeadquartersDown, RequestFinished, RequestStarted
+from oddaemon.telemetry.events import RequestFinished, RequestStarted
 
 DEVELOPER_KEY = "plantedDeveloperKey"
 CUSTOMER_KEY = "plantedCustomerKey"
@@ -28,7 +29,7 @@ JSON = ("content-type", "application/json; charset=utf-8")
 GZIP = ("content-encoding", "gzip")
 ROWS = b'[{"One":1}]'
 
-Observed = RequestStarted | RequestFinished | HeadquartersDown | HeadquartersBack
+Observed = ApiEvent
 
 
 @dataclass
@@ -66,7 +67,7 @@ def asked(
     events: list[Observed] = []
     gate = Gate(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
     api = Api(gate, limits, events.append, lambda: NOW, transport)
-    access = Access("elm", base_url, DEVELOPER_KEY, CUSTOMER_KEY, interval_seconds, remote)
+    access = Access("elm", base_url, DEVELOPER_KEY, KeyRing(CUSTOMER_KEY), interval_seconds, remote)
     return Asked(gate, api, api.office(access), access, events)
 
 

@@ -85,6 +85,8 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.PageStored("mesa", 400, 4132), "debug", {}),
     (events.PullRejected("mesa", "One row is missing."), "warning", {"pulls_rejected_total": 1}),
     (events.SnapshotHeld("mesa", DAY, "Nobody owes anything.", NOW), "warning", {"snapshots_held_total": 1}),
+    (events.KeyNotInForce("mesa", "new"), "info", {}),
+    (events.KeyInForce("mesa"), "info", {}),
     (events.HeadquartersDown("api.example.com"), "error", {"headquarters_down": 1}),
     (events.HeadquartersBack("api.example.com", 900.0), "info", {"headquarters_down": -1}),
     (

@@ -88,6 +88,23 @@ class RequestFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyNotInForce(Event):
+    """One of an office's two keys ("new", "former") was refused while the configuration's change of it settles."""
+
+    name: ClassVar[str] = "key_not_in_force"
+    office: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInForce(Event):
+    """The office's new key was accepted; the former one is forgotten."""
+
+    name: ClassVar[str] = "key_in_force"
+    office: str
+
+
+@dataclass(frozen=True, slots=True)
 class FailureSeen(Event):
     """Something about an office failed; what stands for long is news only once."""
 
