@@ -1,0 +1,37 @@
+"""Files of rows, for whoever takes balances and changes out of the house: the command line, and the `files` sink."""
+
+from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, Column, Columns, Kind, Row
+from oddaemon.sinks.formats.export import (
+    MANIFEST_SUFFIX,
+    ROWS_A_BATCH,
+    Exported,
+    FileFormat,
+    Layout,
+    Tally,
+    becoming,
+    export,
+    manifest,
+    write_rows,
+)
+from oddaemon.sinks.formats.parquet import ParquetMissing
+from oddaemon.sinks.formats.texts import Envelope
+
+__all__ = [
+    "BALANCE_COLUMNS",
+    "MANIFEST_SUFFIX",
+    "ROWS_A_BATCH",
+    "Column",
+    "Columns",
+    "Envelope",
+    "Exported",
+    "FileFormat",
+    "Kind",
+    "Layout",
+    "ParquetMissing",
+    "Row",
+    "Tally",
+    "becoming",
+    "export",
+    "manifest",
+    "write_rows",
+]
