@@ -7,11 +7,16 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
-TIMEOUT_SECONDS = 30.0
-"""The daemon answers from memory; whatever takes longer will not come."""
+import typer
 
+from oddaemon.cli.exit_status import ExitStatus
+from oddaemon.cli.failing import failure
+from oddaemon.settings import BadConfiguration, control_socket
 
-DOCUMENT_BYTES_MAX = 65_536
+TIMEOUT_SECONDS = 65.0
+"""The daemon gives up after a minute, even where it has a whole fleet to read anew."""
+DOCUMENT_BYTES_MAX = 16_777_216
+"""A few kilobytes, but for what is told of every office of a large fleet."""
 
 
 class Reply(NamedTuple):
@@ -19,6 +24,12 @@ class Reply(NamedTuple):
 
     status: int
     document: dict[str, Any]
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing came of it, and what to do."""
+        told = (self.document.get("error"), self.document.get("advice"))
+        return " ".join(str(part) for part in told if part) or f"the daemon refused (HTTP {self.status})"
 
 
 class NoReplyError(Exception):
@@ -37,16 +48,16 @@ class _Connection(HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def post(path: Path, target: str) -> Reply:
-    """Give an order.
+def ask(path: Path, method: str, target: str) -> Reply:
+    """Ask at a socket.
 
     Raises:
-        OSError: Nobody answers at the socket, or this user may not ask there.
+        OSError: Nobody answers there, or this user may not ask.
         NoReplyError: Somebody does, but no daemon.
     """
     connection = _Connection(path)
     try:
-        connection.request("POST", target)
+        connection.request(method, target)
         with connection.getresponse() as answer:
             status, document = answer.status, json.loads(answer.read(DOCUMENT_BYTES_MAX))
     except (HTTPException, ValueError) as error:
@@ -56,3 +67,34 @@ def post(path: Path, target: str) -> Reply:
     if not isinstance(document, dict) or (status == HTTPStatus.OK and "outcome" not in document):
         raise NoReplyError
     return Reply(status, document)
+
+
+def socket_of(config: Path) -> Path:
+    """Where the daemon of this configuration takes orders; whatever keeps it from having a place ends the command."""
+    try:
+        path = control_socket(config)
+    except BadConfiguration as error:
+        for problem in error.problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(ExitStatus.BAD_CONFIGURATION) from error
+    if path is None:
+        raise failure("the daemon has no control socket; set `[http] control_socket` and restart it")
+    return path
+
+
+def order(path: Path, target: str, method: str = "POST") -> Reply:
+    """The daemon's answer, whatever it is; that there is none ends the command, with what to do about it."""
+    try:
+        return ask(path, method, target)
+    except FileNotFoundError:
+        raise failure(f"the daemon is not running: there is no {path}; start it, or name its own --config") from None
+    except ConnectionRefusedError:
+        raise failure(f"the daemon is not running: nobody answers at {path}; start it") from None
+    except PermissionError:
+        raise failure(f"this user may not give orders at {path}; give them as the daemon's user, or as root") from None
+    except TimeoutError:
+        raise failure(f"the daemon does not answer at {path}; see its log, and `oddaemon status`") from None
+    except NoReplyError:
+        raise failure(f"what answers at {path} is no oddaemon of this version; restart the daemon") from None
+    except OSError as error:
+        raise failure(f"the daemon cannot be reached at {path}: {error.strerror or error}") from error

@@ -1,27 +1,74 @@
-"""The commands that give the running daemon orders about one office."""
+"""The commands about single offices: orders to the running daemon."""
 
 # ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
 
+from typing import Annotated
+
 import typer
 
-from oddaemon.cli.options import OFFICES, AsJson, Config, OfficeId, example
+from oddaemon.cli.options import OFFICES, AsJson, Config, example
+
+OfficeIds = Annotated[
+    list[str] | None, typer.Argument(metavar="OFFICE...", help="The offices' ids.", show_default=False)
+]
+Everyone = Annotated[bool, typer.Option("--all", help="Every office that is not switched off.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="KEY=VALUE", help="Offices with this label; all of those given must fit."),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
     office = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
-    # A callback, even of nothing, keeps the family's name in front of its one command.
-    office.callback()(_family)
+    office.command(epilog=example("oddaemon office pause elm", "oddaemon office pause --label group=coast"))(pause)
+    office.command(epilog=example("oddaemon office resume elm", "oddaemon office resume --all"))(resume)
+    office.command(epilog=example("oddaemon office sync elm oak", "oddaemon office sync --all"))(sync)
     office.command(epilog=example("oddaemon office accept bright-smiles"))(accept)
-    app.add_typer(office, name="office", help="Orders about one office.", rich_help_panel=OFFICES)
+    app.add_typer(office, name="office", help="Orders about offices.", rich_help_panel=OFFICES)
 
 
-def accept(office: OfficeId, config: Config = None, as_json: AsJson = False) -> None:
-    """Believe the balances that are held as implausible: the office's next reading is published as it is."""
-    from oddaemon.cli.ordering import accept_held
+def pause(
+    offices: OfficeIds = None,
+    everyone: Everyone = False,
+    label: Labels = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Leave offices alone from now on, also over a restart; what is published stays, what is under way ends first."""
+    from oddaemon.cli.ordering import Chosen, order_offices
 
-    accept_held(config, office, as_json=as_json)
+    order_offices(config, "pause", Chosen(offices or (), everyone, label or ()), as_json=as_json)
 
 
-def _family() -> None:
-    pass
+def resume(
+    offices: OfficeIds = None,
+    everyone: Everyone = False,
+    label: Labels = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch paused offices again; they are asked at once."""
+    from oddaemon.cli.ordering import Chosen, order_offices
+
+    order_offices(config, "resume", Chosen(offices or (), everyone, label or ()), as_json=as_json)
+
+
+def sync(
+    offices: OfficeIds = None,
+    everyone: Everyone = False,
+    label: Labels = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask offices at once, whatever they wait for. Balances are read if aging has completed; what is fresh stays."""
+    from oddaemon.cli.ordering import Chosen, order_offices
+
+    order_offices(config, "sync", Chosen(offices or (), everyone, label or ()), as_json=as_json)
+
+
+def accept(offices: OfficeIds = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Believe the balances that are held as implausible: the next reading of each office is published as it is."""
+    from oddaemon.cli.ordering import Chosen, order_offices
+
+    order_offices(config, "accept", Chosen(offices or ()), as_json=as_json)

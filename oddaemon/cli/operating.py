@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=DAEMON, epilog=example("oddaemon run", "oddaemon run --config /etc/oddaemon/oddaemon.toml")
     )(run)
     app.command(rich_help_panel=DAEMON, epilog=example("oddaemon check", "oddaemon check --json"))(check)
+    app.command(rich_help_panel=DAEMON, epilog=example("oddaemon drain"))(drain)
 
 
 def run(config: Config = None) -> None:
@@ -33,3 +34,10 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     from oddaemon.cli.checking import check_configuration
 
     check_configuration(config, as_json=as_json)
+
+
+def drain(config: Config = None, as_json: AsJson = False) -> None:
+    """Have the running daemon end in good order: what is under way ends, nothing new begins."""
+    from oddaemon.cli import ordering
+
+    ordering.drain(config, as_json=as_json)

@@ -1,53 +1,89 @@
-"""`office accept`: an order to the running daemon, and what keeps it from being carried out, told so that it can be."""
+"""Orders to the running daemon, and what keeps one from being carried out, told so that it can be."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import typer
 
-from oddaemon.cli.asking import NoReplyError, Reply, post
-from oddaemon.cli.configuration import settings_of
+from oddaemon.cli.asking import Reply, order, socket_of
+from oddaemon.cli.configuration import find, settings_of
+from oddaemon.cli.exit_status import ExitStatus
 from oddaemon.cli.failing import failure
-from oddaemon.settings import Settings
-from oddaemon.settings.problem import did_you_mean
+from oddaemon.settings import read
 
 
-def accept_held(config: Path | None, office: str, *, as_json: bool) -> None:
-    """Have the daemon believe what it holds of an office; whatever is in the way ends the command."""
-    settings = settings_of(config)
-    reply = _ordered(settings, f"/offices/{quote(office, safe='', errors='replace')}/accept")
-    if reply.status == HTTPStatus.NOT_FOUND:
-        known = [each.office.id for each in settings.offices]
-        raise failure(f"no office {office!r}; {_meant(office, known)}")
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The offices that an order is for, as they were typed."""
+
+    ids: Sequence[str]
+    everyone: bool = False
+    labels: Sequence[str] = ()
+
+    def resolved(self, config: Path) -> list[str]:
+        """Their ids, in the order given or that of the configuration; what is amiss with them ends the command."""
+        if self.ids and not (self.everyone or self.labels):
+            return list(dict.fromkeys(self.ids))
+        if self.ids or not (self.everyone or self.labels):
+            raise typer.BadParameter("name offices, or choose them with --all or --label.", param_hint="OFFICE")
+        for label in self.labels:
+            if "=" not in label:
+                raise typer.BadParameter(f"{label!r} is not KEY=VALUE.", param_hint="--label")
+        wanted = {tuple(label.split("=", 1)) for label in self.labels}
+        offices = [each.office for each in settings_of(config).offices if each.office.enabled]
+        ids = [office.id for office in offices if wanted <= set(office.labels)]
+        if not ids:
+            raise failure("no office is chosen by that; `oddaemon status` lists all offices")
+        return ids
+
+
+def order_offices(config: Path | None, command: str, chosen: Chosen, *, as_json: bool) -> None:
+    """Give an order about each office; ends with 1 if any of them was refused."""
+    place = find(config)
+    ids = chosen.resolved(place)
+    socket = socket_of(place)
+    alone, documents, refused = len(chosen.ids) == 1, list[dict[str, Any]](), False
+    for office in ids:
+        reply = order(socket, f"/offices/{quote(office, safe='', errors='replace')}/{command}")
+        documents.append({"office": office, **reply.document})
+        if reply.status != HTTPStatus.OK:
+            refused = True
+            typer.echo(f"oddaemon: {_refusal(place, office, reply)}", err=True)
+        elif not as_json:
+            typer.echo(reply.document["outcome"] if alone else f"{office}: {reply.document['outcome']}")
+    if as_json and not (alone and refused):
+        tell(documents[0] if alone else {"offices": documents})
+    if refused:
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+def drain(config: Path | None, *, as_json: bool) -> None:
+    """Have the daemon end in good order; whatever is in the way ends the command."""
+    reply = order(socket_of(find(config)), "/drain")
     if reply.status != HTTPStatus.OK:
-        told = (reply.document.get("error"), reply.document.get("advice"))
-        raise failure(" ".join(str(part) for part in told if part) or f"the daemon refused (HTTP {reply.status})")
-    typer.echo(json.dumps(reply.document, ensure_ascii=False) if as_json else str(reply.document["outcome"]))
+        raise failure(reply.refusal)
+    if as_json:
+        tell(reply.document)
+    else:
+        typer.echo(reply.document["outcome"])
 
 
-def _ordered(settings: Settings, target: str) -> Reply:
-    path = settings.http.control_socket
-    if path is None:
-        raise failure("the daemon has no control socket; set `[http] control_socket` and restart it")
-    try:
-        return post(path, target)
-    except FileNotFoundError:
-        raise failure(f"the daemon is not running: there is no {path}; start it, or name its own --config") from None
-    except ConnectionRefusedError:
-        raise failure(f"the daemon is not running: nobody answers at {path}; start it") from None
-    except PermissionError:
-        raise failure(f"this user may not give orders at {path}; give them as the daemon's user, or as root") from None
-    except TimeoutError:
-        raise failure(f"the daemon does not answer at {path}; see its log, and `oddaemon status`") from None
-    except NoReplyError:
-        raise failure(f"what answers at {path} is no oddaemon of this version; restart the daemon") from None
-    except OSError as error:
-        raise failure(f"the daemon cannot be reached at {path}: {error.strerror or error}") from error
+def tell(document: dict[str, Any]) -> None:
+    """The daemon's own document, on one line."""
+    typer.echo(json.dumps(document, ensure_ascii=False))
 
 
-def _meant(office: str, known: list[str]) -> str:
-    if office in known:
-        return "it stands in the configuration, but the daemon does not know it yet: send it SIGHUP"
-    return did_you_mean(office, known) or "`oddaemon status` lists all offices"
+def _refusal(config: Path, office: str, reply: Reply) -> str:
+    if reply.status == HTTPStatus.NOT_FOUND and office in _configured(config):
+        return f"no office {office!r} is at work; it stands in the configuration: `oddaemon reload` takes it up"
+    return reply.refusal
+
+
+def _configured(config: Path) -> set[str]:
+    settings = read(config).settings
+    return {each.office.id for each in settings.offices} if settings else set()

@@ -20,7 +20,7 @@ from oddaemon.settings import Settings, read
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.event import Level
-from oddaemon.telemetry.events import ConfigurationRejected, DaemonDraining
+from oddaemon.telemetry.events import ConfigurationRejected
 from oddaemon.telemetry.log import LogFormat
 from oddaemon.telemetry.process import process_telemetry
 from oddaemon.telemetry.telemetry import Telemetry
@@ -48,7 +48,7 @@ async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
         # Room for one: reading the configuration twice because it was asked for twice brings nothing.
         hangup, hangups = anyio.create_memory_object_stream[None](1)
         async with hangup, hangups, anyio.create_task_group() as tasks:
-            tasks.start_soon(_obey, signals, daemon, telemetry, hangup, name="signals")
+            tasks.start_soon(_obey, signals, daemon, hangup, name="signals")
             tasks.start_soon(_reload, hangups, daemon, telemetry, name="reloads")
             await daemon.run(warnings)
             tasks.cancel_scope.cancel()
@@ -69,9 +69,7 @@ def calm_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 1000)
 
 
-async def _obey(
-    signals: AsyncIterator[signal.Signals], daemon: Daemon, telemetry: Telemetry, hangup: MemoryObjectSendStream[None]
-) -> None:
+async def _obey(signals: AsyncIterator[signal.Signals], daemon: Daemon, hangup: MemoryObjectSendStream[None]) -> None:
     draining = False
     async for number in signals:
         if number is signal.SIGHUP:
@@ -81,9 +79,7 @@ async def _obey(
             daemon.stop()
         else:
             draining = True
-            telemetry.emit(DaemonDraining(number.name))
-            systemd.stopping()
-            daemon.drain()
+            daemon.drain(number.name)
 
 
 async def _reload(hangups: MemoryObjectReceiveStream[None], daemon: Daemon, telemetry: Telemetry) -> None:

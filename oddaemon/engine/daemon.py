@@ -17,6 +17,7 @@ from oddaemon import __version__
 from oddaemon.core.status import StatusDocument, status_document
 from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.housekeeper import keep_house
+from oddaemon.engine.orders import Desk
 from oddaemon.engine.registry import Employment, Registry, employments
 from oddaemon.engine.store_health import StoreHealth
 from oddaemon.engine.supervisor import Budget, Supervisor
@@ -27,6 +28,7 @@ from oddaemon.store.database import Database
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.events import (
     ConfigurationLoaded,
+    DaemonDraining,
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
@@ -35,7 +37,7 @@ from oddaemon.telemetry.events import (
 )
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
-from oddaemon.web.control import OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.control import OfficeOrder, Orders, create_control, serve_control
 from oddaemon.web.server import serve
 
 _FIXED = ("state", "http", "daemon", "log", "maintenance")
@@ -81,6 +83,7 @@ class Daemon:
         self._life = anyio.CancelScope()
         self._supervisor: Supervisor[Employment] | None = None
         self._registry: Registry | None = None
+        self._desk: Desk | None = None
 
     @property
     def is_at_work(self) -> bool:
@@ -141,9 +144,12 @@ class Daemon:
         self.settings = settings
         self._telemetry.emit(ConfigurationLoaded(len(settings.offices), (*warnings, *restart)))
 
-    def drain(self) -> None:
-        """End in good order: what is in flight finishes, within `drain_seconds`."""
-        self._draining.set()
+    def drain(self, why: str = "SIGTERM") -> None:
+        """End in good order: what is in flight finishes, within `drain_seconds`. Saying it twice changes nothing."""
+        if not self._draining.is_set():
+            self._telemetry.emit(DaemonDraining(why))
+            systemd.stopping()
+            self._draining.set()
 
     def stop(self) -> None:
         """End at once; everything that matters is stored already."""
@@ -153,15 +159,25 @@ class Daemon:
         """How the fleet stands."""
         return status_document(self.fleet.statuses(), self.fleet.now())
 
-    async def accept(self, office_id: str) -> str:
-        """Believe what is held back of an office; says what happens now.
+    async def order(self, order: OfficeOrder, office_id: str, uid: int | None = None) -> str:
+        """Carry out what the user of this number orders about an office; says what happens now.
 
         Raises:
-            OrderRefused: There is nothing to believe, or nobody to tell.
+            OrderRefused: It cannot be done.
         """
-        if self._registry is None or not self.is_at_work:
-            raise OrderRefused(409, f"Nothing is done yet: {self.readiness.reason}.", "Try again in a moment.")
-        return self._registry.accept(office_id)
+        assert self._desk is not None, "orders are taken only while it runs"
+        return await self._desk.about_office(order, office_id, uid)
+
+    async def drain_by_order(self, uid: int | None = None) -> str:
+        """End in good order because somebody says so; says what happens now.
+
+        Raises:
+            OrderRefused: It ends already.
+        """
+        assert self._desk is not None, "orders are taken only while it runs"
+        with self._desk.recorded("drain", "", uid) as told:
+            self.drain("an order")
+            return told(f"Requests under way end, within {self.settings.daemon.drain_seconds:g} s; then it stops.")
 
     def web(self) -> ASGIApp:
         """What the listener serves."""
@@ -193,6 +209,7 @@ class Daemon:
             database, client, self.fleet, self._telemetry.emit, self._dice, key_change_seconds=api.key_change_seconds
         )
         async with anyio.create_task_group() as tasks:
+            self._desk = Desk(self._registry, self.fleet, self._closed, self._telemetry.emit)
             daemon = self.settings.daemon
             self._supervisor = Supervisor(
                 tasks=tasks,
@@ -206,7 +223,7 @@ class Daemon:
             crons = {"wal_checkpoint": maintenance.wal_checkpoint, "integrity_check": maintenance.integrity_check}
             await self.health.until_it_passes(lambda: self.apply(self.settings, warnings), self._draining)
             if self._listening and (socket := self.settings.http.control_socket) is not None:
-                await tasks.start(serve_control, socket, create_control(Orders(accept=self.accept)))
+                await tasks.start(serve_control, socket, create_control(Orders(self.order, self.drain_by_order)))
             look_seconds = self.settings.state.look_seconds
             tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
             tasks.start_soon(keep_house, database, crons, self.health.failed, self._telemetry.emit, name="housekeeper")
@@ -216,6 +233,9 @@ class Daemon:
             with anyio.move_on_after(daemon.drain_seconds):
                 await self._supervisor.ended()
             tasks.cancel_scope.cancel()
+
+    def _closed(self) -> str:
+        return "" if self.is_at_work else self.readiness.reason
 
     def _ready(self, listen: str) -> None:
         if not self._draining.is_set():

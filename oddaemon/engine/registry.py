@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import anyio
 
 from oddaemon.core.model import Cadence, Condition, Owner, Plausibility
-from oddaemon.core.office import can_accept, new_state
+from oddaemon.core.office import new_state
 from oddaemon.core.standing import stand
-from oddaemon.core.state import Accepted, SyncOrdered, Wish
+from oddaemon.core.state import Order, SyncOrdered, Wish
 from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
 from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.worker import Surroundings, Worker
@@ -20,7 +20,6 @@ from oddaemon.store import offices
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.event import Event
-from oddaemon.web.control import OrderRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,8 @@ class Registry:
         self._key_change_seconds = key_change_seconds
         self._keys: dict[str, KeyRing] = {}
         self._workers: dict[str, Worker] = {}
+        self._unobeyed: dict[str, list[Order]] = {}
+        """Orders whose worker ended before it came to them: the next one does."""
 
     async def enroll(self, wanted: dict[str, Employment]) -> None:
         """Make the wanted offices known to the database and to the fleet; forget the others' views."""
@@ -80,6 +81,7 @@ class Registry:
             views[office_id] = view
         self._fleet.views = views
         self._keys = {office_id: ring for office_id, ring in self._keys.items() if office_id in wanted}
+        self._unobeyed = {office_id: orders for office_id, orders in self._unobeyed.items() if office_id in wanted}
 
     async def work(self, office_id: str, employment: Employment) -> None:
         """Watch one office until cancelled or the gate closes."""
@@ -98,9 +100,12 @@ class Registry:
         if access.keys.is_changing(anyio.current_time()):
             # Whoever changed a key wants to know whether it works, not at the office's next turn.
             worker.tell(SyncOrdered())
+        for order in self._unobeyed.pop(office_id, ()):
+            worker.tell(order)
         try:
             await worker.run()
         finally:
+            self._unobeyed[office_id] = list(worker.orders)
             if self._workers.get(office_id) is worker:
                 del self._workers[office_id]
 
@@ -112,26 +117,9 @@ class Registry:
         self._keys[office_id] = ring
         return ring
 
-    def accept(self, office_id: str) -> str:
-        """Have a human's word that what is held back of an office is right.
-
-        Returns:
-            What happens now, as a sentence.
-
-        Raises:
-            OrderRefused: There is no such office at work, or nothing of it is held back.
-        """
-        worker, view = self._workers.get(office_id), self._fleet.views.get(office_id)
-        if worker is None or view is None:
-            raise OrderRefused(404, f"No office {office_id!r} is at work.", "`oddaemon status` lists them all.")
-        if not can_accept(view.state):
-            raise OrderRefused(409, f"Nothing of {office_id} is held back.", f"See `oddaemon explain {office_id}`.")
-        worker.tell(Accepted())
-        if view.state.stranger is not None:
-            return (
-                "The database that answers now is taken for this office's own; it is read as soon as its aging allows."
-            )
-        return "The next reading is published as it is."
+    def worker_of(self, office_id: str) -> Worker | None:
+        """Who is at work at the office now."""
+        return self._workers.get(office_id)
 
     async def quarantine(self, office_id: str) -> None:
         """Show an office whose worker crashed too often as blocked, and by whom."""

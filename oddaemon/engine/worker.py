@@ -6,6 +6,7 @@ from there.
 """
 
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,12 +68,15 @@ class Worker:
     """The loop of one office."""
 
     def __init__(self, wish: Wish, api: OfficeApi, reporter: Reporter, surroundings: Surroundings) -> None:
+        self.orders = deque[Order]()
+        """Not obeyed yet."""
+        self.is_waiting = False
+        """Whether an order is obeyed at once."""
         self._wish = wish
         self._api = api
         self._reporter = reporter
         self._around = surroundings
         self._saved: OfficeState | None = None
-        self._order: Order | None = None
         self._nap = anyio.CancelScope()
         self._epoch: datetime | None = None
         """When the monotonic clock said zero, by the wall clock of the last turn."""
@@ -83,8 +87,8 @@ class Worker:
         return self._wish.office.id
 
     def tell(self, order: Order) -> None:
-        """Have the office obey when it waits next, which is at once if it does so now."""
-        self._order = order
+        """Have the office obey when it waits next, which is at once if it does so now; orders are obeyed in turn."""
+        self.orders.append(order)
         self._nap.cancel()
 
     async def run(self) -> None:
@@ -105,6 +109,9 @@ class Worker:
             else:
                 self._reporter.turned(before, state, observation, now)
                 await self._remember(state)
+                if self.orders and observation is self.orders[0]:
+                    # Only now: whoever gave it was told that it counts, whatever ends this worker meanwhile.
+                    self.orders.popleft()
                 if isinstance(observation, Pulled):
                     await self._forget_pull()
                 observation = await self._perform(action)
@@ -157,11 +164,12 @@ class Worker:
         if late_at is not None and now < late_at < until:
             until = late_at
         seconds = min(max(0.0, (until - now) / timedelta(seconds=1)), SLEEP_SECONDS_MAX)
+        self.is_waiting = True
         with anyio.CancelScope() as self._nap:
-            if self._order is None:
+            if not self.orders:
                 await self._around.gate.sleep_until(anyio.current_time() + seconds)
-        order, self._order = self._order, None
-        return order or Woke()
+        self.is_waiting = False
+        return self.orders[0] if self.orders else Woke()
 
     async def _pull(self, session: Session, action: Pull) -> Pulled:
         around = self._around

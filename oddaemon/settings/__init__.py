@@ -1,7 +1,7 @@
 """TOML to frozen settings: every problem of every file at once, and secrets that hide themselves."""
 
 from oddaemon.core.model import Cadence, Plausibility
-from oddaemon.settings.load import load, read
+from oddaemon.settings.load import control_socket, load, read
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import BadConfiguration, Problem
@@ -23,6 +23,7 @@ __all__ = [
     "Secret",
     "Settings",
     "State",
+    "control_socket",
     "load",
     "read",
 ]

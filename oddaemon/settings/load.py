@@ -100,6 +100,21 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     return Loaded(None if problems else settings, problems, warnings)
 
 
+def control_socket(path: Path) -> Path | None:
+    """Where the daemon of this configuration takes its orders, whatever else is wrong in its files; None: nowhere.
+
+    Raises:
+        BadConfiguration: Not even that can be told.
+    """
+    findings = Findings()
+    main = parse(path, _HARMLESS, findings)
+    if main is not None:
+        state, http = _section(main, "state", State, findings), _section(main, "http", Http, findings)
+        if state and http:
+            return _with_control_socket(main, http, state, findings).control_socket
+    raise BadConfiguration(tuple(findings.problems))
+
+
 def _settings(
     main: Document,
     documents: list[Document],

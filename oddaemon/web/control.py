@@ -1,11 +1,14 @@
 """The control socket: whatever changes something is asked for here, and nowhere else.
 
-Who may give orders is decided by the socket's file alone, mode 0600: the daemon's own user, and root.
+Who may give orders is decided by the socket's file alone, mode 0600: the daemon's own user, and root. What an order
+does is the engine's affair; here are its address, its answer, and who gave it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -21,52 +24,84 @@ from oddaemon.web.headers import CarefulHeaders
 from oddaemon.web.hosts import OwnHosts
 from oddaemon.web.limits import Limits
 from oddaemon.web.server import ListenError, serve_socket
-from oddaemon.web.unix_socket import SocketError, listen_privately
+from oddaemon.web.unix_socket import SocketError, listen_privately, uid_of
+
+PATIENCE_SECONDS = 60.0
+"""For the making of an answer: a reload of a large fleet reads thousands of files."""
+
+Document = Mapping[str, Any]
+
+
+class OfficeOrder(StrEnum):
+    """What can be asked about one office."""
+
+    ACCEPT = "accept"
+    """Believe what is held of it as implausible."""
+    PAUSE = "pause"
+    """Leave it alone from now on."""
+    RESUME = "resume"
+    """Watch it again after a pause."""
+    SYNC = "sync"
+    """Ask it at once."""
 
 
 class OrderRefused(Exception):  # noqa: N818 - it says what happened to the order, as the answer does
     """An order that cannot be carried out."""
 
-    def __init__(self, status: int, sentence: str, advice: str = "") -> None:
+    def __init__(self, status: int, sentence: str, advice: str = "", more: Document | None = None) -> None:
         """All of it is told to whoever gave the order.
 
         Args:
-            status: 404 for an office that is not there, 409 for one with nothing to do.
+            status: 404 for an office that is not there, 409 where there is nothing to do, 422 for a bad configuration.
             sentence: Why.
             advice: What to do instead.
+            more: What stands beside the two in the answer.
         """
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
         self.advice = advice
+        self.more = more or {}
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What can be asked of the daemon. Each takes an office's id and tells in a sentence what happens now.
+    """What can be asked of the daemon. Each raises `OrderRefused` for what cannot be done.
 
-    Raises `OrderRefused` for what cannot be done.
+    The number that each takes at last is the uid of the user who asks; None: the system does not tell.
     """
 
-    accept: Callable[[str], Awaitable[str]]
-    """Believe what is held of an office as implausible."""
+    office: Callable[[OfficeOrder, str, int | None], Awaitable[str]]
+    """About the office of this id; tells in a sentence what happens now."""
+    drain: Callable[[int | None], Awaitable[str]]
+    """End in good order; tells in a sentence what happens now."""
 
 
 def create_control(orders: Orders) -> ASGIApp:
     """The application behind the control socket.
 
-    `POST /offices/ID/accept` answers `{"office": ID, "outcome": SENTENCE}`; whatever is refused,
-    `{"error": SENTENCE, "advice": SENTENCE}`.
+    `POST /offices/ID/accept|pause|resume|sync` answers `{"office": ID, "outcome": SENTENCE}`, `POST /drain`
+    `{"outcome": SENTENCE}`; whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`.
     """
 
-    async def accept(request: Request) -> Response:
-        office = request.path_params["office"]
-        return JSONResponse({"office": office, "outcome": await orders.accept(office)})
+    def about_office(order: OfficeOrder) -> Callable[[Request], Awaitable[Response]]:
+        async def obey(request: Request) -> Response:
+            office = request.path_params["office"]
+            return JSONResponse({"office": office, "outcome": await orders.office(order, office, uid_of(request))})
+
+        return obey
+
+    async def drain(request: Request) -> Response:
+        return JSONResponse({"outcome": await orders.drain(uid_of(request))})
 
     app = Starlette(
         routes=[
             Route("/-/healthy", _healthy),
-            Route("/offices/{office}/accept", accept, methods=["POST"]),
+            *(
+                Route(f"/offices/{{office:path}}/{order}", about_office(order), methods=["POST"])
+                for order in OfficeOrder
+            ),
+            Route("/drain", drain, methods=["POST"]),
         ],
         exception_handlers={OrderRefused: _refused, HTTPException: _no_order},
     )
@@ -86,7 +121,7 @@ async def serve_control(
     Args:
         path: Where; its directory is made if it is missing.
         app: What `create_control` made.
-        limits: What one client may take; None: the usual.
+        limits: What one client may take; None: the usual, with the patience that a reload needs.
         task_status: Told as soon as connections are accepted.
 
     Raises:
@@ -98,7 +133,7 @@ async def serve_control(
         raise ListenError(str(error)) from error
     try:
         task_status.started()
-        await serve_socket(private.listener, app, OwnHosts(), limits or Limits())
+        await serve_socket(private.listener, app, OwnHosts(), limits or Limits(patience_seconds=PATIENCE_SECONDS))
     finally:
         private.remove()
 
@@ -109,7 +144,7 @@ async def _healthy(_request: Request) -> Response:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, OrderRefused)
-    return JSONResponse({"error": error.sentence, "advice": error.advice}, error.status)
+    return JSONResponse({"error": error.sentence, "advice": error.advice, **error.more}, error.status)
 
 
 async def _no_order(_request: Request, error: Exception) -> Response:

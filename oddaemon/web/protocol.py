@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from oddaemon.web.headers import HEADERS
 from oddaemon.web.limits import Limits
+from oddaemon.web.unix_socket import peer_of
 
 _QUIET = logging.getLogger("uvicorn.error.requests")
 _QUIET.setLevel(logging.ERROR)
@@ -41,6 +42,7 @@ class GuardedProtocol(H11Protocol):
         """Make room for it, or refuse it where all others are being answered."""
         self.logger = _QUIET
         super().connection_made(transport)
+        self.client = peer_of(transport.get_extra_info("socket")) or self.client
         self._milestone()
         if len(self.connections) > self.limits.connections_max:
             waiting = (each for each in self.connections if isinstance(each, GuardedProtocol) and not each.is_at_work)

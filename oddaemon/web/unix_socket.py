@@ -9,17 +9,23 @@ import fcntl
 import os
 import socket
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.requests import HTTPConnection
+
 BACKLOG_CONNECTIONS = 16
 MODE = 0o600
 DIRECTORY_MODE = 0o700
 LOCK_TRIES = 50
 LOCK_PAUSE_SECONDS = 0.02
+_UID = "uid"
+_UCRED = struct.Struct("3i")
+"""What the system tells of a peer: its process, its user, its group."""
 
 
 class SocketError(Exception):
@@ -75,6 +81,24 @@ def _alone_in(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def peer_of(connection: socket.socket) -> tuple[str, int] | None:
+    """Who is at the other end of a Unix socket: `("uid", number)`, the system's word and not theirs; else None."""
+    if connection.family is not socket.AF_UNIX:
+        return None
+    try:
+        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    except OSError:
+        return None
+    _, uid, _ = _UCRED.unpack(told)
+    return _UID, uid
+
+
+def uid_of(request: HTTPConnection) -> int | None:
+    """The user behind a request that came through a Unix socket."""
+    client = request.client
+    return client.port if client is not None and client.host == _UID else None
 
 
 def _make_room(path: Path) -> None:

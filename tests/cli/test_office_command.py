@@ -13,25 +13,31 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from typer.testing import Result
 
-from oddaemon.web.control import OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.control import OfficeOrder, OrderRefused, Orders, create_control, serve_control
 from tests.cli.sample_fleet import CONFIGURATION, command, json_of, written
 
 
-async def accept(office: str) -> str:
+async def about_office(order: OfficeOrder, office: str, uid: int | None) -> str:
     await anyio.lowlevel.checkpoint()
+    assert uid == os.getuid()
     match office:
         case "hill-street":
-            return "The next reading of hill-street is published as it is."
+            return f"It is done: {order}."
         case "bright-smiles":
             raise OrderRefused(409, "Nothing of bright-smiles is held.", "`oddaemon explain bright-smiles` tells more.")
         case _:
-            raise OrderRefused(404, f"There is no office {office!r}.")
+            raise OrderRefused(404, f"No office {office!r} is at work.", "Did you mean `x`?")
+
+
+async def drain(_uid: int | None) -> str:
+    await anyio.lowlevel.checkpoint()
+    return "It stops."
 
 
 @contextmanager
 def daemon(path: Path) -> Iterator[None]:
     with start_blocking_portal() as portal:
-        serving, _ = portal.start_task(serve_control, path, create_control(Orders(accept)))
+        serving, _ = portal.start_task(serve_control, path, create_control(Orders(about_office, drain)))
         try:
             yield
         finally:
@@ -71,7 +77,7 @@ def test_what_was_held_is_accepted_and_told(running: Path) -> None:
     done = ordered(running, "hill-street")
     assert (done.exit_code, done.stdout, done.stderr) == (
         0,
-        "The next reading of hill-street is published as it is.\n",
+        "It is done: accept.\n",
         "",
     )
 
@@ -80,7 +86,7 @@ def test_json_is_the_daemon_s_own_document(running: Path) -> None:
     done = ordered(running, "hill-street", "--json")
     assert json_of(done) == {
         "office": "hill-street",
-        "outcome": "The next reading of hill-street is published as it is.",
+        "outcome": "It is done: accept.",
     }
 
 
@@ -90,18 +96,71 @@ def test_where_nothing_is_held_it_says_so_and_fails(running: Path) -> None:
     assert done.stderr == ("oddaemon: Nothing of bright-smiles is held. `oddaemon explain bright-smiles` tells more.\n")
 
 
-@pytest.mark.parametrize(
-    ("office", "hint"),
-    [
-        ("hillstreet", "did you mean `hill-street`?"),
-        ("zzz", "`oddaemon status` lists all offices"),
-        ("a/../b?c#d é", "`oddaemon status` lists all offices"),
-        ("new-oak", "it stands in the configuration, but the daemon does not know it yet: send it SIGHUP"),
-    ],
-)
-def test_an_unknown_office_is_answered_with_the_nearest(running: Path, office: str, hint: str) -> None:
+@pytest.mark.parametrize("order", OfficeOrder)
+def test_every_order_has_its_command(running: Path, order: OfficeOrder) -> None:
+    done = command("office", order, "hill-street", "--config", str(written(running)))
+    assert (done.exit_code, done.stdout, done.stderr) == (0, f"It is done: {order}.\n", "")
+
+
+def test_of_several_each_is_told_and_one_refusal_fails_the_command(running: Path) -> None:
+    done = command("office", "sync", "bright-smiles", "hill-street", "bright-smiles", "--config", str(written(running)))
+    assert (done.exit_code, done.stdout) == (1, "hill-street: It is done: sync.\n")
+    assert done.stderr == "oddaemon: Nothing of bright-smiles is held. `oddaemon explain bright-smiles` tells more.\n"
+
+
+def test_json_of_several_holds_a_document_each_and_the_refusals(running: Path) -> None:
+    done = command("office", "pause", "hill-street", "bright-smiles", "--json", "--config", str(written(running)))
+    assert done.exit_code == 1
+    assert json_of(done) == {
+        "offices": [
+            {"office": "hill-street", "outcome": "It is done: pause."},
+            {
+                "office": "bright-smiles",
+                "error": "Nothing of bright-smiles is held.",
+                "advice": "`oddaemon explain bright-smiles` tells more.",
+            },
+        ]
+    }
+
+
+def test_all_are_those_that_are_not_switched_off(running: Path) -> None:
+    done = command("office", "sync", "--all", "--json", "--config", str(written(running)))
+    offices = json_of(done)["offices"]
+    assert [each["office"] for each in offices] == ["bright-smiles", "hill-street", "new-oak"]  # type: ignore[attr-defined]  # JSON
+
+
+def test_a_label_chooses(running: Path) -> None:
+    done = command("office", "pause", "--label", "group=coast", "--config", str(written(running)))
+    assert (done.exit_code, done.stdout) == (0, "hill-street: It is done: pause.\n")
+    done = command("office", "pause", "--label", "group=hills", "--config", str(written(running)))
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "oddaemon: no office is chosen by that; `oddaemon status` lists all offices\n",
+    )
+
+
+@pytest.mark.parametrize("typed", [(), ("elm", "--all"), ("elm", "--label", "a=b"), ("--label", "coast")])
+def test_who_is_meant_must_be_plain(running: Path, typed: tuple[str, ...]) -> None:
+    assert command("office", "pause", *typed, "--config", str(written(running))).exit_code == 2
+
+
+@pytest.mark.parametrize("office", ["hillstreet", "zzz", "a/../b?c#d é"])
+def test_an_unknown_office_is_answered_in_the_daemon_s_words(running: Path, office: str) -> None:
     done = ordered(running, office)
-    assert (done.exit_code, done.stderr) == (1, f"oddaemon: no office {office!r}; {hint}\n")
+    assert (done.exit_code, done.stderr) == (1, f"oddaemon: No office {office!r} is at work. Did you mean `x`?\n")
+
+
+def test_an_office_that_only_the_configuration_knows_is_taken_up_by_a_reload(running: Path) -> None:
+    done = ordered(running, "new-oak")
+    assert done.stderr == (
+        "oddaemon: no office 'new-oak' is at work; it stands in the configuration: `oddaemon reload` takes it up\n"
+    )
+
+
+def test_drain_tells_what_happens_now(running: Path) -> None:
+    config = str(written(running))
+    assert command("drain", "--config", config).stdout == "It stops.\n"
+    assert json_of(command("drain", "--json", "--config", config)) == {"outcome": "It stops."}
 
 
 def test_a_daemon_that_does_not_run_is_told_as_that(tmp_path: Path) -> None:
@@ -133,9 +192,17 @@ def test_a_configuration_without_a_socket_says_which_setting(tmp_path: Path) -> 
     assert done.stderr == "oddaemon: the daemon has no control socket; set `[http] control_socket` and restart it\n"
 
 
-def test_a_bad_configuration_ends_it_as_every_command(tmp_path: Path) -> None:
-    path = written(tmp_path, CONFIGURATION + "[colour]\n")
-    assert command("office", "accept", "hill-street", "--config", str(path)).exit_code == 78
+def test_an_order_reaches_the_daemon_however_broken_its_offices_are(running: Path) -> None:
+    path = written(running, CONFIGURATION + "[colour]\n[[office]]\n")
+    done = command("office", "pause", "hill-street", "--config", str(path))
+    assert (done.exit_code, done.stdout) == (0, "It is done: pause.\n")
+
+
+def test_where_not_even_the_socket_can_be_told_it_ends_as_every_command(tmp_path: Path) -> None:
+    path = written(tmp_path, CONFIGURATION.replace("[state]", "[state]\ncolour = 1"))
+    done = command("office", "accept", "hill-street", "--config", str(path))
+    assert done.exit_code == 78
+    assert "colour" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -171,4 +238,4 @@ def test_a_refusal_without_words_has_its_status(tmp_path: Path) -> None:
 def test_the_family_alone_shows_what_can_be_ordered() -> None:
     shown = command("office", "--help")
     assert shown.exit_code == 0
-    assert "accept" in shown.stdout
+    assert all(order in shown.stdout for order in OfficeOrder)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Condition, Owner
-from oddaemon.web.control import OrderRefused
+from oddaemon.web.control import OfficeOrder, OrderRefused
 from tests.engine.front_desk import charge, owing, vanish
 from tests.engine.night import DUE, SMALL, night
 from tests.engine.world import World
@@ -55,13 +55,13 @@ async def test_what_a_human_accepts_is_published_now(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
         with pytest.raises(OrderRefused, match="Nothing of smile is held back"):
-            await world.daemon.accept("smile")
+            await world.daemon.order(OfficeOrder.ACCEPT, "smile")
         with pytest.raises(OrderRefused, match="No office 'frown' is at work"):
-            await world.daemon.accept("frown")
+            await world.daemon.order(OfficeOrder.ACCEPT, "frown")
         await world.until_time(DUE - timedelta(minutes=5))
         empty(world)
         await world.until_is(Condition.SUSPECT)
-        assert await world.daemon.accept("smile") == "The next reading is published as it is."
+        assert await world.daemon.order(OfficeOrder.ACCEPT, "smile") == "The next reading is published as it is."
         asked_at = world.clock.now()
         await world.until_published(2)
         assert world.clock.now() - asked_at < timedelta(seconds=10)

@@ -13,7 +13,7 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.web.control import OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.control import OfficeOrder, OrderRefused, Orders, create_control, serve_control
 from oddaemon.web.limits import Limits
 from oddaemon.web.server import ListenError
 from oddaemon.web.unix_socket import SocketError, listen_privately
@@ -24,9 +24,11 @@ class Desk:
 
     def __init__(self) -> None:
         self.accepted: list[str] = []
+        self.given: list[tuple[str, str, int | None]] = []
 
-    async def accept(self, office: str) -> str:
+    async def order(self, order: OfficeOrder, office: str, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
+        self.given.append((order, office, uid))
         if office == "elm":
             self.accepted.append(office)
             return "The next reading of elm is published as it is."
@@ -34,9 +36,14 @@ class Desk:
             raise OrderRefused(409, "Nothing of oak is held.", "`oddaemon explain oak` tells how it stands.")
         raise OrderRefused(404, f"There is no office {office!r}.")
 
+    async def drain(self, uid: int | None) -> str:
+        await anyio.lowlevel.checkpoint()
+        self.given.append(("drain", "", uid))
+        return "It stops."
+
     @property
     def orders(self) -> Orders:
-        return Orders(accept=self.accept)
+        return Orders(self.order, self.drain)
 
 
 @asynccontextmanager
@@ -62,6 +69,15 @@ async def test_an_order_is_carried_out_and_told(tmp_path: Path) -> None:
     assert answer.json() == {"office": "elm", "outcome": "The next reading of elm is published as it is."}
 
 
+@pytest.mark.parametrize("order", OfficeOrder)
+async def test_whoever_orders_is_known_by_the_system_s_word(tmp_path: Path, order: OfficeOrder) -> None:
+    desk = Desk()
+    async with taking_orders(tmp_path / "c.sock", desk) as client:
+        assert (await client.post(f"/offices/elm/{order}")).status_code == 200
+        assert (await client.post("/drain", headers={"X-Forwarded-For": "uid:0"})).json() == {"outcome": "It stops."}
+    assert desk.given == [(order, "elm", os.getuid()), ("drain", "", os.getuid())]
+
+
 async def test_an_order_that_cannot_be_carried_out_says_why_and_what_to_do(tmp_path: Path) -> None:
     async with taking_orders(tmp_path / "c.sock") as client:
         nothing_held = await client.post("/offices/oak/accept")
@@ -79,7 +95,8 @@ async def test_looking_changes_nothing_and_there_are_no_other_orders(tmp_path: P
     async with taking_orders(tmp_path / "c.sock", desk) as client:
         assert (await client.get("/-/healthy")).json() == {"healthy": True}
         assert (await client.get("/offices/elm/accept")).status_code == 405
-        for path in ("/offices/elm", "/offices/elm/forget", "/offices/elm/accept/", "/metrics", "/"):
+        assert (await client.get("/drain")).status_code == 405
+        for path in ("/offices/elm", "/offices/elm/forget", "/offices/elm/accept/", "/drain/", "/metrics", "/"):
             answer = await client.post(path)
             assert (path, answer.status_code, set(answer.json())) == (path, 404, {"error", "advice"})
         assert (await client.post("/offices/elm/accept", content=b"x")).status_code == 413

@@ -3,6 +3,7 @@
 Whoever does the thing emits the event; nobody else logs or counts.
 """
 
+from oddaemon.telemetry.events.control import OrderGiven
 from oddaemon.telemetry.events.daemon import (
     ConfigurationLoaded,
     ConfigurationRejected,
@@ -61,6 +62,7 @@ __all__ = [
     "OfficeQuarantined",
     "OfficeStarted",
     "OfficeStopped",
+    "OrderGiven",
     "PageStored",
     "PullRejected",
     "PullStarted",

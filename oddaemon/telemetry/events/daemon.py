@@ -32,7 +32,7 @@ class DaemonReady(Event):
 
 @dataclass(frozen=True, slots=True)
 class DaemonDraining(Event):
-    """`signal` ("SIGTERM") asked to stop: requests in flight end, none is begun."""
+    """`signal` ("SIGTERM", or "an order") asked to stop: requests in flight end, none is begun."""
 
     name: ClassVar[str] = "daemon_draining"
     signal: str

@@ -1,0 +1,25 @@
+"""What people ask of the daemon. See `Event` for what a field may hold."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from oddaemon.telemetry.event import Event, Level
+
+
+@dataclass(frozen=True, slots=True)
+class OrderGiven(Event):
+    """Somebody gave an order on the control socket; `answer` is what they were told."""
+
+    name: ClassVar[str] = "order_given"
+    order: str
+    """"pause", "reload" …"""
+    office: str
+    """"": it concerns the whole daemon."""
+    uid: int | None
+    """Of the user who gave it; None: the system does not tell."""
+    answer: str
+    is_refused: bool = False
+
+    def log_level(self) -> Level:
+        """Louder when nothing came of it."""
+        return Level.WARNING if self.is_refused else Level.INFO

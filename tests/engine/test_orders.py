@@ -1,0 +1,145 @@
+"""What people order: done at once or as soon as it can be, refused where it would do nothing, and written down."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.simulator.options import Options
+from oddaemon.web.control import OfficeOrder, OrderRefused
+from tests.engine.night import DUE, SMALL, SMILE, night, office_settings
+from tests.engine.world import World
+
+PAUSE, RESUME, SYNC = OfficeOrder.PAUSE, OfficeOrder.RESUME, OfficeOrder.SYNC
+SLOW = Options(base_seconds=2)
+
+
+async def ordered(world: World, order: OfficeOrder) -> str:
+    return await world.daemon.order(order, "smile", 1000)
+
+
+async def refused(world: World, order: OfficeOrder, *words: str) -> None:
+    with pytest.raises(OrderRefused) as refusal:
+        await ordered(world, order)
+    assert refusal.value.status == 409
+    assert all(word in f"{refusal.value.sentence} {refusal.value.advice}" for word in words), refusal.value
+
+
+async def test_a_paused_office_is_asked_nothing_until_it_is_resumed(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        assert (await ordered(world, PAUSE)).startswith("Left alone from now on, also over a restart.")
+        await world.until_is(Condition.PAUSED)
+        assert world.explains(Condition.PAUSED, Owner.US, "order")
+        asked = len(world.exchanges())
+        await world.until_time(DUE + timedelta(hours=6))
+        assert len(world.exchanges()) == asked
+        await refused(world, PAUSE, "smile is paused already", "`oddaemon office resume smile`")
+        await refused(world, SYNC, "smile is paused", "`oddaemon office resume smile`")
+        assert await ordered(world, RESUME) == "Watched again, and asked at once."
+        await world.until_published(2, within=timedelta(minutes=1))
+        await refused(world, RESUME, "smile is not paused")
+
+
+async def test_a_pause_outlives_a_crash_and_a_reload(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        await ordered(world, PAUSE)
+        await world.until_is(Condition.PAUSED)
+        await world.crash()
+        await world.start()
+        assert world.explains(Condition.PAUSED, Owner.US, "order")
+        await world.apply(replace(world.settings, offices=(office_settings(fresh_by=None),)))
+        await anyio.sleep(20_000)
+        assert len(world.published()) == 1
+        await ordered(world, RESUME)
+        await world.until_published(2, within=timedelta(minutes=1))
+
+
+async def test_an_order_in_the_middle_of_a_pull_lets_it_end(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)], options=SLOW) as world:
+        await world.until_said("page_stored")
+        told = await ordered(world, PAUSE)
+        assert told.startswith("Left alone as soon as what is under way with it has ended")
+        await world.until_is(Condition.PAUSED)
+        assert len(world.published()) == 1
+        assert all(each.status == 200 for each in world.exchanges())
+
+
+async def test_no_order_is_lost_with_the_worker_that_was_told(tmp_path: Path) -> None:
+    offices = (office_settings(reader=Reader.PAGES),)
+    async with night(tmp_path, [SMILE], offices, options=SLOW) as world:
+        await world.until_said("page_stored")
+        await ordered(world, PAUSE)
+        await world.apply(replace(world.settings, offices=(office_settings(reader=Reader.PAGES, fresh_by=None),)))
+        await world.until_is(Condition.PAUSED)
+        assert world.explains(Condition.PAUSED, Owner.US, "order")
+
+
+async def test_orders_are_obeyed_in_turn(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        for order in (PAUSE, RESUME, SYNC, PAUSE):
+            world.daemon.fleet.views["smile"].state = replace(world.state(), paused=order is RESUME)
+            await ordered(world, order)
+        await world.until_is(Condition.PAUSED)
+        assert world.state().paused
+
+
+async def test_a_sync_asks_at_once_and_leaves_what_is_fresh(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        await anyio.sleep(60)
+        since = world.clock.now()
+        assert await ordered(world, SYNC) == (
+            "Asked at once. Its balances are read if aging has completed since that of 2026-03-02; what is fresh stays "
+            "as it is."
+        )
+        await anyio.sleep(10)
+        assert len(world.exchanges(since=since)) >= 5
+        assert len(world.published()) == 1
+
+
+async def test_what_the_configuration_switched_off_stays_off(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], [office_settings(enabled=False)]) as world:
+        await world.until_is(Condition.PAUSED)
+        for order in (PAUSE, RESUME, SYNC):
+            await refused(world, order, "switched off in the configuration")
+        await world.crash()
+        await world.start(replace(world.settings, offices=(office_settings(),)))
+        await world.until_published(1)
+        await ordered(world, PAUSE)
+        await world.until_is(Condition.PAUSED)
+        await world.apply(replace(world.settings, offices=(office_settings(enabled=False),)))
+        await world.until(lambda: "configuration" in world.standing().reason)
+        assert "not paused any more" in (await ordered(world, RESUME)).lower()
+        await anyio.sleep(1000)
+        await world.apply(replace(world.settings, offices=(office_settings(),)))
+        await world.until_is(Condition.FRESH, within=timedelta(minutes=1))
+
+
+async def test_every_order_is_written_down_with_who_gave_it(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        await ordered(world, SYNC)
+        await refused(world, RESUME, "not paused")
+        with pytest.raises(OrderRefused, match="No office 'smil' is at work") as unknown:
+            await world.daemon.order(SYNC, "smil")
+        given = [(each["order"], each["uid"], each["is_refused"]) for each in world.events("order_given")]
+        assert given == [("sync", 1000, False), ("resume", 1000, True)]
+        assert (unknown.value.status, unknown.value.advice) == (404, "Did you mean `smile`?")
+
+
+async def test_a_drain_is_what_sigterm_does_and_ends_taking_orders(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)], options=SLOW) as world:
+        await world.until_said("page_stored")
+        assert "within 70 s" in await world.daemon.drain_by_order(0)
+        await refused(world, PAUSE, "the daemon is stopping")
+        with pytest.raises(OrderRefused, match="the daemon is stopping"):
+            await world.daemon.drain_by_order(0)
+        await world.ended()
+        assert [each["signal"] for each in world.events("daemon_draining")] == ["an order"]
+        assert all(each.status == 200 for each in world.exchanges())
