@@ -17,6 +17,7 @@ from oddaemon import __version__
 from oddaemon.core.status import StatusDocument, status_document
 from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.housekeeper import keep_house
+from oddaemon.engine.journal import Journal
 from oddaemon.engine.orders import Desk
 from oddaemon.engine.registry import Employment, Registry, employments
 from oddaemon.engine.store_health import StoreHealth
@@ -75,6 +76,9 @@ class Daemon:
         self.health = StoreHealth(telemetry.emit, now, lambda: self.is_at_work)
         self.at_work = anyio.Event()
         self._telemetry = telemetry
+        self._journal = Journal(
+            telemetry, now, kept=settings.state.journal_entries, write_seconds=settings.state.journal_write_seconds
+        )
         self._transport = transport
         self._dice = dice or random.SystemRandom()
         self._listening = listening
@@ -225,6 +229,7 @@ class Daemon:
             if self._listening and (socket := self.settings.http.control_socket) is not None:
                 await tasks.start(serve_control, socket, create_control(Orders(self.order, self.drain_by_order)))
             look_seconds = self.settings.state.look_seconds
+            tasks.start_soon(self._journal.keep, database, name="journal")
             tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
             tasks.start_soon(keep_house, database, crons, self.health.failed, self._telemetry.emit, name="housekeeper")
             self._ready(listen)
@@ -232,6 +237,7 @@ class Daemon:
             gate.close()
             with anyio.move_on_after(daemon.drain_seconds):
                 await self._supervisor.ended()
+            await self._journal.settle(database)
             tasks.cancel_scope.cancel()
 
     def _closed(self) -> str:

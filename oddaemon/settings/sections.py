@@ -47,6 +47,10 @@ class State(Table):
     """Checked, but not acted upon yet: history is kept whole."""
     look_seconds: Seconds = 30.0
     """Between two looks whether the file is still there and whole."""
+    journal_entries: int = Field(500, ge=10, le=100_000)
+    """Decisions and exchanges that are kept of each office for `explain`."""
+    journal_write_seconds: SecondsOrZero = 2.0
+    """For so long entries gather before they are written together."""
 
     @field_validator("database")
     @classmethod

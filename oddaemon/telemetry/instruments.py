@@ -51,6 +51,9 @@ class Instruments:
         )
         self.worker_restarts = counter("worker_restarts_total", "Workers started again after a crash.")
         self.log_lines_lost = counter("log_lines_lost_total", "Log lines that standard output did not take.")
+        self.journal_entries_lost = counter(
+            "journal_entries_lost_total", "Journal entries for which there was no room while the database failed."
+        )
         self.build_info = gauge("build_info", "Always 1; the version is the label.", "version")
         self.ready = gauge("ready", "1 while the daemon is at work: what /-/ready says.")
         self.store_healthy = gauge("store_healthy", "1 while the database is open and takes what it is given.")

@@ -1,6 +1,6 @@
 """The one place where anything is logged or counted: an event goes in, a log line and moved metrics come out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,6 +57,7 @@ class Telemetry:
         self._now = now
         self._lost = lost
         self._lost_told = 0
+        self._followers: list[Callable[[Event], None]] = []
         if process_metrics:
             ProcessCollector(registry=self._registry)
             PlatformCollector(registry=self._registry)
@@ -69,6 +70,10 @@ class Telemetry:
             missing, self._lost_told = lost - self._lost_told, lost
             self._tell(LogLinesLost(missing))
 
+    def follow(self, follower: Callable[[Event], None]) -> None:
+        """From now on `follower` is told every event too, after its line and metrics; it must neither wait nor fail."""
+        self._followers.append(follower)
+
     def hide(self, values: Iterable[str]) -> None:
         """Registers secrets: from now on "***" stands for them in every log line and in `redact`."""
         self._redactor.hide(values)
@@ -76,6 +81,10 @@ class Telemetry:
     def redact(self, text: str) -> str:
         """`text` as it may be shown to others."""
         return self._redactor.text(text)
+
+    def redact_fields(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """The same for every text in an event's fields."""
+        return {name: self._redactor.value(value) for name, value in fields.items()}
 
     def render(self, offices: tuple[OfficeFigures, ...], accept: str = "") -> Scrape:
         """All metrics, with the figures of these offices. Takes long with thousands of them: run it in a thread.
@@ -96,6 +105,8 @@ class Telemetry:
         level = event.log_level()
         if self._log.takes(level):
             self._log.line(level, event.name, event.log_fields())
+        for follower in self._followers:
+            follower(event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a database says, as text: two runs of one scene must leave the same bytes.
 
-Everything that is stored is in it, table by table and row by row, tables that nobody thought of included. Four things
+Everything that is stored is in it, table by table and row by row, tables that nobody thought of included. Five things
 no two runs can share, and only they are told otherwise:
 
 * An instant of the wall clock, ours or an office's, wherever one stands in a text or a state, reads `(instant)`. That
@@ -9,6 +9,7 @@ no two runs can share, and only they are told otherwise:
   office's own snapshots; `complaints` holds the ids against 1, 2, 3 without a gap. In a scene of one office that is
   the id itself.
 * How long a pull took, which reads `(seconds)`.
+* The journal, which is left out: it tells of the kills themselves, and of requests that were asked again after them.
 * Two measurements in an office's state: the difference of two clocks, which reads in whole minutes, and how long a run
   of aging took for who watched it, which is left out.
 """
@@ -24,6 +25,10 @@ from typing import Any
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
 SNAPSHOT_IDS = frozenset({("snapshot", "id"), ("balance", "valid_from"), ("balance", "valid_to")})
 
+LEFT_OUT = "journal"
+SEQUENCES = "sqlite_sequence"
+"""SQLite's own table of the highest numbers it gave, one row a table."""
+
 Places = Mapping[int, int]
 """The place of each snapshot among those of its office, by id."""
 
@@ -36,7 +41,8 @@ def remains(database: Path) -> bytes:
         for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
             cursor = connection.execute(f"SELECT * FROM {table}")
             names = [column for column, *_ in cursor.description]
-            lines += sorted(_line(table, dict(zip(names, row, strict=True)), places) for row in cursor)
+            rows = [dict(zip(names, row, strict=True)) for row in cursor]
+            lines += sorted(_line(table, row, places) for row in rows if _is_compared(table, row))
     return "\n".join(lines).encode()
 
 
@@ -90,6 +96,10 @@ def _opened(database: Path) -> sqlite3.Connection:
 def _places(connection: sqlite3.Connection) -> Places:
     query = "SELECT id, row_number() OVER (PARTITION BY office ORDER BY id) FROM snapshot"
     return dict(connection.execute(query).fetchall())
+
+
+def _is_compared(table: str, row: Mapping[str, Any]) -> bool:
+    return LEFT_OUT not in {table, row["name"] if table == SEQUENCES else ""}
 
 
 def _line(table: str, row: Mapping[str, Any], places: Places) -> str:

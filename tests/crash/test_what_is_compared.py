@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.state import OfficeState
-from oddaemon.store import offices, snapshots
+from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.database import Database
 from tests.crash.kills import Kill, at_random, boundaries
 from tests.crash.remains import complaints, remains
@@ -50,6 +50,13 @@ async def test_another_hour_and_another_order_of_offices_make_no_difference(tmp_
     assert second == third
     assert first.replace(b'"skew_seconds": null', b'"skew_seconds": "0 min"') == second
     assert complaints(tmp_path / "second.db") == []
+
+
+async def test_a_journal_makes_no_difference_as_it_tells_of_the_kills_themselves(tmp_path: Path) -> None:
+    before = await told(tmp_path / "told.db", NOW)
+    async with Database.open(str(tmp_path / "told.db")) as db:
+        await journal.append(db, [journal.Entry(ELM, NOW, "info", "office_started", {})], kept=10)
+    assert remains(tmp_path / "told.db") == before
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 
 from oddaemon.simulator.aging_run import Outcome
 from oddaemon.simulator.practice import Practice
-from oddaemon.store import snapshots
+from oddaemon.store import journal, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.snapshot_row import SnapshotRow
 from tests.engine.world import World
@@ -22,8 +22,8 @@ async def assert_kept(world: World, *, crashes: bool) -> None:
     assert world.left_over == []
     assert "oddaemon_requests_in_flight 0.0" in world.metrics()
     assert crashes or not [line for line in world.lines if line["event"] == "worker_crashed"]
-    _assert_discreet(world)
     async with Database.open_for_reading(world.settings.state.database) as database:
+        _assert_discreet(world, await _journals(world, database))
         for office in world.settings.offices:
             await _assert_true(world, database, office.office.id)
 
@@ -46,8 +46,14 @@ def _assert_of_its_run(practice: Practice, snapshot: SnapshotRow) -> None:
         assert snapshot.aging_date == before[-1].aging_date
 
 
-def _assert_discreet(world: World) -> None:
+async def _journals(world: World, database: Database) -> str:
+    """All that was kept of what happened to the offices."""
+    ids = [office.office.id for office in world.settings.offices]
+    return "\n".join([str(await journal.latest(database, office_id, 1000)) for office_id in ids])
+
+
+def _assert_discreet(world: World, journals: str) -> None:
     """Keys are in no line; nor is anything that could be a balance or a row of them."""
-    said = "\n".join(json.dumps(line) for line in world.lines) + world.metrics()
+    said = "\n".join((*(json.dumps(line) for line in world.lines), world.metrics(), journals))
     assert "planted-" not in said
     assert re.search(r"\d+,-?\d+,-?\d+,-?\d+", said) is None

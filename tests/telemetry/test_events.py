@@ -107,6 +107,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.ClockMismatch("mesa", -25200.0, -21600.0), "warning", {}),
     (events.MaintenanceFinished("retention", 0.25, "12 snapshots forgotten."), "info", {}),
     (events.LibraryMessage("httpx", Level.WARNING, "Retrying.", None), "warning", {}),
+    (events.JournalEntriesLost(3), "warning", {"journal_entries_lost_total": 3}),
     (events.LogLinesLost(7), "warning", {"log_lines_lost_total": 7}),
 ]
 

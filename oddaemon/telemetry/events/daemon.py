@@ -184,3 +184,16 @@ class LogLinesLost(Event):
     def move(self, instruments: Instruments) -> None:
         """Counts the lines."""
         instruments.log_lines_lost.inc(self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntriesLost(Event):
+    """More happened to the offices than there was room to keep while the database could not be written."""
+
+    name: ClassVar[str] = "journal_entries_lost"
+    level: ClassVar[Level] = Level.WARNING
+    entries: int
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts the entries."""
+        instruments.journal_entries_lost.inc(self.entries)

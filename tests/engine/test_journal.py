@@ -1,0 +1,157 @@
+"""Each office's journal: what was decided and exchanged, bounded, discreet, and in nobody's way."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+
+from oddaemon.core.failure import Kind
+from oddaemon.engine.journal import RETRY_SECONDS, WAITING_MAX, Journal
+from oddaemon.simulator.faults import EConnectorDown
+from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.virtual_time import VirtualLoop
+from oddaemon.store import journal as stored
+from oddaemon.store import offices
+from oddaemon.store.database import Database
+from oddaemon.store.journal import Entry
+from oddaemon.telemetry.events import AgingObserved, OfficeStopped, RequestFinished
+from oddaemon.telemetry.telemetry import Telemetry
+from tests.engine.night import SMALL, after, night, planted
+from tests.engine.world import World
+from tests.store.samples import ELM, HARBOR, OFFICES
+
+NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def kept_journal(directory: Path, kept: int = 100) -> AsyncIterator[tuple[Journal, Telemetry, Database]]:
+    """A journal at work, for two offices."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.owe(lambda: Database.calls_in_flight)
+    telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
+    journal = Journal(telemetry, lambda: NOW, kept=kept, write_seconds=2.0)
+    async with Database.open(str(directory / "state.db")) as database, anyio.create_task_group() as tasks:
+        await offices.enroll(database, OFFICES)
+        tasks.start_soon(journal.keep, database)
+        yield journal, telemetry, database
+        tasks.cancel_scope.cancel()
+
+
+def asked(office_id: str) -> RequestFinished:
+    return RequestFinished(office_id, "preferences", "ok", 200, 0.5, 0.0, 100)
+
+
+def rendered(telemetry: Telemetry) -> str:
+    return telemetry.render(()).body.decode()
+
+
+async def entries(world: World, office_id: str = "smile") -> list[Entry]:
+    async with Database.open_for_reading(world.settings.state.database) as database:
+        return await stored.latest(database, office_id, 1000)
+
+
+async def test_a_night_is_told_from_the_first_question_to_the_snapshot(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        await world.until_published(2)
+        await world.drain()
+        told = await entries(world)
+        names = [entry.event for entry in told]
+        assert names[0] == "office_started"
+        assert names[-1] == "office_stopped"
+        assert names.count("snapshot_published") == 2
+        pull = names.index("pull_started")
+        assert names[pull : pull + 4] == ["pull_started", "asked", "condition_changed", "snapshot_published"]
+        assert [entry.at for entry in told] == sorted(entry.at for entry in told)
+        requests = sum(int(str(entry.fields["times"])) for entry in told if entry.event == "asked")
+        assert requests == len(world.exchanges())
+
+
+async def test_two_days_of_an_idle_office_are_few_entries(tmp_path: Path) -> None:
+    idle = replace(SMALL, service_time_due=None)
+    async with night(tmp_path, [idle]) as world:
+        await world.until_time(after(days=2))
+        await world.drain()
+        told = await entries(world)
+        assert len(world.exchanges()) > 100
+        assert len(told) < 30
+        assert {entry.event for entry in told[-8:]} <= {"asked", "office_stopped"}
+
+
+async def test_a_failure_is_kept_with_its_exchange_and_its_repetitions_counted(tmp_path: Path) -> None:
+    down = planted(EConnectorDown(), after(minutes=10), after(hours=5))
+    async with night(tmp_path, [SMALL], faults=[down]) as world:
+        await world.until_published(2)
+        await world.drain()
+        told = await entries(world)
+        failures = [entry for entry in told if entry.event == "failure_seen"]
+        seen = Counter(world.failures())[Kind.ECONNECTOR_DOWN]
+        assert seen > 10
+        assert [entry.fields["kind"] for entry in failures] == [Kind.ECONNECTOR_DOWN]
+        assert "exchange" in failures[0].fields
+        folded = [entry.fields["failed"] for entry in told if entry.event == "asked"]
+        assert sum(Counter(each)[Kind.ECONNECTOR_DOWN] for each in folded if isinstance(each, dict)) == seen - 1
+
+
+async def test_what_is_not_written_yet_is_told_already(tmp_path: Path) -> None:
+    async with kept_journal(tmp_path) as (journal, telemetry, database):
+        telemetry.emit(AgingObserved(ELM, "due", None))
+        telemetry.emit(asked(ELM))
+        assert [entry.event for entry in await journal.tail(database, ELM, 10)] == ["aging_observed", "asked"]
+        assert [entry.event for entry in await journal.tail(database, ELM, 1)] == ["asked"]
+        assert await journal.tail(database, HARBOR, 10) == []
+        assert await stored.latest(database, ELM, 10) == []
+        await anyio.sleep(3)
+        assert [entry.event for entry in await stored.latest(database, ELM, 10)] == ["aging_observed"]
+        assert [entry.event for entry in await journal.tail(database, ELM, 10)] == ["aging_observed", "asked"]
+        await journal.settle(database)
+        assert [entry.event for entry in await stored.latest(database, ELM, 10)] == ["aging_observed", "asked"]
+
+
+async def test_many_entries_are_one_write_and_the_last_ones_stay(tmp_path: Path) -> None:
+    async with kept_journal(tmp_path, kept=10) as (_, telemetry, database):
+        for number in range(100):
+            telemetry.emit(AgingObserved(ELM, str(number), None))
+        await anyio.sleep(3)
+        told = await stored.latest(database, ELM, 1000)
+        assert [entry.fields["status"] for entry in told] == [str(number) for number in range(90, 100)]
+
+
+async def test_keys_that_another_side_repeats_are_not_kept(tmp_path: Path) -> None:
+    async with kept_journal(tmp_path) as (journal, telemetry, database):
+        telemetry.hide(["planted-key"])
+        telemetry.emit(OfficeStopped(ELM, 'said: {"key": "planted-key"}'))
+        told = await journal.tail(database, ELM, 1)
+        await journal.settle(database)
+        assert await stored.latest(database, ELM, 1) == told
+        assert [entry.fields["why"] for entry in told] == ['said: {"key": "***"}']
+
+
+async def test_what_cannot_be_written_waits_and_past_its_room_is_counted(tmp_path: Path) -> None:
+    async with kept_journal(tmp_path, kept=2 * WAITING_MAX) as (journal, telemetry, database):
+        await database.one_statement("PRAGMA query_only = ON")
+        for number in range(WAITING_MAX + 7):
+            telemetry.emit(AgingObserved(ELM, str(number), None))
+        await anyio.sleep(2 * RETRY_SECONDS)
+        assert await stored.latest(database, ELM, 1) == []
+        assert len(await journal.tail(database, ELM, 2 * WAITING_MAX)) == WAITING_MAX
+        assert "oddaemon_journal_entries_lost_total 7.0" in rendered(telemetry)
+        await database.one_statement("PRAGMA query_only = OFF")
+        await anyio.sleep(2 * RETRY_SECONDS)
+        told = await stored.latest(database, ELM, 2 * WAITING_MAX)
+        assert (told[0].fields["status"], told[-1].fields["status"], len(told)) == ("7", "10006", WAITING_MAX)
+
+
+async def test_forty_offices_are_told_in_a_few_entries_a_day(tmp_path: Path) -> None:
+    specs = [PracticeSpec(f"office-{number}", seed=number, guarantors=5, settled=1) for number in range(40)]
+    async with night(tmp_path, specs) as world:
+        await world.until_time(after(days=1))
+        await world.drain()
+        lengths = [len(await entries(world, spec.office_id)) for spec in specs]
+        assert max(lengths) < 40
