@@ -131,7 +131,8 @@ RULES: Mapping[Kind, Rule] = {
         Policy.BLOCK,
         _ERROR,
         "the key lacks a permission",
-        "Give the key the Queries permission in the developer portal.",
+        'Give the key the Queries permission in the developer portal; or set `tier = "read_all"`, so that the office is'
+        " read by the aging report.",
     ),
     Kind.QUERY_REFUSED: Rule(
         _VENDOR,

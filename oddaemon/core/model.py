@@ -30,6 +30,8 @@ class Reader(StrEnum):
     """The whole office packed into the rows of one statement."""
     PAGES = "pages"
     """Key-set pages, framed by a control query before and after."""
+    REPORT = "report"
+    """The vendor's aging report, read twice: for a key that may not query, and for other days than the last aging."""
 
 
 class Condition(StrEnum):
@@ -232,6 +234,8 @@ class Checkpoint:
     """Which guarantors were wanted; pages read under another wish are of no use."""
     packings: tuple[tuple[int, int], tuple[int, int]] | None = None
     """Lane span and lanes: as the pull was asked to pack, and as its next statement is to be packed."""
+    report: tuple[int, int, ControlTotals | None] | None = None
+    """Of a report, how far it is read: list, offset, and the totals of its second reading so far."""
 
 
 @dataclass(frozen=True, slots=True)

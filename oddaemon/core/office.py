@@ -200,6 +200,9 @@ def _started(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
     """A stored state meets the present configuration and the present clock."""
     if wish.office.reader not in (Reader.AUTO, state.reader):
         state = replace(state, reader=wish.office.reader)
+    elif state.reader is not wish.office.reader and state.reader is Reader.REPORT:
+        # The key may query now.
+        state = replace(state, reader=Reader.STATEMENT, packing=FIRST_PACKING)
     rescoped = state.published is not None and state.published.scope != wish.scope
     if rescoped:
         state = replace(state, published=None)

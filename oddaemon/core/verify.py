@@ -31,7 +31,12 @@ def checksum_of_text(text: str) -> int:
 
 def difference(balances: Sequence[Balance], control: Control, checksum: int | None = None) -> str | None:
     """What does not add up, as a sentence without amounts; None: the balances are proved."""
-    found, wanted = totals_of(balances, checksum), control.totals
+    return difference_of(balances, control.totals, checksum)
+
+
+def difference_of(balances: Sequence[Balance], wanted: ControlTotals, checksum: int | None = None) -> str | None:
+    """The same against totals alone."""
+    found = totals_of(balances, checksum)
     if found == wanted:
         return None
     if found.guarantors != wanted.guarantors:
@@ -42,7 +47,7 @@ def difference(balances: Sequence[Balance], control: Control, checksum: int | No
     return "the sums agree and the rows do not: two errors that cancel each other"
 
 
-def aging_moved(expected: AgingMark, control: Control) -> str | None:
+def aging_moved(expected: AgingMark, control: Control | AgingMark) -> str | None:
     """Whether aging ran since the pull was decided upon, as a sentence; None: it stood still."""
     if not _same(parse_date, control.date_last_aging, expected.date_last_aging):
         return f"aging moved from {expected.date_last_aging or 'never'} to {control.date_last_aging or 'never'}"

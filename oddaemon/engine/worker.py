@@ -15,7 +15,7 @@ import anyio
 
 from oddaemon.core.clock import measured_skew
 from oddaemon.core.failure import Failure, Kind
-from oddaemon.core.model import Preferences, Snapshot
+from oddaemon.core.model import Preferences, Reader, Snapshot
 from oddaemon.core.office import new_state, next_action, stepped
 from oddaemon.core.packing import FIRST_PACKING, Packing, plan
 from oddaemon.core.state import (
@@ -40,6 +40,7 @@ from oddaemon.core.state import (
     Woke,
 )
 from oddaemon.engine.reading import read_office
+from oddaemon.engine.report import identity_of, read_by_report
 from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.staging import Staging
 from oddaemon.opendental.client import ApiError, OfficeApi, Session
@@ -149,6 +150,8 @@ class Worker:
             case Probe():
                 begin = await session.preference("AgingBeginDateTime")
                 return Probed(await session.preference("DateLastAging"), begin)
+            case MeasureClock() if self._wish.office.reader is Reader.REPORT:
+                return ClockMeasured(0.0, await identity_of(session))
             case MeasureClock():
                 clocks = await session.clocks()
                 return ClockMeasured(self._skew_seconds(clocks.office_now, clocks.utc_now), clocks.identity)
@@ -177,7 +180,8 @@ class Worker:
         self._pull_started = around.now()
         resumed = await staging.load()
         self._reporter.pull_started(action.reader, len(resumed.balances) if resumed else 0)
-        proved = await read_office(session, self._wish.office, action, staging=staging, resumed=resumed, now=around.now)
+        read = read_by_report if action.reader is Reader.REPORT else read_office
+        proved = await read(session, self._wish.office, action, staging=staging, resumed=resumed, now=around.now)
         snapshot = Snapshot(
             aging_date=action.aging_date,
             observed_at=proved.observed_at,
@@ -187,7 +191,7 @@ class Worker:
             balances=proved.balances,
         )
         packing: Packing | None = action.packing
-        if action.packing == FIRST_PACKING or proved.parts > 1:
+        if action.reader is not Reader.REPORT and (action.packing == FIRST_PACKING or proved.parts > 1):
             packing = plan(proved.balances)
         skew_seconds = self._skew_seconds(proved.control.office_now, proved.control.utc_now)
         return Pulled(snapshot, proved.control, packing, skew_seconds)

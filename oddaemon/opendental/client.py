@@ -10,7 +10,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple, TypeVar
 
 import anyio
@@ -19,6 +19,7 @@ import msgspec
 
 from oddaemon import __version__
 from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.report import ReportRow
 from oddaemon.opendental import sql, wire
 from oddaemon.opendental.answer import Answer, ApiError, broken, receive, refused
 from oddaemon.opendental.gate import Gate, Lane
@@ -189,6 +190,29 @@ class Session:
         """
         content = msgspec.json.encode({"SqlCommand": sql})
         return await self._ask(_Question("short_query", "PUT", "/queries/ShortQuery", content=content), wire.rows)
+
+    async def report(self, as_of: date, offset: int, clinic_num: int | None = None) -> list[ReportRow]:
+        """One page of the aging report of a day, ordered by name; empty past its end.
+
+        Args:
+            as_of: The day.
+            offset: How many rows are passed over.
+            clinic_num: Of this clinic only; None: of the whole office.
+
+        Raises:
+            ApiError: No such answer came.
+            GateClosedError: The daemon is stopping.
+        """
+        params = {"DateAsOf": as_of.isoformat(), "Offset": str(offset)}
+        if clinic_num is not None:
+            params["ClinicNum"] = str(clinic_num)
+        try:
+            return await self._ask(_Question("aging_report", "GET", "/reports/Aging", params), wire.report)
+        except ApiError as error:
+            # Some lists of the API are 404 where others are empty.
+            if offset and error.failure.status == httpx.codes.NOT_FOUND:
+                return []
+            raise
 
     async def clocks(self) -> wire.Clocks:
         """The office server's NOW() and UTC_TIMESTAMP(), and its identity. Raises as `query` does."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from oddaemon.core.model import Include, Office, Reader
 from oddaemon.settings.address import HEADQUARTERS_HOST
@@ -18,7 +18,7 @@ from oddaemon.settings.table import BaseUrl, SecondsOrZero, Table
 from oddaemon.settings.wrong import wrong
 from oddaemon.settings.zone import zone_named
 
-SPACING_SECONDS = {"standard": 1.0, "enterprise": 0.5}
+SPACING_SECONDS = {"read_all": 5.0, "standard": 1.0, "enterprise": 0.5}
 """Between two requests of one key, by the permissions that were bought for it."""
 PAGE_ROWS_REMOTE = 100
 PAGE_ROWS_NEAR = 1000
@@ -44,7 +44,8 @@ class OfficeTable(Table):
     clinics: list[Annotated[int, Field(ge=0, le=_BIGINT_MAX)]] = Field(default_factory=list)
     include: Literal["all", "debts"] = "all"
     fresh_by: str = "07:00"
-    reader: Literal["auto", "statement", "pages"] = "auto"
+    reader: Literal["auto", "statement", "pages", "report"] = "auto"
+    """`auto` is `report` for a key with only Read All."""
     enabled: bool = True
     labels: dict[str, str] = Field(default_factory=dict)
 
@@ -72,16 +73,6 @@ class OfficeTable(Table):
     def _is_a_zone(cls, timezone: str | None) -> str | None:
         return None if timezone is None else zone_named(timezone).key
 
-    @field_validator("tier")
-    @classmethod
-    def _can_query(cls, tier: str) -> str:
-        if tier not in SPACING_SECONDS:
-            raise wrong(
-                "a key with only Read All cannot run queries",
-                "balances need the Queries permission in the developer portal; a key that has it is `standard`",
-            )
-        return tier
-
     @field_validator("clinics")
     @classmethod
     def _are_unique(cls, clinics: list[int]) -> list[int]:
@@ -96,6 +87,19 @@ class OfficeTable(Table):
         if fresh_by != "" and not (isinstance(fresh_by, str) and _CLOCK.fullmatch(fresh_by)):
             raise wrong("must be a time of day in quotes", 'write "07:00", or "" to never call the office late')
         return fresh_by
+
+    @field_validator("reader")
+    @classmethod
+    def _suits_the_key(cls, reader: str, info: ValidationInfo) -> str:
+        tier, timezone = info.data.get("tier"), info.data.get("timezone", "")
+        if tier == "read_all" and reader in {"statement", "pages"}:
+            raise wrong("a key with only Read All cannot run queries", 'write reader = "report", or leave it out')
+        if timezone is None and (tier == "read_all" or reader == "report"):
+            raise wrong(
+                "needs a timezone: without queries the office's clock cannot be measured",
+                'write timezone = "America/Chicago", or wherever the office is',
+            )
+        return reader
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -139,7 +143,7 @@ def office_settings(table: OfficeTable, customer_key: Secret, api_base_url: str,
             zone=None if table.timezone is None else zone_named(table.timezone),
             clinics=tuple(table.clinics),
             include=Include(table.include),
-            reader=Reader(table.reader),
+            reader=_reader(table),
             fresh_by=time.fromisoformat(table.fresh_by) if table.fresh_by else None,
             enabled=table.enabled,
             page_rows=PAGE_ROWS_REMOTE if remote else PAGE_ROWS_NEAR,
@@ -151,3 +155,8 @@ def office_settings(table: OfficeTable, customer_key: Secret, api_base_url: str,
         remote=remote,
         source=source,
     )
+
+
+def _reader(table: OfficeTable) -> Reader:
+    by_report = table.tier == "read_all" and table.reader == "auto"
+    return Reader.REPORT if by_report else Reader(table.reader)

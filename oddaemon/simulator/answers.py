@@ -19,6 +19,7 @@ ECONNECTOR_DOWN = "The office's eConnector is not running. Please contact the of
 KEY_NOT_ASSIGNED = "API key has not been assigned."
 VERSION_TOO_OLD = "Error. This is most likely a version issue."
 
+DATE_MALFORMED = "DateAsOf is invalid, it must be in yyyy-MM-dd format."
 KEY_UNKNOWN = "Developer key or customer key is not valid."
 KEY_DISABLED = "API key is disabled."
 PERMISSION_MISSING = "API key does not have the Queries permission."

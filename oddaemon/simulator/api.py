@@ -18,6 +18,7 @@ class Kind(Enum):
     PREFERENCES = "preferences"
     SHORT_QUERY = "short_query"
     CLINICS = "clinics"
+    AGING_REPORT = "aging_report"
     UNKNOWN = "unknown"
 
 
@@ -86,4 +87,5 @@ _KINDS = {
     ("GET", f"{API_PREFIX}/preferences"): Kind.PREFERENCES,
     ("PUT", f"{API_PREFIX}/queries/shortquery"): Kind.SHORT_QUERY,
     ("GET", f"{API_PREFIX}/clinics"): Kind.CLINICS,
+    ("GET", f"{API_PREFIX}/reports/aging"): Kind.AGING_REPORT,
 }

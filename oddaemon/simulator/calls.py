@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 
 from oddaemon.simulator import answers
 from oddaemon.simulator.api import ApiAnswer, ApiRequest, Kind
@@ -12,6 +13,8 @@ from oddaemon.simulator.practice import Practice, QueryRefused, SqlFailed
 
 SHORT_QUERY_SINCE = (21, 2)
 """First version of the office's program with ShortQuery."""
+REPORTS_SINCE = (21, 4)
+"""First version of the office's program with reports."""
 _LAST_LIMIT = re.compile(r"\s+LIMIT\s+\d+\s*\Z", re.IGNORECASE)
 
 
@@ -46,6 +49,8 @@ def office_rows(
             if not found and options.absent_is_404:
                 raise RefusalError(answers.sentence(404, answers.PREFERENCE_UNKNOWN))
             return found, 0.0
+        case Kind.AGING_REPORT:
+            return _aging_report(practice, key, request, options, unlimited=unlimited)
         case _:
             return practice.clinic_list(), 0.0
 
@@ -57,7 +62,7 @@ def _short_query(
         raise RefusalError(answers.sentence(401, answers.PERMISSION_MISSING))
     if _version(practice.program_version) < SHORT_QUERY_SINCE:
         raise RefusalError(answers.plain(400, answers.VERSION_TOO_OLD))
-    sql, offset = _sql_command(request.body), _offset(request)
+    sql = _sql_command(request.body)
     if unlimited:
         sql = _LAST_LIMIT.sub("", sql)
     try:
@@ -66,9 +71,34 @@ def _short_query(
         raise RefusalError(answers.sentence(401, refused.message)) from refused
     except SqlFailed as failed:
         raise RefusalError(answers.sentence(400, failed.message)) from failed
-    uncapped = unlimited or (offset > 0 and options.offset_gives_everything)
-    page = found[offset:] if uncapped else found[offset : offset + key.rows_max]
+    page = _page(found, key, request, options, unlimited=unlimited)
     return page, options.query_seconds + options.row_seconds * len(page)
+
+
+def _aging_report(
+    practice: Practice, key: ApiKey, request: ApiRequest, options: Options, *, unlimited: bool
+) -> tuple[Rows, float]:
+    if _version(practice.program_version) < REPORTS_SINCE:
+        raise RefusalError(answers.plain(400, answers.VERSION_TOO_OLD))
+    clinic = request.query.get("ClinicNum", "")
+    lines = practice.aging_report(_day(request, practice), (int(clinic),) if clinic.isdecimal() else ())
+    found: Rows = [line.row() for line in lines]
+    page = _page(found, key, request, options, unlimited=unlimited)
+    return page, options.report_seconds + options.row_seconds * len(page)
+
+
+def _day(request: ApiRequest, practice: Practice) -> date:
+    text = request.query.get("DateAsOf", "")
+    try:
+        return date.fromisoformat(text) if text else practice.today()
+    except ValueError as error:
+        raise RefusalError(answers.sentence(400, answers.DATE_MALFORMED)) from error
+
+
+def _page(found: Rows, key: ApiKey, request: ApiRequest, options: Options, *, unlimited: bool) -> Rows:
+    offset = _offset(request)
+    uncapped = unlimited or (offset > 0 and options.offset_gives_everything)
+    return found[offset:] if uncapped else found[offset : offset + key.rows_max]
 
 
 def _version(program_version: str) -> tuple[int, ...]:

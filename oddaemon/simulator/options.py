@@ -16,6 +16,7 @@ class Options:
         base_seconds: execution time of any request.
         query_seconds: what a ShortQuery takes more than that.
         row_seconds: what each row of an answer takes more.
+        report_seconds: what an aging report takes more, whichever page of it is wanted.
         waiting_max: how many requests of a key may wait before 429.
         processing_limit_seconds: beyond it, 504.
         offset_gives_everything: the quirk: with an offset above 0 the page has no cap.
@@ -28,6 +29,7 @@ class Options:
     base_seconds: float = 0.05
     query_seconds: float = 0.05
     row_seconds: float = 0.0
+    report_seconds: float = 2.0
     waiting_max: int = WAITING_MAX
     processing_limit_seconds: float = PROCESSING_LIMIT_SECONDS
     offset_gives_everything: bool = False

@@ -11,6 +11,7 @@ from typing import Literal
 
 import anyio
 
+from oddaemon.simulator.aging_report import ReportLine, report_lines
 from oddaemon.simulator.aging_run import Aging, AgingInProgressError, AgingRun, Outcome
 from oddaemon.simulator.balance_table import BalanceTable
 from oddaemon.simulator.balances import TrueBalance
@@ -124,6 +125,10 @@ class Practice:
             for clinic_num, description, abbr, is_hidden in _clinics(self.spec.clinics)
             if not is_hidden
         ]
+
+    def aging_report(self, as_of: date, clinics: Sequence[int] = ()) -> list[ReportLine]:
+        """The aging report of a day as the ledgers have it now: its lines ordered by name, without a cap."""
+        return report_lines(self._table.families, as_of, clinics)
 
     def grant_key(self, developer_name: str, customer_key: str) -> None:
         """The office has created an API key for a developer: a row in table `apikey`."""

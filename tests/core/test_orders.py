@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from oddaemon.core.model import Condition, Owner
+from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.office import FAR_FUTURE, new_state, next_action
 from oddaemon.core.state import (
     Intent,
@@ -81,3 +81,10 @@ def test_a_sync_reads_all_preferences_and_not_only_those_that_move() -> None:
 def test_a_sync_wakes_no_paused_office() -> None:
     state, _ = next_action(backing_off(), PauseOrdered(), NOW, wish(), 0.5)
     assert next_action(state, SyncOrdered(), NOW, wish(), 0.5) == (state, Wait(FAR_FUTURE))
+
+
+def test_a_key_that_may_query_again_is_read_by_the_statement() -> None:
+    by_report, _ = next_action(backing_off(), Started(), NOW, wish(reader=Reader.REPORT), 0.5)
+    assert by_report.reader is Reader.REPORT
+    asked, _ = next_action(by_report, Started(), NOW, wish(), 0.5)
+    assert asked.reader is Reader.STATEMENT

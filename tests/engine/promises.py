@@ -3,6 +3,7 @@
 import json
 import re
 
+from oddaemon.core.model import Reader
 from oddaemon.simulator.aging_run import Outcome
 from oddaemon.simulator.practice import Practice
 from oddaemon.store import journal, snapshots
@@ -32,7 +33,11 @@ async def _assert_true(world: World, database: Database, office_id: str) -> None
     """Every snapshot that was ever published was the office's table at one instant after the run that it names."""
     for snapshot in await snapshots.history(database, office_id, limit=1000):
         held = await snapshots.balances(database, office_id, snapshot.id)
-        assert world.was_true(held, office_id), f"{office_id}: snapshot {snapshot.id} was never true"
+        if snapshot.reader is Reader.REPORT:
+            told = [tuple(each) for each in world.reported[snapshot.id]]
+            assert [tuple(each) for each in held] == told, f"{office_id}: snapshot {snapshot.id} is no report"
+        else:
+            assert world.was_true(held, office_id), f"{office_id}: snapshot {snapshot.id} was never true"
         _assert_of_its_run(world.practice(office_id), snapshot)
 
 

@@ -6,14 +6,14 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
 import anyio
 import anyio.abc
 
-from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Standing
+from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Standing
 from oddaemon.core.state import OfficeState
 from oddaemon.engine.daemon import Daemon
 from oddaemon.settings import Settings
@@ -48,6 +48,8 @@ class World:
     """Every statement that was sent, by whichever daemon."""
     mines: Counter[str] = field(default_factory=Counter)
     """How many requests of an office end in a programmer's error."""
+    reported: dict[int, list[TrueBalance]] = field(default_factory=dict)
+    """What the aging report said when a snapshot that was read from it was published: it is made anew each time."""
     left_over: list[str] = field(default_factory=list)
     """Tasks that outlived their daemon."""
     on_line: Callable[[dict[str, Any]], None] = lambda _: None
@@ -231,6 +233,13 @@ class World:
         wishes = {(each.include, each.clinics) for each in self._wanted if each.id == office_id}
         return any(self._was_true(office_id, held, *wish) for wish in wishes)
 
+    def _report(self, office_id: str, as_of: date) -> list[TrueBalance]:
+        """What the aging report of a day says now to whoever wants of it what is wanted of the office."""
+        (office,) = (each.office for each in self.settings.offices if each.office.id == office_id)
+        lines = self.practice(office_id).aging_report(as_of, office.clinics)
+        found = sorted(line.truth(with_clinic=bool(office.clinics)) for line in lines)
+        return [each for each in found if office.include is Include.ALL or max(each[2:]) > 0]
+
     def _was_true(self, office_id: str, held: list[TrueBalance], include: Include, clinics: tuple[int, ...]) -> bool:
         shown: Literal["all", "debts"] = "debts" if include is Include.DEBTS else "all"
         return self.practice(office_id).was_true(held, include=shown, clinics=clinics) is not None
@@ -253,6 +262,9 @@ class World:
     def _write(self, line: str) -> None:
         said = json.loads(line)
         self.lines.append(said)
+        if said["event"] == "snapshot_published" and said["reader"] == Reader.REPORT:
+            as_of = date.fromisoformat(said["aging_date"])
+            self.reported[said["snapshot_id"]] = self._report(said["office"], as_of)
         self._said[said["event"], said.get("office", "")].append(said)
         self._news.set()
         self.on_line(said)

@@ -1,0 +1,89 @@
+"""The aging report, as documented: of any day, ordered by name, in pages."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.simulator.keys import ApiKey, Permission
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.practice import PracticeSpec
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from tests.simulator.hq_world import CUSTOMER_KEY, DEVELOPER_KEY, World, said, world
+
+READ_ALL = ApiKey(CUSTOMER_KEY, "brookside", Permission.READ_ALL)
+OPTIONS = Options(developer_key=DEVELOPER_KEY)
+CLINICS = PracticeSpec("brookside", seed=7, guarantors=150, settled=50, clinics=3)
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return ("asyncio", {"loop_factory": virtual_loop_factory})
+
+
+async def rows(there: World, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    answer = await there.get("reports/Aging", query)
+    assert answer.status == 200
+    found: list[dict[str, Any]] = said(answer)
+    return found
+
+
+async def test_a_row_is_the_documented_object_and_its_portion_follows_from_it() -> None:
+    for row in await rows(world(key=READ_ALL)):
+        assert list(row) == [
+            *("PatNum", "patName", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90"),
+            *("BalTotal", "InsWoEst", "InsPayEst", "PatientPortion"),
+        ]
+        assert row["PatientPortion"] == pytest.approx(row["BalTotal"] - row["InsWoEst"] - row["InsPayEst"])
+
+
+async def test_it_comes_in_pages_ordered_by_name() -> None:
+    there = world(key=READ_ALL)
+    first, second = await rows(there), await rows(there, {"Offset": "100"})
+    assert (len(first), len(second)) == (100, len(there.practice().aging_report(there.practice().today())) - 100)
+    names = [row["patName"] for row in [*first, *second]]
+    assert names == sorted(names)
+    assert await rows(there, {"Offset": "100000"}) == []
+    quirky = world(key=replace(READ_ALL, rows_override=20), options=replace(OPTIONS, offset_gives_everything=True))
+    assert len(await rows(quirky, {"Offset": "20"})) > 20
+
+
+async def test_of_the_day_of_the_last_aging_it_says_what_the_table_holds_besides_what_is_post_dated() -> None:
+    practice = world().practice()
+    table = {each.pat_num: each for each in practice.truth()}
+    day = practice.today() - timedelta(days=1)
+    lines = practice.aging_report(day)
+    assert len(lines) > 100
+    for line in lines:
+        reported, held = line.truth(with_clinic=True), table[line.pat_num]
+        assert reported[3:7] == held[3:7]
+        assert reported.clinic_num == held.clinic_num
+
+
+async def test_of_an_earlier_day_it_says_something_else() -> None:
+    practice = world().practice()
+    now, then = (practice.aging_report(practice.today() - timedelta(days=days)) for days in (1, 60))
+    assert {line.pat_num: line.bal_total for line in now} != {line.pat_num: line.bal_total for line in then}
+
+
+async def test_it_can_be_of_one_clinic_zero_and_hidden_ones_included() -> None:
+    there = world(spec=CLINICS, key=replace(READ_ALL, rows_override=1000))
+    everywhere = {row["PatNum"] for row in await rows(there)}
+    of_each = [{row["PatNum"] for row in await rows(there, {"ClinicNum": str(clinic)})} for clinic in range(4)]
+    assert set().union(*of_each) == everywhere
+    assert sum(map(len, of_each)) == len(everywhere)
+
+
+async def test_an_old_version_has_none_and_a_day_must_be_one() -> None:
+    old = PracticeSpec("brookside", seed=7, guarantors=9, settled=0, program_version="21.3.9.0")
+    assert (await world(spec=old).get("reports/Aging")).status == 400
+    assert (await world().get("reports/Aging", {"DateAsOf": "yesterday"})).status == 400
+
+
+async def test_it_is_slow() -> None:
+    there, started = world(key=READ_ALL), anyio.current_time()
+    await rows(there)
+    assert anyio.current_time() - started >= OPTIONS.report_seconds
