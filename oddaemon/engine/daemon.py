@@ -14,21 +14,22 @@ import anyio
 from starlette.types import ASGIApp
 
 from oddaemon import __version__
+from oddaemon.core.plan import Plan
 from oddaemon.core.status import StatusDocument, status_document
 from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.journal import Journal
 from oddaemon.engine.orders import Desk
-from oddaemon.engine.registry import Employment, Registry, employments
+from oddaemon.engine.registry import Employment, Registry
+from oddaemon.engine.reload import Cause, Configuration, hide
 from oddaemon.engine.store_health import StoreHealth
 from oddaemon.engine.supervisor import Budget, Supervisor
 from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
 from oddaemon.opendental.gate import Gate
-from oddaemon.settings import Settings
+from oddaemon.settings import Loaded, Settings
 from oddaemon.store.database import Database
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.events import (
-    ConfigurationLoaded,
     DaemonDraining,
     DaemonReady,
     DaemonStarted,
@@ -38,11 +39,9 @@ from oddaemon.telemetry.events import (
 )
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
-from oddaemon.web.control import OfficeOrder, Orders, create_control, serve_control
+from oddaemon.web.control import create_control, serve_control
 from oddaemon.web.server import serve
 
-_FIXED = ("state", "http", "daemon", "log", "maintenance")
-"""Tables of the configuration that are read once."""
 STARTING_SECONDS = 10.0
 """How often systemd is told that a start which takes long, because a database migrates or cannot be opened yet, is none
 that hangs."""
@@ -71,7 +70,7 @@ class Daemon:
             dice: For back-off; None: the system's.
             listening: Whether to open the HTTP listener.
         """
-        self.settings = settings
+        self.configuration = Configuration(settings, telemetry)
         self.fleet = Fleet(now)
         self.health = StoreHealth(telemetry.emit, now, lambda: self.is_at_work)
         self.at_work = anyio.Event()
@@ -116,7 +115,7 @@ class Daemon:
             ListenError: The address of `[http] listen` cannot be used.
         """
         started = anyio.current_time()
-        self._hide(self.settings)
+        hide(self._telemetry, self.settings)
         self._telemetry.emit(DaemonStarted(__version__, len(self.settings.offices), self.settings.state.database))
         try:
             with self._life:
@@ -132,21 +131,38 @@ class Daemon:
             self._ended = True
         self._telemetry.emit(DaemonStopped(anyio.current_time() - started))
 
-    async def apply(self, settings: Settings, warnings: Sequence[str] = ()) -> None:
-        """Put settings in force; offices that did not change are not touched."""
-        assert self._registry is not None, "applied only while it runs"
-        assert self._supervisor is not None, "applied only while it runs"
-        self._hide(settings)
-        now_fixed, was_fixed = (
-            {**{name: getattr(each, name) for name in _FIXED}, "api": _fixed_api(each)}
-            for each in (settings, self.settings)
-        )
-        restart = [f"[{name}] changes with a restart only." for name in now_fixed if now_fixed[name] != was_fixed[name]]
-        wanted = employments(settings)
-        await self._registry.enroll(wanted)
-        await self._supervisor.apply(wanted)
-        self.settings = settings
-        self._telemetry.emit(ConfigurationLoaded(len(settings.offices), (*warnings, *restart)))
+    @property
+    def settings(self) -> Settings:
+        """What is in force."""
+        return self.configuration.settings
+
+    @property
+    def desk(self) -> Desk:
+        """Takes orders."""
+        assert self._desk is not None, "orders are taken only while it runs"
+        return self._desk
+
+    async def apply(self, settings: Settings) -> None:
+        """Put settings in force that were read and checked already; offices that did not change are not touched.
+
+        Raises:
+            StoreError: The former ones stay in force.
+        """
+        await self.configuration.apply(settings, cause=Cause.ORDER)
+
+    async def reload(self, cause: Cause) -> tuple[Plan, Loaded]:
+        """Read the configuration again: all of it, checked, or nothing. Tells what changed.
+
+        Raises:
+            BadConfiguration: The former one stays in force.
+            StoreError: The former one stays in force.
+        """
+        systemd.reloading()
+        try:
+            return await self.configuration.reload(cause)
+        finally:
+            if self.is_at_work:
+                systemd.ready()
 
     def drain(self, why: str = "SIGTERM") -> None:
         """End in good order: what is in flight finishes, within `drain_seconds`. Saying it twice changes nothing."""
@@ -162,26 +178,6 @@ class Daemon:
     def status(self) -> StatusDocument:
         """How the fleet stands."""
         return status_document(self.fleet.statuses(), self.fleet.now())
-
-    async def order(self, order: OfficeOrder, office_id: str, uid: int | None = None) -> str:
-        """Carry out what the user of this number orders about an office; says what happens now.
-
-        Raises:
-            OrderRefused: It cannot be done.
-        """
-        assert self._desk is not None, "orders are taken only while it runs"
-        return await self._desk.about_office(order, office_id, uid)
-
-    async def drain_by_order(self, uid: int | None = None) -> str:
-        """End in good order because somebody says so; says what happens now.
-
-        Raises:
-            OrderRefused: It ends already.
-        """
-        assert self._desk is not None, "orders are taken only while it runs"
-        with self._desk.recorded("drain", "", uid) as told:
-            self.drain("an order")
-            return told(f"Requests under way end, within {self.settings.daemon.drain_seconds:g} s; then it stops.")
 
     def web(self) -> ASGIApp:
         """What the listener serves."""
@@ -213,7 +209,15 @@ class Daemon:
             database, client, self.fleet, self._telemetry.emit, self._dice, key_change_seconds=api.key_change_seconds
         )
         async with anyio.create_task_group() as tasks:
-            self._desk = Desk(self._registry, self.fleet, self._closed, self._telemetry.emit)
+            self._desk = Desk(
+                self._registry,
+                self.fleet,
+                reload=partial(self.reload, Cause.ORDER),
+                look=self.configuration.look,
+                drain=self._drain_by_order,
+                closed=lambda: "" if self.is_at_work else self.readiness.reason,
+                emit=self._telemetry.emit,
+            )
             daemon = self.settings.daemon
             self._supervisor = Supervisor(
                 tasks=tasks,
@@ -225,9 +229,11 @@ class Daemon:
             )
             maintenance = self.settings.maintenance
             crons = {"wal_checkpoint": maintenance.wal_checkpoint, "integrity_check": maintenance.integrity_check}
-            await self.health.until_it_passes(lambda: self.apply(self.settings, warnings), self._draining)
+            self.configuration.employ(self._registry, self._supervisor)
+            apply = partial(self.configuration.apply, self.settings, warnings)
+            await self.health.until_it_passes(apply, self._draining)
             if self._listening and (socket := self.settings.http.control_socket) is not None:
-                await tasks.start(serve_control, socket, create_control(Orders(self.order, self.drain_by_order)))
+                await tasks.start(serve_control, socket, create_control(self.desk.orders))
             look_seconds = self.settings.state.look_seconds
             tasks.start_soon(self._journal.keep, database, name="journal")
             tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
@@ -240,8 +246,9 @@ class Daemon:
             await self._journal.settle(database)
             tasks.cancel_scope.cancel()
 
-    def _closed(self) -> str:
-        return "" if self.is_at_work else self.readiness.reason
+    def _drain_by_order(self) -> str:
+        self.drain("an order")
+        return f"Requests under way end, within {self.settings.daemon.drain_seconds:g} s; then the daemon stops."
 
     def _ready(self, listen: str) -> None:
         if not self._draining.is_set():
@@ -263,13 +270,3 @@ class Daemon:
         if isinstance(event, RequestStarted) and event.office in self.fleet.views:
             self.fleet.views[event.office].requests += 1
         self._telemetry.emit(event)
-
-    def _hide(self, settings: Settings) -> None:
-        self._telemetry.hide(
-            [settings.api.developer_key.reveal(), *(office.customer_key.reveal() for office in settings.offices)]
-        )
-
-
-def _fixed_api(settings: Settings) -> object:
-    """Key and address are the offices' own: those change with a reload."""
-    return settings.api.model_dump(exclude={"developer_key", "base_url"})

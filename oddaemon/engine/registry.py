@@ -1,12 +1,13 @@
 """Turns an office's settings into a worker at its office."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import anyio
 
-from oddaemon.core.model import Cadence, Condition, Owner, Plausibility
+from oddaemon.core.model import Cadence, Condition, Office, Owner, Plausibility
 from oddaemon.core.office import new_state
 from oddaemon.core.standing import stand
 from oddaemon.core.state import Order, SyncOrdered, Wish
@@ -33,12 +34,19 @@ class Employment:
 
 
 def employments(settings: Settings) -> dict[str, Employment]:
-    """The wanted offices by id, disabled ones included: they are shown as paused."""
+    """The wanted offices by id, disabled ones included: they are shown as paused.
+
+    What an office is only shown by is left out, and where it is written: another name disturbs no worker.
+    """
     key = settings.api.developer_key
     return {
-        office.office.id: Employment(office, settings.cadence, settings.plausibility, key)
-        for office in settings.offices
+        each.office.id: Employment(_for_work(each), settings.cadence, settings.plausibility, key)
+        for each in settings.offices
     }
+
+
+def _for_work(settings: OfficeSettings) -> OfficeSettings:
+    return replace(settings, office=replace(settings.office, name="", labels=()), source=Path())
 
 
 class Registry:
@@ -65,23 +73,25 @@ class Registry:
         self._unobeyed: dict[str, list[Order]] = {}
         """Orders whose worker ended before it came to them: the next one does."""
 
-    async def enroll(self, wanted: dict[str, Employment]) -> None:
-        """Make the wanted offices known to the database and to the fleet; forget the others' views."""
-        await offices.enroll(self._database, [employment.office.office for employment in wanted.values()])
+    async def enroll(self, wanted: Sequence[Office]) -> None:
+        """Make the wanted offices known to the database and to the fleet; forget the others' views.
+
+        Raises:
+            StoreError: Nothing has changed, neither there nor here.
+        """
         rows = {row.id: row for row in await offices.standings(self._database)}
+        await offices.enroll(self._database, wanted)
         views: dict[str, OfficeView] = {}
-        for office_id, employment in wanted.items():
-            row, before = rows[office_id], self._fleet.views.get(office_id)
-            view = before or OfficeView(
-                employment.office.office,
-                row.state or new_state(self._fleet.now()),
-                published_snapshot(row.snapshot) if row.snapshot else None,
-            )
-            view.office = employment.office.office
-            views[office_id] = view
+        for office in wanted:
+            row, view = rows.get(office.id), self._fleet.views.get(office.id)
+            if view is None:
+                state = row.state if row and row.state else new_state(self._fleet.now())
+                view = OfficeView(office, state, published_snapshot(row.snapshot) if row and row.snapshot else None)
+            view.office = office
+            views[office.id] = view
         self._fleet.views = views
-        self._keys = {office_id: ring for office_id, ring in self._keys.items() if office_id in wanted}
-        self._unobeyed = {office_id: orders for office_id, orders in self._unobeyed.items() if office_id in wanted}
+        self._keys = {office_id: ring for office_id, ring in self._keys.items() if office_id in views}
+        self._unobeyed = {office_id: orders for office_id, orders in self._unobeyed.items() if office_id in views}
 
     async def work(self, office_id: str, employment: Employment) -> None:
         """Watch one office until cancelled or the gate closes."""

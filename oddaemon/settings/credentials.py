@@ -5,7 +5,7 @@ A key leaves this module as a `Secret` only, and no problem ever shows one.
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,20 @@ def find_key(
         case several:
             message = f"more than one source of the {name.replace('_', ' ')}: {', '.join(several)}"
             return document.problem((*location, several[1]), message, "keep one")
+
+
+def key_files(document: Document) -> Iterator[Path]:
+    """The files in which the document's keys are kept, there or not."""
+    api, offices = document.table.get("api"), document.table.get("office")
+    tables = [("developer_key_file", api), *(("customer_key_file", each) for each in _listed(offices))]
+    for name, table in tables:
+        value = table.get(name) if isinstance(table, dict) else None
+        if isinstance(value, str) and not path_flaw(value):
+            yield document.directory / value
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _read(document: Document, value: object, kind: str, environment: Mapping[str, str]) -> Secret | _Flaw:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.advice import advise
-from oddaemon.settings.credentials import find_key, sources_of
+from oddaemon.settings.credentials import find_key, key_files, sources_of
 from oddaemon.settings.document import Document, parse
 from oddaemon.settings.explain import explain
 from oddaemon.settings.model import Loaded, Settings
@@ -83,12 +83,13 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     findings = Findings()
     main = parse(path, _HARMLESS, findings)
     documents: list[Document] = []
-    settings = None
+    settings, places = None, {path.absolute()}
     if main is not None:
         documents.append(main)
         _check_names(main, {*_SECTIONS, "office"}, findings)
         directory = _section(main, "offices", OfficesDirectory, findings)
         if directory is not None and directory.directory is not None:
+            places.add(directory.directory)
             documents.extend(_directory_documents(main, directory.directory, findings))
         settings = _settings(main, documents, directory, environment, findings)
 
@@ -97,7 +98,8 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
 
     problems = tuple(sorted(findings.problems, key=by_place))
     warnings = tuple(sorted(findings.warnings, key=by_place))
-    return Loaded(None if problems else settings, problems, warnings)
+    places.update(file for document in documents for file in key_files(document))
+    return Loaded(None if problems else settings, problems, warnings, frozenset(places))
 
 
 def control_socket(path: Path) -> Path | None:

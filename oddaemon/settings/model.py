@@ -37,3 +37,6 @@ class Loaded:
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     """What runs, but should be thought about."""
+    files: frozenset[Path] = frozenset()
+    """Absolute paths of all that was looked at, there or not: the files, the files of keys, and the directory of
+    offices. When one of these changes, another reading may come to something else."""

@@ -73,6 +73,10 @@ class Orders:
 
     office: Callable[[OfficeOrder, str, int | None], Awaitable[str]]
     """About the office of this id; tells in a sentence what happens now."""
+    reload: Callable[[int | None], Awaitable[Document]]
+    """Read the configuration again and apply it whole; tells the plan that was carried out."""
+    plan: Callable[[], Awaitable[Document]]
+    """What a reload would do now; it is not done."""
     drain: Callable[[int | None], Awaitable[str]]
     """End in good order; tells in a sentence what happens now."""
 
@@ -81,7 +85,8 @@ def create_control(orders: Orders) -> ASGIApp:
     """The application behind the control socket.
 
     `POST /offices/ID/accept|pause|resume|sync` answers `{"office": ID, "outcome": SENTENCE}`, `POST /drain`
-    `{"outcome": SENTENCE}`; whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`.
+    `{"outcome": SENTENCE}`, `POST /reload` and `GET /plan` `{"outcome": SENTENCE, "plan": {…}, "warnings": […]}`;
+    whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`, and a bad configuration (422) with its `problems`.
     """
 
     def about_office(order: OfficeOrder) -> Callable[[Request], Awaitable[Response]]:
@@ -90,6 +95,12 @@ def create_control(orders: Orders) -> ASGIApp:
             return JSONResponse({"office": office, "outcome": await orders.office(order, office, uid_of(request))})
 
         return obey
+
+    async def reload(request: Request) -> Response:
+        return JSONResponse(await orders.reload(uid_of(request)))
+
+    async def plan(_request: Request) -> Response:
+        return JSONResponse(await orders.plan())
 
     async def drain(request: Request) -> Response:
         return JSONResponse({"outcome": await orders.drain(uid_of(request))})
@@ -101,6 +112,8 @@ def create_control(orders: Orders) -> ASGIApp:
                 Route(f"/offices/{{office:path}}/{order}", about_office(order), methods=["POST"])
                 for order in OfficeOrder
             ),
+            Route("/reload", reload, methods=["POST"]),
+            Route("/plan", plan),
             Route("/drain", drain, methods=["POST"]),
         ],
         exception_handlers={OrderRefused: _refused, HTTPException: _no_order},

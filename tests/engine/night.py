@@ -80,6 +80,7 @@ async def night(
     keys: Iterable[ApiKey] | None = None,
     cadence: Cadence | None = None,
     daemon: DaemonSettings | None = None,
+    settings: Settings | None = None,
     base: datetime = BEFORE_DAWN,
     running: bool = True,
     crashes: bool = False,
@@ -96,6 +97,7 @@ async def night(
         keys: What headquarters accepts; None: one key for each practice.
         cadence: The daemon's intervals.
         daemon: Its `[daemon]` table.
+        settings: All of the above, as it was read from files; the database is in `directory`.
         base: When the night begins.
         running: Whether to start a daemon.
         crashes: Whether a worker is meant to crash.
@@ -104,6 +106,7 @@ async def night(
     if isinstance(loop, VirtualLoop):
         loop.owe(lambda: Database.calls_in_flight)
     clock = WorldClock(base)
+    offices = settings.offices if settings else offices
     wanted = tuple(offices) if offices is not None else tuple(office_settings(spec.office_id) for spec in specs)
     near = {each.office.id for each in wanted if not each.remote}
     accepted = keys if keys is not None else [_key(spec.office_id, near, rows_max or {}) for spec in specs]
@@ -114,7 +117,7 @@ async def night(
         replace(options or Options(), developer_key="planted-developer-key"),
         FaultBoard(1, faults),
     )
-    settings = Settings(
+    settings = settings or Settings(
         source=directory / "oddaemon.toml",
         api=Api(
             developer_key=Secret("planted-developer-key"),

@@ -74,7 +74,7 @@ class World:
 
     async def start(self, settings: Settings | None = None) -> None:
         """Start a daemon and wait until it is ready; its predecessor must be gone."""
-        self._want(settings or self.settings)
+        self.want(settings or self.settings)
         self._telemetry = Telemetry(write=self._write, now=self.daemon_now, version="test", level=self.level)
         self._daemon = Daemon(
             self.settings,
@@ -90,10 +90,11 @@ class World:
 
     async def apply(self, settings: Settings) -> None:
         """What a reload does."""
-        self._want(settings)
+        self.want(settings)
         await self.daemon.apply(settings)
 
-    def _want(self, settings: Settings) -> None:
+    def want(self, settings: Settings) -> None:
+        """From now on this is wanted, too."""
         self.settings = settings
         self._wanted |= {each.office for each in settings.offices}
 

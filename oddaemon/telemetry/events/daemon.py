@@ -61,6 +61,15 @@ class ConfigurationLoaded(Event):
     name: ClassVar[str] = "configuration_loaded"
     offices: int
     warnings: tuple[str, ...] = ()
+    cause: str = "start"
+    """"start", "signal", "files" or "order"."""
+    new: tuple[str, ...] = ()
+    """Offices that have a worker from now on."""
+    changed: tuple[str, ...] = ()
+    """Offices of which something else is wanted, each with the names of what: `elm (clinics, fresh_by)`."""
+    removed: tuple[str, ...] = ()
+    """Offices that are watched no longer."""
+    unchanged: int = 0
 
     def log_level(self) -> Level:
         """Louder with warnings."""
@@ -73,11 +82,15 @@ class ConfigurationLoaded(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationRejected(Event):
-    """A configuration was read and refused, so the one before stays in force; each problem is one sentence."""
+    """A configuration was read and refused, so the one before stays in force; each problem is one sentence.
+
+    Files that stay broken while somebody works on them are told once.
+    """
 
     name: ClassVar[str] = "configuration_rejected"
     level: ClassVar[Level] = Level.ERROR
     problems: tuple[str, ...]
+    cause: str = "start"
 
     def move(self, instruments: Instruments) -> None:
         """A failed reload."""
