@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from oddaemon import __version__
 from oddaemon.core.plan import Plan
 from oddaemon.core.status import StatusDocument, status_document
+from oddaemon.engine.chores import Household, jobs
 from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.journal import Journal
@@ -227,8 +228,6 @@ class Daemon:
                 budget=Budget(daemon.restarts_max, daemon.restarts_within_seconds),
                 emit=self._telemetry.emit,
             )
-            maintenance = self.settings.maintenance
-            crons = {"wal_checkpoint": maintenance.wal_checkpoint, "integrity_check": maintenance.integrity_check}
             self.configuration.employ(self._registry, self._supervisor)
             apply = partial(self.configuration.apply, self.settings, warnings)
             await self.health.until_it_passes(apply, self._draining)
@@ -237,7 +236,8 @@ class Daemon:
             look_seconds = self.settings.state.look_seconds
             tasks.start_soon(self._journal.keep, database, name="journal")
             tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
-            tasks.start_soon(keep_house, database, crons, self.health.failed, self._telemetry.emit, name="housekeeper")
+            chores = jobs(self.settings, Household(database, self.fleet, self.health.failed, self._telemetry.emit))
+            tasks.start_soon(keep_house, database, chores, self.fleet.now, self._telemetry.emit, name="housekeeper")
             self._ready(listen)
             await self._draining.wait()
             gate.close()

@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 import anyio
 import anyio.abc
 
+from oddaemon.engine.guard import crash_of
 from oddaemon.engine.reconcile import reconcile
 from oddaemon.opendental.gate import Gate, GateClosedError
 from oddaemon.telemetry.crash import describe
@@ -101,11 +103,10 @@ class Supervisor(Generic[T]):
         crashes: deque[float] = deque(maxlen=self._budget.restarts_max + 1)
         while True:
             try:
-                await self._work(key, settings)
+                error = await crash_of(partial(self._work, key, settings), GateClosedError)
             except GateClosedError:
                 return "the daemon is stopping"
-            # The one broad guard of the house: a programmer's error in one office must not end the others.
-            except Exception as error:  # noqa: BLE001  see above
+            if error is not None:
                 left = self._restarts_left(crashes)
                 self._emit(WorkerCrashed(key, type(error).__name__, left, describe(error)))
                 if left == 0:

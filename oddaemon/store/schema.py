@@ -7,6 +7,10 @@ ROWID): a year of nights of an office of 4,000 guarantors, 8 % of them changing 
 nights is read in 25 ms. The second index lets no guarantor have two current balances. There are no foreign keys:
 `publish` is the only writer, and checking them would cost each row two look-ups.
 
+What is older than the retained period is pruned: `office.history_from` is the snapshot with which an office's history
+begins then (null: nothing was ever pruned). Versions that began earlier and were still true there keep their
+`valid_from`.
+
 Instants are RFC 3339 text in UTC, of one length, so that they sort and can be read with the sqlite3 shell.
 """
 
@@ -78,6 +82,7 @@ office = Table(
     Column("owner", Text),
     Column("not_before", Instant),
     Column("state", Text),
+    Column("history_from", Integer),
 )
 
 pull_page = Table(
@@ -129,6 +134,15 @@ journal = Table(
     Column("fields", Text, nullable=False),
     Index("journal_office", "office", "number"),
     sqlite_autoincrement=True,
+)
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("seen_at", Instant, nullable=False),
+    Column("succeeded_at", Instant),
+    Column("result", Text, nullable=False),
 )
 
 balance = Table(

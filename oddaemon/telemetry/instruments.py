@@ -63,6 +63,14 @@ class Instruments:
         self.config_last_reload_success_timestamp = gauge(
             "config_last_reload_success_timestamp_seconds", "When a configuration was last applied."
         )
+        self.maintenance_last_success_timestamp = gauge(
+            "maintenance_last_success_timestamp_seconds",
+            "When a job of [maintenance] last succeeded; 0: never.",
+            "job",
+        )
+        self.maintenance_last_run_successful = gauge(
+            "maintenance_last_run_successful", "1 if the last run of a job of [maintenance] ended well.", "job"
+        )
         self.build_info.labels(version).set(1)
 
     def configuration_applied(self) -> None:

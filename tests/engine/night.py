@@ -81,6 +81,7 @@ async def night(
     cadence: Cadence | None = None,
     daemon: DaemonSettings | None = None,
     settings: Settings | None = None,
+    maintenance: Maintenance | None = None,
     base: datetime = BEFORE_DAWN,
     running: bool = True,
     crashes: bool = False,
@@ -98,6 +99,7 @@ async def night(
         cadence: The daemon's intervals.
         daemon: Its `[daemon]` table.
         settings: All of the above, as it was read from files; the database is in `directory`.
+        maintenance: Its `[maintenance]` table; None: no job at all.
         base: When the night begins.
         running: Whether to start a daemon.
         crashes: Whether a worker is meant to crash.
@@ -128,7 +130,7 @@ async def night(
         http=Http(),
         cadence=cadence or Cadence(),
         daemon=daemon or DaemonSettings(),
-        maintenance=Maintenance(wal_checkpoint="", integrity_check=""),
+        maintenance=maintenance or Maintenance.none(),
         offices=wanted,
     )
     async with anyio.create_task_group() as tasks:

@@ -14,13 +14,19 @@ from oddaemon.telemetry.events.daemon import (
     JournalEntriesLost,
     LibraryMessage,
     LogLinesLost,
-    MaintenanceFinished,
     StoreFailed,
     StoreOpened,
     StoreRecovered,
     StoreSlow,
 )
 from oddaemon.telemetry.events.headquarters import HeadquartersBack, HeadquartersDown
+from oddaemon.telemetry.events.maintenance import (
+    FleetDigest,
+    MaintenanceFailed,
+    MaintenanceFinished,
+    MaintenancePlanned,
+    MaintenanceSkipped,
+)
 from oddaemon.telemetry.events.office import (
     AgingObserved,
     ClockMismatch,
@@ -53,6 +59,7 @@ __all__ = [
     "DaemonStarted",
     "DaemonStopped",
     "FailureSeen",
+    "FleetDigest",
     "HeadquartersBack",
     "HeadquartersDown",
     "JournalEntriesLost",
@@ -60,7 +67,10 @@ __all__ = [
     "KeyNotInForce",
     "LibraryMessage",
     "LogLinesLost",
+    "MaintenanceFailed",
     "MaintenanceFinished",
+    "MaintenancePlanned",
+    "MaintenanceSkipped",
     "OfficeQuarantined",
     "OfficeStarted",
     "OfficeStopped",

@@ -157,16 +157,6 @@ class StoreSlow(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MaintenanceFinished(Event):
-    """A job of `[maintenance]` ended; `result` is one sentence."""
-
-    name: ClassVar[str] = "maintenance_finished"
-    job: str
-    seconds: float
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
 class LibraryMessage(Event):
     """A library had something to say through the standard library's logging or warnings."""
 

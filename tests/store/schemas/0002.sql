@@ -44,6 +44,13 @@ CREATE TABLE journal (
 	fields TEXT NOT NULL, 
 	FOREIGN KEY(office) REFERENCES office ("key")
 );
+CREATE TABLE maintenance (
+	job TEXT NOT NULL, 
+	seen_at VARCHAR(27) NOT NULL, 
+	succeeded_at VARCHAR(27), 
+	result TEXT NOT NULL, 
+	PRIMARY KEY (job)
+);
 CREATE TABLE office (
 	"key" INTEGER NOT NULL, 
 	id TEXT NOT NULL, 
@@ -54,12 +61,12 @@ CREATE TABLE office (
 	reason TEXT, 
 	owner TEXT, 
 	not_before VARCHAR(27), 
-	state TEXT, 
+	state TEXT, history_from INTEGER, 
 	PRIMARY KEY ("key"), 
 	UNIQUE (id)
 );
-INSERT INTO "office" VALUES(1,'elm-street','Elm Street Dental',1,'blocked','2026-03-02T08:30:00.250000Z','The key is disabled.','office','2026-03-02T08:30:00.250000Z','{"intent":"probe","standing":{"condition":"blocked","since":"2026-03-02T08:30:00.250000Z","reason":"The key is disabled.","owner":"office","advice":"Ask the office to enable it.","next_action":"","next_action_at":null,"late_at":null,"letter":""},"not_before":"2026-03-02T08:30:00.250000Z","attempts":3,"rereads":0,"moves":0,"statement_failures":0,"preferences":null,"skew_seconds":null,"skew_zone":"","measured_at":null,"reader":"statement","packing":{"lane_span":12,"lanes":64},"published":null,"run_seconds":null,"run_seen":null,"confirming":null,"identity":null,"unidentified":false,"stranger":null,"held":null,"accepted":false,"paused":false}');
-INSERT INTO "office" VALUES(2,'harbor','Harbor Smiles',1,'blocked','2026-03-02T08:30:00.250000Z','The key is disabled.','office','2026-03-02T08:30:00.250000Z','{"intent":"probe","standing":{"condition":"blocked","since":"2026-03-02T08:30:00.250000Z","reason":"The key is disabled.","owner":"office","advice":"Ask the office to enable it.","next_action":"","next_action_at":null,"late_at":null,"letter":""},"not_before":"2026-03-02T08:30:00.250000Z","attempts":0,"rereads":0,"moves":0,"statement_failures":0,"preferences":null,"skew_seconds":null,"skew_zone":"","measured_at":null,"reader":"statement","packing":{"lane_span":12,"lanes":64},"published":null,"run_seconds":null,"run_seen":null,"confirming":null,"identity":null,"unidentified":false,"stranger":null,"held":null,"accepted":false,"paused":false}');
+INSERT INTO "office" VALUES(1,'elm-street','Elm Street Dental',1,'blocked','2026-03-02T08:30:00.250000Z','The key is disabled.','office','2026-03-02T08:30:00.250000Z','{"intent":"probe","standing":{"condition":"blocked","since":"2026-03-02T08:30:00.250000Z","reason":"The key is disabled.","owner":"office","advice":"Ask the office to enable it.","next_action":"","next_action_at":null,"late_at":null,"letter":""},"not_before":"2026-03-02T08:30:00.250000Z","attempts":3,"rereads":0,"moves":0,"statement_failures":0,"preferences":null,"skew_seconds":null,"skew_zone":"","measured_at":null,"reader":"statement","packing":{"lane_span":12,"lanes":64},"published":null,"run_seconds":null,"run_seen":null,"confirming":null,"identity":null,"unidentified":false,"stranger":null,"held":null,"accepted":false,"paused":false}',NULL);
+INSERT INTO "office" VALUES(2,'harbor','Harbor Smiles',1,'blocked','2026-03-02T08:30:00.250000Z','The key is disabled.','office','2026-03-02T08:30:00.250000Z','{"intent":"probe","standing":{"condition":"blocked","since":"2026-03-02T08:30:00.250000Z","reason":"The key is disabled.","owner":"office","advice":"Ask the office to enable it.","next_action":"","next_action_at":null,"late_at":null,"letter":""},"not_before":"2026-03-02T08:30:00.250000Z","attempts":0,"rereads":0,"moves":0,"statement_failures":0,"preferences":null,"skew_seconds":null,"skew_zone":"","measured_at":null,"reader":"statement","packing":{"lane_span":12,"lanes":64},"published":null,"run_seconds":null,"run_seen":null,"confirming":null,"identity":null,"unidentified":false,"stranger":null,"held":null,"accepted":false,"paused":false}',NULL);
 CREATE TABLE pull_page (
 	number INTEGER NOT NULL, 
 	office INTEGER NOT NULL, 
@@ -68,7 +75,7 @@ CREATE TABLE pull_page (
 	PRIMARY KEY (number), 
 	FOREIGN KEY(office) REFERENCES office ("key")
 );
-INSERT INTO "pull_page" VALUES(1,2,'[[100,1,586854,878599,831236,790876,56173,257460,113647],[103,3,787927,461326,485186,673245,388056,817037,210154],[106,0,501555,19725,926711,866364,398745,443790,626945],[109,0,719634,457023,269268,746590,830776,229875,609870],[112,0,935216,322850,22076,13407,16682,671099,557713]]','{"started_at":"2026-03-02T08:30:00.250000Z","first":[[5,3531186,2139523,2534477,3090482,1690432,2419261,2118329,35],"2026-03-02","","2026-03-02T08:30:00.250000","2026-03-02T08:30:00.250000",[0,0,0],0],"last_pat_num":112,"requests":2,"scope":"","packings":null}');
+INSERT INTO "pull_page" VALUES(1,2,'[[100,1,586854,878599,831236,790876,56173,257460,113647],[103,3,787927,461326,485186,673245,388056,817037,210154],[106,0,501555,19725,926711,866364,398745,443790,626945],[109,0,719634,457023,269268,746590,830776,229875,609870],[112,0,935216,322850,22076,13407,16682,671099,557713]]','{"started_at":"2026-03-02T08:30:00.250000Z","first":[[5,3531186,2139523,2534477,3090482,1690432,2419261,2118329,35],"2026-03-02","","2026-03-02T08:30:00.250000","2026-03-02T08:30:00.250000",[0,0,0],0],"last_pat_num":112,"requests":2,"scope":"","packings":null,"report":null}');
 CREATE TABLE snapshot (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	office INTEGER NOT NULL, 

@@ -1,4 +1,4 @@
-"""A journal for each office, and how long a pull took and by when it was wanted."""
+"""A journal for each office, how long a pull took and by when it was wanted, and what the housekeeper did."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,3 +26,11 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("journal_office", "journal", ["office", "number"])
+    op.add_column("office", sa.Column("history_from", sa.Integer))
+    op.create_table(
+        "maintenance",
+        sa.Column("job", sa.Text, primary_key=True),
+        sa.Column("seen_at", INSTANT, nullable=False),
+        sa.Column("succeeded_at", INSTANT),
+        sa.Column("result", sa.Text, nullable=False),
+    )
