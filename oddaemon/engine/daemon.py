@@ -18,6 +18,7 @@ from oddaemon.core.plan import Plan
 from oddaemon.core.status import StatusDocument, status_document
 from oddaemon.engine.chores import Household, jobs
 from oddaemon.engine.fleet import Fleet
+from oddaemon.engine.heartbeat import Pulse, keep_informed
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.journal import Journal
 from oddaemon.engine.orders import Desk
@@ -35,6 +36,7 @@ from oddaemon.telemetry.events import (
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
+    RequestFinished,
     RequestStarted,
     StoreOpened,
 )
@@ -42,10 +44,6 @@ from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
 from oddaemon.web.control import create_control, serve_control
 from oddaemon.web.server import serve
-
-STARTING_SECONDS = 10.0
-"""How often systemd is told that a start which takes long, because a database migrates or cannot be opened yet, is none
-that hangs."""
 
 
 class Daemon:
@@ -83,11 +81,13 @@ class Daemon:
         self._dice = dice or random.SystemRandom()
         self._listening = listening
         self._draining = anyio.Event()
+        self._drained_at: float | None = None
         self._ended = False
         self._life = anyio.CancelScope()
         self._supervisor: Supervisor[Employment] | None = None
         self._registry: Registry | None = None
         self._desk: Desk | None = None
+        self._database: Database | None = None
 
     @property
     def is_at_work(self) -> bool:
@@ -122,7 +122,7 @@ class Daemon:
             with self._life:
                 async with anyio.create_task_group() as servers:
                     listen = await servers.start(self._serve) if self._listening else ""
-                    servers.start_soon(self._ask_for_time, name="starting")
+                    servers.start_soon(keep_informed, self._pulse, self._telemetry.emit, name="heartbeat")
                     async with AsyncExitStack() as stack:
                         database = await self.health.until_it_passes(lambda: self._opened(stack), self._draining)
                         if database is not None:
@@ -170,6 +170,7 @@ class Daemon:
         if not self._draining.is_set():
             self._telemetry.emit(DaemonDraining(why))
             systemd.stopping()
+            self._drained_at = anyio.current_time() + self.settings.daemon.drain_seconds
             self._draining.set()
 
     def stop(self) -> None:
@@ -189,16 +190,26 @@ class Daemon:
             status=self._status,
         )
 
-    async def _ask_for_time(self) -> None:
-        while not self.at_work.is_set():
-            systemd.notify(f"EXTEND_TIMEOUT_USEC={3 * STARTING_SECONDS * 1e6:.0f}")
-            await anyio.sleep(STARTING_SECONDS)
+    def _pulse(self) -> Pulse:
+        """What systemd's questions are answered from."""
+        return Pulse(
+            at=anyio.current_time(),
+            settings=self.settings,
+            has_started=self.at_work.is_set(),
+            drained_at=self._drained_at,
+            trouble=self.health.trouble.sentence if self.health.trouble is not None else None,
+            writing_since=self._database.writing_since if self._database is not None else None,
+            vitals=self._registry.vitals.all() if self._registry is not None else [],
+            standings=[view.state.standing for view in self.fleet.views.values()],
+            now=self.fleet.now(),
+        )
 
     async def _opened(self, stack: AsyncExitStack) -> Database:
         database = await stack.enter_async_context(Database.open(self.settings.state.database, self.health.failed))
         prepared = database.prepared
         kept = None if prepared.kept is None else str(prepared.kept)
         self._telemetry.emit(StoreOpened(prepared.is_new, prepared.former_revision, kept))
+        self._database = database
         return database
 
     async def _work(self, database: Database, listen: str, warnings: Sequence[str]) -> None:
@@ -267,6 +278,11 @@ class Daemon:
         return self.status()
 
     def _observe(self, event: ApiEvent) -> None:
-        if isinstance(event, RequestStarted) and event.office in self.fleet.views:
-            self.fleet.views[event.office].requests += 1
+        assert self._registry is not None, "nobody asks before there are workers"
+        if isinstance(event, RequestFinished):
+            self._registry.vitals.answered(event.office)
+        elif isinstance(event, RequestStarted):
+            self._registry.vitals.asks(event.office)
+            if event.office in self.fleet.views:
+                self.fleet.views[event.office].requests += 1
         self._telemetry.emit(event)

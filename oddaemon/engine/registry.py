@@ -12,6 +12,7 @@ from oddaemon.core.office import new_state
 from oddaemon.core.standing import stand
 from oddaemon.core.state import Order, SyncOrdered, Wish
 from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
+from oddaemon.engine.heartbeat import Vitals
 from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.worker import Surroundings, Worker
 from oddaemon.opendental.client import Access, Api
@@ -66,7 +67,8 @@ class Registry:
         self._api = api
         self._fleet = fleet
         self._emit = emit
-        self._around = Surroundings(database, api.gate, fleet.now, dice)
+        self.vitals = Vitals()
+        self._around = Surroundings(database, api.gate, fleet.now, dice, self.vitals)
         self._key_change_seconds = key_change_seconds
         self._keys: dict[str, KeyRing] = {}
         self._workers: dict[str, Worker] = {}
@@ -118,6 +120,7 @@ class Registry:
             self._unobeyed[office_id] = list(worker.orders)
             if self._workers.get(office_id) is worker:
                 del self._workers[office_id]
+                self.vitals.gone(office_id)
 
     def _ring(self, office_id: str, key: str) -> KeyRing:
         """The office's keys, of which the former is remembered in memory only: no key ever enters the database."""

@@ -39,6 +39,7 @@ from oddaemon.core.state import (
     Wish,
     Woke,
 )
+from oddaemon.engine.heartbeat import Vitals
 from oddaemon.engine.reading import read_office
 from oddaemon.engine.report import identity_of, read_by_report
 from oddaemon.engine.reporter import Reporter
@@ -63,6 +64,7 @@ class Surroundings:
     gate: Gate
     now: Callable[[], datetime]
     randomness: random.Random
+    vitals: Vitals
 
 
 class Worker:
@@ -102,6 +104,7 @@ class Worker:
         state = await self._recalled()
         observation: Observation = Started()
         while True:
+            around.vitals.moved(self._id)
             now = around.now()
             before = self._in_time(state, now)
             state, action = next_action(before, observation, now, self._wish, around.randomness.random())
@@ -170,7 +173,9 @@ class Worker:
         self.is_waiting = True
         with anyio.CancelScope() as self._nap:
             if not self.orders:
-                await self._around.gate.sleep_until(anyio.current_time() + seconds)
+                deadline = anyio.current_time() + seconds
+                self._around.vitals.sleeps(self._id, deadline)
+                await self._around.gate.sleep_until(deadline)
         self.is_waiting = False
         return self.orders[0] if self.orders else Woke()
 

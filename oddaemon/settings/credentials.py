@@ -1,6 +1,7 @@
 """Where keys come from: a file, the environment, or the configuration itself.
 
-A key leaves this module as a `Secret` only, and no problem ever shows one.
+Under systemd the files stay root's, and the daemon is handed copies, its credentials: a file that it cannot reach is
+looked for among those. A key leaves this module as a `Secret` only, and no problem ever shows one.
 """
 
 import os
@@ -12,14 +13,13 @@ from typing import Any
 
 from oddaemon.settings.document import Document
 from oddaemon.settings.lines import Location
-from oddaemon.settings.paths import path_flaw, read_file
+from oddaemon.settings.paths import is_private, path_flaw, read_file
 from oddaemon.settings.problem import Problem, nearest
 from oddaemon.settings.secret import Secret, looks_like_key
 
 _BYTES_MAX = 4096
 """A key has 16 characters; more than this is some other file."""
 _LENGTH_MAX = 256
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 
@@ -92,13 +92,44 @@ def _from_file(document: Document, value: str, environment: Mapping[str, str]) -
     if flaw := path_flaw(value):
         return _Flaw(flaw)
     path = document.directory / value
+    found = _read_key(path, environment)
+    if not isinstance(found, OSError):
+        return found
+    credentials = _credentials(path, environment)
+    for credential in credentials:
+        copy = _read_key(credential, environment)
+        if isinstance(copy, _Flaw):
+            where = f"systemd's credential {credential.name}, made when the unit started and empty where no file was"
+            return _Flaw(copy.message, where)
+        if isinstance(copy, Secret):
+            return copy
+    if isinstance(found, FileNotFoundError):
+        message, hint = "no such file", f"looked for {path}"
+    else:
+        message, hint = f"cannot be read: {found.strerror}", "the user that runs oddaemon must own the file"
+    if credentials:
+        hint = f"nor has systemd a credential {credentials[0].name}: a new key is handed over with the next start"
+    return _Flaw(message, hint)
+
+
+def _credentials(path: Path, environment: Mapping[str, str]) -> list[Path]:
+    """What systemd may call its copy of the key at `path`.
+
+    `LoadCredential=keys:/etc/oddaemon/keys` makes `keys_smile.key` of the file `keys/smile.key`; one that was named by
+    itself is `smile.key`.
+    """
+    directory = environment.get(_SYSTEMD_CREDENTIALS)
+    if not directory:
+        return []
+    return [Path(directory, f"{path.parent.name}_{path.name}"), Path(directory, path.name)]
+
+
+def _read_key(path: Path, environment: Mapping[str, str]) -> Secret | _Flaw | OSError:
     try:
         # Looked at before it is opened: what others may read is refused unread, whatever it is.
         return _file_flaw(path, path.stat(), environment) or _checked(_one_line(path))
-    except FileNotFoundError:
-        return _Flaw("no such file", f"looked for {path}")
     except OSError as error:
-        return _Flaw(f"cannot be read: {error.strerror}", "the user that runs oddaemon must own the file")
+        return error
     except UnicodeDecodeError:
         return _Flaw("holds characters that no key has", "the file holds the key in plain ASCII and nothing else")
 
@@ -108,7 +139,7 @@ def _file_flaw(path: Path, status: os.stat_result, environment: Mapping[str, str
         return _Flaw("is a directory", "name the file in it that holds the key")
     if not stat.S_ISREG(status.st_mode):
         return _Flaw("is not a regular file")
-    if status.st_mode & _OTHERS and not _is_kept_by_systemd(path, environment):
+    if not is_private(status) and not _is_kept_by_systemd(path, environment):
         return _Flaw(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 600 {path}")
     if status.st_size > _BYTES_MAX:
         return _Flaw(f"too big for a key ({status.st_size} bytes)", "the file holds the key and nothing else")

@@ -5,7 +5,6 @@ Never raises over what a file contains: whatever cannot be read is a problem of 
 
 import json
 import re
-import stat
 import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oddaemon.settings.lines import Location, line_numbers, line_of
-from oddaemon.settings.paths import read_file
+from oddaemon.settings.paths import is_private, read_file
 from oddaemon.settings.problem import Findings, Problem, shown_path
 from oddaemon.settings.secret import SECRET_NAMES, Secret, masked
 
@@ -27,7 +26,6 @@ _TOO_DEEP = re.compile(
 _DIGITS_MAX = 10**18
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SYNTAX_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class Document:
     table: dict[str, Any] = field(repr=False)
     lines: dict[Location, int] = field(repr=False)
     is_private: bool
-    """Only its owner may read it."""
+    """Nobody may read it whom its owner did not mean to."""
     characters: int
 
     @property
@@ -93,10 +91,13 @@ def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document
         The document, or None if there is none to speak of.
     """
     try:
-        text, is_private = _text(path)
+        text, private = _text(path)
         table = _hidden(tomllib.loads(text), harmless)
     except FileNotFoundError:
         problem = Problem(path, "", None, "no such file")
+    except PermissionError as error:
+        hint = "the user that runs oddaemon must be allowed to; under systemd: chgrp oddaemon-config and chmod 640"
+        problem = Problem(path, "", None, f"cannot be read: {error.strerror}", hint)
     except OSError as error:
         problem = Problem(path, "", None, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
@@ -106,18 +107,18 @@ def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document
     except ValueError as error:
         problem = _syntax_problem(path, error)
     else:
-        return Document(path, table, line_numbers(text), is_private, len(text))
+        return Document(path, table, line_numbers(text), private, len(text))
     findings.problems.append(problem)
     return None
 
 
 def _text(path: Path) -> tuple[str, bool]:
-    """What the file holds, and whether only its owner may read it. Neither a pipe nor an endless file can keep us."""
+    """What the file holds, and whether it is private. Neither a pipe nor an endless file can keep us."""
     content, status = read_file(path, _BYTES_MAX)
     text = content.decode("utf-8-sig").replace("\r\n", "\n")
     if _TOO_DEEP.search(text):
         raise RecursionError
-    return text, not status.st_mode & _OTHERS
+    return text, is_private(status)
 
 
 def _syntax_problem(path: Path, error: ValueError) -> Problem:

@@ -21,6 +21,8 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.DaemonReady("127.0.0.1:9464"), "info", {"ready": 1}),
     (events.DaemonDraining("SIGTERM"), "info", {"ready": 0}),
     (events.DaemonStopped(12.5), "info", {"ready": 0}),
+    (events.EngineStalled("Office mesa should have woken 95 s ago."), "error", {}),
+    (events.EngineMovesAgain(12.5), "info", {}),
     (events.StoreOpened(is_new=True), "info", {"store_healthy": 1}),
     (
         events.StoreFailed("The disk is full.", "Free some space.", passes=True),

@@ -157,6 +157,24 @@ class StoreSlow(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EngineStalled(Event):
+    """Something hangs that should not; under systemd the watchdog ends the process unless it moves again in time."""
+
+    name: ClassVar[str] = "engine_stalled"
+    level: ClassVar[Level] = Level.ERROR
+    reason: str
+    """A sentence; names an office, never what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineMovesAgain(Event):
+    """What hung moves again, `seconds` after it was noticed."""
+
+    name: ClassVar[str] = "engine_moves_again"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryMessage(Event):
     """A library had something to say through the standard library's logging or warnings."""
 
