@@ -17,15 +17,20 @@ from oddaemon import __version__
 from oddaemon.core.plan import Plan
 from oddaemon.core.status import StatusDocument, status_document
 from oddaemon.engine.chores import Household, jobs
+from oddaemon.engine.courier import Streets
+from oddaemon.engine.couriers import Couriers, SinkFactory
 from oddaemon.engine.fleet import Fleet
+from oddaemon.engine.guard import Budget
 from oddaemon.engine.heartbeat import Pulse, keep_informed
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.journal import Journal
 from oddaemon.engine.orders import Desk
+from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.registry import Employment, Registry
 from oddaemon.engine.reload import Cause, Configuration, hide
+from oddaemon.engine.sink_making import sink_from
 from oddaemon.engine.store_health import StoreHealth
-from oddaemon.engine.supervisor import Budget, Supervisor
+from oddaemon.engine.supervisor import Supervisor
 from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
 from oddaemon.opendental.gate import Gate
 from oddaemon.settings import Loaded, Settings
@@ -58,6 +63,7 @@ class Daemon:
         transport: TransportFactory | None = None,
         dice: random.Random | None = None,
         listening: bool = True,
+        make_sink: SinkFactory | None = None,
     ) -> None:
         """Nothing happens yet.
 
@@ -68,6 +74,7 @@ class Daemon:
             transport: What carries requests; None: the network.
             dice: For back-off; None: the system's.
             listening: Whether to open the HTTP listener.
+            make_sink: Makes a sink of its settings; None: the real one.
         """
         self.configuration = Configuration(settings, telemetry)
         self.fleet = Fleet(now)
@@ -80,12 +87,14 @@ class Daemon:
         self._transport = transport
         self._dice = dice or random.SystemRandom()
         self._listening = listening
+        self._make_sink = make_sink or partial(sink_from, now=now)
         self._draining = anyio.Event()
         self._drained_at: float | None = None
         self._ended = False
         self._life = anyio.CancelScope()
         self._supervisor: Supervisor[Employment] | None = None
         self._registry: Registry | None = None
+        self._couriers: Couriers | None = None
         self._desk: Desk | None = None
         self._database: Database | None = None
 
@@ -217,8 +226,15 @@ class Daemon:
         gate = Gate(api.max_in_flight, api.max_requests_per_second)
         limits = Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes)
         client = Api(gate, limits, self._observe, self.fleet.now, self._transport)
+        outbox = Outbox()
         self._registry = Registry(
-            database, client, self.fleet, self._telemetry.emit, self._dice, key_change_seconds=api.key_change_seconds
+            database,
+            client,
+            self.fleet,
+            self._telemetry.emit,
+            self._dice,
+            outbox=outbox,
+            key_change_seconds=api.key_change_seconds,
         )
         async with anyio.create_task_group() as tasks:
             self._desk = Desk(
@@ -231,15 +247,18 @@ class Daemon:
                 emit=self._telemetry.emit,
             )
             daemon = self.settings.daemon
+            budget = Budget(daemon.restarts_max, daemon.restarts_within_seconds)
+            streets = Streets(database, self.fleet.now, self._dice, self._telemetry.emit)
+            self._couriers = Couriers(tasks, streets, self._make_sink, outbox, budget)
             self._supervisor = Supervisor(
                 tasks=tasks,
                 work=self._registry.work,
                 quarantine=self._registry.quarantine,
                 gate=gate,
-                budget=Budget(daemon.restarts_max, daemon.restarts_within_seconds),
+                budget=budget,
                 emit=self._telemetry.emit,
             )
-            self.configuration.employ(self._registry, self._supervisor)
+            self.configuration.employ(self._registry, self._supervisor, self._couriers)
             apply = partial(self.configuration.apply, self.settings, warnings)
             await self.health.until_it_passes(apply, self._draining)
             if self._listening and (socket := self.settings.http.control_socket) is not None:
@@ -252,8 +271,10 @@ class Daemon:
             self._ready(listen)
             await self._draining.wait()
             gate.close()
+            self._couriers.end()
             with anyio.move_on_after(daemon.drain_seconds):
                 await self._supervisor.ended()
+                await self._couriers.ended()
             await self._journal.settle(database)
             tasks.cancel_scope.cancel()
 

@@ -13,6 +13,7 @@ from oddaemon.core.standing import stand
 from oddaemon.core.state import Order, SyncOrdered, Wish
 from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
 from oddaemon.engine.heartbeat import Vitals
+from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.worker import Surroundings, Worker
 from oddaemon.opendental.client import Access, Api
@@ -61,6 +62,7 @@ class Registry:
         emit: Callable[[Event], None],
         dice: random.Random,
         *,
+        outbox: Outbox,
         key_change_seconds: float,
     ) -> None:
         self._database = database
@@ -68,7 +70,7 @@ class Registry:
         self._fleet = fleet
         self._emit = emit
         self.vitals = Vitals()
-        self._around = Surroundings(database, api.gate, fleet.now, dice, self.vitals)
+        self._around = Surroundings(database, api.gate, fleet.now, dice, self.vitals, outbox)
         self._key_change_seconds = key_change_seconds
         self._keys: dict[str, KeyRing] = {}
         self._workers: dict[str, Worker] = {}

@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from oddaemon.core.plan import Plan, Traits, plan_between
+from oddaemon.engine.couriers import Couriers
 from oddaemon.engine.registry import Employment, Registry, employments
 from oddaemon.engine.supervisor import Supervisor
 from oddaemon.settings import BadConfiguration, Loaded, Settings, read
@@ -57,10 +58,11 @@ class Configuration:
         self._warned: tuple[str, ...] = ()
         self._registry: Registry | None = None
         self._supervisor: Supervisor[Employment] | None = None
+        self._couriers: Couriers | None = None
 
-    def employ(self, registry: Registry, supervisor: Supervisor[Employment]) -> None:
+    def employ(self, registry: Registry, supervisor: Supervisor[Employment], couriers: Couriers) -> None:
         """From now on settings are put in force by these."""
-        self._registry, self._supervisor = registry, supervisor
+        self._registry, self._supervisor, self._couriers = registry, supervisor, couriers
 
     async def look(self) -> tuple[Plan, Loaded]:
         """What a reload would do now; nothing is done.
@@ -111,11 +113,13 @@ class Configuration:
     async def _apply(self, settings: Settings, warnings: tuple[str, ...], cause: Cause) -> None:
         assert self._registry is not None, "applied only while it runs"
         assert self._supervisor is not None, "applied only while it runs"
+        assert self._couriers is not None, "applied only while it runs"
         plan = self.plan(settings)
         is_news = cause is not Cause.FILES or self._told or warnings != self._warned or settings != self.settings
         hide(self._telemetry, settings)
-        # The one step that can fail; it is the database's own all or nothing.
+        # The two steps that can fail; each is the database's own all or nothing, and nothing hangs on the first alone.
         await self._registry.enroll([each.office for each in settings.offices])
+        await self._couriers.apply(settings)
         await self._supervisor.apply(employments(settings))
         self.settings, self._warned, self._told = settings, warnings, frozenset()
         if is_news:
@@ -140,6 +144,7 @@ def hide(telemetry: Telemetry, settings: Settings) -> None:
     """Have no key of these settings appear in a log line."""
     keys = [settings.api.developer_key, *(office.customer_key for office in settings.offices)]
     telemetry.hide(key.reveal() for key in keys)
+    telemetry.hide(secret for sink in settings.sinks for secret in sink.secrets())
 
 
 def _loaded(plan: Plan, offices: int, warnings: tuple[str, ...], cause: Cause) -> ConfigurationLoaded:

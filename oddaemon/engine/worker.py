@@ -40,6 +40,7 @@ from oddaemon.core.state import (
     Woke,
 )
 from oddaemon.engine.heartbeat import Vitals
+from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.reading import read_office
 from oddaemon.engine.report import identity_of, read_by_report
 from oddaemon.engine.reporter import Reporter
@@ -65,6 +66,7 @@ class Surroundings:
     now: Callable[[], datetime]
     randomness: random.Random
     vitals: Vitals
+    outbox: Outbox
 
 
 class Worker:
@@ -207,12 +209,14 @@ class Worker:
         now = self._around.now()
         try:
             course = snapshots.Course(now - self._pull_started, before.standing.late_at)
+            sinks = self._around.outbox.sinks_of(self._id)
             published = await snapshots.publish(
-                self._around.database, self._id, action.snapshot, after, now, course=course
+                self._around.database, self._id, action.snapshot, after, now, course=course, sinks=sinks
             )
         except StoreError as error:
             return before, Failed(Failure(Kind.STORE, error.what))
         self._saved = after
+        self._around.outbox.queued(sinks)
         self._reporter.turned(before, after, PublishedNow(), now)
         late_at = before.standing.late_at
         late_by = now - late_at if late_at is not None and now > late_at else None

@@ -7,6 +7,7 @@ from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import BadConfiguration, Problem
 from oddaemon.settings.secret import Secret
 from oddaemon.settings.sections import JOBS, Api, Daemon, Http, Log, Maintenance, State
+from oddaemon.settings.sinks import SinkSettings
 
 __all__ = [
     "JOBS",
@@ -23,6 +24,7 @@ __all__ = [
     "Problem",
     "Secret",
     "Settings",
+    "SinkSettings",
     "State",
     "control_socket",
     "load",

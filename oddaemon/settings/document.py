@@ -24,6 +24,8 @@ _TOO_DEEP = re.compile(
 )
 """A dotted key that leads nowhere here: for reading it, the library takes the square of its length."""
 _DIGITS_MAX = 10**18
+_CALLED = {"office": "id", "sink": "name"}
+"""By which of its keys each table of a list is called."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SYNTAX_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
@@ -65,18 +67,18 @@ class Document:
         text = ""
         for depth, part in enumerate(location):
             if isinstance(part, int):
-                text += f"[{part}]" + (self._quoted_id(part) if location[:depth] == ("office",) else "")
+                text += f"[{part}]" + (self._quoted_name(location[0], part) if depth == 1 else "")
             else:
                 name = part[:_SHOWN_MAX]
                 text += ("." if text else "") + (name if _BARE_KEY.fullmatch(name) else json.dumps(name))
                 text += "…" if name != part else ""
         return text
 
-    def _quoted_id(self, index: int) -> str:
-        offices = self.table.get("office")
-        office = offices[index] if isinstance(offices, list) and index < len(offices) else None
-        office_id = office.get("id") if isinstance(office, dict) else None
-        return f" {_shown(office_id)}" if isinstance(office_id, str) and office_id else ""
+    def _quoted_name(self, kind: str | int, index: int) -> str:
+        rows = self.table.get(str(kind))
+        row = rows[index] if isinstance(rows, list) and index < len(rows) else None
+        name = row.get(_CALLED.get(str(kind), "")) if isinstance(row, dict) else None
+        return f" {_shown(name)}" if isinstance(name, str) and name else ""
 
 
 def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document | None:

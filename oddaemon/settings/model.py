@@ -7,6 +7,7 @@ from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import Problem
 from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
+from oddaemon.settings.sinks import SinkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Settings:
     offices_directory: Path | None = None
     offices: tuple[OfficeSettings, ...] = ()
     """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""
+    sinks: tuple[SinkSettings, ...] = ()
+    """In their order."""
 
 
 @dataclass(frozen=True, slots=True)

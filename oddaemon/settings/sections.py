@@ -171,7 +171,9 @@ JOBS = tuple(name for name, field in Maintenance.model_fields.items() if field.m
 """The keys of `[maintenance]` that are cron expressions."""
 
 
-class _Backoff(Table):
+class Backoff(Table):
+    """A wait that grows from a base to a maximum."""
+
     @field_validator("backoff_max_seconds", check_fields=False)
     @classmethod
     def _is_no_less_than_base(cls, longest: float, info: ValidationInfo) -> float:
@@ -183,7 +185,7 @@ class _Backoff(Table):
 
 CadenceTable = create_model(
     "CadenceTable",
-    __base__=_Backoff,
+    __base__=Backoff,
     __doc__="`[cadence]`: exactly the fields of the core's `Cadence`, so that the two cannot drift apart.",
     **{field.name: (Seconds, field.default) for field in fields(Cadence)},  # type: ignore[call-overload]  # names known at run time
 )

@@ -11,6 +11,9 @@ What is older than the retained period is pruned: `office.history_from` is the s
 begins then (null: nothing was ever pruned). Versions that began earlier and were still true there keep their
 `valid_from`.
 
+`delivery` is the outbox: a row for each sink and snapshot, written with the snapshot. A snapshot may be pruned before
+its delivery is made, so nothing binds the two.
+
 Instants are RFC 3339 text in UTC, of one length, so that they sort and can be read with the sqlite3 shell.
 """
 
@@ -143,6 +146,41 @@ maintenance = Table(
     Column("seen_at", Instant, nullable=False),
     Column("succeeded_at", Instant),
     Column("result", Text, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("delivery_id", Text, nullable=False, unique=True),
+    Column("sink", Text, nullable=False),
+    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("snapshot", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("queued_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("error", Text),
+    Column("ended_at", Instant),
+    Index("delivery_queue", "sink", "office", "number"),
+    sqlite_autoincrement=True,
+)
+
+Index(
+    "delivery_due",
+    delivery.c.sink,
+    delivery.c.not_before,
+    sqlite_where=text("state = 'due'"),
+    postgresql_where=text("state = 'due'"),
+)
+
+sink = Table(
+    "sink",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("not_before", Instant),
+    sqlite_with_rowid=False,
 )
 
 balance = Table(

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import anyio
 
 from oddaemon.core.model import Cadence, Office
-from oddaemon.settings import Api, Http, Maintenance, OfficeSettings, Secret, Settings, State
+from oddaemon.engine.couriers import SinkFactory
+from oddaemon.settings import Api, Http, Maintenance, OfficeSettings, Secret, Settings, SinkSettings, State
 from oddaemon.settings import Daemon as DaemonSettings
 from oddaemon.simulator.clock import WorldClock
 from oddaemon.simulator.faults import Fault, FaultBoard, Planted, Window
@@ -82,6 +83,8 @@ async def night(
     daemon: DaemonSettings | None = None,
     settings: Settings | None = None,
     maintenance: Maintenance | None = None,
+    sinks: Sequence[SinkSettings] = (),
+    make_sink: SinkFactory | None = None,
     base: datetime = BEFORE_DAWN,
     running: bool = True,
     crashes: bool = False,
@@ -100,6 +103,8 @@ async def night(
         daemon: Its `[daemon]` table.
         settings: All of the above, as it was read from files; the database is in `directory`.
         maintenance: Its `[maintenance]` table; None: no job at all.
+        sinks: Where it delivers to.
+        make_sink: Makes a sink of its settings; None: the real one.
         base: When the night begins.
         running: Whether to start a daemon.
         crashes: Whether a worker is meant to crash.
@@ -132,11 +137,12 @@ async def night(
         daemon=daemon or DaemonSettings(),
         maintenance=maintenance or Maintenance.none(),
         offices=wanted,
+        sinks=tuple(sinks),
     )
     async with anyio.create_task_group() as tasks:
         for practice in headquarters.practices.values():
             tasks.start_soon(practice.live)
-        world = World(clock, headquarters, settings, tasks)
+        world = World(clock, headquarters, settings, tasks, make_sink)
         if running:
             await world.start()
         yield world

@@ -103,6 +103,47 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
             "pull_duration_seconds_sum{reader=statement}": 2.5,
         },
     ),
+    (
+        events.SinkStarted("lake", "files"),
+        "info",
+        {f"deliveries_total{{outcome={outcome},sink=lake}}": 0 for outcome in ("done", "refused", "dead", "skipped")},
+    ),
+    (events.SinkStopped("lake", "not wanted any more"), "info", {}),
+    (
+        events.DeliveryMade("lake", "mesa", "d1", 7, "snapshot", 2, 0.5),
+        "info",
+        {"deliveries_total{outcome=done,sink=lake}": 1},
+    ),
+    (
+        events.DeliveryRefused("lake", "mesa", "d1", 7, 1, "The disk is full.", NOW),
+        "warning",
+        {"deliveries_total{outcome=refused,sink=lake}": 1},
+    ),
+    (
+        events.DeliveryRefused("lake", "mesa", "d1", 7, 2, "The disk is full.", NOW),
+        "info",
+        {"deliveries_total{outcome=refused,sink=lake}": 1},
+    ),
+    (
+        events.DeliveryGivenUp("lake", "mesa", "d1", 7, 40, "The disk is full."),
+        "error",
+        {"deliveries_total{outcome=dead,sink=lake}": 1},
+    ),
+    (
+        events.DeliverySkipped("lake", "mesa", "d1", 7, "Skipped by an order."),
+        "warning",
+        {"deliveries_total{outcome=skipped,sink=lake}": 1},
+    ),
+    (
+        events.DeliveriesCounted("lake", 3, NOW),
+        "debug",
+        {
+            "deliveries_pending{sink=lake}": 3,
+            "delivery_oldest_pending_timestamp_seconds{sink=lake}": NOW.timestamp(),
+        },
+    ),
+    (events.DeliveriesCounted("lake", 0, None), "debug", {"deliveries_pending{sink=lake}": 0}),
+    (events.CourierCrashed("lake", "KeyError", 2, "KeyError"), "error", {}),
     (CRASHED, "error", {"worker_restarts_total": 1}),
     (events.WorkerCrashed("mesa", "KeyError", 0, "KeyError"), "error", {}),
     (events.OfficeQuarantined("mesa"), "error", {}),

@@ -49,6 +49,16 @@ from oddaemon.telemetry.events.office import (
     SnapshotPublished,
     WorkerCrashed,
 )
+from oddaemon.telemetry.events.sinks import (
+    CourierCrashed,
+    DeliveriesCounted,
+    DeliveryGivenUp,
+    DeliveryMade,
+    DeliveryRefused,
+    DeliverySkipped,
+    SinkStarted,
+    SinkStopped,
+)
 
 __all__ = [
     "AgingObserved",
@@ -56,10 +66,16 @@ __all__ = [
     "ConditionChanged",
     "ConfigurationLoaded",
     "ConfigurationRejected",
+    "CourierCrashed",
     "DaemonDraining",
     "DaemonReady",
     "DaemonStarted",
     "DaemonStopped",
+    "DeliveriesCounted",
+    "DeliveryGivenUp",
+    "DeliveryMade",
+    "DeliveryRefused",
+    "DeliverySkipped",
     "EngineMovesAgain",
     "EngineStalled",
     "FailureSeen",
@@ -85,6 +101,8 @@ __all__ = [
     "ReaderChanged",
     "RequestFinished",
     "RequestStarted",
+    "SinkStarted",
+    "SinkStopped",
     "SnapshotHeld",
     "SnapshotPublished",
     "StoreFailed",
