@@ -100,8 +100,16 @@ class Api:
             self._tls.load_default_certs()
         self._transport = transport
 
-    def office(self, access: Access) -> "OfficeApi":
-        """One office's API, with its lane through the gate."""
+    def office(self, access: Access, former: "OfficeApi | None" = None) -> "OfficeApi":
+        """One office's API, with its lane through the gate.
+
+        Args:
+            access: What it takes to ask it.
+            former: The same office's before its settings changed: its lane is kept where the spacing stays, so that
+                whoever still asks there is waited for.
+        """
+        if former is not None and former.has_the_pace_of(access):
+            return OfficeApi(self, access, former.lane)
         return OfficeApi(self, access, self.gate.lane(access.min_interval_seconds, capped=access.remote))
 
     def outage(self, base_url: str) -> Outage:
@@ -131,15 +139,25 @@ class OfficeApi:
     """One office's API."""
 
     def __init__(self, api: Api, access: Access, lane: Lane) -> None:
+        self.lane = lane
         self._api = api
         self._access = access
-        self._lane = lane
+
+    def has_the_pace_of(self, access: Access) -> bool:
+        """Whether another access is asked in the same way."""
+        paces = ((each.min_interval_seconds, each.remote) for each in (access, self._access))
+        return len(set(paces)) == 1
+
+    @property
+    def min_interval_seconds(self) -> float:
+        """Between two requests of the office's key."""
+        return self._access.min_interval_seconds
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Session"]:
         """A connection kept alive for the requests of one action."""
         async with self._api.client(self._access.base_url) as client:
-            yield Session(self._api, self._access, self._lane, client)
+            yield Session(self._api, self._access, self.lane, client)
 
 
 class _Question(NamedTuple):

@@ -7,13 +7,6 @@ ROWID): a year of nights of an office of 4,000 guarantors, 8 % of them changing 
 nights is read in 25 ms. The second index lets no guarantor have two current balances. There are no foreign keys:
 `publish` is the only writer, and checking them would cost each row two look-ups.
 
-What is older than the retained period is pruned: `office.history_from` is the snapshot with which an office's history
-begins then (null: nothing was ever pruned). Versions that began earlier and were still true there keep their
-`valid_from`.
-
-`delivery` is the outbox: a row for each sink and snapshot, written with the snapshot. A snapshot may be pruned before
-its delivery is made, so nothing binds the two.
-
 Instants are RFC 3339 text in UTC, of one length, so that they sort and can be read with the sqlite3 shell.
 """
 
@@ -34,13 +27,14 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     text,
 )
 
 APPLICATION_ID = 0x6F646461
 """SQLite's mark in the file header that says whose database this is: "odda"."""
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """The migrations this program knows, oldest first. Kept here so that opening a database need not load Alembic."""
 
 
@@ -85,7 +79,6 @@ office = Table(
     Column("owner", Text),
     Column("not_before", Instant),
     Column("state", Text),
-    Column("history_from", Integer),
 )
 
 pull_page = Table(
@@ -139,50 +132,6 @@ journal = Table(
     sqlite_autoincrement=True,
 )
 
-maintenance = Table(
-    "maintenance",
-    metadata,
-    Column("job", Text, primary_key=True),
-    Column("seen_at", Instant, nullable=False),
-    Column("succeeded_at", Instant),
-    Column("result", Text, nullable=False),
-)
-
-delivery = Table(
-    "delivery",
-    metadata,
-    Column("number", Integer, primary_key=True),
-    Column("delivery_id", Text, nullable=False, unique=True),
-    Column("sink", Text, nullable=False),
-    Column("office", Integer, ForeignKey("office.key"), nullable=False),
-    Column("snapshot", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("queued_at", Instant, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("not_before", Instant, nullable=False),
-    Column("error", Text),
-    Column("ended_at", Instant),
-    Index("delivery_queue", "sink", "office", "number"),
-    sqlite_autoincrement=True,
-)
-
-Index(
-    "delivery_due",
-    delivery.c.sink,
-    delivery.c.not_before,
-    sqlite_where=text("state = 'due'"),
-    postgresql_where=text("state = 'due'"),
-)
-
-sink = Table(
-    "sink",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("failures", Integer, nullable=False),
-    Column("not_before", Instant),
-    sqlite_with_rowid=False,
-)
-
 balance = Table(
     "balance",
     metadata,
@@ -208,4 +157,70 @@ Index(
     unique=True,
     sqlite_where=text("valid_to IS NULL"),
     postgresql_where=text("valid_to IS NULL"),
+)
+
+backfill = Table(
+    "backfill",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("ordered_at", Instant, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("not_before", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("rereads", Integer, nullable=False),
+    Column("why", Text, nullable=False),
+    UniqueConstraint("office", "as_of", name="backfill_day"),
+    sqlite_autoincrement=True,
+)
+
+backfill_page = Table(
+    "backfill_page",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("backfill", Integer, ForeignKey("backfill.number"), nullable=False),
+    Column("balances", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+    Index("backfill_page_backfill", "backfill"),
+)
+
+historical_snapshot = Table(
+    "historical_snapshot",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("guarantors", Integer, nullable=False),
+    Column("est_balance", BigInteger, nullable=False),
+    Column("bal_0_30", BigInteger, nullable=False),
+    Column("bal_31_60", BigInteger, nullable=False),
+    Column("bal_61_90", BigInteger, nullable=False),
+    Column("bal_over_90", BigInteger, nullable=False),
+    Column("ins_est", BigInteger, nullable=False),
+    Column("bal_total", BigInteger, nullable=False),
+    Column("checksum", BigInteger, nullable=False),
+    UniqueConstraint("office", "as_of", name="historical_snapshot_day"),
+    sqlite_autoincrement=True,
+)
+
+historical_balance = Table(
+    "historical_balance",
+    metadata,
+    Column("snapshot", Integer, primary_key=True, autoincrement=False),
+    Column("pat_num", BigInteger, primary_key=True, autoincrement=False),
+    Column("clinic_num", BigInteger, nullable=False),
+    Column("est_balance", BigInteger, nullable=False),
+    Column("bal_0_30", BigInteger, nullable=False),
+    Column("bal_31_60", BigInteger, nullable=False),
+    Column("bal_61_90", BigInteger, nullable=False),
+    Column("bal_over_90", BigInteger, nullable=False),
+    Column("ins_est", BigInteger, nullable=False),
+    Column("bal_total", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -4,7 +4,7 @@ Who may give orders is decided by the socket's file alone, mode 0600: the daemon
 does is the engine's affair; here are its address, its answer, and who gave it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,8 +26,12 @@ from oddaemon.web.limits import Limits
 from oddaemon.web.server import ListenError, serve_socket
 from oddaemon.web.unix_socket import SocketError, listen_privately, uid_of
 
+TARGET_BYTES_MAX = 65_536
+"""An operator's query travels in a request's target."""
 PATIENCE_SECONDS = 60.0
 """For the making of an answer: a reload of a large fleet reads thousands of files."""
+
+LIMITS = Limits(TARGET_BYTES_MAX, 2 * TARGET_BYTES_MAX, PATIENCE_SECONDS)
 
 Document = Mapping[str, Any]
 
@@ -73,20 +77,19 @@ class Orders:
 
     office: Callable[[OfficeOrder, str, int | None], Awaitable[str]]
     """About the office of this id; tells in a sentence what happens now."""
-    reload: Callable[[int | None], Awaitable[Document]]
-    """Read the configuration again and apply it whole; tells the plan that was carried out."""
-    plan: Callable[[], Awaitable[Document]]
-    """What a reload would do now; it is not done."""
     drain: Callable[[int | None], Awaitable[str]]
     """End in good order; tells in a sentence what happens now."""
 
 
-def create_control(orders: Orders) -> ASGIApp:
+def create_control(orders: Orders, more: Sequence[Route] = ()) -> ASGIApp:
     """The application behind the control socket.
 
     `POST /offices/ID/accept|pause|resume|sync` answers `{"office": ID, "outcome": SENTENCE}`, `POST /drain`
-    `{"outcome": SENTENCE}`, `POST /reload` and `GET /plan` `{"outcome": SENTENCE, "plan": {…}, "warnings": […]}`;
-    whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`, and a bad configuration (422) with its `problems`.
+    `{"outcome": SENTENCE}`; whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`.
+
+    Args:
+        orders: What the daemon obeys.
+        more: Routes of other rooms.
     """
 
     def about_office(order: OfficeOrder) -> Callable[[Request], Awaitable[Response]]:
@@ -95,12 +98,6 @@ def create_control(orders: Orders) -> ASGIApp:
             return JSONResponse({"office": office, "outcome": await orders.office(order, office, uid_of(request))})
 
         return obey
-
-    async def reload(request: Request) -> Response:
-        return JSONResponse(await orders.reload(uid_of(request)))
-
-    async def plan(_request: Request) -> Response:
-        return JSONResponse(await orders.plan())
 
     async def drain(request: Request) -> Response:
         return JSONResponse({"outcome": await orders.drain(uid_of(request))})
@@ -112,9 +109,8 @@ def create_control(orders: Orders) -> ASGIApp:
                 Route(f"/offices/{{office:path}}/{order}", about_office(order), methods=["POST"])
                 for order in OfficeOrder
             ),
-            Route("/reload", reload, methods=["POST"]),
-            Route("/plan", plan),
             Route("/drain", drain, methods=["POST"]),
+            *more,
         ],
         exception_handlers={OrderRefused: _refused, HTTPException: _no_order},
     )
@@ -146,7 +142,7 @@ async def serve_control(
         raise ListenError(str(error)) from error
     try:
         task_status.started()
-        await serve_socket(private.listener, app, OwnHosts(), limits or Limits(patience_seconds=PATIENCE_SECONDS))
+        await serve_socket(private.listener, app, OwnHosts(), limits or LIMITS)
     finally:
         private.remove()
 

@@ -3,6 +3,7 @@
 Whoever does the thing emits the event; nobody else logs or counts.
 """
 
+from oddaemon.telemetry.events.backfill import BackfillFailed, BackfillOrdered, BackfillPublished
 from oddaemon.telemetry.events.control import OrderGiven
 from oddaemon.telemetry.events.daemon import (
     ConfigurationLoaded,
@@ -11,24 +12,16 @@ from oddaemon.telemetry.events.daemon import (
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
-    EngineMovesAgain,
-    EngineStalled,
     JournalEntriesLost,
     LibraryMessage,
     LogLinesLost,
+    MaintenanceFinished,
     StoreFailed,
     StoreOpened,
     StoreRecovered,
     StoreSlow,
 )
 from oddaemon.telemetry.events.headquarters import HeadquartersBack, HeadquartersDown
-from oddaemon.telemetry.events.maintenance import (
-    FleetDigest,
-    MaintenanceFailed,
-    MaintenanceFinished,
-    MaintenancePlanned,
-    MaintenanceSkipped,
-)
 from oddaemon.telemetry.events.office import (
     AgingObserved,
     ClockMismatch,
@@ -49,37 +42,21 @@ from oddaemon.telemetry.events.office import (
     SnapshotPublished,
     WorkerCrashed,
 )
-from oddaemon.telemetry.events.sinks import (
-    CourierCrashed,
-    DeliveriesCounted,
-    DeliveryGivenUp,
-    DeliveryMade,
-    DeliveryRefused,
-    DeliverySkipped,
-    SinkStarted,
-    SinkStopped,
-)
 
 __all__ = [
     "AgingObserved",
+    "BackfillFailed",
+    "BackfillOrdered",
+    "BackfillPublished",
     "ClockMismatch",
     "ConditionChanged",
     "ConfigurationLoaded",
     "ConfigurationRejected",
-    "CourierCrashed",
     "DaemonDraining",
     "DaemonReady",
     "DaemonStarted",
     "DaemonStopped",
-    "DeliveriesCounted",
-    "DeliveryGivenUp",
-    "DeliveryMade",
-    "DeliveryRefused",
-    "DeliverySkipped",
-    "EngineMovesAgain",
-    "EngineStalled",
     "FailureSeen",
-    "FleetDigest",
     "HeadquartersBack",
     "HeadquartersDown",
     "JournalEntriesLost",
@@ -87,10 +64,7 @@ __all__ = [
     "KeyNotInForce",
     "LibraryMessage",
     "LogLinesLost",
-    "MaintenanceFailed",
     "MaintenanceFinished",
-    "MaintenancePlanned",
-    "MaintenanceSkipped",
     "OfficeQuarantined",
     "OfficeStarted",
     "OfficeStopped",
@@ -101,8 +75,6 @@ __all__ = [
     "ReaderChanged",
     "RequestFinished",
     "RequestStarted",
-    "SinkStarted",
-    "SinkStopped",
     "SnapshotHeld",
     "SnapshotPublished",
     "StoreFailed",

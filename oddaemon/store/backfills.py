@@ -1,0 +1,130 @@
+"""Orders to read past days, and how far each has come: a page and its progress are one row, so neither can be ahead."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, delete, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddaemon.core.backfill import Backfill, PastDay, Stage, Via
+from oddaemon.core.model import Balance
+from oddaemon.core.report import Progress
+from oddaemon.store import schema
+from oddaemon.store.database import Database
+from oddaemon.store.errors import OfficeNotEnrolled, legible
+
+_encode = msgspec.json.Encoder().encode
+_progress_decoder = msgspec.json.Decoder(Progress)
+_balances_decoder = msgspec.json.Decoder(list[Balance])
+
+_ORDER = text(
+    "INSERT INTO backfill (office, as_of, via, query, ordered_at, stage, attempts, rereads, why) "
+    "SELECT office.key, :as_of, :via, :query, :ordered_at, 'open', 0, 0, '' FROM office WHERE office.id = :office "
+    "RETURNING number"
+)
+_KEEP = "INSERT INTO backfill_page (backfill, balances, progress) SELECT number, ?, ? FROM backfill WHERE number = ?"
+
+
+async def order(db: Database, day: PastDay, now: datetime) -> Backfill:
+    """Take an order; an earlier one for the same office and day, and what it had read so far, is forgotten.
+
+    Raises:
+        OfficeNotEnrolled: no such office.
+    """
+    row = {
+        "office": day.office_id,
+        "as_of": day.as_of.isoformat(),
+        "via": day.via.value,
+        "query": day.query,
+        "ordered_at": schema.instant_text(now),
+    }
+    async with db.transaction() as connection:
+        await _forget(connection, day.office_id, day.as_of)
+        number = (await connection.execute(_ORDER, row)).scalar_one_or_none()
+        if number is None:
+            raise OfficeNotEnrolled(day.office_id)
+    return Backfill(number, day, now)
+
+
+async def orders(db: Database, stage: Stage | None = None) -> list[Backfill]:
+    """Every order, or those that stand so, oldest first."""
+    table = schema.backfill
+    query = (
+        select(schema.office.c.id, table)
+        .join(schema.office, schema.office.c.key == table.c.office)
+        .order_by(table.c.number)
+    )
+    if stage is not None:
+        query = query.where(table.c.stage == stage.value)
+    async with db.reading() as connection:
+        with legible(db.path):
+            return [_order(row) for row in (await connection.execute(query)).all()]
+
+
+async def save(db: Database, order: Backfill) -> None:
+    """Remember how an order stands; what it has read stays, unless it begins anew or is over."""
+    changed = asdict(order)
+    columns = {name: changed[name] for name in ("not_before", "attempts", "rereads", "why")}
+    async with db.transaction() as connection:
+        before = (
+            await connection.execute(select(schema.backfill.c.rereads).where(schema.backfill.c.number == order.number))
+        ).scalar_one_or_none()
+        await connection.execute(
+            schema.backfill.update().where(schema.backfill.c.number == order.number),
+            {**columns, "stage": order.stage.value},
+        )
+        if order.stage is not Stage.OPEN or before != order.rereads:
+            await drop_pages(connection, order.number)
+
+
+async def keep(db: Database, number: int, page: Sequence[Balance], progress: Progress) -> None:
+    """Add a page and how far that reaches, both or neither; nothing where the order is forgotten by now."""
+    await db.one_statement(_KEEP, (_encode(page).decode(), _encode(progress).decode(), number))
+
+
+async def kept(db: Database, number: int) -> tuple[Progress, tuple[Balance, ...]]:
+    """How far an order has come, and the balances that it has; from the beginning where that cannot be read."""
+    query = (
+        select(schema.backfill_page.c.balances, schema.backfill_page.c.progress)
+        .where(schema.backfill_page.c.backfill == number)
+        .order_by(schema.backfill_page.c.number)
+    )
+    async with db.reading() as connection:
+        pages = (await connection.execute(query)).all()
+    if not pages:
+        return Progress(), ()
+    try:
+        progress = _progress_decoder.decode(pages[-1].progress)
+        return progress, tuple(balance for page in pages for balance in _balances_decoder.decode(page.balances))
+    except msgspec.DecodeError:
+        return Progress(), ()
+
+
+async def drop_pages(connection: AsyncConnection, number: int) -> None:
+    """Forget what an order has read, as part of a larger transaction."""
+    await connection.execute(delete(schema.backfill_page).where(schema.backfill_page.c.backfill == number))
+
+
+async def _forget(connection: AsyncConnection, office_id: str, as_of: date) -> None:
+    table = schema.backfill
+    office = select(schema.office.c.key).where(schema.office.c.id == office_id).scalar_subquery()
+    found = await connection.execute(select(table.c.number).where(table.c.office == office, table.c.as_of == as_of))
+    for (number,) in found.all():
+        await drop_pages(connection, number)
+        await connection.execute(delete(table).where(table.c.number == number))
+
+
+def _order(row: Row[Any]) -> Backfill:
+    return Backfill(
+        number=row.number,
+        day=PastDay(row.id, row.as_of, Via(row.via), row.query),
+        ordered_at=row.ordered_at,
+        stage=Stage(row.stage),
+        not_before=row.not_before,
+        attempts=row.attempts,
+        rereads=row.rereads,
+        why=row.why,
+    )

@@ -1,0 +1,106 @@
+"""Balances of past days that were read afterwards. They stand beside the snapshots and never among them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import msgspec
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddaemon.core.backfill import Backfill, Brought, Stage, Via
+from oddaemon.core.model import Balance, ControlTotals
+from oddaemon.store import backfills, schema
+from oddaemon.store.database import Database
+from oddaemon.store.errors import OfficeNotEnrolled, consistent, legible
+
+_decoder = msgspec.json.Decoder(list[Balance])
+_COLUMNS = ", ".join(Balance._fields)
+_ADD = (
+    f"INSERT INTO historical_balance (snapshot, {_COLUMNS}) "  # noqa: S608 - our own column names
+    f"VALUES (?, {', '.join('?' for _ in Balance._fields)})"
+)
+_BALANCES = (
+    f"SELECT json_group_array(json_array({_COLUMNS})) FROM "  # noqa: S608 - our own column names
+    "(SELECT * FROM historical_balance WHERE snapshot = ? ORDER BY pat_num)"
+)
+_TOTALS = tuple(schema.historical_snapshot.c[name] for name in ControlTotals._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricalSnapshot:
+    """What an office's balances were as of a past day, as its server told later."""
+
+    id: int
+    office_id: str
+    as_of: date
+    via: Via
+    published_at: datetime
+    requests: int
+    totals: ControlTotals
+
+
+async def publish(db: Database, order: Backfill, brought: Brought, now: datetime) -> None:
+    """Publish what an order brought and end it, in one transaction; what was there of that day before is replaced.
+
+    Raises:
+        OfficeNotEnrolled: no such office.
+    """
+    async with db.transaction() as connection:
+        day = order.day
+        office = await connection.scalar(select(schema.office.c.key).where(schema.office.c.id == day.office_id))
+        if office is None:
+            raise OfficeNotEnrolled(day.office_id)
+        await _forget(connection, office, day.as_of)
+        header = {
+            "office": office,
+            "as_of": day.as_of,
+            "via": day.via.value,
+            "published_at": now,
+            "requests": brought.requests,
+            **brought.totals._asdict(),
+        }
+        table = schema.historical_snapshot
+        with consistent(db.path):
+            snapshot = await connection.scalar(insert(table).returning(table.c.id), header)
+            if brought.balances:
+                await connection.exec_driver_sql(_ADD, [(snapshot, *balance) for balance in brought.balances])
+        await connection.execute(
+            schema.backfill.update().where(schema.backfill.c.number == order.number),
+            {"stage": Stage.DONE.value, "not_before": None, "why": ""},
+        )
+        await backfills.drop_pages(connection, order.number)
+
+
+async def find(db: Database, office_id: str, as_of: date | None = None) -> list[HistoricalSnapshot]:
+    """The office's historical snapshots, oldest day first; with a day, the one of that day or none."""
+    table = schema.historical_snapshot
+    query = (
+        select(table.c.id, table.c.as_of, table.c.via, table.c.published_at, table.c.requests, *_TOTALS)
+        .join(schema.office, schema.office.c.key == table.c.office)
+        .where(schema.office.c.id == office_id)
+        .order_by(table.c.as_of)
+    )
+    if as_of is not None:
+        query = query.where(table.c.as_of == as_of)
+    async with db.reading() as connection:
+        with legible(db.path):
+            rows = (await connection.execute(query)).all()
+            return [
+                HistoricalSnapshot(number, office_id, day, Via(via), at, requests, ControlTotals._make(totals))
+                for number, day, via, at, requests, *totals in map(tuple, rows)
+            ]
+
+
+async def balances(db: Database, snapshot_id: int) -> list[Balance]:
+    """The balances of a historical snapshot, ordered by pat_num."""
+    async with db.reading() as connection:
+        text = (await connection.exec_driver_sql(_BALANCES, (snapshot_id,))).scalar_one()
+        with legible(db.path):
+            return _decoder.decode(text)
+
+
+async def _forget(connection: AsyncConnection, office: int, as_of: date) -> None:
+    snapshot, balance = schema.historical_snapshot, schema.historical_balance
+    former = select(snapshot.c.id).where(snapshot.c.office == office, snapshot.c.as_of == as_of)
+    await connection.execute(delete(balance).where(balance.c.snapshot.in_(former)))
+    await connection.execute(delete(snapshot).where(snapshot.c.office == office, snapshot.c.as_of == as_of))

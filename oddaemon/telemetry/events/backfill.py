@@ -1,0 +1,57 @@
+"""What happens to orders to read past days. See `Event` for what a field may hold."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+
+from oddaemon.telemetry.event import Event, Level
+from oddaemon.telemetry.instruments import Instruments
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillOrdered(Event):
+    """Somebody wants an office's balances as of a past day."""
+
+    name: ClassVar[str] = "backfill_ordered"
+    office: str
+    as_of: date
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPublished(Event):
+    """They are read, proved and stored."""
+
+    name: ClassVar[str] = "backfill_published"
+    office: str
+    as_of: date
+    via: str
+    guarantors: int
+    requests: int
+    seconds: float
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts it."""
+        instruments.backfills.labels(self.via, "published").inc()
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillFailed(Event):
+    """Reading them met something; `retry_at` None: the order is given up until somebody gives it again."""
+
+    name: ClassVar[str] = "backfill_failed"
+    office: str
+    as_of: date
+    via: str
+    why: str
+    attempt: int
+    retry_at: datetime | None
+
+    def log_level(self) -> Level:
+        """Louder when it is over."""
+        return Level.INFO if self.retry_at is not None else Level.ERROR
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts the orders that are given up."""
+        if self.retry_at is None:
+            instruments.backfills.labels(self.via, "failed").inc()

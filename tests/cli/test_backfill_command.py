@@ -1,0 +1,137 @@
+"""`backfill` against a real control socket."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from anyio.from_thread import start_blocking_portal
+from typer.testing import Result
+
+from oddaemon.core.backfill import PastDay, Via
+from oddaemon.web.backfilling import PastDays, backfill_routes
+from oddaemon.web.control import OrderRefused, Orders, create_control, serve_control
+from tests.cli.sample_fleet import command, written
+from tests.cli.test_office_command import about_office, drain
+
+PAGES = 4
+
+
+class Archive:
+    """Reads a page of every day each time that somebody looks; the year 2020 was lost in a fire."""
+
+    def __init__(self) -> None:
+        self.days: dict[PastDay, int] = {}
+
+    async def order(self, day: PastDay, _uid: int | None) -> Mapping[str, Any]:
+        await anyio.lowlevel.checkpoint()
+        if day.office_id != "hill-street":
+            raise OrderRefused(404, f"No office {day.office_id!r} is at work.", "`oddaemon status` lists them all.")
+        self.days[day] = 0
+        return {**self._document(day), "outcome": f"{day.office_id} is read as of {day.as_of}."}
+
+    async def orders(self) -> Mapping[str, Any]:
+        await anyio.lowlevel.checkpoint()
+        self.days = {day: pages + 1 for day, pages in self.days.items()}
+        return {"backfills": [self._document(day) for day in self.days], "outcome": "So it stands."}
+
+    def _document(self, day: PastDay) -> dict[str, Any]:
+        burnt, pages = day.as_of.year == 2020, min(self.days[day], PAGES)
+        return {
+            "office": day.office_id,
+            "as_of": day.as_of.isoformat(),
+            "via": day.via.value,
+            "stage": "failed" if burnt else "done" if pages == PAGES else "open",
+            "why": "It was lost in a fire." if burnt else "",
+            "rows": 100 * pages,
+            "requests": pages,
+            "requests_expected": PAGES,
+        }
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    archive = Archive()
+    control = create_control(Orders(about_office, drain), backfill_routes(PastDays(archive.order, archive.orders)))
+    with start_blocking_portal() as portal:
+        serving, _ = portal.start_task(serve_control, tmp_path / "state.db.sock", control)
+        yield archive
+        serving.cancel()
+
+
+def backfill(directory: Path, *arguments: str) -> Result:
+    return command("backfill", *arguments, "--config", str(written(directory)))
+
+
+def test_a_day_is_ordered_and_waited_for(archive: Archive, tmp_path: Path) -> None:
+    done = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31")
+    assert done.exit_code == 0
+    assert "oddaemon balances hill-street --as-of 2025-12-31" in done.stdout
+    assert list(archive.days.values()) == [PAGES]
+
+
+def test_several_days_need_not_be_waited_for(archive: Archive, tmp_path: Path) -> None:
+    done = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--as-of", "2025-11-30", "--no-wait")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"hill-street is read as of {day}." for day in ("2025-12-31", "2025-11-30")]
+    assert set(archive.days.values()) == {0}
+
+
+def test_a_day_that_cannot_be_had_ends_with_1_and_the_reason(archive: Archive, tmp_path: Path) -> None:
+    done = backfill(tmp_path, "hill-street", "--as-of", "2020-12-31")
+    assert done.exit_code == 1
+    assert "oddaemon: hill-street as of 2020-12-31: It was lost in a fire." in done.stderr
+    assert archive.days
+
+
+@pytest.mark.usefixtures("archive")
+def test_an_order_that_is_refused_says_why(tmp_path: Path) -> None:
+    refused = backfill(tmp_path, "nobody", "--as-of", "2025-12-31")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == "oddaemon: No office 'nobody' is at work. `oddaemon status` lists them all.\n"
+
+
+def test_without_an_office_every_order_is_listed(archive: Archive, tmp_path: Path) -> None:
+    backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--no-wait")
+    listed = backfill(tmp_path)
+    assert listed.exit_code == 0
+    assert listed.stdout.splitlines()[1].split()[:4] == ["hill-street", "2025-12-31", "report", "open"]
+    (document,) = json.loads(backfill(tmp_path, "--json").stdout)["backfills"]
+    assert document["as_of"] == "2025-12-31"
+    assert archive.days
+
+
+def test_json_is_one_document_at_the_end(archive: Archive, tmp_path: Path) -> None:
+    done = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--json")
+    (document,) = json.loads(done.stdout)["backfills"]
+    assert (document["stage"], document["requests"]) == ("done", PAGES)
+    assert archive.days
+
+
+def test_a_query_travels_whole(archive: Archive, tmp_path: Path) -> None:
+    query = tmp_path / "aging.sql"
+    query.write_text("SELECT PatNum\nFROM patient -- 100 % & more\nWHERE Guarantor=PatNum")
+    backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query), "--no-wait")
+    (day,) = archive.days
+    assert (day.via, day.query) == (Via.SFTP, query.read_text())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("hill-street",),
+        ("hill-street", "--as-of", "yesterday"),
+        ("hill-street", "--as-of", "2025-12-31", "--via", "sftp"),
+        ("hill-street", "--as-of", "2025-12-31", "--query", "/dev/null"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert backfill(tmp_path, *arguments).exit_code == 2
+
+
+def test_without_a_daemon_it_says_what_to_do(tmp_path: Path) -> None:
+    done = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31")
+    assert done.exit_code == 1
+    assert "the daemon is not running" in done.stderr

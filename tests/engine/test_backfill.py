@@ -1,0 +1,174 @@
+"""Past days by the vendor's report: paced, resumable at the page, and never in the way of the night."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oddaemon.core.backfill import PastDay
+from oddaemon.core.model import Balance, Condition, Reader
+from oddaemon.core.report import pages_of
+from oddaemon.engine.past_days import PastDaysDesk
+from oddaemon.simulator.api import Kind
+from oddaemon.simulator.faults import GatewayError, KeyDisabled, OldVersion
+from oddaemon.simulator.options import Options
+from oddaemon.store import historical
+from oddaemon.store.database import Database
+from oddaemon.web.control import OrderRefused
+from tests.engine.night import BEFORE_DAWN, DUE, SMALL, SMILE, night, office_settings, planted
+from tests.engine.world import World
+
+DAY = date(2026, 1, 31)
+
+
+def desk(world: World) -> PastDaysDesk:
+    found = world.daemon.past_days
+    assert found is not None
+    return found
+
+
+async def order(world: World, day: date = DAY, office_id: str = "smile") -> Mapping[str, Any]:
+    return await desk(world).order(PastDay(office_id, day), 0)
+
+
+async def stages(world: World) -> dict[str, str]:
+    return {each["as_of"]: each["stage"] for each in (await desk(world).orders())["backfills"]}
+
+
+async def stored(world: World, day: date = DAY) -> list[Balance]:
+    async with Database.open_for_reading(world.settings.state.database) as database:
+        (found,) = await historical.find(database, "smile", day)
+        return await historical.balances(database, found.id)
+
+
+def reported(world: World, day: date = DAY) -> list[tuple[int, ...]]:
+    return sorted(tuple(line.truth(with_clinic=False)) for line in world.practice().aging_report(day))
+
+
+def reports(world: World) -> int:
+    return world.kinds().count(Kind.AGING_REPORT)
+
+
+async def test_a_past_day_is_read_proved_and_stored_beside_the_snapshots(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMILE]) as world:
+        await world.until_published(1)
+        before = await world.balances()
+        answer = await order(world)
+        assert "about" in answer["outcome"]
+        await world.until_said("backfill_published")
+        assert [tuple(each) for each in await stored(world)] == reported(world)
+        assert await world.balances() == before
+        assert len(await world.history()) == 1
+        assert reports(world) == pages_of(len(await stored(world)), 100)
+        assert await stages(world) == {"2026-01-31": "done"}
+
+
+async def test_it_goes_on_at_its_page_after_a_crash(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMILE]) as world:
+        await world.until_published(1)
+        await order(world)
+        await world.until(lambda: reports(world) >= 3)
+        await world.crash()
+        await world.start()
+        await world.until_said("backfill_published")
+        assert [tuple(each) for each in await stored(world)] == reported(world)
+        assert reports(world) <= pages_of(len(await stored(world)), 100) + 1
+
+
+async def test_the_nights_pull_comes_first(tmp_path: Path) -> None:
+    office = office_settings(reader=Reader.PAGES)
+    async with night(tmp_path, [SMILE], [office], options=Options(report_seconds=20)) as world:
+        await world.until_published(1)
+        await world.until_time(DUE + timedelta(minutes=1))
+        await order(world)
+        await world.until_said("pull_started", count=2)
+        await world.until_published(2)
+        kinds = world.kinds(since=DUE)
+        first, last = kinds.index(Kind.SHORT_QUERY), len(kinds) - 1 - kinds[::-1].index(Kind.SHORT_QUERY)
+        assert kinds[first : last + 1].count(Kind.AGING_REPORT) <= 1, "but for the page that was under way"
+        await world.until_said("backfill_published")
+
+
+async def test_several_days_are_read_one_after_another_and_the_same_day_once(tmp_path: Path) -> None:
+    days = [DAY, DAY - timedelta(days=30), DAY]
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        for day in days:
+            await order(world, day)
+        await world.until_said("backfill_published", count=2)
+        await world.until_time(world.clock.now() + timedelta(minutes=5))
+        assert await stages(world) == {day.isoformat(): "done" for day in sorted(set(days))}
+        for day in set(days):
+            assert [tuple(each) for each in await stored(world, day)] == reported(world, day)
+
+
+async def test_ordered_again_a_day_is_read_again_and_replaces_what_was_there(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        for count in (1, 2):
+            await order(world)
+            await world.until_said("backfill_published", count=count)
+        async with Database.open_for_reading(world.settings.state.database) as database:
+            assert len(await historical.find(database, "smile")) == 1
+
+
+async def test_a_gateway_that_fails_is_asked_again_later(tmp_path: Path) -> None:
+    fault = planted(GatewayError(), BEFORE_DAWN + timedelta(minutes=5), BEFORE_DAWN + timedelta(minutes=9))
+    async with night(tmp_path, [SMALL], faults=[fault]) as world:
+        await world.until_time(BEFORE_DAWN + timedelta(minutes=5))
+        await order(world)
+        await world.until_said("backfill_published")
+        assert all(line["retry_at"] for line in world.events("backfill_failed"))
+
+
+@pytest.mark.parametrize("fault", [KeyDisabled(), OldVersion()])
+async def test_what_needs_a_human_ends_the_order_with_a_reason(tmp_path: Path, fault: KeyDisabled | OldVersion) -> None:
+    late = planted(fault, BEFORE_DAWN + timedelta(minutes=5), BEFORE_DAWN + timedelta(minutes=20))
+    async with night(tmp_path, [SMALL], faults=[late]) as world:
+        await world.until_time(BEFORE_DAWN + timedelta(minutes=6))
+        await order(world)
+        await world.until_said("backfill_failed")
+        assert await stages(world) == {"2026-01-31": "failed"}
+        (line,) = world.events("backfill_failed")
+        assert line["retry_at"] is None
+        assert line["why"].endswith(".")
+
+
+async def test_a_paused_office_is_not_asked_for_past_days_either(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        off = replace(world.settings, offices=(office_settings(enabled=False),))
+        await world.apply(off)
+        await world.until_is(Condition.PAUSED)
+        since = world.clock.now()
+        await order(world)
+        await world.until_time(since + timedelta(hours=1))
+        assert world.exchanges(since=since) == []
+        await world.apply(replace(world.settings, offices=(office_settings(),)))
+        await world.until_said("backfill_published")
+
+
+async def test_an_office_that_goes_takes_its_order_with_it(tmp_path: Path) -> None:
+    neighbour = replace(SMALL, office_id="neighbour", seed=3)
+    async with night(tmp_path, [SMILE, neighbour]) as world:
+        await world.until_published(1)
+        await order(world)
+        await world.until(lambda: reports(world) >= 2)
+        await world.apply(replace(world.settings, offices=(office_settings("neighbour"),)))
+        await world.until_said("backfill_failed")
+        assert "not in the configuration" in world.events("backfill_failed")[0]["why"]
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [(date(2026, 3, 3), "not past yet"), (date(1970, 1, 1), "before 1980"), (date(2030, 1, 1), "past")],
+)
+async def test_a_day_that_cannot_be_had_is_refused(tmp_path: Path, day: date, words: str) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        with pytest.raises(OrderRefused, match=words):
+            await order(world, day)
+        with pytest.raises(OrderRefused, match="No office"):
+            await order(world, DAY, "nobody")
