@@ -21,6 +21,7 @@ from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.journal import Journal
 from oddaemon.engine.orders import Desk
+from oddaemon.engine.pages import PictureTaker
 from oddaemon.engine.past_days import PastDaysDesk
 from oddaemon.engine.registry import Employment, Registry, employments
 from oddaemon.engine.store_health import StoreHealth
@@ -43,6 +44,7 @@ from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
 from oddaemon.web.backfilling import PastDays, backfill_routes
 from oddaemon.web.control import OfficeOrder, Orders, create_control, serve_control
+from oddaemon.web.pages import Pages
 from oddaemon.web.server import serve
 
 _FIXED = ("state", "http", "daemon", "log", "maintenance")
@@ -83,6 +85,7 @@ class Daemon:
         self._journal = Journal(
             telemetry, now, kept=settings.state.journal_entries, write_seconds=settings.state.journal_write_seconds
         )
+        self.pictures = PictureTaker(self.fleet, lambda: self.settings, lambda: self.readiness, self._journal)
         self._transport = transport
         self._dice = dice or random.SystemRandom()
         self._listening = listening
@@ -131,6 +134,7 @@ class Daemon:
                     async with AsyncExitStack() as stack:
                         database = await self.health.until_it_passes(lambda: self._opened(stack), self._draining)
                         if database is not None:
+                            self.pictures.database = database
                             await self._work(database, listen, warnings)
                     servers.cancel_scope.cancel()
         finally:
@@ -195,6 +199,7 @@ class Daemon:
             fleet=self.fleet.figures,
             readiness=lambda: self.readiness,
             status=self._status,
+            pages=Pages(self.pictures.pictures, self._telemetry.redact, self.fleet.now),
         )
 
     async def _ask_for_time(self) -> None:

@@ -1,4 +1,4 @@
-"""The routes of the HTTP listener: metrics, health, the fleet as JSON, and a page of links.
+"""The routes of the HTTP listener: metrics, health, the fleet as JSON, and its pages.
 
 Nothing here changes anything, and nothing shows more of a patient than a count. Pictures of the fleet are taken on the
 event loop; turning them into text happens in a thread, because with thousands of offices it takes long.
@@ -12,7 +12,7 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -20,19 +20,7 @@ from oddaemon.core.status import OfficeDocument, StatusDocument
 from oddaemon.telemetry.fleet import FleetView
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.headers import CarefulHeaders
-
-INDEX = """<!DOCTYPE html>
-<html lang="en">
-<title>oddaemon</title>
-<h1>oddaemon</h1>
-<ul>
-<li><a href="/api/status">Every office: condition, reason, who must act, what happens next</a> (JSON)
-<li><a href="/metrics">Metrics</a>
-<li><a href="/-/healthy">Is the process alive?</a>
-<li><a href="/-/ready">Is it at work?</a>
-</ul>
-</html>
-"""
+from oddaemon.web.pages import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +37,7 @@ def create_app(
     fleet: FleetView,
     readiness: Callable[[], Readiness],
     status: Callable[[], Awaitable[StatusDocument]],
+    pages: Pages,
 ) -> ASGIApp:
     """The application that `serve` serves.
 
@@ -57,11 +46,12 @@ def create_app(
         fleet: the figures of every office.
         readiness: what `/-/ready` answers.
         status: the document of `/api/status`; `/api/offices/ID` is the one element of its `offices`.
+        pages: the pages for people.
     """
     views = _Views(telemetry, fleet, readiness, status)
     app = Starlette(
         routes=[
-            Route("/", _index),
+            *pages.routes(),
             Route("/metrics", views.metrics),
             Route("/-/healthy", _healthy),
             Route("/-/ready", views.ready),
@@ -115,10 +105,6 @@ class _Views:
 
     def _body(self, document: StatusDocument | OfficeDocument) -> str:
         return self._telemetry.redact(json.dumps(document, ensure_ascii=False)) + "\n"
-
-
-async def _index(_request: Request) -> Response:
-    return HTMLResponse(INDEX)
 
 
 async def _healthy(_request: Request) -> Response:

@@ -1,8 +1,11 @@
 """Refuses what no route is meant for, before any route sees it: another's host, a body, an endless target."""
 
+from functools import partial
+
+import anyio
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oddaemon.web.headers import HEADERS
 from oddaemon.web.hosts import OwnHosts
@@ -10,21 +13,40 @@ from oddaemon.web.limits import Limits
 
 
 class Guard:
-    """Wraps an application; whoever is refused is told why in one line, and the connection ends."""
+    """Wraps an application; whoever is refused is told why in one line, and the connection ends.
 
-    def __init__(self, app: ASGIApp, hosts: OwnHosts, limits: Limits) -> None:
+    Once the listener is told to stop, an answer that asks whether its client is still there hears that it is not: a
+    stream, which would go on for ever, ends at once, and all others are finished.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: OwnHosts, limits: Limits, stopping: anyio.Event) -> None:
         self._app = app
         self._hosts = hosts
         self._limits = limits
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers as the application does, or refuses."""
         if (refusal := self._refusal(scope)) is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, partial(self._heard, receive), send)
             return
         status, sentence = refusal
         answer = PlainTextResponse(f"{sentence}\n", status, {**HEADERS, "connection": "close"})
         await answer(scope, receive, send)
+
+    async def _heard(self, receive: Receive) -> Message:
+        message: Message = {"type": "http.disconnect"}
+        async with anyio.create_task_group() as tasks:
+
+            async def listen() -> None:
+                nonlocal message
+                message = await receive()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(listen)
+            await self._stopping.wait()
+            tasks.cancel_scope.cancel()
+        return message
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)

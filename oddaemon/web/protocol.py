@@ -32,7 +32,10 @@ _TOO_LARGE = _last_answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head 
 
 
 class GuardedProtocol(H11Protocol):
-    """One connection. A milestone (connected, a whole head, an answer made) must follow the last one in time."""
+    """One connection. A milestone (connected, a whole head, an answer made) must follow the last one in time.
+
+    A stream of events is an answer that has begun and is never made: it goes on as long as its client takes what comes.
+    """
 
     limits: ClassVar[Limits] = Limits()
     _watch: asyncio.TimerHandle | None = None
@@ -94,7 +97,14 @@ class GuardedProtocol(H11Protocol):
         if self._watch is not None:
             self._watch.cancel()
         self._since = self.loop.time()
-        self._watch = self.loop.call_later(self.limits.patience_seconds, self.cut)
+        self._watch = self.loop.call_later(self.limits.patience_seconds, self._judge)
+
+    def _judge(self) -> None:
+        """Patience is over; but whoever has taken all that was made of a stream so far does not keep us waiting."""
+        if self.is_at_work and self.cycle.response_started and not self.transport.get_write_buffer_size():
+            self._milestone()
+        else:
+            self.cut()
 
 
 def protocol_with(limits: Limits) -> type[GuardedProtocol]:

@@ -61,13 +61,15 @@ async def serve(
 
 async def serve_socket(listener: socket.socket, app: ASGIApp, hosts: OwnHosts, limits: Limits) -> None:
     """The same on a socket that listens already; it is closed at the end."""
-    server = _Server(_config(Guard(app, hosts, limits), limits))
+    stopping = anyio.Event()
+    server = _Server(_config(Guard(app, hosts, limits, stopping), limits))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_run, server, listener)
         try:
             await anyio.sleep_forever()
         finally:
             server.should_exit = True
+            stopping.set()
 
 
 class _Server(uvicorn.Server):

@@ -1,11 +1,13 @@
 import json
 import logging
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import unescape
 
 import anyio
 import httpx
@@ -19,14 +21,17 @@ from oddaemon.core.status import OfficeStatus, StatusDocument, status_document
 from oddaemon.telemetry.fleet import OfficeFigures
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
-from oddaemon.web.headers import HEADERS
+from oddaemon.web.headers import FILE_HEADERS, HEADERS, PAGE_HEADERS
+from oddaemon.web.pages import Pages
 from oddaemon.web.server import ListenError, serve
+from tests.browser.sample import sample_fleet
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 MESA = Standing(Condition.FRESH, NOW, "All true.")
 ALBA = Standing(Condition.BLOCKED, NOW, 'The server says: key "hunter2" is disabled.', Owner.OFFICE)
 READY = Readiness(ready=True)
-PATHS = ["/", "/metrics", "/-/healthy", "/-/ready", "/api/status", "/api/offices/mesa"]
+PAGES = ["/", f"/offices/{sample_fleet(1).lines[0].id}"]
+PATHS = [*PAGES, "/metrics", "/-/healthy", "/-/ready", "/api/status", "/api/offices/mesa"]
 
 
 @pytest.fixture
@@ -50,9 +55,16 @@ class Daemon:
         await anyio.lowlevel.checkpoint()
         return status_document([OfficeStatus("mesa", "Mesa", MESA), OfficeStatus("alba", "Álba", ALBA)], NOW)
 
+    def pages(self) -> Pages:
+        return Pages(sample_fleet(3).pictures, self.telemetry.redact, lambda: NOW)
+
     def app(self) -> ASGIApp:
         return create_app(
-            telemetry=self.telemetry, fleet=self.fleet, readiness=lambda: self.readiness, status=self.status
+            telemetry=self.telemetry,
+            fleet=self.fleet,
+            readiness=lambda: self.readiness,
+            status=self.status,
+            pages=self.pages(),
         )
 
 
@@ -122,10 +134,10 @@ async def test_what_is_not_there_is_told_in_one_line() -> None:
 async def test_the_page_links_to_what_is_there() -> None:
     async with listening(Daemon().app()) as client:
         page = (await client.get("/")).text
-        links = [part.partition('"')[0] for part in page.split('href="')[1:]]
-        assert len(links) == 4
+        links = {part.partition('"')[0].partition("#")[0] for part in re.split('(?:href|src)="', page)[1:]} - {""}
+        assert {"/metrics", "/api/status"} < links
         for link in links:
-            assert (await client.get(link)).status_code == 200
+            assert (link, (await client.get(unescape(link))).status_code) == (link, 200)
 
 
 async def test_nothing_can_be_changed() -> None:
@@ -147,9 +159,11 @@ async def test_head_is_get_without_the_body() -> None:
 
 async def test_every_answer_carries_careful_headers() -> None:
     async with listening(Daemon().app()) as client:
-        for path in (*PATHS, "/nothing"):
+        for path in (*PATHS, "/nothing", "/static/page.css"):
             answer = await client.get(path)
-            assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+            own = PAGE_HEADERS if path in PAGES else FILE_HEADERS if path.startswith("/static") else {}
+            expected = HEADERS | own
+            assert {name: answer.headers.get(name) for name in expected} == expected
             assert "server" not in answer.headers
 
 
@@ -159,7 +173,13 @@ async def test_an_error_of_ours_is_a_500_that_says_nothing(caplog: pytest.LogCap
         raise KeyError("370.00")
 
     daemon = Daemon()
-    app = create_app(telemetry=daemon.telemetry, fleet=daemon.fleet, readiness=lambda: daemon.readiness, status=status)
+    app = create_app(
+        telemetry=daemon.telemetry,
+        fleet=daemon.fleet,
+        readiness=lambda: daemon.readiness,
+        status=status,
+        pages=daemon.pages(),
+    )
     async with listening(app) as client:
         answer = await client.get("/api/status")
         assert (answer.status_code, answer.text) == (500, "Internal Server Error")
