@@ -37,36 +37,50 @@ class NoReplyError(Exception):
 
 
 class _Connection(HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
         self._path = path
 
     def connect(self) -> None:
         """To the socket instead of to a port."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_SECONDS)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
 def ask(path: Path, method: str, target: str) -> Reply:
-    """Ask at a socket.
+    """Give an order at a socket.
 
     Raises:
         OSError: Nobody answers there, or this user may not ask.
         NoReplyError: Somebody does, but no daemon.
     """
-    connection = _Connection(path)
+    status, body = fetch(path, method, target, TIMEOUT_SECONDS)
     try:
-        connection.request(method, target)
-        with connection.getresponse() as answer:
-            status, document = answer.status, json.loads(answer.read(DOCUMENT_BYTES_MAX))
-    except (HTTPException, ValueError) as error:
+        document = json.loads(body)
+    except ValueError as error:
         raise NoReplyError from error
-    finally:
-        connection.close()
     if not isinstance(document, dict) or (status == HTTPStatus.OK and "outcome" not in document):
         raise NoReplyError
     return Reply(status, document)
+
+
+def fetch(path: Path, method: str, target: str, timeout_seconds: float) -> tuple[int, bytes]:
+    """Status and body of whatever is answered at a socket.
+
+    Raises:
+        OSError: Nobody answers there, or this user may not ask.
+        NoReplyError: It is no HTTP.
+    """
+    connection = _Connection(path, timeout_seconds)
+    try:
+        connection.request(method, target)
+        with connection.getresponse() as answer:
+            return answer.status, answer.read(DOCUMENT_BYTES_MAX)
+    except HTTPException as error:
+        raise NoReplyError from error
+    finally:
+        connection.close()
 
 
 def socket_of(config: Path) -> Path:

@@ -26,11 +26,28 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=OFFICES,
         epilog=example("oddaemon status", "oddaemon status --check", "oddaemon status --watch --condition blocked"),
     )(status)
-    app.command(rich_help_panel=OFFICES, epilog=example("oddaemon explain bright-smiles"))(explain)
+    app.command(
+        rich_help_panel=OFFICES,
+        epilog=example("oddaemon top", "oddaemon top --condition late --condition blocked --refresh-seconds 5"),
+    )(top)
+    app.command(
+        rich_help_panel=OFFICES,
+        epilog=example("oddaemon explain bright-smiles", "oddaemon explain bright-smiles --journal 500"),
+    )(explain)
     app.command(
         rich_help_panel=OFFICES,
         epilog=example("oddaemon balances bright-smiles", "oddaemon balances bright-smiles --format csv -o today.csv"),
     )(balances)
+
+
+Conditions = Annotated[
+    list[Condition] | None,
+    typer.Option("--condition", help="Only offices in this condition; may be given again."),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="KEY=VALUE", help="Only offices with this label; all of those given must fit."),
+]
 
 
 def status(
@@ -41,15 +58,13 @@ def status(
         bool, typer.Option("--check", help="Exit with 3 unless every office shown, paused ones aside, is fresh.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Stay, and show every change; Ctrl-C ends it.")] = False,
-    condition: Annotated[
-        list[Condition] | None, typer.Option(help="Only offices in this condition; may be given again.")
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Only offices with this label; all of those given must fit."),
-    ] = None,
+    condition: Conditions = None,
+    label: Labels = None,
 ) -> None:
-    """How every office stands, the worst first: since when, why, who must act, what happens next."""
+    """How every office stands, the worst first: since when, why, who must act, what happens next.
+
+    The running daemon is asked; without one the database tells what it last wrote, and that it does is said.
+    """
     from oddaemon.cli.status import Selection, show_status, watch_status
 
     if watch and (as_json or check):
@@ -61,11 +76,45 @@ def status(
         show_status(config, selection, as_json=as_json, check=check)
 
 
-def explain(office: OfficeId, config: Config = None, as_json: AsJson = False) -> None:
-    """All there is to know of one office: why it stands as it does, who must act, what to tell them."""
+def top(
+    *,
+    config: Config = None,
+    refresh_seconds: Annotated[
+        float, typer.Option("--refresh-seconds", "-d", min=0.1, max=3600, help="Between two looks.")
+    ] = 2.0,
+    condition: Conditions = None,
+    label: Labels = None,
+) -> None:
+    """The fleet live on one screen, the worst first: requests a second, what is in flight, what comes next.
+
+    Keys: q ends it, arrows and PgUp/PgDn scroll, c goes through the conditions, / looks for an office. Where the output
+    is no terminal, the screen is written once.
+    """
+    from oddaemon.cli.status import Selection
+    from oddaemon.cli.topping import show_top
+
+    show_top(config, Selection.parsed(condition or [], label or []), refresh_seconds)
+
+
+def explain(
+    office: OfficeId,
+    config: Config = None,
+    journal: Annotated[
+        int,
+        typer.Option(
+            "--journal", "-n", metavar="N", min=0, max=10_000, help="So many of the last entries of its journal."
+        ),
+    ] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """All there is to know of one office: why it stands as it does, who must act, what to tell them, what happened.
+
+    Its journal stands at the end, oldest first: what was decided, what failed and with which exchange, what was
+    ordered. What brought nothing new is folded into one line.
+    """
     from oddaemon.cli.explaining import show_office
 
-    show_office(config, office, as_json=as_json)
+    show_office(config, office, journal, as_json=as_json)
 
 
 def balances(

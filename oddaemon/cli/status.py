@@ -1,27 +1,27 @@
 """`status`: how the whole fleet stands."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Self
 
-import anyio
 import typer
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from oddaemon.cli.configuration import settings_of
+from oddaemon.cli.configuration import find
 from oddaemon.cli.exit_status import ExitStatus
-from oddaemon.cli.fleet import Known, known_offices, opened, read_with
+from oddaemon.cli.fleet import Told, fleet_told
 from oddaemon.cli.sheet import Cell, Column, Sheet, drawn, show
 from oddaemon.cli.words import OVERDUE_AFTER, OWNERS, STYLES, WORST_FIRST, ahead, duration
-from oddaemon.core.model import Condition, Standing
-from oddaemon.core.status import OfficeStatus, status_document
-from oddaemon.settings import Settings
-from oddaemon.store.database import Database
+from oddaemon.core.model import Condition, Owner
+from oddaemon.core.status import OfficeDocument, summary_document
+from oddaemon.engine.inspector import FleetDocument
 
 REFRESH_SECONDS = 1.0
 
@@ -55,108 +55,124 @@ class Selection:
         pairs = (label.partition("=") for label in labels)
         return cls(frozenset(conditions), frozenset((key, value) for key, _, value in pairs))
 
-    async def read(self, db: Database, settings: Settings, now: datetime) -> list[OfficeStatus]:
-        """The offices selected, as of `now`, ordered by id."""
-        fleet = [known for known in await known_offices(db, settings) if self.labels <= _labels(known)]
-        statuses = [known.status(now) for known in fleet]
-        return [status for status in statuses if not self.conditions or _condition(status, now) in self.conditions]
+    def of(self, fleet: FleetDocument) -> FleetDocument:
+        """The document of the offices selected alone, in its order."""
+        chosen = [office for office in fleet["offices"] if self._takes(office)]
+        return {**fleet, "offices": chosen, "summary": summary_document(chosen)}
+
+    def _takes(self, office: OfficeDocument) -> bool:
+        fits = not self.conditions or office["condition"] in self.conditions
+        return fits and self.labels <= office["labels"].items()
 
 
 def show_status(config: Path | None, selection: Selection, *, as_json: bool, check: bool) -> None:
     """Write the fleet once, then end with the status that `--check` asks for."""
-    settings, now = settings_of(config), datetime.now(UTC)
-    statuses = read_with(settings, lambda db: selection.read(db, settings, now))
+    now = datetime.now(UTC)
+    told = fleet_told(find(config), now)
+    fleet = selection.of(told.document)
+    offices = fleet["offices"]
+    if told.remark:
+        typer.echo(f"oddaemon: {told.remark}.", err=True)
     if as_json:
-        typer.echo(json.dumps(status_document(statuses, now), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(fleet, indent=2, ensure_ascii=False))
     else:
-        show(fleet_sheet(statuses, now), Console())
-        typer.echo(summary_line(statuses, now))
-        if idle := idle_line(statuses, now):
+        show(fleet_sheet(offices, now), Console())
+        typer.echo(summary_line(_conditions(offices)))
+        if not told.remark and (idle := idle_line(offices, now)):
             typer.echo(idle, err=True)
-    wanted = {_condition(status, now) for status in statuses} - {Condition.PAUSED}
-    if check and wanted != {Condition.FRESH}:
+    wanted = {office["condition"] for office in offices} - {Condition.PAUSED.value}
+    if check and wanted != {Condition.FRESH.value}:
         raise typer.Exit(ExitStatus.NOT_ALL_FRESH)
 
 
 def watch_status(config: Path | None, selection: Selection) -> None:
     """Show the fleet as it changes, until Ctrl-C."""
-    settings, console = settings_of(config), Console()
-
-    async def watch() -> None:
-        async with opened(settings) as db:
-            with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
-                while True:
-                    now = datetime.now(UTC)
-                    statuses = await selection.read(db, settings, now)
-                    live.update(Group(summary_line(statuses, now), drawn(fleet_sheet(statuses, now))), refresh=True)
-                    await anyio.sleep(REFRESH_SECONDS)
-
+    place, console = find(config), Console()
     try:
-        anyio.run(watch)
+        with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+            while True:
+                now = datetime.now(UTC)
+                live.update(_watched(fleet_told(place, now), selection, now), refresh=True)
+                sleep(REFRESH_SECONDS)
     except KeyboardInterrupt:
         raise typer.Exit(ExitStatus.DONE) from None
 
 
-def fleet_sheet(statuses: Sequence[OfficeStatus], now: datetime) -> Sheet:
+def _watched(told: Told, selection: Selection, now: datetime) -> Group:
+    offices = selection.of(told.document)["offices"]
+    remark = [Text(f"{told.remark}.", style="yellow")] if told.remark else []
+    return Group(*remark, summary_line(_conditions(offices)), drawn(fleet_sheet(offices, now)))
+
+
+def _conditions(offices: Sequence[OfficeDocument]) -> list[str]:
+    return [office["condition"] for office in offices]
+
+
+def worst_first(offices: Iterable[OfficeDocument]) -> list[OfficeDocument]:
+    """By condition, then by id."""
+
+    def rank(office: OfficeDocument) -> tuple[int, str]:
+        return WORST_FIRST.index(Condition(office["condition"])), office["id"]
+
+    return sorted(offices, key=rank)
+
+
+def fleet_sheet(offices: Sequence[OfficeDocument], now: datetime) -> Sheet:
     """The fleet as a table, the worst first."""
-
-    def rank(status: OfficeStatus) -> tuple[int, str]:
-        return WORST_FIRST.index(_condition(status, now)), status.id
-
-    rows = [_row(status, now) for status in sorted(statuses, key=rank)]
-    named = any(status.name != status.id for status in statuses)
+    rows = [_row(office, now) for office in worst_first(offices)]
+    named = any(office["name"] != office["id"] for office in offices)
     shown = [index for index, column in enumerate(COLUMNS) if named or column.header != "name"]
     return Sheet([COLUMNS[index] for index in shown], [[row[index] for index in shown] for row in rows])
 
 
-def summary_line(statuses: Sequence[OfficeStatus], now: datetime) -> str:
+def summary_line(conditions: Sequence[str]) -> str:
     """The fleet in one line: "25 offices: 3 blocked, 22 fresh"."""
-    counts = _counts(statuses, now)
+    counts = Counter(conditions)
     told = ", ".join(f"{counts[condition]} {condition}" for condition in WORST_FIRST if condition in counts)
-    offices = "1 office" if len(statuses) == 1 else f"{len(statuses)} offices"
-    return f"{offices}: {told}" if told else offices
+    number = "1 office" if len(conditions) == 1 else f"{len(conditions)} offices"
+    return f"{number}: {told}" if told else number
 
 
-def idle_line(statuses: Sequence[OfficeStatus], now: datetime) -> str:
-    """A sentence if everything that was to be done is overdue, so that the daemon seems not to run; empty if not."""
-    due = [at for status in statuses if (at := status.standing.next_action_at) is not None]
+def idle_line(offices: Sequence[OfficeDocument], now: datetime) -> str:
+    """A sentence if all that was to be done is overdue although the daemon answers; empty if not."""
+    due = [datetime.fromisoformat(at) for office in offices if (at := office["next_action_at"]) is not None]
     if not due or now - max(due) <= OVERDUE_AFTER:
         return ""
-    return f"Nothing has been done for {duration(now - max(due))}: is the daemon running?"
+    return f"Nothing has been done for {duration(now - max(due))}: is the daemon stuck? See its log."
 
 
-def _counts(statuses: Sequence[OfficeStatus], now: datetime) -> Mapping[Condition, int]:
-    counts: dict[Condition, int] = {}
-    for status in statuses:
-        condition = _condition(status, now)
-        counts[condition] = counts.get(condition, 0) + 1
-    return counts
+def since_of(office: OfficeDocument, now: datetime) -> timedelta:
+    """How long it has stood so."""
+    return now - datetime.fromisoformat(office["since"])
 
 
-def _row(status: OfficeStatus, now: datetime) -> list[Cell]:
-    standing, snapshot = status.standing.at(now), status.snapshot
-    return [
-        status.id,
-        status.name,
-        Text(standing.condition.value, style=STYLES[standing.condition]),
-        duration(now - standing.since),
-        "-" if status.aging_date is None else status.aging_date.isoformat(),
-        "-" if snapshot is None else snapshot.aging_date.isoformat(),
-        "-" if snapshot is None else f"{snapshot.guarantors:,}",
-        "-" if standing.next_action_at is None else ahead(standing.next_action_at, now),
-        "-" if standing.owner is None else OWNERS[standing.owner].partition(",")[0],
-        _why(standing),
-    ]
+def next_of(office: OfficeDocument, now: datetime) -> str:
+    """When something is done for it next: "in 12 min"."""
+    at = office["next_action_at"]
+    return "-" if at is None else ahead(datetime.fromisoformat(at), now)
 
 
-def _why(standing: Standing) -> str:
+def owner_of(office: OfficeDocument) -> str:
+    """Who must act, in a word or two."""
+    return "-" if office["owner"] is None else OWNERS[Owner(office["owner"])].partition(",")[0]
+
+
+def why_of(office: OfficeDocument) -> str:
     """The reason alone where all is well; with what to do where somebody must act."""
-    return f"{standing.reason} {standing.advice}".strip()
+    return f"{office['reason']} {office['advice']}".strip()
 
 
-def _condition(status: OfficeStatus, now: datetime) -> Condition:
-    return status.standing.at(now).condition
-
-
-def _labels(known: Known) -> frozenset[tuple[str, str]]:
-    return frozenset() if known.settings is None else frozenset(known.settings.office.labels)
+def _row(office: OfficeDocument, now: datetime) -> list[Cell]:
+    snapshot, condition = office["snapshot"], Condition(office["condition"])
+    return [
+        office["id"],
+        office["name"],
+        Text(condition.value, style=STYLES[condition]),
+        duration(since_of(office, now)),
+        office["aging_date"] or "-",
+        "-" if snapshot is None else snapshot["aging_date"],
+        "-" if snapshot is None else f"{snapshot['guarantors']:,}",
+        next_of(office, now),
+        owner_of(office),
+        why_of(office),
+    ]

@@ -7,6 +7,8 @@ from oddaemon.core.model import Condition, Owner
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86_400
+EXACT_SECONDS = 10
+"""What is shorter is told with a tenth."""
 
 WORST_FIRST = (
     Condition.SUSPECT,
@@ -43,6 +45,13 @@ def duration(length: timedelta) -> str:
     if seconds < 2 * DAY_SECONDS:
         return f"{seconds // HOUR_SECONDS} h"
     return f"{seconds // DAY_SECONDS} d"
+
+
+def duration_of(seconds: float) -> str:
+    """The same of something short: "0.25 s", "3.1 s", "5 min"."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds:.1f} s" if seconds < EXACT_SECONDS else duration(timedelta(seconds=seconds))
 
 
 OVERDUE_AFTER = timedelta(seconds=60)

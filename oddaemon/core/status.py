@@ -5,7 +5,7 @@ never hold anything about a patient; counts and sums of a whole office are the f
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TypedDict
@@ -38,6 +38,7 @@ class OfficeStatus:
     """As the office last said, whether or not a snapshot of it is published yet. None: it never said."""
     snapshot: PublishedSnapshot | None = None
     requests_last_pull: int | None = None
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class SnapshotDocument(TypedDict):
@@ -68,6 +69,7 @@ class OfficeDocument(TypedDict):
     aging_date: str | None
     snapshot: SnapshotDocument | None
     requests_last_pull: int | None
+    labels: dict[str, str]
 
 
 class SummaryDocument(TypedDict):
@@ -92,7 +94,19 @@ class StatusDocument(TypedDict):
 def status_document(offices: Iterable[OfficeStatus], now: datetime) -> StatusDocument:
     """The document for these offices, in their order, as of `now` (aware)."""
     documents = [office_document(office, now) for office in offices]
-    return {"offices": documents, "summary": _summary(documents)}
+    return {"offices": documents, "summary": summary_document(documents)}
+
+
+def summary_document(offices: Sequence[OfficeDocument]) -> SummaryDocument:
+    """The summary of these offices alone."""
+    counted = Counter(office["condition"] for office in offices)
+    awake = len(offices) - counted[Condition.PAUSED]
+    return {
+        "total": len(offices),
+        "conditions": {condition.value: counted[condition] for condition in Condition},
+        "fresh_share": round(counted[Condition.FRESH] / awake, 4) if awake else None,
+        "next_action_at": min((at for office in offices if (at := office["next_action_at"]) is not None), default=None),
+    }
 
 
 def office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
@@ -113,6 +127,7 @@ def office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
         "aging_date": None if office.aging_date is None else office.aging_date.isoformat(),
         "snapshot": None if office.snapshot is None else _snapshot(office.snapshot),
         "requests_last_pull": office.requests_last_pull,
+        "labels": dict(office.labels),
     }
 
 
@@ -145,15 +160,4 @@ def _snapshot(snapshot: PublishedSnapshot) -> SnapshotDocument:
         "guarantors": snapshot.guarantors,
         "bal_total": money(snapshot.bal_total),
         "verified": snapshot.verified,
-    }
-
-
-def _summary(offices: list[OfficeDocument]) -> SummaryDocument:
-    counted = Counter(office["condition"] for office in offices)
-    awake = len(offices) - counted[Condition.PAUSED]
-    return {
-        "total": len(offices),
-        "conditions": {condition.value: counted[condition] for condition in Condition},
-        "fresh_share": round(counted[Condition.FRESH] / awake, 4) if awake else None,
-        "next_action_at": min((at for office in offices if (at := office["next_action_at"]) is not None), default=None),
     }

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 import anyio
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from oddaemon import __version__
@@ -19,6 +20,7 @@ from oddaemon.engine.backfill import Backfiller
 from oddaemon.engine.backfill import Surroundings as BackfillSurroundings
 from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.housekeeper import keep_house
+from oddaemon.engine.inspector import Inspector
 from oddaemon.engine.journal import Journal
 from oddaemon.engine.orders import Desk
 from oddaemon.engine.pages import PictureTaker
@@ -37,13 +39,13 @@ from oddaemon.telemetry.events import (
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
-    RequestStarted,
     StoreOpened,
 )
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
 from oddaemon.web.backfilling import PastDays, backfill_routes
 from oddaemon.web.control import OfficeOrder, Orders, create_control, serve_control
+from oddaemon.web.inspection import Inspection, inspection_routes
 from oddaemon.web.pages import Pages
 from oddaemon.web.server import serve
 
@@ -241,7 +243,7 @@ class Daemon:
             routes = backfill_routes(PastDays(days.order, days.orders))
             tasks.start_soon(backfiller.run, name="past days")
             if self._listening and (socket := self.settings.http.control_socket) is not None:
-                control = create_control(Orders(self.order, self.drain_by_order), routes)
+                control = create_control(Orders(self.order, self.drain_by_order), (*routes, *self._looks(database)))
                 await tasks.start(serve_control, socket, control)
             look_seconds = self.settings.state.look_seconds
             tasks.start_soon(self._journal.keep, database, name="journal")
@@ -264,6 +266,10 @@ class Daemon:
         )
         return Backfiller(around)
 
+    def _looks(self, database: Database) -> list[Route]:
+        inspector = Inspector(database, self.fleet, self._journal, lambda: self.readiness)
+        return inspection_routes(Inspection(inspector.fleet, inspector.office), self._telemetry, self.fleet.figures)
+
     def _closed(self) -> str:
         return "" if self.is_at_work else self.readiness.reason
 
@@ -284,8 +290,7 @@ class Daemon:
         return self.status()
 
     def _observe(self, event: ApiEvent) -> None:
-        if isinstance(event, RequestStarted) and event.office in self.fleet.views:
-            self.fleet.views[event.office].requests += 1
+        self.fleet.observe(event)
         self._telemetry.emit(event)
 
     def _hide(self, settings: Settings) -> None:

@@ -12,6 +12,7 @@ from oddaemon.core.model import Office
 from oddaemon.core.state import OfficeState
 from oddaemon.core.status import OfficeStatus, PublishedSnapshot
 from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.telemetry.events import RequestFinished, RequestStarted
 from oddaemon.telemetry.fleet import OfficeFigures
 
 
@@ -39,7 +40,7 @@ class OfficeView:
 
     def status(self) -> OfficeStatus:
         """For people."""
-        return office_status(self.office.id, self.office.name, self.state, self.snapshot)
+        return office_status(self.office, self.state, self.snapshot)
 
 
 class Fleet:
@@ -48,6 +49,21 @@ class Fleet:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
         self.views: dict[str, OfficeView] = {}
+        self.requests = 0
+        """Sent since the process started, to whichever office."""
+        self.in_flight = 0
+        """Of those, how many wait for their answer."""
+
+    def observe(self, event: object) -> None:
+        """A request left or came back."""
+        match event:
+            case RequestStarted(office=office):
+                self.requests += 1
+                self.in_flight += 1
+                if office in self.views:
+                    self.views[office].requests += 1
+            case RequestFinished():
+                self.in_flight -= 1
 
     def figures(self) -> tuple[OfficeFigures, ...]:
         """A picture for one scrape."""
@@ -58,15 +74,16 @@ class Fleet:
         return [view.status() for view in self.views.values()]
 
 
-def office_status(office_id: str, name: str, state: OfficeState, snapshot: PublishedSnapshot | None) -> OfficeStatus:
+def office_status(office: Office, state: OfficeState, snapshot: PublishedSnapshot | None) -> OfficeStatus:
     """What is told of an office, from what is remembered of it."""
     return OfficeStatus(
-        id=office_id,
-        name=name,
+        id=office.id,
+        name=office.name,
         standing=state.standing,
         aging_date=_date_or_none(state.preferences.date_last_aging) if state.preferences else None,
         snapshot=snapshot,
         requests_last_pull=state.published.requests if state.published else None,
+        labels=office.labels,
     )
 
 

@@ -31,7 +31,7 @@ def office_of(event: Event) -> str | None:
     if isinstance(event, _NO_NEWS):
         return None
     office = getattr(event, "office", None)
-    return office if isinstance(office, str) else None
+    return office if isinstance(office, str) and office else None
 
 
 @dataclass(slots=True)

@@ -73,7 +73,8 @@ class Journal:
         young = [entry for entry in (*self._writing, *self._waiting) if entry.office_id == office_id]
         young += [] if draft is None else map(self._discreet, draft.open())
         stored = await latest(database, office_id, limit)
-        return [*stored, *(entry for entry in young if entry not in stored)][-limit:]
+        told = [*stored, *(entry for entry in young if entry not in stored)]
+        return told[max(0, len(told) - limit) :]
 
     def _take(self, event: Event) -> None:
         office_id = office_of(event)

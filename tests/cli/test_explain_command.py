@@ -13,9 +13,13 @@ from tests.cli.sample_fleet import SampleFleet, blocked_state, fresh_state, json
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
 
+def lines(known: Known, now: datetime = NOW) -> dict[str, str]:
+    return dict(told(known.details(now), now))
+
+
 @pytest.mark.usefixtures("in_new_york")
 def test_a_blocked_office_is_told_with_who_must_act_and_what_to_say_to_them() -> None:
-    assert list(told(Known("hill-street", "Hill Street Dental", None, blocked_state(NOW), None), NOW)) == [
+    assert list(told(Known("hill-street", "Hill Street Dental", None, blocked_state(NOW), None).details(NOW), NOW)) == [
         ("Office", "hill-street, Hill Street Dental"),
         ("Condition", "blocked for 3 d, since 2026-03-05 06:59:00 EST"),
         ("Why", "The API does not accept the key (HTTP 401): API key is disabled."),
@@ -33,7 +37,7 @@ def test_what_can_be_sent_to_the_office_is_told_as_it_stands(fleet: SampleFleet)
     standing = troubled(
         blocked.standing, NOW, Condition.BLOCKED, Failure(Kind.KEY_REJECTED, "API key is disabled.", 401)
     )
-    sent = dict(told(Known("elm", "Elm", None, replace(blocked, standing=standing), None), NOW))["To send"]
+    sent = lines(Known("elm", "Elm", None, replace(blocked, standing=standing), None))["To send"]
 
     assert sent == standing.letter
     assert sent.startswith("Hello! ")
@@ -45,26 +49,26 @@ def test_a_fresh_office_is_told_with_its_snapshot_and_the_proof(fleet: SampleFle
     result = fleet.run("explain", "bright-smiles")
 
     assert result.exit_code == 0
-    lines = {line[:12].strip(): line[12:] for line in result.stdout.splitlines()}
-    assert lines["Office"] == "bright-smiles, Bright Smiles [Family] Dentistry"
-    assert lines["Who acts"] == "nobody, it goes on by itself"
-    assert lines["Aging"] == (
+    told_lines = {line[:12].strip(): line[12:] for line in result.stdout.splitlines()}
+    assert told_lines["Office"] == "bright-smiles, Bright Smiles [Family] Dentistry"
+    assert told_lines["Who acts"] == "nobody, it goes on by itself"
+    assert told_lines["Aging"] == (
         "DateLastAging 2026-03-02, AgingServiceTimeDue 2000-01-01 02:00:00, AgingBeginDateTime not set"
     )
-    assert lines["Program"] == "Open Dental 25.4.48.0; all read 2 h ago"
-    assert lines["Snapshot"] == (
+    assert told_lines["Program"] == "Open Dental 25.4.48.0; all read 2 h ago"
+    assert told_lines["Snapshot"] == (
         "number 1 of the aging of 2026-03-02: 3 guarantors, 382.45 in all; 3 new, 0 changed, 0 cleared"
     )
-    assert lines["Published"].startswith("2 h ago, at ")
-    assert lines["Proof"].endswith("read by statement in 1 request")
-    assert "Failures" not in lines
+    assert told_lines["Published"].startswith("2 h ago, at ")
+    assert told_lines["Proof"].endswith("read by statement in 1 request")
+    assert "Failures" not in told_lines
 
 
 @pytest.mark.usefixtures("in_new_york")
 def test_the_clock_is_told_only_where_it_is_wrong() -> None:
     def clock_line(skew_seconds: float) -> str | None:
         state = replace(fresh_state(NOW), skew_seconds=skew_seconds)
-        return dict(told(Known("elm", "elm", None, state, None), NOW)).get("Clock")
+        return lines(Known("elm", "elm", None, state, None)).get("Clock")
 
     assert clock_line(12.0) is None
     assert clock_line(181.0) == "181 s ahead of UTC"
@@ -75,9 +79,9 @@ def test_an_office_read_in_pages_and_one_never_read_say_so() -> None:
     paged = Known("elm", "elm", None, replace(fresh_state(NOW), reader=Reader.PAGES), None)
     new = Known("elm", "elm", None, None, None)
 
-    assert dict(told(paged, NOW))["Reading"] == "in pages, between two controls"
-    assert dict(told(new, NOW))["Reading"] == "not read yet"
-    assert dict(told(new, NOW))["Why"] == "Not asked yet."
+    assert lines(paged)["Reading"] == "in pages, between two controls"
+    assert lines(new)["Reading"] == "not read yet"
+    assert lines(new)["Why"] == "Not asked yet."
 
 
 def test_json_is_the_office_s_document_and_how_it_is_read(fleet: SampleFleet) -> None:
@@ -111,6 +115,6 @@ def test_an_unknown_office_is_answered_with_the_nearest(fleet: SampleFleet) -> N
 
 def test_what_should_have_happened_long_ago_is_told_as_past() -> None:
     later = NOW + timedelta(hours=3)
-    next_line = dict(told(Known("elm", "elm", None, fresh_state(NOW), None), later))["Next"]
+    next_line = lines(Known("elm", "elm", None, fresh_state(NOW), None), later)["Next"]
 
     assert next_line.startswith("asks whether aging has completed 2 h ago")

@@ -1,12 +1,12 @@
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from oddaemon.cli.status import COLUMNS, Selection, fleet_sheet, idle_line, summary_line
-from oddaemon.core.model import Condition
-from oddaemon.core.status import OfficeStatus
-from tests.cli.sample_fleet import SampleFleet, blocked_state, command, fresh_state, json_of, paused_state, written
+from oddaemon.core.model import Condition, Standing
+from oddaemon.core.status import OfficeDocument, OfficeStatus, office_document
+from tests.cli.sample_fleet import SampleFleet, command, fresh_state, json_of, paused_state, written
 
 BRIGHT = "Bright Smiles [Family] Dentistry"
 FRESH = "Aging of 2026-03-02 is complete."
@@ -50,6 +50,15 @@ def test_json_has_the_shape_of_the_contract(fleet: SampleFleet) -> None:
     assert isinstance(summary, dict)
     assert summary["total"] == 4
     assert summary["conditions"]["blocked"] == 1
+    assert (document["source"], document["daemon"]) == ("database", None)
+
+
+def test_without_a_daemon_it_says_in_a_line_that_the_database_tells(fleet: SampleFleet) -> None:
+    said = fleet.run("status").stderr
+    socket = fleet.config.with_name("state.db.sock")
+
+    assert said == f"oddaemon: the daemon is not running: nobody answers at {socket}; this is what the database says.\n"
+    assert fleet.run("explain", "bright-smiles").stderr == said
 
 
 def test_check_fails_while_any_office_is_not_fresh(fleet: SampleFleet) -> None:
@@ -93,32 +102,32 @@ def test_a_bad_configuration_ends_it_with_every_problem(tmp_path: Path) -> None:
     assert "sound" in result.stderr
 
 
+def document(office_id: str, standing: Standing, now: datetime) -> OfficeDocument:
+    return office_document(OfficeStatus(office_id, office_id, standing), now)
+
+
 def test_waiting_past_the_deadline_is_shown_as_late(fleet: SampleFleet) -> None:
     late_at = fleet.now - timedelta(minutes=3)
-    standing = fresh_state(fleet.now).standing
-    waiting = OfficeStatus("elm", "elm", replace(standing, condition=Condition.WAITING, late_at=late_at))
-    row = fleet_sheet([waiting], fleet.now).rows[0]
+    standing = replace(fresh_state(fleet.now).standing, condition=Condition.WAITING, late_at=late_at)
+    row = fleet_sheet([document("elm", standing, fleet.now)], fleet.now).rows[0]
 
     assert [str(cell) for cell in row[:3]] == ["elm", "late", "3 min"]
 
 
 def test_a_fleet_that_nobody_works_on_is_remarked(fleet: SampleFleet) -> None:
-    statuses = [OfficeStatus("elm", "elm", fresh_state(fleet.now).standing)]
-    paused = [OfficeStatus("oak", "oak", paused_state(fleet.now).standing)]
+    due = document("elm", fresh_state(fleet.now).standing, fleet.now)
+    paused = document("oak", paused_state(fleet.now).standing, fleet.now)
 
-    assert idle_line(statuses, fleet.now) == ""
-    assert idle_line(paused, fleet.now) == ""
+    assert idle_line([due], fleet.now) == ""
+    assert idle_line([paused], fleet.now) == ""
     later = fleet.now + timedelta(minutes=42, seconds=31)
-    assert idle_line([*statuses, *paused], later) == "Nothing has been done for 30 min: is the daemon running?"
+    assert idle_line([due, paused], later) == "Nothing has been done for 30 min: is the daemon stuck? See its log."
 
 
-def test_the_summary_counts_from_the_worst(fleet: SampleFleet) -> None:
-    states = [fresh_state(fleet.now), blocked_state(fleet.now), fresh_state(fleet.now)]
-    statuses = [OfficeStatus(str(number), "", state.standing) for number, state in enumerate(states)]
-
-    assert summary_line(statuses, fleet.now) == "3 offices: 1 blocked, 2 fresh"
-    assert summary_line(statuses[:1], fleet.now) == "1 office: 1 fresh"
-    assert summary_line([], fleet.now) == "0 offices"
+def test_the_summary_counts_from_the_worst() -> None:
+    assert summary_line(["fresh", "blocked", "fresh"]) == "3 offices: 1 blocked, 2 fresh"
+    assert summary_line(["fresh"]) == "1 office: 1 fresh"
+    assert summary_line([]) == "0 offices"
 
 
 def test_a_label_may_hold_an_equals_sign() -> None:

@@ -75,7 +75,7 @@ def test_the_document_of_an_office_is_the_contract() -> None:
         next_action_at=NOW + timedelta(minutes=30),
         late_at=NOW + timedelta(hours=1),
     )
-    row = OfficeStatus("mesa", "Mesa Dental", standing, date(2026, 3, 8), PUBLISHED, 1)
+    row = OfficeStatus("mesa", "Mesa Dental", standing, date(2026, 3, 8), PUBLISHED, 1, (("group", "coast"),))
     document = json.loads(json.dumps(status_document([row], NOW)))
     assert document["offices"] == [
         {
@@ -100,6 +100,7 @@ def test_the_document_of_an_office_is_the_contract() -> None:
                 "verified": True,
             },
             "requests_last_pull": 1,
+            "labels": {"group": "coast"},
         }
     ]
 

@@ -45,7 +45,8 @@ class _PlainDisplay:
         for note in scene.notes[self._notes :]:
             typer.echo(f"{scene.seconds:5.1f} s  {note}")
         self._notes = len(scene.notes)
-        fleet = summary_line(scene.statuses, scene.now) if scene.statuses else ""
+        conditions = [status.standing.at(scene.now).condition for status in scene.statuses]
+        fleet = summary_line(conditions) if conditions else ""
         if fleet != self._told and scene.seconds - self._told_at >= PLAIN_EVERY_SECONDS:
             self._told, self._told_at = fleet, scene.seconds
             typer.echo(f"{scene.seconds:5.1f} s  {fleet}")

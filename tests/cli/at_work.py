@@ -1,0 +1,85 @@
+"""A daemon's socket over the sample fleet: what looks and answers is the daemon's own, only nobody works behind it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import anyio.abc
+from anyio.from_thread import start_blocking_portal
+
+from oddaemon.core.model import Office
+from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
+from oddaemon.engine.inspector import Inspector
+from oddaemon.engine.journal import Journal
+from oddaemon.store import offices
+from oddaemon.store.database import Database
+from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events import RequestFinished, RequestStarted
+from oddaemon.telemetry.telemetry import Telemetry
+from oddaemon.web.app import Readiness
+from oddaemon.web.control import OfficeOrder, OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.inspection import Inspection, inspection_routes
+
+NOT_LISTED = "new-oak"
+"""Stands in the configuration, and nobody has taken it up."""
+
+
+class AtWork:
+    """What happens at the daemon while it answers."""
+
+    def __init__(self) -> None:
+        self.telemetry = Telemetry(write=lambda _: None, now=_now, version="test")
+        self.fleet = Fleet(_now)
+        self.readiness = Readiness(ready=True)
+
+    def happens(self, *events: Event) -> None:
+        for event in events:
+            self.fleet.observe(event)
+            self.telemetry.emit(event)
+
+
+@contextmanager
+def at_work(directory: Path) -> Iterator[AtWork]:
+    """For the length of the block, somebody answers at the socket beside `state.db` in this directory."""
+    desk = AtWork()
+    with start_blocking_portal() as portal:
+        serving, _ = portal.start_task(_serve, desk, directory)
+        try:
+            yield desk
+        finally:
+            serving.cancel()
+
+
+async def _serve(desk: AtWork, directory: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    async with Database.open(str(directory / "state.db")) as database:
+        for row in await offices.standings(database):
+            if row.state is not None:
+                snapshot = None if row.snapshot is None else published_snapshot(row.snapshot)
+                labels = (("group", "coast"),) if row.id == "hill-street" else ()
+                desk.fleet.views[row.id] = OfficeView(Office(row.id, row.name, labels=labels), row.state, snapshot)
+        journal = Journal(desk.telemetry, _now, kept=100, write_seconds=3600.0)
+        inspector = Inspector(database, desk.fleet, journal, lambda: desk.readiness)
+        looks = inspection_routes(Inspection(inspector.fleet, inspector.office), desk.telemetry, desk.fleet.figures)
+        app = create_control(Orders(_refuse, _end), looks)
+        await serve_control(directory / "state.db.sock", app, task_status=task_status)
+
+
+async def _refuse(_order: OfficeOrder, _office: str, _uid: int | None) -> str:
+    await anyio.lowlevel.checkpoint()
+    raise OrderRefused(409, "Nobody works here.")
+
+
+async def _end(_uid: int | None) -> str:
+    await anyio.lowlevel.checkpoint()
+    raise OrderRefused(409, "Nobody works here.")
+
+
+def request(office: str) -> tuple[RequestStarted, RequestFinished]:
+    """One that is answered."""
+    return RequestStarted(office, "preferences"), RequestFinished(office, "preferences", "ok", 200, 0.25, 0.0, 640)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,150 @@
+"""Reading commands ask the running daemon, and fall back to the database where it does not answer, saying so."""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.model import Condition, Owner
+from oddaemon.telemetry.events import ConditionChanged, FailureSeen, RequestStarted
+from oddaemon.web.app import Readiness
+from tests.cli.at_work import NOT_LISTED, AtWork, at_work, request
+from tests.cli.processes import PATIENCE_SECONDS, finished, running, wait_for
+from tests.cli.sample_fleet import SampleFleet, json_of
+from tests.cli.test_run_command import quiet
+
+
+@contextmanager
+def _answering(listener: socket.socket, answer: bytes) -> Iterator[None]:
+    def talk() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(answer)
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    yield
+    talking.join()
+
+
+@pytest.fixture
+def daemon(fleet: SampleFleet) -> Iterator[AtWork]:
+    with at_work(fleet.config.parent) as desk:
+        yield desk
+
+
+def test_the_daemon_tells_and_nothing_is_remarked(fleet: SampleFleet, daemon: AtWork) -> None:
+    daemon.happens(*request("bright-smiles"), RequestStarted("hill-street", "preferences"))
+    result = fleet.run("status", "--json")
+    document = json_of(result)
+
+    assert result.stderr == ""
+    assert document["source"] == "daemon"
+    told = document["daemon"]
+    assert isinstance(told, dict)
+    assert (told["requests"], told["requests_in_flight"], told["ready"], told["reason"]) == (2, 1, True, "")
+    assert [office["id"] for office in document["offices"]] == ["bright-smiles", "coast-reno", "hill-street"]  # type: ignore[attr-defined]  # JSON
+    assert fleet.run("status").stderr == ""
+
+
+def test_the_same_offices_are_told_alike_by_both(fleet: SampleFleet) -> None:
+    alone = [json_of(fleet.run("explain", office, "--json")) for office in ("bright-smiles", "hill-street")]
+    with at_work(fleet.config.parent):
+        asked = [json_of(fleet.run("explain", office, "--json")) for office in ("bright-smiles", "hill-street")]
+        text = fleet.run("explain", "hill-street").stdout
+
+    for one, other in zip(alone, asked, strict=True):
+        assert (one.pop("source"), other.pop("source")) == ("database", "daemon")
+        # The socket's daemon has no configuration.
+        assert (one.pop("timezone"), other.pop("timezone")) in {("America/Chicago", None), (None, None)}
+        assert one == other
+    assert text == fleet.run("explain", "hill-street").stdout
+
+
+def test_selections_and_check_work_on_what_the_daemon_tells(fleet: SampleFleet, daemon: AtWork) -> None:
+    assert fleet.run("status", "--check").exit_code == 3
+    assert fleet.run("status", "--check", "--condition", "fresh").exit_code == 0
+    chosen = json_of(fleet.run("status", "--json", "--label", "group=coast"))
+    assert [office["id"] for office in chosen["offices"]] == ["hill-street"]  # type: ignore[attr-defined]  # JSON
+    assert chosen["summary"]["total"] == 1  # type: ignore[index]  # JSON
+    assert daemon.fleet.requests == 0
+
+
+def test_it_works_however_broken_the_offices_of_the_configuration_are(fleet: SampleFleet, daemon: AtWork) -> None:
+    fleet.config.write_text(fleet.config.read_text().replace('customer_key_env = "HILL"', "customer_key_env = 7"))
+
+    assert fleet.run("check").exit_code == 78
+    assert json_of(fleet.run("status", "--json"))["source"] == "daemon"
+    assert fleet.run("explain", "hill-street").exit_code == 0
+    daemon.happens()
+
+
+def test_the_journal_is_told_as_a_timeline_before_it_is_written(fleet: SampleFleet, daemon: AtWork) -> None:
+    daemon.happens(
+        ConditionChanged("elm", None, Condition.FRESH, "Of another office.", None),
+        *request("hill-street"),
+        FailureSeen("hill-street", "key_rejected", Owner.OFFICE, "the API does not accept the key", 1, None),
+        *request("hill-street"),
+        *request("hill-street"),
+    )
+    lines = fleet.run("explain", "hill-street").stdout.splitlines()
+    assert [line.partition("  ")[2] for line in lines[-3:]] == [
+        "Asked once (1 preferences; 0.25 s, 640 bytes): nothing new.",
+        "The API does not accept the key.",
+        lines[-1].partition("  ")[2],
+    ]
+    assert lines[-1].endswith("(2 preferences; 0.50 s, 1,280 bytes): nothing new.")
+
+    journal = json_of(fleet.run("explain", "hill-street", "--json"))["journal"]
+    assert [entry["event"] for entry in journal] == ["asked", "failure_seen", "asked"]  # type: ignore[attr-defined]  # JSON
+    assert fleet.run("explain", "hill-street", "--journal", "1").stdout.splitlines()[-2:] != lines[-2:]
+    assert json_of(fleet.run("explain", "hill-street", "--json", "--journal", "0"))["journal"] == []
+
+
+def test_an_office_that_the_daemon_does_not_know_is_told_by_the_database(fleet: SampleFleet, daemon: AtWork) -> None:
+    result = fleet.run("explain", NOT_LISTED)
+    nowhere = fleet.run("explain", "hillstreet")
+
+    assert result.exit_code == 0
+    assert result.stderr == (f"oddaemon: The daemon knows no office '{NOT_LISTED}'; this is what the database says.\n")
+    assert (nowhere.exit_code, nowhere.stderr) == (1, "oddaemon: no office 'hillstreet'; did you mean hill-street?\n")
+    daemon.happens()
+
+
+def test_a_daemon_that_is_not_ready_says_why(fleet: SampleFleet, daemon: AtWork) -> None:
+    daemon.readiness = Readiness(ready=False, reason="the disk is full")
+    told = json_of(fleet.run("status", "--json"))["daemon"]
+    assert (told["ready"], told["reason"]) == (False, "the disk is full")  # type: ignore[index]  # JSON
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"])
+def test_another_program_at_the_socket_is_not_believed(fleet: SampleFleet, answer: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(fleet.config.with_name("state.db.sock")))
+        listener.listen()
+        with _answering(listener, answer):
+            result = fleet.run("status", "--json")
+
+    assert json_of(result)["source"] == "database"
+    assert "what answers on the daemon's socket is no oddaemon of this version" in result.stderr
+
+
+def test_a_real_daemon_is_asked_while_it_runs_and_the_database_once_it_is_gone(tmp_path: Path) -> None:
+    output, config = tmp_path / "log", quiet(tmp_path)
+    arguments = ("explain", "bright-smiles", "--config", str(config))
+    with running("run", "--config", str(config), output=output) as process:
+        wait_for('"daemon_ready"', output, process)
+        asked = finished(*arguments, cwd=tmp_path)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+    alone = finished(*arguments, cwd=tmp_path)
+
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert asked.stdout.splitlines()[-2].endswith("  Watching begins.")
+    assert "is not running" in alone.stderr
+    assert alone.stdout.splitlines()[-1].endswith("  Watching ends: the daemon is stopping.")

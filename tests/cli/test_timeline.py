@@ -1,0 +1,122 @@
+"""An office's journal in sentences, on the reader's clock."""
+
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from oddaemon.cli.timeline import sentence, timeline
+from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.engine.details import entry_document
+from oddaemon.engine.folding import Draft, office_of
+from oddaemon.telemetry import events
+from oddaemon.telemetry.event import Event
+
+NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
+DAY = date(2026, 3, 8)
+DOWN = events.FailureSeen("elm", "econnector_down", Owner.OFFICE, "the eConnector is not running (HTTP 400)", 1, NOW)
+CUT = events.RequestFinished("elm", "short_query", "econnector_down", 400, 0.75, 0.0, 50)
+
+TOLD: list[tuple[tuple[Event, ...], str]] = [
+    ((events.OfficeStarted("elm"),), "Watching begins."),
+    ((events.OfficeStopped("elm", "the daemon is stopping"),), "Watching ends: the daemon is stopping."),
+    (
+        (events.ConditionChanged("elm", Condition.WAITING, Condition.LATE, "Aging did not run.", Owner.OFFICE),),
+        "waiting → late: Aging did not run.",
+    ),
+    ((events.ConditionChanged("elm", None, Condition.FRESH, "It is done.", None),), "fresh: It is done."),
+    ((events.AgingObserved("elm", "not_configured", None),), "Aging: not configured, last one never."),
+    ((events.AgingObserved("elm", "complete", DAY),), "Aging: complete, last one 2026-03-08."),
+    ((CUT, DOWN), "The eConnector is not running (HTTP 400). Met by a short query after 0.75 s. Again at 03:00:00."),
+    ((CUT,), "A request (short query) ended after 0.75 s: econnector down."),
+    (
+        (events.FailureSeen("elm", "store", Owner.US, "the disk is full", 1, None),),
+        "The disk is full.",
+    ),
+    (
+        (events.ReaderChanged("elm", Reader.STATEMENT, Reader.PAGES, "Refused."),),
+        "Read by pages from now on, not by statement: Refused.",
+    ),
+    ((events.PullStarted("elm", Reader.STATEMENT, 0),), "A pull begins, by statement."),
+    ((events.PullStarted("elm", Reader.PAGES, 1200),), "The pull goes on after 1,200 rows, by pages."),
+    ((events.PullRejected("elm", "one row is missing"),), "The pull is thrown away: one row is missing."),
+    (
+        (events.SnapshotHeld("elm", DAY, "Nobody owes anything.", NOW),),
+        "The snapshot of 2026-03-08 is held until 03:00:00: Nobody owes anything.",
+    ),
+    (
+        (events.SnapshotPublished("elm", 7, DAY, 4132, 1, 20, 3, Reader.STATEMENT, 1, 2.5, 61.0),),
+        (
+            "Snapshot 7 of 2026-03-08 is published: 4,132 guarantors (1 new, 20 changed, 3 cleared)"
+            "; 1 request, 2.5 s, 1 min late."
+        ),
+    ),
+    (
+        (events.ClockMismatch("elm", -25200.0, -19800.0),),
+        "The office's clock is -5.50 h from UTC, the zone of the configuration -7.00 h.",
+    ),
+    ((events.OrderGiven("pause", "elm", 1000, "Left alone."),), "Order `pause` by user 1000: Left alone."),
+    ((events.OrderGiven("sync", "elm", None, "No.", is_refused=True),), "Order `sync`, refused: No."),
+    ((events.KeyNotInForce("elm", "new"),), "The new key is not accepted while the change of keys settles."),
+    ((events.KeyInForce("elm"),), "The new key is accepted; the former one is forgotten."),
+    (
+        (events.WorkerCrashed("elm", "KeyError", 1, "…"),),
+        "An error in oddaemon itself (KeyError); tried again once at most.",
+    ),
+    ((events.OfficeQuarantined("elm"),), "Errors in oddaemon itself ended the office's worker too often."),
+]
+
+
+def lines(*happened: Event) -> list[str]:
+    draft = Draft("elm")
+    entries = [entry for event in happened for entry in draft.take(event, NOW)] + list(draft.close())
+    return [said for _, said, _ in timeline([entry_document(entry) for entry in entries])]
+
+
+@pytest.mark.usefixtures("in_new_york")
+@pytest.mark.parametrize(("happened", "said"), TOLD, ids=[said[:30] for _, said in TOLD])
+def test_every_entry_is_a_sentence(happened: tuple[Event, ...], said: str) -> None:
+    assert lines(*happened) == [said]
+
+
+def test_every_event_of_an_office_has_its_sentence() -> None:
+    kinds = [getattr(events, name) for name in events.__all__]
+    of_offices = {kind for kind in kinds if "office" in {field.name for field in fields(kind)}}
+    told = {type(event) for happened, _ in TOLD for event in happened}
+    silent = {events.RequestStarted, events.PageStored}
+    assert of_offices - silent == told
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_what_was_folded_is_told_with_what_it_cost() -> None:
+    ok = events.RequestFinished("elm", "preferences", "ok", 200, 0.5, 0.0, 1000)
+    assert lines(ok, ok, ok) == ["Asked 3 times since 03:00:00 (3 preferences; 1.5 s, 3,000 bytes): nothing new."]
+    again = events.FailureSeen("elm", DOWN.kind, DOWN.owner, DOWN.message, 2, NOW)
+    assert lines(CUT, DOWN, CUT, again, CUT, again)[1] == (
+        "Asked 2 times since 03:00:00: failed as before 2 times (2 econnector down)."
+    )
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_times_are_the_reader_s() -> None:
+    draft = Draft("elm")
+    entries = [entry_document(entry) for entry in draft.take(events.OfficeStarted("elm"), NOW)]
+    assert [(at, style) for at, _, style in timeline(entries)] == [("2026-03-08 03:00:00", "dim")]
+
+
+@pytest.mark.parametrize(
+    ("event", "told", "said"),
+    [
+        ("tooth_fairy_seen", {"coins": 2, "under_pillow": True}, "Tooth fairy seen: coins 2, under pillow True."),
+        ("office_started", {}, "Watching begins."),
+        ("aging_observed", {"state": "due"}, "Aging observed: state due."),
+        ("nothing", {}, "Nothing."),
+    ],
+)
+def test_what_another_version_wrote_is_told_as_it_is(event: str, told: dict[str, Any], said: str) -> None:
+    assert sentence(event, told) == said
+
+
+def test_every_office_event_reaches_the_journal() -> None:
+    assert all(office_of(event) == "elm" for happened, _ in TOLD for event in happened)

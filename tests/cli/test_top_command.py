@@ -1,0 +1,207 @@
+"""`top` fits its terminal, shows the worst first, and does what its keys say."""
+
+import os
+import pty
+import tty
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
+
+from oddaemon.cli.fleet import Told
+from oddaemon.cli.keyboard import Keys
+from oddaemon.cli.screen import OTHER_LINES, WIDE_COLUMNS
+from oddaemon.cli.status import Selection
+from oddaemon.cli.topping import RATE_SECONDS, Top
+from oddaemon.core.model import Condition, Owner, Standing
+from oddaemon.core.status import OfficeStatus, status_document
+from oddaemon.engine.inspector import DaemonDocument
+from tests.cli.at_work import at_work, request
+from tests.cli.sample_fleet import SampleFleet
+
+NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
+
+
+def told(number: int = 100, requests: int | None = 50, conditions: Iterable[Condition] = ()) -> Told:
+    """A fleet in which every tenth office is blocked, told by a daemon if it has counted requests."""
+    offices = []
+    given = list(conditions)
+    for index in range(len(given) or number):
+        condition = given[index] if given else Condition.FRESH if index % 10 else Condition.BLOCKED
+        owner = Owner.OFFICE if condition is Condition.BLOCKED else None
+        standing = Standing(
+            condition,
+            NOW - timedelta(minutes=index),
+            "The API does not accept the key (HTTP 401): API key is disabled.",
+            owner,
+            next_action="asks whether aging has completed",
+            next_action_at=NOW + timedelta(minutes=1 + index),
+        )
+        offices.append(OfficeStatus(f"office-{index:03}", f"Office [{index}]", standing))
+    daemon: DaemonDocument | None = None
+    if requests is not None:
+        daemon = {
+            "version": "1.2.3",
+            "pid": 7,
+            "started_at": "2026-03-08T09:00:00.000Z",
+            "ready": True,
+            "reason": "",
+            "requests": requests,
+            "requests_in_flight": 3,
+        }
+    remark = "" if daemon else "the daemon is not running"
+    return Told({**status_document(offices, NOW), "source": "daemon", "daemon": daemon}, remark)
+
+
+def top(*pictures: Told) -> Top:
+    shown = Top(Selection())
+    for second, picture in enumerate(pictures):
+        shown.see(picture, second * 2.0)
+    return shown
+
+
+def drawn(shown: Top, width: int = 80, height: int | None = 24) -> list[str]:
+    console = Console(width=width, height=height or 1000, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(shown.screen(width, height, NOW), end="")
+    return captured.get().split("\n")
+
+
+def ids(shown: Top, height: int = 24) -> list[str]:
+    return [line.split()[0] for line in drawn(shown, height=height) if line.startswith("office-")]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40), (40, 10), (200, 60)])
+@pytest.mark.parametrize("number", [0, 1, 5, 2000])
+def test_it_fills_the_terminal_and_never_more(width: int, height: int, number: int) -> None:
+    lines = drawn(top(told(number)), width, height)
+    assert len(lines) == height
+    assert max(map(len, lines)) <= width
+    assert "quit" in lines[-1] or width < 60
+
+
+def test_the_worst_offices_come_first_and_the_head_counts_all() -> None:
+    lines = drawn(top(told(100)))
+    assert "oddaemon 1.2.3, up 3 h" in lines[0]
+    assert lines[1].split("  ") == ["100 offices", "10 blocked", "90 fresh"]
+    assert "3 in flight" in lines[2]
+    assert "next in 1 min: office-000 asks whether aging has c" in lines[2]
+    assert ids(top(told(100)))[:11] == [f"office-{index:03}" for index in [*range(0, 100, 10), 1]]
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    shown = top(told(requests=50))
+    assert drawn(shown)[2].startswith("- requests/s")
+    shown.see(told(requests=70), 2.0)
+    assert drawn(shown)[2].startswith("10.0 requests/s")
+    shown.see(told(requests=70), 2.0 + RATE_SECONDS)
+    assert drawn(shown)[2].startswith("0.0 requests/s")
+    shown.see(told(requests=5), 4.0 + RATE_SECONDS)
+    assert drawn(shown)[2].startswith("- requests/s"), "another process counts anew"
+
+
+def test_without_a_daemon_it_says_so_and_shows_no_rate() -> None:
+    lines = drawn(top(told(3, requests=None)))
+    assert "the daemon is not running." in lines[0]
+    assert "requests/s" not in lines[2]
+
+
+def test_more_is_told_where_there_is_room() -> None:
+    assert "GUARANTORS" in drawn(top(told(3)), WIDE_COLUMNS)[3]
+    assert "GUARANTORS" not in drawn(top(told(3)), WIDE_COLUMNS - 1)[3]
+
+
+def test_keys_scroll_and_stop_at_both_ends() -> None:
+    shown, page = top(told(100)), 24 - OTHER_LINES
+    worst = ids(shown)
+
+    def after(*keys: str) -> list[str]:
+        assert all(shown.press(key, 24) for key in keys)
+        return ids(shown)
+
+    assert after("down") == [*worst[1:], after("down", "up")[-1]]
+    assert after("home", "up", "page up") == worst
+    assert after("page down")[0] == "office-011"
+    assert len(after("end")) == page
+    assert after("end", "down", "page down")[-1] == "office-099"
+    assert after("home") == worst
+
+
+def test_c_shows_one_condition_after_another_and_then_all() -> None:
+    shown = top(told(conditions=list(Condition)))
+    seen = []
+    for _ in Condition:
+        assert shown.press("c", 24)
+        seen.append(len(ids(shown)))
+    assert set(seen) == {1}
+    assert shown.press("c", 24)
+    assert len(ids(shown)) == len(Condition)
+
+
+def test_a_search_is_typed_and_kept_or_forgotten() -> None:
+    shown = top(told(100))
+    for key in ["/", "-", "0", "4", "q", "backspace"]:
+        assert shown.press(key, 24)
+    assert "/ -04" in drawn(shown)[-1]
+    assert shown.press("enter", 24)
+    assert ids(shown) == ["office-040", *(f"office-04{index}" for index in range(1, 10))]
+    assert "search: -04" in drawn(shown)[-1]
+    assert shown.press("/", 24)
+    assert shown.press("escape", 24)
+    assert len(ids(shown)) == 24 - OTHER_LINES
+
+
+@pytest.mark.parametrize("key", ["q", "Q", "escape"])
+def test_q_ends_it_and_other_keys_do_nothing(key: str) -> None:
+    shown = top(told(3))
+    before = drawn(shown)
+    assert shown.press("x", 24)
+    assert drawn(shown) == before
+    assert not shown.press(key, 24)
+
+
+def test_in_a_pipe_the_whole_fleet_is_written_once(fleet: SampleFleet) -> None:
+    with at_work(fleet.config.parent) as desk:
+        desk.happens(*request("hill-street"))
+        result = fleet.run("top")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["hill-street", "bright-smiles", "coast-reno"]
+    assert "quit" not in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_a_selection_is_all_that_is_shown_and_counted(fleet: SampleFleet) -> None:
+    lines = fleet.run("top", "--condition", "blocked").stdout.splitlines()
+    assert lines[1] == "1 office  1 blocked"
+    assert "is not running" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        (b"q", "q"),
+        (b"\x1b[A", "up"),
+        (b"\x1b[6~", "page down"),
+        (b"\x1b", "escape"),
+        (b"\r", "enter"),
+        ("é".encode(), "é"),
+    ],
+)
+def test_keys_have_their_names(typed: bytes, key: str) -> None:
+    terminal, keyboard = pty.openpty()
+    try:
+        tty.setcbreak(keyboard)
+        os.write(terminal, typed)
+        assert Keys(keyboard).next(60.0) == key
+        assert Keys(keyboard).next(0.0) is None
+    finally:
+        os.close(terminal)
+        os.close(keyboard)
+
+
+def test_where_nobody_can_press_a_key_it_only_waits() -> None:
+    assert Keys(None).next(0.0) is None
+    assert Keys(None).next(-1.0) is None
