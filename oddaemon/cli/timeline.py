@@ -85,6 +85,11 @@ def _order_given(fields: Fields) -> str:
     return f"Order `{fields['order']}`{by}{', refused' if fields['is_refused'] else ''}: {fields['answer']}"
 
 
+def _backfill_failed(fields: Fields) -> str:
+    again = f"again at {_clock(fields['retry_at'])}" if fields["retry_at"] else "the order is given up"
+    return f"The balances as of {fields['as_of']} cannot be read, {again}: {fields['why']}"
+
+
 def _clock_mismatch(fields: Fields) -> str:
     configured, measured = (
         f"{fields[f'{which}_offset_seconds'] / 3600:+.2f} h" for which in ("configured", "measured")
@@ -113,6 +118,12 @@ _SENTENCES: Mapping[str, Callable[[Fields], str]] = {
     "key_in_force": lambda _: "The new key is accepted; the former one is forgotten.",
     "clock_mismatch": _clock_mismatch,
     "order_given": _order_given,
+    "backfill_ordered": lambda fields: f"The balances as of {fields['as_of']} are ordered, by {fields['via']}.",
+    "backfill_published": lambda fields: (
+        f"The balances as of {fields['as_of']} are stored: {_counted(fields['guarantors'], 'guarantor')}; "
+        f"{_counted(fields['requests'], 'request')}, {duration_of(fields['seconds'])}."
+    ),
+    "backfill_failed": _backfill_failed,
     "worker_crashed": lambda fields: (
         f"An error in oddaemon itself ({fields['error']}); tried again {_times(fields['restarts_left'])} at most."
     ),
