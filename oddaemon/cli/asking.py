@@ -36,6 +36,18 @@ class NoReplyError(Exception):
     """Something listens, but what it says is no answer of a daemon's."""
 
 
+class NotRunningError(Exception):
+    """There is no daemon at the socket.
+
+    Attributes:
+        sentence: How that is known, and what to do.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
 class _Connection(HTTPConnection):
     def __init__(self, path: Path, timeout_seconds: float) -> None:
         super().__init__("localhost", timeout=timeout_seconds)
@@ -97,13 +109,27 @@ def socket_of(config: Path) -> Path:
 
 
 def order(path: Path, target: str, method: str = "POST") -> Reply:
-    """The daemon's answer, whatever it is; that there is none ends the command, with what to do about it."""
+    """The daemon's answer, whatever it is; that there is none ends the command, with what to do."""
+    try:
+        return reply_of(path, method, target)
+    except NotRunningError as error:
+        raise failure(error.sentence) from None
+
+
+def reply_of(path: Path, method: str, target: str) -> Reply:
+    """The daemon's answer, whatever it is; that none can be had ends the command, with what to do.
+
+    Raises:
+        NotRunningError: There is no daemon.
+    """
     try:
         return ask(path, method, target)
     except FileNotFoundError:
-        raise failure(f"the daemon is not running: there is no {path}; start it, or name its own --config") from None
+        raise NotRunningError(
+            f"the daemon is not running: there is no {path}; start it, or name its own --config"
+        ) from None
     except ConnectionRefusedError:
-        raise failure(f"the daemon is not running: nobody answers at {path}; start it") from None
+        raise NotRunningError(f"the daemon is not running: nobody answers at {path}; start it") from None
     except PermissionError:
         raise failure(f"this user may not give orders at {path}; give them as the daemon's user, or as root") from None
     except TimeoutError:

@@ -11,7 +11,7 @@ from oddaemon.cli.configuration import find
 from oddaemon.cli.estimate import Estimate, estimate
 from oddaemon.cli.exit_status import ExitStatus
 from oddaemon.settings import Loaded, Settings, read
-from oddaemon.settings.problem import Problem
+from oddaemon.settings.problem import problem_document
 
 
 def check_configuration(config: Path | None, *, as_json: bool) -> None:
@@ -61,11 +61,7 @@ def _offices(number: int) -> str:
 def _document(loaded: Loaded) -> dict[str, object]:
     summary = None if loaded.settings is None else asdict(estimate(loaded.settings))
     return {
-        "problems": [_problem(problem) for problem in loaded.problems],
-        "warnings": [_problem(warning) for warning in loaded.warnings],
+        "problems": [problem_document(problem) for problem in loaded.problems],
+        "warnings": [problem_document(warning) for warning in loaded.warnings],
         "summary": summary,
     }
-
-
-def _problem(problem: Problem) -> dict[str, object]:
-    return {**asdict(problem), "file": str(problem.file)}

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
 
 import signal
+from typing import Annotated
 
 import typer
 
@@ -14,7 +15,10 @@ def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel=DAEMON, epilog=example("oddaemon run", "oddaemon run --config /etc/oddaemon/oddaemon.toml")
     )(run)
-    app.command(rich_help_panel=DAEMON, epilog=example("oddaemon check", "oddaemon check --json"))(check)
+    app.command(
+        rich_help_panel=DAEMON, epilog=example("oddaemon check", "oddaemon check --plan", "oddaemon check --json")
+    )(check)
+    app.command(rich_help_panel=DAEMON, epilog=example("oddaemon check --plan", "oddaemon reload"))(reload)
     app.command(rich_help_panel=DAEMON, epilog=example("oddaemon drain"))(drain)
 
 
@@ -29,11 +33,30 @@ def run(config: Config = None) -> None:
     run_from(config)
 
 
-def check(config: Config = None, as_json: AsJson = False) -> None:
+def check(
+    config: Config = None,
+    as_json: AsJson = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="What a reload would do: asks the running daemon, or compares with the database."),
+    ] = False,
+) -> None:
     """Check the configuration: every problem of every file at once, and what it comes to."""
+    if plan:
+        from oddaemon.cli.reloading import show_plan
+
+        show_plan(config, as_json=as_json)
+        return
     from oddaemon.cli.checking import check_configuration
 
     check_configuration(config, as_json=as_json)
+
+
+def reload(config: Config = None, as_json: AsJson = False) -> None:
+    """Have the running daemon read its configuration again: all of it is applied, or nothing; tells what changed."""
+    from oddaemon.cli import reloading
+
+    reloading.reload(config, as_json=as_json)
 
 
 def drain(config: Config = None, as_json: AsJson = False) -> None:

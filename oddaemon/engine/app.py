@@ -11,19 +11,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import anyio
-import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from oddaemon import __version__
 from oddaemon.engine.daemon import Daemon
-from oddaemon.settings import Settings, read
+from oddaemon.engine.reload import Cause
+from oddaemon.settings import BadConfiguration, Settings
 from oddaemon.store.errors import StoreError
-from oddaemon.telemetry import systemd
 from oddaemon.telemetry.event import Level
-from oddaemon.telemetry.events import ConfigurationRejected
 from oddaemon.telemetry.log import LogFormat
 from oddaemon.telemetry.process import process_telemetry
-from oddaemon.telemetry.telemetry import Telemetry
 
 
 async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
@@ -49,7 +46,7 @@ async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
         hangup, hangups = anyio.create_memory_object_stream[None](1)
         async with hangup, hangups, anyio.create_task_group() as tasks:
             tasks.start_soon(_obey, signals, daemon, hangup, name="signals")
-            tasks.start_soon(_reload, hangups, daemon, telemetry, name="reloads")
+            tasks.start_soon(_reload, hangups, daemon, name="reloads")
             await daemon.run(warnings)
             tasks.cancel_scope.cancel()
 
@@ -82,22 +79,10 @@ async def _obey(signals: AsyncIterator[signal.Signals], daemon: Daemon, hangup: 
             daemon.drain(number.name)
 
 
-async def _reload(hangups: MemoryObjectReceiveStream[None], daemon: Daemon, telemetry: Telemetry) -> None:
+async def _reload(hangups: MemoryObjectReceiveStream[None], daemon: Daemon) -> None:
     async for _ in hangups:
         await daemon.at_work.wait()
         if daemon.is_at_work:
-            await _read_again(daemon, telemetry)
-
-
-async def _read_again(daemon: Daemon, telemetry: Telemetry) -> None:
-    systemd.reloading()
-    loaded = await anyio.to_thread.run_sync(read, daemon.settings.source)
-    if loaded.settings is None:
-        telemetry.emit(ConfigurationRejected(tuple(map(str, loaded.problems))))
-    else:
-        try:
-            await daemon.apply(loaded.settings, tuple(map(str, loaded.warnings)))
-        except StoreError as error:
-            # Offices are enrolled before anything changes: the former configuration stays in force.
-            telemetry.emit(ConfigurationRejected((str(error),)))
-    systemd.ready()
+            # What is wrong with it is in the log; the former configuration stays in force.
+            with suppress(BadConfiguration, StoreError):
+                await daemon.reload(Cause.SIGNAL)

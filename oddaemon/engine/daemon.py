@@ -15,45 +15,49 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from oddaemon import __version__
+from oddaemon.core.plan import Plan
 from oddaemon.core.status import StatusDocument, status_document
 from oddaemon.engine.backfill import Backfiller
 from oddaemon.engine.backfill import Surroundings as BackfillSurroundings
+from oddaemon.engine.chores import Household, jobs
+from oddaemon.engine.courier import Streets
+from oddaemon.engine.couriers import Couriers, SinkFactory
 from oddaemon.engine.fleet import Fleet
+from oddaemon.engine.guard import Budget
+from oddaemon.engine.heartbeat import Pulse, keep_informed
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.inspector import Inspector
 from oddaemon.engine.journal import Journal
 from oddaemon.engine.orders import Desk
+from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.pages import PictureTaker
 from oddaemon.engine.past_days import PastDaysDesk
-from oddaemon.engine.registry import Employment, Registry, employments
+from oddaemon.engine.registry import Employment, Registry
+from oddaemon.engine.reload import Cause, Configuration, hide
+from oddaemon.engine.sink_making import sink_from
 from oddaemon.engine.store_health import StoreHealth
-from oddaemon.engine.supervisor import Budget, Supervisor
+from oddaemon.engine.supervisor import Supervisor
 from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
 from oddaemon.opendental.gate import Gate
-from oddaemon.settings import Settings
+from oddaemon.settings import Loaded, Settings
 from oddaemon.store.database import Database
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.events import (
-    ConfigurationLoaded,
     DaemonDraining,
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
+    RequestFinished,
+    RequestStarted,
     StoreOpened,
 )
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
 from oddaemon.web.backfilling import PastDays, backfill_routes
-from oddaemon.web.control import OfficeOrder, Orders, create_control, serve_control
+from oddaemon.web.control import create_control, serve_control
 from oddaemon.web.inspection import Inspection, inspection_routes
 from oddaemon.web.pages import Pages
 from oddaemon.web.server import serve
-
-_FIXED = ("state", "http", "daemon", "log", "maintenance")
-"""Tables of the configuration that are read once."""
-STARTING_SECONDS = 10.0
-"""How often systemd is told that a start which takes long, because a database migrates or cannot be opened yet, is none
-that hangs."""
 
 
 class Daemon:
@@ -68,6 +72,7 @@ class Daemon:
         transport: TransportFactory | None = None,
         dice: random.Random | None = None,
         listening: bool = True,
+        make_sink: SinkFactory | None = None,
     ) -> None:
         """Nothing happens yet.
 
@@ -78,8 +83,9 @@ class Daemon:
             transport: What carries requests; None: the network.
             dice: For back-off; None: the system's.
             listening: Whether to open the HTTP listener.
+            make_sink: Makes a sink of its settings; None: the real one.
         """
-        self.settings = settings
+        self.configuration = Configuration(settings, telemetry)
         self.fleet = Fleet(now)
         self.health = StoreHealth(telemetry.emit, now, lambda: self.is_at_work)
         self.at_work = anyio.Event()
@@ -91,12 +97,16 @@ class Daemon:
         self._transport = transport
         self._dice = dice or random.SystemRandom()
         self._listening = listening
+        self._make_sink = make_sink or partial(sink_from, now=now)
         self._draining = anyio.Event()
+        self._drained_at: float | None = None
         self._ended = False
         self._life = anyio.CancelScope()
         self._supervisor: Supervisor[Employment] | None = None
         self._registry: Registry | None = None
+        self._couriers: Couriers | None = None
         self._desk: Desk | None = None
+        self._database: Database | None = None
         self.past_days: PastDaysDesk | None = None
 
     @property
@@ -126,13 +136,13 @@ class Daemon:
             ListenError: The address of `[http] listen` cannot be used.
         """
         started = anyio.current_time()
-        self._hide(self.settings)
+        hide(self._telemetry, self.settings)
         self._telemetry.emit(DaemonStarted(__version__, len(self.settings.offices), self.settings.state.database))
         try:
             with self._life:
                 async with anyio.create_task_group() as servers:
                     listen = await servers.start(self._serve) if self._listening else ""
-                    servers.start_soon(self._ask_for_time, name="starting")
+                    servers.start_soon(keep_informed, self._pulse, self._telemetry.emit, name="heartbeat")
                     async with AsyncExitStack() as stack:
                         database = await self.health.until_it_passes(lambda: self._opened(stack), self._draining)
                         if database is not None:
@@ -143,27 +153,45 @@ class Daemon:
             self._ended = True
         self._telemetry.emit(DaemonStopped(anyio.current_time() - started))
 
-    async def apply(self, settings: Settings, warnings: Sequence[str] = ()) -> None:
-        """Put settings in force; offices that did not change are not touched."""
-        assert self._registry is not None, "applied only while it runs"
-        assert self._supervisor is not None, "applied only while it runs"
-        self._hide(settings)
-        now_fixed, was_fixed = (
-            {**{name: getattr(each, name) for name in _FIXED}, "api": _fixed_api(each)}
-            for each in (settings, self.settings)
-        )
-        restart = [f"[{name}] changes with a restart only." for name in now_fixed if now_fixed[name] != was_fixed[name]]
-        wanted = employments(settings)
-        await self._registry.enroll(wanted)
-        await self._supervisor.apply(wanted)
-        self.settings = settings
-        self._telemetry.emit(ConfigurationLoaded(len(settings.offices), (*warnings, *restart)))
+    @property
+    def settings(self) -> Settings:
+        """What is in force."""
+        return self.configuration.settings
+
+    @property
+    def desk(self) -> Desk:
+        """Takes orders."""
+        assert self._desk is not None, "orders are taken only while it runs"
+        return self._desk
+
+    async def apply(self, settings: Settings) -> None:
+        """Put settings in force that were read and checked already; offices that did not change are not touched.
+
+        Raises:
+            StoreError: The former ones stay in force.
+        """
+        await self.configuration.apply(settings, cause=Cause.ORDER)
+
+    async def reload(self, cause: Cause) -> tuple[Plan, Loaded]:
+        """Read the configuration again: all of it, checked, or nothing. Tells what changed.
+
+        Raises:
+            BadConfiguration: The former one stays in force.
+            StoreError: The former one stays in force.
+        """
+        systemd.reloading()
+        try:
+            return await self.configuration.reload(cause)
+        finally:
+            if self.is_at_work:
+                systemd.ready()
 
     def drain(self, why: str = "SIGTERM") -> None:
         """End in good order: what is in flight finishes, within `drain_seconds`. Saying it twice changes nothing."""
         if not self._draining.is_set():
             self._telemetry.emit(DaemonDraining(why))
             systemd.stopping()
+            self._drained_at = anyio.current_time() + self.settings.daemon.drain_seconds
             self._draining.set()
 
     def stop(self) -> None:
@@ -173,26 +201,6 @@ class Daemon:
     def status(self) -> StatusDocument:
         """How the fleet stands."""
         return status_document(self.fleet.statuses(), self.fleet.now())
-
-    async def order(self, order: OfficeOrder, office_id: str, uid: int | None = None) -> str:
-        """Carry out what the user of this number orders about an office; says what happens now.
-
-        Raises:
-            OrderRefused: It cannot be done.
-        """
-        assert self._desk is not None, "orders are taken only while it runs"
-        return await self._desk.about_office(order, office_id, uid)
-
-    async def drain_by_order(self, uid: int | None = None) -> str:
-        """End in good order because somebody says so; says what happens now.
-
-        Raises:
-            OrderRefused: It ends already.
-        """
-        assert self._desk is not None, "orders are taken only while it runs"
-        with self._desk.recorded("drain", "", uid) as told:
-            self.drain("an order")
-            return told(f"Requests under way end, within {self.settings.daemon.drain_seconds:g} s; then it stops.")
 
     def web(self) -> ASGIApp:
         """What the listener serves."""
@@ -204,16 +212,26 @@ class Daemon:
             pages=Pages(self.pictures.pictures, self._telemetry.redact, self.fleet.now),
         )
 
-    async def _ask_for_time(self) -> None:
-        while not self.at_work.is_set():
-            systemd.notify(f"EXTEND_TIMEOUT_USEC={3 * STARTING_SECONDS * 1e6:.0f}")
-            await anyio.sleep(STARTING_SECONDS)
+    def _pulse(self) -> Pulse:
+        """What systemd's questions are answered from."""
+        return Pulse(
+            at=anyio.current_time(),
+            settings=self.settings,
+            has_started=self.at_work.is_set(),
+            drained_at=self._drained_at,
+            trouble=self.health.trouble.sentence if self.health.trouble is not None else None,
+            writing_since=self._database.writing_since if self._database is not None else None,
+            vitals=self._registry.vitals.all() if self._registry is not None else [],
+            standings=[view.state.standing for view in self.fleet.views.values()],
+            now=self.fleet.now(),
+        )
 
     async def _opened(self, stack: AsyncExitStack) -> Database:
         database = await stack.enter_async_context(Database.open(self.settings.state.database, self.health.failed))
         prepared = database.prepared
         kept = None if prepared.kept is None else str(prepared.kept)
         self._telemetry.emit(StoreOpened(prepared.is_new, prepared.former_revision, kept))
+        self._database = database
         return database
 
     async def _work(self, database: Database, listen: str, warnings: Sequence[str]) -> None:
@@ -221,39 +239,60 @@ class Daemon:
         gate = Gate(api.max_in_flight, api.max_requests_per_second)
         limits = Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes)
         client = Api(gate, limits, self._observe, self.fleet.now, self._transport)
+        outbox = Outbox()
         self._registry = Registry(
-            database, client, self.fleet, self._telemetry.emit, self._dice, key_change_seconds=api.key_change_seconds
+            database,
+            client,
+            self.fleet,
+            self._telemetry.emit,
+            self._dice,
+            outbox=outbox,
+            key_change_seconds=api.key_change_seconds,
         )
         async with anyio.create_task_group() as tasks:
-            self._desk = Desk(self._registry, self.fleet, self._closed, self._telemetry.emit)
+            self._desk = Desk(
+                self._registry,
+                self.fleet,
+                reload=partial(self.reload, Cause.ORDER),
+                look=self.configuration.look,
+                drain=self._drain_by_order,
+                closed=lambda: "" if self.is_at_work else self.readiness.reason,
+                emit=self._telemetry.emit,
+            )
             daemon = self.settings.daemon
+            budget = Budget(daemon.restarts_max, daemon.restarts_within_seconds)
+            streets = Streets(database, self.fleet.now, self._dice, self._telemetry.emit)
+            self._couriers = Couriers(tasks, streets, self._make_sink, outbox, budget)
             self._supervisor = Supervisor(
                 tasks=tasks,
                 work=self._registry.work,
                 quarantine=self._registry.quarantine,
                 gate=gate,
-                budget=Budget(daemon.restarts_max, daemon.restarts_within_seconds),
+                budget=budget,
                 emit=self._telemetry.emit,
             )
-            maintenance = self.settings.maintenance
-            crons = {"wal_checkpoint": maintenance.wal_checkpoint, "integrity_check": maintenance.integrity_check}
-            await self.health.until_it_passes(lambda: self.apply(self.settings, warnings), self._draining)
+            self.configuration.employ(self._registry, self._supervisor, self._couriers)
+            apply = partial(self.configuration.apply, self.settings, warnings)
+            await self.health.until_it_passes(apply, self._draining)
             backfiller = self._backfiller(database, gate)
             self.past_days = days = PastDaysDesk(self._desk, backfiller, self._registry, database)
             routes = backfill_routes(PastDays(days.order, days.orders))
             tasks.start_soon(backfiller.run, name="past days")
             if self._listening and (socket := self.settings.http.control_socket) is not None:
-                control = create_control(Orders(self.order, self.drain_by_order), (*routes, *self._looks(database)))
+                control = create_control(self.desk.orders, (*routes, *self._looks(database)))
                 await tasks.start(serve_control, socket, control)
             look_seconds = self.settings.state.look_seconds
             tasks.start_soon(self._journal.keep, database, name="journal")
             tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
-            tasks.start_soon(keep_house, database, crons, self.health.failed, self._telemetry.emit, name="housekeeper")
+            chores = jobs(self.settings, Household(database, self.fleet, self.health.failed, self._telemetry.emit))
+            tasks.start_soon(keep_house, database, chores, self.fleet.now, self._telemetry.emit, name="housekeeper")
             self._ready(listen)
             await self._draining.wait()
             gate.close()
+            self._couriers.end()
             with anyio.move_on_after(daemon.drain_seconds):
                 await self._supervisor.ended()
+                await self._couriers.ended()
                 await backfiller.ended()
             await self._journal.settle(database)
             tasks.cancel_scope.cancel()
@@ -270,8 +309,9 @@ class Daemon:
         inspector = Inspector(database, self.fleet, self._journal, lambda: self.readiness)
         return inspection_routes(Inspection(inspector.fleet, inspector.office), self._telemetry, self.fleet.figures)
 
-    def _closed(self) -> str:
-        return "" if self.is_at_work else self.readiness.reason
+    def _drain_by_order(self) -> str:
+        self.drain("an order")
+        return f"Requests under way end, within {self.settings.daemon.drain_seconds:g} s; then the daemon stops."
 
     def _ready(self, listen: str) -> None:
         if not self._draining.is_set():
@@ -290,15 +330,10 @@ class Daemon:
         return self.status()
 
     def _observe(self, event: ApiEvent) -> None:
+        assert self._registry is not None, "nobody asks before there are workers"
         self.fleet.observe(event)
+        if isinstance(event, RequestFinished):
+            self._registry.vitals.answered(event.office)
+        elif isinstance(event, RequestStarted):
+            self._registry.vitals.asks(event.office)
         self._telemetry.emit(event)
-
-    def _hide(self, settings: Settings) -> None:
-        self._telemetry.hide(
-            [settings.api.developer_key.reveal(), *(office.customer_key.reveal() for office in settings.offices)]
-        )
-
-
-def _fixed_api(settings: Settings) -> object:
-    """Key and address are the offices' own: those change with a reload."""
-    return settings.api.model_dump(exclude={"developer_key", "base_url"})

@@ -4,20 +4,24 @@ An order to an office is decided by how the office stands, obeyed by its worker,
 state machine. Whoever gives one is told the truth: what cannot be done is refused, with what to do instead.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from oddaemon.core.office import can_accept
+from oddaemon.core.plan import Plan, plan_document
 from oddaemon.core.state import Accepted, OfficeState, Order, PauseOrdered, ResumeOrdered, SyncOrdered
 from oddaemon.engine.fleet import Fleet, OfficeView
 from oddaemon.engine.registry import Registry
-from oddaemon.settings.problem import nearest
+from oddaemon.settings import BadConfiguration, Loaded
+from oddaemon.settings.problem import nearest, problem_document
+from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import OrderGiven
-from oddaemon.web.control import OfficeOrder, OrderRefused
+from oddaemon.web.control import Document, OfficeOrder, OrderRefused, Orders
 
 CONFLICT = 409
 NOT_FOUND = 404
+UNPROCESSABLE = 422
 
 
 def judged(order: OfficeOrder, view: OfficeView, *, at_once: bool) -> tuple[Order, str]:
@@ -99,23 +103,76 @@ def _read(state: OfficeState) -> str:
     return f"Its balances are read if aging has completed since that of {last}; what is fresh stays as it is."
 
 
+Reading = Callable[[], Awaitable[tuple[Plan, Loaded]]]
+
+
 class Desk:
     """Takes orders while the daemon is at work, and writes down each with who gave it.
 
     Args:
         registry: Who is at work where.
         fleet: How every office stands.
+        reload: Reads the configuration again and applies it.
+        look: Tells what that would do.
+        drain: Ends the daemon in good order, and tells what happens now.
         closed: Why no orders are taken now; "": they are.
         emit: Takes the events.
     """
 
     def __init__(
-        self, registry: Registry, fleet: Fleet, closed: Callable[[], str], emit: Callable[[Event], None]
+        self,
+        registry: Registry,
+        fleet: Fleet,
+        *,
+        reload: Reading,
+        look: Reading,
+        drain: Callable[[], str],
+        closed: Callable[[], str],
+        emit: Callable[[Event], None],
     ) -> None:
         self._registry = registry
         self._fleet = fleet
+        self._reload = reload
+        self._look = look
+        self._drain = drain
         self._closed = closed
         self._emit = emit
+
+    @property
+    def orders(self) -> Orders:
+        """All that can be ordered."""
+        return Orders(office=self.about_office, reload=self.reload, plan=self.plan, drain=self.drain)
+
+    async def reload(self, uid: int | None) -> Document:
+        """Read the configuration again and apply it; tells what changed.
+
+        Raises:
+            OrderRefused: It was refused; the former one stays in force.
+        """
+        with self.recorded("reload", "", uid) as told:
+            with _refusing():
+                plan, loaded = await self._reload()
+            return _told(told(f"In force: {plan.sentence}"), plan, loaded)
+
+    async def drain(self, uid: int | None) -> str:
+        """End the daemon in good order; tells what happens now.
+
+        Raises:
+            OrderRefused: It ends already.
+        """
+        with self.recorded("drain", "", uid) as told:
+            return told(self._drain())
+
+    async def plan(self) -> Document:
+        """What a reload would do now.
+
+        Raises:
+            OrderRefused: It would be refused.
+        """
+        self._require_open()
+        with _refusing():
+            plan, loaded = await self._look()
+        return _told(f"A reload would bring: {plan.sentence}", plan, loaded)
 
     async def about_office(self, order: OfficeOrder, office_id: str, uid: int | None) -> str:
         """Carry out an order about one office; tells what happens now.
@@ -159,3 +216,23 @@ class Desk:
     def _require_open(self) -> None:
         if reason := self._closed():
             raise OrderRefused(CONFLICT, f"No orders are taken now: {reason}.", "`oddaemon status` tells more.")
+
+
+def _told(outcome: str, plan: Plan, loaded: Loaded) -> Document:
+    warnings = [problem_document(warning) for warning in loaded.warnings]
+    return {"outcome": outcome, "plan": plan_document(plan), "warnings": warnings}
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Whatever keeps a configuration out of force, told to whoever wanted it in force."""
+    try:
+        yield
+    except BadConfiguration as error:
+        count = len(error.problems)
+        sentence = f"The configuration has {'a problem' if count == 1 else f'{count:,} problems'}."
+        advice = "The former one stays in force; `oddaemon check` shows what to mend."
+        problems = [problem_document(problem) for problem in error.problems]
+        raise OrderRefused(UNPROCESSABLE, sentence, advice, {"problems": problems}) from error
+    except StoreError as error:
+        raise OrderRefused(CONFLICT, error.what, f"The former configuration stays in force. {error.advice}") from error

@@ -1,16 +1,19 @@
 """Turns an office's settings into a worker at its office."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import anyio
 
-from oddaemon.core.model import Cadence, Condition, Owner, Plausibility
+from oddaemon.core.model import Cadence, Condition, Office, Owner, Plausibility
 from oddaemon.core.office import new_state
 from oddaemon.core.standing import stand
 from oddaemon.core.state import Order, SyncOrdered, Wish
 from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
+from oddaemon.engine.heartbeat import Vitals
+from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.worker import Surroundings, Worker
 from oddaemon.opendental.client import Access, Api, OfficeApi
@@ -33,12 +36,19 @@ class Employment:
 
 
 def employments(settings: Settings) -> dict[str, Employment]:
-    """The wanted offices by id, disabled ones included: they are shown as paused."""
+    """The wanted offices by id, disabled ones included: they are shown as paused.
+
+    What an office is only shown by is left out, and where it is written: another name disturbs no worker.
+    """
     key = settings.api.developer_key
     return {
-        office.office.id: Employment(office, settings.cadence, settings.plausibility, key)
-        for office in settings.offices
+        each.office.id: Employment(_for_work(each), settings.cadence, settings.plausibility, key)
+        for each in settings.offices
     }
+
+
+def _for_work(settings: OfficeSettings) -> OfficeSettings:
+    return replace(settings, office=replace(settings.office, name="", labels=()), source=Path())
 
 
 class Registry:
@@ -52,13 +62,15 @@ class Registry:
         emit: Callable[[Event], None],
         dice: random.Random,
         *,
+        outbox: Outbox,
         key_change_seconds: float,
     ) -> None:
         self._database = database
         self._api = api
         self._fleet = fleet
         self._emit = emit
-        self._around = Surroundings(database, api.gate, fleet.now, dice)
+        self.vitals = Vitals()
+        self._around = Surroundings(database, api.gate, fleet.now, dice, self.vitals, outbox)
         self._key_change_seconds = key_change_seconds
         self._keys: dict[str, KeyRing] = {}
         self._apis: dict[str, OfficeApi] = {}
@@ -66,24 +78,26 @@ class Registry:
         self._unobeyed: dict[str, list[Order]] = {}
         """Orders whose worker ended before it came to them: the next one does."""
 
-    async def enroll(self, wanted: dict[str, Employment]) -> None:
-        """Make the wanted offices known to the database and to the fleet; forget the others' views."""
-        await offices.enroll(self._database, [employment.office.office for employment in wanted.values()])
+    async def enroll(self, wanted: Sequence[Office]) -> None:
+        """Make the wanted offices known to the database and to the fleet; forget the others' views.
+
+        Raises:
+            StoreError: Nothing has changed, neither there nor here.
+        """
         rows = {row.id: row for row in await offices.standings(self._database)}
+        await offices.enroll(self._database, wanted)
         views: dict[str, OfficeView] = {}
-        for office_id, employment in wanted.items():
-            row, before = rows[office_id], self._fleet.views.get(office_id)
-            view = before or OfficeView(
-                employment.office.office,
-                row.state or new_state(self._fleet.now()),
-                published_snapshot(row.snapshot) if row.snapshot else None,
-            )
-            view.office = employment.office.office
-            views[office_id] = view
+        for office in wanted:
+            row, view = rows.get(office.id), self._fleet.views.get(office.id)
+            if view is None:
+                state = row.state if row and row.state else new_state(self._fleet.now())
+                view = OfficeView(office, state, published_snapshot(row.snapshot) if row and row.snapshot else None)
+            view.office = office
+            views[office.id] = view
         self._fleet.views = views
-        self._keys = {office_id: ring for office_id, ring in self._keys.items() if office_id in wanted}
-        self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in wanted}
-        self._unobeyed = {office_id: orders for office_id, orders in self._unobeyed.items() if office_id in wanted}
+        self._keys = {office_id: ring for office_id, ring in self._keys.items() if office_id in views}
+        self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in views}
+        self._unobeyed = {office_id: orders for office_id, orders in self._unobeyed.items() if office_id in views}
 
     async def work(self, office_id: str, employment: Employment) -> None:
         """Watch one office until cancelled or the gate closes."""
@@ -111,6 +125,7 @@ class Registry:
             self._unobeyed[office_id] = list(worker.orders)
             if self._workers.get(office_id) is worker:
                 del self._workers[office_id]
+                self.vitals.gone(office_id)
 
     def _ring(self, office_id: str, key: str) -> KeyRing:
         """The office's keys, of which the former is remembered in memory only: no key ever enters the database."""

@@ -16,7 +16,6 @@ from oddaemon.core.status import instant
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.health import require_sound, try_writing
-from oddaemon.telemetry import systemd
 from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import StoreFailed, StoreRecovered, StoreSlow
 
@@ -70,7 +69,6 @@ class StoreHealth:
             return
         self.trouble = Trouble(error, former.since if former else self._now())
         self._emit(StoreFailed(error.what, error.advice, error.passes))
-        systemd.status(f"Not ready: {self.trouble.sentence}")
         self._falling_ill.set()
 
     def recovered(self) -> None:
@@ -80,7 +78,6 @@ class StoreHealth:
             return
         self._falling_ill = anyio.Event()
         self._emit(StoreRecovered((self._now() - former.since).total_seconds(), self._is_at_work()))
-        systemd.status("The database can be used again.")
 
     async def watch(self, database: Database, look_seconds: float) -> None:
         """Look after an open database until cancelled, so often while it is well; whoever writes to it looks, too."""

@@ -1,13 +1,14 @@
 """One task an office, and a guard around each: whatever one office's worker does, the others do not notice."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 import anyio
 import anyio.abc
 
+from oddaemon.engine.guard import RESTART_PAUSE_SECONDS, Budget, Crashes, crash_of
 from oddaemon.engine.reconcile import reconcile
 from oddaemon.opendental.gate import Gate, GateClosedError
 from oddaemon.telemetry.crash import describe
@@ -15,16 +16,6 @@ from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import OfficeQuarantined, OfficeStarted, OfficeStopped, WorkerCrashed
 
 T = TypeVar("T")
-
-RESTART_PAUSE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How often a worker may be started again."""
-
-    restarts_max: int
-    within_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +89,14 @@ class Supervisor(Generic[T]):
             task.ended.set()
 
     async def _guarded(self, key: str, settings: T) -> str:
-        crashes: deque[float] = deque(maxlen=self._budget.restarts_max + 1)
+        crashes = Crashes(self._budget)
         while True:
             try:
-                await self._work(key, settings)
+                error = await crash_of(partial(self._work, key, settings), GateClosedError)
             except GateClosedError:
                 return "the daemon is stopping"
-            # The one broad guard of the house: a programmer's error in one office must not end the others.
-            except Exception as error:  # noqa: BLE001  see above
-                left = self._restarts_left(crashes)
+            if error is not None:
+                left = crashes.one_more()
                 self._emit(WorkerCrashed(key, type(error).__name__, left, describe(error)))
                 if left == 0:
                     self._emit(OfficeQuarantined(key))
@@ -116,9 +106,3 @@ class Supervisor(Generic[T]):
                 await self._gate.sleep_until(anyio.current_time() + RESTART_PAUSE_SECONDS)
             except GateClosedError:
                 return "the daemon is stopping"
-
-    def _restarts_left(self, crashes: "deque[float]") -> int:
-        now = anyio.current_time()
-        crashes.append(now)
-        recent = sum(1 for at in crashes if now - at <= self._budget.within_seconds)
-        return max(0, self._budget.restarts_max - recent + 1)

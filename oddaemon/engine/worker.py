@@ -39,6 +39,8 @@ from oddaemon.core.state import (
     Wish,
     Woke,
 )
+from oddaemon.engine.heartbeat import Vitals
+from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.reading import read_office
 from oddaemon.engine.report import identity_of, read_by_report
 from oddaemon.engine.reporter import Reporter
@@ -63,6 +65,8 @@ class Surroundings:
     gate: Gate
     now: Callable[[], datetime]
     randomness: random.Random
+    vitals: Vitals
+    outbox: Outbox
 
 
 class Worker:
@@ -102,6 +106,7 @@ class Worker:
         state = await self._recalled()
         observation: Observation = Started()
         while True:
+            around.vitals.moved(self._id)
             now = around.now()
             before = self._in_time(state, now)
             state, action = next_action(before, observation, now, self._wish, around.randomness.random())
@@ -170,7 +175,9 @@ class Worker:
         self.is_waiting = True
         with anyio.CancelScope() as self._nap:
             if not self.orders:
-                await self._around.gate.sleep_until(anyio.current_time() + seconds)
+                deadline = anyio.current_time() + seconds
+                self._around.vitals.sleeps(self._id, deadline)
+                await self._around.gate.sleep_until(deadline)
         self.is_waiting = False
         return self.orders[0] if self.orders else Woke()
 
@@ -202,12 +209,14 @@ class Worker:
         now = self._around.now()
         try:
             course = snapshots.Course(now - self._pull_started, before.standing.late_at)
+            sinks = self._around.outbox.sinks_of(self._id)
             published = await snapshots.publish(
-                self._around.database, self._id, action.snapshot, after, now, course=course
+                self._around.database, self._id, action.snapshot, after, now, course=course, sinks=sinks
             )
         except StoreError as error:
             return before, Failed(Failure(Kind.STORE, error.what))
         self._saved = after
+        self._around.outbox.queued(sinks)
         self._reporter.turned(before, after, PublishedNow(), now)
         late_at = before.standing.late_at
         late_by = now - late_at if late_at is not None and now > late_at else None

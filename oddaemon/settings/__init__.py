@@ -6,9 +6,11 @@ from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import BadConfiguration, Problem
 from oddaemon.settings.secret import Secret
-from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
+from oddaemon.settings.sections import JOBS, Api, Daemon, Http, Log, Maintenance, State
+from oddaemon.settings.sinks import SinkSettings
 
 __all__ = [
+    "JOBS",
     "Api",
     "BadConfiguration",
     "Cadence",
@@ -22,6 +24,7 @@ __all__ = [
     "Problem",
     "Secret",
     "Settings",
+    "SinkSettings",
     "State",
     "control_socket",
     "load",

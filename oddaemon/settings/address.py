@@ -1,4 +1,4 @@
-"""Addresses: of the API, of an office's own API, and of the listener.
+"""Addresses: of the API, of an office's own API, of the listener, and of who is pushed to.
 
 Keys and balances never travel in the open: plain http is for addresses that cannot be anybody else's. A name is no such
 address, whatever it looks like: where it leads is decided later, elsewhere, and may change.
@@ -49,6 +49,28 @@ def checked_base_url(url: str) -> str:
         )
     netloc = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{netloc}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+
+
+def checked_push_url(url: str) -> str:
+    """`url` as it is, if balances may be sent there.
+
+    Raises:
+        PydanticCustomError: It is no URL, or one over which they would travel in the open.
+    """
+    parts, _ = _split(url)
+    host = (parts.hostname or "").removesuffix(".")
+    if parts.username is not None or parts.password is not None:
+        raise wrong("holds credentials", "the receiver knows us by the signature")
+    if "#" in url:
+        raise wrong("holds a fragment, which no server is ever sent")
+    if not is_host(host) or ("[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc)):
+        raise wrong("has no valid host", "write something like https://example.com/balances")
+    if parts.scheme == "http" and not _is_own_network(host):
+        raise wrong(
+            "would send balances in the open",
+            "write https; http is for localhost and for private addresses, written as numbers such as 192.168.1.5",
+        )
+    return url
 
 
 def is_near(url: str) -> bool:

@@ -50,6 +50,11 @@ def _inline_places(document: Document) -> Iterable[Location]:
     for index, office in enumerate(offices if isinstance(offices, list) else []):
         if isinstance(office, dict) and isinstance(office.get("customer_key"), Secret):
             yield "office", index, "customer_key"
+    sinks = document.table.get("sink")
+    for index, sink in enumerate(sinks if isinstance(sinks, list) else []):
+        for name in ("secret", "dsn"):
+            if isinstance(sink, dict) and isinstance(sink.get(name), Secret):
+                yield "sink", index, name
 
 
 def _api(main: Document, api: Api, findings: Findings) -> None:

@@ -1,32 +1,38 @@
 """Where keys come from: a file, the environment, or the configuration itself.
 
-A key leaves this module as a `Secret` only, and no problem ever shows one.
+Under systemd the files stay root's, and the daemon is handed copies, its credentials: a file that it cannot reach is
+looked for among those. A key leaves this module as a `Secret` only, and no problem ever shows one.
 """
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oddaemon.settings.document import Document
 from oddaemon.settings.lines import Location
-from oddaemon.settings.paths import path_flaw, read_file
+from oddaemon.settings.paths import is_private, path_flaw, read_file
 from oddaemon.settings.problem import Problem, nearest
 from oddaemon.settings.secret import Secret, looks_like_key
 
 _BYTES_MAX = 4096
 """A key has 16 characters; more than this is some other file."""
 _LENGTH_MAX = 256
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 
 @dataclass(frozen=True, slots=True)
-class _Flaw:
+class Flaw:
+    """Why a value is no secret of its kind. Never holds it."""
+
     message: str
     hint: str = ""
+
+
+Check = Callable[[str], Secret | Flaw]
+"""Makes a secret of what was found, or says why it is none."""
 
 
 def sources_of(name: str) -> tuple[str, str, str]:
@@ -35,9 +41,15 @@ def sources_of(name: str) -> tuple[str, str, str]:
 
 
 def find_key(
-    document: Document, location: Location, table: Mapping[str, Any], name: str, environment: Mapping[str, str]
+    document: Document,
+    location: Location,
+    table: Mapping[str, Any],
+    name: str,
+    environment: Mapping[str, str],
+    *,
+    check: Check | None = None,
 ) -> Secret | Problem | None:
-    """The secret `name` of the table at `location`.
+    """The secret `name` of the table at `location`, which must pass `check`; None: as an Open Dental key must.
 
     Returns:
         The secret; the problem that there is none; or None if a misspelt source, which is reported as an unknown key,
@@ -51,7 +63,7 @@ def find_key(
             hint = f"write one of {', '.join(f'`{source}`' for source in sources)}"
             return document.problem(location, f"no {name.replace('_', ' ')}", hint)
         case [source]:
-            found = _read(document, table[source], source.removeprefix(name), environment)
+            found = _read(document, table[source], source.removeprefix(name), environment, check or _checked)
             if isinstance(found, Secret):
                 return found
             shown = None if source == name else table[source]
@@ -61,43 +73,92 @@ def find_key(
             return document.problem((*location, several[1]), message, "keep one")
 
 
-def _read(document: Document, value: object, kind: str, environment: Mapping[str, str]) -> Secret | _Flaw:
+def key_files(document: Document) -> Iterator[Path]:
+    """The files in which the document's keys are kept, there or not."""
+    api, offices, sinks = (document.table.get(name) for name in ("api", "office", "sink"))
+    tables = [
+        ("developer_key_file", api),
+        *(("customer_key_file", each) for each in _listed(offices)),
+        *((name, each) for each in _listed(sinks) for name in ("secret_file", "dsn_file")),
+    ]
+    for name, table in tables:
+        value = table.get(name) if isinstance(table, dict) else None
+        if isinstance(value, str) and not path_flaw(value):
+            yield document.directory / value
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _read(document: Document, value: object, kind: str, environment: Mapping[str, str], check: Check) -> Secret | Flaw:
     match kind, value:
         case "", Secret():
-            return _checked(value.reveal())
+            return check(value.reveal())
         case "_file", str():
-            return _from_file(document, value, environment)
+            return _from_file(document, value, environment, check)
         case "_env", str():
-            return _from_environment(value, environment)
-    return _Flaw("must be a string", "write it in quotes")
+            return _from_environment(value, environment, check)
+    return Flaw("must be a string", "write it in quotes")
 
 
-def _from_file(document: Document, value: str, environment: Mapping[str, str]) -> Secret | _Flaw:
+def _from_file(document: Document, value: str, environment: Mapping[str, str], check: Check) -> Secret | Flaw:
     if looks_like_key(value):
-        return _Flaw("looks like a key, not like a file's name", "name a file that holds the key")
+        return Flaw("looks like a key, not like a file's name", "name a file that holds the key")
     if flaw := path_flaw(value):
-        return _Flaw(flaw)
+        return Flaw(flaw)
     path = document.directory / value
+    found = _read_key(path, environment, check)
+    if not isinstance(found, OSError):
+        return found
+    credentials = _credentials(path, environment)
+    for credential in credentials:
+        copy = _read_key(credential, environment, check)
+        if isinstance(copy, Flaw):
+            where = f"systemd's credential {credential.name}, made when the unit started and empty where no file was"
+            return Flaw(copy.message, where)
+        if isinstance(copy, Secret):
+            return copy
+    if isinstance(found, FileNotFoundError):
+        message, hint = "no such file", f"looked for {path}"
+    else:
+        message, hint = f"cannot be read: {found.strerror}", "the user that runs oddaemon must own the file"
+    if credentials:
+        hint = f"nor has systemd a credential {credentials[0].name}: a new key is handed over with the next start"
+    return Flaw(message, hint)
+
+
+def _credentials(path: Path, environment: Mapping[str, str]) -> list[Path]:
+    """What systemd may call its copy of the key at `path`.
+
+    `LoadCredential=keys:/etc/oddaemon/keys` makes `keys_smile.key` of the file `keys/smile.key`; one that was named by
+    itself is `smile.key`.
+    """
+    directory = environment.get(_SYSTEMD_CREDENTIALS)
+    if not directory:
+        return []
+    return [Path(directory, f"{path.parent.name}_{path.name}"), Path(directory, path.name)]
+
+
+def _read_key(path: Path, environment: Mapping[str, str], check: Check) -> Secret | Flaw | OSError:
     try:
         # Looked at before it is opened: what others may read is refused unread, whatever it is.
-        return _file_flaw(path, path.stat(), environment) or _checked(_one_line(path))
-    except FileNotFoundError:
-        return _Flaw("no such file", f"looked for {path}")
+        return _file_flaw(path, path.stat(), environment) or check(_one_line(path))
     except OSError as error:
-        return _Flaw(f"cannot be read: {error.strerror}", "the user that runs oddaemon must own the file")
+        return error
     except UnicodeDecodeError:
-        return _Flaw("holds characters that no key has", "the file holds the key in plain ASCII and nothing else")
+        return Flaw("holds characters that no key has", "the file holds the key in plain ASCII and nothing else")
 
 
-def _file_flaw(path: Path, status: os.stat_result, environment: Mapping[str, str]) -> _Flaw | None:
+def _file_flaw(path: Path, status: os.stat_result, environment: Mapping[str, str]) -> Flaw | None:
     if stat.S_ISDIR(status.st_mode):
-        return _Flaw("is a directory", "name the file in it that holds the key")
+        return Flaw("is a directory", "name the file in it that holds the key")
     if not stat.S_ISREG(status.st_mode):
-        return _Flaw("is not a regular file")
-    if status.st_mode & _OTHERS and not _is_kept_by_systemd(path, environment):
-        return _Flaw(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 600 {path}")
+        return Flaw("is not a regular file")
+    if not is_private(status) and not _is_kept_by_systemd(path, environment):
+        return Flaw(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 600 {path}")
     if status.st_size > _BYTES_MAX:
-        return _Flaw(f"too big for a key ({status.st_size} bytes)", "the file holds the key and nothing else")
+        return Flaw(f"too big for a key ({status.st_size} bytes)", "the file holds the key and nothing else")
     return None
 
 
@@ -111,27 +172,27 @@ def _is_kept_by_systemd(path: Path, environment: Mapping[str, str]) -> bool:
     return bool(directory) and path.parent == Path(str(directory))
 
 
-def _from_environment(name: str, environment: Mapping[str, str]) -> Secret | _Flaw:
+def _from_environment(name: str, environment: Mapping[str, str], check: Check) -> Secret | Flaw:
     if looks_like_key(name):
-        return _Flaw("looks like a key, not like a variable's name", "name the environment variable that holds the key")
+        return Flaw("looks like a key, not like a variable's name", "name the environment variable that holds the key")
     value = environment.get(name)
     if value is None:
-        return _Flaw("this environment variable is not set", "set it for the user or unit that runs oddaemon")
-    return _checked(value)
+        return Flaw("this environment variable is not set", "set it for the user or unit that runs oddaemon")
+    return check(value)
 
 
-def _checked(value: str) -> Secret | _Flaw:
+def _checked(value: str) -> Secret | Flaw:
     if not value:
-        return _Flaw("the key is empty")
+        return Flaw("the key is empty")
     if "/" in value:
-        return _Flaw(
+        return Flaw(
             "the key contains a slash",
             "the part before it is the developer key, which belongs in [api]; the part after it is the customer key",
         )
     if any(character.isspace() for character in value):
-        return _Flaw("the key contains white space", "nothing but the key may stand there")
+        return Flaw("the key contains white space", "nothing but the key may stand there")
     if not (value.isascii() and value.isprintable()):
-        return _Flaw("the key contains characters that no key has", "copy it again from the developer portal")
+        return Flaw("the key contains characters that no key has", "copy it again from the developer portal")
     if len(value) > _LENGTH_MAX:
-        return _Flaw(f"the key is longer than {_LENGTH_MAX} characters", "nothing but the key may stand there")
+        return Flaw(f"the key is longer than {_LENGTH_MAX} characters", "nothing but the key may stand there")
     return Secret(value)

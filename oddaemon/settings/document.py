@@ -5,7 +5,6 @@ Never raises over what a file contains: whatever cannot be read is a problem of 
 
 import json
 import re
-import stat
 import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oddaemon.settings.lines import Location, line_numbers, line_of
-from oddaemon.settings.paths import read_file
+from oddaemon.settings.paths import is_private, read_file
 from oddaemon.settings.problem import Findings, Problem, shown_path
 from oddaemon.settings.secret import SECRET_NAMES, Secret, masked
 
@@ -25,9 +24,10 @@ _TOO_DEEP = re.compile(
 )
 """A dotted key that leads nowhere here: for reading it, the library takes the square of its length."""
 _DIGITS_MAX = 10**18
+_CALLED = {"office": "id", "sink": "name"}
+"""By which of its keys each table of a list is called."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SYNTAX_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Document:
     table: dict[str, Any] = field(repr=False)
     lines: dict[Location, int] = field(repr=False)
     is_private: bool
-    """Only its owner may read it."""
+    """Nobody may read it whom its owner did not mean to."""
     characters: int
 
     @property
@@ -67,18 +67,18 @@ class Document:
         text = ""
         for depth, part in enumerate(location):
             if isinstance(part, int):
-                text += f"[{part}]" + (self._quoted_id(part) if location[:depth] == ("office",) else "")
+                text += f"[{part}]" + (self._quoted_name(location[0], part) if depth == 1 else "")
             else:
                 name = part[:_SHOWN_MAX]
                 text += ("." if text else "") + (name if _BARE_KEY.fullmatch(name) else json.dumps(name))
                 text += "…" if name != part else ""
         return text
 
-    def _quoted_id(self, index: int) -> str:
-        offices = self.table.get("office")
-        office = offices[index] if isinstance(offices, list) and index < len(offices) else None
-        office_id = office.get("id") if isinstance(office, dict) else None
-        return f" {_shown(office_id)}" if isinstance(office_id, str) and office_id else ""
+    def _quoted_name(self, kind: str | int, index: int) -> str:
+        rows = self.table.get(str(kind))
+        row = rows[index] if isinstance(rows, list) and index < len(rows) else None
+        name = row.get(_CALLED.get(str(kind), "")) if isinstance(row, dict) else None
+        return f" {_shown(name)}" if isinstance(name, str) and name else ""
 
 
 def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document | None:
@@ -93,10 +93,13 @@ def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document
         The document, or None if there is none to speak of.
     """
     try:
-        text, is_private = _text(path)
+        text, private = _text(path)
         table = _hidden(tomllib.loads(text), harmless)
     except FileNotFoundError:
         problem = Problem(path, "", None, "no such file")
+    except PermissionError as error:
+        hint = "the user that runs oddaemon must be allowed to; under systemd: chgrp oddaemon-config and chmod 640"
+        problem = Problem(path, "", None, f"cannot be read: {error.strerror}", hint)
     except OSError as error:
         problem = Problem(path, "", None, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
@@ -106,18 +109,18 @@ def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document
     except ValueError as error:
         problem = _syntax_problem(path, error)
     else:
-        return Document(path, table, line_numbers(text), is_private, len(text))
+        return Document(path, table, line_numbers(text), private, len(text))
     findings.problems.append(problem)
     return None
 
 
 def _text(path: Path) -> tuple[str, bool]:
-    """What the file holds, and whether only its owner may read it. Neither a pipe nor an endless file can keep us."""
+    """What the file holds, and whether it is private. Neither a pipe nor an endless file can keep us."""
     content, status = read_file(path, _BYTES_MAX)
     text = content.decode("utf-8-sig").replace("\r\n", "\n")
     if _TOO_DEEP.search(text):
         raise RecursionError
-    return text, not status.st_mode & _OTHERS
+    return text, is_private(status)
 
 
 def _syntax_problem(path: Path, error: ValueError) -> Problem:

@@ -24,6 +24,7 @@ _TYPES = {
     "bool_type": ("must be true or false", "without quotes"),
     "list_type": ("must be a list", "such as [1, 2]"),
     "too_long": ("has too many entries", ""),
+    "too_short": ("must not be empty", ""),
     "dict_type": ("must be a table", ""),
 }
 _BOUNDS = {

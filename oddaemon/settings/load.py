@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.advice import advise
-from oddaemon.settings.credentials import find_key, sources_of
+from oddaemon.settings.credentials import find_key, key_files, sources_of
 from oddaemon.settings.document import Document, parse
 from oddaemon.settings.explain import explain
 from oddaemon.settings.model import Loaded, Settings
@@ -36,6 +36,7 @@ from oddaemon.settings.sections import (
     State,
     fits_a_socket,
 )
+from oddaemon.settings.sinks import SINK_NAMES, read_sinks
 from oddaemon.settings.table import Table
 
 _SECTIONS: dict[str, type[Table]] = {
@@ -57,7 +58,7 @@ _FILES_MAX = 20_000
 """In the directory of offices: one for each, and many times that."""
 _ALL_CHARACTERS_MAX = 8_388_608
 """All of them together: about 50,000 offices."""
-_HARMLESS = frozenset.union(OFFICE_NAMES, *_NAMES.values()).difference(SECRET_NAMES)
+_HARMLESS = frozenset.union(OFFICE_NAMES, SINK_NAMES, *_NAMES.values()).difference(SECRET_NAMES)
 
 _Section = TypeVar("_Section", bound=Table)
 
@@ -83,12 +84,13 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     findings = Findings()
     main = parse(path, _HARMLESS, findings)
     documents: list[Document] = []
-    settings = None
+    settings, places = None, {path.absolute()}
     if main is not None:
         documents.append(main)
-        _check_names(main, {*_SECTIONS, "office"}, findings)
+        _check_names(main, {*_SECTIONS, "office", "sink"}, findings)
         directory = _section(main, "offices", OfficesDirectory, findings)
         if directory is not None and directory.directory is not None:
+            places.add(directory.directory)
             documents.extend(_directory_documents(main, directory.directory, findings))
         settings = _settings(main, documents, directory, environment, findings)
 
@@ -97,7 +99,8 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
 
     problems = tuple(sorted(findings.problems, key=by_place))
     warnings = tuple(sorted(findings.warnings, key=by_place))
-    return Loaded(None if problems else settings, problems, warnings)
+    places.update(file for document in documents for file in key_files(document))
+    return Loaded(None if problems else settings, problems, warnings, frozenset(places))
 
 
 def control_socket(path: Path) -> Path | None:
@@ -133,6 +136,7 @@ def _settings(
     maintenance = _section(main, "maintenance", Maintenance, findings)
     entries = [entry for document in documents for entry in read_offices(document, environment, findings)]
     compare_offices(entries, developer_key, findings)
+    sinks = read_sinks(main, _labels(entries), environment, findings)
     advise(documents, entries, api, findings)
     if not (api and state and http and cadence and plausibility and daemon and log and maintenance and directory):
         return None
@@ -148,7 +152,13 @@ def _settings(
         maintenance=maintenance,
         offices_directory=directory.directory,
         offices=tuple(_offices(entries, api)),
+        sinks=sinks,
     )
+
+
+def _labels(entries: Iterable[OfficeEntry]) -> dict[str, Mapping[str, str]]:
+    """Of every office by id, also of those that have problems: sinks must not have them, too."""
+    return {str(entry.written_id): entry.table.labels if entry.table is not None else {} for entry in entries}
 
 
 def _with_control_socket(main: Document, http: Http, state: State, findings: Findings) -> Http:
@@ -263,8 +273,8 @@ def _check_names(document: Document, known: set[str], findings: Findings) -> Non
 def _stray(name: str, known: set[str]) -> tuple[str, str]:
     if "api" not in known:
         return "only [[office]] tables are allowed in the files of the directory", did_you_mean(name, known)
-    if name in {"sink", "sinks"}:
-        return "unknown table", "sinks are not part of this version"
+    if name == "sinks":
+        return "unknown table", "write [[sink]] for each of them"
     homes = sorted(section for section, names in _NAMES.items() if name in names)
     if homes:
         return "stands outside of its table", f"put it below [{homes[0]}]"

@@ -7,6 +7,7 @@ from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import Problem
 from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
+from oddaemon.settings.sinks import SinkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Settings:
     offices_directory: Path | None = None
     offices: tuple[OfficeSettings, ...] = ()
     """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""
+    sinks: tuple[SinkSettings, ...] = ()
+    """In their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +40,6 @@ class Loaded:
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     """What runs, but should be thought about."""
+    files: frozenset[Path] = frozenset()
+    """Absolute paths of all that was looked at, there or not: the files, the files of keys, and the directory of
+    offices. When one of these changes, another reading may come to something else."""

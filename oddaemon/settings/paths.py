@@ -24,6 +24,21 @@ def path_flaw(value: str) -> str:
     return ""
 
 
+def is_private(status: os.stat_result, reader: int | None = None) -> bool:
+    """Whether nobody but its owner may read a file, or root has opened it for reading to the one group of its reader.
+
+    The latter is how a daemon without a user of its own is given a file that stays root's.
+
+    Args:
+        status: The file's.
+        reader: The user who reads it; None: the one who runs this.
+    """
+    if not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return True
+    is_lent = status.st_uid == 0 and (os.geteuid() if reader is None else reader) != 0
+    return is_lent and not status.st_mode & (stat.S_IRWXO | stat.S_IWGRP | stat.S_IXGRP)
+
+
 def read_file(path: Path, bytes_max: int) -> tuple[bytes, os.stat_result]:
     """The whole of a regular file and what is known of it.
 

@@ -1,11 +1,12 @@
 """What is wrong with a configuration, told so that its reader can mend it without asking anybody."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 PROBLEMS_MAX = 1000
 _WORD_CHARACTERS_MAX = 60
@@ -31,6 +32,16 @@ class Problem:
         subject = self.where if self.value is None else f"{self.where} = {self.value}"
         explanation = f"{self.message}; {self.hint}" if self.hint else self.message
         return ": ".join(part for part in (place, subject, explanation) if part)
+
+
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """The problem as plain values."""
+    return {**asdict(problem), "file": shown_path(problem.file)}
+
+
+def problem_of(document: Mapping[str, Any]) -> Problem:
+    """The problem that a document tells."""
+    return Problem(**{**document, "file": Path(document["file"])})
 
 
 class BadConfiguration(Exception):  # noqa: N818 - it is the configuration that is bad; exit status 78 carries its name

@@ -3,7 +3,7 @@
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model, field_validator
 
@@ -44,7 +44,7 @@ class State(Table):
     database: str = "oddaemon.db"
     """Always `sqlite+aiosqlite:///` and an absolute path, however it was written."""
     retain_days: int = Field(400, ge=1, le=36_500)
-    """Checked, but not acted upon yet: history is kept whole."""
+    """How far back any past day can be read; the job `prune` of `[maintenance]` forgets what is older."""
     look_seconds: Seconds = 30.0
     """Between two looks whether the file is still there and whole."""
     journal_entries: int = Field(500, ge=10, le=100_000)
@@ -148,11 +148,32 @@ class Log(Table):
 class Maintenance(Table):
     """`[maintenance]`: when the database is looked after, as cron expressions in the machine's zone; empty: never."""
 
+    prune: Cron = "0 3 * * *"
+    """Forget what is older than `[state] retain_days`."""
+    incremental_vacuum: Cron = "10 3 * * *"
     wal_checkpoint: Cron = "15 3 * * *"
+    backup: Cron = "30 3 * * *"
+    """Without a directory there are no backups."""
+    backup_directory: Annotated[Path, BeforeValidator(absolute)] | None = None
+    backup_keep: int = Field(7, ge=1, le=10_000)
+    """How many backups to keep."""
     integrity_check: Cron = "45 4 * * 0"
+    digest: Cron = "30 7 * * *"
+    """One event that tells how the fleet stands."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """No job at all."""
+        return cls.model_validate(dict.fromkeys(JOBS, ""))
 
 
-class _Backoff(Table):
+JOBS = tuple(name for name, field in Maintenance.model_fields.items() if field.metadata and field.annotation is str)
+"""The keys of `[maintenance]` that are cron expressions."""
+
+
+class Backoff(Table):
+    """A wait that grows from a base to a maximum."""
+
     @field_validator("backoff_max_seconds", check_fields=False)
     @classmethod
     def _is_no_less_than_base(cls, longest: float, info: ValidationInfo) -> float:
@@ -164,7 +185,7 @@ class _Backoff(Table):
 
 CadenceTable = create_model(
     "CadenceTable",
-    __base__=_Backoff,
+    __base__=Backoff,
     __doc__="`[cadence]`: exactly the fields of the core's `Cadence`, so that the two cannot drift apart.",
     **{field.name: (Seconds, field.default) for field in fields(Cadence)},  # type: ignore[call-overload]  # names known at run time
 )

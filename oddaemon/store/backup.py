@@ -1,7 +1,9 @@
 """A backup of a database in use: whole, of one instant, checked, and there only once it is all of that."""
 
 import os
+import sqlite3
 import tempfile
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +37,18 @@ class Backup:
     counts: Counts
 
 
-def back_up(source: Path, target: Path, *, overwrite: bool = False, progress: Progress | None = None) -> Backup:
+class BackupBrokenOff(StoreError):  # noqa: N818 - as its relatives
+    """Whoever wanted the backup does not want it any more."""
+
+
+def back_up(
+    source: Path,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    is_enough: Callable[[], bool] = lambda: False,
+) -> Backup:
     """Copy the database beside whoever writes to it, check the copy, and only then give it its name.
 
     Args:
@@ -43,8 +56,10 @@ def back_up(source: Path, target: Path, *, overwrite: bool = False, progress: Pr
         target: the file to make, readable by its owner alone. A symbolic link stays one.
         overwrite: whether a file that is there may be replaced.
         progress: told how far the copying is; what it raises ends it.
+        is_enough: asked now and then; whether to break off.
 
     Raises:
+        BackupBrokenOff: it was enough.
         BackupRefused: the target is taken, in no directory, or the database itself.
         DatabaseMissing: there is nothing to back up.
         DatabaseNewer: it was made by a newer oddaemon.
@@ -61,19 +76,35 @@ def back_up(source: Path, target: Path, *, overwrite: bool = False, progress: Pr
         os.close(descriptor)
     copy = Path(name)
     try:
-        copy_database(source, copy, doing, progress)
-        copied = require_good(copy)
+        copy_database(source, copy, doing, _watched(progress, is_enough))
+        copied = require_good(copy, is_enough)
         _require_revision(copy, revision)
         with explained(target, doing):
             if not overwrite:
                 _require_free(target)
             copy.replace(target)
             synchronize(target.parent)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             copy.unlink()
+        if isinstance(error, sqlite3.OperationalError) and is_enough():
+            raise _broken_off() from error
         raise
     return Backup(target, needed_bytes, revision, copied)
+
+
+def _watched(progress: Progress | None, is_enough: Callable[[], bool]) -> Progress:
+    def told(copied_bytes: int, all_bytes: int) -> None:
+        if is_enough():
+            raise _broken_off()
+        if progress is not None:
+            progress(copied_bytes, all_bytes)
+
+    return told
+
+
+def _broken_off() -> BackupBrokenOff:
+    return BackupBrokenOff("The backup was broken off.", "Make it again later.")
 
 
 def _require_acceptable(source: Path, target: Path, *, overwrite: bool) -> None:

@@ -17,6 +17,9 @@ from oddaemon.store.troubles import DAMAGED
 PAGES_A_STEP = 2000
 """8 MB between two reports of progress."""
 
+STEPS_BETWEEN_ASKING = 100_000
+"""Of SQLite's machine: some milliseconds."""
+
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many are copied."""
 
@@ -63,16 +66,22 @@ def copy_database(source: Path, target: Path, doing: str, progress: Progress | N
         synchronize(target)
 
 
-def require_good(path: Path) -> Counts:
+def require_good(path: Path, is_enough: Callable[[], bool] = lambda: False) -> Counts:
     """Read every page of a copy and compare what refers to each other.
+
+    Args:
+        path: the copy.
+        is_enough: asked now and then; whether to break off.
 
     Returns:
         What is in it.
 
     Raises:
         DatabaseUnusable: it is damaged.
+        sqlite3.OperationalError: broken off.
     """
     with explained(path), closing(reading(path)) as connection:
+        connection.set_progress_handler(is_enough, STEPS_BETWEEN_ASKING)
         problems = [line for (line,) in connection.execute("PRAGMA quick_check(1)")]
         if problems != ["ok"]:
             raise DatabaseDamaged(path, " ".join(problems[0].split()))

@@ -173,6 +173,19 @@ class Database:
             with self._write():
                 return list(await lane.driver.execute_fetchall(statement, parameters))
 
+    async def to_the_end(self, pragma: str) -> None:
+        """Run a pragma that does a part of its work each time it is asked for a row, such as an incremental vacuum.
+
+        Python's `execute` asks once where a statement has no columns, and leaves it at that.
+
+        Raises:
+            DatabaseUnusable: the file or its disk fails; nothing was written.
+        """
+        lane = self._writing_lane()
+        async with lane.lock:
+            with self._write():
+                await lane.driver.executescript(f"PRAGMA {pragma};")
+
     @property
     def files(self) -> OpenFiles:
         """The files that are open for writing."""

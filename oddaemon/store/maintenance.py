@@ -3,17 +3,33 @@
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
-from oddaemon.store.copying import reading
+from oddaemon.store.copying import STEPS_BETWEEN_ASKING, reading
 from oddaemon.store.database import Database
 from oddaemon.store.errors import explained
+from oddaemon.store.rotation import Rotation, rotate
 
 PROBLEMS_MAX = 20
 """A damaged file has thousands; the first ones tell which tables."""
+PAGES_A_TURN = 256
+"""A megabyte: some milliseconds of the one connection that writes."""
+SPARE_PERCENT = 5
+"""So much of the file may be free pages: the next nights write into them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """What an incremental vacuum came to."""
+
+    given_back_bytes: int
+    spare_bytes: int
+    """Left free for what is written next."""
 
 
 async def wal_checkpoint(db: Database) -> bool:
@@ -23,7 +39,56 @@ async def wal_checkpoint(db: Database) -> bool:
         False if a reader stood in the way; nothing is lost, the next one will do.
     """
     ((busy, *_),) = await db.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+    if not busy:
+        db.files.settled()
     return not busy
+
+
+async def incremental_vacuum(db: Database) -> Vacuumed:
+    """Give free pages back to the disk, a megabyte a turn; what the next nights need is left.
+
+    The file becomes smaller once the write-ahead log is folded back, which is tried at the end.
+    """
+    pages, free = await _pages(db)
+    spare = pages * SPARE_PERCENT // 100
+    given_back = 0
+    while free - spare >= PAGES_A_TURN:
+        # From now on the file may be as small as it is without its free pages, and their entries in its own lists.
+        db.files.may_shrink_to((pages - free - free // 500 - 2) * await _page_bytes(db))
+        await db.to_the_end(f"incremental_vacuum({PAGES_A_TURN})")
+        pages, left = await _pages(db)
+        if left >= free:
+            break
+        given_back, free = given_back + free - left, left
+    if given_back:
+        await wal_checkpoint(db)
+    return Vacuumed(given_back * await _page_bytes(db), free * await _page_bytes(db))
+
+
+async def _pages(db: Database) -> tuple[int, int]:
+    """How many pages the file has, and how many of them are free."""
+    async with db.reading() as connection:
+        pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
+        return pages, (await connection.exec_driver_sql("PRAGMA freelist_count")).scalar_one()
+
+
+async def _page_bytes(db: Database) -> int:
+    async with db.reading() as connection:
+        page_bytes: int = (await connection.exec_driver_sql("PRAGMA page_size")).scalar_one()
+        return page_bytes
+
+
+async def rotate_backups(db: Database, directory: Path, keep: int, now: datetime) -> Rotation:
+    """Make a backup in the directory, and delete the oldest ones: beside all other work.
+
+    Raises:
+        StoreError: as `rotation.rotate`.
+    """
+    stop = threading.Event()
+    try:
+        return await anyio.to_thread.run_sync(rotate, db.path, directory, keep, now, stop, abandon_on_cancel=True)
+    finally:
+        stop.set()
 
 
 async def integrity_check(db: Database) -> list[str]:
@@ -41,7 +106,7 @@ async def integrity_check(db: Database) -> list[str]:
 
 def _problems(path: Path, stop: threading.Event) -> list[str]:
     with explained(path), closing(reading(path)) as connection:
-        connection.set_progress_handler(stop.is_set, 100_000)
+        connection.set_progress_handler(stop.is_set, STEPS_BETWEEN_ASKING)
         return integrity_problems(connection)
 
 

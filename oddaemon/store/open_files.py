@@ -32,6 +32,7 @@ class OpenFiles:
         found = [self._found(name) for name in self._names]
         self._opened = [(each.st_dev, each.st_ino) for each in found]
         self._bytes_max = found[0].st_size
+        self._is_settled = True
 
     def require_in_place(self) -> None:
         """Look whether every name leads to the file that is open; two microseconds each, and no disk is asked.
@@ -47,8 +48,19 @@ class OpenFiles:
     def has_shrunk(self) -> bool:
         """Whether the database is smaller than it was: it was vacuumed by another program, or cut off."""
         size_bytes = self._found(self._names[0]).st_size
-        self._bytes_max = max(self._bytes_max, size_bytes)
+        if self._is_settled:
+            self._bytes_max = max(self._bytes_max, size_bytes)
         return size_bytes < self._bytes_max
+
+    def may_shrink_to(self, bytes_min: int) -> None:
+        """Expect the database to become smaller, down to this, whenever its log is folded back next."""
+        self._bytes_max = min(self._bytes_max, bytes_min)
+        self._is_settled = False
+
+    def settled(self) -> None:
+        """The log was folded back: the database is as large as it is."""
+        self._bytes_max = self._found(self._names[0]).st_size
+        self._is_settled = True
 
     def require_bytes(self, bytes_min: int) -> None:
         """Accept that the database has shrunk, if it still holds all of its pages.

@@ -3,7 +3,8 @@
 A version was valid from snapshot `valid_from` on, until before `valid_to`: that is what reading a snapshot brings. So
 its totals are those of the snapshot before, with the versions that began with it and without those that ended with it.
 A year of an office of 4,000 guarantors is one pass over 120,000 versions instead of 365 readings of 4,000, and what is
-kept of them are two rows of totals for each snapshot.
+kept of them are two rows of totals for each snapshot. Where the past was pruned, the versions that were still true
+then are left: together they are the first snapshot.
 """
 
 from collections import defaultdict
@@ -51,13 +52,19 @@ class Replay:
             for snapshot_id, balances in grouped.items():
                 sums[snapshot_id] = _plus(sums[snapshot_id], totals_of(balances))
 
-    def problems(self, snapshot_ids: AbstractSet[int]) -> Iterator[str]:
-        """What is wrong with the versions themselves, where these are the office's snapshots."""
+    def problems(self, snapshot_ids: AbstractSet[int], history_from: int = 0) -> Iterator[str]:
+        """What is wrong with the versions themselves.
+
+        Args:
+            snapshot_ids: the office's snapshots.
+            history_from: the snapshot with which its history begins since the earlier ones were pruned; 0: it is whole.
+        """
         if self._overlaps:
             yield f"{self._overlaps} versions of balances overlap the version before"
         if self._never_valid:
             yield f"{self._never_valid} versions of balances end before they begin"
-        if strays := (self._started.keys() | self._ended.keys()) - snapshot_ids:
+        strays = (self._started.keys() | self._ended.keys()) - snapshot_ids
+        if strays := {snapshot_id for snapshot_id in strays if snapshot_id >= history_from}:
             yield f"versions of balances begin or end with snapshots that this office does not have ({len(strays)})"
 
     def snapshots(self, snapshot_ids: AbstractSet[int]) -> Iterator[tuple[int, ControlTotals, tuple[int, int]]]:

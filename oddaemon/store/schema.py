@@ -7,6 +7,13 @@ ROWID): a year of nights of an office of 4,000 guarantors, 8 % of them changing 
 nights is read in 25 ms. The second index lets no guarantor have two current balances. There are no foreign keys:
 `publish` is the only writer, and checking them would cost each row two look-ups.
 
+What is older than the retained period is pruned: `office.history_from` is the snapshot with which an office's history
+begins then (null: nothing was ever pruned). Versions that began earlier and were still true there keep their
+`valid_from`.
+
+`delivery` is the outbox: a row for each sink and snapshot, written with the snapshot. A snapshot may be pruned before
+its delivery is made, so nothing binds the two.
+
 Instants are RFC 3339 text in UTC, of one length, so that they sort and can be read with the sqlite3 shell.
 """
 
@@ -79,6 +86,7 @@ office = Table(
     Column("owner", Text),
     Column("not_before", Instant),
     Column("state", Text),
+    Column("history_from", Integer),
 )
 
 pull_page = Table(
@@ -130,6 +138,50 @@ journal = Table(
     Column("fields", Text, nullable=False),
     Index("journal_office", "office", "number"),
     sqlite_autoincrement=True,
+)
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("seen_at", Instant, nullable=False),
+    Column("succeeded_at", Instant),
+    Column("result", Text, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("delivery_id", Text, nullable=False, unique=True),
+    Column("sink", Text, nullable=False),
+    Column("office", Integer, ForeignKey("office.key"), nullable=False),
+    Column("snapshot", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("queued_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("error", Text),
+    Column("ended_at", Instant),
+    Index("delivery_queue", "sink", "office", "number"),
+    sqlite_autoincrement=True,
+)
+
+Index(
+    "delivery_due",
+    delivery.c.sink,
+    delivery.c.not_before,
+    sqlite_where=text("state = 'due'"),
+    postgresql_where=text("state = 'due'"),
+)
+
+sink = Table(
+    "sink",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("not_before", Instant),
+    sqlite_with_rowid=False,
 )
 
 balance = Table(

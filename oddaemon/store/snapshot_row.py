@@ -53,6 +53,16 @@ class SnapshotRow:
     verified: bool = True
     """Only verified snapshots are ever published."""
 
+    @property
+    def started(self) -> int:
+        """Versions of balances that began with it."""
+        return self.new + self.changed
+
+    @property
+    def ended(self) -> int:
+        """Versions of balances that were true until it came."""
+        return self.changed + self.cleared
+
 
 def snapshot_row_of_texts(office_id: str, values: Sequence[Any]) -> SnapshotRow:
     """Build one from the values of `SNAPSHOT_NAMES` as SQLite holds them.

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -78,48 +79,58 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Ve
     found = Verification(path, REVISIONS[-1])
     with explained(path), closing(reading(path)) as connection:
         found.problems += (Problem(f"the file is damaged: {line}") for line in integrity_problems(connection))
-        offices: list[tuple[int, str, str | None]] = []
+        offices: list[tuple[_Office, str | None]] = []
         if _schema(connection) != _schema_as_made():
             found.problems.append(Problem("its tables and indexes are not those of its revision"))
         with _kept(found, None, path):
-            offices = connection.execute("SELECT key, id, state FROM office ORDER BY id").fetchall()
+            rows = connection.execute("SELECT key, id, history_from, state FROM office ORDER BY id")
+            offices = [(_Office(key, office_id, first or 0), state) for key, office_id, first, state in rows]
             found.problems += map(Problem, _strays(connection))
-        for number, (key, office_id, state) in enumerate(offices):
+        for number, (office, state) in enumerate(offices):
             if progress is not None:
                 progress(number, len(offices))
             found.offices += 1
-            with _kept(found, office_id, path), _one_instant(connection):
-                _verify_office(connection, key, office_id, found)
+            with _kept(found, office.id, path), _one_instant(connection):
+                _verify_office(connection, office, found)
             if state is not None and not _is_state(state):
-                found.problems.append(Problem("its state cannot be read", office_id))
+                found.problems.append(Problem("its state cannot be read", office.id))
     return found
 
 
-def _verify_office(connection: sqlite3.Connection, key: int, office_id: str, found: Verification) -> None:
+class _Office(NamedTuple):
+    key: int
+    id: str
+    history_from: int
+    """The snapshot before which everything was pruned; 0: nothing was."""
+
+
+def _verify_office(connection: sqlite3.Connection, office: _Office, found: Verification) -> None:
     with legible(found.database):
-        snapshots = [snapshot_row_of_texts(office_id, row) for row in connection.execute(_SNAPSHOTS, (key,))]
+        rows = connection.execute(_SNAPSHOTS, (office.key,))
+        snapshots = {row.id: row for row in (snapshot_row_of_texts(office.id, values) for values in rows)}
     found.snapshots += len(snapshots)
-    if connection.execute(_BROKEN_PAGES, (key,)).fetchone():
-        found.problems.append(Problem("its open pull cannot be read", office_id))
+    if connection.execute(_BROKEN_PAGES, (office.key,)).fetchone():
+        found.problems.append(Problem("its open pull cannot be read", office.id))
     replay = Replay()
     with legible(found.database):
-        for batch in _batches(connection.execute(_VERSIONS, (key,))):
+        for batch in _batches(connection.execute(_VERSIONS, (office.key,))):
             found.versions += len(batch)
             replay.add(batch)
-    rows = {row.id: row for row in snapshots}
-    found.problems += (Problem(what, office_id) for what in replay.problems(rows.keys()))
-    for snapshot_id, totals, (started, ended) in replay.snapshots(rows.keys()):
-        row = rows[snapshot_id]
+    found.problems += (Problem(what, office.id) for what in replay.problems(snapshots.keys(), office.history_from))
+    for snapshot_id, totals, (started, ended) in replay.snapshots(snapshots.keys()):
+        row = snapshots[snapshot_id]
         if (wrong := _difference(totals, row.totals)) is not None:
-            found.problems.append(Problem(f"its balances do not add up to its totals: {wrong}", office_id, row.id))
-        if (started, ended) != (row.new + row.changed, row.changed + row.cleared):
-            found.problems.append(Problem("its changes are not as many as it counts", office_id, row.id))
+            found.problems.append(Problem(f"its balances do not add up to its totals: {wrong}", office.id, row.id))
+        # What ended with the first snapshot that is left was pruned, or is about to be.
+        ended_as_told = ended <= row.ended if row.id == office.history_from else ended == row.ended
+        if started != row.started or not ended_as_told:
+            found.problems.append(Problem("its changes are not as many as it counts", office.id, row.id))
     with legible(found.database):
-        current = totals_of([Balance._make(row) for row in connection.execute(_CURRENT, (key,))])
-    last = snapshots[-1] if snapshots else None
+        current = totals_of([Balance._make(row) for row in connection.execute(_CURRENT, (office.key,))])
+    last = snapshots[max(snapshots)] if snapshots else None
     if (wrong := _difference(current, last.totals if last else _ZERO)) is not None:
         what = f"the current balances do not add up to the last snapshot: {wrong}"
-        found.problems.append(Problem(what, office_id, last.id if last else None))
+        found.problems.append(Problem(what, office.id, last.id if last else None))
 
 
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, str]]:

@@ -22,6 +22,8 @@ from oddaemon.store.errors import DatabaseUnusable, StoreError, explained
 from oddaemon.store.room import require_room
 from oddaemon.store.troubles import LOCKED
 
+AUTO_VACUUM_INCREMENTAL = 2
+"""SQLite's number for it."""
 _PARTS = ("", "-journal", "-wal", "-shm")
 
 
@@ -36,6 +38,7 @@ def create(path: Path, location: str) -> None:
         DatabaseUnusable: it cannot be written.
     """
     with explained(path):
+        make_shrinkable(path)
         _migrate(path, location)
 
 
@@ -79,6 +82,7 @@ def _copy_migrated(path: Path, copy: Path, location: str) -> None:
         copy_database(path, copy, doing)
         with closing(reading(copy)) as connection:
             wanted = counts(connection)
+        make_shrinkable(copy)
         _migrate(copy, location)
         synchronize(copy)
     found = require_good(copy)
@@ -88,6 +92,19 @@ def _copy_migrated(path: Path, copy: Path, location: str) -> None:
             f"{wanted.offices} and {wanted.snapshots}.",
             "Run the former oddaemon until then, and report this to us.",
         )
+
+
+def make_shrinkable(path: Path) -> None:
+    """Have a database keep account of its free pages, so that they can be given back a few at a time.
+
+    One that has tables already is written anew for that, which takes as long as copying it; nobody else may have it
+    open.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        ((mode,),) = connection.execute("PRAGMA auto_vacuum").fetchall()
+        if mode != AUTO_VACUUM_INCREMENTAL:
+            connection.execute(f"PRAGMA auto_vacuum = {AUTO_VACUUM_INCREMENTAL}")
+            connection.execute("VACUUM")
 
 
 def _exchange(path: Path, copy: Path, revision: str) -> Path:

@@ -55,6 +55,13 @@ class Instruments:
         self.journal_entries_lost = counter(
             "journal_entries_lost_total", "Journal entries for which there was no room while the database failed."
         )
+        self.deliveries = counter("deliveries_total", "Attempts to deliver a snapshot.", "sink", "outcome")
+        self.deliveries_pending = gauge("deliveries_pending", "Snapshots that a sink has not taken yet.", "sink")
+        self.delivery_oldest = gauge(
+            "delivery_oldest_pending_timestamp_seconds",
+            "Since when the oldest of them waits; absent: none does.",
+            "sink",
+        )
         self.build_info = gauge("build_info", "Always 1; the version is the label.", "version")
         self.ready = gauge("ready", "1 while the daemon is at work: what /-/ready says.")
         self.store_healthy = gauge("store_healthy", "1 while the database is open and takes what it is given.")
@@ -63,6 +70,14 @@ class Instruments:
         )
         self.config_last_reload_success_timestamp = gauge(
             "config_last_reload_success_timestamp_seconds", "When a configuration was last applied."
+        )
+        self.maintenance_last_success_timestamp = gauge(
+            "maintenance_last_success_timestamp_seconds",
+            "When a job of [maintenance] last succeeded; 0: never.",
+            "job",
+        )
+        self.maintenance_last_run_successful = gauge(
+            "maintenance_last_run_successful", "1 if the last run of a job of [maintenance] ended well.", "job"
         )
         self.build_info.labels(version).set(1)
 

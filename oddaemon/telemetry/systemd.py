@@ -34,6 +34,16 @@ def reloading() -> None:
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
+def more_time(seconds: float) -> None:
+    """A start or an end needs longer, and is asked after again in so many seconds from now."""
+    notify(f"EXTEND_TIMEOUT_USEC={seconds * 1e6:.0f}")
+
+
+def listens() -> bool:
+    """Whether there is a service manager that wants to be told."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
 def watchdog_seconds() -> float | None:
     """Within which time systemd wants to hear from this process again; None: it does not watch."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
@@ -14,6 +14,7 @@ from oddaemon.telemetry.events import LogLinesLost
 from oddaemon.telemetry.fleet import OfficeFigures, fleet_families
 from oddaemon.telemetry.instruments import Instruments
 from oddaemon.telemetry.log import Log, LogFormat
+from oddaemon.telemetry.own_process import OwnProcess
 from oddaemon.telemetry.redaction import Redactor
 
 
@@ -59,7 +60,7 @@ class Telemetry:
         self._lost_told = 0
         self._followers: list[Callable[[Event], None]] = []
         if process_metrics:
-            ProcessCollector(registry=self._registry)
+            OwnProcess(registry=self._registry)
             PlatformCollector(registry=self._registry)
             GCCollector(registry=self._registry)
 

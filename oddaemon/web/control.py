@@ -77,6 +77,10 @@ class Orders:
 
     office: Callable[[OfficeOrder, str, int | None], Awaitable[str]]
     """About the office of this id; tells in a sentence what happens now."""
+    reload: Callable[[int | None], Awaitable[Document]]
+    """Read the configuration again and apply it whole; tells the plan that was carried out."""
+    plan: Callable[[], Awaitable[Document]]
+    """What a reload would do now; it is not done."""
     drain: Callable[[int | None], Awaitable[str]]
     """End in good order; tells in a sentence what happens now."""
 
@@ -85,7 +89,8 @@ def create_control(orders: Orders, more: Sequence[Route] = ()) -> ASGIApp:
     """The application behind the control socket.
 
     `POST /offices/ID/accept|pause|resume|sync` answers `{"office": ID, "outcome": SENTENCE}`, `POST /drain`
-    `{"outcome": SENTENCE}`; whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`.
+    `{"outcome": SENTENCE}`, `POST /reload` and `GET /plan` `{"outcome": SENTENCE, "plan": {…}, "warnings": […]}`;
+    whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`, and a bad configuration (422) with its `problems`.
 
     Args:
         orders: What the daemon obeys.
@@ -99,6 +104,12 @@ def create_control(orders: Orders, more: Sequence[Route] = ()) -> ASGIApp:
 
         return obey
 
+    async def reload(request: Request) -> Response:
+        return JSONResponse(await orders.reload(uid_of(request)))
+
+    async def plan(_request: Request) -> Response:
+        return JSONResponse(await orders.plan())
+
     async def drain(request: Request) -> Response:
         return JSONResponse({"outcome": await orders.drain(uid_of(request))})
 
@@ -109,6 +120,8 @@ def create_control(orders: Orders, more: Sequence[Route] = ()) -> ASGIApp:
                 Route(f"/offices/{{office:path}}/{order}", about_office(order), methods=["POST"])
                 for order in OfficeOrder
             ),
+            Route("/reload", reload, methods=["POST"]),
+            Route("/plan", plan),
             Route("/drain", drain, methods=["POST"]),
             *more,
         ],

@@ -39,7 +39,7 @@ def bench_settings(
         http=Http(listen="127.0.0.1:0"),
         cadence=cadence,
         daemon=DaemonSettings(),
-        maintenance=Maintenance(wal_checkpoint="", integrity_check=""),
+        maintenance=Maintenance.none(),
         offices=tuple(offices),
     )
 

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import anyio
 import anyio.abc
 from anyio.from_thread import start_blocking_portal
 
@@ -19,8 +18,9 @@ from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness
-from oddaemon.web.control import OfficeOrder, OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.control import create_control, serve_control
 from oddaemon.web.inspection import Inspection, inspection_routes
+from tests.cli.control_desk import Desk
 
 NOT_LISTED = "new-oak"
 """Stands in the configuration, and nobody has taken it up."""
@@ -62,18 +62,8 @@ async def _serve(desk: AtWork, directory: Path, *, task_status: anyio.abc.TaskSt
         journal = Journal(desk.telemetry, _now, kept=100, write_seconds=3600.0)
         inspector = Inspector(database, desk.fleet, journal, lambda: desk.readiness)
         looks = inspection_routes(Inspection(inspector.fleet, inspector.office), desk.telemetry, desk.fleet.figures)
-        app = create_control(Orders(_refuse, _end), looks)
+        app = create_control(Desk().orders, looks)
         await serve_control(directory / "state.db.sock", app, task_status=task_status)
-
-
-async def _refuse(_order: OfficeOrder, _office: str, _uid: int | None) -> str:
-    await anyio.lowlevel.checkpoint()
-    raise OrderRefused(409, "Nobody works here.")
-
-
-async def _end(_uid: int | None) -> str:
-    await anyio.lowlevel.checkpoint()
-    raise OrderRefused(409, "Nobody works here.")
 
 
 def request(office: str) -> tuple[RequestStarted, RequestFinished]:

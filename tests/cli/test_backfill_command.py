@@ -12,9 +12,9 @@ from typer.testing import Result
 
 from oddaemon.core.backfill import PastDay, Via
 from oddaemon.web.backfilling import PastDays, backfill_routes
-from oddaemon.web.control import OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.control import OrderRefused, create_control, serve_control
+from tests.cli.control_desk import Desk
 from tests.cli.sample_fleet import command, written
-from tests.cli.test_office_command import about_office, drain
 
 PAGES = 4
 
@@ -54,7 +54,7 @@ class Archive:
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
     archive = Archive()
-    control = create_control(Orders(about_office, drain), backfill_routes(PastDays(archive.order, archive.orders)))
+    control = create_control(Desk().orders, backfill_routes(PastDays(archive.order, archive.orders)))
     with start_blocking_portal() as portal:
         serving, _ = portal.start_task(serve_control, tmp_path / "state.db.sock", control)
         yield archive

@@ -8,40 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import anyio
 import pytest
-from anyio.from_thread import start_blocking_portal
 from typer.testing import Result
 
-from oddaemon.web.control import OfficeOrder, OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.control import OfficeOrder
+from tests.cli.control_desk import daemon
 from tests.cli.sample_fleet import CONFIGURATION, command, json_of, written
-
-
-async def about_office(order: OfficeOrder, office: str, uid: int | None) -> str:
-    await anyio.lowlevel.checkpoint()
-    assert uid == os.getuid()
-    match office:
-        case "hill-street":
-            return f"It is done: {order}."
-        case "bright-smiles":
-            raise OrderRefused(409, "Nothing of bright-smiles is held.", "`oddaemon explain bright-smiles` tells more.")
-        case _:
-            raise OrderRefused(404, f"No office {office!r} is at work.", "Did you mean `x`?")
-
-
-async def drain(_uid: int | None) -> str:
-    await anyio.lowlevel.checkpoint()
-    return "It stops."
-
-
-@contextmanager
-def daemon(path: Path) -> Iterator[None]:
-    with start_blocking_portal() as portal:
-        serving, _ = portal.start_task(serve_control, path, create_control(Orders(about_office, drain)))
-        try:
-            yield
-        finally:
-            serving.cancel()
 
 
 @contextmanager
@@ -155,12 +127,6 @@ def test_an_office_that_only_the_configuration_knows_is_taken_up_by_a_reload(run
     assert done.stderr == (
         "oddaemon: no office 'new-oak' is at work; it stands in the configuration: `oddaemon reload` takes it up\n"
     )
-
-
-def test_drain_tells_what_happens_now(running: Path) -> None:
-    config = str(written(running))
-    assert command("drain", "--config", config).stdout == "It stops.\n"
-    assert json_of(command("drain", "--json", "--config", config)) == {"outcome": "It stops."}
 
 
 def test_a_daemon_that_does_not_run_is_told_as_that(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import anyio
 import anyio.abc
 
+from oddaemon.settings import JOBS
 from oddaemon.simulator.api import API_PREFIX
 from oddaemon.simulator.clock import WorldClock
 from oddaemon.simulator.config_files import toml_of
@@ -29,7 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "state": {"database": "oddaemon.db"},
     "http": {"listen": "127.0.0.1:0"},
     "log": {"format": "json"},
-    "maintenance": {"wal_checkpoint": "", "integrity_check": ""},
+    "maintenance": dict.fromkeys(JOBS, ""),
     "cadence": {
         "probe_seconds": 0.1,
         "late_probe_seconds": 0.1,

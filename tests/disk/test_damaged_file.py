@@ -9,14 +9,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.engine.housekeeper import _check, _run
+from oddaemon.engine.chores import Household, _check
+from oddaemon.engine.fleet import Fleet
 from oddaemon.store import offices, pulls, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.health import require_sound
 from oddaemon.store.soundness import verify
 from oddaemon.telemetry.event import Event
-from oddaemon.telemetry.events import MaintenanceFinished
 from tests.disk.stored import filled, true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
 
@@ -145,20 +145,17 @@ async def test_a_file_that_another_program_made_smaller_is_sound(database: Datab
 async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: Database) -> None:
     troubles: list[StoreError] = []
     told: list[Event] = []
-    await _run("integrity_check", _check, database, troubles.append, told.append)
+    house = Household(database, Fleet(lambda: NOW), troubles.append, told.append)
+    assert await _check(house) == "The database is sound."
     assert troubles == []
     await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
     ((page,),) = await database.one_statement("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
     with database.path.open("r+b") as file:
         file.seek((page - 1) * PAGE_BYTES)
         file.write(b"\xff" * PAGE_BYTES)
-    await _run("integrity_check", _check, database, troubles.append, told.append)
+    with pytest.raises(DatabaseUnusable, match="the file is damaged"):
+        await _check(house)
     assert [error.passes for error in troubles] == [False]
-    sound, damaged = told
-    assert isinstance(sound, MaintenanceFinished)
-    assert isinstance(damaged, MaintenanceFinished)
-    assert sound.result == "The database is sound."
-    assert "the file is damaged" in damaged.result
 
 
 def size(path: Path) -> int:

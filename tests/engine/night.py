@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import anyio
 
 from oddaemon.core.model import Cadence, Office
-from oddaemon.settings import Api, Http, Maintenance, OfficeSettings, Secret, Settings, State
+from oddaemon.engine.couriers import SinkFactory
+from oddaemon.settings import Api, Http, Maintenance, OfficeSettings, Secret, Settings, SinkSettings, State
 from oddaemon.settings import Daemon as DaemonSettings
 from oddaemon.simulator.clock import WorldClock
 from oddaemon.simulator.faults import Fault, FaultBoard, Planted, Window
@@ -80,6 +81,10 @@ async def night(
     keys: Iterable[ApiKey] | None = None,
     cadence: Cadence | None = None,
     daemon: DaemonSettings | None = None,
+    settings: Settings | None = None,
+    maintenance: Maintenance | None = None,
+    sinks: Sequence[SinkSettings] = (),
+    make_sink: SinkFactory | None = None,
     base: datetime = BEFORE_DAWN,
     running: bool = True,
     crashes: bool = False,
@@ -96,6 +101,10 @@ async def night(
         keys: What headquarters accepts; None: one key for each practice.
         cadence: The daemon's intervals.
         daemon: Its `[daemon]` table.
+        settings: All of the above, as it was read from files; the database is in `directory`.
+        maintenance: Its `[maintenance]` table; None: no job at all.
+        sinks: Where it delivers to.
+        make_sink: Makes a sink of its settings; None: the real one.
         base: When the night begins.
         running: Whether to start a daemon.
         crashes: Whether a worker is meant to crash.
@@ -104,6 +113,7 @@ async def night(
     if isinstance(loop, VirtualLoop):
         loop.owe(lambda: Database.calls_in_flight)
     clock = WorldClock(base)
+    offices = settings.offices if settings else offices
     wanted = tuple(offices) if offices is not None else tuple(office_settings(spec.office_id) for spec in specs)
     near = {each.office.id for each in wanted if not each.remote}
     accepted = keys if keys is not None else [_key(spec.office_id, near, rows_max or {}) for spec in specs]
@@ -114,7 +124,7 @@ async def night(
         replace(options or Options(), developer_key="planted-developer-key"),
         FaultBoard(1, faults),
     )
-    settings = Settings(
+    settings = settings or Settings(
         source=directory / "oddaemon.toml",
         api=Api(
             developer_key=Secret("planted-developer-key"),
@@ -125,13 +135,14 @@ async def night(
         http=Http(),
         cadence=cadence or Cadence(),
         daemon=daemon or DaemonSettings(),
-        maintenance=Maintenance(wal_checkpoint="", integrity_check=""),
+        maintenance=maintenance or Maintenance.none(),
         offices=wanted,
+        sinks=tuple(sinks),
     )
     async with anyio.create_task_group() as tasks:
         for practice in headquarters.practices.values():
             tasks.start_soon(practice.live)
-        world = World(clock, headquarters, settings, tasks)
+        world = World(clock, headquarters, settings, tasks, make_sink)
         if running:
             await world.start()
         yield world

@@ -55,13 +55,16 @@ async def test_what_a_human_accepts_is_published_now(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
         with pytest.raises(OrderRefused, match="Nothing of smile is held back"):
-            await world.daemon.order(OfficeOrder.ACCEPT, "smile")
+            await world.daemon.desk.about_office(OfficeOrder.ACCEPT, "smile", None)
         with pytest.raises(OrderRefused, match="No office 'frown' is at work"):
-            await world.daemon.order(OfficeOrder.ACCEPT, "frown")
+            await world.daemon.desk.about_office(OfficeOrder.ACCEPT, "frown", None)
         await world.until_time(DUE - timedelta(minutes=5))
         empty(world)
         await world.until_is(Condition.SUSPECT)
-        assert await world.daemon.order(OfficeOrder.ACCEPT, "smile") == "The next reading is published as it is."
+        assert (
+            await world.daemon.desk.about_office(OfficeOrder.ACCEPT, "smile", None)
+            == "The next reading is published as it is."
+        )
         asked_at = world.clock.now()
         await world.until_published(2)
         assert world.clock.now() - asked_at < timedelta(seconds=10)

@@ -18,7 +18,7 @@ SLOW = Options(base_seconds=2)
 
 
 async def ordered(world: World, order: OfficeOrder) -> str:
-    return await world.daemon.order(order, "smile", 1000)
+    return await world.daemon.desk.about_office(order, "smile", 1000)
 
 
 async def refused(world: World, order: OfficeOrder, *words: str) -> None:
@@ -127,7 +127,7 @@ async def test_every_order_is_written_down_with_who_gave_it(tmp_path: Path) -> N
         await ordered(world, SYNC)
         await refused(world, RESUME, "not paused")
         with pytest.raises(OrderRefused, match="No office 'smil' is at work") as unknown:
-            await world.daemon.order(SYNC, "smil")
+            await world.daemon.desk.about_office(SYNC, "smil", 1000)
         given = [(each["order"], each["uid"], each["is_refused"]) for each in world.events("order_given")]
         assert given == [("sync", 1000, False), ("resume", 1000, True)]
         assert (unknown.value.status, unknown.value.advice) == (404, "Did you mean `smile`?")
@@ -136,10 +136,10 @@ async def test_every_order_is_written_down_with_who_gave_it(tmp_path: Path) -> N
 async def test_a_drain_is_what_sigterm_does_and_ends_taking_orders(tmp_path: Path) -> None:
     async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)], options=SLOW) as world:
         await world.until_said("page_stored")
-        assert "within 70 s" in await world.daemon.drain_by_order(0)
+        assert "within 70 s" in await world.daemon.desk.drain(0)
         await refused(world, PAUSE, "the daemon is stopping")
         with pytest.raises(OrderRefused, match="the daemon is stopping"):
-            await world.daemon.drain_by_order(0)
+            await world.daemon.desk.drain(0)
         await world.ended()
         assert [each["signal"] for each in world.events("daemon_draining")] == ["an order"]
         assert all(each.status == 200 for each in world.exchanges())

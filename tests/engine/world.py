@@ -15,6 +15,7 @@ import anyio.abc
 
 from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Standing
 from oddaemon.core.state import OfficeState
+from oddaemon.engine.couriers import SinkFactory
 from oddaemon.engine.daemon import Daemon
 from oddaemon.settings import Settings
 from oddaemon.simulator.api import Kind
@@ -43,6 +44,7 @@ class World:
     headquarters: Headquarters
     settings: Settings
     tasks: anyio.abc.TaskGroup
+    make_sink: SinkFactory | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     """Every statement that was sent, by whichever daemon."""
@@ -74,7 +76,7 @@ class World:
 
     async def start(self, settings: Settings | None = None) -> None:
         """Start a daemon and wait until it is ready; its predecessor must be gone."""
-        self._want(settings or self.settings)
+        self.want(settings or self.settings)
         self._telemetry = Telemetry(write=self._write, now=self.daemon_now, version="test", level=self.level)
         self._daemon = Daemon(
             self.settings,
@@ -83,6 +85,7 @@ class World:
             transport=partial(Eavesdropper, self.headquarters, self.heard, self.mines),
             dice=random.Random(7),
             listening=False,
+            make_sink=self.make_sink,
         )
         self._scope, self._ended = anyio.CancelScope(), anyio.Event()
         self.tasks.start_soon(self._live, self._daemon, self._scope, self._ended)
@@ -90,10 +93,11 @@ class World:
 
     async def apply(self, settings: Settings) -> None:
         """What a reload does."""
-        self._want(settings)
+        self.want(settings)
         await self.daemon.apply(settings)
 
-    def _want(self, settings: Settings) -> None:
+    def want(self, settings: Settings) -> None:
+        """From now on this is wanted, too."""
         self.settings = settings
         self._wanted |= {each.office for each in settings.offices}
 

@@ -9,10 +9,24 @@ import pytest
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings import Settings, read
+from oddaemon.settings.credentials import sources_of
 from oddaemon.settings.load import _NAMES
 from oddaemon.settings.office import OFFICE_NAMES
+from oddaemon.settings.sinks import KINDS, SINK_NAMES
 
 CONFIG = Path(__file__).parents[2] / "config"
+SIGNING_SECRET = "whsec_cGxhbnRlZC1zZWNyZXQtb2Ytc29tZS1sZW5ndGg="
+DSN = "postgresql://oddaemon@warehouse/balances"
+HAVE_DEFAULTS = {
+    "backoff_base_seconds",
+    "backoff_max_seconds",
+    "retry_after_max_seconds",
+    "give_up_after_seconds",
+    "timeout_seconds",
+    "schema_name",
+    "rows_max",
+    "gzip",
+}
 OFFICE_FILES = sorted((CONFIG / "offices.d").glob("*.toml"))
 
 
@@ -89,3 +103,32 @@ def test_the_public_test_database_is_ready_to_run() -> None:
     assert settings.api.developer_key.reveal() == "NFF6i0KrXrxDkZHt"
     assert office.customer_key.reveal() == "VzkmZEaUWOjnQX2z"
     assert str(office.office.zone) == "America/Los_Angeles"
+
+
+def test_the_example_sinks_are_valid_and_name_every_setting(config: Path) -> None:
+    example = config / "oddaemon.example.toml"
+    text = re.sub(r"^#(?! |$)", "", example.read_text(), flags=re.MULTILINE)
+    shown = {name for sink in tomllib.loads(text)["sink"] for name in sink}
+    secrets = {source for name in ("secret", "dsn") for source in sources_of(name)}
+    assert shown | secrets == SINK_NAMES | {"url", "secret", "dsn"}
+    example.write_text(text)
+    loaded = read(example, {**environment(config), "LEDGER_SIGNING_SECRET": SIGNING_SECRET, "WAREHOUSE_DSN": DSN})
+    assert loaded.problems == ()
+    assert loaded.settings is not None
+    assert [sink.name for sink in loaded.settings.sinks] == ["lake", "ledger", "warehouse", "own"]
+
+
+def test_the_example_sinks_show_the_defaults() -> None:
+    text = re.sub(r"^#(?! |$)", "", (CONFIG / "oddaemon.example.toml").read_text(), flags=re.MULTILINE)
+    for sink in tomllib.loads(text)["sink"]:
+        fields = KINDS[sink["kind"]].model_fields
+        for name in (
+            "timeout_seconds",
+            "schema_name",
+            "rows_max",
+            "gzip",
+            "give_up_after_seconds",
+            "backoff_max_seconds",
+        ):
+            if name in sink:
+                assert sink[name] == fields[name].default

@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from oddaemon.settings import Loaded, read
+from oddaemon.settings.paths import is_private
 
 KEY = "Hb3nY8sVd5FqXg1J"
 
@@ -90,6 +92,68 @@ def test_systemd_guards_its_credentials_in_its_own_way(tmp_path: Path) -> None:
     key_file(tmp_path, KEY.encode(), 0o440)
     loaded = configure(tmp_path, 'customer_key_file = "smile.key"', {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert key_of(loaded) == KEY
+
+
+def handed_over(directory: Path, name: str, content: str = KEY) -> dict[str, str]:
+    """The environment of a unit with one credential."""
+    credentials = directory / "credentials"
+    credentials.mkdir(exist_ok=True)
+    (credentials / name).write_text(content)
+    (credentials / name).chmod(0o400)
+    return {"CREDENTIALS_DIRECTORY": str(credentials)}
+
+
+@pytest.mark.parametrize("written", ["keys/smile.key", "../elsewhere/keys/smile.key", "/etc/nowhere/keys/smile.key"])
+@pytest.mark.parametrize("credential", ["keys_smile.key", "smile.key"])
+def test_a_file_that_cannot_be_reached_is_looked_for_among_systemds_credentials(
+    tmp_path: Path, written: str, credential: str
+) -> None:
+    loaded = configure(tmp_path, f'customer_key_file = "{written}"', handed_over(tmp_path, credential))
+    assert key_of(loaded) == KEY
+
+
+def test_a_file_that_can_be_read_comes_before_its_copy(tmp_path: Path) -> None:
+    key_file(tmp_path, KEY.encode())
+    loaded = configure(tmp_path, 'customer_key_file = "smile.key"', handed_over(tmp_path, "smile.key", "an-older-key"))
+    assert key_of(loaded) == KEY
+
+
+def test_a_credential_of_a_directory_comes_before_another_of_the_same_name(tmp_path: Path) -> None:
+    environment = handed_over(tmp_path, "smile.key", "key-of-another") | handed_over(tmp_path, "keys_smile.key")
+    assert key_of(configure(tmp_path, 'customer_key_file = "keys/smile.key"', environment)) == KEY
+
+
+def test_a_key_that_systemd_never_saw_needs_a_restart(tmp_path: Path) -> None:
+    loaded = configure(tmp_path, 'customer_key_file = "keys/smile.key"', handed_over(tmp_path, "keys_other.key"))
+    (problem,) = loaded.problems
+    assert problem.message == "no such file"
+    assert problem.hint == "nor has systemd a credential keys_smile.key: a new key is handed over with the next start"
+
+
+def test_a_credential_that_is_no_key_is_named(tmp_path: Path) -> None:
+    loaded = configure(tmp_path, 'customer_key_file = "smile.key"', handed_over(tmp_path, "smile.key", "\n"))
+    assert only_message(loaded) == "the key is empty"
+    assert loaded.problems[0].hint == (
+        "systemd's credential smile.key, made when the unit started and empty where no file was"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "reader", "private"),
+    [
+        (0o600, 1000, 1000, True),
+        (0o640, 1000, 1000, False),
+        (0o640, 0, 0, False),
+        (0o640, 0, 1000, True),
+        (0o440, 0, 1000, True),
+        (0o644, 0, 1000, False),
+        (0o660, 0, 1000, False),
+        (0o650, 0, 1000, False),
+    ],
+)
+def test_root_may_lend_a_file_to_the_group_of_its_reader(mode: int, owner: int, reader: int, private: bool) -> None:
+    status = os.stat_result((mode, 1, 1, 1, owner, 0, 16, 0, 0, 0))
+    assert is_private(status, reader) is private
 
 
 def test_a_device_is_not_waited_for(tmp_path: Path) -> None:

@@ -66,7 +66,16 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
         plausibility=Plausibility(max_change=0.5, guarantors_min=20, hold_seconds=1800.0),
         daemon=Daemon(drain_seconds=70.0, restarts_max=5, restarts_within_seconds=600.0),
         log=Log(format="auto", level="info"),
-        maintenance=Maintenance(wal_checkpoint="15 3 * * *", integrity_check="45 4 * * 0"),
+        maintenance=Maintenance(
+            prune="0 3 * * *",
+            incremental_vacuum="10 3 * * *",
+            wal_checkpoint="15 3 * * *",
+            backup="30 3 * * *",
+            backup_directory=None,
+            backup_keep=7,
+            integrity_check="45 4 * * 0",
+            digest="30 7 * * *",
+        ),
     )
     assert [warning.message for warning in loaded.warnings] == ["no office: there is nothing to watch"]
 

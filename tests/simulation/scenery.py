@@ -58,7 +58,7 @@ def settings_of(story: Story, directory: Path) -> Settings:
         state=State(database=str(directory / "state.db"), look_seconds=DISK_LOOK_SECONDS),
         http=Http(),
         cadence=story.cast.cadence,
-        maintenance=Maintenance(wal_checkpoint="", integrity_check=""),
+        maintenance=Maintenance.none(),
         offices=tuple(member.settings for member in story.cast.members),
     )
 

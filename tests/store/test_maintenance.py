@@ -1,7 +1,13 @@
+from pathlib import Path
+
 import anyio
+import pytest
 
 from oddaemon.store import maintenance, snapshots
 from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.store.health import require_sound
+from tests.store.released import restored
 from tests.store.samples import ELM, NOW, snapshot, some_balances, state
 
 
@@ -44,3 +50,65 @@ async def test_a_cancelled_check_does_not_hold_up_a_shutdown(database: Database)
     with anyio.move_on_after(0) as scope:
         await maintenance.integrity_check(database)
     assert scope.cancelled_caught
+
+
+def size_bytes(database: Database) -> int:
+    return database.path.stat().st_size
+
+
+async def with_free_pages(database: Database, guarantors: int = 20_000) -> None:
+    await snapshots.publish(database, ELM, snapshot(some_balances(guarantors)), state(), NOW)
+    await maintenance.wal_checkpoint(database)
+    await database.one_statement("DELETE FROM balance")
+
+
+async def test_free_pages_go_back_to_the_disk_but_for_what_the_next_nights_need(database: Database) -> None:
+    await with_free_pages(database)
+    before = size_bytes(database)
+    done = await maintenance.incremental_vacuum(database)
+    assert before > 1_000_000
+    assert size_bytes(database) < 500_000
+    assert done.given_back_bytes > 700_000
+    assert await maintenance.integrity_check(database) == []
+    assert (await maintenance.incremental_vacuum(database)).given_back_bytes == 0
+
+
+async def test_a_database_that_gives_back_is_not_taken_for_one_that_was_cut_off(database: Database) -> None:
+    await with_free_pages(database)
+    await require_sound(database)
+    async with database.reading() as connection:
+        # A reader keeps the log from being folded back, so the file shrinks at some later commit of somebody else.
+        await connection.exec_driver_sql("SELECT COUNT(*) FROM office")
+        files = database.files
+        files.may_shrink_to(8192)
+        await database.to_the_end("incremental_vacuum(512)")
+        await database.one_statement("PRAGMA busy_timeout = 1")
+        assert not await maintenance.wal_checkpoint(database)
+    await require_sound(database)
+    before = size_bytes(database)
+    await database.one_statement("PRAGMA wal_checkpoint(PASSIVE)")
+    assert size_bytes(database) < before
+    # What is written now stands in the log, so the file is smaller than the database.
+    await snapshots.publish(database, ELM, snapshot(some_balances(3000, seed=2), 2), state(), NOW)
+    await require_sound(database)
+
+
+async def test_a_file_cut_off_after_a_vacuum_is_noticed(database: Database) -> None:
+    await with_free_pages(database)
+    await maintenance.incremental_vacuum(database)
+    await require_sound(database)
+    with database.path.open("r+b") as file:
+        file.truncate(3 * 4096)
+    with pytest.raises(DatabaseUnusable, match="damaged"):
+        await require_sound(database)
+
+
+async def test_a_database_keeps_account_of_its_free_pages_from_its_first_day(database: Database) -> None:
+    assert await database.one_statement("PRAGMA auto_vacuum") == [(2,)]
+
+
+async def test_an_older_database_learns_it_when_it_is_migrated(path: Path) -> None:
+    restored("0001", path)
+    async with Database.open(str(path)) as database:
+        assert database.prepared.former_revision == "0001"
+        assert await database.one_statement("PRAGMA auto_vacuum") == [(2,)]

@@ -13,7 +13,7 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.web.control import OfficeOrder, OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.control import Document, OfficeOrder, OrderRefused, Orders, create_control, serve_control
 from oddaemon.web.limits import Limits
 from oddaemon.web.server import ListenError
 from oddaemon.web.unix_socket import SocketError, listen_privately
@@ -36,6 +36,15 @@ class Desk:
             raise OrderRefused(409, "Nothing of oak is held.", "`oddaemon explain oak` tells how it stands.")
         raise OrderRefused(404, f"There is no office {office!r}.")
 
+    async def reload(self, uid: int | None) -> Document:
+        await anyio.lowlevel.checkpoint()
+        self.given.append(("reload", "", uid))
+        raise OrderRefused(422, "It has a problem.", "Mend it.", {"problems": [{"file": "a.toml"}]})
+
+    async def plan(self) -> Document:
+        await anyio.lowlevel.checkpoint()
+        return {"outcome": "A reload would bring: 1 new.", "plan": {"new": ["ash"]}}
+
     async def drain(self, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
         self.given.append(("drain", "", uid))
@@ -43,7 +52,7 @@ class Desk:
 
     @property
     def orders(self) -> Orders:
-        return Orders(self.order, self.drain)
+        return Orders(self.order, self.reload, self.plan, self.drain)
 
 
 @asynccontextmanager
@@ -76,6 +85,18 @@ async def test_whoever_orders_is_known_by_the_system_s_word(tmp_path: Path, orde
         assert (await client.post(f"/offices/elm/{order}")).status_code == 200
         assert (await client.post("/drain", headers={"X-Forwarded-For": "uid:0"})).json() == {"outcome": "It stops."}
     assert desk.given == [(order, "elm", os.getuid()), ("drain", "", os.getuid())]
+
+
+async def test_a_plan_is_only_looked_at_and_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
+    desk = Desk()
+    async with taking_orders(tmp_path / "c.sock", desk) as client:
+        planned = await client.get("/plan")
+        assert (await client.get("/reload")).status_code == 405
+        assert desk.given == []
+        refused = await client.post("/reload")
+    assert planned.json() == {"outcome": "A reload would bring: 1 new.", "plan": {"new": ["ash"]}}
+    assert refused.status_code == 422
+    assert refused.json() == {"error": "It has a problem.", "advice": "Mend it.", "problems": [{"file": "a.toml"}]}
 
 
 async def test_an_order_that_cannot_be_carried_out_says_why_and_what_to_do(tmp_path: Path) -> None:

@@ -61,6 +61,15 @@ class ConfigurationLoaded(Event):
     name: ClassVar[str] = "configuration_loaded"
     offices: int
     warnings: tuple[str, ...] = ()
+    cause: str = "start"
+    """"start", "signal", "files" or "order"."""
+    new: tuple[str, ...] = ()
+    """Offices that have a worker from now on."""
+    changed: tuple[str, ...] = ()
+    """Offices of which something else is wanted, each with the names of what: `elm (clinics, fresh_by)`."""
+    removed: tuple[str, ...] = ()
+    """Offices that are watched no longer."""
+    unchanged: int = 0
 
     def log_level(self) -> Level:
         """Louder with warnings."""
@@ -73,11 +82,15 @@ class ConfigurationLoaded(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationRejected(Event):
-    """A configuration was read and refused, so the one before stays in force; each problem is one sentence."""
+    """A configuration was read and refused, so the one before stays in force; each problem is one sentence.
+
+    Files that stay broken while somebody works on them are told once.
+    """
 
     name: ClassVar[str] = "configuration_rejected"
     level: ClassVar[Level] = Level.ERROR
     problems: tuple[str, ...]
+    cause: str = "start"
 
     def move(self, instruments: Instruments) -> None:
         """A failed reload."""
@@ -144,13 +157,21 @@ class StoreSlow(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MaintenanceFinished(Event):
-    """A job of `[maintenance]` ended; `result` is one sentence."""
+class EngineStalled(Event):
+    """Something hangs that should not; under systemd the watchdog ends the process unless it moves again in time."""
 
-    name: ClassVar[str] = "maintenance_finished"
-    job: str
+    name: ClassVar[str] = "engine_stalled"
+    level: ClassVar[Level] = Level.ERROR
+    reason: str
+    """A sentence; names an office, never what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineMovesAgain(Event):
+    """What hung moves again, `seconds` after it was noticed."""
+
+    name: ClassVar[str] = "engine_moves_again"
     seconds: float
-    result: str
 
 
 @dataclass(frozen=True, slots=True)

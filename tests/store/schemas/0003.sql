@@ -58,6 +58,21 @@ INSERT INTO "balance" VALUES(2,100,4,NULL,0,86034,78995,368597,866085,167298,761
 INSERT INTO "balance" VALUES(2,103,4,NULL,2,253805,625379,212528,626278,27471,599437,704339);
 INSERT INTO "balance" VALUES(2,106,4,NULL,1,441590,659486,402649,832709,748134,892032,523796);
 INSERT INTO "balance" VALUES(2,109,4,NULL,2,560611,971165,456464,516456,271271,934985,27670);
+CREATE TABLE delivery (
+	number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	delivery_id TEXT NOT NULL, 
+	sink TEXT NOT NULL, 
+	office INTEGER NOT NULL, 
+	snapshot INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	queued_at VARCHAR(27) NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	not_before VARCHAR(27) NOT NULL, 
+	error TEXT, 
+	ended_at VARCHAR(27), 
+	UNIQUE (delivery_id), 
+	FOREIGN KEY(office) REFERENCES office ("key")
+);
 CREATE TABLE historical_balance (
 	snapshot INTEGER NOT NULL, 
 	pat_num BIGINT NOT NULL, 
@@ -102,6 +117,13 @@ CREATE TABLE journal (
 	fields TEXT NOT NULL, 
 	FOREIGN KEY(office) REFERENCES office ("key")
 );
+CREATE TABLE maintenance (
+	job TEXT NOT NULL, 
+	seen_at VARCHAR(27) NOT NULL, 
+	succeeded_at VARCHAR(27), 
+	result TEXT NOT NULL, 
+	PRIMARY KEY (job)
+);
 CREATE TABLE office (
 	"key" INTEGER NOT NULL, 
 	id TEXT NOT NULL, 
@@ -112,12 +134,12 @@ CREATE TABLE office (
 	reason TEXT, 
 	owner TEXT, 
 	not_before VARCHAR(27), 
-	state TEXT, 
+	state TEXT, history_from INTEGER, 
 	PRIMARY KEY ("key"), 
 	UNIQUE (id)
 );
-INSERT INTO "office" VALUES(1,'elm-street','Elm Street Dental',1,'blocked','2026-03-02T08:30:00.250000Z','The key is disabled.','office','2026-03-02T08:30:00.250000Z','{"intent":"probe","standing":{"condition":"blocked","since":"2026-03-02T08:30:00.250000Z","reason":"The key is disabled.","owner":"office","advice":"Ask the office to enable it.","next_action":"","next_action_at":null,"late_at":null,"letter":""},"not_before":"2026-03-02T08:30:00.250000Z","attempts":3,"rereads":0,"moves":0,"statement_failures":0,"preferences":null,"skew_seconds":null,"skew_zone":"","measured_at":null,"reader":"statement","packing":{"lane_span":12,"lanes":64},"published":null,"run_seconds":null,"run_seen":null,"confirming":null,"identity":null,"unidentified":false,"stranger":null,"held":null,"accepted":false,"paused":false}');
-INSERT INTO "office" VALUES(2,'harbor','Harbor Smiles',1,'blocked','2026-03-02T08:30:00.250000Z','The key is disabled.','office','2026-03-02T08:30:00.250000Z','{"intent":"probe","standing":{"condition":"blocked","since":"2026-03-02T08:30:00.250000Z","reason":"The key is disabled.","owner":"office","advice":"Ask the office to enable it.","next_action":"","next_action_at":null,"late_at":null,"letter":""},"not_before":"2026-03-02T08:30:00.250000Z","attempts":0,"rereads":0,"moves":0,"statement_failures":0,"preferences":null,"skew_seconds":null,"skew_zone":"","measured_at":null,"reader":"statement","packing":{"lane_span":12,"lanes":64},"published":null,"run_seconds":null,"run_seen":null,"confirming":null,"identity":null,"unidentified":false,"stranger":null,"held":null,"accepted":false,"paused":false}');
+INSERT INTO "office" VALUES(1,'elm-street','Elm Street Dental',1,'blocked','2026-03-02T08:30:00.250000Z','The key is disabled.','office','2026-03-02T08:30:00.250000Z','{"intent":"probe","standing":{"condition":"blocked","since":"2026-03-02T08:30:00.250000Z","reason":"The key is disabled.","owner":"office","advice":"Ask the office to enable it.","next_action":"","next_action_at":null,"late_at":null,"letter":""},"not_before":"2026-03-02T08:30:00.250000Z","attempts":3,"rereads":0,"moves":0,"statement_failures":0,"preferences":null,"skew_seconds":null,"skew_zone":"","measured_at":null,"reader":"statement","packing":{"lane_span":12,"lanes":64},"published":null,"run_seconds":null,"run_seen":null,"confirming":null,"identity":null,"unidentified":false,"stranger":null,"held":null,"accepted":false,"paused":false}',NULL);
+INSERT INTO "office" VALUES(2,'harbor','Harbor Smiles',1,'blocked','2026-03-02T08:30:00.250000Z','The key is disabled.','office','2026-03-02T08:30:00.250000Z','{"intent":"probe","standing":{"condition":"blocked","since":"2026-03-02T08:30:00.250000Z","reason":"The key is disabled.","owner":"office","advice":"Ask the office to enable it.","next_action":"","next_action_at":null,"late_at":null,"letter":""},"not_before":"2026-03-02T08:30:00.250000Z","attempts":0,"rereads":0,"moves":0,"statement_failures":0,"preferences":null,"skew_seconds":null,"skew_zone":"","measured_at":null,"reader":"statement","packing":{"lane_span":12,"lanes":64},"published":null,"run_seconds":null,"run_seen":null,"confirming":null,"identity":null,"unidentified":false,"stranger":null,"held":null,"accepted":false,"paused":false}',NULL);
 CREATE TABLE pull_page (
 	number INTEGER NOT NULL, 
 	office INTEGER NOT NULL, 
@@ -127,6 +149,15 @@ CREATE TABLE pull_page (
 	FOREIGN KEY(office) REFERENCES office ("key")
 );
 INSERT INTO "pull_page" VALUES(1,2,'[[100,1,586854,878599,831236,790876,56173,257460,113647],[103,3,787927,461326,485186,673245,388056,817037,210154],[106,0,501555,19725,926711,866364,398745,443790,626945],[109,0,719634,457023,269268,746590,830776,229875,609870],[112,0,935216,322850,22076,13407,16682,671099,557713]]','{"started_at":"2026-03-02T08:30:00.250000Z","first":[[5,3531186,2139523,2534477,3090482,1690432,2419261,2118329,35],"2026-03-02","","2026-03-02T08:30:00.250000","2026-03-02T08:30:00.250000",[0,0,0],0],"last_pat_num":112,"requests":2,"scope":"","packings":null,"report":null}');
+CREATE TABLE sink (
+	name TEXT NOT NULL, 
+	failures INTEGER NOT NULL, 
+	not_before VARCHAR(27), 
+	PRIMARY KEY (name)
+)
+ WITHOUT ROWID
+
+;
 CREATE TABLE snapshot (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	office INTEGER NOT NULL, 
@@ -157,6 +188,8 @@ CREATE INDEX pull_page_office ON pull_page (office);
 CREATE INDEX snapshot_office ON snapshot (office, id);
 CREATE UNIQUE INDEX balance_current ON balance (office, pat_num) WHERE valid_to IS NULL;
 CREATE INDEX journal_office ON journal (office, number);
+CREATE INDEX delivery_queue ON delivery (sink, office, number);
+CREATE INDEX delivery_due ON delivery (sink, not_before) WHERE state = 'due';
 CREATE INDEX backfill_page_backfill ON backfill_page (backfill);
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('snapshot',4);

@@ -1,4 +1,4 @@
-"""A journal for each office, and how long a pull took and by when it was wanted."""
+"""A journal for each office, how a night went, what the housekeeper did, and the outbox of the sinks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,3 +26,36 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("journal_office", "journal", ["office", "number"])
+    op.add_column("office", sa.Column("history_from", sa.Integer))
+    op.create_table(
+        "maintenance",
+        sa.Column("job", sa.Text, primary_key=True),
+        sa.Column("seen_at", INSTANT, nullable=False),
+        sa.Column("succeeded_at", INSTANT),
+        sa.Column("result", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("delivery_id", sa.Text, nullable=False, unique=True),
+        sa.Column("sink", sa.Text, nullable=False),
+        sa.Column("office", sa.Integer, sa.ForeignKey("office.key"), nullable=False),
+        sa.Column("snapshot", sa.Integer, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("queued_at", INSTANT, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("not_before", INSTANT, nullable=False),
+        sa.Column("error", sa.Text),
+        sa.Column("ended_at", INSTANT),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("delivery_queue", "delivery", ["sink", "office", "number"])
+    due = sa.text("state = 'due'")
+    op.create_index("delivery_due", "delivery", ["sink", "not_before"], sqlite_where=due, postgresql_where=due)
+    op.create_table(
+        "sink",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("not_before", INSTANT),
+        sqlite_with_rowid=False,
+    )

@@ -1,0 +1,145 @@
+"""What becomes of a delivery: when it is tried, what it carries, and what a refusal means.
+
+A delivery is one snapshot on its way to one sink. Deliveries of an office are made in the order in which its snapshots
+were published; the first that is due stands before all others of its office, and of no other office. A sink that
+refuses is left alone for a while as a whole, with the same back-off, however many offices wait for it.
+
+A delivery ends as done, or as dead once it is too old and was refused again, or as skipped because a human said so.
+What the consumer holds is known only after `done`: so whatever follows anything else carries the whole snapshot, and
+the consumer's state equals it.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from oddaemon.core.backoff import delay_seconds, retry_after_seconds
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    DUE = "due"
+    DONE = "done"
+    DEAD = "dead"
+    """Refused for too long, or for good."""
+    SKIPPED = "skipped"
+    """Given up by a human, or its snapshot is no longer kept."""
+
+
+class Content(StrEnum):
+    """What a sink is sent."""
+
+    SNAPSHOT = "snapshot"
+    CHANGES = "changes"
+    """What differs from the delivery before; the whole snapshot where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One snapshot on its way to one sink."""
+
+    number: int
+    """Rises with every delivery."""
+    delivery_id: str
+    """The same at every attempt and after every restart: by it a consumer knows what it has had."""
+    office_id: str
+    snapshot_id: int
+    queued_at: datetime
+    not_before: datetime
+    attempts: int = 0
+    """Those that were refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """How the delivery before, of the same office to the same sink, ended."""
+
+    state: DeliveryState
+    snapshot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStanding:
+    """How a sink has behaved lately, whichever office's delivery it refused."""
+
+    failures: int = 0
+    """Refusals in a row."""
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a sink is waited for, all in seconds."""
+
+    backoff_base_seconds: float = 5.0
+    backoff_max_seconds: float = 900.0
+    retry_after_max_seconds: float = 21_600.0
+    """A consumer asking for more is asked again after this time."""
+    give_up_after_seconds: float = 259_200.0
+    """A delivery that is refused at this age is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an attempt came to nothing."""
+
+    what: str
+    """One sentence without balances, secrets or words of the other side."""
+    retry_after_seconds: float | None = None
+    """What the consumer asked for."""
+    final: bool = False
+    """The consumer will never take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A delivery, and how its sink stands."""
+
+    delivery: Delivery
+    standing: SinkStanding
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a refused attempt comes to."""
+
+    state: DeliveryState
+    """`due`: tried again; `dead`: given up."""
+    delivery: Delivery
+    standing: SinkStanding
+
+
+def due_at(attempt: Attempt, now: datetime, patience: Patience) -> datetime:
+    """When the attempt may be made. A wait longer than any that is ever set comes of a clock that was: it is over."""
+    due = max(attempt.delivery.not_before, attempt.standing.not_before or attempt.delivery.not_before)
+    longest = max(patience.backoff_max_seconds, patience.retry_after_max_seconds)
+    return now if due - now > timedelta(seconds=longest) else due
+
+
+def base_of(content: Content, former: Former | None) -> int | None:
+    """The snapshot whose changes suffice, as the consumer holds it; None: the whole snapshot is sent."""
+    if content is Content.SNAPSHOT or former is None or former.state is not DeliveryState.DONE:
+        return None
+    return former.snapshot_id
+
+
+def refused(attempt: Attempt, refusal: Refusal, now: datetime, jitter: float, patience: Patience) -> Refused:
+    """What to do after a refusal.
+
+    Args:
+        attempt: what was tried.
+        refusal: why it came to nothing.
+        now: when that was.
+        jitter: a random number from 0 to 1.
+        patience: with this sink.
+    """
+    failures, attempts = attempt.standing.failures + 1, attempt.delivery.attempts + 1
+    asked = refusal.retry_after_seconds
+    rest = retry_after_seconds(asked, failures, jitter, patience)
+    standing = SinkStanding(failures, now + timedelta(seconds=rest))
+    own = timedelta(seconds=delay_seconds(attempts, jitter, patience))
+    delivery = replace(attempt.delivery, attempts=attempts, not_before=now + own)
+    is_too_old = now - delivery.queued_at >= timedelta(seconds=patience.give_up_after_seconds)
+    state = DeliveryState.DEAD if refusal.final or is_too_old else DeliveryState.DUE
+    return Refused(state, delivery, standing)

@@ -1,0 +1,135 @@
+"""What another configuration would change, as a value: told before it is done, done, and told again.
+
+Settings are compared by equality and told by name alone, so a plan can be shown to anybody: no value is in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+SHOWN_ONLY = frozenset({"name", "labels"})
+"""What an office is shown by. Nothing that is done for it hangs on these, so no work is disturbed by another one."""
+
+Traits = Mapping[str, object]
+"""Everything that is wanted of an office, by the name of the setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An office of which something else is wanted than before."""
+
+    office: str
+    settings: tuple[str, ...]
+    """Their names, sorted; never a value."""
+
+    @property
+    def is_disturbing(self) -> bool:
+        """Whether its work begins anew; what was read so far of a pull in pages is kept."""
+        return not SHOWN_ONLY.issuperset(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """From the configuration in force to another one. Offices by id, in the order of the configuration."""
+
+    new: tuple[str, ...] = ()
+    changed: tuple[Change, ...] = ()
+    removed: tuple[str, ...] = ()
+    """No longer watched; what is known of them is kept."""
+    unchanged: int = 0
+    restart: tuple[str, ...] = ()
+    """Tables that are read once: what they say now counts after a restart."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would be different, a restart aside."""
+        return not (self.new or self.changed or self.removed)
+
+    @property
+    def sentence(self) -> str:
+        """The plan in one line: "1 new, 2 changed, 210 unchanged; [http] changes with a restart only."."""
+        counted = (
+            (len(self.new), "new"),
+            (len(self.changed), "changed"),
+            (len(self.removed), "removed"),
+            (self.unchanged, "unchanged"),
+        )
+        offices = ", ".join(f"{count:,} {what}" for count, what in counted if count) or "no offices"
+        return f"{offices}; {self.restart_sentence}" if self.restart else f"{offices}."
+
+    @property
+    def restart_sentence(self) -> str:
+        """What a reload does not do; "": it does all."""
+        if not self.restart:
+            return ""
+        return f"{' and '.join(self.restart)} change{'s' if len(self.restart) == 1 else ''} with a restart only."
+
+
+class ChangeDocument(TypedDict):
+    """One element of `changed`."""
+
+    office: str
+    settings: Sequence[str]
+    disturbing: bool
+
+
+class PlanDocument(TypedDict):
+    """A plan, as `check --plan --json` and the control socket tell it."""
+
+    new: Sequence[str]
+    changed: Sequence[ChangeDocument]
+    removed: Sequence[str]
+    unchanged: int
+    restart: Sequence[str]
+
+
+def plan_between(before: Mapping[str, Traits], after: Mapping[str, Traits], restart: Sequence[str] = ()) -> Plan:
+    """Compare what is wanted of each office in two configurations.
+
+    Args:
+        before: The configuration in force, by the office's id.
+        after: The other one.
+        restart: Tables of it that a reload does not put in force.
+    """
+    changed = tuple(
+        Change(office, tuple(sorted(different)))
+        for office, wanted in after.items()
+        if office in before and (different := _different(before[office], wanted))
+    )
+    return Plan(
+        new=tuple(office for office in after if office not in before),
+        changed=changed,
+        removed=tuple(office for office in before if office not in after),
+        unchanged=len(before.keys() & after.keys()) - len(changed),
+        restart=tuple(restart),
+    )
+
+
+def plan_document(plan: Plan) -> PlanDocument:
+    """The plan as plain values."""
+    return {
+        "new": plan.new,
+        "changed": [
+            {"office": each.office, "settings": each.settings, "disturbing": each.is_disturbing}
+            for each in plan.changed
+        ],
+        "removed": plan.removed,
+        "unchanged": plan.unchanged,
+        "restart": plan.restart,
+    }
+
+
+def plan_of(document: PlanDocument) -> Plan:
+    """The plan that a document tells."""
+    return Plan(
+        new=tuple(document["new"]),
+        changed=tuple(Change(each["office"], tuple(each["settings"])) for each in document["changed"]),
+        removed=tuple(document["removed"]),
+        unchanged=document["unchanged"],
+        restart=tuple(document["restart"]),
+    )
+
+
+def _different(before: Traits, after: Traits) -> set[str]:
+    missing = object()
+    return {name for name in before.keys() | after.keys() if before.get(name, missing) != after.get(name, missing)}

@@ -1,0 +1,178 @@
+"""One courier a sink: takes what is due from the outbox, hands it over, and writes down what came of it.
+
+All decisions are `core.delivery`. Everything is in the database before and after an attempt, so a process that dies
+anywhere delivers again what it had not heard an acknowledgement of, under the same id. A courier waits for nobody but
+its own sink, and nobody waits for it.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import anyio
+import anyio.to_thread
+
+from oddaemon.core.delivery import (
+    Attempt,
+    Content,
+    Delivery,
+    DeliveryState,
+    Former,
+    Patience,
+    Refusal,
+    base_of,
+    due_at,
+    refused,
+)
+from oddaemon.core.diff import diff
+from oddaemon.sinks.payload import Payload, Sink, SinkRefused, SnapshotHead
+from oddaemon.store import deliveries
+from oddaemon.store.database import Database
+from oddaemon.store.deliveries import Parcel, Queue
+from oddaemon.store.errors import StoreError
+from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events import (
+    DeliveriesCounted,
+    DeliveryGivenUp,
+    DeliveryMade,
+    DeliveryRefused,
+    DeliverySkipped,
+)
+
+SLEEP_SECONDS_MAX = 600.0
+"""A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""
+STORE_PAUSE_SECONDS = 5.0
+"""After trouble with the database, which others watch and tell."""
+NOT_KEPT = "Its snapshot is no longer kept."
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a courier's behaviour hangs on."""
+
+    sink: str
+    content: Content
+    patience: Patience
+
+
+@dataclass(frozen=True, slots=True)
+class Streets:
+    """What all couriers share."""
+
+    database: Database
+    now: Callable[[], datetime]
+    dice: random.Random
+    emit: Callable[[Event], None]
+
+
+class Courier:
+    """Delivers to one sink."""
+
+    def __init__(self, errand: Round, sink: Sink, streets: Streets) -> None:
+        self._errand = errand
+        self._sink = sink
+        self._streets = streets
+        self._news = anyio.Event()
+        self._ending = False
+        self._counted: tuple[int, datetime | None] | None = None
+
+    def look(self) -> None:
+        """There may be something new to fetch, or to be tried sooner."""
+        self._news.set()
+
+    def end(self) -> None:
+        """Begin no other delivery."""
+        self._ending = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Deliver until told to end, or cancelled."""
+        try:
+            while not self._ending:
+                self._news = anyio.Event()
+                try:
+                    await self._turn()
+                except StoreError:
+                    await self._rest(STORE_PAUSE_SECONDS)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._sink.aclose()
+
+    async def _turn(self) -> None:
+        queue = await deliveries.waiting(self._streets.database, self._errand.sink)
+        self._count(queue)
+        if queue.first is None:
+            await self._news.wait()
+            return
+        now = self._streets.now()
+        seconds = (due_at(queue.first, now, self._errand.patience) - now).total_seconds()
+        if seconds > 0:
+            await self._rest(min(seconds, SLEEP_SECONDS_MAX))
+        else:
+            await self._deliver(queue.first, queue.former)
+
+    async def _rest(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._news.wait()
+
+    async def _deliver(self, attempt: Attempt, former: Former | None) -> None:
+        delivery, database, errand = attempt.delivery, self._streets.database, self._errand
+        parcel = await deliveries.parcel(database, delivery, base_of(errand.content, former))
+        if parcel is None:
+            await deliveries.skipped(database, delivery, NOT_KEPT, self._streets.now())
+            self._tell(DeliverySkipped, delivery, why=NOT_KEPT)
+            return
+        payload = await anyio.to_thread.run_sync(payload_of, parcel, former)
+        started = anyio.current_time()
+        try:
+            await self._sink.deliver(payload, delivery.delivery_id)
+        except SinkRefused as error:
+            await self._refused(attempt, error.refusal)
+            return
+        await deliveries.done(database, errand.sink, delivery, self._streets.now())
+        self._tell(
+            DeliveryMade,
+            delivery,
+            content=payload.content,
+            refusals=delivery.attempts,
+            seconds=anyio.current_time() - started,
+        )
+
+    async def _refused(self, attempt: Attempt, refusal: Refusal) -> None:
+        now, jitter = self._streets.now(), self._streets.dice.random()
+        after = refused(attempt, refusal, now, jitter, self._errand.patience)
+        await deliveries.refused(self._streets.database, self._errand.sink, after, refusal.what, now)
+        attempts = after.delivery.attempts
+        if after.state is DeliveryState.DEAD:
+            self._tell(DeliveryGivenUp, after.delivery, attempts=attempts, why=refusal.what)
+        else:
+            retry_at = due_at(Attempt(after.delivery, after.standing), now, self._errand.patience)
+            self._tell(DeliveryRefused, after.delivery, attempt=attempts, why=refusal.what, retry_at=retry_at)
+
+    def _count(self, queue: Queue) -> None:
+        if (counted := (queue.pending, queue.oldest_at)) != self._counted:
+            self._counted = counted
+            self._streets.emit(DeliveriesCounted(self._errand.sink, *counted))
+
+    def _tell(self, event: Callable[..., Event], delivery: Delivery, **more: object) -> None:
+        self._streets.emit(
+            event(
+                sink=self._errand.sink,
+                office=delivery.office_id,
+                delivery_id=delivery.delivery_id,
+                snapshot_id=delivery.snapshot_id,
+                **more,
+            )
+        )
+
+
+def payload_of(parcel: Parcel, former: Former | None) -> Payload:
+    """What the sink is given. Takes a moment with large offices, so not on the event loop."""
+    row = parcel.snapshot
+    head = SnapshotHead(row.id, row.aging_date, row.observed_at, row.published_at, row.totals)
+    if parcel.before is None or former is None:
+        return Payload(row.office_id, parcel.office_name, head, parcel.balances)
+    before, after = ({balance.pat_num: balance for balance in each} for each in (parcel.before, parcel.balances))
+    changes = diff(before, after)
+    return Payload(row.office_id, parcel.office_name, head, parcel.balances, changes, former.snapshot_id)

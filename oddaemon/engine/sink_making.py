@@ -1,0 +1,37 @@
+"""A sink's settings made a sink."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from oddaemon.settings import SinkSettings
+from oddaemon.settings.sink_secrets import signing_key
+from oddaemon.settings.sinks import ExecTable, FilesTable, PostgresTable, WebhookTable
+from oddaemon.sinks.files import Files, FilesOptions
+from oddaemon.sinks.formats.export import FileFormat
+from oddaemon.sinks.payload import Sink
+from oddaemon.sinks.webhook import Webhook, WebhookOptions
+
+
+def sink_from(settings: SinkSettings, now: Callable[[], datetime]) -> Sink:
+    """The sink that these settings describe; nothing is opened or asked yet.
+
+    Args:
+        settings: checked ones.
+        now: the wall clock.
+    """
+    match settings.table:
+        case FilesTable() as table:
+            keeps_all = table.content == "changes"
+            return Files(FilesOptions(table.directory, FileFormat(table.format), table.timeout_seconds, keeps_all))
+        case WebhookTable() as table:
+            assert settings.secret is not None, "checked settings have it"
+            options = WebhookOptions(
+                url=table.url.reveal(),
+                secret=signing_key(settings.secret),
+                rows_max=table.rows_max,
+                timeout_seconds=table.timeout_seconds,
+                compressed=table.gzip,
+            )
+            return Webhook(options, now)
+        case PostgresTable() | ExecTable():
+            raise NotImplementedError

@@ -1,0 +1,116 @@
+"""Files in a dated tree: `DIR/office=ID/aging_date=YYYY-MM-DD/snapshot-000000000017.csv`, and its manifest.
+
+Tools that know partitions by their names read the tree as one table. A file is there only once it is whole, and its
+manifest after it; so whoever reads only what has a manifest never sees half a delivery. Of one aging date only the last
+snapshot stays, or its guarantors would be counted twice. Changes stay all, to be applied in the order of their names.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from oddaemon.sinks.formats.export import MANIFEST_SUFFIX, ROWS_A_BATCH, FileFormat, Layout, export
+from oddaemon.sinks.formats.parquet import ParquetMissing
+from oddaemon.sinks.payload import Payload, SinkRefused
+
+THREADS_MAX = 2
+"""A disk that hangs keeps the threads that write to it: no more than these."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesOptions:
+    """How a tree of files is written."""
+
+    directory: Path
+    form: FileFormat
+    timeout_seconds: float
+    keeps_all: bool
+    """Whether changes are sent, which start from a snapshot that must stay."""
+
+
+class Files:
+    """A tree of files."""
+
+    def __init__(self, options: FilesOptions) -> None:
+        self._options = options
+        self._limiter = anyio.CapacityLimiter(THREADS_MAX)
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        """Write the file and its manifest.
+
+        Raises:
+            SinkRefused: the disk does not take it.
+        """
+        write = partial(write_files, self._options, payload, delivery_id)
+        try:
+            with anyio.fail_after(self._options.timeout_seconds):
+                await anyio.to_thread.run_sync(write, abandon_on_cancel=True, limiter=self._limiter)
+        except TimeoutError:
+            seconds = self._options.timeout_seconds
+            raise SinkRefused(
+                f"Writing below {self._options.directory} takes longer than {seconds:g} s: is its disk or network well?"
+            ) from None
+        except OSError as error:
+            raise SinkRefused(
+                f"Cannot write below {self._options.directory}: {error.strerror or type(error).__name__}."
+            ) from error
+        except ParquetMissing as error:
+            raise SinkRefused(str(error)) from error
+
+    async def aclose(self) -> None:
+        """Nothing is kept open."""
+
+
+def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> None:
+    """Write one delivery; blocks. What is there already of the same delivery is left as it is.
+
+    Raises:
+        OSError: it cannot be written.
+        ParquetMissing: pyarrow is not installed.
+    """
+    day = f"aging_date={payload.snapshot.aging_date.isoformat()}"
+    directory = options.directory / f"office={payload.office_id}" / day
+    _make(directory)
+    path = directory / f"{payload.content}-{payload.snapshot.id:012}.{options.form.value}"
+    for left_over in directory.glob(f".{path.name}.*"):  # of a process that was killed while it wrote
+        left_over.unlink(missing_ok=True)
+    if not _is_there(path, delivery_id):
+        rows = payload.rows()
+        batches = (rows[first : first + ROWS_A_BATCH] for first in range(0, len(rows), ROWS_A_BATCH))
+        export(path, Layout(options.form, payload.columns), batches, payload.about(delivery_id))
+    if not options.keeps_all:
+        for former in _older(path):
+            former.with_name(former.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
+            former.unlink(missing_ok=True)
+
+
+def _make(directory: Path) -> None:
+    """The directory, and that it is there even after a power failure."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing:
+        descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_there(path: Path, delivery_id: str) -> bool:
+    try:
+        manifest = msgspec.json.decode(path.with_name(path.name + MANIFEST_SUFFIX).read_bytes())
+        return bool(manifest["delivery_id"] == delivery_id and manifest["bytes"] == path.stat().st_size)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _older(path: Path) -> Iterator[Path]:
+    for former in path.parent.glob(f"snapshot-*{path.suffix}"):
+        if former.name < path.name:
+            yield former

@@ -1,0 +1,117 @@
+"""What a delivery carries, in one shape for every sink, and how a sink says no."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+from oddaemon.core.delivery import Refusal
+from oddaemon.core.diff import Changes
+from oddaemon.core.model import Balance, Change, ControlTotals
+from oddaemon.core.status import instant, money
+from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, Column, Columns, Kind, Row
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotHead:
+    """A published snapshot without its balances."""
+
+    id: int
+    aging_date: date
+    observed_at: datetime
+    published_at: datetime
+    totals: ControlTotals
+
+    def told(self) -> Mapping[str, object]:
+        """The same, ready for JSON."""
+        sums = self.totals._asdict()
+        del sums["checksum"]
+        guarantors = sums.pop("guarantors")
+        return {
+            "id": self.id,
+            "aging_date": self.aging_date.isoformat(),
+            "observed_at": instant(self.observed_at),
+            "published_at": instant(self.published_at),
+            "guarantors": guarantors,
+            "totals": {name: money(cents) for name, cents in sums.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One snapshot of one office, whole or as changes."""
+
+    office_id: str
+    office_name: str
+    snapshot: SnapshotHead
+    balances: Sequence[Balance] = field(repr=False)
+    """All of the snapshot, ordered by pat_num."""
+    changes: Changes | None = field(default=None, repr=False)
+    """What differs from the snapshot that the consumer holds; None: that is not known, and the whole is sent."""
+    base: int | None = None
+    """The snapshot that the changes start from."""
+
+    @property
+    def content(self) -> str:
+        """`changes` or `snapshot`: what the rows are."""
+        return "snapshot" if self.changes is None else "changes"
+
+    @property
+    def columns(self) -> Columns:
+        """What the rows hold."""
+        return BALANCE_COLUMNS if self.changes is None else CHANGE_COLUMNS
+
+    def rows(self) -> Sequence[Row]:
+        """The balances, or the changes by pat_num."""
+        return self.balances if self.changes is None else change_rows(self.changes)
+
+    def about(self, delivery_id: str) -> dict[str, object]:
+        """What belongs to the rows, ready for JSON."""
+        return {
+            "delivery_id": delivery_id,
+            "office": self.office_id,
+            "office_name": self.office_name,
+            "content": self.content,
+            "base_snapshot": self.base,
+            "snapshot": self.snapshot.told(),
+        }
+
+
+CHANGE_COLUMNS: Columns = (
+    Column("change", Kind.TEXT),
+    *BALANCE_COLUMNS,
+    *(Column(f"was_{column.name}", column.kind) for column in BALANCE_COLUMNS[1:]),
+)
+"""`new`: nothing before; `changed`: both; `cleared`: nothing now, so whoever applies it deletes the guarantor."""
+_NOTHING = (None,) * (len(BALANCE_COLUMNS) - 1)
+
+
+def change_rows(changes: Changes) -> Sequence[Row]:
+    """Rows of `CHANGE_COLUMNS`, by pat_num."""
+    rows: list[Row] = [(Change.NEW.value, *balance, *_NOTHING) for balance in changes.new]
+    rows += [(Change.CHANGED.value, *later, *earlier[1:]) for earlier, later in changes.changed]
+    rows += [(Change.CLEARED.value, balance.pat_num, *_NOTHING, *balance[1:]) for balance in changes.cleared]
+    return sorted(rows, key=lambda row: int(row[1]))
+
+
+class SinkRefused(Exception):  # noqa: N818 - it says what happened to the delivery
+    """The sink has not taken a delivery, or not said so."""
+
+    def __init__(self, what: str, *, retry_after_seconds: float | None = None, final: bool = False) -> None:
+        """Arguments as of `Refusal`."""
+        super().__init__(what)
+        self.refusal = Refusal(what, retry_after_seconds, final)
+
+
+class Sink(Protocol):
+    """Where deliveries go."""
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        """Return once the consumer has it, durably; a second delivery of the same id must change nothing.
+
+        Raises:
+            SinkRefused: the consumer has not said so. It may have it all the same.
+        """
+
+    async def aclose(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,229 @@
+"""A push over HTTPS that its receiver can trust: signed, in parts, and the same under the same id however often it is.
+
+Signed as Standard Webhooks has it: HMAC-SHA256 over `webhook-id.webhook-timestamp.body`, where the body is the JSON
+text before it is compressed, as the reference libraries take text. Each part of a delivery is a request of its own,
+with `part` of `parts` in it: a receiver applies them all at once when it has the last, and nothing of a delivery that
+breaks off. Any 2xx is an acknowledgement. Redirects are not followed: they would carry balances to where nobody
+configured. What the receiver says is never shown or logged: it may quote what it was sent.
+"""
+
+import base64
+import gzip
+import hashlib
+import hmac
+import io
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from http import HTTPStatus
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from oddaemon import __version__
+from oddaemon.core.status import instant
+from oddaemon.sinks.formats.columns import Row
+from oddaemon.sinks.formats.export import FileFormat, Layout, write_rows
+from oddaemon.sinks.formats.texts import Envelope
+from oddaemon.sinks.payload import Payload, SinkRefused
+
+ANSWER_BYTES_MAX = 65_536
+"""Read and forgotten, so that the connection can be used again; whoever says more loses it."""
+KEEPALIVE_SECONDS = 30.0
+_GZIP_LEVEL = 6
+_DIGITS_MAX = 9
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """How a receiver is reached."""
+
+    url: str = field(repr=False)
+    """It may hold a secret of the receiver's: shown as its host only."""
+    secret: bytes = field(repr=False)
+    rows_max: int
+    timeout_seconds: float
+    compressed: bool
+
+
+class Webhook:
+    """One receiver of signed requests.
+
+    Args:
+        options: how it is reached.
+        now: the wall clock.
+        tls: what its certificate is checked against; None: the system's certificates.
+        transport: what carries requests; None: the network.
+    """
+
+    def __init__(
+        self,
+        options: WebhookOptions,
+        now: Callable[[], datetime],
+        tls: ssl.SSLContext | None = None,
+        transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    ) -> None:
+        self._options = options
+        self._now = now
+        self._tls = tls
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        self._host = httpx.URL(options.url).host
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        """Send every part, one after another.
+
+        Raises:
+            SinkRefused: one of them was not acknowledged.
+        """
+        rows, rows_max = payload.rows(), self._options.rows_max
+        parts = max(1, -(-len(rows) // rows_max))
+        for part in range(1, parts + 1):
+            some = rows[(part - 1) * rows_max : part * rows_max]
+            make = partial(body_of, payload, delivery_id, some, part, parts)
+            body = await anyio.to_thread.run_sync(make)
+            await self._send(f"{delivery_id}-{part}", body)
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _send(self, message_id: str, body: bytes) -> None:
+        headers = signed(self._options.secret, message_id, self._now(), body)
+        content = body
+        if self._options.compressed:
+            headers["content-encoding"] = "gzip"
+            content = await anyio.to_thread.run_sync(partial(gzip.compress, body, _GZIP_LEVEL, mtime=0))
+        is_well = False
+        try:
+            # The client's own time-outs are for each read: one that trickles would go on for ever.
+            with anyio.fail_after(self._options.timeout_seconds):
+                status, retry_after = await self._post(headers, content)
+            is_well = True
+        except TimeoutError:
+            seconds = self._options.timeout_seconds
+            raise SinkRefused(f"{self._host} has not answered within {seconds:g} s.") from None
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise SinkRefused(_why_not(self._host, error)) from error
+        finally:
+            if not is_well:
+                # A request that was cut leaves a dead place in its client.
+                with anyio.CancelScope(shield=True):
+                    await self.aclose()
+        self._judge(status, retry_after)
+
+    async def _post(self, headers: dict[str, str], content: bytes) -> tuple[int, str]:
+        if self._client is None:
+            self._client = await self._connected()
+        async with self._client.stream("POST", self._options.url, headers=headers, content=content) as answer:
+            size = 0
+            async for chunk in answer.aiter_raw():
+                size += len(chunk)
+                if size > ANSWER_BYTES_MAX:
+                    break
+            return answer.status_code, answer.headers.get("retry-after", "")
+
+    async def _connected(self) -> httpx.AsyncClient:
+        if self._tls is None:
+            self._tls = await anyio.to_thread.run_sync(_trusting_the_system)
+        return httpx.AsyncClient(
+            transport=self._transport() if self._transport else None,
+            verify=self._tls,
+            trust_env=False,
+            timeout=httpx.Timeout(self._options.timeout_seconds),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
+            headers={"User-Agent": f"oddaemon/{__version__}", "Content-Type": "application/json"},
+        )
+
+    def _judge(self, status: int, retry_after: str) -> None:
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return
+        answered = f"{self._host} answered HTTP {status}"
+        if status < HTTPStatus.BAD_REQUEST:
+            raise SinkRefused(f"{answered}, a redirect. It is not followed: write the final address in `url`.")
+        if status == HTTPStatus.GONE:
+            raise SinkRefused(f"{answered}: it wants no more deliveries. Remove the sink, or repair it.", final=True)
+        raise SinkRefused(f"{answered}{_meaning(status)}.", retry_after_seconds=seconds_asked(retry_after, self._now()))
+
+
+def body_of(payload: Payload, delivery_id: str, rows: Sequence[Row], part: int, parts: int) -> bytes:
+    """The JSON text of one part."""
+    about = payload.about(delivery_id)
+    head = {
+        "type": f"balances.{payload.content}",
+        "timestamp": instant(payload.snapshot.published_at),
+        **about,
+        "part": part,
+        "parts": parts,
+    }
+    name = "balances" if payload.changes is None else "changes"
+    text = io.BytesIO()
+    write_rows(text, Layout(FileFormat.JSON, payload.columns, Envelope(name, head)), [rows])
+    return text.getvalue()
+
+
+def signed(secret: bytes, message_id: str, now: datetime, body: bytes) -> dict[str, str]:
+    """The three headers of Standard Webhooks."""
+    timestamp = str(int(now.timestamp()))
+    text = b".".join((message_id.encode(), timestamp.encode(), body))
+    signature = base64.b64encode(hmac.new(secret, text, hashlib.sha256).digest()).decode()
+    return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
+
+
+def seconds_asked(retry_after: str, now: datetime) -> float | None:
+    """What a Retry-After header asks for: seconds, or a date."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after[:_DIGITS_MAX])
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _meaning(status: int) -> str:
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return ": does it check the signature with the secret that is configured here?"
+        case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
+            return ": is `url` right?"
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return ": its requests may not be so large, set a smaller `rows_max`"
+        case HTTPStatus.UNSUPPORTED_MEDIA_TYPE | HTTPStatus.BAD_REQUEST:
+            return ": if it does not understand compressed requests, set `gzip = false`"
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return ": it wants to be asked less often"
+        case _:
+            return ""
+
+
+def _why_not(host: str, error: Exception) -> str:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"The certificate of {host} cannot be trusted: {cause.verify_message}."
+        if isinstance(cause, ssl.SSLError):
+            return f"No safe connection to {host}: {cause.reason or 'TLS failed'}."
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return f"{host} cannot be reached: is its address right, and does it run?"
+    return f"The connection to {host} broke before it had answered."
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _trusting_the_system() -> ssl.SSLContext:
+    # Made by hand: the default context writes what decrypts everything to the file that SSLKEYLOGFILE names.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    return context

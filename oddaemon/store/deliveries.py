@@ -1,0 +1,303 @@
+"""The outbox: one row for each sink and snapshot, written in the snapshot's own transaction.
+
+What the courier has to know is in these rows, so it survives whatever happens to its process. A row says `done` only
+after the sink has said so; whoever dies in between delivers once more, under the same `delivery_id`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddaemon.core.delivery import Attempt, Delivery, DeliveryState, Former, Refused, SinkStanding
+from oddaemon.core.model import Balance
+from oddaemon.store import schema, snapshots
+from oddaemon.store.database import Database
+from oddaemon.store.errors import legible
+from oddaemon.store.outbox import enqueue
+from oddaemon.store.schema import instant_text
+from oddaemon.store.snapshot_row import SNAPSHOT_COLUMNS, SnapshotRow, snapshot_row
+
+KEPT = timedelta(days=30)
+"""How long it can be seen what became of a delivery; an office's last one is always kept."""
+
+BY_ORDER = "Skipped by an order."
+
+_delivery, _office, _sink = schema.delivery.c, schema.office.c, schema.sink.c
+
+_FIRST = text(
+    "NOT EXISTS (SELECT 1 FROM delivery AS earlier WHERE earlier.sink = delivery.sink "
+    "AND earlier.office = delivery.office AND earlier.state = 'due' AND earlier.number < delivery.number)"
+)
+_LAST = text(
+    "NOT EXISTS (SELECT 1 FROM delivery AS later WHERE later.sink = delivery.sink "
+    "AND later.office = delivery.office AND later.number > delivery.number)"
+)
+_UNSERVED = text(
+    "SELECT office.key, MAX(snapshot.id) FROM office JOIN snapshot ON snapshot.office = office.key "
+    "WHERE office.id IN (SELECT value FROM json_each(:offices)) AND NOT EXISTS "
+    "(SELECT 1 FROM delivery WHERE delivery.sink = :sink AND delivery.office = office.key) GROUP BY office.key"
+)
+"""Offices of whom a sink has never been sent anything, with their current snapshots."""
+_FORGET_OLD = (
+    "DELETE FROM delivery WHERE sink = ? AND office = ? AND state <> 'due' AND ended_at < ? AND number < "
+    "(SELECT MAX(number) FROM delivery AS last WHERE last.sink = ? AND last.office = ?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits for a sink."""
+
+    first: Attempt | None
+    """What is to be tried next: of each office's first due delivery the one that may be tried soonest."""
+    former: Former | None
+    """The delivery before it, of the same office."""
+    pending: int
+    oldest_at: datetime | None
+    """Since when the oldest of them waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a delivery carries."""
+
+    snapshot: SnapshotRow
+    office_name: str
+    balances: list[Balance]
+    before: list[Balance] | None
+    """The balances of the snapshot before, where only changes are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One office's last word on a sink, for whoever asks how it stands."""
+
+    sink: str
+    office_id: str
+    delivery: Delivery
+    state: DeliveryState
+    error: str | None
+    ended_at: datetime | None
+
+
+async def align(db: Database, wanted: Mapping[str, Collection[str]], now: datetime) -> None:
+    """Make the outbox fit the configuration.
+
+    A sink or an office that is new to a sink starts with the office's current snapshot, so that a consumer is complete
+    at once. What the configuration does not want delivered any more is forgotten, due or done: should it come back, it
+    starts anew.
+
+    Args:
+        db: the database.
+        wanted: the ids of the offices that go to each sink.
+        now: the present.
+    """
+    async with db.transaction() as connection:
+        await connection.execute(delete(schema.delivery).where(_delivery.sink.not_in(wanted)))
+        await connection.execute(delete(schema.sink).where(_sink.name.not_in(wanted)))
+        for sink, offices in wanted.items():
+            here = select(_office.key).where(_office.id.in_(offices))
+            await connection.execute(
+                delete(schema.delivery).where(_delivery.sink == sink, _delivery.office.not_in(here))
+            )
+            names = {"sink": sink, "offices": msgspec.json.encode(list(offices)).decode()}
+            for office_key, snapshot_id in (await connection.execute(_UNSERVED, names)).all():
+                await enqueue(connection, office_key, snapshot_id, [sink], now)
+
+
+async def waiting(db: Database, sink: str) -> Queue:
+    """What waits for a sink, and what comes first."""
+    first = (
+        _deliveries()
+        .where(_delivery.sink == sink, _delivery.state == DeliveryState.DUE.value, _FIRST)
+        .order_by(_delivery.not_before, _delivery.number)
+        .limit(1)
+    )
+    backlog = select(func.count(), func.min(_delivery.queued_at)).where(
+        _delivery.sink == sink, _delivery.state == DeliveryState.DUE.value
+    )
+    async with db.reading() as connection:
+        with legible(db.path):
+            found = (await connection.execute(first)).one_or_none()
+            if found is None:
+                return Queue(None, None, 0, None)
+            delivery = _as_delivery(found)
+            before = (
+                select(_delivery.state, _delivery.snapshot)
+                .where(_delivery.sink == sink, _delivery.office == found.office, _delivery.number < delivery.number)
+                .order_by(_delivery.number.desc())
+                .limit(1)
+            )
+            former = (await connection.execute(before)).one_or_none()
+            standing = await _standing(connection, sink)
+            pending, oldest_at = (await connection.execute(backlog)).one()
+    return Queue(
+        Attempt(delivery, standing),
+        None if former is None else Former(DeliveryState(former.state), former.snapshot),
+        pending,
+        oldest_at,
+    )
+
+
+async def parcel(db: Database, delivery: Delivery, base: int | None) -> Parcel | None:
+    """What a delivery carries.
+
+    Args:
+        db: the database.
+        delivery: which one.
+        base: the snapshot that the consumer holds, if it is to be sent the changes since then; if that is no longer
+            kept, the whole snapshot is sent.
+
+    Returns:
+        None: its snapshot is no longer kept.
+    """
+    wanted = [delivery.snapshot_id] if base is None else [delivery.snapshot_id, base]
+    query = select(*SNAPSHOT_COLUMNS, _office.name).join(schema.office, _office.key == schema.snapshot.c.office)
+    async with db.reading() as connection:
+        with legible(db.path):
+            rows = (await connection.execute(query.where(schema.snapshot.c.id.in_(wanted)))).all()
+            found = {row.id: row for row in rows}
+    row = found.get(delivery.snapshot_id)
+    if row is None:
+        return None
+    *values, office_name = tuple(row)
+    snapshot = snapshot_row(delivery.office_id, values)
+    before = await snapshots.balances(db, delivery.office_id, base) if base in found else None
+    balances = await snapshots.balances(db, delivery.office_id, delivery.snapshot_id)
+    # Between two looks history may be pruned, of the very snapshot too.
+    return Parcel(snapshot, office_name, balances, before) if len(balances) == snapshot.totals.guarantors else None
+
+
+async def done(db: Database, sink: str, delivery: Delivery, now: datetime) -> None:
+    """The sink has taken it. A row that is no longer due was skipped or forgotten meanwhile, and stays so."""
+    async with db.transaction() as connection:
+        await _end(connection, delivery, DeliveryState.DONE, None, now)
+        await _stand(connection, sink, SinkStanding())
+        office = await connection.scalar(select(_office.key).where(_office.id == delivery.office_id))
+        forget = (sink, office, instant_text(now - KEPT), sink, office)
+        await connection.exec_driver_sql(_FORGET_OLD, forget)
+
+
+async def refused(db: Database, sink: str, after: Refused, why: str, now: datetime) -> None:
+    """The sink has not taken it, for which `why` is one sentence."""
+    async with db.transaction() as connection:
+        values = {"attempts": after.delivery.attempts, "not_before": after.delivery.not_before}
+        await connection.execute(_still_due(after.delivery), values)
+        if after.state is not DeliveryState.DUE:
+            await _end(connection, after.delivery, after.state, why, now)
+        else:
+            await connection.execute(_still_due(after.delivery), {"error": why})
+        await _stand(connection, sink, after.standing)
+
+
+async def skipped(db: Database, delivery: Delivery, why: str, now: datetime) -> None:
+    """It will not be made, for which `why` is one sentence."""
+    async with db.transaction() as connection:
+        await _end(connection, delivery, DeliveryState.SKIPPED, why, now)
+
+
+async def skip_first(db: Database, sink: str, office_id: str, now: datetime) -> Delivery | None:
+    """Give up what stands first of an office's deliveries to a sink; the next one carries the whole snapshot.
+
+    Returns:
+        What was given up; None: nothing was due.
+    """
+    first = _deliveries().where(
+        _delivery.sink == sink, _office.id == office_id, _delivery.state == DeliveryState.DUE.value, _FIRST
+    )
+    async with db.transaction() as connection:
+        found = (await connection.execute(first)).one_or_none()
+        if found is None:
+            return None
+        delivery = _as_delivery(found)
+        await _end(connection, delivery, DeliveryState.SKIPPED, BY_ORDER, now)
+        return delivery
+
+
+async def retry(db: Database, sink: str, office_id: str | None, now: datetime) -> int:
+    """Make what waits for a sink due at once, and what was given up due again if nothing newer took its place.
+
+    Args:
+        db: the database.
+        sink: which one.
+        office_id: only this office's deliveries; None: all.
+        now: the present.
+
+    Returns:
+        How many deliveries are due now.
+    """
+    mine = [_delivery.sink == sink]
+    if office_id is not None:
+        mine.append(_delivery.office == select(_office.key).where(_office.id == office_id).scalar_subquery())
+    given_up = _delivery.state.in_([DeliveryState.DEAD.value, DeliveryState.SKIPPED.value])
+    again = {"state": DeliveryState.DUE.value, "queued_at": now, "not_before": now, "attempts": 0, "ended_at": None}
+    async with db.transaction() as connection:
+        await connection.execute(update(schema.delivery).where(*mine, given_up, _LAST), again)
+        due = _delivery.state == DeliveryState.DUE.value
+        await connection.execute(update(schema.delivery).where(*mine, due), {"not_before": now})
+        await _stand(connection, sink, SinkStanding())
+        return await connection.scalar(select(func.count()).select_from(schema.delivery).where(*mine, due)) or 0
+
+
+async def overview(db: Database) -> list[DeliveryRow]:
+    """Of each sink and office whatever is due, and the last delivery; ordered by sink, office and age."""
+    shown = text(f"(delivery.state = 'due' OR {_LAST.text})")
+    query = _deliveries().where(shown).order_by(_delivery.sink, _office.id, _delivery.number)
+    async with db.reading() as connection:
+        with legible(db.path):
+            return [
+                DeliveryRow(row.sink, row.id, _as_delivery(row), DeliveryState(row.state), row.error, row.ended_at)
+                for row in (await connection.execute(query)).all()
+            ]
+
+
+async def standings(db: Database) -> dict[str, SinkStanding]:
+    """How each sink has behaved lately."""
+    async with db.reading() as connection:
+        rows = (await connection.execute(select(_sink.name, _sink.failures, _sink.not_before))).all()
+        return {row.name: SinkStanding(row.failures, row.not_before) for row in rows}
+
+
+def _deliveries() -> Any:  # noqa: ANN401 - a select of eleven types
+    return select(schema.delivery, _office.id).join(schema.office, _office.key == _delivery.office)
+
+
+def _as_delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        number=row.number,
+        delivery_id=row.delivery_id,
+        office_id=row.id,
+        snapshot_id=row.snapshot,
+        queued_at=row.queued_at,
+        not_before=row.not_before,
+        attempts=row.attempts,
+    )
+
+
+def _still_due(delivery: Delivery) -> Any:  # noqa: ANN401 - SQLAlchemy's own type says nothing here
+    return update(schema.delivery).where(
+        _delivery.number == delivery.number, _delivery.state == DeliveryState.DUE.value
+    )
+
+
+async def _end(
+    connection: AsyncConnection, delivery: Delivery, state: DeliveryState, why: str | None, now: datetime
+) -> None:
+    await connection.execute(_still_due(delivery), {"state": state.value, "error": why, "ended_at": now})
+
+
+async def _standing(connection: AsyncConnection, sink: str) -> SinkStanding:
+    row = (await connection.execute(select(schema.sink).where(_sink.name == sink))).one_or_none()
+    return SinkStanding() if row is None else SinkStanding(row.failures, row.not_before)
+
+
+async def _stand(connection: AsyncConnection, sink: str, standing: SinkStanding) -> None:
+    await connection.execute(delete(schema.sink).where(_sink.name == sink))
+    if standing.failures:
+        values = {"name": sink, "failures": standing.failures, "not_before": standing.not_before}
+        await connection.execute(insert(schema.sink), values)

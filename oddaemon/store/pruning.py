@@ -1,0 +1,100 @@
+"""What is older than the retained period goes: snapshots, the versions that only they needed, and lines of the journal.
+
+The snapshot with which an office's history begins afterwards is the last one from before the period: it tells how the
+office stood when the period began, and from what its first changes started. The latest snapshot stays, however old.
+
+A snapshot goes in one transaction together with the word where history begins from now on; from then on no reader can
+ask for what its versions held, so they follow in small bites, each a transaction of some milliseconds. A process that
+is killed in between leaves versions that nobody sees, and the next run takes them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from oddaemon.store.database import Database
+from oddaemon.store.schema import instant_text
+
+ROWS_A_BITE = 2000
+"""About 10 ms of the one connection that writes."""
+
+_OFFICES = "SELECT key FROM office ORDER BY key"
+_FIRST = """
+    WITH own AS (SELECT id, aging_date FROM snapshot WHERE office = ?1),
+        retained AS (SELECT min(id) AS id FROM own WHERE aging_date >= ?2)
+    SELECT coalesce((SELECT max(own.id) FROM own, retained WHERE own.id < retained.id), retained.id,
+        (SELECT max(id) FROM own)), (SELECT min(id) FROM own) FROM retained
+"""
+"""The snapshot with which an office's history is to begin, and with which it begins."""
+_FORGET_SNAPSHOTS = "DELETE FROM snapshot WHERE office = ? AND id < ?"
+_BEGIN_HISTORY = "UPDATE office SET history_from = ? WHERE key = ?"
+_ENDED = f"""
+    SELECT balance.pat_num, balance.valid_from FROM balance JOIN office ON office.key = balance.office
+    WHERE balance.office = ? AND balance.pat_num >= ? AND balance.valid_to <= office.history_from
+    ORDER BY balance.pat_num, balance.valid_from LIMIT {ROWS_A_BITE}
+"""  # noqa: S608 - a number of our own
+_FORGET_VERSION = "DELETE FROM balance WHERE office = ? AND pat_num = ? AND valid_from = ?"
+_FORGET_LINES = f"""
+    DELETE FROM journal WHERE number IN (SELECT number FROM journal WHERE at < ? ORDER BY number LIMIT {ROWS_A_BITE})
+    RETURNING number
+"""  # noqa: S608 - the same
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What went."""
+
+    snapshots: int = 0
+    versions: int = 0
+    journal_lines: int = 0
+
+
+async def prune(db: Database, before: datetime) -> Pruned:
+    """Forget what was over before an instant.
+
+    Args:
+        db: the database, open for writing.
+        before: where the retained period begins; snapshots with an aging date of that day or later stay.
+
+    Raises:
+        DatabaseUnusable: the file or its disk fails; what went until then is gone, and the rest is whole.
+    """
+    async with db.reading() as connection:
+        keys = [key for (key,) in await connection.exec_driver_sql(_OFFICES)]
+    snapshots = versions = 0
+    for key in keys:
+        snapshots += await _prune_snapshots(db, key, before)
+        versions += await _prune_versions(db, key)
+    return Pruned(snapshots, versions, await _prune_journal(db, before))
+
+
+async def _prune_snapshots(db: Database, office_key: int, before: datetime) -> int:
+    async with db.reading() as connection:
+        found = (await connection.exec_driver_sql(_FIRST, (office_key, before.date().isoformat()))).one()
+        wanted, first = tuple(found)
+    if wanted is None or wanted == first:
+        return 0
+    async with db.transaction() as connection:
+        forgotten = await connection.exec_driver_sql(_FORGET_SNAPSHOTS, (office_key, wanted))
+        await connection.exec_driver_sql(_BEGIN_HISTORY, (wanted, office_key))
+        return forgotten.rowcount
+
+
+async def _prune_versions(db: Database, office_key: int) -> int:
+    pruned, pat_num = 0, -1
+    while True:
+        async with db.reading() as connection:
+            ended = [tuple(row) for row in await connection.exec_driver_sql(_ENDED, (office_key, pat_num))]
+        if ended:
+            async with db.transaction() as connection:
+                await connection.exec_driver_sql(_FORGET_VERSION, [(office_key, *version) for version in ended])
+            pruned += len(ended)
+        if len(ended) < ROWS_A_BITE:
+            return pruned
+        pat_num = ended[-1][0]
+
+
+async def _prune_journal(db: Database, before: datetime) -> int:
+    pruned = 0
+    while forgotten := len(await db.one_statement(_FORGET_LINES, (instant_text(before),))):
+        pruned += forgotten
+    return pruned

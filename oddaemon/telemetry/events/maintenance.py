@@ -1,0 +1,106 @@
+"""What the housekeeper does, and what it tells in the morning. See `Event` for what a field may hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Self
+
+from oddaemon.core.digest import Digest
+from oddaemon.core.status import instant
+from oddaemon.telemetry.event import Event, Level
+from oddaemon.telemetry.instruments import Instruments
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenancePlanned(Event):
+    """A job of `[maintenance]` is due at `due_at` next (None: never), and last ended well at `succeeded_at`."""
+
+    name: ClassVar[str] = "maintenance_planned"
+    level: ClassVar[Level] = Level.DEBUG
+    job: str
+    due_at: datetime | None
+    succeeded_at: datetime | None
+
+    def move(self, instruments: Instruments) -> None:
+        """What is remembered from before the start; 0: it never ended well."""
+        at = 0.0 if self.succeeded_at is None else self.succeeded_at.timestamp()
+        instruments.maintenance_last_success_timestamp.labels(self.job).set(at)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceFinished(Event):
+    """A job of `[maintenance]` ended well at `at`; `result` is one sentence."""
+
+    name: ClassVar[str] = "maintenance_finished"
+    job: str
+    seconds: float
+    result: str
+    at: datetime
+
+    def move(self, instruments: Instruments) -> None:
+        """A success."""
+        instruments.maintenance_last_success_timestamp.labels(self.job).set(self.at.timestamp())
+        instruments.maintenance_last_run_successful.labels(self.job).set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceFailed(Event):
+    """A job of `[maintenance]` could not be done; `problem` says why and what to do. The others go on."""
+
+    name: ClassVar[str] = "maintenance_failed"
+    level: ClassVar[Level] = Level.ERROR
+    job: str
+    seconds: float
+    problem: str
+    traceback: str | None
+    """Of an error in oddaemon itself; None: it is none."""
+
+    def move(self, instruments: Instruments) -> None:
+        """No success."""
+        instruments.maintenance_last_run_successful.labels(self.job).set(0)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceSkipped(Event):
+    """A run of a job of `[maintenance]` that was due at `due_at` is not done; `reason` is one sentence."""
+
+    name: ClassVar[str] = "maintenance_skipped"
+    job: str
+    due_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetDigest(Event):
+    """The fleet in the morning: numbers, and who is not fresh and why."""
+
+    name: ClassVar[str] = "fleet_digest"
+    offices: int
+    fresh: int
+    published: int
+    """Offices of which a snapshot was published within the last day."""
+    guarantors: int
+    conditions: Mapping[str, int]
+    not_fresh: tuple[Mapping[str, str | None], ...]
+    """Office, condition, owner, since, reason."""
+
+    @classmethod
+    def of(cls, digest: Digest) -> Self:
+        """The event that tells this."""
+        return cls(
+            digest.offices,
+            digest.fresh,
+            digest.published,
+            digest.guarantors,
+            {condition.value: count for condition, count in digest.conditions.items()},
+            tuple(
+                {
+                    "office": each.office,
+                    "condition": each.condition.value,
+                    "owner": None if each.owner is None else each.owner.value,
+                    "since": instant(each.since),
+                    "reason": each.reason,
+                }
+                for each in digest.not_fresh
+            ),
+        )

@@ -1,0 +1,146 @@
+"""What happens between the outbox and the sinks. See `Event` for what a field may hold."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from oddaemon.telemetry.event import Event, Level
+from oddaemon.telemetry.instruments import Instruments
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStarted(Event):
+    """The sink has a courier. `kind` is one of files, webhook, postgres, exec."""
+
+    name: ClassVar[str] = "sink_started"
+    sink: str
+    kind: str
+
+    def move(self, instruments: Instruments) -> None:
+        """Its counters are there from the beginning, so that their first rise is seen."""
+        for outcome in ("done", "refused", "dead", "skipped"):
+            instruments.deliveries.labels(self.sink, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStopped(Event):
+    """The sink's courier has ended."""
+
+    name: ClassVar[str] = "sink_stopped"
+    sink: str
+    why: str
+
+    def move(self, instruments: Instruments) -> None:
+        """Nobody counts any more what waits for it."""
+        for gauge in (instruments.deliveries_pending, instruments.delivery_oldest):
+            with suppress(KeyError):
+                gauge.remove(self.sink)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryMade(Event):
+    """The sink has taken a snapshot, after so many refusals; `content` is "snapshot" or "changes"."""
+
+    name: ClassVar[str] = "delivery_made"
+    sink: str
+    office: str
+    delivery_id: str
+    snapshot_id: int
+    content: str
+    refusals: int
+    seconds: float
+    """Of the attempt."""
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts it."""
+        instruments.deliveries.labels(self.sink, "done").inc()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRefused(Event):
+    """The sink has not taken a snapshot, or not said so; `why` is one sentence of ours."""
+
+    name: ClassVar[str] = "delivery_refused"
+    sink: str
+    office: str
+    delivery_id: str
+    snapshot_id: int
+    attempt: int
+    why: str
+    retry_at: datetime
+
+    def log_level(self) -> Level:
+        """What goes on for long is news only once."""
+        return Level.WARNING if self.attempt == 1 else Level.INFO
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts it."""
+        instruments.deliveries.labels(self.sink, "refused").inc()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryGivenUp(Event):
+    """A delivery is dead: it was refused for too long, or for good. The next one carries the whole snapshot."""
+
+    name: ClassVar[str] = "delivery_given_up"
+    level: ClassVar[Level] = Level.ERROR
+    sink: str
+    office: str
+    delivery_id: str
+    snapshot_id: int
+    attempts: int
+    why: str
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts it."""
+        instruments.deliveries.labels(self.sink, "dead").inc()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySkipped(Event):
+    """A delivery will not be made, by an order or because its snapshot is no longer kept."""
+
+    name: ClassVar[str] = "delivery_skipped"
+    level: ClassVar[Level] = Level.WARNING
+    sink: str
+    office: str
+    delivery_id: str
+    snapshot_id: int
+    why: str
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts it."""
+        instruments.deliveries.labels(self.sink, "skipped").inc()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveriesCounted(Event):
+    """What waits for a sink now, and since when the oldest of it does."""
+
+    name: ClassVar[str] = "deliveries_counted"
+    level: ClassVar[Level] = Level.DEBUG
+    sink: str
+    pending: int
+    oldest_at: datetime | None
+
+    def move(self, instruments: Instruments) -> None:
+        """Shows it; nothing that waits has no time stamp."""
+        instruments.deliveries_pending.labels(self.sink).set(self.pending)
+        if self.oldest_at is not None:
+            instruments.delivery_oldest.labels(self.sink).set(self.oldest_at.timestamp())
+        else:
+            with suppress(KeyError):
+                instruments.delivery_oldest.remove(self.sink)
+
+
+@dataclass(frozen=True, slots=True)
+class CourierCrashed(Event):
+    """An error in oddaemon itself ended a courier; with no restarts left its sink gets nothing until a reload."""
+
+    name: ClassVar[str] = "courier_crashed"
+    level: ClassVar[Level] = Level.ERROR
+    sink: str
+    error: str
+    restarts_left: int
+    traceback: str

@@ -1,0 +1,69 @@
+"""A real control socket, and at it somebody who answers as a daemon does."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+from anyio.from_thread import start_blocking_portal
+
+from oddaemon.core.plan import Change, Plan, plan_document
+from oddaemon.settings.problem import Problem, problem_document
+from oddaemon.web.control import Document, OfficeOrder, OrderRefused, Orders, create_control, serve_control
+
+PLAN = Plan(
+    ("ash",), (Change("elm", ("clinics", "customer_key")), Change("fir", ("labels",))), ("oak",), 7, ("[http]",)
+)
+WARNING = Problem(Path("/etc/a.toml"), "api.developer_key", None, "others may read it", "chmod 600", line=2)
+PROBLEMS = (Problem(Path("/etc/a.toml"), "office[0].id", '"É"', "must be short"), Problem(Path("b"), "", None, "gone"))
+
+
+class Desk:
+    """Answers `hill-street` and refuses what is about any other office; its configuration is good or bad."""
+
+    def __init__(self, *, good: bool = True) -> None:
+        self._good = good
+
+    @property
+    def orders(self) -> Orders:
+        return Orders(self.about_office, self.reload, self.plan, self.drain)
+
+    async def about_office(self, order: OfficeOrder, office: str, uid: int | None) -> str:
+        await anyio.lowlevel.checkpoint()
+        assert uid == os.getuid()
+        match office:
+            case "hill-street":
+                return f"It is done: {order}."
+            case "bright-smiles":
+                advice = "`oddaemon explain bright-smiles` tells more."
+                raise OrderRefused(409, "Nothing of bright-smiles is held.", advice)
+            case _:
+                raise OrderRefused(404, f"No office {office!r} is at work.", "Did you mean `x`?")
+
+    async def reload(self, uid: int | None) -> Document:
+        assert uid == os.getuid()
+        return {**await self.plan(), "outcome": f"In force: {PLAN.sentence}"}
+
+    async def plan(self) -> Document:
+        await anyio.lowlevel.checkpoint()
+        if not self._good:
+            problems = [problem_document(each) for each in PROBLEMS]
+            raise OrderRefused(422, "The configuration has 2 problems.", "Mend them.", {"problems": problems})
+        outcome = f"A reload would bring: {PLAN.sentence}"
+        return {"outcome": outcome, "plan": plan_document(PLAN), "warnings": [problem_document(WARNING)]}
+
+    async def drain(self, _uid: int | None) -> str:
+        await anyio.lowlevel.checkpoint()
+        return "It stops."
+
+
+@contextmanager
+def daemon(path: Path, desk: Desk | None = None) -> Iterator[None]:
+    orders = (desk or Desk()).orders
+    with start_blocking_portal() as portal:
+        serving, _ = portal.start_task(serve_control, path, create_control(orders))
+        try:
+            yield
+        finally:
+            serving.cancel()

@@ -1,0 +1,47 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from oddaemon.core.digest import Digest, NotFresh, digest
+from oddaemon.core.model import Condition, Owner, Standing
+from oddaemon.core.status import OfficeStatus, PublishedSnapshot
+
+NOW = datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def office(name: str, condition: Condition, owner: Owner | None = None, published: timedelta = HOUR) -> OfficeStatus:
+    snapshot = PublishedSnapshot(7, date(2026, 3, 8), NOW - published, 100, 123_456, verified=True)
+    return OfficeStatus(name, name.title(), Standing(condition, NOW - HOUR, "Why.", owner), snapshot=snapshot)
+
+
+def test_a_fleet_that_is_fresh_has_nobody_to_name() -> None:
+    assert digest([office("elm", Condition.FRESH), office("oak", Condition.FRESH)], NOW) == Digest(
+        offices=2, fresh=2, published=2, guarantors=200, conditions={Condition.FRESH: 2}, not_fresh=()
+    )
+
+
+def test_whoever_is_not_fresh_is_named_with_owner_and_reason_but_for_the_paused() -> None:
+    told = digest(
+        [
+            office("oak", Condition.UNREACHABLE, Owner.OFFICE, published=30 * HOUR),
+            office("ash", Condition.UNREACHABLE, Owner.OFFICE),
+            office("elm", Condition.PAUSED),
+            office("fir", Condition.BLOCKED, Owner.US),
+        ],
+        NOW,
+    )
+    assert (told.offices, told.fresh, told.published) == (4, 0, 3)
+    assert told.not_fresh == (
+        NotFresh("fir", Condition.BLOCKED, Owner.US, NOW - HOUR, "Why."),
+        NotFresh("ash", Condition.UNREACHABLE, Owner.OFFICE, NOW - HOUR, "Why."),
+        NotFresh("oak", Condition.UNREACHABLE, Owner.OFFICE, NOW - HOUR, "Why."),
+    )
+
+
+def test_waiting_past_the_deadline_is_late() -> None:
+    waiting = office("elm", Condition.WAITING)
+    late = replace(waiting, standing=replace(waiting.standing, late_at=NOW - HOUR / 2), snapshot=None)
+    told = digest([late], NOW)
+    assert told.conditions == {Condition.LATE: 1}
+    assert (told.published, told.guarantors) == (0, 0)
+    assert told.not_fresh[0].since == NOW - HOUR / 2

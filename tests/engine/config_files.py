@@ -1,0 +1,99 @@
+"""The files of a whole configuration, as somebody edits them while a daemon runs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oddaemon.settings import Settings, load
+from oddaemon.store import offices
+from oddaemon.store.database import Database
+from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
+from tests.engine.night import MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND
+
+MAIN = f"""
+[api]
+base_url = "http://127.0.0.1:1/api/v1"
+developer_key = "planted-developer-key"
+max_in_flight = {MAX_IN_FLIGHT}
+max_requests_per_second = {MAX_REQUESTS_PER_SECOND}
+
+[state]
+database = "state.db"
+
+[maintenance]
+wal_checkpoint = ""
+integrity_check = ""
+
+[offices]
+directory = "offices.d"
+"""
+
+
+@dataclass
+class ConfigFiles:
+    """Offices by id, each with its settings and the file in which it stands."""
+
+    main: Path
+    offices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    file_of: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Path:
+        return self.main.parent / "offices.d"
+
+    def add(self, office_id: str, **settings: Any) -> None:
+        key = CUSTOMER_KEY_PREFIX + office_id
+        zone = "America/Los_Angeles"
+        self.offices[office_id] = {"id": office_id, "customer_key": key, "timezone": zone, **settings}
+        self.file_of[office_id] = f"{office_id}.toml"
+
+    def remove(self, office_id: str) -> None:
+        del self.offices[office_id], self.file_of[office_id]
+
+    def texts(self) -> dict[str, str]:
+        """Each file of the directory."""
+        found: dict[str, str] = {}
+        for office_id, settings in self.offices.items():
+            name = self.file_of[office_id]
+            found[name] = found.get(name, "") + _table(settings)
+        return found
+
+    def write(self) -> Settings:
+        """All files, and what they come to."""
+        self.directory.mkdir(exist_ok=True)
+        texts = self.texts()
+        for path in self.directory.iterdir():
+            if path.name not in texts:
+                path.unlink()
+        for name, text in texts.items():
+            put(self.directory / name, text)
+        put(self.main, MAIN)
+        return self.read()
+
+    def read(self) -> Settings:
+        return load(self.main, {})
+
+    async def wanted(self) -> set[str]:
+        """What the database is marked with."""
+        async with Database.open_for_reading(str(self.main.parent / "state.db")) as database:
+            return {row.id for row in await offices.standings(database) if row.wanted}
+
+
+def config_files(directory: Path, *office_ids: str) -> ConfigFiles:
+    files = ConfigFiles(directory / "oddaemon.toml")
+    for office_id in office_ids:
+        files.add(office_id)
+    return files
+
+
+def put(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+def _table(settings: Mapping[str, Any]) -> str:
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items() if not isinstance(value, dict)]
+    labels = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in settings.get("labels", {}).items()]
+    return "\n".join(["[[office]]", *lines, *(["[office.labels]", *labels] if labels else []), ""])

@@ -1,0 +1,281 @@
+"""When the housekeeper does what, on virtual time: cron in any zone, runs that were missed, runs that meet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import anyio
+import pytest
+
+from oddaemon.engine.housekeeper import SOON, Job, Times, keep_house
+from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.virtual_time import VirtualLoop
+from oddaemon.store.chores import remembered
+from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events import (
+    MaintenanceFailed,
+    MaintenanceFinished,
+    MaintenancePlanned,
+    MaintenanceSkipped,
+)
+
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+MIDNIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+"""00:00 in Los Angeles."""
+
+
+@dataclass
+class House:
+    """One database and its housekeeper through any number of daemons' lives; what ran when, on the local clock."""
+
+    path: Path
+    clock: WorldClock = field(default_factory=lambda: WorldClock(MIDNIGHT))
+    ahead: timedelta = timedelta()
+    ran: list[tuple[str, str]] = field(default_factory=list)
+    told: list[Event] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return self.clock.now() + self.ahead
+
+    def local(self) -> str:
+        return self.now().astimezone(LOS_ANGELES).strftime("%d %H:%M")
+
+    def job(self, name: str, cron: str, seconds: float = 0.0, **how: object) -> Job:
+        async def work() -> str:
+            self.ran.append((name, self.local()))
+            await anyio.sleep(seconds)
+            return "Done."
+
+        return Job(name, cron, work, **how)  # type: ignore[arg-type]  # a job's own fields
+
+    @asynccontextmanager
+    async def living(self, *jobs: Job) -> AsyncIterator[Database]:
+        """A daemon's life."""
+        async with Database.open(str(self.path)) as database, anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_house, database, jobs, self.now, self.told.append, LOS_ANGELES)
+            yield database
+            tasks.cancel_scope.cancel()
+
+    async def live(self, hours: float, *jobs: Job) -> None:
+        async with self.living(*jobs):
+            await anyio.sleep(hours * 3600)
+
+    def events(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.told if type(event) is kind]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> House:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.owe(lambda: Database.calls_in_flight)
+    return House(tmp_path / "oddaemon.db")
+
+
+async def test_each_job_comes_at_its_times_on_the_local_clock(house: House) -> None:
+    await house.live(50, house.job("prune", "0 3 * * *"), house.job("check", "45 4 * * tue"))
+    assert house.ran == [("prune", "02 03:00"), ("prune", "03 03:00"), ("check", "03 04:45")]
+    planned = [event for event in house.told if isinstance(event, MaintenancePlanned)]
+    assert [(event.job, event.succeeded_at) for event in planned] == [("prune", None), ("check", None)]
+
+
+async def test_an_empty_expression_is_never_due(house: House) -> None:
+    await house.live(50, house.job("prune", ""))
+    assert (house.ran, house.told) == ([], [])
+
+
+async def test_a_day_that_never_comes_is_no_trouble(house: House) -> None:
+    await house.live(1, house.job("prune", "0 3 30 2 *"))
+    assert house.ran == []
+
+
+async def test_a_run_missed_while_the_daemon_was_down_is_done_once_a_minute_after_the_start(
+    house: House,
+) -> None:
+    backup = house.job("backup", "30 3 * * *")
+    await house.live(1, backup)
+    await anyio.sleep(3 * 86_400)
+    await house.live(1, backup)
+    assert house.ran == [("backup", "05 01:01")]
+    await house.live(3, backup)
+    assert house.ran[1:] == [("backup", "05 03:30")]
+
+
+async def test_a_run_that_was_done_before_a_restart_is_not_done_again(house: House) -> None:
+    backup = house.job("backup", "30 3 * * *")
+    await house.live(4, backup)
+    await house.live(4, backup)
+    assert house.ran == [("backup", "02 03:30")]
+
+
+async def test_a_run_that_was_killed_counts_as_missed(house: House) -> None:
+    backup = house.job("backup", "30 3 * * *", seconds=3600)
+    await house.live(4, backup)
+    await house.live(1.5, backup)
+    assert house.ran == [("backup", "02 03:30"), ("backup", "02 04:01")]
+    assert len(house.events(MaintenanceFinished)) == 1
+
+
+async def test_what_is_of_no_use_late_is_made_up_for_within_an_hour_only(house: House) -> None:
+    digest = house.job("digest", "30 7 * * *", grace=SOON)
+    await house.live(7, digest)
+    await anyio.sleep(0.8 * 3600)
+    await house.live(1, digest)
+    assert house.ran == [("digest", "02 07:49")]
+    await anyio.sleep(86_400)
+    await house.live(24, digest)
+    assert house.ran[1:] == [("digest", "04 07:30")]
+    assert [event.reason for event in house.told if isinstance(event, MaintenanceSkipped)] == ["Its time had passed."]
+
+
+async def test_a_first_start_has_missed_nothing(house: House) -> None:
+    await anyio.sleep(12 * 3600)
+    await house.live(1, house.job("backup", "30 3 * * *"))
+    assert house.ran == []
+
+
+async def test_a_run_due_while_the_same_job_works_is_that_one_and_is_told(house: House) -> None:
+    await house.live(4, house.job("check", "0 * * * *", seconds=5400))
+    assert house.ran == [("check", "02 01:00"), ("check", "02 03:00")]
+    (skipped,) = house.events(MaintenanceSkipped)
+    assert isinstance(skipped, MaintenanceSkipped)
+    assert (skipped.job, skipped.due_at) == ("check", MIDNIGHT + timedelta(hours=2))
+
+
+async def test_jobs_at_the_file_wait_for_each_other_in_the_order_in_which_they_were_due(house: House) -> None:
+    jobs = (
+        house.job("prune", "0 3 * * *", seconds=1800),
+        house.job("vacuum", "10 3 * * *", seconds=600, grace=SOON),
+        house.job("backup", "5 3 * * *", seconds=60),
+        house.job("digest", "15 3 * * *", alone=False),
+    )
+    await house.live(5, *jobs)
+    assert house.ran == [
+        ("prune", "02 03:00"),
+        ("digest", "02 03:15"),
+        ("backup", "02 03:30"),
+        ("vacuum", "02 03:31"),
+    ]
+
+
+async def test_two_jobs_of_one_moment_come_in_their_order(house: House) -> None:
+    await house.live(4, *(house.job(name, "0 3 * * *", seconds=60) for name in ("c", "a", "b")))
+    assert house.ran == [("c", "02 03:00"), ("a", "02 03:01"), ("b", "02 03:02")]
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_a_job_that_fails_is_told_and_stops_neither_the_others_nor_itself(house: House, crash: bool) -> None:
+    async def fail() -> str:
+        house.ran.append(("backup", house.local()))
+        if crash:
+            raise KeyError("balance")
+        raise DatabaseUnusable("The disk is full.", "Free some space.", passes=True)
+
+    backup = Job("backup", "30 3 * * *", fail)
+    async with house.living(backup, house.job("prune", "0 3 * * *")) as database:
+        await anyio.sleep(29 * 3600)
+        known = await remembered(database)
+    assert [name for name, _ in house.ran] == ["prune", "backup", "prune", "backup"]
+    failed = [event for event in house.told if isinstance(event, MaintenanceFailed)]
+    said = "It crashed: KeyError." if crash else "The disk is full. Free some space."
+    assert [(event.job, event.problem) for event in failed] == 2 * [("backup", said)]
+    assert [event.traceback is not None for event in failed] == 2 * [crash]
+    assert (known["backup"].succeeded_at, known["backup"].result) == (None, said)
+    assert known["prune"].succeeded_at == MIDNIGHT + timedelta(hours=27)
+
+
+async def test_a_restart_still_knows_the_last_success(house: House) -> None:
+    await house.live(4, house.job("backup", "30 3 * * *"))
+    house.told.clear()
+    await house.live(1, house.job("backup", "30 3 * * *"))
+    (planned,) = house.told
+    assert isinstance(planned, MaintenancePlanned)
+    assert (planned.due_at, planned.succeeded_at) == tuple(MIDNIGHT + timedelta(hours=hour) for hour in (27.5, 3.5))
+
+
+async def test_a_machine_that_slept_through_it_runs_it_when_it_wakes(house: House) -> None:
+    async with house.living(house.job("backup", "30 3 * * *"), house.job("digest", "30 3 * * *", grace=SOON)):
+        await anyio.sleep(3600)
+        house.ahead = timedelta(hours=8)
+        await anyio.sleep(600)
+    assert house.ran == [("backup", "02 09:00")]
+    assert [event.job for event in house.told if isinstance(event, MaintenanceSkipped)] == ["digest"]
+
+
+async def test_a_clock_set_back_a_little_does_not_double_a_run(house: House) -> None:
+    async with house.living(house.job("backup", "30 3 * * *")):
+        await anyio.sleep(3.6 * 3600)
+        house.ahead = timedelta(minutes=-30)
+        await anyio.sleep(3600)
+    assert house.ran == [("backup", "02 03:30")]
+
+
+async def test_a_clock_that_was_years_ahead_does_not_silence_the_housekeeper_for_years(house: House) -> None:
+    house.ahead = timedelta(days=3650)
+    async with house.living(house.job("backup", "30 3 * * *")):
+        await anyio.sleep(3600)
+        house.ahead = timedelta()
+        await anyio.sleep(3 * 3600)
+    assert house.ran == [("backup", "02 03:30")]
+
+
+async def test_a_database_that_cannot_be_written_ends_nothing(house: House) -> None:
+    async with house.living(house.job("prune", "0 3 * * *")) as database:
+        await database.one_statement("DROP TABLE maintenance")
+        await anyio.sleep(28 * 3600)
+    assert len(house.ran) == 2
+
+
+# --- the days on which clocks are changed ---------------------------------------------------------------------------
+
+
+def due(cron: str, first: datetime, count: int) -> list[str]:
+    times, found = Times(cron, LOS_ANGELES), []
+    for _ in range(count):
+        at = times.after(first)
+        assert at is not None
+        found.append(at.astimezone(LOS_ANGELES).strftime("%d %H:%M %Z"))
+        first = at
+    return found
+
+
+def test_a_time_that_clocks_jump_over_comes_an_hour_later_by_the_clock_and_once() -> None:
+    assert due("30 2 * * *", datetime(2026, 3, 7, 8, 0, tzinfo=UTC), 3) == [
+        "07 02:30 PST",
+        "08 03:30 PDT",
+        "09 02:30 PDT",
+    ]
+
+
+def test_a_time_that_comes_twice_is_due_the_first_time_only() -> None:
+    assert due("30 1 * * *", datetime(2026, 10, 31, 8, 0, tzinfo=UTC), 3) == [
+        "31 01:30 PDT",
+        "01 01:30 PDT",
+        "02 01:30 PST",
+    ]
+
+
+def test_an_interval_goes_on_through_the_hour_that_comes_twice() -> None:
+    assert due("*/30 * * * *", datetime(2026, 11, 1, 7, 30, tzinfo=UTC), 5) == [
+        "01 01:00 PDT",
+        "01 01:30 PDT",
+        "01 01:00 PST",
+        "01 01:30 PST",
+        "01 02:00 PST",
+    ]
+
+
+async def test_a_night_without_its_hour_has_its_run_all_the_same(house: House) -> None:
+    house.clock = WorldClock(datetime(2026, 3, 8, 8, 0, tzinfo=UTC))
+    prune = house.job("prune", "30 2 * * *")
+    async with house.living(prune):
+        await anyio.sleep(3600)
+    async with house.living(prune):
+        await anyio.sleep(2 * 3600)
+    assert house.ran == [("prune", "08 03:30")]

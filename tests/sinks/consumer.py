@@ -1,0 +1,108 @@
+"""Whoever is delivered to: a book of balances that holds what it is sent, and moods in which it does so."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+
+import anyio
+
+from oddaemon.core.delivery import Content, Patience
+from oddaemon.core.diff import apply
+from oddaemon.core.model import Balance
+from oddaemon.settings import SinkSettings
+from oddaemon.settings.sinks import FilesTable
+from oddaemon.sinks.payload import Payload, SinkRefused
+
+
+class Mood(Enum):
+    """What happens to one attempt."""
+
+    TAKES = auto()
+    REFUSES = auto()
+    LOSES_THE_ACK = auto()
+    """It has it, and we never hear of it."""
+    STALLS = auto()
+    """It never answers."""
+    IS_GONE = auto()
+    """It wants no more."""
+    BREAKS = auto()
+    """A programmer's error of ours."""
+
+
+@dataclass
+class Book:
+    """What a consumer holds: nothing of a delivery that it has had before changes anything."""
+
+    balances: dict[str, dict[int, Balance]] = field(default_factory=dict)
+    had: Counter[str] = field(default_factory=Counter)
+    taken: list[Payload] = field(default_factory=list)
+
+    def take(self, payload: Payload, delivery_id: str) -> None:
+        self.had[delivery_id] += 1
+        if self.had[delivery_id] > 1:
+            return
+        self.taken.append(payload)
+        if payload.changes is None:
+            self.balances[payload.office_id] = {balance.pat_num: balance for balance in payload.balances}
+        else:
+            self.balances[payload.office_id] = apply(self.balances[payload.office_id], payload.changes)
+
+    def holds(self, office_id: str) -> list[Balance]:
+        return list(self.balances.get(office_id, {}).values())
+
+    def snapshots(self, office_id: str = "smile") -> list[int]:
+        """The ids of the snapshots that it was given, in their order."""
+        return [payload.snapshot.id for payload in self.taken if payload.office_id == office_id]
+
+
+@dataclass
+class Moody:
+    """A sink whose consumer has moods: those that were planned, one for each attempt, then the last for ever."""
+
+    book: Book
+    moods: deque[Mood] = field(default_factory=lambda: deque([Mood.TAKES]))
+    refusal: SinkRefused = field(default_factory=lambda: SinkRefused("The consumer is in a bad mood."))
+    attempts: list[tuple[float, str]] = field(default_factory=list)
+    """When something was tried, on the loop's clock, and what."""
+    refuses: Callable[[Payload], bool] = lambda _: False
+    closed: int = 0
+
+    def plan(self, *moods: Mood) -> None:
+        self.moods = deque(moods)
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        self.attempts.append((anyio.current_time(), delivery_id))
+        mood = self.moods.popleft() if len(self.moods) > 1 else self.moods[0]
+        if self.refuses(payload):
+            mood = Mood.REFUSES
+        await anyio.sleep(0.01)
+        match mood:
+            case Mood.REFUSES:
+                raise self.refusal
+            case Mood.IS_GONE:
+                raise SinkRefused("It is gone.", final=True)
+            case Mood.STALLS:
+                await anyio.sleep_forever()
+            case Mood.BREAKS:
+                raise ZeroDivisionError
+        self.book.take(payload, delivery_id)
+        await anyio.sleep(0.01)
+        if mood is Mood.LOSES_THE_ACK:
+            raise self.refusal
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def sink_settings(
+    name: str = "book",
+    content: Content = Content.SNAPSHOT,
+    patience: Patience | None = None,
+    offices: Iterable[str] = (),
+    **labels: str,
+) -> SinkSettings:
+    """Settings of a sink of no consequence: whoever makes the sink looks at its name only."""
+    table = FilesTable(name=name, kind="files", directory=Path("/nowhere"), offices=list(offices), labels=labels)
+    return SinkSettings(table, None, content, patience or Patience())

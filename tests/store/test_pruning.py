@@ -1,0 +1,185 @@
+import random
+import sqlite3
+import tempfile
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddaemon.core.model import Balance
+from oddaemon.store import offices, pruning, snapshots
+from oddaemon.store.database import Database
+from oddaemon.store.pruning import Pruned, prune
+from oddaemon.store.soundness import Problem, verify
+from tests.disk.stored import true_snapshot
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
+
+
+async def nights(database: Database, days: int, office_id: str = ELM, guarantors: int = 20) -> dict[int, list[Balance]]:
+    """So many nights from 1 March on, some guarantors changing, coming and going in each; what each left."""
+    draw = random.Random(days)
+    told: dict[int, list[Balance]] = {}
+    for day in range(1, days + 1):
+        rows = [row._replace(bal_total=draw.choice([1, 2, row.bal_total])) for row in some_balances(guarantors)]
+        rows = [row for row in rows if draw.random() < 0.9]
+        published = await snapshots.publish(database, office_id, true_snapshot(rows, day), state(), NOW)
+        told[published.id] = rows
+    return told
+
+
+def march(day: int) -> datetime:
+    return datetime(2026, 3, day, 3, 0, tzinfo=UTC)
+
+
+async def kept(database: Database, office_id: str = ELM) -> list[int]:
+    return [row.aging_date.day for row in await snapshots.history(database, office_id, limit=100)][::-1]
+
+
+async def test_what_is_older_than_the_period_goes_but_for_the_night_with_which_it_begins(database: Database) -> None:
+    told = await nights(database, 10)
+    pruned = await prune(database, march(6))
+    assert await kept(database) == [5, 6, 7, 8, 9, 10]
+    assert pruned.snapshots == 4
+    assert pruned.versions > 0
+    for snapshot_id, rows in told.items():
+        if snapshot_id >= 5:
+            assert await snapshots.balances(database, ELM, snapshot_id) == rows
+    assert await snapshots.balances(database, ELM) == told[10]
+    assert verify(database.path).problems == []
+
+
+async def test_a_second_run_finds_nothing_more_to_do(database: Database) -> None:
+    await nights(database, 10)
+    await prune(database, march(6))
+    assert await prune(database, march(6)) == Pruned()
+
+
+async def test_no_version_is_left_that_no_snapshot_needs(database: Database) -> None:
+    await nights(database, 10)
+    await prune(database, march(6))
+    rows = await database.one_statement("SELECT COUNT(*) FROM balance WHERE valid_to <= 5 OR valid_from > 10")
+    assert rows == [(0,)]
+
+
+async def test_the_latest_snapshot_stays_however_old_it_is(database: Database) -> None:
+    told = await nights(database, 3)
+    await prune(database, march(28))
+    assert await kept(database) == [3]
+    assert await snapshots.balances(database, ELM) == told[3]
+    assert verify(database.path).problems == []
+
+
+async def test_an_office_that_was_published_today_for_the_first_time_keeps_it(database: Database) -> None:
+    await nights(database, 1)
+    assert await prune(database, march(1)) == Pruned()
+    assert await prune(database, march(28)) == Pruned()
+    assert await kept(database) == [1]
+
+
+async def test_offices_are_pruned_each_by_its_own_nights(database: Database) -> None:
+    await nights(database, 10)
+    await nights(database, 3, HARBOR)
+    await prune(database, march(6))
+    assert await kept(database) == [5, 6, 7, 8, 9, 10]
+    assert await kept(database, HARBOR) == [3]
+    assert verify(database.path).problems == []
+
+
+async def test_a_day_that_aged_twice_stays_whole(database: Database) -> None:
+    for day in (1, 2, 5, 5, 6):
+        await snapshots.publish(database, ELM, true_snapshot(some_balances(3, seed=day), day), state(), NOW)
+    await prune(database, march(5))
+    assert await kept(database) == [2, 5, 5, 6]
+
+
+async def test_publishing_goes_on_after_pruning(database: Database) -> None:
+    await nights(database, 10)
+    await prune(database, march(6))
+    await snapshots.publish(database, ELM, true_snapshot(some_balances(8, seed=3), 11), state(), NOW)
+    assert verify(database.path).problems == []
+    await prune(database, march(8))
+    assert await kept(database) == [7, 8, 9, 10, 11]
+    assert verify(database.path).problems == []
+
+
+async def test_a_run_that_is_killed_between_its_bites_leaves_a_sound_database(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await nights(database, 10)
+    bites = 0
+
+    async def killed(*_: object) -> int:
+        nonlocal bites
+        bites += 1
+        raise InterruptedError
+
+    monkeypatch.setattr(pruning, "_prune_versions", killed)
+    with pytest.raises(InterruptedError):
+        await prune(database, march(6))
+    assert verify(database.path).problems == []
+    assert await snapshots.balances(database, ELM, 7) == told[7]
+    monkeypatch.undo()
+    assert (await prune(database, march(6))).versions > 0
+    assert verify(database.path).problems == []
+
+
+async def test_bites_are_bounded_and_miss_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await nights(database, 10)
+    monkeypatch.setattr(pruning, "ROWS_A_BITE", 7)
+    monkeypatch.setattr(pruning, "_ENDED", pruning._ENDED.replace("LIMIT 2000", "LIMIT 7"))
+    assert (await prune(database, march(9))).versions > 21
+    assert await database.one_statement("SELECT COUNT(*) FROM balance WHERE valid_to <= 8") == [(0,)]
+    assert verify(database.path).problems == []
+
+
+async def test_old_lines_of_the_journal_go_too(database: Database) -> None:
+    for day in range(1, 11):
+        at = march(day).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        await database.one_statement(
+            "INSERT INTO journal (office, at, level, event, fields) VALUES (1, ?, 'info', 'x', '{}')", (at,)
+        )
+    assert await prune(database, march(6)) == Pruned(journal_lines=5)
+    assert await database.one_statement("SELECT COUNT(*) FROM journal") == [(5,)]
+
+
+async def test_what_was_tampered_with_is_found_in_a_pruned_past_too(database: Database, path: Path) -> None:
+    await nights(database, 10)
+    await prune(database, march(6))
+
+    def found(sql: str) -> list[Problem]:
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute(sql).rowcount > 0
+            connection.commit()
+        return verify(path).problems
+
+    whole = verify(path).versions
+    assert found("UPDATE balance SET ins_est = ins_est + 1 WHERE valid_from < 5 AND valid_to IS NOT NULL")
+    assert verify(path).versions == whole
+
+
+async def test_a_snapshot_that_vanished_without_pruning_is_found(database: Database, path: Path) -> None:
+    await nights(database, 10)
+    await prune(database, march(6))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM snapshot WHERE id = 7")
+        connection.commit()
+    assert any("does not have" in problem.what for problem in verify(path).problems)
+
+
+@settings(max_examples=25)
+@given(days=st.integers(1, 12), day=st.integers(1, 20), again=st.integers(1, 20))
+async def test_whatever_is_kept_reads_as_before_and_verifies(days: int, day: int, again: int) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        async with Database.open(str(Path(directory, "oddaemon.db"))) as database:
+            await offices.enroll(database, OFFICES)
+            told = await nights(database, days, guarantors=6)
+            for each in (day, again):
+                await prune(database, march(each))
+                assert verify(database.path).problems == []
+            for row in await snapshots.history(database, ELM, limit=100):
+                assert await snapshots.balances(database, ELM, row.id) == told[row.id]
+            wanted = {each for each in range(1, days + 1) if each >= max(day, again)}
+            assert wanted <= set(await kept(database))

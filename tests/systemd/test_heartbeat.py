@@ -1,0 +1,154 @@
+"""What systemd hears of a daemon's life on virtual time, from its own socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.model import Condition
+from oddaemon.core.progress import TURN_SECONDS
+from oddaemon.engine.heartbeat import BEAT_SECONDS, CLOSING_SECONDS, Pulse
+from oddaemon.settings import Api, Secret, Settings, State
+from oddaemon.settings import Daemon as DaemonSettings
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.virtual_time import VirtualLoop
+from tests.engine.night import BEFORE_DAWN, SMALL, night
+from tests.engine.world import World
+from tests.systemd.manager import Manager
+
+SLOW = Options(base_seconds=50)
+PULSE = Pulse(
+    at=100.0,
+    now=BEFORE_DAWN,
+    settings=Settings(source=Path("oddaemon.toml"), api=Api(developer_key=Secret("none")), state=State(database="/x")),
+    has_started=True,
+    drained_at=None,
+    trouble=None,
+    writing_since=None,
+    vitals=(),
+    standings=(),
+)
+
+
+@asynccontextmanager
+async def watched(directory: Path, monkeypatch: pytest.MonkeyPatch, **how: Any) -> AsyncIterator[tuple[World, Manager]]:
+    """A night whose daemon has a service manager."""
+    with Manager(directory) as manager:
+        monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+        monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(manager.listen)
+            async with night(directory, [SMALL], **how) as world:
+                yield world, manager
+            tasks.cancel_scope.cancel()
+
+
+def statuses(manager: Manager) -> list[str]:
+    return [each.removeprefix("STATUS=") for each in manager.told if each.startswith("STATUS=")]
+
+
+async def test_the_status_follows_the_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    async with watched(tmp_path, monkeypatch) as (world, manager):
+        await world.until_is(Condition.FRESH)
+        await world.until_published(2)
+        await anyio.sleep(2 * BEAT_SECONDS)
+    told = statuses(manager)
+    assert told[0] == "Starting: the database is being opened."
+    assert any(each.startswith("1 of 1 fresh; next ") for each in told)
+    assert any(each.startswith("0 of 1 fresh, 1 aging; next ") for each in told)
+    assert manager.told.index("READY=1") > manager.told.index(f"STATUS={told[0]}")
+    assert len(told) == sum(one != other for one, other in zip(told, ["", *told], strict=False)), "only what is new"
+
+
+async def test_an_engine_with_nothing_to_do_feeds_the_watchdog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watched(tmp_path, monkeypatch) as (world, manager):
+        await world.until_is(Condition.FRESH)
+        manager.told.clear()
+        await anyio.sleep(6000)
+        assert manager.told.count("WATCHDOG=1") == pytest.approx(6000 / BEAT_SECONDS, abs=2)
+        assert not world.events("engine_stalled")
+
+
+async def test_a_stuck_engine_starves_the_watchdog_though_the_loop_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(tmp_path, monkeypatch) as (world, manager):
+        await world.until_is(Condition.FRESH)
+        database = world.daemon._database
+        assert database is not None
+        # Somebody took the writer's turn and never gives it back: no office gets any further.
+        async with database._writing_lane().lock:
+            await world.until_said("engine_stalled")
+            stuck_since = anyio.current_time()
+            [stalled] = world.events("engine_stalled")
+            assert stalled["reason"].startswith("Office smile has not moved for ")
+            manager.told.clear()
+            await anyio.sleep(600)
+            assert not [
+                each for each in manager.told if not each.startswith("STATUS=Stuck: office smile has not moved")
+            ]
+        manager.told.clear()
+        await world.until_said("engine_moves_again")
+        await anyio.sleep(BEAT_SECONDS)
+        assert "WATCHDOG=1" in manager.told
+        assert statuses(manager)[-1].startswith("1 of 1 fresh")
+        assert world.events("engine_moves_again")[0]["seconds"] >= 600
+        assert stuck_since > TURN_SECONDS
+
+
+async def test_a_process_that_was_stopped_for_an_hour_is_not_stuck(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(tmp_path, monkeypatch) as (world, manager):
+        await world.until_is(Condition.FRESH)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop._jumping_selector.now_seconds += 3600
+        manager.told.clear()
+        await anyio.sleep(4 * BEAT_SECONDS)
+        assert not world.events("engine_stalled")
+        assert "WATCHDOG=1" in manager.told
+
+
+async def test_a_drain_asks_for_more_time_while_a_request_is_in_flight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = DaemonSettings(drain_seconds=300)
+    async with watched(tmp_path, monkeypatch, options=SLOW, daemon=daemon) as (world, manager):
+        await world.until(lambda: world.headquarters.in_flight == 1)
+        await anyio.sleep(5)
+        manager.told.clear()
+        began = anyio.current_time()
+        await world.drain()
+        drained_for = anyio.current_time() - began
+    assert 40 < drained_for < 50
+    extensions = manager.told.count("EXTEND_TIMEOUT_USEC=30000000")
+    assert extensions == pytest.approx(drained_for / BEAT_SECONDS, abs=2)
+    assert statuses(manager)[0] in {
+        f"Stopping: 1 request under way, for at most {seconds} s." for seconds in (298, 299, 300)
+    }
+
+
+@pytest.mark.parametrize(
+    ("at", "needs"), [(100.0, True), (300.0, True), (300.0 + CLOSING_SECONDS, False), (4000.0, False)]
+)
+def test_a_drain_that_does_not_end_is_not_prolonged_for_ever(at: float, needs: bool) -> None:
+    assert replace(PULSE, at=at, drained_at=300.0).needs_time is needs
+
+
+def test_a_start_needs_time_until_it_is_over() -> None:
+    assert replace(PULSE, has_started=False).needs_time
+    assert not PULSE.needs_time
+
+
+def test_trouble_with_the_database_comes_before_the_fleet() -> None:
+    assert replace(PULSE, trouble="The disk is full. Free some space.").sentence == (
+        "Not ready: The disk is full. Free some space."
+    )
