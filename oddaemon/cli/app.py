@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from oddaemon import __version__
-from oddaemon.cli import backfill, office, operating, reading, rehearsing, state
+from oddaemon.cli import backfill, data, office, operating, reading, rehearsing, state
 
 app = typer.Typer(
     name="oddaemon",
@@ -22,6 +22,7 @@ app = typer.Typer(
 operating.register(app)
 reading.register(app)
 backfill.register(app)
+data.register(app)
 office.register(app)
 state.register(app)
 rehearsing.register(app)

@@ -1,116 +1,127 @@
-"""`balances`: the guarantors of an office's last published snapshot. What is written here is patient data."""
+"""`balances`: an office's guarantors on any day, or the totals of the fleet. What is written here is patient data."""
 
-import csv
-import io
-import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import typer
 
-from oddaemon.cli.configuration import settings_of
+from oddaemon.cli.data import Form
+from oddaemon.cli.exporting import Answer, archive_of, deliver, office_in, sheet_of
 from oddaemon.cli.failing import failure
-from oddaemon.cli.fleet import Known, known_office, read_with
-from oddaemon.cli.reading import BalanceFormat
-from oddaemon.cli.sheet import Column, Sheet, plain
-from oddaemon.core.model import Balance
-from oddaemon.core.status import money, office_document
-from oddaemon.core.verify import totals_of
-from oddaemon.store import snapshots
-from oddaemon.store.database import Database
+from oddaemon.cli.sheet import Sheet
+from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
+from oddaemon.core.status import money, snapshot_document
+from oddaemon.engine.fleet import published_snapshot
+from oddaemon.settings import Settings
+from oddaemon.sinks.formats import BALANCE_COLUMNS, Column, Envelope, Kind, Row, Tally
+from oddaemon.store.archive import Archive, SnapshotMissing, chosen
+from oddaemon.store.errors import DatabaseDamaged
+from oddaemon.store.snapshot_row import SnapshotRow
 
-KEYS = ("pat_num", "clinic_num")
+FLEET_COLUMNS = (
+    Column("scope", Kind.TEXT),
+    Column("name", Kind.TEXT),
+    Column("offices", Kind.INTEGER),
+    Column("oldest_aging_date", Kind.DATE),
+    Column("guarantors", Kind.INTEGER),
+    *(Column(name, Kind.MONEY) for name in MONEY_COLUMNS),
+)
+"""Scope is `office`, `label` (named `key=value`) or `fleet`."""
 
 
-def show_balances(config: Path | None, office_id: str, form: BalanceFormat, output: Path | None) -> None:
+def show_balances(
+    config: Path | None, office_id: str, as_of: date | int | None, form: Form, output: Path | None
+) -> None:
     """Write an office's balances; without a published snapshot the command ends with a message."""
-    settings = settings_of(config)
-
-    async def read(db: Database) -> tuple[Known, list[Balance]]:
-        known = await known_office(db, settings, office_id)
-        if known.snapshot is None:
-            reason = known.status(datetime.now(UTC)).standing.reason
-            raise failure(f"{office_id} has no published snapshot yet. {reason} See `oddaemon explain {office_id}`.")
-        return known, await snapshots.balances(db, office_id, known.snapshot.id)
-
-    known, balances = read_with(settings, read)
-    text = "".join(_written(known, balances, form))
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        write_atomically(output, text)
-    except OSError as error:
-        raise failure(f"{output} cannot be written: {error.strerror}; nothing is changed there.") from error
+    with archive_of(config) as (archive, settings):
+        office, snapshots = office_in(archive, settings, office_id)
+        snapshot = chosen(snapshots, as_of, office_id)
+        head = {"office": office_id, "snapshot": snapshot_document(published_snapshot(snapshot))}
+        answer = Answer(
+            columns=BALANCE_COLUMNS,
+            batches=_proved(archive, archive.balances(office, snapshot), snapshot.totals),
+            envelope=Envelope("balances", head),
+            sheet=lambda rows: _sheet(rows, snapshot.totals),
+            proof={"control_totals": _told(snapshot.totals)},
+        )
+        deliver(answer, form, output)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """The whole text or the file as it was; readable by its owner alone.
-
-    Raises:
-        OSError: it cannot be written there.
-    """
-    # A symbolic link stays one: what it points to is replaced.
-    path = path.resolve()
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+def show_fleet(config: Path | None, as_of: date | int | None, form: Form, output: Path | None) -> None:
+    """Write the totals of each office, of each label, and of all of them together."""
+    if isinstance(as_of, int):
+        raise typer.BadParameter("an id is one office's; name a date with --fleet.", param_hint="--as-of")
+    with archive_of(config) as (archive, settings):
+        rows, missing = _fleet_rows(archive, settings, as_of)
+    if not rows:
+        raise failure("no office has a published snapshot" + ("." if as_of is None else f" of {as_of}."))
+    if missing:
+        typer.echo(f"Without a snapshot{f' of {as_of}' if as_of else ''}, not counted: {', '.join(missing)}.", err=True)
+    head = {"as_of": None if as_of is None else as_of.isoformat(), "without_snapshot": missing}
+    answer = Answer(FLEET_COLUMNS, [rows], Envelope("totals", head), lambda rows: sheet_of(FLEET_COLUMNS, rows))
+    deliver(answer, form, output)
 
 
-def _written(known: Known, balances: Sequence[Balance], form: BalanceFormat) -> Iterator[str]:
-    match form:
-        case BalanceFormat.TABLE:
-            yield from (f"{line}\n" for line in plain(_sheet(balances)))
-        case BalanceFormat.CSV:
-            yield _csv(balances)
-        case BalanceFormat.JSON:
-            yield json.dumps(_document(known, balances), indent=1, ensure_ascii=False) + "\n"
+def _proved(archive: Archive, batches: Iterator[list[Balance]], totals: ControlTotals) -> Iterator[list[Balance]]:
+    """The batches; an error after the last one unless they add up to what was published."""
+    tally = Tally(BALANCE_COLUMNS)
+    for balances in batches:
+        tally.add(balances)
+        yield balances
+    if tally.rows != totals.guarantors or any(tally.totals[name] != getattr(totals, name) for name in MONEY_COLUMNS):
+        raise DatabaseDamaged(archive.path, "balances do not add up to what was published; `oddaemon state verify`")
 
 
-def _sheet(balances: Sequence[Balance]) -> Sheet:
-    totals = totals_of(balances)
-    sums = [money(getattr(totals, name)) for name in Balance._fields if name not in KEYS]
-    return Sheet(
-        [Column(name, right=True) for name in Balance._fields],
-        [_cells(balance) for balance in balances],
-        footer=["total", f"{len(balances):,}", *sums],
-    )
+def _told(totals: ControlTotals) -> dict[str, object]:
+    sums = {name: money(getattr(totals, name)) for name in MONEY_COLUMNS}
+    return {"guarantors": totals.guarantors, **sums, "checksum": totals.checksum}
 
 
-def _csv(balances: Sequence[Balance]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(Balance._fields)
-    writer.writerows(map(_cells, balances))
-    return file.getvalue()
+def _sheet(rows: Sequence[Row], totals: ControlTotals) -> Sheet:
+    sums = [money(getattr(totals, name)) for name in MONEY_COLUMNS]
+    return sheet_of(BALANCE_COLUMNS, rows, ["total", f"{totals.guarantors:,}", *sums])
 
 
-def _cells(balance: Balance) -> list[str]:
-    return [str(balance.pat_num), str(balance.clinic_num), *map(money, balance[len(KEYS) :])]
+@dataclass(slots=True)
+class _Sum:
+    """Totals of several offices."""
+
+    offices: int = 0
+    oldest: date = date.max
+    guarantors: int = 0
+    money: tuple[int, ...] = (0,) * len(MONEY_COLUMNS)
+
+    def add(self, snapshot: SnapshotRow) -> None:
+        totals = [getattr(snapshot.totals, name) for name in MONEY_COLUMNS]
+        self.offices += 1
+        self.oldest = min(self.oldest, snapshot.aging_date)
+        self.guarantors += snapshot.totals.guarantors
+        self.money = tuple(map(sum, zip(self.money, totals, strict=True)))
+
+    def row(self, scope: str, name: str) -> Row:
+        return scope, name, self.offices, self.oldest, self.guarantors, *self.money
 
 
-def _document(known: Known, balances: Sequence[Balance]) -> dict[str, object]:
-    now = datetime.now(UTC)
-    return {
-        "office": known.id,
-        "snapshot": office_document(known.status(now), now)["snapshot"],
-        "balances": [
-            {
-                name: value if name in KEYS else money(value)
-                for name, value in zip(Balance._fields, balance, strict=True)
-            }
-            for balance in balances
-        ],
-    }
+def _fleet_rows(archive: Archive, settings: Settings, as_of: date | None) -> tuple[list[Row], list[str]]:
+    """A row for each office, label, and the fleet; and the offices that have no such snapshot."""
+    labels = {each.office.id: each.office.labels for each in settings.offices}
+    offices: dict[str, _Sum] = {}
+    labelled: dict[str, _Sum] = {}
+    fleet, missing = _Sum(), sorted(labels.keys() - {office.id for office in archive.offices()})
+    for office in archive.offices():
+        if not (office.is_wanted or office.id in labels):
+            continue
+        try:
+            snapshot = chosen(archive.snapshots(office), as_of, office.id)
+        except SnapshotMissing:
+            missing.append(office.id)
+            continue
+        names = [f"{key}={value}" for key, value in labels.get(office.id, ())]
+        for each in (offices.setdefault(office.id, _Sum()), *(labelled.setdefault(name, _Sum()) for name in names)):
+            each.add(snapshot)
+        fleet.add(snapshot)
+    rows = [each.row("office", name) for name, each in offices.items()]
+    rows += [each.row("label", name) for name, each in sorted(labelled.items())]
+    return [*rows, fleet.row("fleet", "")] if rows else [], sorted(missing)

@@ -2,22 +2,12 @@
 
 # ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
 
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from oddaemon.cli.options import OFFICES, AsJson, Config, OfficeId, example
 from oddaemon.core.model import Condition
-
-
-class BalanceFormat(StrEnum):
-    """How balances are written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -34,10 +24,6 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=OFFICES,
         epilog=example("oddaemon explain bright-smiles", "oddaemon explain bright-smiles --journal 500"),
     )(explain)
-    app.command(
-        rich_help_panel=OFFICES,
-        epilog=example("oddaemon balances bright-smiles", "oddaemon balances bright-smiles --format csv -o today.csv"),
-    )(balances)
 
 
 Conditions = Annotated[
@@ -115,18 +101,3 @@ def explain(
     from oddaemon.cli.explaining import show_office
 
     show_office(config, office, journal, as_json=as_json)
-
-
-def balances(
-    office: OfficeId,
-    config: Config = None,
-    form: Annotated[BalanceFormat, typer.Option("--format", "-f", help="How to write them.")] = BalanceFormat.TABLE,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write here, at once and for you alone, mode 0600."),
-    ] = None,
-) -> None:
-    """The guarantor balances of an office's last published snapshot. They are patient data: take care where they go."""
-    from oddaemon.cli.balances import show_balances
-
-    show_balances(config, office, form, output)

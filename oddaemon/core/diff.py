@@ -6,8 +6,9 @@ is `cleared`, never silently gone. `apply` undoes `diff`, so a feed of changes r
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,27 @@ class Changes:
     """In both and not equal: (earlier, later), in the later snapshot's order."""
     cleared: tuple[Balance, ...] = field(default=(), repr=False)
     """Only in the earlier snapshot, as they last were, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What became of one guarantor between two snapshots."""
+
+    change: Change
+    before: Balance | None = field(repr=False)
+    """None: new."""
+    after: Balance | None = field(repr=False)
+    """None: cleared."""
+    last_seen: date | None = None
+    """Of one who is cleared: the aging date of the last snapshot that had them, which may be later than the first of
+    the two."""
+
+    @property
+    def pat_num(self) -> int:
+        """Whose."""
+        known = self.after or self.before
+        assert known is not None, "a difference has at least one side"
+        return known.pat_num
 
 
 def diff(before: Mapping[int, Balance], after: Mapping[int, Balance]) -> Changes:

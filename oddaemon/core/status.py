@@ -125,7 +125,7 @@ def office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
         "next_action_at": _optional_instant(standing.next_action_at),
         "late_at": _optional_instant(standing.late_at),
         "aging_date": None if office.aging_date is None else office.aging_date.isoformat(),
-        "snapshot": None if office.snapshot is None else _snapshot(office.snapshot),
+        "snapshot": None if office.snapshot is None else snapshot_document(office.snapshot),
         "requests_last_pull": office.requests_last_pull,
         "labels": dict(office.labels),
     }
@@ -152,7 +152,8 @@ def _optional_instant(at: datetime | None) -> str | None:
     return None if at is None else instant(at)
 
 
-def _snapshot(snapshot: PublishedSnapshot) -> SnapshotDocument:
+def snapshot_document(snapshot: PublishedSnapshot) -> SnapshotDocument:
+    """One snapshot of the document."""
     return {
         "id": snapshot.id,
         "aging_date": snapshot.aging_date.isoformat(),

@@ -4,9 +4,6 @@ import stat
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
-from oddaemon.cli.balances import write_atomically
 from tests.cli.sample_fleet import SampleFleet, json_of
 
 
@@ -64,16 +61,6 @@ def test_an_output_file_is_for_its_owner_alone_and_replaces_what_was_there(fleet
     assert target.read_text() == fleet.run("balances", "bright-smiles", "--format", "csv").stdout
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert not list(tmp_path.glob(".today*"))
-
-
-def test_a_failed_write_leaves_the_file_and_no_rest(tmp_path: Path) -> None:
-    target = tmp_path / "today.csv"
-    target.write_text("yesterday's")
-
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(target, "half\udc80")
-
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["yesterday's"]
 
 
 def test_an_impossible_place_is_a_message(fleet: SampleFleet, tmp_path: Path) -> None:

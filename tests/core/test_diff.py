@@ -1,7 +1,9 @@
+from datetime import date
+
 import pytest
 
-from oddaemon.core.diff import Changes, apply, diff
-from oddaemon.core.model import Balance
+from oddaemon.core.diff import Changes, Difference, apply, diff
+from oddaemon.core.model import Balance, Change
 
 SMITH = Balance(1, 0, 100, 100, 0, 0, 0, 0, 100)
 JONES = Balance(2, 0, 200, 0, 200, 0, 0, 0, 200)
@@ -46,3 +48,9 @@ def test_changes_are_not_applied_to_a_snapshot_that_they_were_not_made_from(chan
 
 def test_changes_hide_the_rows_from_logs() -> None:
     assert repr(diff(by_pat_num(SMITH, JONES), by_pat_num(BROWN, JONES._replace(bal_total=1)))) == "Changes()"
+
+
+def test_a_difference_says_whose_it_is() -> None:
+    someone = Balance(7, 0, 1, 1, 0, 0, 0, 0, 1)
+    assert Difference(Change.NEW, None, someone).pat_num == 7
+    assert Difference(Change.CLEARED, someone, None, date(2026, 3, 2)).pat_num == 7

@@ -1,6 +1,6 @@
 """Files of rows, for whoever takes balances and changes out of the house: the command line, and the `files` sink."""
 
-from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, Column, Columns, Kind, Row
+from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Column, Columns, Kind, Row, change_row
 from oddaemon.sinks.formats.export import (
     MANIFEST_SUFFIX,
     ROWS_A_BATCH,
@@ -18,6 +18,7 @@ from oddaemon.sinks.formats.texts import Envelope
 
 __all__ = [
     "BALANCE_COLUMNS",
+    "CHANGE_COLUMNS",
     "MANIFEST_SUFFIX",
     "ROWS_A_BATCH",
     "Column",
@@ -31,6 +32,7 @@ __all__ = [
     "Row",
     "Tally",
     "becoming",
+    "change_row",
     "export",
     "manifest",
     "write_rows",

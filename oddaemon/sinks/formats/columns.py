@@ -6,10 +6,11 @@ How each is written is the format's affair, so that a balance looks the same in 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum, auto
 from typing import Any
 
-from oddaemon.core.model import MONEY_COLUMNS, Balance
+from oddaemon.core.model import MONEY_COLUMNS, Balance, Change
 
 Row = Sequence[Any]
 Put = Callable[[Sequence[Row]], None]
@@ -44,3 +45,28 @@ BALANCE_COLUMNS: Columns = tuple(
     Column(name, Kind.MONEY if name in MONEY_COLUMNS else Kind.INTEGER) for name in Balance._fields
 )
 """A `Balance` is a row of these."""
+
+_VALUES = tuple(column for column in BALANCE_COLUMNS if column.name != "pat_num")
+CHANGE_COLUMNS: Columns = (
+    Column("change", Kind.TEXT),
+    Column("pat_num", Kind.INTEGER),
+    Column("last_seen", Kind.DATE),
+    *(Column(f"{side}_{column.name}", column.kind) for column in _VALUES for side in ("old", "new")),
+)
+"""What became of a guarantor: `new`, `changed` or `cleared`, then each value as it was and as it is."""
+
+
+def change_row(change: Change, before: Balance | None, after: Balance | None, last_seen: date | None) -> Row:
+    """A row of `CHANGE_COLUMNS`.
+
+    Args:
+        change: what happened.
+        before: the earlier balance; None: new.
+        after: the later balance; None: cleared.
+        last_seen: the aging date of the last snapshot that had a guarantor who is cleared.
+    """
+    known = after or before
+    assert known is not None, "a change has at least one side"
+    nothing = (None,) * len(_VALUES)
+    old, new = nothing if before is None else before[1:], nothing if after is None else after[1:]
+    return (change.value, known.pat_num, last_seen, *(side for pair in zip(old, new, strict=True) for side in pair))

@@ -1,0 +1,65 @@
+"""`changes`: what became of each guarantor between two snapshots. What is written here is patient data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from oddaemon.cli.data import Form
+from oddaemon.cli.exporting import NOTHING, Answer, Range, archive_of, between, deliver, office_in, require_order
+from oddaemon.cli.failing import failure
+from oddaemon.cli.sheet import Column, Sheet
+from oddaemon.core.diff import Difference
+from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.status import money, snapshot_document
+from oddaemon.engine.fleet import published_snapshot
+from oddaemon.sinks.formats import CHANGE_COLUMNS, Envelope, Row, change_row
+from oddaemon.store.archive import before
+
+
+def show_changes(
+    config: Path | None,
+    office_id: str,
+    wanted: Range,
+    form: Form,
+    output: Path | None,
+) -> None:
+    """Write the changes between the two snapshots that are wanted; what is missing ends the command with a message."""
+    with archive_of(config) as (archive, settings):
+        office, snapshots = office_in(archive, settings, office_id)
+        first, last = between(snapshots, wanted, office_id)
+        first = first or before(snapshots, last)
+        if first is None:
+            raise failure(
+                f"snapshot {last.id} of {last.aging_date} is the first that is kept of {office_id}: there is nothing "
+                f"to compare it with. See `oddaemon history {office_id}`."
+            )
+        require_order(first, last)
+        head = {
+            "office": office_id,
+            "from": snapshot_document(published_snapshot(first)),
+            "to": snapshot_document(published_snapshot(last)),
+        }
+        batches = ([_row(each) for each in found] for found in archive.changes(office, first, last))
+        deliver(Answer(CHANGE_COLUMNS, batches, Envelope("changes", head), _sheet), form, output)
+
+
+def _row(difference: Difference) -> Row:
+    return change_row(difference.change, difference.before, difference.after, difference.last_seen)
+
+
+def _sheet(rows: Sequence[Row]) -> Sheet:
+    """For people: one column for an amount, "old → new" where it changed."""
+    names = [column.name for column in CHANGE_COLUMNS]
+    cells = []
+    for row in rows:
+        value = dict(zip(names, row, strict=True))
+        moved = [_moved(value[f"old_{name}"], value[f"new_{name}"]) for name in MONEY_COLUMNS]
+        seen = value["last_seen"]
+        cells.append([value["change"], str(value["pat_num"]), *moved, NOTHING if seen is None else seen.isoformat()])
+    amounts = [Column(name, right=True) for name in MONEY_COLUMNS]
+    return Sheet([Column("change"), Column("pat_num", right=True), *amounts, Column("last_seen")], cells)
+
+
+def _moved(old: int | None, new: int | None) -> str:
+    if old == new or old is None:
+        return NOTHING if new is None else money(new)
+    return f"{money(old)} → {NOTHING if new is None else money(new)}"

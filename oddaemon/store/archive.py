@@ -1,0 +1,248 @@
+"""All that was ever published and is kept, read beside a running daemon or without one: any day, and what changed.
+
+For whoever reads in their own thread: commands, scripts, exports. Nothing is written, nothing is held back: rows come a
+batch at a time, so that a million of them take no more memory than a few thousand.
+"""
+
+import sqlite3
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Self
+
+from oddaemon.core.diff import Difference
+from oddaemon.core.model import Balance, Change
+from oddaemon.core.rolling import STILL, Flow, flow
+from oddaemon.store.copying import reading
+from oddaemon.store.errors import StoreError, explained, legible
+from oddaemon.store.migration import require_newest
+from oddaemon.store.snapshot_row import SNAPSHOT_NAMES, SnapshotRow, snapshot_row_of_texts
+
+ROWS_A_BATCH = 10_000
+
+_COLUMNS = ", ".join(Balance._fields)
+_OFFICES = "SELECT key, id, name, wanted FROM office ORDER BY id"
+_SNAPSHOTS = f"SELECT {', '.join(SNAPSHOT_NAMES)} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - our own column names
+_DAYS = "SELECT id, aging_date FROM snapshot WHERE office = ? ORDER BY id"
+_BALANCES = (
+    f"SELECT {_COLUMNS} FROM balance"  # noqa: S608 - the same
+    " WHERE office = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) ORDER BY pat_num"
+)
+_VERSIONS_BETWEEN = (
+    f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance"  # noqa: S608 - the same
+    " WHERE office = ?1 AND valid_from <= ?3 AND (valid_to IS NULL OR valid_to > ?2)"
+    " AND NOT (valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?3)) ORDER BY pat_num, valid_from"
+)
+"""Every version that was true at some time between two snapshots, without those that were true all the time."""
+
+Version = tuple[int, int | None, Balance]
+"""From which snapshot on, until which (None: still), and what."""
+
+
+class OfficeUnknown(StoreError):  # noqa: N818 - as its relatives
+    """Nothing was ever stored of such an office."""
+
+    def __init__(self, office_id: str) -> None:
+        super().__init__(f"The database knows no office {office_id!r}.", "`oddaemon status` lists them all.")
+
+
+class SnapshotMissing(StoreError):  # noqa: N818 - as its relatives
+    """There is no snapshot of that day, or of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedOffice:
+    """One office that something is known of."""
+
+    key: int
+    """Of its rows."""
+    id: str
+    name: str
+    is_wanted: bool
+    """False: no longer configured; its data is kept."""
+
+
+class Archive:
+    """An open database, for reading. Make one with `open`; it belongs to the thread that made it."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[Self]:
+        """Open a database that a daemon made, or a backup of one.
+
+        Raises:
+            DatabaseMissing: there is none.
+            DatabaseOlder: its daemon has to migrate it first.
+            DatabaseNewer: it was made by a newer oddaemon.
+            DatabaseUnusable: it cannot be read; the text says why and what to do.
+        """
+        path = path.expanduser().resolve()
+        require_newest(path)
+        with explained(path), closing(reading(path)) as connection:
+            yield cls(path, connection)
+
+    def offices(self) -> list[ArchivedOffice]:
+        """Every office that was ever enrolled, ordered by id."""
+        with explained(self.path):
+            rows = self._connection.execute(_OFFICES).fetchall()
+        return [ArchivedOffice(key, office_id, name, bool(wanted)) for key, office_id, name, wanted in rows]
+
+    def office(self, office_id: str) -> ArchivedOffice:
+        """One of them.
+
+        Raises:
+            OfficeUnknown: there is none of that id.
+        """
+        for office in self.offices():
+            if office.id == office_id:
+                return office
+        raise OfficeUnknown(office_id)
+
+    def snapshots(self, office: ArchivedOffice) -> list[SnapshotRow]:
+        """What is kept of an office's published snapshots, oldest first."""
+        with explained(self.path), legible(self.path):
+            rows = self._connection.execute(_SNAPSHOTS, (office.key,))
+            return [snapshot_row_of_texts(office.id, row) for row in rows]
+
+    def balances(self, office: ArchivedOffice, snapshot: SnapshotRow) -> Iterator[list[Balance]]:
+        """A snapshot's balances, ordered by pat_num."""
+        with explained(self.path):
+            cursor = self._connection.execute(_BALANCES, (office.key, snapshot.id))
+            while rows := cursor.fetchmany(ROWS_A_BATCH):
+                yield list(map(Balance._make, rows))
+
+    def changes(self, office: ArchivedOffice, first: SnapshotRow, last: SnapshotRow) -> Iterator[list[Difference]]:
+        """What became of each guarantor from one snapshot to a later one, ordered by pat_num.
+
+        Whoever came and went in between, or has the very balance again, did not change.
+        """
+        days = self._days(office)
+        found: list[Difference] = []
+        for versions in self._versions(office, first.id, last.id):
+            if (difference := _difference(versions, first.id, last.id, days)) is not None:
+                found.append(difference)
+            if len(found) >= ROWS_A_BATCH:
+                yield found
+                found = []
+        if found:
+            yield found
+
+    def flows(self, office: ArchivedOffice, first: SnapshotRow, last: SnapshotRow) -> dict[int, Flow]:
+        """How money moved between the buckets with each snapshot after `first` up to `last`, by its id.
+
+        One pass over all versions, however many snapshots that is.
+        """
+        moved: defaultdict[int, Flow] = defaultdict(lambda: STILL)
+        for versions in self._versions(office, first.id, last.id):
+            for snapshot_id, before, after in _steps(versions, first.id, last.id):
+                moved[snapshot_id] = moved[snapshot_id].plus(flow(before, after))
+        return dict(moved)
+
+    def _days(self, office: ArchivedOffice) -> "_Days":
+        with explained(self.path), legible(self.path):
+            rows = self._connection.execute(_DAYS, (office.key,)).fetchall()
+            return _Days([key for key, _ in rows], [date.fromisoformat(day) for _, day in rows])
+
+    def _versions(self, office: ArchivedOffice, first: int, last: int) -> Iterator[list[Version]]:
+        """The versions between two snapshots, a list for each guarantor."""
+        with explained(self.path):
+            cursor = self._connection.execute(_VERSIONS_BETWEEN, (office.key, first, last))
+            cursor.arraysize = ROWS_A_BATCH
+            for _, rows in groupby(_fetched(cursor), key=itemgetter(2)):
+                yield [(valid_from, valid_to, Balance._make(row)) for valid_from, valid_to, *row in rows]
+
+
+def chosen(snapshots: Sequence[SnapshotRow], wanted: date | int | None, whose: str) -> SnapshotRow:
+    """The snapshot that somebody means.
+
+    Args:
+        snapshots: the office's, oldest first.
+        wanted: an aging date, of which the last one published is meant; an id; or None: the latest.
+        whose: the office, for the message.
+
+    Raises:
+        SnapshotMissing: there is none; the text names the nearest.
+    """
+    if not snapshots:
+        raise SnapshotMissing(f"{whose} has no published snapshot yet.", f"See `oddaemon explain {whose}`.")
+    if wanted is None:
+        return snapshots[-1]
+    if isinstance(wanted, int):
+        fitting = [each for each in snapshots if each.id == wanted]
+        what, nearest = f"no snapshot {wanted}", _nearest([each.id for each in snapshots], wanted)
+    else:
+        fitting = [each for each in snapshots if each.aging_date == wanted]
+        what, nearest = f"no snapshot of {wanted}", _nearest([each.aging_date for each in snapshots], wanted)
+    if fitting:
+        return fitting[-1]
+    named = " and ".join(map(str, nearest))
+    tail = f"the nearest are {named}." if len(nearest) > 1 else f"the nearest is {named}."
+    raise SnapshotMissing(f"{whose} has {what}; {tail}", f"`oddaemon history {whose}` lists them all.")
+
+
+def before(snapshots: Sequence[SnapshotRow], snapshot: SnapshotRow) -> SnapshotRow | None:
+    """The snapshot published before this one."""
+    earlier = [each for each in snapshots if each.id < snapshot.id]
+    return earlier[-1] if earlier else None
+
+
+def _nearest(values: Sequence[Any], wanted: Any) -> list[Any]:  # noqa: ANN401 - dates or ids, which are compared only
+    """The values on either side."""
+    ordered = sorted(set(values))
+    place = bisect_left(ordered, wanted)
+    return ordered[max(0, place - 1) : place + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The aging dates of snapshots in the order of their ids, to say of which day the one before another was."""
+
+    ids: list[int]
+    days: list[date]
+
+    def before(self, snapshot_id: int) -> date:
+        return self.days[bisect_left(self.ids, snapshot_id) - 1]
+
+
+def _difference(versions: Sequence[Version], first: int, last: int, days: _Days) -> Difference | None:
+    valid_from, _, balance = versions[0]
+    before = balance if valid_from <= first else None
+    _, valid_to, balance = versions[-1]
+    after = balance if valid_to is None or valid_to > last else None
+    if before == after:
+        return None
+    if before is None:
+        return Difference(Change.NEW, None, after)
+    if after is None:
+        assert valid_to is not None, "a version without an end is true at the last snapshot"
+        return Difference(Change.CLEARED, before, None, days.before(valid_to))
+    return Difference(Change.CHANGED, before, after)
+
+
+def _steps(versions: Sequence[Version], first: int, last: int) -> Iterator[tuple[int, Balance | None, Balance | None]]:
+    """Each snapshot with which a guarantor changed: its id, the balance before and the balance after."""
+    earlier, ended = None, None
+    for valid_from, valid_to, balance in versions:
+        if ended is not None and ended != valid_from:
+            yield ended, earlier, None
+            earlier = None
+        if valid_from > first:
+            yield valid_from, earlier, balance
+        earlier, ended = balance, valid_to
+    if ended is not None and ended <= last:
+        yield ended, earlier, None
+
+
+def _fetched(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+    while rows := cursor.fetchmany():
+        yield from rows

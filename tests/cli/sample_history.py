@@ -1,0 +1,64 @@
+"""A sample fleet with a past: three nights of one office, one of another."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import anyio
+
+from oddaemon.core.model import Balance, Office, Reader, Snapshot
+from oddaemon.core.verify import totals_of
+from oddaemon.store import offices, snapshots
+from oddaemon.store.database import Database
+from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, fresh_state, written
+
+FIRST = (
+    Balance(11, 0, 10000, 10000, 0, 0, 0, 0, 10000),
+    Balance(12, 0, 500, 0, 500, 0, 0, 0, 500),
+    Balance(13, 2, 0, 0, 0, 0, 0, 0, 0)._replace(ins_est=700),
+)
+SECOND = (
+    FIRST[0]._replace(bal_0_30=4000, bal_31_60=6000),
+    Balance(12, 0, 500, 0, 500, 0, 0, 0, 500),
+    Balance(14, 3, 2500, 2500, 0, 0, 0, 0, 2500),
+)
+THIRD = (SECOND[0], Balance(14, 3, 2000, 2000, 0, 0, 0, 0, 2000))
+NIGHTS = {date(2026, 3, 2): FIRST, date(2026, 3, 3): SECOND, date(2026, 3, 5): THIRD}
+OTHER = (Balance(11, 0, 300, 300, 0, 0, 0, 0, 300),)
+
+
+@dataclass(frozen=True)
+class History:
+    fleet: SampleFleet
+    directory: Path
+
+    def run(self, *arguments: str) -> str:
+        result = self.fleet.run(*arguments)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return result.stdout
+
+    def refused(self, *arguments: str, status: int = 1) -> str:
+        result = self.fleet.run(*arguments)
+        assert (result.exit_code, result.stdout) == (status, "")
+        return result.stderr.strip()
+
+
+def sample_history(directory: Path) -> History:
+    fleet = SampleFleet(written(directory, CONFIGURATION), datetime.now(UTC))
+    anyio.run(_store, directory / "state.db", fleet.now)
+    return History(fleet, directory)
+
+
+async def _store(path: Path, now: datetime) -> None:
+    async with Database.open(str(path)) as db:
+        await offices.enroll(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")])
+        for number, (day, rows) in enumerate(NIGHTS.items()):
+            await _publish(db, "bright-smiles", day, rows, now - timedelta(days=3 - number))
+        await _publish(db, "hill-street", date(2026, 3, 5), OTHER, now)
+        await _publish(db, "left", date(2026, 3, 5), OTHER, now)
+        await offices.enroll(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street")])
+
+
+async def _publish(db: Database, office_id: str, day: date, rows: tuple[Balance, ...], at: datetime) -> None:
+    snapshot = Snapshot(day, at, Reader.STATEMENT, 1, totals_of(rows), rows)
+    await snapshots.publish(db, office_id, snapshot, fresh_state(at), at)

@@ -1,0 +1,226 @@
+import csv
+import hashlib
+import io
+import json
+import sqlite3
+import stat
+from contextlib import closing
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from tests.cli.sample_history import NIGHTS, History, sample_history
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return sample_history(tmp_path)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+# --- any past day -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("day", NIGHTS)
+def test_any_past_day_reads_as_it_was(history: History, day: date) -> None:
+    document = json.loads(history.run("balances", "bright-smiles", "--as-of", str(day), "--format", "json"))
+    assert document["snapshot"]["aging_date"] == str(day)
+    assert [row["pat_num"] for row in document["balances"]] == [row.pat_num for row in NIGHTS[day]]
+    assert [int(Decimal(row["bal_total"]).scaleb(2)) for row in document["balances"]] == [
+        row.bal_total for row in NIGHTS[day]
+    ]
+
+
+def test_a_snapshot_s_id_means_it_too(history: History) -> None:
+    by_id = history.run("balances", "bright-smiles", "--as-of", "2")
+    assert by_id == history.run("balances", "bright-smiles", "--as-of", "2026-03-03")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("2026-03-04", "no snapshot of 2026-03-04; the nearest are 2026-03-03 and 2026-03-05."),
+        ("2020-01-01", "no snapshot of 2020-01-01; the nearest is 2026-03-02."),
+        ("2030-01-01", "no snapshot of 2030-01-01; the nearest is 2026-03-05."),
+        ("99", "no snapshot 99; the nearest is 3."),
+    ],
+)
+def test_a_day_without_a_snapshot_names_the_nearest(history: History, wanted: str, said: str) -> None:
+    stderr = history.refused("balances", "bright-smiles", "--as-of", wanted)
+    assert stderr == f"oddaemon: bright-smiles has {said} `oddaemon history bright-smiles` lists them all."
+
+
+@pytest.mark.parametrize("wanted", ["yesterday", "2026-3-4", "2026-02-30", "-1", ""])
+def test_what_is_no_date_is_a_usage_error(history: History, wanted: str) -> None:
+    assert "is no date" in history.refused("balances", "bright-smiles", f"--as-of={wanted}", status=2)
+
+
+def test_an_office_that_left_can_be_read_as_long_as_its_data_is_kept(history: History) -> None:
+    assert "3.00" in history.run("balances", "left")
+
+
+# --- changes ----------------------------------------------------------------------------------------------------------
+
+
+def test_changes_since_the_night_before_are_the_default(history: History) -> None:
+    document = json.loads(history.run("changes", "bright-smiles", "--format", "json"))
+    assert (document["from"]["aging_date"], document["to"]["aging_date"]) == ("2026-03-03", "2026-03-05")
+    cleared, changed = document["changes"]
+    assert (cleared["change"], cleared["pat_num"], cleared["last_seen"]) == ("cleared", 12, "2026-03-03")
+    assert (cleared["old_bal_31_60"], cleared["new_bal_31_60"]) == ("5.00", None)
+    assert (changed["change"], changed["pat_num"], changed["last_seen"]) == ("changed", 14, None)
+    assert (changed["old_bal_total"], changed["new_bal_total"]) == ("25.00", "20.00")
+
+
+def test_changes_between_any_two_days_have_every_kind(history: History) -> None:
+    rows = rows_of(history.run("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2026-03-05", "-f", "csv"))
+    assert [(row["pat_num"], row["change"], row["last_seen"]) for row in rows] == [
+        ("11", "changed", ""),
+        ("12", "cleared", "2026-03-03"),
+        ("13", "cleared", "2026-03-02"),
+        ("14", "new", ""),
+    ]
+
+
+def test_the_table_shows_old_and_new(history: History) -> None:
+    lines = history.run("changes", "bright-smiles").splitlines()
+    assert lines[0].split() == (
+        [
+            "CHANGE",
+            "PAT_NUM",
+            "EST_BALANCE",
+            "BAL_0_30",
+            "BAL_31_60",
+            "BAL_61_90",
+            "BAL_OVER_90",
+            "INS_EST",
+            "BAL_TOTAL",
+            "LAST_SEEN",
+        ]
+    )
+    assert "5.00 → -" in lines[1]
+    assert "25.00 → 20.00" in lines[2]
+
+
+@pytest.mark.parametrize(("first", "day"), [("3", "2026-03-05"), ("1", "2026-03-02")])
+def test_from_must_be_earlier_than_to(history: History, first: str, day: str) -> None:
+    stderr = history.refused("changes", "bright-smiles", "--from", first, "--to", "1")
+    assert f"snapshot {first} of {day} was not published before 1 of 2026-03-02" in stderr
+
+
+def test_the_first_snapshot_has_nothing_before_it(history: History) -> None:
+    assert "is the first that is kept of hill-street" in history.refused("changes", "hill-street")
+
+
+# --- history ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_night_tells_its_totals_its_changes_and_what_rolled(history: History) -> None:
+    first, second, third = rows_of(history.run("history", "bright-smiles", "--format", "csv"))
+    assert [first[name] for name in ("aging_date", "guarantors", "bal_total", "new", "roll_rate_31_60")] == [
+        "2026-03-02",
+        "3",
+        "105.00",
+        "3",
+        "",
+    ]
+    assert [second[name] for name in ("new", "changed", "cleared", "charged", "settled")] == [
+        "1",
+        "1",
+        "1",
+        "25.00",
+        "0.00",
+    ]
+    assert (second["rolled_31_60"], second["roll_rate_31_60"], second["roll_rate_61_90"]) == ("60.00", "0.6", "0.0")
+    assert (third["settled"], third["rolled_31_60"]) == ("10.00", "0.00")
+
+
+def test_a_range_of_nights_still_tells_what_moved_in_its_first(history: History) -> None:
+    (third,) = rows_of(history.run("history", "bright-smiles", "--from", "2026-03-05", "--format", "csv"))
+    assert third == rows_of(history.run("history", "bright-smiles", "--format", "csv"))[2]
+
+
+def test_the_table_of_nights_fits_people(history: History) -> None:
+    lines = history.run("history", "bright-smiles").splitlines()
+    assert len(lines) == 4
+    assert "60.00%" in lines[2]
+
+
+# --- the fleet --------------------------------------------------------------------------------------------------------
+
+
+def test_the_fleet_has_a_row_for_each_office_each_label_and_all(history: History) -> None:
+    result = history.fleet.run("balances", "--fleet", "--format", "csv")
+    assert "Without a snapshot, not counted: coast-reno, new-oak." in result.stderr
+    rows = [(row["scope"], row["name"], row["offices"], row["bal_total"]) for row in rows_of(result.stdout)]
+    assert rows == [
+        ("office", "bright-smiles", "1", "120.00"),
+        ("office", "hill-street", "1", "3.00"),
+        ("label", "group=coast", "1", "3.00"),
+        ("fleet", "", "2", "123.00"),
+    ]
+
+
+def test_the_fleet_of_a_past_day_counts_whoever_has_it(history: History) -> None:
+    result = history.fleet.run("balances", "--fleet", "--as-of", "2026-03-02", "--format", "json")
+    assert json.loads(result.stdout)["totals"][-1]["bal_total"] == "105.00"
+    assert "hill-street" in result.stderr
+    assert "of 2020-01-01" in history.refused("balances", "--fleet", "--as-of", "2020-01-01")
+
+
+@pytest.mark.parametrize("arguments", [(), ("bright-smiles", "--fleet")])
+def test_an_office_or_the_fleet_but_not_both(history: History, arguments: tuple[str, ...]) -> None:
+    assert "name an office, or say --fleet" in history.refused("balances", *arguments, status=2)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson", "parquet"])
+@pytest.mark.parametrize("command", [("balances", "bright-smiles"), ("changes", "bright-smiles"), ("history", "left")])
+def test_every_command_writes_every_format_with_its_manifest(
+    history: History, command: tuple[str, ...], form: str
+) -> None:
+    path = history.directory / f"rows.{form}"
+    assert history.run(*command, "--format", form, "--output", str(path)) == ""
+    manifest: dict[str, Any] = json.loads((history.directory / f"rows.{form}.manifest.json").read_text())
+    assert manifest["office"] == command[1]
+    assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert manifest["rows"] == {"balances": 2, "changes": 2, "history": 1}[command[0]]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    if form != "parquet":
+        assert path.read_text() == history.run(*command, "--format", form)
+
+
+def test_a_manifest_of_balances_has_the_office_s_own_control_totals(history: History) -> None:
+    path = history.directory / "today.parquet"
+    history.run("balances", "bright-smiles", "-f", "parquet", "-o", str(path))
+    manifest = json.loads((history.directory / "today.parquet.manifest.json").read_text())
+    assert manifest["snapshot"]["aging_date"] == "2026-03-05"
+    assert manifest["control_totals"]["guarantors"] == manifest["rows"] == 2
+    assert manifest["control_totals"]["bal_total"] == manifest["totals"]["bal_total"] == "120.00"
+    amounts: list[Any] = parquet.read_table(path).column("bal_total").to_pylist()
+    assert sum(amounts) == Decimal("120.00")
+
+
+def test_balances_that_are_not_what_was_published_are_not_exported(history: History) -> None:
+    with closing(sqlite3.connect(history.directory / "state.db")) as connection:
+        connection.execute("UPDATE balance SET ins_est = 1 WHERE office = 1 AND valid_to IS NULL AND pat_num = 14")
+        connection.commit()
+    path = history.directory / "today.csv"
+    assert "do not add up" in history.refused("balances", "bright-smiles", "-f", "csv", "-o", str(path))
+    assert not path.exists()
+
+
+def test_a_table_in_a_file_is_a_table(history: History) -> None:
+    path = history.directory / "today.txt"
+    history.run("balances", "bright-smiles", "-o", str(path))
+    assert path.read_text() == history.run("balances", "bright-smiles")
+    assert not (history.directory / "today.txt.manifest.json").exists()
