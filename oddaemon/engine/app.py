@@ -16,11 +16,13 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from oddaemon import __version__
 from oddaemon.engine.daemon import Daemon
 from oddaemon.engine.reload import Cause
+from oddaemon.engine.watching import watch
 from oddaemon.settings import BadConfiguration, Settings
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.event import Level
 from oddaemon.telemetry.log import LogFormat
 from oddaemon.telemetry.process import process_telemetry
+from oddaemon.telemetry.telemetry import Telemetry
 
 
 async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
@@ -47,6 +49,8 @@ async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
         async with hangup, hangups, anyio.create_task_group() as tasks:
             tasks.start_soon(_obey, signals, daemon, hangup, name="signals")
             tasks.start_soon(_reload, hangups, daemon, name="reloads")
+            if settings.daemon.watch:
+                tasks.start_soon(_watch, daemon, telemetry, name="watching")
             await daemon.run(warnings)
             tasks.cancel_scope.cancel()
 
@@ -86,3 +90,19 @@ async def _reload(hangups: MemoryObjectReceiveStream[None], daemon: Daemon) -> N
             # What is wrong with it is in the log; the former configuration stays in force.
             with suppress(BadConfiguration, StoreError):
                 await daemon.reload(Cause.SIGNAL)
+
+
+async def _watch(daemon: Daemon, telemetry: Telemetry) -> None:
+    async def reload() -> bool:
+        try:
+            if daemon.is_at_work:
+                await daemon.reload(Cause.FILES)
+        except BadConfiguration:
+            return False
+        except StoreError as error:
+            return error.passes
+        return False
+
+    await daemon.at_work.wait()
+    files, debounce_seconds = lambda: daemon.configuration.files, daemon.settings.daemon.debounce_seconds
+    await watch(files, reload, telemetry.emit, debounce_seconds=debounce_seconds)

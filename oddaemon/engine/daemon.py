@@ -179,11 +179,12 @@ class Daemon:
             BadConfiguration: The former one stays in force.
             StoreError: The former one stays in force.
         """
-        systemd.reloading()
+        if cause is not Cause.FILES:
+            systemd.reloading()
         try:
             return await self.configuration.reload(cause)
         finally:
-            if self.is_at_work:
+            if self.is_at_work and cause is not Cause.FILES:
                 systemd.ready()
 
     def drain(self, why: str = "SIGTERM") -> None:

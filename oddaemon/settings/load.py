@@ -227,7 +227,7 @@ def _directory_documents(main: Document, directory: Path, findings: Findings) ->
 
 
 def _office_files(shown: Path, directory: Path) -> list[Path]:
-    names = (path.name for path in directory.iterdir() if _is_office_file(path))
+    names = (path.name for path in directory.iterdir() if is_office_file(path))
     found = [shown / name for name in islice(names, _FILES_MAX + 1)]
     if len(found) > _FILES_MAX:
         raise OSError(errno.EFBIG, f"more than {_FILES_MAX} files")
@@ -251,7 +251,8 @@ def _parsed(paths: Iterable[Path], findings: Findings) -> list[Document]:
     return documents
 
 
-def _is_office_file(path: Path) -> bool:
+def is_office_file(path: Path) -> bool:
+    """Whether a file of this name in the directory of offices is read."""
     return path.suffix == ".toml" and not path.name.startswith((".", "#"))
 
 

@@ -135,6 +135,10 @@ class Daemon(Table):
     """For requests under way when the daemon is told to stop; longer than the API's own limit of 60 s."""
     restarts_max: int = Field(5, ge=0, le=1000)
     restarts_within_seconds: Seconds = 600.0
+    watch: bool = True
+    """Whether a changed file is noticed without being told."""
+    debounce_seconds: Seconds = 1.0
+    """How long no file may change before they are read."""
 
 
 class Log(Table):

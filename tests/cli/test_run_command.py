@@ -82,3 +82,29 @@ def test_a_running_daemon_takes_orders_from_its_owner_and_removes_its_socket(tmp
     assert (held.returncode, unknown.returncode) == (1, 1)
     assert "Nothing of bright-smiles is held back" in held.stderr
     assert "nowhere" in unknown.stderr
+
+
+def test_a_running_daemon_takes_up_a_changed_file_and_tells_what_a_reload_would_do(tmp_path: Path) -> None:
+    output, config = tmp_path / "log", quiet(tmp_path)
+    with running("run", "--config", str(config), output=output) as process:
+        wait_for('"daemon_ready"', output, process)
+        text = config.read_text()
+        config.write_text(text.replace('id = "new-oak"', 'id = "old-oak"'))
+        said = wait_for('"cause": "files"', output, process)
+        config.write_text(f"{text}\n[colour]\n")
+        wait_for('"configuration_rejected"', output, process)
+        refused = finished("reload", "--config", str(config), cwd=tmp_path)
+        other = text.replace('id = "new-oak"', 'id = "third-oak"')
+        config.write_text(other)
+        planned = finished("check", "--plan", "--config", str(config), cwd=tmp_path)
+        drained = finished("drain", "--config", str(config), cwd=tmp_path)
+        assert process.wait(PATIENCE_SECONDS) == 0
+        after = finished("check", "--plan", "--config", str(config), cwd=tmp_path)
+
+    assert '"new": ["old-oak"], "changed": [], "removed": ["new-oak"], "unchanged": 3' in said
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert "colour" in refused.stderr
+    assert "A reload would bring: " in planned.stdout
+    assert drained.stdout == "Requests under way end, within 70 s; then the daemon stops.\n"
+    assert "The daemon is not running" in after.stdout
+    assert '"order_given"' in output.read_text()

@@ -51,6 +51,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.ConfigurationRejected(("Unknown key.",)), "error", {"config_last_reload_successful": 0}),
     (events.OrderGiven("pause", "mesa", 1000, "It is left alone from now on."), "info", {}),
     (events.OrderGiven("drain", "", None, "It drains already.", is_refused=True), "warning", {}),
+    (events.ConfigurationUnwatched("No watches are left."), "warning", {}),
     (events.OfficeStarted("mesa"), "info", {}),
     (events.OfficeStopped("mesa", "It left the configuration."), "info", {}),
     (events.ConditionChanged("mesa", None, Condition.WAITING, "Aging is due at 02:00.", None), "info", {}),

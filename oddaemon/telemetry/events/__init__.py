@@ -4,7 +4,7 @@ Whoever does the thing emits the event; nobody else logs or counts.
 """
 
 from oddaemon.telemetry.events.backfill import BackfillFailed, BackfillOrdered, BackfillPublished
-from oddaemon.telemetry.events.control import OrderGiven
+from oddaemon.telemetry.events.control import ConfigurationUnwatched, OrderGiven
 from oddaemon.telemetry.events.daemon import (
     ConfigurationLoaded,
     ConfigurationRejected,
@@ -70,6 +70,7 @@ __all__ = [
     "ConditionChanged",
     "ConfigurationLoaded",
     "ConfigurationRejected",
+    "ConfigurationUnwatched",
     "CourierCrashed",
     "DaemonDraining",
     "DaemonReady",

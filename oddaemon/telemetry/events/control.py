@@ -23,3 +23,13 @@ class OrderGiven(Event):
     def log_level(self) -> Level:
         """Louder when nothing came of it."""
         return Level.WARNING if self.is_refused else Level.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationUnwatched(Event):
+    """Changed files are not noticed, for `reason`, until it can be done again; a signal or an order still counts."""
+
+    name: ClassVar[str] = "configuration_unwatched"
+    level: ClassVar[Level] = Level.WARNING
+    reason: str
+    advice: str = "Tell the daemon of changes with `oddaemon reload`; `fs.inotify` limits are in sysctl."
