@@ -1,0 +1,231 @@
+#!/bin/sh
+# Installs oddaemon from its wheel as a systemd service, whole; run again it upgrades, and never touches what you wrote.
+#
+#   install.sh [WHEEL]            into /opt/oddaemon, with the dependencies' versions of the wheel's own lock
+#   install.sh --remove           takes it away again; the configuration and the balances stay
+#   install.sh --remove --purge   those too
+#
+#   --enable            start it now and with the machine
+#   --find-links DIR    take the dependencies' wheels from DIR, without any index
+#   --python PYTHON     the interpreter, 3.11 or later (python3)
+#   --root DIR          install below DIR, for an image or a trial: no running system is touched
+#
+# WHEEL may be left out where one oddaemon-*.whl lies beside this script, in ../dist or in the current directory.
+set -eu
+umask 022
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+group=oddaemon-config
+wheel='' root='' python=python3 links='' enable='' remove='' purge=''
+
+usage() { sed -n '2,/^set -eu$/s/^# \{0,1\}//p' "$0"; }
+say() { printf '%s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+is_live() { [ -z "$root" ]; }
+has_systemd() { is_live && [ -d /run/systemd/system ]; }
+is_root() { [ "$(id -u)" = 0 ]; }
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        --enable) enable=yes ;;
+        --remove) remove=yes ;;
+        --purge) purge=yes ;;
+        --find-links | --python | --root)
+            [ $# -gt 1 ] || fail "$1 needs a value"
+            case $1 in
+                --find-links) links=$2 ;;
+                --python) python=$2 ;;
+                --root) root=$2 ;;
+            esac
+            shift ;;
+        -h | --help) usage; exit 0 ;;
+        -*) fail "unknown option $1; --help lists them" ;;
+        *) [ -z "$wheel" ] || fail "one wheel at a time: $wheel or $1"; wheel=$1 ;;
+    esac
+    shift
+done
+
+[ -z "$purge" ] || [ -n "$remove" ] || fail '--purge goes with --remove'
+if [ -n "$root" ]; then
+    mkdir -p "$root"
+    root=$(CDPATH='' cd -- "$root" && pwd)
+    [ "$root" != / ] || root=''
+fi
+is_root || ! is_live || fail 'must be run as root, or with --root DIR'
+
+opt=$root/opt/oddaemon
+etc=$root/etc/oddaemon
+unit=$root/etc/systemd/system/oddaemon.service
+sysusers=$root/etc/sysusers.d/oddaemon.conf
+tmpfiles=$root/etc/tmpfiles.d/oddaemon.conf
+command=$root/usr/local/bin/oddaemon
+
+# --- removing ---------------------------------------------------------------------------------------------------------
+
+remove_all() {
+    if has_systemd && [ -e "$unit" ]; then
+        systemctl disable --now --quiet oddaemon.service || true
+    fi
+    rm -f "$unit" "$sysusers" "$tmpfiles"
+    [ ! -L "$command" ] || [ "$(readlink "$command")" != /opt/oddaemon/bin/oddaemon ] || rm -f "$command"
+    if [ -e "$opt" ]; then
+        [ -e "$opt/pyvenv.cfg" ] || fail "$opt is not what this script made; remove it by hand"
+        rm -rf "$opt"
+    fi
+    if has_systemd; then
+        systemctl daemon-reload
+        systemctl reset-failed oddaemon.service 2>/dev/null || true
+    fi
+    if [ -n "$purge" ]; then
+        rm -rf "$etc" "$root/var/lib/private/oddaemon" "$root/var/lib/oddaemon"
+        if is_live; then
+            ! getent group "$group" >/dev/null || groupdel "$group"
+        elif [ -e "$root/etc/group" ]; then
+            for file in "$root/etc/group" "$root/etc/gshadow"; do
+                [ ! -e "$file" ] || sed -i "/^$group:/d" "$file"
+            done
+        fi
+        say 'oddaemon is gone, its configuration, keys and balances with it.'
+    else
+        say "oddaemon is gone. What stays: $etc and $root/var/lib/oddaemon; --remove --purge takes them, too."
+    fi
+}
+
+# --- installing -------------------------------------------------------------------------------------------------------
+
+find_wheel() {
+    for place in "$here" "$here/../dist" .; do
+        [ -z "$wheel" ] || break
+        for file in "$place"/oddaemon-*.whl; do
+            [ -e "$file" ] || continue
+            [ -z "$wheel" ] || fail "which one: $wheel or $file?"
+            wheel=$file
+        done
+    done
+    [ -n "$wheel" ] || fail 'no wheel: name one; make wheel makes dist/oddaemon-*.whl'
+    [ -f "$wheel" ] || fail "no such wheel: $wheel"
+}
+
+check_python() {
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+        fail "$python is missing or older than 3.11; name another: --python python3.12"
+    "$python" -c 'import ensurepip' 2>/dev/null || fail "$python has no venv module: apt-get install python3-venv"
+}
+
+# The versions that were tested stand in the wheel; which hashes a machine's wheels have is the index's affair.
+constraints() {
+    "$python" - "$wheel" <<'PYTHON' | sed -n 's/^\([A-Za-z0-9._-]*==[^ ;\\]*\).*/\1/p'
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    (lock,) = [name for name in wheel.namelist() if name.endswith("/share/oddaemon/requirements.lock")]
+    print(wheel.read(lock).decode())
+PYTHON
+}
+
+pip() { "$opt/bin/python" -m pip --disable-pip-version-check "$@"; }
+
+install_program() {
+    [ ! -e "$opt" ] || [ -e "$opt/pyvenv.cfg" ] || fail "$opt is there and not of this script's making; move it away"
+    mkdir -p "$root/opt"
+    "$opt/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$opt"
+    locked=$opt/constraints.txt
+    constraints >"$locked"
+    if [ -n "$links" ]; then
+        pip install -q --no-index --find-links "$links" --constraint "$locked" "$wheel"
+    else
+        pip install -q --constraint "$locked" "$wheel"
+    fi
+    # A wheel of the same version may still be another one.
+    pip install -q --no-index --no-deps --force-reinstall "$wheel"
+    pip check >/dev/null || fail "what was installed does not fit together: $opt/bin/python -m pip check"
+    if ! is_live; then
+        # What was written for here must run there.
+        sed -i "1s|^#!$root/|#!/|" "$opt"/bin/*
+        sed -i "s|$root/opt/oddaemon|/opt/oddaemon|g" "$opt/pyvenv.cfg" "$opt"/bin/activate*
+    fi
+    mkdir -p "$root/usr/local/bin"
+    if [ -e "$command" ] && [ ! -L "$command" ]; then
+        say "$command is a file of yours; the command is /opt/oddaemon/bin/oddaemon."
+    else
+        ln -sfn /opt/oddaemon/bin/oddaemon "$command"
+    fi
+}
+
+install_units() {
+    install -D -m 0644 "$opt/share/oddaemon/systemd/oddaemon.service" "$unit"
+    install -D -m 0644 "$opt/share/oddaemon/systemd/oddaemon.sysusers" "$sysusers"
+    install -D -m 0644 "$opt/share/oddaemon/systemd/oddaemon.tmpfiles" "$tmpfiles"
+    if is_live; then
+        systemd-sysusers "$sysusers"
+    elif is_root; then
+        systemd-sysusers --root="$root" oddaemon.conf
+    fi
+}
+
+# Owned by root and read through the group; in an image that is made without root the owner is left to its maker.
+own() {
+    ! is_root || chown "$@"
+}
+
+install_configuration() {
+    gid=$(sed -n "s/^$group:[^:]*:\([0-9]*\):.*/\1/p" "$root/etc/group" 2>/dev/null || true)
+    for directory in "$etc" "$etc/offices.d"; do
+        mkdir -p "$directory"
+        own "0:${gid:-0}" "$directory"
+        chmod 2750 "$directory"
+    done
+    mkdir -p "$etc/keys"
+    own 0:0 "$etc/keys"
+    chmod g-s,u=rwx,go= "$etc/keys"
+    [ ! -e "$etc/oddaemon.toml" ] || return 0
+    cat >"$etc/oddaemon.toml" <<'TOML'
+# Every setting with its default: /opt/oddaemon/share/oddaemon/oddaemon.example.toml. Check what you write with
+# `oddaemon check`; `systemctl reload oddaemon` puts it in force.
+
+[api]
+# A file of root's, mode 0600, that holds the key and nothing else; systemd hands a copy of it to the daemon.
+developer_key_file = "developer.key"
+
+[state]
+database = "/var/lib/oddaemon/oddaemon.db"
+
+[http]
+listen = "127.0.0.1:9464"
+control_socket = "/run/oddaemon/control.sock"
+
+[offices]
+# One file for each office. Its `customer_key_file = "../keys/ID.key"` is handed over as the developer's key is.
+directory = "offices.d"
+TOML
+    own "0:${gid:-0}" "$etc/oddaemon.toml"
+    chmod 0640 "$etc/oddaemon.toml"
+}
+
+start() {
+    has_systemd || return 0
+    systemctl daemon-reload
+    if [ -n "$enable" ]; then
+        systemctl enable --quiet oddaemon.service
+        systemctl restart oddaemon.service || fail 'it is installed and does not start: journalctl -u oddaemon -n 20'
+    else
+        # The program under a daemon that runs is another one now.
+        systemctl try-restart oddaemon.service
+    fi
+}
+
+install_all() {
+    find_wheel
+    check_python
+    install_program
+    install_units
+    install_configuration
+    start
+    version=$("$opt/bin/python" -c 'from importlib.metadata import version; print(version("oddaemon"))')
+    say "oddaemon $version is installed in $opt."
+    if [ ! -e "$etc/developer.key" ]; then
+        say "Next: the developer key into $etc/developer.key (mode 0600), offices into $etc/offices.d,"
+        say 'then: oddaemon check && systemctl enable --now oddaemon'
+    fi
+}
+
+if [ -n "$remove" ]; then remove_all; else install_all; fi
