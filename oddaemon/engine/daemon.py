@@ -47,8 +47,6 @@ from oddaemon.telemetry.events import (
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
-    RequestFinished,
-    RequestStarted,
     StoreOpened,
 )
 from oddaemon.telemetry.telemetry import Telemetry
@@ -333,8 +331,5 @@ class Daemon:
     def _observe(self, event: ApiEvent) -> None:
         assert self._registry is not None, "nobody asks before there are workers"
         self.fleet.observe(event)
-        if isinstance(event, RequestFinished):
-            self._registry.vitals.answered(event.office)
-        elif isinstance(event, RequestStarted):
-            self._registry.vitals.asks(event.office)
+        self._registry.vitals.observe(event)
         self._telemetry.emit(event)

@@ -17,7 +17,7 @@ from oddaemon.core.standing import capital
 from oddaemon.settings import Settings
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.event import Event
-from oddaemon.telemetry.events import EngineMovesAgain, EngineStalled
+from oddaemon.telemetry.events import EngineMovesAgain, EngineStalled, RequestFinished, RequestStarted
 
 BEAT_SECONDS = 2.0
 """How often systemd hears; its own watchdog may want to hear more often still."""
@@ -43,16 +43,17 @@ class Vitals:
         """The worker does nothing before `until`."""
         self._of[office] = Vital(office, anyio.current_time(), asleep_until=until)
 
-    def asks(self, office: str) -> None:
-        """A request leaves. Those of nobody who is at work here do not count."""
-        if office in self._of:
-            now = anyio.current_time()
-            self._of[office] = Vital(office, now, asking_since=now)
+    def observe(self, event: Event) -> None:
+        """A request leaves or has ended, however.
 
-    def answered(self, office: str) -> None:
-        """The request has ended, however."""
-        if office in self._of:
-            self.moved(office)
+        While the office's worker sleeps, or where there is none, it was somebody else's, such as one for a past day.
+        """
+        if isinstance(event, RequestStarted | RequestFinished):
+            vital = self._of.get(event.office)
+            if vital is not None and vital.asleep_until is None:
+                now = anyio.current_time()
+                asking_since = now if isinstance(event, RequestStarted) else None
+                self._of[event.office] = Vital(event.office, now, asking_since=asking_since)
 
     def gone(self, office: str) -> None:
         """The office has no worker any more."""

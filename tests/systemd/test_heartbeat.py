@@ -12,11 +12,12 @@ import pytest
 
 from oddaemon.core.model import Condition
 from oddaemon.core.progress import TURN_SECONDS
-from oddaemon.engine.heartbeat import BEAT_SECONDS, CLOSING_SECONDS, Pulse
+from oddaemon.engine.heartbeat import BEAT_SECONDS, CLOSING_SECONDS, Pulse, Vitals
 from oddaemon.settings import Api, Secret, Settings, State
 from oddaemon.settings import Daemon as DaemonSettings
 from oddaemon.simulator.options import Options
 from oddaemon.simulator.virtual_time import VirtualLoop
+from oddaemon.telemetry.events import RequestFinished, RequestStarted
 from tests.engine.night import BEFORE_DAWN, SMALL, night
 from tests.engine.world import World
 from tests.systemd.manager import Manager
@@ -152,3 +153,21 @@ def test_trouble_with_the_database_comes_before_the_fleet() -> None:
     assert replace(PULSE, trouble="The disk is full. Free some space.").sentence == (
         "Not ready: The disk is full. Free some space."
     )
+
+
+async def test_requests_of_somebody_else_do_not_wake_a_sleeper_nor_make_a_worker() -> None:
+    vitals = Vitals()
+    vitals.sleeps("smile", 600.0)
+    vitals.moved("mesa")
+    for office in ("smile", "mesa", "nobody"):
+        vitals.observe(RequestStarted(office, "preferences"))
+    smile, mesa = vitals.all()
+    assert (smile.asleep_until, smile.asking_since) == (600.0, None)
+    assert mesa.asking_since is not None
+    for office in ("smile", "mesa", "nobody"):
+        vitals.observe(RequestFinished(office, "preferences", "ok", 200, 0.25, 0.0, 12))
+    smile, mesa = vitals.all()
+    assert smile.asleep_until == 600.0
+    assert mesa.asking_since is None
+    vitals.gone("mesa")
+    assert vitals.all() == [smile]
