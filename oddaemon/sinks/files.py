@@ -5,6 +5,7 @@ manifest after it; so whoever reads only what has a manifest never sees half a d
 snapshot stays, or its guarantors would be counted twice. Changes stay all, to be applied in the order of their names.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,13 +94,15 @@ def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> No
 def _make(directory: Path) -> None:
     """The directory, and that it is there even after a power failure."""
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for each in missing:
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    if not directory.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
 
 
 def _is_there(path: Path, delivery_id: str) -> bool:

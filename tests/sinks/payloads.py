@@ -1,0 +1,36 @@
+"""Payloads for sinks that are tried alone."""
+
+from datetime import UTC, date, datetime
+
+from oddaemon.core.diff import Changes, diff
+from oddaemon.core.model import Balance
+from oddaemon.core.verify import totals_of
+from oddaemon.sinks.payload import Payload, SnapshotHead
+from tests.store.samples import some_balances
+
+NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
+OFFICE = "smile"
+
+
+def night(number: int, guarantors: int = 30) -> tuple[Balance, ...]:
+    """The balances of an office after its night of this number: some new, some changed, some gone."""
+    rows = some_balances(guarantors, seed=1)
+    changed = {row.pat_num: row._replace(bal_total=row.bal_total + number) for row in rows[number::7]}
+    gone = {row.pat_num for row in rows[number % 5 :: 11]}
+    fresh = [Balance(100_000 + number, 0, 1, 2, 3, 4, 5, 6, number)]
+    return (*(changed.get(row.pat_num, row) for row in rows if row.pat_num not in gone), *fresh)
+
+
+def payload(number: int = 1, *, changes: bool = False, guarantors: int = 30, office_id: str = OFFICE) -> Payload:
+    """The delivery of a night, whole or as changes from the night before."""
+    balances = night(number, guarantors)
+    head = SnapshotHead(number, date(2026, 3, number), NOW, NOW, totals_of(balances))
+    if not changes:
+        return Payload(office_id, "Smile Dental", head, balances)
+    return Payload(office_id, "Smile Dental", head, balances, between(number - 1, number, guarantors), number - 1)
+
+
+def between(earlier: int, later: int, guarantors: int = 30) -> Changes:
+    """What differs between two nights."""
+    before, after = ({row.pat_num: row for row in night(number, guarantors)} for number in (earlier, later))
+    return diff(before, after)

@@ -1,0 +1,212 @@
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from pyarrow import parquet
+
+from oddaemon.core.status import money
+from oddaemon.sinks.files import Files, FilesOptions, write_files
+from oddaemon.sinks.formats.export import FileFormat
+from oddaemon.sinks.payload import Payload, SinkRefused
+from tests.disk.conftest import remount, small_disk, unprivileged
+from tests.sinks.payloads import night, payload
+
+__all__ = ["remount", "small_disk", "unprivileged"]
+SECONDS = 60.0
+
+
+def options(directory: Path, form: FileFormat = FileFormat.NDJSON, *, keeps_all: bool = False) -> FilesOptions:
+    return FilesOptions(directory, form, SECONDS, keeps_all)
+
+
+def listed(directory: Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+
+
+def consumed(directory: Path, office_id: str = "smile") -> list[tuple[int, str]]:
+    """What a consumer believes who reads the last file of an office that has a manifest, and proves it."""
+    manifests = [json.loads(path.read_text()) for path in directory.glob(f"office={office_id}/*/*.manifest.json")]
+    if not manifests:
+        return []
+    last = max(manifests, key=lambda each: each["snapshot"]["id"])
+    day = last["snapshot"]["aging_date"]
+    content = (directory / f"office={office_id}" / f"aging_date={day}" / last["file"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == last["sha256"]
+    rows = [json.loads(line) for line in content.splitlines()]
+    assert len(rows) == last["rows"] == last["snapshot"]["guarantors"]
+    assert last["totals"] == last["snapshot"]["totals"]
+    return [(row["pat_num"], row["bal_total"]) for row in rows]
+
+
+def truth(number: int) -> list[tuple[int, str]]:
+    return [(row.pat_num, money(row.bal_total)) for row in night(number)]
+
+
+async def refusal_of(directory: Path, what: Payload | None = None, form: FileFormat = FileFormat.NDJSON) -> str:
+    with pytest.raises(SinkRefused) as caught:
+        await Files(options(directory, form)).deliver(what or payload(), "d1")
+    return str(caught.value)
+
+
+async def test_a_delivery_is_one_file_in_a_dated_tree_with_its_proof(tmp_path: Path) -> None:
+    await Files(options(tmp_path / "lake")).deliver(payload(), "d1")
+    name = "office=smile/aging_date=2026-03-01/snapshot-000000000001.ndjson"
+    assert listed(tmp_path / "lake") == [name, f"{name}.manifest.json"]
+    assert consumed(tmp_path / "lake") == truth(1)
+    manifest = json.loads((tmp_path / "lake" / f"{name}.manifest.json").read_text())
+    assert (manifest["delivery_id"], manifest["office"], manifest["content"]) == ("d1", "smile", "snapshot")
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "lake").rglob("*"))
+
+
+async def test_formats_say_the_same(tmp_path: Path) -> None:
+    for form in (FileFormat.CSV, FileFormat.PARQUET):
+        await Files(options(tmp_path, form)).deliver(payload(), "d1")
+    folder = tmp_path / "office=smile" / "aging_date=2026-03-01"
+    with (folder / "snapshot-000000000001.csv").open() as file:
+        assert [(int(row["pat_num"]), row["bal_total"]) for row in csv.DictReader(file)] == truth(1)
+    # Read as the one table that tools see in such a tree.
+    table = parquet.read_table(folder / "snapshot-000000000001.parquet", partitioning=None)
+    pairs = zip(table["pat_num"].to_pylist(), table["bal_total"].to_pylist(), strict=True)
+    assert list(pairs) == [(pat_num, Decimal(total)) for pat_num, total in truth(1)]
+
+
+async def test_a_second_delivery_of_the_same_id_changes_nothing(tmp_path: Path) -> None:
+    sink = Files(options(tmp_path))
+    await sink.deliver(payload(), "d1")
+    before = _inodes(tmp_path)
+    await sink.deliver(payload(), "d1")
+    assert _inodes(tmp_path) == before
+
+
+def _inodes(directory: Path) -> dict[Path, int]:
+    return {path: path.stat().st_ino for path in directory.rglob("*")}
+
+
+async def test_of_one_aging_date_only_the_last_snapshot_stays(tmp_path: Path) -> None:
+    sink = Files(options(tmp_path))
+    await sink.deliver(payload(1), "d1")
+    again = replace(payload(2), snapshot=replace(payload(2).snapshot, aging_date=payload(1).snapshot.aging_date))
+    await sink.deliver(again, "d2")
+    assert [name for name in listed(tmp_path) if "manifest" not in name] == [
+        "office=smile/aging_date=2026-03-01/snapshot-000000000002.ndjson"
+    ]
+    assert consumed(tmp_path) == truth(2)
+
+
+async def test_changes_stay_all_and_lead_from_the_snapshot_to_the_last_one(tmp_path: Path) -> None:
+    sink = Files(options(tmp_path, keeps_all=True))
+    day = payload(1).snapshot.aging_date
+    for number in (1, 2, 3):
+        what = payload(number, changes=number > 1)
+        await sink.deliver(replace(what, snapshot=replace(what.snapshot, aging_date=day)), f"d{number}")
+    assert _followed(tmp_path) == truth(3)
+
+
+def _followed(directory: Path) -> list[tuple[int, str]]:
+    """What comes of applying all files in the order of their numbers."""
+    book: dict[int, str] = {}
+    for path in sorted(directory.rglob("*.ndjson"), key=lambda path: path.stem.rpartition("-")[2]):
+        for row in map(json.loads, path.read_text().splitlines()):
+            if row.get("change") == "cleared":
+                del book[row["pat_num"]]
+            else:
+                book[row["pat_num"]] = row["bal_total"]
+    return sorted(book.items())
+
+
+class _PowerFailureError(Exception):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_kill_between_any_two_steps_leaves_the_former_or_the_next_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Whichever call to the disk is the last one that happens."""
+    same_day = replace(payload(2), snapshot=replace(payload(2).snapshot, aging_date=payload(1).snapshot.aging_date))
+    write_files(options(tmp_path), payload(1), "d1")
+    left = step
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                raise _PowerFailureError
+            left -= 1
+            return real(*args, **named)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        try:
+            write_files(options(tmp_path), same_day, "d2")
+        except _PowerFailureError:
+            assert consumed(tmp_path) in (truth(1), truth(2))
+        else:
+            assert step > 6, "all of it took so few steps"
+    write_files(options(tmp_path), same_day, "d2")
+    assert consumed(tmp_path) == truth(2)
+    assert len(listed(tmp_path)) == 2
+
+
+def fill(ballast: Path) -> None:
+    """Write until the disk is full."""
+    descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+    with suppress(OSError):
+        while True:
+            os.write(descriptor, b"x" * 4096)
+    os.close(descriptor)
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing_half(small_disk: Path) -> None:
+    sink = Files(options(small_disk))
+    await sink.deliver(payload(1), "d1")
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    assert await refusal_of(small_disk, payload(2)) == f"Cannot write below {small_disk}: No space left on device."
+    assert consumed(small_disk) == truth(1)
+    ballast.unlink()
+    await sink.deliver(payload(2), "d2")
+    assert consumed(small_disk) == truth(2)
+    assert len(listed(small_disk)) == 4
+
+
+async def test_a_read_only_disk_is_told(small_disk: Path, remount: Callable[[str], None]) -> None:
+    remount("ro")
+    assert "Read-only file system" in await refusal_of(small_disk)
+
+
+async def test_a_directory_of_somebody_else_is_told(unprivileged: Path) -> None:
+    closed = unprivileged / "closed"
+    closed.mkdir(mode=0o500)
+    with pytest.raises(OSError, match="Permission denied"):
+        write_files(options(closed / "lake"), payload(), "d1")
+
+
+async def test_a_file_in_the_place_of_a_directory_is_told(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("")
+    assert "Not a directory" in await refusal_of(tmp_path / "lake")
+
+
+async def test_a_disk_that_hangs_is_told_and_keeps_few_threads(tmp_path: Path) -> None:
+    folder = tmp_path / "office=smile" / "aging_date=2026-03-01"
+    folder.mkdir(parents=True)
+    pipe = folder / "snapshot-000000000001.ndjson.manifest.json"
+    os.mkfifo(pipe)
+    sink = Files(replace(options(tmp_path), timeout_seconds=0.05))
+    with pytest.raises(SinkRefused, match=r"takes longer than 0\.05 s"):
+        await sink.deliver(payload(), "d1")
+    with os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w") as file:
+        file.write("{}")
+    await anyio.wait_all_tasks_blocked()
