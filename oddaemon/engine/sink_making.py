@@ -1,14 +1,17 @@
 """A sink's settings made a sink."""
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.sink_secrets import signing_key
 from oddaemon.settings.sinks import ExecTable, FilesTable, PostgresTable, WebhookTable
+from oddaemon.sinks.exec import Exec, ExecOptions
 from oddaemon.sinks.files import Files, FilesOptions
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import Sink
+from oddaemon.sinks.postgres import Postgres, PostgresOptions
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 
 
@@ -33,5 +36,15 @@ def sink_from(settings: SinkSettings, now: Callable[[], datetime]) -> Sink:
                 compressed=table.gzip,
             )
             return Webhook(options, now)
-        case PostgresTable() | ExecTable():
-            raise NotImplementedError
+        case PostgresTable() as table:
+            assert settings.secret is not None, "checked settings have it"
+            return Postgres(PostgresOptions(settings.secret.reveal(), table.schema_name, table.timeout_seconds))
+        case ExecTable() as table:
+            return Exec(
+                ExecOptions(
+                    command=tuple(table.command),
+                    form=FileFormat(table.format),
+                    environment={name: os.environ[name] for name in table.pass_environment if name in os.environ},
+                    timeout_seconds=table.timeout_seconds,
+                )
+            )

@@ -42,7 +42,7 @@ def checked_base_url(url: str) -> str:
         raise wrong("must end with the path, without a query", f"such as {HEADQUARTERS}")
     if not is_host(host) or ("[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc)):
         raise wrong("has no valid host", f"write something like {HEADQUARTERS}")
-    if parts.scheme == "http" and not _is_own_network(host):
+    if parts.scheme == "http" and not is_own_network(host):
         raise wrong(
             "would send keys and balances in the open",
             "write https; http is for localhost and for private addresses, written as numbers such as 192.168.1.5",
@@ -65,7 +65,7 @@ def checked_push_url(url: str) -> str:
         raise wrong("holds a fragment, which no server is ever sent")
     if not is_host(host) or ("[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc)):
         raise wrong("has no valid host", "write something like https://example.com/balances")
-    if parts.scheme == "http" and not _is_own_network(host):
+    if parts.scheme == "http" and not is_own_network(host):
         raise wrong(
             "would send balances in the open",
             "write https; http is for localhost and for private addresses, written as numbers such as 192.168.1.5",
@@ -76,7 +76,7 @@ def checked_push_url(url: str) -> str:
 def is_near(url: str) -> bool:
     """Whether the host of a URL seems to be on this machine or on a private network: for advice, never for safety."""
     host = urlsplit(url).hostname or ""
-    return _is_own_network(host) or "." not in host or host.endswith(_LOCAL_SUFFIXES)
+    return is_own_network(host) or "." not in host or host.endswith(_LOCAL_SUFFIXES)
 
 
 def is_host(host: str) -> bool:
@@ -125,7 +125,8 @@ def split_listen(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _is_own_network(host: str) -> bool:
+def is_own_network(host: str) -> bool:
+    """Whether it is this machine, or a private address written as a number."""
     if host == "localhost":
         return True
     address = address_of(host)

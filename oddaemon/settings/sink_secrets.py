@@ -2,8 +2,9 @@
 
 import base64
 import binascii
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+from oddaemon.settings.address import is_own_network
 from oddaemon.settings.credentials import Flaw
 from oddaemon.settings.secret import Secret
 
@@ -11,6 +12,7 @@ PREFIX = "whsec_"
 _BYTES_MIN, _BYTES_MAX = 24, 64
 """As Standard Webhooks has it."""
 _DSN_LENGTH_MAX = 2000
+_ENCRYPTED = {"require", "verify-ca", "verify-full"}
 
 
 def checked_signing_secret(value: str) -> Secret | Flaw:
@@ -33,16 +35,31 @@ def signing_key(secret: Secret) -> bytes:
 
 
 def checked_dsn(value: str) -> Secret | Flaw:
-    """`postgresql://user:password@host/database`."""
-    how = "write it like postgresql://user:password@host/database"
+    """`postgresql://user:password@host/database`, over which no balance travels in the open."""
+    how = "write it like postgresql://user:password@host/database?sslmode=verify-full"
     if not value.isprintable() or " " in value:
         return Flaw("the DSN contains white space or control characters", how)
     if len(value) > _DSN_LENGTH_MAX:
         return Flaw(f"the DSN is longer than {_DSN_LENGTH_MAX} characters")
     try:
         parts = urlsplit(value)
+        options = dict(parse_qsl(parts.query))
     except ValueError:
         return Flaw("is not a valid DSN", how)
     if parts.scheme not in {"postgresql", "postgres"}:
         return Flaw("the DSN does not begin with postgresql://", how)
+    hosts = options.get("host") or parts.netloc.rpartition("@")[2]
+    if options.get("sslmode") not in _ENCRYPTED and not all(_is_next_door(host) for host in hosts.split(",")):
+        return Flaw(
+            "would send balances in the open",
+            "add ?sslmode=verify-full; only sockets, localhost and private addresses, written as numbers, do without",
+        )
     return Secret(value)
+
+
+def _is_next_door(host: str) -> bool:
+    """Whether it is a socket's directory, this machine, or a private address; a port may follow."""
+    if not host or host.startswith(("/", "@")):
+        return True
+    bare = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return is_own_network(bare)

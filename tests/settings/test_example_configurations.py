@@ -16,7 +16,7 @@ from oddaemon.settings.sinks import KINDS, SINK_NAMES
 
 CONFIG = Path(__file__).parents[2] / "config"
 SIGNING_SECRET = "whsec_cGxhbnRlZC1zZWNyZXQtb2Ytc29tZS1sZW5ndGg="
-DSN = "postgresql://oddaemon@warehouse/balances"
+DSN = "postgresql://oddaemon@warehouse/balances?sslmode=verify-full"
 HAVE_DEFAULTS = {
     "backoff_base_seconds",
     "backoff_max_seconds",

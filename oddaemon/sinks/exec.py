@@ -1,0 +1,165 @@
+"""A command of the operator's: the rows on its standard input, the rest in its environment, its exit status the answer.
+
+0 acknowledges; anything else, 75 (EX_TEMPFAIL) among them, is tried again. There is no shell, and of our environment
+nothing but what the configuration names. The command is the first of a process group of its own: when its time is over,
+or the daemon ends, the whole group is killed. What it says on standard error is shown at its end, without its digits:
+they may be a patient's.
+"""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+import anyio
+import anyio.to_thread
+from anyio.abc import ByteReceiveStream, Process
+
+from oddaemon.core.status import money
+from oddaemon.sinks.formats.export import ROWS_A_BATCH, FileFormat, Layout, write_rows
+from oddaemon.sinks.formats.parquet import ParquetMissing
+from oddaemon.sinks.payload import Payload, SinkRefused
+
+STDERR_CHARACTERS_MAX = 300
+CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+LAST_WORDS_SECONDS = 1.0
+"""What the command left behind may still hold its standard error; nobody waits for that."""
+_STDERR_BYTES_KEPT = 4096
+_TEMPORARY = 75
+"""EX_TEMPFAIL of sysexits.h."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecOptions:
+    """What is run, and how."""
+
+    command: tuple[str, ...]
+    form: FileFormat
+    environment: Mapping[str, str]
+    timeout_seconds: float
+
+
+class Exec:
+    """One command."""
+
+    def __init__(self, options: ExecOptions) -> None:
+        self._options = options
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        """Run the command once.
+
+        Raises:
+            SinkRefused: it could not be run, did not end in time, or with another status than 0.
+        """
+        options = self._options
+        name = options.command[0]
+        try:
+            rows = await anyio.to_thread.run_sync(_rows, payload, options.form)
+        except ParquetMissing as error:
+            raise SinkRefused(str(error)) from error
+        with rows:
+            try:
+                process = await anyio.open_process(
+                    options.command,
+                    stdin=rows,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    env={**CLEAN, **options.environment, **_told(payload, delivery_id, options)},
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise SinkRefused(f"{name} cannot be run: {error.strerror or errno.errorcode[errno.EIO]}.") from error
+        tail = bytearray()
+        try:
+            with anyio.fail_after(options.timeout_seconds):
+                status = await _followed(process, tail)
+        except TimeoutError:
+            raise SinkRefused(f"{name} was not done within {options.timeout_seconds:g} s, and was killed.") from None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _end(process)
+        if status:
+            raise SinkRefused(f"{name} {_ending(status)}{_shown(tail)}")
+
+    async def aclose(self) -> None:
+        """Nothing is kept."""
+
+
+def _rows(payload: Payload, form: FileFormat) -> BinaryIO:
+    """The rows in a file that has no name, and is gone when nobody has it open any more."""
+    file = cast("BinaryIO", os.fdopen(os.memfd_create("oddaemon-delivery"), "w+b"))
+    try:
+        rows = payload.rows()
+        batches = (rows[first : first + ROWS_A_BATCH] for first in range(0, len(rows), ROWS_A_BATCH))
+        write_rows(file, Layout(form, payload.columns), batches)
+        file.flush()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _told(payload: Payload, delivery_id: str, options: ExecOptions) -> dict[str, str]:
+    head = payload.snapshot
+    return {
+        "ODDAEMON_DELIVERY_ID": delivery_id,
+        "ODDAEMON_OFFICE": payload.office_id,
+        "ODDAEMON_OFFICE_NAME": payload.office_name,
+        "ODDAEMON_CONTENT": payload.content,
+        "ODDAEMON_FORMAT": options.form.value,
+        "ODDAEMON_SNAPSHOT": str(head.id),
+        "ODDAEMON_BASE_SNAPSHOT": "" if payload.base is None else str(payload.base),
+        "ODDAEMON_AGING_DATE": head.aging_date.isoformat(),
+        "ODDAEMON_GUARANTORS": str(head.totals.guarantors),
+        "ODDAEMON_BAL_TOTAL": money(head.totals.bal_total),
+        "ODDAEMON_ROWS": str(len(payload.rows())),
+    }
+
+
+async def _followed(process: Process, tail: bytearray) -> int:
+    """How it ended; the end of what it said is in `tail` then."""
+    assert process.stderr is not None, "it is a pipe"
+    heard = anyio.Event()
+
+    async def listen(stderr: ByteReceiveStream) -> None:
+        async for chunk in stderr:
+            tail.extend(chunk)
+            del tail[:-_STDERR_BYTES_KEPT]
+        heard.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen, process.stderr)
+        status = await process.wait()
+        with anyio.move_on_after(LAST_WORDS_SECONDS):
+            await heard.wait()
+        tasks.cancel_scope.cancel()
+    return status
+
+
+async def _end(process: Process) -> None:
+    """Of one that was cut short, nobody of its group is left. What one that ended by itself left behind is its own."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    await process.aclose()
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}{' (for now)' if status == _TEMPORARY else ''}"
+
+
+def _shown(tail: bytearray) -> str:
+    text = " ".join(tail.decode("utf-8", "replace").split())
+    text = re.sub(r"\d+", "#", "".join(each if each.isprintable() else "?" for each in text))
+    if not text:
+        return ", and said nothing."
+    return f", saying: {'…' if len(text) > STDERR_CHARACTERS_MAX else ''}{text[-STDERR_CHARACTERS_MAX:]}"

@@ -1,0 +1,102 @@
+"""The tables that we make in a consumer's PostgreSQL, and keep up to date: one list of migrations, oldest first.
+
+`balance` holds what is true now, `change` everything that ever became different, `snapshot` one row for each delivery;
+by its `delivery_id` a delivery that comes twice is known. Money is numeric with two places.
+"""
+
+from oddaemon.core.model import MONEY_COLUMNS, Balance
+
+MONEY = "numeric(19, 2)"
+COLUMNS = Balance._fields[1:]
+"""All but the guarantor."""
+
+
+def _typed(prefix: str = "", null: str = " NOT NULL") -> str:
+    columns = [f"{prefix}clinic_num bigint{null}", *(f"{prefix}{name} {MONEY}{null}" for name in MONEY_COLUMNS)]
+    return ",\n    ".join(columns)
+
+
+MIGRATIONS: tuple[str, ...] = (
+    f"""
+    CREATE TABLE {{schema}}.snapshot (
+        delivery_id text PRIMARY KEY,
+        office text NOT NULL,
+        office_name text NOT NULL,
+        snapshot_id bigint NOT NULL,
+        aging_date date NOT NULL,
+        observed_at timestamptz NOT NULL,
+        published_at timestamptz NOT NULL,
+        delivered_at timestamptz NOT NULL DEFAULT now(),
+        guarantors integer NOT NULL,
+        {", ".join(f"{name} {MONEY} NOT NULL" for name in MONEY_COLUMNS)}
+    );
+    CREATE INDEX snapshot_office ON {{schema}}.snapshot (office, delivered_at);
+    CREATE TABLE {{schema}}.balance (
+        office text NOT NULL,
+        pat_num bigint NOT NULL,
+        {_typed()},
+        PRIMARY KEY (office, pat_num)
+    );
+    CREATE TABLE {{schema}}.change (
+        delivery_id text NOT NULL REFERENCES {{schema}}.snapshot,
+        office text NOT NULL,
+        aging_date date NOT NULL,
+        change text NOT NULL CHECK (change IN ('new', 'changed', 'cleared')),
+        pat_num bigint NOT NULL,
+        {_typed(null="")},
+        {_typed("was_", null="")},
+        PRIMARY KEY (delivery_id, pat_num)
+    );
+    CREATE INDEX change_office ON {{schema}}.change (office, pat_num);
+    """,
+)
+
+STAGE = f"""
+CREATE TEMPORARY TABLE staging (
+    pat_num bigint PRIMARY KEY,
+    {", ".join(f"{name} bigint NOT NULL" for name in COLUMNS)}
+) ON COMMIT DROP
+"""
+"""Money in cents: they are numbers that COPY takes as they are."""
+
+_NOW = ", ".join(["clinic_num", *(f"{name} / 100.0 AS {name}" for name in MONEY_COLUMNS)])
+_LATER = ", ".join(f"later.{name}" for name in COLUMNS)
+_EARLIER = ", ".join(f"earlier.{name}" for name in COLUMNS)
+_WAS = ", ".join(f"was_{name}" for name in COLUMNS)
+_NAMES = ", ".join(COLUMNS)
+
+RECORD = f"""
+INSERT INTO {{schema}}.snapshot (
+    delivery_id, office, office_name, snapshot_id, aging_date, observed_at, published_at, guarantors,
+    {", ".join(MONEY_COLUMNS)}
+)
+SELECT $1, $2, $3, $4, $5, $6, $7, count(*), {", ".join(f"coalesce(sum({name}), 0) / 100.0" for name in MONEY_COLUMNS)}
+FROM staging ON CONFLICT DO NOTHING
+"""  # noqa: S608 - our own names
+"""Nothing is inserted of a delivery that is known."""
+
+COMPARE = f"""
+INSERT INTO {{schema}}.change (delivery_id, office, aging_date, change, pat_num, {_NAMES}, {_WAS})
+SELECT $1, $2, $3,
+    CASE WHEN earlier.pat_num IS NULL THEN 'new' WHEN later.pat_num IS NULL THEN 'cleared' ELSE 'changed' END,
+    coalesce(later.pat_num, earlier.pat_num), {_LATER}, {_EARLIER}
+FROM (SELECT pat_num, {_NOW} FROM staging) AS later
+FULL JOIN (SELECT pat_num, {_NAMES} FROM {{schema}}.balance WHERE office = $2) AS earlier USING (pat_num)
+WHERE ({_LATER}) IS DISTINCT FROM ({_EARLIER})
+"""  # noqa: S608 - our own names
+
+CLEAR = """
+DELETE FROM {schema}.balance WHERE office = $2
+AND pat_num IN (SELECT pat_num FROM {schema}.change WHERE delivery_id = $1)
+"""
+
+FILL = f"""
+INSERT INTO {{schema}}.balance (office, pat_num, {_NAMES})
+SELECT $2, pat_num, {_NAMES} FROM {{schema}}.change WHERE delivery_id = $1 AND change <> 'cleared'
+"""  # noqa: S608 - our own names
+
+PROVE = f"""
+SELECT count(*), {", ".join(f"coalesce(sum({name}), 0)" for name in MONEY_COLUMNS)}
+FROM {{schema}}.balance WHERE office = $1
+"""  # noqa: S608 - our own names
+"""What the office's balances add up to; held against the snapshot's own totals before anything is committed."""

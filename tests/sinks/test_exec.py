@@ -1,0 +1,194 @@
+"""With real processes: scripts of this test's own, in Python so that they run wherever this does."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import anyio
+import pytest
+from pyarrow import parquet
+
+from oddaemon.sinks.exec import STDERR_CHARACTERS_MAX, Exec, ExecOptions
+from oddaemon.sinks.formats.export import FileFormat
+from oddaemon.sinks.payload import SinkRefused
+from tests.sinks.payloads import night, payload
+
+PATIENT_SECONDS = 60.0
+
+
+def running(
+    script: str,
+    *arguments: str,
+    form: FileFormat = FileFormat.NDJSON,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = PATIENT_SECONDS,
+) -> Exec:
+    """A sink that runs this Python."""
+    command = (sys.executable, "-I", "-S", "-c", dedent(script), *arguments)
+    return Exec(ExecOptions(command, form, environment or {}, seconds))
+
+
+async def refusal_of(sink: Exec) -> str:
+    with pytest.raises(SinkRefused) as caught:
+        await sink.deliver(payload(), "d1")
+    assert not caught.value.refusal.final
+    return str(caught.value)
+
+
+TAKES_ALL = """
+    import json, os, sys
+    told = {name: value for name, value in os.environ.items()}
+    json.dump([told, sys.stdin.read()], open(sys.argv[1], "w"))
+"""
+
+
+async def test_the_command_is_given_the_rows_and_what_belongs_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_SECRET", "planted")
+    seen = tmp_path / "seen"
+    await running(TAKES_ALL, str(seen), environment={"HOME": "/nowhere"}).deliver(payload(2, changes=True), "d2")
+    told, rows = json.loads(seen.read_text())
+    told.pop("LC_CTYPE", None)
+    assert "planted" not in str(told)
+    assert told.keys() - {name for name in told if name.startswith("ODDAEMON_")} == {"PATH", "LC_ALL", "HOME"}
+    changes = [json.loads(line) for line in rows.splitlines()]
+    assert int(told["ODDAEMON_ROWS"]) == len(changes)
+    assert {each["change"] for each in changes} == {"new", "changed", "cleared"}
+    assert (told["ODDAEMON_DELIVERY_ID"], told["ODDAEMON_OFFICE"]) == ("d2", "smile")
+    assert (told["ODDAEMON_CONTENT"], told["ODDAEMON_BASE_SNAPSHOT"]) == ("changes", "1")
+    assert (told["ODDAEMON_AGING_DATE"], told["ODDAEMON_FORMAT"]) == ("2026-03-02", "ndjson")
+    assert int(told["ODDAEMON_GUARANTORS"]) == len(night(2))
+
+
+async def test_standard_input_is_a_file_that_can_be_read_from_any_place(tmp_path: Path) -> None:
+    copy = """
+        import shutil, sys
+        sys.stdin.buffer.seek(0, 2)
+        sys.stdin.buffer.seek(0)
+        shutil.copyfileobj(sys.stdin.buffer, open(sys.argv[1], "wb"))
+    """
+    seen = tmp_path / "seen"
+    await running(copy, str(seen), form=FileFormat.PARQUET).deliver(payload(), "d1")
+    assert parquet.read_table(seen)["pat_num"].to_pylist() == [row.pat_num for row in night(1)]
+
+
+async def test_a_command_that_reads_nothing_may_acknowledge() -> None:
+    await running("").deliver(payload(1, guarantors=30_000), "d1")
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("raise SystemExit(75)", "ended with status 75 (for now), and said nothing."),
+        ("raise SystemExit(3)", "ended with status 3, and said nothing."),
+        ("import os; os.kill(os.getpid(), 15)", "was ended by SIGTERM"),
+        ("import sys; sys.exit('No room.')", "saying: No room."),
+    ],
+)
+async def test_any_other_status_is_told_and_tried_again(script: str, words: str) -> None:
+    assert words in await refusal_of(running(script))
+
+
+async def test_what_it_says_is_bounded_and_shows_no_number() -> None:
+    noisy = """
+        import sys
+        for line in sys.stdin:
+            print(line * 50, file=sys.stderr)
+        print("\\x1b[31m\\x00 pat 1234 owes 98.76", file=sys.stderr)
+        sys.exit(1)
+    """
+    told = await refusal_of(running(noisy))
+    assert told.endswith("?[#m? pat # owes #.#")
+    assert len(told) < STDERR_CHARACTERS_MAX + 200
+    assert not set("0123456789") & set(told.partition("saying")[2])
+
+
+async def test_a_command_that_is_not_there_is_told() -> None:
+    sink = Exec(ExecOptions(("/nowhere/command",), FileFormat.CSV, {}, PATIENT_SECONDS))
+    assert await refusal_of(sink) == "/nowhere/command cannot be run: No such file or directory."
+
+
+async def test_a_command_that_may_not_be_run_is_told(tmp_path: Path) -> None:
+    (tmp_path / "script").write_text("#!/bin/sh\n")
+    sink = Exec(ExecOptions((str(tmp_path / "script"),), FileFormat.CSV, {}, PATIENT_SECONDS))
+    assert "Permission denied" in await refusal_of(sink)
+
+
+LINGERS = """
+    import os, sys, time
+    child = os.fork()
+    if not child:
+        time.sleep(600)
+    with open(sys.argv[1], "w") as file:
+        file.write(f"{os.getpid()} {child}")
+    os.rename(sys.argv[1], sys.argv[2])
+    time.sleep(600)
+"""
+
+
+async def holds(condition: Callable[[], bool]) -> None:
+    """Wait for what other processes do, who tell nobody."""
+    with anyio.fail_after(PATIENT_SECONDS):
+        while True:
+            if condition():
+                return
+            await anyio.sleep(0.01)
+
+
+async def pids_of(told: Path) -> list[int]:
+    await holds(told.exists)
+    return [int(pid) for pid in _text(told).split()]
+
+
+def _text(path: Path) -> str:
+    return path.read_text()
+
+
+async def gone(pid: int) -> None:
+    """Wait until no process of this number is left that could still do something."""
+    await holds(lambda: not _runs(pid))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    refusal = await refusal_of(running(LINGERS, str(tmp_path / "telling"), str(told), seconds=3.0))
+    assert "was not done within 3 s, and was killed" in refusal
+    for pid in await pids_of(told):
+        await gone(pid)
+
+
+async def test_a_daemon_that_ends_takes_the_command_with_it(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(running(LINGERS, str(tmp_path / "telling"), str(told)).deliver, payload(), "d1")
+        pids = await pids_of(told)
+        tasks.cancel_scope.cancel()
+    for pid in pids:
+        await gone(pid)
+
+
+async def test_what_an_acknowledging_command_leaves_running_is_its_own_affair(tmp_path: Path) -> None:
+    leaves = """
+        import os, sys, time
+        child = os.fork()
+        if not child:
+            time.sleep(600)
+        open(sys.argv[1], "w").write(str(child))
+    """
+    told = tmp_path / "told"
+    await running(leaves, str(told)).deliver(payload(), "d1")
+    [pid] = await pids_of(told)
+    assert _runs(pid)
+    os.kill(pid, signal.SIGKILL)
