@@ -12,11 +12,11 @@ from oddaemon.cli.exporting import Answer, archive_of, deliver, office_in, sheet
 from oddaemon.cli.failing import failure
 from oddaemon.cli.sheet import Sheet
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
-from oddaemon.core.status import money, snapshot_document
+from oddaemon.core.status import instant, money, snapshot_document
 from oddaemon.engine.fleet import published_snapshot
 from oddaemon.settings import Settings
 from oddaemon.sinks.formats import BALANCE_COLUMNS, Column, Envelope, Kind, Row, Tally
-from oddaemon.store.archive import Archive, SnapshotMissing, chosen
+from oddaemon.store.archive import Archive, PastDay, SnapshotMissing, chosen
 from oddaemon.store.errors import DatabaseDamaged
 from oddaemon.store.snapshot_row import SnapshotRow
 
@@ -37,14 +37,20 @@ def show_balances(
     """Write an office's balances; without a published snapshot the command ends with a message."""
     with archive_of(config) as (archive, settings):
         office, snapshots = office_in(archive, settings, office_id)
-        snapshot = chosen(snapshots, as_of, office_id)
-        head = {"office": office_id, "snapshot": snapshot_document(published_snapshot(snapshot))}
+        past = {} if isinstance(as_of, int) else {day.aging_date: day for day in archive.past_days(office)}
+        if isinstance(as_of, date) and as_of in past and all(each.aging_date != as_of for each in snapshots):
+            day = past[as_of]
+            document, totals, batches = _past_document(day), day.totals, archive.balances_of(day)
+        else:
+            snapshot = chosen(snapshots, as_of, office_id)
+            document = {**snapshot_document(published_snapshot(snapshot))}
+            totals, batches = snapshot.totals, archive.balances(office, snapshot)
         answer = Answer(
             columns=BALANCE_COLUMNS,
-            batches=_proved(archive, archive.balances(office, snapshot), snapshot.totals),
-            envelope=Envelope("balances", head),
-            sheet=lambda rows: _sheet(rows, snapshot.totals),
-            proof={"control_totals": _told(snapshot.totals)},
+            batches=_proved(archive, batches, totals),
+            envelope=Envelope("balances", {"office": office_id, "snapshot": document}),
+            sheet=lambda rows: _sheet(rows, totals),
+            proof={"control_totals": _told(totals)},
         )
         deliver(answer, form, output)
 
@@ -62,6 +68,20 @@ def show_fleet(config: Path | None, as_of: date | int | None, form: Form, output
     head = {"as_of": None if as_of is None else as_of.isoformat(), "without_snapshot": missing}
     answer = Answer(FLEET_COLUMNS, [rows], Envelope("totals", head), lambda rows: sheet_of(FLEET_COLUMNS, rows))
     deliver(answer, form, output)
+
+
+def _past_document(day: PastDay) -> dict[str, object]:
+    """A past day as a snapshot is told; it has no place among them, so no id."""
+    totals = day.totals
+    return {
+        "id": None,
+        "aging_date": day.aging_date.isoformat(),
+        "published_at": instant(day.published_at),
+        "guarantors": totals.guarantors,
+        "bal_total": money(totals.bal_total),
+        "verified": True,
+        "via": day.via,
+    }
 
 
 def _proved(archive: Archive, batches: Iterator[list[Balance]], totals: ControlTotals) -> Iterator[list[Balance]]:

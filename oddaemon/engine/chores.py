@@ -60,8 +60,8 @@ async def _digest(house: Household) -> str:
 async def _prune(house: Household, retained: timedelta) -> str:
     gone = await pruning.prune(house.database, house.fleet.now() - retained)
     return (
-        f"{gone.snapshots} snapshots, {gone.versions} versions of balances and {gone.journal_lines} lines of the "
-        f"journal were older than {retained.days} days and are gone."
+        f"{gone.snapshots} snapshots, {gone.versions} versions of balances, {gone.past_days} past days and "
+        f"{gone.journal_lines} lines of the journal were older than {retained.days} days and are gone."
     )
 
 

@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
 from oddaemon.core.diff import Difference
-from oddaemon.core.model import Balance, Change
+from oddaemon.core.model import Balance, Change, ControlTotals
 from oddaemon.core.rolling import STILL, Flow, flow
 from oddaemon.store.copying import reading
 from oddaemon.store.errors import StoreError, explained, legible
@@ -34,6 +34,11 @@ _BALANCES = (
     f"SELECT {_COLUMNS} FROM balance"  # noqa: S608 - the same
     " WHERE office = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) ORDER BY pat_num"
 )
+_PAST_DAYS = (
+    f"SELECT id, as_of, published_at, via, {', '.join(ControlTotals._fields)}"  # noqa: S608 - the same
+    " FROM historical_snapshot WHERE office = ? ORDER BY as_of"
+)
+_PAST_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ? ORDER BY pat_num"  # noqa: S608 - the same
 _VERSIONS_BETWEEN = (
     f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance"  # noqa: S608 - the same
     " WHERE office = ?1 AND valid_from <= ?3 AND (valid_to IS NULL OR valid_to > ?2)"
@@ -50,6 +55,19 @@ class OfficeUnknown(StoreError):  # noqa: N818 - as its relatives
 
     def __init__(self, office_id: str) -> None:
         super().__init__(f"The database knows no office {office_id!r}.", "`oddaemon status` lists them all.")
+
+
+@dataclass(frozen=True, slots=True)
+class PastDay:
+    """An office's balances as of a day that was over when they were read, by order: no snapshot, and beside them."""
+
+    key: int
+    """Of its rows."""
+    aging_date: date
+    published_at: datetime
+    via: str
+    """How it was read: `report` or `sftp`."""
+    totals: ControlTotals
 
 
 class SnapshotMissing(StoreError):  # noqa: N818 - as its relatives
@@ -121,6 +139,23 @@ class Archive:
             while rows := cursor.fetchmany(ROWS_A_BATCH):
                 yield list(map(Balance._make, rows))
 
+    def past_days(self, office: ArchivedOffice) -> list[PastDay]:
+        """The days that were read afterwards, earliest first."""
+        with explained(self.path), legible(self.path):
+            return [
+                PastDay(
+                    key, date.fromisoformat(day), datetime.fromisoformat(at), via, ControlTotals._make(map(int, totals))
+                )
+                for key, day, at, via, *totals in self._connection.execute(_PAST_DAYS, (office.key,))
+            ]
+
+    def balances_of(self, day: PastDay) -> Iterator[list[Balance]]:
+        """A past day's balances, ordered by pat_num."""
+        with explained(self.path):
+            cursor = self._connection.execute(_PAST_BALANCES, (day.key,))
+            while rows := cursor.fetchmany(ROWS_A_BATCH):
+                yield list(map(Balance._make, rows))
+
     def changes(self, office: ArchivedOffice, first: SnapshotRow, last: SnapshotRow) -> Iterator[list[Difference]]:
         """What became of each guarantor from one snapshot to a later one, ordered by pat_num.
 
@@ -187,7 +222,8 @@ def chosen(snapshots: Sequence[SnapshotRow], wanted: date | int | None, whose: s
         return fitting[-1]
     named = " and ".join(map(str, nearest))
     tail = f"the nearest are {named}." if len(nearest) > 1 else f"the nearest is {named}."
-    raise SnapshotMissing(f"{whose} has {what}; {tail}", f"`oddaemon history {whose}` lists them all.")
+    backfilling = "" if isinstance(wanted, int) else f" `oddaemon backfill {whose} --as-of {wanted}` reads a past day."
+    raise SnapshotMissing(f"{whose} has {what}; {tail}", f"`oddaemon history {whose}` lists them all.{backfilling}")
 
 
 def before(snapshots: Sequence[SnapshotRow], snapshot: SnapshotRow) -> SnapshotRow | None:

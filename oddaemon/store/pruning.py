@@ -1,4 +1,4 @@
-"""What is older than the retained period goes: snapshots, the versions that only they needed, and lines of the journal.
+"""What is older than the retained period goes: snapshots, versions that only they needed, lines of the journal.
 
 The snapshot with which an office's history begins afterwards is the last one from before the period: it tells how the
 office stood when the period began, and from what its first changes started. The latest snapshot stays, however old.
@@ -6,6 +6,8 @@ office stood when the period began, and from what its first changes started. The
 A snapshot goes in one transaction together with the word where history begins from now on; from then on no reader can
 ask for what its versions held, so they follow in small bites, each a transaction of some milliseconds. A process that
 is killed in between leaves versions that nobody sees, and the next run takes them.
+
+A past day that was read by order is kept for as long as a snapshot, from the day on which it was read.
 """
 
 from dataclasses import dataclass
@@ -38,6 +40,13 @@ _FORGET_LINES = f"""
     RETURNING number
 """  # noqa: S608 - the same
 
+_FORGET_ORDERS = "DELETE FROM backfill WHERE stage <> 'open' AND ordered_at < ?"
+_FORGET_DAYS = "DELETE FROM historical_snapshot WHERE published_at < ? RETURNING id"
+_FORGET_ROWS = f"""
+    DELETE FROM historical_balance WHERE (snapshot, pat_num) IN (SELECT snapshot, pat_num FROM historical_balance
+    WHERE snapshot NOT IN (SELECT id FROM historical_snapshot) LIMIT {ROWS_A_BITE}) RETURNING pat_num
+"""  # noqa: S608 - the same
+
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
@@ -46,6 +55,8 @@ class Pruned:
     snapshots: int = 0
     versions: int = 0
     journal_lines: int = 0
+    past_days: int = 0
+    """Historical snapshots, which were read by order."""
 
 
 async def prune(db: Database, before: datetime) -> Pruned:
@@ -64,7 +75,7 @@ async def prune(db: Database, before: datetime) -> Pruned:
     for key in keys:
         snapshots += await _prune_snapshots(db, key, before)
         versions += await _prune_versions(db, key)
-    return Pruned(snapshots, versions, await _prune_journal(db, before))
+    return Pruned(snapshots, versions, await _prune_journal(db, before), await _prune_past_days(db, before))
 
 
 async def _prune_snapshots(db: Database, office_key: int, before: datetime) -> int:
@@ -98,3 +109,13 @@ async def _prune_journal(db: Database, before: datetime) -> int:
     while forgotten := len(await db.one_statement(_FORGET_LINES, (instant_text(before),))):
         pruned += forgotten
     return pruned
+
+
+async def _prune_past_days(db: Database, before: datetime) -> int:
+    at = (instant_text(before),)
+    await db.one_statement(_FORGET_ORDERS, at)
+    forgotten = len(await db.one_statement(_FORGET_DAYS, at))
+    # Of those days, or of one whose forgetting was broken off.
+    while await db.one_statement(_FORGET_ROWS):
+        pass
+    return forgotten

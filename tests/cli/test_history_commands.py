@@ -10,10 +10,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from pyarrow import parquet
 
-from tests.cli.sample_history import NIGHTS, History, sample_history
+from oddaemon.core.backfill import Brought, PastDay
+from oddaemon.core.verify import totals_of
+from oddaemon.store import backfills, historical
+from oddaemon.store.database import Database
+from tests.cli.sample_history import NIGHTS, OTHER, History, sample_history
 
 
 @pytest.fixture
@@ -54,12 +59,28 @@ def test_a_snapshot_s_id_means_it_too(history: History) -> None:
 )
 def test_a_day_without_a_snapshot_names_the_nearest(history: History, wanted: str, said: str) -> None:
     stderr = history.refused("balances", "bright-smiles", "--as-of", wanted)
-    assert stderr == f"oddaemon: bright-smiles has {said} `oddaemon history bright-smiles` lists them all."
+    backfill = f" `oddaemon backfill bright-smiles --as-of {wanted}` reads a past day." if "-" in wanted else ""
+    assert stderr == f"oddaemon: bright-smiles has {said} `oddaemon history bright-smiles` lists them all.{backfill}"
 
 
 @pytest.mark.parametrize("wanted", ["yesterday", "2026-3-4", "2026-02-30", "-1", ""])
 def test_what_is_no_date_is_a_usage_error(history: History, wanted: str) -> None:
     assert "is no date" in history.refused("balances", "bright-smiles", f"--as-of={wanted}", status=2)
+
+
+def test_a_past_day_that_was_read_afterwards_is_told_as_what_it_is(history: History) -> None:
+    day = date(2025, 12, 31)
+
+    async def read_afterwards() -> None:
+        async with Database.open(str(history.directory / "state.db")) as db:
+            order = await backfills.order(db, PastDay("bright-smiles", day), history.fleet.now)
+            await historical.publish(db, order, Brought(OTHER, totals_of(OTHER), 7), history.fleet.now)
+
+    anyio.run(read_afterwards)
+    document = json.loads(history.run("balances", "bright-smiles", "--as-of", str(day), "-f", "json"))
+    assert (document["snapshot"]["id"], document["snapshot"]["via"]) == (None, "report")
+    assert [row["bal_total"] for row in document["balances"]] == ["3.00"]
+    assert len(history.run("history", "bright-smiles").splitlines()) == 4
 
 
 def test_an_office_that_left_can_be_read_as_long_as_its_data_is_kept(history: History) -> None:

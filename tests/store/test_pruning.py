@@ -2,15 +2,17 @@ import random
 import sqlite3
 import tempfile
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oddaemon.core.backfill import Brought, PastDay
 from oddaemon.core.model import Balance
-from oddaemon.store import offices, pruning, snapshots
+from oddaemon.core.verify import totals_of
+from oddaemon.store import backfills, historical, offices, pruning, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.pruning import Pruned, prune
 from oddaemon.store.soundness import Problem, verify
@@ -143,6 +145,17 @@ async def test_old_lines_of_the_journal_go_too(database: Database) -> None:
         )
     assert await prune(database, march(6)) == Pruned(journal_lines=5)
     assert await database.one_statement("SELECT COUNT(*) FROM journal") == [(5,)]
+
+
+async def test_past_days_go_as_long_after_they_were_read_as_snapshots_do(database: Database) -> None:
+    for number, read_at in enumerate((march(2), march(8))):
+        order = await backfills.order(database, PastDay(ELM, date(2020, 1, 1 + number)), read_at)
+        rows = some_balances(3)
+        await historical.publish(database, order, Brought(rows, totals_of(rows), 7), read_at)
+    assert await prune(database, march(6)) == Pruned(past_days=1)
+    assert [day.as_of for day in await historical.find(database, ELM)] == [date(2020, 1, 2)]
+    assert await database.one_statement("SELECT COUNT(*) FROM historical_balance") == [(3,)]
+    assert len(await backfills.orders(database)) == 1
 
 
 async def test_what_was_tampered_with_is_found_in_a_pruned_past_too(database: Database, path: Path) -> None:

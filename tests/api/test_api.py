@@ -1,0 +1,96 @@
+"""The Python API: its own examples run, and what it gives is what the commands give."""
+
+import doctest
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from oddaemon import api
+from oddaemon.api import ChangeKind, OddaemonError, OfficeUnknown, SnapshotMissing, open_database
+from tests.cli.sample_history import NIGHTS, History, sample_history
+
+
+@pytest.fixture
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
+    history = sample_history(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "state.db").rename("oddaemon.db")
+    (tmp_path / "state.db").symlink_to("oddaemon.db")
+    return history
+
+
+@pytest.mark.usefixtures("history")
+def test_its_examples_are_true() -> None:
+    with open_database("oddaemon.db") as fleet:
+        assert len(fleet.offices()) == 3
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
+    assert api.__doc__ is not None
+    said: list[str] = []
+    runner.run(parser.get_doctest(api.__doc__, {}, "oddaemon.api", None, 0), out=said.append)
+    assert runner.summarize(verbose=False).attempted > 3
+    assert said == []
+
+
+def test_balances_are_those_of_the_command_to_the_cent(history: History) -> None:
+    with open_database("oddaemon.db") as fleet:
+        for day in NIGHTS:
+            told = json.loads(history.run("balances", "bright-smiles", "--as-of", str(day), "-f", "json"))["balances"]
+            given = [
+                {
+                    name: value if isinstance(value := getattr(each, name), int) else str(value)
+                    for name in api.Balance.__dataclass_fields__
+                }
+                for each in fleet.balances("bright-smiles", day)
+            ]
+            assert given == told
+
+
+@pytest.mark.usefixtures("history")
+def test_changes_between_any_two_days() -> None:
+    with open_database("oddaemon.db") as fleet:
+        changes = list(fleet.changes("bright-smiles", since=date(2026, 3, 2), until=3))
+        assert [(each.pat_num, each.kind) for each in changes] == [
+            (11, ChangeKind.CHANGED),
+            (12, ChangeKind.CLEARED),
+            (13, ChangeKind.CLEARED),
+            (14, ChangeKind.NEW),
+        ]
+        assert changes[0].after is not None
+        assert changes[0].after.bal_31_60 == Decimal("60.00")
+        assert changes[2].last_seen == date(2026, 3, 2)
+        with pytest.raises(SnapshotMissing):
+            fleet.changes("bright-smiles", since=3, until=1)
+        with pytest.raises(SnapshotMissing):
+            fleet.changes("hill-street")
+
+
+@pytest.mark.usefixtures("history")
+def test_history_tells_what_rolled() -> None:
+    with open_database("oddaemon.db") as fleet:
+        first, second, _ = fleet.history("bright-smiles")
+        assert (first.charged, first.roll_rate_31_60) == (None, None)
+        assert (second.rolled_31_60, second.roll_rate_31_60) == (Decimal("60.00"), 0.6)
+        assert (
+            second.snapshot == fleet.snapshot("bright-smiles", date(2026, 3, 3)) == fleet.snapshots("bright-smiles")[1]
+        )
+
+
+@pytest.mark.usefixtures("history")
+def test_what_is_not_there_says_so_at_once() -> None:
+    with open_database("oddaemon.db") as fleet:
+        with pytest.raises(OfficeUnknown, match="no office 'nowhere'"):
+            fleet.balances("nowhere")
+        with pytest.raises(SnapshotMissing, match="the nearest are 2026-03-03 and 2026-03-05"):
+            fleet.balances("bright-smiles", date(2026, 3, 4))
+    with pytest.raises(OddaemonError, match="There is no database"), open_database("elsewhere.db"):
+        pass
+
+
+@pytest.mark.usefixtures("history")
+def test_what_is_shown_by_accident_is_no_patient_data() -> None:
+    with open_database("oddaemon.db") as fleet:
+        for shown in (*fleet.balances("bright-smiles"), *fleet.changes("bright-smiles")):
+            assert not any(character.isdigit() for character in repr(shown).replace("2026, 3, 3", ""))
