@@ -87,7 +87,7 @@ def evaluate(preferences: Preferences, clock: OfficeClock, now: datetime, cadenc
     due_date, due_at = clock.last(due, now)
     next_due_at = clock.next(due, now)
     done = judged.status is AgingStatus.WAITING if last is None else last >= due_date
-    awaited_at = None if _is_monthly(preferences) else next_due_at if done else due_at
+    awaited_at = None if is_monthly(preferences) else next_due_at if done else due_at
     return replace(judged, due_at=due_at, next_due_at=next_due_at, awaited_at=awaited_at)
 
 
@@ -141,7 +141,7 @@ def _judge(preferences: Preferences, times: _Times, clock: OfficeClock, now: dat
             advice="Ask the office to run aging again with today's date.",
             letter=aging_letter(FUTURE),
         )
-    if _is_monthly(preferences):
+    if is_monthly(preferences):
         return _monthly(last)
     if due is None:
         return _by_hand(last)
@@ -164,7 +164,8 @@ def _locked(begin: datetime, last: date | None, clock: OfficeClock, now: datetim
     )
 
 
-def _is_monthly(preferences: Preferences) -> bool:
+def is_monthly(preferences: Preferences) -> bool:
+    """Whether the office ages on the first of the month only; newer versions do so every night, whatever is set."""
     return preferences.monthly.strip() == "1" and _version(preferences.program_version) < DAILY_ONLY_SINCE
 
 

@@ -28,12 +28,14 @@ from oddaemon.engine.heartbeat import Pulse, keep_informed
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.inspector import Inspector
 from oddaemon.engine.journal import Journal
+from oddaemon.engine.night_watch import NightWatch
 from oddaemon.engine.orders import Desk
 from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.pages import PictureTaker
 from oddaemon.engine.past_days import PastDaysDesk
 from oddaemon.engine.registry import Employment, Registry
 from oddaemon.engine.reload import Cause, Configuration, hide
+from oddaemon.engine.sign_of_life import SignOfLife
 from oddaemon.engine.sink_making import sink_from
 from oddaemon.engine.store_health import StoreHealth
 from oddaemon.engine.supervisor import Supervisor
@@ -285,6 +287,10 @@ class Daemon:
             tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
             chores = jobs(self.settings, Household(database, self.fleet, self.health.failed, self._telemetry.emit))
             tasks.start_soon(keep_house, database, chores, self.fleet.now, self._telemetry.emit, name="housekeeper")
+            sign = SignOfLife(lambda: self.settings.alerts, self._telemetry.emit)
+            watch = NightWatch(self.fleet, self._telemetry.emit, sign.settled)
+            tasks.start_soon(watch.run, lambda: self.settings.alerts.look_seconds, name="night watch")
+            tasks.start_soon(sign.run, name="sign of life")
             self._ready(listen)
             await self._draining.wait()
             gate.close()

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from oddaemon.core.aging import parse_date
 from oddaemon.core.model import Office
+from oddaemon.core.morning import Watched, deadline
 from oddaemon.core.state import OfficeState
 from oddaemon.core.status import OfficeStatus, PublishedSnapshot
 from oddaemon.store.snapshot_row import SnapshotRow
@@ -23,6 +24,8 @@ class OfficeView:
     office: Office
     state: OfficeState
     snapshot: PublishedSnapshot | None
+    known_since: datetime
+    """That of an office which was never read decides what its first morning is."""
     requests: int = 0
     failures: int = 0
 
@@ -36,7 +39,12 @@ class OfficeView:
             guarantors=self.snapshot.guarantors if self.snapshot else None,
             requests=self.requests,
             failures=self.failures,
+            fresh_deadline=deadline(self.watched()),
         )
+
+    def watched(self) -> Watched:
+        """For whoever counts the nights."""
+        return Watched(self.office, self.state, self.known_since)
 
     def status(self) -> OfficeStatus:
         """For people."""

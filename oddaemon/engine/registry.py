@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 
 from oddaemon.core.model import Cadence, Condition, Office, Owner, Plausibility
+from oddaemon.core.morning import known_since
 from oddaemon.core.office import new_state
 from oddaemon.core.standing import stand
 from oddaemon.core.state import Order, SyncOrdered, Wish
@@ -91,7 +92,8 @@ class Registry:
             row, view = rows.get(office.id), self._fleet.views.get(office.id)
             if view is None:
                 state = row.state if row and row.state else new_state(self._fleet.now())
-                view = OfficeView(office, state, published_snapshot(row.snapshot) if row and row.snapshot else None)
+                snapshot = published_snapshot(row.snapshot) if row and row.snapshot else None
+                view = OfficeView(office, state, snapshot, known_since(state))
             view.office = office
             views[office.id] = view
         self._fleet.views = views

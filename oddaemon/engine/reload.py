@@ -144,6 +144,8 @@ def hide(telemetry: Telemetry, settings: Settings) -> None:
     """Have no key of these settings appear in a log line."""
     keys = [settings.api.developer_key, *(office.customer_key for office in settings.offices)]
     telemetry.hide(key.reveal() for key in keys)
+    if settings.alerts.ping_url is not None:
+        telemetry.hide([settings.alerts.ping_url.reveal()])
     telemetry.hide(secret for sink in settings.sinks for secret in sink.secrets())
 
 

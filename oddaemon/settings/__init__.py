@@ -1,6 +1,7 @@
 """TOML to frozen settings: every problem of every file at once, and secrets that hide themselves."""
 
 from oddaemon.core.model import Cadence, Plausibility
+from oddaemon.settings.alerts import Alerts
 from oddaemon.settings.load import control_socket, load, read
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OfficeSettings
@@ -11,6 +12,7 @@ from oddaemon.settings.sinks import SinkSettings
 
 __all__ = [
     "JOBS",
+    "Alerts",
     "Api",
     "BadConfiguration",
     "Cadence",

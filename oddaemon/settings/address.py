@@ -40,13 +40,7 @@ def checked_base_url(url: str) -> str:
         raise wrong("holds credentials", "keys belong in `developer_key` and `customer_key`")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise wrong("must end with the path, without a query", f"such as {HEADQUARTERS}")
-    if not is_host(host) or ("[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc)):
-        raise wrong("has no valid host", f"write something like {HEADQUARTERS}")
-    if parts.scheme == "http" and not is_own_network(host):
-        raise wrong(
-            "would send keys and balances in the open",
-            "write https; http is for localhost and for private addresses, written as numbers such as 192.168.1.5",
-        )
+    _require_place(parts, host, HEADQUARTERS, "would send keys and balances in the open")
     netloc = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{netloc}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
 
@@ -57,20 +51,37 @@ def checked_push_url(url: str) -> str:
     Raises:
         PydanticCustomError: It is no URL, or one over which they would travel in the open.
     """
+    return _receiver(url, "the receiver knows us by the signature", "would send balances in the open")
+
+
+def checked_ping_url(url: str) -> str:
+    """`url` as it is, if a request may go there that nobody else is to learn of.
+
+    Raises:
+        PydanticCustomError: It is no URL, or whoever listens on the way would learn it.
+    """
+    return _receiver(url, "the path or the query is the secret", "would be sent in the open")
+
+
+def _receiver(url: str, instead_of_credentials: str, in_the_open: str) -> str:
     parts, _ = _split(url)
     host = (parts.hostname or "").removesuffix(".")
     if parts.username is not None or parts.password is not None:
-        raise wrong("holds credentials", "the receiver knows us by the signature")
+        raise wrong("holds credentials", instead_of_credentials)
     if "#" in url:
         raise wrong("holds a fragment, which no server is ever sent")
+    _require_place(parts, host, "https://example.com/balances", in_the_open)
+    return url
+
+
+def _require_place(parts: SplitResult, host: str, example: str, in_the_open: str) -> None:
     if not is_host(host) or ("[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc)):
-        raise wrong("has no valid host", "write something like https://example.com/balances")
+        raise wrong("has no valid host", f"write something like {example}")
     if parts.scheme == "http" and not is_own_network(host):
         raise wrong(
-            "would send balances in the open",
+            in_the_open,
             "write https; http is for localhost and for private addresses, written as numbers such as 192.168.1.5",
         )
-    return url
 
 
 def is_near(url: str) -> bool:

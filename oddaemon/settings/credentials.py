@@ -80,6 +80,7 @@ def key_files(document: Document) -> Iterator[Path]:
         ("developer_key_file", api),
         *(("customer_key_file", each) for each in _listed(offices)),
         *((name, each) for each in _listed(sinks) for name in ("secret_file", "dsn_file")),
+        ("ping_url_file", document.table.get("alerts")),
     ]
     for name, table in tables:
         value = table.get(name) if isinstance(table, dict) else None

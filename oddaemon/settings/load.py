@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.advice import advise
+from oddaemon.settings.alerts import Alerts, ping_url
 from oddaemon.settings.credentials import find_key, key_files, sources_of
 from oddaemon.settings.document import Document, parse
 from oddaemon.settings.explain import explain
@@ -49,9 +50,12 @@ _SECTIONS: dict[str, type[Table]] = {
     "daemon": Daemon,
     "log": Log,
     "maintenance": Maintenance,
+    "alerts": Alerts,
 }
+_SECRETS: dict[type[Table], str] = {Api: "developer_key", Alerts: "ping_url"}
+"""The secret of a table, which may be written in three ways."""
 _NAMES: dict[str, frozenset[str]] = {
-    section: frozenset({*model.model_fields, *(sources_of("developer_key") if model is Api else ())})
+    section: frozenset({*model.model_fields, *(sources_of(_SECRETS[model]) if model in _SECRETS else ())})
     for section, model in _SECTIONS.items()
 }
 _FILES_MAX = 20_000
@@ -134,11 +138,14 @@ def _settings(
     daemon = _section(main, "daemon", Daemon, findings)
     log = _section(main, "log", Log, findings)
     maintenance = _section(main, "maintenance", Maintenance, findings)
+    alerts = _section(main, "alerts", Alerts, findings, ping_url=ping_url(main, environment, findings))
     entries = [entry for document in documents for entry in read_offices(document, environment, findings)]
     compare_offices(entries, developer_key, findings)
     sinks = read_sinks(main, _labels(entries), environment, findings)
     advise(documents, entries, api, findings)
-    if not (api and state and http and cadence and plausibility and daemon and log and maintenance and directory):
+    if not (
+        api and state and http and cadence and plausibility and daemon and log and maintenance and alerts and directory
+    ):
         return None
     return Settings(
         source=main.path.absolute(),
@@ -150,6 +157,7 @@ def _settings(
         daemon=daemon,
         log=log,
         maintenance=maintenance,
+        alerts=alerts,
         offices_directory=directory.directory,
         offices=tuple(_offices(entries, api)),
         sinks=sinks,
@@ -180,14 +188,16 @@ def _offices(entries: Iterable[OfficeEntry], api: Api) -> Iterable[OfficeSetting
             yield office_settings(entry.table, entry.customer_key, api.base_url, entry.document.path.absolute())
 
 
-def _section(main: Document, name: str, model: type[_Section], findings: Findings, **given: Secret) -> _Section | None:
+def _section(
+    main: Document, name: str, model: type[_Section], findings: Findings, **given: Secret | None
+) -> _Section | None:
     """One of `main`'s own tables; what is wrong with it goes to `findings`. An absent table is an empty one."""
     written: Any = main.table.get(name, {})
     if not isinstance(written, dict):
         if not (name == "offices" and isinstance(written, list)):
             findings.problems.append(main.problem((name,), "must be one table", f"write [{name}], once"))
         return None
-    sources = sources_of("developer_key") if given else ()
+    sources = sources_of(_SECRETS[model]) if given else ()
     rest = {key: value for key, value in written.items() if key not in sources}
     try:
         return model.model_validate({**rest, **given}, context={"directory": main.directory})

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oddaemon.core.model import Cadence, Plausibility
+from oddaemon.settings.alerts import Alerts
 from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import Problem
 from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
@@ -24,6 +25,7 @@ class Settings:
     daemon: Daemon = field(default_factory=Daemon)
     log: Log = field(default_factory=Log)
     maintenance: Maintenance = field(default_factory=Maintenance)
+    alerts: Alerts = field(default_factory=Alerts)
     offices_directory: Path | None = None
     offices: tuple[OfficeSettings, ...] = ()
     """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""

@@ -9,7 +9,7 @@ from hmac import compare_digest
 from itertools import pairwise
 from typing import Never, Self
 
-SECRET_NAMES = ("developer_key", "customer_key")
+SECRET_NAMES = ("developer_key", "customer_key", "ping_url")
 
 _RUN = re.compile(r"[A-Za-z0-9]{16,}")
 _URL_CREDENTIALS = re.compile(r"//[^/@\s]*@")

@@ -27,6 +27,8 @@ class OfficeFigures:
     requests: int = 0
     """Since this process started, as the next one."""
     failures: int = 0
+    fresh_deadline: datetime | None = None
+    """When the first balances that are not there yet have to be there; None: nothing is expected."""
 
 
 FleetView = Callable[[], tuple[OfficeFigures, ...]]
@@ -35,8 +37,8 @@ FleetView = Callable[[], tuple[OfficeFigures, ...]]
 
 def fleet_families(offices: tuple[OfficeFigures, ...], now: datetime) -> Iterator[Metric]:
     """The metric families of these offices as of `now` (aware). Pure, so a thread may run it."""
-    conditions = [(office.office, office.standing.at(now).condition) for office in offices]
-    counted = Counter(condition for _, condition in conditions)
+    standings = [(office.office, office.standing.at(now)) for office in offices]
+    counted = Counter(standing.condition for _, standing in standings)
 
     by_condition = GaugeMetricFamily("oddaemon_offices", "Offices, by their condition.", labels=["condition"])
     for condition in Condition:
@@ -45,11 +47,11 @@ def fleet_families(offices: tuple[OfficeFigures, ...], now: datetime) -> Iterato
 
     current = GaugeMetricFamily(
         "oddaemon_office_condition",
-        "1 for the condition the office is in; no other is told.",
-        labels=["office", "condition"],
+        "1 for the condition the office is in; no other is told. The owner is who must act, or empty.",
+        labels=["office", "condition", "owner"],
     )
-    for office, condition in conditions:
-        current.add_metric([office, condition.value], 1)
+    for office, standing in standings:
+        current.add_metric([office, standing.condition.value, standing.owner.value if standing.owner else ""], 1)
     yield current
 
     yield _gauge(
@@ -74,8 +76,8 @@ def fleet_families(offices: tuple[OfficeFigures, ...], now: datetime) -> Iterato
     )
     yield _gauge(
         "fresh_deadline_timestamp_seconds",
-        "From when on waiting for the office's aging is called late.",
-        ((office.office, _timestamp(office.standing.late_at)) for office in offices),
+        "By when the first balances that are not there yet have to be there; past it, a night is missed.",
+        ((office.office, _timestamp(office.fresh_deadline)) for office in offices),
     )
     yield _counter(
         "requests_total", "Requests to the office.", ((office.office, office.requests) for office in offices)

@@ -3,7 +3,7 @@
 Only events move them. A label here has a handful of values known beforehand: never an office, a message or a URL.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -62,6 +62,12 @@ class Instruments:
             "Since when the oldest of them waits; absent: none does.",
             "sink",
         )
+        self.nights = counter("nights_total", "Nights of the whole fleet, by what became of them.", "outcome")
+        self.night_last_complete_timestamp = gauge(
+            "night_last_complete_timestamp_seconds",
+            "When every office of which balances were expected had last published them; 0: not since the start.",
+        )
+        self.pings = counter("pings_total", "Signs of life after a night, by whether they were taken.", "outcome")
         self.build_info = gauge("build_info", "Always 1; the version is the label.", "version")
         self.ready = gauge("ready", "1 while the daemon is at work: what /-/ready says.")
         self.store_healthy = gauge("store_healthy", "1 while the database is open and takes what it is given.")
@@ -80,6 +86,22 @@ class Instruments:
             "maintenance_last_run_successful", "1 if the last run of a job of [maintenance] ended well.", "job"
         )
         self.build_info.labels(version).set(1)
+        # What is counted from nothing can be seen to grow: a series that begins with 1 has no rate.
+        for outcome in ("complete", "missed", "recovered"):
+            self.nights.labels(outcome)
+        for outcome in ("sent", "failed"):
+            self.pings.labels(outcome)
+
+    def expect(self, events: Iterable[str]) -> None:
+        """These events may happen: each is counted from 0 on."""
+        for event in events:
+            self.events.labels(event)
+
+    def night_settled(self, outcome: str) -> None:
+        """What became of a night is known; also when a missed one is recovered."""
+        self.nights.labels(outcome).inc()
+        if outcome != "missed":
+            self.night_last_complete_timestamp.set(self._now().timestamp())
 
     def configuration_applied(self) -> None:
         """The configuration as read is in force from now on."""

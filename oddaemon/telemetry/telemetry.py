@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from oddaemon.telemetry import events
 from oddaemon.telemetry.event import Event, Level
 from oddaemon.telemetry.events import LogLinesLost
 from oddaemon.telemetry.fleet import OfficeFigures, fleet_families
@@ -53,6 +54,7 @@ class Telemetry:
         """
         self._registry = CollectorRegistry()
         self._instruments = Instruments(self._registry, version, now)
+        self._instruments.expect(getattr(events, kind).name for kind in events.__all__)
         self._redactor = Redactor()
         self._log = Log(write, now, self._redactor, log_format, level)
         self._now = now

@@ -18,7 +18,7 @@ def test_a_run_is_told_complete_when_its_lock_is_gone_though_its_date_moved_befo
     told: list[Event] = []
     office, now = office_settings().office, BEFORE_DAWN.replace(hour=10, minute=5)
     state = new_state(now)
-    reporter = Reporter(Wish(office, Cadence()), OfficeView(office, state, None), told.append)
+    reporter = Reporter(Wish(office, Cadence()), OfficeView(office, state, None, now), told.append)
 
     def seen(at: datetime, **moved: Any) -> None:
         nonlocal state

@@ -30,6 +30,8 @@ probe_seconds = 1.5
 format = "json"
 [maintenance]
 wal_checkpoint = "15 3 * * 1-5"
+[alerts]
+ping_url = "https://ping.example/c0ffee"
 """
 OFFICES = f"""\
 [[office]]

@@ -67,7 +67,7 @@ def test_the_example_shows_the_defaults(config: Path, tmp_path: Path) -> None:
     bare = tmp_path / "config" / "bare.toml"
     bare.write_text('[api]\ndeveloper_key_file = "keys/developer.key"\n')
     defaults = settings_of(bare)
-    for section in ("api", "state", "http", "cadence", "plausibility", "daemon", "log", "maintenance"):
+    for section in ("api", "state", "http", "cadence", "plausibility", "daemon", "log", "maintenance", "alerts"):
         assert getattr(shown, section) == getattr(defaults, section)
 
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from oddaemon.core.model import Condition, Standing
+from oddaemon.core.model import Condition, Owner, Standing
 from oddaemon.telemetry.fleet import OfficeFigures
 from oddaemon.telemetry.telemetry import Telemetry
 
@@ -19,13 +19,13 @@ MESA = OfficeFigures(
         NOW,
         "All true.",
         next_action_at=NOW + timedelta(hours=1),
-        late_at=NOW + timedelta(hours=19),
     ),
     aging_date=date(2026, 3, 8),
     published_at=NOW - timedelta(hours=4),
     guarantors=4132,
     requests=51,
     failures=2,
+    fresh_deadline=NOW + timedelta(hours=19),
 )
 NEW = OfficeFigures("new", Standing(Condition.WAITING, NOW, "Never seen."))
 SLOW = OfficeFigures("slow", Standing(Condition.AGING, NOW, "Runs.", late_at=NOW - timedelta(minutes=1)))
@@ -67,7 +67,13 @@ def test_what_is_not_known_has_no_series(telemetry: Telemetry) -> None:
 
 def test_only_the_current_condition_is_told_and_the_clock_makes_it_late(telemetry: Telemetry) -> None:
     told = {key[1:] for key in samples(telemetry, MESA, NEW, SLOW) if key[0] == "office_condition"}
-    assert told == {("mesa", "fresh"), ("new", "waiting"), ("slow", "late")}
+    assert told == {("", "mesa", "fresh"), ("", "new", "waiting"), ("", "slow", "late")}
+
+
+def test_a_condition_says_who_must_act(telemetry: Telemetry) -> None:
+    blocked = OfficeFigures("mesa", Standing(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE))
+    told = {key[1:] for key in samples(telemetry, blocked) if key[0] == "office_condition"}
+    assert told == {("office", "mesa", "blocked")}
 
 
 def test_the_fleet_is_counted_by_every_condition(telemetry: Telemetry) -> None:
@@ -107,7 +113,9 @@ def test_everybody_else_gets_plain_text(telemetry: Telemetry, accept: str) -> No
 
 def test_two_thousand_offices_render_in_less_than_a_second_of_work(telemetry: Telemetry) -> None:
     offices = tuple(
-        OfficeFigures(f"office-{number}", MESA.standing, MESA.aging_date, MESA.published_at, 4132, 51, 2)
+        OfficeFigures(
+            f"office-{number}", MESA.standing, MESA.aging_date, MESA.published_at, 4132, 51, 2, MESA.fresh_deadline
+        )
         for number in range(2000)
     )
     began = time.process_time()

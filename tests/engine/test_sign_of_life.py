@@ -1,0 +1,114 @@
+"""What became of a night reaches whoever waits for it, over a real socket; counts alone, and the newest of them."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+
+import anyio
+import pytest
+from anyio.abc import ByteStream
+
+from oddaemon.engine.night_watch import Settled
+from oddaemon.engine.sign_of_life import SignOfLife
+from oddaemon.settings import Alerts, Secret
+from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events import NightComplete, NightMissed, NightRecovered, PingFailed, PingSent
+from tests.opendental.listening import head, listening
+
+DAY = date(2026, 3, 3)
+COMPLETE = NightComplete(DAY, fresh=229, late=2, blocked=1, exempt=3)
+MISSED = NightMissed(DAY, fresh=228, missing=1, offices=("mesa",), blocked=1, exempt=3)
+RECOVERED = NightRecovered(DAY, fresh=229, late=3)
+COUNTS = {"fresh": 229, "late": 2, "blocked": 1, "exempt": 3}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Real time, for a real socket."""
+    return "asyncio"
+
+
+class Listener:
+    """A receiver: what it was asked, and what it answers."""
+
+    def __init__(self, status: str = "200 OK") -> None:
+        self.heard: list[tuple[str, dict[str, object]]] = []
+        self.told: list[Event] = []
+        self.news = anyio.Event()
+        self._status = status
+
+    async def talk(self, stream: ByteStream) -> None:
+        request = b""
+        while not request.endswith(b"}"):
+            request += await stream.receive()
+        first, body = request.split(b"\r\n")[0].decode(), request.split(b"\r\n\r\n")[1]
+        self.heard.append((first.removesuffix(" HTTP/1.1"), json.loads(body)))
+        await stream.send(head(self._status, "Content-Length: 0"))
+
+    def emit(self, event: Event) -> None:
+        self.told.append(event)
+        self.news.set()
+
+    async def next_told(self) -> Event:
+        with anyio.fail_after(30):
+            await self.news.wait()
+        self.news = anyio.Event()
+        return self.told[-1]
+
+
+@asynccontextmanager
+async def sign(listener: Listener, **alerts: object) -> AsyncIterator[SignOfLife]:
+    async with listening(listener.talk) as port, anyio.create_task_group() as tasks:
+        url = Secret(f"http://127.0.0.1:{port}/c0ffee")
+        table = Alerts.model_validate({"ping_url": url, "ping_pause_seconds": 0.01, **alerts})
+        alive = SignOfLife(lambda: table, listener.emit)
+        tasks.start_soon(alive.run)
+        yield alive
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("event", "address", "document"),
+    [
+        (COMPLETE, "POST /c0ffee", {"outcome": "complete", **COUNTS}),
+        (RECOVERED, "POST /c0ffee", {"outcome": "recovered", "fresh": 229, "late": 3}),
+        (MISSED, "POST /c0ffee/fail", {"outcome": "missed", "fresh": 228, "missing": 1, "blocked": 1, "exempt": 3}),
+    ],
+    ids=["complete", "recovered", "missed"],
+)
+async def test_a_night_is_passed_on_in_counts(event: Settled, address: str, document: dict[str, object]) -> None:
+    listener = Listener()
+    async with sign(listener) as alive:
+        alive.settled(event)
+        assert await listener.next_told() == PingSent(str(document["outcome"]), 1)
+    assert listener.heard == [(address, {"night": "2026-03-03", **document})]
+
+
+async def test_silence_is_the_other_way_to_tell_a_missed_night() -> None:
+    listener = Listener()
+    async with sign(listener, ping_on_miss="silence") as alive:
+        alive.settled(MISSED)
+        await anyio.wait_all_tasks_blocked()
+        alive.settled(COMPLETE)
+        assert await listener.next_told() == PingSent("complete", 1)
+    assert len(listener.heard) == 1
+
+
+async def test_a_receiver_that_fails_is_told_to_the_log_without_its_url() -> None:
+    listener = Listener("503 Busy")
+    async with sign(listener, ping_attempts=2) as alive:
+        alive.settled(COMPLETE)
+        assert await listener.next_told() == PingFailed("complete", 2, "the receiver answered with HTTP 503")
+    assert len(listener.heard) == 2
+
+
+async def test_without_a_url_nobody_is_told_and_nothing_fails() -> None:
+    listener = Listener()
+    async with anyio.create_task_group() as tasks:
+        alive = SignOfLife(Alerts, listener.emit)
+        tasks.start_soon(alive.run)
+        alive.settled(COMPLETE)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert listener.told == []

@@ -1,0 +1,210 @@
+"""The sign of life against receivers on loopback that take it, refuse, stall, or lead elsewhere."""
+
+import json
+import shutil
+import ssl
+import subprocess
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.abc import ByteStream
+
+from oddaemon.sinks.ping import NotSent, Receiver, Sent, failing, ping
+from tests.opendental.listening import head, listening, saying
+
+DOCUMENT: dict[str, str | int] = {"night": "2026-03-03", "outcome": "complete", "fresh": 230}
+TOKEN = "c0ffee-secret-token"
+TAKEN = head("200 OK", "Content-Length: 2") + b"OK"
+Talk = Callable[[ByteStream], Awaitable[None]]
+
+
+def receiver(port: int, *, timeout_seconds: float = 20.0, attempts: int = 3) -> Receiver:
+    return Receiver(f"http://127.0.0.1:{port}/{TOKEN}", timeout_seconds, attempts, pause_seconds=0.01)
+
+
+def recording(heard: list[bytes], *answers: bytes) -> Talk:
+    """One answer a connection; the last one again and again."""
+
+    async def talk(stream: ByteStream) -> None:
+        request = await stream.receive()
+        while b"\r\n\r\n" not in request or len(request.split(b"\r\n\r\n")[1]) < _length(request):
+            request += await stream.receive()
+        heard.append(request)
+        await stream.send(answers[min(len(heard), len(answers)) - 1])
+
+    return talk
+
+
+def _length(request: bytes) -> int:
+    lengths = [
+        int(line.split(b":")[1]) for line in request.split(b"\r\n") if line.lower().startswith(b"content-length")
+    ]
+    return lengths[0] if lengths else 0
+
+
+async def test_it_is_posted_as_a_tiny_json_document() -> None:
+    heard: list[bytes] = []
+    async with listening(recording(heard, TAKEN)) as port:
+        assert await ping(receiver(port), DOCUMENT) == Sent(1)
+    (request,) = heard
+    headers, body = request.split(b"\r\n\r\n")
+    assert headers.startswith(f"POST /{TOKEN} HTTP/1.1\r\n".encode())
+    assert b"content-type: application/json" in headers.lower()
+    assert json.loads(body) == DOCUMENT
+
+
+@pytest.mark.parametrize("status", ["500 Broken", "503 Busy", "429 Slower", "408 Late"])
+async def test_what_may_pass_is_tried_again(status: str) -> None:
+    heard: list[bytes] = []
+    async with listening(recording(heard, head(status), head(status), TAKEN)) as port:
+        assert await ping(receiver(port), DOCUMENT) == Sent(3)
+    assert len(heard) == 3
+
+
+async def test_attempts_are_bounded() -> None:
+    heard: list[bytes] = []
+    async with listening(recording(heard, head("500 Broken"))) as port:
+        assert await ping(receiver(port), DOCUMENT) == NotSent(3, "the receiver answered with HTTP 500")
+    assert len(heard) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410])
+async def test_a_refusal_is_not_tried_again(status: int) -> None:
+    heard: list[bytes] = []
+    async with listening(recording(heard, head(f"{status} No"))) as port:
+        assert await ping(receiver(port), DOCUMENT) == NotSent(1, f"the receiver answered with HTTP {status}")
+    assert len(heard) == 1
+
+
+async def test_nobody_listens() -> None:
+    async with listening(saying()) as port:
+        pass
+    told = await ping(receiver(port), DOCUMENT)
+    assert told == NotSent(3, "the request failed (ConnectError)")
+
+
+async def test_a_receiver_that_hangs_up_is_told_again() -> None:
+    async def talk(stream: ByteStream) -> None:
+        await stream.receive()
+
+    async with listening(talk) as port:
+        told = await ping(receiver(port), DOCUMENT)
+    assert isinstance(told, NotSent)
+    assert told.attempts == 3
+    assert TOKEN not in told.why
+
+
+async def test_one_that_stalls_costs_its_time_out_and_no_more() -> None:
+    async def talk(stream: ByteStream) -> None:
+        await stream.receive()
+        await anyio.sleep_forever()
+
+    async with listening(talk) as port:
+        told = await ping(receiver(port, timeout_seconds=0.1, attempts=2), DOCUMENT)
+    assert isinstance(told, NotSent)
+    assert told.attempts == 2
+
+
+async def test_one_that_drips_byte_by_byte_is_cut_off() -> None:
+    async def talk(stream: ByteStream) -> None:
+        await stream.receive()
+        while True:
+            await stream.send(b"H")
+            await anyio.sleep(0.01)
+
+    async with listening(talk) as port:
+        assert isinstance(await ping(receiver(port, timeout_seconds=0.2, attempts=1), DOCUMENT), NotSent)
+
+
+async def test_an_endless_answer_is_not_read() -> None:
+    async def talk(stream: ByteStream) -> None:
+        await stream.receive()
+        await stream.send(head("200 OK"))
+        while True:
+            await stream.send(b"x" * 65_536)
+
+    async with listening(talk) as port:
+        assert await ping(receiver(port), DOCUMENT) == Sent(1)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://127.0.0.1:{port}/elsewhere", "/elsewhere", "http://example.com/", "ftp://example.com/", "https://u:p@h/"],
+)
+async def test_a_redirect_that_is_not_https_is_not_followed(location: str) -> None:
+    heard: list[bytes] = []
+    async with listening(saying(TAKEN)) as other:
+        moved = head("307 Moved", f"Location: {location.format(port=other)}")
+        async with listening(recording(heard, moved)) as port:
+            told = await ping(receiver(port), DOCUMENT)
+    assert told == NotSent(1, "the receiver leads to an address that is not https")
+    assert len(heard) == 1
+
+
+# --- over TLS ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl command to make a certificate")
+    directory = tmp_path_factory.mktemp("tls")
+    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    files = ["-keyout", f"{directory}/key.pem", "-out", f"{directory}/certificate.pem"]
+    subprocess.run(["openssl", "req", *kind, *name, *files], check=True, capture_output=True)
+    return directory
+
+
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize(("status", "method"), [("307 Moved", "POST"), ("308 Moved", "POST"), ("302 Found", "GET")])
+async def test_a_redirect_to_https_is_followed(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, status: str, method: str
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+    heard: list[bytes] = []
+    async with listening(recording(heard, TAKEN), server_tls(certificate)) as safe:
+        moved = head(status, f"Location: https://127.0.0.1:{safe}/new")
+        async with listening(saying(moved)) as port:
+            assert await ping(receiver(port), DOCUMENT) == Sent(1)
+    (request,) = heard
+    assert request.startswith(f"{method} /new ".encode())
+    assert (json.dumps(DOCUMENT["night"]).encode() in request) is (method == "POST")
+
+
+async def test_redirects_in_a_circle_come_to_an_end(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+    moved = head("307 Moved", "Location: /again", "Content-Length: 0")
+    async with listening(saying(moved), server_tls(certificate)) as port:
+        circling = receiver(port, attempts=5)
+        told = await ping(replace(circling, url=circling.url.replace("http:", "https:")), DOCUMENT)
+    assert isinstance(told, NotSent)
+    assert told.attempts == 1 or "request failed" in told.why
+
+
+async def test_a_certificate_that_nobody_vouches_for_gets_no_token(certificate: Path) -> None:
+    heard: list[bytes] = []
+    async with listening(recording(heard, TAKEN), server_tls(certificate)) as port:
+        told = await ping(replace(receiver(port, attempts=1), url=f"https://127.0.0.1:{port}/{TOKEN}"), DOCUMENT)
+    assert told == NotSent(1, "the request failed (ConnectError)")
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("url", "bad"),
+    [
+        ("https://hc-ping.com/uuid", "https://hc-ping.com/uuid/fail"),
+        ("https://hc-ping.com/uuid/", "https://hc-ping.com/uuid/fail"),
+        ("https://push.example/api/x?status=up", "https://push.example/api/x/fail?status=up"),
+    ],
+)
+def test_bad_news_go_to_fail_behind_the_path(url: str, bad: str) -> None:
+    assert failing(url) == bad
