@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
-import anyio.to_thread
 import httpx
 
 from oddaemon import __version__
@@ -67,7 +66,7 @@ async def ping(receiver: Receiver, document: Mapping[str, str | int]) -> Sent | 
         receiver: Who is told.
         document: What, as a flat JSON object.
     """
-    tls = await anyio.to_thread.run_sync(_tls)
+    tls = _tls()
     pause_seconds, attempt = receiver.pause_seconds, 1
     while (refusal := await _attempt(receiver, document, tls)) is not None:
         if attempt >= receiver.attempts or not refusal.passes:

@@ -80,10 +80,10 @@ class Instruments:
         self.maintenance_last_success_timestamp = gauge(
             "maintenance_last_success_timestamp_seconds",
             "When a job of [maintenance] last succeeded; 0: never.",
-            "job",
+            "chore",
         )
         self.maintenance_last_run_successful = gauge(
-            "maintenance_last_run_successful", "1 if the last run of a job of [maintenance] ended well.", "job"
+            "maintenance_last_run_successful", "1 if the last run of a job of [maintenance] ended well.", "chore"
         )
         self.build_info.labels(version).set(1)
         # What is counted from nothing can be seen to grow: a series that begins with 1 has no rate.

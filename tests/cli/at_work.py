@@ -58,7 +58,8 @@ async def _serve(desk: AtWork, directory: Path, *, task_status: anyio.abc.TaskSt
             if row.state is not None:
                 snapshot = None if row.snapshot is None else published_snapshot(row.snapshot)
                 labels = (("group", "coast"),) if row.id == "hill-street" else ()
-                desk.fleet.views[row.id] = OfficeView(Office(row.id, row.name, labels=labels), row.state, snapshot)
+                office = Office(row.id, row.name, labels=labels)
+                desk.fleet.views[row.id] = OfficeView(office, row.state, snapshot, row.state.standing.since)
         journal = Journal(desk.telemetry, _now, kept=100, write_seconds=3600.0)
         inspector = Inspector(database, desk.fleet, journal, lambda: desk.readiness)
         looks = inspection_routes(Inspection(inspector.fleet, inspector.office), desk.telemetry, desk.fleet.figures)

@@ -164,25 +164,25 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (
         events.MaintenancePlanned("prune", NOW, None),
         "debug",
-        {"maintenance_last_success_timestamp_seconds{job=prune}": 0},
+        {"maintenance_last_success_timestamp_seconds{chore=prune}": 0},
     ),
     (
         events.MaintenancePlanned("prune", NOW, NOW),
         "debug",
-        {"maintenance_last_success_timestamp_seconds{job=prune}": NOW.timestamp()},
+        {"maintenance_last_success_timestamp_seconds{chore=prune}": NOW.timestamp()},
     ),
     (
         events.MaintenanceFinished("prune", 0.25, "12 snapshots are gone.", NOW),
         "info",
         {
-            "maintenance_last_success_timestamp_seconds{job=prune}": NOW.timestamp(),
-            "maintenance_last_run_successful{job=prune}": 1,
+            "maintenance_last_success_timestamp_seconds{chore=prune}": NOW.timestamp(),
+            "maintenance_last_run_successful{chore=prune}": 1,
         },
     ),
     (
         events.MaintenanceFailed("backup", 0.25, "The disk is full. Free some space.", None),
         "error",
-        {"maintenance_last_run_successful{job=backup}": 0},
+        {"maintenance_last_run_successful{chore=backup}": 0},
     ),
     (events.MaintenanceSkipped("digest", NOW, "Its time had passed."), "info", {}),
     (

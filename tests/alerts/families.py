@@ -1,0 +1,69 @@
+"""Every metric family that the daemon exports, taken from the code: that is what documents are held against."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+
+from oddaemon.core.model import Condition, Owner, Standing
+from oddaemon.telemetry.fleet import OfficeFigures, fleet_families
+from oddaemon.telemetry.instruments import Instruments
+
+NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
+OFFICE = OfficeFigures(
+    office="mesa",
+    standing=Standing(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE, next_action_at=NOW),
+    aging_date=date(2026, 3, 8),
+    published_at=NOW,
+    guarantors=4132,
+    requests=51,
+    failures=2,
+    fresh_deadline=NOW,
+)
+_SUFFIXES = {
+    "counter": ("_total",),
+    "gauge": ("",),
+    "histogram": ("_bucket", "_count", "_sum"),
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family as it is scraped."""
+
+    name: str
+    """As a person looks for it: a counter ends in `_total`."""
+    kind: str
+    documentation: str
+    labels: frozenset[str]
+    samples: frozenset[str]
+
+
+def families() -> dict[str, Family]:
+    """All that are ours, by name; those of the process and the interpreter are the client library's."""
+    found = [*_instruments(), *_fleet()]
+    return {family.name: family for family in found}
+
+
+def _instruments() -> list[Family]:
+    registry = CollectorRegistry()
+    instruments = Instruments(registry, "test", lambda: NOW)
+    metrics = [each for each in vars(instruments).values() if isinstance(each, MetricWrapperBase)]
+    assert len(metrics) == len(list(registry.collect())), "a family that no attribute holds"
+    return [_family(each._name, str(each._type), each._documentation, each._labelnames) for each in metrics]
+
+
+def _fleet() -> list[Family]:
+    found = []
+    for family in fleet_families((OFFICE,), NOW):
+        labels = {label for sample in family.samples for label in sample.labels}
+        found.append(_family(family.name, str(family.type), family.documentation, labels))
+    return found
+
+
+def _family(name: str, kind: str, documentation: str, labels: object) -> Family:
+    samples = frozenset(name + suffix for suffix in _SUFFIXES[kind])
+    extra = {"le"} if kind == "histogram" else set[str]()
+    shown = f"{name}_total" if kind == "counter" else name
+    return Family(shown, kind, documentation, frozenset(labels) | extra, samples)  # type: ignore[call-overload]  # names of labels

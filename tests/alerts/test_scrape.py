@@ -1,0 +1,114 @@
+"""A live scrape of the real process, as Prometheus' own checks judge it; and what 500 offices cost one."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from oddaemon.telemetry.fleet import OfficeFigures
+from oddaemon.telemetry.telemetry import Telemetry
+from tests.alerts.families import OFFICE, families
+from tests.alerts.promtool import named_series, needs_promtool, promtool
+from tests.cli.processes import running, wait_for
+from tests.cli.test_run_command import quiet
+
+OFFICES = 500
+SERIES_MAX = 9 * OFFICES + 500
+"""Eight series an office and one to spare; the fleet's own are a few hundred, whatever the number of offices."""
+BYTES_MAX = 900_000
+RENDER_SECONDS_MAX = 0.5
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a daemon of its own process can be scraped."""
+    directory = tmp_path_factory.mktemp("daemon")
+    output = directory / "log"
+    with running("run", "--config", str(quiet(directory)), output=output) as process:
+        said = wait_for('"daemon_ready"', output, process)
+        (ready,) = [json.loads(line) for line in said.splitlines() if '"daemon_ready"' in line]
+        yield f"http://{ready['listen']}/metrics"
+
+
+def scrape(address: str, accept: str = "text/plain") -> bytes:
+    request = urllib.request.Request(address, headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        body: bytes = answer.read()
+    return body
+
+
+@needs_promtool
+def test_promtool_finds_nothing_wrong_with_a_live_scrape(address: str) -> None:
+    told = promtool("check", "metrics", stdin=scrape(address))
+    # What the client library says of its own process and interpreter is not ours to name.
+    ours = [line for line in told.stdout.splitlines() if line.startswith("oddaemon")]
+    assert ours == []
+    assert "error while linting" not in told.stdout
+
+
+def test_a_live_scrape_brings_exactly_the_families_that_are_known(address: str) -> None:
+    found = {family.name for family in text_string_to_metric_families(scrape(address).decode())}
+    ours = {name for name in found if name.startswith("oddaemon_")}
+    known = {family.name.removesuffix("_total") for family in families().values()}
+    assert not {name for name in known - ours if not name.startswith("oddaemon_office_")}, "nothing is known of offices"
+    assert "process_start_time_seconds" in found
+
+
+def test_both_formats_bring_the_same_samples(address: str) -> None:
+    plain, open_metrics = (_sampled(scrape(address, accept).decode()) for accept in ("text/plain", OPENMETRICS))
+    assert plain == open_metrics
+    assert "oddaemon_offices" in plain
+
+
+def _sampled(text: str) -> set[str]:
+    """The names of our series that have a value."""
+    return {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if line.startswith("oddaemon")}
+
+
+def _series(line: str) -> str:
+    return line.rpartition(" ")[0]
+
+
+def test_five_hundred_offices_fit_into_the_budget() -> None:
+    telemetry = Telemetry(write=lambda _: None, now=lambda: datetime.now(UTC), version="test")
+    offices = tuple(replaced(number) for number in range(OFFICES))
+    telemetry.render(offices)
+    began = time.process_time()
+    body = telemetry.render(offices).body
+    seconds = time.process_time() - began
+    lines = [line for line in body.decode().splitlines() if not line.startswith("#")]
+    per_office = [line for line in lines if 'office="' in line]
+    assert len(per_office) == 8 * OFFICES
+    assert len(lines) <= SERIES_MAX, f"{len(lines)} series"
+    assert len(body) <= BYTES_MAX, f"{len(body)} bytes"
+    assert seconds <= RENDER_SECONDS_MAX, f"{seconds:.3f} s"
+
+
+def test_no_label_but_the_office_grows_with_the_fleet() -> None:
+    telemetry = Telemetry(write=lambda _: None, now=lambda: datetime.now(UTC), version="test")
+    small, large = (
+        telemetry.render(tuple(replaced(number) for number in range(count))).body.decode() for count in (5, OFFICES)
+    )
+    fleet_wide = [
+        {_series(line) for line in text.splitlines() if 'office="' not in line and line.startswith("oddaemon")}
+        for text in (small, large)
+    ]
+    assert fleet_wide[0] == fleet_wide[1]
+
+
+def test_names_are_ours_in_base_units_and_say_what_they_are() -> None:
+    for name, family in families().items():
+        assert named_series(name) == {name}
+        assert family.documentation.endswith("."), name
+        assert not name.endswith(("_ms", "_milliseconds", "_minutes", "_hours", "_kb", "_age_seconds")), name
+        assert family.kind != "gauge" or not name.endswith("_total"), name
+
+
+def replaced(number: int) -> OfficeFigures:
+    return replace(OFFICE, office=f"office-in-a-small-town-{number:04}")
