@@ -18,7 +18,7 @@ def check_configuration(config: Path | None, *, as_json: bool) -> None:
     """Write problems, warnings and a summary; problems end the command with the status of a bad configuration."""
     loaded = read(find(config))
     if as_json:
-        typer.echo(json.dumps(_document(loaded), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(check_document(loaded), indent=2, ensure_ascii=False))
     else:
         _tell(loaded)
     if loaded.settings is None:
@@ -58,7 +58,8 @@ def _offices(number: int) -> str:
     return "1 office" if number == 1 else f"{number:,} offices"
 
 
-def _document(loaded: Loaded) -> dict[str, object]:
+def check_document(loaded: Loaded) -> dict[str, object]:
+    """Problems, warnings and summary, in values of JSON."""
     summary = None if loaded.settings is None else asdict(estimate(loaded.settings))
     return {
         "problems": [problem_document(problem) for problem in loaded.problems],

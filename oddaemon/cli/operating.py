@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from oddaemon.cli.options import DAEMON, AsJson, Config, example
+from oddaemon.cli.options import DAEMON, OFFICES, AsJson, Config, example
+
+CONCURRENCY = 16
+Concurrency = Annotated[int, typer.Option(min=1, max=256, help="How many offices are examined at once.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -16,8 +19,9 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=DAEMON, epilog=example("oddaemon run", "oddaemon run --config /etc/oddaemon/oddaemon.toml")
     )(run)
     app.command(
-        rich_help_panel=DAEMON, epilog=example("oddaemon check", "oddaemon check --plan", "oddaemon check --json")
+        rich_help_panel=DAEMON, epilog=example("oddaemon check", "oddaemon check --plan", "oddaemon check --live")
     )(check)
+    app.command(rich_help_panel=OFFICES, epilog=example("oddaemon doctor bright-smiles", "oddaemon doctor"))(doctor)
     app.command(rich_help_panel=DAEMON, epilog=example("oddaemon check --plan", "oddaemon reload"))(reload)
     app.command(rich_help_panel=DAEMON, epilog=example("oddaemon drain"))(drain)
 
@@ -40,8 +44,19 @@ def check(
         bool,
         typer.Option("--plan", help="What a reload would do: asks the running daemon, or compares with the database."),
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Examine every office, too; exit 1 if one needs somebody. See `doctor`.")
+    ] = False,
+    concurrency: Concurrency = CONCURRENCY,
 ) -> None:
     """Check the configuration: every problem of every file at once, and what it comes to."""
+    if plan and live:
+        raise typer.BadParameter("goes with --plan only in two commands.", param_hint="--live")
+    if live:
+        from oddaemon.cli.checking_live import check_live
+
+        check_live(config, concurrency=concurrency, as_json=as_json)
+        return
     if plan:
         from oddaemon.cli.reloading import show_plan
 
@@ -50,6 +65,24 @@ def check(
     from oddaemon.cli.checking import check_configuration
 
     check_configuration(config, as_json=as_json)
+
+
+def doctor(
+    offices: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="OFFICE...", help="The offices' ids; without any, all in a table.", show_default=False),
+    ] = None,
+    config: Config = None,
+    concurrency: Concurrency = CONCURRENCY,
+    as_json: AsJson = False,
+) -> None:
+    """Examine offices step by step, from the name server to whether aging ran; exit 1 if one needs somebody.
+
+    Asks about fourteen questions of each, at the pace of its key; through the daemon where that is at work.
+    """
+    from oddaemon.cli.doctoring import doctor as examine
+
+    examine(config, offices or (), concurrency=concurrency, as_json=as_json)
 
 
 def reload(config: Config = None, as_json: AsJson = False) -> None:

@@ -140,6 +140,17 @@ FUTURE = Request(
     "Aging in your Open Dental was last run for a date in the future, so the balances are not those of today.",
     "Could you please check the date of your server and run aging again for today?",
 )
+SERVICE_DOWN = Request(
+    "The Windows service OpenDentalService on your server has stopped, so the nightly aging in your Open Dental does"
+    " not run.",
+    "Could you please start it in the Windows list of services, and see that it starts by itself with the server? Open"
+    " Dental's support can help if it stops again.",
+)
+CLOCK_WRONG = Request(
+    "The clock of your Open Dental server shows a wrong time, so the nightly aging runs at another time than it is set"
+    " to, and what you enter may bear a wrong date.",
+    "Could you please have somebody set the server's clock by the internet (Windows: Date and time, Sync now)?",
+)
 UNREADABLE = Request(
     "One of the settings of aging in your Open Dental holds something that is neither a date nor a time.",
     "Could you please set the Automated Aging Run Time in Open Dental again, and run aging by hand once?",

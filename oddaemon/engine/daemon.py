@@ -22,6 +22,7 @@ from oddaemon.engine.backfill import Surroundings as BackfillSurroundings
 from oddaemon.engine.chores import Household, jobs
 from oddaemon.engine.courier import Streets
 from oddaemon.engine.couriers import Couriers, SinkFactory
+from oddaemon.engine.doctor_visits import Visits
 from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.guard import Budget
 from oddaemon.engine.heartbeat import Pulse, keep_informed
@@ -55,6 +56,7 @@ from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
 from oddaemon.web.backfilling import PastDays, backfill_routes
 from oddaemon.web.control import create_control, serve_control
+from oddaemon.web.examining import Examinations, examination_routes
 from oddaemon.web.inspection import Inspection, inspection_routes
 from oddaemon.web.pages import Pages
 from oddaemon.web.server import serve
@@ -108,6 +110,7 @@ class Daemon:
         self._desk: Desk | None = None
         self._database: Database | None = None
         self.past_days: PastDaysDesk | None = None
+        self.visits: Visits | None = None
 
     @property
     def is_at_work(self) -> bool:
@@ -277,7 +280,11 @@ class Daemon:
             await self.health.until_it_passes(apply, self._draining)
             backfiller = self._backfiller(database, gate)
             self.past_days = days = PastDaysDesk(self._desk, backfiller, self._registry, database)
-            routes = backfill_routes(PastDays(days.order, days.orders))
+            self.visits = visits = Visits(self._desk, self._registry, client, tasks, lambda: self.settings)
+            routes = (
+                *backfill_routes(PastDays(days.order, days.orders)),
+                *examination_routes(Examinations(visits.begin, visits.told)),
+            )
             tasks.start_soon(backfiller.run, name="past days")
             if self._listening and (socket := self.settings.http.control_socket) is not None:
                 control = create_control(self.desk.orders, (*routes, *self._looks(database)))

@@ -190,4 +190,4 @@ def _traits(settings: Settings) -> dict[str, Traits]:
 def _read_once(settings: Settings) -> dict[str, object]:
     tables: dict[str, object] = {name: getattr(settings, name) for name in _READ_ONCE}
     # Key and address are the offices' own: those change with a reload.
-    return {**tables, "api": settings.api.model_dump(exclude={"developer_key", "base_url"})}
+    return {**tables, "api": settings.api.model_dump(exclude={"developer_key", "base_url", "developer_name"})}

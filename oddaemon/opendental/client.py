@@ -18,6 +18,7 @@ import httpx
 import msgspec
 
 from oddaemon import __version__
+from oddaemon.core.examination import HeldKeys, Reach
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.report import ReportRow
 from oddaemon.opendental import sql, wire
@@ -25,6 +26,7 @@ from oddaemon.opendental.answer import Answer, ApiError, broken, receive, refuse
 from oddaemon.opendental.gate import Gate, Lane
 from oddaemon.opendental.keys import REFUSES_THE_KEY, TRY_AGAIN_SECONDS, KeyRing
 from oddaemon.opendental.outage import SILENT, Outage
+from oddaemon.opendental.reach import reach, unreached
 from oddaemon.telemetry.events import (
     HeadquartersBack,
     HeadquartersDown,
@@ -112,6 +114,12 @@ class Api:
             return OfficeApi(self, access, former.lane)
         return OfficeApi(self, access, self.gate.lane(access.min_interval_seconds, capped=access.remote))
 
+    async def reach(self, base_url: str) -> Reach:
+        """What it takes to get to the API's host, without a request."""
+        if self._transport is not None:
+            return unreached(base_url)
+        return await reach(base_url, self._tls, self.limits.connect_timeout_seconds)
+
     def outage(self, base_url: str) -> Outage:
         """What is known of the headquarters at this address, by all of its offices together."""
         return self._outages.setdefault(base_url, Outage())
@@ -183,6 +191,8 @@ class Session:
         self._key: str | None = None
         """The key that was let in."""
         self.requests = 0
+        self.answering_seconds = 0.0
+        """Without the waits for the key's turn."""
 
     async def preference(self, name: str) -> str:
         """The value of a preference as stored; `''` where the office does not have it.
@@ -231,6 +241,22 @@ class Session:
             if offset and error.failure.status == httpx.codes.NOT_FOUND:
                 return []
             raise
+
+    async def clinics(self) -> tuple[int, ...]:
+        """The ClinicNums that the API lists: neither hidden ones nor 0. Raises as `query` does."""
+        try:
+            return await self._ask(_Question("clinics", "GET", "/clinics"), wire.clinics)
+        except ApiError as error:
+            # Some lists of the API are 404 where others are empty.
+            if error.failure.status == httpx.codes.NOT_FOUND:
+                return ()
+            raise
+
+    async def holds_key(self, developer_name: str) -> HeldKeys:
+        """Whether the office's own table of keys has the one that is asked with. Raises as `query` does."""
+        answer = await self.query(sql.held_keys(developer_name))
+        key = self._key or self._access.keys.current
+        return _read(lambda rows: wire.held_keys(rows, key), answer)
 
     async def clocks(self) -> wire.Clocks:
         """The office server's NOW() and UTC_TIMESTAMP(), and its identity. Raises as `query` does."""
@@ -292,6 +318,7 @@ class Session:
             raise
         finally:
             seconds = anyio.current_time() - started
+            self.answering_seconds += seconds
             self._api.observe(RequestFinished(office, kind, outcome, status, seconds, waited, size))
             self._learn(outcome)
         return found

@@ -5,15 +5,21 @@ or JSON function, no comment, no semicolon, never the letters of the word for a 
 one text of nine integers, made by the server, so that its CRC-32 there and here speak of the same bytes.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from oddaemon.core.model import Include, Office
-from oddaemon.core.packing import ROW_SEPARATOR, Packing
+from oddaemon.core.packing import LANE_SPAN_MAX, LANES_MAX, ROW_SEPARATOR, Packing
 
 _MONEY = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
 _CENTS = tuple(f"ROUND({column}*100)+0" for column in _MONEY)  # +0: MySQL knows a zero below zero
 _ROW = f"CONCAT_WS(',',PatNum,ClinicNum,{','.join(_CENTS)})"
 _COMPARISON = {Include.ALL: "<>", Include.DEBTS: ">"}
+
+PAT_NUM_MAX = 2**63 - 1
+"""A statement that starts behind it brings the control columns and nobody's balance."""
+DEVELOPER_NAME_MARKS = " .,&()_+'"
+"""What a developer's name may hold besides letters and digits; no hyphen, as two of them begin a comment."""
 
 _IDENTITY = {
     "Title": ("PracticeTitle",),
@@ -77,6 +83,42 @@ def moved(office: Office, since: datetime, after_pat_num: int | None) -> str:
         f"SELECT PatNum,CASE WHEN {_wanted(office)} THEN {_ROW} END AS Balance FROM patient "  # noqa: S608  as above
         f"WHERE DateTStamp>={_literal(since)}{_after(after_pat_num)} ORDER BY PatNum LIMIT {office.page_rows}"
     )
+
+
+def shares(office: Office) -> str:
+    """How many guarantors belong to each ClinicNum, whatever clinics the office is read for.
+
+    Columns `ClinicNum`, `Guarantors` and `IsHidden`, which is null where table `clinic` does not have it.
+    """
+    hidden = "(SELECT MAX(IsHidden) FROM clinic WHERE clinic.ClinicNum=patient.ClinicNum)"
+    return (
+        f"SELECT ClinicNum,COUNT(*) AS Guarantors,{hidden} AS IsHidden FROM patient "  # noqa: S608  constants
+        f"WHERE {_wanted(replace(office, clinics=()))} GROUP BY ClinicNum ORDER BY ClinicNum LIMIT {office.page_rows}"
+    )
+
+
+def shape(office: Office) -> str:
+    """How many guarantors there are, and into how many packed rows they would fall at the widest: one row."""
+    span = LANE_SPAN_MAX * LANES_MAX
+    return (
+        f"SELECT COUNT(*) AS Guarantors,COUNT(DISTINCT PatNum DIV {span}) AS Spans FROM patient "  # noqa: S608  as above
+        f"WHERE {_wanted(office)}"
+    )
+
+
+def held_keys(developer_name: str) -> str:
+    """The API keys that the office holds for a developer: column `CustApiKey`. What it brings is secret.
+
+    Args:
+        developer_name: One of letters, digits and `DEVELOPER_NAME_MARKS`, or nothing is asked.
+
+    Raises:
+        ValueError: It has another character.
+    """
+    if not all(letter.isalnum() or letter in DEVELOPER_NAME_MARKS for letter in developer_name):
+        raise ValueError("a developer's name with a character that does not belong into a statement")
+    literal = developer_name.replace("'", "''")
+    return f"SELECT CustApiKey FROM apikey WHERE DevName='{literal}' LIMIT 100"  # noqa: S608  checked above
 
 
 def _control_columns(since: datetime | None) -> str:

@@ -4,21 +4,51 @@ Whatever is missing, of the wrong type, negative where it counts or not finite i
 neither a balance nor a key.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hmac import compare_digest
 from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 
+from oddaemon.core.examination import ClinicShare, HeldKeys, Shape
 from oddaemon.core.model import Balance, Control, ControlTotals, Identity
 from oddaemon.core.packing import LANES_MAX, ROW_SEPARATOR, LaneCutError, Packing, unpack
 from oddaemon.core.report import ReportRow, misunderstood
 from oddaemon.core.verify import checksum_of_text
+from oddaemon.opendental.cells import (
+    INTEGER_MAX,
+    INTEGER_MIN,
+    MalformedError,
+    Row,
+    cell,
+    integer,
+    moment,
+    optional_text,
+    text_of,
+)
 
-Cell = str | int | float | None
-Row = Mapping[str, Cell]
+__all__ = [
+    "Clocks",
+    "MalformedError",
+    "Moved",
+    "Packed",
+    "Row",
+    "clinics",
+    "clocks",
+    "control",
+    "held_keys",
+    "moved",
+    "packed",
+    "page",
+    "parse_rows",
+    "preference",
+    "report",
+    "rows",
+    "shape",
+    "shares",
+]
 
 _ROWS = msgspec.json.Decoder(list[Row])
 _BALANCES = msgspec.json.Decoder(list[Balance])
@@ -36,16 +66,8 @@ _TOTALS = (
     "Checksum",
 )
 _LANE_NAMES = tuple(f"L{lane}" for lane in range(LANES_MAX))
-_DIGITS = re.compile(r"-?[0-9]{1,19}")
-_INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**63 - 1
 ROWS_MAX = 20_000
 """Twice what the API lets into any answer."""
-_CLOCK_YEARS = range(1969, 3002)
-"""Of MySQL's clock: from the epoch to the end of its newest versions'."""
-
-
-class MalformedError(ValueError):
-    """An answer that is not what was asked for."""
 
 
 class Packed(NamedTuple):
@@ -109,15 +131,44 @@ def rows(body: bytes) -> list[Row]:
 def preference(body: bytes, name: str) -> str:
     """The value of a preference; `''` where the office does not have it. The filter may have been ignored."""
     for row in rows(body):
-        if _text(row, "PrefName").lower() == name.lower():
-            return _optional_text(row, "ValueString")
+        if text_of(row, "PrefName").lower() == name.lower():
+            return optional_text(row, "ValueString")
     return ""
+
+
+def clinics(body: bytes) -> tuple[int, ...]:
+    """The ClinicNums of the API's list."""
+    return tuple(integer(row, "ClinicNum") for row in rows(body))
+
+
+def shares(answer: Sequence[Row]) -> tuple[ClinicShare, ...]:
+    """How many guarantors belong to each ClinicNum."""
+    return tuple(
+        ClinicShare(
+            integer(row, "ClinicNum"),
+            integer(row, "Guarantors"),
+            None if cell(row, "IsHidden") is None else integer(row, "IsHidden") != 0,
+        )
+        for row in answer
+    )
+
+
+def shape(answer: Sequence[Row]) -> Shape:
+    """How PatNums lie."""
+    row = _only(answer)
+    return Shape(integer(row, "Guarantors"), integer(row, "Spans"))
+
+
+def held_keys(answer: Sequence[Row], key: str) -> HeldKeys:
+    """Whether `key` is among the keys that came, and how many those are; none of them leaves this function."""
+    held = [text_of(row, "CustApiKey").strip() for row in answer]
+    return HeldKeys(any(compare_digest(each.encode(), key.encode()) for each in held), len(held))
 
 
 def clocks(answer: Sequence[Row]) -> Clocks:
     """NOW() and UTC_TIMESTAMP() of the office's server, and its identity."""
     row = _only(answer)
-    return Clocks(_moment(row, "OfficeNow"), _moment(row, "UtcNow"), _identity(row))
+    return Clocks(moment(row, "OfficeNow"), moment(row, "UtcNow"), _identity(row))
 
 
 def control(answer: Sequence[Row]) -> Control:
@@ -135,7 +186,7 @@ def packed(answer: Sequence[Row], packing: Packing) -> Packed:
     if not answer:
         raise MalformedError("the answer has no row, not even the control columns")
     first = _control(answer[0])
-    groups = [_group(row, packing) for row in answer if _cell(row, "G") is not None]
+    groups = [_group(row, packing) for row in answer if cell(row, "G") is not None]
     if len(groups) != len(answer) and len(answer) > 1:
         raise MalformedError("a packed row has no group")
     numbers = [group for group, _, _ in groups]
@@ -199,7 +250,7 @@ def page(answer: Sequence[Row], after_pat_num: int | None, rows_max: int) -> lis
     """The rows of a page, strictly ascending and all after `after_pat_num`."""
     if len(answer) > rows_max:
         raise MalformedError(f"a page of at most {rows_max} rows holds {len(answer)}")
-    balances = _balances([_text(row, "Balance") for row in answer])
+    balances = _balances([text_of(row, "Balance") for row in answer])
     _ascending([balance.pat_num for balance in balances], after_pat_num)
     return balances
 
@@ -207,7 +258,7 @@ def page(answer: Sequence[Row], after_pat_num: int | None, rows_max: int) -> lis
 def moved(answer: Sequence[Row], after_pat_num: int | None) -> list[Moved]:
     """The rows that changed, strictly ascending and all after `after_pat_num`."""
     found = [
-        Moved(_integer(row, "PatNum"), None if row.get("Balance") is None else _balances([_text(row, "Balance")])[0])
+        Moved(integer(row, "PatNum"), None if row.get("Balance") is None else _balances([text_of(row, "Balance")])[0])
         for row in answer
     ]
     _ascending([row.pat_num for row in found], after_pat_num)
@@ -229,27 +280,27 @@ def _only(answer: Sequence[Row]) -> Row:
 
 
 def _control(row: Row) -> Control:
-    totals = ControlTotals._make(_integer(row, name) for name in _TOTALS)
-    touched = _integer(row, "Touched")
+    totals = ControlTotals._make(integer(row, name) for name in _TOTALS)
+    touched = integer(row, "Touched")
     if totals.guarantors < 0 or totals.checksum < 0 or touched < 0:
         raise MalformedError("a count is below zero")
     return Control(
         totals,
-        _optional_text(row, "DateLastAging"),
-        _optional_text(row, "AgingBeginDateTime"),
-        _moment(row, "OfficeNow"),
-        _moment(row, "UtcNow"),
+        optional_text(row, "DateLastAging"),
+        optional_text(row, "AgingBeginDateTime"),
+        moment(row, "OfficeNow"),
+        moment(row, "UtcNow"),
         _identity(row),
         touched,
     )
 
 
 def _identity(row: Row) -> Identity:
-    return Identity(_integer(row, "Title"), _integer(row, "Phone"), _integer(row, "Address"))
+    return Identity(integer(row, "Title"), integer(row, "Phone"), integer(row, "Address"))
 
 
 def _group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | None]]:
-    count = _integer(row, "N")
+    count = integer(row, "N")
     if count < 0:
         raise MalformedError("a group's count is below zero")
     lanes: dict[int, str | None] = {}
@@ -258,7 +309,7 @@ def _group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | Non
         if text is not None and not isinstance(text, str):
             raise MalformedError(f"column {name} is {'not a text' if name in row else 'missing'}")
         lanes[lane] = text
-    return _integer(row, "G"), count, lanes
+    return integer(row, "G"), count, lanes
 
 
 def _balances(texts: Sequence[str]) -> list[Balance]:
@@ -266,46 +317,6 @@ def _balances(texts: Sequence[str]) -> list[Balance]:
     if len(balances) != len(texts):
         raise MalformedError("a row does not hold nine integers")
     # Pages are stored before they are proved, and what no database could store must not get as far as one.
-    if any(min(balance) < _INTEGER_MIN or max(balance) > _INTEGER_MAX for balance in balances):
+    if any(min(balance) < INTEGER_MIN or max(balance) > INTEGER_MAX for balance in balances):
         raise MalformedError("a row holds a number of more than 64 bits")
     return balances
-
-
-def _cell(row: Row, name: str) -> Cell:
-    try:
-        return row[name]
-    except KeyError:
-        raise MalformedError(f"column {name} is missing") from None
-
-
-def _text(row: Row, name: str) -> str:
-    value = _cell(row, name)
-    if not isinstance(value, str):
-        raise MalformedError(f"column {name} is not a text")
-    return value
-
-
-def _optional_text(row: Row, name: str) -> str:
-    """A preference that the office does not have is null."""
-    return "" if _cell(row, name) is None else _text(row, name)
-
-
-def _integer(row: Row, name: str) -> int:
-    """An integer of 64 bits, whether it came as one, as a double or as text."""
-    value = _cell(row, name)
-    if (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and _DIGITS.fullmatch(value)):
-        value = int(value)
-    if isinstance(value, int) and _INTEGER_MIN <= value <= _INTEGER_MAX:
-        return value
-    raise MalformedError(f"column {name} is not an integer")
-
-
-def _moment(row: Row, name: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(_text(row, name)).replace(tzinfo=None)
-    except ValueError:
-        raise MalformedError(f"column {name} is not a date and time") from None
-    # An empty value that some layer made the first day of the calendar is no clock, and arithmetic falls off its edge.
-    if moment.year not in _CLOCK_YEARS:
-        raise MalformedError(f"column {name} is not a date and time of a running clock")
-    return moment

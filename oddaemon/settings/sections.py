@@ -16,6 +16,7 @@ from oddaemon.settings.table import BaseUrl, Seconds, SecondsOrZero, Table
 from oddaemon.settings.wrong import wrong
 
 _SQLITE = "sqlite+aiosqlite:///"
+DEVELOPER_NAME_MARKS = " .,&()_+'"
 SOCKET_PATH_BYTES_MAX = 107
 """`sun_path` of Linux, less its final zero."""
 
@@ -26,6 +27,8 @@ class Api(Table):
     """`[api]`: Open Dental's API, and how hard it may be asked."""
 
     developer_key: Secret
+    developer_name: str = ""
+    """Under which an office lists our keys; empty: the doctor does not look there."""
     base_url: BaseUrl = HEADQUARTERS
     max_in_flight: int = Field(64, ge=1, le=4096)
     """Requests under way at one instant, over all offices."""
@@ -36,6 +39,15 @@ class Api(Table):
     key_change_seconds: SecondsOrZero = 900.0
     """After the change of an office's key the former one is tried beside it: Open Dental needs up to 15 minutes."""
     max_response_bytes: int = Field(67_108_864, ge=65_536, le=1_073_741_824)
+
+    @field_validator("developer_name")
+    @classmethod
+    def _fits_a_statement(cls, name: str) -> str:
+        if not all(letter.isalnum() or letter in DEVELOPER_NAME_MARKS for letter in name):
+            raise wrong(
+                "has a character that no query may hold", "letters, digits, spaces and . , & ( ) _ + ' are fine"
+            )
+        return name
 
 
 class State(Table):

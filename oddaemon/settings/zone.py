@@ -3,6 +3,7 @@
 Abbreviations are refused even where the IANA database knows them: `EST` is five hours behind all year.
 """
 
+from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -44,6 +45,24 @@ _OTHER_NAMES = {
 """What Windows, where Open Dental lives, and people call them."""
 
 
+_LIKELY = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Los_Angeles",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Puerto_Rico",
+    "America/Halifax",
+    "America/Regina",
+    "America/St_Johns",
+    "Pacific/Guam",
+)
+"""Of the United States and Canada, by their people."""
+OFFSET_NOISE = timedelta(seconds=60)
+
+
 def zone_named(name: str) -> ZoneInfo:
     """The zone of an IANA name.
 
@@ -55,6 +74,20 @@ def zone_named(name: str) -> ZoneInfo:
     meant = _OTHER_NAMES.get(name.casefold()) or _nearest_place(name)
     hint = f"did you mean `{meant}`?" if meant else "such as America/New_York; leave it out to have the clock measured"
     raise wrong("unknown time zone", hint)
+
+
+def zones_showing(offset: timedelta, at: datetime) -> tuple[str, ...]:
+    """The names of zones, of those where Open Dental is used, whose clocks are so far from UTC; likeliest first.
+
+    Args:
+        offset: What an office's clock shows, ahead of UTC.
+        at: When it did, aware.
+    """
+    return tuple(
+        name
+        for name in _LIKELY
+        if abs((at.astimezone(ZoneInfo(name)).utcoffset() or timedelta()) - offset) <= OFFSET_NOISE
+    )
 
 
 @cache

@@ -22,7 +22,11 @@ def write_config(plan: Plan, base_url: str, directory: Path) -> Path:
     """
     (directory / "offices.d").mkdir(parents=True, exist_ok=True)
     top: dict[str, object] = {
-        "api": {"base_url": base_url, "developer_key": plan.options.developer_key},
+        "api": {
+            "base_url": base_url,
+            "developer_key": plan.options.developer_key,
+            "developer_name": plan.options.developer_name,
+        },
         "state": {"database": "oddaemon.db"},
         "http": {"listen": "127.0.0.1:0"},
         "offices": {"directory": "offices.d"},

@@ -134,6 +134,10 @@ class Practice:
         """The office has created an API key for a developer: a row in table `apikey`."""
         self._tables.insert_key(customer_key, developer_name)
 
+    def revoke_key(self, customer_key: str) -> None:
+        """The office has taken an API key from its list; headquarters may not know of it yet."""
+        self._tables.delete_key(customer_key)
+
     def short_query(self, sql: str) -> list[dict[str, object]]:
         """Run a SELECT of MySQL.
 

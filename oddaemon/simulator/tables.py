@@ -96,6 +96,10 @@ class Tables:
         """One API key that the office has granted."""
         self.connection.execute("INSERT INTO apikey VALUES (NULL, ?, ?)", (customer_key, developer_name))
 
+    def delete_key(self, customer_key: str) -> None:
+        """The office has taken one back."""
+        self.connection.execute("DELETE FROM apikey WHERE CustApiKey = ?", (customer_key,))
+
     def update_balances(self, rows: Sequence[StoredBalance], touched_at: datetime) -> None:
         """Overwrite guarantors' money columns in one transaction, and stamp the rows as MySQL does on a change."""
         assignments = ", ".join(f"{column} = ?" for column in MONEY_COLUMNS)

@@ -8,9 +8,12 @@ from pathlib import Path
 import anyio
 from anyio.from_thread import start_blocking_portal
 
+from oddaemon.core.examination_document import examination_document
 from oddaemon.core.plan import Change, Plan, plan_document
 from oddaemon.settings.problem import Problem, problem_document
 from oddaemon.web.control import Document, OfficeOrder, OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.examining import Examinations, examination_routes
+from tests.core.examinations import examination
 
 PLAN = Plan(
     ("ash",), (Change("elm", ("clinics", "customer_key")), Change("fir", ("labels",))), ("oak",), 7, ("[http]",)
@@ -18,12 +21,15 @@ PLAN = Plan(
 WARNING = Problem(Path("/etc/a.toml"), "api.developer_key", None, "others may read it", "chmod 600", line=2)
 PROBLEMS = (Problem(Path("/etc/a.toml"), "office[0].id", '"É"', "must be short"), Problem(Path("b"), "", None, "gone"))
 
+EXAMINED = examination(office="hill-street")
+
 
 class Desk:
     """Answers `hill-street` and refuses what is about any other office; its configuration is good or bad."""
 
     def __init__(self, *, good: bool = True) -> None:
         self._good = good
+        self.looks = 0
 
     @property
     def orders(self) -> Orders:
@@ -57,12 +63,27 @@ class Desk:
         await anyio.lowlevel.checkpoint()
         return "It stops."
 
+    async def examine(self, office: str, _uid: int | None) -> str:
+        await anyio.lowlevel.checkpoint()
+        if office == "hill-street":
+            return "It is examined now."
+        raise OrderRefused(404, f"Nobody is at work at {office!r}.", "", {"at_work": False})
+
+    async def examination(self, office: str) -> Document:
+        await anyio.lowlevel.checkpoint()
+        if office != "hill-street":
+            raise OrderRefused(404, f"{office!r} was not examined.")
+        self.looks += 1
+        found = examination_document(EXAMINED) if self.looks > 1 else None
+        return {"outcome": "done" if found else "under way", "asked": self.looks, "of": 14, "examination": found}
+
 
 @contextmanager
 def daemon(path: Path, desk: Desk | None = None) -> Iterator[None]:
-    orders = (desk or Desk()).orders
+    desk = desk or Desk()
+    routes = examination_routes(Examinations(desk.examine, desk.examination))
     with start_blocking_portal() as portal:
-        serving, _ = portal.start_task(serve_control, path, create_control(orders))
+        serving, _ = portal.start_task(serve_control, path, create_control(desk.orders, routes))
         try:
             yield
         finally:

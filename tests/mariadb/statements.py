@@ -19,7 +19,7 @@ OFFICES = (
     Office("elm", "Elm", include=Include.DEBTS),
     Office("elm", "Elm", include=Include.DEBTS, clinics=(0, 2), page_rows=1000),
 )
-MAKERS = frozenset({"clock", "control", "statement", "page", "moved"})
+MAKERS = frozenset({"clock", "control", "statement", "page", "moved", "shares", "shape", "held_keys"})
 """The functions that make a statement, all of them used below."""
 
 
@@ -31,7 +31,11 @@ def all_statements(pat_nums: Sequence[int]) -> Iterator[str]:
     """
     starts = (None, *pat_nums[len(pat_nums) // 2 :][:1], *pat_nums[-1:], 0)
     yield sql.clock()
+    yield sql.held_keys("O'Dea & Sons (US)")
     for office in OFFICES:
+        yield sql.shares(office)
+        yield sql.shape(office)
+        yield sql.statement(office, FIRST_PACKING, sql.PAT_NUM_MAX)
         yield sql.control(office)
         yield sql.statement(office, FIRST_PACKING, None)
         for after, since, packing in zip(starts, INSTANTS, PACKINGS, strict=False):

@@ -1,6 +1,3 @@
-import shutil
-import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,29 +6,15 @@ from anyio.streams.tls import TLSStream
 
 from oddaemon.core.failure import Kind
 from tests.opendental.asking import ROWS, failure_of_query
+from tests.opendental.certificates import make_certificate, needs_openssl, server_tls
 from tests.opendental.listening import api_at, failure_at, head, listening, saying, whole
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command to make a certificate")
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of 127.0.0.1, with its key."""
     directory = tmp_path_factory.mktemp("tls")
-    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    subprocess.run(
-        ["openssl", "req", *kind, *name, "-keyout", directory / "key.pem", "-out", directory / "certificate.pem"],
-        check=True,
-        capture_output=True,
-    )
+    make_certificate(directory)
     return directory
-
-
-def server_tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
-    return context
 
 
 @needs_openssl

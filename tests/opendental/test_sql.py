@@ -1,9 +1,11 @@
 import re
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pytest
 
+from oddaemon.core.examination import HeldKeys
 from oddaemon.core.model import Balance, Control, Include, Office
 from oddaemon.core.packing import FIRST_PACKING, LaneCutError, Packing, plan
 from oddaemon.core.verify import totals_of
@@ -310,3 +312,50 @@ def test_all_is_asked_with_differs_from_zero() -> None:
     asked_for = sql.page(wished(), None)
     assert " OR ".join(f"{column}<>0" for column in MONEY) in asked_for
     assert ">0" not in asked_for.replace("<>0", "")
+
+
+@every_practice
+def test_the_shares_of_clinics_are_those_of_the_truth_whatever_clinics_are_wished(character: dict[str, Any]) -> None:
+    office = practice(**character)
+    found = wire.shares(asked(office, sql.shares(wished(clinics=(1,)))))
+    counted = Counter(balance.clinic_num for balance in truth(office, wished()))
+    assert {share.clinic_num: share.guarantors for share in found} == counted
+    hidden = {share.clinic_num for share in found if share.hidden}
+    assert hidden == ({4} if character.get("clinics") == 4 else set())
+    assert all(share.hidden is None for share in found if share.clinic_num == 0)
+
+
+@every_practice
+def test_the_shape_tells_whether_packing_is_worth_it(character: dict[str, Any]) -> None:
+    office = practice(**character)
+    balances = truth(office, wished())
+    found = wire.shape(asked(office, sql.shape(wished())))
+    assert found.guarantors == len(balances)
+    assert found.groups == len({balance.pat_num // 2**23 for balance in balances})
+
+
+@every_practice
+@every_wish
+def test_a_statement_past_the_end_is_its_control_and_nobodys_balance(character: dict[str, Any], wishes: Office) -> None:
+    office = practice(**character)
+    found = wire.packed(asked(office, sql.statement(wishes, FIRST_PACKING, sql.PAT_NUM_MAX)), FIRST_PACKING)
+    assert (found.balances, found.groups) == ([], 0)
+    assert found.control.totals == totals_of(truth(office, wishes))
+
+
+def test_the_keys_that_an_office_holds_are_compared_and_never_shown() -> None:
+    office = practice()
+    for key in ("planted-one", "planted-two"):
+        office.grant_key("O'Dea & Sons", key)
+    office.grant_key("others", "planted-three")
+    rows = asked(office, sql.held_keys("O'Dea & Sons"))
+    assert wire.held_keys(rows, "planted-two") == HeldKeys(ours=True, count=2)
+    found = wire.held_keys(rows, "planted-three")
+    assert found == HeldKeys(ours=False, count=2)
+    assert "planted" not in repr(found)
+
+
+@pytest.mark.parametrize("name", ["a;b", "a--b", "a\\", 'a"', "a/*b", "a#b", "a`b"])
+def test_a_name_that_could_end_the_statement_is_never_sent(name: str) -> None:
+    with pytest.raises(ValueError, match="does not belong"):
+        sql.held_keys(name)

@@ -1,0 +1,48 @@
+"""A simulated headquarters in a thread of its own, on a real port, with a configuration that asks it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import anyio
+import anyio.abc
+from anyio.from_thread import start_blocking_portal
+
+from oddaemon.simulator.config_files import write_config
+from oddaemon.simulator.planfile import Plan, plan_of
+from oddaemon.simulator.process import run_simulator
+
+ZONE = "America/Los_Angeles"
+QUICK = {"base_seconds": 0.0, "query_seconds": 0.0, "report_seconds": 0.0}
+
+
+def office(office_id: str, **character: Any) -> dict[str, Any]:
+    """A small practice in which all is well, and which may be asked without a pause."""
+    aged = datetime.now(ZoneInfo(ZONE)).date()
+    table = {"id": office_id, "zone": ZONE, "guarantors": 40, "settled": 10, "last_aging": aged, "spacing_seconds": 0.0}
+    return {**table, **character}
+
+
+def fault(kind: str, *office_ids: str, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "offices": list(office_ids), **more}
+
+
+@contextmanager
+def headquarters(
+    directory: Path, offices: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]] = ()
+) -> Iterator[Path]:
+    """Where the configuration stands while headquarters answers."""
+    plan = plan_of({"seed": 7, "headquarters": QUICK, "office": list(offices), "fault": list(faults)})
+    with start_blocking_portal() as portal:
+        serving, base_url = portal.start_task(_serve, plan)
+        try:
+            yield write_config(plan, base_url, directory)
+        finally:
+            serving.cancel()
+
+
+async def _serve(plan: Plan, *, task_status: anyio.abc.TaskStatus[str]) -> None:
+    await run_simulator(plan, "127.0.0.1:0", ready=task_status.started)

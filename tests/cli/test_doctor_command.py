@@ -1,0 +1,137 @@
+"""`doctor` and `check --live` against a simulated headquarters on a real port, and against a daemon's socket."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from oddaemon.core.examination import StepName
+from tests.cli.control_desk import daemon
+from tests.cli.sample_fleet import command, json_of, written
+from tests.cli.simulated import fault, headquarters, office
+
+OFFICES = [office("elm", clinics=3), office("oak"), office("ash", service_time_due=None)]
+FAULTS = [fault("econnector_down", "oak")]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with headquarters(tmp_path_factory.mktemp("rehearsal"), OFFICES, FAULTS) as path:
+        yield path
+
+
+def asked(config: Path, *arguments: str) -> Result:
+    return command(*arguments, "--config", str(config))
+
+
+def document(result: Result) -> Any:
+    return json_of(result)
+
+
+def test_an_office_in_which_all_is_well_is_shown_step_by_step(config: Path) -> None:
+    done = asked(config, "doctor", "elm")
+    lines = done.stdout.splitlines()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert lines[0] == "elm"
+    assert lines[1] == "✓ Name and DNS           127.0.0.1 is an address: nothing to look up."
+    assert "✓ Customer key           It opens the database of “Practice elm”." in lines
+    assert any(line.startswith("✓ Clinics") and "hidden" in line for line in lines)
+    assert lines[-1] == "All is well."
+
+
+def test_an_office_that_needs_somebody_is_shown_with_whom_what_to_do_and_what_to_send(config: Path) -> None:
+    done = asked(config, "doctor", "oak")
+    assert done.exit_code == 1
+    assert "✗ eConnector             The office's eConnector is not running (HTTP 400)" in done.stdout
+    assert "→ the office: Ask the office to start the OpenDentalEConnector service on its server." in done.stdout
+    assert " Aging                  Not tried: “eConnector” comes first." in done.stdout
+    assert "To send to the office: Hello!" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 step needs somebody; the first ✗ first."
+
+
+def test_json_holds_every_step_in_order_and_no_key(config: Path) -> None:
+    done = asked(config, "doctor", "elm", "oak", "--json")
+    told = document(done)
+    assert done.exit_code == 1
+    assert [(each["office"], each["well"]) for each in told["offices"]] == [("elm", True), ("oak", False)]
+    assert [step["step"] for step in told["offices"][0]["steps"]] == list(StepName)
+    assert told["offices"][0]["asked_by"] == "doctor"
+    keys = [line.split('"')[1] for path in config.parent.rglob("*.toml") for line in path.read_text().splitlines()
+            if "_key =" in line]  # fmt: skip
+    assert len(keys) == 4
+    assert not any(key in done.output for key in keys)
+
+
+def test_without_an_office_all_are_examined_and_the_worst_comes_first(config: Path) -> None:
+    done = asked(config, "doctor")
+    lines = done.stdout.splitlines()
+    assert done.exit_code == 1
+    assert [line.split()[0] for line in lines[1:4]] == ["oak", "ash", "elm"]
+    assert "Automated aging" in lines[2]
+    assert lines[4:] == ["1 of 3 offices is well.", "`oddaemon doctor oak` shows each step, and what to send to whom."]
+
+
+def test_check_live_checks_the_configuration_first_and_then_every_office(config: Path) -> None:
+    done = asked(config, "check", "--live", "--concurrency", "1")
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"{config} is good: 3 offices.")
+    assert "1 of 3 offices is well." in done.stdout
+    told = document(asked(config, "check", "--live", "--json"))
+    assert told["summary"]["offices"] == 3
+    assert {each["office"]: each["well"] for each in told["live"]["offices"]} == {
+        "ash": False,
+        "elm": True,
+        "oak": False,
+    }
+
+
+def test_check_live_asks_nobody_with_a_bad_configuration(tmp_path: Path) -> None:
+    bad = written(tmp_path, "[api]\ndeveloper_key_env = 'NO_SUCH'\n")
+    for more in ([], ["--json"]):
+        assert asked(bad, "check", "--live", *more).exit_code == 78
+    assert asked(bad, "check", "--live", "--plan").exit_code == 2
+
+
+def test_an_unknown_office_is_answered_with_the_nearest(config: Path) -> None:
+    done = asked(config, "doctor", "elm", "oakk")
+    assert (done.exit_code, done.stderr) == (1, "oddaemon: no office 'oakk'; did you mean `oak`?\n")
+    assert "`oddaemon office list`" in asked(config, "doctor", "zzz").stderr
+
+
+def test_one_refused_key_of_several_is_the_customer_key_and_refused_alone_it_may_be_either(tmp_path: Path) -> None:
+    faults = [fault("key_disabled", "oak")]
+    with headquarters(tmp_path, [office("elm"), office("oak")], faults) as config:
+        alone = document(asked(config, "doctor", "oak", "--json"))["offices"][0]
+        among = document(asked(config, "doctor", "--json"))["offices"][1]
+    place = list(StepName).index(StepName.DEVELOPER_KEY)
+    assert [each["steps"][place]["outcome"] for each in (alone, among)] == ["untold", "ok"]
+
+
+def test_while_a_daemon_is_at_work_it_is_the_one_that_asks(tmp_path: Path) -> None:
+    config = written(tmp_path)
+    with daemon(tmp_path / "state.db.sock"):
+        done = asked(config, "doctor", "hill-street", "--json")
+    told = document(done)["offices"][0]
+    assert done.exit_code == 0
+    assert (told["office"], told["name"]) == ("hill-street", "Hill-Street")
+
+
+def test_an_office_that_the_daemon_does_not_know_is_asked_directly(tmp_path: Path) -> None:
+    with headquarters(tmp_path, [office("elm")]) as config, daemon(tmp_path / "oddaemon.db.sock"):
+        told = document(asked(config, "doctor", "elm", "--json"))
+    assert told["offices"][0]["asked_by"] == "doctor"
+
+
+def test_a_host_that_does_not_exist_is_ours_to_mend(tmp_path: Path) -> None:
+    config = tmp_path / "oddaemon.toml"
+    config.write_text(
+        '[api]\nbase_url = "https://no-such-host.invalid/api/v1"\ndeveloper_key = "Qm7xT2kLp9RvWc4Z"\n'
+        '[[office]]\nid = "elm"\ncustomer_key = "Hb3nY8sVd5FqXg1J"\n'
+    )
+    config.chmod(0o600)
+    done = asked(config, "doctor", "elm")
+    assert done.exit_code == 1
+    assert "✗ Name and DNS           no-such-host.invalid is not found:" in done.stdout
+    assert " Connection             Not tried: “Name and DNS” comes first." in done.stdout

@@ -1,0 +1,95 @@
+"""An office in which all is well, as it was observed; a test changes what it is about."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from oddaemon.core.examination import (
+    ClinicShare,
+    Clocks,
+    Examination,
+    HeldKeys,
+    Outcome,
+    Patient,
+    Reach,
+    Seen,
+    Shape,
+    Step,
+    StepName,
+)
+from oddaemon.core.examination_steps import steps_of
+from oddaemon.core.model import Cadence, Control, ControlTotals, Office
+
+CHICAGO = ZoneInfo("America/Chicago")
+NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
+"""09:00 in Chicago."""
+LOCAL = datetime(2026, 3, 3, 9, 0)  # noqa: DTZ001  an office's clock is naive
+PREFERENCES: Mapping[str, str] = {
+    "ProgramVersion": "25.4.48.0",
+    "PracticeTitle": "Elm Dental",
+    "AgingBeginDateTime": "",
+    "DateLastAging": "2026-03-03",
+    "AgingServiceTimeDue": "2000-01-01 02:00:00",
+    "AgingCalculatedMonthlyInsteadOfDaily": "0",
+    "OpenDentalServiceHeartbeat": "2026-03-03 08:59:00",
+}
+REACH = Reach(
+    "api.opendental.com",
+    443,
+    secure=True,
+    addresses=("192.0.2.1", "192.0.2.2"),
+    protocol="TLSv1.3",
+    certificate_ends_at=NOW + timedelta(days=60),
+)
+
+
+def control(guarantors: int = 4132) -> Control:
+    naive = NOW.replace(tzinfo=None)
+    return Control(ControlTotals(guarantors, *[0] * 8), "2026-03-03", "", LOCAL, naive)
+
+
+WELL = Seen(
+    at=NOW,
+    reach=REACH,
+    clocks=Clocks(LOCAL, NOW.replace(tzinfo=None), NOW),
+    zones=("America/Chicago", "America/Regina"),
+    preferences=PREFERENCES,
+    preferences_at=NOW,
+    report=2.1,
+    clinics=(1, 2),
+    shares=(ClinicShare(0, 40, None), ClinicShare(1, 4000, hidden=False), ClinicShare(3, 92, hidden=True)),
+    control=control(),
+    shape=Shape(4132, 3),
+    held=HeldKeys(ours=True, count=1),
+    seconds_a_request=0.2,
+)
+
+
+def seen(**changed: Any) -> Seen:
+    """What was observed, all well but for what is changed."""
+    return replace(WELL, **changed)
+
+
+def telling(**preferences: str) -> Seen:
+    """The office whose preferences differ so."""
+    return seen(preferences={**PREFERENCES, **preferences})
+
+
+def patient(
+    zone: tzinfo | None = CHICAGO, *, remote: bool = True, developer_name: str = "Elm", **wishes: Any
+) -> Patient:
+    return Patient(Office("elm", "Elm", zone=zone, **wishes), remote, 1.0, Cadence(), developer_name)
+
+
+def step(name: StepName, observed: Seen = WELL, who: Patient | None = None) -> Step:
+    return {each.name: each for each in steps_of(who or patient(), observed)}[name]
+
+
+def outcomes(observed: Seen, who: Patient | None = None) -> dict[StepName, Outcome]:
+    return {each.name: each.outcome for each in steps_of(who or patient(), observed)}
+
+
+def examination(observed: Seen = WELL, office: str = "elm") -> Examination:
+    return Examination(office, office.title(), NOW, "doctor", steps_of(patient(), observed))

@@ -1,0 +1,269 @@
+"""Each step of the doctor, with the trouble that makes it ✗; the key's pace is held by the ward whatever happens."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from oddaemon.core.examination import Outcome, StepName
+from oddaemon.core.model import Owner, Reader
+from oddaemon.settings import Secret
+from oddaemon.simulator.api import Cut, Kind
+from oddaemon.simulator.faults import (
+    BrokenConnection,
+    EConnectorDown,
+    Fault,
+    GatewayError,
+    KeyDisabled,
+    KeyUnassigned,
+    Latency,
+    OldVersion,
+    OtherBody,
+    PermissionMissing,
+    Planted,
+    TooManyRequests,
+)
+from oddaemon.simulator.keys import Permission
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.preferences import DATE_LAST_AGING
+from tests.engine.night import BEFORE_DAWN, LOS_ANGELES, SMALL, SMILE
+from tests.engine.ward import outcome, step, ward, wrong
+
+WITH_CLINICS = replace(SMILE, clinics=5)
+
+
+async def test_an_office_in_which_all_is_well_is_found_so_in_fourteen_requests() -> None:
+    async with ward(spec=WITH_CLINICS) as place:
+        found = await place.examine()
+        assert found.is_well, found.wrong
+        assert [exchange.kind for exchange in place.headquarters.traffic] == [
+            Kind.SHORT_QUERY,
+            *[Kind.PREFERENCES] * 7,
+            Kind.AGING_REPORT,
+            Kind.CLINICS,
+            *[Kind.SHORT_QUERY] * 4,
+        ]
+        assert place.progress == [(done, 14) for done in range(1, 15)]
+        assert "3 clinics. 2 hidden ones" in step(found, StepName.CLINICS).sentence
+        assert "(ClinicNum 0)" in step(found, StepName.CLINICS).sentence
+        assert step(found, StepName.GUARANTORS).sentence == "300 guarantors with a balance."
+        assert "Practice smile" in step(found, StepName.CUSTOMER_KEY).sentence
+
+
+async def test_no_balance_and_no_name_of_a_patient_is_asked_for() -> None:
+    async with ward(spec=WITH_CLINICS) as place:
+        await place.examine()
+        asked = [heard.sql for heard in place.heard]
+        [packed] = [sql for sql in asked if "GROUP_CONCAT" in sql]
+        assert "PatNum>9223372036854775807" in packed
+        assert place.practice.short_query(packed)[0]["L0"] is None
+        assert not any("Name" in sql.replace("DevName", "").replace("PrefName", "") for sql in asked)
+
+
+@pytest.mark.parametrize(
+    ("fault", "at", "owner"),
+    [
+        (BrokenConnection(Cut.REFUSED), StepName.CONNECTION, Owner.US),
+        (BrokenConnection(Cut.NO_CONNECTION), StepName.CONNECTION, Owner.US),
+        (BrokenConnection(Cut.STALL), StepName.API, Owner.OFFICE),
+        (GatewayError(502), StepName.API, Owner.VENDOR),
+        (TooManyRequests("5"), StepName.API, Owner.US),
+        (OtherBody("<html>captcha</html>", "text/html", 403), StepName.API, Owner.VENDOR),
+        (OtherBody("not json"), StepName.API, Owner.VENDOR),
+        (OtherBody('"Invalid developer key."', status=401), StepName.DEVELOPER_KEY, Owner.US),
+        (KeyDisabled(), StepName.CUSTOMER_KEY, Owner.OFFICE),
+        (KeyUnassigned(), StepName.CUSTOMER_KEY, Owner.OFFICE),
+        (EConnectorDown(), StepName.ECONNECTOR, Owner.OFFICE),
+        (Latency(70), StepName.ECONNECTOR, Owner.OFFICE),
+        (OldVersion(), StepName.VERSION, Owner.OFFICE),
+    ],
+    ids=str,
+)
+async def test_what_is_in_the_way_is_shown_where_it_is_and_ends_the_asking(
+    fault: Fault, at: StepName, owner: Owner
+) -> None:
+    async with ward(fault) as place:
+        found = await place.examine()
+        assert wrong(found) == [at]
+        assert step(found, at).owner is owner
+        assert step(found, at).advice
+        assert len(place.headquarters.traffic) <= 4
+
+
+async def test_a_wrong_developer_key_is_one_of_two_that_are_not_valid() -> None:
+    async with ward() as place:
+        place.settings = replace(
+            place.settings, api=place.settings.api.model_copy(update={"developer_key": Secret("mistyped")})
+        )
+        found = await place.examine()
+        assert wrong(found) == [StepName.CUSTOMER_KEY]
+        assert outcome(found, StepName.DEVELOPER_KEY) is Outcome.UNTOLD
+
+
+@pytest.mark.parametrize("permission", [Permission.READ_ALL, Permission.QUERIES])
+async def test_a_key_that_may_not_query_is_shown_and_asked_on_at_the_pace_of_read_all(permission: Permission) -> None:
+    faults = [] if permission is Permission.READ_ALL else [PermissionMissing()]
+    async with ward(*faults, permission=permission) as place:
+        found = await place.examine()
+        assert wrong(found) == [StepName.QUERIES]
+        assert step(found, StepName.QUERIES).owner is Owner.US
+        assert outcome(found, StepName.REPORTS) is Outcome.OK
+        assert outcome(found, StepName.AGING) is Outcome.OK
+        starts = [exchange.arrived_seconds for exchange in place.headquarters.traffic]
+        assert min(later - earlier for earlier, later in pairwise(starts)) >= 5
+
+
+async def test_an_office_read_by_the_report_is_well_without_queries() -> None:
+    async with ward(permission=Permission.READ_ALL, reader=Reader.REPORT, interval=5.0) as place:
+        found = await place.examine()
+        assert found.is_well, found.wrong
+        assert outcome(found, StepName.GUARANTORS) is Outcome.UNTOLD
+
+
+async def test_a_key_that_may_not_read_preferences() -> None:
+    refusal = OtherBody('"API key does not have the Read All permission."', status=401)
+    async with ward(Planted(refusal, kinds=frozenset({Kind.PREFERENCES}))) as place:
+        found = await place.examine()
+        assert wrong(found) == [StepName.PREFERENCES]
+        assert outcome(found, StepName.GUARANTORS) is Outcome.OK
+
+
+async def test_a_key_that_may_not_read_reports() -> None:
+    refusal = OtherBody('"API key does not have the Reports permission."', status=401)
+    async with ward(Planted(refusal, kinds=frozenset({Kind.AGING_REPORT}))) as place:
+        assert wrong(await place.examine()) == [StepName.REPORTS]
+
+
+async def test_a_report_that_takes_longer_than_the_api_waits_is_a_warning() -> None:
+    async with ward(options=Options(report_seconds=80)) as place:
+        found = await place.examine()
+        assert found.is_well, found.wrong
+        assert "longer than the API waits" in step(found, StepName.REPORTS).sentence
+
+
+@pytest.mark.parametrize(("version", "at"), [("21.1.9.0", [StepName.VERSION]), ("21.3.27.0", [])])
+async def test_an_old_version(version: str, at: list[StepName]) -> None:
+    async with ward(spec=replace(SMALL, program_version=version)) as place:
+        found = await place.examine()
+        assert wrong(found) == at
+        assert version in step(found, StepName.VERSION).sentence
+        assert outcome(found, StepName.REPORTS) is Outcome.UNTOLD
+
+
+async def test_a_zone_that_is_not_the_offices() -> None:
+    denver = replace(SMALL, zone="America/Denver")
+    async with ward(spec=denver, base=BEFORE_DAWN - timedelta(minutes=30)) as place:
+        found = await place.examine()
+        assert wrong(found) == [StepName.CLOCK]
+        assert "America/Denver or America/Phoenix" in step(found, StepName.CLOCK).sentence
+
+
+async def test_without_a_zone_those_that_fit_are_suggested() -> None:
+    async with ward(zone=None) as place:
+        found = await place.examine()
+        assert found.is_well, found.wrong
+        assert "America/Los_Angeles" in step(found, StepName.CLOCK).advice
+
+
+async def test_an_office_server_whose_clock_is_wrong() -> None:
+    async with ward(spec=replace(SMALL, clock_skew_seconds=-1200.0)) as place:
+        found = await place.examine()
+        assert wrong(found) == [StepName.CLOCK]
+        assert "20 min slow" in step(found, StepName.CLOCK).sentence
+
+
+async def test_a_service_that_is_down() -> None:
+    down_since_two = datetime(2026, 3, 3, 10, 30, tzinfo=UTC)
+    async with ward(spec=replace(SMALL, start_delay_seconds=20_000), base=down_since_two) as place:
+        found = await place.examine()
+        assert wrong(found) == [StepName.SERVICE]
+        assert "30 min ago" in step(found, StepName.SERVICE).sentence
+
+
+async def test_automated_aging_that_is_switched_off() -> None:
+    async with ward(spec=replace(SMALL, service_time_due=None)) as place:
+        found = await place.examine()
+        assert wrong(found) == [StepName.AUTOMATION]
+        assert outcome(found, StepName.AGING) is Outcome.UNTOLD
+
+
+async def test_aging_that_did_not_run() -> None:
+    async with ward() as place:
+        place.practice.set_preference(DATE_LAST_AGING, "2026-02-27")
+        assert wrong(await place.examine()) == [StepName.AGING]
+
+
+async def test_a_lock_that_a_crashed_run_left() -> None:
+    async with ward() as place:
+        place.practice.set_preference("AgingBeginDateTime", "2026-03-02 12:00:00")
+        found = await place.examine()
+        assert wrong(found) == [StepName.AGING]
+        assert step(found, StepName.AGING).letter
+
+
+async def test_a_clinic_that_is_configured_and_does_not_exist() -> None:
+    async with ward(spec=WITH_CLINICS, clinics=(1, 9)) as place:
+        assert wrong(await place.examine()) == [StepName.CLINICS]
+
+
+async def test_a_server_that_refuses_the_statement_is_read_in_pages_unless_it_must_not() -> None:
+    refusing = replace(SMALL, refuses=("GROUP_CONCAT",))
+    async with ward(spec=refusing) as place:
+        found = await place.examine()
+        assert found.is_well, found.wrong
+        assert step(found, StepName.READER).sentence.startswith("In pages: the statement does not work here.")
+        assert step(found, StepName.GUARANTORS).sentence == "40 guarantors with a balance."
+    async with ward(spec=refusing, reader=Reader.STATEMENT) as place:
+        assert wrong(await place.examine()) == [StepName.READER]
+
+
+async def test_pat_nums_that_are_random_are_read_in_pages() -> None:
+    async with ward(spec=replace(SMILE, pat_nums="random")) as place:
+        found = await place.examine()
+        assert "too far apart" in step(found, StepName.READER).sentence
+        assert "5 of them read the balances" in step(found, StepName.COST).sentence
+
+
+async def test_a_key_that_the_office_has_taken_from_its_list() -> None:
+    async with ward(keys=["another-of-ours"]) as place:
+        place.practice.revoke_key("planted-customer-key-smile")
+        found = await place.examine()
+        assert wrong(found) == [StepName.OUR_KEY]
+        assert "1 key of ours" in step(found, StepName.OUR_KEY).sentence
+
+
+async def test_a_name_under_which_the_office_lists_nothing() -> None:
+    async with ward() as place:
+        api = place.settings.api.model_copy(update={"developer_name": "O'Dea & Sons"})
+        place.settings = replace(place.settings, api=api)
+        found = await place.examine()
+        assert found.is_well, found.wrong
+        assert "O'Dea & Sons" in step(found, StepName.OUR_KEY).sentence
+
+
+async def test_a_doctor_who_comes_in_the_night_waits_out_a_run_like_everybody() -> None:
+    async with ward(base=BEFORE_DAWN + timedelta(hours=1, seconds=30)) as place:
+        found = await place.examine()
+        assert found.is_well, found.wrong
+        assert "running since" in step(found, StepName.AGING).sentence
+
+
+async def test_a_doctor_whose_gate_closes_says_what_was_not_tried() -> None:
+    async with ward() as place, anyio.create_task_group() as tasks:
+        doctor = place.doctor()
+
+        async def close_soon() -> None:
+            await anyio.sleep(4)
+            doctor._api.gate.close()
+
+        tasks.start_soon(close_soon)
+        found = await doctor.examine(place.settings.offices[0])
+        assert found.is_well
+        assert outcome(found, StepName.QUERIES) is Outcome.OK
+        assert step(found, StepName.AGING).sentence == "Not tried: the daemon stopped first."
+
+
+def test_the_zone_of_these_tests_is_the_practices() -> None:
+    assert LOS_ANGELES.key == SMALL.zone

@@ -1,0 +1,98 @@
+"""Examinations by the daemon that watches the office: the night's promises hold, its key's pace among them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.examination_document import examination_of
+from oddaemon.core.model import Condition, Reader
+from oddaemon.engine.doctor_visits import Visits
+from oddaemon.simulator.options import Options
+from oddaemon.web.control import OfficeOrder, OrderRefused
+from tests.engine.night import DUE, SMALL, SMILE, night, office_settings
+from tests.engine.world import World
+
+BEGUN = "It is examined now, in its key's own turn."
+
+
+def visits_of(world: World) -> Visits:
+    assert world.daemon.visits is not None
+    return world.daemon.visits
+
+
+async def examination(world: World, office_id: str = "smile") -> Any:
+    """What the daemon tells, once it is done."""
+    while not (told := await visits_of(world).told(office_id))["examination"]:
+        assert told["outcome"] == "under way"
+        await anyio.sleep(0.5)
+    assert told["outcome"] == "done"
+    return told["examination"]
+
+
+async def test_an_examination_in_the_middle_of_a_pull_disturbs_neither_the_pull_nor_the_keys_pace(
+    tmp_path: Path,
+) -> None:
+    slow = Options(base_seconds=2.0)
+    async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)], options=slow) as world:
+        await world.until(lambda: world.daemon.fleet.now() > DUE)
+        await world.until_is(Condition.PULLING)
+        assert await visits_of(world).begin("smile", 1000) == BEGUN
+        found = examination_of(await examination(world))
+        assert found.is_well, found.wrong
+        assert found.asked_by == "daemon"
+        await world.until_published(2)
+        assert await world.is_true()
+
+
+async def test_whoever_orders_an_examination_that_is_under_way_is_shown_that_one(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        before = len(world.exchanges())
+        assert await visits_of(world).begin("smile", 1000) == BEGUN
+        assert await visits_of(world).begin("smile", 1000) == "It is being examined already."
+        await examination(world)
+        assert len(world.exchanges()) == before + 13  # no developer's name is configured
+        assert [line["order"] for line in world.lines if line["event"] == "order_given"] == ["examine", "examine"]
+
+
+async def test_a_paused_office_is_examined_as_well(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], [office_settings(enabled=False)]) as world:
+        await world.until_is(Condition.PAUSED)
+        await visits_of(world).begin("smile", 1000)
+        assert (await examination(world))["well"]
+
+
+async def test_an_examination_that_the_end_of_the_daemon_cuts_was_none(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        await visits_of(world).begin("smile", 1000)
+        await anyio.sleep(3)
+        visits = visits_of(world)
+        await world.stop()
+        with pytest.raises(OrderRefused, match="was not examined"):
+            await visits.told("smile")
+
+
+async def test_an_office_at_which_nobody_works_is_left_to_whoever_asks(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        with pytest.raises(OrderRefused) as refusal:
+            await visits_of(world).begin("smiles", 1000)
+        assert (refusal.value.status, refusal.value.more) == (404, {"at_work": False})
+        with pytest.raises(OrderRefused, match="was not examined"):
+            await visits_of(world).told("smile")
+
+
+async def test_the_settings_in_force_are_those_that_it_is_examined_with(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        api = world.settings.api.model_copy(update={"developer_name": "oddaemon"})
+        await world.apply(replace(world.settings, api=api))
+        await visits_of(world).begin("smile", 1000)
+        found = examination_of(await examination(world))
+        assert found.steps[-1].sentence == "The office holds it."
+
+
+def test_an_examination_is_no_order_that_changes_an_office() -> None:
+    assert "examine" not in set(OfficeOrder)
