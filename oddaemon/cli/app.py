@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from oddaemon import __version__
-from oddaemon.cli import backfill, data, office, operating, reading, rehearsing, state
+from oddaemon.cli import backfill, data, office, operating, reading, rehearsing, sink, state
 
 app = typer.Typer(
     name="oddaemon",
@@ -24,6 +24,7 @@ reading.register(app)
 backfill.register(app)
 data.register(app)
 office.register(app)
+sink.register(app)
 state.register(app)
 rehearsing.register(app)
 

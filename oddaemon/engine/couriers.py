@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.abc
 
-from oddaemon.core.delivery import Delivery
 from oddaemon.engine.courier import Courier, Round, Streets
 from oddaemon.engine.guard import RESTART_PAUSE_SECONDS, Budget, Crashes, crash_of
 from oddaemon.engine.outbox import Outbox
@@ -16,7 +15,7 @@ from oddaemon.sinks.payload import Sink
 from oddaemon.store import deliveries
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.crash import describe
-from oddaemon.telemetry.events import CourierCrashed, DeliverySkipped, SinkStarted, SinkStopped
+from oddaemon.telemetry.events import CourierCrashed, SinkStarted, SinkStopped
 
 SinkFactory = Callable[[SinkSettings], Sink]
 
@@ -55,7 +54,7 @@ class Couriers:
         self._budget = budget
         self._running: dict[str, _Task] = {}
         self._ending = False
-        outbox.queued = self._look
+        outbox.queued = self.look
 
     async def apply(self, settings: Settings) -> None:
         """Make what runs what is wanted; sinks that did not change keep what they have in flight.
@@ -74,7 +73,7 @@ class Couriers:
             del self._running[task.settings.name]
         for sink in plan.start:
             self._start(sink)
-        self._look(tuple(wanted))
+        self.look(tuple(wanted))
 
     def end(self) -> None:
         """Begin no other delivery."""
@@ -87,25 +86,16 @@ class Couriers:
         for task in list(self._running.values()):
             await task.ended.wait()
 
-    def is_known(self, sink: str) -> bool:
-        """Whether the configuration in force has a sink of this name."""
-        return sink in self._running
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the sinks in force."""
+        return tuple(self._running)
 
-    async def retry(self, sink: str, office_id: str | None) -> int:
-        """Try at once what waits or was given up; tells how many deliveries are due."""
-        count = await deliveries.retry(self._streets.database, sink, office_id, self._streets.now())
-        self._look((sink,))
-        return count
-
-    async def skip(self, sink: str, office_id: str) -> Delivery | None:
-        """Give up an office's first delivery; None: nothing was due."""
-        skipped = await deliveries.skip_first(self._streets.database, sink, office_id, self._streets.now())
-        if skipped is not None:
-            self._streets.emit(
-                DeliverySkipped(sink, office_id, skipped.delivery_id, skipped.snapshot_id, deliveries.BY_ORDER)
-            )
-            self._look((sink,))
-        return skipped
+    def look(self, sinks: tuple[str, ...]) -> None:
+        """There is something for these to fetch, or to be tried sooner."""
+        for name in sinks:
+            if name in self._running:
+                self._running[name].courier.look()
 
     async def _align(self, settings: Settings) -> None:
         offices = [each.office for each in settings.offices]
@@ -117,11 +107,6 @@ class Couriers:
         except StoreError:
             self._outbox.routes = former
             raise
-
-    def _look(self, sinks: tuple[str, ...]) -> None:
-        for name in sinks:
-            if name in self._running:
-                self._running[name].courier.look()
 
     def _start(self, settings: SinkSettings) -> None:
         errand = Round(settings.name, settings.content, settings.patience)

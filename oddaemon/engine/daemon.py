@@ -38,6 +38,7 @@ from oddaemon.engine.registry import Employment, Registry
 from oddaemon.engine.reload import Cause, Configuration, hide
 from oddaemon.engine.sign_of_life import SignOfLife
 from oddaemon.engine.sink_making import sink_from
+from oddaemon.engine.sink_orders import SinkDesk
 from oddaemon.engine.store_health import StoreHealth
 from oddaemon.engine.supervisor import Supervisor
 from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
@@ -56,6 +57,7 @@ from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
 from oddaemon.web.backfilling import PastDays, backfill_routes
 from oddaemon.web.control import create_control, serve_control
+from oddaemon.web.delivering import sink_routes
 from oddaemon.web.examining import Examinations, examination_routes
 from oddaemon.web.inspection import Inspection, inspection_routes
 from oddaemon.web.pages import Pages
@@ -287,7 +289,9 @@ class Daemon:
             )
             tasks.start_soon(backfiller.run, name="past days")
             if self._listening and (socket := self.settings.http.control_socket) is not None:
-                control = create_control(self.desk.orders, (*routes, *self._looks(database)))
+                sinks = SinkDesk(self._desk, self._couriers, database, self.fleet.now, self._telemetry.emit)
+                more = (*routes, *sink_routes(sinks.orders), *self._looks(database))
+                control = create_control(self.desk.orders, more)
                 await tasks.start(serve_control, socket, control)
             look_seconds = self.settings.state.look_seconds
             tasks.start_soon(self._journal.keep, database, name="journal")

@@ -11,11 +11,13 @@ import pytest
 from oddaemon.core.delivery import Content, Patience
 from oddaemon.core.model import Condition
 from oddaemon.engine.couriers import SinkFactory
+from oddaemon.engine.sink_orders import SinkDesk
 from oddaemon.settings import SinkSettings
 from oddaemon.simulator.spec import PracticeSpec
 from oddaemon.sinks.payload import Sink, SinkRefused
 from oddaemon.store import deliveries
 from oddaemon.store.database import Database
+from oddaemon.web.control import OrderRefused
 from tests.engine.night import SMALL, night, office_settings
 from tests.engine.world import World
 from tests.sinks.consumer import Book, Mood, Moody, sink_settings
@@ -295,3 +297,50 @@ async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path
         assert len(book.taken) in {0, 1}
         assert len(world.events("delivery_made")) == len(book.taken)
         assert world.events("sink_stopped")[-1]["why"] == "the daemon is stopping"
+
+
+def desk_of(world: World) -> SinkDesk:
+    daemon = world.daemon
+    assert daemon._couriers is not None
+    assert daemon._database is not None
+    return SinkDesk(daemon.desk, daemon._couriers, daemon._database, world.daemon_now, daemon._telemetry.emit)
+
+
+async def test_an_order_to_retry_does_not_wait_for_the_back_off(tmp_path: Path) -> None:
+    book = Book()
+    moody = Moody(book, refusal=SinkRefused("Slow down.", retry_after_seconds=20_000.0))
+    moody.plan(Mood.REFUSES, Mood.TAKES)
+    async with delivering(tmp_path, moody) as world:
+        await world.until_said("delivery_refused")
+        since = world.clock.now()
+        done = await desk_of(world).retry("book", None, 1000)
+        assert done["outcome"] == "1 delivery is due now to book."
+        await world.until(lambda: len(book.taken) == 1)
+        assert world.clock.now() - since < timedelta(seconds=5)
+        assert world.events("order_given", "")[-1]["uid"] == 1000
+
+
+async def test_what_is_skipped_while_it_is_under_way_stays_skipped_and_the_next_is_whole(tmp_path: Path) -> None:
+    book = Book()
+    moody = Moody(book)
+    async with delivering(tmp_path, moody, [SMALL], sink_settings(content=CHANGES)) as world:
+        await world.until(lambda: len(book.taken) == 1)
+        moody.plan(Mood.LOSES_THE_ACK)
+        await world.until_said("delivery_refused")
+        await desk_of(world).skip("book", "smile", None)
+        moody.plan(Mood.TAKES)
+        await world.until(lambda: len(book.taken) == 3)
+        assert [payload.content for payload in book.taken] == ["snapshot", "changes", "snapshot"]
+        assert await agrees(world, book)
+        assert len(world.events("delivery_skipped")) == 1
+
+
+async def test_a_dead_letter_that_something_newer_took_the_place_of_is_not_revived(tmp_path: Path) -> None:
+    book = Book()
+    moody = Moody(book)
+    moody.plan(Mood.IS_GONE, Mood.TAKES)
+    async with delivering(tmp_path, moody) as world:
+        await world.until_said("delivery_made")
+        with pytest.raises(OrderRefused, match="Nothing waits"):
+            await desk_of(world).retry("book", None, None)
+        assert len(moody.attempts) == 2

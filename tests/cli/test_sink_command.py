@@ -1,0 +1,161 @@
+"""The outbox as its operator sees it: from the database alone, and through a real daemon."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.delivery import Attempt, Patience, Refusal, refused
+from oddaemon.store import deliveries
+from oddaemon.store.database import Database
+from tests.cli.processes import finished, running, wait_for
+from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, json_of, sample_fleet
+
+SINKS = """
+[[sink]]
+name = "lake"
+kind = "files"
+directory = "lake"
+backoff_base_seconds = 500.0
+
+[[sink]]
+name = "elsewhere"
+kind = "files"
+directory = "elsewhere"
+offices = ["hill-street"]
+"""
+NOW = datetime.now(UTC)
+
+
+def with_sinks(fleet: SampleFleet) -> SampleFleet:
+    text = CONFIGURATION.replace("[state]", '[http]\nlisten = "127.0.0.1:0"\n[state]')
+    text = text.replace("[api]", '[api]\nbase_url = "http://127.0.0.1:9/api/v1"')
+    fleet.config.write_text(text + SINKS)
+    return fleet
+
+
+async def _refuse(path: Path, *, patience: Patience) -> None:
+    async with Database.open(str(path)) as database:
+        await deliveries.align(database, {"lake": ["bright-smiles"]}, NOW - timedelta(hours=3))
+        queue = await deliveries.waiting(database, "lake")
+        assert queue.first is not None
+        what = Refusal("Cannot write below /lake: Permission denied.")
+        after = refused(Attempt(queue.first.delivery, queue.first.standing), what, NOW, 1.0, patience)
+        await deliveries.refused(database, "lake", after, what.what, NOW)
+
+
+@pytest.fixture
+def refusing(fleet: SampleFleet) -> SampleFleet:
+    """One delivery was refused, and waits."""
+    anyio.run(lambda: _refuse(fleet.config.with_name("state.db"), patience=Patience(backoff_base_seconds=600.0)))
+    return with_sinks(fleet)
+
+
+@pytest.fixture
+def given_up(fleet: SampleFleet) -> SampleFleet:
+    """One delivery was given up."""
+    anyio.run(lambda: _refuse(fleet.config.with_name("state.db"), patience=Patience(give_up_after_seconds=1.0)))
+    return with_sinks(fleet)
+
+
+def deliveries_of(fleet: SampleFleet) -> list[dict[str, Any]]:
+    document: Any = json_of(fleet.run("sink", "status", "lake", "--json"))
+    found: list[dict[str, Any]] = document["sinks"][0]["deliveries"]
+    return found
+
+
+def test_without_sinks_it_says_how_to_have_one(fleet: SampleFleet) -> None:
+    assert fleet.run("sink", "status").stdout.startswith("No sink is configured; [[sink]]")
+    assert json_of(fleet.run("sink", "status", "--json")) == {"sinks": []}
+
+
+def test_what_waits_is_shown_with_its_reason_and_its_next_try(refusing: SampleFleet) -> None:
+    result = refusing.run("sink", "status")
+    assert (result.exit_code, result.stderr) == (0, "")
+    header, lake, elsewhere = result.stdout.splitlines()
+    assert header.split()[:6] == ["SINK", "KIND", "OFFICES", "DELIVERED", "DUE", "DEAD"]
+    assert lake.split()[:7] == ["lake", "files", "4", "0", "1", "0", "3"]
+    assert lake.endswith("Cannot write below /lake: Permission denied.")
+    assert "in 10 min" in lake or "in 9 min" in lake
+    assert elsewhere.split() == ["elsewhere", "files", "1", "0", "0", "0", "-", "-", "-"]
+
+
+def test_one_sink_is_shown_office_by_office(refusing: SampleFleet) -> None:
+    lines = refusing.run("sink", "status", "lake").stdout.splitlines()
+    assert lines[-1].split()[:4] == ["bright-smiles", "1", "due", "1"]
+    assert not any("elsewhere" in line for line in lines)
+
+
+def test_json_has_every_delivery_that_counts(refusing: SampleFleet) -> None:
+    document: Any = json_of(refusing.run("sink", "status", "--json"))
+    lake, elsewhere = document["sinks"]
+    assert (lake["due"], lake["dead"], lake["failures_in_a_row"], lake["content"]) == (1, 0, 1, "snapshot")
+    [delivery] = lake["deliveries"]
+    assert (delivery["office"], delivery["state"], delivery["refusals"]) == ("bright-smiles", "due", 1)
+    assert elsewhere["deliveries"] == []
+
+
+def test_a_sink_that_is_not_configured_is_told_with_the_nearest(refusing: SampleFleet) -> None:
+    for command in (("status", "lak"), ("retry", "lak"), ("skip", "lak", "bright-smiles")):
+        result = refusing.run("sink", *command)
+        assert (result.exit_code, result.stderr) == (
+            1,
+            "oddaemon: No sink 'lak' is configured. Did you mean `lake`?\n",
+        )
+
+
+def test_without_a_daemon_a_retry_is_done_in_the_database(refusing: SampleFleet) -> None:
+    result = refusing.run("sink", "retry", "lake")
+    assert result.stdout == "1 delivery is due now to lake. The daemon is not running: it is done once it does.\n"
+    [delivery] = deliveries_of(refusing)
+    assert datetime.fromisoformat(delivery["not_before"]) <= datetime.now(UTC)
+
+
+def test_what_was_given_up_is_due_again(given_up: SampleFleet) -> None:
+    [dead] = deliveries_of(given_up)
+    assert dead["state"] == "dead"
+    assert "Permission denied" in given_up.run("sink", "status").stdout
+    assert given_up.run("sink", "retry", "lake", "--office", "bright-smiles").exit_code == 0
+    [again] = deliveries_of(given_up)
+    assert (again["state"], again["delivery_id"], again["refusals"]) == ("due", dead["delivery_id"], 0)
+
+
+def test_without_a_daemon_a_skip_is_done_in_the_database(refusing: SampleFleet) -> None:
+    result = refusing.run("sink", "skip", "lake", "bright-smiles", "--json")
+    assert json_of(result)["office"] == "bright-smiles"
+    assert [each["state"] for each in deliveries_of(refusing)] == ["skipped"]
+    again = refusing.run("sink", "skip", "lake", "bright-smiles")
+    told = "oddaemon: Nothing waits for lake for bright-smiles"
+    assert (again.exit_code, again.stderr.partition(".")[0]) == (1, told)
+
+
+def test_where_nothing_waits_a_retry_says_so(refusing: SampleFleet) -> None:
+    result = refusing.run("sink", "retry", "elsewhere")
+    assert (result.exit_code, "Nothing waits for elsewhere." in result.stderr) == (1, True)
+
+
+def test_a_real_daemon_delivers_tells_and_obeys(tmp_path: Path) -> None:
+    """A place that cannot be written, until somebody makes room and says so."""
+    fleet = with_sinks(sample_fleet(tmp_path))
+    output, blocked = tmp_path / "output", tmp_path / "lake"
+    blocked.write_text("in the way")
+
+    def typed(*arguments: str) -> str:
+        done = finished("sink", *arguments, "--config", str(fleet.config), cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    with running("run", "--config", str(fleet.config), output=output) as process:
+        wait_for('"delivery_refused"', output, process)
+        wait_for('"daemon_ready"', output, process)
+        assert "Not a directory" in typed("status")
+        blocked.unlink()
+        assert typed("retry", "lake") == "1 delivery is due now to lake.\n"
+        wait_for('"delivery_made"', output, process)
+        [lake, _] = json.loads(typed("status", "--json"))["sinks"]
+        assert (lake["delivered"], lake["due"], lake["error"]) == (1, 0, None)
+    [manifest] = blocked.glob("office=bright-smiles/aging_date=2026-03-02/*.manifest.json")
+    assert json.loads(manifest.read_text())["totals"]["bal_total"] == "382.45"
