@@ -219,6 +219,21 @@ RULES: Mapping[Kind, Rule] = {
         "the rows do not add up to the office's own control totals",
         "Nothing to do while it is read again; if it stays, report it to us.",
     ),
+    Kind.UPLOAD_MISSING: Rule(
+        _US,
+        Policy.RETRY,
+        _WARNING,
+        "the office's file did not come",
+        "Check that the office's server reaches the address and port of `[sftp]` from outside; a firewall is the usual"
+        " reason.",
+    ),
+    Kind.UPLOAD_UNREADABLE: Rule(
+        _US,
+        Policy.REREAD,
+        _WARNING,
+        "what the office uploaded cannot be read for sure",
+        "If it is your own query, give the columns of numbers first and as table patient names them.",
+    ),
     Kind.AGING_MOVED: Rule(
         _OFFICE,
         Policy.WATCH,

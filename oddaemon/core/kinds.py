@@ -33,6 +33,8 @@ class Kind(StrEnum):
     LANE_CUT = "lane_cut"
     TOO_SPARSE = "too_sparse"
     INCOMPLETE = "incomplete"
+    UPLOAD_MISSING = "upload_missing"
+    UPLOAD_UNREADABLE = "upload_unreadable"
     AGING_MOVED = "aging_moved"
     OTHER_DATABASE = "other_database"
     IMPLAUSIBLE = "implausible"

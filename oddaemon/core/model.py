@@ -32,6 +32,8 @@ class Reader(StrEnum):
     """Key-set pages, framed by a control query before and after."""
     REPORT = "report"
     """The vendor's aging report, read twice: for a key that may not query, and for other days than the last aging."""
+    SFTP = "sftp"
+    """A file that the office uploads, between two controls: for one so large that its statements take too long."""
 
 
 class Condition(StrEnum):

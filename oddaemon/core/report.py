@@ -5,7 +5,7 @@ read twice, and what it says is believed when both readings are the same row for
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from oddaemon.core.model import Balance, ControlTotals, Include
@@ -64,6 +64,16 @@ class Progress:
     def is_whole(self, lists: int) -> bool:
         """Whether both readings are done."""
         return self.again is not None and self.place == lists
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A day's balances, proved."""
+
+    balances: tuple[Balance, ...] = field(repr=False)
+    """Ordered by pat_num."""
+    totals: ControlTotals
+    """What the balances add up to: of a report, its second reading's."""
 
 
 def misunderstood(rows: Iterable[ReportRow]) -> bool:

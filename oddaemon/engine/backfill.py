@@ -16,12 +16,15 @@ from oddaemon.core.backfill import Backfill, Brought, PastDay, Stage, Via, check
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Balance, Cadence, Condition
 from oddaemon.core.office import clock_of
+from oddaemon.core.operator_query import dated
 from oddaemon.core.report import Progress, pages_of
 from oddaemon.engine.fleet import Fleet, OfficeView
 from oddaemon.engine.registry import Registry
 from oddaemon.engine.report import read_report
-from oddaemon.opendental.client import ApiError, OfficeApi
+from oddaemon.engine.upload import Uploads
+from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.gate import Gate, GateClosedError
+from oddaemon.receiver import Receiver
 from oddaemon.store import backfills, historical
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
@@ -54,6 +57,8 @@ class Surroundings:
     emit: Callable[[Event], None]
     dice: random.Random
     cadence: Callable[[], Cadence]
+    receiver: Receiver | None
+    """Takes what offices upload; None: nobody does."""
 
 
 def _set() -> anyio.Event:
@@ -97,15 +102,23 @@ class Backfiller:
 
         Raises:
             WrongDayError: No balances can be had of that day.
+            WrongQueryError: The operator's query cannot be used.
             OfficeGoneError: No such office is watched.
             StoreError: It could not be stored.
         """
         around, view = self._around, self._view(day.office_id)
         now = around.fleet.now()
         checked_day(day.as_of, clock_of(view.state, view.office).local(now).date())
+        if day.via is Via.SFTP:
+            dated(day.query, day.as_of)
         order = await backfills.order(around.database, day, now)
         around.emit(BackfillOrdered(day.office_id, day.as_of, day.via.value))
         return self._enqueue(order)
+
+    @property
+    def can_receive(self) -> bool:
+        """Whether offices can upload."""
+        return self._around.receiver is not None
 
     def courses(self) -> Iterator[Course]:
         """Every order that is not over, an office's in their order."""
@@ -211,8 +224,17 @@ class Backfiller:
 
         api = self._api(day.office_id)
         async with api.session() as session:
+            if day.via is Via.SFTP:
+                reported = await self._uploads(session, view).past_day(day.query, day.as_of)
+                return Brought(reported.balances, reported.totals, session.requests)
             reported = await read_report(session, view.office, day.as_of, keep, former)
         return Brought(reported.balances, reported.totals, course.requests)
+
+    def _uploads(self, session: Session, view: OfficeView) -> Uploads:
+        receiver, known = self._around.receiver, view.state.preferences
+        if receiver is None:
+            raise ApiError(Failure(Kind.UPLOAD_MISSING, "nobody receives: `[sftp] listen` is not set"))
+        return Uploads(session, receiver, known.program_version if known else "")
 
     async def _wait(self, course: Course) -> None:
         """Until its back-off is over and the night's pull, or a pause, leaves room for it."""

@@ -34,6 +34,7 @@ from oddaemon.engine.orders import Desk
 from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.pages import PictureTaker
 from oddaemon.engine.past_days import PastDaysDesk
+from oddaemon.engine.receiving import receiver_from
 from oddaemon.engine.registry import Employment, Registry
 from oddaemon.engine.reload import Cause, Configuration, hide
 from oddaemon.engine.sign_of_life import SignOfLife
@@ -43,6 +44,7 @@ from oddaemon.engine.store_health import StoreHealth
 from oddaemon.engine.supervisor import Supervisor
 from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
 from oddaemon.opendental.gate import Gate
+from oddaemon.receiver import Receiver, ReceiverError, SftpReceiver
 from oddaemon.settings import Loaded, Settings
 from oddaemon.store.database import Database
 from oddaemon.telemetry import systemd
@@ -51,6 +53,7 @@ from oddaemon.telemetry.events import (
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
+    ReceiverListening,
     StoreOpened,
 )
 from oddaemon.telemetry.telemetry import Telemetry
@@ -61,7 +64,7 @@ from oddaemon.web.delivering import sink_routes
 from oddaemon.web.examining import Examinations, examination_routes
 from oddaemon.web.inspection import Inspection, inspection_routes
 from oddaemon.web.pages import Pages
-from oddaemon.web.server import serve
+from oddaemon.web.server import ListenError, serve
 
 
 class Daemon:
@@ -77,6 +80,7 @@ class Daemon:
         dice: random.Random | None = None,
         listening: bool = True,
         make_sink: SinkFactory | None = None,
+        receiver: Receiver | None = None,
     ) -> None:
         """Nothing happens yet.
 
@@ -88,6 +92,7 @@ class Daemon:
             dice: For back-off; None: the system's.
             listening: Whether to open the HTTP listener.
             make_sink: Makes a sink of its settings; None: the real one.
+            receiver: Takes what offices upload; None: the SFTP server of `[sftp]`, if there is to be one.
         """
         self.configuration = Configuration(settings, telemetry)
         self.fleet = Fleet(now)
@@ -101,6 +106,7 @@ class Daemon:
         self._transport = transport
         self._dice = dice or random.SystemRandom()
         self._listening = listening
+        self._receiver = receiver
         self._make_sink = make_sink or partial(sink_from, now=now)
         self._draining = anyio.Event()
         self._drained_at: float | None = None
@@ -245,7 +251,7 @@ class Daemon:
         gate = Gate(api.max_in_flight, api.max_requests_per_second)
         limits = Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes)
         client = Api(gate, limits, self._observe, self.fleet.now, self._transport)
-        outbox = Outbox()
+        outbox, receiver = Outbox(), self._receiver or receiver_from(self.settings.sftp)
         self._registry = Registry(
             database,
             client,
@@ -253,9 +259,12 @@ class Daemon:
             self._telemetry.emit,
             self._dice,
             outbox=outbox,
+            receiver=receiver,
             key_change_seconds=api.key_change_seconds,
         )
         async with anyio.create_task_group() as tasks:
+            if isinstance(receiver, SftpReceiver):
+                await self._receive(receiver, tasks)
             self._desk = Desk(
                 self._registry,
                 self.fleet,
@@ -280,7 +289,7 @@ class Daemon:
             self.configuration.employ(self._registry, self._supervisor, self._couriers)
             apply = partial(self.configuration.apply, self.settings, warnings)
             await self.health.until_it_passes(apply, self._draining)
-            backfiller = self._backfiller(database, gate)
+            backfiller = self._backfiller(database, gate, receiver)
             self.past_days = days = PastDaysDesk(self._desk, backfiller, self._registry, database)
             self.visits = visits = Visits(self._desk, self._registry, client, tasks, lambda: self.settings)
             routes = (
@@ -313,11 +322,18 @@ class Daemon:
             await self._journal.settle(database)
             tasks.cancel_scope.cancel()
 
-    def _backfiller(self, database: Database, gate: Gate) -> Backfiller:
+    async def _receive(self, receiver: SftpReceiver, tasks: anyio.abc.TaskGroup) -> None:
+        try:
+            fingerprint = await tasks.start(receiver.serve, name="receiver")
+        except ReceiverError as error:
+            raise ListenError(str(error)) from error
+        self._telemetry.emit(ReceiverListening(self.settings.sftp.listen, fingerprint))
+
+    def _backfiller(self, database: Database, gate: Gate, receiver: Receiver | None) -> Backfiller:
         assert self._registry is not None, "made before anything works"
         emit, dice = self._telemetry.emit, self._dice
         around = BackfillSurroundings(
-            database, self._registry, self.fleet, gate, emit, dice, lambda: self.settings.cadence
+            database, self._registry, self.fleet, gate, emit, dice, lambda: self.settings.cadence, receiver
         )
         return Backfiller(around)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from oddaemon.core.backfill import Backfill, PastDay, Stage, Via, WrongDayError
+from oddaemon.core.operator_query import WrongQueryError
 from oddaemon.core.status import instant
 from oddaemon.engine.backfill import Backfiller, Course, OfficeGoneError
 from oddaemon.engine.orders import CONFLICT, NOT_FOUND, Desk
@@ -32,10 +33,15 @@ class PastDaysDesk:
             OrderRefused: It cannot be carried out, or not now.
         """
         with self.desk.recorded("backfill", day.office_id, uid) as told:
+            if day.via is Via.SFTP and not self.backfiller.can_receive:
+                advice = "Set `[sftp] listen` and `public_host`, then restart the daemon."
+                raise OrderRefused(CONFLICT, "Nobody receives what an office uploads.", advice)
             try:
                 course = await self.backfiller.order(day)
             except WrongDayError as error:
                 raise OrderRefused(CONFLICT, str(error), "Name an earlier day.") from None
+            except WrongQueryError as error:
+                raise OrderRefused(CONFLICT, str(error), "See `oddaemon backfill --help`.") from None
             except OfficeGoneError:
                 raise OrderRefused(
                     NOT_FOUND, f"No office {day.office_id!r} is at work.", "`oddaemon status` lists them all."

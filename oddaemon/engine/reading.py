@@ -5,7 +5,7 @@ one instant say, with aging where it was when the pull was decided upon. Rows th
 again by their time stamp; what still does not add up is thrown away.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -27,6 +27,8 @@ PATCHES_MAX = 3
 MOVED_PAGES_MAX = 20
 """An office in which more moved meanwhile is better read anew."""
 
+Upload = Callable[[str], Awaitable[Sequence[Balance]]]
+"""Has the office upload the result of a query; the balances in it."""
 PAT_NUM = attrgetter("pat_num")
 T = TypeVar("T")
 
@@ -50,6 +52,7 @@ async def read_office(
     staging: Staging,
     resumed: OpenPull | None,
     now: Callable[[], datetime],
+    upload: Upload | None = None,
 ) -> Proved:
     """Read and prove an office.
 
@@ -60,6 +63,7 @@ async def read_office(
         staging: Keeps what is read where that takes several requests.
         resumed: What a former attempt left there; used where it still holds.
         now: The wall clock.
+        upload: Brings what a query's uploaded file holds; None: the rows come in answers.
 
     Raises:
         ApiError: With what went wrong; what was read so far is kept only if going on from it makes sense.
@@ -70,7 +74,9 @@ async def read_office(
     try:
         if resumed is not None:
             await reading.resume(resumed)
-        if action.reader is Reader.STATEMENT:
+        if upload is not None:
+            await reading.upload(upload)
+        elif action.reader is Reader.STATEMENT:
             await reading.statements()
         else:
             await reading.pages()
@@ -156,6 +162,12 @@ class _Reading:
         await self._read_on(self._known(self._first).totals.guarantors)
         if self._balances or self._last is None:
             await self._control()
+
+    async def upload(self, upload: Upload) -> None:
+        """One file between two controls."""
+        await self._control()
+        self._add(await upload(sql.everything(self._office)))
+        await self._control()
 
     async def proved(self) -> Proved:
         """The balances, once they add up.

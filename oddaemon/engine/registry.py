@@ -19,6 +19,7 @@ from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.worker import Surroundings, Worker
 from oddaemon.opendental.client import Access, Api, OfficeApi
 from oddaemon.opendental.keys import KeyRing
+from oddaemon.receiver import Receiver
 from oddaemon.settings import OfficeSettings, Secret, Settings
 from oddaemon.store import offices
 from oddaemon.store.database import Database
@@ -64,6 +65,7 @@ class Registry:
         dice: random.Random,
         *,
         outbox: Outbox,
+        receiver: Receiver | None,
         key_change_seconds: float,
     ) -> None:
         self._database = database
@@ -71,7 +73,7 @@ class Registry:
         self._fleet = fleet
         self._emit = emit
         self.vitals = Vitals()
-        self._around = Surroundings(database, api.gate, fleet.now, dice, self.vitals, outbox)
+        self._around = Surroundings(database, api.gate, fleet.now, dice, self.vitals, outbox, receiver)
         self._key_change_seconds = key_change_seconds
         self._keys: dict[str, KeyRing] = {}
         self._apis: dict[str, OfficeApi] = {}

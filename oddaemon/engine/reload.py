@@ -23,7 +23,7 @@ from oddaemon.telemetry.telemetry import Telemetry
 
 NAMED_MAX = 100
 """So many offices of each kind are named in a line of the log."""
-_READ_ONCE = ("state", "http", "daemon", "log", "maintenance")
+_READ_ONCE = ("state", "http", "daemon", "log", "maintenance", "sftp")
 """Tables that count from the start on; of `[api]` some settings do."""
 
 

@@ -5,14 +5,13 @@ needs besides (where aging stands, whose database answers) is asked for with GET
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zlib import crc32
 
 from oddaemon.core.failure import Failure, Kind
-from oddaemon.core.model import AgingMark, Balance, Checkpoint, Control, ControlTotals, Identity, Office
+from oddaemon.core.model import AgingMark, Balance, Checkpoint, Control, Identity, Office
 from oddaemon.core.plausibility import is_other
-from oddaemon.core.report import NOTHING, Progress, balances_of
+from oddaemon.core.report import NOTHING, Progress, Reported, balances_of
 from oddaemon.core.state import Pull
 from oddaemon.core.verify import aging_moved, difference_of
 from oddaemon.engine.reading import Proved
@@ -22,16 +21,6 @@ from oddaemon.store.pulls import OpenPull
 
 Keep = Callable[[Sequence[Balance], Progress], Awaitable[None]]
 """Stores a page of the first reading (nothing of the second) and how far that reaches, both or neither."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """A report that came twice the same."""
-
-    balances: tuple[Balance, ...]
-    """Ordered by pat_num."""
-    totals: ControlTotals
-    """Of the second reading, which the balances of the first one equal."""
 
 
 async def read_report(

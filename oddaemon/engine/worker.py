@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import anyio
 
@@ -45,8 +46,10 @@ from oddaemon.engine.reading import read_office
 from oddaemon.engine.report import identity_of, read_by_report
 from oddaemon.engine.reporter import Reporter
 from oddaemon.engine.staging import Staging
+from oddaemon.engine.upload import Uploads
 from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.gate import Gate
+from oddaemon.receiver import Receiver
 from oddaemon.store import offices, pulls, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
@@ -55,6 +58,12 @@ SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""
 CLOCK_STEP_MIN = timedelta(seconds=60)
 """By so much the wall clock must leave the monotonic one between two turns to have been set."""
+
+
+_READERS = {Reader.REPORT: read_by_report}
+"""All others read in answers, or a file, between controls."""
+_PACKED = frozenset({Reader.AUTO, Reader.STATEMENT, Reader.PAGES})
+"""Readers whose balances tell how a statement would best be packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,8 @@ class Surroundings:
     randomness: random.Random
     vitals: Vitals
     outbox: Outbox
+    receiver: Receiver | None = None
+    """Takes what offices upload; None: nobody does."""
 
 
 class Worker:
@@ -187,8 +198,10 @@ class Worker:
         self._pull_started = around.now()
         resumed = await staging.load()
         self._reporter.pull_started(action.reader, len(resumed.balances) if resumed else 0)
-        read = read_by_report if action.reader is Reader.REPORT else read_office
-        proved = await read(session, self._wish.office, action, staging=staging, resumed=resumed, now=around.now)
+        read = partial(_READERS.get(action.reader, read_office), session, self._wish.office, action)
+        if action.reader is Reader.SFTP:
+            read = partial(read, upload=self._uploads(session).whole_office)
+        proved = await read(staging=staging, resumed=resumed, now=around.now)
         snapshot = Snapshot(
             aging_date=action.aging_date,
             observed_at=proved.observed_at,
@@ -198,10 +211,16 @@ class Worker:
             balances=proved.balances,
         )
         packing: Packing | None = action.packing
-        if action.reader is not Reader.REPORT and (action.packing == FIRST_PACKING or proved.parts > 1):
+        if action.reader in _PACKED and (action.packing == FIRST_PACKING or proved.parts > 1):
             packing = plan(proved.balances)
         skew_seconds = self._skew_seconds(proved.control.office_now, proved.control.utc_now)
         return Pulled(snapshot, proved.control, packing, skew_seconds)
+
+    def _uploads(self, session: Session) -> Uploads:
+        receiver, known = self._around.receiver, self._saved and self._saved.preferences
+        if receiver is None:
+            raise ApiError(Failure(Kind.UPLOAD_MISSING, "nobody receives: `[sftp] listen` is not set"))
+        return Uploads(session, receiver, known.program_version if known else "")
 
     async def _publish(
         self, before: OfficeState, after: OfficeState, action: Publish

@@ -36,7 +36,18 @@ from oddaemon.telemetry.events import (
     RequestStarted,
 )
 
-__all__ = ["Access", "Api", "ApiError", "ApiEvent", "Limits", "Observer", "OfficeApi", "Session", "TransportFactory"]
+__all__ = [
+    "Access",
+    "Api",
+    "ApiError",
+    "ApiEvent",
+    "Limits",
+    "Observer",
+    "OfficeApi",
+    "Session",
+    "TransportFactory",
+    "UploadTo",
+]
 
 ApiEvent = RequestStarted | RequestFinished | HeadquartersDown | HeadquartersBack | KeyInForce | KeyNotInForce
 Observer = Callable[[ApiEvent], None]
@@ -168,6 +179,17 @@ class OfficeApi:
             yield Session(self._api, self._access, self.lane, client)
 
 
+@dataclass(frozen=True, slots=True)
+class UploadTo:
+    """Where an office is to upload to."""
+
+    address: str
+    """Host, folder and file."""
+    port: int
+    username: str
+    password: str = field(repr=False)
+
+
 class _Question(NamedTuple):
     """One request, before it is anybody's."""
 
@@ -258,6 +280,29 @@ class Session:
         key = self._key or self._access.keys.current
         return _read(lambda rows: wire.held_keys(rows, key), answer)
 
+    async def upload(self, sql: str, to: UploadTo, *, asynchronous: bool) -> None:
+        """Have the office upload the result of a query as a CSV.
+
+        Args:
+            sql: The query.
+            to: Where to.
+            asynchronous: Answered before it is uploaded, where the office's version knows that.
+
+        Raises:
+            ApiError: It was refused, or nobody answered; the file may come all the same after a time-out.
+            GateClosedError: The daemon is stopping.
+        """
+        command = {
+            "SqlCommand": sql,
+            "SftpAddress": to.address,
+            "SftpUsername": to.username,
+            "SftpPassword": to.password,
+            "SftpPort": str(to.port),
+            **({"IsAsync": "true"} if asynchronous else {}),
+        }
+        question = _Question("query_upload", "POST", "/queries", content=msgspec.json.encode(command))
+        await self._ask(question, lambda _: None)
+
     async def clocks(self) -> wire.Clocks:
         """The office server's NOW() and UTC_TIMESTAMP(), and its identity. Raises as `query` does."""
         answer = await self.query(sql.clock())
@@ -310,7 +355,7 @@ class Session:
         try:
             answer = await self._answer(key, question)
             status, size = answer.status, len(answer.body)
-            self._check(answer, key, query=kind == "short_query")
+            self._check(answer, key, query=kind in {"short_query", "query_upload"})
             found = _read(parse, answer.body)
             outcome = "ok"
         except ApiError as error:

@@ -21,7 +21,7 @@ from oddaemon.settings.document import Document, parse
 from oddaemon.settings.explain import explain
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OFFICE_NAMES, OfficeSettings, office_settings
-from oddaemon.settings.offices import OfficeEntry, compare_offices, read_offices
+from oddaemon.settings.offices import OfficeEntry, compare_offices, read_offices, require_receiver
 from oddaemon.settings.problem import BadConfiguration, Findings, Problem, did_you_mean
 from oddaemon.settings.secret import SECRET_NAMES, Secret
 from oddaemon.settings.sections import (
@@ -37,6 +37,7 @@ from oddaemon.settings.sections import (
     State,
     fits_a_socket,
 )
+from oddaemon.settings.sftp import DIRECTORY, HOST_KEY, Sftp
 from oddaemon.settings.sinks import SINK_NAMES, read_sinks
 from oddaemon.settings.table import Table
 
@@ -51,6 +52,7 @@ _SECTIONS: dict[str, type[Table]] = {
     "log": Log,
     "maintenance": Maintenance,
     "alerts": Alerts,
+    "sftp": Sftp,
 }
 _SECRETS: dict[type[Table], str] = {Api: "developer_key", Alerts: "ping_url"}
 """The secret of a table, which may be written in three ways."""
@@ -139,13 +141,15 @@ def _settings(
     log = _section(main, "log", Log, findings)
     maintenance = _section(main, "maintenance", Maintenance, findings)
     alerts = _section(main, "alerts", Alerts, findings, ping_url=ping_url(main, environment, findings))
+    sftp = _section(main, "sftp", Sftp, findings)
     entries = [entry for document in documents for entry in read_offices(document, environment, findings)]
     compare_offices(entries, developer_key, findings)
     sinks = read_sinks(main, _labels(entries), environment, findings)
     advise(documents, entries, api, findings)
-    if not (
-        api and state and http and cadence and plausibility and daemon and log and maintenance and alerts and directory
-    ):
+    require_receiver(entries, sftp, findings)
+    if not (api and state and http and cadence and plausibility and daemon and log and maintenance):
+        return None
+    if not (alerts and sftp and directory):
         return None
     return Settings(
         source=main.path.absolute(),
@@ -158,10 +162,19 @@ def _settings(
         log=log,
         maintenance=maintenance,
         alerts=alerts,
+        sftp=_with_places(sftp, state),
         offices_directory=directory.directory,
         offices=tuple(_offices(entries, api)),
         sinks=sinks,
     )
+
+
+def _with_places(sftp: Sftp, state: State) -> Sftp:
+    """`sftp` with the places that hang on another table."""
+    if not sftp.is_on:
+        return sftp
+    beside = {"host_key": state.path.with_name(HOST_KEY), "directory": state.path.with_name(DIRECTORY)}
+    return sftp.model_copy(update={name: getattr(sftp, name) or place for name, place in beside.items()})
 
 
 def _labels(entries: Iterable[OfficeEntry]) -> dict[str, Mapping[str, str]]:

@@ -8,6 +8,7 @@ from oddaemon.settings.alerts import Alerts
 from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import Problem
 from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
+from oddaemon.settings.sftp import Sftp
 from oddaemon.settings.sinks import SinkSettings
 
 
@@ -26,6 +27,7 @@ class Settings:
     log: Log = field(default_factory=Log)
     maintenance: Maintenance = field(default_factory=Maintenance)
     alerts: Alerts = field(default_factory=Alerts)
+    sftp: Sftp = field(default_factory=Sftp)
     offices_directory: Path | None = None
     offices: tuple[OfficeSettings, ...] = ()
     """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""

@@ -44,7 +44,7 @@ class OfficeTable(Table):
     clinics: list[Annotated[int, Field(ge=0, le=_BIGINT_MAX)]] = Field(default_factory=list)
     include: Literal["all", "debts"] = "all"
     fresh_by: str = "07:00"
-    reader: Literal["auto", "statement", "pages", "report"] = "auto"
+    reader: Literal["auto", "statement", "pages", "report", "sftp"] = "auto"
     """`auto` is `report` for a key with only Read All."""
     enabled: bool = True
     labels: dict[str, str] = Field(default_factory=dict)
@@ -92,7 +92,7 @@ class OfficeTable(Table):
     @classmethod
     def _suits_the_key(cls, reader: str, info: ValidationInfo) -> str:
         tier, timezone = info.data.get("tier"), info.data.get("timezone", "")
-        if tier == "read_all" and reader in {"statement", "pages"}:
+        if tier == "read_all" and reader in {"statement", "pages", "sftp"}:
             raise wrong("a key with only Read All cannot run queries", 'write reader = "report", or leave it out')
         if timezone is None and (tier == "read_all" or reader == "report"):
             raise wrong(

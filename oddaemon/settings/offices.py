@@ -14,6 +14,7 @@ from oddaemon.settings.lines import Location
 from oddaemon.settings.office import OFFICE_NAMES, OfficeTable
 from oddaemon.settings.problem import Findings
 from oddaemon.settings.secret import Secret
+from oddaemon.settings.sftp import Sftp
 
 _KEY_SOURCES = sources_of("customer_key")
 
@@ -77,6 +78,17 @@ def compare_offices(entries: Iterable[OfficeEntry], developer_key: Secret | None
         elif (first := keys.setdefault(key, entry)) is not entry:
             message, hint = f"the same key as {first.name}", "one key is one office's database: remove one of them"
             findings.problems.append(document.problem(entry.key_location, message, hint))
+
+
+def require_receiver(entries: Iterable[OfficeEntry], sftp: Sftp | None, findings: Findings) -> None:
+    """Reports offices that are to upload while nobody receives."""
+    if sftp is None or sftp.is_on:
+        return
+    for entry in entries:
+        if entry.table is not None and entry.table.reader == "sftp":
+            message, hint = "the office would upload, and nobody receives", "write [sftp] listen and public_host"
+            problem = entry.document.problem((*entry.location, "reader"), message, hint, "sftp")
+            findings.problems.append(problem)
 
 
 def _tables(document: Document, findings: Findings) -> Iterator[tuple[Location, dict[str, Any]]]:

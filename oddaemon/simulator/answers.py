@@ -20,6 +20,7 @@ KEY_NOT_ASSIGNED = "API key has not been assigned."
 VERSION_TOO_OLD = "Error. This is most likely a version issue."
 
 DATE_MALFORMED = "DateAsOf is invalid, it must be in yyyy-MM-dd format."
+UPLOAD_MALFORMED = "SqlCommand, SftpAddress, SftpUsername and SftpPassword are required."
 KEY_UNKNOWN = "Developer key or customer key is not valid."
 KEY_DISABLED = "API key is disabled."
 PERMISSION_MISSING = "API key does not have the Queries permission."
@@ -44,6 +45,11 @@ def rows(found: Sequence[dict[str, object]]) -> ApiAnswer:
     """200 with a list of row objects; dates and times as the office writes them, without a zone."""
     body = json.dumps(found, default=_office_json, ensure_ascii=False, separators=(",", ":"))
     return ApiAnswer(200, (("content-type", JSON_TYPE),), body.encode())
+
+
+def created() -> ApiAnswer:
+    """201 without a word."""
+    return ApiAnswer(201, (("content-type", JSON_TYPE),), b'""')
 
 
 def sentence(status: int, text: str) -> ApiAnswer:

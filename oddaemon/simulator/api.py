@@ -19,6 +19,7 @@ class Kind(Enum):
     SHORT_QUERY = "short_query"
     CLINICS = "clinics"
     AGING_REPORT = "aging_report"
+    QUERY_UPLOAD = "query_upload"
     UNKNOWN = "unknown"
 
 
@@ -86,6 +87,7 @@ class Answers(Protocol):
 _KINDS = {
     ("GET", f"{API_PREFIX}/preferences"): Kind.PREFERENCES,
     ("PUT", f"{API_PREFIX}/queries/shortquery"): Kind.SHORT_QUERY,
+    ("POST", f"{API_PREFIX}/queries"): Kind.QUERY_UPLOAD,
     ("GET", f"{API_PREFIX}/clinics"): Kind.CLINICS,
     ("GET", f"{API_PREFIX}/reports/aging"): Kind.AGING_REPORT,
 }

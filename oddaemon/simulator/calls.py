@@ -55,22 +55,29 @@ def office_rows(
             return practice.clinic_list(), 0.0
 
 
-def _short_query(
-    practice: Practice, key: ApiKey, request: ApiRequest, options: Options, *, unlimited: bool
-) -> tuple[Rows, float]:
+def query_rows(practice: Practice, key: ApiKey, sql: str) -> Rows:
+    """All rows that a statement brings.
+
+    Raises:
+        RefusalError: with the answer to give instead.
+    """
     if key.permission is Permission.READ_ALL:
         raise RefusalError(answers.sentence(401, answers.PERMISSION_MISSING))
     if _version(practice.program_version) < SHORT_QUERY_SINCE:
         raise RefusalError(answers.plain(400, answers.VERSION_TOO_OLD))
-    sql = _sql_command(request.body)
-    if unlimited:
-        sql = _LAST_LIMIT.sub("", sql)
     try:
-        found = practice.short_query(sql)
+        return practice.short_query(sql)
     except QueryRefused as refused:
         raise RefusalError(answers.sentence(401, refused.message)) from refused
     except SqlFailed as failed:
         raise RefusalError(answers.sentence(400, failed.message)) from failed
+
+
+def _short_query(
+    practice: Practice, key: ApiKey, request: ApiRequest, options: Options, *, unlimited: bool
+) -> tuple[Rows, float]:
+    sql = _sql_command(request.body)
+    found = query_rows(practice, key, _LAST_LIMIT.sub("", sql) if unlimited else sql)
     page = _page(found, key, request, options, unlimited=unlimited)
     return page, options.query_seconds + options.row_seconds * len(page)
 

@@ -66,7 +66,7 @@ def office_trouble(struck: Sequence[Struck], kind: Kind) -> ApiAnswer | None:
                 return answers.sentence(400, answers.ECONNECTOR_DOWN)
             case OldVersion():
                 return answers.plain(400, answers.VERSION_TOO_OLD)
-            case PermissionMissing() if kind is Kind.SHORT_QUERY:
+            case PermissionMissing() if kind in {Kind.SHORT_QUERY, Kind.QUERY_UPLOAD}:
                 return answers.sentence(401, answers.PERMISSION_MISSING)
             case _:
                 continue

@@ -12,7 +12,7 @@ import anyio
 
 from oddaemon.simulator import answers
 from oddaemon.simulator.api import ApiAnswer, ApiRequest, Kind
-from oddaemon.simulator.calls import RefusalError, office_rows
+from oddaemon.simulator.calls import RefusalError, office_rows, query_rows
 from oddaemon.simulator.clock import WorldClock
 from oddaemon.simulator.damage import (
     altered,
@@ -29,6 +29,7 @@ from oddaemon.simulator.options import Options
 from oddaemon.simulator.practice import Practice
 from oddaemon.simulator.throttle import Lane, QueueFullError
 from oddaemon.simulator.traffic import Exchange
+from oddaemon.simulator.uploading import Uploader, UploadOrder, csv_of, order_of, sftp_upload
 
 
 class Headquarters:
@@ -49,7 +50,12 @@ class Headquarters:
         keys: Iterable[ApiKey],
         options: Options | None = None,
         faults: FaultBoard | None = None,
+        *,
+        upload: Uploader = sftp_upload,
     ) -> None:
+        self._upload = upload
+        self._errands: list[_Errand] = []
+        self._new_errand = anyio.Event()
         self.options = options or Options()
         self.practices = {practice.spec.office_id: practice for practice in practices}
         self.keys = tuple(keys)
@@ -104,6 +110,8 @@ class Headquarters:
         limit_seconds = self.options.processing_limit_seconds
         seconds = self.options.base_seconds + extra_seconds(struck)
         answer = office_trouble(struck, request.kind)
+        if answer is None and request.kind is Kind.QUERY_UPLOAD:
+            return await self._query_upload(lane, request, key, seconds)
         if answer is None and seconds <= limit_seconds:
             answer, took_seconds = self._ask_office(request, key, struck)
             seconds += took_seconds
@@ -112,6 +120,46 @@ class Headquarters:
             return answers.gateway(504)
         await lane.serve_for(seconds)
         return damaged(answer, struck)
+
+    async def run_errands(self) -> None:
+        """The offices' uploads that nobody waits for, for ever."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._new_errand = anyio.Event()
+                while self._errands:
+                    tasks.start_soon(self._run, self._errands.pop())
+                await self._new_errand.wait()
+
+    def _send(self, errand: "_Errand") -> None:
+        self._errands.append(errand)
+        self._new_errand.set()
+
+    async def _run(self, errand: "_Errand") -> None:
+        await anyio.sleep(errand.seconds)
+        await self._upload(errand.order, errand.content)
+
+    async def _query_upload(self, lane: Lane, request: ApiRequest, key: ApiKey, seconds: float) -> ApiAnswer:
+        """Upload what a query brings: before the answer, after it, or although the gateway gave up waiting."""
+        practice, options = self.practices[key.office_id], self.options
+        try:
+            order = order_of(request.body)
+            rows = query_rows(practice, key, order.sql)
+        except RefusalError as refusal:
+            await lane.serve_for(seconds)
+            return refusal.answer
+        content = csv_of(rows)
+        took_seconds = seconds + options.query_seconds + options.row_seconds * len(rows)
+        if order.is_async:
+            self._send(_Errand(order, content, took_seconds))
+            await lane.serve_for(options.base_seconds)
+            return answers.created()
+        if took_seconds > options.processing_limit_seconds:
+            self._send(_Errand(order, content, took_seconds))
+            await lane.serve_for(options.processing_limit_seconds)
+            return answers.gateway(504)
+        await lane.serve_for(took_seconds)
+        await self._upload(order, content)
+        return answers.created()
 
     def _ask_office(self, request: ApiRequest, key: ApiKey, struck: list[Struck]) -> tuple[ApiAnswer, float]:
         practice = self.practices[_office_behind(key, struck)]
@@ -132,6 +180,15 @@ class Headquarters:
 
     def _lane(self, key: ApiKey) -> Lane:
         return Lane(key.spacing_seconds, None if key.mode is Mode.LOCAL else self.options.waiting_max)
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """An upload that is under way."""
+
+    order: UploadOrder
+    content: bytes
+    seconds: float
 
 
 @dataclass

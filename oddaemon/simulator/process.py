@@ -43,6 +43,7 @@ async def run_simulator(plan: Plan, listen: str, *, ready: Callable[[str], None]
     async with anyio.create_task_group() as tasks:
         for practice in practices:
             tasks.start_soon(practice.live, name=f"practice {practice.spec.office_id}")
+        tasks.start_soon(headquarters.run_errands, name="uploads")
         bound_port = await tasks.start(serve, ControlDesk(headquarters), host.strip("[]"), int(port))
         ready(f"http://{host}:{bound_port}{API_PREFIX}")
 

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import anyio
+from tests.engine.mailroom import Mailroom
 
 from oddaemon.core.model import Cadence, Office
 from oddaemon.engine.couriers import SinkFactory
@@ -112,7 +113,7 @@ async def night(
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualLoop):
         loop.owe(lambda: Database.calls_in_flight)
-    clock = WorldClock(base)
+    clock, mailroom = WorldClock(base), Mailroom(directory)
     offices = settings.offices if settings else offices
     wanted = tuple(offices) if offices is not None else tuple(office_settings(spec.office_id) for spec in specs)
     near = {each.office.id for each in wanted if not each.remote}
@@ -123,6 +124,7 @@ async def night(
         accepted,
         replace(options or Options(), developer_key="planted-developer-key"),
         FaultBoard(1, faults),
+        upload=mailroom.carry,
     )
     settings = settings or Settings(
         source=directory / "oddaemon.toml",
@@ -142,7 +144,8 @@ async def night(
     async with anyio.create_task_group() as tasks:
         for practice in headquarters.practices.values():
             tasks.start_soon(practice.live)
-        world = World(clock, headquarters, settings, tasks, make_sink)
+        tasks.start_soon(headquarters.run_errands)
+        world = World(clock, headquarters, settings, tasks, make_sink, mailroom)
         if running:
             await world.start()
         yield world

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import anyio
 import anyio.abc
+from tests.engine.mailroom import Mailroom
 
 from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Standing
 from oddaemon.core.state import OfficeState
@@ -45,6 +46,8 @@ class World:
     settings: Settings
     tasks: anyio.abc.TaskGroup
     make_sink: SinkFactory | None = None
+    mailroom: Mailroom | None = None
+    """Where the daemon receives what offices upload."""
     lines: list[dict[str, Any]] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     """Every statement that was sent, by whichever daemon."""
@@ -86,6 +89,7 @@ class World:
             dice=random.Random(7),
             listening=False,
             make_sink=self.make_sink,
+            receiver=self.mailroom,
         )
         self._scope, self._ended = anyio.CancelScope(), anyio.Event()
         self.tasks.start_soon(self._live, self._daemon, self._scope, self._ended)

@@ -92,6 +92,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.SnapshotHeld("mesa", DAY, "Nobody owes anything.", NOW), "warning", {"snapshots_held_total": 1}),
     (events.KeyNotInForce("mesa", "new"), "info", {}),
     (events.KeyInForce("mesa"), "info", {}),
+    (events.ReceiverListening("0.0.0.0:2222", "SHA256:abc"), "info", {}),
     (events.BackfillOrdered("mesa", DAY, "report"), "info", {}),
     (
         events.BackfillPublished("mesa", DAY, "report", 4132, 84, 420.0),

@@ -3,7 +3,7 @@
 Whoever does the thing emits the event; nobody else logs or counts.
 """
 
-from oddaemon.telemetry.events.backfill import BackfillFailed, BackfillOrdered, BackfillPublished
+from oddaemon.telemetry.events.backfill import BackfillFailed, BackfillOrdered, BackfillPublished, ReceiverListening
 from oddaemon.telemetry.events.control import ConfigurationUnwatched, OrderGiven
 from oddaemon.telemetry.events.daemon import (
     ConfigurationLoaded,
@@ -120,6 +120,7 @@ __all__ = [
     "PullRejected",
     "PullStarted",
     "ReaderChanged",
+    "ReceiverListening",
     "RequestFinished",
     "RequestStarted",
     "SinkStarted",

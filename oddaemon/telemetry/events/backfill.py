@@ -9,6 +9,15 @@ from oddaemon.telemetry.instruments import Instruments
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiverListening(Event):
+    """Offices can upload; `fingerprint` is the host key's, for whoever wants to compare it."""
+
+    name: ClassVar[str] = "receiver_listening"
+    listen: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class BackfillOrdered(Event):
     """Somebody wants an office's balances as of a past day."""
 

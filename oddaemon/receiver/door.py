@@ -1,0 +1,213 @@
+"""The side of the receiver that speaks SSH: who may come in, and the one thing that may be done inside.
+
+Everything that asyncssh has to do with is here, and loaded only by a daemon that wants to receive.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Never
+
+import asyncssh
+
+from oddaemon.receiver.drop import Drop
+
+LOGIN_SECONDS = 30.0
+CONNECTIONS_MAX = 32
+"""Each office uploads one file; more than this are strangers who knock."""
+KEY_BITS = 3072
+"""RSA, since what uploads is whatever SSH library a program of many years carries."""
+
+Expected = Callable[[str], Drop | None]
+"""The drop of a user, while there is one."""
+
+
+class HostKeyError(Exception):
+    """What stands where the host key belongs is none."""
+
+
+async def listen(host: str, port: int, key: asyncssh.SSHKey, expected: Expected) -> asyncssh.SSHAcceptor:
+    """Open the door.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
+    counter = _Counter()
+
+    def one_file(chan: "asyncssh.SSHServerChannel[bytes]") -> OneFile:
+        drop = expected(str(chan.get_connection().get_extra_info("username")))
+        if drop is None:
+            raise asyncssh.SFTPPermissionDenied("nothing is expected any more")
+        return OneFile(chan, drop)
+
+    return await asyncssh.listen(
+        host,
+        port,
+        server_host_keys=[key],
+        server_factory=lambda: Door(expected, counter),
+        sftp_factory=one_file,
+        allow_scp=False,
+        login_timeout=LOGIN_SECONDS,
+        server_version="oddaemon",
+    )
+
+
+def host_key(path: Path) -> asyncssh.SSHKey:
+    """The host key, made and kept for its owner alone if there is none.
+
+    Raises:
+        HostKeyError: Something else stands there.
+        OSError: It cannot be read or kept.
+    """
+    asyncssh.set_log_level("ERROR")
+    if not path.exists():
+        key = asyncssh.generate_private_key("ssh-rsa", key_size=KEY_BITS)
+        made = path.with_name(f"{path.name}.new")
+        with suppress(FileNotFoundError):
+            made.unlink()
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key.export_private_key())
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(path)
+    try:
+        return asyncssh.read_private_key(path)
+    except asyncssh.KeyImportError as error:
+        raise HostKeyError from error
+
+
+class _Counter:
+    """How many connections there are."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+
+class Door(asyncssh.SSHServer):
+    """One connection."""
+
+    def __init__(self, expected: Expected, counter: _Counter) -> None:
+        self._expected = expected
+        self._counter = counter
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """One more; too many are cut."""
+        self._counter.open += 1
+        if self._counter.open > CONNECTIONS_MAX:
+            conn.abort()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """One less."""
+        self._counter.open -= 1
+
+    def begin_auth(self, _username: str) -> bool:
+        """Everybody must show who they are."""
+        return True
+
+    def password_auth_supported(self) -> bool:
+        """By a password, which is all that the API can hand on."""
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        """Whether a file is expected of this user, with this password."""
+        drop = self._expected(username)
+        return drop is not None and drop.opens_for(password)
+
+
+class OneFile(asyncssh.SFTPServer):
+    """A folder with one file in it that may be written."""
+
+    def __init__(self, chan: "asyncssh.SSHServerChannel[bytes]", drop: Drop) -> None:
+        super().__init__(chan, chroot=os.fsencode(drop.directory))
+        self._drop = drop
+        self._has_ended = False
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        """The expected file, to be written from its beginning."""
+        self._require_expected(path, writing=bool(pflags & asyncssh.FXF_WRITE))
+        attrs.permissions = 0o600
+        with self._room():
+            return super().open(path, pflags | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC, attrs)
+
+    def open56(self, path: bytes, desired_access: int, _flags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        """The same in later versions of the protocol."""
+        self._require_expected(path, writing=bool(desired_access & asyncssh.ACE4_WRITE_DATA))
+        attrs.permissions = 0o600
+        with self._room():
+            return super().open56(path, desired_access, asyncssh.FXF_CREATE_TRUNCATE, attrs)
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
+        """As far as there may be something."""
+        if offset + len(data) > self._drop.bytes_max:
+            self._drop.refuse(f"the upload is larger than {self._drop.bytes_max:,} bytes")
+            raise asyncssh.SFTPFailure("too large")
+        with self._room():
+            return super().write(file_obj, offset, data)
+
+    def close(self, file_obj: object) -> None:
+        """A connection that breaks closes its files too, and ends the session in the same breath."""
+        super().close(file_obj)
+        asyncio.get_running_loop().call_soon(self._closed)
+
+    def exit(self) -> None:
+        """The session is over."""
+        self._has_ended = True
+
+    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        """Programs set a file's times once it is there; they say nothing here."""
+
+    def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
+        """The same."""
+
+    def mkdir(self, _path: bytes, _attrs: asyncssh.SFTPAttrs) -> Never:
+        """Denied, as all that follows."""
+        self._deny()
+
+    def rmdir(self, _path: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def rename(self, _oldpath: bytes, _newpath: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def posix_rename(self, _oldpath: bytes, _newpath: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def symlink(self, _oldpath: bytes, _newpath: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def link(self, _oldpath: bytes, _newpath: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def remove(self, path: bytes) -> None:
+        """What it wrote itself it may take back."""
+        self._require_expected(path, writing=True)
+        super().remove(path)
+
+    def _closed(self) -> None:
+        if not self._has_ended:
+            self._drop.arrived()
+
+    def _require_expected(self, path: bytes, *, writing: bool) -> None:
+        if self.map_path(path) != os.fsencode(self._drop.path.resolve()):
+            self._drop.refuse("the upload has another name than the one that was asked for")
+            self._deny()
+        if not writing:
+            self._deny()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._drop.refuse(f"the upload cannot be stored: {error.strerror}")
+            raise asyncssh.SFTPFailure("no room") from None
+
+    def _deny(self) -> Never:
+        raise asyncssh.SFTPPermissionDenied("only the expected file can be written here")

@@ -1,0 +1,93 @@
+"""One expected file: for whom, where, how large at most, and whether it has come whole."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import anyio
+
+FOLDER = "balances"
+
+
+class UploadMissingError(Exception):
+    """The file did not come, or not as it was allowed to; the text is a clause that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an office is told about where to upload to."""
+
+    address: str
+    """Host, folder and file, as the API wants it."""
+    port: int
+    username: str
+    password: str = field(repr=False)
+
+
+class Drop:
+    """A place for one file, with a user and a password of its own that end with it."""
+
+    def __init__(self, directory: Path, host: str, port: int, bytes_max: int) -> None:
+        self.directory = directory
+        self.name = f"{secrets.token_hex(8)}.csv"
+        self.bytes_max = bytes_max
+        self.target = Target(f"{host}/{FOLDER}/{self.name}", port, secrets.token_hex(8), secrets.token_urlsafe(24))
+        self._news = anyio.Event()
+        self._refusal: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file is once it has come."""
+        return self.directory / FOLDER / self.name
+
+    def opens_for(self, password: str) -> bool:
+        """Whether the password is the one of this drop."""
+        return secrets.compare_digest(self.target.password.encode(), password.encode())
+
+    def arrived(self) -> None:
+        """The office has closed the file."""
+        self._news.set()
+
+    def refuse(self, why: str) -> None:
+        """It did something that it may not, and gets no second try with this password."""
+        self._refusal = why
+        self._news.set()
+
+    async def whole(self, wait_seconds: float) -> Path:
+        """The file, once the office has closed it.
+
+        Raises:
+            UploadMissingError: It did not come in time, or was refused.
+        """
+        with anyio.move_on_after(wait_seconds):
+            await self._news.wait()
+        if self._refusal is not None:
+            raise UploadMissingError(self._refusal)
+        if not self._news.is_set():
+            raise UploadMissingError(f"nothing was uploaded within {wait_seconds:g} s")
+        return self.path
+
+
+class Receiver(Protocol):
+    """Whoever can take an office's file."""
+
+    def expecting(self) -> AbstractAsyncContextManager[Drop]:
+        """A place for one file; the file and its password are gone at the end."""
+        ...
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long a file may take to come."""
+        ...
+
+
+@asynccontextmanager
+async def dropping(directory: Path, host: str, port: int, bytes_max: int) -> AsyncIterator[Drop]:
+    """A place in a directory of its own, which is removed with whatever is in it: it is patient data."""
+    with TemporaryDirectory(dir=directory) as place:
+        await anyio.Path(place, FOLDER).mkdir(mode=0o700)
+        yield Drop(Path(place), host, port, bytes_max)

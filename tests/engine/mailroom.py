@@ -1,0 +1,54 @@
+"""The way from an office to the daemon's receiver without a network: in no time, or as a test wants it spoilt."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio.lowlevel
+
+from oddaemon.receiver import Drop
+from oddaemon.receiver.drop import dropping
+from oddaemon.simulator.uploading import UploadOrder
+
+Spoil = Callable[[bytes], bytes | None]
+"""What becomes of a file on its way; None: it is lost."""
+
+
+def unspoilt(content: bytes) -> bytes:
+    return content
+
+
+class Mailroom:
+    """A receiver that offices reach by hand."""
+
+    wait_seconds = 600.0
+
+    def __init__(self, directory: Path) -> None:
+        self.spoil: Spoil = unspoilt
+        self.carried: list[UploadOrder] = []
+        self._directory = directory
+        self._drops: dict[str, Drop] = {}
+
+    @asynccontextmanager
+    async def expecting(self) -> AsyncIterator[Drop]:
+        async with dropping(self._directory, "balances.example.com", 2222, 10_000_000) as drop:
+            self._drops[drop.target.username] = drop
+            try:
+                yield drop
+            finally:
+                del self._drops[drop.target.username]
+
+    async def carry(self, order: UploadOrder, content: bytes) -> None:
+        """What an office uploads."""
+        await anyio.lowlevel.checkpoint()
+        self.carried.append(order)
+        drop, arrives = self._drops.get(order.username), self.spoil(content)
+        if drop is None or arrives is None or not drop.opens_for(order.password):
+            return
+        assert order.path == f"/{drop.path.relative_to(drop.directory)}"
+        await anyio.Path(drop.path).write_bytes(arrives)
+        drop.arrived()
+
+    def left(self) -> list[Path]:
+        """What of transfers that are over is still there."""
+        return list(self._directory.glob("tmp*"))

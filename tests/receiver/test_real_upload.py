@@ -1,0 +1,34 @@
+"""The whole way of a file: a daemon and a headquarters of their own, and SFTP between them."""
+
+import json
+from pathlib import Path
+
+from tests.cli.processes import finished, running, wait_for
+
+QUERY = """SELECT PatNum, EstBalance, Bal_0_30, Bal_31_60, Bal_61_90, BalOver90, InsEst, BalTotal, LName
+FROM patient WHERE PatNum = Guarantor AND BalTotal <> 0 AND '{as_of}' <> ''"""
+
+
+def test_an_office_uploads_its_night_and_a_past_day(tmp_path: Path) -> None:
+    simulator, daemon = tmp_path / "simulator.log", tmp_path / "daemon.log"
+    rehearsal = tmp_path / "rehearsal"
+    with running(
+        "simulator", "--offices", "1", "--due-in", "1", "--config-dir", str(rehearsal), output=simulator
+    ) as headquarters:
+        wait_for("Ready.", simulator, headquarters)
+        config, office = rehearsal / "oddaemon.toml", rehearsal / "offices.d" / "office-0001.toml"
+        receiver = '[sftp]\nlisten = "127.0.0.1:0"\npublic_host = "127.0.0.1"\n[log]\nformat = "json"\n'
+        config.write_text(f"{config.read_text()}\n{receiver}")
+        office.write_text(office.read_text().replace("[[office]]", '[[office]]\nreader = "sftp"'))
+        query = tmp_path / "aging.sql"
+        query.write_text(QUERY)
+        with running("run", "--config", str(config), output=daemon) as process:
+            said = wait_for('"snapshot_published"', daemon, process)
+            (published,) = [json.loads(line) for line in said.splitlines() if '"snapshot_published"' in line]
+            assert published["reader"] == "sftp"
+            assert published["guarantors"] > 0
+            arguments = ("office-0001", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query))
+            done = finished("backfill", *arguments, "--config", str(config), cwd=tmp_path)
+            assert (done.returncode, "is there" in done.stdout) == (0, True), done.stderr
+    assert "SHA256:" in said, "the host key's fingerprint is told"
+    assert list((rehearsal / "uploads").iterdir()) == []

@@ -1,0 +1,184 @@
+"""The receiver, with a real client over real sockets: one file is taken, and nothing else."""
+
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import asyncssh
+import pytest
+
+from oddaemon.receiver import Drop, ReceiverError, SftpReceiver, Target, Terms, UploadMissingError
+
+BYTES_MAX = 50_000
+PATIENCE_SECONDS = 20.0
+
+
+@dataclass
+class Site:
+    receiver: SftpReceiver
+    fingerprint: str
+
+
+def terms(directory: Path, port: int = 0) -> Terms:
+    return Terms(
+        host="127.0.0.1",
+        port=port,
+        public_host="127.0.0.1",
+        public_port=0,
+        host_key=directory / "host-key",
+        directory=directory / "uploads",
+        bytes_max=BYTES_MAX,
+        wait_seconds=PATIENCE_SECONDS,
+    )
+
+
+@asynccontextmanager
+async def serving(directory: Path) -> AsyncIterator[Site]:
+    receiver = SftpReceiver(terms(directory))
+    async with anyio.create_task_group() as tasks:
+        fingerprint = await tasks.start(receiver.serve)
+        yield Site(receiver, fingerprint)
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def client(target: Target, password: str | None = None) -> AsyncIterator[asyncssh.SFTPClient]:
+    host, _, _ = target.address.partition("/")
+    connecting = asyncssh.connect(
+        host, target.port, username=target.username, password=password or target.password, known_hosts=None
+    )
+    async with connecting as connection, connection.start_sftp_client() as sftp:
+        yield sftp
+
+
+def remote(drop: Drop) -> str:
+    return "/" + drop.target.address.partition("/")[2]
+
+
+async def test_the_expected_file_comes_whole_and_is_gone_afterwards(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+        async with client(drop.target) as sftp, sftp.open(remote(drop), "wb") as file:
+            await file.write(b"PatNum\n" * 100)
+        path = await drop.whole(PATIENCE_SECONDS)
+        assert path.read_bytes() == b"PatNum\n" * 100
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+async def test_a_file_that_is_written_again_is_overwritten(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+        async with client(drop.target) as sftp:
+            for content in (b"a long first one\n", b"short\n"):
+                async with sftp.open(remote(drop), "wb") as file:
+                    await file.write(content)
+        assert (await drop.whole(PATIENCE_SECONDS)).read_bytes() == b"short\n"
+
+
+async def test_a_connection_that_breaks_leaves_no_whole_file(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+        async with client(drop.target) as sftp:
+            file = await sftp.open(remote(drop), "wb")
+            await file.write(b"PatNum\n")
+            sftp.exit()
+            await sftp.wait_closed()
+        with pytest.raises(UploadMissingError, match=r"nothing was uploaded within 0\.2 s"):
+            await drop.whole(0.2)
+
+
+async def test_a_wrong_password_or_none_that_is_expected_any_more_opens_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        async with site.receiver.expecting() as drop:
+            with pytest.raises(asyncssh.PermissionDenied):
+                async with client(drop.target, password="guessed"):
+                    pass
+        with pytest.raises(asyncssh.PermissionDenied):
+            async with client(drop.target):
+                pass
+
+
+async def test_each_transfer_has_a_user_a_password_and_a_folder_of_its_own(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as one, site.receiver.expecting() as other:
+        assert one.target.username != other.target.username
+        assert one.target.password != other.target.password
+        with pytest.raises(asyncssh.PermissionDenied):
+            async with client(one.target, password=other.target.password):
+                pass
+        async with client(one.target) as sftp:
+            assert await sftp.listdir("/") != []
+            assert other.name not in await sftp.listdir("/balances")
+            with pytest.raises(asyncssh.SFTPPermissionDenied):
+                await sftp.open(f"/../../{other.directory.name}/balances/{other.name}", "wb")
+
+
+@pytest.mark.parametrize("name", ["/balances/other.csv", "/other.csv", "/balances/../../../etc/passwd", "other.csv"])
+async def test_another_name_is_refused_and_ends_the_transfer(tmp_path: Path, name: str) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+        async with client(drop.target) as sftp:
+            with pytest.raises(asyncssh.SFTPPermissionDenied):
+                await sftp.open(name, "wb")
+        with pytest.raises(UploadMissingError, match="another name"):
+            await drop.whole(PATIENCE_SECONDS)
+
+
+async def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+        async with client(drop.target) as sftp:
+            file = await sftp.open(remote(drop), "wb")
+            with pytest.raises(asyncssh.SFTPFailure):
+                await file.write(b"x" * (BYTES_MAX + 1))
+        with pytest.raises(UploadMissingError, match="larger than 50,000 bytes"):
+            await drop.whole(PATIENCE_SECONDS)
+
+
+async def test_nothing_else_can_be_done_there(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop, client(drop.target) as sftp:
+        path = remote(drop)
+        async with sftp.open(path, "wb") as file:
+            await file.write(b"OK")
+        for attempt in (
+            sftp.mkdir("/more"),
+            sftp.rmdir("/balances"),
+            sftp.rename(path, "/elsewhere"),
+            sftp.posix_rename(path, "/elsewhere"),
+            sftp.symlink("/etc", "/link"),
+            sftp.link(path, "/link"),
+            sftp.open(path, "rb"),
+        ):
+            with pytest.raises((asyncssh.SFTPPermissionDenied, asyncssh.SFTPFailure)):
+                await attempt
+        await sftp.utime(path, (1, 1))
+        await sftp.chmod(path, 0o777)
+        assert stat.S_IMODE(drop.path.stat().st_mode) == 0o600
+
+
+async def test_no_shell_is_to_be_had(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+        target = drop.target
+        connecting = asyncssh.connect(
+            "127.0.0.1", target.port, username=target.username, password=target.password, known_hosts=None
+        )
+        async with connecting as connection:
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.run("id", check=True)
+
+
+async def test_the_host_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    async with serving(tmp_path) as first:
+        pass
+    async with serving(tmp_path) as second:
+        pass
+    assert first.fingerprint == second.fingerprint
+    assert stat.S_IMODE((tmp_path / "host-key").stat().st_mode) == 0o600
+
+
+async def test_what_keeps_it_from_listening_is_told(tmp_path: Path) -> None:
+    (tmp_path / "host-key").write_text("no key")
+    with pytest.raises(ReceiverError, match="is no private key; move it away"):
+        await SftpReceiver(terms(tmp_path)).serve()
+    (tmp_path / "host-key").unlink()
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+        with pytest.raises(ReceiverError, match=r"Cannot listen on 127\.0\.0\.1:\d+: .*in use.*\[sftp\] listen"):
+            await SftpReceiver(terms(tmp_path, drop.target.port)).serve()
