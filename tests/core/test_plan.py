@@ -60,3 +60,7 @@ def test_every_office_is_in_one_part_of_the_plan(
     assert plan.unchanged == len(before.keys() & after.keys()) - len(changed)
     assert plan.is_empty is (before == after)
     assert plan_of(json.loads(json.dumps(plan_document(plan)))) == plan
+
+
+def test_without_a_restart_nothing_is_said_of_one() -> None:
+    assert Plan(new=("elm",)).restart_sentence == ""

@@ -13,7 +13,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import anyio
-from tests.engine.mailroom import Mailroom
 
 from oddaemon.core.model import Cadence, Office
 from oddaemon.engine.couriers import SinkFactory
@@ -29,6 +28,7 @@ from oddaemon.simulator.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store.database import Database
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
+from tests.engine.mailroom import Mailroom
 from tests.engine.promises import assert_kept
 from tests.engine.world import World
 

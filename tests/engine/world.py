@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import anyio
 import anyio.abc
-from tests.engine.mailroom import Mailroom
 
 from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Standing
 from oddaemon.core.state import OfficeState
@@ -32,6 +31,7 @@ from oddaemon.store.snapshot_row import SnapshotRow
 from oddaemon.telemetry.event import Level
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.eavesdropper import Eavesdropper, Heard
+from tests.engine.mailroom import Mailroom
 
 TWO_DAYS = timedelta(days=2)
 LOOK_AGAIN_SECONDS = 600.0
