@@ -38,6 +38,8 @@ def show_office(config: Path | None, office_id: str, entries: int, *, as_json: b
         return
     for label, text in told(explained.document, now):
         typer.echo(f"{label:<{LABEL_WIDTH}}{text}")
+    if explained.document["journal"]:
+        typer.echo("")
     for at, sentence, _ in timeline(explained.document["journal"]):
         typer.echo(f"{at}  {sentence}")
 

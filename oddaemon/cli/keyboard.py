@@ -1,33 +1,36 @@
 """Keys as they are pressed, without Enter; where the input is no terminal, nobody presses any."""
 
 import os
+import re
 import select
 import sys
 import termios
 import time
 import tty
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-NAMES: Mapping[bytes, str] = {
-    b"\x1b[A": "up",
-    b"\x1b[B": "down",
-    b"\x1bOA": "up",
-    b"\x1bOB": "down",
-    b"\x1b[5~": "page up",
-    b"\x1b[6~": "page down",
-    b"\x1b[H": "home",
-    b"\x1b[F": "end",
-    b"\x1b[1~": "home",
-    b"\x1b[4~": "end",
-    b"\x1b": "escape",
-    b"\r": "enter",
-    b"\n": "enter",
-    b"\x7f": "backspace",
-    b"\x08": "backspace",
+NAMES: Mapping[str, str] = {
+    "\x1b[A": "up",
+    "\x1b[B": "down",
+    "\x1bOA": "up",
+    "\x1bOB": "down",
+    "\x1b[5~": "page up",
+    "\x1b[6~": "page down",
+    "\x1b[H": "home",
+    "\x1b[F": "end",
+    "\x1b[1~": "home",
+    "\x1b[4~": "end",
+    "\x1b": "escape",
+    "\r": "enter",
+    "\n": "enter",
+    "\x7f": "backspace",
+    "\x08": "backspace",
 }
-BYTES_MAX = 16
-"""Of one key: a sequence comes whole."""
+BYTES_MAX = 64
+"""At one look: whoever types fast, or pastes, has pressed several keys."""
+_KEY = re.compile("|".join(re.escape(each) for each in sorted(NAMES, key=len, reverse=True)) + "|.", re.DOTALL)
 
 
 class Keys:
@@ -35,19 +38,23 @@ class Keys:
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
+        self._pressed: deque[str] = deque()
 
     def next(self, seconds: float) -> str | None:
         """The next key by its name or character; None: none was pressed within this time."""
         if self._descriptor is None:
             time.sleep(max(0.0, seconds))
             return None
-        if not select.select([self._descriptor], [], [], max(0.0, seconds))[0]:
+        if not self._pressed and select.select([self._descriptor], [], [], max(0.0, seconds))[0]:
+            typed = os.read(self._descriptor, BYTES_MAX)
+            if not typed:
+                # The terminal is gone: nobody is there to see anything.
+                return "q"
+            self._pressed += _KEY.findall(typed.decode(errors="ignore"))
+        if not self._pressed:
             return None
-        pressed = os.read(self._descriptor, BYTES_MAX)
-        if not pressed:
-            # The terminal is gone: nobody is there to see anything.
-            return "q"
-        return NAMES.get(pressed, pressed.decode(errors="ignore")[:1])
+        key = self._pressed.popleft()
+        return NAMES.get(key, key)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What `top` shows, drawn for the size of the terminal: a head, the offices that fit, and the keys."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,9 +40,18 @@ class View:
         words = f"{office['id']} {office['name']} {office['reason']} {' '.join(office['labels'].values())}"
         return self.condition in {None, office["condition"]} and self.text.casefold() in words.casefold()
 
-    def turn_condition(self) -> None:
-        """The next condition's offices alone; after the last one, all."""
-        choices = [None, *WORST_FIRST]
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything is chosen."""
+        return self.condition is not None or bool(self.text)
+
+    def widen(self) -> None:
+        """Show all of them again."""
+        self.condition, self.text = None, ""
+
+    def turn_condition(self, there: Collection[str]) -> None:
+        """The offices of the next condition alone that any is in; after the last one, all."""
+        choices = [None, *(each for each in WORST_FIRST if each in there or each is self.condition)]
         self.condition = choices[(choices.index(self.condition) + 1) % len(choices)]
 
     def begin_typing(self) -> None:

@@ -53,10 +53,10 @@ def _failure_seen(fields: Fields) -> str:
 
 def _asked(fields: Fields) -> str:
     times, failed, kinds = fields["times"], fields["failed"], fields["kinds"]
-    asked = f"Asked {_times(times)} since {_clock(fields['since'])}" if times > 1 else "Asked once"
-    size = f"{_listed(kinds)}; {duration_of(fields['seconds'])}, {fields['bytes']:,} bytes" if kinds else ""
-    news = f"failed as before {_times(sum(failed.values()))} ({_listed(failed)})" if failed else "nothing new"
-    return f"{asked}{f' ({size})' if size else ''}: {news}."
+    parts = [f"Asked {_times(times)} since {_clock(fields['since'])}" if times > 1 else "Asked once"]
+    parts += [f"{_listed(kinds)}, {duration_of(fields['seconds'])}, {fields['bytes']:,} bytes"] if kinds else []
+    parts += [f"failed as before, {_listed(failed)}"] if failed else []
+    return f"{'; '.join(parts)}."
 
 
 def _request_finished(fields: Fields) -> str:

@@ -73,20 +73,24 @@ class Top:
         match key:
             case _ if view.typing:
                 view.type(key)
+            case "escape" if view.is_narrowed:
+                view.widen()
             case "q" | "Q" | "escape":
                 return False
             case "c":
-                view.turn_condition()
+                view.turn_condition({office["condition"] for office in self._chosen()})
             case "/":
                 view.begin_typing()
         view.scroll(key if not view.typing else "", rows_shown(height), len(self.offices()))
         return True
 
+    def _chosen(self) -> Sequence[OfficeDocument]:
+        assert self._told is not None, "it was seen"
+        return self.selection.of(self._told.document)["offices"]
+
     def offices(self) -> Sequence[OfficeDocument]:
         """Those that are to be seen, the worst first."""
-        assert self._told is not None, "it was seen"
-        offices = worst_first(self.selection.of(self._told.document)["offices"])
-        return [office for office in offices if self.view.takes(office)]
+        return [office for office in worst_first(self._chosen()) if self.view.takes(office)]
 
     def screen(self, width: int, height: int | None, now: datetime) -> Screen:
         """All of it, drawn when it is printed; without a height, every office."""

@@ -94,11 +94,11 @@ def test_the_journal_is_told_as_a_timeline_before_it_is_written(fleet: SampleFle
     )
     lines = fleet.run("explain", "hill-street").stdout.splitlines()
     assert [line.partition("  ")[2] for line in lines[-3:]] == [
-        "Asked once (1 preferences; 0.25 s, 640 bytes): nothing new.",
+        "Asked once; 1 preferences, 0.25 s, 640 bytes.",
         "The API does not accept the key.",
         lines[-1].partition("  ")[2],
     ]
-    assert lines[-1].endswith("(2 preferences; 0.50 s, 1,280 bytes): nothing new.")
+    assert lines[-1].endswith("; 2 preferences, 0.50 s, 1,280 bytes.")
 
     journal = json_of(fleet.run("explain", "hill-street", "--json"))["journal"]
     assert [entry["event"] for entry in journal] == ["asked", "failure_seen", "asked"]  # type: ignore[attr-defined]  # JSON

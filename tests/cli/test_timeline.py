@@ -101,10 +101,10 @@ def test_every_sentence_is_one_of_an_event_that_there_is() -> None:
 @pytest.mark.usefixtures("in_new_york")
 def test_what_was_folded_is_told_with_what_it_cost() -> None:
     ok = events.RequestFinished("elm", "preferences", "ok", 200, 0.5, 0.0, 1000)
-    assert lines(ok, ok, ok) == ["Asked 3 times since 03:00:00 (3 preferences; 1.5 s, 3,000 bytes): nothing new."]
+    assert lines(ok, ok, ok) == ["Asked 3 times since 03:00:00; 3 preferences, 1.5 s, 3,000 bytes."]
     again = events.FailureSeen("elm", DOWN.kind, DOWN.owner, DOWN.message, 2, NOW)
     assert lines(CUT, DOWN, CUT, again, CUT, again)[1] == (
-        "Asked 2 times since 03:00:00: failed as before 2 times (2 econnector down)."
+        "Asked 2 times since 03:00:00; failed as before, 2 econnector down."
     )
 
 

@@ -139,6 +139,16 @@ def test_c_shows_one_condition_after_another_and_then_all() -> None:
     assert len(ids(shown)) == len(Condition)
 
 
+def test_c_passes_over_conditions_that_no_office_is_in_and_esc_shows_all() -> None:
+    shown = top(told(100))
+    counts = []
+    for key in ["c", "c", "c", "c", "escape"]:
+        assert shown.press(key, 200)
+        counts.append(len(ids(shown, 200)))
+    assert counts == [10, 90, 100, 10, 100]
+    assert not shown.press("escape", 200)
+
+
 def test_a_search_is_typed_and_kept_or_forgotten() -> None:
     shown = top(told(100))
     for key in ["/", "-", "0", "4", "q", "backspace"]:
@@ -195,8 +205,11 @@ def test_keys_have_their_names(typed: bytes, key: str) -> None:
     try:
         tty.setcbreak(keyboard)
         os.write(terminal, typed)
-        assert Keys(keyboard).next(60.0) == key
-        assert Keys(keyboard).next(0.0) is None
+        keys = Keys(keyboard)
+        assert keys.next(60.0) == key
+        assert keys.next(0.0) is None
+        os.write(terminal, b"x" + typed + b"y")
+        assert [keys.next(60.0) for _ in range(3)] == ["x", key, "y"]
     finally:
         os.close(terminal)
         os.close(keyboard)
