@@ -2,11 +2,12 @@
 
 # ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oddaemon.cli.options import OFFICES, AsJson, Config, OfficeId, example
+from oddaemon.cli.options import DAEMON, OFFICES, AsJson, Config, OfficeId, example
 from oddaemon.core.model import Condition
 
 
@@ -24,6 +25,13 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=OFFICES,
         epilog=example("oddaemon explain bright-smiles", "oddaemon explain bright-smiles --journal 500"),
     )(explain)
+    app.command(
+        "support-bundle",
+        rich_help_panel=DAEMON,
+        epilog=example(
+            "oddaemon support-bundle", "oddaemon support-bundle bright-smiles hill-street -o case-12.tar.gz"
+        ),
+    )(support_bundle)
 
 
 Conditions = Annotated[
@@ -101,3 +109,26 @@ def explain(
     from oddaemon.cli.explaining import show_office
 
     show_office(config, office, journal, as_json=as_json)
+
+
+def support_bundle(
+    offices: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[OFFICE]...", help="Whose journals; none named: all offices'.", show_default=False),
+    ] = None,
+    config: Config = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="By default ./oddaemon-support-TIME.tar.gz.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Pack what a helper needs to see into one file, mode 0600: no key, no patient, no amount is in it.
+
+    Journals, configuration without secrets, versions, metrics, status, the problems of the configuration, the health of
+    the database. It works with a broken configuration and without a daemon, too: what is missing then is said.
+    """
+    from oddaemon.cli.bundling import make_bundle
+
+    make_bundle(config, offices or [], output)

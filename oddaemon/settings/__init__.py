@@ -2,7 +2,7 @@
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.alerts import Alerts
-from oddaemon.settings.load import control_socket, load, read
+from oddaemon.settings.load import control_socket, load, read, shown_files
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import BadConfiguration, Problem
@@ -31,4 +31,5 @@ __all__ = [
     "control_socket",
     "load",
     "read",
+    "shown_files",
 ]

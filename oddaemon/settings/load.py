@@ -38,6 +38,7 @@ from oddaemon.settings.sections import (
     fits_a_socket,
 )
 from oddaemon.settings.sftp import DIRECTORY, HOST_KEY, Sftp
+from oddaemon.settings.showing import shown
 from oddaemon.settings.sinks import SINK_NAMES, read_sinks
 from oddaemon.settings.table import Table
 
@@ -122,6 +123,19 @@ def control_socket(path: Path) -> Path | None:
         if state and http:
             return _with_control_socket(main, http, state, findings).control_socket
     raise BadConfiguration(tuple(findings.problems))
+
+
+def shown_files(path: Path) -> list[tuple[Path, str]]:
+    """Each file of a configuration that can be read, as it may be shown to others, whatever is wrong in them."""
+    findings = Findings()
+    main = parse(path, _HARMLESS, findings)
+    if main is None:
+        return []
+    directory = _section(main, "offices", OfficesDirectory, findings)
+    documents = [main]
+    if directory is not None and directory.directory is not None:
+        documents += _directory_documents(main, directory.directory, findings)
+    return [(document.path, shown(document, _HARMLESS)) for document in documents]
 
 
 def _settings(

@@ -5,9 +5,13 @@ what looks like an Open Dental key, because people paste keys into the wrong lin
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from hmac import compare_digest
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Never, Self
+
+from pydantic import BaseModel
 
 SECRET_NAMES = ("developer_key", "customer_key", "ping_url")
 
@@ -52,6 +56,21 @@ class Secret:
 
     def __reduce__(self) -> Never:
         raise TypeError("a Secret is not pickled: read it again from where it is kept")
+
+
+def secrets_in(value: object) -> Iterator[Secret]:
+    """Every secret in settings, whatever they are made of."""
+    match value:
+        case Secret():
+            yield value
+        case Mapping():
+            yield from chain.from_iterable(map(secrets_in, value.values()))
+        case list() | tuple() | set() | frozenset():
+            yield from chain.from_iterable(map(secrets_in, value))
+        case BaseModel():
+            yield from secrets_in(dict(value))
+        case _ if is_dataclass(value):
+            yield from chain.from_iterable(secrets_in(getattr(value, field.name)) for field in fields(value))
 
 
 def looks_like_key(text: str) -> bool:

@@ -1,0 +1,97 @@
+"""A configuration as it may be shown to others: what is known to be harmless, and of all else only that it is there.
+
+Written anew from what was read, so that no comment, no key in a wrong line and no unknown table slips through.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from oddaemon.settings.document import Document
+from oddaemon.settings.secret import Secret, masked
+
+HIDDEN = "…"
+NOTE = "# As it was read: without comments, and with … for whatever could be a secret."
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SUSPICIOUS = re.compile(r"key|secret|token|passw|credential|auth|dsn|header|ping", re.IGNORECASE)
+"""Names of values that could be secrets, whether or not this version knows them."""
+_PLACES = ("_file", "_env")
+"""A secret's place is none."""
+_COMMAND = "command"
+_LABELS = "labels"
+
+
+def shown(document: Document, harmless: Collection[str]) -> str:
+    """The document as TOML, for people.
+
+    Args:
+        document: As it was parsed; its strings of unknown names are secrets already.
+        harmless: The names of settings that may be shown.
+    """
+    return "\n".join([NOTE, *_table(document.table, "", frozenset(harmless))]) + "\n"
+
+
+def _table(table: Mapping[str, Any], place: str, harmless: Collection[str]) -> Iterator[str]:
+    for name, value in table.items():
+        if not _is_table(value):
+            yield f"{_key(name)} = {_value(name, value, place, harmless)}"
+    for name, value in table.items():
+        if not _is_table(value):
+            continue
+        inner = f"{place}.{_key(name)}" if place else _key(name)
+        for each in value if isinstance(value, list) else [value]:
+            yield ""
+            yield f"[[{inner}]]" if isinstance(value, list) else f"[{inner}]"
+            yield from _table(each, inner, harmless)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+    )
+
+
+def _value(name: str, value: object, place: str, harmless: Collection[str]) -> str:
+    is_label = place.rpartition(".")[2] == _LABELS
+    if not (is_label or name in harmless) or (_SUSPICIOUS.search(name) and not name.endswith(_PLACES)):
+        return json.dumps(HIDDEN, ensure_ascii=False)
+    if name == _COMMAND and isinstance(value, list):
+        # Its arguments are anybody's.
+        return _toml([*value[:1], *(HIDDEN for _ in value[1:])])
+    return _toml(value)
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case str():
+            return json.dumps(_text(value), ensure_ascii=False)
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+        case Secret() | dict():
+            return json.dumps(HIDDEN, ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def _text(text: str) -> str:
+    """Without what looks like a key; of an address neither its user nor anything behind its path."""
+    if "://" in text:
+        scheme, _, rest = text.partition("://")
+        try:
+            path = urlsplit(f"//{rest.rpartition('@')[2]}")
+        except ValueError:
+            return HIDDEN
+        text = f"{scheme}://{path.netloc}{path.path}"
+    return masked(text)
+
+
+def _key(name: str) -> str:
+    name = masked(name)
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
