@@ -1,0 +1,93 @@
+"""The metadata file, as the real Datasette reads it, over a database as the daemon leaves it."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from datasette.app import Datasette  # type: ignore[import-untyped]  # it ships no types
+
+from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.store import offices, snapshots
+from oddaemon.store.database import Database
+from oddaemon.store.schema import metadata
+from tests.disk.stored import fill, true_snapshot
+from tests.store.samples import ELM, NOW, some_balances, state
+
+FILE = Path(__file__).parents[2] / "deploy" / "datasette" / "metadata.yml"
+WRITTEN: dict[str, Any] = yaml.safe_load(FILE.read_text())["databases"]["oddaemon"]
+GIVEN = {"office": ELM, "as_of": "", "aging_date": ""}
+
+
+@pytest.fixture
+async def datasette(tmp_path: Path) -> AsyncIterator[Datasette]:
+    path = tmp_path / "oddaemon.db"
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        yield Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
+
+
+async def rows(datasette: Datasette, query: str, **parameters: str) -> list[dict[str, Any]]:
+    found = await datasette.client.get(
+        f"/oddaemon/{query}.json", params={"_shape": "array", "_size": "max", **parameters}
+    )
+    assert found.status_code == 200, found.text
+    answer: list[dict[str, Any]] = found.json()
+    return answer
+
+
+async def test_every_query_runs_and_shows_dollars(datasette: Datasette) -> None:
+    for name, query in WRITTEN["queries"].items():
+        parameters = {key: value for key, value in GIVEN.items() if f":{key}" in query["sql"]}
+        found = await rows(datasette, name, **parameters)
+        assert found, name
+        for row in found:
+            for column in row.keys() & set(MONEY_COLUMNS):
+                assert row[column] == str(Decimal(row[column]).quantize(Decimal("0.01"))), (name, column)
+
+
+async def test_any_day_reads_as_it_was_to_the_cent(datasette: Datasette) -> None:
+    for day, wanted in ((1, some_balances(30)), (3, some_balances(30))):
+        found = await rows(datasette, "balances", office=ELM, as_of=f"2026-03-0{day}")
+        told = {row["pat_num"]: int(Decimal(row["bal_total"]).scaleb(2)) for row in found}
+        assert told == {row.pat_num: row.bal_total for row in wanted}
+    assert {row["pat_num"] for row in await rows(datasette, "balances", office=ELM, as_of="2026-03-02")} != set(told)
+
+
+async def test_changes_are_those_of_the_night(datasette: Datasette) -> None:
+    found = await rows(datasette, "changes", office=ELM, aging_date="2026-03-02")
+    assert [(row["change"], row["pat_num"]) for row in found] == [("changed", 100), ("cleared", 103), ("new", 9999)]
+
+
+async def test_the_first_page_has_the_tables_of_people_and_hides_the_machine_s(datasette: Datasette) -> None:
+    page = (await datasette.client.get("/oddaemon.json")).json()
+    shown = {table["name"] for table in page["tables"] if not table["hidden"]}
+    assert {"office", "snapshot", "balance"} <= shown
+    assert not shown & {"alembic_version", "pull_page", "backfill_page"}
+    assert {query["name"] for query in page["queries"]} == WRITTEN["queries"].keys()
+
+
+async def test_every_page_of_a_table_opens(datasette: Datasette) -> None:
+    for name in WRITTEN["tables"]:
+        page = await datasette.client.get(f"/oddaemon/{name}")
+        assert page.status_code == 200, name
+    assert "cents" in (await datasette.client.get("/oddaemon/balance")).text
+
+
+def test_it_names_only_tables_and_columns_that_there_are() -> None:
+    for name, table in WRITTEN["tables"].items():
+        if name != "alembic_version":
+            columns = {column.name for column in metadata.tables[name].columns}
+            assert table.get("columns", {}).keys() <= columns, name
+
+
+async def test_it_shows_what_the_daemon_writes_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "oddaemon.db"
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
+        await snapshots.publish(database, ELM, true_snapshot(some_balances(2), 4), state(), NOW)
+        assert len(await rows(datasette, "balances", office=ELM, as_of="")) == 2
+        assert len(await offices.standings(database)) == 2
