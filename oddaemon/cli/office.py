@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from oddaemon.cli.options import OFFICES, AsJson, Config, example
+from oddaemon.cli.options import OFFICES, AsJson, Config, OfficeId, example
 
 OfficeIds = Annotated[
     list[str] | None, typer.Argument(metavar="OFFICE...", help="The offices' ids.", show_default=False)
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     office.command(epilog=example("oddaemon office resume elm", "oddaemon office resume --all"))(resume)
     office.command(epilog=example("oddaemon office sync elm oak", "oddaemon office sync --all"))(sync)
     office.command(epilog=example("oddaemon office accept bright-smiles"))(accept)
+    office.command(epilog=example("oddaemon office forget bright-smiles"))(forget)
     app.add_typer(office, name="office", help="Orders about offices.", rich_help_panel=OFFICES)
 
 
@@ -72,3 +73,17 @@ def accept(offices: OfficeIds = None, config: Config = None, as_json: AsJson = F
     from oddaemon.cli.ordering import Chosen, order_offices
 
     order_offices(config, "accept", Chosen(offices or ()), as_json=as_json)
+
+
+def forget(
+    office: OfficeId,
+    config: Config = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove everything that is stored of an office whose contract has ended, and prove that no byte of it is left.
+
+    It must not be configured any more, and the daemon must not run meanwhile: the whole file is written anew.
+    """
+    from oddaemon.cli.forgetting import forget_office
+
+    forget_office(config, office, yes=yes)

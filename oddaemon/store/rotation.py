@@ -56,14 +56,15 @@ def rotate(source: Path, directory: Path, keep: int, now: datetime, stop: thread
     made = back_up(source, target, is_enough=stop.is_set)
     with explained(directory, f"Old backups in {directory} cannot be deleted"):
         # The new one is not among them: a clock that went wrong for a while must not cost it.
-        others = sorted(set(_backups(source, directory)) - {made.path}, reverse=True)
+        others = sorted(set(backups_of(source, directory)) - {made.path}, reverse=True)
         removed = tuple(others[max(keep, 1) - 1 :])
         for path in removed:
             path.unlink(missing_ok=True)
     return Rotation(made, removed, 1 + len(others) - len(removed))
 
 
-def _backups(source: Path, directory: Path) -> Iterator[Path]:
+def backups_of(source: Path, directory: Path) -> Iterator[Path]:
+    """The backups of this database in the directory, in no order."""
     name = re.compile(rf"{re.escape(source.stem)}-\d{{8}}T\d{{6}}Z{re.escape(source.suffix)}", re.ASCII)
     return (path for path in directory.resolve().iterdir() if name.fullmatch(path.name) and _is_ours(path))
 

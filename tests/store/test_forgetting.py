@@ -1,0 +1,182 @@
+import random
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from oddaemon.core.backfill import Brought, PastDay
+from oddaemon.core.model import Balance, Office
+from oddaemon.core.verify import totals_of
+from oddaemon.store import backfills, forgetting, historical, offices, pulls, snapshots
+from oddaemon.store.archive import OfficeUnknown
+from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseHeld, DatabaseMissing, DatabaseUnusable
+from oddaemon.store.forgetting import forget, tables_of_offices
+from oddaemon.store.outbox import enqueue
+from oddaemon.store.schema import metadata
+from oddaemon.store.soundness import verify
+from tests.disk.stored import dump, true_snapshot
+from tests.store.samples import HARBOR, NOW, checkpoint, state
+
+LEAVING = Office("cedar-grove-47", "Cedar Grove Planted Name")
+STAYING = Office(HARBOR, "Harbor Smiles")
+PLANTED = "planted-secret-of-cedar"
+NOT_OF_OFFICES = {"maintenance", "sink"}
+"""Tables that hold nothing of a single office."""
+
+
+def planted(seed: int, guarantors: int = 300) -> list[Balance]:
+    draw = random.Random(seed)
+    return [
+        Balance(7_000_000_000_000 + 3 * index, 5, *(draw.randrange(100_000, 2**40) for _ in range(7)))
+        for index in range(guarantors)
+    ]
+
+
+async def lived(path: Path, nights: int = 4) -> list[list[Balance]]:
+    """Two offices with everything that can be stored of one, written, changed, deleted and written again."""
+    told: list[list[Balance]] = []
+    async with Database.open(str(path)) as database:
+        await offices.enroll(database, [LEAVING, STAYING])
+        for night in range(nights):
+            for office, seed in ((LEAVING, 1 + night), (STAYING, 100 + night)):
+                rows = planted(seed) if night % 2 else planted(seed)[::2]
+                snapshot = replace(true_snapshot(rows), aging_date=date(2026, 3, 1) + timedelta(days=night))
+                published = await snapshots.publish(database, office.id, snapshot, state(), NOW)
+                async with database.transaction() as connection:
+                    key = 1 if office is LEAVING else 2
+                    await enqueue(connection, key, published.id, ["files"], NOW)
+                if office is LEAVING:
+                    told.append(rows)
+        await pulls.begin(database, LEAVING.id, planted(50, 50), checkpoint(112))
+        order = await backfills.order(database, PastDay(LEAVING.id, date(2025, 1, 1), query=PLANTED), NOW)
+        await historical.publish(database, order, Brought(tuple(planted(60)), totals_of(planted(60)), 3), NOW)
+        await backfills.order(database, PastDay(LEAVING.id, date(2025, 1, 2), query=PLANTED), NOW)
+        insert = "INSERT INTO journal (office, at, level, event, fields) VALUES (1, ?, 'info', 'x', ?)"
+        await database.one_statement(insert, ("2026-03-02T00:00:00.000000Z", PLANTED))
+    told += [planted(50, 50), planted(60)]
+    return told
+
+
+def names_beside(path: Path) -> list[str]:
+    return [each.name for each in path.parent.iterdir()]
+
+
+def bytes_of(path: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in sorted(path.parent.glob(f"{path.name}*")) if each.suffix != ".lock")
+
+
+def stored(value: int) -> bytes:
+    """As SQLite stores a large integer; written here again, as the accused must not be its own witness."""
+    for size in (1, 2, 3, 4, 6, 8):
+        if -(2 ** (8 * size - 1)) <= value < 2 ** (8 * size - 1):
+            return value.to_bytes(size, "big", signed=True)
+    raise AssertionError(value)
+
+
+def traces(path: Path, told: list[list[Balance]]) -> list[bytes]:
+    wanted = [LEAVING.id.encode(), LEAVING.name.encode(), PLANTED.encode()]
+    wanted += [stored(row.bal_total) for rows in told for row in rows]
+    wanted += [str(row.bal_total).encode() for rows in told for row in rows]
+    held = bytes_of(path)
+    return [each for each in wanted if len(each) >= 5 and each in held]
+
+
+async def test_no_byte_of_it_is_left_and_the_others_are_whole(path: Path) -> None:
+    told = await lived(path)
+    assert len(traces(path, told)) > 1000
+    staying = [line for line in dump(path) if "VALUES(2," in line and '"balance"' in line]
+    assert staying
+    done = await forget(str(path), LEAVING.id)
+    assert traces(path, told) == []
+    assert (done.found_after, done.found_before) == (0, done.looked_for)
+    assert done.looked_for > 100
+    assert {"snapshot": 4, "journal": 1, "backfill": 2, "delivery": 4, "office": 1}.items() <= done.rows.items()
+    assert [line for line in dump(path) if "VALUES(2," in line and '"balance"' in line] == staying
+    assert verify(path).problems == []
+    assert (verify(path).offices, verify(path).snapshots) == (1, 4)
+
+
+async def test_what_earlier_deletions_left_goes_too(path: Path) -> None:
+    told = await lived(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # Some builds of SQLite write zeros by themselves.
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("DELETE FROM pull_page")
+    assert any(str(row.bal_total).encode() in bytes_of(path) for row in told[-2])
+    await forget(str(path), LEAVING.id)
+    assert traces(path, told) == []
+
+
+async def test_a_proof_that_finds_something_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await lived(path)
+
+    async def lazily(_database: Database) -> None:
+        """Neither a VACUUM nor zeros."""
+
+    monkeypatch.setattr(forgetting, "_written_anew", lazily)
+    monkeypatch.setattr(forgetting, "SECURE", "PRAGMA secure_delete = OFF")
+    assert (await forget(str(path), LEAVING.id)).found_after > 0
+
+
+async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = await lived(path)
+
+    async def killed(_database: Database) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(forgetting, "_written_anew", killed)
+    with pytest.raises(InterruptedError):
+        await forget(str(path), LEAVING.id)
+    monkeypatch.undo()
+    await forget(str(path), LEAVING.id)
+    assert traces(path, told) == []
+
+
+async def test_a_reader_that_keeps_the_log_alive_is_told_and_nothing_is_given_up(path: Path) -> None:
+    told = await lived(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM balance").fetchall()
+        with pytest.raises(DatabaseUnusable) as caught:
+            await forget(str(path), LEAVING.id)
+        assert caught.value.passes
+    await forget(str(path), LEAVING.id)
+    assert traces(path, told) == []
+
+
+async def test_what_is_not_there_cannot_be_forgotten(path: Path) -> None:
+    with pytest.raises(DatabaseMissing):
+        await forget(str(path), LEAVING.id)
+    assert names_beside(path) == []
+    await lived(path, nights=1)
+    with pytest.raises(OfficeUnknown):
+        await forget(str(path), "elsewhere")
+
+
+async def test_beside_a_daemon_nothing_is_touched(path: Path) -> None:
+    await lived(path, nights=1)
+    before = dump(path)
+    async with Database.open(str(path)):
+        with pytest.raises(DatabaseHeld):
+            await forget(str(path), LEAVING.id)
+    assert dump(path) == before
+
+
+async def test_an_office_of_which_little_is_known_is_forgotten_too(path: Path) -> None:
+    async with Database.open(str(path)) as database:
+        await offices.enroll(database, [LEAVING])
+    done = await forget(str(path), LEAVING.id)
+    assert done.rows == {"office": 1}
+    assert (done.found_before, done.found_after) == (1, 0)
+
+
+def test_every_table_that_there_is_is_thought_of() -> None:
+    names = [table.name for table in tables_of_offices()]
+    assert {*names, *NOT_OF_OFFICES} == metadata.tables.keys()
+    for child, parent in (("historical_balance", "historical_snapshot"), ("backfill_page", "backfill")):
+        assert names.index(child) < names.index(parent)
+    assert names[-1] == "office"
