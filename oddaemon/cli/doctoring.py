@@ -72,6 +72,12 @@ def examined(settings: Settings, offices: Sequence[OfficeSettings], concurrency:
     raise failure(f"the daemon went away meanwhile ({lost.exceptions[0]}); try again")
 
 
+def examined_alone(settings: Settings, office: OfficeSettings) -> Examination:
+    """One office that no daemon can know yet, examined by ourselves."""
+    with gauge(f"examining {office.office.id}") as progress:
+        return anyio.run(_round, settings, [office], 1, None, progress)[0]
+
+
 def round_document(examinations: Sequence[Examination]) -> dict[str, Any]:
     """All of them, in values of JSON."""
     return {

@@ -1,4 +1,4 @@
-"""The commands about single offices: orders to the running daemon."""
+"""The commands about single offices: how they come, and orders to the running daemon."""
 
 # ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from oddaemon.cli.joining import onboard
 from oddaemon.cli.options import OFFICES, AsJson, Config, OfficeId, example
 
 OfficeIds = Annotated[
@@ -21,12 +22,13 @@ Labels = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
     office = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    onboard(office)
     office.command(epilog=example("oddaemon office pause elm", "oddaemon office pause --label group=coast"))(pause)
     office.command(epilog=example("oddaemon office resume elm", "oddaemon office resume --all"))(resume)
     office.command(epilog=example("oddaemon office sync elm oak", "oddaemon office sync --all"))(sync)
     office.command(epilog=example("oddaemon office accept bright-smiles"))(accept)
     office.command(epilog=example("oddaemon office forget bright-smiles"))(forget)
-    app.add_typer(office, name="office", help="Orders about offices.", rich_help_panel=OFFICES)
+    app.add_typer(office, name="office", help="Offices: added, listed, and orders about them.", rich_help_panel=OFFICES)
 
 
 def pause(

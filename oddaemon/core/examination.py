@@ -179,6 +179,8 @@ class Examination:
     asked_by: str
     """`doctor`, by itself; or `daemon`, in the turn of the daemon that runs."""
     steps: tuple[Step, ...]
+    zones: tuple[str, ...] = ()
+    """Names of time zones that the office's clock would fit, likeliest first; empty: it was not told."""
 
     @property
     def is_well(self) -> bool:

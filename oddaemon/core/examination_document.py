@@ -17,6 +17,7 @@ def examination_document(examination: Examination) -> dict[str, Any]:
         "examined_at": instant(examination.at),
         "asked_by": examination.asked_by,
         "well": examination.is_well,
+        "zones": list(examination.zones),
         "steps": [
             {
                 "step": step.name.value,
@@ -53,4 +54,5 @@ def examination_of(document: Mapping[str, Any]) -> Examination:
             )
             for step in document["steps"]
         ),
+        zones=tuple(document["zones"]),
     )

@@ -68,7 +68,8 @@ async def examine(case: Case, api: Api, progress: Progress = lambda _done, _of: 
         except GateClosedError:
             interview.note(interrupted=True)
         seen = interview.seen
-    return Examination(settings.office.id, settings.office.name, seen.at, case.asked_by, steps_of(patient, seen))
+    name, steps = settings.office.name, steps_of(patient, seen)
+    return Examination(settings.office.id, name, seen.at, case.asked_by, steps, seen.zones)
 
 
 class _Interview:

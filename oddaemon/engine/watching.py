@@ -20,7 +20,7 @@ import anyio
 import anyio.to_thread
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
-from oddaemon.settings.load import is_office_file
+from oddaemon.settings.load import is_office_file, is_office_group
 from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import ConfigurationUnwatched
 
@@ -58,7 +58,8 @@ class Places:
 
     def concern(self, changed: Path) -> bool:
         """Whether a change of this may mean another configuration."""
-        return changed in self.names or (changed.parent in self.holders and is_office_file(changed))
+        is_office = is_office_file(changed) or is_office_group(changed)
+        return changed in self.names or (changed.parent in self.holders and is_office)
 
 
 async def watch(

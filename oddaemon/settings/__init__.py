@@ -2,6 +2,7 @@
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.alerts import Alerts
+from oddaemon.settings.draft import Draft, office_toml
 from oddaemon.settings.load import control_socket, load, read, shown_files
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OfficeSettings
@@ -17,6 +18,7 @@ __all__ = [
     "BadConfiguration",
     "Cadence",
     "Daemon",
+    "Draft",
     "Http",
     "Loaded",
     "Log",
@@ -30,6 +32,7 @@ __all__ = [
     "State",
     "control_socket",
     "load",
+    "office_toml",
     "read",
     "shown_files",
 ]

@@ -94,7 +94,7 @@ def parse(path: Path, harmless: Collection[str], findings: Findings) -> Document
     """
     try:
         text, private = _text(path)
-        table = _hidden(tomllib.loads(text), harmless)
+        table = hidden(tomllib.loads(text), harmless)
     except FileNotFoundError:
         problem = Problem(path, "", None, "no such file")
     except PermissionError as error:
@@ -133,7 +133,7 @@ def _syntax_problem(path: Path, error: ValueError) -> Problem:
     return Problem(path, "", None, f"{message} (column {found[2]})", hint, line=int(found[1]))
 
 
-def _hidden(table: dict[str, Any], harmless: Collection[str]) -> dict[str, Any]:
+def hidden(table: dict[str, Any], harmless: Collection[str]) -> dict[str, Any]:
     """`table` with every string hidden whose name is not harmless; among labels, whose names are free, only ours."""
     ours = {*harmless, *SECRET_NAMES}
 

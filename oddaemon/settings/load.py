@@ -6,6 +6,7 @@ Reads files and the environment, and changes nothing.
 
 import errno
 import os
+import re
 from collections.abc import Iterable, Mapping
 from itertools import islice, takewhile
 from pathlib import Path
@@ -18,6 +19,7 @@ from oddaemon.settings.advice import advise
 from oddaemon.settings.alerts import Alerts, ping_url
 from oddaemon.settings.credentials import find_key, key_files, sources_of
 from oddaemon.settings.document import Document, parse
+from oddaemon.settings.draft import Draft
 from oddaemon.settings.explain import explain
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OFFICE_NAMES, OfficeSettings, office_settings
@@ -61,6 +63,8 @@ _NAMES: dict[str, frozenset[str]] = {
     section: frozenset({*model.model_fields, *(sources_of(_SECRETS[model]) if model in _SECRETS else ())})
     for section, model in _SECTIONS.items()
 }
+_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+"""Without a dot: what editors, backups and file systems leave lying about has one, or a plus or a tilde."""
 _FILES_MAX = 20_000
 """In the directory of offices: one for each, and many times that."""
 _ALL_CHARACTERS_MAX = 8_388_608
@@ -86,8 +90,14 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     return loaded.settings
 
 
-def read(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
-    """Settings or problems, and warnings; never raises over what the files contain. Arguments as for `load`."""
+def read(path: Path, environment: Mapping[str, str] = os.environ, drafts: Iterable[Draft] = ()) -> Loaded:
+    """Settings or problems, and warnings; never raises over what the files contain.
+
+    Args:
+        path: As for `load`.
+        environment: As for `load`.
+        drafts: Offices to be read as if they stood in files of the directory.
+    """
     findings = Findings()
     main = parse(path, _HARMLESS, findings)
     documents: list[Document] = []
@@ -97,8 +107,9 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
         _check_names(main, {*_SECTIONS, "office", "sink"}, findings)
         directory = _section(main, "offices", OfficesDirectory, findings)
         if directory is not None and directory.directory is not None:
-            places.add(directory.directory)
+            places.update([directory.directory, *_groups(directory.directory)])
             documents.extend(_directory_documents(main, directory.directory, findings))
+        documents.extend(draft.document(_HARMLESS) for draft in drafts)
         settings = _settings(main, documents, directory, environment, findings)
 
     def by_place(problem: Problem) -> tuple[bool, Path, int]:
@@ -243,7 +254,7 @@ def _developer_key(main: Document, environment: Mapping[str, str], findings: Fin
 
 
 def _directory_documents(main: Document, directory: Path, findings: Findings) -> list[Document]:
-    """The office files of the directory, by name. Hidden files and editors' copies are not among them."""
+    """The office files of the directory and its groups, by name, without hidden files and editors' copies."""
     written = main.table["offices"]["directory"]
     shown = main.path.parent / written
     try:
@@ -264,8 +275,9 @@ def _directory_documents(main: Document, directory: Path, findings: Findings) ->
 
 
 def _office_files(shown: Path, directory: Path) -> list[Path]:
-    names = (path.name for path in directory.iterdir() if is_office_file(path))
-    found = [shown / name for name in islice(names, _FILES_MAX + 1)]
+    places = (directory, *_groups(directory))
+    files = (path for place in places for path in place.iterdir() if is_office_file(path))
+    found = [shown / path.relative_to(directory) for path in islice(files, _FILES_MAX + 1)]
     if len(found) > _FILES_MAX:
         raise OSError(errno.EFBIG, f"more than {_FILES_MAX} files")
     return sorted(found)
@@ -291,6 +303,18 @@ def _parsed(paths: Iterable[Path], findings: Findings) -> list[Document]:
 def is_office_file(path: Path) -> bool:
     """Whether a file of this name in the directory of offices is read."""
     return path.suffix == ".toml" and not path.name.startswith((".", "#"))
+
+
+def is_office_group(path: Path) -> bool:
+    """Whether a directory of this name in the directory of offices is read, too: its files came all at once."""
+    return _GROUP.fullmatch(path.name) is not None
+
+
+def _groups(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if is_office_group(path) and path.is_dir())
+    except OSError:
+        return []
 
 
 def _check_names(document: Document, known: set[str], findings: Findings) -> None:

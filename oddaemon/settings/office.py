@@ -129,6 +129,8 @@ class OfficeSettings:
     """Through headquarters, so the throttle and the small pages apply."""
     source: Path
     """The file that names it."""
+    tier: str = "standard"
+    """What was bought for its key."""
 
 
 def office_settings(table: OfficeTable, customer_key: Secret, api_base_url: str, source: Path) -> OfficeSettings:
@@ -154,6 +156,7 @@ def office_settings(table: OfficeTable, customer_key: Secret, api_base_url: str,
         min_interval_seconds=spacing if table.min_interval_seconds is None else table.min_interval_seconds,
         remote=remote,
         source=source,
+        tier=table.tier,
     )
 
 

@@ -267,3 +267,26 @@ async def test_a_system_that_has_no_watch_left_is_told_of_once_and_tried_again(e
         await reader.until(lambda: reader.seen[-1]["elm.toml"] == "new")
         tasks.cancel_scope.cancel()
     assert [event.name for event in reader.events] == ["configuration_unwatched"]
+
+
+class GroupReader(Reader):
+    """Reads the directories in the directory of offices, too."""
+
+    def _read(self) -> dict[str, str]:
+        (offices,) = (file for file in self.files if file.name == "offices.d")
+        self.files |= {path for path in offices.iterdir() if path.is_dir() and not path.name.startswith(".")}
+        return super()._read()
+
+
+async def test_a_directory_of_offices_that_appears_all_at_once_is_noticed_and_watched(etc: Path) -> None:
+    staged = etc / "offices.d/.oddaemon-12"
+    async with watching(etc, GroupReader(etc.parent)) as reader:
+        staged.mkdir()
+        (staged / "oak.toml").write_text("oak")
+        staged.rename(etc / "offices.d/coast")
+        await reader.until(lambda: reader.seen[-1].get("oak.toml") == "oak")
+        assert all("oak.toml" not in seen or seen["oak.toml"] == "oak" for seen in reader.seen)
+        (etc / "offices.d/coast/oak.toml").write_text("new")
+        await reader.until(lambda: reader.seen[-1]["oak.toml"] == "new")
+        shutil.rmtree(etc / "offices.d/coast")
+        await reader.until(lambda: "oak.toml" not in reader.seen[-1])

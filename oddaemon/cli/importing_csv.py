@@ -1,0 +1,149 @@
+"""A CSV of offices as tables of a configuration, and everything about it that is no such table, line by line.
+
+No cell is shown but those whose names are known to be harmless: people put keys into the wrong column.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oddaemon.cli.onboarding_words import clinics_of, labels_of
+from oddaemon.settings import Draft, Secret
+from oddaemon.settings.credentials import sources_of
+from oddaemon.settings.office import OFFICE_NAMES
+from oddaemon.settings.paths import is_private, read_file
+from oddaemon.settings.problem import Problem, did_you_mean
+from oddaemon.settings.secret import masked
+
+BYTES_MAX = 8_388_608
+"""About 50,000 offices."""
+SHOWN_MAX = 40
+"""Characters of a column's name; a longer one is none."""
+KEY_COLUMNS = sources_of("customer_key")
+SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+NEVER = "never"
+"""For `fresh_by`: an empty cell is the default there, as everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a CSV says."""
+
+    draft: Draft
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class _Reading:
+    path: Path
+    offices: list[Mapping[str, Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def wrong(self, message: str, hint: str = "", line: int | None = None, where: str = "") -> None:
+        self.problems.append(Problem(self.path, where, None, message, hint, line))
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a CSV; nothing stops at the first problem.
+
+    Raises:
+        OSError: It is not there, cannot be read, or is larger than any fleet needs.
+    """
+    content, status = read_file(path, BYTES_MAX)
+    reading = _Reading(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        reading.wrong(f"not UTF-8 (byte {error.start})", 'save it as "CSV UTF-8"')
+        text = ""
+    if text.strip():
+        _read(text, reading)
+    elif not reading.problems:
+        reading.wrong("is empty", "the first line names the columns: id,name,customer_key,timezone,…")
+    draft = Draft(path, reading.offices, reading.lines, is_private(status))
+    return Sheet(draft, tuple(reading.problems))
+
+
+def _read(text: str, reading: _Reading) -> None:
+    rows = _rows(text, reading)
+    header = next(rows, None)
+    if header is None or not _is_header(header[1], reading):
+        return
+    names = [_name(cell) for cell in header[1]]
+    for line, cells in rows:
+        if len(cells) != len(names):
+            hint = "a cell that holds a comma stands in quotes"
+            reading.wrong(f"{len(cells)} cells below {len(names)} columns", hint, line)
+            continue
+        reading.offices.append(_table(dict(zip(names, cells, strict=True)), reading.path))
+        reading.lines.append(line)
+    if not reading.offices and not reading.problems:
+        reading.wrong("holds no office", "each line below the first is one")
+
+
+def _rows(text: str, reading: _Reading) -> Iterator[tuple[int, Sequence[str]]]:
+    """The rows that are not empty, each with the line at which it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, [cell.strip() for cell in cells]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        reading.wrong(f"is no CSV from here on: {error}", "a quote within quotes is written twice", line)
+
+
+def _is_header(cells: Sequence[str], reading: _Reading) -> bool:
+    names = [_name(cell) for cell in cells]
+    before = len(reading.problems)
+    if len(names) == 1 and ";" in names[0]:
+        reading.wrong("its columns are separated by semicolons", "separate them by commas", 1)
+        return False
+    for name, cell in dict(zip(names, cells, strict=True)).items():
+        # The first line may be one of offices, with a key in it.
+        shown = masked(cell)[:SHOWN_MAX]
+        if names.count(name) > 1:
+            reading.wrong(f"column `{shown}` is there twice", "keep one", 1)
+        if name not in OFFICE_NAMES:
+            reading.wrong(f"unknown column `{shown}`", did_you_mean(name, OFFICE_NAMES), 1)
+    if "id" not in names:
+        reading.wrong("no column `id`", "the first line names the columns", 1)
+    if not set(KEY_COLUMNS).intersection(names):
+        reading.wrong("no column `customer_key`", f"or one of {', '.join(KEY_COLUMNS[1:])}", 1)
+    return len(reading.problems) == before
+
+
+def _name(cell: str) -> str:
+    return cell.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _table(cells: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """A row as the configuration would have it; what cannot be so stays a text, for the check to find."""
+    table: dict[str, Any] = {name: _READERS.get(name, str)(cell) for name, cell in cells.items() if cell}
+    if "customer_key_file" in table:
+        # Relative to the CSV, as everywhere to the file that names it.
+        table["customer_key_file"] = str(path.absolute().parent / table["customer_key_file"])
+    return table
+
+
+def _number(cell: str) -> float | str:
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+_READERS: Mapping[str, Callable[[str], object]] = {
+    "customer_key": Secret,
+    "clinics": clinics_of,
+    "labels": lambda cell: labels_of(cell.split(";")),
+    "enabled": lambda cell: SWITCHES.get(cell.lower(), cell),
+    "fresh_by": lambda cell: "" if cell.lower() == NEVER else cell,
+    "min_interval_seconds": _number,
+}
+"""How the cells of a column are understood that are more than a text."""
