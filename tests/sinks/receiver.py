@@ -5,7 +5,7 @@ import json
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +76,8 @@ class Receiver:
     applied: list[str] = field(default_factory=list)
     """The deliveries, in the order in which they were whole."""
     connections: int = 0
+    strike: Callable[[str, Request], None] = lambda *_: None
+    """Called "before" and "after" each answer."""
     news: anyio.Event = field(default_factory=anyio.Event)
     _parts: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
 
@@ -152,8 +154,10 @@ class Receiver:
             await anyio.sleep_forever()
         length = len(answer.body) if answer.length is None else answer.length
         told = [f"HTTP/1.1 {answer.status} Whatever", f"Content-Length: {length}", *answer.headers, "", ""]
+        self.strike("before", request)
         for _ in range(answer.times):
             await stream.send("\r\n".join(told).encode() + answer.body)
+        self.strike("after", request)
         while answer.trickles:
             await stream.send(b"x")
             await anyio.sleep(0.01)

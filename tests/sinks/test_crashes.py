@@ -1,0 +1,143 @@
+"""The daemon dies around every acknowledgement, on virtual time: the consumer's state equals the snapshot each time."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.delivery import Content, DeliveryState
+from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.sinks.payload import Payload, SinkRefused
+from oddaemon.store import deliveries
+from oddaemon.store.database import Database
+from tests.engine.night import night
+from tests.engine.world import World
+from tests.sinks.consumer import Book, Mood, Moody, sink_settings
+
+TWO = [PracticeSpec("smile", seed=1, guarantors=40), PracticeSpec("hill", seed=2, guarantors=30)]
+NIGHTS = 4
+MOMENTS = ("before it is taken", "before it is acknowledged", "before that is stored", "once that is stored")
+CONTENTS = tuple(Content)
+WEIGHTS = {Mood.TAKES: 5, Mood.REFUSES: 2, Mood.LOSES_THE_ACK: 2}
+
+
+@pytest.fixture
+def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    return virtual_time
+
+
+@dataclass
+class Deadly:
+    """A consumer at whose first attempt of each delivery the daemon dies, at the same moment each time."""
+
+    book: Book
+    moment: str
+    world: World | None = None
+    seen: Counter[str] = field(default_factory=Counter)
+    fell: anyio.Event = field(default_factory=anyio.Event)
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        self.seen[delivery_id] += 1
+        is_first = self.seen[delivery_id] == 1
+        await self._dies_if(is_first and self.moment == MOMENTS[0])
+        self.book.take(payload, delivery_id)
+        await self._dies_if(is_first and self.moment == MOMENTS[1])
+        if is_first and self.moment == MOMENTS[2]:
+            self._strike()  # what is under way ends at its next wait, which is for its turn to store
+
+    async def aclose(self) -> None:
+        pass
+
+    def heard(self, line: dict[str, Any]) -> None:
+        if self.moment == MOMENTS[3] and line["event"] == "delivery_made":
+            self._strike()
+
+    async def _dies_if(self, condition: bool) -> None:
+        if condition:
+            self._strike()
+            await anyio.sleep_forever()
+
+    def _strike(self) -> None:
+        assert self.world is not None
+        self.world.cut()
+        self.fell.set()
+
+
+async def states(world: World) -> Counter[DeliveryState]:
+    async with Database.open_for_reading(world.settings.state.database) as database:
+        return Counter(row.state for row in await deliveries.overview(database))
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_killed_around_each_acknowledgement(tmp_path: Path, moment: str, content: Content) -> None:
+    deadly = Deadly(Book(), moment)
+    sinks = [sink_settings(content=content)]
+    async with night(tmp_path, TWO, sinks=sinks, make_sink=lambda _: deadly, running=False) as world:
+        deadly.world, world.on_line = world, deadly.heard
+        for _ in range(NIGHTS * len(TWO)):
+            deadly.fell = anyio.Event()
+            await world.start()
+            await deadly.fell.wait()
+            await world.ended()
+        deadly.moment = "never"
+        await world.start()
+        await _until_all_are_there(world, deadly.book)
+        again = 2 if moment != MOMENTS[3] else 1
+        assert Counter(deadly.seen.values())[again] >= NIGHTS * len(TWO)
+        expected = {MOMENTS[0]: 1, MOMENTS[1]: 2, MOMENTS[2]: 2, MOMENTS[3]: 1}[moment]
+        assert deadly.book.had.most_common(1)[0][1] == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_killed_at_random_with_a_consumer_of_many_moods(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    moody = Moody(Book(), refusal=SinkRefused("The consumer is in a bad mood."))
+    sinks = [sink_settings(content=Content.CHANGES)]
+    async with night(tmp_path, TWO, sinks=sinks, make_sink=lambda _: moody) as world:
+        for _ in range(25):
+            moody.plan(*dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=8), Mood.TAKES)
+            await _happens(world, lines=dice.randint(1, 12), steps=dice.randint(0, 25))
+            await world.crash()
+            await world.start()
+        moody.plan(Mood.TAKES)
+        await _until_all_are_there(world, moody.book)
+
+
+async def _until_all_are_there(world: World, book: Book) -> None:
+    """Let the nights pass, then hold what the consumer has against what is published."""
+    for each in TWO:
+        with anyio.fail_after(20 * 86_400):
+            await _holds(world, each.office_id)
+        assert book.holds(each.office_id) == await world.balances(each.office_id)
+        assert book.snapshots(each.office_id) == [row.id for row in await world.history(each.office_id)]
+
+
+async def _holds(world: World, office_id: str) -> None:
+    """Wait until enough nights are published and nothing is due."""
+    while True:
+        is_published = len(await world.history(office_id)) >= NIGHTS
+        if is_published and not (await states(world))[DeliveryState.DUE]:
+            return
+        await anyio.sleep(300)
+
+
+async def _happens(world: World, lines: int, steps: int) -> None:
+    """Return so many steps of the event loop after the daemon's next so many lines."""
+    left, reached = lines, anyio.Event()
+
+    def count(_: dict[str, Any]) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            reached.set()
+
+    world.on_line = count
+    await reached.wait()
+    for _ in range(steps):
+        await anyio.lowlevel.checkpoint()
+    world.on_line = lambda _: None

@@ -1,0 +1,142 @@
+"""SIGKILL of a real daemon before and after each acknowledgement and beside each commit: nothing lost or twice."""
+
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.abc
+
+from oddaemon.core.delivery import DeliveryState
+from oddaemon.core.model import Office
+from oddaemon.core.status import money
+from oddaemon.simulator.config_files import toml_of
+from oddaemon.store import deliveries, offices, snapshots
+from oddaemon.store.database import Database
+from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
+from tests.crash.news import PATIENCE_SECONDS, News
+from tests.disk.stored import true_snapshot
+from tests.sinks.payloads import night
+from tests.sinks.receiver import SECRET, Receiver, Request
+from tests.sinks.test_files import consumed
+from tests.store.samples import NOW, state
+
+OFFICES = ("hill", "smile")
+NIGHTS = (1, 2, 3)
+SINKS = ("lake", "push")
+LIVES = 10
+QUICK = {"backoff_base_seconds": 0.05, "backoff_max_seconds": 0.2}
+
+
+@dataclass
+class Scene:
+    """A database whose outbox is full, a receiver, and a configuration that leads to both."""
+
+    directory: Path
+    receiver: Receiver
+    tasks: anyio.abc.TaskGroup
+    news: News
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "oddaemon.toml"
+
+    @property
+    def lake(self) -> Path:
+        return self.directory / "lake"
+
+    @asynccontextmanager
+    async def life(self, program: Sequence[str] = DAEMON) -> AsyncIterator[DaemonProcess]:
+        async with daemon_process(self.config, self.news, self.tasks, program) as daemon:
+            yield daemon
+
+    async def rows(self) -> list[deliveries.DeliveryRow]:
+        async with Database.open_for_reading(str(self.directory / "oddaemon.db")) as database:
+            return await deliveries.overview(database)
+
+    async def over(self, daemon: DaemonProcess | None = None) -> bool:
+        """Wait until everything is delivered, or the daemon is no more; whether it was delivered."""
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while True:
+                if all(row.state is DeliveryState.DONE for row in await self.rows()):
+                    return True
+                if daemon is not None and daemon.is_over:
+                    return False
+                await anyio.sleep(0.02)  # another process writes it: there is nothing to wait on
+
+    async def delivered(self) -> None:
+        """One life without harm, to the end of the outbox; then what the consumers hold is what was published."""
+        async with self.life():
+            await self.over()
+        truth = [(row.pat_num, money(row.bal_total)) for row in night(NIGHTS[-1])]
+        for office_id in OFFICES:
+            assert self.receiver.totals(office_id) == truth
+            assert consumed(self.lake, office_id) == truth
+        assert len(self.receiver.applied) == len(set(self.receiver.applied)) == len(OFFICES) * len(NIGHTS)
+        assert self.receiver.forged == 0
+
+
+@asynccontextmanager
+async def scene(directory: Path) -> AsyncIterator[Scene]:
+    async with Database.open(str(directory / "oddaemon.db")) as database:
+        await offices.enroll(database, [Office(each, each) for each in OFFICES])
+        for number in NIGHTS:
+            for office_id in OFFICES:
+                snapshot = true_snapshot(night(number), number)
+                await snapshots.publish(database, office_id, snapshot, state(), NOW, sinks=SINKS)
+    receiver = Receiver()
+    async with receiver.listening() as url, anyio.create_task_group() as tasks:
+        played = Scene(directory, receiver, tasks, News())
+        push = {"name": "push", "kind": "webhook", "url": url, "secret": SECRET, "content": "changes", "rows_max": 9}
+        tables = {
+            "api": {"developer_key": "Qm7xT2kLp9RvWc4Z", "base_url": "http://127.0.0.1:9/api/v1"},
+            "state": {"database": "oddaemon.db"},
+            "http": {"listen": "127.0.0.1:0"},
+            "log": {"format": "json"},
+            "office": [{"id": each, "customer_key": f"Hb3nY8sVd5FqXg{number}J"} for number, each in enumerate(OFFICES)],
+            "sink": [{"name": "lake", "kind": "files", "directory": "lake", **QUICK}, {**push, **QUICK}],
+        }
+        played.config.touch(mode=0o600)
+        played.config.write_text(toml_of(tables).lstrip(), encoding="utf-8")
+        yield played
+        tasks.cancel_scope.cancel()
+
+
+async def test_killed_before_and_after_each_acknowledgement(tmp_path: Path) -> None:
+    async with scene(tmp_path) as played:
+        kills = 0
+        for life in range(100):
+            async with played.life() as daemon:
+                played.receiver.strike = striking(daemon, ("before", "after")[life % 2], requests=1 + life % 5)
+                if await played.over(daemon):
+                    break
+                assert await daemon.ended() == -signal.SIGKILL
+                kills += 1
+        assert kills >= len(OFFICES) * len(NIGHTS)
+        played.receiver.strike = lambda *_: None
+        await played.delivered()
+
+
+def striking(daemon: DaemonProcess, moment: str, requests: int) -> Callable[[str, Request], None]:
+    """Kills it at this moment of its request of this number, counted from one."""
+    seen = 0
+
+    def strike(now: str, _: Request) -> None:
+        nonlocal seen
+        seen += now == moment
+        if seen == requests:
+            daemon.send(signal.SIGKILL)
+
+    return strike
+
+
+async def test_killed_beside_each_commit(tmp_path: Path) -> None:
+    async with scene(tmp_path) as played:
+        for life in range(LIVES):
+            where = ("--before", "--after")[life % 2]
+            program = ("tests.crash.mortal", where, str(3 + 2 * life), "--")
+            async with played.life(program) as daemon:
+                assert await daemon.ended() == -signal.SIGKILL
+        await played.delivered()
