@@ -130,7 +130,7 @@ class Courier:
         except SinkRefused as error:
             await self._refused(attempt, error.refusal)
             return
-        await deliveries.done(database, errand.sink, delivery, self._streets.now())
+        await deliveries.done(database, errand.sink, attempt, self._streets.now())
         self._tell(
             DeliveryMade,
             delivery,

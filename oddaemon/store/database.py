@@ -186,6 +186,16 @@ class Database:
             with self._write():
                 await lane.driver.executescript(f"PRAGMA {pragma};")
 
+    async def one_answer(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        """What a single statement reads, past SQLAlchemy as `one_statement`: a consistent state by itself.
+
+        Raises:
+            DatabaseUnusable: the file or its disk fails.
+        """
+        async with self._reader.lock:
+            with self.reported(), _uninterrupted(self.path):
+                return list(await self._reader.driver.execute_fetchall(statement, parameters))
+
     @property
     def files(self) -> OpenFiles:
         """The files that are open for writing."""

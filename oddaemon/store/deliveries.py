@@ -6,7 +6,7 @@ after the sink has said so; whoever dies in between delivers once more, under th
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,15 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.delivery import Attempt, Delivery, DeliveryState, Former, Refused, SinkStanding
 from oddaemon.core.model import Balance
-from oddaemon.store import schema, snapshots
+from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import legible
 from oddaemon.store.outbox import enqueue
 from oddaemon.store.schema import instant_text
-from oddaemon.store.snapshot_row import SNAPSHOT_COLUMNS, SnapshotRow, snapshot_row
-
-KEPT = timedelta(days=30)
-"""How long it can be seen what became of a delivery; an office's last one is always kept."""
+from oddaemon.store.snapshot_row import SNAPSHOT_NAMES, SnapshotRow, snapshot_row_of_texts
 
 BY_ORDER = "Skipped by an order."
 
@@ -37,16 +34,38 @@ _LAST = text(
     "NOT EXISTS (SELECT 1 FROM delivery AS later WHERE later.sink = delivery.sink "
     "AND later.office = delivery.office AND later.number > delivery.number)"
 )
+_WAITING = f"""
+SELECT delivery.number, delivery_id, office.id, delivery.snapshot, queued_at, delivery.not_before, attempts,
+    (SELECT json_object('state', former.state, 'snapshot_id', former.snapshot) FROM delivery AS former
+        WHERE former.sink = delivery.sink AND former.office = delivery.office AND former.number < delivery.number
+        ORDER BY former.number DESC LIMIT 1),
+    (SELECT json_array(COUNT(*), MIN(queued_at)) FROM delivery WHERE sink = ? AND state = 'due'),
+    (SELECT json_object('failures', failures, 'not_before', not_before) FROM sink WHERE name = ?)
+FROM delivery JOIN office ON office.key = delivery.office
+WHERE delivery.number = (
+    SELECT number FROM delivery WHERE sink = ? AND state = 'due' AND {_FIRST.text} ORDER BY not_before, number LIMIT 1
+)
+"""  # noqa: S608 - our own text
+"""All that a courier asks at each turn, in one question."""
 _UNSERVED = text(
     "SELECT office.key, MAX(snapshot.id) FROM office JOIN snapshot ON snapshot.office = office.key "
     "WHERE office.id IN (SELECT value FROM json_each(:offices)) AND NOT EXISTS "
     "(SELECT 1 FROM delivery WHERE delivery.sink = :sink AND delivery.office = office.key) GROUP BY office.key"
 )
 """Offices of whom a sink has never been sent anything, with their current snapshots."""
-_FORGET_OLD = (
-    "DELETE FROM delivery WHERE sink = ? AND office = ? AND state <> 'due' AND ended_at < ? AND number < "
-    "(SELECT MAX(number) FROM delivery AS last WHERE last.sink = ? AND last.office = ?)"
+_BALANCES = (
+    f"(SELECT json_group_array(json_array({', '.join(Balance._fields)})) FROM (SELECT * FROM balance"  # noqa: S608 - our own column names
+    " WHERE office = snapshot.office AND valid_from <= {0} AND (valid_to IS NULL OR valid_to > {0}) ORDER BY pat_num))"
 )
+_HEAD = ", ".join(f"snapshot.{name}" for name in SNAPSHOT_NAMES)
+_PARCEL = (
+    f"SELECT {_HEAD}, office.name, {_BALANCES.format('snapshot.id')}, "  # noqa: S608 - the same
+    f"(SELECT {_BALANCES.format('former.id')} FROM snapshot AS former WHERE former.id = ?) "
+    "FROM snapshot JOIN office ON office.key = snapshot.office WHERE snapshot.id = ?"
+)
+"""All that a delivery carries, of one instant."""
+_DONE = "UPDATE delivery SET state = 'done', error = NULL, ended_at = ? WHERE number = ? AND state = 'due'"
+_decoder = msgspec.json.Decoder(list[Balance])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,36 +131,21 @@ async def align(db: Database, wanted: Mapping[str, Collection[str]], now: dateti
 
 async def waiting(db: Database, sink: str) -> Queue:
     """What waits for a sink, and what comes first."""
-    first = (
-        _deliveries()
-        .where(_delivery.sink == sink, _delivery.state == DeliveryState.DUE.value, _FIRST)
-        .order_by(_delivery.not_before, _delivery.number)
-        .limit(1)
-    )
-    backlog = select(func.count(), func.min(_delivery.queued_at)).where(
-        _delivery.sink == sink, _delivery.state == DeliveryState.DUE.value
-    )
-    async with db.reading() as connection:
-        with legible(db.path):
-            found = (await connection.execute(first)).one_or_none()
-            if found is None:
-                return Queue(None, None, 0, None)
-            delivery = _as_delivery(found)
-            before = (
-                select(_delivery.state, _delivery.snapshot)
-                .where(_delivery.sink == sink, _delivery.office == found.office, _delivery.number < delivery.number)
-                .order_by(_delivery.number.desc())
-                .limit(1)
-            )
-            former = (await connection.execute(before)).one_or_none()
-            standing = await _standing(connection, sink)
-            pending, oldest_at = (await connection.execute(backlog)).one()
-    return Queue(
-        Attempt(delivery, standing),
-        None if former is None else Former(DeliveryState(former.state), former.snapshot),
-        pending,
-        oldest_at,
-    )
+    found = await db.one_answer(_WAITING, (sink, sink, sink))
+    if not found:
+        return Queue(None, None, 0, None)
+    with legible(db.path):
+        number, delivery_id, office_id, snapshot_id, queued_at, not_before, attempts, *told = found[0]
+        former, backlog, standing = told
+        instants = datetime.fromisoformat(queued_at), datetime.fromisoformat(not_before)
+        delivery = Delivery(number, delivery_id, office_id, snapshot_id, *instants, attempts)
+        pending, oldest_at = msgspec.json.decode(backlog, type=tuple[int, datetime])
+        return Queue(
+            Attempt(delivery, SinkStanding() if standing is None else msgspec.json.decode(standing, type=SinkStanding)),
+            None if former is None else msgspec.json.decode(former, type=Former),
+            pending,
+            oldest_at,
+        )
 
 
 async def parcel(db: Database, delivery: Delivery, base: int | None) -> Parcel | None:
@@ -156,31 +160,26 @@ async def parcel(db: Database, delivery: Delivery, base: int | None) -> Parcel |
     Returns:
         None: its snapshot is no longer kept.
     """
-    wanted = [delivery.snapshot_id] if base is None else [delivery.snapshot_id, base]
-    query = select(*SNAPSHOT_COLUMNS, _office.name).join(schema.office, _office.key == schema.snapshot.c.office)
-    async with db.reading() as connection:
-        with legible(db.path):
-            rows = (await connection.execute(query.where(schema.snapshot.c.id.in_(wanted)))).all()
-            found = {row.id: row for row in rows}
-    row = found.get(delivery.snapshot_id)
-    if row is None:
+    found = await db.one_answer(_PARCEL, (base, delivery.snapshot_id))
+    if not found:
         return None
-    *values, office_name = tuple(row)
-    snapshot = snapshot_row(delivery.office_id, values)
-    before = await snapshots.balances(db, delivery.office_id, base) if base in found else None
-    balances = await snapshots.balances(db, delivery.office_id, delivery.snapshot_id)
-    # Between two looks history may be pruned, of the very snapshot too.
-    return Parcel(snapshot, office_name, balances, before) if len(balances) == snapshot.totals.guarantors else None
+    with legible(db.path):
+        *values, office_name, text, before = found[0]
+        snapshot = snapshot_row_of_texts(delivery.office_id, values)
+        balances = _decoder.decode(text)
+        return Parcel(snapshot, office_name, balances, None if before is None else _decoder.decode(before))
 
 
-async def done(db: Database, sink: str, delivery: Delivery, now: datetime) -> None:
+async def done(db: Database, sink: str, attempt: Attempt, now: datetime) -> None:
     """The sink has taken it. A row that is no longer due was skipped or forgotten meanwhile, and stays so."""
+    delivery = attempt.delivery
+    if not attempt.standing.failures:
+        # What happens every time takes one call of the thread.
+        await db.one_statement(_DONE, (instant_text(now), delivery.number))
+        return
     async with db.transaction() as connection:
         await _end(connection, delivery, DeliveryState.DONE, None, now)
         await _stand(connection, sink, SinkStanding())
-        office = await connection.scalar(select(_office.key).where(_office.id == delivery.office_id))
-        forget = (sink, office, instant_text(now - KEPT), sink, office)
-        await connection.exec_driver_sql(_FORGET_OLD, forget)
 
 
 async def refused(db: Database, sink: str, after: Refused, why: str, now: datetime) -> None:
@@ -289,11 +288,6 @@ async def _end(
     connection: AsyncConnection, delivery: Delivery, state: DeliveryState, why: str | None, now: datetime
 ) -> None:
     await connection.execute(_still_due(delivery), {"state": state.value, "error": why, "ended_at": now})
-
-
-async def _standing(connection: AsyncConnection, sink: str) -> SinkStanding:
-    row = (await connection.execute(select(schema.sink).where(_sink.name == sink))).one_or_none()
-    return SinkStanding() if row is None else SinkStanding(row.failures, row.not_before)
 
 
 async def _stand(connection: AsyncConnection, sink: str, standing: SinkStanding) -> None:

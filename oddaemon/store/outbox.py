@@ -1,7 +1,7 @@
 """Queuing a snapshot for the sinks, inside the transaction that publishes it; everything else is in `deliveries`."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import insert
@@ -9,6 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.delivery import DeliveryState
 from oddaemon.store import schema
+from oddaemon.store.schema import instant_text
+
+KEPT = timedelta(days=30)
+"""How long it can be seen what became of a delivery."""
+_FORGET_OLD = (
+    "DELETE FROM delivery WHERE office = ? AND sink = ? AND state <> 'due' AND ended_at < ? AND snapshot < ? "
+    "AND number < (SELECT MAX(last.number) FROM delivery AS last WHERE last.office = delivery.office "
+    "AND last.sink = delivery.sink AND last.state <> 'due')"
+)
+"""Of each office the last that ended stays: what the next one carries hangs on it."""
 
 
 async def enqueue(
@@ -19,6 +29,8 @@ async def enqueue(
     The ids are drawn, not derived: a database that is made anew counts its snapshots from one again, and its deliveries
     must not be taken for those of the former one.
     """
+    if not sinks:
+        return
     rows = [
         {
             "delivery_id": uuid4().hex,
@@ -32,5 +44,6 @@ async def enqueue(
         }
         for sink in sinks
     ]
-    if rows:
-        await connection.execute(insert(schema.delivery), rows)
+    await connection.execute(insert(schema.delivery), rows)
+    over = instant_text(at - KEPT)
+    await connection.exec_driver_sql(_FORGET_OLD, [(office_key, sink, over, snapshot_id) for sink in sinks])

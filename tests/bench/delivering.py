@@ -1,0 +1,223 @@
+"""Publishing with an outbox, and each kind of sink beside a plain script that does the same without promises."""
+
+import base64
+import csv
+import hashlib
+import hmac
+import json
+import random
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+import anyio
+import asyncpg
+import httpx
+
+from oddaemon.core.delivery import Content, Patience
+from oddaemon.core.model import Balance, Office, Reader, Snapshot
+from oddaemon.core.office import new_state
+from oddaemon.core.verify import totals_of
+from oddaemon.engine.courier import Courier, Round, Streets
+from oddaemon.sinks.files import FilesOptions, write_files
+from oddaemon.sinks.formats.export import FileFormat
+from oddaemon.sinks.payload import Payload, SnapshotHead
+from oddaemon.sinks.postgres import Postgres, PostgresOptions
+from oddaemon.sinks.webhook import Webhook, WebhookOptions
+from oddaemon.store import offices, snapshots
+from oddaemon.store.database import Database
+from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events import DeliveriesCounted
+from tests.sinks.postgres_server import missing, serving
+
+GUARANTORS = 8_000
+CHANGED_SHARE = 0.08
+ROUNDS = 15
+PUSHED_OFFICES = 300
+PUSHED_GUARANTORS = 100
+FILE_ROWS = 200_000
+TABLE_ROWS = 50_000
+KEY = b"a-secret-of-the-bench-only-32-by"
+
+Row = tuple[str, str, str]
+
+
+def measure() -> list[Row]:
+    """Rows of the table: what, figure, goal."""
+    return [*_publishing(), *_pushing(), *_writing(), *_filling()]
+
+
+def _publishing() -> list[Row]:
+    milliseconds = {sinks: 1000 * anyio.run(_publish_seconds, sinks) for sinks in (0, 1)}
+    what = f"publish and diff of {GUARANTORS:,} guarantors, 8 % changed"
+    return [
+        (f"{what}, no sink", f"{milliseconds[0]:.0f} ms", ""),
+        (f"{what}, one sink", f"{milliseconds[1]:.0f} ms", "< 150 ms"),
+    ]
+
+
+async def _publish_seconds(sinks: int) -> float:
+    names = ["lake"][:sinks]
+    dice, rows, took = random.Random(1), list(_balances(GUARANTORS)), []
+    with tempfile.TemporaryDirectory() as directory:
+        async with Database.open(str(Path(directory) / "state.db")) as database:
+            await offices.enroll(database, [Office("one", "One")])
+            for number in range(ROUNDS + 1):
+                for index in dice.sample(range(GUARANTORS), int(GUARANTORS * CHANGED_SHARE)):
+                    rows[index] = rows[index]._replace(bal_total=dice.randrange(1_000_000))
+                snapshot = _snapshot(rows)
+                started = time.perf_counter()
+                await snapshots.publish(database, "one", snapshot, new_state(_now()), _now(), sinks=names)
+                if number:  # the first one is the whole office
+                    took.append(time.perf_counter() - started)
+    return statistics.median(took)
+
+
+def _pushing() -> list[Row]:
+    with _receiver() as url, tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "state.db"
+        seconds = anyio.run(_courier_seconds, path, url)
+        script = PUSHED_OFFICES / _script_push_seconds(path, url)
+    courier = PUSHED_OFFICES / seconds
+    return [
+        ("webhook deliveries/s of 100 guarantors, plain httpx script", f"{script:,.0f}", ""),
+        ("webhook deliveries/s, outbox to acknowledgement, durable", f"{courier:,.0f}", ""),
+        ("  as a multiple of the script", f"{courier / script:.2f}", ""),
+    ]
+
+
+async def _courier_seconds(path: Path, url: str) -> float:
+    over = anyio.Event()
+
+    def emit(event: Event) -> None:
+        if isinstance(event, DeliveriesCounted) and not event.pending:
+            over.set()
+
+    async with Database.open(str(path)) as database:
+        ids = [f"office-{number}" for number in range(PUSHED_OFFICES)]
+        await offices.enroll(database, [Office(each, each) for each in ids])
+        for each in ids:
+            rows = _snapshot(_balances(PUSHED_GUARANTORS))
+            await snapshots.publish(database, each, rows, new_state(_now()), _now(), sinks=["push"])
+        sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _now)
+        streets = Streets(database, _now, random.Random(1), emit)
+        courier = Courier(Round("push", Content.SNAPSHOT, Patience()), sink, streets)
+        async with anyio.create_task_group() as tasks:
+            started = time.perf_counter()
+            tasks.start_soon(courier.run)
+            await over.wait()
+            took = time.perf_counter() - started
+            courier.end()
+    return took
+
+
+def _script_push_seconds(path: Path, url: str) -> float:
+    """Read, sign and post, one office after another; what was sent is nowhere written down."""
+    started = time.perf_counter()
+    query = "SELECT balance.*, office.id FROM balance JOIN office ON office.key = balance.office ORDER BY office"
+    bodies: dict[str, list[tuple[int, ...]]] = {}
+    for *row, office in sqlite3.connect(path).execute(query):
+        bodies.setdefault(office, []).append(tuple(row))
+    with httpx.Client() as client:
+        for office, rows in bodies.items():
+            body = json.dumps({"office": office, "balances": rows}).encode()
+            sent_at = str(int(time.time()))
+            mac = hmac.digest(KEY, f"{office}.{sent_at}.".encode() + body, hashlib.sha256)
+            headers = {"webhook-signature": "v1," + base64.b64encode(mac).decode(), "webhook-timestamp": sent_at}
+            client.post(url, content=body, headers=headers).raise_for_status()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _receiver() -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.bench.push_receiver"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/"
+        process.kill()
+
+
+def _writing() -> list[Row]:
+    payload, found = _payload(FILE_ROWS), list[Row]()
+    with tempfile.TemporaryDirectory() as directory:
+        started = time.perf_counter()
+        with (Path(directory) / "plain.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(Balance._fields)
+            writer.writerows([*row[:2], *(f"{cents / 100:.2f}" for cents in row[2:])] for row in payload.balances)
+        script = FILE_ROWS / (time.perf_counter() - started)
+        found.append(("rows/s into a CSV file, plain csv script", f"{script:,.0f}", ""))
+        for form in (FileFormat.CSV, FileFormat.NDJSON, FileFormat.PARQUET):
+            options = FilesOptions(Path(directory), form, 60.0, keeps_all=False)
+            started = time.perf_counter()
+            write_files(options, payload, "d1")
+            rate = FILE_ROWS / (time.perf_counter() - started)
+            what = f"rows/s into a proved and durable {form.value} file"
+            found.append((f"{what} (times the script)", f"{rate:,.0f} ({rate / script:.2f})", ""))
+    return found
+
+
+def _filling() -> list[Row]:
+    if missing():
+        return [("rows/s into PostgreSQL", "not measured", missing())]
+    payload = _payload(TABLE_ROWS)
+    with serving() as server:
+        script = TABLE_ROWS / anyio.run(_script_fill_seconds, server.dsn(), payload)
+        sink = TABLE_ROWS / anyio.run(partial(_sink_fill_seconds, server.dsn(), payload))
+    return [
+        ("rows/s into PostgreSQL, plain COPY into one table", f"{script:,.0f}", ""),
+        ("rows/s into PostgreSQL, compared, both tables, proved", f"{sink:,.0f}", ""),
+        ("  as a multiple of the script", f"{sink / script:.2f}", ""),
+    ]
+
+
+async def _script_fill_seconds(dsn: str, payload: Payload) -> float:
+    connection = await asyncpg.connect(dsn)
+    columns = ", ".join(f"{name} bigint" for name in Balance._fields)
+    await connection.execute(f"CREATE TABLE plain ({columns}, PRIMARY KEY (pat_num))")
+    started = time.perf_counter()
+    await connection.copy_records_to_table("plain", records=payload.balances, columns=Balance._fields)
+    took = time.perf_counter() - started
+    await connection.close()
+    return took
+
+
+async def _sink_fill_seconds(dsn: str, payload: Payload) -> float:
+    sink = Postgres(PostgresOptions(dsn, "bench", 300.0))
+    await sink.deliver(Payload("other", "", payload.snapshot, payload.balances), "d0")
+    started = time.perf_counter()
+    await sink.deliver(payload, "d1")
+    took = time.perf_counter() - started
+    await sink.aclose()
+    return took
+
+
+def _balances(count: int) -> tuple[Balance, ...]:
+    dice = random.Random(count)
+    return tuple(Balance(number, 0, *(dice.randrange(1_000_000) for _ in range(7))) for number in range(1, count + 1))
+
+
+def _snapshot(rows: tuple[Balance, ...] | list[Balance]) -> Snapshot:
+    return Snapshot(date(2026, 3, 2), _now(), Reader.STATEMENT, 1, totals_of(rows), tuple(rows))
+
+
+def _payload(count: int) -> Payload:
+    rows = _balances(count)
+    return Payload("one", "One", SnapshotHead(1, date(2026, 3, 2), _now(), _now(), totals_of(rows)), rows)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    for line in measure():
+        sys.stdout.write(" | ".join(line) + "\n")

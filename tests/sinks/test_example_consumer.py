@@ -1,0 +1,93 @@
+"""The consumer of docs/, as it stands: a process of its own, pushed to by the real sink."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import pytest
+
+from oddaemon.core.status import money
+from oddaemon.settings.secret import Secret
+from oddaemon.settings.sink_secrets import signing_key
+from oddaemon.sinks.payload import SinkRefused
+from oddaemon.sinks.webhook import Webhook, WebhookOptions
+from tests.sinks.payloads import night, payload
+from tests.sinks.receiver import SECRET
+
+CONSUMER = Path(__file__).parents[2] / "docs" / "consumer.py"
+ROWS_MAX = 9
+
+
+@pytest.fixture
+def port() -> int:
+    """One that nobody has: taken and given back."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number: int = taken.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def running(tmp_path: Path, port: int) -> Iterator[Path]:
+    environment = {**os.environ, "SECRET": SECRET, "PORT": str(port)}
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([sys.executable, CONSUMER], cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    yield tmp_path
+    process.kill()
+    process.wait()
+
+
+def sink_to(port: int, secret: str = SECRET) -> Webhook:
+    options = WebhookOptions(f"http://127.0.0.1:{port}/", signing_key(Secret(secret)), ROWS_MAX, 60.0, compressed=True)
+    return Webhook(options, lambda: datetime.now(UTC))
+
+
+def held(directory: Path) -> list[tuple[int, str]]:
+    with closing(sqlite3.connect(directory / "balances.db")) as database:
+        bodies = [json.loads(body) for (body,) in database.execute("SELECT body FROM part ORDER BY part")]
+    return [(row["pat_num"], row["bal_total"]) for each in bodies for row in each["balances"]]
+
+
+def truth(number: int) -> list[tuple[int, str]]:
+    return [(row.pat_num, money(row.bal_total)) for row in night(number)]
+
+
+async def delivered(sink: Webhook, number: int) -> None:
+    """Again and again until it is taken: the consumer may still be starting."""
+    with anyio.fail_after(60):
+        while True:
+            try:
+                await sink.deliver(payload(number), f"d{number}")
+            except SinkRefused as refusal:
+                if "cannot be reached" not in str(refusal):
+                    raise
+                await anyio.sleep(0.05)
+            else:
+                return
+
+
+async def test_it_holds_the_last_whole_snapshot_and_each_delivery_once(running: Path, port: int) -> None:
+    sink = sink_to(port)
+    for number in (1, 2, 2, 3):
+        await delivered(sink, number)
+        assert held(running) == truth(number)
+    await sink.aclose()
+
+
+async def test_it_takes_nothing_from_whoever_does_not_know_the_secret(running: Path, port: int) -> None:
+    sink = sink_to(port)
+    await delivered(sink, 1)
+    await sink.aclose()
+    stranger = sink_to(port, SECRET.replace("c", "d"))
+    with pytest.raises(SinkRefused, match="HTTP 401"):
+        await stranger.deliver(payload(2), "d2")
+    await stranger.aclose()
+    assert held(running) == truth(1)
