@@ -151,6 +151,7 @@ def _strays(connection: sqlite3.Connection) -> Iterator[str]:
     for table, rows in (
         ("pull_page", "SELECT COUNT(*) FROM pull_page WHERE office NOT IN (SELECT key FROM office)"),
         ("snapshot", "SELECT COUNT(*) FROM snapshot WHERE office NOT IN (SELECT key FROM office)"),
+        ("delivery", "SELECT COUNT(*) FROM delivery WHERE office NOT IN (SELECT key FROM office)"),
         ("balance", "SELECT COUNT(*) FROM balance WHERE office NOT IN (SELECT key FROM office)"),
     ):
         ((count,),) = connection.execute(rows).fetchall()

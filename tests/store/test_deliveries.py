@@ -14,7 +14,9 @@ LATER = NOW + timedelta(hours=1)
 
 async def published(database: Database, day: int, *sinks: str, office: str = ELM, seed: int = 1) -> int:
     at = NOW + timedelta(days=day)
-    done = await snapshots.publish(database, office, snapshot(some_balances(9, seed), 1 + day % 28), state(), at, sinks=sinks)
+    done = await snapshots.publish(
+        database, office, snapshot(some_balances(9, seed), 1 + day % 28), state(), at, sinks=sinks
+    )
     return done.id
 
 
