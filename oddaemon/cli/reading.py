@@ -81,8 +81,9 @@ def top(
 ) -> None:
     """The fleet live on one screen, the worst first: requests a second, what is in flight, what comes next.
 
-    Keys: q ends it, arrows and PgUp/PgDn scroll, c goes through the conditions, / looks for an office. Where the output
-    is no terminal, the screen is written once.
+    Keys: q ends it, arrows and PgUp/PgDn scroll, c goes through the conditions, / looks for an office, Esc shows all.
+
+    Where the output is no terminal, the screen is written once.
     """
     from oddaemon.cli.status import Selection
     from oddaemon.cli.topping import show_top
@@ -103,8 +104,9 @@ def explain(
 ) -> None:
     """All there is to know of one office: why it stands as it does, who must act, what to tell them, what happened.
 
-    Its journal stands at the end, oldest first: what was decided, what failed and with which exchange, what was
-    ordered. What brought nothing new is folded into one line.
+    Its journal stands at the end, oldest first: what was decided, what failed, what was ordered.
+
+    Requests without news are folded into one line.
     """
     from oddaemon.cli.explaining import show_office
 
@@ -114,7 +116,7 @@ def explain(
 def support_bundle(
     offices: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[OFFICE]...", help="Whose journals; none named: all offices'.", show_default=False),
+        typer.Argument(metavar="OFFICE", help="Whose journals; none named: all offices'.", show_default=False),
     ] = None,
     config: Config = None,
     output: Annotated[
@@ -126,8 +128,9 @@ def support_bundle(
 ) -> None:
     """Pack what a helper needs to see into one file, mode 0600: no key, no patient, no amount is in it.
 
-    Journals, configuration without secrets, versions, metrics, status, the problems of the configuration, the health of
-    the database. It works with a broken configuration and without a daemon, too: what is missing then is said.
+    Journals, configuration without secrets and its problems, versions, metrics, status, facts of the database.
+
+    It works with a broken configuration and without a daemon, too: what is missing then is said.
     """
     from oddaemon.cli.bundling import make_bundle
 

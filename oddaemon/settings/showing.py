@@ -16,7 +16,7 @@ HIDDEN = "…"
 NOTE = "# As it was read: without comments, and with … for whatever could be a secret."
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_SUSPICIOUS = re.compile(r"key|secret|token|passw|credential|auth|dsn|header|ping", re.IGNORECASE)
+_SUSPICIOUS = re.compile(r"key|secret|token|passw|credential|auth|dsn|header|ping_url", re.IGNORECASE)
 """Names of values that could be secrets, whether or not this version knows them."""
 _PLACES = ("_file", "_env")
 """A secret's place is none."""

@@ -19,6 +19,7 @@ from oddaemon.core.packing import FIRST_PACKING
 from oddaemon.core.state import Pull
 from oddaemon.core.verify import totals_of
 from oddaemon.engine.app import calm_garbage_collector
+from oddaemon.engine.journal import Journal
 from oddaemon.engine.reading import read_office
 from oddaemon.engine.staging import Staging
 from oddaemon.opendental.client import Access, Api, Limits, OfficeApi
@@ -80,7 +81,9 @@ async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) 
     telemetry = Telemetry(write=lambda _line: None, now=_now, version="bench")
     api = Api(Gate(4096, 1e6), Limits(10, 75, 2**26), telemetry.emit, _now)
     with tempfile.TemporaryDirectory() as directory:
-        async with Database.open(str(Path(directory) / "state.db")) as database:
+        journal = Journal(telemetry, _now, kept=500, write_seconds=2.0)
+        async with Database.open(str(Path(directory) / "state.db")) as database, anyio.create_task_group() as keeping:
+            keeping.start_soon(journal.keep, database)
             await enrolled.enroll(database, [Office(each, each) for each in (*office_ids, WARM_UP)])
             offices = {office_id: api.office(_access(base_url, office_id)) for office_id in office_ids}
             marks = {office_id: await _mark(office) for office_id, office in offices.items()}
@@ -95,7 +98,9 @@ async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) 
             async with anyio.create_task_group() as tasks:
                 for office_id in office_ids:
                     tasks.start_soon(work, office_id)
-            return time.perf_counter() - started, max(most)
+            seconds = time.perf_counter() - started
+            keeping.cancel_scope.cancel()
+        return seconds, max(most)
 
 
 def _access(base_url: str, office_id: str) -> Access:

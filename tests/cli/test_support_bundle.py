@@ -23,6 +23,8 @@ from tests.cli.at_work import at_work
 from tests.cli.sample_fleet import KEYS, SampleFleet, command, fresh_state
 
 INLINE, IN_A_FILE = "Vx8kP3mJc6RtYw2N", "Fg5hS9bLz4DqKv7M"
+SIGNING = "whsec_c2lnbmVkLXdpdGgtdGhpcy1vbmUtYW5kLW9ubHk="
+PASSWORD, PING, HOOK = "correct-horse-battery", "5f0c9b1e-ping-me", "hook-9a8b7c6d"
 PATIENTS = (
     Balance(9007199254740993, 0, 7654321, 1234567, 2345678, 3456789, 4567891, 5678912, 6789123),
     Balance(9007199254740999, 3, 8765432, 9876543, 1928374, 2837465, 3746556, 4655647, 5564738),
@@ -33,6 +35,21 @@ CONFIGURATION = f"""
 developer_key = "{INLINE}"
 [state]
 database = "state.db"
+[alerts]
+ping_url = "https://hc-ping.com/{PING}"
+[[sink]]
+name = "ledger"
+kind = "webhook"
+url = "https://ledger.example.com/{HOOK}"
+secret = "{SIGNING}"
+[[sink]]
+name = "warehouse"
+kind = "postgres"
+dsn_file = "warehouse.dsn"
+[[sink]]
+name = "own"
+kind = "exec"
+command = ["/bin/true", "--token={IN_A_FILE}", "{PASSWORD}"]
 [[office]]
 id = "bright-smiles"
 customer_key_env = "BRIGHT"
@@ -52,6 +69,8 @@ def fleet(tmp_path: Path) -> SampleFleet:
     config.chmod(0o600)
     (tmp_path / "hill.key").write_text(IN_A_FILE)
     (tmp_path / "hill.key").chmod(0o600)
+    (tmp_path / "warehouse.dsn").write_text(f"postgresql://u:{PASSWORD}@127.0.0.1/x")
+    (tmp_path / "warehouse.dsn").chmod(0o600)
     now = datetime.now(UTC)
     anyio.run(_fill, tmp_path / "state.db", now)
     return SampleFleet(config, now)
@@ -62,7 +81,11 @@ async def _fill(path: Path, now: datetime) -> None:
         await offices.enroll(db, [Office(each, each) for each in ("bright-smiles", "hill-street")])
         snapshot = Snapshot(date(2026, 3, 2), now, Reader.STATEMENT, 1, totals_of(PATIENTS), PATIENTS)
         await snapshots.publish(db, "bright-smiles", snapshot, fresh_state(now), now)
-        told = [f"it was ODFHIR {INLINE}/{IN_A_FILE}, {KEYS['BRIGHT']}", f"https://x:{IN_A_FILE}@h/?k={INLINE}"]
+        told = [
+            f"it was ODFHIR {INLINE}/{IN_A_FILE}, {KEYS['BRIGHT']}",
+            f"https://x:{IN_A_FILE}@h/?k={INLINE}",
+            f"{SIGNING}, https://hc-ping.com/{PING}, postgresql://u:{PASSWORD}@127.0.0.1/x",
+        ]
         entries = [Entry("hill-street", now, "warning", "failure_seen", {"message": text}) for text in told]
         await journal.append(db, [*entries, Entry("bright-smiles", now, "info", "office_started", {})], kept=100)
 
@@ -86,7 +109,7 @@ def made(fleet: SampleFleet, *arguments: str) -> tuple[Result, dict[str, str]]:
 
 
 def secrets() -> Iterator[str]:
-    yield from (INLINE, IN_A_FILE, KEYS["BRIGHT"])
+    yield from (INLINE, IN_A_FILE, KEYS["BRIGHT"], SIGNING, PASSWORD, PING, HOOK)
     for balance in PATIENTS:
         yield str(balance.pat_num)
         for cents in balance[2:]:
@@ -132,7 +155,7 @@ def test_what_a_helper_needs_is_in_it(fleet: SampleFleet) -> None:
     assert documents["status.json"]["source"] == "daemon"
     assert documents["status.json"]["offices"][0]["snapshot"]["bal_total"] is None
     assert "oddaemon_requests_in_flight 0.0" in texts["metrics.txt"]
-    assert (documents["store.json"]["offices"], documents["store.json"]["journal_entries"]) == (2, 3)
+    assert (documents["store.json"]["offices"], documents["store.json"]["journal_entries"]) == (2, 4)
     assert documents["store.json"]["mode"] == "0600"
     assert documents["offices/bright-smiles.json"]["condition"] == "fresh"
     assert json.loads(texts["journal/bright-smiles.jsonl"])["event"] == "office_started"

@@ -1,4 +1,4 @@
-"""No key, no PatNum, no amount of a patient outside the database: not in a log line, a metric, a status, an error.
+"""No key, no PatNum, no amount of a patient outside its tables: not in a log line, a metric, a status, a journal.
 
 PatNums lie in a range of their own (`cast.FIRST_PAT_NUM`), keys begin with a word of their own. An amount is looked for
 where text is: numbers of a log line are counts, sizes and seconds, each under its own name.
@@ -6,7 +6,10 @@ where text is: numbers of a log line are counts, sizes and seconds, each under i
 
 import json
 import re
+import sqlite3
 from collections.abc import Container, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from oddaemon.simulator.practice import Practice
@@ -26,7 +29,7 @@ def judge(stage: Stage) -> None:
     """Hold everything that was said against everything that must not be."""
     world = stage.world
     said = [json.dumps(line) for line in world.lines]
-    texts = [*said, world.metrics(), json.dumps(world.daemon.status())]
+    texts = [*said, world.metrics(), json.dumps(world.daemon.status()), *_journals(world.settings.state.path)]
     words = "\n".join(_words(world.lines))
     for sentence in leaks(texts, words, stage.practices.values()):
         stage.chronicle.find(DISCREET, "", sentence)
@@ -50,6 +53,12 @@ def leaks(texts: Iterable[str], words: str, practices: Iterable[Practice]) -> It
     amounts = {abs(cents) for balance in balances for cents in balance[2:] if abs(cents) >= _AMOUNT_CENTS_MIN}
     written = {text for cents in amounts for text in (str(cents), f"{cents // 100}.{cents % 100:02}")}
     yield from _told(_INSTANT.sub(" ", words), written, "an amount")
+
+
+def _journals(database: Path) -> list[str]:
+    """All that is kept of what happened to the offices."""
+    with closing(sqlite3.connect(database)) as connection:
+        return [fields for (fields,) in connection.execute("SELECT fields FROM journal")]
 
 
 def _told(text: str, secrets: Container[str], what: str) -> Iterator[str]:
