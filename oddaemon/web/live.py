@@ -8,7 +8,7 @@ now and then a comment, by which a reader that is gone is noticed.
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import anyio
 from starlette.requests import Request
@@ -35,14 +35,33 @@ class Liveliness:
 
 
 @dataclass(slots=True)
+class Occupancy:
+    """How many streams there are, and may be."""
+
+    streams_max: int
+    streams: int = 0
+
+
 class Streams:
     """Makes streams, no more than there may be."""
 
-    board: Board
-    liveliness: Liveliness
-    office_parts: Callable[[str, Painting], Awaitable[Parts | None]]
-    """Paints an office's page; None: there is no such office."""
-    open: int = field(default=0, init=False)
+    def __init__(
+        self,
+        board: Board,
+        liveliness: Liveliness,
+        office_parts: Callable[[str, Painting], Awaitable[Parts | None]],
+    ) -> None:
+        """There are none yet.
+
+        Args:
+            board: what all of them look at.
+            liveliness: how often, and how many.
+            office_parts: paints an office's page; None: there is no such office.
+        """
+        self._board = board
+        self._liveliness = liveliness
+        self._office_parts = office_parts
+        self._occupancy = Occupancy(liveliness.streams_max)
 
     async def fleet(self, request: Request) -> Response:
         """What changes on the page of the fleet."""
@@ -55,7 +74,7 @@ class Streams:
         async def change(painting: Painting, since: int) -> Mapping[str, object]:
             if max(painting.piece_turns.get(office, 0), painting.part_turns["trouble"]) <= since:
                 return {}
-            parts = await self.office_parts(office, painting) or {}
+            parts = await self._office_parts(office, painting) or {}
             news = {name: text for name, text in parts.items() if sent.get(name) != text}
             sent.update(news)
             return {"parts": news} if news else {}
@@ -69,11 +88,11 @@ class Streams:
     def _stream(self, request: Request, change: Callable[[Painting, int], Awaitable[Mapping[str, object]]]) -> Response:
         if request.method == "HEAD":
             return Response(headers=STREAM_HEADERS)
-        if self.open >= self.liveliness.streams_max:
+        if self._occupancy.streams >= self._occupancy.streams_max:
             sentence = "As many pages are live as may be at once; this one is as it was when it was read.\n"
             return PlainTextResponse(sentence, 503, {"retry-after": "60"})
         token = request.headers.get("last-event-id") or request.query_params.get("since", "")
-        return EventStream(self, self._events(token, change))
+        return EventStream(self._occupancy, self._events(token, change))
 
     async def _events(
         self, token: str, change: Callable[[Painting, int], Awaitable[Mapping[str, object]]]
@@ -81,20 +100,20 @@ class Streams:
         yield f"retry: {RETRY_SECONDS * 1000}\n\n"
         told_at = anyio.current_time()
         while True:
-            painting = await self.board.look()
-            since, now_seen = self.board.seen(token, painting), self.board.token(painting)
+            painting = await self._board.look()
+            since, now_seen = self._board.seen(token, painting), self._board.token(painting)
             event = ""
             if since is None:
                 event = _event("stale", now_seen, {})
             elif now_seen != token and (news := await change(painting, since)):
                 event = _event("change", now_seen, news)
-            elif anyio.current_time() - told_at >= self.liveliness.heartbeat_seconds:
+            elif anyio.current_time() - told_at >= self._liveliness.heartbeat_seconds:
                 event = ":\n\n"
             token = now_seen
             if event:
                 told_at = anyio.current_time()
                 yield event
-            await anyio.sleep(self.liveliness.settle_seconds)
+            await anyio.sleep(self._liveliness.settle_seconds)
 
 
 STREAM_HEADERS = {"content-type": "text/event-stream", "x-accel-buffering": "no"}
@@ -103,16 +122,16 @@ STREAM_HEADERS = {"content-type": "text/event-stream", "x-accel-buffering": "no"
 class EventStream(Response):
     """An answer that goes on until its reader goes, or is told that this is the end."""
 
-    def __init__(self, streams: Streams, events: AsyncGenerator[str, None]) -> None:
+    def __init__(self, occupancy: Occupancy, events: AsyncGenerator[str, None]) -> None:
         super().__init__(headers=STREAM_HEADERS)
         del self.headers["content-length"]
-        self._streams = streams
+        self._occupancy = occupancy
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events as they come."""
         del scope
-        self._streams.open += 1
+        self._occupancy.streams += 1
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async with anyio.create_task_group() as tasks:
@@ -122,7 +141,7 @@ class EventStream(Response):
                         await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
-            self._streams.open -= 1
+            self._occupancy.streams -= 1
 
 
 async def _until_gone(receive: Receive, stream: anyio.CancelScope) -> None:

@@ -1,7 +1,8 @@
 """The real listener with the real pages, in a thread of its own, over a fleet that a test may change."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import anyio.lowlevel
@@ -17,7 +18,7 @@ from oddaemon.web.pages import Pages
 from oddaemon.web.server import serve
 from tests.browser.sample import SampleFleet
 
-LIVELY = Liveliness(settle_seconds=0.1)
+LIVELY = Liveliness(settle_seconds=0.05)
 
 
 @dataclass
@@ -56,4 +57,6 @@ def shown(site: Site, port: int = 0) -> Iterator[str]:
         try:
             yield f"http://{host}:{bound}"
         finally:
-            task.cancel()
+            portal.call(task.cancel)
+            with suppress(CancelledError):
+                task.result()

@@ -62,6 +62,19 @@ def test_the_database_is_made_outside_the_checkout(installed: Path, tmp_path: Pa
     assert (tmp_path / "made.db").stat().st_size > 0
 
 
+def test_the_pages_are_painted_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+    script = (
+        "from oddaemon.web.board import painted; from oddaemon.web.painting import Painting\n"
+        "from oddaemon.web.pages import static_files; from oddaemon.web.pictures import FleetPicture\n"
+        "from oddaemon.web.rendering import Renderer\n"
+        "parts = painted(Renderer(str, str), Painting(), FleetPicture(())).parts\n"
+        "print(parts['headline'].splitlines()[0], *sorted(static_files()))"
+    )
+    told = run(installed, tmp_path, script)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout == "<h1>No office is configured yet</h1> icon.svg page.css page.js\n"
+
+
 def test_the_wheel_carries_its_types_and_its_licence(installed: Path) -> None:
     assert (installed / "oddaemon" / "py.typed").exists()
     assert any(installed.glob("*.dist-info/licenses/LICENSE"))

@@ -1,0 +1,206 @@
+"""What the pages say, and how they are sent."""
+
+import gzip
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddaemon.core.model import Condition, ControlTotals
+from oddaemon.core.nights import Night, Outcome, Publication
+from oddaemon.web import words
+from oddaemon.web.board import painted
+from oddaemon.web.chart import HEIGHT_UNITS, INTERVALS_MAX, bucket_chart
+from oddaemon.web.live import Liveliness
+from oddaemon.web.painting import Painting
+from oddaemon.web.pictures import FleetPicture
+from oddaemon.web.rendering import Renderer
+from oddaemon.web.search import Search, label_choices
+from tests.browser.sample import TODAY, picture_of, sample_fleet
+from tests.browser.site import Site
+from tests.web.test_live_pages import listening
+
+
+async def test_a_page_is_compressed_for_who_takes_that() -> None:
+    async with listening(Site(sample_fleet(500))) as client:
+        plain = await client.get("/", headers={"accept-encoding": "identity"})
+        packed = await client.get("/", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.text == plain.text
+    assert int(packed.headers["content-length"]) < len(plain.content) / 8
+
+
+async def test_what_pages_are_made_with_is_kept_and_its_address_names_its_contents() -> None:
+    async with listening(Site(sample_fleet(1))) as client:
+        page = (await client.get("/")).text
+        for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
+            answer = await client.get(address)
+            assert re.fullmatch(r"/static/[a-z]+\.(css|js|svg)\?[0-9a-f]{12}", address)
+            assert "immutable" in answer.headers["cache-control"]
+        for name in ("", "pages.py", "..%2fapp.py", "page.css/", "../templates/base.html"):
+            assert (await client.get(f"/static/{name}")).status_code == 404
+
+
+async def test_a_page_is_served_with_nothing_inline_and_nothing_from_elsewhere() -> None:
+    async with listening(Site(sample_fleet(30))) as client:
+        for path in ("/", f"/offices/{sample_fleet(30).lines[6].id}", "/offices/nobody"):
+            answer = await client.get(path)
+            policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+            assert policy.pop("default-src") == "'none'"
+            assert set(policy.values()) == {"'self'", "'none'"}
+            page = answer.text
+            assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=|javascript:|https?://", page)
+            assert page.count("<script") == 1
+
+
+async def test_many_readers_within_a_moment_are_shown_one_look_at_the_fleet() -> None:
+    site = Site(sample_fleet(3), liveliness=Liveliness(settle_seconds=60.0))
+    async with listening(site) as client:
+        before = (await client.get("/")).text
+        site.fleet.lines = []
+        assert (await client.get("/")).text == before
+
+
+def test_only_what_changed_is_painted_again() -> None:
+    renderer, fleet = Renderer(lambda text: text, str), sample_fleet(30)
+    before = painted(renderer, Painting(), FleetPicture(tuple(fleet.lines)))
+    fleet.stands(fleet.lines[0].id, Condition.LATE, "Late.")
+    after = painted(renderer, before, FleetPicture(tuple(fleet.lines)))
+    same = [office for office in after.pieces if after.pieces[office] is before.pieces[office]]
+    assert len(same) == 29
+    assert [piece.line.id for piece in after.changed_pieces(before.turn)] == [fleet.lines[0].id]
+
+
+NORTH, NONE, COAST = (
+    replace(line, id=name[:1].lower(), name=name, labels=labels)
+    for line, name, labels in zip(
+        sample_fleet(3).lines,
+        ("A Smile, Reno", "B Third, Reno", "C Coast"),
+        ((("group", "north"),), (), (("group", "coast"),)),
+        strict=True,
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ([], "abc"),
+        ([("q", "COAST")], "c"),
+        ([("q", "reno"), ("q", "north")], "a"),
+        ([("q", "reno north")], "a"),
+        ([("q", "group=")], "ac"),
+        ([("condition", "fresh")], "a"),
+        ([("condition", "fresh"), ("condition", "aging")], "ac"),
+        ([("condition", "no such condition")], "abc"),
+        ([("label", "group=north")], "a"),
+        ([("label", "group=nor")], ""),
+        ([("outlook", "at_risk")], "c"),
+        ([("outlook", "at_risk"), ("condition", "fresh")], ""),
+        ([("unknown", "field")], "abc"),
+    ],
+)
+def test_a_search_is_all_of_what_is_asked(query: list[tuple[str, str]], found: str) -> None:
+    search = Search.parsed(query)
+    assert "".join(line.id for line in (NORTH, NONE, COAST) if search.finds(line)) == found
+
+
+def test_a_search_is_written_as_it_was_read() -> None:
+    search = Search.parsed([("q", "a & b"), ("condition", "late"), ("label", "k=v"), ("outlook", "missed")])
+    assert search.query(all_rows=True) == "q=a+%26+b&label=k%3Dv&rows=all&condition=late&outlook=missed"
+    assert Search().query(all_rows=False) == ""
+
+
+def test_labels_are_offered_with_their_number() -> None:
+    lines = [replace(line, labels=(("group", "coast"),)) for line in sample_fleet(3).lines]
+    lines[0] = replace(lines[0], labels=(("a", "b"), ("group", "coast")))
+    assert label_choices(lines) == [("a=b", 1), ("group=coast", 3)]
+
+
+@pytest.mark.parametrize(
+    ("length", "told"),
+    [
+        (timedelta(seconds=12), "12 s"),
+        (timedelta(minutes=5, seconds=59), "5 min"),
+        (timedelta(hours=4, minutes=19), "4 h 19 min"),
+        (timedelta(hours=4), "4 h"),
+        (timedelta(hours=-1), "1 h"),
+        (timedelta(days=2, hours=3, minutes=30), "2 d 3 h"),
+    ],
+)
+def test_lengths_are_told_in_two_units(length: timedelta, told: str) -> None:
+    assert words.duration(length) == told
+
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.mark.parametrize(
+    ("cents", "exact", "rounded"),
+    [
+        (0, "$0.00", "$0"),
+        (123_45, "$123.45", "$123.45"),
+        (-5, f"{MINUS}$0.05", f"{MINUS}$0.05"),
+        (2_500_00, "$2,500.00", "$2.5k"),
+        (-3_000_000_00, f"{MINUS}$3,000,000.00", f"{MINUS}$3M"),
+    ],
+)
+def test_amounts_are_told_to_the_cent_and_axes_shortly(cents: int, exact: str, rounded: str) -> None:
+    assert (words.dollars(cents), words.round_dollars(cents)) == (exact, rounded)
+
+
+def nights_of(*buckets: tuple[int, int, int, int]) -> list[Night]:
+    publication = picture_of(sample_fleet(1).lines[0], sample_fleet(1).now).publications[0]
+    return [_night(publication, each) for each in buckets]
+
+
+def _night(publication: Publication, buckets: tuple[int, int, int, int]) -> Night:
+    totals = ControlTotals._make((9, sum(buckets), *buckets, 0, sum(buckets), 1))
+    return Night(TODAY, Outcome.IN_TIME, publication, replace(publication, totals=totals))
+
+
+cents = st.integers(-(10**13), 10**13)
+amounts = st.tuples(cents, cents, cents, cents)
+
+
+@given(st.lists(amounts, min_size=1, max_size=30))
+def test_every_block_of_the_chart_is_inside_it_on_its_side_of_zero(buckets: list[tuple[int, int, int, int]]) -> None:
+    chart = bucket_chart(nights_of(*buckets))
+    assert chart is not None
+    assert 2 <= len(chart.ticks) == len(chart.lines) <= INTERVALS_MAX + 1
+    assert chart.zero in chart.lines
+    assert len(chart.bars) == len(buckets)
+    for bar, amounts_ in zip(chart.bars, buckets, strict=True):
+        assert [block.bucket for block in bar.blocks] == [index for index, each in enumerate(amounts_) if each]
+        for block in bar.blocks:
+            assert -0.02 <= block.y <= block.y + block.height <= HEIGHT_UNITS + 0.02
+            assert (block.y + block.height <= chart.zero + 0.02) == (amounts_[block.bucket] > 0) or block.height < 0.03
+
+
+def test_nights_without_a_snapshot_leave_a_gap_and_no_night_at_all_no_chart() -> None:
+    [night] = nights_of((100, 0, 0, 0))
+    gap = Night(TODAY, Outcome.MISSING)
+    chart = bucket_chart([night, gap, night])
+    assert chart is not None
+    assert [bar.x for bar in chart.bars] == [1.5, 21.5]
+    assert bucket_chart([gap]) is None
+
+
+def test_the_axis_has_round_numbers() -> None:
+    chart = bucket_chart(nights_of((90_000_00, 30_000_00, 9_000_00, 12_000_00)))
+    assert chart is not None
+    assert chart.ticks == ("$150k", "$100k", "$50k", "$0")
+    negative = bucket_chart(nights_of((90_00, 0, 0, -20_00)))
+    assert negative is not None
+    assert negative.ticks == ("$100", "$50", "$0", f"{MINUS}$50")
+    assert bucket_chart(nights_of((0, 0, 0, 0))) is not None
+
+
+async def test_gzip_of_a_page_is_gzip() -> None:
+    async with listening(Site(sample_fleet(2))) as client, client.stream("GET", "/") as answer:
+        packed = b"".join([part async for part in answer.aiter_raw()])
+    assert gzip.decompress(packed).startswith(b"<!DOCTYPE html>")
