@@ -169,18 +169,17 @@ def _publications(line: OfficeLine) -> tuple[Publication, ...]:
     snapshot = line.snapshot
     assert snapshot is not None, "only where one was published"
     found = []
-    buckets = [rng.randrange(4_000_000, 9_000_000), rng.randrange(1_500_000, 4_000_000),
-               rng.randrange(800_000, 2_000_000), rng.randrange(600_000, 3_000_000)]  # fmt: skip
+    buckets = [round(share * snapshot.bal_total) for share in (0.55, 0.21, 0.11, 0.13)]
     for back in range(36):
         day = snapshot.aging_date - timedelta(days=back)
-        buckets = [round(cents * rng.uniform(0.955, 1.05)) for cents in buckets]
+        buckets = [round(cents * rng.uniform(0.955, 1.05)) for cents in buckets] if back else buckets
         if back and rng.random() < 0.06:
             continue
         wanted = line.clock.instant(datetime.combine(day, line.fresh_by or time(7)))
         published = wanted - timedelta(minutes=rng.randrange(190, 285))
         if rng.random() < 0.07:
             published = wanted + timedelta(minutes=rng.randrange(4, 120))
-        total = sum(buckets) - rng.randrange(100_000)
+        total = sum(buckets) if back else snapshot.bal_total
         insurance = rng.randrange(900_000)
         found.append(
             Publication(

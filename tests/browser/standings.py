@@ -13,6 +13,13 @@ ECONNECTOR = (
     " data. Thank you very much for your help!"
 )
 
+KEY_REJECTED = (
+    "Hello! Every night, after the aging in your Open Dental, we read your practice's account balances. Open Dental"
+    " does not accept our API key for your practice any more. Could you please look in Setup, Advanced Setup, API in"
+    " Open Dental whether the key was disabled or removed, and enable it again? If that was on purpose, just let us"
+    " know. Nothing was changed in your data. Thank you very much for your help!"
+)
+
 
 class Told(NamedTuple):
     reason: str
@@ -44,7 +51,7 @@ TOLD: Mapping[Condition, Told] = {
         "The API does not accept the key (HTTP 401): the customer key is disabled.",
         Owner.OFFICE,
         "Check the key in the developer portal; ask the office whether it disabled it.",
-        ECONNECTOR,
+        KEY_REJECTED,
     ),
     Condition.SUSPECT: Told(
         "Its total fell by 71 % in one night, with nothing touched to explain it; it is read again before anybody"
