@@ -27,7 +27,6 @@ kind = "files"
 directory = "elsewhere"
 offices = ["hill-street"]
 """
-NOW = datetime.now(UTC)
 
 
 def with_sinks(fleet: SampleFleet) -> SampleFleet:
@@ -38,13 +37,14 @@ def with_sinks(fleet: SampleFleet) -> SampleFleet:
 
 
 async def _refuse(path: Path, *, patience: Patience) -> None:
+    now = datetime.now(UTC)
     async with Database.open(str(path)) as database:
-        await deliveries.align(database, {"lake": ["bright-smiles"]}, NOW - timedelta(hours=3))
+        await deliveries.align(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
         queue = await deliveries.waiting(database, "lake")
         assert queue.first is not None
         what = Refusal("Cannot write below /lake: Permission denied.")
-        after = refused(Attempt(queue.first.delivery, queue.first.standing), what, NOW, 1.0, patience)
-        await deliveries.refused(database, "lake", after, what.what, NOW)
+        after = refused(Attempt(queue.first.delivery, queue.first.standing), what, now, 1.0, patience)
+        await deliveries.refused(database, "lake", after, what.what, now)
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ async def test_two_days_of_an_idle_office_are_few_entries(tmp_path: Path) -> Non
         told = await entries(world)
         assert len(world.exchanges()) > 100
         assert len(told) < 30
-        assert {entry.event for entry in told[-8:]} <= {"asked", "office_stopped"}
+        assert {entry.event for entry in told[-8:]} <= {"asked", "fresh_by_missed", "office_stopped"}
 
 
 async def test_a_failure_is_kept_with_its_exchange_and_its_repetitions_counted(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ OFFICES = (
     Office("elm", "Elm", include=Include.DEBTS),
     Office("elm", "Elm", include=Include.DEBTS, clinics=(0, 2), page_rows=1000),
 )
-MAKERS = frozenset({"clock", "control", "statement", "page", "moved", "shares", "shape", "held_keys"})
+MAKERS = frozenset({"clock", "control", "statement", "page", "moved", "shares", "shape", "held_keys", "everything"})
 """The functions that make a statement, all of them used below."""
 
 
@@ -33,6 +33,7 @@ def all_statements(pat_nums: Sequence[int]) -> Iterator[str]:
     yield sql.clock()
     yield sql.held_keys("O'Dea & Sons (US)")
     for office in OFFICES:
+        yield sql.everything(office)
         yield sql.shares(office)
         yield sql.shape(office)
         yield sql.statement(office, FIRST_PACKING, sql.PAT_NUM_MAX)

@@ -67,7 +67,7 @@ async def test_an_unknown_office_is_answered_with_the_nearest(client: httpx.Asyn
 async def test_metrics_are_told_here_too(client: httpx.AsyncClient) -> None:
     answer = await client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert 'oddaemon_office_condition{condition="fresh",office="elm"} 1.0' in answer.text
+    assert 'oddaemon_office_condition{condition="fresh",office="elm",owner=""} 1.0' in answer.text
 
 
 @pytest.mark.parametrize("path", ["/status", "/offices/elm", "/metrics"])
