@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import delivering, idle, in_flight, load, office_year, throughput
+from tests.bench import delivering, exporting, history, idle, in_flight, load, office_year, throughput
 
 TITLES = (
     ("reading offices, throttle off, loopback", throughput.measure),
@@ -12,6 +12,8 @@ TITLES = (
     ("a whole night", load.measure),
     ("believing", office_year.measure),
     ("publishing and delivering", delivering.measure),
+    ("a year of nights", history.measure),
+    ("export", exporting.measure),
 )
 
 

@@ -1,0 +1,133 @@
+"""A year of nights of one office: how large it gets, and how fast any of them is read again."""
+
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, Standing
+from oddaemon.core.state import Intent, OfficeState
+from oddaemon.core.verify import totals_of
+from oddaemon.store import maintenance, offices, pruning, snapshots
+from oddaemon.store.archive import Archive
+from oddaemon.store.database import Database
+
+NIGHTS = 365
+GUARANTORS = 4_000
+CHANGING = 0.08
+"""Of them, each night."""
+LARGE = 8_000
+READ_AGAIN = 40
+DAY_ONE = date(2025, 3, 1)
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+OFFICE = Office("bench", "Bench")
+T = TypeVar("T")
+STATE = OfficeState(Intent.PROBE, Standing(Condition.FRESH, NOW, "Aging is complete."), NOW)
+
+
+def measure() -> list[tuple[str, str, str]]:
+    """Rows of the table: what, figure, goal."""
+    with tempfile.TemporaryDirectory() as directory:
+        return anyio.run(_measured, Path(directory))
+
+
+async def _measured(directory: Path) -> list[tuple[str, str, str]]:
+    path = directory / "year.db"
+    async with Database.open(str(path)) as database:
+        await offices.enroll(database, [OFFICE])
+        publish_seconds = await _live(database)
+        await maintenance.wal_checkpoint(database)
+        size_bytes = path.stat().st_size
+        ids = [row.id for row in await snapshots.history(database, OFFICE.id, limit=NIGHTS)]
+        daemon_seconds = [await _timed_reading(database, each) for each in _some(ids)]
+        command_seconds, history_seconds, changes_seconds = _by_archive(path)
+        prune_seconds, longest_seconds = await _pruned(database)
+    return [
+        (f"{NIGHTS} nights, {GUARANTORS:,} guarantors, 8 % changing", f"{size_bytes / 1e6:.1f} MB", "< 25 MB"),
+        ("any night as the daemon reads it (worst)", f"{max(daemon_seconds) * 1000:.0f} ms", "< 200 ms"),
+        ("any night as a command reads it (worst)", f"{max(command_seconds) * 1000:.0f} ms", "< 200 ms"),
+        ("changes of a night (worst)", f"{max(changes_seconds) * 1000:.0f} ms", ""),
+        ("history of all nights, with roll rates", f"{history_seconds:.1f} s", ""),
+        ("publishing a night (median)", f"{statistics.median(publish_seconds) * 1000:.0f} ms", ""),
+        ("pruning half a year", f"{prune_seconds:.1f} s, longest write {longest_seconds * 1000:.0f} ms", ""),
+        (f"publish and diff of {LARGE:,}", f"{await _large(directory) * 1000:.0f} ms", "< 150 ms"),
+    ]
+
+
+async def _live(database: Database) -> list[float]:
+    draw = random.Random(1)
+    balances = {row.pat_num: row for row in _drawn(draw, GUARANTORS)}
+    seconds = []
+    for night in range(NIGHTS):
+        for pat_num in draw.sample(sorted(balances), int(GUARANTORS * CHANGING)):
+            balances[pat_num] = _another(draw, balances[pat_num])
+        seconds.append(await _publish(database, sorted(balances.values()), DAY_ONE + timedelta(days=night)))
+    return seconds
+
+
+async def _publish(database: Database, rows: list[Balance], day: date) -> float:
+    snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, totals_of(rows), tuple(rows))
+    began = time.perf_counter()
+    await snapshots.publish(database, OFFICE.id, snapshot, STATE, NOW)
+    return time.perf_counter() - began
+
+
+async def _large(directory: Path) -> float:
+    draw = random.Random(2)
+    rows = _drawn(draw, LARGE)
+    later = [_another(draw, row) if draw.random() < CHANGING else row for row in rows]
+    async with Database.open(str(directory / "large.db")) as database:
+        await offices.enroll(database, [OFFICE])
+        await _publish(database, rows, DAY_ONE)
+        return await _publish(database, later, DAY_ONE + timedelta(days=1))
+
+
+async def _timed_reading(database: Database, snapshot_id: int) -> float:
+    began = time.perf_counter()
+    assert len(await snapshots.balances(database, OFFICE.id, snapshot_id)) == GUARANTORS
+    return time.perf_counter() - began
+
+
+def _by_archive(path: Path) -> tuple[list[float], float, list[float]]:
+    with Archive.open(path) as archive:
+        office = archive.office(OFFICE.id)
+        nights = archive.snapshots(office)
+        reading = [_timed(lambda night=night: list(archive.balances(office, night))) for night in _some(nights)]  # type: ignore[misc]  # bound at once
+        pairs = _some(list(pairwise(nights)))
+        changing = [_timed(lambda pair=pair: list(archive.changes(office, *pair))) for pair in pairs]  # type: ignore[misc]  # the same
+        return reading, _timed(lambda: archive.flows(office, nights[0], nights[-1])), changing
+
+
+async def _pruned(database: Database) -> tuple[float, float]:
+    database.slowest_write_seconds = 0.0
+    half = datetime.combine(DAY_ONE + timedelta(days=NIGHTS // 2), datetime.min.time(), UTC)
+    began = time.perf_counter()
+    await pruning.prune(database, half)
+    return time.perf_counter() - began, database.slowest_write_seconds
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _some(values: list[T]) -> list[T]:
+    return [values[0], values[-1], *random.Random(3).sample(values, READ_AGAIN)]
+
+
+def _drawn(draw: random.Random, guarantors: int) -> list[Balance]:
+    return [_another(draw, Balance(1_000 + 7 * index, index % 3, 0, 0, 0, 0, 0, 0, 0)) for index in range(guarantors)]
+
+
+def _another(draw: random.Random, row: Balance) -> Balance:
+    first, second, third, fourth = (draw.choice([0, draw.randrange(1, 250_000)]) for _ in range(4))
+    insurance, total = draw.randrange(50_000), first + second + third + fourth
+    return Balance(row.pat_num, row.clinic_num, total - insurance, first, second, third, fourth, insurance, total)
