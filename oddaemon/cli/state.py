@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(
         state,
         name="state",
-        help="Look after the database: verify everything in it, back it up.",
+        help="Look after the database: verify everything in it, back it up, make it smaller.",
         rich_help_panel=DAEMON,
         epilog=example("oddaemon state verify", "oddaemon state backup /backup/oddaemon.db"),
     )
@@ -48,3 +48,35 @@ def backup(
     from oddaemon.cli.backing_up import back_state_up
 
     back_state_up(config, target, force=force)
+
+
+@state.command(epilog=example("oddaemon state prune", "oddaemon state prune --older-than-days 90"))
+def prune(
+    config: Config = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            "--older-than-days",
+            metavar="DAYS",
+            min=1,
+            max=36_500,
+            help="Default: [state] retain_days.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Forget what is older than the retained period now; a running daemon does so by itself, every night."""
+    from oddaemon.cli.tending import prune_state
+
+    prune_state(config, days)
+
+
+@state.command(epilog=example("oddaemon state vacuum"))
+def vacuum(config: Config = None) -> None:
+    """Write the database anew: as small as it can be, and without a byte of what was deleted. The daemon must not run.
+
+    A running daemon gives space back by itself, every night, a little at a time.
+    """
+    from oddaemon.cli.tending import vacuum_state
+
+    vacuum_state(config)

@@ -25,18 +25,16 @@ from oddaemon.store import schema
 from oddaemon.store.archive import Archive
 from oddaemon.store.copying import reading, size_bytes
 from oddaemon.store.database import Database
-from oddaemon.store.errors import DatabaseUnusable, explained
+from oddaemon.store.errors import explained
 from oddaemon.store.location import database_path
+from oddaemon.store.maintenance import SECURE_DELETE, fold_back, vacuum
 from oddaemon.store.room import require_room
-from oddaemon.store.troubles import LOCKED
 
 SUFFIXES = ("", "-wal", "-journal")
 SAMPLE = 200
 """Balances that are looked for, the latest ones of each table."""
 PATTERN_BYTES_MIN = 12
 """Shorter ones may be in the file by chance."""
-SECURE = "PRAGMA secure_delete = ON"
-"""What is deleted is overwritten with zeros."""
 CHUNK_BYTES = 8 * 1024 * 1024
 
 _AMOUNTS = ", ".join(("clinic_num", *MONEY_COLUMNS))
@@ -86,12 +84,12 @@ async def forget(url: str, office_id: str) -> Forgotten:
     """
     path, key, patterns, found_before = await anyio.to_thread.run_sync(_looked_at, database_path(url), office_id)
     async with Database.open(url) as database:
-        await database.one_statement(SECURE)
+        await database.one_statement(SECURE_DELETE)
         async with database.transaction() as connection:
             rows = await _forget_rows(connection, key)
-        await _written_anew(database)
+        await vacuum(database)
         await database.one_statement("DELETE FROM office WHERE key = ?", (key,))
-        await _folded_back(database)
+        await fold_back(database)
     found_after = await anyio.to_thread.run_sync(_found, path, patterns)
     return Forgotten({**rows, "office": 1}, len(patterns), found_before, found_after)
 
@@ -109,21 +107,6 @@ async def _forget_rows(connection: AsyncConnection, key: int) -> dict[str, int]:
         if done.rowcount:
             forgotten[table.name] = done.rowcount
     return forgotten
-
-
-async def _written_anew(database: Database) -> None:
-    await database.one_statement("VACUUM")
-    await _folded_back(database)
-
-
-async def _folded_back(database: Database) -> None:
-    ((busy, *_),) = await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
-    if busy:
-        raise DatabaseUnusable(
-            f"Another program has the database {database.path} open, so its log cannot be emptied.",
-            f"{LOCKED.advice} Then do it again.",
-            passes=True,
-        )
 
 
 def _belongs(table: Table, key: int) -> ColumnElement[bool]:

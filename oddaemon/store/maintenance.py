@@ -10,13 +10,17 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from oddaemon.store.copying import STEPS_BETWEEN_ASKING, reading
+from oddaemon.store.copying import STEPS_BETWEEN_ASKING, reading, size_bytes
 from oddaemon.store.database import Database
-from oddaemon.store.errors import explained
+from oddaemon.store.errors import DatabaseUnusable, explained
+from oddaemon.store.room import require_room
 from oddaemon.store.rotation import Rotation, rotate
+from oddaemon.store.troubles import LOCKED
 
 PROBLEMS_MAX = 20
 """A damaged file has thousands; the first ones tell which tables."""
+SECURE_DELETE = "PRAGMA secure_delete = ON"
+"""What is deleted is overwritten with zeros."""
 PAGES_A_TURN = 256
 """A megabyte: some milliseconds of the one connection that writes."""
 SPARE_PERCENT = 5
@@ -42,6 +46,33 @@ async def wal_checkpoint(db: Database) -> bool:
     if not busy:
         db.files.settled()
     return not busy
+
+
+async def vacuum(db: Database) -> None:
+    """Write the whole file anew, without a gap and without what was deleted from it; everybody else waits meanwhile.
+
+    Raises:
+        DatabaseUnusable: there is no room for a second copy, or as `fold_back`.
+    """
+    path = db.path
+    await anyio.to_thread.run_sync(require_room, path, size_bytes(path), f"The database {path} cannot be written anew")
+    await db.one_statement(SECURE_DELETE)
+    await db.one_statement("VACUUM")
+    await fold_back(db)
+
+
+async def fold_back(db: Database) -> None:
+    """Empty the write-ahead log, so that nothing of what was there before is left in it.
+
+    Raises:
+        DatabaseUnusable: another program reads the database just now.
+    """
+    if not await wal_checkpoint(db):
+        raise DatabaseUnusable(
+            f"Another program has the database {db.path} open, so its log cannot be emptied.",
+            f"{LOCKED.advice} Then do it again.",
+            passes=True,
+        )
 
 
 async def incremental_vacuum(db: Database) -> Vacuumed:

@@ -117,8 +117,8 @@ async def test_a_proof_that_finds_something_says_so(path: Path, monkeypatch: pyt
     async def lazily(_database: Database) -> None:
         """Neither a VACUUM nor zeros."""
 
-    monkeypatch.setattr(forgetting, "_written_anew", lazily)
-    monkeypatch.setattr(forgetting, "SECURE", "PRAGMA secure_delete = OFF")
+    monkeypatch.setattr(forgetting, "vacuum", lazily)
+    monkeypatch.setattr(forgetting, "SECURE_DELETE", "PRAGMA secure_delete = OFF")
     assert (await forget(str(path), LEAVING.id)).found_after > 0
 
 
@@ -128,7 +128,7 @@ async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch:
     async def killed(_database: Database) -> None:
         raise InterruptedError
 
-    monkeypatch.setattr(forgetting, "_written_anew", killed)
+    monkeypatch.setattr(forgetting, "vacuum", killed)
     with pytest.raises(InterruptedError):
         await forget(str(path), LEAVING.id)
     monkeypatch.undo()

@@ -1,0 +1,74 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from oddaemon.store.database import Database
+from tests.cli.sample_fleet import command
+from tests.cli.sample_history import History, sample_history
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return sample_history(tmp_path)
+
+
+def test_old_nights_are_pruned_by_hand(history: History) -> None:
+    with closing(sqlite3.connect(history.directory / "state.db")) as connection:
+        connection.execute("UPDATE snapshot SET aging_date = replace(aging_date, '2026', '2020')")
+        connection.commit()
+    said = history.run("state", "prune", "--older-than-days", "1")
+    assert said.startswith("Older than 1 days and gone: 2 snapshots, 4 versions of balances, 0 past days, 0 lines")
+    assert len(history.run("history", "bright-smiles").splitlines()) == 2
+    assert "is sound" in history.run("state", "verify")
+    assert "gone: 0 snapshots" in history.run("state", "prune", "--older-than-days", "1")
+
+
+def test_by_default_the_configured_period_is_kept(history: History) -> None:
+    history.fleet.config.write_text(
+        history.fleet.config.read_text().replace('database = "state.db"', 'database = "state.db"\nretain_days = 36500')
+    )
+    assert history.run("state", "prune").startswith("Older than 36500 days and gone: 0 snapshots")
+
+
+def test_a_vacuum_makes_the_file_smaller(history: History) -> None:
+    path = history.directory / "state.db"
+    before = path.stat().st_size
+    anyio.run(_fill_and_empty, path)
+    assert path.stat().st_size > before + 100_000
+    assert "is written anew" in history.run("state", "vacuum")
+    assert path.stat().st_size <= before
+    assert "is sound" in history.run("state", "verify")
+
+
+async def _fill_and_empty(path: Path) -> None:
+    async with Database.open(str(path)) as db:
+        insert = "INSERT INTO journal (office, at, level, event, fields) VALUES (1, '', '', '', hex(zeroblob(100000)))"
+        await db.one_statement(insert)
+        await db.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+        await db.one_statement("DELETE FROM journal")
+
+
+@pytest.mark.parametrize("name", ["prune", "vacuum"])
+def test_beside_a_daemon_it_says_who_does_it(history: History, name: str) -> None:
+    async def beside() -> str:
+        async with Database.open(str(history.directory / "state.db")):
+            return await anyio.to_thread.run_sync(history.refused, "state", name)
+
+    assert "It does this by itself at the times of [maintenance]" in anyio.run(beside)
+
+
+@pytest.mark.parametrize("name", ["prune", "vacuum"])
+def test_no_database_is_made_for_it(history: History, name: str) -> None:
+    path = history.directory / "state.db"
+    path.unlink()
+    assert "There is no database" in history.refused("state", name)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["prune", "vacuum"])
+def test_help_has_an_example(name: str) -> None:
+    result = command("state", name, "--help")
+    assert f"oddaemon state {name}" in " ".join(result.stdout.partition("Example")[2].split())
