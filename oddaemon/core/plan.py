@@ -39,11 +39,13 @@ class Plan:
     unchanged: int = 0
     restart: tuple[str, ...] = ()
     """Tables that are read once: what they say now counts after a restart."""
+    sinks: tuple[str, ...] = ()
+    """The names of those that come, go or change."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing would be different, a restart aside."""
-        return not (self.new or self.changed or self.removed)
+        return not (self.new or self.changed or self.removed or self.sinks)
 
     @property
     def sentence(self) -> str:
@@ -55,7 +57,8 @@ class Plan:
             (self.unchanged, "unchanged"),
         )
         offices = ", ".join(f"{count:,} {what}" for count, what in counted if count) or "no offices"
-        return f"{offices}; {self.restart_sentence}" if self.restart else f"{offices}."
+        sinks = f"; [[sink]] {', '.join(self.sinks)} changed" if self.sinks else ""
+        return f"{offices}{sinks}; {self.restart_sentence}" if self.restart else f"{offices}{sinks}."
 
     @property
     def restart_sentence(self) -> str:
@@ -81,15 +84,22 @@ class PlanDocument(TypedDict):
     removed: Sequence[str]
     unchanged: int
     restart: Sequence[str]
+    sinks: Sequence[str]
 
 
-def plan_between(before: Mapping[str, Traits], after: Mapping[str, Traits], restart: Sequence[str] = ()) -> Plan:
+def plan_between(
+    before: Mapping[str, Traits],
+    after: Mapping[str, Traits],
+    restart: Sequence[str] = (),
+    sinks: Sequence[str] = (),
+) -> Plan:
     """Compare what is wanted of each office in two configurations.
 
     Args:
         before: The configuration in force, by the office's id.
         after: The other one.
         restart: Tables of it that a reload does not put in force.
+        sinks: Those that come, go or change.
     """
     changed = tuple(
         Change(office, tuple(sorted(different)))
@@ -102,6 +112,7 @@ def plan_between(before: Mapping[str, Traits], after: Mapping[str, Traits], rest
         removed=tuple(office for office in before if office not in after),
         unchanged=len(before.keys() & after.keys()) - len(changed),
         restart=tuple(restart),
+        sinks=tuple(sinks),
     )
 
 
@@ -116,6 +127,7 @@ def plan_document(plan: Plan) -> PlanDocument:
         "removed": plan.removed,
         "unchanged": plan.unchanged,
         "restart": plan.restart,
+        "sinks": plan.sinks,
     }
 
 
@@ -127,6 +139,7 @@ def plan_of(document: PlanDocument) -> Plan:
         removed=tuple(document["removed"]),
         unchanged=document["unchanged"],
         restart=tuple(document["restart"]),
+        sinks=tuple(document["sinks"]),
     )
 
 

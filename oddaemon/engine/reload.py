@@ -108,7 +108,9 @@ class Configuration:
         """From what is in force to these settings."""
         was, now = _read_once(self._at_start), _read_once(settings)
         restart = [f"[{name}]" for name in now if now[name] != was[name]]
-        return plan_between(_traits(self.settings), _traits(settings), restart)
+        before, after = ({sink.name: sink for sink in each.sinks} for each in (self.settings, settings))
+        sinks = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        return plan_between(_traits(self.settings), _traits(settings), restart, sinks)
 
     async def _apply(self, settings: Settings, warnings: tuple[str, ...], cause: Cause) -> None:
         assert self._registry is not None, "applied only while it runs"

@@ -53,6 +53,7 @@ def test_json_is_the_daemon_s_own_document(running: Path, typed: tuple[str, ...]
         "removed": ["oak"],
         "unchanged": 7,
         "restart": ["[http]"],
+        "sinks": [],
     }
 
 

@@ -40,6 +40,7 @@ def test_what_an_office_is_only_shown_by_disturbs_nothing() -> None:
     [
         (Plan(), "no offices."),
         (Plan(new=("a", "b"), removed=("c",), unchanged=1200), "2 new, 1 removed, 1,200 unchanged."),
+        (Plan(unchanged=1, sinks=("lake", "push")), "1 unchanged; [[sink]] lake, push changed."),
         (Plan(unchanged=1, restart=("[http]",)), "1 unchanged; [http] changes with a restart only."),
         (Plan(restart=("[api]", "[log]")), "no offices; [api] and [log] change with a restart only."),
     ],

@@ -207,7 +207,9 @@ async def test_a_sink_that_comes_later_starts_with_the_current_snapshot_of_each_
         for office_id in ("smile", "hill"):
             await world.until_published(2, office_id)
         since = world.clock.now()
-        await world.apply(replace(world.settings, sinks=(sink_settings(content=CHANGES),)))
+        wanted = replace(world.settings, sinks=(sink_settings(content=CHANGES),))
+        assert world.daemon.configuration.plan(wanted).sentence == "2 unchanged; [[sink]] book changed."
+        await world.apply(wanted)
         await world.until(lambda: len(book.taken) == 2)
         assert world.clock.now() - since < timedelta(seconds=5)
         assert [payload.content for payload in book.taken] == ["snapshot", "snapshot"]

@@ -107,9 +107,12 @@ async def test_a_second_delivery_of_the_same_id_changes_nothing(running: Server,
     await sink.aclose()
     again = sink_to(running, schema)
     await again.deliver(payload(1), "d1")
-    await again.aclose()
     assert await fetched(running, f"SELECT * FROM {schema}.change ORDER BY pat_num") == changes
     assert await held(running, schema) == truth(1)
+    await again.deliver(payload(2), "d2")
+    await again.deliver(payload(1), "d1")
+    await again.aclose()
+    assert await held(running, schema) == truth(2)
 
 
 async def test_an_empty_snapshot_clears_the_office(running: Server, schema: str) -> None:
