@@ -124,11 +124,38 @@ _SENTENCES: Mapping[str, Callable[[Fields], str]] = {
         f"{_counted(fields['requests'], 'request')}, {duration_of(fields['seconds'])}."
     ),
     "backfill_failed": _backfill_failed,
+    "delivery_made": lambda fields: (
+        f"{fields['sink']} has taken snapshot {fields['snapshot_id']} ({fields['content']}), "
+        f"{duration_of(fields['seconds'])}{_after_refusals(fields['refusals'])}."
+    ),
+    "delivery_refused": lambda fields: (
+        f"{fields['sink']} does not take snapshot {fields['snapshot_id']}: "
+        f"{fields['why']} Again at {_clock(fields['retry_at'])}."
+    ),
+    "delivery_given_up": lambda fields: (
+        f"{fields['sink']} has not taken snapshot {fields['snapshot_id']} in "
+        f"{_counted(fields['attempts'], 'attempt')}; it is given up: {fields['why']}"
+    ),
+    "delivery_skipped": lambda fields: (
+        f"{fields['sink']} does not get snapshot {fields['snapshot_id']}: {fields['why']}"
+    ),
+    "fresh_by_missed": lambda fields: (
+        f"{_clock(fields['deadline'])} has passed without this night's balances{_in_a_row(fields['nights'])}."
+    ),
+    "fresh_again": lambda fields: f"In time again, after {_counted(fields['nights'], 'night')} missed.",
     "worker_crashed": lambda fields: (
         f"An error in oddaemon itself ({fields['error']}); tried again {_times(fields['restarts_left'])} at most."
     ),
     "office_quarantined": lambda _: "Errors in oddaemon itself ended the office's worker too often.",
 }
+
+
+def _after_refusals(refusals: int) -> str:
+    return f", after {_counted(refusals, 'refusal')}" if refusals else ""
+
+
+def _in_a_row(nights: int) -> str:
+    return f", {nights} nights in a row" if nights > 1 else ""
 
 
 def _clock(at: str) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from oddaemon.core.status import instant
 from oddaemon.store.journal import Entry
 from oddaemon.telemetry.event import SECONDS_DIGITS, Event, Level
-from oddaemon.telemetry.events import FailureSeen, PageStored, RequestFinished, RequestStarted
+from oddaemon.telemetry.events import DeliveryRefused, FailureSeen, PageStored, RequestFinished, RequestStarted
 
 ASKED = "asked"
 """The event of a folded entry."""
@@ -23,6 +23,7 @@ FOLD_AT_MOST = timedelta(hours=6)
 """A kill loses what is folded and not written yet: never more than this of an office to which nothing happens."""
 TEXT_CHARACTERS_MAX = 2000
 """Of one field: a traceback or another side's message may be longer, and its beginning tells enough."""
+Foldable = RequestFinished | FailureSeen | DeliveryRefused
 _NO_NEWS = (RequestStarted, PageStored)
 
 
@@ -48,10 +49,12 @@ class Fold:
     slowest_seconds: float = 0.0
     bytes: int = 0
 
-    def add(self, event: RequestFinished | FailureSeen, at: datetime) -> None:
+    def add(self, event: Foldable, at: datetime) -> None:
         """One more."""
         self.until = at
         match event:
+            case DeliveryRefused():
+                self.failed[event.name] += 1
             case FailureSeen(kind=kind) | RequestFinished(outcome=kind) if kind != OK:
                 self.failed[kind] += 1
             case RequestFinished(kind=kind):
@@ -97,6 +100,8 @@ class Draft:
                 self._unexplained = event, at
             case FailureSeen():
                 yield from self._failure(event, at)
+            case DeliveryRefused(attempt=attempt) if attempt > 1:
+                yield from self._folded(event, at)
             case _:
                 yield from self.close()
                 yield self._entry(event, at)
@@ -126,7 +131,7 @@ class Draft:
         met: dict[str, object] = {} if exchange is None else {"exchange": _fields(exchange)}
         yield self._entry(event, at, met)
 
-    def _folded(self, event: RequestFinished | FailureSeen, at: datetime) -> Iterator[Entry]:
+    def _folded(self, event: Foldable, at: datetime) -> Iterator[Entry]:
         if self._fold is not None and at - self._fold.since > FOLD_AT_MOST:
             yield from self.close()
         if self._fold is None:

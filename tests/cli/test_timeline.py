@@ -76,6 +76,22 @@ TOLD: list[tuple[tuple[Event, ...], str]] = [
         (events.BackfillFailed("elm", DAY, "report", "It is gone.", 9, None),),
         "The balances as of 2026-03-08 cannot be read, the order is given up: It is gone.",
     ),
+    (
+        (events.DeliveryMade("lake", "elm", "d-7", 7, "changes", 2, 0.25),),
+        "lake has taken snapshot 7 (changes), 0.25 s, after 2 refusals.",
+    ),
+    (
+        (events.DeliveryRefused("lake", "elm", "d-7", 7, 1, "The disk is full.", NOW),),
+        "lake does not take snapshot 7: The disk is full. Again at 03:00:00.",
+    ),
+    (
+        (events.DeliveryGivenUp("lake", "elm", "d-7", 7, 9, "The disk is full."),),
+        "lake has not taken snapshot 7 in 9 attempts; it is given up: The disk is full.",
+    ),
+    ((events.DeliverySkipped("lake", "elm", "d-7", 7, "By an order."),), "lake does not get snapshot 7: By an order."),
+    ((events.FreshByMissed("elm", NOW, 1),), "03:00:00 has passed without this night's balances."),
+    ((events.FreshByMissed("elm", NOW, 2),), "03:00:00 has passed without this night's balances, 2 nights in a row."),
+    ((events.FreshAgain("elm", 1),), "In time again, after 1 night missed."),
     ((events.OfficeQuarantined("elm"),), "Errors in oddaemon itself ended the office's worker too often."),
 ]
 

@@ -10,6 +10,7 @@ from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import (
     AgingObserved,
     DaemonDraining,
+    DeliveryRefused,
     FailureSeen,
     PageStored,
     RequestFinished,
@@ -94,6 +95,14 @@ def test_a_failure_with_other_words_or_after_a_success_is_told_anew() -> None:
     down = asked("econnector_down", 400)
     told = kept(down, failed(1), down, failed(2, "Two of them."), down, failed(1, "Two of them."))
     assert [fields["message"] for _, fields in told] == ["Not running.", "Two of them.", "Two of them."]
+
+
+def test_a_sink_that_goes_on_refusing_is_told_once_and_then_counted() -> None:
+    refusals = [DeliveryRefused("lake", "elm", "d-7", 7, attempt, "It is full.", NOW) for attempt in (1, 2, 3)]
+    assert [(event, fields.get("failed")) for event, fields in kept(*refusals)] == [
+        ("delivery_refused", None),
+        ("asked", {"delivery_refused": 2}),
+    ]
 
 
 def test_a_database_that_stays_full_is_told_once_though_nobody_counts_its_failures() -> None:
