@@ -34,7 +34,7 @@ def show_examination(examination: Examination) -> None:
             typer.echo(line)
         return
     console.print(Text(_headline(examination), style="bold"))
-    table = Table.grid(padding=(0, 1))
+    table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -50,7 +50,8 @@ def show_examination(examination: Examination) -> None:
         console.print(Text(f"To send to {_addressee(step)}:", style="bold"))
         console.print(Padding(Text(step.letter), (0, 0, 0, 2)))
     console.print()
-    console.print(Text(_verdict(examination), style="bold"), Text(ASKED_BY.get(examination.asked_by, ""), style="dim"))
+    console.print(Text(_verdict(examination), style="bold"))
+    console.print(Text(ASKED_BY.get(examination.asked_by, ""), style="dim"))
 
 
 def show_round(examinations: Sequence[Examination]) -> None:
@@ -58,7 +59,7 @@ def show_round(examinations: Sequence[Examination]) -> None:
     well = sum(each.is_well for each in examinations)
     shown = [each for each in examinations if len(examinations) <= WELL_SHOWN_MAX or not each.is_well]
     if shown:
-        columns = [Column("office"), Column(""), Column("first to mend"), Column("who"), Column("why", wraps=True)]
+        columns = [Column("office"), Column(""), Column("first to mend", wraps=True)]
         show(Sheet(columns, [_row(each) for each in sorted(shown, key=_badness)]), Console())
     number = f"{len(examinations):,} offices" if len(examinations) != 1 else "1 office"
     typer.echo(f"{well:,} of {number} {'is' if well == 1 else 'are'} well.")
@@ -69,17 +70,13 @@ def show_round(examinations: Sequence[Examination]) -> None:
 
 def _row(examination: Examination) -> list[str | Text]:
     if examination.is_well:
-        return [examination.office, Text(MARKS[Outcome.OK], style=STYLES[Outcome.OK]), "", "", ""]
+        return [examination.office, Text(MARKS[Outcome.OK], style=STYLES[Outcome.OK]), ""]
     first = examination.wrong[0]
-    more = len(examination.wrong) - 1
-    also = f" And {more} more." if more else ""
-    return [
-        examination.office,
-        Text(MARKS[Outcome.WRONG], style=STYLES[Outcome.WRONG]),
-        TITLES[first.name],
-        _who(first.owner),
-        f"{first.sentence} {first.advice}{also}",
-    ]
+    told = Text(f"{TITLES[first.name]}: ", style="bold").append(Text(first.sentence, style="not bold"))
+    told.append(f" {_advice(first)}", style="not bold yellow")
+    if more := len(examination.wrong) - 1:
+        told.append(f" And {more} more.", style="not bold")
+    return [examination.office, Text(MARKS[Outcome.WRONG], style=STYLES[Outcome.WRONG]), told]
 
 
 def _badness(examination: Examination) -> tuple[int, int, str]:

@@ -44,7 +44,11 @@ def import_offices(config: Path | None, wanted: Import) -> None:
         sheet = read_sheet(wanted.csv)
     except OSError as error:
         raise failure(f"{wanted.csv} cannot be read: {error.strerror}") from error
-    offices = _accepted(sheet, read(place, drafts=[sheet.draft]))
+    loaded = read(place, drafts=[sheet.draft])
+    offices = _accepted(sheet, loaded)
+    for warning in loaded.warnings:
+        if warning.file == sheet.draft.path:
+            typer.echo(f"warning: {warning}", err=True)
     if wanted.dry_run:
         typer.echo(f"{offices} would be added as {group}/; nothing is written.")
         return
@@ -76,9 +80,6 @@ def _accepted(sheet: Sheet, loaded: Loaded) -> str:
     problems = _in_order([*sheet.problems, *loaded.problems], sheet)
     for problem in problems:
         typer.echo(str(problem), err=True)
-    for warning in loaded.warnings:
-        if warning.file == sheet.draft.path and not problems:
-            typer.echo(f"warning: {warning}", err=True)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
         typer.echo(f"{count}; nothing is written.", err=True)

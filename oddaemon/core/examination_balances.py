@@ -109,10 +109,11 @@ def cost(patient: Patient, seen: Seen) -> Step:
     cadence = patient.cadence
     probes = PROBE_REQUESTS * ceil(cadence.start_window_seconds / 2 / cadence.probe_seconds)
     every = max(patient.min_interval_seconds, seen.seconds_a_request)
+    requests = SURVEY_REQUESTS + probes + found.requests
     return ok(
         StepName.COST,
-        f"About {SURVEY_REQUESTS + probes + found.requests:,}, {every:.1f} s apart; {found.requests:,} of them read the"
-        f" balances, in {found.requests * every:,.0f} s.",
+        f"About {requests:,}, {requests * every:,.0f} s of the key's time in all; reading the balances takes"
+        f" {found.requests:,} of them, {found.requests * every:,.0f} s.",
     )
 
 

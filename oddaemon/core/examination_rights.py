@@ -48,7 +48,7 @@ def may_read_preferences(_patient: Patient, seen: Seen) -> Step:
         return not_tried(StepName.PREFERENCES, StepName.VERSION)
     if seen.preferences_failure is not None:
         return failed(StepName.PREFERENCES, seen.preferences_failure, "Give the key Read All in the developer portal.")
-    return ok(StepName.PREFERENCES, "It may.")
+    return ok(StepName.PREFERENCES, "Yes.")
 
 
 def may_query(patient: Patient, seen: Seen) -> Step:
@@ -58,16 +58,16 @@ def may_query(patient: Patient, seen: Seen) -> Step:
         case Failure() as failure if failure.kind is Kind.VERSION_TOO_OLD:
             return not_tried(StepName.QUERIES, StepName.VERSION)
         case Failure() if by_report:
-            return untold(StepName.QUERIES, "It may not, and need not: this office is read by the aging report.")
+            return untold(StepName.QUERIES, "No, and it need not: this office is read by the aging report.")
         case Failure() as failure if failure.kind is Kind.UNKNOWN_401:
             return failed(StepName.QUERIES, Failure(Kind.PERMISSION_MISSING, failure.message, failure.status))
         case Failure() as failure:
             return failed(StepName.QUERIES, failure)
         case _ if by_report:
             advice = 'With `tier = "standard"` the office is read in one statement instead of two long reports.'
-            return ok(StepName.QUERIES, "It may, though this office is read by the aging report.", advice)
+            return ok(StepName.QUERIES, "Yes, though this office is read by the aging report.", advice)
         case _:
-            return ok(StepName.QUERIES, "It may.")
+            return ok(StepName.QUERIES, "Yes.")
 
 
 def may_read_reports(_patient: Patient, seen: Seen) -> Step:
@@ -80,7 +80,7 @@ def may_read_reports(_patient: Patient, seen: Seen) -> Step:
             return failed(StepName.REPORTS, denied, advice)
         case Failure(kind=Kind.GATEWAY_TIMEOUT | Kind.TIMEOUT):
             advice = "For other days than today use `--via sftp`; the nightly balances are not concerned."
-            return ok(StepName.REPORTS, "It may, but the report takes longer than the API waits.", advice)
+            return ok(StepName.REPORTS, "Yes, but the report takes longer than the API waits.", advice)
         case Failure() as failure:
             return untold(StepName.REPORTS, told(failure), failure.rule.advice)
         case None if since is not None and since < REPORTS_SINCE:
@@ -88,7 +88,7 @@ def may_read_reports(_patient: Patient, seen: Seen) -> Step:
         case None:
             return untold(StepName.REPORTS, "Not tried.")
         case seconds:
-            return ok(StepName.REPORTS, f"It may; the aging report takes {seconds:.1f} s.")
+            return ok(StepName.REPORTS, f"Yes; the aging report takes {seconds:.1f} s.")
 
 
 def our_key(patient: Patient, seen: Seen) -> Step:

@@ -1,6 +1,7 @@
 """Offices that stand in no file yet: checked together with those that do, then written as files that read the same."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from oddaemon.settings.document import Document, hidden
 from oddaemon.settings.lines import Location
 from oddaemon.settings.secret import Secret
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ORDER = ("id", "name", "customer_key", "customer_key_file", "customer_key_env", "timezone", "tier")
 """What comes first in a file; the rest follows as it was given, labels last."""
 
@@ -39,7 +41,7 @@ def office_toml(office: Mapping[str, Any]) -> str:
     rest = [name for name in office if name not in _ORDER and name != "labels"]
     lines = ["[[office]]", *(f"{name} = {_value(office[name])}" for name in (*first, *rest))]
     if office.get("labels"):
-        lines += ["[office.labels]", *(f"{_text(name)} = {_text(text)}" for name, text in office["labels"].items())]
+        lines += ["[office.labels]", *(f"{_name(name)} = {_text(text)}" for name, text in office["labels"].items())]
     return "\n".join(lines) + "\n"
 
 
@@ -54,6 +56,10 @@ def _value(value: object) -> str:
         case list() | tuple():
             return f"[{', '.join(map(_value, value))}]"
     return _text(str(value))
+
+
+def _name(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _text(name)
 
 
 def _text(text: str) -> str:

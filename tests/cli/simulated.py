@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,9 +11,14 @@ import anyio
 import anyio.abc
 from anyio.from_thread import start_blocking_portal
 
+from oddaemon.simulator.api import API_PREFIX
+from oddaemon.simulator.clock import WorldClock
 from oddaemon.simulator.config_files import write_config
+from oddaemon.simulator.headquarters import Headquarters
 from oddaemon.simulator.planfile import Plan, plan_of
-from oddaemon.simulator.process import run_simulator
+from oddaemon.simulator.practice import Practice
+from oddaemon.simulator.process import build_headquarters
+from oddaemon.simulator.server import serve
 
 ZONE = "America/Los_Angeles"
 QUICK = {"base_seconds": 0.0, "query_seconds": 0.0, "report_seconds": 0.0}
@@ -32,17 +37,33 @@ def fault(kind: str, *office_ids: str, **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def headquarters(
-    directory: Path, offices: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]] = ()
+    directory: Path, offices: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]] = (), **options: Any
 ) -> Iterator[Path]:
     """Where the configuration stands while headquarters answers."""
-    plan = plan_of({"seed": 7, "headquarters": QUICK, "office": list(offices), "fault": list(faults)})
+    with watched_headquarters(directory, offices, faults, **options) as (config, _):
+        yield config
+
+
+@contextmanager
+def watched_headquarters(
+    directory: Path, offices: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]] = (), **options: Any
+) -> Iterator[tuple[Path, Headquarters]]:
+    """The same, with what is asked there."""
+    plan = plan_of({"seed": 7, "headquarters": QUICK | options, "office": list(offices), "fault": list(faults)})
     with start_blocking_portal() as portal:
-        serving, base_url = portal.start_task(_serve, plan)
+        serving, (site, port) = portal.start_task(_serve, plan)
         try:
-            yield write_config(plan, base_url, directory)
+            yield write_config(plan, f"http://127.0.0.1:{port}{API_PREFIX}", directory), site
         finally:
             serving.cancel()
 
 
-async def _serve(plan: Plan, *, task_status: anyio.abc.TaskStatus[str]) -> None:
-    await run_simulator(plan, "127.0.0.1:0", ready=task_status.started)
+async def _serve(plan: Plan, *, task_status: anyio.abc.TaskStatus[tuple[Headquarters, int]]) -> None:
+    clock = WorldClock(datetime.now(UTC))
+    practices = [Practice(office.spec, clock) for office in plan.offices]
+    site = build_headquarters(plan, clock, practices)
+    async with anyio.create_task_group() as tasks:
+        for practice in practices:
+            tasks.start_soon(practice.live)
+        port: int = await tasks.start(serve, site)
+        task_status.started((site, port))

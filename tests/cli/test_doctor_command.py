@@ -10,7 +10,7 @@ from typer.testing import Result
 from oddaemon.core.examination import StepName
 from tests.cli.control_desk import daemon
 from tests.cli.sample_fleet import command, json_of, written
-from tests.cli.simulated import fault, headquarters, office
+from tests.cli.simulated import fault, headquarters, office, watched_headquarters
 
 OFFICES = [office("elm", clinics=3), office("oak"), office("ash", service_time_due=None)]
 FAULTS = [fault("econnector_down", "oak")]
@@ -85,6 +85,24 @@ def test_check_live_checks_the_configuration_first_and_then_every_office(config:
         "elm": True,
         "oak": False,
     }
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_no_more_offices_are_examined_at_once_than_was_said(tmp_path: Path, concurrency: int) -> None:
+    offices = [office(f"office-{number}") for number in range(7)]
+    with watched_headquarters(tmp_path, offices, base_seconds=0.02) as (config, site):
+        assert asked(config, "doctor", "--concurrency", str(concurrency)).exit_code == 0
+        traffic = list(site.traffic)
+    assert len(traffic) == 7 * 14
+    spans = {
+        each.office_id: (
+            min(one.arrived_seconds for one in traffic if one.office_id == each.office_id),
+            max(one.finished_seconds for one in traffic if one.office_id == each.office_id),
+        )
+        for each in traffic
+    }
+    at_once = max(sum(begin <= moment <= end for begin, end in spans.values()) for moment, _ in spans.values())
+    assert at_once == concurrency
 
 
 def test_check_live_asks_nobody_with_a_bad_configuration(tmp_path: Path) -> None:

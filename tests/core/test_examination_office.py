@@ -247,13 +247,13 @@ def reads(observed: Seen, **wishes: Any) -> tuple[str, str]:
 def test_how_an_office_is_read_and_what_that_takes() -> None:
     assert reads(WELL) == (
         "In one statement.",
-        "About 68, 1.0 s apart; 1 of them read the balances, in 1 s.",
+        "About 68, 68 s of the key's time in all; reading the balances takes 1 of them, 1 s.",
     )
     assert reads(seen(shape=Failure(Kind.SQL_ERROR)))[0] == "In one statement."
     sparse = seen(shape=Shape(4132, 4000))
     assert reads(sparse) == (
         "In pages: its PatNums are too far apart to pack.",
-        "About 111, 1.0 s apart; 44 of them read the balances, in 44 s.",
+        "About 111, 111 s of the key's time in all; reading the balances takes 44 of them, 44 s.",
     )
     refused = seen(control=Failure(Kind.QUERY_REFUSED, "GROUP_CONCAT"))
     assert "does not work here" in reads(refused)[0]
