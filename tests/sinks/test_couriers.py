@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from oddaemon.engine.couriers import SinkFactory
 from oddaemon.engine.sink_orders import SinkDesk
 from oddaemon.settings import SinkSettings
 from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.sinks.payload import Sink, SinkRefused
+from oddaemon.sinks.payload import Payload, Sink, SinkRefused
 from oddaemon.store import deliveries
 from oddaemon.store.database import Database
 from oddaemon.web.control import OrderRefused
@@ -346,3 +347,33 @@ async def test_a_dead_letter_that_something_newer_took_the_place_of_is_not_reviv
         with pytest.raises(OrderRefused, match="Nothing waits"):
             await desk_of(world).retry("book", None, None)
         assert len(moody.attempts) == 2
+
+
+class _Locking(Moody):
+    """While it takes its first delivery, another program locks the database."""
+
+    database: Path | None = None
+    lock: sqlite3.Connection | None = None
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        await super().deliver(payload, delivery_id)
+        if len(self.attempts) == 1:
+            assert self.database is not None
+            self.lock = sqlite3.connect(self.database, isolation_level=None, check_same_thread=False)
+            self.lock.execute("BEGIN IMMEDIATE")
+
+
+async def test_a_database_that_fails_once_it_is_acknowledged_has_it_delivered_again_under_the_same_id(
+    tmp_path: Path,
+) -> None:
+    book = Book()
+    locking = _Locking(book)
+    async with delivering(tmp_path, locking) as world:
+        locking.database = world.settings.state.path
+        await world.until_said("store_failed")
+        assert locking.lock is not None
+        locking.lock.close()
+        await world.until_said("delivery_made")
+        assert book.had.most_common(1)[0][1] == 2
+        assert len(book.taken) == 1
+        assert await agrees(world, book)
