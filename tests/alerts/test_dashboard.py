@@ -1,0 +1,123 @@
+"""The dashboard loads as it is: no input to fill in, every query understood by Prometheus, every metric there."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.alerts.families import families
+from tests.alerts.promtool import named_series, needs_promtool, promtool
+
+GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
+DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "oddaemon.json").read_text())
+OF_THE_PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
+COLUMNS = 24
+BY_DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+FILLED_IN = {
+    "$__rate_interval": "2m",
+    "$__interval": "1m",
+    "$instance": "balances:9464",
+    "$office": "mesa|smile",
+}
+"""What Grafana puts in the place of its variables."""
+
+
+def panels() -> list[dict[str, Any]]:
+    return [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+
+
+def queries() -> list[tuple[str, str]]:
+    """Every expression, with where it stands."""
+    annotations = [each for each in DASHBOARD["annotations"]["list"] if "expr" in each]
+    return [
+        *((f"{panel['title']} {target['refId']}", target["expr"]) for panel in panels() for target in panel["targets"]),
+        *((each["name"], each["expr"]) for each in annotations),
+    ]
+
+
+def filled_in(expression: str) -> str:
+    for variable, value in FILLED_IN.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression, expression
+    return expression
+
+
+@needs_promtool
+def test_prometheus_understands_every_query(tmp_path: Path) -> None:
+    rules = [{"record": f"query:{number}", "expr": filled_in(query)} for number, (_, query) in enumerate(queries())]
+    path = tmp_path / "queries.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    told = promtool("check", "rules", path)
+    assert told.returncode == 0, told.stdout
+    assert f"{len(rules)} rules found" in told.stdout
+
+
+@pytest.mark.parametrize(("where", "query"), queries())
+def test_every_metric_that_a_query_names_exists_with_its_labels(where: str, query: str) -> None:
+    known = {sample: family for family in families().values() for sample in family.samples}
+    named = named_series(query)
+    assert named, where
+    assert named <= known.keys() | OF_THE_PROCESS, where
+    for name, matchers in re.findall(r"\b(oddaemon_\w+)\{([^}]*)\}", query):
+        labels = set(re.findall(r"(\w+)\s*[=!]", matchers))
+        assert labels <= known[name].labels | {"instance", "job"}, where
+
+
+def test_every_alert_worthy_family_is_shown_somewhere() -> None:
+    """What is exported and shown nowhere is exported for nothing; some are for the alerts or for queries by hand."""
+    shown = set[str]().union(*(named_series(query) for _, query in queries()))
+    for name, family in families().items():
+        by_hand = {
+            "oddaemon_events_total",
+            "oddaemon_pings_total",
+            "oddaemon_backfills_total",
+            "oddaemon_delivery_oldest_pending_timestamp_seconds",
+            "oddaemon_office_aging_date_timestamp_seconds",
+            "oddaemon_office_snapshot_published_timestamp_seconds",
+        }
+        assert name in by_hand or family.samples & shown, name
+
+
+def test_nothing_has_to_be_filled_in() -> None:
+    assert "__inputs" not in DASHBOARD
+    assert "__requires" not in DASHBOARD
+    assert "id" not in DASHBOARD, "an id of another Grafana overwrites somebody's dashboard"
+    datasource, *others = DASHBOARD["templating"]["list"]
+    assert (datasource["name"], datasource["type"], datasource["query"]) == ("datasource", "datasource", "prometheus")
+    assert datasource["current"]["value"] == "default"
+    assert {variable["name"] for variable in others} == {"instance", "office"}
+    for each in [*others, *panels(), *(target for panel in panels() for target in panel["targets"])]:
+        assert each["datasource"] == BY_DATASOURCE
+    text = json.dumps(DASHBOARD)
+    assert "http" not in text.replace("http_", ""), "no address of anybody's"
+
+
+def test_every_panel_has_a_place_a_title_and_an_explanation() -> None:
+    taken = set[tuple[int, int]]()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"])
+                 for y in range(place["y"], place["y"] + place["h"])}  # fmt: skip
+        assert max(x for x, _ in cells) < COLUMNS
+        assert not cells & taken, f"{panel['title']} lies over another"
+        taken |= cells
+        assert panel["title"]
+    assert all(panel["description"].endswith(".") for panel in panels())
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(ids) == len(set(ids))
+
+
+def test_variables_that_are_used_are_there() -> None:
+    known = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
+    used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(DASHBOARD)))
+    assert used == known
+
+
+def test_provisioning_finds_the_dashboard_and_the_default_datasource() -> None:
+    dashboards = yaml.safe_load((GRAFANA / "provisioning" / "dashboards" / "oddaemon.yml").read_text())
+    sources = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text())
+    assert [each["options"]["path"] for each in dashboards["providers"]] == ["/etc/grafana/dashboards"]
+    assert [(each["type"], each["isDefault"]) for each in sources["datasources"]] == [("prometheus", True)]

@@ -1,0 +1,71 @@
+"""The runbook has a section for all that can wake somebody, and tells every metric as the code does."""
+
+import re
+from collections.abc import Mapping
+from typing import cast
+
+import pytest
+import typer
+from typer.main import get_command
+
+from oddaemon.cli.app import app
+from oddaemon.core.model import Condition
+from tests.alerts.families import families
+from tests.alerts.promtool import alerts
+from tests.alerts.runbook import RUNBOOK, sections, table, with_table
+
+TEXT = RUNBOOK.read_text()
+SECTIONS = sections(TEXT)
+COMMANDS = sorted(set(re.findall(r"(?:`|^ {4})oddaemon ([a-z][^`#\n]*)", TEXT, re.MULTILINE)))
+
+
+def said(section: str) -> list[str]:
+    """What each of its points is about."""
+    return re.findall(r"\* \*\*(.+?):\*\*", section)
+
+
+@pytest.mark.parametrize("alert", alerts())
+def test_an_alert_has_its_section_where_its_link_points(alert: str) -> None:
+    annotations = cast(Mapping[str, str], alerts()[alert]["annotations"])
+    path, _, anchor = annotations["runbook_url"].partition("#")
+    assert RUNBOOK.parents[1] / path == RUNBOOK
+    assert said(SECTIONS[anchor]) == ["Means", "Confirm", "Who must act", "Do", "Escalate"]
+
+
+@pytest.mark.parametrize("condition", Condition)
+def test_a_condition_has_its_section(condition: Condition) -> None:
+    told = said(SECTIONS[condition.value])
+    assert told[0] == "Means"
+    assert "Who must act" in told
+    assert {"Do", "Next"} & {*told} or condition is Condition.PAUSED
+
+
+def test_no_section_is_about_an_alert_that_is_none() -> None:
+    told = {anchor for anchor in SECTIONS if re.match("oddaemon(?!_)", anchor)}
+    assert told == {name.lower() for name in alerts()}
+
+
+def test_every_link_within_leads_somewhere() -> None:
+    links = re.findall(r"\]\(#([^)]*)\)", TEXT)
+    assert links
+    assert set(links) <= SECTIONS.keys()
+
+
+def test_every_metric_is_told_as_the_code_tells_it() -> None:
+    assert with_table(TEXT) == TEXT, "make it anew: python -m tests.alerts.runbook --write"
+    assert table().count("\n") == len(families()) + 1
+
+
+def test_every_metric_that_is_named_exists() -> None:
+    samples = {sample for family in families().values() for sample in family.samples}
+    assert set(re.findall(r"\boddaemon_\w+", TEXT)) <= samples | families().keys()
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_that_is_named_exists(line: str) -> None:
+    command, words = get_command(app), line.split()
+    while isinstance(command, typer.core.TyperGroup):
+        assert words, f"{line} says not which"
+        found = command.get_command(typer.Context(command), words.pop(0))
+        assert found is not None, line
+        command = found
