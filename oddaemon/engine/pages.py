@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+import anyio.lowlevel
+
 from oddaemon.core.aging import Aging, AgingStatus, evaluate
+from oddaemon.core.clock import OfficeClock
 from oddaemon.core.forecast import Prospect, forecast
 from oddaemon.core.model import Cadence, Reader
 from oddaemon.core.nights import NIGHTS, Awaited, Publication, last_nights
@@ -14,7 +17,7 @@ from oddaemon.core.state import OfficeState
 from oddaemon.core.status import PublishedSnapshot
 from oddaemon.engine.fleet import Fleet, OfficeView
 from oddaemon.engine.journal import Journal
-from oddaemon.engine.retelling import journal_line
+from oddaemon.engine.retelling import Wording, sentence
 from oddaemon.settings import Settings
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
@@ -23,6 +26,7 @@ from oddaemon.store.night_times import NightTime, night_times
 from oddaemon.store.snapshot_row import SnapshotRow
 from oddaemon.web.app import Readiness
 from oddaemon.web.pictures import FleetPicture, JournalLine, OfficeLine, OfficePicture, Pictures
+from oddaemon.web.words import clock_time, took
 
 REMEMBERED = timedelta(days=8)
 NIGHTS_REMEMBERED = 7
@@ -33,6 +37,7 @@ LOOK_AGAIN = timedelta(seconds=15)
 """A line that nothing happened to is made anew after it: an hour passes, and with it what is to be expected."""
 
 JOURNAL_LINES = 20
+LINES_A_BREATH = 100
 _READ = {
     Reader.AUTO: "not read yet",
     Reader.STATEMENT: "in one statement",
@@ -85,8 +90,13 @@ class PictureTaker:
         await self._read_nights()
         self._notice_configuration()
         now, cadence = self._fleet.now(), self._settings().cadence
-        views = self._fleet.views
-        self._kept = {office_id: self._line(view, now, cadence) for office_id, view in views.items()}
+        kept: dict[str, _Kept] = {}
+        for number, (office_id, view) in enumerate(self._fleet.views.items()):
+            # A line takes 50 µs to make: thousands in one breath would hold up everybody else.
+            if number % LINES_A_BREATH == LINES_A_BREATH - 1:
+                await anyio.lowlevel.checkpoint()
+            kept[office_id] = self._line(view, now, cadence)
+        self._kept = kept
         readiness = self._readiness()
         return FleetPicture(
             offices=tuple(kept.line for kept in self._kept.values()),
@@ -102,7 +112,7 @@ class PictureTaker:
             return None
         now, cadence = self._fleet.now(), self._settings().cadence
         line = self._line(view, now, cadence).line
-        rows, journal = await self._history(office_id), await self._journal(office_id)
+        rows, journal = await self._history(office_id), await self._journal(office_id, line.clock)
         publications = tuple(_publication(row) for row in rows)
         state = view.state
         latest, awaited, nightly = _due(view, now, cadence)
@@ -139,7 +149,7 @@ class PictureTaker:
         )
         if kept is not None and is_same and kept.line.name == view.office.name:
             return kept
-        line = _line_of(view, nights, now, cadence)
+        line = line_of(view, nights, now, cadence)
         if kept is not None and kept.line == line:
             line = kept.line
         until, late_at = now + LOOK_AGAIN, view.state.standing.late_at
@@ -168,17 +178,22 @@ class PictureTaker:
         except StoreError:
             return []
 
-    async def _journal(self, office_id: str) -> tuple[JournalLine, ...]:
+    async def _journal(self, office_id: str, clock: OfficeClock) -> tuple[JournalLine, ...]:
         if self.database is None:
             return ()
         try:
             entries = await self._journals.tail(self.database, office_id, JOURNAL_LINES)
         except StoreError:
             return ()
-        return tuple(journal_line(entry) for entry in reversed(entries))
+        wording = Wording(lambda at: clock_time(at, clock), took)
+        return tuple(
+            JournalLine(entry.at, entry.level, sentence(entry.event, entry.fields, wording))
+            for entry in reversed(entries)
+        )
 
 
-def _line_of(view: OfficeView, nights: Sequence[NightTime], now: datetime, cadence: Cadence) -> OfficeLine:
+def line_of(view: OfficeView, nights: Sequence[NightTime], now: datetime, cadence: Cadence) -> OfficeLine:
+    """One office at a glance, as of `now` (aware); `nights` are its last ones, the oldest first."""
     state, office = view.state, view.office
     clock, standing = clock_of(state, office), state.standing.at(now)
     aging = _aging(state, view, now, cadence)

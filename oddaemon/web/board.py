@@ -59,11 +59,17 @@ def painted(renderer: Renderer, before: Painting, picture: FleetPicture) -> Pain
     """The next painting: only what changed is painted anew. Slow: run it in a thread."""
     turn = before.turn + 1
     pieces: dict[str, Piece] = {}
+    piece_turns: dict[str, int] = {}
+    line_turns: dict[str, int] = {}
     for line in picture.offices:
         kept = before.pieces.get(line.id)
         # Most lines are the very same object as before: comparing thousands of them takes no time.
-        is_same = kept is not None and (kept.line is line or kept.line == line)
-        pieces[line.id] = kept if kept is not None and is_same else renderer.piece(line)
+        if kept is not None and (kept.line is line or kept.line == line):
+            pieces[line.id], line_turns[line.id] = kept, before.line_turns[line.id]
+        else:
+            pieces[line.id], line_turns[line.id] = renderer.piece(line), turn
+        is_alike = kept is not None and kept.looks_like(pieces[line.id])
+        piece_turns[line.id] = before.piece_turns[line.id] if is_alike else turn
     parts = renderer.fleet_parts(picture)
     is_rebuilt = (
         not before.turn or picture.generation != before.picture.generation or pieces.keys() != before.pieces.keys()
@@ -77,8 +83,6 @@ def painted(renderer: Renderer, before: Painting, picture: FleetPicture) -> Pain
         part_turns={
             name: before.part_turns[name] if before.parts.get(name) == text else turn for name, text in parts.items()
         },
-        piece_turns={
-            office: before.piece_turns[office] if before.pieces.get(office) is piece else turn
-            for office, piece in pieces.items()
-        },
+        piece_turns=piece_turns,
+        line_turns=line_turns,
     )

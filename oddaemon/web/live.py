@@ -72,7 +72,7 @@ class Streams:
         office, sent = request.path_params["office"], dict[str, str]()
 
         async def change(painting: Painting, since: int) -> Mapping[str, object]:
-            if max(painting.piece_turns.get(office, 0), painting.part_turns["trouble"]) <= since:
+            if max(painting.line_turns.get(office, 0), painting.part_turns["trouble"]) <= since:
                 return {}
             parts = await self._office_parts(office, painting) or {}
             news = {name: text for name, text in parts.items() if sent.get(name) != text}

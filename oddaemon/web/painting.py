@@ -26,6 +26,10 @@ class Piece:
     labels: str = field(repr=False)
     """Those of the office, a line each."""
 
+    def looks_like(self, other: "Piece") -> bool:
+        """Whether a reader sees no difference."""
+        return (self.cell, self.row, self.find, self.labels) == (other.cell, other.row, other.find, other.labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Painting:
@@ -41,6 +45,9 @@ class Painting:
     part_turns: Mapping[str, int] = field(default_factory=dict)
     """When each changed last."""
     piece_turns: Mapping[str, int] = field(default_factory=dict)
+    """When each looked different last."""
+    line_turns: Mapping[str, int] = field(default_factory=dict)
+    """When anything of an office changed last, on the page of the fleet or only on its own."""
 
     def changed_parts(self, since: int) -> Parts:
         """The parts that are others than at turn `since`."""

@@ -54,9 +54,8 @@ class JournalLine:
     at: datetime
     level: str
     """`debug`, `info`, `warning` or `error`."""
-    event: str
-    """snake_case, as in the log."""
     text: str
+    """A sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Renderer:
         )
         self._environment.globals["static"] = static
         self._environment.filters |= {
-            "capitalize": lambda text: text[:1].upper() + text[1:],
+            "actor": lambda owner: words.ACTORS[owner],
             "change": telling.change,
             "clock_time": words.clock_time,
             "day": words.day,

@@ -11,6 +11,7 @@ from oddaemon.core.nights import Night, Outcome
 from oddaemon.web import words
 from oddaemon.web.pictures import OfficeLine
 
+_BEST_FIRST = (*(each for each in reversed(words.WORST_FIRST) if each is not Condition.PAUSED), Condition.PAUSED)
 _MISSING_OUT = (Outlook.WILL_MISS, Outlook.AT_RISK)
 
 
@@ -49,7 +50,7 @@ def headline(conditions: Counter[Condition]) -> dict[str, object]:
         sentence = f"{fresh:,} of {words.offices(awake)} {'is' if fresh == 1 else 'are'} fresh"
     told = [condition for condition in words.WORST_FIRST if conditions[condition]]
     slices, before = [], 0
-    for condition in reversed(told):
+    for condition in filter(conditions.__getitem__, _BEST_FIRST):
         slices.append({"condition": condition.value, "before": before, "count": conditions[condition]})
         before += conditions[condition]
     spread = ", ".join(f"{conditions[condition]:,} {condition}" for condition in told)
@@ -70,7 +71,7 @@ def figures(lines: Iterable[OfficeLine], outlooks: Counter[Outlook]) -> dict[str
         "at_risk": outlooks[Outlook.AT_RISK],
         "missed": outlooks[Outlook.MISSED],
         "acting": owners.total(),
-        "actors": ", ".join(f"{words.OWNERS[owner]}: {owners[owner]:,}" for owner in Owner if owners[owner]),
+        "actors": ", ".join(f"{words.ACTORS[owner]}: {owners[owner]:,}" for owner in Owner if owners[owner]),
     }
 
 

@@ -35,6 +35,8 @@ OWNERS: Mapping[Owner, str] = {
     Owner.OFFICE: "the office",
     Owner.VENDOR: "Open Dental",
 }
+ACTORS: Mapping[Owner, str] = {Owner.US: "you", Owner.OFFICE: "the office", Owner.VENDOR: "Open Dental"}
+"""The same in a word or two."""
 OUTLOOKS: Mapping[Outlook, str] = {
     Outlook.IN_TIME: "in time",
     Outlook.AT_RISK: "at risk",

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import delivering, exporting, history, idle, in_flight, load, office_year, throughput
+from tests.bench import delivering, exporting, history, idle, in_flight, load, office_year, pages, throughput
 
 TITLES = (
     ("reading offices, throttle off, loopback", throughput.measure),
@@ -14,6 +14,7 @@ TITLES = (
     ("publishing and delivering", delivering.measure),
     ("a year of nights", history.measure),
     ("export", exporting.measure),
+    ("the pages", pages.measure),
 )
 
 

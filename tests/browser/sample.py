@@ -203,8 +203,8 @@ def _journal(line: OfficeLine) -> Sequence[JournalLine]:
     if line.snapshot is None:
         return ()
     told = (
-        (3, "info", "aging_observed", "Aging is complete for 2026-03-03."),
-        (4, "warning", "failure_seen", "The office's eConnector is not running; asked again at 05:24."),
-        (60, "info", "condition_changed", f"From waiting to {line.standing.condition}."),
+        (3, "info", "Aging: complete, last one 2026-03-03."),
+        (4, "warning", "The eConnector is not running (HTTP 400). Met by a short query after 0.8 s. Again at 05:24."),
+        (60, "info", f"waiting → {line.standing.condition}: {line.standing.reason}"),
     )
     return tuple(JournalLine(NOW - timedelta(minutes=minutes), *entry) for minutes, *entry in told)

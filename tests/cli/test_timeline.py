@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from oddaemon.cli.timeline import _SENTENCES, sentence, timeline
+from oddaemon.cli.timeline import WORDING, timeline
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.engine.details import entry_document
 from oddaemon.engine.folding import ASKED, Draft, office_of
+from oddaemon.engine.retelling import _SENTENCES, sentence
 from oddaemon.telemetry import events
 from oddaemon.telemetry.event import Event
 
@@ -141,7 +142,7 @@ def test_times_are_the_reader_s() -> None:
     ],
 )
 def test_what_another_version_wrote_is_told_as_it_is(event: str, told: dict[str, Any], said: str) -> None:
-    assert sentence(event, told) == said
+    assert sentence(event, told, WORDING) == said
 
 
 def test_every_office_event_reaches_the_journal() -> None:

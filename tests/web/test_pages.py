@@ -204,3 +204,15 @@ async def test_gzip_of_a_page_is_gzip() -> None:
     async with listening(Site(sample_fleet(2))) as client, client.stream("GET", "/") as answer:
         packed = b"".join([part async for part in answer.aiter_raw()])
     assert gzip.decompress(packed).startswith(b"<!DOCTYPE html>")
+
+
+def test_what_only_the_office_s_own_page_shows_is_no_change_of_the_fleet_s() -> None:
+    renderer, fleet = Renderer(lambda text: text, str), sample_fleet(3)
+    office = fleet.lines[0]
+    before = painted(renderer, Painting(), FleetPicture(tuple(fleet.lines)))
+    standing = replace(office.standing, next_action_at=fleet.now + timedelta(hours=1))
+    fleet.lines[0] = replace(office, standing=standing)
+    after = painted(renderer, before, FleetPicture(tuple(fleet.lines)))
+    assert not after.changed_pieces(before.turn)
+    assert not after.changed_parts(before.turn)
+    assert [name for name, turn in after.line_turns.items() if turn > before.turn] == [office.id]

@@ -107,7 +107,7 @@ function changeOffice(office, changes) {
   put(row, office.row);
   if (turned) changes.push(`${row.querySelector("a").textContent} is ${office.condition}`);
   put(cell, office.cell);
-  for (const each of [row, cell]) {
+  for (const each of turned ? [row, cell] : []) {
     each.classList.remove("told");
     void each.offsetWidth;
     each.classList.add("told");

@@ -1,0 +1,99 @@
+"""The pages: how long a reader waits for the fleet, and what it costs the daemon to show it."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from statistics import median
+
+from oddaemon.core.model import Cadence, Office, Preferences
+from oddaemon.core.state import Intent, OfficeState
+from oddaemon.engine.fleet import OfficeView
+from oddaemon.engine.pages import line_of
+from oddaemon.web.board import painted
+from oddaemon.web.painting import Painting
+from oddaemon.web.pictures import FleetPicture
+from oddaemon.web.rendering import Renderer
+from oddaemon.web.search import Search
+from tests.browser.chromium import NotInstalledError, chromium, visit
+from tests.browser.sample import NOW, sample_fleet
+from tests.browser.site import Site, shown
+from tests.browser.speed import load_seconds
+
+FLEET, LARGE_FLEET = 500, 2_000
+TIMES = 7
+
+
+def measure() -> list[tuple[str, str, str]]:
+    """Rows of the table: what, figure, goal."""
+    return [
+        (f"{FLEET} offices in a real Chromium, from the click to the picture", _loaded(), "< 1 s"),
+        *(
+            row
+            for offices in (FLEET, LARGE_FLEET)
+            for row in (
+                (f"writing the page of {offices:,} offices", _told(_page(offices)), "< 100 ms a 500"),
+                (f"painting {offices:,} offices for the first time", _told(_first(offices)), ""),
+                (f"painting one that changed among {offices:,}", _told(_one(offices)), ""),
+            )
+        ),
+        ("taking the picture of an office", f"{1e6 * _picture():.0f} µs", ""),
+    ]
+
+
+def _loaded() -> str:
+    try:
+        with chromium() as browser, shown(Site(sample_fleet(FLEET))) as url, visit(browser) as visited:
+            taken = sorted(load_seconds(visited.go(url)) for _ in range(TIMES))
+    except NotInstalledError as missing:
+        return str(missing)
+    return f"{median(taken):.2f} s ({taken[0]:.2f} to {taken[-1]:.2f})"
+
+
+def _page(offices: int) -> Callable[[], object]:
+    renderer, painting = _painting(offices)
+    return lambda: renderer.fleet_page(painting, Search(), "", NOW).encode()
+
+
+def _first(offices: int) -> Callable[[], object]:
+    renderer, painting = _painting(offices)
+    return lambda: painted(renderer, Painting(), painting.picture)
+
+
+def _one(offices: int) -> Callable[[], object]:
+    renderer, painting = _painting(offices)
+    fleet = sample_fleet(offices)
+    fleet.stands(fleet.lines[-1].id, fleet.lines[-1].standing.condition, "Otherwise.")
+    lines = (*painting.picture.offices[:-1], fleet.lines[-1])
+    return lambda: painted(renderer, painting, FleetPicture(lines))
+
+
+def _painting(offices: int) -> tuple[Renderer, Painting]:
+    renderer = Renderer(lambda text: text, str)
+    return renderer, painted(renderer, Painting(), FleetPicture(tuple(sample_fleet(offices).lines)))
+
+
+def _picture() -> float:
+    """Seconds for one office that changed: those that did not are only looked at."""
+    line = sample_fleet(1).lines[0]
+    state = OfficeState(
+        Intent.PROBE,
+        line.standing,
+        NOW + timedelta(minutes=1),
+        preferences=Preferences("2026-03-03", "2020-01-01 02:00:00", "", "0", "25.4.48.0", NOW),
+        run_seconds=2400.0,
+    )
+    view = OfficeView(Office("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
+    return _seconds(lambda: [line_of(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
+
+
+def _told(action: Callable[[], object]) -> str:
+    return f"{1e3 * _seconds(action):.0f} ms"
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - began)
+    return median(taken)
