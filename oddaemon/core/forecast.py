@@ -15,7 +15,7 @@ TIGHT_MIN = timedelta(minutes=15)
 """With less left before its hour an office is at risk, however quick it usually is."""
 TIGHT_SHARE = 0.25
 """The same, as a share of what its aging and its pull take."""
-_STOPPED = frozenset({Condition.BLOCKED, Condition.WAITING, Condition.AGING})
+_STOPPED = frozenset({Condition.BLOCKED, Condition.WAITING, Condition.AGING, Condition.LATE})
 """Where somebody must act here, nothing comes by itself."""
 _ACTORS = {Owner.US: "we act", Owner.OFFICE: "the office acts", Owner.VENDOR: "Open Dental acts"}
 

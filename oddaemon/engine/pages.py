@@ -91,7 +91,7 @@ class PictureTaker:
         self._notice_configuration()
         now, cadence = self._fleet.now(), self._settings().cadence
         kept: dict[str, _Kept] = {}
-        for number, (office_id, view) in enumerate(self._fleet.views.items()):
+        for number, (office_id, view) in enumerate(tuple(self._fleet.views.items())):
             # A line takes 50 µs to make: thousands in one breath would hold up everybody else.
             if number % LINES_A_BREATH == LINES_A_BREATH - 1:
                 await anyio.lowlevel.checkpoint()

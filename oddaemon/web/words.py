@@ -42,7 +42,7 @@ OUTLOOKS: Mapping[Outlook, str] = {
     Outlook.AT_RISK: "at risk",
     Outlook.WILL_MISS: "will miss",
     Outlook.MISSED: "missed",
-    Outlook.NONE: "no hour",
+    Outlook.NONE: "no forecast",
 }
 OUTCOMES: Mapping[Outcome, str] = {
     Outcome.IN_TIME: "in time",

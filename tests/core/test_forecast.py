@@ -86,7 +86,7 @@ def test_what_hangs_on_the_next_try_is_at_risk(condition: Condition) -> None:
 @pytest.mark.parametrize(
     ("owner", "who"), [(Owner.US, "we act"), (Owner.OFFICE, "the office acts"), (Owner.VENDOR, "Open Dental acts")]
 )
-@pytest.mark.parametrize("condition", [Condition.BLOCKED, Condition.WAITING, Condition.AGING])
+@pytest.mark.parametrize("condition", [Condition.BLOCKED, Condition.WAITING, Condition.AGING, Condition.LATE])
 def test_what_waits_for_somebody_will_miss_without_them(condition: Condition, owner: Owner, who: str) -> None:
     stopped = replace(USUAL, standing=standing(condition, owner=owner))
     before, after = forecast(stopped, DUE), forecast(stopped, SEVEN)
