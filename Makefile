@@ -65,8 +65,10 @@ bench: $(READY) ## the figures of the README, as a table
 docs: $(READY) ## the state diagram in README.md, drawn from the state machine
 	$(BIN)/python -m docs.state_diagram --write
 
-lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
+lock: $(READY) ## resolve requirements.lock anew from pyproject.toml, and the container's share of it
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra parquet --extra postgres --extra sftp --constraints requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o deploy/container/runtime.lock
+	echo hatchling | $(BIN)/uv pip compile - --constraints requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o deploy/container/build.lock
 
 wheel: $(READY) ## dist/oddaemon-*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
