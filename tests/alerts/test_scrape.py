@@ -20,8 +20,8 @@ from tests.cli.test_run_command import quiet
 OFFICES = 500
 SERIES_MAX = 9 * OFFICES + 500
 """Eight series an office and one to spare; the fleet's own are a few hundred, whatever the number of offices."""
-BYTES_MAX = 900_000
-RENDER_SECONDS_MAX = 0.5
+BYTES_MAX = 600_000
+RENDER_SECONDS_MAX = 0.2
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 

@@ -1,0 +1,81 @@
+"""The whole chain for real: Debian's Prometheus scrapes a daemon of its own process and evaluates the shipped rules."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.alerts.promtool import PROMETHEUS, RULES, expressions
+from tests.cli.processes import PATIENCE_SECONDS, running, wait_for
+from tests.cli.test_run_command import quiet
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("prometheus") is None, reason="no prometheus: install Debian's package `prometheus`"
+)
+
+
+def test_a_real_prometheus_scrapes_a_real_daemon_and_its_rules_say_that_all_is_well(tmp_path: Path) -> None:
+    output = tmp_path / "log"
+    with running("run", "--config", str(quiet(tmp_path)), output=output) as daemon:
+        said = wait_for('"daemon_ready"', output, daemon)
+        (ready,) = [json.loads(line) for line in said.splitlines() if '"daemon_ready"' in line]
+        with prometheus(tmp_path, ready["listen"]) as address:
+            targets = until(
+                address, "targets", lambda found: [each for each in found["activeTargets"] if each["health"] == "up"]
+            )
+            assert targets["activeTargets"][0]["lastError"] == ""
+            rules = until(address, "rules", lambda found: {each["health"] for each in every(found)} == {"ok"})
+            assert len(every(rules)) == len(expressions())
+            alerts = until(address, "alerts", lambda found: found["alerts"])["alerts"]
+            assert {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"} == {"OddaemonWatchdog"}
+
+
+def every(found: Any) -> list[dict[str, Any]]:
+    """All rules of an answer about rules."""
+    return [rule for group in found["groups"] for rule in group["rules"]]
+
+
+@contextmanager
+def prometheus(directory: Path, target: str) -> Iterator[str]:
+    """One with the shipped configuration, but that it looks more often, and at this target."""
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(RULES)]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
+    path = directory / "prometheus.yml"
+    path.write_text(yaml.safe_dump(config))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={directory / 'tsdb'}"]
+    with (directory / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
+    try:
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(address: str, what: str, reached: Any) -> Any:
+    """What it answers about this, once that holds."""
+    deadline, found = time.monotonic() + PATIENCE_SECONDS, None
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://{address}/api/v1/{what}", timeout=10) as answer:
+                found = json.load(answer)["data"]
+            if reached(found):
+                return found
+        except (urllib.error.URLError, ConnectionError):
+            pass  # it starts
+        time.sleep(0.05)  # another process: there is nothing to wait on
+    raise AssertionError(f"not reached: {found}")
