@@ -106,7 +106,10 @@ class Archive:
         """
         path = path.expanduser().resolve()
         require_newest(path)
-        with explained(path), closing(reading(path)) as connection:
+        with explained(path):
+            connection = reading(path)
+        # What goes wrong in the block is not the database's fault, unless a method below says so.
+        with closing(connection):
             yield cls(path, connection)
 
     def offices(self) -> list[ArchivedOffice]:

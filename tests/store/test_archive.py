@@ -132,6 +132,11 @@ async def test_what_is_not_there_is_told(database: Database, path: Path) -> None
             chosen([], None, ELM)
 
 
+async def test_an_error_of_whoever_reads_stays_their_own(database: Database) -> None:
+    with pytest.raises(BrokenPipeError), Archive.open(database.path):
+        raise BrokenPipeError
+
+
 async def test_of_a_day_that_aged_twice_the_last_is_meant(database: Database, path: Path) -> None:
     for seed in (1, 2):
         await _publish(database, ELM, some_balances(3, seed=seed), DAY_ONE)
