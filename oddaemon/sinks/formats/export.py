@@ -79,7 +79,7 @@ class Tally:
         self.rows += len(rows)
         for column, values in zip(self.columns, zip(*rows, strict=True), strict=False):
             if column.kind is Kind.MONEY:
-                self.totals[column.name] += sum(value for value in values if value is not None)
+                self.totals[column.name] += sum(filter(None, values))
 
 
 @dataclass(frozen=True, slots=True)
