@@ -62,6 +62,11 @@ class ConfigFiles:
 
     def write(self) -> Settings:
         """All files, and what they come to."""
+        self.put_all()
+        return self.read()
+
+    def put_all(self) -> None:
+        """All files; those of no office are removed."""
         self.directory.mkdir(exist_ok=True)
         texts = self.texts()
         for path in self.directory.iterdir():
@@ -70,7 +75,6 @@ class ConfigFiles:
         for name, text in texts.items():
             put(self.directory / name, text)
         put(self.main, MAIN)
-        return self.read()
 
     def read(self) -> Settings:
         return load(self.main, {})
