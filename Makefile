@@ -5,7 +5,7 @@ SEEDS ?= 200
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-mariadb test-browser screenshots simulate crash fuzz lint format coverage bench docs lock wheel clean
+.PHONY: help venv demo test test-mariadb test-systemd test-browser screenshots simulate crash fuzz lint format coverage bench docs lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,6 +29,9 @@ test: $(READY) ## every test, on all cores
 
 test-mariadb: $(READY) ## every statement against a real MariaDB (Debian: apt-get install mariadb-server)
 	$(BIN)/python -m pytest tests/mariadb
+
+test-systemd: $(READY) ## the unit as shipped under a real systemd of its own (root; Debian: apt-get install debootstrap)
+	ODDAEMON_SYSTEMD_LAB=1 $(BIN)/python -m pytest tests/systemd
 
 test-browser: $(READY) ## the pages in a real Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/browser
