@@ -53,6 +53,8 @@ cd "$0"
 mkdir -p old-root
 pivot_root . old-root
 umount --lazy /old-root
+# In a container systemd leaves this to whoever made it; without it a unit's credentials stay empty.
+mount --make-rshared /
 exec /usr/bin/env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb "$@"
 """
 

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,7 +121,7 @@ def test_an_engine_that_hangs_is_killed_and_started_again(installed: Lab) -> Non
     try:
         installed.run("systemctl", "start", "oddaemon")
         pid = installed.show("MainPID")
-        installed.run("kill", "-STOP", pid)
+        installed.run("systemctl", "kill", "--kill-who=main", "--signal=STOP", "oddaemon")
         installed.until(
             lambda: installed.show("MainPID") not in {pid, "0"} and installed.show("ActiveState") == "active"
         )
@@ -136,7 +135,7 @@ def test_an_engine_that_hangs_is_killed_and_started_again(installed: Lab) -> Non
 def test_a_crash_is_started_again(installed: Lab) -> None:
     installed.run("systemctl", "start", "oddaemon")
     pid = installed.show("MainPID")
-    installed.run("kill", f"-{signal.SIGKILL.value}", pid)
+    installed.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", "oddaemon")
     installed.until(lambda: installed.show("MainPID") not in {pid, "0"} and installed.show("ActiveState") == "active")
 
 
