@@ -1,5 +1,6 @@
 """The metadata file, as the real Datasette reads it, over a database as the daemon leaves it."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,8 @@ from oddaemon.store.schema import metadata
 from tests.disk.stored import fill, true_snapshot
 from tests.store.samples import ELM, NOW, some_balances, state
 
+# Datasette turns them on for the whole process as it is imported, other tests and all.
+sqlite3.enable_callback_tracebacks(False)
 FILE = Path(__file__).parents[2] / "deploy" / "datasette" / "metadata.yml"
 WRITTEN: dict[str, Any] = yaml.safe_load(FILE.read_text())["databases"]["oddaemon"]
 GIVEN = {"office": ELM, "as_of": "", "aging_date": ""}
