@@ -1,6 +1,7 @@
 """All couriers of a daemon: who runs follows the configuration, and what is queued follows it, too."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -12,7 +13,6 @@ from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.reconcile import reconcile
 from oddaemon.settings import Settings, SinkSettings
 from oddaemon.sinks.payload import Sink
-from oddaemon.store import deliveries
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.crash import describe
 from oddaemon.telemetry.events import CourierCrashed, SinkStarted, SinkStopped
@@ -57,13 +57,8 @@ class Couriers:
         outbox.queued = self.look
 
     async def apply(self, settings: Settings) -> None:
-        """Make what runs what is wanted; sinks that did not change keep what they have in flight.
-
-        Raises:
-            StoreError: the outbox cannot be written; nothing has changed.
-        """
+        """Make what runs what is wanted; sinks that did not change keep what they have in flight."""
         wanted = {sink.name: sink for sink in settings.sinks}
-        await self._align(settings)
         plan = reconcile(wanted, {name: task.settings for name, task in self._running.items()})
         stopping = [self._running[name] for name in plan.stop]
         for task in stopping:
@@ -74,6 +69,19 @@ class Couriers:
         for sink in plan.start:
             self._start(sink)
         self.look(tuple(wanted))
+
+    @contextmanager
+    def routed(self, settings: Settings) -> Iterator[None]:
+        """Around what puts these settings on record: what is published meanwhile goes by the new routes already.
+
+        Else it could pass between the two unseen. If it fails, the former routes are back.
+        """
+        former, self._outbox.routes = self._outbox.routes, _routes(settings)
+        try:
+            yield
+        except StoreError:
+            self._outbox.routes = former
+            raise
 
     def end(self) -> None:
         """Begin no other delivery."""
@@ -96,17 +104,6 @@ class Couriers:
         for name in sinks:
             if name in self._running:
                 self._running[name].courier.look()
-
-    async def _align(self, settings: Settings) -> None:
-        offices = [each.office for each in settings.offices]
-        selected = {sink.name: [office.id for office in offices if sink.wants(office)] for sink in settings.sinks}
-        # What is published from now on goes by the new routes: else a snapshot could pass between the two unseen.
-        former, self._outbox.routes = self._outbox.routes, _routes(settings)
-        try:
-            await deliveries.align(self._streets.database, selected, self._streets.now())
-        except StoreError:
-            self._outbox.routes = former
-            raise
 
     def _start(self, settings: SinkSettings) -> None:
         errand = Round(settings.name, settings.content, settings.patience)

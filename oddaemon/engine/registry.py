@@ -1,7 +1,7 @@
 """Turns an office's settings into a worker at its office."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from oddaemon.settings import OfficeSettings, Secret, Settings
 from oddaemon.store import offices
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
+from oddaemon.store.offices import OfficeRow
+from oddaemon.store.wanted import record
 from oddaemon.telemetry.event import Event
 
 
@@ -81,14 +83,20 @@ class Registry:
         self._unobeyed: dict[str, list[Order]] = {}
         """Orders whose worker ended before it came to them: the next one does."""
 
-    async def enroll(self, wanted: Sequence[Office]) -> None:
-        """Make the wanted offices known to the database and to the fleet; forget the others' views.
+    async def remembered(self) -> dict[str, OfficeRow]:
+        """What the database knows of each office."""
+        return {row.id: row for row in await offices.standings(self._database)}
+
+    async def record(self, wanted: Sequence[Office], sinks: Mapping[str, Sequence[str]]) -> None:
+        """Make the database know which offices are wanted, and which go to which sink.
 
         Raises:
-            StoreError: Nothing has changed, neither there nor here.
+            StoreError: It knows nothing of it.
         """
-        rows = {row.id: row for row in await offices.standings(self._database)}
-        await offices.enroll(self._database, wanted)
+        await record(self._database, wanted, sinks, self._fleet.now())
+
+    def show(self, wanted: Sequence[Office], rows: Mapping[str, OfficeRow]) -> None:
+        """Make the wanted offices known to the fleet, new ones as they are remembered; forget the others' views."""
         views: dict[str, OfficeView] = {}
         for office in wanted:
             row, view = rows.get(office.id), self._fleet.views.get(office.id)

@@ -119,8 +119,12 @@ class Configuration:
         plan = self.plan(settings)
         is_news = cause is not Cause.FILES or self._told or warnings != self._warned or settings != self.settings
         hide(self._telemetry, settings)
-        # The two steps that can fail; each is the database's own all or nothing, and nothing hangs on the first alone.
-        await self._registry.enroll([each.office for each in settings.offices])
+        wanted = [each.office for each in settings.offices]
+        rows = await self._registry.remembered()
+        with self._couriers.routed(settings):
+            # The last step that can fail, and the database's own all or nothing.
+            await self._registry.record(wanted, _selected(settings))
+        self._registry.show(wanted, rows)
         await self._couriers.apply(settings)
         await self._supervisor.apply(employments(settings))
         self.settings, self._warned, self._told = settings, warnings, frozenset()
@@ -156,6 +160,13 @@ def _loaded(plan: Plan, offices: int, warnings: tuple[str, ...], cause: Cause) -
     return ConfigurationLoaded(
         offices, warnings, cause, _named(plan.new), _named(changed), _named(plan.removed), plan.unchanged
     )
+
+
+def _selected(settings: Settings) -> dict[str, list[str]]:
+    """The offices that go to each sink."""
+    return {
+        sink.name: [each.office.id for each in settings.offices if sink.wants(each.office)] for sink in settings.sinks
+    }
 
 
 def _named(ids: Iterable[str]) -> tuple[str, ...]:

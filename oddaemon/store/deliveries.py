@@ -117,16 +117,19 @@ async def align(db: Database, wanted: Mapping[str, Collection[str]], now: dateti
         now: the present.
     """
     async with db.transaction() as connection:
-        await connection.execute(delete(schema.delivery).where(_delivery.sink.not_in(wanted)))
-        await connection.execute(delete(schema.sink).where(_sink.name.not_in(wanted)))
-        for sink, offices in wanted.items():
-            here = select(_office.key).where(_office.id.in_(offices))
-            await connection.execute(
-                delete(schema.delivery).where(_delivery.sink == sink, _delivery.office.not_in(here))
-            )
-            names = {"sink": sink, "offices": msgspec.json.encode(list(offices)).decode()}
-            for office_key, snapshot_id in (await connection.execute(_UNSERVED, names)).all():
-                await enqueue(connection, office_key, snapshot_id, [sink], now)
+        await write_aligned(connection, wanted, now)
+
+
+async def write_aligned(connection: AsyncConnection, wanted: Mapping[str, Collection[str]], now: datetime) -> None:
+    """The same as part of a larger transaction."""
+    await connection.execute(delete(schema.delivery).where(_delivery.sink.not_in(wanted)))
+    await connection.execute(delete(schema.sink).where(_sink.name.not_in(wanted)))
+    for sink, offices in wanted.items():
+        here = select(_office.key).where(_office.id.in_(offices))
+        await connection.execute(delete(schema.delivery).where(_delivery.sink == sink, _delivery.office.not_in(here)))
+        names = {"sink": sink, "offices": msgspec.json.encode(list(offices)).decode()}
+        for office_key, snapshot_id in (await connection.execute(_UNSERVED, names)).all():
+            await enqueue(connection, office_key, snapshot_id, [sink], now)
 
 
 async def waiting(db: Database, sink: str) -> Queue:

@@ -44,11 +44,16 @@ class OfficeRow:
 
 async def enroll(db: Database, offices: Sequence[Office]) -> None:
     """Make the configured offices known; those no longer configured are kept, marked as not wanted."""
-    rows = [{"id": office.id, "name": office.name} for office in offices]
     async with db.transaction() as connection:
-        await connection.execute(schema.office.update().values(wanted=False))
-        if rows:
-            await connection.execute(_ENROLL, rows)
+        await write_enrolled(connection, offices)
+
+
+async def write_enrolled(connection: AsyncConnection, offices: Sequence[Office]) -> None:
+    """The same as part of a larger transaction."""
+    rows = [{"id": office.id, "name": office.name} for office in offices]
+    await connection.execute(schema.office.update().values(wanted=False))
+    if rows:
+        await connection.execute(_ENROLL, rows)
 
 
 async def load_state(db: Database, office_id: str) -> OfficeState | None:
