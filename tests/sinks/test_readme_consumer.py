@@ -1,0 +1,45 @@
+"""The ten lines of the README, as they stand, with what the sink really sends."""
+
+import gzip
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from oddaemon.settings.secret import Secret
+from oddaemon.settings.sink_secrets import signing_key
+from oddaemon.sinks.webhook import body_of, signed
+from tests.sinks.payloads import payload
+from tests.sinks.receiver import SECRET
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+LINES_MAX = 12
+
+
+def consumer() -> str:
+    (code,) = re.findall(r"<!-- consumer: begin -->\n```python\n(.*?)```", README, re.DOTALL)
+    return str(code)
+
+
+def test_they_are_about_ten() -> None:
+    assert len([line for line in consumer().splitlines() if line.strip()]) <= LINES_MAX
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+async def test_they_take_what_is_signed_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, genuine: bool
+) -> None:
+    monkeypatch.setenv("SECRET", SECRET)
+    said: dict[str, Any] = {}
+    exec(compile(consumer(), "README.md", "exec"), said)
+    sent = payload(1)
+    body = body_of(sent, "d1", sent.rows(), 1, 1)
+    headers = signed(signing_key(Secret(SECRET)), "d1", datetime.now(UTC), body if genuine else b"other")
+    transport = httpx.ASGITransport(said["app"], raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://consumer") as client:
+        answer = await client.post("/balances", content=gzip.compress(body), headers=headers)
+    assert answer.status_code == (204 if genuine else 500)
+    assert (" 1 of 1 " in capsys.readouterr().out) is genuine
