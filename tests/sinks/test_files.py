@@ -3,7 +3,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +16,7 @@ from oddaemon.core.status import money
 from oddaemon.sinks.files import Files, FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import Payload, SinkRefused
+from tests.disk.ballast import fill_up
 from tests.disk.conftest import remount, small_disk, unprivileged
 from tests.sinks.payloads import night, payload
 
@@ -160,20 +160,11 @@ def test_a_kill_between_any_two_steps_leaves_the_former_or_the_next_snapshot(
     assert len(listed(tmp_path)) == 2
 
 
-def fill(ballast: Path) -> None:
-    """Write until the disk is full."""
-    descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
-    with suppress(OSError):
-        while True:
-            os.write(descriptor, b"x" * 4096)
-    os.close(descriptor)
-
-
 async def test_a_full_disk_is_told_and_leaves_nothing_half(small_disk: Path) -> None:
     sink = Files(options(small_disk))
     await sink.deliver(payload(1), "d1")
     ballast = small_disk / "ballast"
-    fill(ballast)
+    fill_up(ballast)
     assert await refusal_of(small_disk, payload(2)) == f"Cannot write below {small_disk}: No space left on device."
     assert consumed(small_disk) == truth(1)
     ballast.unlink()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO
@@ -125,14 +126,16 @@ def export(
     """
     path = path.resolve()
     manifest_path = path.with_name(path.name + MANIFEST_SUFFIX)
-    with becoming(path, before=lambda: manifest_path.unlink(missing_ok=True)) as file:
+    forget = partial(manifest_path.unlink, missing_ok=True)
+    with becoming(manifest_path) as proof, becoming(path, before=forget) as file:
         tally = write_rows(file, layout, batches)
         size_bytes = file.tell()
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    done = Exported(path, size_bytes, sha256, tally.rows, tally.totals)
-    with becoming(manifest_path) as file:
-        file.write(manifest(done, layout, about or {}))
+        done = Exported(path, size_bytes, sha256, tally.rows, tally.totals)
+        proof.write(manifest(done, layout, about or {}))
+        # Both have their room on the disk before either gets its name: a disk that is full changes nothing.
+        _to_disk(proof)
     return done
 
 
@@ -151,6 +154,11 @@ def manifest(exported: Exported, layout: Layout, about: Mapping[str, object]) ->
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
+def _to_disk(file: BufferedRandom) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
 @contextmanager
 def becoming(path: Path, before: Callable[[], None] = lambda: None) -> Iterator[BufferedRandom]:
     """A file that gets its name once the block has ended well and the disk has it; until then nothing is there.
@@ -166,8 +174,7 @@ def becoming(path: Path, before: Callable[[], None] = lambda: None) -> Iterator[
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            _to_disk(file)
         before()
         Path(name).replace(path)
     except BaseException:
