@@ -17,7 +17,7 @@ from tests.opendental.listening import PATIENT, api_at, failure_at, head, listen
 
 BYTES_MAX = 65_536
 SMALL = Limits(connect_timeout_seconds=20.0, request_timeout_seconds=20.0, max_response_bytes=BYTES_MAX)
-HASTY = Limits(connect_timeout_seconds=0.2, request_timeout_seconds=0.1, max_response_bytes=BYTES_MAX)
+HASTY = Limits(connect_timeout_seconds=2.0, request_timeout_seconds=0.1, max_response_bytes=BYTES_MAX)
 MEMORY_BYTES_MAX = 30 * BYTES_MAX
 """Buffers of a socket and of the libraries included."""
 PATIENCE_SECONDS = 30.0
@@ -131,7 +131,7 @@ async def test_an_endless_head_is_cut_and_never_held(first: bytes, piece: bytes)
     ("first", "piece"),
     [
         (b"HTTP/1.1 200 OK\r\n", b"X"),
-        (head("200 OK", "Content-Length: 1000"), b"x"),
+        (head("200 OK", "Content-Length: 1000000"), b"x"),
         (head("200 OK", "Transfer-Encoding: chunked"), b"1\r\nx\r\n"),
         (b"", head("100 Continue")),
         (b"", head("103 Early Hints", "Link: </x>")),

@@ -119,16 +119,13 @@ async def test_a_command_that_may_not_be_run_is_told(tmp_path: Path) -> None:
     assert "Permission denied" in await refusal_of(sink)
 
 
-LINGERS = """
-    import os, sys, time
-    child = os.fork()
-    if not child:
-        time.sleep(600)
-    with open(sys.argv[1], "w") as file:
-        file.write(f"{os.getpid()} {child}")
-    os.rename(sys.argv[1], sys.argv[2])
-    time.sleep(600)
-"""
+LINGERS = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'
+
+
+def lingering(told: Path, *, seconds: float = PATIENT_SECONDS) -> Exec:
+    """A sink whose command tells its process's id and its child's, and does not end. A shell, as it starts at once."""
+    command = ("/bin/sh", "-c", LINGERS, "sh", f"{told}.part", str(told))
+    return Exec(ExecOptions(command, FileFormat.NDJSON, {}, seconds))
 
 
 async def holds(condition: Callable[[], bool]) -> None:
@@ -163,7 +160,7 @@ def _runs(pid: int) -> bool:
 
 async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_path: Path) -> None:
     told = tmp_path / "told"
-    refusal = await refusal_of(running(LINGERS, str(tmp_path / "telling"), str(told), seconds=3.0))
+    refusal = await refusal_of(lingering(told, seconds=3.0))
     assert "was not done within 3 s, and was killed" in refusal
     for pid in await pids_of(told):
         await gone(pid)
@@ -172,7 +169,7 @@ async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_
 async def test_a_daemon_that_ends_takes_the_command_with_it(tmp_path: Path) -> None:
     told = tmp_path / "told"
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(running(LINGERS, str(tmp_path / "telling"), str(told)).deliver, payload(), "d1")
+        tasks.start_soon(lingering(told).deliver, payload(), "d1")
         pids = await pids_of(told)
         tasks.cancel_scope.cancel()
     for pid in pids:

@@ -200,11 +200,11 @@ async def test_there_are_only_so_many_streams_and_one_that_ends_makes_room() -> 
 async def test_a_stream_outlives_the_patience_of_the_listener() -> None:
     fleet = sample_fleet(3)
     async with (
-        listening(Site(fleet), Limits(patience_seconds=0.5)) as client,
+        listening(Site(fleet), Limits(patience_seconds=1.5)) as client,
         client.stream("GET", await stream_of(client)) as answer,
         aclosing(events(answer)) as told,
     ):
-        await anyio.sleep(1.5)
+        await anyio.sleep(2.5)
         block(fleet)
         with anyio.fail_after(PATIENCE_SECONDS):
             assert (await anext(told)).name == "change"
