@@ -1,8 +1,9 @@
 """What becomes of a delivery: when it is tried, what it carries, and what a refusal means.
 
 A delivery is one snapshot on its way to one sink. Deliveries of an office are made in the order in which its snapshots
-were published; the first that is due stands before all others of its office, and of no other office. A sink that
-refuses is left alone for a while as a whole, with the same back-off, however many offices wait for it.
+were published; the first that is due stands before all others of its office, and of no other office: those of several
+offices may be on their way at once. A sink that refuses is left alone for a while as a whole, with the same back-off,
+however many offices wait for it, and is then tried with one delivery.
 
 A delivery ends as done, or as dead once it is too old and was refused again, or as skipped because a human said so.
 What the consumer holds is known only after `done`: so whatever follows anything else carries the whole snapshot, and
@@ -115,6 +116,11 @@ def due_at(attempt: Attempt, now: datetime, patience: Patience) -> datetime:
     due = max(attempt.delivery.not_before, attempt.standing.not_before or attempt.delivery.not_before)
     longest = max(patience.backoff_max_seconds, patience.retry_after_max_seconds)
     return now if due - now > timedelta(seconds=longest) else due
+
+
+def room(standing: SinkStanding, in_flight_max: int) -> int:
+    """How many deliveries may be on their way at once: a sink that has refused the last one is tried with one."""
+    return 1 if standing.failures else in_flight_max
 
 
 def base_of(content: Content, former: Former | None) -> int | None:

@@ -1,5 +1,7 @@
 """One courier a sink: takes what is due from the outbox, hands it over, and writes down what came of it.
 
+Deliveries of different offices go side by side, as many as the sink takes at once; those of one office one by one.
+
 All decisions are `core.delivery`. Everything is in the database before and after an attempt, so a process that dies
 anywhere delivers again what it had not heard an acknowledgement of, under the same id. A courier waits for nobody but
 its own sink, and nobody waits for it.
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 
 from oddaemon.core.delivery import (
@@ -24,6 +27,7 @@ from oddaemon.core.delivery import (
     base_of,
     due_at,
     refused,
+    room,
 )
 from oddaemon.core.diff import diff
 from oddaemon.sinks.payload import Payload, Sink, SinkRefused, SnapshotHead
@@ -54,6 +58,8 @@ class Round:
     sink: str
     content: Content
     patience: Patience
+    in_flight_max: int = 1
+    """So many offices' deliveries at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class Courier:
         self._streets = streets
         self._news = anyio.Event()
         self._ending = False
+        self._on_the_way = set[str]()
+        """Offices."""
         self._counted: tuple[int, datetime | None] | None = None
 
     def look(self) -> None:
@@ -87,30 +95,46 @@ class Courier:
         self._news.set()
 
     async def run(self) -> None:
-        """Deliver until told to end, or cancelled."""
+        """Deliver until told to end, and what is on its way has ended; or until cancelled."""
         try:
-            while not self._ending:
-                self._news = anyio.Event()
-                try:
-                    await self._turn()
-                except StoreError:
-                    await self._rest(STORE_PAUSE_SECONDS)
+            async with anyio.create_task_group() as tasks:
+                while not self._ending:
+                    self._news = anyio.Event()
+                    try:
+                        await self._turn(tasks)
+                    except StoreError:
+                        await self._rest(STORE_PAUSE_SECONDS)
+        except ExceptionGroup as group:
+            # One that crashed has cancelled the others; whoever reads of it looks for its own name.
+            raise group.exceptions[0] from None
         finally:
+            self._on_the_way.clear()
             with anyio.CancelScope(shield=True):
                 await self._sink.aclose()
 
-    async def _turn(self) -> None:
-        queue = await deliveries.waiting(self._streets.database, self._errand.sink)
+    async def _turn(self, tasks: anyio.abc.TaskGroup) -> None:
+        queue = await deliveries.waiting(self._streets.database, self._errand.sink, self._on_the_way)
         self._count(queue)
-        if queue.first is None:
+        first = queue.first
+        if first is None or len(self._on_the_way) >= room(first.standing, self._errand.in_flight_max):
             await self._news.wait()
             return
         now = self._streets.now()
-        seconds = (due_at(queue.first, now, self._errand.patience) - now).total_seconds()
+        seconds = (due_at(first, now, self._errand.patience) - now).total_seconds()
         if seconds > 0:
             await self._rest(min(seconds, SLEEP_SECONDS_MAX))
         else:
-            await self._deliver(queue.first, queue.former)
+            self._on_the_way.add(first.delivery.office_id)
+            tasks.start_soon(self._carry, first, queue.former)
+
+    async def _carry(self, attempt: Attempt, former: Former | None) -> None:
+        try:
+            await self._deliver(attempt, former)
+        except StoreError:
+            # What came of it is not written down: it is delivered once more, under the same id.
+            await anyio.sleep(STORE_PAUSE_SECONDS)
+        self._on_the_way.discard(attempt.delivery.office_id)
+        self._news.set()
 
     async def _rest(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -106,7 +106,7 @@ class Couriers:
                 self._running[name].courier.look()
 
     def _start(self, settings: SinkSettings) -> None:
-        errand = Round(settings.name, settings.content, settings.patience)
+        errand = Round(settings.name, settings.content, settings.patience, settings.in_flight_max)
         task = _Task(settings, Courier(errand, self._make_sink(settings), self._streets))
         self._running[settings.name] = task
         self._tasks.start_soon(self._keep, task, name=f"sink {settings.name}")

@@ -79,6 +79,8 @@ class WebhookTable(_WithContent):
     rows_max: int = Field(5_000, ge=1, le=1_000_000)
     gzip: bool = True
     timeout_seconds: Seconds = 30.0
+    max_in_flight: int = Field(4, ge=1, le=64)
+    """Deliveries of so many offices at once; those of one office go one by one."""
 
     @field_validator("url")
     @classmethod
@@ -165,6 +167,11 @@ class SinkSettings:
     def name(self) -> str:
         """Of the sink."""
         return self.table.name
+
+    @property
+    def in_flight_max(self) -> int:
+        """How many deliveries it takes at once. A disk, a transaction and a command of the operator's: one."""
+        return self.table.max_in_flight if isinstance(self.table, WebhookTable) else 1
 
     def secrets(self) -> Iterator[str]:
         """What must never be seen of it."""

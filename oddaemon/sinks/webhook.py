@@ -71,7 +71,7 @@ class Webhook:
         self._now = now
         self._tls = tls
         self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        self._idle: list[httpx.AsyncClient] = []
         self._host = httpx.URL(options.url).host
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
@@ -89,9 +89,9 @@ class Webhook:
             await self._send(f"{delivery_id}-{part}", body)
 
     async def aclose(self) -> None:
-        """Hang up."""
-        client, self._client = self._client, None
-        if client is not None:
+        """Hang up what nothing is sent by."""
+        idle, self._idle = self._idle, []
+        for client in idle:
             await client.aclose()
 
     async def _send(self, message_id: str, body: bytes) -> None:
@@ -100,12 +100,14 @@ class Webhook:
         if self._options.compressed:
             headers["content-encoding"] = "gzip"
             content = await anyio.to_thread.run_sync(partial(gzip.compress, body, _GZIP_LEVEL, mtime=0))
+        client = self._idle.pop() if self._idle else await self._connected()
         is_well = False
         try:
             # The client's own time-outs are for each read: one that trickles would go on for ever.
             with anyio.fail_after(self._options.timeout_seconds):
-                status, retry_after = await self._post(headers, content)
+                status, retry_after = await self._post(client, headers, content)
             is_well = True
+            self._idle.append(client)
         except TimeoutError:
             seconds = self._options.timeout_seconds
             raise SinkRefused(f"{self._host} has not answered within {seconds:g} s.") from None
@@ -115,13 +117,11 @@ class Webhook:
             if not is_well:
                 # A request that was cut leaves a dead place in its client.
                 with anyio.CancelScope(shield=True):
-                    await self.aclose()
+                    await client.aclose()
         self._judge(status, retry_after)
 
-    async def _post(self, headers: dict[str, str], content: bytes) -> tuple[int, str]:
-        if self._client is None:
-            self._client = await self._connected()
-        async with self._client.stream("POST", self._options.url, headers=headers, content=content) as answer:
+    async def _post(self, client: httpx.AsyncClient, headers: dict[str, str], content: bytes) -> tuple[int, str]:
+        async with client.stream("POST", self._options.url, headers=headers, content=content) as answer:
             size = 0
             async for chunk in answer.aiter_raw():
                 size += len(chunk)

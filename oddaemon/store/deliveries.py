@@ -41,10 +41,11 @@ SELECT delivery.number, delivery_id, office.id, delivery.snapshot, queued_at, de
         ORDER BY former.number DESC LIMIT 1),
     (SELECT json_array(COUNT(*), MIN(queued_at)) FROM delivery WHERE sink = ? AND state = 'due'),
     (SELECT json_object('failures', failures, 'not_before', not_before) FROM sink WHERE name = ?)
-FROM delivery JOIN office ON office.key = delivery.office
-WHERE delivery.number = (
-    SELECT number FROM delivery WHERE sink = ? AND state = 'due' AND {_FIRST.text} ORDER BY not_before, number LIMIT 1
-)
+FROM (SELECT 1) LEFT JOIN delivery ON delivery.number = (
+    SELECT number FROM delivery WHERE sink = ? AND state = 'due' AND {_FIRST.text}
+        AND office NOT IN (SELECT key FROM office WHERE id IN (SELECT value FROM json_each(?)))
+    ORDER BY not_before, number LIMIT 1
+) LEFT JOIN office ON office.key = delivery.office
 """  # noqa: S608 - our own text
 """All that a courier asks at each turn, in one question."""
 _UNSERVED = text(
@@ -73,7 +74,8 @@ class Queue:
     """What waits for a sink."""
 
     first: Attempt | None
-    """What is to be tried next: of each office's first due delivery the one that may be tried soonest."""
+    """What is to be tried next: of each office's first due delivery the one that may be tried soonest, but of no office
+    of which one is on its way."""
     former: Former | None
     """The delivery before it, of the same office."""
     pending: int
@@ -132,17 +134,23 @@ async def write_aligned(connection: AsyncConnection, wanted: Mapping[str, Collec
             await enqueue(connection, office_key, snapshot_id, [sink], now)
 
 
-async def waiting(db: Database, sink: str) -> Queue:
-    """What waits for a sink, and what comes first."""
-    found = await db.one_answer(_WAITING, (sink, sink, sink))
-    if not found:
-        return Queue(None, None, 0, None)
+async def waiting(db: Database, sink: str, on_the_way: Collection[str] = ()) -> Queue:
+    """What waits for a sink, and what comes first.
+
+    Args:
+        db: the database.
+        sink: which one.
+        on_the_way: the ids of the offices of which a delivery is on its way: no other of theirs comes first.
+    """
+    passed = msgspec.json.encode(list(on_the_way)).decode()
+    ((number, *values, former, backlog, standing),) = await db.one_answer(_WAITING, (sink, sink, sink, passed))
     with legible(db.path):
-        number, delivery_id, office_id, snapshot_id, queued_at, not_before, attempts, *told = found[0]
-        former, backlog, standing = told
+        pending, oldest_at = msgspec.json.decode(backlog, type=tuple[int, datetime | None])
+        if number is None:
+            return Queue(None, None, pending, oldest_at)
+        delivery_id, office_id, snapshot_id, queued_at, not_before, attempts = values
         instants = datetime.fromisoformat(queued_at), datetime.fromisoformat(not_before)
         delivery = Delivery(number, delivery_id, office_id, snapshot_id, *instants, attempts)
-        pending, oldest_at = msgspec.json.decode(backlog, type=tuple[int, datetime])
         return Queue(
             Attempt(delivery, SinkStanding() if standing is None else msgspec.json.decode(standing, type=SinkStanding)),
             None if former is None else msgspec.json.decode(former, type=Former),

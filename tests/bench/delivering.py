@@ -45,6 +45,8 @@ PUSHED_OFFICES = 300
 PUSHED_GUARANTORS = 100
 FILE_ROWS = 200_000
 TABLE_ROWS = 50_000
+IN_FLIGHT_MAX = 4
+"""What a webhook has unless told otherwise."""
 KEY = b"a-secret-of-the-bench-only-32-by"
 
 Row = tuple[str, str, str]
@@ -109,7 +111,7 @@ async def _courier_seconds(path: Path, url: str) -> float:
             await snapshots.publish(database, each, rows, new_state(_now()), _now(), sinks=["push"])
         sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _now)
         streets = Streets(database, _now, random.Random(1), emit)
-        courier = Courier(Round("push", Content.SNAPSHOT, Patience()), sink, streets)
+        courier = Courier(Round("push", Content.SNAPSHOT, Patience(), IN_FLIGHT_MAX), sink, streets)
         async with anyio.create_task_group() as tasks:
             started = time.perf_counter()
             tasks.start_soon(courier.run)

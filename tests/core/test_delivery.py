@@ -14,6 +14,7 @@ from oddaemon.core.delivery import (
     base_of,
     due_at,
     refused,
+    room,
 )
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
@@ -34,6 +35,11 @@ def test_a_sink_that_rests_makes_every_delivery_wait() -> None:
 def test_a_wait_that_no_rule_ever_sets_comes_of_a_clock_that_was_set_and_is_over() -> None:
     now = NOW - timedelta(days=300)
     assert due_at(Attempt(DELIVERY, SinkStanding()), now, PATIENCE) == now
+
+
+def test_who_has_refused_is_tried_with_one() -> None:
+    assert room(SinkStanding(), 4) == 4
+    assert room(SinkStanding(1, NOW), 4) == 1
 
 
 @pytest.mark.parametrize(

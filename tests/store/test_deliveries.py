@@ -56,6 +56,16 @@ async def test_the_soonest_of_each_office_s_first_comes_first(database: Database
     assert (queue.pending, queue.oldest_at, queue.former) == (3, NOW + timedelta(days=1), None)
 
 
+async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: Database) -> None:
+    for day, office in ((1, ELM), (2, ELM), (3, HARBOR)):
+        await published(database, day, "lake", office=office)
+    queue = await deliveries.waiting(database, "lake", {ELM})
+    assert queue.first is not None
+    assert (queue.first.delivery.office_id, queue.pending) == (HARBOR, 3)
+    queue = await deliveries.waiting(database, "lake", {ELM, HARBOR})
+    assert (queue.first, queue.pending, queue.oldest_at) == (None, 3, NOW + timedelta(days=1))
+
+
 async def test_what_came_before_is_told_with_how_it_ended(database: Database) -> None:
     one = await published(database, 1, "lake")
     two = await published(database, 2, "lake", seed=2)

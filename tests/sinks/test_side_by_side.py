@@ -1,0 +1,174 @@
+"""Deliveries of several offices to one sink at once."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.delivery import Content
+from oddaemon.engine.sink_orders import SinkDesk
+from oddaemon.settings import SinkSettings
+from oddaemon.settings.secret import Secret
+from oddaemon.settings.sinks import WebhookTable
+from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.sinks.payload import Payload, SinkRefused
+from tests.engine.night import night
+from tests.engine.world import World
+from tests.sinks.consumer import Book
+
+NAMES = ("ash", "elm", "fir", "oak", "yew")
+SPECS = [PracticeSpec(name, seed=seed, guarantors=20) for seed, name in enumerate(NAMES)]
+IN_FLIGHT_MAX = 3
+
+
+@pytest.fixture
+def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    return virtual_time
+
+
+@dataclass
+class Slow:
+    """A consumer that takes its time, and counts whom it serves."""
+
+    book: Book = field(default_factory=Book)
+    seconds: float = 30.0
+    refusing: bool = False
+    stalled: set[str] = field(default_factory=set)
+    serving: Counter[str] = field(default_factory=Counter)
+    most: int = 0
+    """Deliveries at once."""
+    most_of_one: int = 0
+    """The same, of one office."""
+    refusals: int = 0
+    attempts: list[float] = field(default_factory=list)
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        self.attempts.append(anyio.current_time())
+        self.serving[payload.office_id] += 1
+        self.most = max(self.most, self.serving.total())
+        self.most_of_one = max(self.most_of_one, *self.serving.values())
+        try:
+            await anyio.sleep(self.seconds)
+            while payload.office_id in self.stalled:  # noqa: ASYNC110 - it is the consumer's own time that passes
+                await anyio.sleep(self.seconds)
+            if self.refusing:
+                self.refusals += 1
+                raise SinkRefused("Not now.")
+            self.book.take(payload, delivery_id)
+        finally:
+            self.serving[payload.office_id] -= 1
+
+    async def aclose(self) -> None:
+        assert not self.serving.total(), "nothing is on its way when it is closed"
+
+
+def settings(content: Content, in_flight_max: int = IN_FLIGHT_MAX) -> SinkSettings:
+    url = Secret("https://ledger.example.com/")
+    table = WebhookTable(name="book", kind="webhook", url=url, max_in_flight=in_flight_max)
+    return SinkSettings(table, None, content)
+
+
+def serving(
+    tmp_path: Path, slow: Slow, content: Content = Content.CHANGES, in_flight_max: int = IN_FLIGHT_MAX
+) -> AbstractAsyncContextManager[World]:
+    made: Mapping[str, Slow] = {"book": slow}
+    sinks = [settings(content, in_flight_max)]
+    return night(tmp_path, SPECS, sinks=sinks, make_sink=lambda each: made[each.name])
+
+
+def pending(world: World) -> float:
+    [line] = [line for line in world.metrics().splitlines() if line.startswith("oddaemon_deliveries_pending{")]
+    return float(line.split()[-1])
+
+
+@pytest.mark.parametrize(
+    ("in_flight_max", "content"), [(1, Content.CHANGES), (IN_FLIGHT_MAX, Content.CHANGES), (50, Content.SNAPSHOT)]
+)
+async def test_so_many_offices_at_once_and_each_office_in_order(
+    tmp_path: Path, content: Content, in_flight_max: int
+) -> None:
+    slow = Slow()
+    async with serving(tmp_path, slow, content, in_flight_max) as world:
+        await world.until(lambda: all(len(slow.book.snapshots(name)) >= 2 for name in NAMES))
+        assert slow.most == min(in_flight_max, len(NAMES))
+        assert slow.most_of_one == 1
+        assert set(slow.book.had.values()) == {1}
+        for name in NAMES:
+            assert slow.book.snapshots(name) == sorted(slow.book.snapshots(name))
+            assert slow.book.holds(name) == await world.balances(name)
+        await world.until(lambda: pending(world) == 0)
+
+
+async def test_one_that_hangs_holds_up_its_own_office_only(tmp_path: Path) -> None:
+    slow = Slow(stalled={"elm"})
+    async with serving(tmp_path, slow) as world:
+        await world.until(lambda: all(len(slow.book.snapshots(name)) >= 2 for name in NAMES if name != "elm"))
+        assert slow.book.snapshots("elm") == []
+        # All of that office's wait, the one on its way included.
+        await world.until(lambda: pending(world) >= 2)
+        slow.stalled.clear()
+        await world.until(lambda: len(slow.book.snapshots("elm")) >= 2)
+        assert slow.book.holds("elm") == await world.balances("elm")
+        assert set(slow.book.had.values()) == {1}
+
+
+async def test_who_has_refused_is_tried_with_one_until_it_takes_again(tmp_path: Path) -> None:
+    slow = Slow(refusing=True)
+    async with serving(tmp_path, slow) as world:
+        await world.until(lambda: slow.refusals > 0 and not slow.serving.total())
+        slow.most = 0
+        seen = slow.refusals
+        await world.until(lambda: slow.refusals >= seen + 3)
+        assert slow.most == 1
+        slow.refusing = False
+        await world.until(lambda: all(slow.book.snapshots(name) for name in NAMES))
+        assert slow.most > 1
+
+
+async def test_what_is_skipped_on_its_way_lets_the_next_of_its_office_wait_for_its_end(tmp_path: Path) -> None:
+    slow = Slow(stalled={"elm"})
+    async with serving(tmp_path, slow) as world:
+        await world.until(lambda: len(slow.book.snapshots("ash")) >= 2)
+        daemon = world.daemon
+        assert daemon._couriers is not None
+        assert daemon._database is not None
+        desk = SinkDesk(daemon.desk, daemon._couriers, daemon._database, world.daemon_now, daemon._telemetry.emit)
+        await desk.skip("book", "elm", None)
+        await world.until(lambda: len(slow.book.snapshots("ash")) >= 3)
+        assert slow.most_of_one == 1
+        slow.stalled.clear()
+        await world.until(lambda: len(slow.book.snapshots("elm")) >= 3)
+        # What became of the skipped one is not known, so the next one carries everything.
+        assert [each.content for each in slow.book.taken if each.office_id == "elm"][1] == "snapshot"
+        assert slow.most_of_one == 1
+        assert slow.book.holds("elm") == await world.balances("elm")
+
+
+async def test_a_daemon_that_drains_lets_all_on_their_way_end_and_begins_no_other(tmp_path: Path) -> None:
+    slow = Slow()
+    async with serving(tmp_path, slow) as world:
+        await world.until(lambda: slow.serving.total() == IN_FLIGHT_MAX)
+        begun = len(slow.attempts)
+        await world.drain()
+        assert len(slow.attempts) == begun
+        assert len(slow.book.taken) == begun
+
+
+async def test_a_crash_of_one_is_told_by_its_name_and_all_come_again(tmp_path: Path) -> None:
+    class Breaking(Slow):
+        async def deliver(self, payload: Payload, delivery_id: str) -> None:
+            if payload.office_id == "fir" and len(self.attempts) < len(NAMES):
+                self.attempts.append(anyio.current_time())
+                raise ZeroDivisionError
+            await super().deliver(payload, delivery_id)
+
+    breaking = Breaking()
+    async with serving(tmp_path, breaking) as world:
+        await world.until(lambda: all(breaking.book.snapshots(name) for name in NAMES))
+        assert {line["error"] for line in world.events("courier_crashed")} == {"ZeroDivisionError"}
+        assert breaking.most_of_one == 1
