@@ -3,6 +3,7 @@
 import os
 import re
 import select
+import signal
 import sys
 import termios
 import time
@@ -34,10 +35,16 @@ _KEY = re.compile("|".join(re.escape(each) for each in sorted(NAMES, key=len, re
 
 
 class Keys:
-    """Waits for keys on a terminal; None: there is none, so it only waits."""
+    """Waits for keys.
 
-    def __init__(self, descriptor: int | None) -> None:
+    Args:
+        descriptor: a terminal; None: there is none, so it only waits.
+        interrupted: readable once a signal came.
+    """
+
+    def __init__(self, descriptor: int | None, interrupted: int | None = None) -> None:
         self._descriptor = descriptor
+        self._heard = [each for each in (descriptor, interrupted) if each is not None]
         self._pressed: deque[str] = deque()
 
     def next(self, seconds: float) -> str | None:
@@ -45,7 +52,7 @@ class Keys:
         if self._descriptor is None:
             time.sleep(max(0.0, seconds))
             return None
-        if not self._pressed and select.select([self._descriptor], [], [], max(0.0, seconds))[0]:
+        if not self._pressed and self._descriptor in select.select(self._heard, [], [], max(0.0, seconds))[0]:
             typed = os.read(self._descriptor, BYTES_MAX)
             if not typed:
                 # The terminal is gone: nobody is there to see anything.
@@ -67,6 +74,21 @@ def keyboard() -> Iterator[Keys]:
     before = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor)
-        yield Keys(descriptor)
+        with _signals() as interrupted:
+            yield Keys(descriptor, interrupted)
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """A descriptor that is readable once a signal came: one that comes just before a wait for keys would not end it."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(former)
+        os.close(reader)
+        os.close(writer)

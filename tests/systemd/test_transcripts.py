@@ -70,12 +70,11 @@ def test_a_start_asks_for_time_until_it_is_ready_and_then_tells_of_the_fleet(con
         started = manager.until("READY=1")
         manager.until("STATUS=")
         manager.until("WATCHDOG=1")
-    assert key_words(started) == [
-        "STATUS=Starting: the database is being opened.",
-        "EXTEND_TIMEOUT",
-        "WATCHDOG=1",
-        "READY=1",
-    ]
+    first, *asking, ready = key_words(started)
+    assert (first, ready) == ("STATUS=Starting: the database is being opened.", "READY=1")
+    # Once, and again as long as it takes.
+    assert asking == ["EXTEND_TIMEOUT", "WATCHDOG=1"] * (len(asking) // 2)
+    assert asking
     assert manager.told[-2].startswith("STATUS=0 of 2 fresh, 2 waiting for aging; next ")
 
 
