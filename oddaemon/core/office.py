@@ -311,10 +311,13 @@ def _measured(state: OfficeState, skew_seconds: float, now: datetime, wish: Wish
 
 
 def _learned(state: OfficeState, preferences: Preferences, now: datetime, wish: Wish) -> OfficeState:
-    """Take the new preferences in, and how long the night's run took if it was watched to its end and in time."""
+    """Take the new preferences in, and how long the night's run took if it was watched to its end and in time.
+
+    By a clock that was never measured, the run may even seem to have been due a day before.
+    """
     known, published = state.preferences, state.published
     state = replace(state, preferences=preferences)
-    if known is None or state.standing.at(now).condition is not Condition.AGING:
+    if known is None or state.skew_seconds is None or state.standing.at(now).condition is not Condition.AGING:
         return state
     aging = evaluate(preferences, clock_of(state, wish.office), now, wish.cadence)
     if aging.status is not AgingStatus.COMPLETE or aging.due_at is None:

@@ -169,6 +169,15 @@ def test_a_run_for_an_older_date_teaches_nothing_about_the_length_of_a_night() -
     assert night.state.run_seconds is None
 
 
+def test_a_run_by_a_clock_that_was_never_measured_teaches_nothing() -> None:
+    night = fresh()
+    sleep_until(night, at("2026-05-05 02:05"), "2026-05-04")
+    night.wait()
+    night.state = replace(night.state, skew_seconds=None, measured_at=None)
+    night.told("2026-05-05")
+    assert night.state.run_seconds is None
+
+
 def test_a_missed_night_run_by_hand_in_the_morning_is_pulled() -> None:
     night = fresh()
     sleep_until(night, at("2026-05-05 09:00"), "2026-05-04")
