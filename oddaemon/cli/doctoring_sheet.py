@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from oddaemon.cli.sheet import Column, Sheet, show
-from oddaemon.cli.words import OWNERS
 from oddaemon.core.examination import Examination, Outcome, Step, StepName
 from oddaemon.core.examination_way import TITLES
 from oddaemon.core.model import Owner
+from oddaemon.core.standing import ACTORS, OWNERS
 
 MARKS = {Outcome.OK: "✓", Outcome.WRONG: "✗", Outcome.UNTOLD: "–"}  # noqa: RUF001  a dash, as wide as the others
 STYLES = {Outcome.OK: "green", Outcome.WRONG: "bold red", Outcome.UNTOLD: "dim"}
@@ -109,7 +109,7 @@ def _advice(step: Step) -> str:
 
 
 def _who(owner: Owner | None) -> str:
-    return "" if owner is None else OWNERS[owner].partition(",")[0]
+    return "" if owner is None else ACTORS[owner]
 
 
 def _addressee(step: Step) -> str:

@@ -13,8 +13,9 @@ from rich.text import Text
 from oddaemon.cli.configuration import find
 from oddaemon.cli.fleet import office_told
 from oddaemon.cli.timeline import timeline
-from oddaemon.cli.words import OWNERS, STYLES, ahead, clock, dollars, duration
+from oddaemon.cli.words import STYLES, ahead, clock, dollars, duration
 from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.core.standing import OWNERS
 from oddaemon.core.status import SnapshotDocument
 from oddaemon.engine.details import OfficeDetails, PreferencesDocument, PullDocument
 

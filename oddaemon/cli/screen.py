@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from oddaemon.cli.status import next_of, owner_of, since_of, why_of
-from oddaemon.cli.words import STYLES, WORST_FIRST, ahead, duration
+from oddaemon.cli.words import STYLES, ahead, duration
 from oddaemon.core.model import Condition
+from oddaemon.core.standing import WORST_FIRST
 from oddaemon.core.status import OfficeDocument
 from oddaemon.engine.inspector import FleetDocument
 

@@ -18,8 +18,9 @@ from oddaemon.cli.configuration import find
 from oddaemon.cli.exit_status import ExitStatus
 from oddaemon.cli.fleet import Told, fleet_told
 from oddaemon.cli.sheet import Cell, Column, Sheet, drawn, show
-from oddaemon.cli.words import OVERDUE_AFTER, OWNERS, STYLES, WORST_FIRST, ahead, duration
+from oddaemon.cli.words import OVERDUE_AFTER, STYLES, ahead, duration
 from oddaemon.core.model import Condition, Owner
+from oddaemon.core.standing import ACTORS, WORST_FIRST
 from oddaemon.core.status import OfficeDocument, summary_document
 from oddaemon.engine.inspector import FleetDocument
 
@@ -93,6 +94,7 @@ def watch_status(config: Path | None, selection: Selection) -> None:
             while True:
                 now = datetime.now(UTC)
                 live.update(_watched(fleet_told(place, now), selection, now), refresh=True)
+                # The daemon sends nothing by itself, so it is asked again; Ctrl-C ends a sleep.
                 sleep(REFRESH_SECONDS)
     except KeyboardInterrupt:
         raise typer.Exit(ExitStatus.DONE) from None
@@ -154,7 +156,7 @@ def next_of(office: OfficeDocument, now: datetime) -> str:
 
 def owner_of(office: OfficeDocument) -> str:
     """Who must act, in a word or two."""
-    return "-" if office["owner"] is None else OWNERS[Owner(office["owner"])].partition(",")[0]
+    return "-" if office["owner"] is None else ACTORS[Owner(office["owner"])]
 
 
 def why_of(office: OfficeDocument) -> str:

@@ -1,8 +1,8 @@
-"""Times, amounts and owners in words for people. All times are shown on the clock of whoever reads them."""
+"""Times and amounts in words for people. All times are shown on the clock of whoever reads them."""
 
 from datetime import datetime, timedelta
 
-from oddaemon.core.model import Condition, Owner
+from oddaemon.core.model import Condition
 
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
@@ -10,17 +10,6 @@ DAY_SECONDS = 86_400
 EXACT_SECONDS = 10
 """What is shorter is told with a tenth."""
 
-WORST_FIRST = (
-    Condition.SUSPECT,
-    Condition.BLOCKED,
-    Condition.LATE,
-    Condition.UNREACHABLE,
-    Condition.PULLING,
-    Condition.AGING,
-    Condition.WAITING,
-    Condition.FRESH,
-    Condition.PAUSED,
-)
 STYLES = {
     Condition.SUSPECT: "bold red",
     Condition.BLOCKED: "red",
@@ -32,7 +21,6 @@ STYLES = {
     Condition.FRESH: "green",
     Condition.PAUSED: "dim",
 }
-OWNERS = {Owner.US: "you, who run oddaemon", Owner.OFFICE: "the office", Owner.VENDOR: "Open Dental"}
 
 
 def duration(length: timedelta) -> str:

@@ -1,5 +1,6 @@
 """How an office stands, in the words that people read."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from oddaemon.core.failure import Failure
@@ -8,6 +9,26 @@ from oddaemon.core.model import Condition, Owner, Standing
 
 TROUBLE = frozenset({Condition.BLOCKED, Condition.SUSPECT})
 """What a human must look at; it stays said until an action has succeeded."""
+WORST_FIRST = (
+    Condition.SUSPECT,
+    Condition.BLOCKED,
+    Condition.LATE,
+    Condition.UNREACHABLE,
+    Condition.PULLING,
+    Condition.AGING,
+    Condition.WAITING,
+    Condition.FRESH,
+    Condition.PAUSED,
+)
+"""The order in which people want to see offices."""
+OWNERS: Mapping[Owner, str] = {
+    Owner.US: "you, who run oddaemon",
+    Owner.OFFICE: "the office",
+    Owner.VENDOR: "Open Dental",
+}
+"""Who must act, as told to whoever runs the daemon."""
+ACTORS: Mapping[Owner, str] = {Owner.US: "you", Owner.OFFICE: "the office", Owner.VENDOR: "Open Dental"}
+"""The same in a word or two."""
 
 
 def stand(

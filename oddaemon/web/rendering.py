@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from oddaemon.core.forecast import Outlook
 from oddaemon.core.model import Condition
+from oddaemon.core.standing import ACTORS, OWNERS, WORST_FIRST
 from oddaemon.web import telling, words
 from oddaemon.web.chart import bucket_chart
 from oddaemon.web.painting import Painting, Parts, Piece
@@ -48,7 +49,7 @@ class Renderer:
         )
         self._environment.globals["static"] = static
         self._environment.filters |= {
-            "actor": lambda owner: words.ACTORS[owner],
+            "actor": lambda owner: ACTORS[owner],
             "change": telling.change,
             "clock_time": words.clock_time,
             "day": words.day,
@@ -60,7 +61,7 @@ class Renderer:
             "offices": words.offices,
             "outcome": lambda outcome: words.OUTCOMES[outcome],
             "outlook": lambda outlook: words.OUTLOOKS[outlook],
-            "owner": lambda owner: words.OWNERS[owner],
+            "owner": lambda owner: OWNERS[owner],
             "prose": self._prose,
             "sentence": lambda clause: clause[:1].upper() + clause[1:],
             "took": words.took,
@@ -124,7 +125,7 @@ class Renderer:
             found=all_of_them if len(found) == len(pieces) else f"{len(found):,} of {all_of_them}",
             search=search,
             choices=label_choices(painting.picture.offices),
-            conditions=words.WORST_FIRST,
+            conditions=WORST_FIRST,
             outlooks=tuple(outlook for outlook in Outlook if outlook is not Outlook.NONE),
             configured_at=painting.picture.configured_at,
             token=token,

@@ -8,10 +8,11 @@ from statistics import median
 from oddaemon.core.forecast import Outlook
 from oddaemon.core.model import Condition, Owner
 from oddaemon.core.nights import Night, Outcome
+from oddaemon.core.standing import ACTORS, WORST_FIRST
 from oddaemon.web import words
 from oddaemon.web.pictures import OfficeLine
 
-_BEST_FIRST = (*(each for each in reversed(words.WORST_FIRST) if each is not Condition.PAUSED), Condition.PAUSED)
+_BEST_FIRST = (*(each for each in reversed(WORST_FIRST) if each is not Condition.PAUSED), Condition.PAUSED)
 _MISSING_OUT = (Outlook.WILL_MISS, Outlook.AT_RISK)
 
 
@@ -22,7 +23,7 @@ def watched(lines: Iterable[OfficeLine]) -> list[OfficeLine]:
 
 def worst_first(line: OfficeLine) -> tuple[int, str, str]:
     """Sorts offices by how much they need to be looked at."""
-    return words.WORST_FIRST.index(line.standing.condition), line.name.casefold(), line.id
+    return WORST_FIRST.index(line.standing.condition), line.name.casefold(), line.id
 
 
 def _urgency(line: OfficeLine) -> tuple[int, float, str]:
@@ -48,7 +49,7 @@ def headline(conditions: Counter[Condition]) -> dict[str, object]:
         sentence = "The one office is fresh" if awake == 1 else f"All {awake:,} offices are fresh"
     else:
         sentence = f"{fresh:,} of {words.offices(awake)} {'is' if fresh == 1 else 'are'} fresh"
-    told = [condition for condition in words.WORST_FIRST if conditions[condition]]
+    told = [condition for condition in WORST_FIRST if conditions[condition]]
     slices, before = [], 0
     for condition in filter(conditions.__getitem__, _BEST_FIRST):
         slices.append({"condition": condition.value, "before": before, "count": conditions[condition]})
@@ -71,7 +72,7 @@ def figures(lines: Iterable[OfficeLine], outlooks: Counter[Outlook]) -> dict[str
         "at_risk": outlooks[Outlook.AT_RISK],
         "missed": outlooks[Outlook.MISSED],
         "acting": owners.total(),
-        "actors": ", ".join(f"{words.ACTORS[owner]}: {owners[owner]:,}" for owner in Owner if owners[owner]),
+        "actors": ", ".join(f"{ACTORS[owner]}: {owners[owner]:,}" for owner in Owner if owners[owner]),
     }
 
 

@@ -5,20 +5,9 @@ from datetime import date, datetime, timedelta
 
 from oddaemon.core.clock import OfficeClock
 from oddaemon.core.forecast import Outlook
-from oddaemon.core.model import Condition, Owner
+from oddaemon.core.model import Condition
 from oddaemon.core.nights import Outcome
 
-WORST_FIRST = (
-    Condition.SUSPECT,
-    Condition.BLOCKED,
-    Condition.LATE,
-    Condition.UNREACHABLE,
-    Condition.PULLING,
-    Condition.AGING,
-    Condition.WAITING,
-    Condition.FRESH,
-    Condition.PAUSED,
-)
 MEANINGS: Mapping[Condition, str] = {
     Condition.SUSPECT: "read, but it does not add up or is hard to believe; held back",
     Condition.BLOCKED: "somebody must act",
@@ -30,13 +19,6 @@ MEANINGS: Mapping[Condition, str] = {
     Condition.FRESH: "the last aging is published",
     Condition.PAUSED: "left alone",
 }
-OWNERS: Mapping[Owner, str] = {
-    Owner.US: "you, who run oddaemon",
-    Owner.OFFICE: "the office",
-    Owner.VENDOR: "Open Dental",
-}
-ACTORS: Mapping[Owner, str] = {Owner.US: "you", Owner.OFFICE: "the office", Owner.VENDOR: "Open Dental"}
-"""The same in a word or two."""
 OUTLOOKS: Mapping[Outlook, str] = {
     Outlook.IN_TIME: "in time",
     Outlook.AT_RISK: "at risk",

@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from oddaemon.cli.words import OWNERS, STYLES, WORST_FIRST, ahead, clock, dollars, duration
+from oddaemon.cli.words import STYLES, ahead, clock, dollars, duration
 from oddaemon.core.model import Condition, Owner
+from oddaemon.core.standing import OWNERS, WORST_FIRST
 
 NOW = datetime(2026, 3, 8, 6, 59, 30, tzinfo=UTC)
 

@@ -13,7 +13,8 @@ from rich.text import Text
 from oddaemon.cli.demo.character import Character
 from oddaemon.cli.demo.scene import Scene, Show
 from oddaemon.cli.status import summary_line
-from oddaemon.cli.words import STYLES, WORST_FIRST
+from oddaemon.cli.words import STYLES
+from oddaemon.core.standing import WORST_FIRST
 
 PLAIN_EVERY_SECONDS = 2.0
 NOTES_SHOWN = 4

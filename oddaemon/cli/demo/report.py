@@ -9,8 +9,9 @@ from rich.text import Text
 from oddaemon.cli.demo.morning import Check
 from oddaemon.cli.demo.verdict import Verdict
 from oddaemon.cli.sheet import Cell, Column, Sheet, show
-from oddaemon.cli.words import STYLES, WORST_FIRST, dollars
+from oddaemon.cli.words import STYLES, dollars
 from oddaemon.core.model import Condition
+from oddaemon.core.standing import WORST_FIRST
 
 COLUMNS = (
     Column("office"),
