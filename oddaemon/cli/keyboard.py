@@ -50,6 +50,7 @@ class Keys:
     def next(self, seconds: float) -> str | None:
         """The next key by its name or character; None: none was pressed within this time."""
         if self._descriptor is None:
+            # Nothing can wake us but the time, and Ctrl-C, which ends a sleep.
             time.sleep(max(0.0, seconds))
             return None
         if not self._pressed and self._descriptor in select.select(self._heard, [], [], max(0.0, seconds))[0]:

@@ -21,6 +21,7 @@ from oddaemon.cli.sheet import Column, Sheet, show
 from oddaemon.core.backfill import Stage, Via
 
 LOOK_SECONDS = 0.5
+"""Between two looks how far the orders are: often enough for a bar that moves, nothing for the daemon."""
 COLUMNS = (
     Column("office"),
     Column("as of"),
@@ -100,6 +101,7 @@ def _watched(socket: Path, office: str, days: Sequence[date]) -> list[Document]:
                     _show(progress, tasks[document["as_of"]], document)
                 if all(each["stage"] != Stage.OPEN for each in found):
                     return found
+                # The control socket answers questions and sends nothing by itself; Ctrl-C ends a sleep.
                 time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         typer.echo("It goes on in the daemon; `oddaemon backfill` tells how far it is.", err=True)

@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -94,7 +93,7 @@ async def test_forty_crashes_around_publishing_lose_nothing_and_double_nothing(t
             if crash % 4 == 0:
                 await anyio.sleep(dice.choice((1, 10, 60)) * dice.random())
             else:
-                await _happens(world, lines=dice.randint(1, 20), steps=dice.randint(0, 12))
+                await world.goes_on(lines=dice.randint(1, 20), steps=dice.randint(0, 12))
             await world.crash()
             await world.start()
         assert world.clock.now() > DUE + timedelta(minutes=2)
@@ -104,23 +103,6 @@ async def test_forty_crashes_around_publishing_lose_nothing_and_double_nothing(t
             dates = [row.aging_date.isoformat() for row in await world.history(office.office.id)]
             assert dates == ["2026-03-02", "2026-03-03"]
             assert world.explains(Condition.FRESH, None, "2026-03-03", office_id=office.office.id)
-
-
-async def _happens(world: World, lines: int, steps: int) -> None:
-    """Return so many steps of the event loop after the daemon's next so many lines."""
-    left, reached = lines, anyio.Event()
-
-    def count(_: dict[str, Any]) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            reached.set()
-
-    world.on_line = count
-    await reached.wait()
-    for _ in range(steps):
-        await anyio.lowlevel.checkpoint()
-    world.on_line = lambda _: None
 
 
 async def _until_all_are_fresh(world: World) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Standing
 from oddaemon.core.state import OfficeState
@@ -173,6 +174,22 @@ class World:
         await self.clock.sleep_until(instant)
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
+
+    async def goes_on(self, lines: int, steps: int) -> None:
+        """Return so many steps of the event loop after the daemon's next so many lines."""
+        left, reached = lines, anyio.Event()
+
+        def count(_: dict[str, Any]) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                reached.set()
+
+        self.on_line = count
+        await reached.wait()
+        for _ in range(steps):
+            await anyio.lowlevel.checkpoint()
+        self.on_line = lambda _: None
 
     def practice(self, office_id: str = "smile") -> Practice:
         return self.headquarters.practices[office_id]

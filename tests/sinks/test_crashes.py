@@ -101,7 +101,7 @@ async def test_killed_at_random_with_a_consumer_of_many_moods(tmp_path: Path, se
     async with night(tmp_path, TWO, sinks=sinks, make_sink=lambda _: moody) as world:
         for _ in range(25):
             moody.plan(*dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=8), Mood.TAKES)
-            await _happens(world, lines=dice.randint(1, 12), steps=dice.randint(0, 25))
+            await world.goes_on(lines=dice.randint(1, 12), steps=dice.randint(0, 25))
             await world.crash()
             await world.start()
         moody.plan(Mood.TAKES)
@@ -124,20 +124,3 @@ async def _holds(world: World, office_id: str) -> None:
         if is_published and not (await states(world))[DeliveryState.DUE]:
             return
         await anyio.sleep(300)
-
-
-async def _happens(world: World, lines: int, steps: int) -> None:
-    """Return so many steps of the event loop after the daemon's next so many lines."""
-    left, reached = lines, anyio.Event()
-
-    def count(_: dict[str, Any]) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            reached.set()
-
-    world.on_line = count
-    await reached.wait()
-    for _ in range(steps):
-        await anyio.lowlevel.checkpoint()
-    world.on_line = lambda _: None
