@@ -116,7 +116,7 @@ class _Reading:
         self._first = found.checkpoint.first
         self._after = found.checkpoint.last_pat_num
         self._started_at = found.checkpoint.started_at
-        self._session.requests += found.checkpoint.requests
+        self._session.resume(found.checkpoint.requests)
         self._balances = {balance.pat_num: balance for balance in found.balances}
         self._parts = 1
         if found.checkpoint.packings is not None:

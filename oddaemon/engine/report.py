@@ -82,7 +82,7 @@ async def read_by_report(
             await staging.discard()
         else:
             former = Progress(*resumed.checkpoint.report), resumed.balances
-            session.requests += resumed.checkpoint.requests
+            session.resume(resumed.checkpoint.requests)
     rows = len(former[1])
     started_at = now()
 

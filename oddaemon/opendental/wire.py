@@ -15,7 +15,6 @@ import msgspec
 from oddaemon.core.examination import ClinicShare, HeldKeys, Shape
 from oddaemon.core.model import Balance, Control, ControlTotals, Identity
 from oddaemon.core.packing import LANES_MAX, ROW_SEPARATOR, LaneCutError, Packing, unpack
-from oddaemon.core.report import ReportRow, misunderstood
 from oddaemon.core.verify import checksum_of_text
 from oddaemon.opendental.cells import (
     INTEGER_MAX,
@@ -26,6 +25,7 @@ from oddaemon.opendental.cells import (
     integer,
     moment,
     optional_text,
+    require_few_rows,
     text_of,
 )
 
@@ -44,7 +44,6 @@ __all__ = [
     "page",
     "parse_rows",
     "preference",
-    "report",
     "rows",
     "shape",
     "shares",
@@ -52,8 +51,6 @@ __all__ = [
 
 _ROWS = msgspec.json.Decoder(list[Row])
 _BALANCES = msgspec.json.Decoder(list[Balance])
-_DOLLARS_MAX = 10**15
-"""Far more than anybody owes, far less than what no database could store."""
 _TOTALS = (
     "Guarantors",
     "SumEstBalance",
@@ -66,8 +63,6 @@ _TOTALS = (
     "Checksum",
 )
 _LANE_NAMES = tuple(f"L{lane}" for lane in range(LANES_MAX))
-ROWS_MAX = 20_000
-"""Twice what the API lets into any answer."""
 
 
 class Packed(NamedTuple):
@@ -79,24 +74,6 @@ class Packed(NamedTuple):
     """Of the very texts that came."""
     groups: int
     last_group: int | None
-
-
-class _ReportRow(msgspec.Struct):
-    """A row of the aging report as it comes; the patient's name is not even decoded."""
-
-    PatNum: int
-    Bal_0_30: float
-    Bal_31_60: float
-    Bal_61_90: float
-    BalOver90: float
-    BalTotal: float
-    InsWoEst: float
-    InsPayEst: float
-    PatientPortion: float
-
-
-_REPORT = msgspec.json.Decoder(list[_ReportRow])
-_REPORT_AMOUNTS = _ReportRow.__struct_fields__[1:]
 
 
 class Clocks(NamedTuple):
@@ -116,9 +93,7 @@ class Moved(NamedTuple):
 
 def rows(body: bytes) -> list[Row]:
     """Any answer in rows."""
-    # A row of nothing takes two dozen times its text in memory.
-    if body.count(b"{") > ROWS_MAX:
-        raise MalformedError(f"the answer holds more than {ROWS_MAX:,} rows")
+    require_few_rows(body)
     try:
         return _ROWS.decode(body)
     except msgspec.MsgspecError as error:
@@ -212,38 +187,6 @@ def parse_rows(text: str) -> list[Balance]:
         return _BALANCES.decode(f"[[{text.replace(ROW_SEPARATOR, '],[')}]]")
     except msgspec.MsgspecError:
         raise MalformedError("a row does not hold nine integers") from None
-
-
-def report(body: bytes) -> list[ReportRow]:
-    """The rows of one page of the aging report, in its order.
-
-    Raises:
-        MalformedError: They are not what the documentation says, or a guarantor stands there twice.
-    """
-    if body.count(b"{") > ROWS_MAX:
-        raise MalformedError(f"the answer holds more than {ROWS_MAX:,} rows")
-    try:
-        found = [_report_row(row) for row in _REPORT.decode(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        # The decoder's words could hold a name or an amount of somebody's.
-        raise MalformedError("the answer is not an aging report") from None
-    if len({row.pat_num for row in found}) != len(found):
-        raise MalformedError("a page of the report holds a guarantor twice")
-    if misunderstood(found):
-        raise MalformedError("a row of the report does not add up to its own patient portion")
-    return found
-
-
-def _report_row(row: _ReportRow) -> ReportRow:
-    amounts = (getattr(row, name) for name in _REPORT_AMOUNTS)
-    return ReportRow(row.PatNum, *map(_cents, amounts))
-
-
-def _cents(dollars: float) -> int:
-    """Rounded as the office's own server rounds a double: half a cent goes to the even one."""
-    if not abs(dollars) <= _DOLLARS_MAX:
-        raise MalformedError("an amount of the report is no amount")
-    return round(dollars * 100)
 
 
 def page(answer: Sequence[Row], after_pat_num: int | None, rows_max: int) -> list[Balance]:
