@@ -20,7 +20,7 @@ from oddaemon.cli.onboarding import directory_of
 from oddaemon.cli.onboarding_files import alone_in, write_group
 from oddaemon.cli.onboarding_words import what_happens_next
 from oddaemon.settings import Loaded, office_toml, read
-from oddaemon.settings.load import is_office_group
+from oddaemon.settings.directory import is_office_group
 from oddaemon.settings.problem import Problem
 
 

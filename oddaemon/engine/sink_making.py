@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from oddaemon.settings import SinkSettings
+from oddaemon.settings.sink import ExecTable, FilesTable, PostgresTable, WebhookTable
 from oddaemon.settings.sink_secrets import signing_key
-from oddaemon.settings.sinks import ExecTable, FilesTable, PostgresTable, WebhookTable
 from oddaemon.sinks.exec import Exec, ExecOptions
 from oddaemon.sinks.files import Files, FilesOptions
 from oddaemon.sinks.formats.export import FileFormat

@@ -20,7 +20,7 @@ import anyio
 import anyio.to_thread
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
-from oddaemon.settings.load import is_office_file, is_office_group
+from oddaemon.settings.directory import is_office_file, is_office_group
 from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import ConfigurationUnwatched
 

@@ -9,7 +9,7 @@ from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import BadConfiguration, Problem
 from oddaemon.settings.secret import Secret
 from oddaemon.settings.sections import JOBS, Api, Daemon, Http, Log, Maintenance, State
-from oddaemon.settings.sinks import SinkSettings
+from oddaemon.settings.sink import SinkSettings
 
 __all__ = [
     "JOBS",

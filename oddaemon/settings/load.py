@@ -4,11 +4,8 @@ Nothing stops at the first problem: all tables of all files are read, and what c
 Reads files and the environment, and changes nothing.
 """
 
-import errno
 import os
-import re
 from collections.abc import Iterable, Mapping
-from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +15,7 @@ from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.advice import advise
 from oddaemon.settings.alerts import Alerts, ping_url
 from oddaemon.settings.credentials import find_key, key_files, sources_of
+from oddaemon.settings.directory import directory_documents, office_groups
 from oddaemon.settings.document import Document, parse
 from oddaemon.settings.draft import Draft
 from oddaemon.settings.explain import explain
@@ -63,12 +61,6 @@ _NAMES: dict[str, frozenset[str]] = {
     section: frozenset({*model.model_fields, *(sources_of(_SECRETS[model]) if model in _SECRETS else ())})
     for section, model in _SECTIONS.items()
 }
-_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-"""Without a dot: what editors, backups and file systems leave lying about has one, or a plus or a tilde."""
-_FILES_MAX = 20_000
-"""In the directory of offices: one for each, and many times that."""
-_ALL_CHARACTERS_MAX = 8_388_608
-"""All of them together: about 50,000 offices."""
 _HARMLESS = frozenset.union(OFFICE_NAMES, SINK_NAMES, *_NAMES.values()).difference(SECRET_NAMES)
 
 _Section = TypeVar("_Section", bound=Table)
@@ -107,8 +99,8 @@ def read(path: Path, environment: Mapping[str, str] = os.environ, drafts: Iterab
         _check_names(main, {*_SECTIONS, "office", "sink"}, findings)
         directory = _section(main, "offices", OfficesDirectory, findings)
         if directory is not None and directory.directory is not None:
-            places.update([directory.directory, *_groups(directory.directory)])
-            documents.extend(_directory_documents(main, directory.directory, findings))
+            places.update([directory.directory, *office_groups(directory.directory)])
+            documents.extend(_office_documents(main, directory.directory, findings))
         documents.extend(draft.document(_HARMLESS) for draft in drafts)
         settings = _settings(main, documents, directory, environment, findings)
 
@@ -145,7 +137,7 @@ def shown_files(path: Path) -> list[tuple[Path, str]]:
     directory = _section(main, "offices", OfficesDirectory, findings)
     documents = [main]
     if directory is not None and directory.directory is not None:
-        documents += _directory_documents(main, directory.directory, findings)
+        documents += _office_documents(main, directory.directory, findings)
     return [(document.path, shown(document, _HARMLESS)) for document in documents]
 
 
@@ -253,68 +245,11 @@ def _developer_key(main: Document, environment: Mapping[str, str], findings: Fin
     return found
 
 
-def _directory_documents(main: Document, directory: Path, findings: Findings) -> list[Document]:
-    """The office files of the directory and its groups, by name, without hidden files and editors' copies."""
-    written = main.table["offices"]["directory"]
-    shown = main.path.parent / written
-    try:
-        paths = _office_files(shown, directory)
-    except OSError as error:
-        problem = main.problem(
-            ("offices", "directory"),
-            f"cannot be read: {error.strerror}",
-            "name a directory that exists, or remove this line",
-            written,
-        )
-        findings.problems.append(problem)
-        return []
-    documents = _parsed(paths, findings)
+def _office_documents(main: Document, directory: Path, findings: Findings) -> list[Document]:
+    documents = directory_documents(main, directory, _HARMLESS, findings)
     for document in documents:
         _check_names(document, {"office"}, findings)
     return documents
-
-
-def _office_files(shown: Path, directory: Path) -> list[Path]:
-    places = (directory, *_groups(directory))
-    files = (path for place in places for path in place.iterdir() if is_office_file(path))
-    found = [shown / path.relative_to(directory) for path in islice(files, _FILES_MAX + 1)]
-    if len(found) > _FILES_MAX:
-        raise OSError(errno.EFBIG, f"more than {_FILES_MAX} files")
-    return sorted(found)
-
-
-def _parsed(paths: Iterable[Path], findings: Findings) -> list[Document]:
-    """The files that can be read, as long as they do not hold more together than any fleet needs."""
-    documents: list[Document] = []
-    room = _ALL_CHARACTERS_MAX
-    for path in takewhile(lambda _: not findings.is_full, paths):
-        document = parse(path, _HARMLESS, findings)
-        room -= document.characters if document else 0
-        if room < 0:
-            findings.problems.append(
-                Problem(path, "", None, f"the files hold more than {_ALL_CHARACTERS_MAX} characters together")
-            )
-            break
-        if document:
-            documents.append(document)
-    return documents
-
-
-def is_office_file(path: Path) -> bool:
-    """Whether a file of this name in the directory of offices is read."""
-    return path.suffix == ".toml" and not path.name.startswith((".", "#"))
-
-
-def is_office_group(path: Path) -> bool:
-    """Whether a directory of this name in the directory of offices is read, too: its files came all at once."""
-    return _GROUP.fullmatch(path.name) is not None
-
-
-def _groups(directory: Path) -> list[Path]:
-    try:
-        return sorted(path for path in directory.iterdir() if is_office_group(path) and path.is_dir())
-    except OSError:
-        return []
 
 
 def _check_names(document: Document, known: set[str], findings: Findings) -> None:

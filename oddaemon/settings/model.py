@@ -9,7 +9,7 @@ from oddaemon.settings.office import OfficeSettings
 from oddaemon.settings.problem import Problem
 from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
 from oddaemon.settings.sftp import Sftp
-from oddaemon.settings.sinks import SinkSettings
+from oddaemon.settings.sink import SinkSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from oddaemon.settings import Settings, read
 from oddaemon.settings.credentials import sources_of
 from oddaemon.settings.load import _NAMES
 from oddaemon.settings.office import OFFICE_NAMES
-from oddaemon.settings.sinks import KINDS, SINK_NAMES
+from oddaemon.settings.sink import KINDS
+from oddaemon.settings.sinks import SINK_NAMES
 
 CONFIG = Path(__file__).parents[2] / "config"
 SIGNING_SECRET = "whsec_cGxhbnRlZC1zZWNyZXQtb2Ytc29tZS1sZW5ndGg="

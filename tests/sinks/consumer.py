@@ -12,7 +12,7 @@ from oddaemon.core.delivery import Content, Patience
 from oddaemon.core.diff import apply
 from oddaemon.core.model import Balance
 from oddaemon.settings import SinkSettings
-from oddaemon.settings.sinks import FilesTable
+from oddaemon.settings.sink import FilesTable
 from oddaemon.sinks.payload import Payload, SinkRefused
 
 
