@@ -5,19 +5,11 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
 from oddaemon.core.failure import Kind
+from tests.certificates import server_tls
 from tests.opendental.asking import ROWS, failure_of_query
-from tests.opendental.certificates import make_certificate, needs_openssl, server_tls
 from tests.opendental.listening import api_at, failure_at, head, listening, saying, whole
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("tls")
-    make_certificate(directory)
-    return directory
-
-
-@needs_openssl
 async def test_a_self_signed_certificate_is_refused_before_any_key_is_sent(certificate: Path) -> None:
     heard: list[bytes] = []
 
@@ -31,7 +23,6 @@ async def test_a_self_signed_certificate_is_refused_before_any_key_is_sent(certi
     assert heard == []
 
 
-@needs_openssl
 async def test_a_certificate_that_is_trusted_is_accepted(certificate: Path) -> None:
     async with listening(whole(ROWS), server_tls(certificate)) as port:
         world = api_at(port, scheme="https")
@@ -40,7 +31,6 @@ async def test_a_certificate_that_is_trusted_is_accepted(certificate: Path) -> N
             assert await session.query("SELECT 1 AS One") == [{"One": 1}]
 
 
-@needs_openssl
 async def test_a_certificate_of_another_name_is_refused(certificate: Path) -> None:
     async with listening(whole(ROWS), server_tls(certificate)) as port:
         world = api_at(port, scheme="https", host="localhost")
@@ -57,7 +47,6 @@ async def test_a_server_that_does_not_speak_tls_is_no_matter_of_certificates(sen
         assert (await failure_at(port, scheme="https")).kind is Kind.CONNECT
 
 
-@needs_openssl
 async def test_tls_that_breaks_in_the_middle_is_a_lost_connection(certificate: Path) -> None:
     async def talk(stream: ByteStream) -> None:
         await stream.receive()

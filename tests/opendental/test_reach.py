@@ -9,18 +9,11 @@ from anyio.abc import ByteStream
 
 from oddaemon.core.examination import Reach, StepName
 from oddaemon.opendental.reach import reach, unreached
+from tests.certificates import client_tls, server_tls
 from tests.opendental.asking import BASE_URL, Site, answer, asked
-from tests.opendental.certificates import client_tls, make_certificate, needs_openssl, server_tls
 from tests.opendental.listening import listening, saying
 
 PATIENCE_SECONDS = 20.0
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("tls")
-    make_certificate(directory)
-    return directory
 
 
 async def reached(url: str, trusted: Path | None = None, patience_seconds: float = PATIENCE_SECONDS) -> Reach:
@@ -63,7 +56,6 @@ async def test_plain_http_on_the_own_network_ends_with_the_connection() -> None:
     assert "127.0.0.1" in found.addresses
 
 
-@needs_openssl
 async def test_a_certificate_that_is_trusted_is_shown_with_its_end(certificate: Path) -> None:
     async with listening(mute, server_tls(certificate)) as port:
         found = await reached(f"https://127.0.0.1:{port}", certificate)
@@ -71,7 +63,6 @@ async def test_a_certificate_that_is_trusted_is_shown_with_its_end(certificate: 
     assert found.certificate_ends_at is not None
 
 
-@needs_openssl
 async def test_a_certificate_that_is_not_trusted_or_of_another_name(certificate: Path) -> None:
     async with listening(mute, server_tls(certificate)) as port:
         stranger = await reached(f"https://127.0.0.1:{port}")

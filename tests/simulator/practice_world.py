@@ -1,8 +1,11 @@
 """One practice in a world of its own, and the questions that tests ask it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+import anyio
 
 from oddaemon.simulator.clock import WorldClock
 from oddaemon.simulator.practice import Practice, PracticeSpec, TrueBalance
@@ -19,6 +22,15 @@ def practice(at: datetime = TEN_TO_TWO, **character: Any) -> Practice:
     """60 owing and 20 settled families in Los Angeles, due at two, unless the character says otherwise."""
     spec = PracticeSpec(**{"office_id": "elm", "seed": 5, "guarantors": 60, "settled": 20, **character})
     return Practice(spec, WorldClock(at))
+
+
+@asynccontextmanager
+async def living(office: Practice) -> AsyncIterator[None]:
+    """The practice lives its life for the length of the block."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(office.live)
+        yield
+        group.cancel_scope.cancel()
 
 
 def where(operator: str) -> str:

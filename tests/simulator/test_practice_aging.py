@@ -1,7 +1,5 @@
 """A night in a practice, and everything that can be wrong with it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +7,7 @@ import anyio
 import pytest
 
 from oddaemon.simulator.practice import AgingInProgressError, AgingRun, Outcome, Practice
-from tests.simulator.practice_world import VIRTUAL_BACKEND, practice, preference, read
+from tests.simulator.practice_world import VIRTUAL_BACKEND, living, practice, preference, read
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -20,14 +18,6 @@ TWO = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)  # 02:00 in Los Angeles
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     return VIRTUAL_BACKEND
-
-
-@asynccontextmanager
-async def living(office: Practice) -> AsyncIterator[None]:
-    async with anyio.create_task_group() as group:
-        group.start_soon(office.live)
-        yield
-        group.cancel_scope.cancel()
 
 
 async def lives(seconds: float, **character: Any) -> Practice:

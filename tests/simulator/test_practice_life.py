@@ -1,7 +1,5 @@
 """What may happen to a practice in the middle of its life, and how its past is told."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,9 +7,9 @@ import anyio
 import pytest
 
 from oddaemon.simulator.faults import LimitIgnored
-from oddaemon.simulator.practice import Outcome, Practice, PracticeSpec
+from oddaemon.simulator.practice import Outcome, PracticeSpec
 from tests.simulator.hq_world import EVERY_PAT_NUM, world
-from tests.simulator.practice_world import VIRTUAL_BACKEND, practice, preference
+from tests.simulator.practice_world import VIRTUAL_BACKEND, living, practice, preference
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -22,14 +20,6 @@ UNTIL_TWO = 10 * MINUTE
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     return VIRTUAL_BACKEND
-
-
-@asynccontextmanager
-async def living(office: Practice) -> AsyncIterator[None]:
-    async with anyio.create_task_group() as group:
-        group.start_soon(office.live)
-        yield
-        group.cancel_scope.cancel()
 
 
 async def test_a_run_that_is_broken_off_leaves_its_lock_and_the_old_date() -> None:

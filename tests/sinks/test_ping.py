@@ -1,9 +1,6 @@
 """The sign of life against receivers on loopback that take it, refuse, stall, or lead elsewhere."""
 
 import json
-import shutil
-import ssl
-import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +10,7 @@ import pytest
 from anyio.abc import ByteStream
 
 from oddaemon.sinks.ping import NotSent, Receiver, Sent, failing, ping
+from tests.certificates import server_tls
 from tests.opendental.listening import head, listening, saying
 
 DOCUMENT: dict[str, str | int] = {"night": "2026-03-03", "outcome": "complete", "fresh": 230}
@@ -145,24 +143,6 @@ async def test_a_redirect_that_is_not_https_is_not_followed(location: str) -> No
 
 
 # --- over TLS ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl command to make a certificate")
-    directory = tmp_path_factory.mktemp("tls")
-    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    files = ["-keyout", f"{directory}/key.pem", "-out", f"{directory}/certificate.pem"]
-    subprocess.run(["openssl", "req", *kind, *name, *files], check=True, capture_output=True)
-    return directory
-
-
-def server_tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
-    return context
 
 
 @pytest.mark.parametrize(("status", "method"), [("307 Moved", "POST"), ("308 Moved", "POST"), ("302 Found", "GET")])

@@ -1,7 +1,4 @@
 import json
-import shutil
-import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +13,7 @@ from oddaemon.settings.secret import Secret
 from oddaemon.settings.sink_secrets import signing_key
 from oddaemon.sinks.payload import Payload, SinkRefused
 from oddaemon.sinks.webhook import Webhook, WebhookOptions, seconds_asked
+from tests.certificates import client_tls, server_tls
 from tests.sinks.payloads import OFFICE, night, payload
 from tests.sinks.receiver import LOST, SECRET, STALLED, WELL, Answer, Receiver
 
@@ -215,25 +213,6 @@ async def test_nobody_there_is_told() -> None:
     assert "127.0.0.1 cannot be reached" in str(await refusal_of(sink))
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of 127.0.0.1, with its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl command to make a certificate")
-    directory = tmp_path_factory.mktemp("tls")
-    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    where = ["-keyout", str(directory / "key.pem"), "-out", str(directory / "certificate.pem")]
-    subprocess.run(["openssl", "req", *kind, *name, *where], check=True, capture_output=True)
-    return directory
-
-
-def server_tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
-    return context
-
-
 async def test_a_certificate_that_fails_gets_nothing(certificate: Path) -> None:
     receiver = Receiver()
     async with receiver.listening(server_tls(certificate)) as url:
@@ -246,8 +225,7 @@ async def test_a_certificate_that_fails_gets_nothing(certificate: Path) -> None:
 
 async def test_a_certificate_that_is_trusted_is_accepted(certificate: Path) -> None:
     receiver = Receiver()
-    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trusting.load_verify_locations(certificate / "certificate.pem")
+    trusting = client_tls(certificate)
     async with receiver.listening(server_tls(certificate)) as url:
         sink = Webhook(WebhookOptions(url, KEY, 1000, PATIENT_SECONDS, compressed=True), now, tls=trusting)
         await sink.deliver(payload(), "d1")

@@ -1,13 +1,8 @@
 """A self-signed certificate of 127.0.0.1, and the two sides that use it."""
 
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
-
-import pytest
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command to make a certificate")
 
 
 def make_certificate(directory: Path) -> None:
