@@ -16,15 +16,14 @@ from oddaemon.simulator.aging_run import Aging, AgingInProgressError, AgingRun, 
 from oddaemon.simulator.balance_table import BalanceTable
 from oddaemon.simulator.balances import TrueBalance
 from oddaemon.simulator.clock import WorldClock
+from oddaemon.simulator.first_day import clinic_rows, initial_preferences, last_aging_day
 from oddaemon.simulator.ledger import recalculated
 from oddaemon.simulator.nightly_service import NightlyService
 from oddaemon.simulator.office_clock import OfficeClock
-from oddaemon.simulator.population import LAST_NAMES, build_families
+from oddaemon.simulator.population import build_families
 from oddaemon.simulator.postings import FrontDesk
 from oddaemon.simulator.preferences import (
-    AGING_BEGIN_DATE_TIME,
     AGING_MONTHLY,
-    AGING_SERVICE_TIME_DUE,
     DATE_LAST_AGING,
     HEARTBEAT,
     PROGRAM_VERSION,
@@ -47,7 +46,6 @@ __all__ = [
 ]
 
 SECONDS_PER_HOUR = 3600
-DAY_OF_TIME_DUE = "2000-01-01"  # only the time of AgingServiceTimeDue counts
 
 
 class Practice:
@@ -67,8 +65,8 @@ class Practice:
         self.clock = clock
         self._office_clock = OfficeClock(clock, spec.zone, spec.clock_skew_seconds)
         self._tables = Tables()
-        last_aging = _last_aging(spec, self._office_clock.today())
-        self._preferences = Preferences(self._tables, _initial_preferences(spec, last_aging))
+        last_aging = last_aging_day(spec, self._office_clock.today())
+        self._preferences = Preferences(self._tables, initial_preferences(spec, last_aging))
         ledger_day = last_aging or self._office_clock.today() - timedelta(days=1)
         self._table = self._populate(ledger_day, ever_aged=last_aging is not None)
         self._front_desk = FrontDesk(
@@ -122,7 +120,7 @@ class Practice:
         """Rows of `GET /clinics`: no hidden clinic, and never ClinicNum 0."""
         return [
             {"ClinicNum": clinic_num, "Description": description, "Abbr": abbr, "IsHidden": "false"}
-            for clinic_num, description, abbr, is_hidden in _clinics(self.spec.clinics)
+            for clinic_num, description, abbr, is_hidden in clinic_rows(self.spec.clinics)
             if not is_hidden
         ]
 
@@ -255,7 +253,7 @@ class Practice:
         rng = Random(f"{self.spec.seed}:families")
         families = build_families(self.spec, rng, ledger_day.toordinal(), ever_aged=ever_aged)
         self._tables.insert_families(families, rng, ledger_day)
-        self._tables.insert_clinics(_clinics(self.spec.clinics))
+        self._tables.insert_clinics(clinic_rows(self.spec.clinics))
         return BalanceTable(families, self._tables, self.clock, self._office_clock)
 
     def _beat(self) -> None:
@@ -266,43 +264,3 @@ class Practice:
         while True:
             await anyio.sleep(rng.expovariate(self.spec.activity_per_hour / SECONDS_PER_HOUR))
             self.post_activity()
-
-
-def _last_aging(spec: PracticeSpec, today: date) -> date | None:
-    if isinstance(spec.last_aging, date):
-        return spec.last_aging
-    if spec.last_aging == "never":
-        return None
-    yesterday = today - timedelta(days=1)
-    return yesterday.replace(day=1) if spec.monthly else yesterday
-
-
-def _initial_preferences(spec: PracticeSpec, last_aging: date | None) -> dict[str, str]:
-    return {
-        **_identity(spec.office_id),
-        DATE_LAST_AGING: last_aging.isoformat() if last_aging else "",
-        AGING_SERVICE_TIME_DUE: f"{DAY_OF_TIME_DUE} {spec.service_time_due}" if spec.service_time_due else "",
-        AGING_BEGIN_DATE_TIME: "",
-        AGING_MONTHLY: "1" if spec.monthly else "0",
-        PROGRAM_VERSION: spec.program_version,
-        HEARTBEAT: "",
-    }
-
-
-def _identity(office_id: str) -> dict[str, str]:
-    """Who the practice is, as its own administrator typed it in: different for each office id."""
-    rng = Random(f"{office_id}:identity")
-    return {
-        "PracticeTitle": f"Practice {office_id}",
-        "PracticePhone": f"{rng.randint(2_010_000_000, 9_899_999_999)}",
-        "PracticeAddress": f"{rng.randint(1, 9_999)} {rng.choice(LAST_NAMES)} St",
-        "PracticeZip": f"{rng.randint(501, 99_950):05}",
-    }
-
-
-def _clinics(count: int) -> list[tuple[int, str, str, bool]]:
-    """(ClinicNum, Description, Abbr, IsHidden): every fourth is hidden, and the last of two or three."""
-    return [
-        (clinic_num, f"Clinic {clinic_num}", f"C{clinic_num}", clinic_num % 4 == 0 or clinic_num == count > 1)
-        for clinic_num in range(1, count + 1)
-    ]

@@ -8,7 +8,7 @@ from random import Random
 
 from oddaemon.core.model import Condition
 from oddaemon.simulator.faults import EConnectorDown, Planted, Window
-from oddaemon.simulator.practice import DAY_OF_TIME_DUE
+from oddaemon.simulator.first_day import DAY_OF_TIME_DUE
 from oddaemon.simulator.preferences import (
     AGING_BEGIN_DATE_TIME,
     AGING_MONTHLY,

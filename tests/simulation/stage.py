@@ -14,8 +14,9 @@ from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.simulator.aging_run import AgingInProgressError, Outcome
 from oddaemon.simulator.clock import WorldClock
 from oddaemon.simulator.faults import FaultBoard
+from oddaemon.simulator.first_day import DAY_OF_TIME_DUE
 from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.practice import DAY_OF_TIME_DUE, Practice
+from oddaemon.simulator.practice import Practice
 from oddaemon.simulator.preferences import AGING_BEGIN_DATE_TIME, AGING_SERVICE_TIME_DUE, DATE_LAST_AGING
 from oddaemon.simulator.spec import PracticeSpec
 from oddaemon.telemetry.event import Level
