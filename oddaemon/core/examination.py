@@ -17,6 +17,14 @@ from oddaemon.core.letters import letter_about
 from oddaemon.core.model import Cadence, Control, Office, Owner
 from oddaemon.core.standing import capital
 
+DEVELOPER_NAME_MARKS = " .,&()_+'"
+"""What a developer's name may hold besides letters and digits; no hyphen, as two of them begin a comment of SQL."""
+
+
+def fits_a_statement(developer_name: str) -> bool:
+    """Whether an office's table of keys can be searched for a developer of this name."""
+    return all(letter.isalnum() or letter in DEVELOPER_NAME_MARKS for letter in developer_name)
+
 
 class StepName(StrEnum):
     """The steps, in the order in which each stands on those before it."""

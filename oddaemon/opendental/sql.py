@@ -8,6 +8,7 @@ one text of nine integers, made by the server, so that its CRC-32 there and here
 from dataclasses import replace
 from datetime import datetime
 
+from oddaemon.core.examination import fits_a_statement
 from oddaemon.core.model import Include, Office
 from oddaemon.core.packing import LANE_SPAN_MAX, LANES_MAX, ROW_SEPARATOR, Packing
 
@@ -18,8 +19,6 @@ _COMPARISON = {Include.ALL: "<>", Include.DEBTS: ">"}
 
 PAT_NUM_MAX = 2**63 - 1
 """A statement that starts behind it brings the control columns and nobody's balance."""
-DEVELOPER_NAME_MARKS = " .,&()_+'"
-"""What a developer's name may hold besides letters and digits; no hyphen, as two of them begin a comment."""
 
 _IDENTITY = {
     "Title": ("PracticeTitle",),
@@ -118,12 +117,12 @@ def held_keys(developer_name: str) -> str:
     """The API keys that the office holds for a developer: column `CustApiKey`. What it brings is secret.
 
     Args:
-        developer_name: One of letters, digits and `DEVELOPER_NAME_MARKS`, or nothing is asked.
+        developer_name: One that `fits_a_statement`, or nothing is asked.
 
     Raises:
         ValueError: It has another character.
     """
-    if not all(letter.isalnum() or letter in DEVELOPER_NAME_MARKS for letter in developer_name):
+    if not fits_a_statement(developer_name):
         raise ValueError("a developer's name with a character that does not belong into a statement")
     literal = developer_name.replace("'", "''")
     return f"SELECT CustApiKey FROM apikey WHERE DevName='{literal}' LIMIT 100"  # noqa: S608  checked above

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model, field_validator
 
+from oddaemon.core.examination import fits_a_statement
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.address import HEADQUARTERS, checked_host, split_listen
 from oddaemon.settings.cron import checked_cron
@@ -16,7 +17,6 @@ from oddaemon.settings.table import BaseUrl, Seconds, SecondsOrZero, Table
 from oddaemon.settings.wrong import wrong
 
 _SQLITE = "sqlite+aiosqlite:///"
-DEVELOPER_NAME_MARKS = " .,&()_+'"
 SOCKET_PATH_BYTES_MAX = 107
 """`sun_path` of Linux, less its final zero."""
 
@@ -42,8 +42,8 @@ class Api(Table):
 
     @field_validator("developer_name")
     @classmethod
-    def _fits_a_statement(cls, name: str) -> str:
-        if not all(letter.isalnum() or letter in DEVELOPER_NAME_MARKS for letter in name):
+    def _can_be_asked_for(cls, name: str) -> str:
+        if not fits_a_statement(name):
             raise wrong(
                 "has a character that no query may hold", "letters, digits, spaces and . , & ( ) _ + ' are fine"
             )

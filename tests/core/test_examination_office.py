@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oddaemon.core.examination import ClinicShare, Clocks, HeldKeys, Outcome, Seen, Shape, StepName
+from oddaemon.core.examination import ClinicShare, Clocks, HeldKeys, Outcome, Seen, Shape, StepName, fits_a_statement
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Owner, Reader
 from tests.core.examinations import LOCAL, NOW, WELL, control, outcomes, patient, seen, step, telling
@@ -285,3 +285,18 @@ def test_whether_the_office_holds_our_key(held: Any, outcome: Outcome, words: st
 def test_without_our_name_the_offices_keys_are_not_looked_at() -> None:
     found = step(StepName.OUR_KEY, seen(held=None), patient(developer_name=""))
     assert "developer_name" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("", True),
+        ("Elm & Sons (2), Dr. O'Neil_+", True),
+        ("Zoë", True),
+        ("a--b", False),
+        ("a;b", False),
+        ('a"b', False),
+    ],
+)
+def test_a_developer_s_name_that_could_end_a_statement_is_not_asked_for(name: str, fits: bool) -> None:
+    assert fits_a_statement(name) is fits
