@@ -52,7 +52,7 @@ def classify(status: int, body: str, *, query: bool) -> Kind:
     Args:
         status: The HTTP status, anything but 2xx.
         body: The whole or trimmed body.
-        query: True for ShortQuery, where 400 may be the SQL's and 401 the query's fault; False for a GET.
+        query: True for a query, where 400 may be the SQL's and 401 the query's fault; False for a GET.
     """
     words, is_page = _plain(_words(body)), _PAGE.match(body) is not None
     if status == 400:  # noqa: PLR2004  the statuses are those of HTTP

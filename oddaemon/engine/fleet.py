@@ -52,7 +52,7 @@ class OfficeView:
 
 
 class Fleet:
-    """All offices that have a worker."""
+    """All offices of the configuration."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now

@@ -59,7 +59,6 @@ SLEEP_SECONDS_MAX = 600.0
 CLOCK_STEP_MIN = timedelta(seconds=60)
 """By so much the wall clock must leave the monotonic one between two turns to have been set."""
 
-
 _READERS = {Reader.REPORT: read_by_report}
 """All others read in answers, or a file, between controls."""
 _PACKED = frozenset({Reader.AUTO, Reader.STATEMENT, Reader.PAGES})

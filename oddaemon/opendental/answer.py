@@ -88,7 +88,7 @@ def refused(answer: Answer, secrets: Sequence[str], now: datetime, *, query: boo
         answer: Any but 2xx.
         secrets: What the server may echo and nobody may read.
         now: For a Retry-After that is a date.
-        query: Whether it was a ShortQuery.
+        query: Whether it was a query, its rows wanted in the answer or in a file.
     """
     body = answer.body
     for secret in secrets:

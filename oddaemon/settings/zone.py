@@ -44,7 +44,6 @@ _OTHER_NAMES = {
 }
 """What Windows, where Open Dental lives, and people call them."""
 
-
 _LIKELY = (
     "America/New_York",
     "America/Chicago",
