@@ -16,19 +16,28 @@ PULL_BUCKETS_SECONDS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 """One statement to several hundred pages at five seconds each."""
 
 
+class _Maker:
+    """Makes the families of one registry, under the name of the house."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"oddaemon_{name}", documentation, labels, registry=self._registry)
+
+    def gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"oddaemon_{name}", documentation, labels, registry=self._registry)
+
+    def histogram(self, name: str, documentation: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"oddaemon_{name}", documentation, labels, registry=self._registry, buckets=buckets)
+
+
 class Instruments:
     """The fleet-wide metric families of one registry."""
 
     def __init__(self, registry: CollectorRegistry, version: str, now: Callable[[], datetime]) -> None:
-        def counter(name: str, documentation: str, *labels: str) -> Counter:
-            return Counter(f"oddaemon_{name}", documentation, labels, registry=registry)
-
-        def gauge(name: str, documentation: str, *labels: str) -> Gauge:
-            return Gauge(f"oddaemon_{name}", documentation, labels, registry=registry)
-
-        def histogram(name: str, documentation: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"oddaemon_{name}", documentation, labels, registry=registry, buckets=buckets)
-
+        make = _Maker(registry)
+        counter, gauge, histogram = make.counter, make.gauge, make.histogram
         self._now = now
         self.events = counter("events_total", "Everything that happened, logged or not.", "event")
         self.requests = counter("requests_total", "Requests answered or failed.", "kind", "outcome")
@@ -85,6 +94,9 @@ class Instruments:
         self.maintenance_last_run_successful = gauge(
             "maintenance_last_run_successful", "1 if the last run of a job of [maintenance] ended well.", "chore"
         )
+        self._begin(version)
+
+    def _begin(self, version: str) -> None:
         self.build_info.labels(version).set(1)
         # What is counted from nothing can be seen to grow: a series that begins with 1 has no rate.
         for outcome in ("complete", "missed", "recovered"):
