@@ -11,39 +11,32 @@ from datetime import datetime
 from functools import partial
 
 import anyio
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from oddaemon import __version__
 from oddaemon.core.plan import Plan
 from oddaemon.core.status import StatusDocument, status_document
-from oddaemon.engine.backfill import Backfiller
-from oddaemon.engine.backfill import Surroundings as BackfillSurroundings
 from oddaemon.engine.chores import Household, jobs
-from oddaemon.engine.courier import Streets
-from oddaemon.engine.couriers import Couriers, SinkFactory
+from oddaemon.engine.control import Desks, control
+from oddaemon.engine.couriers import SinkFactory
+from oddaemon.engine.crew import Crew, Equipment
 from oddaemon.engine.doctor_visits import Visits
 from oddaemon.engine.fleet import Fleet
-from oddaemon.engine.guard import Budget
 from oddaemon.engine.heartbeat import Pulse, keep_informed
 from oddaemon.engine.housekeeper import keep_house
 from oddaemon.engine.inspector import Inspector
 from oddaemon.engine.journal import Journal
 from oddaemon.engine.night_watch import NightWatch
 from oddaemon.engine.orders import Desk
-from oddaemon.engine.outbox import Outbox
 from oddaemon.engine.pages import PictureTaker
 from oddaemon.engine.past_days import PastDaysDesk
 from oddaemon.engine.receiving import receiver_from
-from oddaemon.engine.registry import Employment, Registry
 from oddaemon.engine.reload import Cause, Configuration, hide
 from oddaemon.engine.sign_of_life import SignOfLife
 from oddaemon.engine.sink_making import sink_from
 from oddaemon.engine.sink_orders import SinkDesk
 from oddaemon.engine.store_health import StoreHealth
-from oddaemon.engine.supervisor import Supervisor
-from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
-from oddaemon.opendental.gate import Gate
+from oddaemon.opendental.client import TransportFactory
 from oddaemon.receiver import Receiver, ReceiverError, SftpReceiver
 from oddaemon.settings import Loaded, Settings
 from oddaemon.store.database import Database
@@ -58,11 +51,7 @@ from oddaemon.telemetry.events import (
 )
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
-from oddaemon.web.backfilling import PastDays, backfill_routes
-from oddaemon.web.control import create_control, serve_control
-from oddaemon.web.delivering import sink_routes
-from oddaemon.web.examining import Examinations, examination_routes
-from oddaemon.web.inspection import Inspection, inspection_routes
+from oddaemon.web.control import serve_control
 from oddaemon.web.pages import Pages
 from oddaemon.web.server import ListenError, serve
 
@@ -112,13 +101,9 @@ class Daemon:
         self._drained_at: float | None = None
         self._ended = False
         self._life = anyio.CancelScope()
-        self._supervisor: Supervisor[Employment] | None = None
-        self._registry: Registry | None = None
-        self._couriers: Couriers | None = None
-        self._desk: Desk | None = None
         self._database: Database | None = None
-        self.past_days: PastDaysDesk | None = None
-        self.visits: Visits | None = None
+        self._crew: Crew | None = None
+        self._desks: Desks | None = None
 
     @property
     def is_at_work(self) -> bool:
@@ -170,10 +155,15 @@ class Daemon:
         return self.configuration.settings
 
     @property
+    def desks(self) -> Desks:
+        """Who takes orders, and who shows what."""
+        assert self._desks is not None, "orders are taken only while it runs"
+        return self._desks
+
+    @property
     def desk(self) -> Desk:
-        """Takes orders."""
-        assert self._desk is not None, "orders are taken only while it runs"
-        return self._desk
+        """Takes most orders."""
+        return self.desks.orders
 
     async def apply(self, settings: Settings) -> None:
         """Put settings in force that were read and checked already; offices that did not change are not touched.
@@ -233,7 +223,7 @@ class Daemon:
             drained_at=self._drained_at,
             trouble=self.health.trouble.sentence if self.health.trouble is not None else None,
             writing_since=self._database.writing_since if self._database is not None else None,
-            vitals=self._registry.vitals.all() if self._registry is not None else [],
+            vitals=self._crew.registry.vitals.all() if self._crew is not None else [],
             standings=[view.state.standing for view in self.fleet.views.values()],
             now=self.fleet.now(),
         )
@@ -247,78 +237,22 @@ class Daemon:
         return database
 
     async def _work(self, database: Database, listen: str, warnings: Sequence[str]) -> None:
-        api = self.settings.api
-        gate = Gate(api.max_in_flight, api.max_requests_per_second)
-        limits = Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes)
-        client = Api(gate, limits, self._observe, self.fleet.now, self._transport)
-        outbox, receiver = Outbox(), self._receiver or receiver_from(self.settings.sftp)
-        self._registry = Registry(
-            database,
-            client,
-            self.fleet,
-            self._telemetry.emit,
-            self._dice,
-            outbox=outbox,
-            receiver=receiver,
-            key_change_seconds=api.key_change_seconds,
-        )
         async with anyio.create_task_group() as tasks:
+            receiver = self._receiver or receiver_from(self.settings.sftp)
             if isinstance(receiver, SftpReceiver):
                 await self._receive(receiver, tasks)
-            self._desk = Desk(
-                self._registry,
-                self.fleet,
-                reload=partial(self.reload, Cause.ORDER),
-                look=self.configuration.look,
-                drain=self._drain_by_order,
-                closed=lambda: "" if self.is_at_work else self.readiness.reason,
-                emit=self._telemetry.emit,
-            )
-            daemon = self.settings.daemon
-            budget = Budget(daemon.restarts_max, daemon.restarts_within_seconds)
-            streets = Streets(database, self.fleet.now, self._dice, self._telemetry.emit)
-            self._couriers = Couriers(tasks, streets, self._make_sink, outbox, budget)
-            self._supervisor = Supervisor(
-                tasks=tasks,
-                work=self._registry.work,
-                quarantine=self._registry.quarantine,
-                gate=gate,
-                budget=budget,
-                emit=self._telemetry.emit,
-            )
-            self.configuration.employ(self._registry, self._supervisor, self._couriers)
+            self._crew = crew = Crew(database, tasks, self._equipment(receiver))
+            self.configuration.employ(crew.registry, crew.supervisor, crew.couriers)
             apply = partial(self.configuration.apply, self.settings, warnings)
             await self.health.until_it_passes(apply, self._draining)
-            backfiller = self._backfiller(database, gate, receiver)
-            self.past_days = days = PastDaysDesk(self._desk, backfiller, self._registry, database)
-            self.visits = visits = Visits(self._desk, self._registry, client, tasks, lambda: self.settings)
-            routes = (
-                *backfill_routes(PastDays(days.order, days.orders)),
-                *examination_routes(Examinations(visits.begin, visits.told)),
-            )
-            tasks.start_soon(backfiller.run, name="past days")
+            self._desks = desks = self._open_desks(database, crew, tasks)
+            tasks.start_soon(crew.backfiller.run, name="past days")
             if self._listening and (socket := self.settings.http.control_socket) is not None:
-                sinks = SinkDesk(self._desk, self._couriers, database, self.fleet.now, self._telemetry.emit)
-                more = (*routes, *sink_routes(sinks.orders), *self._looks(database))
-                control = create_control(self.desk.orders, more)
-                await tasks.start(serve_control, socket, control)
-            look_seconds = self.settings.state.look_seconds
-            tasks.start_soon(self._journal.keep, database, name="journal")
-            tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
-            chores = jobs(self.settings, Household(database, self.fleet, self.health.failed, self._telemetry.emit))
-            tasks.start_soon(keep_house, database, chores, self.fleet.now, self._telemetry.emit, name="housekeeper")
-            sign = SignOfLife(lambda: self.settings.alerts, self._telemetry.emit)
-            watch = NightWatch(self.fleet, self._telemetry.emit, sign.settled)
-            tasks.start_soon(watch.run, lambda: self.settings.alerts.look_seconds, name="night watch")
-            tasks.start_soon(sign.run, name="sign of life")
+                await tasks.start(serve_control, socket, control(desks, self._telemetry, self.fleet.figures))
+            self._begin_chores(database, tasks)
             self._ready(listen)
             await self._draining.wait()
-            gate.close()
-            self._couriers.end()
-            with anyio.move_on_after(daemon.drain_seconds):
-                await self._supervisor.ended()
-                await self._couriers.ended()
-                await backfiller.ended()
+            await crew.end()
             await self._journal.settle(database)
             tasks.cancel_scope.cancel()
 
@@ -329,17 +263,48 @@ class Daemon:
             raise ListenError(str(error)) from error
         self._telemetry.emit(ReceiverListening(self.settings.sftp.listen, fingerprint))
 
-    def _backfiller(self, database: Database, gate: Gate, receiver: Receiver | None) -> Backfiller:
-        assert self._registry is not None, "made before anything works"
-        emit, dice = self._telemetry.emit, self._dice
-        around = BackfillSurroundings(
-            database, self._registry, self.fleet, gate, emit, dice, lambda: self.settings.cadence, receiver
+    def _equipment(self, receiver: Receiver | None) -> Equipment:
+        return Equipment(
+            fleet=self.fleet,
+            settings=lambda: self.settings,
+            emit=self._telemetry.emit,
+            dice=self._dice,
+            transport=self._transport,
+            receiver=receiver,
+            make_sink=self._make_sink,
         )
-        return Backfiller(around)
 
-    def _looks(self, database: Database) -> list[Route]:
-        inspector = Inspector(database, self.fleet, self._journal, lambda: self.readiness)
-        return inspection_routes(Inspection(inspector.fleet, inspector.office), self._telemetry, self.fleet.figures)
+    def _open_desks(self, database: Database, crew: Crew, tasks: anyio.abc.TaskGroup) -> Desks:
+        emit = self._telemetry.emit
+        orders = Desk(
+            crew.registry,
+            self.fleet,
+            reload=partial(self.reload, Cause.ORDER),
+            look=self.configuration.look,
+            drain=self._drain_by_order,
+            closed=lambda: "" if self.is_at_work else self.readiness.reason,
+            emit=emit,
+        )
+        return Desks(
+            orders=orders,
+            past_days=PastDaysDesk(orders, crew.backfiller, crew.registry, database),
+            visits=Visits(orders, crew.registry, crew.api, tasks, lambda: self.settings),
+            sinks=SinkDesk(orders, crew.couriers, database, self.fleet.now, emit),
+            inspector=Inspector(database, self.fleet, self._journal, lambda: self.readiness),
+        )
+
+    def _begin_chores(self, database: Database, tasks: anyio.abc.TaskGroup) -> None:
+        """What goes on beside the work: the journal, looks at the database and the mornings, the housekeeping."""
+        emit = self._telemetry.emit
+        look_seconds = self.settings.state.look_seconds
+        chores = jobs(self.settings, Household(database, self.fleet, self.health.failed, emit))
+        sign = SignOfLife(lambda: self.settings.alerts, emit)
+        watch = NightWatch(self.fleet, emit, sign.settled)
+        tasks.start_soon(self._journal.keep, database, name="journal")
+        tasks.start_soon(self.health.watch, database, look_seconds, name="store health")
+        tasks.start_soon(keep_house, database, chores, self.fleet.now, emit, name="housekeeper")
+        tasks.start_soon(watch.run, lambda: self.settings.alerts.look_seconds, name="night watch")
+        tasks.start_soon(sign.run, name="sign of life")
 
     def _drain_by_order(self) -> str:
         self.drain("an order")
@@ -360,9 +325,3 @@ class Daemon:
 
     async def _status(self) -> StatusDocument:
         return self.status()
-
-    def _observe(self, event: ApiEvent) -> None:
-        assert self._registry is not None, "nobody asks before there are workers"
-        self.fleet.observe(event)
-        self._registry.vitals.observe(event)
-        self._telemetry.emit(event)

@@ -249,9 +249,7 @@ async def an_end_that_does_not_end(directory: Path) -> Recording:
 async def a_turn_that_is_never_given_back(directory: Path) -> Recording:
     async with watched(directory, specs=PAIR) as found:
         await found.world.until_time(TROUBLE)
-        database = found.world.daemon._database
-        assert database is not None
-        async with database._writing_lane().lock:
+        async with found.world.database._writing_lane().lock:
             await found.world.until_said("engine_stalled")
             await anyio.sleep(1200)
         await found.world.until_time(BEFORE_FRESH_BY)
@@ -262,11 +260,9 @@ async def a_turn_that_is_never_given_back(directory: Path) -> Recording:
 async def a_disk_that_takes_nothing(directory: Path) -> Recording:
     async with watched(directory, specs=PAIR) as found:
         await found.world.until_time(TROUBLE)
-        database = found.world.daemon._database
-        assert database is not None
-        await database.one_statement("PRAGMA query_only = ON")
+        await found.world.database.one_statement("PRAGMA query_only = ON")
         await found.world.until_time(TROUBLE + timedelta(hours=1, minutes=30))
-        await database.one_statement("PRAGMA query_only = OFF")
+        await found.world.database.one_statement("PRAGMA query_only = OFF")
         await found.world.until_time(BEFORE_FRESH_BY)
     return found.recording
 
@@ -276,10 +272,8 @@ async def a_disk_that_takes_its_time(directory: Path) -> Recording:
     async with watched(directory, specs=PAIR) as found:
         await found.world.until_time(TROUBLE)
         for _ in range(5):
-            database = found.world.daemon._database
-            assert database is not None
             # No write takes any time here, whatever the disk does.
-            database.slowest_write_seconds = 3.5
+            found.world.database.slowest_write_seconds = 3.5
             await anyio.sleep(300)
         await found.world.until_time(BEFORE_FRESH_BY)
     return found.recording

@@ -30,12 +30,6 @@ def path_of(world: World) -> Path:
     return database_path(world.settings.state.database)
 
 
-def database_of(world: World) -> Database:
-    registry = world.daemon._registry
-    assert registry is not None
-    return registry._database
-
-
 async def asked(world: World, path: str) -> tuple[int, str]:
     """What the daemon's listener answers."""
     transport = httpx.ASGITransport(world.daemon.web())
@@ -74,9 +68,9 @@ async def until_well(world: World) -> None:
 @asynccontextmanager
 async def refusing(world: World) -> AsyncIterator[None]:
     """The disk is read-only for the length of the block."""
-    await database_of(world).one_statement("PRAGMA query_only = ON")
+    await world.database.one_statement("PRAGMA query_only = ON")
     yield
-    await database_of(world).one_statement("PRAGMA query_only = OFF")
+    await world.database.one_statement("PRAGMA query_only = OFF")
 
 
 async def test_a_daemon_says_that_its_disk_is_read_only_and_when_it_is_over(tmp_path: Path) -> None:
@@ -111,7 +105,7 @@ async def test_it_recovers_although_no_office_writes(tmp_path: Path) -> None:
 async def test_a_disk_that_is_slow_is_told_once_for_its_slowest_write(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
-        database_of(world).slowest_write_seconds = SLOW_SECONDS + 1.5
+        world.database.slowest_write_seconds = SLOW_SECONDS + 1.5
         await anyio.sleep(3600)
         assert [line["seconds"] for line in world.events("store_slow")] == [3.5]
         await assert_well(world)
@@ -149,7 +143,7 @@ async def test_a_full_disk_is_told_once_and_not_called_over_by_every_small_write
 async def test_a_lock_is_told_and_over_when_it_is_released(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
-        await database_of(world).one_statement("PRAGMA busy_timeout = 1")
+        await world.database.one_statement("PRAGMA busy_timeout = 1")
         with locked(path_of(world)):
             await until_unwell(world)
             await assert_unwell(world, "another program keeps it locked.", "Close whatever else")
@@ -189,14 +183,14 @@ async def test_a_database_that_vanished_is_noticed_and_made_anew_by_a_restart(
 async def test_a_damaged_database_stays_unwell_until_it_is_restored(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
-        await database_of(world).one_statement("UPDATE balance SET bal_total = x'00'")
+        await world.database.one_statement("UPDATE balance SET bal_total = x'00'")
         await world.until_is(Condition.UNREACHABLE)
         await assert_unwell(world, "the file is damaged", "restore the last backup", "Only a restart ends this.")
         assert len(world.published()) == 1
         await anyio.sleep(3600)
         assert len(world.events("store_failed")) == 1
-        await database_of(world).one_statement("DELETE FROM balance")
-        await database_of(world).one_statement("DELETE FROM snapshot")
+        await world.database.one_statement("DELETE FROM balance")
+        await world.database.one_statement("DELETE FROM snapshot")
 
 
 async def attempted(world: World) -> None:

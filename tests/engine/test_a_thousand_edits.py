@@ -209,9 +209,7 @@ def assert_meant(plan: Plan, in_force: Settings) -> None:
 def assert_runs(world: World, in_force: Settings) -> None:
     """Exactly what is in force has a worker, with exactly those settings."""
     wanted = employments(in_force)
-    supervisor = world.daemon._supervisor
-    assert supervisor is not None
-    assert {key: task.settings for key, task in supervisor._running.items()} == wanted
+    assert {key: task.settings for key, task in world.crew.supervisor._running.items()} == wanted
     shown = {view.office for view in world.daemon.fleet.views.values()}
     assert shown == {each.office for each in in_force.offices}
 

@@ -19,8 +19,7 @@ BEGUN = "It is examined now, in its key's own turn."
 
 
 def visits_of(world: World) -> Visits:
-    assert world.daemon.visits is not None
-    return world.daemon.visits
+    return world.daemon.desks.visits
 
 
 async def examination(world: World, office_id: str = "smile") -> Any:

@@ -11,9 +11,7 @@ from tests.engine.world import World
 
 
 def inspector(world: World) -> Inspector:
-    registry = world.daemon._registry
-    assert registry is not None
-    return Inspector(registry._database, world.daemon.fleet, world.daemon._journal, lambda: world.daemon.readiness)
+    return world.daemon.desks.inspector
 
 
 async def test_an_office_is_told_with_its_last_pull_and_what_happened_to_it(tmp_path: Path) -> None:
@@ -47,11 +45,9 @@ async def test_what_cannot_be_read_of_an_office_is_left_out_and_no_more(tmp_path
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
         await anyio.sleep(60)
-        registry = world.daemon._registry
-        assert registry is not None
-        await registry._database.one_statement("UPDATE journal SET fields = 'x'")
+        await world.database.one_statement("UPDATE journal SET fields = 'x'")
         told = await inspector(world).office("smile", 5)
         assert told is not None
         assert told["snapshot"] is not None
         assert (told["last_pull"], told["journal"]) == (None, [])
-        await registry._database.one_statement("DELETE FROM journal")
+        await world.database.one_statement("DELETE FROM journal")

@@ -41,9 +41,7 @@ def mailroom(world: World) -> Mailroom:
 
 
 def desk(world: World) -> PastDaysDesk:
-    found = world.daemon.past_days
-    assert found is not None
-    return found
+    return world.daemon.desks.past_days
 
 
 async def order(world: World, query: str = QUERY) -> None:

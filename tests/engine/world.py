@@ -17,6 +17,7 @@ import anyio.lowlevel
 from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Standing
 from oddaemon.core.state import OfficeState
 from oddaemon.engine.couriers import SinkFactory
+from oddaemon.engine.crew import Crew
 from oddaemon.engine.daemon import Daemon
 from oddaemon.settings import Settings
 from oddaemon.simulator.api import Kind
@@ -121,6 +122,18 @@ class World:
     def daemon(self) -> Daemon:
         assert self._daemon is not None, "no daemon was started"
         return self._daemon
+
+    @property
+    def crew(self) -> Crew:
+        """Who is at work in it."""
+        assert self.daemon._crew is not None, "it is not at work"
+        return self.daemon._crew
+
+    @property
+    def database(self) -> Database:
+        """The daemon's own connection."""
+        assert self.daemon._database is not None, "it was not opened"
+        return self.daemon._database
 
     @property
     def is_running(self) -> bool:

@@ -303,10 +303,7 @@ async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path
 
 
 def desk_of(world: World) -> SinkDesk:
-    daemon = world.daemon
-    assert daemon._couriers is not None
-    assert daemon._database is not None
-    return SinkDesk(daemon.desk, daemon._couriers, daemon._database, world.daemon_now, daemon._telemetry.emit)
+    return world.daemon.desks.sinks
 
 
 async def test_an_order_to_retry_does_not_wait_for_the_back_off(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ import anyio
 import pytest
 
 from oddaemon.core.delivery import Content
-from oddaemon.engine.sink_orders import SinkDesk
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.secret import Secret
-from oddaemon.settings.sinks import WebhookTable
+from oddaemon.settings.sink import WebhookTable
 from oddaemon.simulator.spec import PracticeSpec
 from oddaemon.sinks.payload import Payload, SinkRefused
 from tests.engine.night import night
@@ -134,11 +133,7 @@ async def test_what_is_skipped_on_its_way_lets_the_next_of_its_office_wait_for_i
     slow = Slow(stalled={"elm"})
     async with serving(tmp_path, slow) as world:
         await world.until(lambda: len(slow.book.snapshots("ash")) >= 2)
-        daemon = world.daemon
-        assert daemon._couriers is not None
-        assert daemon._database is not None
-        desk = SinkDesk(daemon.desk, daemon._couriers, daemon._database, world.daemon_now, daemon._telemetry.emit)
-        await desk.skip("book", "elm", None)
+        await world.daemon.desks.sinks.skip("book", "elm", None)
         await world.until(lambda: len(slow.book.snapshots("ash")) >= 3)
         assert slow.most_of_one == 1
         slow.stalled.clear()

@@ -82,10 +82,8 @@ async def test_a_stuck_engine_starves_the_watchdog_though_the_loop_turns(
 ) -> None:
     async with watched(tmp_path, monkeypatch) as (world, manager):
         await world.until_is(Condition.FRESH)
-        database = world.daemon._database
-        assert database is not None
         # Somebody took the writer's turn and never gives it back: no office gets any further.
-        async with database._writing_lane().lock:
+        async with world.database._writing_lane().lock:
             await world.until_said("engine_stalled")
             stuck_since = anyio.current_time()
             [stalled] = world.events("engine_stalled")
