@@ -16,8 +16,9 @@ from oddaemon.core.status import instant, money, snapshot_document
 from oddaemon.engine.fleet import published_snapshot
 from oddaemon.settings import Settings
 from oddaemon.sinks.formats import BALANCE_COLUMNS, Column, Envelope, Kind, Row, Tally
-from oddaemon.store.archive import Archive, PastDay, SnapshotMissing, chosen
+from oddaemon.store.archive import Archive, SnapshotMissing, chosen
 from oddaemon.store.errors import DatabaseDamaged
+from oddaemon.store.past_day import PastDay
 from oddaemon.store.snapshot_row import SnapshotRow
 
 FLEET_COLUMNS = (
@@ -80,7 +81,7 @@ def _past_document(day: PastDay) -> dict[str, object]:
         "guarantors": totals.guarantors,
         "bal_total": money(totals.bal_total),
         "verified": True,
-        "via": day.via,
+        "via": day.via.value,
     }
 
 

@@ -32,7 +32,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that every snapshot ever published is still what it was: pages, versions, and totals to the cent."""
+    """Prove that every snapshot and backfilled day is still what it was: pages, versions, and totals to the cent."""
     from oddaemon.cli.verifying import verify_state
 
     verify_state(config, database, as_json=as_json)

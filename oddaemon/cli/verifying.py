@@ -34,6 +34,7 @@ def _tell(found: Verification) -> None:
     for problem in found.problems:
         typer.echo(_line(problem))
     read = f"{found.offices:,} offices, {found.snapshots:,} snapshots, {found.versions:,} versions of balances"
+    read += f", {found.past_days:,} backfilled days"
     if not found.problems:
         typer.echo(f"{found.database} is sound: revision {found.revision}, {read}.")
         return
@@ -48,6 +49,7 @@ def _tell(found: Verification) -> None:
 def _line(problem: Problem) -> str:
     where = [] if problem.office is None else [f"office {problem.office}"]
     where += [] if problem.snapshot is None else [f"snapshot {problem.snapshot}"]
+    where += [] if problem.as_of is None else [f"backfilled day {problem.as_of}"]
     return f"{', '.join(where) or 'database'}: {problem.what}"
 
 
@@ -59,8 +61,14 @@ def _document(found: Verification) -> dict[str, object]:
         "offices": found.offices,
         "snapshots": found.snapshots,
         "versions": found.versions,
+        "backfilled_days": found.past_days,
         "problems": [
-            {"office": problem.office, "snapshot": problem.snapshot, "problem": problem.what}
+            {
+                "office": problem.office,
+                "snapshot": problem.snapshot,
+                "as_of": problem.as_of,
+                "problem": problem.what,
+            }
             for problem in found.problems
         ],
     }

@@ -10,18 +10,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
 from oddaemon.core.diff import Difference
-from oddaemon.core.model import Balance, Change, ControlTotals
+from oddaemon.core.model import Balance, Change
 from oddaemon.core.rolling import STILL, Flow, flow
 from oddaemon.store.copying import reading
 from oddaemon.store.errors import StoreError, explained, legible
 from oddaemon.store.migration import require_newest
+from oddaemon.store.past_day import PAST_DAY_NAMES, PastDay, past_day_of_texts
 from oddaemon.store.snapshot_row import SNAPSHOT_NAMES, SnapshotRow, snapshot_row_of_texts
 
 ROWS_A_BATCH = 10_000
@@ -34,10 +35,7 @@ _BALANCES = (
     f"SELECT {_COLUMNS} FROM balance"  # noqa: S608 - the same
     " WHERE office = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) ORDER BY pat_num"
 )
-_PAST_DAYS = (
-    f"SELECT id, as_of, published_at, via, {', '.join(ControlTotals._fields)}"  # noqa: S608 - the same
-    " FROM historical_snapshot WHERE office = ? ORDER BY as_of"
-)
+_PAST_DAYS = f"SELECT {', '.join(PAST_DAY_NAMES)} FROM historical_snapshot WHERE office = ? ORDER BY as_of"  # noqa: S608 - the same
 _PAST_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ? ORDER BY pat_num"  # noqa: S608 - the same
 _VERSIONS_BETWEEN = (
     f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance"  # noqa: S608 - the same
@@ -55,19 +53,6 @@ class OfficeUnknown(StoreError):  # noqa: N818 - as its relatives
 
     def __init__(self, office_id: str) -> None:
         super().__init__(f"The database knows no office {office_id!r}.", "`oddaemon status` lists them all.")
-
-
-@dataclass(frozen=True, slots=True)
-class PastDay:
-    """An office's balances as of a day that was over when they were read, by order: no snapshot, and beside them."""
-
-    key: int
-    """Of its rows."""
-    aging_date: date
-    published_at: datetime
-    via: str
-    """How it was read: `report` or `sftp`."""
-    totals: ControlTotals
 
 
 class SnapshotMissing(StoreError):  # noqa: N818 - as its relatives
@@ -145,12 +130,7 @@ class Archive:
     def past_days(self, office: ArchivedOffice) -> list[PastDay]:
         """The days that were read afterwards, earliest first."""
         with explained(self.path), legible(self.path):
-            return [
-                PastDay(
-                    key, date.fromisoformat(day), datetime.fromisoformat(at), via, ControlTotals._make(map(int, totals))
-                )
-                for key, day, at, via, *totals in self._connection.execute(_PAST_DAYS, (office.key,))
-            ]
+            return [past_day_of_texts(row) for row in self._connection.execute(_PAST_DAYS, (office.key,))]
 
     def balances_of(self, day: PastDay) -> Iterator[list[Balance]]:
         """A past day's balances, ordered by pat_num."""

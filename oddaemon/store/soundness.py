@@ -1,4 +1,4 @@
-"""Whether what is stored is what was published: every snapshot that ever was, held against its own control totals.
+"""Whether what is stored is what was published: every snapshot and past day, held against its own control totals.
 
 SQLite's integrity check finds pages and indexes that do not fit together; it cannot find an amount that was changed. So
 all versions are read, and every snapshot is made again from them (`replay`). Nothing here shows an amount or a
@@ -19,12 +19,14 @@ from typing import NamedTuple
 import msgspec
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
+from oddaemon.core.report import added
 from oddaemon.core.state import OfficeState
 from oddaemon.core.verify import totals_of
 from oddaemon.store.copying import reading
 from oddaemon.store.errors import DatabaseUnusable, explained, legible
 from oddaemon.store.maintenance import integrity_problems
 from oddaemon.store.migration import prepare, require_newest
+from oddaemon.store.past_day import PAST_DAY_NAMES, past_day_of_texts
 from oddaemon.store.replay import Replay
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.snapshot_row import SNAPSHOT_NAMES, snapshot_row_of_texts
@@ -36,6 +38,8 @@ _VERSIONS = f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance WHERE office 
 _CURRENT = f"SELECT {_COLUMNS} FROM balance WHERE office = ? AND valid_to IS NULL ORDER BY pat_num"  # noqa: S608 - the same
 _SNAPSHOTS = f"SELECT {', '.join(SNAPSHOT_NAMES)} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - the same
 _BROKEN_PAGES = "SELECT 1 FROM pull_page WHERE office = ? AND NOT (json_valid(balances) AND json_valid(checkpoint))"
+_PAST_DAYS = f"SELECT {', '.join(PAST_DAY_NAMES)} FROM historical_snapshot WHERE office = ? ORDER BY as_of"  # noqa: S608 - the same
+_PAST_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ?"  # noqa: S608 - the same
 _ZERO = totals_of(())
 
 _state_decoder = msgspec.json.Decoder(OfficeState)
@@ -48,6 +52,8 @@ class Problem:
     what: str
     office: str | None = None
     snapshot: int | None = None
+    as_of: str | None = None
+    """The past day, of one that was read afterwards."""
 
 
 @dataclass(slots=True)
@@ -59,6 +65,8 @@ class Verification:
     offices: int = 0
     snapshots: int = 0
     versions: int = 0
+    past_days: int = 0
+    """Days that were read afterwards."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -92,6 +100,8 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Ve
             found.offices += 1
             with _kept(found, office.id, path), _one_instant(connection):
                 _verify_office(connection, office, found)
+            with _kept(found, office.id, path), _one_instant(connection):
+                _verify_past_days(connection, office, found)
             if state is not None and not _is_state(state):
                 found.problems.append(Problem("its state cannot be read", office.id))
     return found
@@ -133,6 +143,23 @@ def _verify_office(connection: sqlite3.Connection, office: _Office, found: Verif
         found.problems.append(Problem(what, office.id, last.id if last else None))
 
 
+def _verify_past_days(connection: sqlite3.Connection, office: _Office, found: Verification) -> None:
+    for row in connection.execute(_PAST_DAYS, (office.key,)).fetchall():
+        found.past_days += 1
+        told = dict(zip(PAST_DAY_NAMES, row, strict=True))
+        try:
+            with legible(found.database):
+                day, totals = past_day_of_texts(row), _ZERO
+                for batch in _batches(connection.execute(_PAST_BALANCES, (day.key,))):
+                    totals = added(totals, list(map(Balance._make, batch)))
+        except DatabaseUnusable as error:
+            found.problems.append(Problem(error.what, office.id, as_of=str(told["as_of"])))
+            continue
+        if (wrong := _difference(totals, day.totals)) is not None:
+            what = f"its balances do not add up to its totals: {wrong}"
+            found.problems.append(Problem(what, office.id, as_of=day.aging_date.isoformat()))
+
+
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     return set(connection.execute("SELECT name, sql FROM sqlite_master"))
 
@@ -153,6 +180,11 @@ def _strays(connection: sqlite3.Connection) -> Iterator[str]:
         ("snapshot", "SELECT COUNT(*) FROM snapshot WHERE office NOT IN (SELECT key FROM office)"),
         ("delivery", "SELECT COUNT(*) FROM delivery WHERE office NOT IN (SELECT key FROM office)"),
         ("balance", "SELECT COUNT(*) FROM balance WHERE office NOT IN (SELECT key FROM office)"),
+        ("backfill", "SELECT COUNT(*) FROM backfill WHERE office NOT IN (SELECT key FROM office)"),
+        (
+            "historical_snapshot",
+            "SELECT COUNT(*) FROM historical_snapshot WHERE office NOT IN (SELECT key FROM office)",
+        ),
     ):
         ((count,),) = connection.execute(rows).fetchall()
         if count:

@@ -1,10 +1,16 @@
+import json
 import stat
+from datetime import date
 from pathlib import Path
 
 import anyio
 import pytest
 from typer.testing import Result
 
+from oddaemon.core.backfill import Brought, PastDay
+from oddaemon.core.model import Balance
+from oddaemon.core.verify import totals_of
+from oddaemon.store import backfills, historical
 from oddaemon.store.database import Database
 from oddaemon.store.schema import REVISIONS
 from tests.cli.sample_fleet import SampleFleet, command, json_of
@@ -25,7 +31,7 @@ def test_a_sound_database_says_what_was_looked_at(fleet: SampleFleet) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         f"{fleet.config.parent}/state.db is sound: "
-        f"revision {REVISIONS[-1]}, 3 offices, 1 snapshots, 3 versions of balances.\n"
+        f"revision {REVISIONS[-1]}, 3 offices, 1 snapshots, 3 versions of balances, 0 backfilled days.\n"
     )
 
 
@@ -45,6 +51,30 @@ def test_every_problem_is_a_line_with_its_office_and_snapshot(fleet: SampleFleet
     assert "restore the last backup that verifies" in result.stderr
 
 
+def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet) -> None:
+    day = date(2025, 12, 31)
+
+    async def read_afterwards() -> None:
+        async with Database.open(str(fleet.config.with_name("state.db"))) as db:
+            order = await backfills.order(db, PastDay("bright-smiles", day), fleet.now)
+            rows = (Balance(205, 0, 0, 300, 0, 0, 0, 0, 300),)
+            await historical.publish(db, order, Brought(rows, totals_of(rows), 7), fleet.now)
+
+    anyio.run(read_afterwards)
+    assert "1 backfilled days." in fleet.run("state", "verify").stdout
+    changed(fleet, "UPDATE historical_balance SET bal_total = 301")
+    result = fleet.run("state", "verify")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        (
+            "office bright-smiles, backfilled day 2025-12-31: "
+            "its balances do not add up to its totals: the sums of bal_total differ"
+        )
+    ]
+    (problem,) = json.loads(fleet.run("state", "verify", "--json").stdout)["problems"]
+    assert (problem["office"], problem["snapshot"], problem["as_of"]) == ("bright-smiles", None, "2025-12-31")
+
+
 def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
     assert json_of(fleet.run("state", "verify", "--json")) == {
         "database": f"{fleet.config.parent}/state.db",
@@ -53,6 +83,7 @@ def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
         "offices": 3,
         "snapshots": 1,
         "versions": 3,
+        "backfilled_days": 0,
         "problems": [],
     }
     changed(fleet, "UPDATE snapshot SET bal_total = 7")
@@ -64,6 +95,7 @@ def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
     assert document["problems"][0] == {
         "office": "bright-smiles",
         "snapshot": 1,
+        "as_of": None,
         "problem": "its balances do not add up to its totals: the sums of bal_total differ",
     }
 

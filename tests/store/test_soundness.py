@@ -1,6 +1,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oddaemon.core.backfill import Brought, PastDay
 from oddaemon.core.model import MONEY_COLUMNS, Balance
 from oddaemon.core.verify import totals_of
-from oddaemon.store import offices, snapshots
+from oddaemon.store import backfills, historical, offices, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer
 from oddaemon.store.replay import Replay
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.soundness import Problem, verify
 from tests.disk.stored import fill, true_snapshot
-from tests.store.samples import ELM, HARBOR, NOW, state
+from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
 
 Tamper = Callable[..., list[Problem]]
 
@@ -167,6 +169,77 @@ async def test_an_office_without_snapshots_is_sound(path: Path) -> None:
         await snapshots.publish(database, HARBOR, true_snapshot(()), state(), NOW)
         await offices.enroll(database, ())
     assert verify(path).problems == []
+
+
+# --- days that were read afterwards -----------------------------------------------------------------------------------
+
+
+DAY = date(2025, 12, 31)
+
+
+@pytest.fixture
+async def spoil(path: Path) -> Tamper:
+    """The same with two past days of each office."""
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        for office_id in (ELM, HARBOR):
+            for seed, day in enumerate((DAY, date(2025, 11, 30)), start=1):
+                order = await backfills.order(database, PastDay(office_id, day), NOW)
+                rows = some_balances(30, seed)
+                await historical.publish(database, order, Brought(rows, totals_of(rows), 7), NOW)
+
+    def run(sql: str) -> list[Problem]:
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute(sql).rowcount > 0
+            connection.commit()
+        return verify(path).problems
+
+    return run
+
+
+@pytest.mark.usefixtures("spoil")
+async def test_past_days_that_are_as_they_were_read_are_sound_and_counted(path: Path) -> None:
+    found = verify(path)
+    assert (found.problems, found.past_days, found.snapshots) == ([], 4, 4)
+
+
+@pytest.mark.parametrize("column", ["clinic_num", *MONEY_COLUMNS])
+async def test_a_changed_amount_of_a_past_day_is_found(spoil: Tamper, column: str) -> None:
+    found = spoil(f"UPDATE historical_balance SET {column} = {column} + 1 WHERE snapshot = 1 AND pat_num = 109")
+    said = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
+    assert found == [Problem(f"its balances do not add up to its totals: {said}", ELM, as_of="2025-12-31")]
+
+
+@pytest.mark.parametrize("column", ["guarantors", "checksum", *MONEY_COLUMNS])
+async def test_changed_totals_of_a_past_day_are_found(spoil: Tamper, column: str) -> None:
+    found = spoil(f"UPDATE historical_snapshot SET {column} = {column} + 1 WHERE id = 2")
+    assert [(problem.office, problem.snapshot, problem.as_of) for problem in found] == [(ELM, None, "2025-11-30")]
+
+
+async def test_a_lost_row_of_a_past_day_is_found(spoil: Tamper) -> None:
+    (found,) = spoil("DELETE FROM historical_balance WHERE snapshot = 3 AND pat_num = 109")
+    assert (found.office, found.as_of) == (HARBOR, "2025-12-31")
+    assert "29 guarantors instead of 30" in found.what
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE historical_balance SET bal_0_30 = x'00' WHERE snapshot = 4 AND pat_num = 109",
+        "UPDATE historical_snapshot SET via = 'crystal ball' WHERE id = 4",
+        "UPDATE historical_snapshot SET published_at = 'yesterday' WHERE id = 4",
+    ],
+)
+async def test_what_cannot_be_read_is_a_problem_of_its_day_alone(spoil: Tamper, sql: str) -> None:
+    (found,) = spoil(sql)
+    assert (found.office, found.as_of) == (HARBOR, "2025-11-30")
+    assert "a stored value cannot be read" in found.what
+
+
+async def test_past_days_of_no_office_are_found(spoil: Tamper) -> None:
+    assert Problem("1 rows of table historical_snapshot belong to no office") in spoil(
+        "UPDATE historical_snapshot SET office = 77 WHERE id = 4"
+    )
 
 
 NIGHTS = st.lists(
