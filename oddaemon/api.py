@@ -31,19 +31,18 @@ What this module exports is kept stable; everything else of the package may chan
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 
 from oddaemon.core import model
 from oddaemon.core.diff import Difference
 from oddaemon.core.model import Change as ChangeKind
-from oddaemon.core.rolling import STILL, roll_rates
-from oddaemon.store.archive import Archive, ArchivedOffice, OfficeUnknown, SnapshotMissing, before, chosen
+from oddaemon.store.archive import Archive, ArchivedOffice, Moved, OfficeUnknown
 from oddaemon.store.errors import StoreError as OddaemonError
 from oddaemon.store.location import database_path
+from oddaemon.store.picture import Picture, SnapshotMissing, Source, before, chosen, source_of
 from oddaemon.store.snapshot_row import SnapshotRow
 
 __all__ = [
@@ -57,11 +56,13 @@ __all__ = [
     "OfficeUnknown",
     "Snapshot",
     "SnapshotMissing",
+    "Source",
     "open_database",
 ]
 
 AsOf = date | int | None
-"""An aging date, of which the last snapshot published is meant; a snapshot's id; None: the latest."""
+"""An aging date, of which the last snapshot published is meant, or the day's balances as they were read afterwards; a
+snapshot's id; None: the latest snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,15 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All guarantor balances of one office for one aging run, summed up."""
+    """All guarantor balances of one office for one aging run, or as of one past day, summed up."""
 
-    id: int
+    id: int | None
+    """None: no snapshot, but a day that was backfilled."""
     office_id: str
     aging_date: date
-    observed_at: datetime
-    """The instant at which the office's own table held exactly these balances."""
+    observed_at: datetime | None
+    """The instant at which the office's own table held exactly these balances; None: it never did, as the day was over
+    when they were read."""
     published_at: datetime
     guarantors: int
     est_balance: Decimal
@@ -92,10 +95,12 @@ class Snapshot:
     bal_over_90: Decimal
     ins_est: Decimal
     bal_total: Decimal
-    new: int
-    changed: int
-    cleared: int
-    """Guarantors that became so since the office's snapshot before."""
+    new: int | None
+    changed: int | None
+    cleared: int | None
+    """Guarantors that became so since the office's snapshot before; None: of a day that was backfilled."""
+    source: Source = Source.NIGHT
+    """`night` or `backfilled`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ class Night:
 
     snapshot: Snapshot
     charged: Decimal | None
-    """None, here and below: the first snapshot that is kept."""
+    """None, here and below: the first that is kept."""
     settled: Decimal | None
     rolled_31_60: Decimal | None
     """From the bucket 0 to 30 days into this one."""
@@ -171,29 +176,29 @@ class Fleet:
         return [Office(each.id, each.name, each.is_wanted) for each in self._archive.offices()]
 
     def snapshots(self, office_id: str) -> list[Snapshot]:
-        """What is kept of an office's published snapshots, oldest first.
+        """What is kept of an office's published snapshots, oldest first, without the days that were backfilled.
 
         Raises:
             OfficeUnknown: there is no such office.
         """
-        return [_snapshot(row) for row in self._archive.snapshots(self._archive.office(office_id))]
+        return [_snapshot(office_id, row) for row in self._archive.snapshots(self._archive.office(office_id))]
 
     def snapshot(self, office_id: str, as_of: AsOf = None) -> Snapshot:
-        """One snapshot.
+        """One snapshot, or a day that was backfilled.
 
         Raises:
             OfficeUnknown: there is no such office.
             SnapshotMissing: there is none of that day or id; the text names the nearest.
         """
-        return _snapshot(self._chosen(office_id, as_of)[1])
+        return _snapshot(office_id, self._chosen(office_id, as_of)[1])
 
     def balances(self, office_id: str, as_of: AsOf = None) -> Iterator[Balance]:
         """The balances of one snapshot. Raises as `snapshot` does, at once."""
-        office, row = self._chosen(office_id, as_of)
-        return (_balance(each) for batch in self._archive.balances(office, row) for each in batch)
+        office, picture = self._chosen(office_id, as_of)
+        return (_balance(each) for batch in self._archive.balances(office, picture) for each in batch)
 
     def changes(self, office_id: str, since: AsOf = None, until: AsOf = None) -> Iterator[Change]:
-        """What became of each guarantor between two snapshots.
+        """What became of each guarantor between two snapshots or backfilled days.
 
         Args:
             office_id: whose.
@@ -204,10 +209,11 @@ class Fleet:
             OfficeUnknown: there is no such office.
             SnapshotMissing: one of the two is not there, or the first does not come before the second.
         """
-        office, last = self._chosen(office_id, until)
-        snapshots = self._archive.snapshots(office)
-        first = before(snapshots, last) if since is None else chosen(snapshots, since, office_id)
-        if first is None or first.id >= last.id:
+        office = self._archive.office(office_id)
+        pictures = self._archive.pictures(office)
+        last = chosen(pictures, until, office_id)
+        first = before(pictures, last) if since is None else chosen(pictures, since, office_id)
+        if first is None or pictures.index(first) >= pictures.index(last):
             raise SnapshotMissing(
                 f"{office_id} has no earlier snapshot to compare that of {last.aging_date} with.",
                 f"`oddaemon history {office_id}` lists them all.",
@@ -215,52 +221,33 @@ class Fleet:
         return (_change(each) for batch in self._archive.changes(office, first, last) for each in batch)
 
     def history(self, office_id: str) -> list[Night]:
-        """Every snapshot that is kept with what moved since the one before, oldest first.
+        """Every snapshot and backfilled day that is kept, in order, with what moved since the one before in this list.
 
         Raises:
             OfficeUnknown: there is no such office.
         """
         office = self._archive.office(office_id)
-        rows = self._archive.snapshots(office)
-        if not rows:
-            return []
-        flows = self._archive.flows(office, rows[0], rows[-1])
-        nights = [Night(_snapshot(rows[0]), *(None,) * 8)]
-        for earlier, row in pairwise(rows):
-            moved = flows.get(row.id, STILL)
-            rates = roll_rates(moved, earlier.totals)
-            nights.append(
-                Night(
-                    snapshot=_snapshot(row),
-                    charged=_money(moved.charged),
-                    settled=_money(moved.settled),
-                    rolled_31_60=_money(moved.rolled_31_60),
-                    rolled_61_90=_money(moved.rolled_61_90),
-                    rolled_over_90=_money(moved.rolled_over_90),
-                    roll_rate_31_60=rates.to_31_60,
-                    roll_rate_61_90=rates.to_61_90,
-                    roll_rate_over_90=rates.to_over_90,
-                )
-            )
-        return nights
+        pictures = self._archive.pictures(office)
+        moved = self._archive.movements(office, pictures)
+        return [_night(_snapshot(office_id, each), since) for each, since in zip(pictures, moved, strict=True)]
 
-    def _chosen(self, office_id: str, as_of: AsOf) -> tuple[ArchivedOffice, SnapshotRow]:
+    def _chosen(self, office_id: str, as_of: AsOf) -> tuple[ArchivedOffice, Picture]:
         office = self._archive.office(office_id)
-        return office, chosen(self._archive.snapshots(office), as_of, office_id)
+        return office, chosen(self._archive.pictures(office), as_of, office_id)
 
 
 def _money(cents: int) -> Decimal:
     return Decimal(cents).scaleb(-2)
 
 
-def _snapshot(row: SnapshotRow) -> Snapshot:
-    totals = row.totals
-    return Snapshot(
-        id=row.id,
-        office_id=row.office_id,
-        aging_date=row.aging_date,
-        observed_at=row.observed_at,
-        published_at=row.published_at,
+def _snapshot(office_id: str, picture: Picture) -> Snapshot:
+    totals = picture.totals
+    told = Snapshot(
+        id=None,
+        office_id=office_id,
+        aging_date=picture.aging_date,
+        observed_at=None,
+        published_at=picture.published_at,
         guarantors=totals.guarantors,
         est_balance=_money(totals.est_balance),
         bal_0_30=_money(totals.bal_0_30),
@@ -269,9 +256,31 @@ def _snapshot(row: SnapshotRow) -> Snapshot:
         bal_over_90=_money(totals.bal_over_90),
         ins_est=_money(totals.ins_est),
         bal_total=_money(totals.bal_total),
-        new=row.new,
-        changed=row.changed,
-        cleared=row.cleared,
+        new=None,
+        changed=None,
+        cleared=None,
+        source=source_of(picture),
+    )
+    if not isinstance(picture, SnapshotRow):
+        return told
+    told = replace(told, id=picture.id, observed_at=picture.observed_at)
+    return replace(told, new=picture.new, changed=picture.changed, cleared=picture.cleared)
+
+
+def _night(snapshot: Snapshot, moved: Moved | None) -> Night:
+    if moved is None:
+        return Night(snapshot, *(None,) * 8)
+    flow, rates = moved.flow, moved.rates
+    return Night(
+        snapshot=snapshot,
+        charged=_money(flow.charged),
+        settled=_money(flow.settled),
+        rolled_31_60=_money(flow.rolled_31_60),
+        rolled_61_90=_money(flow.rolled_61_90),
+        rolled_over_90=_money(flow.rolled_over_90),
+        roll_rate_31_60=rates.to_31_60,
+        roll_rate_61_90=rates.to_61_90,
+        roll_rate_over_90=rates.to_over_90,
     )
 
 

@@ -8,18 +8,17 @@ from pathlib import Path
 import typer
 
 from oddaemon.cli.data import Form
-from oddaemon.cli.exporting import Answer, archive_of, deliver, office_in, sheet_of
+from oddaemon.cli.exporting import Answer, deliver, sheet_of
 from oddaemon.cli.failing import failure
+from oddaemon.cli.pictures import archive_of, office_in, picture_document
 from oddaemon.cli.sheet import Sheet
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
-from oddaemon.core.status import instant, money, snapshot_document
-from oddaemon.engine.fleet import published_snapshot
+from oddaemon.core.status import money
 from oddaemon.settings import Settings
 from oddaemon.sinks.formats import BALANCE_COLUMNS, Column, Envelope, Kind, Row, Tally
-from oddaemon.store.archive import Archive, SnapshotMissing, chosen
+from oddaemon.store.archive import Archive
 from oddaemon.store.errors import DatabaseDamaged
-from oddaemon.store.past_day import PastDay
-from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.store.picture import Picture, SnapshotMissing, chosen
 
 FLEET_COLUMNS = (
     Column("scope", Kind.TEXT),
@@ -37,19 +36,13 @@ def show_balances(
 ) -> None:
     """Write an office's balances; without a published snapshot the command ends with a message."""
     with archive_of(config) as (archive, settings):
-        office, snapshots = office_in(archive, settings, office_id)
-        past = {} if isinstance(as_of, int) else {day.aging_date: day for day in archive.past_days(office)}
-        if isinstance(as_of, date) and as_of in past and all(each.aging_date != as_of for each in snapshots):
-            day = past[as_of]
-            document, totals, batches = _past_document(day), day.totals, archive.balances_of(day)
-        else:
-            snapshot = chosen(snapshots, as_of, office_id)
-            document = {**snapshot_document(published_snapshot(snapshot))}
-            totals, batches = snapshot.totals, archive.balances(office, snapshot)
+        office, pictures = office_in(archive, settings, office_id)
+        picture = chosen(pictures, as_of, office_id)
+        totals = picture.totals
         answer = Answer(
             columns=BALANCE_COLUMNS,
-            batches=_proved(archive, batches, totals),
-            envelope=Envelope("balances", {"office": office_id, "snapshot": document}),
+            batches=_proved(archive, archive.balances(office, picture), totals),
+            envelope=Envelope("balances", {"office": office_id, "snapshot": picture_document(picture)}),
             sheet=lambda rows: _sheet(rows, totals),
             proof={"control_totals": _told(totals)},
         )
@@ -69,20 +62,6 @@ def show_fleet(config: Path | None, as_of: date | int | None, form: Form, output
     head = {"as_of": None if as_of is None else as_of.isoformat(), "without_snapshot": missing}
     answer = Answer(FLEET_COLUMNS, [rows], Envelope("totals", head), lambda rows: sheet_of(FLEET_COLUMNS, rows))
     deliver(answer, form, output)
-
-
-def _past_document(day: PastDay) -> dict[str, object]:
-    """A past day as a snapshot is told; it has no place among them, so no id."""
-    totals = day.totals
-    return {
-        "id": None,
-        "aging_date": day.aging_date.isoformat(),
-        "published_at": instant(day.published_at),
-        "guarantors": totals.guarantors,
-        "bal_total": money(totals.bal_total),
-        "verified": True,
-        "via": day.via.value,
-    }
 
 
 def _proved(archive: Archive, batches: Iterator[list[Balance]], totals: ControlTotals) -> Iterator[list[Balance]]:
@@ -114,7 +93,7 @@ class _Sum:
     guarantors: int = 0
     money: tuple[int, ...] = (0,) * len(MONEY_COLUMNS)
 
-    def add(self, snapshot: SnapshotRow) -> None:
+    def add(self, snapshot: Picture) -> None:
         totals = [getattr(snapshot.totals, name) for name in MONEY_COLUMNS]
         self.offices += 1
         self.oldest = min(self.oldest, snapshot.aging_date)
@@ -135,7 +114,7 @@ def _fleet_rows(archive: Archive, settings: Settings, as_of: date | None) -> tup
         if not (office.is_wanted or office.id in labels):
             continue
         try:
-            snapshot = chosen(archive.snapshots(office), as_of, office.id)
+            snapshot = chosen(archive.pictures(office), as_of, office.id)
         except SnapshotMissing:
             missing.append(office.id)
             continue

@@ -1,18 +1,19 @@
-"""`changes`: what became of each guarantor between two snapshots. What is written here is patient data."""
+"""`changes`: what became of each guarantor between two days. What is written here is patient data."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from oddaemon.cli.data import Form
-from oddaemon.cli.exporting import NOTHING, Answer, Range, archive_of, between, deliver, office_in, require_order
+from oddaemon.cli.exporting import NOTHING, Answer, deliver
 from oddaemon.cli.failing import failure
+from oddaemon.cli.pictures import Range, archive_of, between, office_in, picture_document, require_order
 from oddaemon.cli.sheet import Column, Sheet
 from oddaemon.core.diff import Difference
 from oddaemon.core.model import MONEY_COLUMNS
-from oddaemon.core.status import money, snapshot_document
-from oddaemon.engine.fleet import published_snapshot
+from oddaemon.core.status import money
 from oddaemon.sinks.formats import CHANGE_COLUMNS, Envelope, Row, change_row
-from oddaemon.store.archive import before
+from oddaemon.store.picture import before
+from oddaemon.store.snapshot_row import SnapshotRow
 
 
 def show_changes(
@@ -22,22 +23,21 @@ def show_changes(
     form: Form,
     output: Path | None,
 ) -> None:
-    """Write the changes between the two snapshots that are wanted; what is missing ends the command with a message."""
+    """Write the changes between the two days that are wanted; what is missing ends the command with a message."""
     with archive_of(config) as (archive, settings):
-        office, snapshots = office_in(archive, settings, office_id)
-        first, last = between(snapshots, wanted, office_id)
-        first = first or before(snapshots, last)
+        office, pictures = office_in(archive, settings, office_id)
+        first, last = between(pictures, wanted, office_id)
+        first = first or before(pictures, last)
         if first is None:
-            raise failure(
-                f"snapshot {last.id} of {last.aging_date} is the first that is kept of {office_id}: there is nothing "
-                f"to compare it with. See `oddaemon history {office_id}`."
+            which = (
+                f"snapshot {last.id} of {last.aging_date}" if isinstance(last, SnapshotRow) else str(last.aging_date)
             )
-        require_order(first, last)
-        head = {
-            "office": office_id,
-            "from": snapshot_document(published_snapshot(first)),
-            "to": snapshot_document(published_snapshot(last)),
-        }
+            raise failure(
+                f"{which} is the first that is kept of {office_id}: there is nothing to compare it with. "
+                f"See `oddaemon history {office_id}`."
+            )
+        require_order(pictures, first, last)
+        head = {"office": office_id, "from": picture_document(first), "to": picture_document(last)}
         batches = ([_row(each) for each in found] for found in archive.changes(office, first, last))
         deliver(Answer(CHANGE_COLUMNS, batches, Envelope("changes", head), _sheet), form, output)
 

@@ -1,17 +1,17 @@
 """`history`: an office night by night. Sums of a whole office only; nothing of a single patient."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
-from itertools import pairwise
 from pathlib import Path
 
 from oddaemon.cli.data import Form
-from oddaemon.cli.exporting import Answer, Range, archive_of, between, deliver, office_in, require_order, sheet_of
+from oddaemon.cli.exporting import Answer, deliver, sheet_of
+from oddaemon.cli.pictures import Range, archive_of, office_in, require_order
 from oddaemon.cli.sheet import Sheet
 from oddaemon.core.model import MONEY_COLUMNS
-from oddaemon.core.rolling import STILL, Flow, roll_rates
 from oddaemon.sinks.formats import Column, Envelope, Kind, Row
-from oddaemon.store.archive import Archive, ArchivedOffice, before
+from oddaemon.store.archive import Archive, ArchivedOffice, Moved
+from oddaemon.store.picture import Picture, chosen, source_of
 from oddaemon.store.snapshot_row import SnapshotRow
 
 COLUMNS = (
@@ -31,8 +31,9 @@ COLUMNS = (
     Column("roll_rate_31_60", Kind.RATIO),
     Column("roll_rate_61_90", Kind.RATIO),
     Column("roll_rate_over_90", Kind.RATIO),
+    Column("source", Kind.TEXT),
 )
-"""Movements are those since the snapshot before; empty for the first that is kept."""
+"""Movements are those since the row above; empty for the first that is kept."""
 NOT_FOR_PEOPLE = {"published_at", "est_balance", "rolled_31_60", "rolled_61_90", "rolled_over_90"}
 """A table has to fit a screen."""
 
@@ -44,38 +45,40 @@ def show_history(
     form: Form,
     output: Path | None,
 ) -> None:
-    """Write a row for each snapshot in the range that is wanted, oldest first."""
+    """Write a row for each day in the range that is wanted, in order."""
     with archive_of(config) as (archive, settings):
-        office, snapshots = office_in(archive, settings, office_id)
-        first, last = between(snapshots, wanted, office_id)
-        first = first or snapshots[0]
+        office, pictures = office_in(archive, settings, office_id)
+        begin, end = (None if each is None else chosen(pictures, each, office_id) for each in wanted)
+        first, last = begin or pictures[0], end or pictures[-1]
         if first is not last:
-            require_order(first, last)
-        rows = list(night_rows(archive, office, snapshots, first, last))
+            require_order(pictures, first, last)
+        rows = night_rows(archive, office, pictures, first, last)
     deliver(Answer(COLUMNS, [rows], Envelope("nights", {"office": office_id}), _sheet), form, output)
 
 
 def night_rows(
-    archive: Archive, office: ArchivedOffice, snapshots: Sequence[SnapshotRow], first: SnapshotRow, last: SnapshotRow
-) -> Iterator[Row]:
-    """Rows of `COLUMNS` for the snapshots from `first` to `last`."""
-    base = before(snapshots, first)
-    shown = [base, *(each for each in snapshots if first.id <= each.id <= last.id)]
-    flows = archive.flows(office, base or first, last)
-    for earlier, night in pairwise(shown):
-        assert night is not None, "only the first may be missing"
-        yield _night(night) + (_moved(earlier, flows.get(night.id, STILL)) if earlier else (None,) * 8)
+    archive: Archive, office: ArchivedOffice, pictures: Sequence[Picture], first: Picture, last: Picture
+) -> list[Row]:
+    """Rows of `COLUMNS` for the pictures from `first` to `last`."""
+    begin, end = pictures.index(first), pictures.index(last)
+    base = max(0, begin - 1)
+    shown = pictures[base : end + 1]
+    told = list(zip(shown, archive.movements(office, shown), strict=True))
+    return [_row(picture, moved) for picture, moved in told[begin - base :]]
 
 
-def _night(night: SnapshotRow) -> tuple[object, ...]:
-    amounts = [getattr(night.totals, name) for name in MONEY_COLUMNS]
-    counts = (night.new, night.changed, night.cleared)
-    return (night.aging_date, night.id, night.published_at, night.totals.guarantors, *amounts, *counts)
-
-
-def _moved(earlier: SnapshotRow, moved: Flow) -> tuple[object, ...]:
-    rates = astuple(roll_rates(moved, earlier.totals))
-    return (moved.charged, moved.settled, moved.rolled_31_60, moved.rolled_61_90, moved.rolled_over_90, *rates)
+def _row(picture: Picture, moved: Moved | None) -> Row:
+    amounts = [getattr(picture.totals, name) for name in MONEY_COLUMNS]
+    number, counts = None, tuple[int | None, ...]((None,) * 3)
+    if isinstance(picture, SnapshotRow):
+        number, counts = picture.id, (picture.new, picture.changed, picture.cleared)
+    rest = tuple[object, ...]((None,) * 8)
+    if moved is not None:
+        counts, flow = (moved.new, moved.changed, moved.cleared), moved.flow
+        rolled = (flow.rolled_31_60, flow.rolled_61_90, flow.rolled_over_90)
+        rest = (flow.charged, flow.settled, *rolled, *astuple(moved.rates))
+    head = (picture.aging_date, number, picture.published_at, picture.totals.guarantors)
+    return (*head, *amounts, *counts, *rest, source_of(picture).value)
 
 
 def _sheet(rows: Sequence[Row]) -> Sheet:

@@ -4,9 +4,11 @@ Absence is information: a guarantor who is in the earlier snapshot and not in th
 is `cleared`, never silently gone. `apply` undoes `diff`, so a feed of changes rebuilds every snapshot to the cent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from heapq import merge
+from itertools import groupby, repeat
 
 from oddaemon.core.model import Balance, Change
 
@@ -60,6 +62,32 @@ def diff(before: Mapping[int, Balance], after: Mapping[int, Balance]) -> Changes
     ]
     cleared = [balance for pat_num, balance in before.items() if pat_num not in after]
     return Changes(tuple(new), tuple(changed), tuple(cleared))
+
+
+def differences(
+    before: Iterable[Balance], after: Iterable[Balance], last_seen: Callable[[int], date]
+) -> Iterator[Difference]:
+    """Compare two pictures of one office as they are read, without holding either.
+
+    Args:
+        before: the earlier balances, ordered by pat_num.
+        after: the later balances, ordered likewise.
+        last_seen: tells of a guarantor who is cleared the last day that had them.
+    """
+    sides = (zip(repeat(side), rows) for side, rows in enumerate((before, after)))
+    for pat_num, found in groupby(merge(*sides, key=_guarantor), key=_guarantor):
+        match list(found):
+            case [(_, earlier), (_, later)]:
+                if earlier != later:
+                    yield Difference(Change.CHANGED, earlier, later)
+            case [(0, earlier)]:
+                yield Difference(Change.CLEARED, earlier, None, last_seen(pat_num))
+            case [(_, later)]:
+                yield Difference(Change.NEW, None, later)
+
+
+def _guarantor(row: tuple[int, Balance]) -> int:
+    return row[1].pat_num
 
 
 def apply(before: Mapping[int, Balance], changes: Changes) -> dict[int, Balance]:

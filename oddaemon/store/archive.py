@@ -6,23 +6,24 @@ batch at a time, so that a million of them take no more memory than a few thousa
 
 import sqlite3
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import chain, groupby, islice, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-from oddaemon.core.diff import Difference
+from oddaemon.core.diff import Difference, differences
 from oddaemon.core.model import Balance, Change
-from oddaemon.core.rolling import STILL, Flow, flow
+from oddaemon.core.rolling import STILL, Flow, RollRates, flow, roll_rates
 from oddaemon.store.copying import reading
 from oddaemon.store.errors import StoreError, explained, legible
 from oddaemon.store.migration import require_newest
 from oddaemon.store.past_day import PAST_DAY_NAMES, PastDay, past_day_of_texts
+from oddaemon.store.picture import Picture, in_order, nights_of
 from oddaemon.store.snapshot_row import SNAPSHOT_NAMES, SnapshotRow, snapshot_row_of_texts
 
 ROWS_A_BATCH = 10_000
@@ -44,6 +45,12 @@ _VERSIONS_BETWEEN = (
 )
 """Every version that was true at some time between two snapshots, without those that were true all the time."""
 
+_SEEN_BEFORE = (
+    "SELECT pat_num, MAX(MIN(COALESCE(valid_to, ?2), ?2)) FROM balance WHERE office = ?1 AND valid_from < ?2"
+    " GROUP BY pat_num"
+)
+"""Each guarantor's first snapshot without them after the last one with them, among those before a snapshot."""
+
 Version = tuple[int, int | None, Balance]
 """From which snapshot on, until which (None: still), and what."""
 
@@ -55,8 +62,15 @@ class OfficeUnknown(StoreError):  # noqa: N818 - as its relatives
         super().__init__(f"The database knows no office {office_id!r}.", "`oddaemon status` lists them all.")
 
 
-class SnapshotMissing(StoreError):  # noqa: N818 - as its relatives
-    """There is no snapshot of that day, or of that id."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of an office from one picture to the next."""
+
+    new: int
+    changed: int
+    cleared: int
+    flow: Flow
+    rates: RollRates
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,40 +134,44 @@ class Archive:
             rows = self._connection.execute(_SNAPSHOTS, (office.key,))
             return [snapshot_row_of_texts(office.id, row) for row in rows]
 
-    def balances(self, office: ArchivedOffice, snapshot: SnapshotRow) -> Iterator[list[Balance]]:
-        """A snapshot's balances, ordered by pat_num."""
-        with explained(self.path):
-            cursor = self._connection.execute(_BALANCES, (office.key, snapshot.id))
-            while rows := cursor.fetchmany(ROWS_A_BATCH):
-                yield list(map(Balance._make, rows))
-
-    def past_days(self, office: ArchivedOffice) -> list[PastDay]:
-        """The days that were read afterwards, earliest first."""
+    def pictures(self, office: ArchivedOffice) -> list[Picture]:
+        """The picture of every day that is known, in order: the snapshots, and what was read of other days."""
         with explained(self.path), legible(self.path):
-            return [past_day_of_texts(row) for row in self._connection.execute(_PAST_DAYS, (office.key,))]
+            rows = self._connection.execute(_PAST_DAYS, (office.key,)).fetchall()
+            past_days = [past_day_of_texts(row) for row in rows]
+        return in_order(self.snapshots(office), past_days)
 
-    def balances_of(self, day: PastDay) -> Iterator[list[Balance]]:
-        """A past day's balances, ordered by pat_num."""
+    def balances(self, office: ArchivedOffice, picture: Picture) -> Iterator[list[Balance]]:
+        """A picture's balances, ordered by pat_num."""
         with explained(self.path):
-            cursor = self._connection.execute(_PAST_BALANCES, (day.key,))
+            if isinstance(picture, PastDay):
+                cursor = self._connection.execute(_PAST_BALANCES, (picture.key,))
+            else:
+                cursor = self._connection.execute(_BALANCES, (office.key, picture.id))
             while rows := cursor.fetchmany(ROWS_A_BATCH):
                 yield list(map(Balance._make, rows))
 
-    def changes(self, office: ArchivedOffice, first: SnapshotRow, last: SnapshotRow) -> Iterator[list[Difference]]:
-        """What became of each guarantor from one snapshot to a later one, ordered by pat_num.
+    def changes(self, office: ArchivedOffice, first: Picture, last: Picture) -> Iterator[list[Difference]]:
+        """What became of each guarantor from one picture to a later one, ordered by pat_num.
 
         Whoever came and went in between, or has the very balance again, did not change.
         """
-        days = self._days(office)
-        found: list[Difference] = []
-        for versions in self._versions(office, first.id, last.id):
-            if (difference := _difference(versions, first.id, last.id, days)) is not None:
-                found.append(difference)
-            if len(found) >= ROWS_A_BATCH:
-                yield found
-                found = []
-        if found:
+        differences = self._differences(office, first, last)
+        while found := list(islice(differences, ROWS_A_BATCH)):
             yield found
+
+    def movements(self, office: ArchivedOffice, pictures: Sequence[Picture]) -> list[Moved | None]:
+        """What moved with each of these pictures, which follow one another, since the one before; None: the first."""
+        nights = nights_of(pictures)
+        flows = self.flows(office, nights[0], nights[-1]) if nights else {}
+        moved: list[Moved | None] = [None]
+        for earlier, later in pairwise(pictures):
+            if isinstance(earlier, SnapshotRow) and isinstance(later, SnapshotRow):
+                counts, flown = (later.new, later.changed, later.cleared), flows.get(later.id, STILL)
+            else:
+                counts, flown = _summed(self._differences(office, earlier, later))
+            moved.append(Moved(*counts, flown, roll_rates(flown, earlier.totals)))
+        return moved
 
     def flows(self, office: ArchivedOffice, first: SnapshotRow, last: SnapshotRow) -> dict[int, Flow]:
         """How money moved between the buckets with each snapshot after `first` up to `last`, by its id.
@@ -165,6 +183,24 @@ class Archive:
             for snapshot_id, before, after in _steps(versions, first.id, last.id):
                 moved[snapshot_id] = moved[snapshot_id].plus(flow(before, after))
         return dict(moved)
+
+    def _differences(self, office: ArchivedOffice, first: Picture, last: Picture) -> Iterator[Difference]:
+        days = self._days(office)
+        if isinstance(first, SnapshotRow) and isinstance(last, SnapshotRow):
+            for versions in self._versions(office, first.id, last.id):
+                if (difference := _difference(versions, first.id, last.id, days)) is not None:
+                    yield difference
+            return
+        seen = self._seen_before(office, last, days)
+        before, after = (chain.from_iterable(self.balances(office, each)) for each in (first, last))
+        yield from differences(before, after, lambda pat_num: max(first.aging_date, seen.get(pat_num, date.min)))
+
+    def _seen_before(self, office: ArchivedOffice, last: Picture, days: "_Days") -> dict[int, date]:
+        """The aging date of the last snapshot before a picture that had each guarantor."""
+        until = last.id if isinstance(last, SnapshotRow) else days.first_from(last.aging_date)
+        with explained(self.path), legible(self.path):
+            rows = self._connection.execute(_SEEN_BEFORE, (office.key, until))
+            return {pat_num: days.before(gone) for pat_num, gone in rows}
 
     def _days(self, office: ArchivedOffice) -> "_Days":
         with explained(self.path), legible(self.path):
@@ -180,48 +216,6 @@ class Archive:
                 yield [(valid_from, valid_to, Balance._make(row)) for valid_from, valid_to, *row in rows]
 
 
-def chosen(snapshots: Sequence[SnapshotRow], wanted: date | int | None, whose: str) -> SnapshotRow:
-    """The snapshot that somebody means.
-
-    Args:
-        snapshots: the office's, oldest first.
-        wanted: an aging date, of which the last one published is meant; an id; or None: the latest.
-        whose: the office, for the message.
-
-    Raises:
-        SnapshotMissing: there is none; the text names the nearest.
-    """
-    if not snapshots:
-        raise SnapshotMissing(f"{whose} has no published snapshot yet.", f"See `oddaemon explain {whose}`.")
-    if wanted is None:
-        return snapshots[-1]
-    if isinstance(wanted, int):
-        fitting = [each for each in snapshots if each.id == wanted]
-        what, nearest = f"no snapshot {wanted}", _nearest([each.id for each in snapshots], wanted)
-    else:
-        fitting = [each for each in snapshots if each.aging_date == wanted]
-        what, nearest = f"no snapshot of {wanted}", _nearest([each.aging_date for each in snapshots], wanted)
-    if fitting:
-        return fitting[-1]
-    named = " and ".join(map(str, nearest))
-    tail = f"the nearest are {named}." if len(nearest) > 1 else f"the nearest is {named}."
-    backfilling = "" if isinstance(wanted, int) else f" `oddaemon backfill {whose} --as-of {wanted}` reads a past day."
-    raise SnapshotMissing(f"{whose} has {what}; {tail}", f"`oddaemon history {whose}` lists them all.{backfilling}")
-
-
-def before(snapshots: Sequence[SnapshotRow], snapshot: SnapshotRow) -> SnapshotRow | None:
-    """The snapshot published before this one."""
-    earlier = [each for each in snapshots if each.id < snapshot.id]
-    return earlier[-1] if earlier else None
-
-
-def _nearest(values: Sequence[Any], wanted: Any) -> list[Any]:  # noqa: ANN401 - dates or ids, which are compared only
-    """The values on either side."""
-    ordered = sorted(set(values))
-    place = bisect_left(ordered, wanted)
-    return ordered[max(0, place - 1) : place + 1]
-
-
 @dataclass(frozen=True, slots=True)
 class _Days:
     """The aging dates of snapshots in the order of their ids, to say of which day the one before another was."""
@@ -231,6 +225,11 @@ class _Days:
 
     def before(self, snapshot_id: int) -> date:
         return self.days[bisect_left(self.ids, snapshot_id) - 1]
+
+    def first_from(self, day: date) -> int:
+        """The first snapshot of that day or a later one; where there is none, an id after all."""
+        later = (number for number, each in zip(self.ids, self.days, strict=True) if each >= day)
+        return next(later, self.ids[-1] + 1 if self.ids else 0)
 
 
 def _difference(versions: Sequence[Version], first: int, last: int, days: _Days) -> Difference | None:
@@ -246,6 +245,14 @@ def _difference(versions: Sequence[Version], first: int, last: int, days: _Days)
         assert valid_to is not None, "a version without an end is true at the last snapshot"
         return Difference(Change.CLEARED, before, None, days.before(valid_to))
     return Difference(Change.CHANGED, before, after)
+
+
+def _summed(found: Iterable[Difference]) -> tuple[tuple[int, int, int], Flow]:
+    counts, moved = Counter[Change](), STILL
+    for each in found:
+        counts[each.change] += 1
+        moved = moved.plus(flow(each.before, each.after))
+    return (counts[Change.NEW], counts[Change.CHANGED], counts[Change.CLEARED]), moved
 
 
 def _steps(versions: Sequence[Version], first: int, last: int) -> Iterator[tuple[int, Balance | None, Balance | None]]:

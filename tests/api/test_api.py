@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from oddaemon import api
-from oddaemon.api import ChangeKind, OddaemonError, OfficeUnknown, SnapshotMissing, open_database
-from tests.cli.sample_history import NIGHTS, History, sample_history
+from oddaemon.api import ChangeKind, OddaemonError, OfficeUnknown, SnapshotMissing, Source, open_database
+from tests.cli.sample_history import NIGHTS, OTHER, History, backfill, sample_history
 
 
 @pytest.fixture
@@ -76,6 +76,27 @@ def test_history_tells_what_rolled() -> None:
         assert (
             second.snapshot == fleet.snapshot("bright-smiles", date(2026, 3, 3)) == fleet.snapshots("bright-smiles")[1]
         )
+
+
+def test_days_that_were_backfilled_are_there_too(history: History) -> None:
+    day = date(2025, 12, 31)
+    backfill(history, day, OTHER)
+    with open_database("oddaemon.db") as fleet:
+        year_end, first, *_ = fleet.history("bright-smiles")
+        shown = year_end.snapshot
+        assert shown == fleet.snapshot("bright-smiles", day)
+        assert (shown.id, shown.source, shown.aging_date, shown.new) == (None, Source.BACKFILLED, day, None)
+        assert (first.snapshot.source, first.charged, first.snapshot.new) == (Source.NIGHT, Decimal("102.00"), 3)
+        assert [each.bal_total for each in fleet.balances("bright-smiles", day)] == [Decimal("3.00")]
+        changes = fleet.changes("bright-smiles", since=day, until=2)
+        assert [(each.pat_num, each.kind) for each in changes] == [
+            (11, ChangeKind.CHANGED),
+            (12, ChangeKind.NEW),
+            (14, ChangeKind.NEW),
+        ]
+        assert len(fleet.snapshots("bright-smiles")) == 3
+        with pytest.raises(SnapshotMissing):
+            fleet.changes("bright-smiles", since=2, until=day)
 
 
 @pytest.mark.usefixtures("history")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import anyio
 
+from oddaemon.core.backfill import Brought, PastDay, Via
 from oddaemon.core.model import Balance, Office, Reader, Snapshot
 from oddaemon.core.verify import totals_of
-from oddaemon.store import offices, snapshots
+from oddaemon.store import backfills, historical, offices, snapshots
 from oddaemon.store.database import Database
 from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, fresh_state, written
 
@@ -41,6 +42,17 @@ class History:
         result = self.fleet.run(*arguments)
         assert (result.exit_code, result.stdout) == (status, "")
         return result.stderr.strip()
+
+
+def backfill(history: History, day: date, rows: tuple[Balance, ...], via: Via = Via.REPORT) -> None:
+    """What `oddaemon backfill bright-smiles` leaves."""
+
+    async def read_afterwards() -> None:
+        async with Database.open(str(history.directory / "state.db")) as db:
+            order = await backfills.order(db, PastDay("bright-smiles", day, via), history.fleet.now)
+            await historical.publish(db, order, Brought(rows, totals_of(rows), 7), history.fleet.now)
+
+    anyio.run(read_afterwards)
 
 
 def sample_history(directory: Path) -> History:

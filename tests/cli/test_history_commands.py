@@ -10,15 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from pyarrow import parquet
 
-from oddaemon.core.backfill import Brought, PastDay
-from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, historical
-from oddaemon.store.database import Database
-from tests.cli.sample_history import NIGHTS, OTHER, History, sample_history
+from tests.cli.sample_history import NIGHTS, OTHER, History, backfill, sample_history
+
+YEAR_END = date(2025, 12, 31)
 
 
 @pytest.fixture
@@ -69,18 +66,17 @@ def test_what_is_no_date_is_a_usage_error(history: History, wanted: str) -> None
 
 
 def test_a_past_day_that_was_read_afterwards_is_told_as_what_it_is(history: History) -> None:
-    day = date(2025, 12, 31)
-
-    async def read_afterwards() -> None:
-        async with Database.open(str(history.directory / "state.db")) as db:
-            order = await backfills.order(db, PastDay("bright-smiles", day), history.fleet.now)
-            await historical.publish(db, order, Brought(OTHER, totals_of(OTHER), 7), history.fleet.now)
-
-    anyio.run(read_afterwards)
-    document = json.loads(history.run("balances", "bright-smiles", "--as-of", str(day), "-f", "json"))
+    backfill(history, YEAR_END, OTHER)
+    document = json.loads(history.run("balances", "bright-smiles", "--as-of", str(YEAR_END), "-f", "json"))
     assert (document["snapshot"]["id"], document["snapshot"]["via"]) == (None, "report")
+    assert document["snapshot"]["source"] == "backfilled"
     assert [row["bal_total"] for row in document["balances"]] == ["3.00"]
-    assert len(history.run("history", "bright-smiles").splitlines()) == 4
+
+
+def test_the_latest_balances_are_a_night_s_even_after_a_later_day_was_backfilled(history: History) -> None:
+    backfill(history, date(2026, 3, 7), OTHER)
+    document = json.loads(history.run("balances", "bright-smiles", "-f", "json"))
+    assert (document["snapshot"]["id"], document["snapshot"]["source"]) == (3, "night")
 
 
 def test_an_office_that_left_can_be_read_as_long_as_its_data_is_kept(history: History) -> None:
@@ -140,6 +136,43 @@ def test_the_first_snapshot_has_nothing_before_it(history: History) -> None:
     assert "is the first that is kept of hill-street" in history.refused("changes", "hill-street")
 
 
+def test_a_day_that_was_backfilled_compares_with_a_night(history: History) -> None:
+    backfill(history, YEAR_END, OTHER)
+    asked = ("changes", "bright-smiles", "--from", "2025-12-31", "--to", "2026-03-03", "-f", "json")
+    document = json.loads(history.run(*asked))
+    assert (document["from"]["id"], document["from"]["source"], document["from"]["via"]) == (
+        None,
+        "backfilled",
+        "report",
+    )
+    assert (document["to"]["id"], document["to"]["source"]) == (2, "night")
+    assert [
+        (row["pat_num"], row["change"], row["old_bal_total"], row["new_bal_total"]) for row in document["changes"]
+    ] == [
+        (11, "changed", "3.00", "100.00"),
+        (12, "new", None, "5.00"),
+        (14, "new", None, "25.00"),
+    ]
+
+
+def test_a_night_compares_with_a_day_that_was_backfilled_later(history: History) -> None:
+    backfill(history, date(2026, 3, 4), OTHER)
+    rows = rows_of(history.run("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2026-03-04", "-f", "csv"))
+    assert [(row["pat_num"], row["change"], row["last_seen"]) for row in rows] == [
+        ("11", "changed", ""),
+        ("12", "cleared", "2026-03-03"),
+        ("13", "cleared", "2026-03-02"),
+    ]
+
+
+def test_days_are_compared_in_their_order(history: History) -> None:
+    backfill(history, YEAR_END, OTHER)
+    stderr = history.refused("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2025-12-31")
+    assert "2026-03-02 is not before 2025-12-31; --from is the earlier one." in stderr
+    first = history.refused("changes", "bright-smiles", "--to", "2025-12-31")
+    assert "2025-12-31 is the first that is kept of bright-smiles" in first
+
+
 # --- history ----------------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +205,21 @@ def test_the_table_of_nights_fits_people(history: History) -> None:
     lines = history.run("history", "bright-smiles").splitlines()
     assert len(lines) == 4
     assert "60.00%" in lines[2]
+
+
+def test_days_that_were_backfilled_stand_among_the_nights_and_say_so(history: History) -> None:
+    nights = rows_of(history.run("history", "bright-smiles", "--format", "csv"))
+    backfill(history, YEAR_END, OTHER)
+    year_end, *rows = rows_of(history.run("history", "bright-smiles", "--format", "csv"))
+    assert (year_end["aging_date"], year_end["snapshot"], year_end["source"]) == ("2025-12-31", "", "backfilled")
+    assert (year_end["bal_total"], year_end["new"], year_end["charged"]) == ("3.00", "", "")
+    assert [row["source"] for row in rows] == ["night"] * 3
+    assert rows[1:] == nights[1:]
+    assert (rows[0]["new"], rows[0]["changed"], rows[0]["cleared"], rows[0]["charged"]) == ("2", "1", "0", "102.00")
+    table = history.run("history", "bright-smiles").splitlines()
+    assert [line.split()[-1] for line in table] == ["SOURCE", "backfilled", "night", "night", "night"]
+    ranged = history.run("history", "bright-smiles", "--from", "2025-12-31", "--to", "2026-03-02", "--format", "csv")
+    assert rows_of(ranged) == [year_end, rows[0]]
 
 
 # --- the fleet --------------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from oddaemon.core.diff import Changes, Difference, apply, diff
+from oddaemon.core.diff import Changes, Difference, apply, diff, differences
 from oddaemon.core.model import Balance, Change
 
 SMITH = Balance(1, 0, 100, 100, 0, 0, 0, 0, 100)
@@ -54,3 +56,21 @@ def test_a_difference_says_whose_it_is() -> None:
     someone = Balance(7, 0, 1, 1, 0, 0, 0, 0, 1)
     assert Difference(Change.NEW, None, someone).pat_num == 7
     assert Difference(Change.CLEARED, someone, None, date(2026, 3, 2)).pat_num == 7
+
+
+ROWS = st.dictionaries(st.integers(1, 6), st.tuples(*[st.integers(0, 1)] * 8), max_size=6).map(
+    lambda rows: {pat_num: Balance(pat_num, *rows[pat_num]) for pat_num in sorted(rows)}
+)
+DAY = date(2025, 12, 31)
+
+
+@given(before=ROWS, after=ROWS)
+def test_two_pictures_compared_as_they_are_read_differ_as_two_that_are_held(
+    before: dict[int, Balance], after: dict[int, Balance]
+) -> None:
+    found = list(differences(iter(before.values()), iter(after.values()), lambda _: DAY))
+    held = diff(before, after)
+    wanted = [Difference(Change.NEW, None, each) for each in held.new]
+    wanted += [Difference(Change.CHANGED, *each) for each in held.changed]
+    wanted += [Difference(Change.CLEARED, each, None, DAY) for each in held.cleared]
+    assert found == sorted(wanted, key=lambda each: each.pat_num)

@@ -2,19 +2,23 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import reduce
 from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
 
-from oddaemon.core.diff import Changes, Difference, apply
+from oddaemon.core.backfill import Brought, PastDay
+from oddaemon.core.diff import Changes, Difference, apply, diff
 from oddaemon.core.model import Balance, Change
-from oddaemon.core.rolling import STILL, flow
+from oddaemon.core.rolling import STILL, Flow, flow
+from oddaemon.core.verify import totals_of
 from oddaemon.store import archive as archives
-from oddaemon.store import snapshots
-from oddaemon.store.archive import Archive, OfficeUnknown, SnapshotMissing, chosen
+from oddaemon.store import backfills, historical, snapshots
+from oddaemon.store.archive import Archive, OfficeUnknown
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing
+from oddaemon.store.picture import SnapshotMissing, Source, chosen, source_of
 from oddaemon.store.snapshot_row import SnapshotRow
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
@@ -105,6 +109,94 @@ async def test_flows_are_those_of_each_pair_of_nights(database: Database, path: 
             assert flows.get(nights[number].id, STILL) == wanted
 
 
+async def past_with_gaps(database: Database, days: int = 16) -> list[dict[int, Balance]]:
+    """Days of which every third was pulled in its night and the others were read afterwards, latest first."""
+    draw = random.Random(11)
+    told: list[dict[int, Balance]] = []
+    for _ in range(days):
+        rows = [row._replace(bal_total=draw.choice([1, 2, 2])) for row in some_balances(10)]
+        told.append({row.pat_num: row for row in rows if draw.random() < 0.7})
+    for number, rows_of_day in enumerate(told):
+        if number % 3 == 1:
+            await _publish(database, ELM, rows_of_day.values(), DAY_ONE + timedelta(days=number))
+            await _publish(database, HARBOR, some_balances(3, seed=number), DAY_ONE + timedelta(days=number))
+    for number, rows_of_day in reversed(list(enumerate(told))):
+        if number % 3 != 1:
+            await backfilled(database, DAY_ONE + timedelta(days=number), tuple(rows_of_day.values()))
+    return told
+
+
+async def backfilled(database: Database, day: date, rows: tuple[Balance, ...]) -> None:
+    order = await backfills.order(database, PastDay(ELM, day), NOW)
+    await historical.publish(database, order, Brought(rows, totals_of(rows), 7), NOW)
+
+
+async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: Database, path: Path) -> None:
+    told = await past_with_gaps(database)
+    with Archive.open(path) as archive:
+        office = archive.office(ELM)
+        pictures = archive.pictures(office)
+        assert [each.aging_date - DAY_ONE for each in pictures] == [timedelta(days=n) for n in range(len(told))]
+        for first, last in combinations(range(len(told)), 2):
+            changes = as_changes(archive.changes(office, pictures[first], pictures[last]))
+            assert apply(told[first], changes) == told[last]
+            assert changes == diff(told[first], told[last])
+
+
+async def test_whoever_is_cleared_was_last_seen_in_a_snapshot_or_on_the_first_day(
+    database: Database, path: Path
+) -> None:
+    told = await past_with_gaps(database)
+    with Archive.open(path) as archive:
+        office = archive.office(ELM)
+        pictures = archive.pictures(office)
+        for first, last in combinations(range(len(told)), 2):
+            for each in (one for batch in archive.changes(office, pictures[first], pictures[last]) for one in batch):
+                if each.change is Change.CLEARED:
+                    nights = (n for n in range(first + 1, last) if n % 3 == 1 and each.pat_num in told[n])
+                    assert each.last_seen == pictures[max([first, *nights])].aging_date
+
+
+async def test_movements_are_those_since_the_day_before(database: Database, path: Path) -> None:
+    told = await past_with_gaps(database)
+    with Archive.open(path) as archive:
+        office = archive.office(ELM)
+        first, *others = archive.movements(office, archive.pictures(office))
+        assert first is None
+        for moved, (before, after) in zip(others, pairwise(told), strict=True):
+            changes = diff(before, after)
+            assert moved is not None
+            counts = (len(changes.new), len(changes.changed), len(changes.cleared))
+            assert (moved.new, moved.changed, moved.cleared) == counts
+            assert moved.flow == reduce(
+                Flow.plus, (flow(before.get(one), after.get(one)) for one in before.keys() | after.keys()), STILL
+            )
+
+
+async def test_a_day_that_was_pulled_in_its_night_is_that_night_s(database: Database, path: Path) -> None:
+    await _publish(database, ELM, some_balances(3, seed=1), DAY_ONE)
+    await backfilled(database, DAY_ONE, some_balances(2, seed=2))
+    with Archive.open(path) as archive:
+        (only,) = archive.pictures(archive.office(ELM))
+        assert (source_of(only), only.totals.guarantors) == (Source.NIGHT, 3)
+
+
+async def test_an_office_may_have_days_that_were_read_afterwards_alone(database: Database, path: Path) -> None:
+    for number in (0, 2):
+        await backfilled(database, DAY_ONE + timedelta(days=number), some_balances(3 + number))
+    with Archive.open(path) as archive:
+        office = archive.office(ELM)
+        pictures = archive.pictures(office)
+        (found,) = archive.changes(office, *pictures)
+        assert [each.change for each in found] == [Change.NEW] * 2
+        assert chosen(pictures, DAY_ONE, ELM) is pictures[0]
+        with pytest.raises(SnapshotMissing, match="the nearest are 2026-03-01 and 2026-03-03"):
+            chosen(pictures, DAY_ONE + timedelta(days=1), ELM)
+        for wanted in (None, 7):
+            with pytest.raises(SnapshotMissing, match="no published snapshot yet"):
+                chosen(pictures, wanted, ELM)
+
+
 async def test_batches_are_bounded_and_miss_nothing(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +234,7 @@ async def test_of_a_day_that_aged_twice_the_last_is_meant(database: Database, pa
         await _publish(database, ELM, some_balances(3, seed=seed), DAY_ONE)
     with Archive.open(path) as archive:
         nights: list[SnapshotRow] = archive.snapshots(archive.office(ELM))
-        assert chosen(nights, DAY_ONE, ELM).id == 2
+        assert chosen(nights, DAY_ONE, ELM) is nights[1]
 
 
 async def test_it_reads_beside_a_daemon_that_writes(database: Database, path: Path) -> None:
