@@ -39,10 +39,11 @@ from pathlib import Path
 from oddaemon.core import model
 from oddaemon.core.diff import Difference
 from oddaemon.core.model import Change as ChangeKind
+from oddaemon.core.untold import Untold
 from oddaemon.store.archive import Archive, ArchivedOffice, Moved, OfficeUnknown
 from oddaemon.store.errors import StoreError as OddaemonError
 from oddaemon.store.location import database_path
-from oddaemon.store.picture import Picture, SnapshotMissing, Source, before, chosen, source_of
+from oddaemon.store.picture import Picture, SnapshotMissing, Source, before, chosen, source_of, sums_of
 from oddaemon.store.snapshot_row import SnapshotRow
 
 __all__ = [
@@ -88,7 +89,8 @@ class Snapshot:
     when they were read."""
     published_at: datetime
     guarantors: int
-    est_balance: Decimal
+    est_balance: Decimal | None
+    """None, here and in each balance: the vendor's report, or the query of a backfilled day, does not tell it."""
     bal_0_30: Decimal
     bal_31_60: Decimal
     bal_61_90: Decimal
@@ -108,8 +110,9 @@ class Balance:
     """What one family owes. Its repr shows nothing of that."""
 
     pat_num: int = field(repr=False)
-    clinic_num: int = field(repr=False)
-    est_balance: Decimal = field(repr=False)
+    clinic_num: int | None = field(repr=False)
+    """None: not told, as `est_balance` may be."""
+    est_balance: Decimal | None = field(repr=False)
     bal_0_30: Decimal = field(repr=False)
     bal_31_60: Decimal = field(repr=False)
     bal_61_90: Decimal = field(repr=False)
@@ -195,7 +198,8 @@ class Fleet:
     def balances(self, office_id: str, as_of: AsOf = None) -> Iterator[Balance]:
         """The balances of one snapshot. Raises as `snapshot` does, at once."""
         office, picture = self._chosen(office_id, as_of)
-        return (_balance(each) for batch in self._archive.balances(office, picture) for each in batch)
+        untold = self._archive.untold(office, picture)
+        return (_balance(each, untold) for batch in self._archive.balances(office, picture) for each in batch)
 
     def changes(self, office_id: str, since: AsOf = None, until: AsOf = None) -> Iterator[Change]:
         """What became of each guarantor between two snapshots or backfilled days.
@@ -218,7 +222,8 @@ class Fleet:
                 f"{office_id} has no earlier snapshot to compare that of {last.aging_date} with.",
                 f"`oddaemon history {office_id}` lists them all.",
             )
-        return (_change(each) for batch in self._archive.changes(office, first, last) for each in batch)
+        untold = self._archive.untold(office, first), self._archive.untold(office, last)
+        return (_change(each, *untold) for batch in self._archive.changes(office, first, last) for each in batch)
 
     def history(self, office_id: str) -> list[Night]:
         """Every snapshot and backfilled day that is kept, in order, with what moved since the one before in this list.
@@ -249,7 +254,7 @@ def _snapshot(office_id: str, picture: Picture) -> Snapshot:
         observed_at=None,
         published_at=picture.published_at,
         guarantors=totals.guarantors,
-        est_balance=_money(totals.est_balance),
+        est_balance=None if (cents := sums_of(picture)["est_balance"]) is None else _money(cents),
         bal_0_30=_money(totals.bal_0_30),
         bal_31_60=_money(totals.bal_31_60),
         bal_61_90=_money(totals.bal_61_90),
@@ -284,16 +289,17 @@ def _night(snapshot: Snapshot, moved: Moved | None) -> Night:
     )
 
 
-def _balance(balance: model.Balance) -> Balance:
-    pat_num, clinic_num, *money = balance
-    return Balance(pat_num, clinic_num, *map(_money, money))
+def _balance(balance: model.Balance, untold: Untold) -> Balance:
+    own = None if "est_balance" in untold else _money(balance.est_balance)
+    clinic = None if "clinic_num" in untold else balance.clinic_num
+    return Balance(balance.pat_num, clinic, own, *map(_money, balance[3:]))
 
 
-def _change(difference: Difference) -> Change:
+def _change(difference: Difference, untold_before: Untold, untold_after: Untold) -> Change:
     return Change(
         kind=difference.change,
         pat_num=difference.pat_num,
-        before=None if difference.before is None else _balance(difference.before),
-        after=None if difference.after is None else _balance(difference.after),
+        before=None if difference.before is None else _balance(difference.before, untold_before),
+        after=None if difference.after is None else _balance(difference.after, untold_after),
         last_seen=difference.last_seen,
     )

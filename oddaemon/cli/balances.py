@@ -8,17 +8,18 @@ from pathlib import Path
 import typer
 
 from oddaemon.cli.data import Form
-from oddaemon.cli.exporting import Answer, deliver, sheet_of
+from oddaemon.cli.exporting import NOTHING, Answer, deliver, sheet_of
 from oddaemon.cli.failing import failure
 from oddaemon.cli.pictures import archive_of, office_in, picture_document
 from oddaemon.cli.sheet import Sheet
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
 from oddaemon.core.status import money
+from oddaemon.core.untold import as_shown
 from oddaemon.settings import Settings
 from oddaemon.sinks.formats import BALANCE_COLUMNS, Column, Envelope, Kind, Row, Tally
 from oddaemon.store.archive import Archive
 from oddaemon.store.errors import DatabaseDamaged
-from oddaemon.store.picture import Picture, SnapshotMissing, chosen
+from oddaemon.store.picture import Picture, SnapshotMissing, chosen, sums_of
 
 FLEET_COLUMNS = (
     Column("scope", Kind.TEXT),
@@ -38,13 +39,14 @@ def show_balances(
     with archive_of(config) as (archive, settings):
         office, pictures = office_in(archive, settings, office_id)
         picture = chosen(pictures, as_of, office_id)
-        totals = picture.totals
+        untold = archive.untold(office, picture)
+        proved = _proved(archive, archive.balances(office, picture), picture.totals)
         answer = Answer(
             columns=BALANCE_COLUMNS,
-            batches=_proved(archive, archive.balances(office, picture), totals),
+            batches=([as_shown(each, untold) for each in rows] for rows in proved) if untold else proved,
             envelope=Envelope("balances", {"office": office_id, "snapshot": picture_document(picture)}),
-            sheet=lambda rows: _sheet(rows, totals),
-            proof={"control_totals": _told(totals)},
+            sheet=lambda rows: _sheet(rows, picture),
+            proof={"control_totals": _told(picture)},
         )
         deliver(answer, form, output)
 
@@ -74,31 +76,31 @@ def _proved(archive: Archive, batches: Iterator[list[Balance]], totals: ControlT
         raise DatabaseDamaged(archive.path, "balances do not add up to what was published; `oddaemon state verify`")
 
 
-def _told(totals: ControlTotals) -> dict[str, object]:
-    sums = {name: money(getattr(totals, name)) for name in MONEY_COLUMNS}
-    return {"guarantors": totals.guarantors, **sums, "checksum": totals.checksum}
+def _told(picture: Picture) -> dict[str, object]:
+    sums = {name: None if cents is None else money(cents) for name, cents in sums_of(picture).items()}
+    return {"guarantors": picture.totals.guarantors, **sums, "checksum": picture.totals.checksum}
 
 
-def _sheet(rows: Sequence[Row], totals: ControlTotals) -> Sheet:
-    sums = [money(getattr(totals, name)) for name in MONEY_COLUMNS]
-    return sheet_of(BALANCE_COLUMNS, rows, ["total", f"{totals.guarantors:,}", *sums])
+def _sheet(rows: Sequence[Row], picture: Picture) -> Sheet:
+    sums = [NOTHING if cents is None else money(cents) for cents in sums_of(picture).values()]
+    return sheet_of(BALANCE_COLUMNS, rows, ["total", f"{picture.totals.guarantors:,}", *sums])
 
 
 @dataclass(slots=True)
 class _Sum:
-    """Totals of several offices."""
+    """Totals of several offices; a sum to which one of them tells nothing is None."""
 
     offices: int = 0
     oldest: date = date.max
     guarantors: int = 0
-    money: tuple[int, ...] = (0,) * len(MONEY_COLUMNS)
+    money: tuple[int | None, ...] = (0,) * len(MONEY_COLUMNS)
 
     def add(self, snapshot: Picture) -> None:
-        totals = [getattr(snapshot.totals, name) for name in MONEY_COLUMNS]
+        sums = zip(self.money, sums_of(snapshot).values(), strict=True)
         self.offices += 1
         self.oldest = min(self.oldest, snapshot.aging_date)
         self.guarantors += snapshot.totals.guarantors
-        self.money = tuple(map(sum, zip(self.money, totals, strict=True)))
+        self.money = tuple(None if one is None or more is None else one + more for one, more in sums)
 
     def row(self, scope: str, name: str) -> Row:
         return scope, name, self.offices, self.oldest, self.guarantors, *self.money

@@ -1,6 +1,7 @@
 """`changes`: what became of each guarantor between two days. What is written here is patient data."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from oddaemon.cli.data import Form
@@ -11,6 +12,7 @@ from oddaemon.cli.sheet import Column, Sheet
 from oddaemon.core.diff import Difference
 from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.core.status import money
+from oddaemon.core.untold import Untold, as_shown
 from oddaemon.sinks.formats import CHANGE_COLUMNS, Envelope, Row, change_row
 from oddaemon.store.picture import before
 from oddaemon.store.snapshot_row import SnapshotRow
@@ -38,21 +40,27 @@ def show_changes(
             )
         require_order(pictures, first, last)
         head = {"office": office_id, "from": picture_document(first), "to": picture_document(last)}
-        batches = ([_row(each) for each in found] for found in archive.changes(office, first, last))
-        deliver(Answer(CHANGE_COLUMNS, batches, Envelope("changes", head), _sheet), form, output)
+        untold = archive.untold(office, first), archive.untold(office, last)
+        batches = ([_row(each, *untold) for each in found] for found in archive.changes(office, first, last))
+        sheet = partial(_sheet, untold=untold[0] | untold[1])
+        deliver(Answer(CHANGE_COLUMNS, batches, Envelope("changes", head), sheet), form, output)
 
 
-def _row(difference: Difference) -> Row:
-    return change_row(difference.change, difference.before, difference.after, difference.last_seen)
+def _row(difference: Difference, untold_before: Untold, untold_after: Untold) -> Row:
+    before = None if difference.before is None else as_shown(difference.before, untold_before)
+    after = None if difference.after is None else as_shown(difference.after, untold_after)
+    return change_row(difference.change, before, after, difference.last_seen)
 
 
-def _sheet(rows: Sequence[Row]) -> Sheet:
-    """For people: one column for an amount, "old → new" where it changed."""
+def _sheet(rows: Sequence[Row], untold: Untold) -> Sheet:
+    """For people: one column for an amount, "old → new" where it changed; nothing in those that are not compared."""
     names = [column.name for column in CHANGE_COLUMNS]
     cells = []
     for row in rows:
         value = dict(zip(names, row, strict=True))
-        moved = [_moved(value[f"old_{name}"], value[f"new_{name}"]) for name in MONEY_COLUMNS]
+        moved = [
+            NOTHING if name in untold else _moved(value[f"old_{name}"], value[f"new_{name}"]) for name in MONEY_COLUMNS
+        ]
         seen = value["last_seen"]
         cells.append([value["change"], str(value["pat_num"]), *moved, NOTHING if seen is None else seen.isoformat()])
     amounts = [Column(name, right=True) for name in MONEY_COLUMNS]

@@ -114,7 +114,7 @@ def history(
     form: Format = Form.TABLE,
     output: Output = None,
 ) -> None:
-    """An office night by night, with the days that were backfilled: totals, changes, and what rolled between buckets."""
+    """An office night by night, with backfilled days: buckets, totals, changes, and what rolled between buckets."""
     from oddaemon.cli.nights import show_history
 
     show_history(config, office, (first, last), form, output)

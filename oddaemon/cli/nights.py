@@ -11,7 +11,7 @@ from oddaemon.cli.sheet import Sheet
 from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.sinks.formats import Column, Envelope, Kind, Row
 from oddaemon.store.archive import Archive, ArchivedOffice, Moved
-from oddaemon.store.picture import Picture, chosen, source_of
+from oddaemon.store.picture import Picture, chosen, source_of, sums_of
 from oddaemon.store.snapshot_row import SnapshotRow
 
 COLUMNS = (
@@ -68,7 +68,6 @@ def night_rows(
 
 
 def _row(picture: Picture, moved: Moved | None) -> Row:
-    amounts = [getattr(picture.totals, name) for name in MONEY_COLUMNS]
     number, counts = None, tuple[int | None, ...]((None,) * 3)
     if isinstance(picture, SnapshotRow):
         number, counts = picture.id, (picture.new, picture.changed, picture.cleared)
@@ -78,7 +77,7 @@ def _row(picture: Picture, moved: Moved | None) -> Row:
         rolled = (flow.rolled_31_60, flow.rolled_61_90, flow.rolled_over_90)
         rest = (flow.charged, flow.settled, *rolled, *astuple(moved.rates))
     head = (picture.aging_date, number, picture.published_at, picture.totals.guarantors)
-    return (*head, *amounts, *counts, *rest, source_of(picture).value)
+    return (*head, *sums_of(picture).values(), *counts, *rest, source_of(picture).value)
 
 
 def _sheet(rows: Sequence[Row]) -> Sheet:

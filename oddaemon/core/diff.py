@@ -11,6 +11,7 @@ from heapq import merge
 from itertools import groupby, repeat
 
 from oddaemon.core.model import Balance, Change
+from oddaemon.core.untold import ALL_TOLD, Untold, as_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ def diff(before: Mapping[int, Balance], after: Mapping[int, Balance]) -> Changes
 
 
 def differences(
-    before: Iterable[Balance], after: Iterable[Balance], last_seen: Callable[[int], date]
+    before: Iterable[Balance],
+    after: Iterable[Balance],
+    last_seen: Callable[[int], date],
+    untold: Untold = ALL_TOLD,
 ) -> Iterator[Difference]:
     """Compare two pictures of one office as they are read, without holding either.
 
@@ -73,17 +77,22 @@ def differences(
         before: the earlier balances, ordered by pat_num.
         after: the later balances, ordered likewise.
         last_seen: tells of a guarantor who is cleared the last day that had them.
+        untold: what one of the two does not tell, and what is therefore not compared.
     """
-    sides = (zip(repeat(side), rows) for side, rows in enumerate((before, after)))
+    sides = (zip(repeat(side), _told(rows, untold)) for side, rows in enumerate((before, after)))
     for pat_num, found in groupby(merge(*sides, key=_guarantor), key=_guarantor):
         match list(found):
             case [(_, earlier), (_, later)]:
-                if earlier != later:
+                if as_told(earlier, untold) != as_told(later, untold):
                     yield Difference(Change.CHANGED, earlier, later)
             case [(0, earlier)]:
                 yield Difference(Change.CLEARED, earlier, None, last_seen(pat_num))
             case [(_, later)]:
                 yield Difference(Change.NEW, None, later)
+
+
+def _told(rows: Iterable[Balance], untold: Untold) -> Iterable[Balance]:
+    return rows if not untold else (each for each in rows if as_told(each, untold) is not None)
 
 
 def _guarantor(row: tuple[int, Balance]) -> int:

@@ -19,11 +19,12 @@ from typing import Any, Self
 from oddaemon.core.diff import Difference, differences
 from oddaemon.core.model import Balance, Change
 from oddaemon.core.rolling import STILL, Flow, RollRates, flow, roll_rates
+from oddaemon.core.untold import ALL_TOLD, OPTIONAL_COLUMNS, Untold, as_told
 from oddaemon.store.copying import reading
 from oddaemon.store.errors import StoreError, explained, legible
 from oddaemon.store.migration import require_newest
 from oddaemon.store.past_day import PAST_DAY_NAMES, PastDay, past_day_of_texts
-from oddaemon.store.picture import Picture, in_order, nights_of
+from oddaemon.store.picture import Picture, in_order, may_leave_out, nights_of
 from oddaemon.store.snapshot_row import SNAPSHOT_NAMES, SnapshotRow, snapshot_row_of_texts
 
 ROWS_A_BATCH = 10_000
@@ -37,7 +38,7 @@ _BALANCES = (
     " WHERE office = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) ORDER BY pat_num"
 )
 _PAST_DAYS = f"SELECT {', '.join(PAST_DAY_NAMES)} FROM historical_snapshot WHERE office = ? ORDER BY as_of"  # noqa: S608 - the same
-_PAST_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ? ORDER BY pat_num"  # noqa: S608 - the same
+_PAST_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ?1 ORDER BY pat_num"  # noqa: S608 - the same
 _VERSIONS_BETWEEN = (
     f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance"  # noqa: S608 - the same
     " WHERE office = ?1 AND valid_from <= ?3 AND (valid_to IS NULL OR valid_to > ?2)"
@@ -144,17 +145,25 @@ class Archive:
     def balances(self, office: ArchivedOffice, picture: Picture) -> Iterator[list[Balance]]:
         """A picture's balances, ordered by pat_num."""
         with explained(self.path):
-            if isinstance(picture, PastDay):
-                cursor = self._connection.execute(_PAST_BALANCES, (picture.key,))
-            else:
-                cursor = self._connection.execute(_BALANCES, (office.key, picture.id))
+            cursor = self._connection.execute(*_rows_of(office, picture))
             while rows := cursor.fetchmany(ROWS_A_BATCH):
                 yield list(map(Balance._make, rows))
+
+    def untold(self, office: ArchivedOffice, picture: Picture) -> Untold:
+        """The columns that a picture does not tell: those that may be left out, and are 0 in each of its rows."""
+        if not may_leave_out(picture):
+            return ALL_TOLD
+        rows, parameters = _rows_of(office, picture)
+        told = (f"EXISTS (SELECT 1 FROM ({rows}) WHERE {name} <> 0)" for name in OPTIONAL_COLUMNS)  # noqa: S608 - our own column names
+        with explained(self.path):
+            found = self._connection.execute(f"SELECT {', '.join(told)}", parameters).fetchone()
+        return frozenset(name for name, is_told in zip(OPTIONAL_COLUMNS, found, strict=True) if not is_told)
 
     def changes(self, office: ArchivedOffice, first: Picture, last: Picture) -> Iterator[list[Difference]]:
         """What became of each guarantor from one picture to a later one, ordered by pat_num.
 
-        Whoever came and went in between, or has the very balance again, did not change.
+        Whoever came and went in between, or has the very balance again, did not change; nor is a column a change that
+        one of the two does not tell.
         """
         differences = self._differences(office, first, last)
         while found := list(islice(differences, ROWS_A_BATCH)):
@@ -166,7 +175,8 @@ class Archive:
         flows = self.flows(office, nights[0], nights[-1]) if nights else {}
         moved: list[Moved | None] = [None]
         for earlier, later in pairwise(pictures):
-            if isinstance(earlier, SnapshotRow) and isinstance(later, SnapshotRow):
+            alike = may_leave_out(earlier) == may_leave_out(later)
+            if alike and isinstance(earlier, SnapshotRow) and isinstance(later, SnapshotRow):
                 counts, flown = (later.new, later.changed, later.cleared), flows.get(later.id, STILL)
             else:
                 counts, flown = _summed(self._differences(office, earlier, later))
@@ -185,15 +195,17 @@ class Archive:
         return dict(moved)
 
     def _differences(self, office: ArchivedOffice, first: Picture, last: Picture) -> Iterator[Difference]:
-        days = self._days(office)
+        days, untold = self._days(office), self.untold(office, first) | self.untold(office, last)
         if isinstance(first, SnapshotRow) and isinstance(last, SnapshotRow):
             for versions in self._versions(office, first.id, last.id):
-                if (difference := _difference(versions, first.id, last.id, days)) is not None:
+                if (difference := _difference(versions, (first.id, last.id), days, untold)) is not None:
                     yield difference
             return
         seen = self._seen_before(office, last, days)
         before, after = (chain.from_iterable(self.balances(office, each)) for each in (first, last))
-        yield from differences(before, after, lambda pat_num: max(first.aging_date, seen.get(pat_num, date.min)))
+        yield from differences(
+            before, after, lambda pat_num: max(first.aging_date, seen.get(pat_num, date.min)), untold
+        )
 
     def _seen_before(self, office: ArchivedOffice, last: Picture, days: "_Days") -> dict[int, date]:
         """The aging date of the last snapshot before a picture that had each guarantor."""
@@ -232,19 +244,32 @@ class _Days:
         return next(later, self.ids[-1] + 1 if self.ids else 0)
 
 
-def _difference(versions: Sequence[Version], first: int, last: int, days: _Days) -> Difference | None:
-    valid_from, _, balance = versions[0]
-    before = balance if valid_from <= first else None
-    _, valid_to, balance = versions[-1]
-    after = balance if valid_to is None or valid_to > last else None
-    if before == after:
+def _rows_of(office: ArchivedOffice, picture: Picture) -> tuple[str, tuple[int, ...]]:
+    if isinstance(picture, PastDay):
+        return _PAST_BALANCES, (picture.key,)
+    return _BALANCES, (office.key, picture.id)
+
+
+def _difference(
+    versions: Sequence[Version], pair: tuple[int, int], days: _Days, untold: Untold = ALL_TOLD
+) -> Difference | None:
+    first, last = pair
+    told = [each for each in versions if as_told(each[2], untold) is not None] if untold else versions
+    if not told:
         return None
-    if before is None:
+    valid_from, _, balance = told[0]
+    before = balance if valid_from <= first else None
+    _, valid_to, balance = told[-1]
+    after = balance if valid_to is None or valid_to > last else None
+    if before is not None and after is not None:
+        is_same = as_told(before, untold) == as_told(after, untold)
+        return None if is_same else Difference(Change.CHANGED, before, after)
+    if after is not None:
         return Difference(Change.NEW, None, after)
-    if after is None:
-        assert valid_to is not None, "a version without an end is true at the last snapshot"
-        return Difference(Change.CLEARED, before, None, days.before(valid_to))
-    return Difference(Change.CHANGED, before, after)
+    if before is None:
+        return None
+    assert valid_to is not None, "a version without an end is true at the last snapshot"
+    return Difference(Change.CLEARED, before, None, days.before(valid_to))
 
 
 def _summed(found: Iterable[Difference]) -> tuple[tuple[int, int, int], Flow]:

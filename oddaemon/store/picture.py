@@ -10,6 +10,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from oddaemon.core.model import MONEY_COLUMNS, Reader
 from oddaemon.store.errors import StoreError
 from oddaemon.store.past_day import PastDay
 from oddaemon.store.snapshot_row import SnapshotRow
@@ -38,6 +39,19 @@ def source_of(picture: Picture) -> Source:
 def nights_of(pictures: Iterable[Picture]) -> list[SnapshotRow]:
     """Those that are snapshots."""
     return [each for each in pictures if isinstance(each, SnapshotRow)]
+
+
+def may_leave_out(picture: Picture) -> bool:
+    """Whether it may leave out `OPTIONAL_COLUMNS`: statements, pages and a night's uploads tell all."""
+    return isinstance(picture, PastDay) or picture.reader is Reader.REPORT
+
+
+def sums_of(picture: Picture) -> dict[str, int | None]:
+    """The sum of each column of money, in cents; None: it does not tell that column."""
+    sums: dict[str, int | None] = {name: getattr(picture.totals, name) for name in MONEY_COLUMNS}
+    if may_leave_out(picture) and not sums["est_balance"]:
+        sums["est_balance"] = None
+    return sums
 
 
 def in_order(snapshots: Sequence[SnapshotRow], past_days: Iterable[PastDay]) -> list[Picture]:

@@ -10,7 +10,8 @@ import pytest
 
 from oddaemon import api
 from oddaemon.api import ChangeKind, OddaemonError, OfficeUnknown, SnapshotMissing, Source, open_database
-from tests.cli.sample_history import NIGHTS, OTHER, History, backfill, sample_history
+from oddaemon.core.model import Reader
+from tests.cli.sample_history import NIGHTS, OTHER, THIRD, History, backfill, pull, sample_history
 
 
 @pytest.fixture
@@ -97,6 +98,19 @@ def test_days_that_were_backfilled_are_there_too(history: History) -> None:
         assert len(fleet.snapshots("bright-smiles")) == 3
         with pytest.raises(SnapshotMissing):
             fleet.changes("bright-smiles", since=2, until=day)
+
+
+def test_what_a_reader_does_not_tell_is_none(history: History) -> None:
+    pull(history, date(2026, 3, 6), tuple(each._replace(clinic_num=0, est_balance=0) for each in THIRD), Reader.REPORT)
+    with open_database("oddaemon.db") as fleet:
+        assert fleet.snapshot("bright-smiles").est_balance is None
+        told = [(each.clinic_num, each.est_balance, each.bal_total) for each in fleet.balances("bright-smiles")]
+        assert told == [(None, None, Decimal("100.00")), (None, None, Decimal("20.00"))]
+        assert list(fleet.changes("bright-smiles")) == []
+        (_, change) = fleet.changes("bright-smiles", since=2)
+        assert change.before is not None
+        assert change.after is not None
+        assert (change.before.est_balance, change.after.est_balance) == (Decimal("25.00"), None)
 
 
 @pytest.mark.usefixtures("history")

@@ -55,6 +55,16 @@ def backfill(history: History, day: date, rows: tuple[Balance, ...], via: Via = 
     anyio.run(read_afterwards)
 
 
+def pull(history: History, day: date, rows: tuple[Balance, ...], reader: Reader) -> None:
+    """What a night leaves of an office that is read so."""
+
+    async def pulled() -> None:
+        async with Database.open(str(history.directory / "state.db")) as db:
+            await _publish(db, "bright-smiles", day, rows, history.fleet.now, reader=reader)
+
+    anyio.run(pulled)
+
+
 def sample_history(directory: Path) -> History:
     fleet = SampleFleet(written(directory, CONFIGURATION), datetime.now(UTC))
     anyio.run(_store, directory / "state.db", fleet.now)
@@ -71,6 +81,14 @@ async def _store(path: Path, now: datetime) -> None:
         await offices.enroll(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street")])
 
 
-async def _publish(db: Database, office_id: str, day: date, rows: tuple[Balance, ...], at: datetime) -> None:
-    snapshot = Snapshot(day, at, Reader.STATEMENT, 1, totals_of(rows), rows)
+async def _publish(
+    db: Database,
+    office_id: str,
+    day: date,
+    rows: tuple[Balance, ...],
+    at: datetime,
+    *,
+    reader: Reader = Reader.STATEMENT,
+) -> None:
+    snapshot = Snapshot(day, at, reader, 1, totals_of(rows), rows)
     await snapshots.publish(db, office_id, snapshot, fresh_state(at), at)

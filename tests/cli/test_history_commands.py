@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from tests.cli.sample_history import NIGHTS, OTHER, History, backfill, sample_history
+from oddaemon.core.model import Reader
+from tests.cli.sample_history import NIGHTS, OTHER, THIRD, History, backfill, pull, sample_history
 
 YEAR_END = date(2025, 12, 31)
 
@@ -247,6 +248,69 @@ def test_the_fleet_of_a_past_day_counts_whoever_has_it(history: History) -> None
 @pytest.mark.parametrize("arguments", [(), ("bright-smiles", "--fleet")])
 def test_an_office_or_the_fleet_but_not_both(history: History, arguments: tuple[str, ...]) -> None:
     assert "name an office, or say --fleet" in history.refused("balances", *arguments, status=2)
+
+
+# --- what a reader does not tell --------------------------------------------------------------------------------------
+
+
+REPORTED = tuple(each._replace(clinic_num=0, est_balance=0) for each in THIRD)
+TONIGHT = date(2026, 3, 6)
+
+
+@pytest.fixture
+def reported(history: History) -> History:
+    """The same, and a night that was read by the vendor's report."""
+    pull(history, TONIGHT, REPORTED, Reader.REPORT)
+    return history
+
+
+def test_what_the_report_does_not_tell_is_null_and_not_zero(reported: History) -> None:
+    document = json.loads(reported.run("balances", "bright-smiles", "-f", "json"))
+    lines = reported.run("balances", "bright-smiles", "-f", "ndjson").splitlines()
+    for rows in (document["balances"], [json.loads(line) for line in lines]):
+        assert [(row["clinic_num"], row["est_balance"]) for row in rows] == [(None, None)] * 2
+        assert [row["bal_total"] for row in rows] == ["100.00", "20.00"]
+    row, _ = rows_of(reported.run("balances", "bright-smiles", "-f", "csv"))
+    assert (row["clinic_num"], row["est_balance"], row["bal_total"]) == ("", "", "100.00")
+    table = reported.run("balances", "bright-smiles").splitlines()
+    assert [line.split()[1:3] for line in table[1:3]] == [["-", "-"]] * 2
+    assert table[-1].split()[:3] == ["total", "2", "-"]
+
+
+def test_a_parquet_file_has_nulls_and_its_manifest_says_so(reported: History) -> None:
+    path = reported.directory / "today.parquet"
+    reported.run("balances", "bright-smiles", "-f", "parquet", "-o", str(path))
+    table = parquet.read_table(path)
+    assert table.column("est_balance").null_count == table.column("clinic_num").null_count == 2
+    manifest = json.loads((reported.directory / "today.parquet.manifest.json").read_text())
+    assert (manifest["control_totals"]["est_balance"], manifest["control_totals"]["bal_total"]) == (None, "120.00")
+
+
+def test_a_report_of_clinics_tells_them(history: History) -> None:
+    pull(history, TONIGHT, tuple(each._replace(est_balance=0) for each in THIRD), Reader.REPORT)
+    rows = rows_of(history.run("balances", "bright-smiles", "-f", "csv"))
+    assert [(row["clinic_num"], row["est_balance"]) for row in rows] == [("0", ""), ("3", "")]
+
+
+def test_a_reader_that_tells_less_changes_no_family(reported: History) -> None:
+    assert json.loads(reported.run("changes", "bright-smiles", "-f", "json"))["changes"] == []
+    last = rows_of(reported.run("history", "bright-smiles", "-f", "csv"))[-1]
+    assert (last["est_balance"], last["changed"], last["charged"]) == ("", "0", "0.00")
+
+
+def test_a_change_is_told_as_far_as_each_of_the_two_is(reported: History) -> None:
+    asked = ("changes", "bright-smiles", "--from", "2026-03-03", "--to", "2026-03-06")
+    _, row = json.loads(reported.run(*asked, "-f", "json"))["changes"]
+    assert (row["old_est_balance"], row["new_est_balance"]) == ("25.00", None)
+    assert (row["old_bal_total"], row["new_bal_total"]) == ("25.00", "20.00")
+    line = reported.run(*asked).splitlines()[2]
+    assert line.split()[2:4] == ["-", "25.00"]
+
+
+def test_a_fleet_does_not_sum_up_what_one_of_it_does_not_tell(reported: History) -> None:
+    result = reported.fleet.run("balances", "--fleet", "--format", "csv")
+    own = {row["name"]: row["est_balance"] for row in rows_of(result.stdout)}
+    assert own == {"bright-smiles": "", "hill-street": "3.00", "group=coast": "3.00", "": ""}
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from oddaemon.core.diff import Changes, Difference, apply, diff, differences
 from oddaemon.core.model import Balance, Change
+from oddaemon.core.untold import OPTIONAL_COLUMNS, as_told
 
 SMITH = Balance(1, 0, 100, 100, 0, 0, 0, 0, 100)
 JONES = Balance(2, 0, 200, 0, 200, 0, 0, 0, 200)
@@ -74,3 +75,15 @@ def test_two_pictures_compared_as_they_are_read_differ_as_two_that_are_held(
     wanted += [Difference(Change.CHANGED, *each) for each in held.changed]
     wanted += [Difference(Change.CLEARED, each, None, DAY) for each in held.cleared]
     assert found == sorted(wanted, key=lambda each: each.pat_num)
+
+
+@given(before=ROWS, after=ROWS, untold=st.sets(st.sampled_from(OPTIONAL_COLUMNS), min_size=1).map(frozenset))
+def test_what_one_of_two_pictures_does_not_tell_makes_no_difference(
+    before: dict[int, Balance], after: dict[int, Balance], untold: frozenset[str]
+) -> None:
+    def told(rows: dict[int, Balance]) -> list[Balance]:
+        return [left for each in rows.values() if (left := as_told(each, untold)) is not None]
+
+    found = differences(before.values(), after.values(), lambda _: DAY, untold)
+    wanted = differences(told(before), told(after), lambda _: DAY)
+    assert [(each.change, each.pat_num) for each in found] == [(each.change, each.pat_num) for each in wanted]

@@ -10,7 +10,7 @@ import pytest
 
 from oddaemon.core.backfill import Brought, PastDay
 from oddaemon.core.diff import Changes, Difference, apply, diff
-from oddaemon.core.model import Balance, Change
+from oddaemon.core.model import Balance, Change, Reader
 from oddaemon.core.rolling import STILL, Flow, flow
 from oddaemon.core.verify import totals_of
 from oddaemon.store import archive as archives
@@ -18,7 +18,7 @@ from oddaemon.store import backfills, historical, snapshots
 from oddaemon.store.archive import Archive, OfficeUnknown
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing
-from oddaemon.store.picture import SnapshotMissing, Source, chosen, source_of
+from oddaemon.store.picture import SnapshotMissing, Source, chosen, source_of, sums_of
 from oddaemon.store.snapshot_row import SnapshotRow
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
@@ -43,8 +43,11 @@ async def random_past(database: Database, nights: int, guarantors: int = 10) -> 
     return told
 
 
-async def _publish(database: Database, office_id: str, rows: Iterable[Balance], day: date) -> None:
-    await snapshots.publish(database, office_id, replace(true_snapshot(rows), aging_date=day), state(), NOW)
+async def _publish(
+    database: Database, office_id: str, rows: Iterable[Balance], day: date, reader: Reader = Reader.STATEMENT
+) -> None:
+    snapshot = replace(true_snapshot(rows), aging_date=day, reader=reader)
+    await snapshots.publish(database, office_id, snapshot, state(), NOW)
 
 
 def as_changes(found: Iterable[list[Difference]]) -> Changes:
@@ -195,6 +198,55 @@ async def test_an_office_may_have_days_that_were_read_afterwards_alone(database:
         for wanted in (None, 7):
             with pytest.raises(SnapshotMissing, match="no published snapshot yet"):
                 chosen(pictures, wanted, ELM)
+
+
+def reported(rows: Iterable[Balance], *, clinics: bool = False) -> tuple[Balance, ...]:
+    """What the vendor's report tells of these, with the clinic of each only where clinics are asked for."""
+    told = (each._replace(est_balance=0, clinic_num=each.clinic_num if clinics else 0) for each in rows)
+    return tuple(each for each in told if any(each[2:]))
+
+
+OWN_ALONE = Balance(7, 2, 900, 0, 0, 0, 0, 0, 0)
+FAMILIES = (OWN_ALONE, *(each._replace(clinic_num=3) for each in some_balances(4)))
+
+
+async def test_a_reader_that_tells_less_is_no_change(database: Database, path: Path) -> None:
+    moved = (OWN_ALONE, FAMILIES[1]._replace(bal_total=-1), *FAMILIES[2:4])
+    nights = (
+        (FAMILIES, Reader.STATEMENT),
+        (reported(FAMILIES), Reader.REPORT),
+        (reported(FAMILIES, clinics=True), Reader.REPORT),
+        (moved, Reader.STATEMENT),
+    )
+    for number, (rows, reader) in enumerate(nights):
+        await _publish(database, ELM, rows, DAY_ONE + timedelta(days=number), reader)
+    await backfilled(database, DAY_ONE - timedelta(days=1), reported(FAMILIES))
+    with Archive.open(path) as archive:
+        office = archive.office(ELM)
+        pictures = archive.pictures(office)
+        untold = [archive.untold(office, each) for each in pictures]
+        both, own = frozenset({"clinic_num", "est_balance"}), frozenset({"est_balance"})
+        assert untold == [both, frozenset(), both, own, frozenset()]
+        assert [sums_of(each)["est_balance"] is None for each in pictures] == [True, False, True, True, False]
+        for first, last in combinations(range(4), 2):
+            assert list(archive.changes(office, pictures[first], pictures[last])) == []
+        for first in range(4):
+            (found,) = archive.changes(office, pictures[first], pictures[4])
+            assert [(each.change, each.pat_num) for each in found] == [
+                (Change.CHANGED, FAMILIES[1].pat_num),
+                (Change.CLEARED, FAMILIES[4].pat_num),
+            ]
+        counts = [each and (each.new, each.changed, each.cleared) for each in archive.movements(office, pictures)]
+        assert counts == [None, (0, 0, 0), (0, 0, 0), (0, 4, 0), (0, 1, 1)]
+
+
+async def test_a_query_that_gives_a_column_tells_it(database: Database, path: Path) -> None:
+    await backfilled(database, DAY_ONE, FAMILIES)
+    with Archive.open(path) as archive:
+        office = archive.office(ELM)
+        (day,) = archive.pictures(office)
+        assert archive.untold(office, day) == frozenset()
+        assert sums_of(day)["est_balance"] == sum(each.est_balance for each in FAMILIES)
 
 
 async def test_batches_are_bounded_and_miss_nothing(

@@ -56,17 +56,17 @@ CHANGE_COLUMNS: Columns = (
 """What became of a guarantor: `new`, `changed` or `cleared`, then each value as it was and as it is."""
 
 
-def change_row(change: Change, before: Balance | None, after: Balance | None, last_seen: date | None) -> Row:
+def change_row(change: Change, before: Row | None, after: Row | None, last_seen: date | None) -> Row:
     """A row of `CHANGE_COLUMNS`.
 
     Args:
         change: what happened.
-        before: the earlier balance; None: new.
-        after: the later balance; None: cleared.
+        before: the earlier balance as a row of `BALANCE_COLUMNS`; None: new.
+        after: the later balance likewise; None: cleared.
         last_seen: the aging date of the last snapshot that had a guarantor who is cleared.
     """
     known = after or before
     assert known is not None, "a change has at least one side"
     nothing = (None,) * len(_VALUES)
     old, new = nothing if before is None else before[1:], nothing if after is None else after[1:]
-    return (change.value, known.pat_num, last_seen, *(side for pair in zip(old, new, strict=True) for side in pair))
+    return (change.value, known[0], last_seen, *(side for pair in zip(old, new, strict=True) for side in pair))
