@@ -81,14 +81,14 @@ def differences(
     """
     sides = (zip(repeat(side), _told(rows, untold)) for side, rows in enumerate((before, after)))
     for pat_num, found in groupby(merge(*sides, key=_guarantor), key=_guarantor):
-        match list(found):
-            case [(_, earlier), (_, later)]:
-                if as_told(earlier, untold) != as_told(later, untold):
-                    yield Difference(Change.CHANGED, earlier, later)
-            case [(0, earlier)]:
-                yield Difference(Change.CLEARED, earlier, None, last_seen(pat_num))
-            case [(_, later)]:
-                yield Difference(Change.NEW, None, later)
+        held = dict(found)
+        earlier, later = held.get(0), held.get(1)
+        if earlier is None:
+            yield Difference(Change.NEW, None, later)
+        elif later is None:
+            yield Difference(Change.CLEARED, earlier, None, last_seen(pat_num))
+        elif as_told(earlier, untold) != as_told(later, untold):
+            yield Difference(Change.CHANGED, earlier, later)
 
 
 def _told(rows: Iterable[Balance], untold: Untold) -> Iterable[Balance]:
