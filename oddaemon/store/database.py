@@ -186,6 +186,19 @@ class Database:
             with self._write():
                 await lane.driver.executescript(f"PRAGMA {pragma};")
 
+    async def write_anew(self) -> None:
+        """Have SQLite write the whole file anew; whoever wants to write waits, and whoever reads does not.
+
+        It takes as long as the file is large, so the disk is not judged by how long.
+
+        Raises:
+            DatabaseUnusable: the file or its disk fails; it is as it was.
+        """
+        lane = self._writing_lane()
+        async with lane.lock:
+            with self._write(is_timed=False):
+                await lane.driver.execute_fetchall("VACUUM")
+
     async def one_answer(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """What a single statement reads, past SQLAlchemy as `one_statement`: a consistent state by itself.
 
@@ -213,16 +226,17 @@ class Database:
             raise
 
     @contextmanager
-    def _write(self) -> Iterator[None]:
-        files = self.files
-        self.writing_since = began = anyio.current_time()
+    def _write(self, *, is_timed: bool = True) -> Iterator[None]:
+        files, began = self.files, anyio.current_time()
+        self.writing_since = began if is_timed else None
         try:
             with self.reported(), _uninterrupted(self.path):
                 yield
                 files.require_in_place()
         finally:
             self.writing_since = None
-            self.slowest_write_seconds = max(self.slowest_write_seconds, anyio.current_time() - began)
+            if is_timed:
+                self.slowest_write_seconds = max(self.slowest_write_seconds, anyio.current_time() - began)
 
     def _writing_lane(self) -> _Lane:
         if self._writer is None:

@@ -54,11 +54,20 @@ async def vacuum(db: Database) -> None:
     Raises:
         DatabaseUnusable: there is no room for a second copy, or as `fold_back`.
     """
-    path = db.path
-    await anyio.to_thread.run_sync(require_room, path, size_bytes(path), f"The database {path} cannot be written anew")
-    await db.one_statement(SECURE_DELETE)
-    await db.one_statement("VACUUM")
+    await require_room_anew(db)
+    await db.write_anew()
     await fold_back(db)
+
+
+async def require_room_anew(db: Database) -> None:
+    """Look whether the disk has room for a second copy.
+
+    Raises:
+        DatabaseUnusable: it has not.
+    """
+    path = db.path
+    size = await anyio.to_thread.run_sync(size_bytes, path)
+    await anyio.to_thread.run_sync(require_room, path, size, f"The database {path} cannot be written anew")
 
 
 async def fold_back(db: Database) -> None:
