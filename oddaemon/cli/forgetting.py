@@ -1,18 +1,20 @@
 """`office forget`: everything that is stored of an office, away for good, with the proof."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import quote
 
 import anyio
 import typer
 
 from oddaemon.cli.configuration import settings_of
+from oddaemon.cli.errands import done_by_daemon
 from oddaemon.cli.failing import failure
 from oddaemon.settings import Settings
 from oddaemon.store.archive import Archive, OfficeUnknown
 from oddaemon.store.errors import DatabaseHeld, StoreError
-from oddaemon.store.forgetting import Forgotten, forget
+from oddaemon.store.forgetting import Forgotten, forget, remove_alone
 from oddaemon.store.location import database_path
 from oddaemon.store.rotation import backups_of
 
@@ -20,23 +22,29 @@ from oddaemon.store.rotation import backups_of
 def forget_office(config: Path | None, office_id: str, *, yes: bool) -> None:
     """Forget it, and print what went and the proof; whatever stands in the way ends the command with a message."""
     settings = settings_of(config)
+    path = database_path(settings.state.database)
+
+    async def removing(url: str, office: str) -> Mapping[str, int]:
+        try:
+            return await remove_alone(url, office)
+        except DatabaseHeld as held:
+            target = f"/offices/{quote(office, safe='', errors='replace')}/forget"
+            rows: Mapping[str, int] = (await done_by_daemon(held, settings.source, target))["rows"]
+            return rows
+
     for each in settings.offices:
         if each.office.id == office_id:
             raise failure(
                 f"{office_id} stands in {each.source}. Take it out there first, and have the daemon reload; an office "
                 "that is only switched off would be read again."
             )
-    path = database_path(settings.state.database)
     try:
         _require_known(path, office_id)
         if not yes:
             typer.confirm(f"Remove everything that is stored of {office_id}, for good?", abort=True)
-        done = anyio.run(forget, settings.state.database, office_id)
-    except DatabaseHeld as error:
-        raise failure(
-            f"{error.what} It alone writes to its database: stop it, run this again, and start it "
-            "(systemctl stop oddaemon; ...; systemctl start oddaemon)."
-        ) from error
+        done = anyio.run(forget, settings.state.database, office_id, removing)
+    except KeyboardInterrupt:
+        raise failure("nobody waits for the proof any more; what the daemon has begun it goes on with") from None
     except StoreError as error:
         raise failure(str(error)) from error
     _tell(office_id, done, path)

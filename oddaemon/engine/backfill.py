@@ -73,6 +73,8 @@ class _Queue:
 
     courses: deque[Course] = field(default_factory=deque)
     is_served: bool = False
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    """Around whoever serves it."""
     ended: anyio.Event = field(default_factory=_set)
     """Set while nobody serves it."""
 
@@ -134,7 +136,7 @@ class Backfiller:
                 self._news = anyio.Event()
                 for office_id, queue in self._queues.items():
                     if queue.courses and not queue.is_served:
-                        queue.is_served, queue.ended = True, anyio.Event()
+                        queue.is_served, queue.scope, queue.ended = True, anyio.CancelScope(), anyio.Event()
                         tasks.start_soon(self._serve, queue, name=f"backfill {office_id}")
                 await self._news.wait()
 
@@ -156,11 +158,12 @@ class Backfiller:
 
     async def _serve(self, queue: _Queue) -> None:
         try:
-            while queue.courses:
-                course = queue.courses[0]
-                await self._carry_out(course)
-                if course in queue.courses:
-                    queue.courses.remove(course)
+            with queue.scope:
+                while queue.courses:
+                    course = queue.courses[0]
+                    await self._carry_out(course)
+                    if course in queue.courses:
+                        queue.courses.remove(course)
         except GateClosedError:
             return
         finally:
@@ -170,6 +173,14 @@ class Backfiller:
     async def ended(self) -> None:
         """Wait until nothing is under way, once the gate is closed."""
         for queue in list(self._queues.values()):
+            await queue.ended.wait()
+
+    async def give_up(self, office_id: str) -> None:
+        """Drop every order of an office that is not watched any more; nothing of them is stored from here on."""
+        queue = self._queues.pop(office_id, None)
+        if queue is not None:
+            queue.courses.clear()
+            queue.scope.cancel()
             await queue.ended.wait()
 
     async def _remembered(self) -> list[Backfill]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from oddaemon.engine.doctor_visits import Visits
+from oddaemon.engine.errand_desk import ErrandDesk
 from oddaemon.engine.inspector import Inspector
 from oddaemon.engine.orders import Desk
 from oddaemon.engine.past_days import PastDaysDesk
@@ -16,6 +17,7 @@ from oddaemon.web.control import create_control
 from oddaemon.web.delivering import sink_routes
 from oddaemon.web.examining import Examinations, examination_routes
 from oddaemon.web.inspection import Inspection, inspection_routes
+from oddaemon.web.tending import tending_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Desks:
     visits: Visits
     sinks: SinkDesk
     inspector: Inspector
+    errands: ErrandDesk
 
 
 def control(desks: Desks, telemetry: Telemetry, figures: FleetView) -> ASGIApp:
@@ -41,6 +44,7 @@ def control(desks: Desks, telemetry: Telemetry, figures: FleetView) -> ASGIApp:
         *backfill_routes(PastDays(desks.past_days.order, desks.past_days.orders)),
         *examination_routes(Examinations(desks.visits.begin, desks.visits.told)),
         *sink_routes(desks.sinks.orders),
+        *tending_routes(desks.errands.orders),
         *inspection_routes(Inspection(desks.inspector.fleet, desks.inspector.office), telemetry, figures),
     )
     return create_control(desks.orders.orders, routes)

@@ -21,6 +21,8 @@ from oddaemon.engine.control import Desks, control
 from oddaemon.engine.couriers import SinkFactory
 from oddaemon.engine.crew import Crew, Equipment
 from oddaemon.engine.doctor_visits import Visits
+from oddaemon.engine.errand_desk import ErrandDesk
+from oddaemon.engine.errands import Errands
 from oddaemon.engine.fleet import Fleet
 from oddaemon.engine.heartbeat import Pulse, keep_informed
 from oddaemon.engine.housekeeper import keep_house
@@ -291,6 +293,15 @@ class Daemon:
             visits=Visits(orders, crew.registry, crew.api, tasks, lambda: self.settings),
             sinks=SinkDesk(orders, crew.couriers, database, self.fleet.now, emit),
             inspector=Inspector(database, self.fleet, self._journal, lambda: self.readiness),
+            errands=ErrandDesk(
+                orders,
+                Errands(orders, database, tasks, emit),
+                self.configuration,
+                crew.backfiller,
+                self.fleet,
+                database,
+                emit,
+            ),
         )
 
     def _begin_chores(self, database: Database, tasks: anyio.abc.TaskGroup) -> None:

@@ -11,8 +11,8 @@ What happens to a run that cannot begin when it is due:
   however often it was missed, where that still makes sense (`Job.grace`); a minute after a start, so that a daemon that
   is started again and again gets to its offices first. A run that was killed counts as missed.
 - The same job is still running: this run is that one.
-- Another job is at the database: it waits for its turn. Jobs that touch the file come one after another, in the order
-  in which they were due.
+- Another job is at the database, or an order: it waits for its turn. Jobs that touch the file come one after another,
+  in the order in which they were due.
 - The clock was set back: what was done is not done again, unless the clock had been wrong by more than an hour.
 - Its time does not exist on the day when clocks go forward: it comes as many hours after midnight as on other days, an
   hour later by the clock. Its time comes twice when they go back: it runs the first time only, unless its hours are
@@ -21,7 +21,7 @@ What happens to a run that cannot begin when it is due:
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import anyio
@@ -116,8 +116,6 @@ class _House:
     database: Database
     now: Callable[[], datetime]
     emit: Callable[[Event], None]
-    turn: anyio.Lock = field(default_factory=anyio.Lock)
-    """Whose turn it is to work on the database's file."""
 
 
 class _Keeper:
@@ -164,7 +162,7 @@ class _Keeper:
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:
             if self._job.alone:
-                await stack.enter_async_context(self._house.turn)
+                await stack.enter_async_context(self._house.database.whole_file)
             began_at, began = self._now(), anyio.current_time()
             result = ""
 

@@ -17,7 +17,7 @@ from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.journal import Entry, append, latest
 from oddaemon.telemetry.event import Event
-from oddaemon.telemetry.events import JournalEntriesLost, OfficeStopped
+from oddaemon.telemetry.events import JournalEntriesLost, OfficeForgotten, OfficeStopped
 from oddaemon.telemetry.telemetry import Telemetry
 
 WAITING_MAX = 10_000
@@ -80,12 +80,19 @@ class Journal:
         office_id = office_of(event)
         if office_id is None:
             return
+        if isinstance(event, OfficeForgotten):
+            self._forget(office_id)
+            return
         draft = self._drafts.get(office_id)
         if draft is None:
             draft = self._drafts[office_id] = Draft(office_id)
         self._queue(draft.take(event, self._now()))
         if isinstance(event, OfficeStopped):
             del self._drafts[office_id]
+
+    def _forget(self, office_id: str) -> None:
+        self._drafts.pop(office_id, None)
+        self._waiting = deque(entry for entry in self._waiting if entry.office_id != office_id)
 
     def _queue(self, entries: Iterable[Entry]) -> None:
         for entry in entries:

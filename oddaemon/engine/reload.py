@@ -5,7 +5,8 @@ and the whole of it is applied or nothing. Whatever is wrong with the files or t
 stays in force, and no office that did not change has a request cut short.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -63,6 +64,12 @@ class Configuration:
     def employ(self, registry: Registry, supervisor: Supervisor[Employment], couriers: Couriers) -> None:
         """From now on settings are put in force by these."""
         self._registry, self._supervisor, self._couriers = registry, supervisor, couriers
+
+    @asynccontextmanager
+    async def standing(self) -> AsyncIterator[Settings]:
+        """What is in force, and stays so for the length of the block: whoever wants to change it waits."""
+        async with self._one_at_a_time:
+            yield self.settings
 
     async def look(self) -> tuple[Plan, Loaded]:
         """What a reload would do now; nothing is done.

@@ -67,6 +67,8 @@ class Database:
     Attributes:
         path: the file, resolved.
         prepared: what had to be done when it was opened for writing.
+        whole_file: whose turn it is to work on the file as a whole, to back it up or to write it anew. Whoever only
+            writes into it needs none.
         writing_since: when the write that is under way had its turn, on the event loop's clock; None: there is none.
         slowest_write_seconds: the longest that a write took, from its turn to its end; whoever looks may set it to 0.
         calls_in_flight: how many transactions, openings and closings of this process a thread owes an answer to.
@@ -78,6 +80,7 @@ class Database:
     def __init__(self, path: Path, reader: _Lane, writer: _Lane | None = None, report: Report | None = None) -> None:
         self.path = path
         self.prepared = Prepared()
+        self.whole_file = anyio.Lock()
         self.writing_since: float | None = None
         self.slowest_write_seconds = 0.0
         self._reader = reader

@@ -37,7 +37,7 @@ def test_a_misspelt_office_is_told_the_nearest(history: History) -> None:
     assert "Did you mean left?" in history.refused("office", "forget", "letf", "--yes")
 
 
-def test_beside_a_running_daemon_it_says_what_to_do(history: History) -> None:
+def test_beside_a_daemon_that_takes_no_orders_it_says_what_to_do(history: History) -> None:
     async def beside() -> str:
         async with Database.open(str(history.directory / "state.db")):
             return await anyio.to_thread.run_sync(history.refused, "office", "forget", "left", "--yes")

@@ -52,12 +52,14 @@ async def _fill_and_empty(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["prune", "vacuum"])
-def test_beside_a_daemon_it_says_who_does_it(history: History, name: str) -> None:
+def test_beside_a_daemon_that_takes_no_orders_it_says_what_to_do(history: History, name: str) -> None:
     async def beside() -> str:
         async with Database.open(str(history.directory / "state.db")):
             return await anyio.to_thread.run_sync(history.refused, "state", name)
 
-    assert "It does this by itself at the times of [maintenance]" in anyio.run(beside)
+    said = anyio.run(beside)
+    assert "is in use by another oddaemon" in said
+    assert f"nobody takes orders at {history.directory}/state.db.sock: stop it, run this again" in said
 
 
 @pytest.mark.parametrize("name", ["prune", "vacuum"])

@@ -4,7 +4,7 @@ Whoever does the thing emits the event; nobody else logs or counts.
 """
 
 from oddaemon.telemetry.events.backfill import BackfillFailed, BackfillOrdered, BackfillPublished, ReceiverListening
-from oddaemon.telemetry.events.control import ConfigurationUnwatched, OrderGiven
+from oddaemon.telemetry.events.control import ConfigurationUnwatched, ErrandDone, ErrandFailed, OrderGiven
 from oddaemon.telemetry.events.daemon import (
     ConfigurationLoaded,
     ConfigurationRejected,
@@ -46,6 +46,7 @@ from oddaemon.telemetry.events.office import (
     FailureSeen,
     KeyInForce,
     KeyNotInForce,
+    OfficeForgotten,
     OfficeQuarantined,
     OfficeStarted,
     OfficeStopped,
@@ -92,6 +93,8 @@ __all__ = [
     "DeliverySkipped",
     "EngineMovesAgain",
     "EngineStalled",
+    "ErrandDone",
+    "ErrandFailed",
     "FailureSeen",
     "FleetDigest",
     "FreshAgain",
@@ -110,6 +113,7 @@ __all__ = [
     "NightComplete",
     "NightMissed",
     "NightRecovered",
+    "OfficeForgotten",
     "OfficeQuarantined",
     "OfficeStarted",
     "OfficeStopped",

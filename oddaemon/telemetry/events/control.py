@@ -26,6 +26,30 @@ class OrderGiven(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ErrandDone(Event):
+    """What was ordered and took a while is done; `result` is one sentence."""
+
+    name: ClassVar[str] = "errand_done"
+    errand: str
+    """"vacuum", "forget bright-smiles" …"""
+    seconds: float
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrandFailed(Event):
+    """What was ordered and took a while could not be done; `problem` says why and what to do."""
+
+    name: ClassVar[str] = "errand_failed"
+    level: ClassVar[Level] = Level.ERROR
+    errand: str
+    seconds: float
+    problem: str
+    traceback: str | None
+    """Of an error in oddaemon itself; None: it is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationUnwatched(Event):
     """Changed files are not noticed, for `reason`, until it can be done again; a signal or an order still counts."""
 

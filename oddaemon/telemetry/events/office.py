@@ -31,6 +31,15 @@ class OfficeStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OfficeForgotten(Event):
+    """Everything that was stored of an office is gone by order, its journal too."""
+
+    name: ClassVar[str] = "office_forgotten"
+    office: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConditionChanged(Event):
     """The office stands differently from now on. `before` is None for an office never seen."""
 
