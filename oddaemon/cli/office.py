@@ -84,7 +84,8 @@ def forget(
 ) -> None:
     """Remove everything that is stored of an office whose contract has ended, and prove that no byte of it is left.
 
-    It must not be configured any more, and the daemon must not run meanwhile: the whole file is written anew.
+    It must not be configured any more. A running daemon does it, and goes on: while the whole file is written anew,
+    nothing else is stored, and what was read waits for it. Without one it is done by the command.
     """
     from oddaemon.cli.forgetting import forget_office
 

@@ -65,7 +65,7 @@ def prune(
         ),
     ] = None,
 ) -> None:
-    """Forget what is older than the retained period now; a running daemon does so by itself, every night."""
+    """Forget what is older than the retained period now; a running daemon does so every night, and when told."""
     from oddaemon.cli.tending import prune_state
 
     prune_state(config, days)
@@ -73,9 +73,10 @@ def prune(
 
 @state.command(epilog=example("oddaemon state vacuum"))
 def vacuum(config: Config = None) -> None:
-    """Write the database anew: as small as it can be, and without a byte of what was deleted. The daemon must not run.
+    """Write the database anew: as small as it can be, and without a byte of what was deleted.
 
-    A running daemon gives space back by itself, every night, a little at a time.
+    A running daemon does it, and stores nothing else meanwhile; what was read waits for it. By itself it gives space
+    back every night, a little at a time.
     """
     from oddaemon.cli.tending import vacuum_state
 

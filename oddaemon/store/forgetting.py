@@ -84,6 +84,9 @@ async def forget(url: str, office_id: str, removing: Removing = remove_alone) ->
 async def remove(db: Database, office_id: str) -> dict[str, int]:
     """Remove an office from an open database; whoever writes to it meanwhile waits, and whoever reads does not.
 
+    On two busy cores they wait 0.8 s where 500 offices have 500 guarantors each (15 MB), 6.3 s after a year of nights
+    of the same (186 MB): it is the VACUUM that takes this long, 30 MB a second. To delete the rows takes 0.1 s.
+
     What somebody stores of the office in between, such as a last line of its journal, goes with the office's own row.
 
     Args:

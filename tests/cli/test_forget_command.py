@@ -1,10 +1,21 @@
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import anyio
 import pytest
 
 from oddaemon.store.database import Database
+from tests.cli.processes import PATIENCE_SECONDS, finished, running, wait_for
+from tests.cli.sample_fleet import CONFIGURATION
 from tests.cli.sample_history import History, sample_history
+
+QUIET = CONFIGURATION.replace("[[office]]", "[[office]]\nenabled = false").replace(
+    'customer_key_env = "RENO"\nenabled = false', 'customer_key_env = "RENO"'
+)
+"""Every office switched off: this daemon asks nobody."""
 
 
 @pytest.fixture
@@ -60,3 +71,66 @@ def test_copies_that_still_hold_it_are_named(history: History) -> None:
     assert "state-20260301T033000Z.db" in said
     assert "state.db.before-0001" in said
     assert "other.db" not in said
+
+
+@contextmanager
+def beside_a_daemon(history: History) -> Iterator[Path]:
+    """Where a daemon on this database writes its log; it ends in good order."""
+    log, config = history.directory / "log", history.fleet.config
+    config.write_text(f'{QUIET}\n[http]\nlisten = "127.0.0.1:0"\n[log]\nformat = "json"\n[daemon]\nwatch = false\n')
+    with running("run", "--config", str(config), output=log) as process:
+        wait_for('"daemon_ready"', log, process)
+        yield log
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+
+
+def ordered(history: History, *arguments: str) -> CompletedProcess[str]:
+    return finished(*arguments, "--config", str(history.fleet.config), cwd=history.directory)
+
+
+def test_a_running_daemon_does_it_and_the_proof_is_the_same(history: History) -> None:
+    database = history.directory / "state.db"
+    files = [database, database.with_name("state.db-wal")]
+    assert b"leftLeft" in database.read_bytes()
+    with beside_a_daemon(history) as log:
+        done = ordered(history, "office", "forget", "left", "--yes")
+        held = b"".join(each.read_bytes() for each in files)
+        again = ordered(history, "office", "forget", "left", "--yes")
+
+    begun = "It is done now, in its turn at the database's file."
+    assert (done.returncode, done.stderr) == (0, f"The daemon has the database open. {begun}\n")
+    assert "left is forgotten. Rows removed: 1 of balance, 1 of office, 1 of snapshot." in done.stdout
+    assert " were there before, 0 are there now." in done.stdout
+    assert b"leftLeft" not in held
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "knows no office 'left'" in again.stderr
+    assert '"office_forgotten"' in log.read_text()
+    assert "4 snapshots" in history.run("state", "verify")
+
+
+def test_what_a_running_daemon_still_watches_is_kept(history: History) -> None:
+    with beside_a_daemon(history):
+        config = history.fleet.config
+        config.write_text(config.read_text().replace('id = "hill-street"', 'id = "dale-street"'))
+        refused = ordered(history, "office", "forget", "hill-street", "--yes")
+        ordered(history, "reload")
+        done = ordered(history, "office", "forget", "hill-street", "--yes")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (
+        "hill-street is in the configuration in force. Take it out of its file, then `oddaemon reload`"
+        in refused.stderr
+    )
+    assert "hill-street is forgotten." in done.stdout
+
+
+def test_a_running_daemon_prunes_and_writes_the_file_anew(history: History) -> None:
+    with beside_a_daemon(history) as log:
+        pruned = ordered(history, "state", "prune", "--older-than-days", "90")
+        written = ordered(history, "state", "vacuum")
+
+    assert (pruned.returncode, written.returncode) == (0, 0)
+    assert pruned.stdout.startswith("Older than 90 days and gone: ")
+    assert "state.db is written anew: " in written.stdout
+    assert log.read_text().count('"errand_done"') == 2

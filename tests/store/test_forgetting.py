@@ -5,16 +5,18 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 
 from oddaemon.core.backfill import Brought, PastDay
 from oddaemon.core.model import Balance, Office
 from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, forgetting, historical, offices, pulls, snapshots
+from oddaemon.store import backfills, forgetting, historical, journal, offices, pulls, snapshots
 from oddaemon.store.archive import OfficeUnknown
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseHeld, DatabaseMissing, DatabaseUnusable
-from oddaemon.store.forgetting import forget, tables_of_offices
+from oddaemon.store.forgetting import forget, remove, tables_of_offices
+from oddaemon.store.journal import Entry
 from oddaemon.store.outbox import enqueue
 from oddaemon.store.schema import metadata
 from oddaemon.store.soundness import verify
@@ -172,6 +174,30 @@ async def test_an_office_of_which_little_is_known_is_forgotten_too(path: Path) -
     done = await forget(str(path), LEAVING.id)
     assert done.rows == {"office": 1}
     assert (done.found_before, done.found_after) == (1, 0)
+
+
+async def test_others_go_on_writing_and_what_is_stored_of_it_meanwhile_goes_too(path: Path) -> None:
+    told = await lived(path)
+    line = Entry(LEAVING.id, NOW, "info", "x", {"text": PLANTED})
+    rows: dict[str, int] = {}
+    async with Database.open(str(path)) as database:
+        ((before,),) = await database.one_statement("PRAGMA secure_delete")
+
+        async def write() -> None:
+            while not rows:
+                await journal.append(database, [line], 1000)
+                await offices.save_state(database, STAYING.id, state())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(write)
+            rows |= await remove(database, LEAVING.id)
+        assert await database.one_statement("PRAGMA secure_delete") == [(before,)]
+        await journal.append(database, [line], 1000)
+        with pytest.raises(OfficeUnknown):
+            await remove(database, LEAVING.id)
+    assert rows["journal"] > 1
+    assert traces(path, told) == []
+    assert verify(path).problems == []
 
 
 def test_every_table_that_there_is_is_thought_of() -> None:

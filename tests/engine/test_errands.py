@@ -1,0 +1,294 @@
+"""An office is forgotten while the daemon works for the others: all of it, in its turn, and in nobody's way."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.backfill import PastDay
+from oddaemon.core.model import Reader
+from oddaemon.engine.errand_desk import ErrandDesk
+from oddaemon.simulator.options import Options
+from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.store.archive import Archive
+from oddaemon.store.database import Database
+from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.store.forgetting import tables_of_offices
+from oddaemon.store.schema import metadata
+from oddaemon.store.soundness import verify
+from oddaemon.web.control import OrderRefused
+from tests.engine.night import SMALL, SMILE, night, office_settings
+from tests.engine.world import World
+from tests.sinks.consumer import Book, Moody, sink_settings
+
+HILL = PracticeSpec("hill", seed=2, guarantors=40, settled=10)
+BOTH = (SMALL, HILL)
+SLOW = Options(base_seconds=2)
+BEGUN = "It is done now, in its turn at the database's file."
+CONFIGURED = "hill is in the configuration in force"
+
+
+def desk(world: World) -> ErrandDesk:
+    return world.daemon.desks.errands
+
+
+def database_of(world: World) -> Database:
+    return world.database
+
+
+async def without_hill(world: World) -> None:
+    await world.apply(replace(world.settings, offices=world.settings.offices[:1]))
+
+
+async def told(world: World, order: str = "forget", office_id: str = "hill") -> Mapping[str, Any]:
+    """What became of it, once it is over."""
+    while (answer := await desk(world).errands.told(order, office_id))["found"] is None:
+        assert answer["outcome"] == "under way"
+        await anyio.sleep(0.5)
+    assert answer["outcome"] == "done"
+    found: Mapping[str, Any] = answer["found"]
+    return found
+
+
+async def forgotten(world: World) -> Mapping[str, int]:
+    assert await desk(world).forget("hill", 1000) == BEGUN
+    rows: Mapping[str, int] = (await told(world))["rows"]
+    return rows
+
+
+async def counts(world: World) -> dict[str, int]:
+    """Rows of each table."""
+    async with database_of(world).reading() as connection:
+        return {
+            name: (await connection.exec_driver_sql(f"SELECT COUNT(*) FROM {name}")).scalar_one()
+            for name in metadata.tables
+        }
+
+
+def known(world: World) -> list[str]:
+    with Archive.open(world.settings.state.path) as archive:
+        return [office.id for office in archive.offices()]
+
+
+async def test_an_office_goes_while_another_is_in_the_middle_of_its_pull(tmp_path: Path) -> None:
+    offices = [office_settings(reader=Reader.PAGES), office_settings("hill")]
+    async with night(tmp_path, (SMILE, HILL), offices, options=SLOW) as world:
+        await world.until_published(1, "hill")
+        await world.until_said("page_stored")
+        assert not world.published()
+        await without_hill(world)
+        rows = await forgotten(world)
+        assert not world.published()
+        assert rows["balance"] > 20
+        assert {"snapshot": 1, "office": 1}.items() <= rows.items()
+        assert known(world) == ["smile"]
+        assert '"hill"' not in world.metrics()
+        (event,) = world.events("office_forgotten", "hill")
+        assert event["rows"] == sum(rows.values())
+        assert world.events("errand_done", "")[-1]["errand"] == "forget hill"
+        await world.until_published(1)
+        assert not world.failures()
+        assert not world.events("store_failed", "")
+        assert not world.events("store_slow", "")
+        assert await world.is_true()
+    assert verify(tmp_path / "state.db").problems == []
+
+
+async def test_nothing_of_it_is_stored_afterwards_not_even_that_it_was_forgotten(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.until_published(1, "hill")
+        await without_hill(world)
+        rows = await forgotten(world)
+        assert rows["journal"] > 0
+        before = await counts(world)
+        await anyio.sleep(3600)
+        async with database_of(world).reading() as connection:
+            (offices,) = (await connection.exec_driver_sql("SELECT COUNT(DISTINCT office) FROM journal")).one()
+        assert offices == 1
+        assert {name: before[name] for name in ("office", "snapshot", "balance")} == {
+            name: (await counts(world))[name] for name in ("office", "snapshot", "balance")
+        }
+
+
+async def test_an_office_that_is_configured_is_kept(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.until_published(1, "hill")
+        with pytest.raises(OrderRefused, match=CONFIGURED) as refusal:
+            await desk(world).forget("hill", 1000)
+        assert refusal.value.status == 409
+        assert "`oddaemon reload`" in refusal.value.advice
+        assert world.events("order_given", "hill")[-1]["is_refused"]
+        assert known(world) == ["hill", "smile"]
+
+
+async def test_an_office_that_comes_back_before_its_turn_is_kept(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.until_published(1, "hill")
+        both = world.settings
+        await without_hill(world)
+        async with database_of(world).whole_file:
+            assert await desk(world).forget("hill", 1000) == BEGUN
+            assert await desk(world).forget("hill", 1000) == "It is being done already."
+            await world.apply(both)
+        with pytest.raises(OrderRefused, match=CONFIGURED):
+            await told(world)
+        assert world.events("errand_failed", "")[-1]["traceback"] is None
+        await world.until_published(2, "hill")
+
+
+async def test_an_office_whose_worker_is_being_stopped_is_forgotten_once_it_has_ended(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH, options=SLOW) as world:
+        await world.until_said("pull_started", office_id="hill")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(without_hill, world)
+            await world.until(lambda: "hill" not in world.daemon.fleet.views)
+            rows = await forgotten(world)
+        assert rows["office"] == 1
+        stopped, gone = world.events("office_stopped", "hill")[-1], world.events("office_forgotten", "hill")[-1]
+        assert world.lines.index(stopped) < world.lines.index(gone)
+        await anyio.sleep(100)
+        assert known(world) == ["smile"]
+        assert not world.events("worker_crashed", "hill")
+
+
+async def test_an_office_that_is_added_while_it_is_forgotten_begins_anew(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.until_published(1, "hill")
+        both = world.settings
+        await without_hill(world)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(forgotten, world)
+            while not world.daemon.configuration._one_at_a_time.locked():
+                await anyio.lowlevel.checkpoint()
+            await world.apply(both)
+        await world.until_published(2, "hill", within=timedelta(minutes=5))
+        assert len(await world.history("hill")) == 1
+        assert await world.is_true("hill")
+
+
+async def test_its_orders_for_past_days_are_given_up_wherever_they_are(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH, options=SLOW) as world:
+        await world.until_published(1, "hill")
+        for day in (date(2026, 1, 31), date(2025, 12, 31)):
+            await world.daemon.desks.past_days.order(PastDay("hill", day), 0)
+        await anyio.sleep(1)
+        await without_hill(world)
+        rows = await forgotten(world)
+        assert rows["backfill"] == 2
+        await anyio.sleep(7200)
+        found = await counts(world)
+        empty = ("backfill", "backfill_page", "historical_snapshot", "historical_balance")
+        assert [found[name] for name in empty] == [0, 0, 0, 0]
+        assert (await world.daemon.desks.past_days.orders())["backfills"] == []
+
+
+class _Slow(Moody):
+    """A consumer that takes an hour over what comes of one office."""
+
+    async def deliver(self, payload: Any, delivery_id: str) -> None:
+        if payload.office_id == "hill":
+            await anyio.sleep(3600)
+        await super().deliver(payload, delivery_id)
+
+
+async def test_a_courier_in_the_middle_of_a_delivery_of_it_goes_on_with_the_others(tmp_path: Path) -> None:
+    book = Book()
+    sinks = {"sinks": [sink_settings()], "make_sink": lambda _: _Slow(book)}
+    async with night(tmp_path, BOTH, **sinks) as world:  # type: ignore[arg-type]  # keywords by name
+        await world.until_published(1, "hill")
+        await anyio.sleep(60)
+        await without_hill(world)
+        await forgotten(world)
+        assert not [each for each in book.taken if each.office_id == "hill"]
+        await world.until_said("delivery_made", office_id="smile")
+        assert not world.events("courier_crashed", "")
+        assert [each for each in book.taken if each.office_id == "smile"]
+        assert (await counts(world))["delivery"] == 1
+
+
+async def test_a_daemon_that_is_killed_in_between_is_told_again_and_ends_it(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.until_published(1, "hill")
+        await without_hill(world)
+        await desk(world).forget("hill", 1000)
+        while not database_of(world).whole_file.locked():
+            await anyio.lowlevel.checkpoint()
+        await world.crash()
+        assert known(world) == ["hill", "smile"]
+        await world.start()
+        with pytest.raises(OrderRefused, match="Nobody has ordered `forget hill`"):
+            await desk(world).errands.told("forget", "hill")
+        assert (await forgotten(world))["office"] == 1
+        assert known(world) == ["smile"]
+
+
+async def test_what_nothing_is_known_of_cannot_be_forgotten(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await desk(world).forget("dale", None)
+        with pytest.raises(OrderRefused, match="knows no office 'dale'"):
+            await told(world, office_id="dale")
+
+
+async def test_a_database_that_is_read_by_others_is_told_and_it_is_done_again(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.until_published(1, "hill")
+        await without_hill(world)
+        with closing(sqlite3.connect(world.settings.state.path, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT COUNT(*) FROM balance").fetchall()
+            await desk(world).forget("hill", 1000)
+            with pytest.raises(OrderRefused, match="Another program has the database"):
+                await told(world)
+        assert known(world) == ["hill", "smile"]
+        assert world.daemon.readiness.ready
+        await forgotten(world)
+        assert known(world) == ["smile"]
+
+
+async def test_an_error_of_our_own_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.until_published(1, "hill")
+
+        async def failing() -> Mapping[str, Any]:
+            await anyio.lowlevel.checkpoint()
+            raise ZeroDivisionError
+
+        await desk(world).errands.begin("vacuum", "", None, failing)
+        with pytest.raises(OrderRefused, match="An error in oddaemon itself ended it: ZeroDivisionError"):
+            await told(world, "vacuum", "")
+        assert "ZeroDivisionError" in world.events("errand_failed", "")[-1]["traceback"]
+        await desk(world).vacuum(None)
+        assert "is written anew" in (await told(world, "vacuum", ""))["outcome"]
+
+
+async def test_pruning_by_order_takes_the_configured_period_or_the_one_that_is_named(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(2)
+        await world.until_published(4)
+        await desk(world).prune(None, 1000)
+        assert (await told(world, "prune", ""))["outcome"].startswith("Older than 400 days and gone: 0 snapshots")
+        await desk(world).prune(1, 1000)
+        assert (await told(world, "prune", ""))["outcome"].startswith("Older than 1 days and gone: 1 snapshots")
+
+
+async def test_a_full_disk_is_told_before_a_row_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.until_published(1, "hill")
+        await without_hill(world)
+        before = await counts(world)
+
+        def full(*_: object) -> None:
+            raise DatabaseUnusable("The disk is full.", "Free some space.", passes=True)
+
+        monkeypatch.setattr("oddaemon.store.maintenance.require_room", full)
+        await desk(world).forget("hill", 1000)
+        with pytest.raises(OrderRefused, match="The disk is full"):
+            await told(world)
+        after = await counts(world)
+        assert all(after[table.name] >= before[table.name] for table in tables_of_offices())

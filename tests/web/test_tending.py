@@ -1,0 +1,75 @@
+"""What takes a while is begun on the control socket and looked at there."""
+
+import os
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from oddaemon.web.control import Document, OrderRefused, create_control, serve_control
+from oddaemon.web.tending import TendingOrders, tending_routes
+from tests.cli.control_desk import Desk
+
+
+class Housekeeper:
+    """Has done everything the second time that somebody looks."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[object, ...]] = []
+        self.looks = 0
+
+    @property
+    def orders(self) -> TendingOrders:
+        return TendingOrders(self.forget, self.prune, self.vacuum, self.told)
+
+    async def forget(self, office: str, uid: int | None) -> str:
+        return await self._begin("forget", office, uid)
+
+    async def prune(self, days: int | None, uid: int | None) -> str:
+        return await self._begin("prune", days, uid)
+
+    async def vacuum(self, uid: int | None) -> str:
+        return await self._begin("vacuum", uid)
+
+    async def told(self, order: str, office: str) -> Document:
+        await anyio.lowlevel.checkpoint()
+        if not self.given:
+            raise OrderRefused(404, f"Nobody has ordered {order}.")
+        self.looks += 1
+        found = {"outcome": f"{order} {office}"} if self.looks > 1 else None
+        return {"outcome": "done" if found else "under way", "found": found}
+
+    async def _begin(self, *order: object) -> str:
+        await anyio.lowlevel.checkpoint()
+        self.given.append(order)
+        return "It is done now."
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "found"),
+    [
+        ("/offices/elm/forget", ("forget", "elm"), "forget elm"),
+        ("/state/prune", ("prune", None), "prune "),
+        ("/state/prune?older_than_days=90", ("prune", 90), "prune "),
+        ("/state/vacuum", ("vacuum",), "vacuum "),
+    ],
+)
+async def test_it_is_begun_and_looked_at_until_it_is_over(
+    tmp_path: Path, target: str, given: tuple[object, ...], found: str
+) -> None:
+    keeper, path = Housekeeper(), tmp_path / "c.sock"
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(serve_control, path, create_control(Desk().orders, tending_routes(keeper.orders)))
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            assert (await client.get(target)).status_code == 404
+            begun = await client.post(target)
+            assert (begun.status_code, begun.json()["outcome"]) == (200, "It is done now.")
+            assert (await client.get(target)).json() == {"outcome": "under way", "found": None}
+            assert (await client.get(target)).json() == {"outcome": "done", "found": {"outcome": found}}
+            for days in ("0", "-1", "1.5", "007", "\u0663", "x", "9" * 400):
+                refused = await client.post("/state/prune", params={"older_than_days": days})
+                assert (refused.status_code, "number" in refused.json()["error"]) == (400, True)
+        tasks.cancel_scope.cancel()
+    assert keeper.given == [(*given, os.getuid())]
