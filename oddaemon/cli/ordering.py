@@ -16,6 +16,9 @@ from oddaemon.cli.exit_status import ExitStatus
 from oddaemon.cli.failing import failure
 from oddaemon.settings import read
 
+SO_ALREADY = {"pause": "paused already", "resume": "not paused"}
+"""Why an order for many did not concern some of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -43,13 +46,20 @@ class Chosen:
 
 
 def order_offices(config: Path | None, command: str, chosen: Chosen, *, as_json: bool) -> None:
-    """Give an order about each office; ends with 1 if any of them was refused."""
+    """Give an order about each office; ends with 1 if any of them was refused.
+
+    Where they were chosen by what they have in common, those that stand so already are no failure of the order.
+    """
     place = find(config)
     ids = chosen.resolved(place)
     socket = socket_of(place)
-    alone, documents, refused = len(chosen.ids) == 1, list[dict[str, Any]](), False
+    alone, documents, refused, needless = len(chosen.ids) == 1, list[dict[str, Any]](), False, 0
     for office in ids:
         reply = order(socket, f"/offices/{quote(office, safe='', errors='replace')}/{command}")
+        if not chosen.ids and reply.document.get("nothing_to_do"):
+            needless += 1
+            documents.append({"office": office, "outcome": reply.document["error"], "nothing_to_do": True})
+            continue
         documents.append({"office": office, **reply.document})
         if reply.status != HTTPStatus.OK:
             refused = True
@@ -58,6 +68,8 @@ def order_offices(config: Path | None, command: str, chosen: Chosen, *, as_json:
             typer.echo(reply.document["outcome"] if alone else f"{office}: {reply.document['outcome']}")
     if as_json and not (alone and refused):
         tell(documents[0] if alone else {"offices": documents})
+    elif needless:
+        typer.echo(f"Nothing to do for {needless:,} of {len(ids):,} offices: {SO_ALREADY[command]}.")
     if refused:
         raise typer.Exit(ExitStatus.FAILED)
 

@@ -13,7 +13,14 @@ from datetime import datetime, timedelta
 from oddaemon.core.status import instant
 from oddaemon.store.journal import Entry
 from oddaemon.telemetry.event import SECONDS_DIGITS, Event, Level
-from oddaemon.telemetry.events import DeliveryRefused, FailureSeen, PageStored, RequestFinished, RequestStarted
+from oddaemon.telemetry.events import (
+    DeliveryRefused,
+    FailureSeen,
+    NeedlessOrderGiven,
+    PageStored,
+    RequestFinished,
+    RequestStarted,
+)
 
 ASKED = "asked"
 """The event of a folded entry."""
@@ -24,7 +31,7 @@ FOLD_AT_MOST = timedelta(hours=6)
 TEXT_CHARACTERS_MAX = 2000
 """Of one field: a traceback or another side's message may be longer, and its beginning tells enough."""
 Foldable = RequestFinished | FailureSeen | DeliveryRefused
-_NO_NEWS = (RequestStarted, PageStored)
+_NO_NEWS = (RequestStarted, PageStored, NeedlessOrderGiven)
 
 
 def office_of(event: Event) -> str | None:

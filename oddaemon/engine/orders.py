@@ -16,8 +16,8 @@ from oddaemon.settings import BadConfiguration, Loaded
 from oddaemon.settings.problem import nearest, problem_document
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.event import Event
-from oddaemon.telemetry.events import OrderGiven
-from oddaemon.web.control import Document, OfficeOrder, OrderRefused, Orders
+from oddaemon.telemetry.events import NeedlessOrderGiven, OrderGiven
+from oddaemon.web.control import Document, OfficeOrder, OrderNeedless, OrderRefused, Orders
 
 CONFLICT = 409
 NOT_FOUND = 404
@@ -58,7 +58,7 @@ def _accepted(view: OfficeView) -> str:
 def _paused(view: OfficeView, *, at_once: bool) -> str:
     office = view.office.id
     if view.state.paused:
-        raise OrderRefused(CONFLICT, f"{office} is paused already.", f"`oddaemon office resume {office}` goes on.")
+        raise OrderNeedless(f"{office} is paused already.", f"`oddaemon office resume {office}` goes on.")
     if not view.office.enabled:
         raise OrderRefused(
             CONFLICT, f"{office} is switched off in the configuration.", "It is left alone as it is: nothing to do."
@@ -75,7 +75,7 @@ def _resumed(view: OfficeView) -> str:
             return f"Not paused any more, but switched off in the configuration. {advice}"
         raise OrderRefused(CONFLICT, f"{office} is switched off in the configuration, which no order changes.", advice)
     if not view.state.paused:
-        raise OrderRefused(CONFLICT, f"{office} is not paused.", f"`oddaemon explain {office}` tells how it stands.")
+        raise OrderNeedless(f"{office} is not paused.", f"`oddaemon explain {office}` tells how it stands.")
     return "Watched again, and asked at once."
 
 
@@ -209,6 +209,9 @@ class Desk:
         try:
             self._require_open()
             yield told
+        except OrderNeedless as needless:
+            self._emit(NeedlessOrderGiven(order, office_id, uid, needless.sentence))
+            raise
         except OrderRefused as refusal:
             self._emit(OrderGiven(order, office_id, uid, refusal.sentence, is_refused=True))
             raise

@@ -7,6 +7,7 @@ does is the engine's affair; here are its address, its answer, and who gave it.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ class OrderRefused(Exception):  # noqa: N818 - it says what happened to the orde
         self.more = more or {}
 
 
+class OrderNeedless(OrderRefused):
+    """An order for what is so already; whoever ordered it of many at once has what they want."""
+
+    def __init__(self, sentence: str, advice: str = "") -> None:
+        super().__init__(HTTPStatus.CONFLICT, sentence, advice, {"nothing_to_do": True})
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
     """What can be asked of the daemon. Each raises `OrderRefused` for what cannot be done.
@@ -90,7 +98,8 @@ def create_control(orders: Orders, more: Sequence[Route] = ()) -> ASGIApp:
 
     `POST /offices/ID/accept|pause|resume|sync` answers `{"office": ID, "outcome": SENTENCE}`, `POST /drain`
     `{"outcome": SENTENCE}`, `POST /reload` and `GET /plan` `{"outcome": SENTENCE, "plan": {…}, "warnings": […]}`;
-    whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`, and a bad configuration (422) with its `problems`.
+    whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`, a bad configuration (422) with its `problems`, what
+    is so already (409) with `"nothing_to_do": true`.
 
     Args:
         orders: What the daemon obeys.

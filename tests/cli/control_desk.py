@@ -11,7 +11,15 @@ from anyio.from_thread import start_blocking_portal
 from oddaemon.core.examination_document import examination_document
 from oddaemon.core.plan import Change, Plan, plan_document
 from oddaemon.settings.problem import Problem, problem_document
-from oddaemon.web.control import Document, OfficeOrder, OrderRefused, Orders, create_control, serve_control
+from oddaemon.web.control import (
+    Document,
+    OfficeOrder,
+    OrderNeedless,
+    OrderRefused,
+    Orders,
+    create_control,
+    serve_control,
+)
 from oddaemon.web.examining import Examinations, examination_routes
 from tests.core.examinations import examination
 
@@ -76,6 +84,21 @@ class Desk:
         self.looks += 1
         found = examination_document(EXAMINED) if self.looks > 1 else None
         return {"outcome": "done" if found else "under way", "asked": self.looks, "of": 14, "examination": found}
+
+
+class PauseDesk(Desk):
+    """Pauses and resumes all that it is asked about, once; `paused` are at the start."""
+
+    def __init__(self, *paused: str) -> None:
+        super().__init__()
+        self.paused = set(paused)
+
+    async def about_office(self, order: OfficeOrder, office: str, uid: int | None) -> str:  # noqa: ARG002 - anybody
+        await anyio.lowlevel.checkpoint()
+        if (order is OfficeOrder.PAUSE) == (office in self.paused):
+            raise OrderNeedless(f"{office} is {'paused already' if office in self.paused else 'not paused'}.")
+        self.paused ^= {office}
+        return f"It is done: {order}."
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import Result
 
 from oddaemon.web.control import OfficeOrder
-from tests.cli.control_desk import daemon
+from tests.cli.control_desk import PauseDesk, daemon
 from tests.cli.sample_fleet import CONFIGURATION, command, json_of, written
 
 
@@ -109,6 +109,37 @@ def test_a_label_chooses(running: Path) -> None:
         1,
         "oddaemon: no office is chosen by that; `oddaemon status` lists all offices\n",
     )
+
+
+def test_an_order_for_all_takes_those_that_it_concerns(tmp_path: Path) -> None:
+    config = str(written(tmp_path))
+    with daemon(tmp_path / "state.db.sock", PauseDesk("new-oak")):
+
+        def ordered(order: str, *more: str) -> tuple[int, str, str]:
+            done = command("office", order, *more, "--config", config)
+            return done.exit_code, done.stdout, done.stderr
+
+        said = "new-oak: It is done: resume.\nNothing to do for 2 of 3 offices: not paused.\n"
+        assert ordered("resume", "--all") == (0, said, "")
+        assert ordered("resume", "--all") == (0, "Nothing to do for 3 of 3 offices: not paused.\n", "")
+        assert ordered("pause", "--label", "group=coast") == (0, "hill-street: It is done: pause.\n", "")
+        status, said, refusals = ordered("pause", "--all")
+        assert (status, refusals) == (0, "")
+        assert said.endswith("new-oak: It is done: pause.\nNothing to do for 1 of 3 offices: paused already.\n")
+        assert ordered("pause", "new-oak") == (1, "", "oddaemon: new-oak is paused already.\n")
+
+
+def test_json_tells_for_whom_there_was_nothing_to_do(tmp_path: Path) -> None:
+    with daemon(tmp_path / "state.db.sock", PauseDesk("bright-smiles", "new-oak")):
+        done = command("office", "resume", "--all", "--json", "--config", str(written(tmp_path)))
+    assert done.exit_code == 0
+    assert json_of(done) == {
+        "offices": [
+            {"office": "bright-smiles", "outcome": "It is done: resume."},
+            {"office": "hill-street", "outcome": "hill-street is not paused.", "nothing_to_do": True},
+            {"office": "new-oak", "outcome": "It is done: resume."},
+        ]
+    }
 
 
 @pytest.mark.parametrize("typed", [(), ("elm", "--all"), ("elm", "--label", "a=b"), ("--label", "coast")])

@@ -12,6 +12,7 @@ from oddaemon.telemetry.events import (
     DaemonDraining,
     DeliveryRefused,
     FailureSeen,
+    NeedlessOrderGiven,
     PageStored,
     RequestFinished,
     RequestStarted,
@@ -132,6 +133,7 @@ def test_what_happens_to_the_daemon_or_is_no_news_is_in_no_journal() -> None:
         yield office_of(DaemonDraining("SIGTERM"))
         yield office_of(RequestStarted("elm", "preferences"))
         yield office_of(PageStored("elm", 100, 4000))
+        yield office_of(NeedlessOrderGiven("resume", "elm", 1000, "elm is not paused."))
 
     assert set(offices()) == {None}
     assert office_of(NEWS) == "elm"

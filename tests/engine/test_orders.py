@@ -126,10 +126,16 @@ async def test_every_order_is_written_down_with_who_gave_it(tmp_path: Path) -> N
         await world.until_published(1)
         await ordered(world, SYNC)
         await refused(world, RESUME, "not paused")
+        await ordered(world, PAUSE)
+        await world.until_is(Condition.PAUSED)
+        await refused(world, PAUSE, "paused already")
+        await refused(world, SYNC, "is paused")
         with pytest.raises(OrderRefused, match="No office 'smil' is at work") as unknown:
             await world.daemon.desk.about_office(SYNC, "smil", 1000)
         given = [(each["order"], each["uid"], each["is_refused"]) for each in world.events("order_given")]
-        assert given == [("sync", 1000, False), ("resume", 1000, True)]
+        assert given == [("sync", 1000, False), ("pause", 1000, False), ("sync", 1000, True)]
+        needless = [(each["order"], each["uid"], each["level"]) for each in world.events("needless_order_given")]
+        assert needless == [("resume", 1000, "info"), ("pause", 1000, "info")]
         assert (unknown.value.status, unknown.value.advice) == (404, "Did you mean `smile`?")
 
 

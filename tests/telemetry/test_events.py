@@ -50,6 +50,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     ),
     (events.ConfigurationRejected(("Unknown key.",)), "error", {"config_last_reload_successful": 0}),
     (events.OrderGiven("pause", "mesa", 1000, "It is left alone from now on."), "info", {}),
+    (events.NeedlessOrderGiven("pause", "mesa", 1000, "mesa is paused already."), "info", {}),
     (events.OrderGiven("drain", "", None, "It drains already.", is_refused=True), "warning", {}),
     (events.ErrandDone("vacuum", 6.5, "14.7 MB before, 9.1 MB now."), "info", {}),
     (events.ErrandFailed("forget mesa", 0.5, "The disk is full. Free some space.", None), "error", {}),

@@ -4,7 +4,13 @@ Whoever does the thing emits the event; nobody else logs or counts.
 """
 
 from oddaemon.telemetry.events.backfill import BackfillFailed, BackfillOrdered, BackfillPublished, ReceiverListening
-from oddaemon.telemetry.events.control import ConfigurationUnwatched, ErrandDone, ErrandFailed, OrderGiven
+from oddaemon.telemetry.events.control import (
+    ConfigurationUnwatched,
+    ErrandDone,
+    ErrandFailed,
+    NeedlessOrderGiven,
+    OrderGiven,
+)
 from oddaemon.telemetry.events.daemon import (
     ConfigurationLoaded,
     ConfigurationRejected,
@@ -110,6 +116,7 @@ __all__ = [
     "MaintenanceFinished",
     "MaintenancePlanned",
     "MaintenanceSkipped",
+    "NeedlessOrderGiven",
     "NightComplete",
     "NightMissed",
     "NightRecovered",

@@ -50,6 +50,18 @@ class ErrandFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NeedlessOrderGiven(Event):
+    """Somebody ordered of an office what is so already: no news of it, and no line in its journal."""
+
+    name: ClassVar[str] = "needless_order_given"
+    order: str
+    office: str
+    uid: int | None
+    """Of the user who gave it; None: the system does not tell."""
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationUnwatched(Event):
     """Changed files are not noticed, for `reason`, until it can be done again; a signal or an order still counts."""
 
