@@ -13,6 +13,7 @@ import anyio
 
 from oddaemon.cli.configuration import settings_of
 from oddaemon.cli.failing import failure
+from oddaemon.cli.kept import kept_in, sentence
 from oddaemon.cli.looking import SilenceError, look
 from oddaemon.core.model import Condition, Office
 from oddaemon.core.office import new_state
@@ -149,10 +150,13 @@ async def known_offices(db: Database, settings: Settings) -> list[Known]:
 
 
 async def known_office(db: Database, settings: Settings, office_id: str) -> Known:
-    """One office; an unknown id ends the command with the nearest names."""
+    """One office; an id of none ends the command: with what is kept of it, or with the nearest names."""
     fleet = {known.id: known for known in await known_offices(db, settings)}
     if office_id in fleet:
         return fleet[office_id]
+    for kept in await kept_in(db, settings):
+        if kept.id == office_id:
+            raise failure(f"{office_id}: {sentence(kept)}; `oddaemon history {office_id}` shows it")
     near = get_close_matches(office_id.casefold(), fleet, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`oddaemon status` lists all offices"
     raise failure(f"no office {office_id!r}; {hint}")

@@ -22,7 +22,10 @@ def onboard(office: typer.Typer) -> None:
 
 
 def show(config: Config = None, as_json: AsJson = False) -> None:
-    """List the offices of the configuration: id, name, whether switched on, tier, zone, labels. Keys are not shown."""
+    """List the offices of the configuration: id, name, whether switched on, tier, zone, labels. Keys are not shown.
+
+    Below them stand those that were removed from it and whose data is kept.
+    """
     from oddaemon.cli.listing import list_offices
 
     list_offices(config, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`office list`: the offices of a configuration, as they are configured."""
+"""`office list`: the offices of a configuration, as they are configured, and what is kept of those that left it."""
 
 import json
 from pathlib import Path
@@ -8,21 +8,46 @@ import typer
 from rich.console import Console
 
 from oddaemon.cli.configuration import settings_of
+from oddaemon.cli.kept import kept_beside, kept_document, sentence
 from oddaemon.cli.sheet import Column, Sheet, show
 from oddaemon.settings import OfficeSettings, Settings
+from oddaemon.store.errors import DatabaseMissing, StoreError
+from oddaemon.store.kept import KeptOffice
 
 
 def list_offices(config: Path | None, *, as_json: bool) -> None:
-    """Write every office, in the order of the configuration."""
+    """Write every office, in the order of the configuration, and those that left it and are kept."""
     settings = settings_of(config)
+    kept = _kept(settings)
     if as_json:
-        typer.echo(
-            json.dumps({"offices": [_document(each) for each in settings.offices]}, indent=2, ensure_ascii=False)
-        )
+        document = {
+            "offices": [_document(each) for each in settings.offices],
+            "kept": None if kept is None else [kept_document(each) for each in kept],
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    if not settings.offices:
+    if settings.offices:
+        _draw(settings)
+    else:
         typer.echo("No office yet. `oddaemon office add` adds one, `oddaemon office import FILE.csv` many.")
-        return
+    if kept:
+        typer.echo("")
+        for each in kept:
+            typer.echo(f"{each.id}: {sentence(each)}.")
+
+
+def _kept(settings: Settings) -> list[KeptOffice] | None:
+    """None: the database does not tell. A configuration can be listed without one, so that ends nothing."""
+    try:
+        return kept_beside(settings)
+    except DatabaseMissing:
+        return []
+    except StoreError as error:
+        typer.echo(f"oddaemon: offices that were removed are not listed: {error}", err=True)
+        return None
+
+
+def _draw(settings: Settings) -> None:
     columns = [Column("office"), Column("name", wraps=True), Column("on"), Column("tier"), Column("zone")]
     columns += [Column("fresh by"), Column("labels", wraps=True)]
     show(Sheet(columns, [_cells(each) for each in settings.offices]), Console())

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Condition, Reader
 from oddaemon.core.standing import troubled
 from tests.cli.sample_fleet import SampleFleet, blocked_state, fresh_state, json_of
+from tests.cli.sample_history import sample_history
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
@@ -111,6 +113,16 @@ def test_an_unknown_office_is_answered_with_the_nearest(fleet: SampleFleet) -> N
     assert (near.exit_code, near.stdout) == (1, "")
     assert near.stderr == "oddaemon: no office 'hillstreet'; did you mean hill-street?\n"
     assert far.stderr == "oddaemon: no office 'zzz'; `oddaemon status` lists all offices\n"
+
+
+def test_an_office_that_was_removed_is_told_with_what_is_kept(tmp_path: Path) -> None:
+    history = sample_history(tmp_path)
+    day = f"{history.fleet.now.astimezone():%Y-%m-%d}"
+    assert history.refused("explain", "left") == (
+        f"oddaemon: left: removed, data kept since {day}: 1 snapshot; "
+        "`oddaemon office forget left` removes it for good; `oddaemon history left` shows it"
+    )
+    assert "3.00" in history.run("history", "left")
 
 
 def test_what_should_have_happened_long_ago_is_told_as_past() -> None:
