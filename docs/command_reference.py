@@ -33,13 +33,13 @@ def reference() -> str:
     made = subprocess.run([sys.executable, "-m", *GENERATE], check=True, capture_output=True, text=True)  # noqa: S603 - our own words
     # Of the first part, which is about all commands, the head says the same better.
     _, first, commands = html.unescape(made.stdout).partition("\n## ")
-    text = re.sub(r"^Examples?: (.*)$", _examples, first + commands, flags=re.MULTILINE)
+    text = re.sub(r"^Examples?:((?:\n\[bold\].*)+)$", _examples, first + commands, flags=re.MULTILINE)
     bare = re.sub(r"\[/?bold\]", "", text)
     return f"{HEAD}{bare.rstrip()}\n"
 
 
-def _examples(line: re.Match[str]) -> str:
-    typed = re.findall(r"\[bold\](.*?)\[/bold\]", line[1])
+def _examples(lines: re.Match[str]) -> str:
+    typed = re.findall(r"\[bold\](.*?)\[/bold\]", lines[1])
     return "\n".join(["**Examples**:", "", "```console", *(f"$ {example}" for example in typed), "```"])
 
 

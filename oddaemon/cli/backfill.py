@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=OFFICES,
         epilog=example(
             "oddaemon backfill bright-smiles --as-of 2025-12-31",
-            "oddaemon backfill bright-smiles --as-of 2025-11-30 --as-of 2025-12-31 --no-wait",
+            "oddaemon backfill elm --as-of 2025-11-30 --as-of 2025-12-31 --no-wait",
             "oddaemon backfill",
         ),
     )(backfill)

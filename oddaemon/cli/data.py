@@ -63,7 +63,10 @@ def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
     for command, examples in (
         (balances, ("balances elm", "balances elm --as-of 2026-03-02 --format csv -o then.csv", "balances --fleet")),
-        (changes, ("changes elm", "changes elm --from 2026-02-28 --to 2026-03-31 --format parquet -o march.parquet")),
+        (
+            changes,
+            ("changes elm", "changes elm --from 2026-02-28 --to 2026-03-31", "changes elm -f parquet -o last.parquet"),
+        ),
         (history, ("history elm", "history elm --from 2026-01-01 --format csv")),
     ):
         epilog = example(*(f"oddaemon {each}" for each in examples))

@@ -21,7 +21,11 @@ Labels = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
-    office = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    office = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        epilog=example("oddaemon office list", "oddaemon office add", "oddaemon office pause elm"),
+    )
     onboard(office)
     office.command(epilog=example("oddaemon office pause elm", "oddaemon office pause --label group=coast"))(pause)
     office.command(epilog=example("oddaemon office resume elm", "oddaemon office resume --all"))(resume)

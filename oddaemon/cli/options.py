@@ -26,6 +26,6 @@ OfficeId = Annotated[str, typer.Argument(metavar="OFFICE", help="The office's id
 
 
 def example(*commands: str) -> str:
-    """The epilog of a command: how it is typed."""
-    shown = "   ".join(f"[bold]{command}[/bold]" for command in commands)
-    return f"{'Examples' if len(commands) > 1 else 'Example'}: {shown}"
+    """The epilog of a command: how it is typed, a line each, so that it can be copied from a terminal of 80 columns."""
+    heading = "Examples:" if len(commands) > 1 else "Example:"
+    return "\n".join([heading, *(f"[bold]{command}[/bold]" for command in commands)])

@@ -1,10 +1,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_group
+from typer.testing import CliRunner
 
+from docs.command_reference import PAGE
 from oddaemon import __version__
+from oddaemon.cli.app import app
 from tests.cli.sample_fleet import command
 
 COMMANDS = ("run", "check", "status", "explain", "balances", "simulator", "demo")
@@ -29,6 +35,28 @@ def test_every_command_has_help_with_an_example_of_itself(name: str) -> None:
 
     assert result.exit_code == 0
     assert f"oddaemon {name}" in result.stdout.partition("Example")[2]
+
+
+def every_command() -> Iterator[tuple[str, ...]]:
+    """The words of each, those of the families too."""
+    families = [((), get_group(app))]
+    for words, family in families:
+        for name, each in family.commands.items():
+            yield (*words, name)
+            if isinstance(each, TyperGroup):
+                families.append(((*words, name), each))
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+def test_every_example_is_a_line_that_can_be_copied_from_a_small_terminal(words: tuple[str, ...]) -> None:
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"]).stdout
+    heading, *examples = (line.strip() for line in shown[shown.index("Example") :].strip().splitlines())
+    page = PAGE.read_text(encoding="utf-8").partition(f"## `oddaemon {' '.join(words)}`\n")[2].partition("\n#")[0]
+    assert heading == ("Examples:" if len(examples) > 1 else "Example:")
+    assert examples
+    for example in examples:
+        assert example.startswith("oddaemon ")
+        assert f"$ {example}\n" in page
 
 
 def test_help_lists_every_command() -> None:
