@@ -74,7 +74,8 @@ def keyboard() -> Iterator[Keys]:
         return
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setcbreak(descriptor)
+        # At once: by default what was typed before the first screen would be thrown away.
+        tty.setcbreak(descriptor, termios.TCSANOW)
         with _signals() as interrupted:
             yield Keys(descriptor, interrupted)
     finally:

@@ -41,11 +41,6 @@ class View:
         words = f"{office['id']} {office['name']} {office['reason']} {' '.join(office['labels'].values())}"
         return self.condition in {None, office["condition"]} and self.text.casefold() in words.casefold()
 
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether anything is chosen."""
-        return self.condition is not None or bool(self.text)
-
     def widen(self) -> None:
         """Show all of them again."""
         self.condition, self.text = None, ""

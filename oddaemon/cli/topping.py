@@ -73,9 +73,9 @@ class Top:
         match key:
             case _ if view.typing:
                 view.type(key)
-            case "escape" if view.is_narrowed:
+            case "escape":
                 view.widen()
-            case "q" | "Q" | "escape":
+            case "q" | "Q":
                 return False
             case "c":
                 view.turn_condition({office["condition"] for office in self._chosen()})

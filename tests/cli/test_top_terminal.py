@@ -62,7 +62,7 @@ def terminal(fleet: SampleFleet, **environment: str) -> Iterator[tuple[Terminal,
         os.close(inner)
 
 
-@pytest.mark.parametrize("keys", ["q", "\x1b", "\x03"], ids=["q", "Esc", "Ctrl-C"])
+@pytest.mark.parametrize("keys", ["q", "\x1bq", "\x03"], ids=["q", "Esc and q", "Ctrl-C"])
 def test_it_shows_the_fleet_until_somebody_has_seen_enough(fleet: SampleFleet, keys: str) -> None:
     with terminal(fleet) as (screen, process):
         said = screen.until("q quit")
@@ -86,3 +86,11 @@ def test_keys_are_obeyed_at_once_and_no_color_is_respected(fleet: SampleFleet) -
         screen.until("1-1 of 1   search: hill")
         screen.press("q")
         assert not COLOUR.search(screen.until("\x1b[?1049l"))
+
+
+def test_what_is_typed_before_the_first_screen_counts(fleet: SampleFleet) -> None:
+    with terminal(fleet) as (screen, _):
+        screen.press("/hill")
+        screen.until("/ hill▏")
+        screen.press("\rq")
+        screen.until("\x1b[?1049l")
