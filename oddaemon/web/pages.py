@@ -1,4 +1,4 @@
-"""The pages: the fleet at a glance, one page for each office, what they are made with, and their streams."""
+"""The pages: the fleet at a glance, one for each office, the runbook, what they are made with, and their streams."""
 
 import gzip
 import hashlib
@@ -78,6 +78,7 @@ class Pages:
         return [
             Route("/", self.fleet),
             Route("/offices/{office}", self.office),
+            Route("/runbook", self.runbook),
             Route("/live", self._streams.fleet),
             Route("/live/offices/{office}", self._streams.office),
             Route("/static/{name}", self.file),
@@ -100,6 +101,10 @@ class Pages:
         parts = await anyio.to_thread.run_sync(self._renderer.office_parts, picture, painting.picture.trouble)
         token = self._board.token(painting)
         return await self._page(request, 200, partial(self._renderer.office_page, picture, parts, token, self._now()))
+
+    async def runbook(self, request: Request) -> Response:
+        """Where the alerts' links lead."""
+        return await self._page(request, 200, partial(self._renderer.runbook_page, self._now()))
 
     async def file(self, request: Request) -> Response:
         """What the pages are made with."""

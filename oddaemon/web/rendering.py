@@ -18,6 +18,7 @@ from oddaemon.web import telling, words
 from oddaemon.web.chart import bucket_chart
 from oddaemon.web.painting import Painting, Parts, Piece
 from oddaemon.web.pictures import FleetPicture, OfficeLine, OfficePicture
+from oddaemon.web.runbook import runbook
 from oddaemon.web.search import Search, haystack, label_choices, labels
 
 WATCHED_MAX = 6
@@ -177,6 +178,10 @@ class Renderer:
         """The whole page of an office; `parts` are of the same picture."""
         template = self._environment.get_template("office.html")
         return template.render(here="office", line=picture.line, parts=parts, token=token, at=at)
+
+    def runbook_page(self, at: datetime) -> str:
+        """What to do about what."""
+        return self._environment.get_template("runbook.html").render(here="runbook", runbook=runbook(), at=at)
 
     def problem_page(self, headline: str, sentence: str, at: datetime) -> str:
         """What is shown where there is nothing to show."""

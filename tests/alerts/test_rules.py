@@ -47,7 +47,7 @@ def test_an_alert_says_what_who_and_where_to_read_on(name: str) -> None:
         assert "must act" in said["description"]
     else:
         assert re.search(r"\bowner\b|We must act|Call whoever must act", said["description"])
-    assert said["runbook_url"] == f"deploy/RUNBOOK.md#{name.lower()}"
+    assert said["runbook_url"] == f"http://localhost:9464/runbook#{name.lower()}"
 
 
 def test_every_alert_is_named_in_a_unit_test_or_fired_by_a_fault() -> None:

@@ -53,6 +53,18 @@ def test_axe_finds_nothing_in_a_search_that_finds_nothing_or_in_trouble(opens: O
             assert opened.axe() == []
 
 
+@pytest.mark.parametrize(("size", "dark"), [(NARROW, True), (DESKTOP, False)], ids=str)
+def test_the_runbook_is_read_by_anybody_and_without_a_script(
+    opens: Opens, url: str, size: tuple[int, int], dark: bool
+) -> None:
+    opened = opens(size=size, dark=dark)
+    page = opened.go(f"{url}/runbook#oddaemondown")
+    expect(page.locator("#oddaemondown")).to_be_in_viewport()
+    assert opened.axe() == []
+    assert not opened.scrolls_sideways()
+    expect(opens(scripted=False).go(f"{url}/runbook").locator("#oddaemondown")).to_have_text("OddaemonDown")
+
+
 def test_axe_would_find_something(opens: Opens, url: str) -> None:
     opened = opens()
     opened.go(url).evaluate("document.querySelector('h1').outerHTML = '<img src=\"/static/icon.svg\">'")

@@ -67,6 +67,8 @@ def test_the_pages_are_painted_outside_the_checkout(installed: Path, tmp_path: P
         "from oddaemon.web.board import painted; from oddaemon.web.painting import Painting\n"
         "from oddaemon.web.pages import static_files; from oddaemon.web.pictures import FleetPicture\n"
         "from oddaemon.web.rendering import Renderer\n"
+        "from oddaemon.web.runbook import SHIPPED, WRITTEN, runbook\n"
+        "assert SHIPPED.exists() and not WRITTEN.exists() and len(runbook().sections) > 30\n"
         "parts = painted(Renderer(str, str), Painting(), FleetPicture(())).parts\n"
         "print(parts['headline'].splitlines()[0], *sorted(static_files()))"
     )

@@ -30,7 +30,7 @@ NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 MESA = Standing(Condition.FRESH, NOW, "All true.")
 ALBA = Standing(Condition.BLOCKED, NOW, 'The server says: key "hunter2" is disabled.', Owner.OFFICE)
 READY = Readiness(ready=True)
-PAGES = ["/", f"/offices/{sample_fleet(1).lines[0].id}"]
+PAGES = ["/", "/runbook", f"/offices/{sample_fleet(1).lines[0].id}"]
 PATHS = [*PAGES, "/metrics", "/-/healthy", "/-/ready", "/api/status", "/api/offices/mesa"]
 
 
