@@ -39,7 +39,7 @@ def test_every_command_has_help_with_an_example_of_itself(name: str) -> None:
 
 def every_command() -> Iterator[tuple[str, ...]]:
     """The words of each, those of the families too."""
-    families = [((), get_group(app))]
+    families: list[tuple[tuple[str, ...], TyperGroup]] = [((), get_group(app))]
     for words, family in families:
         for name, each in family.commands.items():
             yield (*words, name)
