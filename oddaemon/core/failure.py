@@ -227,6 +227,20 @@ RULES: Mapping[Kind, Rule] = {
         "Check that the office's server reaches the address and port of `[sftp]` from outside; a firewall is the usual"
         " reason.",
     ),
+    Kind.UPLOAD_TOO_LARGE: Rule(
+        _US,
+        Policy.BLOCK,
+        _ERROR,
+        "the office's file is larger than `bytes_max` of `[sftp]` allows",
+        "Raise `bytes_max` of `[sftp]` if the office is really that large, and restart the daemon.",
+    ),
+    Kind.UPLOAD_MISNAMED: Rule(
+        _US,
+        Policy.BLOCK,
+        _ERROR,
+        "the office uploads under another name than the one that was asked for",
+        "Report it to us with the office's version of Open Dental; nothing but the expected file is taken.",
+    ),
     Kind.UPLOAD_UNREADABLE: Rule(
         _US,
         Policy.REREAD,

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     TOO_SPARSE = "too_sparse"
     INCOMPLETE = "incomplete"
     UPLOAD_MISSING = "upload_missing"
+    UPLOAD_TOO_LARGE = "upload_too_large"
+    UPLOAD_MISNAMED = "upload_misnamed"
     UPLOAD_UNREADABLE = "upload_unreadable"
     AGING_MOVED = "aging_moved"
     OTHER_DATABASE = "other_database"

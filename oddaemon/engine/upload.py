@@ -4,7 +4,7 @@ The API's answer says little: where it times out, the office may be uploading al
 file came, and that it holds what the office's own server counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,12 +18,25 @@ from oddaemon.core.report import Reported
 from oddaemon.core.upload import Header, UploadError, balances_of, counted_totals, differs
 from oddaemon.core.verify import totals_of
 from oddaemon.opendental.client import ApiError, Session, UploadTo
-from oddaemon.receiver import Drop, Receiver, UploadMissingError
+from oddaemon.receiver import (
+    Drop,
+    Receiver,
+    UploadMisnamedError,
+    UploadMissingError,
+    UploadRefusedError,
+    UploadTooLargeError,
+    UploadUnstorableError,
+)
 
 ASYNCHRONOUS_SINCE = (22, 1)
 """Which version brought `IsAsync` is not documented; one that does not know it uploads before it answers."""
 MAY_COME_ALL_THE_SAME = frozenset({Kind.GATEWAY_TIMEOUT, Kind.TIMEOUT})
 _VERSION_PARTS = 2
+_REFUSED: Mapping[type[UploadRefusedError], Kind] = {
+    UploadTooLargeError: Kind.UPLOAD_TOO_LARGE,
+    UploadMisnamedError: Kind.UPLOAD_MISNAMED,
+    UploadUnstorableError: Kind.STORE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,8 @@ class Uploads:
             return await drop.whole(self.receiver.wait_seconds)
         except UploadMissingError as error:
             raise ApiError(Failure(Kind.UPLOAD_MISSING, str(error))) from None
+        except UploadRefusedError as error:
+            raise ApiError(Failure(_REFUSED[type(error)], str(error))) from None
 
     def _knows_asynchronous(self) -> bool:
         parts = self.program_version.split(".")[:_VERSION_PARTS]

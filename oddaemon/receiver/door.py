@@ -12,7 +12,7 @@ from typing import Never
 
 import asyncssh
 
-from oddaemon.receiver.drop import Drop
+from oddaemon.receiver.drop import Drop, UploadMisnamedError, UploadTooLargeError, UploadUnstorableError
 
 LOGIN_SECONDS = 30.0
 CONNECTIONS_MAX = 32
@@ -141,7 +141,7 @@ class OneFile(asyncssh.SFTPServer):
     def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
         """As far as there may be something."""
         if offset + len(data) > self._drop.bytes_max:
-            self._drop.refuse(f"the upload is larger than {self._drop.bytes_max:,} bytes")
+            self._drop.refuse(UploadTooLargeError(f"it has more than {self._drop.bytes_max:,} bytes"))
             raise asyncssh.SFTPFailure("too large")
         with self._room():
             return super().write(file_obj, offset, data)
@@ -196,7 +196,7 @@ class OneFile(asyncssh.SFTPServer):
 
     def _require_expected(self, path: bytes, *, writing: bool) -> None:
         if self.map_path(path) != os.fsencode(self._drop.path.resolve()):
-            self._drop.refuse("the upload has another name than the one that was asked for")
+            self._drop.refuse(UploadMisnamedError())
             self._deny()
         if not writing:
             self._deny()
@@ -206,7 +206,7 @@ class OneFile(asyncssh.SFTPServer):
         try:
             yield
         except OSError as error:
-            self._drop.refuse(f"the upload cannot be stored: {error.strerror}")
+            self._drop.refuse(UploadUnstorableError(f"the upload cannot be written: {error.strerror}"))
             raise asyncssh.SFTPFailure("no room") from None
 
     def _deny(self) -> Never:

@@ -14,7 +14,23 @@ FOLDER = "balances"
 
 
 class UploadMissingError(Exception):
-    """The file did not come, or not as it was allowed to; the text is a clause that says why."""
+    """The file did not come; the text is a clause that says why."""
+
+
+class UploadRefusedError(Exception):
+    """The file was not taken; the text is a clause that says more, or empty."""
+
+
+class UploadTooLargeError(UploadRefusedError):
+    """It is larger than it may be."""
+
+
+class UploadMisnamedError(UploadRefusedError):
+    """It has another name than the expected file."""
+
+
+class UploadUnstorableError(UploadRefusedError):
+    """There is no room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class Drop:
         self.bytes_max = bytes_max
         self.target = Target(f"{host}/{FOLDER}/{self.name}", port, secrets.token_hex(8), secrets.token_urlsafe(24))
         self._news = anyio.Event()
-        self._refusal: str | None = None
+        self._refusal: UploadRefusedError | None = None
 
     @property
     def path(self) -> Path:
@@ -52,7 +68,7 @@ class Drop:
         """The office has closed the file."""
         self._news.set()
 
-    def refuse(self, why: str) -> None:
+    def refuse(self, why: UploadRefusedError) -> None:
         """It did something that it may not, and gets no second try with this password."""
         self._refusal = why
         self._news.set()
@@ -61,12 +77,13 @@ class Drop:
         """The file, once the office has closed it.
 
         Raises:
-            UploadMissingError: It did not come in time, or was refused.
+            UploadMissingError: It did not come in time.
+            UploadRefusedError: It was not taken.
         """
         with anyio.move_on_after(wait_seconds):
             await self._news.wait()
         if self._refusal is not None:
-            raise UploadMissingError(self._refusal)
+            raise self._refusal
         if not self._news.is_set():
             raise UploadMissingError(f"nothing was uploaded within {wait_seconds:g} s")
         return self.path

@@ -48,7 +48,9 @@ def test_readings_that_differ_are_thrown_away_a_few_times() -> None:
     assert after(Kind.INCOMPLETE, order).stage is Stage.FAILED
 
 
-@pytest.mark.parametrize("kind", [Kind.KEY_REJECTED, Kind.VERSION_TOO_OLD, Kind.NOT_FOUND])
+@pytest.mark.parametrize(
+    "kind", [Kind.KEY_REJECTED, Kind.VERSION_TOO_OLD, Kind.NOT_FOUND, Kind.UPLOAD_TOO_LARGE, Kind.UPLOAD_MISNAMED]
+)
 def test_what_needs_a_human_ends_it(kind: Kind) -> None:
     ended = after(kind)
     assert (ended.stage, ended.not_before) == (Stage.FAILED, None)

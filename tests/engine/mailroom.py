@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio.lowlevel
 
-from oddaemon.receiver import Drop
+from oddaemon.receiver import Drop, UploadTooLargeError
 from oddaemon.receiver.drop import dropping
 from oddaemon.simulator.uploading import UploadOrder
 
@@ -25,13 +25,14 @@ class Mailroom:
 
     def __init__(self, directory: Path) -> None:
         self.spoil: Spoil = unspoilt
+        self.bytes_max = 10_000_000
         self.carried: list[UploadOrder] = []
         self._directory = directory
         self._drops: dict[str, Drop] = {}
 
     @asynccontextmanager
     async def expecting(self) -> AsyncIterator[Drop]:
-        async with dropping(self._directory, "balances.example.com", 2222, 10_000_000) as drop:
+        async with dropping(self._directory, "balances.example.com", 2222, self.bytes_max) as drop:
             self._drops[drop.target.username] = drop
             try:
                 yield drop
@@ -46,6 +47,9 @@ class Mailroom:
         if drop is None or arrives is None or not drop.opens_for(order.password):
             return
         assert order.path == f"/{drop.path.relative_to(drop.directory)}"
+        if len(arrives) > drop.bytes_max:
+            drop.refuse(UploadTooLargeError(f"it has more than {drop.bytes_max:,} bytes"))
+            return
         await anyio.Path(drop.path).write_bytes(arrives)
         drop.arrived()
 

@@ -132,6 +132,14 @@ async def test_a_crash_while_a_file_is_awaited_loses_nothing(tmp_path: Path) -> 
         assert await world.is_true()
 
 
+async def test_an_office_whose_file_is_too_large_is_blocked_and_names_the_setting(tmp_path: Path) -> None:
+    async with by_upload(tmp_path, SMALL) as world:
+        mailroom(world).bytes_max = 100
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.US, "`bytes_max` of `[sftp]`", "more than 100 bytes")
+        assert "firewall" not in world.standing().advice
+
+
 # --- past days --------------------------------------------------------------------------------------------------------
 
 
@@ -169,6 +177,17 @@ async def test_what_the_office_does_not_count_is_never_stored(tmp_path: Path, sp
         await world.until(lambda: any(line["retry_at"] is None for line in world.events("backfill_failed")))
         async with Database.open_for_reading(world.settings.state.database) as database:
             assert await historical.find(database, "smile", DAY) == []
+
+
+async def test_a_file_that_is_too_large_ends_the_order_and_names_the_setting(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        mailroom(world).bytes_max = 100
+        await order(world)
+        await world.until_said("backfill_failed")
+        (line,) = world.events("backfill_failed")
+        assert line["retry_at"] is None
+        assert "`bytes_max` of `[sftp]`" in line["why"]
 
 
 async def test_a_query_that_the_office_refuses_ends_the_order(tmp_path: Path) -> None:

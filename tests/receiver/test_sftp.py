@@ -10,7 +10,16 @@ import anyio
 import asyncssh
 import pytest
 
-from oddaemon.receiver import Drop, ReceiverError, SftpReceiver, Target, Terms, UploadMissingError
+from oddaemon.receiver import (
+    Drop,
+    ReceiverError,
+    SftpReceiver,
+    Target,
+    Terms,
+    UploadMisnamedError,
+    UploadMissingError,
+    UploadTooLargeError,
+)
 
 BYTES_MAX = 50_000
 PATIENCE_SECONDS = 20.0
@@ -119,7 +128,7 @@ async def test_another_name_is_refused_and_ends_the_transfer(tmp_path: Path, nam
         async with client(drop.target) as sftp:
             with pytest.raises(asyncssh.SFTPPermissionDenied):
                 await sftp.open(name, "wb")
-        with pytest.raises(UploadMissingError, match="another name"):
+        with pytest.raises(UploadMisnamedError):
             await drop.whole(PATIENCE_SECONDS)
 
 
@@ -129,7 +138,7 @@ async def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
             file = await sftp.open(remote(drop), "wb")
             with pytest.raises(asyncssh.SFTPFailure):
                 await file.write(b"x" * (BYTES_MAX + 1))
-        with pytest.raises(UploadMissingError, match="larger than 50,000 bytes"):
+        with pytest.raises(UploadTooLargeError, match="more than 50,000 bytes"):
             await drop.whole(PATIENCE_SECONDS)
 
 
