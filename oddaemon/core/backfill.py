@@ -5,11 +5,16 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from oddaemon.core.backoff import delay_seconds, retry_after_seconds
-from oddaemon.core.failure import Failure, Policy
+from oddaemon.core.failure import Failure, Kind, Policy
 from oddaemon.core.model import Balance, Cadence, ControlTotals
+from oddaemon.core.standing import capital
 
 REREADS_MAX = 3
 """Two readings of a day that is past differ when somebody posts to it just then; not night after night."""
+OWN_QUERY = (
+    "It is your own query that is refused, or the count that is asked of it as `SELECT COUNT(*) … FROM (your query)`:"
+    " mend it in your file, then order the day again."
+)
 EARLIEST = date(1980, 1, 1)
 """Nobody ran this program before."""
 
@@ -23,12 +28,22 @@ class Via(StrEnum):
     """By a query of the operator's, whose result the office uploads to a receiver of ours."""
 
 
+class Step(StrEnum):
+    """What an order by upload is at, as people see it."""
+
+    ASKING = "asking the office to upload"
+    AWAITING = "waiting for the file"
+    ASKING_COUNT = "asking the office to count"
+    AWAITING_COUNT = "waiting for the count"
+
+
 class Stage(StrEnum):
     """How an order stands."""
 
     OPEN = "open"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +113,7 @@ def failed(order: Backfill, failure: Failure, now: datetime, cadence: Cadence, j
     What was read stays unless `rereads` has risen.
     """
     attempts = order.attempts + 1
-    why = f"{failure.sentence[:1].upper()}{failure.sentence[1:]}. {failure.rule.advice}"
+    why = f"{capital(failure.sentence)} {_advice(order.day, failure)}"
     waits = timedelta(seconds=delay_seconds(attempts, jitter, cadence))
     later = replace(order, attempts=attempts, why=why, not_before=now + waits)
     match failure.rule.policy:
@@ -111,6 +126,11 @@ def failed(order: Backfill, failure: Failure, now: datetime, cadence: Cadence, j
             return replace(later, rereads=order.rereads + 1)
         case _:
             return replace(later, stage=Stage.FAILED, not_before=None)
+
+
+def _advice(day: PastDay, failure: Failure) -> str:
+    is_theirs = day.via is Via.SFTP and failure.kind in {Kind.QUERY_REFUSED, Kind.SQL_ERROR}
+    return OWN_QUERY if is_theirs else failure.rule.advice
 
 
 def went_on(order: Backfill) -> Backfill:

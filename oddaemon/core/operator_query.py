@@ -1,13 +1,16 @@
 """The operator's own SQL for a past day: the day put in, and the same query asked for its count and sums."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 AS_OF = "{as_of}"
 """What stands in the operator's SQL for the day, and becomes `yyyy-mm-dd`."""
 LENGTH_MAX = 32_768
-_SELECT = re.compile(r"\s*SELECT\b", re.IGNORECASE)
+_SELECT = re.compile(r"SELECT\b", re.IGNORECASE)
+_TEXT = r"""'(?:[^'\\]|\\.)*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z)|`[^`]*(?:`|\Z)"""
+_COMMENT = r"(?:--(?=\s|\Z)|\#)[^\n]*|/\*(?![!+]).*?(?:\*/|\Z)"
+_TOKEN = re.compile(rf"(?P<text>{_TEXT})|(?P<comment>{_COMMENT})|(?P<end>;)", re.DOTALL)
 
 
 class WrongQueryError(ValueError):
@@ -15,18 +18,24 @@ class WrongQueryError(ValueError):
 
 
 def dated(query: str, as_of: date) -> str:
-    """The query for a day.
+    """The query for a day, as the API takes it: one SELECT without comments, and without the semicolon behind it.
 
     Raises:
-        WrongQueryError: It names no day, does not end with a SELECT, or is too long.
+        WrongQueryError: It names no day, is not one SELECT, or is too long.
     """
-    if AS_OF not in query:
-        raise WrongQueryError(f"The query does not say where the day goes: write {AS_OF} there, in quotes.")
     if len(query) > LENGTH_MAX:
         raise WrongQueryError(f"The query has more than {LENGTH_MAX:,} characters.")
-    whole = query.replace(AS_OF, as_of.isoformat())
-    _split(whole)
-    return whole
+    first, *more = [each.strip() for each in _statements(query) if each.strip()] or [""]
+    if more:
+        raise WrongQueryError(
+            "The file holds several statements, and the API takes one: write it as one SELECT, and the day where a"
+            " variable stood."
+        )
+    if AS_OF not in first:
+        raise WrongQueryError(f"The query does not say where the day goes: write {AS_OF} there, in quotes.")
+    if not _SELECT.match(first):
+        raise WrongQueryError("The query must be a SELECT and begin with that word.")
+    return first.replace(AS_OF, as_of.isoformat())
 
 
 def counted(query: str, money: Sequence[str]) -> str:
@@ -36,28 +45,21 @@ def counted(query: str, money: Sequence[str]) -> str:
         query: As `dated` gave it.
         money: The columns, as its result names them.
     """
-    before, select = _split(query)
     sums = "".join(f",SUM(ROUND(`{name}`*100))" for name in money)
-    return f"{before}SELECT COUNT(*){sums} FROM ({select}) counted"  # noqa: S608 - the operator's own SQL is its point
+    return f"SELECT COUNT(*){sums} FROM ({query}) counted"  # noqa: S608 - the operator's own SQL is its point
 
 
-def _split(query: str) -> tuple[str, str]:
-    """What stands before the last statement, and that."""
-    statements = [each for each in _statements(query) if each.strip()]
-    if not statements or not _SELECT.match(statements[-1]):
-        raise WrongQueryError("The query's last statement must be a SELECT; nothing may stand before its first word.")
-    return "".join(f"{each};\n" for each in statements[:-1]), statements[-1].strip()
-
-
-def _statements(query: str) -> Iterator[str]:
-    """Apart at each semicolon that stands in no quotes."""
-    start, quote = 0, ""
-    for at, character in enumerate(query):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"`":
-            quote = character
-        elif character == ";":
-            yield query[start:at]
-            start = at + 1
-    yield query[start:]
+def _statements(query: str) -> list[str]:
+    """Apart at each semicolon that stands in no quotes, and without comments, which the API refuses."""
+    parts, start = [""], 0
+    for token in _TOKEN.finditer(query):
+        if token["text"]:
+            continue
+        parts[-1] += query[start : token.start()]
+        start = token.end()
+        if token["end"]:
+            parts.append("")
+        else:
+            parts[-1] += " "
+    parts[-1] += query[start:]
+    return parts

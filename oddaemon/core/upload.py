@@ -115,23 +115,28 @@ def balances_of(lines: Iterable[str]) -> tuple[Header | None, list[Balance]]:
     return header, [found[pat_num] for pat_num in sorted(found)]
 
 
-def counted_totals(line: str, header: Header) -> ControlTotals:
+def counted_totals(line: str, header: Header | None) -> ControlTotals:
     """Count and sums that the office's server made of the same query, in the order that `money` gives, as one line.
 
-    The checksum is 0: the server counts and adds, and cannot know how we write a row.
+    Without a header, which a file without rows has not, only the count is there. The checksum is 0: the server counts
+    and adds, and cannot know how we write a row.
 
     Raises:
         UploadError: It is no such line.
     """
+    columns = () if header is None else header.money()
     cells = [cell.strip().strip('"') for cell in line.strip().split(",")]
-    if len(cells) != 1 + len(header.money()):
+    if len(cells) != 1 + len(columns):
         raise UploadError("the count that was asked for has another number of columns")
     guarantors, *sums = (_cents_of_sum(cell) for cell in cells)
-    by_name = dict(zip(header.money(), sums, strict=True))
-    told = {name: by_name[header.names[at]] for name, at in header.places.items() if header.names[at] in by_name}
-    ins_est = told.get("ins_est", 0) if "ins_est" in told else sum(told[name] for name in _SPLIT_INS)
-    money = {**told, "ins_est": ins_est}
+    money = {} if header is None else _money(header, dict(zip(columns, sums, strict=True)))
     return ControlTotals._make((guarantors, *(money.get(name, 0) for name in MONEY_COLUMNS), 0))
+
+
+def _money(header: Header, sums: Mapping[str, int]) -> dict[str, int]:
+    told = {name: sums[header.names[at]] for name, at in header.places.items() if header.names[at] in sums}
+    ins_est = told.get("ins_est", 0) if "ins_est" in told else sum(told[name] for name in _SPLIT_INS)
+    return {**told, "ins_est": ins_est}
 
 
 def _whole(lines: Iterator[str]) -> Iterator[str]:

@@ -72,11 +72,11 @@ class Uploads:
         except WrongQueryError as error:
             raise ApiError(Failure(Kind.SQL_ERROR, str(error))) from None
         header, balances = await self._read(dated_query)
-        if header is not None:
-            await self._require_counted(counted(dated_query, header.money()), header, balances)
+        money = () if header is None else header.money()
+        await self._require_counted(counted(dated_query, money), header, balances)
         return Reported(tuple(balances), totals_of(balances))
 
-    async def _require_counted(self, query: str, header: Header, balances: Sequence[Balance]) -> None:
+    async def _require_counted(self, query: str, header: Header | None, balances: Sequence[Balance]) -> None:
         lines = await self._lines(query)
         try:
             totals = counted_totals(lines[-1] if lines else "", header)

@@ -1,13 +1,16 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from oddaemon.core.backfill import (
     EARLIEST,
+    OWN_QUERY,
     REREADS_MAX,
     Backfill,
     PastDay,
     Stage,
+    Via,
     WrongDayError,
     checked_day,
     failed,
@@ -55,6 +58,18 @@ def test_what_needs_a_human_ends_it(kind: Kind) -> None:
     ended = after(kind)
     assert (ended.stage, ended.not_before) == (Stage.FAILED, None)
     assert ended.why
+
+
+@pytest.mark.parametrize("kind", [Kind.QUERY_REFUSED, Kind.SQL_ERROR])
+def test_a_query_of_the_operators_is_theirs_to_mend(kind: Kind) -> None:
+    theirs = replace(ORDER, day=PastDay("elm", date(2026, 1, 31), Via.SFTP, "SELECT"))
+    assert after(kind, theirs).why.endswith(OWN_QUERY)
+    assert OWN_QUERY not in after(kind).why
+
+
+def test_the_other_sides_own_full_stop_is_not_doubled() -> None:
+    ended = failed(ORDER, Failure(Kind.PERMISSION_MISSING, "No permission."), NOW, Cadence(), 1.0)
+    assert ended.why.startswith("The key lacks a permission: No permission. Give")
 
 
 def test_going_on_forgets_the_back_off() -> None:

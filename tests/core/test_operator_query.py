@@ -11,12 +11,27 @@ def test_the_day_is_put_in() -> None:
     assert dated("SELECT 1 FROM t WHERE d<='{as_of}'", DAY) == "SELECT 1 FROM t WHERE d<='2025-12-31'"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT ';', `a;b`, \"--\" FROM t WHERE d<='{as_of}' AND x='it''s; \\'# '",
+        "SELECT ';', `a;b`, \"--\" FROM t WHERE d<='{as_of}' AND x='it''s; \\'# '  ;\n-- the end; really\n",
+        "/* families; who owe */ SELECT ';', `a;b`, \"--\" FROM t WHERE d<='{as_of}' AND x='it''s; \\'# ' ; ; # end",
+    ],
+)
+def test_a_semicolon_at_the_end_and_comments_are_left_out(query: str) -> None:
+    assert dated(query, DAY) == "SELECT ';', `a;b`, \"--\" FROM t WHERE d<='2025-12-31' AND x='it''s; \\'# '"
+
+
+def test_a_comment_within_is_a_blank() -> None:
+    assert dated("SELECT/**/1 -- one\nFROM t WHERE d='{as_of}'--1", DAY) == "SELECT 1  \nFROM t WHERE d='2025-12-31'--1"
+
+
 def test_the_same_query_is_counted_and_added_up() -> None:
-    query = dated("SET @day='{as_of}'; SET @x='a;b';\nSELECT PatNum, BalTotal FROM t WHERE d<=@day;\n", DAY)
+    query = dated("SELECT PatNum, BalTotal FROM t WHERE d<='{as_of}';\n", DAY)
     assert counted(query, ("BalTotal", "Ins Est")) == (
-        "SET @day='2025-12-31';\n SET @x='a;b';\n"
         "SELECT COUNT(*),SUM(ROUND(`BalTotal`*100)),SUM(ROUND(`Ins Est`*100)) "
-        "FROM (SELECT PatNum, BalTotal FROM t WHERE d<=@day) counted"
+        "FROM (SELECT PatNum, BalTotal FROM t WHERE d<='2025-12-31') counted"
     )
 
 
@@ -26,8 +41,10 @@ def test_the_same_query_is_counted_and_added_up() -> None:
         ("SELECT 1", "does not say where the day goes"),
         ("", "does not say"),
         ("UPDATE t SET d='{as_of}'", "must be a SELECT"),
-        ("SELECT '{as_of}'; DELETE FROM t", "must be a SELECT"),
-        ("/* {as_of} */ SELECT 1", "must be a SELECT"),
+        ("SELECT '{as_of}'; DELETE FROM t", "several statements"),
+        ("SET @day='{as_of}'; SELECT @day", "several statements"),
+        ("/* {as_of} */ SELECT 1", "does not say"),
+        ("-- '{as_of}'", "does not say"),
         (";", "does not say"),
         ("SELECT '{as_of}'" + " " * LENGTH_MAX, "more than"),
     ],

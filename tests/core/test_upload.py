@@ -112,6 +112,11 @@ def test_the_offices_own_count_proves_the_rows() -> None:
     assert differs([OAKS, ELMS._replace(bal_total=1)], totals) == "the sums of bal_total differ from the office's own"
 
 
+def test_a_file_without_rows_is_counted_too() -> None:
+    assert counted_totals("0\r\n", None) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert differs([], counted_totals('"40"', None)) == "0 guarantors were uploaded where the office counts 40"
+
+
 def test_insurance_in_two_columns_is_counted_in_two() -> None:
     header = header_of("PatNum,Bal_0_30,Bal_31_60,Bal_61_90,BalOver90,InsWoEst,InsPayEst,BalTotal")
     assert counted_totals("1,1,2,3,4,5,6,10", header).ins_est == 11

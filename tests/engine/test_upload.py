@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oddaemon.core.backfill import PastDay, Via
+from oddaemon.core.backfill import OWN_QUERY, PastDay, Via
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.engine.past_days import PastDaysDesk
 from oddaemon.simulator.api import Kind
@@ -168,7 +168,9 @@ async def test_no_rows_are_a_day_without_balances(tmp_path: Path) -> None:
         assert world.events("backfill_published")[0]["guarantors"] == 0
 
 
-@pytest.mark.parametrize("spoil", [without_line, cut], ids=["a line is missing", "cut off"])
+@pytest.mark.parametrize(
+    "spoil", [without_line, cut, lambda _: b"OK"], ids=["a line is missing", "cut off", "said to be none"]
+)
 async def test_what_the_office_does_not_count_is_never_stored(tmp_path: Path, spoil: Spoil) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
@@ -195,7 +197,16 @@ async def test_a_query_that_the_office_refuses_ends_the_order(tmp_path: Path) ->
         await world.until_published(1)
         await order(world, "SELECT nonsense FROM patient WHERE '{as_of}'<>''")
         await world.until_said("backfill_failed")
-        assert world.events("backfill_failed")[0]["retry_at"] is None
+        (line,) = world.events("backfill_failed")
+        assert line["retry_at"] is None
+        assert line["why"].endswith(OWN_QUERY)
+
+
+async def test_a_file_as_most_are_saved_is_understood(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        await order(world, f"-- Who owes what.\n{QUERY};\n")
+        await world.until_said("backfill_published")
 
 
 async def test_a_query_without_the_columns_says_which(tmp_path: Path) -> None:
@@ -207,7 +218,12 @@ async def test_a_query_without_the_columns_says_which(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "words"), [("SELECT 1", "where the day goes"), ("DELETE FROM t WHERE d='{as_of}'", "must be a SELECT")]
+    ("query", "words"),
+    [
+        ("SELECT 1", "where the day goes"),
+        ("DELETE FROM t WHERE d='{as_of}'", "must be a SELECT"),
+        (f"SET @day=1; {QUERY}", "several statements"),
+    ],
 )
 async def test_a_query_that_cannot_be_used_is_refused_at_once(tmp_path: Path, query: str, words: str) -> None:
     async with night(tmp_path, [SMALL]) as world:
