@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from oddaemon.cli.options import OFFICES, Config, OfficeId, example
+from oddaemon.cli.options import OFFICES, Config, OfficeId, date_of, example
 
 
 class Form(StrEnum):
@@ -31,10 +31,9 @@ def parsed(text: str) -> date | int:
     """
     if re.fullmatch(r"\d{1,18}", text, re.ASCII):
         return int(text)
-    try:
-        return date.fromisoformat(text if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else "")
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date (2026-03-02) and no id of a snapshot (17).") from None
+    if (day := date_of(text)) is None:
+        raise typer.BadParameter(f"{text!r} is no date (2026-03-02) and no id of a snapshot (17).")
+    return day
 
 
 def _when(flag: str, said: str) -> object:

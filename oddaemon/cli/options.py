@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -29,3 +31,11 @@ def example(*commands: str) -> str:
     """The epilog of a command: how it is typed, a line each, so that it can be copied from a terminal of 80 columns."""
     heading = "Examples:" if len(commands) > 1 else "Example:"
     return "\n".join([heading, *(f"[bold]{command}[/bold]" for command in commands)])
+
+
+def date_of(text: str) -> date | None:
+    """A day as `yyyy-mm-dd`; None: it is none."""
+    try:
+        return date.fromisoformat(text if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else "")
+    except ValueError:
+        return None

@@ -41,7 +41,7 @@ def control(desks: Desks, telemetry: Telemetry, figures: FleetView) -> ASGIApp:
         figures: Has those of each office.
     """
     routes = (
-        *backfill_routes(PastDays(desks.past_days.order, desks.past_days.orders)),
+        *backfill_routes(PastDays(desks.past_days.order, desks.past_days.cancel, desks.past_days.orders)),
         *examination_routes(Examinations(desks.visits.begin, desks.visits.told)),
         *sink_routes(desks.sinks.orders),
         *tending_routes(desks.errands.orders),

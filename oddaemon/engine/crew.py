@@ -12,7 +12,7 @@ import anyio
 import anyio.abc
 
 from oddaemon.engine.backfill import Backfiller
-from oddaemon.engine.backfill import Surroundings as BackfillSurroundings
+from oddaemon.engine.backfill_reading import Surroundings as BackfillSurroundings
 from oddaemon.engine.courier import Streets
 from oddaemon.engine.couriers import Couriers, SinkFactory
 from oddaemon.engine.fleet import Fleet

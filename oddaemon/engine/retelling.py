@@ -136,6 +136,7 @@ _SENTENCES: Mapping[str, Callable[[Fields], str]] = {
         f"{_counted(fields['requests'], 'request')}, {fields['seconds']}."
     ),
     "backfill_failed": _backfill_failed,
+    "backfill_cancelled": lambda fields: f"The balances as of {fields['as_of']} are not wanted any more.",
     "delivery_made": lambda fields: (
         f"{fields['sink']} has taken snapshot {fields['snapshot_id']} ({fields['content']}), "
         f"{fields['seconds']}{_after_refusals(fields['refusals'])}."

@@ -4,13 +4,14 @@ The API's answer says little: where it times out, the office may be uploading al
 file came, and that it holds what the office's own server counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import anyio.to_thread
 
+from oddaemon.core.backfill import Step
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Balance
 from oddaemon.core.operator_query import WrongQueryError, counted, dated
@@ -39,6 +40,14 @@ _REFUSED: Mapping[type[UploadRefusedError], Kind] = {
 }
 
 
+_OF_ROWS = (Step.ASKING, Step.AWAITING)
+_OF_COUNT = (Step.ASKING_COUNT, Step.AWAITING_COUNT)
+
+
+def _untold(_step: Step) -> None:
+    """For whoever does not watch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Uploads:
     """The way to an office's files.
@@ -47,11 +56,13 @@ class Uploads:
         session: To the office.
         receiver: Takes them.
         program_version: Of the office's Open Dental, as its preference has it.
+        told: Told of each step; what it raises ends the reading, between two requests.
     """
 
     session: Session
     receiver: Receiver
     program_version: str
+    told: Callable[[Step], None] = _untold
 
     async def whole_office(self, query: str) -> Sequence[Balance]:
         """What the file of one of our own queries holds; who asks proves it by the office's controls.
@@ -87,7 +98,7 @@ class Uploads:
 
     async def _read(self, query: str) -> tuple[Header | None, list[Balance]]:
         async with self.receiver.expecting() as drop:
-            path = await self._uploaded(query, drop)
+            path = await self._uploaded(query, drop, _OF_ROWS)
             try:
                 return await anyio.to_thread.run_sync(_balances, path)
             except UploadError as error:
@@ -96,11 +107,13 @@ class Uploads:
     async def _lines(self, query: str) -> list[str]:
         """A small file's."""
         async with self.receiver.expecting() as drop:
-            path = await self._uploaded(query, drop)
+            path = await self._uploaded(query, drop, _OF_COUNT)
             text = await anyio.Path(path).read_text(encoding="utf-8", errors="replace")
             return [line for line in text.splitlines() if line.strip()]
 
-    async def _uploaded(self, query: str, drop: Drop) -> Path:
+    async def _uploaded(self, query: str, drop: Drop, steps: tuple[Step, Step]) -> Path:
+        asking, awaiting = steps
+        self.told(asking)
         target = drop.target
         to = UploadTo(target.address, target.port, target.username, target.password)
         try:
@@ -108,6 +121,7 @@ class Uploads:
         except ApiError as error:
             if error.failure.kind not in MAY_COME_ALL_THE_SAME:
                 raise
+        self.told(awaiting)
         try:
             return await drop.whole(self.receiver.wait_seconds)
         except UploadMissingError as error:

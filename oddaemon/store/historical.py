@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.backfill import Backfill, Brought, Stage, Via
@@ -23,6 +24,13 @@ _BALANCES = (
     f"SELECT json_group_array(json_array({_COLUMNS})) FROM "  # noqa: S608 - our own column names
     "(SELECT * FROM historical_balance WHERE snapshot = ? ORDER BY pat_num)"
 )
+_OWED = ("bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "bal_total")
+_OUTCOMES = text(
+    f"SELECT office.id, snapshot.as_of, snapshot.guarantors, snapshot.requests, "  # noqa: S608 - our own column names
+    f"{' AND '.join(f'snapshot.{name} = 0' for name in _OWED)} AND NOT EXISTS (SELECT 1 FROM historical_balance AS row "
+    f"WHERE row.snapshot = snapshot.id AND ({' OR '.join(f'row.{name} <> 0' for name in _OWED)})) AS owes_nothing "
+    "FROM historical_snapshot AS snapshot JOIN office ON office.key = snapshot.office"
+)
 _TOTALS = tuple(schema.historical_snapshot.c[name] for name in ControlTotals._fields)
 
 
@@ -39,8 +47,20 @@ class HistoricalSnapshot:
     totals: ControlTotals
 
 
-async def publish(db: Database, order: Backfill, brought: Brought, now: datetime) -> None:
+class Outcome(NamedTuple):
+    """A historical snapshot in short."""
+
+    guarantors: int
+    requests: int
+    owes_nothing: bool
+    """Nobody has a balance; what insurances are estimated to pay is that of today, and says nothing of the day."""
+
+
+async def publish(db: Database, order: Backfill, brought: Brought, now: datetime) -> bool:
     """Publish what an order brought and end it, in one transaction; what was there of that day before is replaced.
+
+    Returns:
+        Whether that was still wanted: what an order brings that was cancelled meanwhile is not stored.
 
     Raises:
         OfficeNotEnrolled: no such office.
@@ -50,6 +70,9 @@ async def publish(db: Database, order: Backfill, brought: Brought, now: datetime
         office = await connection.scalar(select(schema.office.c.key).where(schema.office.c.id == day.office_id))
         if office is None:
             raise OfficeNotEnrolled(day.office_id)
+        stage = await connection.scalar(select(schema.backfill.c.stage).where(schema.backfill.c.number == order.number))
+        if stage != Stage.OPEN.value:
+            return False
         await _forget(connection, office, day.as_of)
         header = {
             "office": office,
@@ -69,6 +92,17 @@ async def publish(db: Database, order: Backfill, brought: Brought, now: datetime
             {"stage": Stage.DONE.value, "not_before": None, "why": ""},
         )
         await backfills.drop_pages(connection, order.number)
+    return True
+
+
+async def outcomes(db: Database) -> dict[tuple[str, date], Outcome]:
+    """What is held of every past day, in short, by office and day."""
+    async with db.reading() as connection:
+        with legible(db.path):
+            return {
+                (row.id, date.fromisoformat(row.as_of)): Outcome(row.guarantors, row.requests, bool(row.owes_nothing))
+                for row in await connection.execute(_OUTCOMES)
+            }
 
 
 async def find(db: Database, office_id: str, as_of: date | None = None) -> list[HistoricalSnapshot]:
@@ -94,9 +128,9 @@ async def find(db: Database, office_id: str, as_of: date | None = None) -> list[
 async def balances(db: Database, snapshot_id: int) -> list[Balance]:
     """The balances of a historical snapshot, ordered by pat_num."""
     async with db.reading() as connection:
-        text = (await connection.exec_driver_sql(_BALANCES, (snapshot_id,))).scalar_one()
+        found = (await connection.exec_driver_sql(_BALANCES, (snapshot_id,))).scalar_one()
         with legible(db.path):
-            return _decoder.decode(text)
+            return _decoder.decode(found)
 
 
 async def _forget(connection: AsyncConnection, office: int, as_of: date) -> None:

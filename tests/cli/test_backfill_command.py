@@ -1,7 +1,8 @@
 """`backfill` against a real control socket."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from typer.testing import Result
 
+from oddaemon.cli.past_days_bars import far
 from oddaemon.core.backfill import PastDay, Via
 from oddaemon.web.backfilling import PastDays, backfill_routes
 from oddaemon.web.control import OrderRefused, create_control, serve_control
@@ -25,12 +27,20 @@ class Archive:
     def __init__(self) -> None:
         self.days: dict[PastDay, int] = {}
 
-    async def order(self, day: PastDay, _uid: int | None) -> Mapping[str, Any]:
+    async def order(self, days: Sequence[PastDay], _uid: int | None) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
+        return {"backfills": [self._ordered(day) for day in days], "outcome": "They are ordered."}
+
+    def _ordered(self, day: PastDay) -> dict[str, Any]:
         if day.office_id != "hill-street":
             raise OrderRefused(404, f"No office {day.office_id!r} is at work.", "`oddaemon status` lists them all.")
         self.days[day] = 0
         return {**self._document(day), "outcome": f"{day.office_id} is read as of {day.as_of}."}
+
+    async def cancel(self, office_id: str, days: Collection[date], _uid: int | None) -> Mapping[str, Any]:
+        await anyio.lowlevel.checkpoint()
+        self.days = {day: pages for day, pages in self.days.items() if days and day.as_of not in days}
+        return {"backfills": [], "outcome": f"{office_id} is not read any more."}
 
     async def orders(self) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
@@ -45,6 +55,8 @@ class Archive:
             "via": day.via.value,
             "stage": "failed" if burnt else "done" if pages == PAGES else "open",
             "why": "It was lost in a fire." if burnt else "",
+            "warning": "Nobody owed anything." if day.as_of.year < 2000 else "",
+            "step": None,
             "rows": 100 * pages,
             "requests": pages,
             "requests_expected": PAGES,
@@ -54,7 +66,7 @@ class Archive:
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
     archive = Archive()
-    control = create_control(Desk().orders, backfill_routes(PastDays(archive.order, archive.orders)))
+    control = create_control(Desk().orders, backfill_routes(PastDays(archive.order, archive.cancel, archive.orders)))
     with start_blocking_portal() as portal:
         serving, _ = portal.start_task(serve_control, tmp_path / "state.db.sock", control)
         yield archive
@@ -103,6 +115,23 @@ def test_without_an_office_every_order_is_listed(archive: Archive, tmp_path: Pat
     assert archive.days
 
 
+def test_orders_are_cancelled(archive: Archive, tmp_path: Path) -> None:
+    days = ("--as-of", "2025-12-31", "--as-of", "2025-11-30")
+    backfill(tmp_path, "hill-street", *days, "--no-wait")
+    one = backfill(tmp_path, "hill-street", "--cancel", "--as-of", "2025-11-30")
+    assert (one.exit_code, one.stdout) == (0, "hill-street is not read any more.\n")
+    assert [day.as_of for day in archive.days] == [date(2025, 12, 31)]
+    assert json.loads(backfill(tmp_path, "hill-street", "--cancel", "--json").stdout)["backfills"] == []
+    assert archive.days == {}
+
+
+@pytest.mark.usefixtures("archive")
+def test_a_day_on_which_nobody_owed_anything_is_there_with_a_warning(tmp_path: Path) -> None:
+    done = backfill(tmp_path, "hill-street", "--as-of", "1990-01-01")
+    assert done.exit_code == 0
+    assert "oddaemon: hill-street as of 1990-01-01: Nobody owed anything." in done.stderr
+
+
 def test_json_is_one_document_at_the_end(archive: Archive, tmp_path: Path) -> None:
     done = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--json")
     (document,) = json.loads(done.stdout)["backfills"]
@@ -122,13 +151,41 @@ def test_a_query_travels_whole(archive: Archive, tmp_path: Path) -> None:
     "arguments",
     [
         ("hill-street",),
-        ("hill-street", "--as-of", "yesterday"),
+        ("--as-of", "2025-12-31"),
+        ("--cancel",),
+        ("hill-street", "--cancel", "--via", "sftp"),
         ("hill-street", "--as-of", "2025-12-31", "--via", "sftp"),
         ("hill-street", "--as-of", "2025-12-31", "--query", "/dev/null"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert backfill(tmp_path, *arguments).exit_code == 2
+
+
+def test_what_is_no_day_is_said_as_elsewhere(tmp_path: Path) -> None:
+    done = backfill(tmp_path, "hill-street", "--as-of", "yesterday")
+    assert done.exit_code == 2
+    assert "'yesterday' is no date (2026-03-02)." in done.output
+
+
+SINCE = datetime(2026, 3, 3, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"stage": "open", "requests": 12, "requests_expected": 120}, "12/120 requests"),
+        ({"stage": "open", "requests": 12, "requests_expected": None}, "12 requests"),
+        ({"stage": "open", "requests": 1200, "requests_expected": 120}, "1,200/1,200 requests"),
+        ({"stage": "done", "requests": 120, "requests_expected": 120}, "done"),
+        (
+            {"stage": "open", "requests": 0, "step": "waiting for the file", "step_since": "2026-03-03T09:00:00Z"},
+            "waiting for the file, 0:01:30",
+        ),
+    ],
+)
+def test_how_far_an_order_is_is_told_in_the_measure_of_its_way(told: dict[str, Any], words: str) -> None:
+    assert far({"step": None, **told}, SINCE + timedelta(seconds=90)) == words
 
 
 def test_without_a_daemon_it_says_what_to_do(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ TOLD: list[tuple[tuple[Event, ...], str]] = [
         (events.BackfillFailed("elm", DAY, "report", "It is gone.", 9, None),),
         "The balances as of 2026-03-08 cannot be read, the order is given up: It is gone.",
     ),
+    ((events.BackfillCancelled("elm", DAY, "report"),), "The balances as of 2026-03-08 are not wanted any more."),
     (
         (events.DeliveryMade("lake", "elm", "d-7", 7, "changes", 2, 0.25),),
         "lake has taken snapshot 7 (changes), 0.25 s, after 2 refusals.",

@@ -1,6 +1,5 @@
 """Past days by the vendor's report: paced, resumable at the page, and never in the way of the night."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from oddaemon.simulator.faults import GatewayError, KeyDisabled, OldVersion
 from oddaemon.simulator.options import Options
 from oddaemon.store import historical
 from oddaemon.store.database import Database
-from oddaemon.web.control import OrderRefused
+from oddaemon.web.control import OfficeOrder, OrderRefused
 from tests.engine.night import BEFORE_DAWN, DUE, SMALL, SMILE, night, office_settings, planted
 from tests.engine.world import World
 
@@ -28,12 +27,21 @@ def desk(world: World) -> PastDaysDesk:
     return world.daemon.desks.past_days
 
 
-async def order(world: World, day: date = DAY, office_id: str = "smile") -> Mapping[str, Any]:
-    return await desk(world).order(PastDay(office_id, day), 0)
+async def order(world: World, day: date = DAY, office_id: str = "smile") -> dict[str, Any]:
+    (document,) = await ordered(world, PastDay(office_id, day))
+    return document
+
+
+async def ordered(world: World, *days: PastDay) -> list[dict[str, Any]]:
+    return list((await desk(world).order(days, 0))["backfills"])
+
+
+async def listed(world: World) -> list[dict[str, Any]]:
+    return list((await desk(world).orders())["backfills"])
 
 
 async def stages(world: World) -> dict[str, str]:
-    return {each["as_of"]: each["stage"] for each in (await desk(world).orders())["backfills"]}
+    return {each["as_of"]: each["stage"] for each in await listed(world)}
 
 
 async def stored(world: World, day: date = DAY) -> list[Balance]:
@@ -74,6 +82,71 @@ async def test_it_goes_on_at_its_page_after_a_crash(tmp_path: Path) -> None:
         await world.until_said("backfill_published")
         assert [tuple(each) for each in await stored(world)] == reported(world)
         assert reports(world) <= pages_of(len(await stored(world)), 100) + 1
+
+
+async def test_where_it_stands_is_known_after_a_restart(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMILE]) as world:
+        await world.until_published(1)
+        await order(world)
+        await world.until(lambda: reports(world) >= 4)
+        await world.crash()
+        await world.start()
+        await world.until(lambda: any(world.crew.backfiller.courses()))
+        (open_one,) = await listed(world)
+        assert open_one["requests"] >= 3
+        assert open_one["rows"] >= 300
+        await world.until_said("backfill_published")
+        (done,) = await listed(world)
+        held = len(await stored(world))
+        assert (done["rows"], done["requests"]) == (held, pages_of(held, 100))
+
+
+async def test_ordered_again_while_it_is_read_a_day_goes_on_where_it_stands(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMILE]) as world:
+        await world.until_published(1)
+        await order(world)
+        await world.until(lambda: reports(world) >= 4)
+        again = await order(world)
+        assert again["requests"] >= 3
+        assert "goes on" in again["outcome"]
+        await world.until_said("backfill_published")
+        assert reports(world) == pages_of(len(await stored(world)), 100)
+        assert len(world.events("backfill_ordered")) == 1
+
+
+async def test_an_order_is_cancelled_with_what_it_has_read(tmp_path: Path) -> None:
+    earlier = DAY - timedelta(days=30)
+    async with night(tmp_path, [SMILE]) as world:
+        await world.until_published(1)
+        await ordered(world, PastDay("smile", DAY), PastDay("smile", earlier))
+        await world.until(lambda: reports(world) >= 2)
+        assert "carried out first" in (await listed(world))[1]["why"]
+        answer = await desk(world).cancel("smile", [DAY], 0)
+        assert str(DAY) in answer["outcome"]
+        await world.until_said("backfill_published")
+        assert await stages(world) == {str(DAY): "cancelled", str(earlier): "done"}
+        assert (await listed(world))[0]["requests"] is None
+        with pytest.raises(OrderRefused, match="smile has no open order"):
+            await desk(world).cancel("smile", [], 0)
+        async with Database.open_for_reading(world.settings.state.database) as database:
+            assert await historical.find(database, "smile", DAY) == []
+
+
+async def test_days_are_all_checked_before_any_is_ordered(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        with pytest.raises(OrderRefused, match="not past yet"):
+            await ordered(world, PastDay("smile", DAY), PastDay("smile", date(2027, 1, 1)))
+        assert await listed(world) == []
+
+
+async def test_an_order_that_waits_for_the_night_says_so(tmp_path: Path) -> None:
+    office = office_settings(reader=Reader.PAGES)
+    async with night(tmp_path, [SMILE], [office]) as world:
+        await world.until_said("pull_started")
+        await order(world)
+        await world.until_time(world.clock.now() + timedelta(seconds=2))
+        (waiting,) = await listed(world)
+        assert "night's balances" in waiting["why"]
 
 
 async def test_the_nights_pull_comes_first(tmp_path: Path) -> None:
@@ -142,11 +215,20 @@ async def test_a_paused_office_is_not_asked_for_past_days_either(tmp_path: Path)
         await world.apply(off)
         await world.until_is(Condition.PAUSED)
         since = world.clock.now()
-        await order(world)
+        assert "smile is switched off" in (await order(world))["outcome"]
         await world.until_time(since + timedelta(hours=1))
         assert world.exchanges(since=since) == []
         await world.apply(replace(world.settings, offices=(office_settings(),)))
         await world.until_said("backfill_published")
+
+
+async def test_an_order_about_a_paused_office_says_so(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        await world.daemon.desks.orders.about_office(OfficeOrder.PAUSE, "smile", 0)
+        await world.until_is(Condition.PAUSED)
+        assert "`oddaemon office resume smile`" in (await order(world))["outcome"]
+        assert "smile is paused" in (await listed(world))[0]["why"]
 
 
 async def test_an_office_that_goes_takes_its_order_with_it(tmp_path: Path) -> None:

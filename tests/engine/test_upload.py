@@ -45,7 +45,7 @@ def desk(world: World) -> PastDaysDesk:
 
 
 async def order(world: World, query: str = QUERY) -> None:
-    await desk(world).order(PastDay("smile", DAY, Via.SFTP, query), 0)
+    await desk(world).order([PastDay("smile", DAY, Via.SFTP, query)], 0)
 
 
 def spoilt_once(spoil: Spoil) -> Spoil:
@@ -166,6 +166,39 @@ async def test_no_rows_are_a_day_without_balances(tmp_path: Path) -> None:
         await order(world, f"{QUERY} AND PatNum<0")
         await world.until_said("backfill_published")
         assert world.events("backfill_published")[0]["guarantors"] == 0
+        (document,) = (await desk(world).orders())["backfills"]
+        assert "is the date right?" in document["warning"]
+
+
+async def test_an_order_that_backs_off_lets_the_others_go_and_tells_its_step(tmp_path: Path) -> None:
+    later = PastDay("smile", DAY - timedelta(days=1))
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        mailroom(world).spoil = lost
+        await order(world)
+        await world.until_time(world.clock.now() + timedelta(seconds=5))
+        await desk(world).order([later], 0)
+        first, second = (await desk(world).orders())["backfills"]
+        assert first["step"] == "waiting for the file"
+        assert second["why"] == f"The order for {DAY} is carried out first."
+        await world.until_said("backfill_published")
+        first, second = (await desk(world).orders())["backfills"]
+        assert (first["stage"], second["stage"]) == ("open", "done")
+        assert "did not come" in first["why"]
+
+
+async def test_a_cancelled_order_waits_for_no_file_any_more(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        mailroom(world).spoil = lost
+        await order(world)
+        await world.until_time(world.clock.now() + timedelta(seconds=5))
+        await desk(world).cancel("smile", [], 0)
+        await desk(world).order([PastDay("smile", DAY)], 0)
+        since = world.clock.now()
+        await world.until_said("backfill_published")
+        assert world.clock.now() - since < timedelta(minutes=1)
+        assert world.events("backfill_failed") == []
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,11 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
         "error",
         {"backfills_total{outcome=failed,via=report}": 1},
     ),
+    (
+        events.BackfillCancelled("mesa", DAY, "report"),
+        "info",
+        {"backfills_total{outcome=cancelled,via=report}": 1},
+    ),
     (events.HeadquartersDown("api.example.com"), "error", {"headquarters_down": 1}),
     (events.HeadquartersBack("api.example.com", 900.0), "info", {"headquarters_down": -1}),
     (

@@ -3,7 +3,13 @@
 Whoever does the thing emits the event; nobody else logs or counts.
 """
 
-from oddaemon.telemetry.events.backfill import BackfillFailed, BackfillOrdered, BackfillPublished, ReceiverListening
+from oddaemon.telemetry.events.backfill import (
+    BackfillCancelled,
+    BackfillFailed,
+    BackfillOrdered,
+    BackfillPublished,
+    ReceiverListening,
+)
 from oddaemon.telemetry.events.control import (
     ConfigurationUnwatched,
     ErrandDone,
@@ -79,6 +85,7 @@ from oddaemon.telemetry.events.sinks import (
 
 __all__ = [
     "AgingObserved",
+    "BackfillCancelled",
     "BackfillFailed",
     "BackfillOrdered",
     "BackfillPublished",

@@ -64,3 +64,17 @@ class BackfillFailed(Event):
         """Counts the orders that are given up."""
         if self.retry_at is None:
             instruments.backfills.labels(self.via, "failed").inc()
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillCancelled(Event):
+    """Somebody does not want them any more."""
+
+    name: ClassVar[str] = "backfill_cancelled"
+    office: str
+    as_of: date
+    via: str
+
+    def move(self, instruments: Instruments) -> None:
+        """Counts it."""
+        instruments.backfills.labels(self.via, "cancelled").inc()
