@@ -1,6 +1,8 @@
 """`backfill` against a real control socket."""
 
 import json
+import signal
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,16 +18,19 @@ from oddaemon.core.backfill import PastDay, Via
 from oddaemon.web.backfilling import PastDays, backfill_routes
 from oddaemon.web.control import OrderRefused, create_control, serve_control
 from tests.cli.control_desk import Desk
+from tests.cli.processes import PATIENCE_SECONDS, running
 from tests.cli.sample_fleet import command, written
 
 PAGES = 4
 
 
 class Archive:
-    """Reads a page of every day each time that somebody looks; the year 2020 was lost in a fire."""
+    """Reads a page of every day each time that somebody looks; 2020 was lost in a fire, 2021 never comes to its end."""
 
     def __init__(self) -> None:
         self.days: dict[PastDay, int] = {}
+        self.seen = threading.Event()
+        """Somebody looked."""
 
     async def order(self, days: Sequence[PastDay], _uid: int | None) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
@@ -44,7 +49,8 @@ class Archive:
 
     async def orders(self) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
-        self.days = {day: pages + 1 for day, pages in self.days.items()}
+        self.days = {day: pages + (day.as_of.year != 2021) for day, pages in self.days.items()}
+        self.seen.set()
         return {"backfills": [self._document(day) for day in self.days], "outcome": "So it stands."}
 
     def _document(self, day: PastDay) -> dict[str, Any]:
@@ -123,6 +129,17 @@ def test_orders_are_cancelled(archive: Archive, tmp_path: Path) -> None:
     assert [day.as_of for day in archive.days] == [date(2025, 12, 31)]
     assert json.loads(backfill(tmp_path, "hill-street", "--cancel", "--json").stdout)["backfills"] == []
     assert archive.days == {}
+
+
+def test_ctrl_c_leaves_the_order_and_says_how_to_see_it_again(archive: Archive, tmp_path: Path) -> None:
+    arguments = ("backfill", "hill-street", "--as-of", "2021-12-31", "--config", str(written(tmp_path)))
+    output = tmp_path / "output"
+    with running(*arguments, output=output) as process:
+        assert archive.seen.wait(PATIENCE_SECONDS)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_SECONDS) == 0
+    assert "The same command shows again how far it is" in output.read_text()
+    assert archive.days
 
 
 @pytest.mark.usefixtures("archive")
