@@ -55,8 +55,9 @@ class Queue:
     """Set while nobody serves it."""
 
     def next(self, now: datetime) -> Course | None:
-        """The first that need not wait: one that backs off is in nobody's way."""
-        return next((each for each in self.courses if _is_due(each.order, now)), None)
+        """The first that need not wait, before those that have failed: one that cannot succeed is in nobody's way."""
+        due = (each for each in self.courses if _is_due(each.order, now))
+        return min(due, key=lambda each: each.order.attempts, default=None)
 
     def of(self, number: int) -> Course | None:
         """The course of an order."""

@@ -175,8 +175,8 @@ async def test_an_office_that_is_added_while_it_is_forgotten_begins_anew(tmp_pat
 async def test_its_orders_for_past_days_are_given_up_wherever_they_are(tmp_path: Path) -> None:
     async with night(tmp_path, BOTH, options=SLOW) as world:
         await world.until_published(1, "hill")
-        for day in (date(2026, 1, 31), date(2025, 12, 31)):
-            await world.daemon.desks.past_days.order(PastDay("hill", day), 0)
+        days = [PastDay("hill", day) for day in (date(2026, 1, 31), date(2025, 12, 31))]
+        await world.daemon.desks.past_days.order(days, 0)
         await anyio.sleep(1)
         await without_hill(world)
         rows = await forgotten(world)
