@@ -33,7 +33,7 @@ FLEET_COLUMNS = (
 
 
 def show_balances(
-    config: Path | None, office_id: str, as_of: date | int | None, form: Form, output: Path | None
+    config: Path | None, office_id: str, as_of: date | int | None, form: Form | None, output: Path | None
 ) -> None:
     """Write an office's balances; without a published snapshot the command ends with a message."""
     with archive_of(config) as (archive, settings):
@@ -51,7 +51,7 @@ def show_balances(
         deliver(answer, form, output)
 
 
-def show_fleet(config: Path | None, as_of: date | int | None, form: Form, output: Path | None) -> None:
+def show_fleet(config: Path | None, as_of: date | int | None, form: Form | None, output: Path | None) -> None:
     """Write the totals of each office, of each label, and of all of them together."""
     if isinstance(as_of, int):
         raise typer.BadParameter("an id is one office's; name a date with --fleet.", param_hint="--as-of")

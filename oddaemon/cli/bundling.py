@@ -27,7 +27,7 @@ from oddaemon.engine.inspector import FleetDocument, Source
 from oddaemon.settings import Loaded, Settings, read, shown_files
 from oddaemon.settings.problem import did_you_mean
 from oddaemon.settings.secret import secrets_in
-from oddaemon.sinks.formats.export import becoming
+from oddaemon.sinks.formats.export import standing_alone
 from oddaemon.store import journal
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
@@ -56,7 +56,7 @@ def make_bundle(config: Path | None, offices: Sequence[str], output: Path | None
     target = output or Path(f"{bundle.name}.tar.gz")
     content = bundle.packed()
     try:
-        with becoming(target.resolve()) as file:
+        with standing_alone(target.resolve()) as file:
             file.write(content)
     except OSError as error:
         raise failure(f"{target} cannot be written: {error.strerror}; nothing is changed there.") from error

@@ -22,7 +22,7 @@ def show_changes(
     config: Path | None,
     office_id: str,
     wanted: Range,
-    form: Form,
+    form: Form | None,
     output: Path | None,
 ) -> None:
     """Write the changes between the two days that are wanted; what is missing ends the command with a message."""

@@ -41,14 +41,19 @@ def _when(flag: str, said: str) -> object:
 
 
 OptionalOffice = Annotated[str | None, typer.Argument(metavar="[OFFICE]", help="The office's id.", show_default=False)]
-Format = Annotated[Form, typer.Option("--format", "-f", help="How to write them.")]
+Format = Annotated[
+    Form | None,
+    typer.Option(
+        "--format", "-f", help="How to write them; by default as FILE's suffix says, else a table.", show_default=False
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
         "--output",
         "-o",
         metavar="FILE",
-        help="Write here, whole or not at all, mode 0600, with FILE.manifest.json beside it.",
+        help="Write here, whole or not at all, mode 0600; all but a table with FILE.manifest.json beside it.",
         show_default=False,
     ),
 ]
@@ -61,11 +66,8 @@ First = Annotated[date | None, _when("--from", "Begin with this aging date or id
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
     for command, examples in (
-        (balances, ("balances elm", "balances elm --as-of 2026-03-02 --format csv -o then.csv", "balances --fleet")),
-        (
-            changes,
-            ("changes elm", "changes elm --from 2026-02-28 --to 2026-03-31", "changes elm -f parquet -o last.parquet"),
-        ),
+        (balances, ("balances elm", "balances elm --as-of 2026-03-02 -o then.csv", "balances --fleet")),
+        (changes, ("changes elm", "changes elm --from 2026-02-28 --to 2026-03-31", "changes elm -o last.parquet")),
         (history, ("history elm", "history elm --from 2026-01-01 --format csv")),
     ):
         epilog = example(*(f"oddaemon {each}" for each in examples))
@@ -78,7 +80,7 @@ def balances(
     config: Config = None,
     fleet: Annotated[bool, typer.Option("--fleet", help="Totals of every office and label instead.")] = False,
     as_of: AsOf = None,
-    form: Format = Form.TABLE,
+    form: Format = None,
     output: Output = None,
 ) -> None:
     """The guarantor balances of an office, now or on any past day. They are patient data: take care where they go."""
@@ -98,7 +100,7 @@ def changes(
     config: Config = None,
     first: From = None,
     last: To = None,
-    form: Format = Form.TABLE,
+    form: Format = None,
     output: Output = None,
 ) -> None:
     """Who is new, changed or cleared between two days, with old and new values. It is patient data."""
@@ -113,7 +115,7 @@ def history(
     config: Config = None,
     first: First = None,
     last: To = None,
-    form: Format = Form.TABLE,
+    form: Format = None,
     output: Output = None,
 ) -> None:
     """An office night by night, with backfilled days: buckets, totals, changes, and what rolled between buckets."""

@@ -20,8 +20,8 @@ from oddaemon.sinks.formats import (
     Layout,
     ParquetMissing,
     Row,
-    becoming,
     export,
+    standing_alone,
     write_rows,
 )
 
@@ -43,11 +43,17 @@ class Answer:
     """What the manifest tells besides, ready for JSON."""
 
 
-def deliver(answer: Answer, form: Form, output: Path | None) -> None:
+def deliver(answer: Answer, wanted: Form | None, output: Path | None) -> None:
     """Write to standard output, or to a file that is there only once it is whole.
 
     What stands in the way ends the command with a message, and the file as it was.
+
+    Args:
+        answer: the rows.
+        wanted: how they are written; None: as the file's suffix says, else as a table.
+        output: the file; None: standard output.
     """
+    form = wanted or _form_of(output)
     try:
         if form is Form.TABLE:
             _deliver_table(answer, output)
@@ -61,13 +67,18 @@ def deliver(answer: Answer, form: Form, output: Path | None) -> None:
         raise failure(f"{output} cannot be written: {error.strerror}; nothing is changed there.") from error
 
 
+def _form_of(output: Path | None) -> Form:
+    suffix = "" if output is None else output.suffix.lower().removeprefix(".")
+    return Form(suffix) if suffix in set(Form) else Form.TABLE
+
+
 def _deliver_table(answer: Answer, output: Path | None) -> None:
     sheet = answer.sheet([row for rows in answer.batches for row in rows])
     if output is None:
         for line in plain(sheet):
             typer.echo(line)
         return
-    with becoming(output.resolve()) as file:
+    with standing_alone(output.resolve()) as file:
         file.writelines(f"{line}\n".encode() for line in plain(sheet))
 
 

@@ -42,7 +42,7 @@ def show_history(
     config: Path | None,
     office_id: str,
     wanted: Range,
-    form: Form,
+    form: Form | None,
     output: Path | None,
 ) -> None:
     """Write a row for each day in the range that is wanted, in order."""

@@ -4,6 +4,8 @@ import stat
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tests.cli.sample_fleet import SampleFleet, json_of
 
 
@@ -78,3 +80,26 @@ def test_an_office_without_a_snapshot_says_why(fleet: SampleFleet) -> None:
         "oddaemon: hill-street has no published snapshot yet. The API does not accept the key (HTTP 401): API key is "
         "disabled. See `oddaemon explain hill-street`.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("t.csv", b"pat_num,"), ("t.JSON", b"{"), ("t.ndjson", b'{"pat_num"'), ("t.parquet", b"PAR1"), ("t", b"  ")],
+)
+def test_the_suffix_of_the_file_says_the_format(fleet: SampleFleet, tmp_path: Path, name: str, first: bytes) -> None:
+    target = tmp_path / name
+
+    assert fleet.run("balances", "bright-smiles", "--output", str(target)).exit_code == 0
+
+    assert target.read_bytes().startswith(first)
+
+
+def test_no_manifest_is_left_beside_a_table(fleet: SampleFleet, tmp_path: Path) -> None:
+    target = tmp_path / "today.csv"
+    fleet.run("balances", "bright-smiles", "--output", str(target))
+    assert (tmp_path / "today.csv.manifest.json").exists()
+
+    fleet.run("balances", "bright-smiles", "--format", "table", "--output", str(target))
+
+    assert target.read_text() == fleet.run("balances", "bright-smiles").stdout
+    assert list(tmp_path.glob("today*")) == [target]

@@ -8,9 +8,9 @@ from oddaemon.sinks.formats.export import (
     FileFormat,
     Layout,
     Tally,
-    becoming,
     export,
     manifest,
+    standing_alone,
     write_rows,
 )
 from oddaemon.sinks.formats.parquet import ParquetMissing
@@ -31,9 +31,9 @@ __all__ = [
     "ParquetMissing",
     "Row",
     "Tally",
-    "becoming",
     "change_row",
     "export",
     "manifest",
+    "standing_alone",
     "write_rows",
 ]

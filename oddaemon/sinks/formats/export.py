@@ -125,9 +125,7 @@ def export(
         ParquetMissing: as `Layout.rows_to`.
     """
     path = path.resolve()
-    manifest_path = path.with_name(path.name + MANIFEST_SUFFIX)
-    forget = partial(manifest_path.unlink, missing_ok=True)
-    with becoming(manifest_path) as proof, becoming(path, before=forget) as file:
+    with becoming(_manifest_path(path)) as proof, standing_alone(path) as file:
         tally = write_rows(file, layout, batches)
         size_bytes = file.tell()
         file.seek(0)
@@ -152,6 +150,15 @@ def manifest(exported: Exported, layout: Layout, about: Mapping[str, object]) ->
         "sha256": exported.sha256,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _manifest_path(path: Path) -> Path:
+    return path.with_name(path.name + MANIFEST_SUFFIX)
+
+
+def standing_alone(path: Path) -> AbstractContextManager[BufferedRandom]:
+    """As `becoming`; a manifest of what was there before goes right before the file gets its name."""
+    return becoming(path, before=partial(_manifest_path(path).unlink, missing_ok=True))
 
 
 def _to_disk(file: BufferedRandom) -> None:
