@@ -9,6 +9,7 @@ import typer
 
 from oddaemon import __version__
 from oddaemon.cli import backfill, data, office, operating, reading, rehearsing, sink, state
+from oddaemon.cli.speaking import speaking
 
 app = typer.Typer(
     name="oddaemon",
@@ -31,7 +32,8 @@ rehearsing.register(app)
 
 def main() -> None:
     """Run the command that the process was started with, and exit with its status."""
-    app()
+    with speaking():
+        app()
 
 
 def _show_version(wanted: bool) -> None:

@@ -22,6 +22,30 @@ def finished(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def finished_on_a_full_disk(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, its standard output on a disk that is full."""
+    command = [sys.executable, "-m", "oddaemon", *arguments]
+    with Path("/dev/full").open("wb") as full:
+        return subprocess.run(
+            command, cwd=cwd, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True,
+            timeout=PATIENCE_SECONDS, check=False,
+        )  # fmt: skip
+
+
+def finished_for_a_reader_who_left(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, nobody reading the pipe that its standard output is."""
+    command = [sys.executable, "-m", "oddaemon", *arguments]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        return subprocess.run(
+            command, cwd=cwd, env=ENVIRONMENT, stdout=writing, stderr=subprocess.PIPE, text=True,
+            timeout=PATIENCE_SECONDS, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+
+
 @contextmanager
 def running(*arguments: str, output: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run it for the length of the block, its output in a file."""

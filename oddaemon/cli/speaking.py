@@ -1,0 +1,46 @@
+"""Standard output that takes nothing any more, as a full disk does: for all commands one sentence, and no traceback.
+
+A reader who has heard enough, as `| head` has, is no trouble: Typer ends the command without a word.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedWriter, FileIO, TextIOWrapper
+from typing import Any
+
+from oddaemon.cli.failing import failure
+
+
+class _Voice(FileIO):
+    """Knows that it failed, so that this error is told from all others; what is said after it goes nowhere."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer, which Python 3.11 cannot name
+        if self.error is not None:
+            return len(data)
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Within the block standard output may fail: the process ends with a sentence. Every other error passes."""
+    plain = sys.stdout
+    if not isinstance(plain, TextIOWrapper):  # it was closed by whoever started us
+        yield
+        return
+    voice = _Voice(plain.fileno(), "w", closefd=False)
+    buffer, line_buffering = BufferedWriter(voice), plain.line_buffering
+    sys.stdout = TextIOWrapper(buffer, plain.encoding, plain.errors, line_buffering=line_buffering)
+    try:
+        yield
+    except (OSError, ExceptionGroup):
+        if voice.error is None:
+            raise
+        why = voice.error.strerror
+        sys.exit(failure(f"standard output takes no more: {why}; what is there is not whole.").exit_code)

@@ -1,0 +1,34 @@
+import pytest
+
+from tests.cli.processes import finished_for_a_reader_who_left, finished_on_a_full_disk
+from tests.cli.sample_fleet import SampleFleet
+
+COMMANDS = [
+    "balances bright-smiles",
+    "balances bright-smiles --format csv",
+    "balances bright-smiles --format parquet",
+    "balances --fleet",
+    "status",
+    "status --json",
+    "explain hill-street",
+    "check",
+    "sink status",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_full_disk_is_one_sentence(fleet: SampleFleet, command: str) -> None:
+    done = finished_on_a_full_disk(*command.split(), "--config", str(fleet.config), cwd=fleet.config.parent)
+
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (
+        1,
+        ["oddaemon: standard output takes no more: No space left on device; what is there is not whole."],
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["balances bright-smiles", "balances bright-smiles --format csv", "sink status"])
+def test_a_reader_who_has_heard_enough_is_no_trouble(fleet: SampleFleet, command: str) -> None:
+    done = finished_for_a_reader_who_left(*command.split(), "--config", str(fleet.config), cwd=fleet.config.parent)
+
+    assert (done.returncode, done.stderr) == (1, "")
