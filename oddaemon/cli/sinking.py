@@ -69,22 +69,27 @@ class _Sink:
         return [row for row in self.rows if row.state is DeliveryState.DUE]
 
     @property
-    def last(self) -> list[DeliveryRow]:
-        """The last delivery of each office."""
-        return list({row.office_id: row for row in self.rows}.values())
+    def dead(self) -> list[DeliveryRow]:
+        """What was given up, and no later delivery of the same office has made good, in the order of that."""
+        return sorted((row for row in self.rows if row.state is DeliveryState.DEAD), key=_ended)
 
     def count(self, state: DeliveryState) -> int:
         """Of how many offices the last delivery is so."""
-        return sum(row.state is state for row in self.last)
+        return sum(row.state is state for row in {row.office_id: row for row in self.rows}.values())
 
     @property
-    def error(self) -> str | None:
-        """Why the oldest of what waits was refused, or else what was given up."""
-        told = [row.error for row in (*self.due, *self.last) if row.error]
-        return told[0] if told else None
+    def refused(self) -> DeliveryRow | None:
+        """What tells why the sink takes nothing: the oldest refused one that waits, or else the last that is over."""
+        waiting = [row for row in self.due if row.error]
+        over = sorted((row for row in self.rows if row.error and row.ended_at), key=_ended)
+        return next(iter([*waiting, *reversed(over)]), None)
 
     def next_try(self, row: DeliveryRow) -> datetime:
         return max(row.delivery.not_before, self.standing.not_before or row.delivery.not_before)
+
+
+def _ended(row: DeliveryRow) -> datetime:
+    return row.ended_at or row.delivery.queued_at
 
 
 def show_sinks(config: Path | None, name: str | None, *, as_json: bool) -> None:
@@ -177,7 +182,7 @@ async def _read(settings: Settings) -> list[_Sink]:
 
 
 def _row(sink: _Sink, now: datetime) -> list[str]:
-    due = sink.due
+    due, dead = sink.due, sink.dead
     oldest = min((row.delivery.queued_at for row in due), default=None)
     next_try = min(map(sink.next_try, due), default=None)
     return [
@@ -186,11 +191,17 @@ def _row(sink: _Sink, now: datetime) -> list[str]:
         str(sink.offices),
         str(sink.count(DeliveryState.DONE)),
         str(len(due)),
-        str(sink.count(DeliveryState.DEAD)),
+        f"{len(dead)} since {_ended(dead[0]).astimezone():%Y-%m-%d}" if dead else "0",
         "-" if oldest is None else duration(now - oldest),
         "-" if next_try is None else ahead(next_try, now),
-        sink.error or "-",
+        _why(sink.refused, now),
     ]
+
+
+def _why(row: DeliveryRow | None, now: datetime) -> str:
+    if row is None or row.error is None:
+        return "-"
+    return row.error if row.ended_at is None else f"{duration(now - row.ended_at)} ago: {row.error}"
 
 
 def _office_row(sink: _Sink, row: DeliveryRow, now: datetime) -> list[str]:
@@ -207,7 +218,7 @@ def _office_row(sink: _Sink, row: DeliveryRow, now: datetime) -> list[str]:
 
 
 def _document(sink: _Sink) -> dict[str, object]:
-    due = sink.due
+    due, dead, refused = sink.due, sink.dead, sink.refused
     return {
         "sink": sink.settings.name,
         "kind": sink.settings.table.kind,
@@ -215,10 +226,13 @@ def _document(sink: _Sink) -> dict[str, object]:
         "offices": sink.offices,
         "delivered": sink.count(DeliveryState.DONE),
         "due": len(due),
-        "dead": sink.count(DeliveryState.DEAD),
+        "dead": len(dead),
+        "dead_since": instant(_ended(dead[0])) if dead else None,
+        "dead_last": instant(_ended(dead[-1])) if dead else None,
         "skipped": sink.count(DeliveryState.SKIPPED),
         "failures_in_a_row": sink.standing.failures,
-        "error": sink.error,
+        "error": refused and refused.error,
+        "error_at": instant(refused.ended_at) if refused and refused.ended_at else None,
         "deliveries": [
             {
                 "office": row.office_id,

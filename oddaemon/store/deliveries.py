@@ -34,6 +34,10 @@ _LAST = text(
     "NOT EXISTS (SELECT 1 FROM delivery AS later WHERE later.sink = delivery.sink "
     "AND later.office = delivery.office AND later.number > delivery.number)"
 )
+_NOT_MADE_GOOD = text(
+    "delivery.state = 'dead' AND NOT EXISTS (SELECT 1 FROM delivery AS later WHERE later.sink = delivery.sink "
+    "AND later.office = delivery.office AND later.number > delivery.number AND later.state = 'done')"
+)
 _WAITING = f"""
 SELECT delivery.number, delivery_id, office.id, delivery.snapshot, queued_at, delivery.not_before, attempts,
     (SELECT json_object('state', former.state, 'snapshot_id', former.snapshot) FROM delivery AS former
@@ -96,7 +100,7 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """One office's last word on a sink, for whoever asks how it stands."""
+    """What became of a delivery so far, for whoever asks how a sink stands."""
 
     sink: str
     office_id: str
@@ -255,8 +259,11 @@ async def retry(db: Database, sink: str, office_id: str | None, now: datetime) -
 
 
 async def overview(db: Database) -> list[DeliveryRow]:
-    """Of each sink and office whatever is due, and the last delivery; ordered by sink, office and age."""
-    shown = text(f"(delivery.state = 'due' OR {_LAST.text})")
+    """Of each sink and office whatever is due, the last delivery, and what was given up since the last that was made.
+
+    Ordered by sink, office and age.
+    """
+    shown = text(f"(delivery.state = 'due' OR {_LAST.text} OR {_NOT_MADE_GOOD.text})")
     query = _deliveries().where(shown).order_by(_delivery.sink, _office.id, _delivery.number)
     async with db.reading() as connection:
         with legible(db.path):

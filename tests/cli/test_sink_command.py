@@ -1,7 +1,7 @@
 """The outbox as its operator sees it: from the database alone, and through a real daemon."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ import anyio
 import pytest
 
 from oddaemon.core.delivery import Attempt, Patience, Refusal, refused
-from oddaemon.store import deliveries
+from oddaemon.core.model import Reader, Snapshot
+from oddaemon.core.verify import totals_of
+from oddaemon.store import deliveries, snapshots
 from oddaemon.store.database import Database
 from tests.cli.processes import finished, running, wait_for
-from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, json_of, sample_fleet
+from tests.cli.sample_fleet import BALANCES, CONFIGURATION, SampleFleet, fresh_state, json_of, sample_fleet
 
 SINKS = """
 [[sink]]
@@ -61,6 +63,22 @@ def given_up(fleet: SampleFleet) -> SampleFleet:
     return with_sinks(fleet)
 
 
+@pytest.fixture
+def gone_for_good(fleet: SampleFleet) -> SampleFleet:
+    """What was first sent was given up; a new night waits, and was not tried yet."""
+    path = fleet.config.with_name("state.db")
+
+    async def night() -> None:
+        await _refuse(path, patience=Patience(give_up_after_seconds=1.0))
+        async with Database.open(str(path)) as database:
+            now = datetime.now(UTC)
+            again = Snapshot(date(2026, 3, 3), now, Reader.STATEMENT, 1, totals_of(BALANCES), BALANCES)
+            await snapshots.publish(database, "bright-smiles", again, fresh_state(now), now, sinks=("lake",))
+
+    anyio.run(night)
+    return with_sinks(fleet)
+
+
 def deliveries_of(fleet: SampleFleet) -> list[dict[str, Any]]:
     document: Any = json_of(fleet.run("sink", "status", "lake", "--json"))
     found: list[dict[str, Any]] = document["sinks"][0]["deliveries"]
@@ -81,6 +99,31 @@ def test_what_waits_is_shown_with_its_reason_and_its_next_try(refusing: SampleFl
     assert lake.endswith("Cannot write below /lake: Permission denied.")
     assert "in 10 min" in lake or "in 9 min" in lake
     assert elsewhere.split() == ["elsewhere", "files", "1", "0", "0", "0", "-", "-", "-"]
+
+
+def test_a_sink_that_takes_nothing_says_why_although_something_new_waits(gone_for_good: SampleFleet) -> None:
+    result = gone_for_good.run("sink", "status")
+    lake = result.stdout.splitlines()[1]
+    assert lake.split()[:7] == ["lake", "files", "4", "0", "1", "1", "since"]
+    assert lake.endswith("s ago: Cannot write below /lake: Permission denied.")
+    document: Any = json_of(gone_for_good.run("sink", "status", "lake", "--json"))
+    [told] = document["sinks"]
+    assert (told["due"], told["dead"], told["error"]) == (1, 1, "Cannot write below /lake: Permission denied.")
+    assert told["error_at"] == told["dead_since"] == told["dead_last"] == told["deliveries"][0]["ended_at"]
+    assert [each["state"] for each in told["deliveries"]] == ["dead", "due"]
+
+
+async def _deliver(path: Path) -> None:
+    async with Database.open(str(path)) as database:
+        queue = await deliveries.waiting(database, "lake")
+        assert queue.first is not None
+        await deliveries.done(database, "lake", queue.first, datetime.now(UTC))
+
+
+def test_what_was_made_good_since_is_no_trouble_any_more(gone_for_good: SampleFleet) -> None:
+    anyio.run(_deliver, gone_for_good.config.with_name("state.db"))
+    lake = gone_for_good.run("sink", "status").stdout.splitlines()[1]
+    assert lake.split() == ["lake", "files", "4", "1", "0", "0", "-", "-", "-"]
 
 
 def test_one_sink_is_shown_office_by_office(refusing: SampleFleet) -> None:
