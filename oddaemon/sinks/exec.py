@@ -2,13 +2,12 @@
 
 0 acknowledges; anything else, 75 (EX_TEMPFAIL) among them, is tried again. There is no shell, and of our environment
 nothing but what the configuration names. The command is the first of a process group of its own: when its time is over,
-or the daemon ends, the whole group is killed. What it says on standard error is shown at its end, without its digits:
-they may be a patient's.
+or the daemon ends, the whole group is killed. What it says on standard error is counted and thrown away: it may be a
+patient's name, or a password. A command that has something to tell keeps a log of its own.
 """
 
 import errno
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -25,11 +24,9 @@ from oddaemon.sinks.formats.export import ROWS_A_BATCH, FileFormat, Layout, writ
 from oddaemon.sinks.formats.parquet import ParquetMissing
 from oddaemon.sinks.payload import Payload, SinkRefused
 
-STDERR_CHARACTERS_MAX = 300
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 LAST_WORDS_SECONDS = 1.0
 """What the command left behind may still hold its standard error; nobody waits for that."""
-_STDERR_BYTES_KEPT = 4096
 _TEMPORARY = 75
 """EX_TEMPFAIL of sysexits.h."""
 
@@ -75,17 +72,17 @@ class Exec:
                 )
             except OSError as error:
                 raise SinkRefused(f"{name} cannot be run: {error.strerror or errno.errorcode[errno.EIO]}.") from error
-        tail = bytearray()
+        heard = _Heard()
         try:
             with anyio.fail_after(options.timeout_seconds):
-                status = await _followed(process, tail)
+                status = await _followed(process, heard)
         except TimeoutError:
             raise SinkRefused(f"{name} was not done within {options.timeout_seconds:g} s, and was killed.") from None
         finally:
             with anyio.CancelScope(shield=True):
                 await _end(process)
         if status:
-            raise SinkRefused(f"{name} {_ending(status)}{_shown(tail)}")
+            raise SinkRefused(f"{name} {_ending(status)}, {heard.told()}")
 
     async def aclose(self) -> None:
         """Nothing is kept."""
@@ -123,22 +120,34 @@ def _told(payload: Payload, delivery_id: str, options: ExecOptions) -> dict[str,
     }
 
 
-async def _followed(process: Process, tail: bytearray) -> int:
-    """How it ended; the end of what it said is in `tail` then."""
+@dataclass(slots=True)
+class _Heard:
+    """How much the command said on standard error."""
+
+    size_bytes: int = 0
+
+    def told(self) -> str:
+        if not self.size_bytes:
+            return "and said nothing."
+        amount = "1 byte" if self.size_bytes == 1 else f"{self.size_bytes} bytes"
+        return f"and said {amount} on standard error, which are not kept: they may be a patient's. See its own log."
+
+
+async def _followed(process: Process, heard: _Heard) -> int:
+    """How it ended; how much it said is in `heard` then."""
     assert process.stderr is not None, "it is a pipe"
-    heard = anyio.Event()
+    silent = anyio.Event()
 
     async def listen(stderr: ByteReceiveStream) -> None:
         async for chunk in stderr:
-            tail.extend(chunk)
-            del tail[:-_STDERR_BYTES_KEPT]
-        heard.set()
+            heard.size_bytes += len(chunk)
+        silent.set()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen, process.stderr)
         status = await process.wait()
         with anyio.move_on_after(LAST_WORDS_SECONDS):
-            await heard.wait()
+            await silent.wait()
         tasks.cancel_scope.cancel()
     return status
 
@@ -155,11 +164,3 @@ def _ending(status: int) -> str:
     if status < 0:
         return f"was ended by {signal.Signals(-status).name}"
     return f"ended with status {status}{' (for now)' if status == _TEMPORARY else ''}"
-
-
-def _shown(tail: bytearray) -> str:
-    text = " ".join(tail.decode("utf-8", "replace").split())
-    text = re.sub(r"\d+", "#", "".join(each if each.isprintable() else "?" for each in text))
-    if not text:
-        return ", and said nothing."
-    return f", saying: {'…' if len(text) > STDERR_CHARACTERS_MAX else ''}{text[-STDERR_CHARACTERS_MAX:]}"
