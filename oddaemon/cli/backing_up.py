@@ -10,7 +10,7 @@ from oddaemon.cli.gauge import gauge
 from oddaemon.store.backup import back_up
 from oddaemon.store.errors import StoreError, explained
 from oddaemon.store.location import database_path
-from oddaemon.store.room import megabytes
+from oddaemon.store.room import size_text
 
 
 def back_state_up(config: Path | None, target: Path, *, force: bool) -> None:
@@ -22,6 +22,6 @@ def back_state_up(config: Path | None, target: Path, *, force: bool) -> None:
     except StoreError as error:
         raise failure(str(error)) from error
     typer.echo(
-        f"{made.path}: {megabytes(made.size_bytes)}, revision {made.revision}, {made.counts.offices:,} offices, "
+        f"{made.path}: {size_text(made.size_bytes)}, revision {made.revision}, {made.counts.offices:,} offices, "
         f"{made.counts.snapshots:,} snapshots. It holds patient data."
     )

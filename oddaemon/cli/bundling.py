@@ -32,6 +32,7 @@ from oddaemon.store import journal
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.facts import facts
+from oddaemon.store.room import size_text
 from oddaemon.telemetry.redaction import Redactor
 
 ENTRIES_MAX = 100_000
@@ -166,7 +167,7 @@ def without_amounts(document: object) -> object:
 
 
 def _summary(bundle: Bundle, target: Path, size_bytes: int) -> Iterator[str]:
-    yield f"{target}: {size_bytes / 1e6:,.1f} MB, for your eyes alone (mode 0600)."
+    yield f"{target}: {size_text(size_bytes)}, for your eyes alone (mode 0600)."
     yield "In it:"
     yield from (f"  {place:<16}{what}" for place, what in bundle.told.items())
     if bundle.missing:

@@ -13,7 +13,7 @@ from oddaemon.settings import Maintenance, Settings
 from oddaemon.store import maintenance, pruning
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseDamaged, StoreError
-from oddaemon.store.room import megabytes
+from oddaemon.store.room import size_text
 from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import FleetDigest
 
@@ -67,7 +67,7 @@ async def _prune(house: Household, retained: timedelta) -> str:
 
 async def _vacuum(house: Household) -> str:
     done = await maintenance.incremental_vacuum(house.database)
-    return f"{megabytes(done.given_back_bytes)} were given back, {megabytes(done.spare_bytes)} are kept for what comes."
+    return f"{size_text(done.given_back_bytes)} were given back, {size_text(done.spare_bytes)} are kept for what comes."
 
 
 async def _checkpoint(house: Household) -> str:
@@ -88,5 +88,5 @@ async def _check(house: Household) -> str:
 
 async def _back_up(house: Household, directory: Path, keep: int) -> str:
     done = await maintenance.rotate_backups(house.database, directory, keep, house.fleet.now())
-    made = f"{done.made.path}: {megabytes(done.made.size_bytes)}, checked"
+    made = f"{done.made.path}: {size_text(done.made.size_bytes)}, checked"
     return f"{made}; {done.kept} kept, {len(done.removed)} removed."

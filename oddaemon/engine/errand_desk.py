@@ -22,7 +22,7 @@ from oddaemon.engine.reload import Configuration
 from oddaemon.store import forgetting, maintenance, pruning
 from oddaemon.store.copying import size_bytes
 from oddaemon.store.database import Database
-from oddaemon.store.room import megabytes
+from oddaemon.store.room import size_text
 from oddaemon.telemetry.event import Event
 from oddaemon.telemetry.events import OfficeForgotten
 from oddaemon.web.control import Document, OrderRefused
@@ -52,7 +52,7 @@ async def vacuum(database: Database) -> Document:
     before = await anyio.to_thread.run_sync(size_bytes, database.path)
     await maintenance.vacuum(database)
     after = await anyio.to_thread.run_sync(size_bytes, database.path)
-    return {"outcome": f"{database.path} is written anew: {megabytes(before)} before, {megabytes(after)} now."}
+    return {"outcome": f"{database.path} is written anew: {size_text(before)} before, {size_text(after)} now."}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from oddaemon.core.model import Balance, Change
 from oddaemon.core.rolling import STILL, Flow, RollRates, flow, roll_rates
 from oddaemon.core.untold import ALL_TOLD, OPTIONAL_COLUMNS, Untold, as_told
 from oddaemon.store.copying import reading
-from oddaemon.store.errors import StoreError, explained, legible
+from oddaemon.store.errors import StoreError, explained, legible, open_still
 from oddaemon.store.migration import require_newest
 from oddaemon.store.past_day import PAST_DAY_NAMES, PastDay, past_day_of_texts
 from oddaemon.store.picture import Picture, in_order, may_leave_out, nights_of
@@ -114,7 +114,7 @@ class Archive:
 
     def offices(self) -> list[ArchivedOffice]:
         """Every office that was ever enrolled, ordered by id."""
-        with explained(self.path):
+        with open_still(self.path):
             rows = self._connection.execute(_OFFICES).fetchall()
         return [ArchivedOffice(key, office_id, name, bool(wanted)) for key, office_id, name, wanted in rows]
 
@@ -131,20 +131,20 @@ class Archive:
 
     def snapshots(self, office: ArchivedOffice) -> list[SnapshotRow]:
         """What is kept of an office's published snapshots, oldest first."""
-        with explained(self.path), legible(self.path):
+        with open_still(self.path), legible(self.path):
             rows = self._connection.execute(_SNAPSHOTS, (office.key,))
             return [snapshot_row_of_texts(office.id, row) for row in rows]
 
     def pictures(self, office: ArchivedOffice) -> list[Picture]:
         """The picture of every day that is known, in order: the snapshots, and what was read of other days."""
-        with explained(self.path), legible(self.path):
+        with open_still(self.path), legible(self.path):
             rows = self._connection.execute(_PAST_DAYS, (office.key,)).fetchall()
             past_days = [past_day_of_texts(row) for row in rows]
         return in_order(self.snapshots(office), past_days)
 
     def balances(self, office: ArchivedOffice, picture: Picture) -> Iterator[list[Balance]]:
         """A picture's balances, ordered by pat_num."""
-        with explained(self.path):
+        with open_still(self.path):
             cursor = self._connection.execute(*_rows_of(office, picture))
             while rows := cursor.fetchmany(ROWS_A_BATCH):
                 yield list(map(Balance._make, rows))
@@ -155,7 +155,7 @@ class Archive:
             return ALL_TOLD
         rows, parameters = _rows_of(office, picture)
         told = (f"EXISTS (SELECT 1 FROM ({rows}) WHERE {name} <> 0)" for name in OPTIONAL_COLUMNS)  # noqa: S608 - our own column names
-        with explained(self.path):
+        with open_still(self.path):
             found = self._connection.execute(f"SELECT {', '.join(told)}", parameters).fetchone()
         return frozenset(name for name, is_told in zip(OPTIONAL_COLUMNS, found, strict=True) if not is_told)
 
@@ -210,18 +210,18 @@ class Archive:
     def _seen_before(self, office: ArchivedOffice, last: Picture, days: "_Days") -> dict[int, date]:
         """The aging date of the last snapshot before a picture that had each guarantor."""
         until = last.id if isinstance(last, SnapshotRow) else days.first_from(last.aging_date)
-        with explained(self.path), legible(self.path):
+        with open_still(self.path), legible(self.path):
             rows = self._connection.execute(_SEEN_BEFORE, (office.key, until))
             return {pat_num: days.before(gone) for pat_num, gone in rows}
 
     def _days(self, office: ArchivedOffice) -> "_Days":
-        with explained(self.path), legible(self.path):
+        with open_still(self.path), legible(self.path):
             rows = self._connection.execute(_DAYS, (office.key,)).fetchall()
             return _Days([key for key, _ in rows], [date.fromisoformat(day) for _, day in rows])
 
     def _versions(self, office: ArchivedOffice, first: int, last: int) -> Iterator[list[Version]]:
         """The versions between two snapshots, a list for each guarantor."""
-        with explained(self.path):
+        with open_still(self.path):
             cursor = self._connection.execute(_VERSIONS_BETWEEN, (office.key, first, last))
             cursor.arraysize = ROWS_A_BATCH
             for _, rows in groupby(_fetched(cursor), key=itemgetter(2)):

@@ -49,6 +49,16 @@ class DatabaseMissing(StoreError):
     """There is no database to read."""
 
 
+class DatabaseClosed(StoreError):
+    """It was closed while somebody still read from it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The database {path} was closed before it was read to the end.",
+            "Read within the block that opens it; balances and changes are read as they are taken.",
+        )
+
+
 class DatabaseHeld(StoreError):
     """Another process is writing to this database."""
 
@@ -114,6 +124,18 @@ def explained(path: Path, saying: str = "") -> Iterator[None]:
         code = error.errno or errno.EIO
         trouble = OF_ERRNO.get(code, Trouble(error.strerror or str(error), OF_ERRNO[errno.EACCES].advice))
         raise DatabaseUnusable(f"{saying}: {trouble.what}.", trouble.advice, passes=trouble.passes) from error
+
+
+@contextmanager
+def open_still(path: Path) -> Iterator[None]:
+    """As `explained`, where whoever asks may have closed the database meanwhile."""
+    try:
+        with explained(path):
+            yield
+    except sqlite3.ProgrammingError as error:
+        if "closed database" not in str(error):
+            raise
+        raise DatabaseClosed(path) from error
 
 
 def trouble_of(error: BaseException | None) -> Trouble | None:

@@ -84,6 +84,8 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
         raise DatabaseMissing(
             f"There is no database at {path}.", "Start the daemon first: `oddaemon run` makes it; or check --config."
         )
+    if path.is_dir():
+        raise DatabaseUnusable(f"{path} is a directory, not a database.", "Name the file in it, such as oddaemon.db.")
     with explained(path), closing(reading(path)) as connection:
         _require_whole(connection, path)
         revision = known_revision(connection, path, revisions)

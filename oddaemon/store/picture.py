@@ -6,7 +6,7 @@ Where a day has both, the night's own is its picture: it is what the table held,
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,8 @@ from oddaemon.store.past_day import PastDay
 from oddaemon.store.snapshot_row import SnapshotRow
 
 Picture = SnapshotRow | PastDay
+_EARLIEST_ZONE = timedelta(hours=12)
+"""Behind UTC: a day that is over there is over everywhere."""
 
 
 class Source(StrEnum):
@@ -98,7 +100,8 @@ def chosen(pictures: Sequence[Picture], wanted: date | int | None, whose: str) -
         return fitting[-1]
     named = " and ".join(map(str, nearest))
     tail = f"the nearest are {named}." if len(nearest) > 1 else f"the nearest is {named}."
-    backfilling = "" if isinstance(wanted, int) else f" `oddaemon backfill {whose} --as-of {wanted}` reads a past day."
+    is_past = isinstance(wanted, date) and wanted < (datetime.now(UTC) - _EARLIEST_ZONE).date()
+    backfilling = f" `oddaemon backfill {whose} --as-of {wanted}` reads a past day." if is_past else ""
     raise SnapshotMissing(f"{whose} has {what}; {tail}", f"`oddaemon history {whose}` lists them all.{backfilling}")
 
 

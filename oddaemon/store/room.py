@@ -8,6 +8,7 @@ from pathlib import Path
 from oddaemon.store.errors import DatabaseUnusable, explained
 
 SOME_BYTES = 16 * 1024 * 1024
+_KILO = 1000
 """As large as the write-ahead log grows before it is folded back: the snapshot of any office fits."""
 
 _TELLING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -47,12 +48,19 @@ def require_room(path: Path, bytes_needed: int, doing: str) -> None:
     free = disk.f_bavail * disk.f_frsize
     if free < bytes_needed:
         raise DatabaseUnusable(
-            f"{doing}: it takes {megabytes(bytes_needed)}, and the disk has {megabytes(free)} left.",
+            f"{doing}: it takes {size_text(bytes_needed)}, and the disk has {size_text(free)} left.",
             f"Free some space in {path.parent}.",
             passes=True,
         )
 
 
-def megabytes(size_bytes: int) -> str:
-    """A size for people: "12.3 MB"."""
-    return f"{size_bytes / 1e6:,.1f} MB"
+def size_text(size_bytes: int) -> str:
+    """A size for people: "695 bytes", "28.7 kB", "12.3 MB", "1,234.5 GB"."""
+    if size_bytes < _KILO:
+        return "1 byte" if size_bytes == 1 else f"{size_bytes} bytes"
+    size = size_bytes / _KILO
+    for unit in ("kB", "MB"):
+        if round(size, 1) < _KILO:
+            return f"{size:.1f} {unit}"
+        size /= _KILO
+    return f"{size:,.1f} GB"

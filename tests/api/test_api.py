@@ -129,3 +129,17 @@ def test_what_is_shown_by_accident_is_no_patient_data() -> None:
     with open_database("oddaemon.db") as fleet:
         for shown in (*fleet.balances("bright-smiles"), *fleet.changes("bright-smiles")):
             assert not any(character.isdigit() for character in repr(shown).replace("2026, 3, 3", ""))
+
+
+def test_a_directory_is_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(OddaemonError, match=r"is a directory, not a database\. Name the file"), open_database(tmp_path):
+        pass
+
+
+@pytest.mark.usefixtures("history")
+def test_what_is_read_after_the_block_says_what_to_do() -> None:
+    with open_database("state.db") as fleet:
+        changes, balances = fleet.changes("bright-smiles"), fleet.balances("bright-smiles")
+    for read in (lambda: list(changes), lambda: list(balances), fleet.offices):
+        with pytest.raises(OddaemonError, match=r"was closed before it was read to the end\. Read within the block"):
+            read()

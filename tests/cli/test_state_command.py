@@ -105,8 +105,8 @@ def test_a_backup_is_made_and_verifies_without_a_configuration(fleet: SampleFlee
     result = fleet.run("state", "backup", str(target))
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith(f"{target}: 0.")
-    assert f"MB, revision {REVISIONS[-1]}, 3 offices, 1 snapshots. It holds patient data." in result.stdout
+    assert result.stdout.startswith(f"{target}: 1")
+    assert f"kB, revision {REVISIONS[-1]}, 3 offices, 1 snapshots. It holds patient data." in result.stdout
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert command("state", "verify", "--database", str(target)).exit_code == 0
 

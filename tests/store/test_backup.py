@@ -114,7 +114,7 @@ def test_an_impossible_target_is_explained(path: Path, target: Path, where: str,
 def test_no_room_is_told_before_anything_is_copied(path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anyio.run(filled, path)
     monkeypatch.setattr("oddaemon.store.backup.size_bytes", lambda _: 10**15)
-    with pytest.raises(DatabaseUnusable, match=r"The backup .* cannot be made: it takes 1,000,000,000\.0 MB, and"):
+    with pytest.raises(DatabaseUnusable, match=r"The backup .* cannot be made: it takes 1,000,000\.0 GB, and"):
         back_up(path, target)
     assert around(target) == []
 

@@ -214,7 +214,7 @@ def test_no_room_for_the_copy_is_told_in_megabytes(
     path: Path, migrate: Migrate, database_file: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oddaemon.store.upgrade.size_bytes", lambda _: 10**15)
-    with pytest.raises(StoreError, match=r"it takes 1,000,000,000\.0 MB, and the disk has [\d,.]+ MB left") as caught:
+    with pytest.raises(StoreError, match=r"it takes 1,000,000\.0 GB, and the disk has [\d,.]+ [kMG]B left") as caught:
         migrate()
     assert caught.value.passes
     assert content(path) == database_file
