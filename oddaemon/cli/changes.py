@@ -58,9 +58,7 @@ def _sheet(rows: Sequence[Row], untold: Untold) -> Sheet:
     cells = []
     for row in rows:
         value = dict(zip(names, row, strict=True))
-        moved = [
-            NOTHING if name in untold else _moved(value[f"old_{name}"], value[f"new_{name}"]) for name in MONEY_COLUMNS
-        ]
+        moved = [NOTHING if name in untold else _moved(value[f"was_{name}"], value[name]) for name in MONEY_COLUMNS]
         seen = value["last_seen"]
         cells.append([value["change"], str(value["pat_num"]), *moved, NOTHING if seen is None else seen.isoformat()])
     amounts = [Column(name, right=True) for name in MONEY_COLUMNS]

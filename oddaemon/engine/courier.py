@@ -30,7 +30,7 @@ from oddaemon.core.delivery import (
     room,
 )
 from oddaemon.core.diff import diff
-from oddaemon.sinks.payload import Payload, Sink, SinkRefused, SnapshotHead
+from oddaemon.sinks.payload import Base, Payload, Sink, SinkRefused, SnapshotHead
 from oddaemon.store import deliveries
 from oddaemon.store.database import Database
 from oddaemon.store.deliveries import Parcel, Queue
@@ -197,6 +197,8 @@ def payload_of(parcel: Parcel, former: Former | None) -> Payload:
     head = SnapshotHead(row.id, row.aging_date, row.observed_at, row.published_at, row.totals)
     if parcel.before is None or former is None:
         return Payload(row.office_id, parcel.office_name, head, parcel.balances)
-    before, after = ({balance.pat_num: balance for balance in each} for each in (parcel.before, parcel.balances))
-    changes = diff(before, after)
-    return Payload(row.office_id, parcel.office_name, head, parcel.balances, changes, former.snapshot_id)
+    before, after = (
+        {balance.pat_num: balance for balance in each} for each in (parcel.before.balances, parcel.balances)
+    )
+    base = Base(former.snapshot_id, parcel.before.aging_date)
+    return Payload(row.office_id, parcel.office_name, head, parcel.balances, diff(before, after), base)

@@ -9,7 +9,7 @@ from oddaemon.core.delivery import Refusal
 from oddaemon.core.diff import Changes
 from oddaemon.core.model import Balance, Change, ControlTotals
 from oddaemon.core.status import instant, money
-from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, Column, Columns, Kind, Row
+from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Columns, Row, change_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class SnapshotHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """The snapshot that changes start from."""
+
+    id: int
+    aging_date: date
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """One snapshot of one office, whole or as changes."""
 
@@ -48,8 +56,8 @@ class Payload:
     """All of the snapshot, ordered by pat_num."""
     changes: Changes | None = field(default=None, repr=False)
     """What differs from the snapshot that the consumer holds; None: that is not known, and the whole is sent."""
-    base: int | None = None
-    """The snapshot that the changes start from."""
+    base: Base | None = None
+    """Where there are changes."""
 
     @property
     def content(self) -> str:
@@ -63,7 +71,10 @@ class Payload:
 
     def rows(self) -> Sequence[Row]:
         """The balances, or the changes by pat_num."""
-        return self.balances if self.changes is None else change_rows(self.changes)
+        if self.changes is None:
+            return self.balances
+        assert self.base is not None, "changes start from somewhere"
+        return change_rows(self.changes, self.base.aging_date)
 
     def about(self, delivery_id: str) -> dict[str, object]:
         """What belongs to the rows, ready for JSON."""
@@ -72,25 +83,21 @@ class Payload:
             "office": self.office_id,
             "office_name": self.office_name,
             "content": self.content,
-            "base_snapshot": self.base,
+            "base_snapshot": self.base and self.base.id,
             "snapshot": self.snapshot.told(),
         }
 
 
-CHANGE_COLUMNS: Columns = (
-    Column("change", Kind.TEXT),
-    *BALANCE_COLUMNS,
-    *(Column(f"was_{column.name}", column.kind) for column in BALANCE_COLUMNS[1:]),
-)
-"""`new`: nothing before; `changed`: both; `cleared`: nothing now, so whoever applies it deletes the guarantor."""
-_NOTHING = (None,) * (len(BALANCE_COLUMNS) - 1)
+def change_rows(changes: Changes, last_seen: date) -> Sequence[Row]:
+    """Rows of `CHANGE_COLUMNS`, by pat_num.
 
-
-def change_rows(changes: Changes) -> Sequence[Row]:
-    """Rows of `CHANGE_COLUMNS`, by pat_num."""
-    rows: list[Row] = [(Change.NEW.value, *balance, *_NOTHING) for balance in changes.new]
-    rows += [(Change.CHANGED.value, *later, *earlier[1:]) for earlier, later in changes.changed]
-    rows += [(Change.CLEARED.value, balance.pat_num, *_NOTHING, *balance[1:]) for balance in changes.cleared]
+    Args:
+        changes: what differs.
+        last_seen: the last day that had those who are cleared.
+    """
+    rows = [change_row(Change.NEW, None, balance, None) for balance in changes.new]
+    rows += [change_row(Change.CHANGED, earlier, later, None) for earlier, later in changes.changed]
+    rows += [change_row(Change.CLEARED, balance, None, last_seen) for balance in changes.cleared]
     return sorted(rows, key=lambda row: int(row[1]))
 
 

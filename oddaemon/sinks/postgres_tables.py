@@ -1,7 +1,8 @@
 """The tables that we make in a consumer's PostgreSQL, and keep up to date: one list of migrations, oldest first.
 
 `balance` holds what is true now, `change` everything that ever became different, `snapshot` one row for each delivery;
-by its `delivery_id` a delivery that comes twice is known. Money is numeric with two places.
+by its `delivery_id` a delivery that comes twice is known. `last_seen` of who is cleared is the aging date of the
+delivery before, the last that had them. Money is numeric with two places.
 """
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance
@@ -49,6 +50,9 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX change_office ON {{schema}}.change (office, pat_num);
     """,
+    """
+    ALTER TABLE {schema}.change ADD COLUMN last_seen date;
+    """,
 )
 
 STAGE = f"""
@@ -76,10 +80,14 @@ FROM staging ON CONFLICT DO NOTHING
 """Nothing is inserted of a delivery that is known."""
 
 COMPARE = f"""
-INSERT INTO {{schema}}.change (delivery_id, office, aging_date, change, pat_num, {_NAMES}, {_WAS})
+INSERT INTO {{schema}}.change (delivery_id, office, aging_date, change, pat_num, {_NAMES}, {_WAS}, last_seen)
 SELECT $1, $2, $3,
     CASE WHEN earlier.pat_num IS NULL THEN 'new' WHEN later.pat_num IS NULL THEN 'cleared' ELSE 'changed' END,
-    coalesce(later.pat_num, earlier.pat_num), {_LATER}, {_EARLIER}
+    coalesce(later.pat_num, earlier.pat_num), {_LATER}, {_EARLIER},
+    CASE WHEN later.pat_num IS NULL THEN (
+        SELECT aging_date FROM {{schema}}.snapshot WHERE office = $2 AND delivery_id <> $1
+        ORDER BY delivered_at DESC, snapshot_id DESC LIMIT 1
+    ) END
 FROM (SELECT pat_num, {_NOW} FROM staging) AS later
 FULL JOIN (SELECT pat_num, {_NAMES} FROM {{schema}}.balance WHERE office = $2) AS earlier USING (pat_num)
 WHERE ({_LATER}) IS DISTINCT FROM ({_EARLIER})

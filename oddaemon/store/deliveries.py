@@ -6,7 +6,7 @@ after the sink has said so; whoever dies in between delivers once more, under th
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -65,8 +65,9 @@ _BALANCES = (
 _HEAD = ", ".join(f"snapshot.{name}" for name in SNAPSHOT_NAMES)
 _PARCEL = (
     f"SELECT {_HEAD}, office.name, {_BALANCES.format('snapshot.id')}, "  # noqa: S608 - the same
-    f"(SELECT {_BALANCES.format('former.id')} FROM snapshot AS former WHERE former.id = ?) "
-    "FROM snapshot JOIN office ON office.key = snapshot.office WHERE snapshot.id = ?"
+    f"former.aging_date, (SELECT {_BALANCES.format('former.id')}) "
+    "FROM snapshot JOIN office ON office.key = snapshot.office "
+    "LEFT JOIN snapshot AS former ON former.id = ? WHERE snapshot.id = ?"
 )
 """All that a delivery carries, of one instant."""
 _DONE = "UPDATE delivery SET state = 'done', error = NULL, ended_at = ? WHERE number = ? AND state = 'due'"
@@ -88,14 +89,22 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The snapshot that the consumer holds."""
+
+    aging_date: date
+    balances: list[Balance]
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """What a delivery carries."""
 
     snapshot: SnapshotRow
     office_name: str
     balances: list[Balance]
-    before: list[Balance] | None
-    """The balances of the snapshot before, where only changes are sent."""
+    before: Before | None
+    """Where only changes are sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +188,11 @@ async def parcel(db: Database, delivery: Delivery, base: int | None) -> Parcel |
     if not found:
         return None
     with legible(db.path):
-        *values, office_name, text, before = found[0]
+        *values, office_name, text, aging_date, former = found[0]
         snapshot = snapshot_row_of_texts(delivery.office_id, values)
         balances = _decoder.decode(text)
-        return Parcel(snapshot, office_name, balances, None if before is None else _decoder.decode(before))
+        before = None if aging_date is None else Before(date.fromisoformat(aging_date), _decoder.decode(former))
+        return Parcel(snapshot, office_name, balances, before)
 
 
 async def done(db: Database, sink: str, attempt: Attempt, now: datetime) -> None:

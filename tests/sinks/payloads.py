@@ -1,11 +1,11 @@
 """Payloads for sinks that are tried alone."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.diff import Changes, diff
 from oddaemon.core.model import Balance
 from oddaemon.core.verify import totals_of
-from oddaemon.sinks.payload import Payload, SnapshotHead
+from oddaemon.sinks.payload import Base, Payload, SnapshotHead
 from tests.store.samples import some_balances
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
@@ -27,7 +27,8 @@ def payload(number: int = 1, *, changes: bool = False, guarantors: int = 30, off
     head = SnapshotHead(number, date(2026, 3, number), NOW, NOW, totals_of(balances))
     if not changes:
         return Payload(office_id, "Smile Dental", head, balances)
-    return Payload(office_id, "Smile Dental", head, balances, between(number - 1, number, guarantors), number - 1)
+    base = Base(number - 1, date(2026, 3, 1) + timedelta(days=number - 2))
+    return Payload(office_id, "Smile Dental", head, balances, between(number - 1, number, guarantors), base)
 
 
 def between(earlier: int, later: int, guarantors: int = 30) -> Changes:

@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from oddaemon.core.verify import totals_of
 from oddaemon.sinks.payload import SinkRefused
 from oddaemon.sinks.postgres import Postgres, PostgresOptions
+from oddaemon.sinks.postgres_tables import MIGRATIONS
 from tests.sinks.payloads import night, payload
 from tests.sinks.postgres_server import Server, missing, serving, through
 
@@ -94,6 +96,14 @@ async def test_the_current_table_equals_the_snapshot_and_every_change_is_kept(ru
         f"SELECT was_bal_total, bal_total FROM {schema}.change WHERE delivery_id = 'd2' AND change = 'changed' LIMIT 1",
     )
     assert was != now
+    seen = await fetched(
+        running, f"SELECT DISTINCT delivery_id, change, last_seen FROM {schema}.change WHERE change <> 'new'"
+    )
+    assert {each for each in seen if each[1] == "cleared"} == {
+        ("d2", "cleared", date(2026, 3, 1)),
+        ("d3", "cleared", date(2026, 3, 2)),
+    }
+    assert {last_seen for _, change, last_seen in seen if change == "changed"} == {None}
     [(guarantors, total)] = await fetched(
         running, f"SELECT guarantors, bal_total FROM {schema}.snapshot WHERE delivery_id = 'd3'"
     )
@@ -113,6 +123,24 @@ async def test_a_second_delivery_of_the_same_id_changes_nothing(running: Server,
     await again.deliver(payload(1), "d1")
     await again.aclose()
     assert await held(running, schema) == truth(2)
+
+
+async def test_tables_of_an_earlier_version_are_brought_up_to_date(running: Server, schema: str) -> None:
+    connection = await asyncpg.connect(running.dsn())
+    for statement in (
+        f"CREATE SCHEMA {schema}",
+        f"CREATE TABLE {schema}.version (revision integer NOT NULL)",
+        MIGRATIONS[0].format(schema=schema),
+        f"INSERT INTO {schema}.version VALUES (1)",
+    ):
+        await connection.execute(statement)
+    await connection.close()
+    sink = sink_to(running, schema)
+    for number in (1, 2):
+        await sink.deliver(payload(number), f"d{number}")
+    await sink.aclose()
+    assert await held(running, schema) == truth(2)
+    assert await fetched(running, f"SELECT max(revision) FROM {schema}.version") == [(len(MIGRATIONS),)]
 
 
 async def test_an_empty_snapshot_clears_the_office(running: Server, schema: str) -> None:

@@ -1,6 +1,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
+from oddaemon.core.diff import Changes
 from oddaemon.core.status import money
 from oddaemon.settings.secret import Secret
 from oddaemon.settings.sink_secrets import signing_key
-from oddaemon.sinks.payload import Payload, SinkRefused
+from oddaemon.sinks.payload import Base, Payload, SinkRefused
 from oddaemon.sinks.webhook import Webhook, WebhookOptions, seconds_asked
 from tests.certificates import client_tls, server_tls
 from tests.sinks.payloads import OFFICE, night, payload
@@ -100,12 +102,17 @@ async def test_changes_lead_from_one_snapshot_to_the_next() -> None:
     assert receiver.totals(OFFICE) == truth(3)
     said = receiver.requests[-1].document
     assert (said["type"], said["base_snapshot"], said["snapshot"]["id"]) == ("balances.changes", 2, 3)
+    changes = [each for request in receiver.requests[-said["parts"] :] for each in request.document["changes"]]
+    assert {(each["change"] == "cleared", each["last_seen"]) for each in changes} == {
+        (True, "2026-03-02"),
+        (False, None),
+    }
 
 
 async def test_an_office_where_nothing_changed_is_acknowledged_too() -> None:
     receiver = Receiver()
     same = payload(1)
-    nothing = Payload(OFFICE, "", same.snapshot, same.balances, type(payload(2, changes=True).changes)(), 1)  # type: ignore[misc]  # changes are there
+    nothing = replace(same, changes=Changes(), base=Base(1, same.snapshot.aging_date))
     async with pushing(receiver) as sink:
         await sink.deliver(same, "d1")
         await sink.deliver(nothing, "d2")

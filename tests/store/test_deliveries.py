@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -75,7 +75,8 @@ async def test_what_came_before_is_told_with_how_it_ended(database: Database) ->
     assert (queue.former, queue.first.delivery.snapshot_id) == (Former(DeliveryState.DONE, one), two)
     parcel = await deliveries.parcel(database, queue.first.delivery, one)
     assert parcel is not None
-    assert (parcel.before, parcel.balances) == (list(some_balances(9, 1)), list(some_balances(9, 2)))
+    before = deliveries.Before(date(2026, 3, 2), list(some_balances(9, 1)))
+    assert (parcel.before, parcel.balances) == (before, list(some_balances(9, 2)))
     assert (parcel.snapshot.id, parcel.office_name) == (two, "Elm Street Dental")
 
 

@@ -46,14 +46,15 @@ BALANCE_COLUMNS: Columns = tuple(
 )
 """A `Balance` is a row of these."""
 
-_VALUES = tuple(column for column in BALANCE_COLUMNS if column.name != "pat_num")
 CHANGE_COLUMNS: Columns = (
     Column("change", Kind.TEXT),
-    Column("pat_num", Kind.INTEGER),
+    *BALANCE_COLUMNS,
+    *(Column(f"was_{column.name}", column.kind) for column in BALANCE_COLUMNS[1:]),
     Column("last_seen", Kind.DATE),
-    *(Column(f"{side}_{column.name}", column.kind) for column in _VALUES for side in ("old", "new")),
 )
-"""What became of a guarantor: `new`, `changed` or `cleared`, then each value as it was and as it is."""
+"""What became of a guarantor: `new`, nothing before; `changed`, both; `cleared`, nothing now, so whoever applies it
+deletes the guarantor. What is true now is named as in a snapshot."""
+_NOTHING = (None,) * (len(BALANCE_COLUMNS) - 1)
 
 
 def change_row(change: Change, before: Row | None, after: Row | None, last_seen: date | None) -> Row:
@@ -67,6 +68,5 @@ def change_row(change: Change, before: Row | None, after: Row | None, last_seen:
     """
     known = after or before
     assert known is not None, "a change has at least one side"
-    nothing = (None,) * len(_VALUES)
-    old, new = nothing if before is None else before[1:], nothing if after is None else after[1:]
-    return (change.value, known[0], last_seen, *(side for pair in zip(old, new, strict=True) for side in pair))
+    now, was = _NOTHING if after is None else after[1:], _NOTHING if before is None else before[1:]
+    return (change.value, known[0], *now, *was, last_seen)
