@@ -19,6 +19,7 @@ from oddaemon.settings.directory import directory_documents, office_groups
 from oddaemon.settings.document import Document, parse
 from oddaemon.settings.draft import Draft
 from oddaemon.settings.explain import explain
+from oddaemon.settings.fittings import check_fittings
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OFFICE_NAMES, OfficeSettings, office_settings
 from oddaemon.settings.offices import OfficeEntry, compare_offices, read_offices, require_receiver
@@ -164,6 +165,7 @@ def _settings(
     sinks = read_sinks(main, _labels(entries), environment, findings)
     advise(documents, entries, api, findings)
     require_receiver(entries, sftp, findings)
+    check_fittings(main, sftp, maintenance, findings)
     if not (api and state and http and cadence and plausibility and daemon and log and maintenance):
         return None
     if not (alerts and sftp and directory):

@@ -10,6 +10,7 @@ from oddaemon.core.delivery import Content, Patience
 from oddaemon.settings.credentials import Check, find_key, sources_of
 from oddaemon.settings.document import Document
 from oddaemon.settings.explain import explain
+from oddaemon.settings.fittings import check_sink
 from oddaemon.settings.lines import Location
 from oddaemon.settings.problem import Findings, Problem, did_you_mean
 from oddaemon.settings.sink import KINDS, SinkSettings, SinkTable, WithContent
@@ -55,6 +56,7 @@ def read_sinks(
         sink = _read(document, location, written, environment, findings)
         if sink is not None:
             _check_selection(document, location, sink, offices, findings)
+            check_sink(document, location, sink, findings)
             found.append(sink)
     return tuple(found)
 

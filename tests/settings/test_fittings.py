@@ -1,0 +1,75 @@
+"""What a configuration needs of the machine: a module that is None in `sys.modules` is one that is not installed."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from oddaemon.settings import read
+
+OFFICE = """
+[api]
+developer_key_env = "D"
+
+[[office]]
+id = "smile"
+customer_key_env = "A"
+"""
+DEMANDING = """
+[sftp]
+listen = "127.0.0.1:0"
+public_host = "balances.example.com"
+
+[maintenance]
+backup_directory = "unmounted"
+
+[[sink]]
+name = "warehouse"
+kind = "postgres"
+dsn_env = "DSN"
+
+[[sink]]
+name = "lake"
+kind = "files"
+directory = "lake"
+format = "parquet"
+
+[[sink]]
+name = "own"
+kind = "exec"
+command = ["/bin/true"]
+format = "parquet"
+"""
+ENVIRONMENT = {
+    "D": "Qm7xT2kLp9RvWc4Z",
+    "A": "Hb3nY8sVd5FqXg1J",
+    "DSN": "postgresql://oddaemon@127.0.0.1/warehouse?sslmode=disable",
+}
+
+
+def warnings_of(directory: Path) -> list[str]:
+    path = directory / "oddaemon.toml"
+    path.write_text(OFFICE + DEMANDING)
+    loaded = read(path, ENVIRONMENT)
+    assert loaded.problems == ()
+    return [f"{warning.where}: {warning.message}; {warning.hint}" for warning in loaded.warnings]
+
+
+def test_what_is_not_installed_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("asyncssh", "asyncpg", "pyarrow"):
+        monkeypatch.setitem(sys.modules, module, None)
+    (tmp_path / "unmounted").mkdir()
+    assert warnings_of(tmp_path) == [
+        "sftp.listen: needs asyncssh, which is not installed; pip install 'oddaemon[sftp]'",
+        "sink[0] \"warehouse\".kind: needs asyncpg, which is not installed; pip install 'oddaemon[postgres]'",
+        "sink[1] \"lake\".format: needs pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
+        "sink[2] \"own\".format: needs pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
+    ]
+
+
+def test_a_directory_for_backups_that_is_not_there_may_come_later(tmp_path: Path) -> None:
+    assert warnings_of(tmp_path) == [
+        "maintenance.backup_directory: there is no such directory; make it, or mount it, before the first backup is due"
+    ]
+    (tmp_path / "unmounted").mkdir()
+    assert warnings_of(tmp_path) == []
