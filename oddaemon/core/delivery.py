@@ -33,7 +33,7 @@ class Content(StrEnum):
 
     SNAPSHOT = "snapshot"
     CHANGES = "changes"
-    """What differs from the delivery before; the whole snapshot where that is not known."""
+    """What differs from the delivery before; the whole snapshot where that is not known, or told by another reader."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,26 @@ another; an operator's own query may leave out both. Such a 0 is nobody's word: 
 told from it.
 """
 
-from oddaemon.core.model import Balance
+from collections.abc import Collection
+
+from oddaemon.core.model import Balance, Reader
 
 OPTIONAL_COLUMNS = ("clinic_num", "est_balance")
 """A reader that leaves one of them out leaves it out in every row."""
 Untold = frozenset[str]
 """The columns that are not told."""
 ALL_TOLD: Untold = frozenset()
+
+
+LEAVING_OUT = frozenset({Reader.REPORT})
+"""Readers that may leave out `OPTIONAL_COLUMNS`: statements, pages and a night's uploads tell all."""
+
+
+def left_out(reader: Reader, balances: Collection[Balance]) -> Untold:
+    """The columns that a snapshot does not tell: those that its reader may leave out, and are 0 in each of its rows."""
+    if reader not in LEAVING_OUT:
+        return ALL_TOLD
+    return frozenset(name for name in OPTIONAL_COLUMNS if not any(getattr(each, name) for each in balances))
 
 
 def as_told(balance: Balance, untold: Untold) -> Balance | None:

@@ -9,7 +9,7 @@ its own sink, and nobody waits for it.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import anyio
@@ -30,6 +30,7 @@ from oddaemon.core.delivery import (
     room,
 )
 from oddaemon.core.diff import diff
+from oddaemon.core.untold import left_out
 from oddaemon.sinks.payload import Base, Payload, Sink, SinkRefused, SnapshotHead
 from oddaemon.store import deliveries
 from oddaemon.store.database import Database
@@ -192,13 +193,19 @@ class Courier:
 
 
 def payload_of(parcel: Parcel, former: Former | None) -> Payload:
-    """What the sink is given. Takes a moment with large offices, so not on the event loop."""
+    """What the sink is given. Takes a moment with large offices, so not on the event loop.
+
+    Where the consumer holds what another reader told, it is given the whole: changes would be of readers, not of
+    families.
+    """
     row = parcel.snapshot
-    head = SnapshotHead(row.id, row.aging_date, row.observed_at, row.published_at, row.totals)
-    if parcel.before is None or former is None:
-        return Payload(row.office_id, parcel.office_name, head, parcel.balances)
+    untold = left_out(row.reader, parcel.balances)
+    head = SnapshotHead(row.id, row.aging_date, row.observed_at, row.published_at, row.totals, untold)
+    whole = Payload(row.office_id, parcel.office_name, head, parcel.balances)
+    if parcel.before is None or former is None or left_out(parcel.before.reader, parcel.before.balances) != untold:
+        return whole
     before, after = (
         {balance.pat_num: balance for balance in each} for each in (parcel.before.balances, parcel.balances)
     )
     base = Base(former.snapshot_id, parcel.before.aging_date)
-    return Payload(row.office_id, parcel.office_name, head, parcel.balances, diff(before, after), base)
+    return replace(whole, changes=diff(before, after), base=base)

@@ -9,6 +9,7 @@ from oddaemon.core.delivery import Refusal
 from oddaemon.core.diff import Changes
 from oddaemon.core.model import Balance, Change, ControlTotals
 from oddaemon.core.status import instant, money
+from oddaemon.core.untold import ALL_TOLD, Untold, as_shown
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Columns, Row, change_row
 
 
@@ -21,11 +22,14 @@ class SnapshotHead:
     observed_at: datetime
     published_at: datetime
     totals: ControlTotals
+    untold: Untold = ALL_TOLD
+    """What is 0 in its balances as its reader does not tell it."""
 
     def told(self) -> Mapping[str, object]:
         """The same, ready for JSON."""
         sums = self.totals._asdict()
         del sums["checksum"]
+        sums |= dict.fromkeys(self.untold & sums.keys())
         guarantors = sums.pop("guarantors")
         return {
             "id": self.id,
@@ -33,7 +37,7 @@ class SnapshotHead:
             "observed_at": instant(self.observed_at),
             "published_at": instant(self.published_at),
             "guarantors": guarantors,
-            "totals": {name: money(cents) for name, cents in sums.items()},
+            "totals": {name: None if cents is None else money(cents) for name, cents in sums.items()},
         }
 
 
@@ -53,7 +57,7 @@ class Payload:
     office_name: str
     snapshot: SnapshotHead
     balances: Sequence[Balance] = field(repr=False)
-    """All of the snapshot, ordered by pat_num."""
+    """All of the snapshot, ordered by pat_num, as it is kept; `rows` has it as it is given to others."""
     changes: Changes | None = field(default=None, repr=False)
     """What differs from the snapshot that the consumer holds; None: that is not known, and the whole is sent."""
     base: Base | None = None
@@ -69,12 +73,18 @@ class Payload:
         """What the rows hold."""
         return BALANCE_COLUMNS if self.changes is None else CHANGE_COLUMNS
 
+    @property
+    def shown(self) -> Sequence[Row]:
+        """All balances, with None where the snapshot does not tell."""
+        untold = self.snapshot.untold
+        return [as_shown(each, untold) for each in self.balances] if untold else self.balances
+
     def rows(self) -> Sequence[Row]:
         """The balances, or the changes by pat_num."""
         if self.changes is None:
-            return self.balances
+            return self.shown
         assert self.base is not None, "changes start from somewhere"
-        return change_rows(self.changes, self.base.aging_date)
+        return change_rows(self.changes, self.base.aging_date, self.snapshot.untold)
 
     def about(self, delivery_id: str) -> dict[str, object]:
         """What belongs to the rows, ready for JSON."""
@@ -88,16 +98,21 @@ class Payload:
         }
 
 
-def change_rows(changes: Changes, last_seen: date) -> Sequence[Row]:
+def change_rows(changes: Changes, last_seen: date, untold: Untold = ALL_TOLD) -> Sequence[Row]:
     """Rows of `CHANGE_COLUMNS`, by pat_num.
 
     Args:
         changes: what differs.
         last_seen: the last day that had those who are cleared.
+        untold: what neither of the two snapshots tells.
     """
-    rows = [change_row(Change.NEW, None, balance, None) for balance in changes.new]
-    rows += [change_row(Change.CHANGED, earlier, later, None) for earlier, later in changes.changed]
-    rows += [change_row(Change.CLEARED, balance, None, last_seen) for balance in changes.cleared]
+
+    def shown(balance: Balance) -> Row:
+        return as_shown(balance, untold)
+
+    rows = [change_row(Change.NEW, None, shown(balance), None) for balance in changes.new]
+    rows += [change_row(Change.CHANGED, shown(earlier), shown(later), None) for earlier, later in changes.changed]
+    rows += [change_row(Change.CLEARED, shown(balance), None, last_seen) for balance in changes.cleared]
     return sorted(rows, key=lambda row: int(row[1]))
 
 

@@ -17,7 +17,7 @@ import anyio
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance
 from oddaemon.sinks.payload import Payload, SinkRefused
-from oddaemon.sinks.postgres_tables import CLEAR, COMPARE, FILL, MIGRATIONS, PROVE, RECORD, STAGE
+from oddaemon.sinks.postgres_tables import ADOPT, CLEAR, COMPARE, FILL, MIGRATIONS, PROVE, RECORD, STAGE
 
 if TYPE_CHECKING:
     import asyncpg
@@ -134,12 +134,13 @@ class Postgres:
 
         async with connection.transaction():
             await connection.execute(STAGE)
-            await connection.copy_records_to_table("staging", records=payload.balances, columns=Balance._fields)
+            await connection.copy_records_to_table("staging", records=payload.shown, columns=Balance._fields)
             about = (office, payload.office_name, head.id, head.aging_date, head.observed_at, head.published_at)
             done = await connection.execute(sql(RECORD), delivery_id, *about)
             if done.endswith(" 0"):
                 return
             await connection.execute(sql(COMPARE), delivery_id, office, head.aging_date)
+            await connection.execute(sql(ADOPT), office)
             await connection.execute(sql(CLEAR), delivery_id, office)
             await connection.execute(sql(FILL), delivery_id, office)
             self._prove(await connection.fetchrow(sql(PROVE), office), payload)

@@ -6,6 +6,7 @@ delivery before, the last that had them. Money is numeric with two places.
 """
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance
+from oddaemon.core.untold import OPTIONAL_COLUMNS
 
 MONEY = "numeric(19, 2)"
 COLUMNS = Balance._fields[1:]
@@ -52,13 +53,15 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     """
     ALTER TABLE {schema}.change ADD COLUMN last_seen date;
+    ALTER TABLE {schema}.balance ALTER COLUMN clinic_num DROP NOT NULL, ALTER COLUMN est_balance DROP NOT NULL;
+    ALTER TABLE {schema}.snapshot ALTER COLUMN est_balance DROP NOT NULL;
     """,
 )
 
 STAGE = f"""
 CREATE TEMPORARY TABLE staging (
     pat_num bigint PRIMARY KEY,
-    {", ".join(f"{name} bigint NOT NULL" for name in COLUMNS)}
+    {", ".join(f"{name} bigint" for name in COLUMNS)}
 ) ON COMMIT DROP
 """
 """Money in cents: they are numbers that COPY takes as they are."""
@@ -66,6 +69,13 @@ CREATE TEMPORARY TABLE staging (
 _NOW = ", ".join(["clinic_num", *(f"{name} / 100.0 AS {name}" for name in MONEY_COLUMNS)])
 _LATER = ", ".join(f"later.{name}" for name in COLUMNS)
 _EARLIER = ", ".join(f"earlier.{name}" for name in COLUMNS)
+_BOTH = ", ".join(
+    f"CASE WHEN {{1}}.pat_num IS NULL OR {{1}}.{name} IS NOT NULL THEN {{0}}.{name} END"
+    if name in OPTIONAL_COLUMNS
+    else f"{{0}}.{name}"
+    for name in COLUMNS
+)
+"""One side as far as the other one tells, too."""
 _WAS = ", ".join(f"was_{name}" for name in COLUMNS)
 _NAMES = ", ".join(COLUMNS)
 
@@ -74,7 +84,8 @@ INSERT INTO {{schema}}.snapshot (
     delivery_id, office, office_name, snapshot_id, aging_date, observed_at, published_at, guarantors,
     {", ".join(MONEY_COLUMNS)}
 )
-SELECT $1, $2, $3, $4, $5, $6, $7, count(*), {", ".join(f"coalesce(sum({name}), 0) / 100.0" for name in MONEY_COLUMNS)}
+SELECT $1, $2, $3, $4, $5, $6, $7, count(*),
+    {", ".join(f"CASE WHEN count(*) = 0 THEN 0 ELSE sum({name}) / 100.0 END" for name in MONEY_COLUMNS)}
 FROM staging ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own names
 """Nothing is inserted of a delivery that is known."""
@@ -90,8 +101,18 @@ SELECT $1, $2, $3,
     ) END
 FROM (SELECT pat_num, {_NOW} FROM staging) AS later
 FULL JOIN (SELECT pat_num, {_NAMES} FROM {{schema}}.balance WHERE office = $2) AS earlier USING (pat_num)
-WHERE ({_LATER}) IS DISTINCT FROM ({_EARLIER})
+WHERE ({_BOTH.format("later", "earlier")}) IS DISTINCT FROM ({_BOTH.format("earlier", "later")})
 """  # noqa: S608 - our own names
+"""What only one of the two tells is no change."""
+
+ADOPT = f"""
+UPDATE {{schema}}.balance AS held SET {", ".join(f"{name} = later.{name}" for name in OPTIONAL_COLUMNS)}
+FROM (SELECT pat_num, {_NOW} FROM staging) AS later
+WHERE held.office = $1 AND held.pat_num = later.pat_num
+AND ({", ".join(f"held.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
+    IS DISTINCT FROM ({", ".join(f"later.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
+"""  # noqa: S608 - our own names
+"""What was not told is told now, or the other way round, of those who did not change, too."""
 
 CLEAR = """
 DELETE FROM {schema}.balance WHERE office = $2

@@ -14,7 +14,7 @@ from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.delivery import Attempt, Delivery, DeliveryState, Former, Refused, SinkStanding
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, Reader
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import legible
@@ -65,7 +65,7 @@ _BALANCES = (
 _HEAD = ", ".join(f"snapshot.{name}" for name in SNAPSHOT_NAMES)
 _PARCEL = (
     f"SELECT {_HEAD}, office.name, {_BALANCES.format('snapshot.id')}, "  # noqa: S608 - the same
-    f"former.aging_date, (SELECT {_BALANCES.format('former.id')}) "
+    f"former.aging_date, former.reader, (SELECT {_BALANCES.format('former.id')}) "
     "FROM snapshot JOIN office ON office.key = snapshot.office "
     "LEFT JOIN snapshot AS former ON former.id = ? WHERE snapshot.id = ?"
 )
@@ -93,6 +93,7 @@ class Before:
     """The snapshot that the consumer holds."""
 
     aging_date: date
+    reader: Reader
     balances: list[Balance]
 
 
@@ -188,10 +189,12 @@ async def parcel(db: Database, delivery: Delivery, base: int | None) -> Parcel |
     if not found:
         return None
     with legible(db.path):
-        *values, office_name, text, aging_date, former = found[0]
+        *values, office_name, text, aging_date, reader, former = found[0]
         snapshot = snapshot_row_of_texts(delivery.office_id, values)
         balances = _decoder.decode(text)
-        before = None if aging_date is None else Before(date.fromisoformat(aging_date), _decoder.decode(former))
+        if aging_date is None:
+            return Parcel(snapshot, office_name, balances, None)
+        before = Before(date.fromisoformat(aging_date), Reader(reader), _decoder.decode(former))
         return Parcel(snapshot, office_name, balances, before)
 
 

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from oddaemon.core.model import MONEY_COLUMNS, Reader
+from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.untold import LEAVING_OUT
 from oddaemon.store.errors import StoreError
 from oddaemon.store.past_day import PastDay
 from oddaemon.store.snapshot_row import SnapshotRow
@@ -44,8 +45,8 @@ def nights_of(pictures: Iterable[Picture]) -> list[SnapshotRow]:
 
 
 def may_leave_out(picture: Picture) -> bool:
-    """Whether it may leave out `OPTIONAL_COLUMNS`: statements, pages and a night's uploads tell all."""
-    return isinstance(picture, PastDay) or picture.reader is Reader.REPORT
+    """Whether it may leave out `OPTIONAL_COLUMNS`."""
+    return isinstance(picture, PastDay) or picture.reader in LEAVING_OUT
 
 
 def sums_of(picture: Picture) -> dict[str, int | None]:

@@ -1,5 +1,6 @@
 """Payloads for sinks that are tried alone."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.diff import Changes, diff
@@ -29,6 +30,13 @@ def payload(number: int = 1, *, changes: bool = False, guarantors: int = 30, off
         return Payload(office_id, "Smile Dental", head, balances)
     base = Base(number - 1, date(2026, 3, 1) + timedelta(days=number - 2))
     return Payload(office_id, "Smile Dental", head, balances, between(number - 1, number, guarantors), base)
+
+
+def as_report(told: Payload) -> Payload:
+    """The same as the vendor's report tells it, and as it is kept then."""
+    balances = tuple(each._replace(clinic_num=0, est_balance=0) for each in told.balances)
+    untold = frozenset({"clinic_num", "est_balance"})
+    return replace(told, balances=balances, snapshot=replace(told.snapshot, totals=totals_of(balances), untold=untold))
 
 
 def between(earlier: int, later: int, guarantors: int = 30) -> Changes:

@@ -14,7 +14,7 @@ from oddaemon.core.verify import totals_of
 from oddaemon.sinks.payload import SinkRefused
 from oddaemon.sinks.postgres import Postgres, PostgresOptions
 from oddaemon.sinks.postgres_tables import MIGRATIONS
-from tests.sinks.payloads import night, payload
+from tests.sinks.payloads import as_report, between, night, payload
 from tests.sinks.postgres_server import Server, missing, serving, through
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all there")
@@ -123,6 +123,24 @@ async def test_a_second_delivery_of_the_same_id_changes_nothing(running: Server,
     await again.deliver(payload(1), "d1")
     await again.aclose()
     assert await held(running, schema) == truth(2)
+
+
+async def test_what_a_reader_does_not_tell_is_null_and_no_change(running: Server, schema: str) -> None:
+    sink = sink_to(running, schema)
+    for number, each in enumerate((payload(1), as_report(payload(1)), as_report(payload(2)), payload(2)), start=1):
+        await sink.deliver(each, f"d{number}")
+        kept = await held(running, schema)
+        assert [row[0] for row in kept] == [row.pat_num for row in each.balances]
+        if each.snapshot.untold:
+            assert {row[1:3] for row in kept} == {(None, None)}
+        else:
+            assert kept == truth(each.snapshot.id)
+        [(own,)] = await fetched(running, f"SELECT est_balance FROM {schema}.snapshot WHERE delivery_id = 'd{number}'")
+        assert (own is None) == bool(each.snapshot.untold)
+    await sink.aclose()
+    counted = await fetched(running, f"SELECT delivery_id, count(*) FROM {schema}.change GROUP BY 1 ORDER BY 1")
+    found = between(1, 2)
+    assert counted == [("d1", len(night(1))), ("d3", len(found.new) + len(found.changed) + len(found.cleared))]
 
 
 async def test_tables_of_an_earlier_version_are_brought_up_to_date(running: Server, schema: str) -> None:

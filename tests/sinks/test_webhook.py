@@ -16,7 +16,7 @@ from oddaemon.settings.sink_secrets import signing_key
 from oddaemon.sinks.payload import Base, Payload, SinkRefused
 from oddaemon.sinks.webhook import Webhook, WebhookOptions, seconds_asked
 from tests.certificates import client_tls, server_tls
-from tests.sinks.payloads import OFFICE, night, payload
+from tests.sinks.payloads import OFFICE, as_report, night, payload
 from tests.sinks.receiver import LOST, SECRET, STALLED, WELL, Answer, Receiver
 
 PATIENT_SECONDS = 20.0
@@ -107,6 +107,16 @@ async def test_changes_lead_from_one_snapshot_to_the_next() -> None:
         (True, "2026-03-02"),
         (False, None),
     }
+
+
+async def test_what_a_reader_does_not_tell_is_null() -> None:
+    receiver = Receiver()
+    async with pushing(receiver) as sink:
+        await sink.deliver(as_report(payload(1)), "d1")
+    said = receiver.requests[-1].document
+    assert (said["snapshot"]["totals"]["est_balance"], said["snapshot"]["guarantors"]) == (None, len(night(1)))
+    assert {(each["est_balance"], each["clinic_num"]) for each in said["balances"]} == {(None, None)}
+    assert receiver.totals(OFFICE) == truth(1)
 
 
 async def test_an_office_where_nothing_changed_is_acknowledged_too() -> None:

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 import pytest
 
 from oddaemon.core.delivery import Attempt, DeliveryState, Former, Refused, SinkStanding
+from oddaemon.core.model import Reader
 from oddaemon.store import deliveries, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.outbox import KEPT
@@ -75,7 +76,7 @@ async def test_what_came_before_is_told_with_how_it_ended(database: Database) ->
     assert (queue.former, queue.first.delivery.snapshot_id) == (Former(DeliveryState.DONE, one), two)
     parcel = await deliveries.parcel(database, queue.first.delivery, one)
     assert parcel is not None
-    before = deliveries.Before(date(2026, 3, 2), list(some_balances(9, 1)))
+    before = deliveries.Before(date(2026, 3, 2), Reader.STATEMENT, list(some_balances(9, 1)))
     assert (parcel.before, parcel.balances) == (before, list(some_balances(9, 2)))
     assert (parcel.snapshot.id, parcel.office_name) == (two, "Elm Street Dental")
 
