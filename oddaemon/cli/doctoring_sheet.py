@@ -113,7 +113,8 @@ def _who(owner: Owner | None) -> str:
 
 
 def _addressee(step: Step) -> str:
-    return OWNERS[step.owner or Owner.OFFICE]
+    # What is ours to mend first may still be the office's.
+    return OWNERS[Owner.VENDOR if step.owner is Owner.VENDOR else Owner.OFFICE]
 
 
 def _letters(examination: Examination) -> list[Step]:

@@ -14,6 +14,7 @@ from oddaemon.cli.configuration import find
 from oddaemon.cli.fleet import office_told
 from oddaemon.cli.timeline import timeline
 from oddaemon.cli.words import STYLES, ahead, clock, dollars, duration
+from oddaemon.core.key_trial import trial_told
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.standing import OWNERS
 from oddaemon.core.status import SnapshotDocument
@@ -75,6 +76,8 @@ def told(document: OfficeDetails, now: datetime) -> Iterator[tuple[str, str]]:
         yield "What to do", document["advice"]
     if document["letter"]:
         yield "To send", document["letter"]
+    if (trial := document["key_trial"]) is not None:
+        yield "Key", trial_told(trial["former_accepted"], clock(_instant(trial["ends_at"])))
     if document["next_action_at"] is not None:
         at = _instant(document["next_action_at"])
         yield "Next", f"{document['next_action']} {ahead(at, now)}, at {clock(at)}"

@@ -8,7 +8,7 @@ Nothing here may hold a key, a patient or an amount. How the steps follow from w
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
@@ -143,6 +143,8 @@ class Patient:
     remote: bool
     min_interval_seconds: float
     cadence: Cadence
+    former_key_for: timedelta = timedelta()
+    """While the configured key is not let in, a former one is used for so long."""
     developer_name: str = ""
     """Under which an office lists our keys; empty: not configured."""
 

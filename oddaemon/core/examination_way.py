@@ -5,6 +5,9 @@ Every failure of a request has one place among the steps, so the first ✗ is wh
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from math import ceil
 
 from oddaemon.core.examination import Outcome, Patient, Reach, Seen, Step, StepName, failed, ok, untold, wrong
 from oddaemon.core.failure import Failure, Kind
@@ -61,6 +64,7 @@ PLACES: Mapping[Kind, StepName] = {
     Kind.HEADQUARTERS_DOWN: StepName.API,
     Kind.KEY_UNASSIGNED: StepName.CUSTOMER_KEY,
     Kind.KEY_REJECTED: StepName.CUSTOMER_KEY,
+    Kind.KEY_NEVER_ACCEPTED: StepName.CUSTOMER_KEY,
     Kind.KEY_CHANGING: StepName.CUSTOMER_KEY,
     Kind.GATEWAY_TIMEOUT: StepName.ECONNECTOR,
     Kind.ECONNECTOR_DOWN: StepName.ECONNECTOR,
@@ -69,6 +73,8 @@ PLACES: Mapping[Kind, StepName] = {
     Kind.UNKNOWN_400: StepName.ECONNECTOR,
 }
 """Where on the way a failure happened. Any other kind shows that the office itself answered."""
+
+_REJECTED = frozenset({Kind.KEY_REJECTED, Kind.KEY_NEVER_ACCEPTED})
 
 
 def ends_it(failure: Failure) -> bool:
@@ -101,12 +107,12 @@ def way_steps(patient: Patient, seen: Seen) -> Iterator[Step]:
         if blocker is not None:
             yield not_tried(name, blocker)
             continue
-        step = _stopped(name, seen) or _passed(name, patient, seen)
+        step = _stopped(name, patient, seen) or _passed(name, patient, seen)
         blocker = name if step.outcome is Outcome.WRONG else None
         yield step
 
 
-def _stopped(name: StepName, seen: Seen) -> Step | None:
+def _stopped(name: StepName, patient: Patient, seen: Seen) -> Step | None:
     """The step as what went wrong, if it did so here."""
     reach, failure = seen.reach, blocking(seen)
     if reach.failed_at is name:
@@ -116,11 +122,16 @@ def _stopped(name: StepName, seen: Seen) -> Step | None:
     if name is StepName.DEVELOPER_KEY:
         advice = "Check `[api] developer_key` in the developer portal."
         return wrong(name, capital(failure.sentence), Owner.US, advice, letter_about(failure))
-    return failed(name, failure)
+    step = failed(name, failure)
+    minutes = ceil(patient.former_key_for / timedelta(minutes=1))
+    if name is StepName.CUSTOMER_KEY and minutes:
+        trial = "It is on trial, as Open Dental needs up to 15 minutes to put a key in force: the former one is used"
+        return replace(step, sentence=f"{step.sentence} {trial} for another {minutes} min, then the office is blocked.")
+    return step
 
 
 def _place(failure: Failure) -> StepName:
-    if failure.kind is Kind.KEY_REJECTED and _speaks_of_developer(failure.message):
+    if failure.kind in _REJECTED and _speaks_of_developer(failure.message):
         return StepName.DEVELOPER_KEY
     return PLACES[failure.kind]
 
@@ -199,7 +210,7 @@ def _api(_patient: Patient, seen: Seen) -> Step:
 
 def _developer_key(_patient: Patient, seen: Seen) -> Step:
     failure = blocking(seen)
-    if failure is not None and failure.kind in {Kind.KEY_REJECTED, Kind.KEY_CHANGING}:
+    if failure is not None and failure.kind in {*_REJECTED, Kind.KEY_CHANGING}:
         return untold(
             StepName.DEVELOPER_KEY,
             "A key is not let in, and the API does not say which of the two.",

@@ -119,6 +119,14 @@ RULES: Mapping[Kind, Rule] = {
         "the API does not accept the key",
         "Check the key in the developer portal; ask the office whether it disabled it.",
     ),
+    Kind.KEY_NEVER_ACCEPTED: Rule(
+        _US,
+        Policy.BLOCK,
+        _ERROR,
+        "the API does not accept the key, and never did",
+        "Was the key typed right? Compare `customer_key` with the developer portal; if it is the same there, ask the"
+        " office whether it is enabled.",
+    ),
     Kind.KEY_CHANGING: Rule(
         _VENDOR,
         Policy.WAIT,

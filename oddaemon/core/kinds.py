@@ -19,6 +19,7 @@ class Kind(StrEnum):
     VERSION_TOO_OLD = "version_too_old"
     KEY_UNASSIGNED = "key_unassigned"
     KEY_REJECTED = "key_rejected"
+    KEY_NEVER_ACCEPTED = "key_never_accepted"
     KEY_CHANGING = "key_changing"
     PERMISSION_MISSING = "permission_missing"
     QUERY_REFUSED = "query_refused"

@@ -59,6 +59,11 @@ REQUESTS: Mapping[Kind, Request] = {
         "Could you please look in Setup, Advanced Setup, API in Open Dental whether the key was disabled or removed,"
         " and enable it again? If that was on purpose, just let us know.",
     ),
+    Kind.KEY_NEVER_ACCEPTED: Request(
+        "Open Dental does not accept our API key for your practice yet.",
+        "Could you please look in Setup, Advanced Setup, API in Open Dental whether our key is entered there and"
+        " enabled? We will gladly send it again by a safe way.",
+    ),
     Kind.OTHER_DATABASE: Request(
         "Our API key for your practice opens the database of another practice, so we stopped at once.",
         "Could you please look in Setup, Advanced Setup, API in Open Dental whether our key is still the one of your"
@@ -158,11 +163,12 @@ UNREADABLE = Request(
 
 
 def letter_about(failure: Failure) -> str:
-    """What to send to the owner of a failure; empty where that is us."""
+    """What to send to the owner of a failure, or to the office if we find nothing to mend; empty where nobody helps."""
     request = REQUESTS.get(failure.kind)
     if request is None:
         return ""
-    return _signed(request, failure.rule.owner, failure.message)
+    read = "are to read" if failure.kind is Kind.KEY_NEVER_ACCEPTED else "read"
+    return _signed(request, failure.rule.owner, failure.message, read)
 
 
 def aging_letter(request: Request) -> str:
@@ -170,7 +176,7 @@ def aging_letter(request: Request) -> str:
     return _signed(request, Owner.OFFICE, "")
 
 
-def _signed(request: Request, owner: Owner, said: str) -> str:
+def _signed(request: Request, owner: Owner, said: str, read: str = "read") -> str:
     message = f" The message that we get is: “{said}”" if said else ""
     if owner is Owner.VENDOR:
         return (
@@ -178,7 +184,7 @@ def _signed(request: Request, owner: Owner, said: str) -> str:
             f" through your API. {request.seen}{message} {request.please} Thank you very much for your help!"
         )
     return (
-        "Hello! Every night, after the aging in your Open Dental, we read your practice's account balances."
+        f"Hello! Every night, after the aging in your Open Dental, we {read} your practice's account balances."
         f" {request.seen}{message} {request.please} Nothing was changed in your data."
         " Thank you very much for your help!"
     )

@@ -21,6 +21,7 @@ from oddaemon.core.failure import Failure, Kind, Policy
 from oddaemon.core.model import AgingMark, Condition, Office, Outline, Owner, Preferences, Reader, Standing
 from oddaemon.core.packing import FIRST_PACKING
 from oddaemon.core.plausibility import doubt, is_other, outline_of, repeats, titled, updated
+from oddaemon.core.refusal import of_unproven_key
 from oddaemon.core.standing import capital, paused, paused_by_order, stand, troubled
 from oddaemon.core.state import (
     Accepted,
@@ -73,7 +74,7 @@ _BROKEN_OFF = frozenset(
     }
 )
 """What may come of a statement that is too much for the office, and as well of an office in trouble."""
-_NAMES_THE_KEY = frozenset({Kind.KEY_UNASSIGNED, Kind.KEY_REJECTED, Kind.OTHER_DATABASE})
+_NAMES_THE_KEY = frozenset({Kind.KEY_UNASSIGNED, Kind.KEY_REJECTED, Kind.KEY_NEVER_ACCEPTED, Kind.OTHER_DATABASE})
 """After these a key may open another office's database."""
 _HANGS_ON_CLOCK = frozenset({AgingStatus.STUCK, AgingStatus.FUTURE})
 """What a wrong clock looks like, theirs or ours: nobody is blamed for it before the office's clock was measured."""
@@ -155,6 +156,16 @@ def stepped(state: OfficeState, step: timedelta) -> OfficeState:
 def can_accept(state: OfficeState) -> bool:
     """Whether anything is held back that a human could accept."""
     return state.held is not None or state.stranger is not None
+
+
+def is_proven(state: OfficeState) -> bool:
+    """Whether any key ever opened the office's database."""
+    return state.published is not None or state.identity is not None or state.preferences is not None
+
+
+def named(state: OfficeState, failure: Failure) -> Failure:
+    """A failure in the light of what the office has shown before."""
+    return failure if is_proven(state) else of_unproven_key(failure)
 
 
 def clock_of(state: OfficeState, office: Office) -> OfficeClock:
@@ -402,6 +413,7 @@ def _pulled(state: OfficeState, pulled: Pulled, now: datetime, wish: Wish) -> Of
 
 def _failed(state: OfficeState, failure: Failure, now: datetime, wish: Wish, jitter: float) -> OfficeState:
     """What holds for any action; what a pull alone can meet is in `_pull_failed`."""
+    failure = named(state, failure)
     unreachable = troubled(state.standing, now, Condition.UNREACHABLE, failure)
     doubted = state.confirming is not None
     if failure.rule.policy is not Policy.STAND_BY:

@@ -9,8 +9,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from oddaemon.core.failure import Kind
+from oddaemon.core.failure import Failure, Kind
 
 MESSAGE_CHARACTERS_MAX = 200
 BODY_CHARACTERS_MAX = 20_000
@@ -134,6 +135,7 @@ _OF_THE_KEY: _Rules = {
         "(invalid|unknown|disabled|revoked|expired|incorrect) (api |customer |developer )?key",
     ),
 }
+_OF_A_KNOWN_KEY = re.compile("disabled|revoked|expired", re.IGNORECASE)
 _SQL = _any(
     "sql|syntax|unknown (column|table)|(does not|doesn't) exist|group function|group by|operand|is ambiguous",
     "not unique table|derived table|parameter count|native function|must be defined|duplicate column|subquery",
@@ -145,6 +147,13 @@ _GATEWAY = _any(
     r"\b(ip|network|address|traffic|firewall)\b.{0,80}(suspend|block|bann|blacklist|denied|reject)",
     "captcha|cloudflare|web application firewall",
 )
+
+
+def of_unproven_key(failure: Failure) -> Failure:
+    """The failure of a key that was never let in: it may be no key at all, unless the API seems to know it."""
+    if failure.kind is Kind.KEY_REJECTED and not _OF_A_KNOWN_KEY.search(failure.message):
+        return replace(failure, kind=Kind.KEY_NEVER_ACCEPTED)
+    return failure
 
 
 def _of_400(words: str, *, is_page: bool, query: bool) -> Kind:

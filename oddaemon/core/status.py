@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TypedDict
 
+from oddaemon.core.key_trial import KeyTrial
 from oddaemon.core.model import Condition, Standing
 
 
@@ -39,6 +40,15 @@ class OfficeStatus:
     snapshot: PublishedSnapshot | None = None
     requests_last_pull: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    key_trial: KeyTrial | None = None
+    """None: no changed key has been refused."""
+
+
+class KeyTrialDocument(TypedDict):
+    """`key_trial` of an office."""
+
+    ends_at: str
+    former_accepted: bool
 
 
 class SnapshotDocument(TypedDict):
@@ -70,6 +80,8 @@ class OfficeDocument(TypedDict):
     snapshot: SnapshotDocument | None
     requests_last_pull: int | None
     labels: dict[str, str]
+    key_trial: KeyTrialDocument | None
+    """A changed key that is not accepted yet; None: there is none, or its time is over."""
 
 
 class SummaryDocument(TypedDict):
@@ -128,6 +140,7 @@ def office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
         "snapshot": None if office.snapshot is None else snapshot_document(office.snapshot),
         "requests_last_pull": office.requests_last_pull,
         "labels": dict(office.labels),
+        "key_trial": _key_trial(office.key_trial, now),
     }
 
 
@@ -146,6 +159,12 @@ def instant(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError(f"{at.isoformat()} has no zone: only aware instants are told to others")
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _key_trial(trial: KeyTrial | None, now: datetime) -> KeyTrialDocument | None:
+    if trial is None or now >= trial.ends_at:
+        return None
+    return {"ends_at": instant(trial.ends_at), "former_accepted": trial.former_accepted}
 
 
 def _optional_instant(at: datetime | None) -> str | None:

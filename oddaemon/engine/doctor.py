@@ -20,6 +20,7 @@ from oddaemon.core.examination_way import ends_it
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Cadence, Control, Office
 from oddaemon.core.packing import FIRST_PACKING, LaneCutError
+from oddaemon.core.refusal import of_unproven_key
 from oddaemon.opendental import sql, wire
 from oddaemon.opendental.client import Api, ApiError, OfficeApi, Session
 from oddaemon.opendental.gate import GateClosedError
@@ -46,6 +47,8 @@ class Case:
     cadence: Cadence
     developer_name: str
     asked_by: str
+    is_proven: bool = False
+    """Whether a key of the office is known to have worked before."""
 
 
 async def examine(case: Case, api: Api, progress: Progress = lambda _done, _of: None) -> Examination:
@@ -58,7 +61,12 @@ async def examine(case: Case, api: Api, progress: Progress = lambda _done, _of: 
     """
     settings = case.settings
     patient = Patient(
-        settings.office, settings.remote, settings.min_interval_seconds, case.cadence, case.developer_name
+        settings.office,
+        settings.remote,
+        settings.min_interval_seconds,
+        case.cadence,
+        former_key_for=case.api.former_key_for,
+        developer_name=case.developer_name,
     )
     seen = Seen(api.now(), await api.reach(settings.base_url))
     if seen.reach.failed_at is None:
@@ -160,12 +168,14 @@ class _Interview:
         if self._spacing_seconds:
             await self._api.gate.sleep_until(anyio.current_time() + self._spacing_seconds)
         try:
-            async with self._case.api.session() as session:
+            # Not with the former key while a change settles: it would hide that the configured one is wrong.
+            async with self._case.api.session(configured_only=True) as session:
                 answer = await question(session)
                 self._took(session.answering_seconds)
                 return answer
         except ApiError as error:
-            return error.failure
+            is_proven = self._case.is_proven or self._answered
+            return error.failure if is_proven else of_unproven_key(error.failure)
         except (wire.MalformedError, LaneCutError) as error:
             return Failure(Kind.MALFORMED, str(error))
         finally:

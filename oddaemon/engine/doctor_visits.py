@@ -97,7 +97,8 @@ class Visits:
         if worker is None or office is None:
             advice = "`oddaemon status` lists them all."
             raise OrderRefused(NOT_FOUND, f"Nobody is at work at {office_id!r}.", advice, {"at_work": False})
-        return Case(office, worker.api, settings.cadence, settings.api.developer_name, "daemon")
+        name = settings.api.developer_name
+        return Case(office, worker.api, settings.cadence, name, "daemon", worker.is_proven)
 
     async def _examine(self, office_id: str, case: Case, visit: _Visit) -> None:
         try:

@@ -4,16 +4,17 @@ The engine's tasks write, everybody else reads; all of it happens on the event l
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from oddaemon.core.aging import parse_date
+from oddaemon.core.key_trial import KeyTrial
 from oddaemon.core.model import Office
 from oddaemon.core.morning import Watched, deadline
 from oddaemon.core.state import OfficeState
 from oddaemon.core.status import OfficeStatus, PublishedSnapshot
 from oddaemon.store.snapshot_row import SnapshotRow
-from oddaemon.telemetry.events import RequestFinished, RequestStarted
+from oddaemon.telemetry.events import KeyInForce, KeyNotInForce, RequestFinished, RequestStarted
 from oddaemon.telemetry.fleet import OfficeFigures
 
 
@@ -28,6 +29,8 @@ class OfficeView:
     """That of an office which was never read decides what its first morning is."""
     requests: int = 0
     failures: int = 0
+    key_trial: KeyTrial | None = None
+    """Known to this process alone, as the former key is."""
 
     def figures(self) -> OfficeFigures:
         """For the metrics."""
@@ -48,7 +51,7 @@ class OfficeView:
 
     def status(self) -> OfficeStatus:
         """For people."""
-        return office_status(self.office, self.state, self.snapshot)
+        return replace(office_status(self.office, self.state, self.snapshot), key_trial=self.key_trial)
 
 
 class Fleet:
@@ -63,7 +66,7 @@ class Fleet:
         """Of those, how many wait for their answer."""
 
     def observe(self, event: object) -> None:
-        """A request left or came back."""
+        """A request left or came back, or the change of a key went on."""
         match event:
             case RequestStarted(office=office):
                 self.requests += 1
@@ -72,6 +75,10 @@ class Fleet:
                     self.views[office].requests += 1
             case RequestFinished():
                 self.in_flight -= 1
+            case KeyNotInForce(office=office, key=key, until=until) if office in self.views:
+                self.views[office].key_trial = KeyTrial(until, former_accepted=key == "new")
+            case KeyInForce(office=office) if office in self.views:
+                self.views[office].key_trial = None
 
     def figures(self) -> tuple[OfficeFigures, ...]:
         """A picture for one scrape."""

@@ -126,6 +126,7 @@ class PictureTaker:
             skew_seconds=state.skew_seconds,
             reader=_READ[state.reader],
             failures=state.attempts,
+            key_trial=None if view.key_trial is None or now >= view.key_trial.ends_at else view.key_trial,
         )
 
     def _notice_configuration(self) -> None:

@@ -129,6 +129,8 @@ class Registry:
         if access.keys.is_changing(anyio.current_time()):
             # Whoever changed a key wants to know whether it works, not at the office's next turn.
             worker.tell(SyncOrdered())
+        else:
+            self._fleet.views[office_id].key_trial = None
         for order in self._unobeyed.pop(office_id, ()):
             worker.tell(order)
         try:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from oddaemon.core.aging import AgingStatus, evaluate
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Condition, Reader, Snapshot
-from oddaemon.core.office import clock_of
+from oddaemon.core.office import clock_of, named
 from oddaemon.core.state import Failed, Observation, OfficeState, Wish
 from oddaemon.core.status import PublishedSnapshot
 from oddaemon.engine.fleet import OfficeView
@@ -47,7 +47,7 @@ class Reporter:
         """The office took a turn."""
         self.view.state = after
         if isinstance(observation, Failed):
-            self.failed(observation.failure, max(after.attempts, after.rereads, 1), after.not_before)
+            self.failed(named(before, observation.failure), max(after.attempts, after.rereads, 1), after.not_before)
         if after.held is not None and after.held is not before.held:
             self._emit(SnapshotHeld(self._id, after.held.aging_date, after.standing.reason, after.not_before))
         self._aging(after, now)

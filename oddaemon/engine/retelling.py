@@ -102,6 +102,12 @@ def _backfill_failed(fields: Fields) -> str:
     return f"The balances as of {fields['as_of']} cannot be read, {again}: {fields['why']}"
 
 
+def _key_not_in_force(fields: Fields) -> str:
+    # What a daemon before this one wrote has no end.
+    until = f", until {fields['until']}" if "until" in fields else ""
+    return f"The {fields['key']} key is not accepted while the change of keys settles{until}."
+
+
 def _clock_mismatch(fields: Fields) -> str:
     configured, measured = (
         f"{fields[f'{which}_offset_seconds'] / 3600:+.2f} h" for which in ("configured", "measured")
@@ -126,7 +132,7 @@ _SENTENCES: Mapping[str, Callable[[Fields], str]] = {
     "reader_changed": lambda fields: (
         f"Read by {fields['after']} from now on, not by {fields['before']}: {fields['reason']}"
     ),
-    "key_not_in_force": lambda fields: f"The {fields['key']} key is not accepted while the change of keys settles.",
+    "key_not_in_force": _key_not_in_force,
     "key_in_force": lambda _: "The new key is accepted; the former one is forgotten.",
     "clock_mismatch": _clock_mismatch,
     "order_given": _order_given,

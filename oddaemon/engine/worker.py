@@ -17,7 +17,7 @@ import anyio
 from oddaemon.core.clock import measured_skew
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Preferences, Reader, Snapshot
-from oddaemon.core.office import new_state, next_action, stepped
+from oddaemon.core.office import is_proven, new_state, next_action, stepped
 from oddaemon.core.packing import FIRST_PACKING, Packing, plan
 from oddaemon.core.state import (
     Action,
@@ -100,6 +100,11 @@ class Worker:
     @property
     def _id(self) -> str:
         return self._wish.office.id
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a key of the office ever opened its database."""
+        return is_proven(self._reporter.view.state)
 
     def tell(self, order: Order) -> None:
         """Have the office obey when it waits next, which is at once if it does so now; orders are obeyed in turn."""

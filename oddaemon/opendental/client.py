@@ -7,8 +7,9 @@ of tasks collapses, and a request that was cut short leaves a dead place in it.
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import anyio
 import httpx
 
 from oddaemon import __version__
@@ -131,11 +132,21 @@ class OfficeApi:
         """Between two requests of the office's key."""
         return self._access.min_interval_seconds
 
+    @property
+    def former_key_for(self) -> timedelta:
+        """For how long the former key of a change still asks while the configured one is not let in."""
+        return timedelta(seconds=self._access.keys.seconds_left(anyio.current_time()))
+
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
-        """A connection kept alive for the requests of one action."""
+    async def session(self, *, configured_only: bool = False) -> AsyncIterator[Session]:
+        """A connection kept alive for the requests of one action.
+
+        Args:
+            configured_only: Asked with the key that the configuration names, whatever the former one could do.
+        """
         async with self._api.client(self._access.base_url) as client:
-            yield Session(Exchange(self._access, self.lane, self._outage(), client, self._api.around))
+            access, lane, outage, around = self._access, self.lane, self._outage(), self._api.around
+            yield Session(Exchange(access, lane, outage, client, around, configured_only=configured_only))
 
     def _outage(self) -> Outage:
         # An office on its own network has no headquarters: what it shows concerns nobody else.

@@ -7,13 +7,14 @@ belongs in.
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import anyio
 import httpx
 
 from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.refusal import of_unproven_key
 from oddaemon.opendental.answer import Answer, ApiError, broken, receive, refused
 from oddaemon.opendental.cells import MalformedError
 from oddaemon.opendental.gate import Lane
@@ -84,16 +85,25 @@ class Exchange:
         outage: What is known of its headquarters.
         client: The connection; nobody else's.
         around: What all share.
+        configured_only: The former key of a change is of no help: it is the configured one that is looked at.
     """
 
     def __init__(
-        self, access: Access, lane: Lane, outage: Outage, client: httpx.AsyncClient, around: Surroundings
+        self,
+        access: Access,
+        lane: Lane,
+        outage: Outage,
+        client: httpx.AsyncClient,
+        around: Surroundings,
+        *,
+        configured_only: bool = False,
     ) -> None:
         self._access = access
         self._lane = lane
         self._outage = outage
         self._client = client
         self._around = around
+        self._configured_only = configured_only
         self._key: str | None = None
         """The key that was let in."""
         self.requests = 0
@@ -116,15 +126,19 @@ class Exchange:
             return await self._ask_with(self._key, question, parse)
         keys, office, now = self._access.keys, self._access.office_id, anyio.current_time()
         refusal = ApiError(Failure(Kind.KEY_CHANGING))
-        for key in keys.candidates(now):
+        for key in (keys.current,) if self._configured_only else keys.candidates(now):
             try:
                 answer = await self._ask_with(key, question, parse)
-            except ApiError as error:
+            except ApiError as refused_key:
+                error = self._of(key, refused_key)
                 if error.failure.kind not in REFUSES_THE_KEY or not keys.is_changing(now):
-                    raise
+                    raise error from None
                 keys.refused(key, now)
                 refusal = error
-                self._around.observe(KeyNotInForce(office, "new" if key == keys.current else "former"))
+                until = self._around.now() + timedelta(seconds=keys.seconds_left(now))
+                self._around.observe(KeyNotInForce(office, "new" if key == keys.current else "former", until))
+                if self._configured_only:
+                    raise error from None
                 continue
             self._key = key
             if keys.accepted(key):
@@ -132,6 +146,11 @@ class Exchange:
             return answer
         failure = refusal.failure
         raise ApiError(Failure(Kind.KEY_CHANGING, failure.message, failure.status, TRY_AGAIN_SECONDS)) from None
+
+    def _of(self, key: str, error: ApiError) -> ApiError:
+        """The error, in the light of whether the key ever worked."""
+        keys = self._access.keys
+        return ApiError(of_unproven_key(error.failure)) if keys.is_unproven and key == keys.current else error
 
     async def _ask_with(self, key: str, question: Question, parse: Callable[[bytes], T]) -> T:
         """One request through the gate; what `parse` makes of the body of its successful answer."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from oddaemon.core.failure import Kind
 
-REFUSES_THE_KEY = frozenset({Kind.KEY_UNASSIGNED, Kind.KEY_REJECTED, Kind.UNKNOWN_401})
+REFUSES_THE_KEY = frozenset({Kind.KEY_UNASSIGNED, Kind.KEY_REJECTED, Kind.KEY_NEVER_ACCEPTED, Kind.UNKNOWN_401})
 """What a key meets that is not in force yet, or not any more."""
 TRY_AGAIN_SECONDS = 60.0
 """Between two attempts with the new key while the former one still works."""
@@ -33,6 +33,15 @@ class KeyRing:
     def is_changing(self, now: float) -> bool:
         """Whether a refusal may be nothing but the change."""
         return self._former is not None and now < self._former_until
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether the key that the configuration names now was never let in, while another one was."""
+        return self._former is not None
+
+    def seconds_left(self, now: float) -> float:
+        """For how long the former key stays beside the new one."""
+        return max(0.0, self._former_until - now) if self._former is not None else 0.0
 
     def candidates(self, now: float) -> tuple[str, ...]:
         """The keys to try, in this order."""

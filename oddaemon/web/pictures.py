@@ -9,6 +9,7 @@ from datetime import datetime, time, timedelta
 
 from oddaemon.core.clock import OfficeClock
 from oddaemon.core.forecast import Forecast
+from oddaemon.core.key_trial import KeyTrial
 from oddaemon.core.model import Preferences, Standing
 from oddaemon.core.nights import Night, Publication
 from oddaemon.core.status import PublishedSnapshot
@@ -77,6 +78,8 @@ class OfficePicture:
     """How it is read, as a clause."""
     failures: int = 0
     """In a row."""
+    key_trial: KeyTrial | None = None
+    """A changed key that is not accepted yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from oddaemon.core.forecast import Outlook
+from oddaemon.core.key_trial import trial_told
 from oddaemon.core.model import Condition
 from oddaemon.core.standing import ACTORS, OWNERS, WORST_FIRST
 from oddaemon.web import telling, words
@@ -66,6 +67,7 @@ class Renderer:
             "prose": self._prose,
             "sentence": lambda clause: clause[:1].upper() + clause[1:],
             "took": words.took,
+            "told_of_trial": lambda trial, ends_at: trial_told(trial.former_accepted, ends_at),
             "took_abs": lambda seconds: words.took(abs(seconds)),
             "utc": words.utc,
         }

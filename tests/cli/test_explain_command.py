@@ -34,6 +34,16 @@ def test_a_blocked_office_is_told_with_who_must_act_and_what_to_say_to_them() ->
     ]
 
 
+@pytest.mark.usefixtures("in_new_york")
+def test_a_key_on_trial_is_told_with_its_end() -> None:
+    document = Known("elm", "Elm", None, fresh_state(NOW), None).details(NOW)
+    document["key_trial"] = {"ends_at": "2026-03-08T12:15:00.000Z", "former_accepted": True}
+    assert dict(told(document, NOW))["Key"] == (
+        "A new key is on trial until 2026-03-08 08:15:00 EDT: it is not accepted yet. The former one is used meanwhile;"
+        " then the office is blocked."
+    )
+
+
 def test_what_can_be_sent_to_the_office_is_told_as_it_stands(fleet: SampleFleet) -> None:
     blocked = blocked_state(NOW)
     standing = troubled(

@@ -85,6 +85,9 @@ def test_an_office_that_needs_somebody_is_not_written_unless_nobody_looks(place:
     done = place.add("--id", "oak", key="aKeyThatNobodyHas")
     assert (done.exit_code, place.ids()) == (1, ["elm"])
     assert "✗ Customer key" in done.stdout
+    assert "→ you: Was the key typed right?" in done.stdout
+    assert "To send to the office: Hello!" in done.stdout
+    assert "any more" not in done.stdout
     assert done.stderr.endswith("mend the first ✗, or write it all the same with --no-probe\n")
     assert place.add("--id", "oak", "--no-probe", key="aKeyThatNobodyHas").exit_code == 0
     assert place.ids() == ["elm", "oak"]

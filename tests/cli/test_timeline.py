@@ -58,7 +58,10 @@ TOLD: list[tuple[tuple[Event, ...], str]] = [
     ),
     ((events.OrderGiven("pause", "elm", 1000, "Left alone."),), "Order `pause` by user 1000: Left alone."),
     ((events.OrderGiven("sync", "elm", None, "No.", is_refused=True),), "Order `sync`, refused: No."),
-    ((events.KeyNotInForce("elm", "new"),), "The new key is not accepted while the change of keys settles."),
+    (
+        (events.KeyNotInForce("elm", "new", NOW),),
+        "The new key is not accepted while the change of keys settles, until 03:00:00.",
+    ),
     ((events.KeyInForce("elm"),), "The new key is accepted; the former one is forgotten."),
     (
         (events.WorkerCrashed("elm", "KeyError", 1, "…"),),

@@ -78,9 +78,14 @@ def telling(**preferences: str) -> Seen:
 
 
 def patient(
-    zone: tzinfo | None = CHICAGO, *, remote: bool = True, developer_name: str = "Elm", **wishes: Any
+    zone: tzinfo | None = CHICAGO,
+    *,
+    remote: bool = True,
+    developer_name: str = "Elm",
+    former_key_for: timedelta = timedelta(),
+    **wishes: Any,
 ) -> Patient:
-    return Patient(Office("elm", "Elm", zone=zone, **wishes), remote, 1.0, Cadence(), developer_name)
+    return Patient(Office("elm", "Elm", zone=zone, **wishes), remote, 1.0, Cadence(), former_key_for, developer_name)
 
 
 def step(name: StepName, observed: Seen = WELL, who: Patient | None = None) -> Step:

@@ -9,6 +9,7 @@ from oddaemon.core.examination import Outcome, Reach, Seen, StepName, told_apart
 from oddaemon.core.examination_document import examination_document, examination_of
 from oddaemon.core.examination_way import PLACES, TITLES, WAY, ends_it
 from oddaemon.core.failure import RULES, Failure, Kind
+from oddaemon.core.letters import letter_about
 from oddaemon.core.model import Owner
 from tests.core.examinations import NOW, REACH, WELL, examination, outcomes, patient, seen, step
 
@@ -46,7 +47,7 @@ def test_a_failure_is_shown_at_its_place_with_whom_it_concerns(kind: Kind, place
     found = step(place, observed)
     assert (found.outcome, found.owner, found.advice) == (Outcome.WRONG, RULES[kind].owner, RULES[kind].advice)
     assert found.sentence.endswith("said.")
-    assert bool(found.letter) is (found.owner is not Owner.US)
+    assert found.letter == letter_about(Failure(kind, "said"))
     before = [outcome for name, outcome in outcomes(observed).items() if ORDER.index(name) < ORDER.index(place)]
     assert Outcome.WRONG not in before
     after = {outcome for name, outcome in outcomes(observed).items() if ORDER.index(name) > ORDER.index(place)}
@@ -82,6 +83,14 @@ def test_a_refusal_that_does_not_say_which_key_leaves_the_developer_key_open() -
     observed = refused(Kind.KEY_REJECTED, "Developer key or customer key is not valid.")
     assert step(StepName.DEVELOPER_KEY, observed).outcome is Outcome.UNTOLD
     assert step(StepName.CUSTOMER_KEY, observed).outcome is Outcome.WRONG
+
+
+def test_while_a_changed_key_is_on_trial_it_is_said_that_the_former_one_does_its_work() -> None:
+    who = patient(former_key_for=timedelta(minutes=11, seconds=30))
+    found = step(StepName.CUSTOMER_KEY, refused(Kind.KEY_NEVER_ACCEPTED), who)
+    assert found.outcome is Outcome.WRONG
+    assert "the former one is used for another 12 min, then the office is blocked." in found.sentence
+    assert "former" not in step(StepName.CUSTOMER_KEY, refused(Kind.KEY_NEVER_ACCEPTED)).sentence
 
 
 def test_an_answer_of_another_office_shows_that_it_is_the_customer_key() -> None:

@@ -5,8 +5,11 @@ import pytest
 from oddaemon.core.failure import RULES, Failure, Kind, Policy, Severity
 from oddaemon.core.letters import REQUESTS, letter_about
 from oddaemon.core.model import Owner
+from oddaemon.core.refusal import of_unproven_key
 
 NEEDS_A_HUMAN = {Policy.BLOCK, Policy.IDENTIFY}
+OURS_FIRST = {Kind.KEY_NEVER_ACCEPTED}
+"""What we look for on our side before anybody is written to."""
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -29,7 +32,7 @@ def test_what_needs_a_human_is_an_error_in_the_log(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_whose_fault_it_is_not_ours_gets_a_letter(kind: Kind) -> None:
-    assert bool(letter_about(Failure(kind))) is (RULES[kind].owner is not Owner.US)
+    assert bool(letter_about(Failure(kind))) is (RULES[kind].owner is not Owner.US or kind in OURS_FIRST)
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
@@ -54,3 +57,18 @@ def test_a_letter_to_an_office_names_no_statement() -> None:
 def test_the_sentence_holds_the_meaning_the_status_and_the_other_sides_own_words() -> None:
     assert Failure(Kind.SERVER_ERROR, "Oops.", 500).sentence == "the API has an error of its own (HTTP 500): Oops."
     assert Failure(Kind.TIMEOUT).sentence == "no answer in time"
+
+
+def test_a_key_that_never_worked_is_ours_first_and_nobody_is_said_to_have_taken_it_away() -> None:
+    mistyped = of_unproven_key(Failure(Kind.KEY_REJECTED, "API key is not valid.", 401))
+    assert (mistyped.kind, mistyped.rule.owner) == (Kind.KEY_NEVER_ACCEPTED, Owner.US)
+    assert mistyped.rule.advice.startswith("Was the key typed right?")
+    letter = letter_about(mistyped)
+    assert "any more" not in letter
+    assert "we are to read your practice's account balances" in letter
+    assert "any more" in letter_about(Failure(Kind.KEY_REJECTED))
+
+
+def test_a_key_that_the_api_knows_was_typed_right() -> None:
+    for failure in (Failure(Kind.KEY_REJECTED, "API key is disabled."), Failure(Kind.KEY_UNASSIGNED)):
+        assert of_unproven_key(failure) is failure

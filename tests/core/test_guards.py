@@ -238,6 +238,20 @@ def test_an_office_that_was_never_published_is_whoever_answers() -> None:
     assert not night.state.unidentified
 
 
+def test_a_key_that_was_never_let_in_is_asked_of_us_and_one_that_was_of_the_office() -> None:
+    new = Night(new_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
+    new.turn(Started())
+    new.fails(Kind.KEY_REJECTED, "API key is not valid.")
+    assert (new.condition(), new.state.standing.owner) == (C.BLOCKED, Owner.US)
+    assert new.state.standing.advice.startswith("Was the key typed right?")
+    assert "any more" not in new.state.standing.letter
+    known = published()
+    known.wait()
+    known.fails(Kind.KEY_REJECTED, "API key is not valid.")
+    assert known.state.standing.owner is Owner.OFFICE
+    assert "any more" in known.state.standing.letter
+
+
 # --- our own clock ----------------------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from oddaemon.core.failure import RULES, Kind, Policy
+from oddaemon.core.failure import RULES, Failure, Kind, Policy
 from oddaemon.core.model import AgingMark, Cadence, Condition, Owner, Reader
-from oddaemon.core.office import REREADS_MAX, new_state, next_action
+from oddaemon.core.office import REREADS_MAX, named, new_state, next_action
 from oddaemon.core.packing import FIRST_PACKING, Packing
 from oddaemon.core.state import (
     Action,
@@ -146,7 +146,8 @@ def test_who_is_blocked_is_surveyed_slowly_and_comes_back_by_itself(kind: Kind) 
         night.fails(kind, "why")
         standing = night.state.standing
         assert (standing.condition, standing.since) == (C.BLOCKED, EVENING)
-        assert (standing.owner, standing.advice) == (RULES[kind].owner, RULES[kind].advice)
+        rule = named(new_state(EVENING), Failure(kind)).rule
+        assert (standing.owner, standing.advice) == (rule.owner, rule.advice)
         assert night.wait() == Survey()
         assert night.now - asked_at <= timedelta(seconds=Cadence().blocked_probe_seconds)
     assert night.now - EVENING > 8 * timedelta(seconds=Cadence().blocked_probe_seconds)

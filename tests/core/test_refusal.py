@@ -39,7 +39,8 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
     of_other_origin = {
         *(Kind.TLS, Kind.CONNECTION_LOST, Kind.MALFORMED, Kind.OVERSIZED, Kind.LANE_CUT, Kind.TOO_SPARSE),
         *(Kind.INCOMPLETE, Kind.AGING_MOVED, Kind.OTHER_DATABASE, Kind.IMPLAUSIBLE, Kind.HEADQUARTERS_DOWN, Kind.STORE),
-        *(Kind.KEY_CHANGING, Kind.UPLOAD_MISSING, Kind.UPLOAD_TOO_LARGE, Kind.UPLOAD_MISNAMED, Kind.UPLOAD_UNREADABLE),
+        *(Kind.KEY_NEVER_ACCEPTED, Kind.KEY_CHANGING),
+        *(Kind.UPLOAD_MISSING, Kind.UPLOAD_TOO_LARGE, Kind.UPLOAD_MISNAMED, Kind.UPLOAD_UNREADABLE),
     }
     assert named == set(Kind) - of_other_origin
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oddaemon.core.key_trial import KeyTrial, trial_told
 from oddaemon.core.model import Condition, Owner, Standing
 from oddaemon.core.status import OfficeStatus, PublishedSnapshot, instant, money, status_document
 
@@ -101,14 +103,32 @@ def test_the_document_of_an_office_is_the_contract() -> None:
             },
             "requests_last_pull": 1,
             "labels": {"group": "coast"},
+            "key_trial": None,
         }
     ]
+
+
+def test_a_changed_key_is_on_trial_until_its_time_is_over() -> None:
+    trial = KeyTrial(NOW + timedelta(minutes=9), former_accepted=True)
+    row = replace(office("mesa", Condition.FRESH), key_trial=trial)
+    [document] = status_document([row], NOW)["offices"]
+    assert document["key_trial"] == {"ends_at": "2026-03-08T12:09:00.000Z", "former_accepted": True}
+    [document] = status_document([row], NOW + timedelta(minutes=9))["offices"]
+    assert document["key_trial"] is None
+
+
+def test_a_trial_tells_what_is_used_and_what_comes_after() -> None:
+    assert trial_told(True, "15:29") == (
+        "A new key is on trial until 15:29: it is not accepted yet. The former one is used meanwhile; then the office"
+        " is blocked."
+    )
+    assert "neither it nor the former one is accepted" in trial_told(False, "15:29")
 
 
 def test_what_is_not_known_is_null() -> None:
     [document] = status_document([office("new", Condition.WAITING)], NOW)["offices"]
     nulls = {key for key, value in document.items() if value is None}
-    assert nulls == {"owner", "next_action_at", "late_at", "aging_date", "snapshot", "requests_last_pull"}
+    assert nulls == {"owner", "next_action_at", "late_at", "aging_date", "snapshot", "requests_last_pull", "key_trial"}
 
 
 def test_an_office_that_waits_past_its_deadline_is_told_as_late() -> None:

@@ -102,6 +102,16 @@ async def test_a_wrong_developer_key_is_one_of_two_that_are_not_valid() -> None:
         assert outcome(found, StepName.DEVELOPER_KEY) is Outcome.UNTOLD
 
 
+async def test_a_mistyped_customer_key_is_ours_to_look_at_and_the_letter_says_nothing_untrue() -> None:
+    async with ward() as place:
+        mistyped = replace(place.settings.offices[0], customer_key=Secret("mistyped"))
+        found = await place.examine(mistyped)
+        assert wrong(found) == [StepName.CUSTOMER_KEY]
+        told = step(found, StepName.CUSTOMER_KEY)
+        assert (told.owner, "Was the key typed right?" in told.advice) == (Owner.US, True)
+        assert "any more" not in told.letter
+
+
 @pytest.mark.parametrize("permission", [Permission.READ_ALL, Permission.QUERIES])
 async def test_a_key_that_may_not_query_is_shown_and_asked_on_at_the_pace_of_read_all(permission: Permission) -> None:
     faults = [] if permission is Permission.READ_ALL else [PermissionMissing()]

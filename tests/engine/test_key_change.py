@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from oddaemon.core.examination import StepName
+from oddaemon.core.examination_document import examination_of
 from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.core.status import status_document
 from oddaemon.simulator.keys import ApiKey
 from oddaemon.simulator.options import Options
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import DUE, SMALL, SMILE, after, night, office_settings
+from tests.engine.test_doctor_visits import examination
 from tests.engine.world import World
 
 OLD, NEW = CUSTOMER_KEY_PREFIX + "smile", CUSTOMER_KEY_PREFIX + "smile-next"
@@ -62,6 +66,47 @@ async def test_when_neither_key_works_the_office_is_not_blocked_before_the_time_
         await world.until_published(2)
         assert await world.is_true()
         assert asked_with(world, "smile", CHANGED_AT + GRACE) == []
+
+
+async def test_a_wrong_new_key_is_seen_while_it_is_on_trial_and_ours_once_that_is_over(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await change_key(world, "mistyped-key")
+        await world.until_said("key_not_in_force")
+        view = world.daemon.fleet.views["smile"]
+        assert view.key_trial is not None
+        assert view.key_trial.former_accepted
+        assert timedelta() <= view.key_trial.ends_at - (CHANGED_AT + GRACE) < timedelta(minutes=1)
+        [document] = status_document([view.status()], world.daemon_now())["offices"]
+        assert document["key_trial"] is not None
+        picture = await world.daemon.pictures.office("smile")
+        assert picture is not None
+        assert picture.key_trial == view.key_trial
+
+        await world.daemon.desks.visits.begin("smile", 1000)
+        found = examination_of(await examination(world))
+        assert [each.name for each in found.wrong] == [StepName.CUSTOMER_KEY]
+        told = found.wrong[0]
+        assert told.owner is Owner.US
+        assert "the former one is used for another 15 min" in told.sentence
+        assert "any more" not in told.letter
+        assert world.condition() is not Condition.BLOCKED
+
+        await world.until_is(Condition.BLOCKED)
+        assert world.explains(Condition.BLOCKED, Owner.US, "and never did")
+        await world.apply(replace(world.settings, offices=(office_settings(key=OLD),)))
+        await world.until_published(2)
+        assert view.key_trial is None
+
+
+async def test_a_doctor_who_is_let_in_with_the_new_key_ends_the_trial(tmp_path: Path) -> None:
+    keys = two_keys(new_from=CHANGED_AT + timedelta(minutes=1))
+    async with night(tmp_path, [SMALL], keys=keys) as world:
+        await change_key(world)
+        await world.until_said("key_not_in_force")
+        await world.until_time(CHANGED_AT + timedelta(minutes=2))
+        await world.daemon.desks.visits.begin("smile", 1000)
+        assert (await examination(world))["well"]
+        assert world.daemon.fleet.views["smile"].key_trial is None
 
 
 async def test_a_new_key_that_works_at_once_is_the_only_one_used(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ async def test_a_version_without_queries_is_blocked_and_named(tmp_path: Path) ->
 async def test_a_wrong_key_is_blocked_and_never_shown(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], [office_settings(key="planted-wrong-key")]) as world:
         await world.until_is(Condition.BLOCKED)
-        assert world.explains(Condition.BLOCKED, Owner.OFFICE, "does not accept the key", "not valid")
+        assert world.explains(Condition.BLOCKED, Owner.US, "does not accept the key", "not valid")
+        assert set(world.failures()) == {"key_never_accepted"}
         await world.until_time(after(hours=12))
         assert len(world.headquarters.traffic) <= 25
 

@@ -14,6 +14,16 @@ def test_a_changed_key_comes_first_and_the_former_behind_it() -> None:
     assert ring.candidates(900.0) == ("two",)
 
 
+def test_a_changed_key_is_unproven_until_it_is_let_in_and_the_former_one_stays_for_a_while() -> None:
+    ring = KeyRing("one")
+    assert (ring.is_unproven, ring.seconds_left(0.0)) == (False, 0.0)
+    ring = ring.changed("two", until=900.0)
+    assert [ring.seconds_left(now) for now in (0.0, 600.0, 1000.0)] == [900.0, 300.0, 0.0]
+    assert ring.is_unproven
+    ring.accepted("two")
+    assert (ring.is_unproven, ring.seconds_left(0.0)) == (False, 0.0)
+
+
 def test_a_refused_key_is_spared_for_a_while() -> None:
     ring = KeyRing("one").changed("two", until=900.0)
     ring.refused("two", 10.0)

@@ -94,7 +94,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.PageStored("mesa", 400, 4132), "debug", {}),
     (events.PullRejected("mesa", "One row is missing."), "warning", {"pulls_rejected_total": 1}),
     (events.SnapshotHeld("mesa", DAY, "Nobody owes anything.", NOW), "warning", {"snapshots_held_total": 1}),
-    (events.KeyNotInForce("mesa", "new"), "info", {}),
+    (events.KeyNotInForce("mesa", "new", NOW), "info", {}),
     (events.KeyInForce("mesa"), "info", {}),
     (events.ReceiverListening("0.0.0.0:2222", "SHA256:abc"), "info", {}),
     (events.BackfillOrdered("mesa", DAY, "report"), "info", {}),

@@ -103,6 +103,8 @@ class KeyNotInForce(Event):
     name: ClassVar[str] = "key_not_in_force"
     office: str
     key: str
+    until: datetime
+    """The end of the change: from then on only the new key counts."""
 
 
 @dataclass(frozen=True, slots=True)
