@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from oddaemon.cli.onboarding_words import clinics_of, labels_of
+from oddaemon.cli.onboarding_words import clinics_of, fresh_by_of, labels_of
 from oddaemon.settings import Draft, Secret
 from oddaemon.settings.credentials import sources_of
-from oddaemon.settings.office import OFFICE_NAMES
+from oddaemon.settings.office import OfficeTable
 from oddaemon.settings.paths import is_private, read_file
-from oddaemon.settings.problem import Problem, did_you_mean
+from oddaemon.settings.problem import Problem, did_you_mean, nearest
 from oddaemon.settings.secret import masked
 
 BYTES_MAX = 8_388_608
@@ -23,9 +23,8 @@ BYTES_MAX = 8_388_608
 SHOWN_MAX = 40
 """Characters of a column's name; a longer one is none."""
 KEY_COLUMNS = sources_of("customer_key")
+COLUMNS = ("id", "name", *KEY_COLUMNS, *(name for name in OfficeTable.model_fields if name not in {"id", "name"}))
 SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-NEVER = "never"
-"""For `fresh_by`: an empty cell is the default there, as everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +70,9 @@ def read_sheet(path: Path) -> Sheet:
 def _read(text: str, reading: _Reading) -> None:
     rows = _rows(text, reading)
     header = next(rows, None)
-    if header is None or not _is_header(header[1], reading):
+    names = None if header is None else _columns(header[1], reading)
+    if names is None:
         return
-    names = [_name(cell) for cell in header[1]]
     for line, cells in rows:
         if len(cells) != len(names):
             hint = "a cell that holds a comma stands in quotes"
@@ -98,24 +97,32 @@ def _rows(text: str, reading: _Reading) -> Iterator[tuple[int, Sequence[str]]]:
         reading.wrong(f"is no CSV from here on: {error}", "a quote within quotes is written twice", line)
 
 
-def _is_header(cells: Sequence[str], reading: _Reading) -> bool:
+def _columns(cells: Sequence[str], reading: _Reading) -> list[str] | None:
+    """The setting that each column names; None: the line names no columns, so there is nothing to check the others by.
+
+    A misspelt one is taken for what it was most likely meant to be, so that its cells are checked, too; one that
+    resembles nothing is empty.
+    """
     names = [_name(cell) for cell in cells]
-    before = len(reading.problems)
     if len(names) == 1 and ";" in names[0]:
         reading.wrong("its columns are separated by semicolons", "separate them by commas", 1)
-        return False
+        return None
+    valid = f"the columns are {', '.join(COLUMNS)}"
     for name, cell in dict(zip(names, cells, strict=True)).items():
         # The first line may be one of offices, with a key in it.
         shown = masked(cell)[:SHOWN_MAX]
         if names.count(name) > 1:
             reading.wrong(f"column `{shown}` is there twice", "keep one", 1)
-        if name not in OFFICE_NAMES:
-            reading.wrong(f"unknown column `{shown}`", did_you_mean(name, OFFICE_NAMES), 1)
-    if "id" not in names:
+        if name not in COLUMNS:
+            reading.wrong(f"unknown column `{shown}`", " ".join(filter(None, (did_you_mean(name, COLUMNS), valid))), 1)
+            valid = ""
+    free = set(COLUMNS).difference(names)
+    meant = [name if name in COLUMNS else nearest(name, free) or "" for name in names]
+    if "id" not in meant:
         reading.wrong("no column `id`", "the first line names the columns", 1)
-    if not set(KEY_COLUMNS).intersection(names):
+    if not set(KEY_COLUMNS).intersection(meant):
         reading.wrong("no column `customer_key`", f"or one of {', '.join(KEY_COLUMNS[1:])}", 1)
-    return len(reading.problems) == before
+    return meant if "id" in meant and set(KEY_COLUMNS).intersection(meant) else None
 
 
 def _name(cell: str) -> str:
@@ -124,7 +131,7 @@ def _name(cell: str) -> str:
 
 def _table(cells: Mapping[str, str], path: Path) -> dict[str, Any]:
     """A row as the configuration would have it; what cannot be so stays a text, for the check to find."""
-    table: dict[str, Any] = {name: _READERS.get(name, str)(cell) for name, cell in cells.items() if cell}
+    table: dict[str, Any] = {name: _READERS.get(name, str)(cell) for name, cell in cells.items() if name and cell}
     if "customer_key_file" in table:
         # Relative to the CSV, as everywhere to the file that names it.
         table["customer_key_file"] = str(path.absolute().parent / table["customer_key_file"])
@@ -141,9 +148,9 @@ def _number(cell: str) -> float | str:
 _READERS: Mapping[str, Callable[[str], object]] = {
     "customer_key": Secret,
     "clinics": clinics_of,
-    "labels": lambda cell: labels_of(cell.split(";")),
+    "labels": lambda cell: labels_of([cell]),
     "enabled": lambda cell: SWITCHES.get(cell.lower(), cell),
-    "fresh_by": lambda cell: "" if cell.lower() == NEVER else cell,
+    "fresh_by": fresh_by_of,
     "min_interval_seconds": _number,
 }
 """How the cells of a column are understood that are more than a text."""

@@ -7,6 +7,8 @@ from typing import Any
 from oddaemon.cli.asking import NotRunningError, reply_of
 from oddaemon.settings import Settings
 
+NEVER = "never"
+"""For `fresh_by`: what is empty is the default there, as everywhere."""
 _BETWEEN = re.compile(r"[;,\s]+")
 
 
@@ -16,9 +18,14 @@ def clinics_of(text: str) -> list[Any]:
 
 
 def labels_of(parts: Iterable[str]) -> dict[str, Any]:
-    """Labels from `key=value`; what has no value is none, for the check to find."""
-    pairs = (part.partition("=") for part in parts if part.strip())
+    """Labels from `key=value`, one or several with semicolons between; what has no value is none, for the check."""
+    pairs = (pair.partition("=") for part in parts for pair in part.split(";") if pair.strip())
     return {name.strip(): text.strip() if equals else None for name, equals, text in pairs}
+
+
+def fresh_by_of(text: str) -> str:
+    """A time of day as it is; `never` is none."""
+    return "" if text.strip().casefold() == NEVER else text.strip()
 
 
 def what_happens_next(settings: Settings, offices: int = 1) -> str:

@@ -41,6 +41,8 @@ class Document:
     is_private: bool
     """Nobody may read it whom its owner did not mean to."""
     characters: int
+    is_typed: bool = False
+    """Its values come from cells or answers, whose writer needs no word of TOML."""
 
     @property
     def directory(self) -> Path:

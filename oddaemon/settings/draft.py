@@ -32,7 +32,7 @@ class Draft:
         """As if it had been read from a file; strings under names that are not harmless are hidden."""
         lines: dict[Location, int] = {("office", place): line for place, line in enumerate(self.lines)}
         table = hidden({"office": [dict(office) for office in self.offices]}, harmless)
-        return Document(self.path, table, lines, self.is_private, 0)
+        return Document(self.path, table, lines, self.is_private, 0, is_typed=True)
 
 
 def office_toml(office: Mapping[str, Any]) -> str:

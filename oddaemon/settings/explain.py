@@ -27,6 +27,13 @@ _TYPES = {
     "too_short": ("must not be empty", ""),
     "dict_type": ("must be a table", ""),
 }
+_TYPED = {
+    ("labels", "string_type"): ("must have a value", "write labels as key=value;key=value"),
+    ("clinics", "int_type"): ("must be a whole number", "write clinics as 1;2"),
+    ("enabled", "bool_type"): ("must be yes or no", ""),
+    ("min_interval_seconds", "float_type"): ("must be a number", "such as 2.5"),
+}
+"""By setting: what is a text in a cell."""
 _BOUNDS = {
     "greater_than": ("must be more than", "gt"),
     "greater_than_equal": ("must be at least", "ge"),
@@ -39,14 +46,23 @@ def explain(
     document: Document, location: Location, error: ValidationError, names: Collection[str]
 ) -> Iterator[Problem]:
     """Every problem of the table at `location`, whose known keys are `names`."""
+    told = typed if document.is_typed else _told
     for details in error.errors(include_url=False):
         place = (*location, *details["loc"])
         if details["type"] == "extra_forbidden":
             yield document.problem(place, "unknown key", did_you_mean(str(place[-1]), names))
         else:
-            message, hint = _told(details)
+            message, hint = told(details)
             value = None if details["type"] == "missing" else details["input"]
             yield document.problem(place, message, hint, value)
+
+
+def typed(details: ErrorDetails) -> tuple[str, str]:
+    """What is wrong with a value that was typed into a cell or as an answer, where nobody thinks of TOML."""
+    if details["type"] == WRONG:
+        words: tuple[str, str] = details["ctx"]["typed"]
+        return words
+    return _TYPED.get((str(details["loc"][0]), details["type"])) or _told(details)
 
 
 def _told(details: ErrorDetails) -> tuple[str, str]:

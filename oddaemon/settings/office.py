@@ -85,7 +85,11 @@ class OfficeTable(Table):
     @classmethod
     def _is_a_time(cls, fresh_by: object) -> object:
         if fresh_by != "" and not (isinstance(fresh_by, str) and _CLOCK.fullmatch(fresh_by)):
-            raise wrong("must be a time of day in quotes", 'write "07:00", or "" to never call the office late')
+            raise wrong(
+                "must be a time of day in quotes",
+                'write "07:00", or "" to never call the office late',
+                typed=("must be a time of day", "write it as 07:00, or never"),
+            )
         return fresh_by
 
     @field_validator("reader")
@@ -93,12 +97,13 @@ class OfficeTable(Table):
     def _suits_the_key(cls, reader: str, info: ValidationInfo) -> str:
         tier, timezone = info.data.get("tier"), info.data.get("timezone", "")
         if tier == "read_all" and reader in {"statement", "pages", "sftp"}:
-            raise wrong("a key with only Read All cannot run queries", 'write reader = "report", or leave it out')
+            message = "a key with only Read All cannot run queries"
+            hint = 'write reader = "report", or leave it out'
+            raise wrong(message, hint, typed=(message, "write report, or leave it out"))
         if timezone is None and (tier == "read_all" or reader == "report"):
-            raise wrong(
-                "needs a timezone: without queries the office's clock cannot be measured",
-                'write timezone = "America/Chicago", or wherever the office is',
-            )
+            message = "needs a timezone: without queries the office's clock cannot be measured"
+            hint = 'write timezone = "America/Chicago", or wherever the office is'
+            raise wrong(message, hint, typed=(message, "such as America/Chicago, or wherever the office is"))
         return reader
 
     @field_validator("labels", mode="before")
@@ -106,10 +111,9 @@ class OfficeTable(Table):
     def _are_no_settings(cls, labels: object) -> object:
         ours = OFFICE_NAMES.intersection(labels) if isinstance(labels, dict) else ()
         if ours:
-            raise wrong(
-                f"`{min(ours)}` is a setting, not a label",
-                "whatever stands below [office.labels] is a label: move it above that line",
-            )
+            message = f"`{min(ours)}` is a setting, not a label"
+            hint = "whatever stands below [office.labels] is a label: move it above that line"
+            raise wrong(message, hint, typed=(message, "call the label otherwise"))
         return labels
 
 

@@ -132,6 +132,8 @@ def test_every_problem_of_every_line_is_listed_and_nothing_is_written(config: Pa
         (b"id,customer_key\n\xff\xfe,x\n", "not UTF-8"),
         (b"id,customer_key\nelm,\0\n", "coast.csv:2"),
         (b"elm,Zk4wN6tBc8MrHj2P\n", "unknown column `…`"),
+        (b"id,customer_kye\nelm,a b\n", "the key contains white space"),
+        (b"idd;x,customer_key\nelm,x\n", "no column `id`"),
     ],
 )
 def test_what_is_no_csv_of_offices_is_told_as_what_it_is(config: Path, content: bytes, words: str) -> None:
@@ -141,6 +143,47 @@ def test_what_is_no_csv_of_offices_is_told_as_what_it_is(config: Path, content: 
     assert done.exit_code == 78
     assert words in done.stderr
     assert "Zk4wN6tBc8MrHj2P" not in done.output
+
+
+def test_a_header_with_a_problem_hides_none_of_the_rows_and_names_the_columns_that_there_are(config: Path) -> None:
+    csv = sheet(
+        config,
+        f"elm,{key('elm')},America/Chicgo,7am,group,whatever",
+        f"oak,{key('oak')},,,,",
+        f"Bad Id,{key('bad')},,,,",
+        header="id,customer_key,timezone,fresh-bye,labels,bogus",
+    )
+    done = imported(config, csv)
+    told = [line.removeprefix(f"{csv}:") for line in done.stderr.splitlines()]
+    assert told[:2] == [
+        (
+            "1: unknown column `fresh-bye`; did you mean `fresh_by`? the columns are id, name, customer_key,"
+            " customer_key_file, customer_key_env, timezone, tier, min_interval_seconds, base_url, clinics, include,"
+            " fresh_by, reader, enabled, labels"
+        ),
+        "1: unknown column `bogus`",
+    ]
+    assert [line.split(":")[0] for line in told[2:-1]] == ["2", "2", "2", "4"]
+    assert told[-1] == "6 problems; nothing is written."
+
+
+def test_problems_of_cells_are_told_to_somebody_who_writes_cells(config: Path) -> None:
+    done = imported(config, sheet(config, f"elm,Elm,{key('elm')},,read_all,7am,1;x,group,maybe,soon"))
+    for words in (
+        "labels.group: must have a value; write labels as key=value;key=value",
+        'fresh_by = "7am": must be a time of day; write it as 07:00, or never',
+        'clinics[1] = "x": must be a whole number; write clinics as 1;2',
+        'enabled = "maybe": must be yes or no',
+        'min_interval_seconds = "soon": must be a number; such as 2.5',
+        "needs a timezone: without queries the office's clock cannot be measured; such as America/Chicago",
+    ):
+        assert words in done.stderr, words
+    assert "quotes" not in done.stderr
+    done = imported(
+        config, sheet(config, f"elm,Elm,{key('elm')},,,,,tier=gold,,", f"oak,,{key('oak')},Xyz,read_all,,,,,")
+    )
+    assert "`tier` is a setting, not a label; call the label otherwise" in done.stderr
+    assert "[office" not in done.stderr
 
 
 def test_a_dry_run_writes_nothing(config: Path) -> None:
