@@ -42,7 +42,8 @@ def add(
     ] = None,
     tier: Annotated[str | None, typer.Option(help="Of the key: read_all, standard (default) or enterprise.")] = None,
     fresh_by: Annotated[
-        str | None, typer.Option(metavar="HH:MM", help="On the office's clock; 07:00 by default.")
+        str | None,
+        typer.Option(metavar="HH:MM", help="On the office's clock; 07:00 by default; `never` is never late."),
     ] = None,
     clinics: Annotated[
         str | None, typer.Option(metavar="1,2,0", help="Only these ClinicNums; else all, hidden ones and 0 included.")
@@ -62,9 +63,11 @@ def add(
 ) -> None:
     """Add an office: asks for what is not given, checks everything, examines the office, writes its file.
 
-    On a terminal the key is typed without being shown; elsewhere it is read from standard input.
+    On a terminal each answer is checked at once, and asked for again where something is wrong with it; the key is typed
+    without being shown. Elsewhere the key is read from standard input.
     """
-    from oddaemon.cli.onboarding import Wanted, add_office
+    from oddaemon.cli.onboarding import add_office
+    from oddaemon.cli.onboarding_answers import Wanted
 
     wanted = Wanted(
         id=office_id,
@@ -93,7 +96,8 @@ def import_csv(
     """Add all offices of a CSV, or none: every problem is listed with its line; nothing is written before all is well.
 
     Columns are an office's settings; clinics and labels have semicolons between (1;2;0, group=coast;region=west).
-    An empty cell is the default; `never` as fresh_by never calls an office late.
+    An empty cell is the default; `never` as fresh_by never calls an office late. A column that is unknown hides no
+    other problem.
     """
     from oddaemon.cli.importing import Import, import_offices
 

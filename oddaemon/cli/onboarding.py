@@ -17,31 +17,15 @@ from oddaemon.cli.doctoring import examined_alone
 from oddaemon.cli.doctoring_sheet import show_examination
 from oddaemon.cli.exit_status import ExitStatus
 from oddaemon.cli.failing import failure
+from oddaemon.cli.onboarding_answers import Conversation, Wanted, answered_until_good, table_of, zone_flaw
 from oddaemon.cli.onboarding_files import alone_in, write_file
-from oddaemon.cli.onboarding_words import clinics_of, labels_of, what_happens_next
+from oddaemon.cli.onboarding_words import what_happens_next
 from oddaemon.core.examination import Examination
-from oddaemon.settings import Draft, Secret, Settings, office_toml, read
+from oddaemon.settings import Draft, Problem, Secret, Settings, office_toml, read
 
 KEY_CHARACTERS_MAX = 4096
 NO_ZONE = "-"
 """Typed where the office's clock shall be measured instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was given on the command line; None: not."""
-
-    id: str | None = None
-    name: str | None = None
-    timezone: str | None = None
-    tier: str | None = None
-    fresh_by: str | None = None
-    clinics: str | None = None
-    labels: tuple[str, ...] = ()
-    key_file: Path | None = None
-    key_env: str | None = None
-    base_url: str | None = None
-    probe: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +46,8 @@ def add_office(config: Path | None, wanted: Wanted) -> None:
     settings = checked(read(place))[0]
     directory = directory_of(settings)
     asks = sys.stdin.isatty()
-    table = _answers(wanted) if asks else _given(wanted)
-    office = _Office(directory, {**table, "customer_key": _key(wanted, asks=asks)})
-    drafted = _checked(place, office)
+    table = _answers(wanted, settings, directory) if asks else _given(wanted)
+    office, drafted = _with_key(place, _Office(directory, table), wanted, asks=asks)
     if wanted.probe:
         found = examined_alone(drafted, next(each for each in drafted.offices if each.office.id == table["id"]))
         show_examination(found)
@@ -100,48 +83,36 @@ def _checked(place: Path, office: _Office) -> Settings:
 def _given(wanted: Wanted) -> dict[str, Any]:
     if wanted.id is None:
         raise typer.BadParameter("is needed where nobody can be asked.", param_hint="--id")
-    return _table(wanted)
+    return table_of(wanted)
 
 
-def _answers(wanted: Wanted) -> dict[str, Any]:
-    """Ask for what is not given."""
-    office_id = wanted.id or typer.prompt("Short name, for commands and files (id)")
-    name = _asked("Full name", wanted.name, office_id)
-    timezone = _asked("Time zone, such as America/Chicago; empty: suggested by the office's clock", wanted.timezone, "")
-    tier = _asked("Tier of the key: read_all, standard or enterprise", wanted.tier, "standard")
-    fresh_by = _asked("Fresh by, on the office's clock", wanted.fresh_by, "07:00")
-    clinics = _asked("Clinics, as numbers; empty: all, hidden ones and 0 included", wanted.clinics, "")
-    labels = wanted.labels or tuple(_asked("Labels, as key=value; empty: none", None, "").split())
-    return _table(
-        replace(
-            wanted,
-            id=office_id,
-            name=name,
-            timezone=timezone,
-            tier=tier,
-            fresh_by=fresh_by,
-            clinics=clinics,
-            labels=labels,
-        )
-    )
+def _answers(wanted: Wanted, settings: Settings, directory: Path) -> dict[str, Any]:
+    """Ask for what is not given, and again for what is wrong with it."""
+    offices = {each.office.id.casefold(): each.source for each in settings.offices}
+
+    def is_taken(office_id: str) -> str:
+        if place := offices.get(office_id.casefold()):
+            return f"there is an office of this id already, in {place}; choose another"
+        path = directory / f"{office_id}.toml"
+        return f"{path} exists already; choose another" if path.exists() else ""
+
+    return table_of(Conversation(wanted, is_taken).hold())
 
 
-def _asked(question: str, given: str | None, default: str) -> str:
-    return given if given is not None else str(typer.prompt(question, default, show_default=bool(default)))
+def _with_key(place: Path, office: _Office, wanted: Wanted, *, asks: bool) -> tuple[_Office, Settings]:
+    """The office with its key, and all settings as they would be; one that is typed wrongly is asked for again."""
+    is_typed = asks and wanted.key_file is None and wanted.key_env is None
+    while True:
+        keyed = replace(office, table={**office.table, "customer_key": _key(wanted, asks=asks)})
+        loaded = read(place, drafts=[Draft(keyed.path, [keyed.table])])
+        if not (is_typed and loaded.problems and all(map(_is_of_the_key, loaded.problems))):
+            return keyed, checked(loaded)[0]
+        for problem in loaded.problems:
+            typer.echo(f"  {problem.message}{'; ' if problem.hint else ''}{problem.hint}", err=True)
 
 
-def _table(wanted: Wanted) -> dict[str, Any]:
-    table: dict[str, Any] = {"id": wanted.id}
-    for name in ("name", "timezone", "tier", "base_url"):
-        if getattr(wanted, name):
-            table[name] = getattr(wanted, name)
-    if wanted.fresh_by is not None:
-        table["fresh_by"] = wanted.fresh_by
-    if wanted.clinics:
-        table["clinics"] = clinics_of(wanted.clinics)
-    if wanted.labels:
-        table["labels"] = labels_of(wanted.labels)
-    return table
+def _is_of_the_key(problem: Problem) -> bool:
+    return problem.where.endswith(".customer_key")
 
 
 def _key(wanted: Wanted, *, asks: bool) -> Secret:
@@ -173,5 +144,8 @@ def _after(found: Examination, office: _Office, *, asks: bool) -> _Office:
     if "timezone" in office.table or not found.zones or not asks:
         return office
     others = f" ({', '.join(found.zones[1:])} would fit, too)" if found.zones[1:] else ""
-    zone = typer.prompt(f"Time zone{others}; {NO_ZONE} to have the clock measured", found.zones[0])
+    zone = answered_until_good(
+        lambda: str(typer.prompt(f"Time zone{others}; {NO_ZONE} to have the clock measured", found.zones[0])),
+        lambda answer: "" if answer == NO_ZONE else zone_flaw(office.table, answer),
+    )
     return office if zone == NO_ZONE else replace(office, table={**office.table, "timezone": zone})

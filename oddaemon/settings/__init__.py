@@ -6,6 +6,7 @@ from oddaemon.settings.draft import Draft, office_toml
 from oddaemon.settings.load import control_socket, load, read, shown_files
 from oddaemon.settings.model import Loaded, Settings
 from oddaemon.settings.office import OfficeSettings
+from oddaemon.settings.offices import flaw_of
 from oddaemon.settings.problem import BadConfiguration, Problem
 from oddaemon.settings.secret import Secret
 from oddaemon.settings.sections import JOBS, Api, Daemon, Http, Log, Maintenance, State
@@ -31,6 +32,7 @@ __all__ = [
     "SinkSettings",
     "State",
     "control_socket",
+    "flaw_of",
     "load",
     "office_toml",
     "read",

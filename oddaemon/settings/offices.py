@@ -1,6 +1,6 @@
 """All `[[office]]` tables of all files: found, checked one by one, then compared with each other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from oddaemon.settings.credentials import find_key, sources_of
 from oddaemon.settings.document import Document
-from oddaemon.settings.explain import explain
+from oddaemon.settings.explain import explain, typed
 from oddaemon.settings.lines import Location
 from oddaemon.settings.office import OFFICE_NAMES, OfficeTable
 from oddaemon.settings.problem import Findings
@@ -55,6 +55,16 @@ def read_offices(document: Document, environment: Mapping[str, str], findings: F
         source = next((name for name in _KEY_SOURCES if name in written), "customer_key")
         entries.append(OfficeEntry(document, location, written.get("id"), table, key, (*location, source)))
     return entries
+
+
+def flaw_of(table: Mapping[str, Any], settings: Collection[str]) -> str:
+    """What is wrong with these settings of an office, which need not be whole yet; empty if nothing is."""
+    try:
+        OfficeTable.model_validate(table)
+    except ValidationError as error:
+        flaws = (typed(each) for each in error.errors(include_url=False) if each["loc"][0] in settings)
+        return next(("; ".join(filter(None, flaw)) for flaw in flaws), "")
+    return ""
 
 
 def compare_offices(entries: Iterable[OfficeEntry], developer_key: Secret | None, findings: Findings) -> None:

@@ -159,8 +159,8 @@ def questions(place: Place, zone: str, *more: tuple[str, str]) -> list[tuple[str
     return [
         ("Short name", "oak"),
         ("Full name [oak]", "Oak Dental"),
-        ("Time zone", zone),
         ("Tier of the key", ""),
+        ("Time zone", zone),
         ("Fresh by", ""),
         ("Clinics", ""),
         ("Labels", "group=coast"),
@@ -179,6 +179,38 @@ def test_at_a_terminal_what_matters_is_asked_the_key_is_not_shown_and_the_zone_i
     found = load(place.config).offices[1]
     assert (found.office.name, str(found.office.zone)) == ("Oak Dental", ZONE)
     assert found.office.labels == (("group", "coast"),)
+
+
+def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wrong(place: Place) -> None:
+    found = re.search(r'customer_key = "(\w+)"', (place.path.parent / "elm.toml").read_text())
+    assert found is not None
+    said = [
+        ("Short name", "ELM"),
+        ("must be a short name", "elm"),
+        ("there is an office of this id already, in", "oak"),
+        ("Full name [oak]", ""),
+        ("Tier of the key", "gold"),
+        ("must be one of `read_all`, `standard`, `enterprise`", "read_all"),
+        ("Time zone", ""),
+        ("needs a timezone", "Los Angeles"),
+        ("did you mean `America/Los_Angeles`?", ZONE),
+        ("must be a time of day; write it as 07:00, or never", "9am"),
+        ("must be a time of day; write it as 07:00, or never", "never"),
+        ("Clinics", "08:30"),
+        ("must be a whole number; write clinics as 1;2", "1;2"),
+        ("Labels", "group"),
+        ("must have a value; write labels as key=value;key=value", "group=coast;region=west"),
+        ("Customer key (not shown): ", "with a blank"),
+        ("the key contains white space; nothing but the key may stand there\r\nCustomer key (not shown): ", found[1]),
+        ("remove one of them\r\nCustomer key (not shown): ", place.key),
+    ]
+    added = ["office", "add", "--no-probe", "--fresh-by", "noon", "--config", str(place.config)]
+    status, screen = conversation(added, said, place.config.parent)
+    assert status == 0, screen
+    assert place.key not in screen
+    office = load(place.config).offices[1]
+    assert (office.tier, office.office.fresh_by, office.office.clinics) == ("read_all", None, (1, 2))
+    assert office.office.labels == (("group", "coast"), ("region", "west"))
 
 
 def test_at_a_terminal_the_suggested_zone_may_be_declined(place: Place) -> None:
