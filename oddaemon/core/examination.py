@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar
 from oddaemon.core.failure import Failure
 from oddaemon.core.letters import letter_about
 from oddaemon.core.model import Cadence, Control, Office, Owner
+from oddaemon.core.report import Length
 from oddaemon.core.standing import capital
 
 DEVELOPER_NAME_MARKS = " .,&()_+'"
@@ -166,6 +167,8 @@ class Seen:
     """What ended the asking for them."""
     report: Told[float] = None
     """How many seconds the aging report took."""
+    length: Length | None = None
+    """How many guarantors that report has, where it alone can be read; None: it was not looked at."""
     clinics: Told[tuple[int, ...]] = None
     """As the API lists them."""
     shares: Told[tuple[ClinicShare, ...]] = None

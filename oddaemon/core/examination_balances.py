@@ -20,13 +20,14 @@ from oddaemon.core.examination import (
 from oddaemon.core.failure import Failure
 from oddaemon.core.model import Control, Owner, Reader
 from oddaemon.core.packing import GROUPS_PLANNED, GUARANTORS_A_GROUP_MIN
-from oddaemon.core.report import pages_of
+from oddaemon.core.report import Length, pages_of
 
 SURVEY_REQUESTS = 7
 """All preferences and the clock, once a night."""
 PROBE_REQUESTS = 2
 CONTROL_REQUESTS = 2
 """Around pages."""
+BY_REPORT = "By the aging report, read twice, as configured."
 REPORT_REQUESTS = 8
 """Where aging stands and whose database it is, around a report."""
 
@@ -36,6 +37,8 @@ class Reading(NamedTuple):
 
     reader: Reader
     requests: int
+    seconds: float
+    """That they take of the key's time."""
     sentence: str
 
 
@@ -83,6 +86,8 @@ def guarantors(_patient: Patient, seen: Seen) -> Step:
     number = _number(seen)
     if number is None:
         return untold(StepName.GUARANTORS, "Only a query can count them.")
+    if number and seen.length is not None:
+        return ok(StepName.GUARANTORS, f"{_between(seen.length)} in the aging report.")
     if not number:
         advice = "If the practice is not new, see `clinics`, and whether this is the right database."
         return untold(StepName.GUARANTORS, "Nobody has a balance.", advice)
@@ -95,6 +100,8 @@ def reader(patient: Patient, seen: Seen) -> Step:
     if wish is Reader.STATEMENT and isinstance(seen.control, Failure):
         advice = 'Write `reader = "auto"`: the office is then read in pages.'
         return wrong(StepName.READER, f"The statement does not work here. {told(seen.control)}", Owner.US, advice)
+    if wish is Reader.REPORT:
+        return ok(StepName.READER, BY_REPORT)
     found = _reading(patient, seen)
     if found is None:
         return untold(StepName.READER, "Without queries it cannot be told.")
@@ -108,12 +115,13 @@ def cost(patient: Patient, seen: Seen) -> Step:
         return untold(StepName.COST, "Without queries it cannot be told.")
     cadence = patient.cadence
     probes = PROBE_REQUESTS * ceil(cadence.start_window_seconds / 2 / cadence.probe_seconds)
-    every = max(patient.min_interval_seconds, seen.seconds_a_request)
-    requests = SURVEY_REQUESTS + probes + found.requests
+    requests = SURVEY_REQUESTS + probes
+    seconds = requests * _every(patient, seen) + found.seconds
+    about = "About" if seen.length is None or seen.length.at_most is not None else "At least"
     return ok(
         StepName.COST,
-        f"About {requests:,}, {requests * every:,.0f} s of the key's time in all; reading the balances takes"
-        f" {found.requests:,} of them, {found.requests * every:,.0f} s.",
+        f"{about} {requests + found.requests:,}, {seconds:,.0f} s of the key's time in all; reading the balances takes"
+        f" {found.requests:,} of them, {found.seconds:,.0f} s.",
     )
 
 
@@ -123,17 +131,28 @@ def _reading(patient: Patient, seen: Seen) -> Reading | None:
     wish = patient.office.reader
     if number is None:
         return None
+    every = _every(patient, seen)
     if wish is Reader.REPORT:
-        requests = pages_of(number, rows) + REPORT_REQUESTS
-        return Reading(Reader.REPORT, requests, "By the aging report, read twice, as configured.")
+        # Each clinic is a list of its own, whose end may be a page of its own.
+        pages = pages_of(number, rows) + 2 * max(0, len(patient.office.clinics) - 1)
+        # The whole report is made for each of its pages.
+        page_seconds = max(every, seen.report) if isinstance(seen.report, float) else every
+        seconds = pages * page_seconds + REPORT_REQUESTS * every
+        return Reading(Reader.REPORT, pages + REPORT_REQUESTS, seconds, BY_REPORT)
     pages = CONTROL_REQUESTS + ceil(number / rows)
     if wish is Reader.PAGES:
-        return Reading(Reader.PAGES, pages, f"In pages of {rows:,}, as configured.")
+        return Reading(Reader.PAGES, pages, pages * every, f"In pages of {rows:,}, as configured.")
     if isinstance(seen.control, Failure):
-        return Reading(Reader.PAGES, pages, f"In pages: the statement does not work here. {told(seen.control)}")
+        sentence = f"In pages: the statement does not work here. {told(seen.control)}"
+        return Reading(Reader.PAGES, pages, pages * every, sentence)
     if isinstance(seen.shape, Shape) and _is_sparse(seen.shape):
-        return Reading(Reader.PAGES, pages, "In pages: its PatNums are too far apart to pack.")
-    return Reading(Reader.STATEMENT, 1, "In one statement.")
+        return Reading(Reader.PAGES, pages, pages * every, "In pages: its PatNums are too far apart to pack.")
+    return Reading(Reader.STATEMENT, 1, every, "In one statement.")
+
+
+def _every(patient: Patient, seen: Seen) -> float:
+    """Seconds from one request to the next."""
+    return max(patient.min_interval_seconds, seen.seconds_a_request)
 
 
 def _is_sparse(shape: Shape) -> bool:
@@ -144,7 +163,19 @@ def _is_sparse(shape: Shape) -> bool:
 def _number(seen: Seen) -> int | None:
     if isinstance(seen.control, Control):
         return seen.control.totals.guarantors
-    return seen.shape.guarantors if isinstance(seen.shape, Shape) else None
+    if isinstance(seen.shape, Shape):
+        return seen.shape.guarantors
+    if seen.length is None:
+        return None
+    return seen.length.at_least if seen.length.at_most is None else seen.length.at_most
+
+
+def _between(length: Length) -> str:
+    if length.at_least == length.at_most:
+        return counted(length.at_least, "guarantor")
+    if length.at_most is None:
+        return f"At least {counted(length.at_least, 'guarantor')}"
+    return f"{length.at_least:,} to {length.at_most:,} guarantors"
 
 
 def _listed(number: int) -> str:

@@ -17,6 +17,8 @@ CLINIC_UNTOLD = 0
 EST_BALANCE_UNTOLD = 0
 """The report tells neither a guarantor's clinic nor their own balance."""
 NOTHING = totals_of(())
+LOOK_FURTHER = 4
+"""Each look for a report's end is so many times as far as the rows that are known; a quarter of them is near enough."""
 
 
 class ReportRow(NamedTuple):
@@ -103,6 +105,37 @@ def added(totals: ControlTotals, balances: Sequence[Balance]) -> ControlTotals:
 def pages_of(guarantors: int, rows_max: int) -> int:
     """How many requests two readings of so many guarantors take; the end of the list may be a page of its own."""
     return 2 * (guarantors // rows_max + 1)
+
+
+class Length(NamedTuple):
+    """How many rows a report has, as far as single pages of it have told."""
+
+    at_least: int = 0
+    at_most: int | None = None
+    """None: no page has been past the end yet."""
+
+    def after(self, offset: int, page: int, rows_max: int) -> "Length":
+        """What is known after a page of so many rows, which were asked for from an offset on."""
+        if page == rows_max:
+            return Length(max(self.at_least, offset + page), self.at_most)
+        if page:
+            return Length(offset + page, offset + page)
+        return Length(self.at_least, offset)
+
+    def next_look(self, rows_max: int) -> int | None:
+        """The offset of the page that tells most; None: it is known well enough to plan with."""
+        if self.at_most is None:
+            return self.at_least * LOOK_FURTHER
+        between = self.at_most - self.at_least
+        if between * LOOK_FURTHER <= self.at_least or not between:
+            return None
+        return self.at_least + between // 2 // rows_max * rows_max
+
+
+def together(lengths: Sequence[Length], lists: int) -> Length:
+    """The length of so many lists, of which these have been looked at."""
+    ends = [length.at_most for length in lengths if length.at_most is not None]
+    return Length(sum(length.at_least for length in lengths), sum(ends) if len(ends) == lists else None)
 
 
 def _balance(row: ReportRow, clinic_num: int) -> Balance:

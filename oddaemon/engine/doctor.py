@@ -4,7 +4,7 @@ What the answers mean is decided by the core. A failure on the way ends the aski
 fail again, and every request costs the key a turn.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -18,9 +18,10 @@ from oddaemon.core.examination_rights import REPORTS_SINCE, version_numbers
 from oddaemon.core.examination_steps import PREFERENCES, steps_of
 from oddaemon.core.examination_way import ends_it
 from oddaemon.core.failure import Failure, Kind
-from oddaemon.core.model import Cadence, Control, Office
+from oddaemon.core.model import Cadence, Control, Office, Reader
 from oddaemon.core.packing import FIRST_PACKING, LaneCutError
 from oddaemon.core.refusal import of_unproven_key
+from oddaemon.core.report import Length, together
 from oddaemon.opendental import sql, wire
 from oddaemon.opendental.client import Api, ApiError, OfficeApi, Session
 from oddaemon.opendental.gate import GateClosedError
@@ -32,6 +33,8 @@ READ_ALL_SECONDS = SPACING_SECONDS["read_all"]
 """A key that was refused a query may have nothing but Read All, whatever its tier is said to be."""
 PAST_THE_END = 1_000_000
 """The report is made whole whatever the offset; behind its end it shows nobody."""
+LOOKS_MAX = 12
+"""At the report of an office that is read by it; half a million guarantors are found with fewer."""
 QUESTIONS_MAX = 1 + len(PREFERENCES) + 2 + 4
 
 Progress = Callable[[int, int], None]
@@ -143,9 +146,39 @@ class _Interview:
         version = version_numbers(self.seen.preferences.get("ProgramVersion", ""))
         if version is not None and version < REPORTS_SINCE:
             return
-        day, before = self._day(), self._seconds
-        answer = await self._ask(lambda session: session.report(day, PAST_THE_END))
-        self.note(report=answer if isinstance(answer, Failure) else self._seconds - before)
+        day = self._day()
+        if self._office.reader is Reader.REPORT and isinstance(self.seen.clocks, Failure):
+            await self._ask_length(day)
+        else:
+            await self._ask_page(day, PAST_THE_END, None)
+
+    async def _ask_length(self, day: date) -> None:
+        """Only the report can tell how many guarantors there are, by where it ends."""
+        clinics: Sequence[int | None] = self._office.clinics or (None,)
+        found: list[Length] = []
+        looks = 0
+        for clinic in clinics:
+            length = Length()
+            while looks < LOOKS_MAX and (offset := length.next_look(self._office.page_rows)) is not None:
+                looks += 1
+                page = await self._ask_page(day, offset, clinic)
+                if page is None:
+                    return
+                length = length.after(offset, page, self._office.page_rows)
+            found.append(length)
+        self.note(length=together(found, len(clinics)))
+
+    async def _ask_page(self, day: date, offset: int, clinic: int | None) -> int | None:
+        """How many rows there are on a page of the report, which nobody looks at; None: it is not shown."""
+        before = self._seconds
+        answer = await self._ask(lambda session: session.report(day, offset, clinic))
+        if isinstance(answer, Failure):
+            if self.seen.report is None:
+                self.note(report=answer)
+            return None
+        if self.seen.report is None:
+            self.note(report=self._seconds - before)
+        return len(answer)
 
     def _day(self) -> date:
         """One that the office has surely reached."""
@@ -180,7 +213,7 @@ class _Interview:
             return Failure(Kind.MALFORMED, str(error))
         finally:
             self._asked += 1
-            self._progress(self._asked, QUESTIONS_MAX)
+            self._progress(self._asked, max(self._asked, QUESTIONS_MAX))
 
     def _took(self, seconds: float) -> None:
         self._answered += 1

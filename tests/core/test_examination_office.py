@@ -9,6 +9,7 @@ import pytest
 from oddaemon.core.examination import ClinicShare, Clocks, HeldKeys, Outcome, Seen, Shape, StepName, fits_a_statement
 from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Owner, Reader
+from oddaemon.core.report import Length
 from tests.core.examinations import LOCAL, NOW, WELL, control, outcomes, patient, seen, step, telling
 
 NO_QUERY = seen(
@@ -107,6 +108,32 @@ def test_reports(report: Any, outcome: Outcome, words: str) -> None:
     found = step(StepName.REPORTS, seen(report=report))
     assert found.outcome is outcome
     assert words in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("length", "guarantors", "cost"),
+    [
+        (Length(40, 40), "40 guarantors in the aging report.", "10 of them, 20 s."),
+        (Length(3700, 4400), "3,700 to 4,400 guarantors in the aging report.", "98 of them, 548 s."),
+        (Length(100, None), "At least 100 guarantors in the aging report.", "12 of them, 32 s."),
+    ],
+)
+def test_an_office_that_only_the_report_can_count(length: Length, guarantors: str, cost: str) -> None:
+    observed, who = replace(NO_QUERY, report=6.0, length=length), patient(reader=Reader.REPORT)
+    assert step(StepName.GUARANTORS, observed, who).sentence == guarantors
+    told = step(StepName.COST, observed, who).sentence
+    assert told.endswith(cost), told
+    assert told.startswith("About" if length.at_most else "At least")
+
+
+def test_each_clinic_of_a_report_costs_pages_of_its_own() -> None:
+    observed = replace(NO_QUERY, report=None, length=Length(40, 40))
+    assert "14 of them" in step(StepName.COST, observed, patient(reader=Reader.REPORT, clinics=(1, 2, 0))).sentence
+
+
+def test_a_report_of_nobody_is_told_as_nobody() -> None:
+    observed = replace(NO_QUERY, length=Length(0, 0))
+    assert step(StepName.GUARANTORS, observed, patient(reader=Reader.REPORT)).sentence == "Nobody has a balance."
 
 
 def test_an_old_version_has_no_reports() -> None:

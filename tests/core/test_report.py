@@ -1,7 +1,17 @@
 import pytest
 
 from oddaemon.core.model import Balance, Include
-from oddaemon.core.report import NOTHING, Progress, ReportRow, added, balances_of, misunderstood, pages_of
+from oddaemon.core.report import (
+    NOTHING,
+    Length,
+    Progress,
+    ReportRow,
+    added,
+    balances_of,
+    misunderstood,
+    pages_of,
+    together,
+)
 from oddaemon.core.verify import totals_of
 
 ROW = ReportRow(11, 0, 0, 0, 37_000, 37_000, 500, 26_000, 10_500)
@@ -49,3 +59,20 @@ def test_the_second_reading_is_summed_up_and_ends() -> None:
 
 def test_two_readings_take_two_requests_a_page() -> None:
     assert [pages_of(guarantors, 100) for guarantors in (0, 99, 100, 4_000)] == [2, 2, 4, 82]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 400, 1000, 3912, 4132, 50_000, 500_000])
+def test_a_few_pages_tell_how_long_a_report_is(rows: int) -> None:
+    length, looks = Length(), 0
+    while (offset := length.next_look(100)) is not None:
+        looks += 1
+        length = length.after(offset, max(0, min(100, rows - offset)), 100)
+    assert looks <= 12
+    assert length.at_most is not None
+    assert length.at_least <= rows <= length.at_most <= 1.25 * length.at_least
+
+
+def test_several_lists_have_an_end_when_each_has() -> None:
+    assert together([Length(40, 40), Length(100, 120)], 2) == Length(140, 160)
+    assert together([Length(40, 40)], 2) == Length(40, None)
+    assert together([Length(40, 40), Length(100)], 2) == Length(140, None)

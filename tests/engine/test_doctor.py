@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import anyio
 import pytest
@@ -129,6 +130,35 @@ async def test_an_office_read_by_the_report_is_well_without_queries() -> None:
     async with ward(permission=Permission.READ_ALL, reader=Reader.REPORT, interval=5.0) as place:
         found = await place.examine()
         assert found.is_well, found.wrong
+        assert step(found, StepName.GUARANTORS).sentence == "40 guarantors in the aging report."
+        assert step(found, StepName.READER).sentence == "By the aging report, read twice, as configured."
+        assert "10 of them, 50 s" in step(found, StepName.COST).sentence
+
+
+async def test_a_longer_report_is_counted_by_where_it_ends() -> None:
+    async with ward(spec=SMILE, permission=Permission.READ_ALL, reader=Reader.REPORT, interval=5.0) as place:
+        found = await place.examine()
+        assert step(found, StepName.GUARANTORS).sentence == "299 guarantors in the aging report."
+        assert "14 of them" in step(found, StepName.COST).sentence
+        assert "the aging report takes" in step(found, StepName.REPORTS).sentence
+
+
+async def test_the_report_of_each_configured_clinic_is_counted() -> None:
+    wishes: dict[str, Any] = {"reader": Reader.REPORT, "interval": 5.0, "clinics": (1, 2)}
+    async with ward(spec=WITH_CLINICS, permission=Permission.READ_ALL, **wishes) as place:
+        found = await place.examine()
+        assert found.is_well, found.wrong
+        told = step(found, StepName.GUARANTORS).sentence
+        assert told.endswith(" guarantors in the aging report.")
+        assert 0 < int(told.split()[0]) < 300
+
+
+async def test_a_report_that_fails_is_not_counted() -> None:
+    refusal = OtherBody('"API key does not have the Reports permission."', status=401)
+    fault = Planted(refusal, kinds=frozenset({Kind.AGING_REPORT}))
+    async with ward(fault, permission=Permission.READ_ALL, reader=Reader.REPORT, interval=5.0) as place:
+        found = await place.examine()
+        assert wrong(found) == [StepName.REPORTS]
         assert outcome(found, StepName.GUARANTORS) is Outcome.UNTOLD
 
 
