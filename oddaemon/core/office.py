@@ -228,7 +228,9 @@ def _started(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:
         standing = stand(state.standing, now, Condition.WAITING, reason, keep_trouble=True)
         # A back-off goes on: it is owed to the office, whatever is wanted of it.
         return _go(state, Intent.SURVEY, state.not_before if state.attempts else now, standing)
-    return _go(state, state.intent, state.not_before, state.standing)
+    # Whoever starts us, or wants something else of an office, may have mended what it waits for a human to mend.
+    is_blocked = state.standing.condition is Condition.BLOCKED
+    return _go(state, state.intent, min(state.not_before, now) if is_blocked else state.not_before, state.standing)
 
 
 def _paused(state: OfficeState, now: datetime, wish: Wish) -> OfficeState:

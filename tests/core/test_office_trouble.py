@@ -157,6 +157,15 @@ def test_who_is_blocked_is_surveyed_slowly_and_comes_back_by_itself(kind: Kind) 
     assert night.condition() is C.FRESH
 
 
+def test_a_start_asks_at_once_who_is_blocked_and_forgets_no_back_off() -> None:
+    blocked, backing_off = surveying(), surveying()
+    blocked.fails(Kind.KEY_REJECTED)
+    backing_off.fails(Kind.TIMEOUT)
+    soon = EVENING + timedelta(seconds=1)
+    assert next_action(blocked.state, Started(), soon, WISH, JITTER)[1] == Survey()
+    assert isinstance(next_action(backing_off.state, Started(), soon, WISH, JITTER)[1], Wait)
+
+
 @pytest.mark.parametrize("reader", Reader)
 def test_who_was_blocked_is_read_anew_in_the_way_that_the_configuration_wants(reader: Reader) -> None:
     night = pulling(wish(reader=reader))

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 
 CHECKOUT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("ODDAEMON_LAB", Path.home() / ".cache" / "oddaemon" / "systemd-lab"))
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 T = TypeVar("T")
 PACKAGES = "systemd,systemd-sysv,dbus,python3,ca-certificates"
 INIT = ("/lib/systemd/systemd", "--unit=multi-user.target")
@@ -74,6 +74,7 @@ class Lab:
         self.root = root
         self._boot: subprocess.Popen[bytes] | None = None
         self._init = 0
+        self._begun = 0
 
     def build(self) -> None:
         """Make the root, if there is none."""
@@ -142,8 +143,15 @@ class Lab:
         """A property of the unit."""
         return self.run("systemctl", "show", "oddaemon", "--value", "-p", name).stdout.strip()
 
+    def begin(self) -> None:
+        """What is said from now on is what `journal` tells."""
+        self._begun = len(self._journal())
+
     def journal(self) -> str:
-        """What the unit said since the boot."""
+        """What the unit said since then."""
+        return self._journal()[self._begun :]
+
+    def _journal(self) -> str:
         return self.run("journalctl", "-u", "oddaemon", "-o", "cat", "--no-pager").stdout
 
     def until(self, reached: Callable[[], T]) -> T:

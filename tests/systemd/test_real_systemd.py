@@ -48,6 +48,7 @@ def installed(lab: Lab, tmp_path: Path) -> Iterator[Lab]:
     ) as headquarters:
         wait_for("Ready.", output, headquarters)
         _configure(lab, rehearsal)
+        lab.begin()
         yield lab
         lab.run("systemctl", "stop", "oddaemon")
         lab.run("systemctl", "reset-failed", "oddaemon")
