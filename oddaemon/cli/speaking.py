@@ -34,6 +34,7 @@ def speaking() -> Iterator[None]:
     if not isinstance(plain, TextIOWrapper):  # it was closed by whoever started us
         yield
         return
+    plain.flush()  # what was said before comes before
     voice = _Voice(plain.fileno(), "w", closefd=False)
     buffer, line_buffering = BufferedWriter(voice), plain.line_buffering
     sys.stdout = TextIOWrapper(buffer, plain.encoding, plain.errors, line_buffering=line_buffering)

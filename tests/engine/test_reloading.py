@@ -62,7 +62,7 @@ async def test_an_office_that_goes_and_comes_back_has_lost_nothing(tmp_path: Pat
 async def test_a_corrected_key_is_used_from_the_next_question_on(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], [office_settings(key="planted-wrong-key")]) as world:
         await world.until_is(Condition.BLOCKED)
-        assert world.explains(Condition.BLOCKED, Owner.OFFICE, "does not accept the key")
+        assert world.explains(Condition.BLOCKED, Owner.US, "does not accept the key, and never did")
         await world.apply(with_offices(world, [office_settings()]))
         await world.until_published(1, within=timedelta(minutes=32))
         assert world.explains(Condition.FRESH, None)
