@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cli.sample_fleet import KEYS
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "ODDAEMON_CONFIG"} | KEYS
 
 
