@@ -49,7 +49,10 @@ class MariaDbServer:
     def __init__(self, directory: Path) -> None:
         self._data, self._socket, self._log = directory / "data", directory / "socket", directory / "log"
         account = f"--user={getpass.getuser()}"
-        places = ("--no-defaults", account, f"--datadir={self._data}", *SMALL)
+        # A server that starts clears its temporary directory, which must not be another one's.
+        temporary = directory / "tmp"
+        temporary.mkdir()
+        places = ("--no-defaults", account, f"--datadir={self._data}", f"--tmpdir={temporary}", *SMALL)
         install = [_program("mariadb-install-db"), *places, "--auth-root-authentication-method=normal"]
         server = [
             _program("mariadbd"),
