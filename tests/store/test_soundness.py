@@ -24,11 +24,8 @@ from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
 Tamper = Callable[..., list[Problem]]
 
 
-@pytest.fixture
-async def tamper(path: Path) -> Tamper:
-    """Change a sound database behind its back, and see what is found."""
-    async with Database.open(str(path)) as database:
-        await fill(database)
+def tampering(path: Path) -> Tamper:
+    """What changes a database, and tells what is found then."""
 
     def run(sql: str) -> list[Problem]:
         with closing(sqlite3.connect(path)) as connection:
@@ -37,6 +34,15 @@ async def tamper(path: Path) -> Tamper:
         return verify(path).problems
 
     return run
+
+
+@pytest.fixture
+async def tamper(path: Path) -> Tamper:
+    """Change a sound database behind its back, and see what is found."""
+    async with Database.open(str(path)) as database:
+        await fill(database)
+
+    return tampering(path)
 
 
 @pytest.mark.usefixtures("tamper")
@@ -188,13 +194,7 @@ async def spoil(path: Path) -> Tamper:
                 rows = some_balances(30, seed)
                 await historical.publish(database, order, Brought(rows, totals_of(rows), 7), NOW)
 
-    def run(sql: str) -> list[Problem]:
-        with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute(sql).rowcount > 0
-            connection.commit()
-        return verify(path).problems
-
-    return run
+    return tampering(path)
 
 
 @pytest.mark.usefixtures("spoil")
