@@ -81,16 +81,19 @@ def balances(database: Path, office_id: str) -> list[tuple[int, ...]]:
 
 
 def states(database: Path) -> dict[str, dict[str, Any]]:
-    """What is remembered of each office, to the instant; nothing where nothing is stored yet."""
-    with closing(_opened(database)) as connection:
+    """What is remembered of each office, to the instant; nothing where nothing is stored yet.
+
+    Nothing is mended by looking: a reader that may not write is no last user who moves the log into the file.
+    """
+    with closing(_opened(database, "ro")) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'office'").fetchone():
             return {}
         rows = connection.execute("SELECT id, state FROM office WHERE state IS NOT NULL").fetchall()
     return {office_id: json.loads(state) for office_id, state in rows}
 
 
-def _opened(database: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)
+def _opened(database: Path, mode: str = "rw") -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.as_uri()}?mode={mode}", uri=True)
 
 
 def _places(connection: sqlite3.Connection) -> Places:

@@ -206,7 +206,7 @@ def _last_words(daemon: DaemonProcess) -> str:
 
 
 def left_behind(database: Path) -> dict[str, dict[str, Any]]:
-    """Read from a copy: whoever opens the file itself mends what the next life is to mend."""
+    """What nobody writes any more, read from a copy: whoever opens a file may mend what the next life is to mend."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / database.name
         for suffix in ("", "-wal"):
