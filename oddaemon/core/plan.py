@@ -43,11 +43,6 @@ class Plan:
     """The names of those that come, go or change."""
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing would be different, a restart aside."""
-        return not (self.new or self.changed or self.removed or self.sinks)
-
-    @property
     def sentence(self) -> str:
         """The plan in one line: "1 new, 2 changed, 210 unchanged; [http] changes with a restart only."."""
         counted = (

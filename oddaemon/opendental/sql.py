@@ -61,8 +61,8 @@ def statement(office: Office, packing: Packing, after_pat_num: int | None, since
         f"PatNum DIV {packing.lane_span} MOD {packing.lanes} AS L,{_ROW} AS R "
         f"FROM patient WHERE {_wanted(office)}{_after(after_pat_num)}"
     )
-    groups = f"SELECT G,COUNT(*) AS N,{lanes} FROM ({rows}) r GROUP BY G ORDER BY G LIMIT {office.page_rows}"  # noqa: S608
-    return f"SELECT c.*,g.* FROM ({control(office, since)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608
+    groups = f"SELECT G,COUNT(*) AS N,{lanes} FROM ({rows}) r GROUP BY G ORDER BY G LIMIT {office.page_rows}"  # noqa: S608  as above
+    return f"SELECT c.*,g.* FROM ({control(office, since)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608  as above
 
 
 def page(office: Office, after_pat_num: int | None) -> str:

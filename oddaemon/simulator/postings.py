@@ -40,9 +40,9 @@ class FrontDesk:
             kind = self._rng.random()
             if kind < 0.5:  # noqa: PLR2004 - half of all entries are charges, some pay everything, some are claims
                 self._charge(family, day)
-            elif kind < 0.8:  # noqa: PLR2004
+            elif kind < 0.8:  # noqa: PLR2004 - as above
                 self._pay(family, day)
-            elif kind < 0.95:  # noqa: PLR2004
+            elif kind < 0.95:  # noqa: PLR2004 - as above
                 settle(family, day)
             else:
                 family.ins_est_mills = self._mills(400)

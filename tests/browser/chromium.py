@@ -22,7 +22,7 @@ FLAGS = (
 )
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 60_000
 _TELL_VIOLATIONS = """
     addEventListener("securitypolicyviolation", (event) => {
         (window.violations ??= []).push(`${event.effectiveDirective} ${event.blockedURI}`);

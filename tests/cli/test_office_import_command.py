@@ -263,7 +263,7 @@ KILLED = textwrap.dedent(
 
 def _killed_at(directory: Path, at: int) -> subprocess.CompletedProcess[str]:
     command_line: Sequence[str] = [sys.executable, "-c", KILLED, str(directory), str(at)]
-    return subprocess.run(command_line, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command_line, capture_output=True, text=True, check=False, timeout=240)
 
 
 def test_a_kill_at_any_step_leaves_none_of_the_offices_or_all(config: Path) -> None:

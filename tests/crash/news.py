@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import anyio
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 """Far beyond what anything here takes: reaching it is a failure, never bad luck."""
 
 

@@ -32,7 +32,7 @@ def run(installed: Path, cwd: Path, *command: str) -> subprocess.CompletedProces
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
         [sys.executable, "-I", "-c", start + command[0], *command[1:]],
-        cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60,
+        cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
 
 

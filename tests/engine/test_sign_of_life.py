@@ -51,7 +51,7 @@ class Listener:
         self.news.set()
 
     async def next_told(self) -> Event:
-        with anyio.fail_after(30):
+        with anyio.fail_after(120):
             await self.news.wait()
         self.news = anyio.Event()
         return self.told[-1]

@@ -15,7 +15,7 @@ import pytest
 from oddaemon.engine.watching import watch
 from oddaemon.telemetry.event import Event
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 DEBOUNCE_SECONDS = 0.05
 
 

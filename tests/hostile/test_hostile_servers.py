@@ -20,7 +20,7 @@ SMALL = Limits(connect_timeout_seconds=20.0, request_timeout_seconds=20.0, max_r
 HASTY = Limits(connect_timeout_seconds=2.0, request_timeout_seconds=0.1, max_response_bytes=BYTES_MAX)
 MEMORY_BYTES_MAX = 30 * BYTES_MAX
 """Buffers of a socket and of the libraries included."""
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 Talk = Callable[[ByteStream], Awaitable[None]]
 
 

@@ -109,7 +109,7 @@ class Receiver:
 
     async def has_had(self, count: int) -> None:
         """Wait for so many requests."""
-        with anyio.fail_after(60):
+        with anyio.fail_after(240):
             while len(self.requests) < count:
                 await self.news.wait()
 

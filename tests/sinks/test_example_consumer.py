@@ -62,7 +62,7 @@ def truth(number: int) -> list[tuple[int, str]]:
 
 async def delivered(sink: Webhook, number: int) -> None:
     """Again and again until it is taken: the consumer may still be starting."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(240):
         while True:
             try:
                 await sink.deliver(payload(number), f"d{number}")

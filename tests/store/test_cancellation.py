@@ -30,7 +30,7 @@ async def test_random_cancellations_leave_nothing_half_written_and_nobody_locked
             with anyio.move_on_after(draw.random() * uncut_seconds) as scope:
                 await _stage_and_publish(database, number)
             cancelled += scope.cancelled_caught
-        with anyio.fail_after(10):
+        with anyio.fail_after(120):
             await _must_be_whole(database)
     assert Database.calls_in_flight == 0
     await _stage_and_publish(database, number + 1)

@@ -77,7 +77,7 @@ async def test_errors_carry_no_values(database: Database) -> None:
 
 async def test_a_reader_sees_the_state_before_while_a_writer_writes(database: Database) -> None:
     await offices.save_state(database, ELM, state(attempts=1))
-    with anyio.fail_after(5):
+    with anyio.fail_after(120):
         async with database.transaction() as connection:
             await offices.write_state(connection, ELM, state(attempts=2))
             assert await offices.load_state(database, ELM) == state(attempts=1)

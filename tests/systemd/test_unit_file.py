@@ -20,7 +20,7 @@ def analyze() -> str:
 
 
 def ran(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
 
 
 def test_the_unit_is_verified_without_a_word(analyze: str, tmp_path: Path) -> None:

