@@ -47,6 +47,14 @@ def test_the_moment_to_kill_is_half_way_through_tonight_s_pull() -> None:
     assert not told(*tonight, page(400)).is_half_read
 
 
+def test_a_pull_that_aging_overtook_is_no_half_of_tonight_s() -> None:
+    overtaken = (aging("2026-03-07"), pull(0), page(300), aging("2026-03-07"), aging("2026-03-08"))
+
+    assert not told(*overtaken).is_half_read
+    assert not told(*overtaken, pull(0), page(100)).is_half_read
+    assert told(*overtaken, pull(0), page(200)).is_half_read
+
+
 def test_other_offices_do_not_matter_to_the_victim() -> None:
     events = (aging("2026-03-07"), aging("2026-03-08", "oak"), page(200, office="oak"))
 

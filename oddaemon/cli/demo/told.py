@@ -33,7 +33,10 @@ class Told:
             case {"event": "daemon_ready", "listen": str(listen)}:
                 self.listen = listen
             case {"event": "aging_observed", "office": self.victim, "aging_date": str(aging_date)}:
-                self.dates.add(aging_date)
+                if aging_date not in self.dates:
+                    # What is read of the day before is thrown away: it is not half of tonight's pull.
+                    self.dates.add(aging_date)
+                    self.rows = self.rows_of = 0
             case {"event": "page_stored", "office": self.victim, "rows": int(rows), "of": int(of)}:
                 self.rows, self.rows_of = rows, of
             case {"event": "pull_started", "office": self.victim, "resumed_rows": int(rows)}:
