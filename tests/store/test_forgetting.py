@@ -124,6 +124,29 @@ async def test_a_proof_that_finds_something_says_so(path: Path, monkeypatch: pyt
     assert (await forget(str(path), LEAVING.id)).found_after > 0
 
 
+async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) -> None:
+    """Its families have rolled on since, and its past days tell less than its nights."""
+    rows = [
+        Balance(1, 0, 400_001, 400_001, 0, 0, 0, 300_002, 400_001),
+        Balance(2, 5, 700_003, 500_004, 200_005, 0, 0, 0, 700_003),
+        Balance(3, 5, 800_006, 500_007, 300_008, 0, 0, 0, 800_006),
+    ]
+    rolled = [
+        rows[0]._replace(bal_0_30=0, bal_31_60=400_001),
+        rows[1]._replace(bal_0_30=0, bal_31_60=500_004, bal_61_90=200_005),
+    ]
+    less = [Balance(4, 0, 0, 600_009, 100_010, 0, 0, 400_011, 700_012)]
+    async with Database.open(str(path)) as database:
+        await offices.enroll(database, [LEAVING, STAYING])
+        whole = less[0]._replace(clinic_num=5, est_balance=900_013)
+        for office, nightly, past in ((LEAVING, rows, less), (STAYING, [*rolled, whole], [rows[2]])):
+            await snapshots.publish(database, office.id, true_snapshot(nightly), state(), NOW)
+            order = await backfills.order(database, PastDay(office.id, date(2025, 1, 1)), NOW)
+            await historical.publish(database, order, Brought(tuple(past), totals_of(past), 3), NOW)
+    done = await forget(str(path), LEAVING.id)
+    assert (done.looked_for, done.found_after) == (1, 0)
+
+
 async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = await lived(path)
 
