@@ -236,7 +236,9 @@ class _Days:
     days: list[date]
 
     def before(self, snapshot_id: int) -> date:
-        return self.days[bisect_left(self.ids, snapshot_id) - 1]
+        """`date.min`: it was the first that is kept."""
+        place = bisect_left(self.ids, snapshot_id)
+        return self.days[place - 1] if place else date.min
 
     def first_from(self, day: date) -> int:
         """The first snapshot of that day or a later one; where there is none, an id after all."""

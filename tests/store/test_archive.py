@@ -1,7 +1,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from oddaemon.store.archive import Archive, OfficeUnknown
 from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing
 from oddaemon.store.picture import SnapshotMissing, Source, chosen, source_of, sums_of
+from oddaemon.store.pruning import prune
 from oddaemon.store.snapshot_row import SnapshotRow
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
@@ -158,6 +159,24 @@ async def test_whoever_is_cleared_was_last_seen_in_a_snapshot_or_on_the_first_da
                 if each.change is Change.CLEARED:
                     nights = (n for n in range(first + 1, last) if n % 3 == 1 and each.pat_num in told[n])
                     assert each.last_seen == pictures[max([first, *nights])].aging_date
+
+
+async def test_before_the_history_that_is_kept_nobody_was_seen_in_its_latest_night(
+    database: Database, path: Path
+) -> None:
+    """A version that began before it, and is still true in it, tells nothing of the days before."""
+    family, other = some_balances(2)
+    for number in (8, 9, 10):
+        await _publish(database, ELM, [family, other], DAY_ONE + timedelta(days=number))
+    await prune(database, datetime(2026, 3, 11, tzinfo=UTC))
+    await backfilled(database, DAY_ONE, (family, other))
+    await backfilled(database, DAY_ONE + timedelta(days=1), (other,))
+    with Archive.open(path) as archive:
+        office = archive.office(ELM)
+        first, last, *nights = archive.pictures(office)
+        assert len(nights) == 2
+        ((gone,),) = archive.changes(office, first, last)
+        assert (gone.change, gone.pat_num, gone.last_seen) == (Change.CLEARED, family.pat_num, DAY_ONE)
 
 
 async def test_movements_are_those_since_the_day_before(database: Database, path: Path) -> None:
