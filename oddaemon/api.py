@@ -196,7 +196,7 @@ class Fleet:
         return _snapshot(office_id, self._chosen(office_id, as_of)[1])
 
     def balances(self, office_id: str, as_of: AsOf = None) -> Iterator[Balance]:
-        """The balances of one snapshot. Raises as `snapshot` does, at once."""
+        """The balances of one snapshot. Raises as `snapshot` does, at once; at the end, too, if it went meanwhile."""
         office, picture = self._chosen(office_id, as_of)
         untold = self._archive.untold(office, picture)
         return (_balance(each, untold) for batch in self._archive.balances(office, picture) for each in batch)

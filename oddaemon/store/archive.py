@@ -24,7 +24,7 @@ from oddaemon.store.copying import reading
 from oddaemon.store.errors import StoreError, explained, legible, open_still
 from oddaemon.store.migration import require_newest
 from oddaemon.store.past_day import PAST_DAY_NAMES, PastDay, past_day_of_texts
-from oddaemon.store.picture import Picture, in_order, may_leave_out, nights_of
+from oddaemon.store.picture import Picture, SnapshotMissing, in_order, may_leave_out, nights_of
 from oddaemon.store.snapshot_row import SNAPSHOT_NAMES, SnapshotRow, snapshot_row_of_texts
 
 ROWS_A_BATCH = 10_000
@@ -148,6 +148,7 @@ class Archive:
             cursor = self._connection.execute(*_rows_of(office, picture))
             while rows := cursor.fetchmany(ROWS_A_BATCH):
                 yield list(map(Balance._make, rows))
+        self._require_kept(office, picture)
 
     def untold(self, office: ArchivedOffice, picture: Picture) -> Untold:
         """The columns that a picture does not tell: those that may be left out, and are 0 in each of its rows."""
@@ -192,6 +193,7 @@ class Archive:
         for versions in self._versions(office, first.id, last.id):
             for snapshot_id, before, after in _steps(versions, first.id, last.id):
                 moved[snapshot_id] = moved[snapshot_id].plus(flow(before, after))
+        self._require_kept(office, first)
         return dict(moved)
 
     def _differences(self, office: ArchivedOffice, first: Picture, last: Picture) -> Iterator[Difference]:
@@ -200,12 +202,23 @@ class Archive:
             for versions in self._versions(office, first.id, last.id):
                 if (difference := _difference(versions, (first.id, last.id), days, untold)) is not None:
                     yield difference
+            self._require_kept(office, first)
             return
         seen = self._seen_before(office, last, days)
         before, after = (chain.from_iterable(self.balances(office, each)) for each in (first, last))
         yield from differences(
             before, after, lambda pat_num: max(first.aging_date, seen.get(pat_num, date.min)), untold
         )
+
+    def _require_kept(self, office: ArchivedOffice, picture: Picture) -> None:
+        """What was read of a picture was whole if it is there afterwards: it is pruned before its rows are."""
+        query, (*_, key) = _rows_of(office, picture)
+        table = "historical_snapshot" if query is _PAST_BALANCES else "snapshot"
+        with open_still(self.path):
+            if not self._connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (key,)).fetchone():  # noqa: S608 - our own names
+                raise SnapshotMissing(
+                    f"What was kept of {office.id} of {picture.aging_date} went while it was read.", "Ask once more."
+                )
 
     def _seen_before(self, office: ArchivedOffice, last: Picture, days: "_Days") -> dict[int, date]:
         """The aging date of the last snapshot before a picture that had each guarantor."""

@@ -268,6 +268,30 @@ async def test_a_query_that_gives_a_column_tells_it(database: Database, path: Pa
         assert sums_of(day)["est_balance"] == sum(each.est_balance for each in FAMILIES)
 
 
+async def test_what_is_pruned_or_read_anew_while_it_is_read_is_not_taken_for_whole(
+    database: Database, path: Path
+) -> None:
+    for number in range(3):
+        await _publish(database, ELM, some_balances(5, seed=number), DAY_ONE + timedelta(days=number))
+    await backfilled(database, DAY_ONE - timedelta(days=1), some_balances(4))
+    with Archive.open(path) as archive:
+        office = archive.office(ELM)
+        day, first, *_, last = archive.pictures(office)
+        assert isinstance(first, SnapshotRow)
+        assert isinstance(last, SnapshotRow)
+        await prune(database, datetime(2026, 3, 3, tzinfo=UTC))
+        await backfilled(database, day.aging_date, some_balances(3))
+        for read in (
+            lambda: list(archive.balances(office, first)),
+            lambda: list(archive.balances(office, day)),
+            lambda: list(archive.changes(office, first, last)),
+            lambda: archive.flows(office, first, last),
+        ):
+            with pytest.raises(SnapshotMissing, match=r"of elm-street of 2026-0\d-\d\d went while it was read"):
+                read()
+        assert [len(rows) for rows in archive.balances(office, last)] == [5]
+
+
 async def test_batches_are_bounded_and_miss_nothing(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
