@@ -27,8 +27,9 @@ class Consumer(BaseHTTPRequestHandler):
             office, delivery, part, parts = (said[name] for name in ("office", "delivery_id", "part", "parts"))
             with db:  # all of it or nothing, and only then acknowledged
                 db.execute("REPLACE INTO part VALUES (?, ?, ?, ?, ?)", (office, delivery, part, parts, body))
-                if part == parts:  # the last one: the delivery is whole, and the one before is old
-                    db.execute("DELETE FROM part WHERE office = ? AND delivery <> ?", (office, delivery))
+                if part == parts:  # the last one: the delivery is whole, and what came before it is old
+                    old = "DELETE FROM part WHERE office = ? AND (delivery, parts) <> (?, ?)"
+                    db.execute(old, (office, delivery, parts))
         self.send_response(204 if accepted else 401)
         self.end_headers()
 

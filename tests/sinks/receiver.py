@@ -94,6 +94,8 @@ class Receiver:
         if delivery_id in self.applied:
             return
         parts = self._parts.setdefault(delivery_id, {})
+        if said["part"] == 1:
+            parts.clear()
         parts[said["part"]] = said["balances"] if said["content"] == "snapshot" else said["changes"]
         if len(parts) < said["parts"]:
             return

@@ -45,8 +45,8 @@ def running(tmp_path: Path, port: int) -> Iterator[Path]:
     process.wait()
 
 
-def sink_to(port: int, secret: str = SECRET) -> Webhook:
-    options = WebhookOptions(f"http://127.0.0.1:{port}/", signing_key(Secret(secret)), ROWS_MAX, 60.0, compressed=True)
+def sink_to(port: int, secret: str = SECRET, rows_max: int = ROWS_MAX) -> Webhook:
+    options = WebhookOptions(f"http://127.0.0.1:{port}/", signing_key(Secret(secret)), rows_max, 60.0, compressed=True)
     return Webhook(options, lambda: datetime.now(UTC))
 
 
@@ -80,6 +80,14 @@ async def test_it_holds_the_last_whole_snapshot_and_each_delivery_once(running: 
         await delivered(sink, number)
         assert held(running) == truth(number)
     await sink.aclose()
+
+
+async def test_a_delivery_that_comes_in_fewer_parts_the_second_time_is_held_once(running: Path, port: int) -> None:
+    for rows_max in (4, 11):
+        sink = sink_to(port, rows_max=rows_max)
+        await delivered(sink, 1)
+        await sink.aclose()
+        assert held(running) == truth(1)
 
 
 async def test_it_takes_nothing_from_whoever_does_not_know_the_secret(running: Path, port: int) -> None:

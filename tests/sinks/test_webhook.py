@@ -1,10 +1,11 @@
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import anyio
 import pytest
@@ -60,7 +61,7 @@ async def test_the_reference_implementation_verifies_what_is_sent(compressed: bo
     assert receiver.forged == 0
     assert receiver.totals(OFFICE) == truth(1)
     [request] = receiver.requests
-    assert request.headers["webhook-id"] == "d1-1"
+    assert request.headers["webhook-id"] == f"d1-1-{crc32(request.text):08x}"
     assert (request.headers.get("content-encoding") == "gzip") is compressed
     assert request.headers["content-type"] == "application/json"
     said = request.document
@@ -88,9 +89,25 @@ async def test_a_delivery_in_parts_is_applied_when_its_last_part_is_there() -> N
         assert receiver.books == {}
         await sink.deliver(payload(), "d1")
     assert receiver.totals(OFFICE) == truth(1)
-    assert [request.headers["webhook-id"] for request in receiver.requests[:3]] == ["d1-1", "d1-2", "d1-1"]
+    first, second, again = (request.headers["webhook-id"] for request in receiver.requests[:3])
+    assert (first, first[:5], second[:5]) == (again, "d1-1-", "d1-2-")
     assert {request.document["parts"] for request in receiver.requests} == {len(receiver.requests) - 2}
     assert max(len(request.document["balances"]) for request in receiver.requests) == 7
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 16), (16, 4), (16, 17)])
+async def test_an_attempt_that_is_cut_otherwise_loses_no_row_and_has_other_ids(before: int, after: int) -> None:
+    receiver = Receiver()
+    receiver.answers(WELL, Answer(500), WELL)
+    async with receiver.listening() as url:
+        for rows_max in (before, after):
+            sink = Webhook(WebhookOptions(url, KEY, rows_max, PATIENT_SECONDS, compressed=True), now)
+            with suppress(SinkRefused):
+                await sink.deliver(payload(), "d1")
+            await sink.aclose()
+    assert receiver.totals(OFFICE) == truth(1)
+    texts = {request.headers["webhook-id"]: request.text for request in receiver.requests}
+    assert len(texts) == len(set(texts.values())) == len(receiver.requests)
 
 
 async def test_changes_lead_from_one_snapshot_to_the_next() -> None:
