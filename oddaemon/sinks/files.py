@@ -7,10 +7,11 @@ snapshot stays, or its guarantors would be counted twice. Changes stay all, to b
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import anyio
 import anyio.to_thread
@@ -19,9 +20,6 @@ import msgspec
 from oddaemon.sinks.formats.export import MANIFEST_SUFFIX, ROWS_A_BATCH, FileFormat, Layout, export
 from oddaemon.sinks.formats.parquet import ParquetMissing
 from oddaemon.sinks.payload import Payload, SinkRefused
-
-THREADS_MAX = 2
-"""A disk that hangs keeps the threads that write to it: no more than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,8 @@ class Files:
 
     def __init__(self, options: FilesOptions) -> None:
         self._options = options
-        self._limiter = anyio.CapacityLimiter(THREADS_MAX)
+        self._writing = Lock()
+        """A disk that hangs keeps the thread that writes to it: this one alone, and none writes beside it."""
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
         """Write the file and its manifest.
@@ -51,7 +50,7 @@ class Files:
         write = partial(write_files, self._options, payload, delivery_id)
         try:
             with anyio.fail_after(self._options.timeout_seconds):
-                await anyio.to_thread.run_sync(write, abandon_on_cancel=True, limiter=self._limiter)
+                await anyio.to_thread.run_sync(self._alone, write, abandon_on_cancel=True)
         except TimeoutError:
             seconds = self._options.timeout_seconds
             raise SinkRefused(
@@ -66,6 +65,16 @@ class Files:
 
     async def aclose(self) -> None:
         """Nothing is kept open."""
+
+    def _alone(self, write: Callable[[], None]) -> None:
+        if not self._writing.acquire(blocking=False):
+            raise SinkRefused(
+                f"What was begun below {self._options.directory} is still not written: is its disk or network well?"
+            )
+        try:
+            write()
+        finally:
+            self._writing.release()
 
 
 def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> None:

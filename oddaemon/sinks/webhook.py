@@ -4,8 +4,9 @@ Signed as Standard Webhooks has it: HMAC-SHA256 over `webhook-id.webhook-timesta
 text before it is compressed, as the reference libraries take text. Each part of a delivery is a request of its own,
 with `part` of `parts` in it: a receiver applies them all at once when it has the last, and nothing of a delivery that
 breaks off. An attempt begins with part 1, and may be cut otherwise than the one before, as the configuration says now:
-so the id of a request tells its text, too, and whoever drops an id that it has had drops no row. Any 2xx is an acknowledgement. Redirects are not followed: they would carry balances to where nobody
-configured. What the receiver says is never shown or logged: it may quote what it was sent.
+so the id of a request tells its text, too, and whoever drops an id that it has had drops no row. Any 2xx is an
+acknowledgement. Redirects are not followed: they would carry balances to where nobody configured. What the receiver
+says is never shown or logged: it may quote what it was sent.
 """
 
 import base64
