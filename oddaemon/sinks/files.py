@@ -2,7 +2,7 @@
 
 Tools that know partitions by their names read the tree as one table. A file is there only once it is whole, and its
 manifest after it; so whoever reads only what has a manifest never sees half a delivery. Of one aging date only the last
-snapshot stays, or its guarantors would be counted twice. Changes stay all, to be applied in the order of their names.
+snapshot stays, or its guarantors would be counted twice. Changes stay all, to be applied in the order of their numbers.
 """
 
 import errno
@@ -95,7 +95,7 @@ def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> No
         batches = (rows[first : first + ROWS_A_BATCH] for first in range(0, len(rows), ROWS_A_BATCH))
         export(path, Layout(options.form, payload.columns), batches, payload.about(delivery_id))
     if not options.keeps_all:
-        for former in _older(path):
+        for former in _others(path):
             former.with_name(former.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
             former.unlink(missing_ok=True)
 
@@ -122,7 +122,8 @@ def _is_there(path: Path, delivery_id: str) -> bool:
         return False
 
 
-def _older(path: Path) -> Iterator[Path]:
-    for former in path.parent.glob(f"snapshot-*{path.suffix}"):
-        if former.name < path.name:
-            yield former
+def _others(path: Path) -> Iterator[Path]:
+    # Of larger numbers, too: a database that was restored counts from an earlier one again.
+    for other in path.parent.glob(f"snapshot-*{path.suffix}"):
+        if other != path:
+            yield other

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from datasette.app import Datasette  # type: ignore[import-untyped]  # it ships no types
 
 from oddaemon.core import backfill as core
-from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.model import MONEY_COLUMNS, Reader
 from oddaemon.core.verify import totals_of
 from oddaemon.store import backfills, historical, offices, snapshots
 from oddaemon.store.database import Database
@@ -75,6 +76,23 @@ async def test_a_day_that_was_backfilled_reads_too_but_not_in_place_of_a_night(t
     assert {row["pat_num"] for row in found} == {row.pat_num for row in past}
     assert len(await rows(datasette, "balances", office=ELM, as_of="2026-03-01")) == 30
     assert await rows(datasette, "balances", office=ELM, as_of="2025-12-30") == []
+
+
+async def test_what_was_not_told_is_nothing_and_no_zero(tmp_path: Path) -> None:
+    path = tmp_path / "oddaemon.db"
+    less = tuple(each._replace(clinic_num=0, est_balance=0) for each in some_balances(3))
+    async with Database.open(str(path)) as database:
+        await fill(database)
+        reported = replace(true_snapshot(less, 5), reader=Reader.REPORT)
+        await snapshots.publish(database, ELM, reported, state(), NOW)
+        await snapshots.publish(database, ELM, true_snapshot(less, 6), state(), NOW)
+        order = await backfills.order(database, core.PastDay(ELM, date(2025, 12, 31), core.Via.REPORT), NOW)
+        await historical.publish(database, order, core.Brought(less, totals_of(less), 1), NOW)
+    datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
+    for day, wanted in (("2025-12-31", (None, None)), ("2026-03-05", (None, None)), ("2026-03-06", (0, "0.00"))):
+        found = await rows(datasette, "balances", office=ELM, as_of=day)
+        assert {(row["clinic_num"], row["est_balance"]) for row in found} == {wanted}, day
+        assert {int(Decimal(row["bal_total"]).scaleb(2)) for row in found} == {each.bal_total for each in less}
 
 
 async def test_changes_are_those_of_the_night(datasette: Datasette) -> None:

@@ -103,6 +103,15 @@ async def test_of_one_aging_date_only_the_last_snapshot_stays(tmp_path: Path) ->
     assert consumed(tmp_path) == truth(2)
 
 
+async def test_a_restored_database_which_counts_lower_leaves_no_second_snapshot_of_a_day(tmp_path: Path) -> None:
+    sink = Files(options(tmp_path))
+    await sink.deliver(payload(2), "d1")
+    again = replace(payload(1), snapshot=replace(payload(1).snapshot, aging_date=payload(2).snapshot.aging_date))
+    await sink.deliver(again, "d2")
+    assert len(listed(tmp_path)) == 2
+    assert consumed(tmp_path) == truth(1)
+
+
 async def test_changes_stay_all_and_lead_from_the_snapshot_to_the_last_one(tmp_path: Path) -> None:
     sink = Files(options(tmp_path, keeps_all=True))
     day = payload(1).snapshot.aging_date
