@@ -139,6 +139,11 @@ class Office:
     """The API's cap on rows of one answer: 100 through headquarters, 1000 on the office's own network."""
     labels: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def scope(self) -> str:
+        """Which guarantors are wanted, as a comparable text."""
+        return f"{self.include}:{','.join(map(str, sorted(self.clinics)))}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cadence:

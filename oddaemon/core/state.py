@@ -244,4 +244,4 @@ class Wish:
     @property
     def scope(self) -> str:
         """Which guarantors are wanted, as a comparable text."""
-        return f"{self.office.include}:{','.join(map(str, sorted(self.office.clinics)))}"
+        return self.office.scope

@@ -35,7 +35,7 @@ class OverError(Exception):
 
 
 class AnewError(Exception):
-    """The office's settings changed: go on from the last page with the new ones."""
+    """The office's settings changed: go on with the new ones, from the last page if they want the same guarantors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,12 @@ class Reading:
 
     async def _reported(self, course: Course, session: Session, view: OfficeView, api: OfficeApi) -> Brought:
         database, day, number = self._around.database, course.order.day, course.order.number
-        former = await backfills.kept(database, number)
+        scope = view.office.scope
+        former = await backfills.kept(database, number, scope)
         course.requests, course.rows = former.requests, len(former.balances)
 
         async def keep(page: Sequence[Balance], progress: Progress) -> None:
-            await backfills.keep(database, number, page, progress)
+            await backfills.keep(database, number, page, progress, scope)
             course.rows += len(page)
             course.requests += 1
             self._require_wanted(course)

@@ -1,6 +1,7 @@
 """Orders to read past days, and how far each has come: a page and its progress are one row, so neither can be ahead."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -17,7 +18,6 @@ from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotEnrolled, legible
 
 _encode = msgspec.json.Encoder().encode
-_progress_decoder = msgspec.json.Decoder(Progress)
 _balances_decoder = msgspec.json.Decoder(list[Balance])
 
 _ORDER = text(
@@ -42,6 +42,16 @@ class Kept(NamedTuple):
     progress: Progress = Progress()
     balances: tuple[Balance, ...] = ()
     requests: int = 0
+
+
+class _Mark(msgspec.Struct):
+    """What stands beside a page."""
+
+    progress: Progress
+    scope: str
+
+
+_mark_decoder = msgspec.json.Decoder(_Mark)
 
 
 class Reached(NamedTuple):
@@ -130,13 +140,24 @@ async def save(db: Database, order: Backfill) -> None:
             await drop_pages(connection, order.number)
 
 
-async def keep(db: Database, number: int, page: Sequence[Balance], progress: Progress) -> None:
-    """Add a page and how far that reaches, both or neither; nothing where the order is over by now."""
-    await db.one_statement(_KEEP, (_encode(page).decode(), _encode(progress).decode(), number))
+async def keep(db: Database, number: int, page: Sequence[Balance], progress: Progress, scope: str) -> None:
+    """Add a page and how far that reaches, both or neither; nothing where the order is over by now.
+
+    Args:
+        db: Where.
+        number: The order's.
+        page: What came.
+        progress: How far that reaches.
+        scope: Which guarantors the office's settings want.
+    """
+    await db.one_statement(_KEEP, (_encode(page).decode(), _encode(_Mark(progress, scope)).decode(), number))
 
 
-async def kept(db: Database, number: int) -> Kept:
-    """How far an order has come, and the balances that it has; from the beginning where that cannot be read."""
+async def kept(db: Database, number: int, scope: str) -> Kept:
+    """How far an order has come, and the balances that it has.
+
+    What was read for another scope, as lists of other clinics, or cannot be read, is forgotten: from the beginning.
+    """
     query = (
         select(schema.backfill_page.c.balances, schema.backfill_page.c.progress)
         .where(schema.backfill_page.c.backfill == number)
@@ -146,12 +167,14 @@ async def kept(db: Database, number: int) -> Kept:
         pages = (await connection.execute(query)).all()
     if not pages:
         return Kept()
-    try:
-        progress = _progress_decoder.decode(pages[-1].progress)
+    with suppress(msgspec.DecodeError):
+        mark = _mark_decoder.decode(pages[-1].progress)
         balances = tuple(balance for page in pages for balance in _balances_decoder.decode(page.balances))
-        return Kept(progress, balances, len(pages))
-    except msgspec.DecodeError:
-        return Kept()
+        if mark.scope == scope:
+            return Kept(mark.progress, balances, len(pages))
+    async with db.transaction() as connection:
+        await drop_pages(connection, number)
+    return Kept()
 
 
 async def drop_pages(connection: AsyncConnection, number: int) -> None:

@@ -16,11 +16,12 @@ from tests.store.samples import ELM, NOW, some_balances
 
 DAY = date(2025, 12, 31)
 PAGE = tuple(some_balances(10))
+SCOPE = "all:"
 
 
 async def started(database: Database, day: PastDay) -> Backfill:
     order = await backfills.order(database, day, NOW)
-    await backfills.keep(database, order.number, PAGE, Progress(offset=10))
+    await backfills.keep(database, order.number, PAGE, Progress(offset=10), SCOPE)
     return order
 
 
@@ -36,7 +37,13 @@ async def test_the_same_order_again_is_the_open_one_with_what_it_has_read(databa
     order = await started(database, PastDay(ELM, DAY))
     assert await backfills.order(database, PastDay(ELM, DAY), NOW) == order
     assert await backfills.reached(database) == {order.number: (1, 10)}
-    assert await backfills.kept(database, order.number) == (Progress(offset=10), PAGE, 1)
+    assert await backfills.kept(database, order.number, SCOPE) == (Progress(offset=10), PAGE, 1)
+
+
+async def test_what_was_read_of_other_guarantors_is_forgotten(database: Database) -> None:
+    order = await started(database, PastDay(ELM, DAY))
+    assert await backfills.kept(database, order.number, "all:1,2") == backfills.Kept()
+    assert await backfills.reached(database) == {}
 
 
 @pytest.mark.parametrize("other", [PastDay(ELM, DAY, Via.SFTP, "SELECT 2"), PastDay(ELM, DAY, Via.REPORT)])
@@ -57,7 +64,7 @@ async def test_what_is_cancelled_keeps_and_publishes_nothing_any_more(database: 
     order = await started(database, PastDay(ELM, DAY))
     (cancelled,) = await backfills.cancel(database, ELM)
     assert (cancelled.number, cancelled.stage) == (order.number, Stage.CANCELLED)
-    await backfills.keep(database, order.number, PAGE, Progress(offset=20))
+    await backfills.keep(database, order.number, PAGE, Progress(offset=20), SCOPE)
     await backfills.save(database, replace(order, attempts=1))
     assert not await published(database, order)
     assert await stages(database) == [Stage.CANCELLED]
