@@ -14,6 +14,8 @@ from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
 
 NO_ROWS = "OK"
 """What a file holds whose query brought no rows."""
+LINE_MAX = 65_536
+"""Characters; a row of numbers and names has some hundred, and what reads CSV takes no cell of more than twice this."""
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,30})?([eE][+-]?\d{1,2})?", re.ASCII)
 _DOLLARS_MAX = 10**15
 _SPLIT_INS = ("ins_wo_est", "ins_pay_est")
@@ -97,7 +99,7 @@ def balances_of(lines: Iterable[str]) -> tuple[Header | None, list[Balance]]:
     Raises:
         UploadError: It is cut off, or a row cannot be read for sure, or names a guarantor a second time.
     """
-    rows = iter(lines)
+    rows = _short(lines)
     first = next(rows, "").removeprefix("\ufeff")
     if not first.endswith("\n") and first.strip() != NO_ROWS:
         raise UploadError("the file is empty or ends within its first line")
@@ -137,6 +139,13 @@ def _money(header: Header, sums: Mapping[str, int]) -> dict[str, int]:
     told = {name: sums[header.names[at]] for name, at in header.places.items() if header.names[at] in sums}
     ins_est = told.get("ins_est", 0) if "ins_est" in told else sum(told[name] for name in _SPLIT_INS)
     return {**told, "ins_est": ins_est}
+
+
+def _short(lines: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        if len(line) > LINE_MAX:
+            raise UploadError(f"line {number} is longer than any row of balances")
+        yield line
 
 
 def _whole(lines: Iterator[str]) -> Iterator[str]:

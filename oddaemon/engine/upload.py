@@ -4,9 +4,12 @@ The API's answer says little: where it times out, the office may be uploading al
 file came, and that it holds what the office's own server counts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import anyio.to_thread
@@ -16,7 +19,7 @@ from oddaemon.core.failure import Failure, Kind
 from oddaemon.core.model import Balance
 from oddaemon.core.operator_query import WrongQueryError, counted, dated
 from oddaemon.core.report import Reported
-from oddaemon.core.upload import Header, UploadError, balances_of, counted_totals, differs
+from oddaemon.core.upload import LINE_MAX, Header, UploadError, balances_of, counted_totals, differs
 from oddaemon.core.verify import totals_of
 from oddaemon.opendental.client import ApiError, Session, UploadTo
 from oddaemon.receiver import (
@@ -33,6 +36,8 @@ ASYNCHRONOUS_SINCE = (22, 1)
 """Which version brought `IsAsync` is not documented; one that does not know it uploads before it answers."""
 MAY_COME_ALL_THE_SAME = frozenset({Kind.GATEWAY_TIMEOUT, Kind.TIMEOUT})
 _VERSION_PARTS = 2
+_COUNT_LINES_MAX = 10
+"""A header and a row."""
 _REFUSED: Mapping[type[UploadRefusedError], Kind] = {
     UploadTooLargeError: Kind.UPLOAD_TOO_LARGE,
     UploadMisnamedError: Kind.UPLOAD_MISNAMED,
@@ -83,33 +88,48 @@ class Uploads:
         except WrongQueryError as error:
             raise ApiError(Failure(Kind.SQL_ERROR, str(error))) from None
         header, balances = await self._read(dated_query)
+        if not balances:
+            # The sum of no rows is no number, whether the file says `OK` or is a header alone.
+            header = None
         money = () if header is None else header.money()
         await self._require_counted(counted(dated_query, money), header, balances)
         return Reported(tuple(balances), totals_of(balances))
 
     async def _require_counted(self, query: str, header: Header | None, balances: Sequence[Balance]) -> None:
-        lines = await self._lines(query)
+        line = await self._count(query)
         try:
-            totals = counted_totals(lines[-1] if lines else "", header)
+            totals = counted_totals(line, header)
         except UploadError as error:
             raise _unreadable(error) from None
         if (wrong := differs(balances, totals)) is not None:
             raise ApiError(Failure(Kind.INCOMPLETE, wrong))
 
     async def _read(self, query: str) -> tuple[Header | None, list[Balance]]:
-        async with self.receiver.expecting() as drop:
+        async with self._expecting() as drop:
             path = await self._uploaded(query, drop, _OF_ROWS)
             try:
                 return await anyio.to_thread.run_sync(_balances, path)
             except UploadError as error:
                 raise _unreadable(error) from None
 
-    async def _lines(self, query: str) -> list[str]:
-        """A small file's."""
-        async with self.receiver.expecting() as drop:
+    async def _count(self, query: str) -> str:
+        """The last line of a small file."""
+        async with self._expecting() as drop:
             path = await self._uploaded(query, drop, _OF_COUNT)
-            text = await anyio.Path(path).read_text(encoding="utf-8", errors="replace")
-            return [line for line in text.splitlines() if line.strip()]
+            try:
+                return await anyio.to_thread.run_sync(_last_line, path)
+            except UploadError as error:
+                raise _unreadable(error) from None
+
+    @asynccontextmanager
+    async def _expecting(self) -> AsyncIterator[Drop]:
+        try:
+            async with self.receiver.expecting() as drop:
+                yield drop
+        except UploadMissingError as error:
+            raise ApiError(Failure(Kind.UPLOAD_MISSING, str(error))) from None
+        except UploadRefusedError as error:
+            raise ApiError(Failure(_REFUSED[type(error)], str(error))) from None
 
     async def _uploaded(self, query: str, drop: Drop, steps: tuple[Step, Step]) -> Path:
         asking, awaiting = steps
@@ -122,12 +142,7 @@ class Uploads:
             if error.failure.kind not in MAY_COME_ALL_THE_SAME:
                 raise
         self.told(awaiting)
-        try:
-            return await drop.whole(self.receiver.wait_seconds)
-        except UploadMissingError as error:
-            raise ApiError(Failure(Kind.UPLOAD_MISSING, str(error))) from None
-        except UploadRefusedError as error:
-            raise ApiError(Failure(_REFUSED[type(error)], str(error))) from None
+        return await drop.whole(self.receiver.wait_seconds)
 
     def _knows_asynchronous(self) -> bool:
         parts = self.program_version.split(".")[:_VERSION_PARTS]
@@ -135,9 +150,21 @@ class Uploads:
 
 
 def _balances(path: Path) -> tuple[Header | None, list[Balance]]:
+    with _lines(path) as lines:
+        return balances_of(lines)
+
+
+def _last_line(path: Path) -> str:
+    with _lines(path) as lines:
+        return next(reversed([line for line in islice(lines, _COUNT_LINES_MAX) if line.strip()]), "")
+
+
+@contextmanager
+def _lines(path: Path) -> Iterator[Iterator[str]]:
+    """A file's lines; one that is too long comes in pieces, so that nobody fills the memory with it."""
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as lines:
-            return balances_of(lines)
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            yield iter(partial(file.readline, LINE_MAX + 1), "")
     except OSError as error:
         raise UploadError(f"the file cannot be read: {error.strerror}") from error
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,7 +93,11 @@ class Receiver(Protocol):
     """Whoever can take an office's file."""
 
     def expecting(self) -> AbstractAsyncContextManager[Drop]:
-        """A place for one file; the file and its password are gone at the end."""
+        """A place for one file; the file and its password are gone at the end.
+
+        Raises:
+            UploadUnstorableError: There is no room for one.
+        """
         ...
 
     @property
@@ -104,7 +108,15 @@ class Receiver(Protocol):
 
 @asynccontextmanager
 async def dropping(directory: Path, host: str, port: int, bytes_max: int) -> AsyncIterator[Drop]:
-    """A place in a directory of its own, which is removed with whatever is in it: it is patient data."""
-    with TemporaryDirectory(dir=directory) as place:
-        await anyio.Path(place, FOLDER).mkdir(mode=0o700)
-        yield Drop(Path(place), host, port, bytes_max)
+    """A place in a directory of its own, which is removed with whatever is in it: it is patient data.
+
+    Raises:
+        UploadUnstorableError: It cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            place = Path(stack.enter_context(TemporaryDirectory(dir=directory)))
+            place.joinpath(FOLDER).mkdir(mode=0o700)
+        except OSError as error:
+            raise UploadUnstorableError(f"{directory}: {error.strerror}") from None
+        yield Drop(place, host, port, bytes_max)

@@ -1,7 +1,7 @@
 import pytest
 
 from oddaemon.core.model import Balance, ControlTotals
-from oddaemon.core.upload import UploadError, balances_of, counted_totals, differs, header_of
+from oddaemon.core.upload import LINE_MAX, UploadError, balances_of, counted_totals, differs, header_of
 
 COLUMNS = "PatNum,patName,EstBalance,Bal_0_30,Bal_31_60,Bal_61_90,BalOver90,InsEst,BalTotal,ClinicNum"
 ELM = "11,Elm,1.50,10.25,0,0,0,2.5,10.25,3"
@@ -45,6 +45,12 @@ def test_without_any_text_a_row_that_is_too_long_is_refused() -> None:
     assert read(ELM.replace(",Elm", ""), columns=columns) == [ELMS]
     with pytest.raises(UploadError, match="too many"):
         read(ELM.replace(",Elm", "") + ",4", columns=columns)
+
+
+@pytest.mark.parametrize("lines", [["x" * LINE_MAX + "\n"], [f"{COLUMNS}\n", "1," + "x" * LINE_MAX]])
+def test_a_line_without_end_is_refused(lines: list[str]) -> None:
+    with pytest.raises(UploadError, match=f"line {len(lines)} is longer than any row"):
+        balances_of(lines)
 
 
 def test_a_row_that_is_too_short_is_refused() -> None:

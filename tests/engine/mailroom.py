@@ -27,12 +27,14 @@ class Mailroom:
         self.spoil: Spoil = unspoilt
         self.bytes_max = 10_000_000
         self.carried: list[UploadOrder] = []
-        self._directory = directory
+        self.taken_away = 0
+        """Which of the files, counted from 1, its owner removes once it has come."""
+        self.directory = directory
         self._drops: dict[str, Drop] = {}
 
     @asynccontextmanager
     async def expecting(self) -> AsyncIterator[Drop]:
-        async with dropping(self._directory, "balances.example.com", 2222, self.bytes_max) as drop:
+        async with dropping(self.directory, "balances.example.com", 2222, self.bytes_max) as drop:
             self._drops[drop.target.username] = drop
             try:
                 yield drop
@@ -50,9 +52,10 @@ class Mailroom:
         if len(arrives) > drop.bytes_max:
             drop.refuse(UploadTooLargeError(f"it has more than {drop.bytes_max:,} bytes"))
             return
-        await anyio.Path(drop.path).write_bytes(arrives)
+        if len(self.carried) != self.taken_away:
+            await anyio.Path(drop.path).write_bytes(arrives)
         drop.arrived()
 
     def left(self) -> list[Path]:
         """What of transfers that are over is still there."""
-        return list(self._directory.glob("tmp*"))
+        return list(self.directory.glob("tmp*"))

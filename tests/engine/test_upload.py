@@ -170,6 +170,16 @@ async def test_no_rows_are_a_day_without_balances(tmp_path: Path) -> None:
         assert "is the date right?" in document["warning"]
 
 
+async def test_a_header_without_rows_is_a_day_without_balances_too(tmp_path: Path) -> None:
+    header = f"{QUERY.removeprefix('SELECT ').partition(' ')[0]}\r\n".encode()
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        mailroom(world).spoil = lambda content: header if content == b"OK" else content
+        await order(world, f"{QUERY} AND PatNum<0")
+        await world.until_said("backfill_published")
+        assert world.events("backfill_published")[0]["guarantors"] == 0
+
+
 async def test_an_order_that_backs_off_lets_the_others_go_and_tells_its_step(tmp_path: Path) -> None:
     others = [PastDay("smile", DAY - timedelta(days=days)) for days in (1, 2)]
     async with night(tmp_path, [SMALL]) as world:
@@ -224,6 +234,28 @@ async def test_a_file_that_is_too_large_ends_the_order_and_names_the_setting(tmp
         (line,) = world.events("backfill_failed")
         assert line["retry_at"] is None
         assert "`bytes_max` of `[sftp]`" in line["why"]
+
+
+@pytest.mark.parametrize("file", ["rows", "count"])
+async def test_a_file_that_is_taken_away_again_is_asked_for_anew(tmp_path: Path, file: str) -> None:
+    """Its owner may remove what it has written, and does so where it believes that it failed."""
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        mailroom(world).taken_away = 1 if file == "rows" else 2
+        await order(world)
+        await world.until_said("backfill_published")
+        assert "No such file" in world.events("backfill_failed")[0]["why"]
+
+
+async def test_an_upload_that_has_no_place_is_told_and_tried_again(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        mailroom(world).directory = tmp_path / "uploads"
+        await order(world)
+        await world.until_said("backfill_failed")
+        assert f"{tmp_path / 'uploads'}: No such file or directory" in world.events("backfill_failed")[0]["why"]
+        (tmp_path / "uploads").mkdir()
+        await world.until_said("backfill_published")
 
 
 async def test_a_query_that_the_office_refuses_ends_the_order(tmp_path: Path) -> None:
