@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 import anyio
@@ -21,13 +22,22 @@ from oddaemon.core.report import pages_of
 from oddaemon.engine.backfill_queue import Course, Queue
 from oddaemon.engine.backfill_reading import LOOK_SECONDS, AnewError, OfficeGoneError, OverError, Reading, Surroundings
 from oddaemon.engine.fleet import OfficeView
+from oddaemon.engine.guard import crash_of
 from oddaemon.opendental.client import ApiError
 from oddaemon.opendental.gate import GateClosedError
 from oddaemon.receiver import Receiver
 from oddaemon.store import backfills, historical
 from oddaemon.store.errors import StoreError
-from oddaemon.telemetry.events import BackfillCancelled, BackfillFailed, BackfillOrdered, BackfillPublished
+from oddaemon.telemetry.crash import describe
+from oddaemon.telemetry.events import (
+    BackfillCancelled,
+    BackfillCrashed,
+    BackfillFailed,
+    BackfillOrdered,
+    BackfillPublished,
+)
 
+CRASHED = "An error in oddaemon itself ended it. Report it with the event `backfill_crashed` of the log."
 GONE = "The office is not in the configuration any more. Add it again, then order the day again."
 
 
@@ -143,7 +153,7 @@ class Backfiller:
                         await around.gate.sleep_until(anyio.current_time() + LOOK_SECONDS)
                         continue
                     queue.under_way = course
-                    await self._attempt(course)
+                    await self._guarded(course)
                     queue.under_way = None
                     if course.order.stage is not Stage.OPEN:
                         queue.drop(course)
@@ -178,6 +188,16 @@ class Backfiller:
                 ]
             except StoreError:
                 await anyio.sleep(LOOK_SECONDS)
+
+    async def _guarded(self, course: Course) -> None:
+        """Whatever one order meets, the daemon and the other orders do not notice."""
+        error = await crash_of(partial(self._attempt, course), GateClosedError)
+        if error is not None:
+            day = course.order.day
+            self._around.emit(
+                BackfillCrashed(day.office_id, day.as_of, day.via.value, type(error).__name__, describe(error))
+            )
+            await self._ended(course, replace(course.order, stage=Stage.FAILED, not_before=None, why=CRASHED))
 
     async def _attempt(self, course: Course) -> None:
         around = self._around

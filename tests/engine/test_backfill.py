@@ -242,6 +242,34 @@ async def test_an_office_that_goes_takes_its_order_with_it(tmp_path: Path) -> No
         assert "not in the configuration" in world.events("backfill_failed")[0]["why"]
 
 
+async def test_an_error_of_ours_ends_the_order_and_nothing_else(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], crashes=True) as world:
+        await world.until_published(1)
+        world.mines["smile"] = 1
+        await order(world)
+        await world.until_said("backfill_crashed")
+        (crash,) = world.events("backfill_crashed")
+        assert (crash["as_of"], crash["error"]) == (DAY.isoformat(), "ProgrammersError")
+        (document,) = await listed(world)
+        assert (document["stage"], "`backfill_crashed`" in document["why"]) == ("failed", True)
+        await order(world)
+        await world.until_said("backfill_published")
+        await world.until_published(2)
+
+
+async def test_clinics_that_change_meanwhile_are_read_from_the_beginning(tmp_path: Path) -> None:
+    spec = replace(SMALL, clinics=3)
+    async with night(tmp_path, [spec], [office_settings(clinics=(1, 2, 3))]) as world:
+        await world.until_published(1)
+        await order(world)
+        await world.until(lambda: reports(world) >= 5)
+        await world.apply(replace(world.settings, offices=(office_settings(clinics=(1, 2)),)))
+        await world.until_said("backfill_published")
+        wanted = world.practice().aging_report(DAY)
+        assert {balance.clinic_num for balance in await stored(world)} == {1, 2}
+        assert len(await stored(world)) == sum(line.clinic_num in {1, 2} for line in wanted)
+
+
 @pytest.mark.parametrize(
     ("day", "words"),
     [(date(2026, 3, 3), "not past yet"), (date(1970, 1, 1), "before 1980"), (date(2030, 1, 1), "past")],

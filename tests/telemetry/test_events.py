@@ -98,6 +98,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (events.KeyInForce("mesa"), "info", {}),
     (events.ReceiverListening("0.0.0.0:2222", "SHA256:abc"), "info", {}),
     (events.BackfillOrdered("mesa", DAY, "report"), "info", {}),
+    (events.BackfillCrashed("mesa", DAY, "report", "KeyError", "KeyError"), "error", {}),
     (
         events.BackfillPublished("mesa", DAY, "report", 4132, 84, 420.0),
         "info",

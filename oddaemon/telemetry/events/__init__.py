@@ -5,6 +5,7 @@ Whoever does the thing emits the event; nobody else logs or counts.
 
 from oddaemon.telemetry.events.backfill import (
     BackfillCancelled,
+    BackfillCrashed,
     BackfillFailed,
     BackfillOrdered,
     BackfillPublished,
@@ -86,6 +87,7 @@ from oddaemon.telemetry.events.sinks import (
 __all__ = [
     "AgingObserved",
     "BackfillCancelled",
+    "BackfillCrashed",
     "BackfillFailed",
     "BackfillOrdered",
     "BackfillPublished",

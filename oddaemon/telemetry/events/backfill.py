@@ -67,6 +67,21 @@ class BackfillFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BackfillCrashed(Event):
+    """A programmer's error ended an order; it is given up, and nothing else noticed."""
+
+    name: ClassVar[str] = "backfill_crashed"
+    level: ClassVar[Level] = Level.ERROR
+    office: str
+    as_of: date
+    via: str
+    error: str
+    """The exception's type."""
+    traceback: str
+    """As `crash.describe` gives it."""
+
+
+@dataclass(frozen=True, slots=True)
 class BackfillCancelled(Event):
     """Somebody does not want them any more."""
 
