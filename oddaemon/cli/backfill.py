@@ -72,4 +72,11 @@ def backfill(
         raise typer.BadParameter("name a day, as yyyy-mm-dd.", param_hint="--as-of")
     if (query is None) is (via is Via.SFTP):
         raise typer.BadParameter("goes with --via sftp, and that with it.", param_hint="--query")
-    order_days(config, office, days, (via, "" if query is None else query.read_text()), wait=wait, as_json=as_json)
+    order_days(config, office, days, (via, "" if query is None else _sql(query)), wait=wait, as_json=as_json)
+
+
+def _sql(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{path} is no UTF-8 text: save it as UTF-8.", param_hint="--query") from None

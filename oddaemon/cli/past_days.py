@@ -68,6 +68,7 @@ def order_days(
     if as_json:
         typer.echo(json.dumps({"backfills": documents}, indent=2, ensure_ascii=False))
     _tell_what_is_wrong(documents)
+    _require_all(office, days, documents)
     if wait and not as_json:
         for each in documents:
             typer.echo(f"{office} as of {each['as_of']} is there: `oddaemon balances {office} --as-of {each['as_of']}`")
@@ -80,6 +81,18 @@ def _tell_what_is_wrong(documents: Sequence[Document]) -> None:
     for each in (*gone, *doubtful):
         typer.echo(f"oddaemon: {each['office']} as of {each['as_of']}: {each['why'] or each['warning']}", err=True)
     if gone:
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+def _require_all(office: str, days: Sequence[date], documents: Sequence[Document]) -> None:
+    """Whatever takes an order off the list is not its end."""
+    lost = [day for day in days if day.isoformat() not in {each["as_of"] for each in documents}]
+    for day in lost:
+        typer.echo(
+            f"oddaemon: {office} as of {day}: The order is not there any more: the office was forgotten meanwhile.",
+            err=True,
+        )
+    if lost:
         raise typer.Exit(ExitStatus.FAILED)
 
 

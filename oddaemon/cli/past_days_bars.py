@@ -23,7 +23,9 @@ Document = Mapping[str, Any]
 def watched(socket: Path, office: str, days: Sequence[date]) -> list[Document]:
     """The orders once all are over. Ctrl-C leaves them to the daemon."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[far]}"), TimeRemainingColumn())
+    # What an order met may name `[sftp]`: square brackets are no markup.
+    told, measure = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[far]}"))
+    columns = (told, BarColumn(), measure, TimeRemainingColumn())
     wanted = {day.isoformat() for day in days}
     try:
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

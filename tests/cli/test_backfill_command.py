@@ -20,6 +20,7 @@ from oddaemon.web.control import OrderRefused, create_control, serve_control
 from tests.cli.control_desk import Desk
 from tests.cli.processes import PATIENCE_SECONDS, running
 from tests.cli.sample_fleet import command, written
+from tests.cli.terminal import conversation
 
 PAGES = 4
 
@@ -29,6 +30,8 @@ class Archive:
 
     def __init__(self) -> None:
         self.days: dict[PastDay, int] = {}
+        self.forgetful = False
+        """The office is forgotten as soon as a day of it is ordered."""
         self.seen = threading.Event()
         """Somebody looked."""
 
@@ -49,6 +52,8 @@ class Archive:
 
     async def orders(self) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
+        if self.forgetful:
+            self.days.clear()
         self.days = {day: pages + (day.as_of.year != 2021) for day, pages in self.days.items()}
         self.seen.set()
         return {"backfills": [self._document(day) for day in self.days], "outcome": "So it stands."}
@@ -60,7 +65,7 @@ class Archive:
             "as_of": day.as_of.isoformat(),
             "via": day.via.value,
             "stage": "failed" if burnt else "done" if pages == PAGES else "open",
-            "why": "It was lost in a fire." if burnt else "",
+            "why": "It was lost in a fire; see `[sftp]`." if burnt else "",
             "warning": "Nobody owed anything." if day.as_of.year < 2000 else "",
             "step": None,
             "rows": 100 * pages,
@@ -100,7 +105,7 @@ def test_several_days_need_not_be_waited_for(archive: Archive, tmp_path: Path) -
 def test_a_day_that_cannot_be_had_ends_with_1_and_the_reason(archive: Archive, tmp_path: Path) -> None:
     done = backfill(tmp_path, "hill-street", "--as-of", "2020-12-31")
     assert done.exit_code == 1
-    assert "oddaemon: hill-street as of 2020-12-31: It was lost in a fire." in done.stderr
+    assert "oddaemon: hill-street as of 2020-12-31: It was lost in a fire; see `[sftp]`." in done.stderr
     assert archive.days
 
 
@@ -162,6 +167,36 @@ def test_a_query_travels_whole(archive: Archive, tmp_path: Path) -> None:
     backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query), "--no-wait")
     (day,) = archive.days
     assert (day.via, day.query) == (Via.SFTP, query.read_text())
+
+
+def test_a_query_may_begin_with_a_byte_order_mark(archive: Archive, tmp_path: Path) -> None:
+    query = tmp_path / "aging.sql"
+    query.write_text("SELECT PatNum", encoding="utf-8-sig")
+    backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query), "--no-wait")
+    assert [day.query for day in archive.days] == ["SELECT PatNum"]
+
+
+def test_a_query_in_another_encoding_is_a_usage_error(tmp_path: Path) -> None:
+    query = tmp_path / "aging.sql"
+    query.write_text("SELECT 'Zoë'", encoding="latin-1")
+    refused = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query))
+    assert refused.exit_code == 2
+    assert "save it as UTF-8" in " ".join(refused.stderr.replace("│", "").split())
+
+
+def test_an_order_that_is_gone_with_its_office_is_no_success(archive: Archive, tmp_path: Path) -> None:
+    archive.forgetful = True
+    gone = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31")
+    assert gone.exit_code == 1
+    assert "The order is not there any more" in gone.stderr
+
+
+@pytest.mark.usefixtures("archive")
+def test_what_an_order_met_is_shown_with_its_square_brackets(tmp_path: Path) -> None:
+    arguments = ("backfill", "hill-street", "--as-of", "2020-12-31", "--config", str(written(tmp_path)))
+    status, screen = conversation(arguments, (), tmp_path)
+    assert status == 1
+    assert "hill-street 2020-12-31: It was lost in a fire; see `[sftp]`." in screen
 
 
 @pytest.mark.parametrize(
