@@ -15,8 +15,10 @@ import asyncssh
 from oddaemon.receiver.drop import Drop, UploadMisnamedError, UploadTooLargeError, UploadUnstorableError
 
 LOGIN_SECONDS = 30.0
-CONNECTIONS_MAX = 32
-"""Each office uploads one file; more than this are strangers who knock."""
+STRANGERS_MAX = 32
+"""Who has not shown a password yet; offices whose file is expected are as many as they are."""
+ALIVE_SECONDS = 60.0
+"""Between two questions whether who says nothing is still there; three without an answer end the connection."""
 KEY_BITS = 3072
 """RSA, since what uploads is whatever SSH library a program of many years carries."""
 
@@ -34,7 +36,7 @@ async def listen(host: str, port: int, key: asyncssh.SSHKey, expected: Expected)
     Raises:
         OSError: The address cannot be listened on.
     """
-    counter = _Counter()
+    strangers = set[asyncssh.SSHServerConnection]()
 
     def one_file(chan: "asyncssh.SSHServerChannel[bytes]") -> OneFile:
         drop = expected(str(chan.get_connection().get_extra_info("username")))
@@ -46,10 +48,11 @@ async def listen(host: str, port: int, key: asyncssh.SSHKey, expected: Expected)
         host,
         port,
         server_host_keys=[key],
-        server_factory=lambda: Door(expected, counter),
+        server_factory=lambda: Door(expected, strangers),
         sftp_factory=one_file,
         allow_scp=False,
         login_timeout=LOGIN_SECONDS,
+        keepalive_interval=ALIVE_SECONDS,
         server_version="oddaemon",
     )
 
@@ -78,29 +81,32 @@ def host_key(path: Path) -> asyncssh.SSHKey:
         raise HostKeyError from error
 
 
-class _Counter:
-    """How many connections there are."""
-
-    def __init__(self) -> None:
-        self.open = 0
-
-
 class Door(asyncssh.SSHServer):
     """One connection."""
 
-    def __init__(self, expected: Expected, counter: _Counter) -> None:
+    def __init__(self, expected: Expected, strangers: set[asyncssh.SSHServerConnection]) -> None:
         self._expected = expected
-        self._counter = counter
+        self._strangers = strangers
+        self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """One more; too many are cut."""
-        self._counter.open += 1
-        if self._counter.open > CONNECTIONS_MAX:
+        """One stranger more; too many are cut."""
+        self._connection = conn
+        self._strangers.add(conn)
+        if len(self._strangers) > STRANGERS_MAX:
             conn.abort()
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """One less."""
-        self._counter.open -= 1
+        self._acquainted()
+
+    def auth_completed(self) -> None:
+        """No stranger any more."""
+        self._acquainted()
+
+    def _acquainted(self) -> None:
+        if self._connection is not None:
+            self._strangers.discard(self._connection)
 
     def begin_auth(self, _username: str) -> bool:
         """Everybody must show who they are."""
@@ -129,17 +135,22 @@ class OneFile(asyncssh.SFTPServer):
         self._require_expected(path, writing=bool(pflags & asyncssh.FXF_WRITE))
         attrs.permissions = 0o600
         with self._room():
-            return super().open(path, pflags | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC, attrs)
+            # Who appends writes behind the end, wherever they say that it goes: nobody could tell how large it becomes.
+            flags = (pflags | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC) & ~asyncssh.FXF_APPEND
+            return super().open(path, flags, attrs)
 
     def open56(self, path: bytes, desired_access: int, _flags: int, attrs: asyncssh.SFTPAttrs) -> object:
         """The same in later versions of the protocol."""
         self._require_expected(path, writing=bool(desired_access & asyncssh.ACE4_WRITE_DATA))
         attrs.permissions = 0o600
         with self._room():
-            return super().open56(path, desired_access, asyncssh.FXF_CREATE_TRUNCATE, attrs)
+            access = desired_access & ~asyncssh.ACE4_APPEND_DATA
+            return super().open56(path, access, asyncssh.FXF_CREATE_TRUNCATE, attrs)
 
     def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
-        """As far as there may be something."""
+        """As far as there may be something, and as long as somebody waits for it."""
+        if self._drop.is_over:
+            raise asyncssh.SFTPFailure("nothing is expected any more")
         if offset + len(data) > self._drop.bytes_max:
             self._drop.refuse(UploadTooLargeError(f"it has more than {self._drop.bytes_max:,} bytes"))
             raise asyncssh.SFTPFailure("too large")
@@ -157,6 +168,9 @@ class OneFile(asyncssh.SFTPServer):
 
     def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
         """Programs set a file's times once it is there; they say nothing here."""
+
+    def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        """The same."""
 
     def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
         """The same."""

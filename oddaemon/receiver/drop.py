@@ -54,6 +54,8 @@ class Drop:
         self.target = Target(f"{host}/{FOLDER}/{self.name}", port, secrets.token_hex(8), secrets.token_urlsafe(24))
         self._news = anyio.Event()
         self._refusal: UploadRefusedError | None = None
+        self.is_over = False
+        """Nobody waits for it any more: what still comes is of no use, and would only fill the disk."""
 
     @property
     def path(self) -> Path:
@@ -85,7 +87,8 @@ class Drop:
         if self._refusal is not None:
             raise self._refusal
         if not self._news.is_set():
-            raise UploadMissingError(f"nothing was uploaded within {wait_seconds:g} s")
+            what = "it began, and was not whole" if self.path.exists() else "nothing was uploaded"
+            raise UploadMissingError(f"{what} within {wait_seconds:g} s")
         return self.path
 
 
@@ -119,4 +122,8 @@ async def dropping(directory: Path, host: str, port: int, bytes_max: int) -> Asy
             place.joinpath(FOLDER).mkdir(mode=0o700)
         except OSError as error:
             raise UploadUnstorableError(f"{directory}: {error.strerror}") from None
-        yield Drop(place, host, port, bytes_max)
+        drop = Drop(place, host, port, bytes_max)
+        try:
+            yield drop
+        finally:
+            drop.is_over = True

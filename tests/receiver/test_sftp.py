@@ -2,7 +2,7 @@
 
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from oddaemon.receiver import (
     UploadMissingError,
     UploadTooLargeError,
 )
+from oddaemon.receiver.door import STRANGERS_MAX
 
 BYTES_MAX = 50_000
 PATIENCE_SECONDS = 20.0
@@ -93,7 +94,7 @@ async def test_a_connection_that_breaks_leaves_no_whole_file(tmp_path: Path) -> 
             await file.write(b"PatNum\n")
             sftp.exit()
             await sftp.wait_closed()
-        with pytest.raises(UploadMissingError, match=r"nothing was uploaded within 0\.2 s"):
+        with pytest.raises(UploadMissingError, match=r"it began, and was not whole within 0\.2 s"):
             await drop.whole(0.2)
 
 
@@ -142,6 +143,37 @@ async def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
             await drop.whole(PATIENCE_SECONDS)
 
 
+async def test_what_is_appended_makes_no_file_larger_than_it_may_be(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+        async with client(drop.target) as sftp, sftp.open(remote(drop), "ab") as file:
+            for _ in range(3):
+                await file.write(b"x" * (BYTES_MAX - 1), 0)
+        assert (await drop.whole(PATIENCE_SECONDS)).stat().st_size < BYTES_MAX
+
+
+async def test_nothing_is_written_any_more_when_nobody_waits(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, AsyncExitStack() as office:
+        async with site.receiver.expecting() as drop:
+            sftp = await office.enter_async_context(client(drop.target))
+            file = await sftp.open(remote(drop), "wb")
+            await file.write(b"PatNum\n")
+        with pytest.raises(asyncssh.SFTPFailure, match="nothing is expected any more"):
+            await file.write(b"11\n")
+
+
+async def test_more_offices_upload_at_once_than_strangers_may_knock(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.receiver.expecting() as drop, AsyncExitStack() as offices:
+        for _ in range(STRANGERS_MAX + 1):
+            await offices.enter_async_context(client(drop.target))
+        port = drop.target.port
+        strangers = [
+            await offices.enter_async_context(await anyio.connect_tcp("127.0.0.1", port)) for _ in range(STRANGERS_MAX)
+        ]
+        assert [await stranger.receive(3) for stranger in strangers] == [b"SSH"] * STRANGERS_MAX
+        with pytest.raises((asyncssh.Error, OSError)):
+            await offices.enter_async_context(client(drop.target))
+
+
 async def test_nothing_else_can_be_done_there(tmp_path: Path) -> None:
     async with serving(tmp_path) as site, site.receiver.expecting() as drop, client(drop.target) as sftp:
         path = remote(drop)
@@ -160,7 +192,9 @@ async def test_nothing_else_can_be_done_there(tmp_path: Path) -> None:
                 await attempt
         await sftp.utime(path, (1, 1))
         await sftp.chmod(path, 0o777)
+        await sftp.chmod("/balances", 0o777, follow_symlinks=False)
         assert stat.S_IMODE(drop.path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(drop.path.parent.stat().st_mode) == 0o700
 
 
 async def test_no_shell_is_to_be_had(tmp_path: Path) -> None:
