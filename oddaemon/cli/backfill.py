@@ -10,6 +10,7 @@ import typer
 
 from oddaemon.cli.options import OFFICES, AsJson, Config, date_of, example
 from oddaemon.core.backfill import Via
+from oddaemon.core.operator_query import LENGTH_MAX
 
 
 def _day(text: str) -> date:
@@ -77,6 +78,9 @@ def backfill(
 
 def _sql(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        query = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise typer.BadParameter(f"{path} is no UTF-8 text: save it as UTF-8.", param_hint="--query") from None
+    if len(query) > LENGTH_MAX:
+        raise typer.BadParameter(f"{path} has more than {LENGTH_MAX:,} characters.", param_hint="--query")
+    return query

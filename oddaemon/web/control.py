@@ -21,14 +21,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from oddaemon.core.operator_query import LENGTH_MAX
 from oddaemon.web.headers import CarefulHeaders
 from oddaemon.web.hosts import OwnHosts
 from oddaemon.web.limits import Limits
 from oddaemon.web.server import ListenError, serve_socket
 from oddaemon.web.unix_socket import SocketError, listen_privately, uid_of
 
-TARGET_BYTES_MAX = 65_536
-"""An operator's query travels in a request's target."""
+TARGET_BYTES_MAX = 12 * LENGTH_MAX + 4096
+"""An operator's query travels in a request's target, where a character may become four times `%F0`."""
 PATIENCE_SECONDS = 60.0
 """For the making of an answer: a reload of a large fleet reads thousands of files."""
 

@@ -15,6 +15,7 @@ from typer.testing import Result
 
 from oddaemon.cli.past_days_bars import far
 from oddaemon.core.backfill import PastDay, Via
+from oddaemon.core.operator_query import LENGTH_MAX
 from oddaemon.web.backfilling import PastDays, backfill_routes
 from oddaemon.web.control import OrderRefused, create_control, serve_control
 from tests.cli.control_desk import Desk
@@ -161,9 +162,14 @@ def test_json_is_one_document_at_the_end(archive: Archive, tmp_path: Path) -> No
     assert archive.days
 
 
-def test_a_query_travels_whole(archive: Archive, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT PatNum\nFROM patient -- 100 % & more\nWHERE Guarantor=PatNum", "🦷" * LENGTH_MAX],
+    ids=["with what a target cannot hold", "as long as it may be"],
+)
+def test_a_query_travels_whole(archive: Archive, tmp_path: Path, sql: str) -> None:
     query = tmp_path / "aging.sql"
-    query.write_text("SELECT PatNum\nFROM patient -- 100 % & more\nWHERE Guarantor=PatNum")
+    query.write_text(sql)
     backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query), "--no-wait")
     (day,) = archive.days
     assert (day.via, day.query) == (Via.SFTP, query.read_text())
@@ -182,6 +188,14 @@ def test_a_query_in_another_encoding_is_a_usage_error(tmp_path: Path) -> None:
     refused = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query))
     assert refused.exit_code == 2
     assert "save it as UTF-8" in " ".join(refused.stderr.replace("│", "").split())
+
+
+def test_a_query_that_is_too_long_is_a_usage_error(tmp_path: Path) -> None:
+    query = tmp_path / "aging.sql"
+    query.write_text("x" * (LENGTH_MAX + 1))
+    refused = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query))
+    assert refused.exit_code == 2
+    assert "more than 32,768 characters" in " ".join(refused.stderr.replace("│", "").split())
 
 
 def test_an_order_that_is_gone_with_its_office_is_no_success(archive: Archive, tmp_path: Path) -> None:
