@@ -23,7 +23,7 @@ from oddaemon.store.database import Database
 from oddaemon.telemetry.event import Event
 
 LOOK_SECONDS = 1.0
-"""Between two looks whether an order may go: its office is pulled, or paused, or all of its orders back off."""
+"""Between two looks whether an order may go: its office is pulled, or left alone, or all of its orders back off."""
 
 
 class OfficeGoneError(Exception):
@@ -75,9 +75,16 @@ class Surroundings:
         return worker.api
 
     def is_busy(self, office_id: str) -> bool:
-        """Whether the night comes first, or the office is to be left alone."""
+        """Whether the night comes first, the office is to be left alone, or nobody is at work at it just now.
+
+        Its worker is gone for a moment where its settings change, for longer where it crashed, and for good where the
+        daemon is stopping: none of that is the end of an order.
+        """
         view = self.fleet.views.get(office_id)
-        return view is not None and view.state.standing.condition in {Condition.PULLING, Condition.PAUSED}
+        if view is None:
+            return False
+        is_watched = self.registry.worker_of(office_id) is not None
+        return not is_watched or view.state.standing.condition in {Condition.PULLING, Condition.PAUSED}
 
 
 class Reading:

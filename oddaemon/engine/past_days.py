@@ -139,6 +139,8 @@ class PastDaysDesk:
             return left_alone or order.why
         if view is not None and view.state.standing.condition is Condition.PULLING:
             return "The night's balances are being read, which come first."
+        if view is not None and self.registry.worker_of(office_id) is None:
+            return f"Nobody is at work at {office_id}; `oddaemon explain {office_id}` tells why."
         if first is not None and first is not course:
             return f"The order for {first.order.day.as_of} is carried out first."
         return ""

@@ -11,6 +11,7 @@ from oddaemon.core.backfill import PastDay
 from oddaemon.core.model import Balance, Condition, Reader
 from oddaemon.core.report import pages_of
 from oddaemon.engine.past_days import PastDaysDesk
+from oddaemon.settings import Daemon as DaemonSettings
 from oddaemon.simulator.api import Kind
 from oddaemon.simulator.faults import GatewayError, KeyDisabled, OldVersion
 from oddaemon.simulator.options import Options
@@ -82,6 +83,32 @@ async def test_it_goes_on_at_its_page_after_a_crash(tmp_path: Path) -> None:
         await world.until_said("backfill_published")
         assert [tuple(each) for each in await stored(world)] == reported(world)
         assert reports(world) <= pages_of(len(await stored(world)), 100) + 1
+
+
+async def test_it_goes_on_at_its_page_after_a_stop_in_good_order(tmp_path: Path) -> None:
+    """While the daemon drains nobody is at work at the office any more, which is still in the configuration."""
+    async with night(tmp_path, [SMILE]) as world:
+        await world.until_published(1)
+        await ordered(world, PastDay("smile", DAY), PastDay("smile", DAY - timedelta(days=1)))
+        await world.until(lambda: reports(world) >= 3)
+        await world.drain()
+        assert world.events("backfill_failed") == []
+        before = reports(world)
+        await world.start()
+        await world.until_said("backfill_published", count=2)
+        assert reports(world) - before < pages_of(len(reported(world)), 100) * 2
+
+
+async def test_an_office_without_a_worker_keeps_its_order_and_says_so(tmp_path: Path) -> None:
+    once = DaemonSettings(restarts_max=0, restarts_within_seconds=600)
+    async with night(tmp_path, [SMALL], daemon=once, crashes=True) as world:
+        await world.until_published(1)
+        world.mines["smile"] = 1
+        await world.until_is(Condition.BLOCKED)
+        await order(world)
+        assert "Nobody is at work at smile" in (await listed(world))[0]["why"]
+        await world.apply(world.settings)
+        await world.until_said("backfill_published")
 
 
 async def test_where_it_stands_is_known_after_a_restart(tmp_path: Path) -> None:
