@@ -5,6 +5,7 @@ Everything that asyncssh has to do with is here, and loaded only by a daemon tha
 
 import asyncio
 import os
+import stat
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,12 +23,14 @@ ALIVE_SECONDS = 60.0
 KEY_BITS = 3072
 """RSA, since what uploads is whatever SSH library a program of many years carries."""
 
+_NEW = "a new one is made"
+
 Expected = Callable[[str], Drop | None]
 """The drop of a user, while there is one."""
 
 
 class HostKeyError(Exception):
-    """What stands where the host key belongs is none."""
+    """What stands where the host key belongs is not to be used; the text says why and what to do."""
 
 
 async def listen(host: str, port: int, key: asyncssh.SSHKey, expected: Expected) -> asyncssh.SSHAcceptor:
@@ -61,7 +64,7 @@ def host_key(path: Path) -> asyncssh.SSHKey:
     """The host key, made and kept for its owner alone if there is none.
 
     Raises:
-        HostKeyError: Something else stands there.
+        HostKeyError: Something else stands there, or others may read it.
         OSError: It cannot be read or kept.
     """
     asyncssh.set_log_level("ERROR")
@@ -75,10 +78,15 @@ def host_key(path: Path) -> asyncssh.SSHKey:
             file.flush()
             os.fsync(file.fileno())
         made.replace(path)
+    status = path.stat()
+    mode, closed = stat.S_IMODE(status.st_mode), stat.S_IRWXG | stat.S_IRWXO
+    if mode & (closed if status.st_uid else closed & ~stat.S_IRGRP):
+        # Whoever has it can pass for us, and gets the balances. Root may open it to the one group of a daemon.
+        raise HostKeyError(f"can be read by other users (mode {mode:04o}); chmod 600, or better move it away: {_NEW}")
     try:
         return asyncssh.read_private_key(path)
     except asyncssh.KeyImportError as error:
-        raise HostKeyError from error
+        raise HostKeyError(f"is no private key, or has a passphrase; move it away: {_NEW}") from error
 
 
 class Door(asyncssh.SSHServer):

@@ -72,7 +72,7 @@ class SftpReceiver:
         except OSError as error:
             raise ReceiverError(f"{error.filename}: {error.strerror}. See `[sftp]`.") from error
         except door.HostKeyError as error:
-            raise ReceiverError(f"{terms.host_key} is no private key; move it away, and a new one is made.") from error
+            raise ReceiverError(f"{terms.host_key} {error}.") from error
         try:
             acceptor = await door.listen(terms.host, terms.port, key, self._drops.get)
         except OSError as error:

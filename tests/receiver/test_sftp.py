@@ -218,10 +218,14 @@ async def test_the_host_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> 
 
 
 async def test_what_keeps_it_from_listening_is_told(tmp_path: Path) -> None:
-    (tmp_path / "host-key").write_text("no key")
-    with pytest.raises(ReceiverError, match="is no private key; move it away"):
+    key = tmp_path / "host-key"
+    key.write_text("no key")
+    with pytest.raises(ReceiverError, match=r"can be read by other users \(mode 0644\); chmod 600"):
         await SftpReceiver(terms(tmp_path)).serve()
-    (tmp_path / "host-key").unlink()
+    key.chmod(0o600)
+    with pytest.raises(ReceiverError, match="is no private key, or has a passphrase; move it away"):
+        await SftpReceiver(terms(tmp_path)).serve()
+    key.unlink()
     async with serving(tmp_path) as site, site.receiver.expecting() as drop:
         with pytest.raises(ReceiverError, match=r"Cannot listen on 127\.0\.0\.1:\d+: .*in use.*\[sftp\] listen"):
             await SftpReceiver(terms(tmp_path, drop.target.port)).serve()
