@@ -1,9 +1,11 @@
 """JSON of the aging report to values of the core: unlike all else it comes in dollars, and with patients' names."""
 
+from typing import Annotated
+
 import msgspec
 
 from oddaemon.core.report import ReportRow, misunderstood
-from oddaemon.opendental.cells import MalformedError, require_few_rows
+from oddaemon.opendental.cells import INTEGER_MAX, INTEGER_MIN, MalformedError, require_few_rows
 
 _DOLLARS_MAX = 10**15
 """Far more than anybody owes, far less than what no database could store."""
@@ -12,7 +14,7 @@ _DOLLARS_MAX = 10**15
 class _ReportRow(msgspec.Struct):
     """A row as it comes; the patient's name is not even decoded."""
 
-    PatNum: int
+    PatNum: Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
     Bal_0_30: float
     Bal_31_60: float
     Bal_61_90: float
