@@ -119,4 +119,4 @@ def _cells(document: Document) -> Iterator[str]:
         yield str(document[name])
     for name in ("rows", "requests"):
         yield "-" if document[name] is None else f"{document[name]:,}"
-    yield document["why"] or document["warning"]
+    yield document["why"] or document["warning"] or document["step"] or ""

@@ -161,4 +161,4 @@ class Reading:
         receiver, known = self._around.receiver, view.state.preferences
         if receiver is None:
             raise ApiError(Failure(Kind.UPLOAD_MISSING, "nobody receives: `[sftp] listen` is not set"))
-        return Uploads(session, receiver, known.program_version if known else "", told)
+        return Uploads(session, self._around.gate, receiver, known.program_version if known else "", told)

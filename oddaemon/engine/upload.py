@@ -22,6 +22,7 @@ from oddaemon.core.report import Reported
 from oddaemon.core.upload import LINE_MAX, Header, UploadError, balances_of, counted_totals, differs
 from oddaemon.core.verify import totals_of
 from oddaemon.opendental.client import ApiError, Session, UploadTo
+from oddaemon.opendental.gate import Gate
 from oddaemon.receiver import (
     Drop,
     Receiver,
@@ -59,12 +60,14 @@ class Uploads:
 
     Args:
         session: To the office.
+        gate: Ends the wait for a file where the daemon is stopping; it is asked for anew by the next one.
         receiver: Takes them.
         program_version: Of the office's Open Dental, as its preference has it.
         told: Told of each step; what it raises ends the reading, between two requests.
     """
 
     session: Session
+    gate: Gate
     receiver: Receiver
     program_version: str
     told: Callable[[Step], None] = _untold
@@ -142,7 +145,8 @@ class Uploads:
             if error.failure.kind not in MAY_COME_ALL_THE_SAME:
                 raise
         self.told(awaiting)
-        return await drop.whole(self.receiver.wait_seconds)
+        with self.gate.waiting():
+            return await drop.whole(self.receiver.wait_seconds)
 
     def _knows_asynchronous(self) -> bool:
         parts = self.program_version.split(".")[:_VERSION_PARTS]

@@ -224,7 +224,7 @@ class Worker:
         receiver, known = self._around.receiver, self._saved and self._saved.preferences
         if receiver is None:
             raise ApiError(Failure(Kind.UPLOAD_MISSING, "nobody receives: `[sftp] listen` is not set"))
-        return Uploads(session, receiver, known.program_version if known else "")
+        return Uploads(session, self._around.gate, receiver, known.program_version if known else "")
 
     async def _publish(
         self, before: OfficeState, after: OfficeState, action: Publish

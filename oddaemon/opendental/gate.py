@@ -51,7 +51,7 @@ class Gate:
         if self.closed:
             raise GateClosedError
         if anyio.current_time() < deadline:
-            with self._waiting():
+            with self.waiting():
                 await anyio.sleep_until(deadline)
 
     @asynccontextmanager
@@ -66,7 +66,7 @@ class Gate:
         try:
             scarce.acquire_nowait()
         except anyio.WouldBlock:
-            with self._waiting():
+            with self.waiting():
                 await scarce.acquire()
         try:
             yield
@@ -83,7 +83,14 @@ class Gate:
             yield
 
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
+    def waiting(self) -> Iterator[None]:
+        """Around a wait that ends when the gate closes.
+
+        Raises:
+            GateClosedError: It closed.
+        """
+        if self.closed:
+            raise GateClosedError
         with anyio.CancelScope() as scope:
             self._waits.add(scope)
             try:

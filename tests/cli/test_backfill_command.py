@@ -68,7 +68,8 @@ class Archive:
             "stage": "failed" if burnt else "done" if pages == PAGES else "open",
             "why": "It was lost in a fire; see `[sftp]`." if burnt else "",
             "warning": "Nobody owed anything." if day.as_of.year < 2000 else "",
-            "step": None,
+            "step": "waiting for the file" if day.as_of.year == 2021 else None,
+            "step_since": "2026-03-09T09:00:00Z",
             "rows": 100 * pages,
             "requests": pages,
             "requests_expected": PAGES,
@@ -125,6 +126,12 @@ def test_without_an_office_every_order_is_listed(archive: Archive, tmp_path: Pat
     (document,) = json.loads(backfill(tmp_path, "--json").stdout)["backfills"]
     assert document["as_of"] == "2025-12-31"
     assert archive.days
+
+
+@pytest.mark.usefixtures("archive")
+def test_an_order_that_has_met_nothing_says_what_it_is_at(tmp_path: Path) -> None:
+    backfill(tmp_path, "hill-street", "--as-of", "2021-12-31", "--no-wait")
+    assert "waiting for the file" in backfill(tmp_path).stdout
 
 
 def test_orders_are_cancelled(archive: Archive, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from oddaemon.simulator.practice import PracticeSpec
 from oddaemon.store import historical
 from oddaemon.store.database import Database
 from oddaemon.web.control import OrderRefused
-from tests.engine.mailroom import Mailroom, Spoil
+from tests.engine.mailroom import Mailroom, Spoil, unspoilt
 from tests.engine.night import SMALL, SMILE, night, office_settings
 from tests.engine.world import World
 
@@ -130,6 +130,26 @@ async def test_a_crash_while_a_file_is_awaited_loses_nothing(tmp_path: Path) -> 
         await world.start()
         await world.until_published(1)
         assert await world.is_true()
+
+
+@pytest.mark.parametrize("reads", ["night", "past day"])
+async def test_no_file_is_waited_for_where_the_daemon_is_stopping(tmp_path: Path, reads: str) -> None:
+    async with night(
+        tmp_path, [SMALL], None if reads == "past day" else [office_settings(reader=Reader.SFTP)]
+    ) as world:
+        mailroom(world).spoil = lost
+        if reads == "past day":
+            await world.until_published(1)
+            await order(world)
+        await world.until_time(world.clock.now() + timedelta(seconds=20))
+        assert len(mailroom(world).carried) == 1
+        since = world.clock.now()
+        await world.drain()
+        assert world.clock.now() - since < timedelta(seconds=5)
+        mailroom(world).spoil = unspoilt
+        await world.start()
+        await world.until_published(1 if reads == "night" else 2)
+        assert world.events("backfill_failed") == world.events("failure") == []
 
 
 async def test_an_office_whose_file_is_too_large_is_blocked_and_names_the_setting(tmp_path: Path) -> None:
