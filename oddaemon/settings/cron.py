@@ -25,21 +25,30 @@ class _Field:
         raise wrong(f"the {self.name} must be from {self.low} to {self.high}, not {text}")
 
     def values(self, text: str) -> set[int]:
-        found: set[int] = set()
-        for part in text.split(","):
-            match = _PART.fullmatch(part)
-            if match is None or match["step"] in {"0", "00", "000"}:
-                raise wrong(
-                    f"the {self.name} is not understood: {part or 'nothing'}", "write a number, *, 1-5, */2 or 1,3"
-                )
-            first = self.low if match["first"] is None else self.number(match["first"])
-            last = self.high if match["first"] is None or (match["step"] and not match["last"]) else first
-            if match["last"] is not None:
-                last = self.number(match["last"])
-            if first > last:
-                raise wrong(f"the {self.name} runs backwards: {part}")
-            found.update(range(first, last + 1, int(match["step"] or 1)))
-        return found
+        return set().union(*(self._values(part) for part in text.split(",")))
+
+    def plain(self, text: str) -> str:
+        """The same without words, and without the ranges and steps that APScheduler refuses or reads otherwise.
+
+        A `*` stays where it means several times: the housekeeper tells an interval by it.
+        """
+        return ",".join(self._plain(part) for part in text.split(","))
+
+    def _plain(self, part: str) -> str:
+        values = self._values(part)
+        return part if "*" in part and len(values) > 1 else ",".join(map(str, sorted(values)))
+
+    def _values(self, part: str) -> set[int]:
+        match = _PART.fullmatch(part)
+        if match is None or match["step"] in {"0", "00", "000"}:
+            raise wrong(f"the {self.name} is not understood: {part or 'nothing'}", "write a number, *, 1-5, */2 or 1,3")
+        first = self.low if match["first"] is None else self.number(match["first"])
+        last = self.high if match["first"] is None or (match["step"] and not match["last"]) else first
+        if match["last"] is not None:
+            last = self.number(match["last"])
+        if first > last:
+            raise wrong(f"the {self.name} runs backwards: {part}")
+        return set(range(first, last + 1, int(match["step"] or 1)))
 
 
 _FIELDS = (
@@ -52,9 +61,9 @@ _DAY_OF_WEEK = _Field("day of week", 0, 7, _DAYS)
 
 
 def checked_cron(expression: str) -> str:
-    """A cron expression of five fields, its weekdays as names; empty switches the job off.
+    """A cron expression of five fields that APScheduler reads as cron would; empty switches the job off.
 
-    Names, because 0 is Sunday to cron and Monday to APScheduler.
+    Its weekdays are names, because 0 is Sunday to cron and Monday to APScheduler.
 
     Raises:
         PydanticCustomError: It is not a cron expression.
@@ -67,8 +76,7 @@ def checked_cron(expression: str) -> str:
             f"a cron expression has 5 fields, this has {len(fields)}",
             'minute, hour, day of month, month, day of week: "15 3 * * *"',
         )
-    for field, text in zip(_FIELDS, fields[:-1], strict=True):
-        field.values(text)
+    plain = [field.plain(text) for field, text in zip(_FIELDS, fields[:-1], strict=True)]
     days = {day % len(_DAYS) for day in _DAY_OF_WEEK.values(fields[-1])}
     named = "*" if len(days) == len(_DAYS) else ",".join(_DAYS[day] for day in sorted(days))
-    return " ".join([*fields[:-1], named])
+    return " ".join([*plain, named])

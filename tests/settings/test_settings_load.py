@@ -225,14 +225,17 @@ def test_other_listeners_are_refused(tmp_path: Path, listen: str) -> None:
     [
         ("", ""),
         ("*/5 * * * *", "*/5 * * * *"),
-        ("0 0 1,15 JAN-MAR *", "0 0 1,15 jan-mar *"),
+        ("0 0 1,15 JAN-MAR *", "0 0 1,15 1,2,3 *"),
+        ("0 0 1 jan-dec/6 *", "0 0 1 1,7 *"),
+        ("0 */24 * * *", "0 0 * * *"),
+        ("55/10 */6,13 * * *", "55 */6,13 * * *"),
         ("0 4 * * 0", "0 4 * * sun"),
         ("0 4 * * 7", "0 4 * * sun"),
         ("0 4 * * 1-5", "0 4 * * mon,tue,wed,thu,fri"),
         ("0 4 * * fri-7", "0 4 * * sun,fri,sat"),
     ],
 )
-def test_cron_expressions_name_their_weekdays(written: str, read_as: str) -> None:
+def test_cron_expressions_become_such_as_the_scheduler_understands(written: str, read_as: str) -> None:
     assert Maintenance(wal_checkpoint=written).wal_checkpoint == read_as
 
 
