@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-SHOWN_ONLY = frozenset({"name", "labels"})
+SHOWN_ONLY = frozenset({"name", "labels", "tier"})
 """What an office is shown by. Nothing that is done for it hangs on these, so no work is disturbed by another one."""
 
 Traits = Mapping[str, object]

@@ -42,7 +42,8 @@ class Employment:
 def employments(settings: Settings) -> dict[str, Employment]:
     """The wanted offices by id, disabled ones included: they are shown as paused.
 
-    What an office is only shown by is left out, and where it is written: another name disturbs no worker.
+    What an office is only shown by is left out, and where it is written: another name disturbs no worker, nor does a
+    tier that leaves spacing and reader as they are.
     """
     key = settings.api.developer_key
     return {
@@ -52,7 +53,7 @@ def employments(settings: Settings) -> dict[str, Employment]:
 
 
 def _for_work(settings: OfficeSettings) -> OfficeSettings:
-    return replace(settings, office=replace(settings.office, name="", labels=()), source=Path())
+    return replace(settings, office=replace(settings.office, name="", labels=()), source=Path(), tier="")
 
 
 class Registry:

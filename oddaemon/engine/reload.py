@@ -201,6 +201,7 @@ def _traits(settings: Settings) -> dict[str, Traits]:
             "labels": each.office.labels,
             "customer_key": each.customer_key,
             "base_url": (each.base_url, each.remote, each.office.page_rows),
+            "tier": each.tier,
             "min_interval_seconds": each.min_interval_seconds,
         }
         for each in settings.offices

@@ -34,18 +34,19 @@ def said(world: World) -> list[list[str]]:
 
 async def test_what_changed_is_told_and_nothing_else_is_disturbed(tmp_path: Path) -> None:
     files = config_files(tmp_path, "elm", "oak")
-    files.offices["elm"]["reader"] = "pages"
+    # Its spacing does not hang on its tier.
+    files.offices["elm"] |= {"reader": "pages", "min_interval_seconds": 1.0}
     async with night(tmp_path, SPECS, settings=files.write(), options=SLOW) as world:
         await world.until_said("page_stored", office_id="elm")
-        files.offices["elm"] |= {"name": "Elm Street", "labels": {"group": "coast"}}
+        files.offices["elm"] |= {"name": "Elm Street", "labels": {"group": "coast"}, "tier": "enterprise"}
         files.offices["oak"]["clinics"] = [0]
         files.add("ash")
         world.want(files.write())
         plan, _ = await world.daemon.reload(Cause.ORDER)
-        assert plan == Plan(("ash",), (Change("elm", ("labels", "name")), Change("oak", ("clinics",))), (), 0)
+        assert plan == Plan(("ash",), (Change("elm", ("labels", "name", "tier")), Change("oak", ("clinics",))), (), 0)
         loaded = world.events("configuration_loaded")[-1]
         assert (loaded["cause"], loaded["offices"], loaded["new"], loaded["unchanged"]) == ("order", 3, ["ash"], 0)
-        assert loaded["changed"] == ["elm (labels, name)", "oak (clinics)"]
+        assert loaded["changed"] == ["elm (labels, name, tier)", "oak (clinics)"]
         assert world.daemon.fleet.views["elm"].office.name == "Elm Street"
         await world.until_published(1, "elm")
         assert len(world.events("office_started", "elm")) == 1
