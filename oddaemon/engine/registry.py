@@ -156,7 +156,10 @@ class Registry:
 
     async def quarantine(self, office_id: str) -> None:
         """Show an office whose worker crashed too often as blocked, and by whom."""
-        view, now = self._fleet.views[office_id], self._fleet.now()
+        view, now = self._fleet.views.get(office_id), self._fleet.now()
+        if view is None:
+            # A reload has taken it out meanwhile, and is about to end its worker.
+            return
         standing = stand(
             view.state.standing,
             now,

@@ -60,6 +60,14 @@ async def test_a_reload_or_a_restart_ends_a_quarantine(tmp_path: Path, how: str)
         assert await world.is_true()
 
 
+async def test_an_office_that_a_reload_has_taken_out_is_not_shown_as_blocked(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL, HEALTHY]) as world:
+        await world.until_published(1)
+        await world.apply(replace(world.settings, offices=world.settings.offices[1:]))
+        await world.crew.registry.quarantine("smile")
+        assert set(world.daemon.fleet.views) == {"healthy"}
+
+
 async def test_crashes_far_apart_are_forgiven(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], daemon=TWICE, crashes=True) as world:
         await world.until_published(1)
