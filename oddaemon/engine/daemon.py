@@ -290,7 +290,7 @@ class Daemon:
         return Desks(
             orders=orders,
             past_days=PastDaysDesk(orders, crew.backfiller, crew.registry, database),
-            visits=Visits(orders, crew.registry, crew.api, tasks, lambda: self.settings),
+            visits=Visits(orders, crew.registry, crew.api, tasks, lambda: self.settings, emit=emit),
             sinks=SinkDesk(orders, crew.couriers, database, self.fleet.now, emit),
             inspector=Inspector(database, self.fleet, self._journal, lambda: self.readiness),
             errands=ErrandDesk(

@@ -8,15 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import anyio.abc
 import anyio.lowlevel
 
 from oddaemon.core.examination_document import examination_document
 from oddaemon.engine.doctor import QUESTIONS_MAX, Case, examine
+from oddaemon.engine.errands import refusal_of
+from oddaemon.engine.guard import crash_of
 from oddaemon.engine.orders import NOT_FOUND, Desk
 from oddaemon.engine.registry import Registry
 from oddaemon.opendental.client import Api
 from oddaemon.settings import Settings
+from oddaemon.telemetry.crash import describe
+from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events import ErrandFailed
 from oddaemon.web.control import OrderRefused
 
 UNDER_WAY = "under way"
@@ -30,6 +36,12 @@ class _Visit:
     asked: int = 0
     of: int = QUESTIONS_MAX
     found: dict[str, Any] | None = None
+    refusal: OrderRefused | None = None
+    """Why nothing will be found."""
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.found is None and self.refusal is None
 
     def goes(self, asked: int, of: int) -> None:
         """So many questions are done."""
@@ -45,6 +57,7 @@ class Visits:
         api: The way to every office.
         tasks: Where examinations run.
         settings: Those in force.
+        emit: Takes the events.
     """
 
     def __init__(
@@ -54,12 +67,15 @@ class Visits:
         api: Api,
         tasks: anyio.abc.TaskGroup,
         settings: Callable[[], Settings],
+        *,
+        emit: Callable[[Event], None],
     ) -> None:
         self._desk = desk
         self._registry = registry
         self._api = api
         self._tasks = tasks
         self._settings = settings
+        self._emit = emit
         self._visits: dict[str, _Visit] = {}
 
     async def begin(self, office_id: str, uid: int | None) -> str:
@@ -72,7 +88,7 @@ class Visits:
         with self._desk.recorded("examine", office_id, uid) as told:
             case = self._case(office_id)
             visit = self._visits.get(office_id)
-            if visit is not None and visit.found is None:
+            if visit is not None and visit.is_under_way:
                 return told("It is being examined already.")
             self._visits[office_id] = visit = _Visit()
             self._tasks.start_soon(self._examine, office_id, case, visit, name=f"examination of {office_id}")
@@ -82,12 +98,14 @@ class Visits:
         """How far the examination has come, or what it found.
 
         Raises:
-            OrderRefused: There was none.
+            OrderRefused: There was none, or an error of our own ended it.
         """
         await anyio.lowlevel.checkpoint()
         visit = self._visits.get(office_id)
         if visit is None:
             raise OrderRefused(NOT_FOUND, f"{office_id!r} was not examined.", f"`oddaemon doctor {office_id}` does.")
+        if visit.refusal is not None:
+            raise visit.refusal
         outcome = UNDER_WAY if visit.found is None else DONE
         return {"outcome": outcome, "asked": visit.asked, "of": visit.of, "examination": visit.found}
 
@@ -101,8 +119,17 @@ class Visits:
         return Case(office, worker.api, settings.cadence, name, "daemon", worker.is_proven)
 
     async def _examine(self, office_id: str, case: Case, visit: _Visit) -> None:
-        try:
+        async def examined() -> None:
             visit.found = examination_document(await examine(case, self._api, visit.goes))
+
+        began = anyio.current_time()
+        try:
+            error = await crash_of(examined)
+            if error is not None:
+                visit.refusal = refusal = refusal_of(error)
+                problem = f"{refusal.sentence} {refusal.advice}"
+                seconds = anyio.current_time() - began
+                self._emit(ErrandFailed(f"examine {office_id}", seconds, problem, describe(error)))
         finally:
-            if visit.found is None:
+            if visit.is_under_way:
                 del self._visits[office_id]

@@ -102,12 +102,13 @@ class Errands:
             self._emit(ErrandDone(name, seconds, errand.found["outcome"]))
             return
         assert error is not None, "either it did or it did not"
-        errand.refusal = refusal = _refusal_of(error)
+        errand.refusal = refusal = refusal_of(error)
         traceback = None if isinstance(error, StoreError | OrderRefused) else describe(error)
         self._emit(ErrandFailed(name, seconds, f"{refusal.sentence} {refusal.advice}".strip(), traceback))
 
 
-def _refusal_of(error: Exception) -> OrderRefused:
+def refusal_of(error: Exception) -> OrderRefused:
+    """What whoever ordered something is told of what ended it."""
     match error:
         case OrderRefused():
             return error

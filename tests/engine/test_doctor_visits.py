@@ -93,5 +93,18 @@ async def test_the_settings_in_force_are_those_that_it_is_examined_with(tmp_path
         assert found.steps[-1].sentence == "The office holds it."
 
 
+async def test_an_error_of_our_own_in_an_examination_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], crashes=True) as world:
+        await world.until_published(1)
+        world.mines["smile"] = 1
+        await visits_of(world).begin("smile", 1000)
+        with pytest.raises(OrderRefused, match="An error in oddaemon itself ended it: ProgrammersError"):
+            await examination(world)
+        failed = world.events("errand_failed", "")[-1]
+        assert (failed["errand"], "handle_async_request" in failed["traceback"]) == ("examine smile", True)
+        assert await visits_of(world).begin("smile", 1000) == BEGUN
+        assert (await examination(world))["well"]
+
+
 def test_an_examination_is_no_order_that_changes_an_office() -> None:
     assert "examine" not in set(OfficeOrder)
