@@ -7,6 +7,7 @@ stays in force, and no office that did not change has a request cut short.
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from oddaemon.telemetry.telemetry import Telemetry
 NAMED_MAX = 100
 """So many offices of each kind are named in a line of the log."""
 _READ_ONCE = ("state", "http", "daemon", "log", "maintenance", "sftp")
-"""Tables that count from the start on; of `[api]` some settings do."""
+"""Tables that count from the start on; of `[api]` all settings do but these."""
+_OF_API_AT_ONCE = ("developer_key", "base_url", "developer_name")
+"""Key and address are the offices' own: those change with a reload."""
 
 
 class Cause(StrEnum):
@@ -48,9 +51,10 @@ class Configuration:
 
     def __init__(self, settings: Settings, telemetry: Telemetry, reader: Callable[[Path], Loaded] = read) -> None:
         self.settings = settings
+        """In force: what is read once stays as it was at the start, whatever the files say by now."""
         self.files: frozenset[Path] = frozenset({settings.source})
         """Everything that the last reading looked at, whether or not it was there."""
-        self._at_start = settings
+        self._at_start = self._read_last = settings
         self._telemetry = telemetry
         self._reader = reader
         self._one_at_a_time = anyio.Lock()
@@ -124,7 +128,7 @@ class Configuration:
         assert self._supervisor is not None, "applied only while it runs"
         assert self._couriers is not None, "applied only while it runs"
         plan = self.plan(settings)
-        is_news = cause is not Cause.FILES or self._told or warnings != self._warned or settings != self.settings
+        is_news = cause is not Cause.FILES or self._told or warnings != self._warned or settings != self._read_last
         hide(self._telemetry, settings)
         wanted = [each.office for each in settings.offices]
         rows = await self._registry.remembered()
@@ -134,7 +138,8 @@ class Configuration:
         self._registry.show(wanted, rows)
         await self._couriers.apply(settings)
         await self._supervisor.apply(employments(settings))
-        self.settings, self._warned, self._told = settings, warnings, frozenset()
+        self.settings, self._read_last = _kept(self._at_start, settings), settings
+        self._warned, self._told = warnings, frozenset()
         if is_news:
             said = (*warnings, plan.restart_sentence) if plan.restart else warnings
             self._telemetry.emit(_loaded(plan, len(settings.offices), said, cause))
@@ -210,5 +215,11 @@ def _traits(settings: Settings) -> dict[str, Traits]:
 
 def _read_once(settings: Settings) -> dict[str, object]:
     tables: dict[str, object] = {name: getattr(settings, name) for name in _READ_ONCE}
-    # Key and address are the offices' own: those change with a reload.
-    return {**tables, "api": settings.api.model_dump(exclude={"developer_key", "base_url", "developer_name"})}
+    return {**tables, "api": settings.api.model_dump(exclude=set(_OF_API_AT_ONCE))}
+
+
+def _kept(at_start: Settings, settings: Settings) -> Settings:
+    """`settings`, of which what is read once is as it was at the start."""
+    tables = {name: getattr(at_start, name) for name in _READ_ONCE}
+    at_once = {name: getattr(settings.api, name) for name in _OF_API_AT_ONCE}
+    return replace(settings, api=at_start.api.model_copy(update=at_once), **tables)

@@ -106,6 +106,20 @@ async def test_what_only_a_restart_changes_is_told(tmp_path: Path) -> None:
         assert world.events("configuration_loaded")[-1]["warnings"] == []
 
 
+async def test_what_only_a_restart_changes_is_reckoned_with_after_it(tmp_path: Path) -> None:
+    # Else a shorter time-out would have the watchdog kill a daemon whose requests still take the former one.
+    async with night(tmp_path, [SMALL]) as world:
+        before = world.settings
+        api = before.api.model_copy(update={"request_timeout_seconds": 1.0, "developer_name": "Acme"})
+        daemon = before.daemon.model_copy(update={"drain_seconds": 1.0})
+        for drained in (before.daemon, daemon):
+            await world.apply(replace(before, api=api, daemon=drained))
+        in_force = world.daemon.settings
+        assert in_force.api == before.api.model_copy(update={"developer_name": "Acme"})
+        told = await world.daemon.desk.drain(1000)
+        assert f"within {before.daemon.drain_seconds:g} s" in told
+
+
 async def test_a_reload_back_and_forth_never_has_two_requests_of_a_key_in_flight(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], options=SLOW) as world:
         for turn in range(6):
