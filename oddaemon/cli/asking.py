@@ -1,9 +1,10 @@
 """HTTP over the daemon's control socket, with the standard library alone."""
 
+import errno
 import json
 import socket
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +90,9 @@ def fetch(path: Path, method: str, target: str, timeout_seconds: float) -> tuple
         connection.request(method, target)
         with connection.getresponse() as answer:
             return answer.status, answer.read(DOCUMENT_BYTES_MAX)
+    except RemoteDisconnected as error:
+        # A daemon that stops, or gives up, says no word; that it is another program's silence is less likely.
+        raise ConnectionResetError(errno.ECONNRESET, "it ended the connection before it answered") from error
     except HTTPException as error:
         raise NoReplyError from error
     finally:
@@ -134,6 +138,11 @@ def reply_of(path: Path, method: str, target: str) -> Reply:
         raise failure(f"this user may not give orders at {path}; give them as the daemon's user, or as root") from None
     except TimeoutError:
         raise failure(f"the daemon does not answer at {path}; see its log, and `oddaemon status`") from None
+    except ConnectionResetError:
+        raise failure(
+            f"the daemon at {path} ended the connection before it answered: it stopped, or was not done within a"
+            " minute and goes on; see its log, and `oddaemon status`"
+        ) from None
     except NoReplyError:
         raise failure(f"what answers at {path} is no oddaemon of this version; restart the daemon") from None
     except OSError as error:

@@ -122,7 +122,7 @@ def test_a_daemon_that_is_not_ready_says_why(fleet: SampleFleet, daemon: AtWork)
     assert (told["ready"], told["reason"]) == (False, "the disk is full")  # type: ignore[index]  # JSON
 
 
-@pytest.mark.parametrize("answer", [b"", b"nonsense", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"])
+@pytest.mark.parametrize("answer", [b"nonsense", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"])
 def test_another_program_at_the_socket_is_not_believed(fleet: SampleFleet, answer: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(fleet.config.with_name("state.db.sock")))
@@ -132,6 +132,21 @@ def test_another_program_at_the_socket_is_not_believed(fleet: SampleFleet, answe
 
     assert json_of(result)["source"] == "database"
     assert "what answers on the daemon's socket is no oddaemon of this version" in result.stderr
+
+
+def test_a_daemon_that_ends_without_an_answer_is_not_called_another_program(fleet: SampleFleet) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(fleet.config.with_name("state.db.sock")))
+        listener.listen()
+        with _answering(listener, b""):
+            looked = fleet.run("status", "--json")
+        with _answering(listener, b""):
+            ordered = fleet.run("office", "sync", "hill-street")
+
+    assert json_of(looked)["source"] == "database"
+    assert "it ended the connection before it answered; this is what the database says" in looked.stderr
+    assert ordered.exit_code == 1
+    assert "it stopped, or was not done within a minute and goes on; see its log" in ordered.stderr
 
 
 def test_a_real_daemon_is_asked_while_it_runs_and_the_database_once_it_is_gone(tmp_path: Path) -> None:
