@@ -109,6 +109,9 @@ class Couriers:
         errand = Round(settings.name, settings.content, settings.patience, settings.in_flight_max)
         task = _Task(settings, Courier(errand, self._make_sink(settings), self._streets))
         self._running[settings.name] = task
+        if self._ending:
+            # Of a reload that was under way already: nobody would tell this one, and everybody wait for it.
+            task.courier.end()
         self._tasks.start_soon(self._keep, task, name=f"sink {settings.name}")
 
     async def _keep(self, task: _Task) -> None:

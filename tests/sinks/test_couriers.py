@@ -302,6 +302,17 @@ async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path
         assert world.events("sink_stopped")[-1]["why"] == "the daemon is stopping"
 
 
+async def test_a_reload_that_the_end_overtakes_does_not_hold_it_up(tmp_path: Path) -> None:
+    book = Book()
+    async with delivering(tmp_path, Moody(book)) as world:
+        await world.until(lambda: len(book.snapshots()) == 1)
+        couriers = world.crew.couriers
+        couriers.end()
+        await couriers.apply(replace(world.settings, sinks=(sink_settings(content=CHANGES),)))
+        with anyio.fail_after(5):
+            await couriers.ended()
+
+
 def desk_of(world: World) -> SinkDesk:
     return world.daemon.desks.sinks
 
