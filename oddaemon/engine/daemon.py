@@ -255,6 +255,7 @@ class Daemon:
             self._ready(listen)
             await self._draining.wait()
             await crew.end()
+            await self.configuration.end()
             await self._journal.settle(database)
             tasks.cancel_scope.cancel()
 

@@ -58,6 +58,8 @@ class Configuration:
         self._telemetry = telemetry
         self._reader = reader
         self._one_at_a_time = anyio.Lock()
+        self._applying = anyio.Lock()
+        self._is_over = False
         self._told: frozenset[str] = frozenset()
         """Problems that are in the log already, while they stand."""
         self._warned: tuple[str, ...] = ()
@@ -115,6 +117,12 @@ class Configuration:
         async with self._one_at_a_time:
             await self._apply(settings, tuple(warnings), cause)
 
+    async def end(self) -> None:
+        """Put nothing more in force: what is being applied is waited for, what is still being read comes to nothing."""
+        self._is_over = True
+        async with self._applying:
+            return
+
     def plan(self, settings: Settings) -> Plan:
         """From what is in force to these settings."""
         was, now = _read_once(self._at_start), _read_once(settings)
@@ -124,6 +132,11 @@ class Configuration:
         return plan_between(_traits(self.settings), _traits(settings), restart, sinks)
 
     async def _apply(self, settings: Settings, warnings: tuple[str, ...], cause: Cause) -> None:
+        async with self._applying:
+            if not self._is_over:
+                await self._put_in_force(settings, warnings, cause)
+
+    async def _put_in_force(self, settings: Settings, warnings: tuple[str, ...], cause: Cause) -> None:
         assert self._registry is not None, "applied only while it runs"
         assert self._supervisor is not None, "applied only while it runs"
         assert self._couriers is not None, "applied only while it runs"

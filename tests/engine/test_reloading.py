@@ -120,6 +120,16 @@ async def test_what_only_a_restart_changes_is_reckoned_with_after_it(tmp_path: P
         assert f"within {before.daemon.drain_seconds:g} s" in told
 
 
+async def test_what_is_still_being_read_when_the_daemon_has_ended_comes_to_nothing(tmp_path: Path) -> None:
+    # A fleet takes a second to be read, and a reload is soon followed by a stop.
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        loaded = len(world.events("configuration_loaded"))
+        await world.drain()
+        await world.apply(with_offices(world, []))
+        assert len(world.events("configuration_loaded")) == loaded
+
+
 async def test_a_reload_back_and_forth_never_has_two_requests_of_a_key_in_flight(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], options=SLOW) as world:
         for turn in range(6):
