@@ -24,6 +24,8 @@ SHOWN_MAX = 40
 """Characters of a column's name; a longer one is none."""
 KEY_COLUMNS = sources_of("customer_key")
 COLUMNS = ("id", "name", *KEY_COLUMNS, *(name for name in OfficeTable.model_fields if name not in {"id", "name"}))
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""What spreadsheets write instead of commas in some languages, and when cells are copied."""
 SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -104,8 +106,9 @@ def _columns(cells: Sequence[str], reading: _Reading) -> list[str] | None:
     resembles nothing is empty.
     """
     names = [_name(cell) for cell in cells]
-    if len(names) == 1 and ";" in names[0]:
-        reading.wrong("its columns are separated by semicolons", "separate them by commas", 1)
+    between = next((word for mark, word in SEPARATORS.items() if len(names) == 1 and mark in names[0]), None)
+    if between is not None:
+        reading.wrong(f"its columns are separated by {between}", "separate them by commas", 1)
         return None
     valid = f"the columns are {', '.join(COLUMNS)}"
     for name, cell in dict(zip(names, cells, strict=True)).items():
