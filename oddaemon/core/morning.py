@@ -34,7 +34,7 @@ class Watched:
     office: Office
     state: OfficeState
     known_since: datetime
-    """See `known_since`; an office that never published owes nothing before."""
+    """See `known_since`; what an office has not published since then it does not owe for any morning before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,8 @@ def known_since(state: OfficeState) -> datetime:
 def deadline(watched: Watched) -> datetime | None:
     """When the first balances that are not there yet have to be there; in the past once they are missed.
 
-    It moves on when a snapshot is published, and only then: a day after it, two nights are missed.
+    It moves on when a snapshot is published, and only then: a day after it, two nights are missed. Of an office that
+    was paused, away, or wanted otherwise, it begins anew when that is over.
 
     Returns:
         None: nothing is expected of this office.
@@ -107,9 +108,11 @@ def deadline(watched: Watched) -> datetime | None:
     if office.fresh_by is None or not _is_bound(watched):
         return None
     clock = clock_of(state, office)
+    first = clock.next(office.fresh_by, watched.known_since)
     if state.published is None:
-        return clock.next(office.fresh_by, watched.known_since)
-    return _deadline(clock, office.fresh_by, _due(state), state.published.aging_date + DAY)
+        return first
+    owed = _deadline(clock, office.fresh_by, _due(state), state.published.aging_date + DAY)
+    return owed if state.published.published_at >= watched.known_since else max(owed, first)
 
 
 def nights_missed(missed: datetime, now: datetime) -> int:
@@ -156,9 +159,10 @@ def _is_bound(watched: Watched) -> bool:
 
 
 def _is_new(watched: Watched, owed: Duty) -> bool:
-    """Whether the office came after this morning's deadline, so that its first snapshot is for the next one."""
+    """Whether the office came, or came back, after this morning's deadline, so that it owes the next one first."""
     published, known_since = watched.state.published, watched.known_since
-    return owed.deadline <= known_since and (published is None or published.published_at >= known_since)
+    is_kept = published is not None and published.published_at < known_since and published.aging_date >= owed.aging_date
+    return owed.deadline <= known_since and not is_kept
 
 
 def _is_known_trouble(watched: Watched, owed: Duty) -> bool:

@@ -26,7 +26,7 @@ class OfficeView:
     state: OfficeState
     snapshot: PublishedSnapshot | None
     known_since: datetime
-    """That of an office which was never read decides what its first morning is."""
+    """Or paused no longer, or wanted otherwise: decides by when its first balances since then have to be there."""
     requests: int = 0
     failures: int = 0
     key_trial: KeyTrial | None = None

@@ -61,6 +61,8 @@ class NightWatch:
         """Tell what has become of every office and of the mornings of these days."""
         fleet = await self._watched()
         now = self._fleet.now()
+        # An office that comes back begins anew.
+        self._told = {office_id: told for office_id, told in self._told.items() if office_id in self._fleet.views}
         for watched in fleet:
             self._look_at(watched, now)
         # Somewhere on earth it is still yesterday, or tomorrow already.

@@ -104,7 +104,9 @@ class Registry:
             if view is None:
                 state = row.state if row and row.state else new_state(self._fleet.now())
                 snapshot = published_snapshot(row.snapshot) if row and row.snapshot else None
-                view = OfficeView(office, state, snapshot, known_since(state))
+                # Of an office that comes back nothing was expected meanwhile.
+                since = known_since(state) if row is None or row.wanted else self._fleet.now()
+                view = OfficeView(office, state, snapshot, since)
             view.office = office
             views[office.id] = view
         self._fleet.views = views

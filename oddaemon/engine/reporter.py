@@ -46,6 +46,9 @@ class Reporter:
     def turned(self, before: OfficeState, after: OfficeState, observation: Observation, now: datetime) -> None:
         """The office took a turn."""
         self.view.state = after
+        is_resumed = before.standing.condition is Condition.PAUSED is not after.standing.condition
+        if is_resumed or (before.published is not None and after.published is None):
+            self.view.known_since = now
         if isinstance(observation, Failed):
             self.failed(named(before, observation.failure), max(after.attempts, after.rereads, 1), after.not_before)
         if after.held is not None and after.held is not before.held:

@@ -90,8 +90,8 @@ def test_a_morning_owes_the_aging_of_the_run_before_it() -> None:
 
 
 def test_a_deadline_in_the_hour_that_spring_leaves_out_is_when_the_gap_ends() -> None:
-    office = replace(OFFICE, fresh_by=time(2, 30))
-    assert deadline(watched("2026-03-07", office=office, due="01:00:00")) == at("2026-03-08 03:00")
+    office, march = replace(OFFICE, fresh_by=time(2, 30)), at("2026-03-01 12:00")
+    assert deadline(watched("2026-03-07", office=office, due="01:00:00", known_since=march)) == at("2026-03-08 03:00")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,18 @@ def test_an_office_that_was_never_read_owes_from_when_it_became_known() -> None:
     unsurveyed = replace(new, state=replace(new.state, preferences=None))
     assert deadline(unsurveyed) == at("2026-05-06 07:00")
     assert duty(unsurveyed, DAY_5 + DAY) == Duty(DAY_5, at("2026-05-05 07:00"), at("2026-05-06 07:00"))
+
+
+def test_an_office_that_comes_back_owes_from_then_on_and_nothing_of_the_time_between() -> None:
+    resumed = watched("2026-04-20", known_since=at("2026-05-05 10:00"))
+    assert deadline(resumed) == at("2026-05-06 07:00")
+    assert morning(DAY_5, [resumed]) == Morning(DAY_5, exempt=1)
+    assert morning(DAY_5 + DAY, [resumed]).missing == (OFFICE.id,)
+    kept = watched("2026-05-05", known_since=at("2026-05-05 10:00"))
+    assert deadline(kept) == at("2026-05-06 07:00")
+    assert morning(DAY_5, [kept]).fresh == 1
+    published = watched("2026-05-04", known_since=at("2026-05-04 01:00"))
+    assert deadline(published) == at("2026-05-05 07:00")
 
 
 @pytest.mark.parametrize(

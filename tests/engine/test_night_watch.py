@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from oddaemon.core.model import Condition
 from oddaemon.simulator.faults import EConnectorDown, KeyDisabled
 from tests.engine.night import SMALL, after, night, office_settings, planted
@@ -87,6 +89,40 @@ async def test_pausing_what_is_missing_ends_the_alarm_without_good_news_of_that_
         await world.until_time(FRESH_BY + timedelta(minutes=10))
         assert told(world, "fresh_again") == []
         assert told(world, *NIGHTS)[-1] == ("night_recovered", "2026-03-03", 1, 0)
+
+
+@pytest.mark.parametrize("how", ["paused", "removed", "wanted otherwise"])
+async def test_an_office_that_comes_back_missed_nothing_meanwhile(tmp_path: Path, how: str) -> None:
+    gone = {
+        "paused": (office_settings("smile", enabled=False), office_settings("mesa")),
+        "removed": (office_settings("mesa"),),
+        "wanted otherwise": (office_settings("smile"), office_settings("mesa")),
+    }[how]
+    include = "debts" if how == "wanted otherwise" else "all"
+    back = (office_settings("smile", include=include), office_settings("mesa"))
+    noon = FRESH_BY + timedelta(days=3, hours=5)
+    down = planted(EConnectorDown(), begins=noon - timedelta(minutes=1))
+    async with night(tmp_path, SMILE_AND_MESA, faults=[down]) as world:
+        await world.until_time(FRESH_BY + timedelta(hours=1))
+        await world.apply(replace(world.settings, offices=gone))
+        await world.until_time(noon)
+        await world.apply(replace(world.settings, offices=back))
+        await world.until_time(noon + timedelta(hours=1))
+        assert world.condition() is Condition.UNREACHABLE
+        assert told(world, "fresh_by_missed", "night_missed") == []
+        await world.until_time(FRESH_BY + timedelta(days=4, minutes=2))
+        assert told(world, "fresh_by_missed") == [("fresh_by_missed", 1)]
+
+
+async def test_a_miss_of_an_office_that_was_away_since_is_told_as_its_first(tmp_path: Path) -> None:
+    both = (office_settings("smile"), office_settings("mesa"))
+    async with night(tmp_path, SMILE_AND_MESA, faults=[planted(EConnectorDown())]) as world:
+        await world.until_time(FRESH_BY + timedelta(days=1, minutes=2))
+        await world.apply(replace(world.settings, offices=both[1:]))
+        await world.until_time(FRESH_BY + timedelta(days=1, minutes=10))
+        await world.apply(replace(world.settings, offices=both))
+        await world.until_time(FRESH_BY + timedelta(days=2, minutes=2))
+        assert told(world, "fresh_by_missed") == [("fresh_by_missed", nights) for nights in (1, 2, 1)]
 
 
 async def test_a_daemon_that_was_away_over_the_hour_tells_the_last_night_and_no_older_one(tmp_path: Path) -> None:
