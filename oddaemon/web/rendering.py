@@ -168,6 +168,7 @@ class Renderer:
                 buckets=words.BUCKETS,
                 latest=latest and latest._asdict(),
                 earlier=earlier and earlier._asdict(),
+                days=[night.aging_date for night in known[-2:]],
                 told=told,
             ),
             "pulls": self._markup(

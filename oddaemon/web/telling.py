@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from statistics import median
 
 from oddaemon.core.forecast import Outlook
@@ -88,8 +88,7 @@ def nights_told(nights: Sequence[Night]) -> str:
     return ", ".join(f"{counted[outcome]} {words.OUTCOMES[outcome]}" for outcome in Outcome if counted[outcome])
 
 
-def change(cents: int) -> str:
-    """From one night to the next."""
-    if not cents:
-        return "unchanged"
-    return f"{'+' if cents > 0 else ''}{words.dollars(cents)} overnight"
+def change(cents: int, since: date, until: date) -> str:
+    """From one published night to the next: that is not the night before where some brought no snapshot."""
+    span = "overnight" if until - since == timedelta(days=1) else f"since {words.day(since)}"
+    return f"{'+' if cents > 0 else ''}{words.dollars(cents) if cents else 'unchanged'} {span}"

@@ -57,6 +57,17 @@ async def test_a_page_is_served_with_nothing_inline_and_nothing_from_elsewhere()
             assert page.count("<script") == 1
 
 
+def test_a_change_over_nights_without_a_snapshot_is_not_called_one_of_a_night() -> None:
+    picture = picture_of(sample_fleet(1).lines[0], sample_fleet(1).now)
+    known = [night for night in picture.nights if night.last]
+    renderer = Renderer(lambda text: text, str)
+    assert "overnight" in renderer.office_parts(picture, "")["buckets"]
+    gap = replace(picture, nights=tuple(night for night in picture.nights if night not in known[-3:-1]))
+    buckets = renderer.office_parts(gap, "")["buckets"]
+    assert buckets.count(f"since {words.day(known[-4].aging_date)}") == 5
+    assert "overnight" not in buckets
+
+
 async def test_many_readers_within_a_moment_are_shown_one_look_at_the_fleet() -> None:
     site = Site(sample_fleet(3), liveliness=Liveliness(settle_seconds=60.0))
     async with listening(site) as client:
