@@ -17,6 +17,7 @@ from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.crash import describe
 from oddaemon.telemetry.events import CourierCrashed, SinkStarted, SinkStopped
 
+NOT_WANTED = "not wanted any more"
 SinkFactory = Callable[[SinkSettings], Sink]
 
 
@@ -26,6 +27,8 @@ class _Task:
     courier: Courier
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
+    crashed: bool = False
+    """It ended for good, by an error of ours."""
 
 
 class Couriers:
@@ -64,6 +67,8 @@ class Couriers:
         for task in stopping:
             task.scope.cancel()
         for task in stopping:
+            if task.crashed:
+                self._streets.emit(SinkStopped(task.settings.name, NOT_WANTED))
             await task.ended.wait()
             del self._running[task.settings.name]
         for sink in plan.start:
@@ -122,9 +127,9 @@ class Couriers:
                 emit(SinkStarted(name, task.settings.table.kind))
                 why = await self._guarded(task)
             if task.scope.cancelled_caught:
-                why = "not wanted any more"
+                why = NOT_WANTED
         finally:
-            emit(SinkStopped(name, why))
+            emit(SinkStopped(name, why, task.crashed))
             task.ended.set()
 
     async def _guarded(self, task: _Task) -> str:
@@ -134,6 +139,7 @@ class Couriers:
             self._streets.emit(CourierCrashed(name, type(error).__name__, left, describe(error)))
             if left == 0:
                 # It stays among those that run, so that only another configuration or a restart tries again.
+                task.crashed = True
                 return "crashed too often"
             await anyio.sleep(RESTART_PAUSE_SECONDS)
         return "the daemon is stopping"

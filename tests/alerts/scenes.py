@@ -354,6 +354,24 @@ async def a_consumer_that_refuses_for_hours(directory: Path) -> Recording:
     return found.recording
 
 
+@fires("CourierCrashed")
+async def an_error_of_ours_in_a_delivery(directory: Path) -> Recording:
+    moody = Moody(Book())
+    moody.plan(Mood.BREAKS, Mood.TAKES)
+    async with watched(directory, specs=PAIR, sinks=[sink_settings()], make_sink=lambda _: moody) as found:
+        await found.world.until_time(BEFORE_FRESH_BY)
+    return found.recording
+
+
+@fires("CourierCrashed", "SinkBehind")
+async def an_error_of_ours_in_every_delivery(directory: Path) -> Recording:
+    moody = Moody(Book())
+    moody.plan(Mood.BREAKS)
+    async with watched(directory, specs=PAIR, sinks=[sink_settings()], make_sink=lambda _: moody) as found:
+        await found.world.until_time(BEFORE_FRESH_BY)
+    return found.recording
+
+
 @fires("DeliveryGivenUp")
 async def a_consumer_that_is_gone_for_good(directory: Path) -> Recording:
     moody = Moody(Book())

@@ -285,11 +285,22 @@ async def test_a_courier_that_crashes_too_often_stops_and_a_restart_tries_again(
         await world.until_said("sink_stopped")
         assert [line["restarts_left"] for line in world.events("courier_crashed")] == [5, 4, 3, 2, 1, 0]
         assert world.events("sink_stopped")[0]["why"] == "crashed too often"
+        assert 'oddaemon_delivery_oldest_pending_timestamp_seconds{sink=' in world.metrics()
         moody.plan(Mood.TAKES)
         await world.crash()
         await world.start()
         await world.until(lambda: len(book.taken) >= 1)
         assert await agrees(world, book)
+
+
+async def test_a_sink_without_a_courier_that_is_not_wanted_any_more_leaves_no_figures(tmp_path: Path) -> None:
+    moody = Moody(Book())
+    moody.plan(Mood.BREAKS)
+    async with delivering(tmp_path, moody) as world:
+        await world.until_said("sink_stopped")
+        await world.apply(replace(world.settings, sinks=()))
+        assert [line["why"] for line in world.events("sink_stopped")] == ["crashed too often", "not wanted any more"]
+        assert "oddaemon_delivery_oldest_pending_timestamp_seconds{" not in world.metrics()
 
 
 async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path) -> None:

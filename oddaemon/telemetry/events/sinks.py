@@ -25,14 +25,17 @@ class SinkStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class SinkStopped(Event):
-    """The sink's courier has ended."""
+    """The sink's courier has ended; `crashed`: too often, so that a sink that is still wanted has none."""
 
     name: ClassVar[str] = "sink_stopped"
     sink: str
     why: str
+    crashed: bool = False
 
     def move(self, instruments: Instruments) -> None:
-        """Nobody counts any more what waits for it."""
+        """Nobody counts any more what waits for it; what an error of ours leaves waiting is shown on."""
+        if self.crashed:
+            return
         for gauge in (instruments.deliveries_pending, instruments.delivery_oldest):
             with suppress(KeyError):
                 gauge.remove(self.sink)
