@@ -114,6 +114,10 @@ class Registry:
         self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in views}
         self._unobeyed = {office_id: orders for office_id, orders in self._unobeyed.items() if office_id in views}
 
+    def settle(self, wanted: Sequence[OfficeSettings]) -> None:
+        """All who work do so for these: what is known of a headquarters that none of them asks is forgotten."""
+        self._api.ask_only({office.base_url for office in wanted if office.remote})
+
     async def work(self, office_id: str, employment: Employment) -> None:
         """Watch one office until cancelled or the gate closes."""
         settings = employment.office

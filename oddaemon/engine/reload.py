@@ -151,6 +151,7 @@ class Configuration:
         self._registry.show(wanted, rows)
         await self._couriers.apply(settings)
         await self._supervisor.apply(employments(settings))
+        self._registry.settle(settings.offices)
         self.settings, self._read_last = _kept(self._at_start, settings), settings
         self._warned, self._told = warnings, frozenset()
         if is_news:

@@ -5,7 +5,7 @@ of tasks collapses, and a request that was cut short leaves a dead place in it.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from oddaemon.opendental.gate import Gate, Lane
 from oddaemon.opendental.outage import Outage
 from oddaemon.opendental.reach import reach, unreached
 from oddaemon.opendental.session import Session, UploadTo
+from oddaemon.telemetry.events import HeadquartersLeft
 
 __all__ = [
     "Access",
@@ -94,6 +95,14 @@ class Api:
     def outage(self, base_url: str) -> Outage:
         """What is known of the headquarters at this address, by all of its offices together."""
         return self._outages.setdefault(base_url, Outage())
+
+    def ask_only(self, base_urls: Iterable[str]) -> None:
+        """Nobody else is asked from now on: the silence of other headquarters is forgotten."""
+        for base_url in self._outages.keys() - set(base_urls):
+            since = self._outages.pop(base_url).answered()
+            if since is not None:
+                host = httpx.URL(base_url).host
+                self.around.observe(HeadquartersLeft(host, anyio.current_time() - since))
 
     def client(self, base_url: str) -> httpx.AsyncClient:
         """A fresh client of one connection, free of proxies and credentials of the environment."""

@@ -23,13 +23,22 @@ from oddaemon.opendental.outage import SILENT, Outage
 from oddaemon.telemetry.events import (
     HeadquartersBack,
     HeadquartersDown,
+    HeadquartersLeft,
     KeyInForce,
     KeyNotInForce,
     RequestFinished,
     RequestStarted,
 )
 
-ApiEvent = RequestStarted | RequestFinished | HeadquartersDown | HeadquartersBack | KeyInForce | KeyNotInForce
+ApiEvent = (
+    RequestStarted
+    | RequestFinished
+    | HeadquartersDown
+    | HeadquartersBack
+    | HeadquartersLeft
+    | KeyInForce
+    | KeyNotInForce
+)
 Observer = Callable[[ApiEvent], None]
 S = TypeVar("S")
 T = TypeVar("T")

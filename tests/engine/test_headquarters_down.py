@@ -1,5 +1,6 @@
 """Headquarters answers nobody: one office finds out for all, and nobody stampedes when it is over."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -37,6 +38,19 @@ async def test_an_outage_is_probed_by_one_and_explained_for_all(tmp_path: Path, 
         back = [each.arrived for each in world.headquarters.traffic if each.arrived >= UP]
         busiest = max(sum(one <= other < one + timedelta(seconds=1) for other in back) for one in back)
         assert busiest <= 4, "their turns are spread over five minutes"
+
+
+async def test_headquarters_that_nobody_asks_any_more_are_not_down_for_ever(tmp_path: Path) -> None:
+    async with night(tmp_path, FLEET[:4], faults=[Planted(GatewayError(503), window=Window(DOWN, UP))]) as world:
+        await world.until_said("headquarters_down")
+        assert "oddaemon_headquarters_down 1.0" in world.metrics()
+        elsewhere = tuple(replace(each, base_url="http://127.0.0.1:2/api/v1") for each in world.settings.offices)
+        await world.apply(replace(world.settings, offices=elsewhere))
+        assert len(world.events("headquarters_left")) == 1
+        assert "oddaemon_headquarters_down 0.0" in world.metrics()
+        await world.until_time(UP + timedelta(minutes=8))
+        assert [world.condition(spec.office_id) for spec in FLEET[:4]] == [Condition.FRESH] * 4
+        assert "oddaemon_headquarters_down 0.0" in world.metrics()
 
 
 async def test_two_sick_offices_are_no_outage(tmp_path: Path) -> None:

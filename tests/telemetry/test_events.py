@@ -117,6 +117,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     ),
     (events.HeadquartersDown("api.example.com"), "error", {"headquarters_down": 1}),
     (events.HeadquartersBack("api.example.com", 900.0), "info", {"headquarters_down": -1}),
+    (events.HeadquartersLeft("api.example.com", 900.0), "info", {"headquarters_down": -1}),
     (
         PUBLISHED,
         "info",

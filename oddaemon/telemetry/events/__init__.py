@@ -35,7 +35,7 @@ from oddaemon.telemetry.events.daemon import (
     StoreRecovered,
     StoreSlow,
 )
-from oddaemon.telemetry.events.headquarters import HeadquartersBack, HeadquartersDown
+from oddaemon.telemetry.events.headquarters import HeadquartersBack, HeadquartersDown, HeadquartersLeft
 from oddaemon.telemetry.events.maintenance import (
     FleetDigest,
     MaintenanceFailed,
@@ -116,6 +116,7 @@ __all__ = [
     "FreshByMissed",
     "HeadquartersBack",
     "HeadquartersDown",
+    "HeadquartersLeft",
     "JournalEntriesLost",
     "KeyInForce",
     "KeyNotInForce",

@@ -32,3 +32,16 @@ class HeadquartersBack(Event):
     def move(self, instruments: Instruments) -> None:
         """One less."""
         instruments.headquarters_down.dec()
+
+
+@dataclass(frozen=True, slots=True)
+class HeadquartersLeft(Event):
+    """No office is asked there any more, `seconds` after it was taken for down: nobody will hear when it is back."""
+
+    name: ClassVar[str] = "headquarters_left"
+    address: str
+    seconds: float
+
+    def move(self, instruments: Instruments) -> None:
+        """One less."""
+        instruments.headquarters_down.dec()
