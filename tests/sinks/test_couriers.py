@@ -285,7 +285,7 @@ async def test_a_courier_that_crashes_too_often_stops_and_a_restart_tries_again(
         await world.until_said("sink_stopped")
         assert [line["restarts_left"] for line in world.events("courier_crashed")] == [5, 4, 3, 2, 1, 0]
         assert world.events("sink_stopped")[0]["why"] == "crashed too often"
-        assert 'oddaemon_delivery_oldest_pending_timestamp_seconds{sink=' in world.metrics()
+        assert "oddaemon_delivery_oldest_pending_timestamp_seconds{sink=" in world.metrics()
         moody.plan(Mood.TAKES)
         await world.crash()
         await world.start()
