@@ -204,8 +204,9 @@ def test_why_the_daemon_is_not_at_work_is_at_the_top_of_the_page(opens: Opens, f
 def test_the_keyboard_reaches_everything(opens: Opens, url: str) -> None:
     page = live(opens().go(url))
     page.keyboard.press("Tab")
-    expect(page.locator(".skip")).to_be_focused()
-    expect(page.locator(".skip")).to_be_in_viewport()
+    skip = page.get_by_role("link", name="Skip to the contents")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
     page.get_by_label("Search", exact=True).focus()
@@ -221,6 +222,18 @@ def test_the_keyboard_reaches_everything(opens: Opens, url: str) -> None:
     expect(page.locator("#grid .tip").first).to_be_hidden()
     page.keyboard.press("Enter")
     page.wait_for_url("**/offices/*")
+
+
+def test_the_keyboard_need_not_pass_every_office_to_reach_what_follows(opens: Opens, url: str) -> None:
+    page = live(opens().go(url))
+    page.locator(".chip input").last.focus()
+    page.keyboard.press("Tab")
+    over = page.get_by_role("link", name="Skip the grid")
+    expect(over).to_be_focused()
+    expect(over).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator("#watch a").first).to_be_focused()
 
 
 def test_an_office_can_be_pointed_at(opens: Opens, fleet: SampleFleet, url: str) -> None:
