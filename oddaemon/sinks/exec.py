@@ -128,7 +128,7 @@ class _Heard:
 
     def told(self) -> str:
         if not self.size_bytes:
-            return "and said nothing."
+            return "and said nothing on standard error."
         amount = "1 byte" if self.size_bytes == 1 else f"{self.size_bytes} bytes"
         return f"and said {amount} on standard error, which are not kept: they may be a patient's. See its own log."
 

@@ -84,8 +84,8 @@ async def test_a_command_that_reads_nothing_may_acknowledge() -> None:
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("raise SystemExit(75)", "ended with status 75 (for now), and said nothing."),
-        ("raise SystemExit(3)", "ended with status 3, and said nothing."),
+        ("raise SystemExit(75)", "ended with status 75 (for now), and said nothing on standard error."),
+        ("raise SystemExit(3)", "ended with status 3, and said nothing on standard error."),
         ("import os; os.kill(os.getpid(), 15)", "was ended by SIGTERM"),
         ("import sys; sys.exit('No room.')", "ended with status 1, and said 9 bytes on standard error, which are not"),
     ],
