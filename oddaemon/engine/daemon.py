@@ -254,6 +254,7 @@ class Daemon:
             self._begin_chores(database, tasks)
             self._ready(listen)
             await self._draining.wait()
+            desks.errands.errands.end()
             await crew.end()
             await self.configuration.end()
             await self._journal.settle(database)

@@ -5,7 +5,7 @@ What becomes of one is told to whoever looks, and stands in the log for whoever 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import anyio.abc
@@ -33,6 +33,7 @@ class _Errand:
 
     found: Document | None = None
     refusal: OrderRefused | None = None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     @property
     def is_over(self) -> bool:
@@ -89,15 +90,22 @@ class Errands:
             raise errand.refusal
         return {"outcome": DONE if errand.is_over else UNDER_WAY, "found": errand.found}
 
+    def end(self) -> None:
+        """Break off what is under way: a large file takes minutes, and whoever has something to store waits for it."""
+        for errand in self._errands.values():
+            errand.scope.cancel()
+
     async def _do(self, name: str, errand: _Errand, work: Work) -> None:
-        async with self._database.whole_file:
-            began = anyio.current_time()
+        async def done() -> None:
+            errand.found = await work()
 
-            async def done() -> None:
-                errand.found = await work()
-
-            error = await crash_of(done)
-            seconds = anyio.current_time() - began
+        error: Exception | None = _broken_off()
+        began = anyio.current_time()
+        with errand.scope:
+            async with self._database.whole_file:
+                began = anyio.current_time()
+                error = await crash_of(done)
+        seconds = anyio.current_time() - began
         if errand.found is not None:
             self._emit(ErrandDone(name, seconds, errand.found["outcome"]))
             return
@@ -105,6 +113,10 @@ class Errands:
         errand.refusal = refusal = refusal_of(error)
         traceback = None if isinstance(error, StoreError | OrderRefused) else describe(error)
         self._emit(ErrandFailed(name, seconds, f"{refusal.sentence} {refusal.advice}".strip(), traceback))
+
+
+def _broken_off() -> OrderRefused:
+    return OrderRefused(CONFLICT, "The daemon is stopping, and broke it off.", "Order it again once it has started.")
 
 
 def refusal_of(error: Exception) -> OrderRefused:

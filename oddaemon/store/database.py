@@ -19,6 +19,7 @@ import anyio.to_thread
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from oddaemon.store.breaking_off import broken_off_when_cancelled
 from oddaemon.store.errors import DatabaseUnusable, explained
 from oddaemon.store.location import database_path
 from oddaemon.store.lock import held
@@ -192,13 +193,14 @@ class Database:
     async def write_anew(self) -> None:
         """Have SQLite write the whole file anew; whoever wants to write waits, and whoever reads does not.
 
-        It takes as long as the file is large, so the disk is not judged by how long.
+        It takes as long as the file is large, so the disk is not judged by how long, and whoever is cancelled has it
+        broken off: the file is as it was then, unless nearly all was done.
 
         Raises:
             DatabaseUnusable: the file or its disk fails; it is as it was.
         """
         lane = self._writing_lane()
-        async with lane.lock:
+        async with lane.lock, broken_off_when_cancelled(lane.driver):
             with self._write(is_timed=False):
                 await lane.driver.execute_fetchall("VACUUM")
 

@@ -26,6 +26,7 @@ from oddaemon.web.control import OrderRefused
 from tests.engine.night import SMALL, SMILE, night, office_settings
 from tests.engine.world import World
 from tests.sinks.consumer import Book, Moody, sink_settings
+from tests.store.slow_disk import holding
 
 HILL = PracticeSpec("hill", seed=2, guarantors=40, settled=10)
 BOTH = (SMALL, HILL)
@@ -292,3 +293,26 @@ async def test_a_full_disk_is_told_before_a_row_is_gone(tmp_path: Path, monkeypa
             await told(world)
         after = await counts(world)
         assert all(after[table.name] >= before[table.name] for table in tables_of_offices())
+
+
+async def test_a_drain_breaks_off_what_would_keep_the_database_from_whoever_has_something_to_store(
+    tmp_path: Path,
+) -> None:
+    async with night(tmp_path, [SMALL], options=SLOW) as world:
+        await world.until_said("pull_started")
+        async with holding(database_of(world)) as held:
+            await desk(world).vacuum(1000)
+            await desk(world).forget("hill", 1000)
+            await held.reached()
+            world.daemon.drain()
+            await held.let_go()
+            await world.ended()
+        failed = {each["errand"]: each for each in world.events("errand_failed", "")}
+        assert set(failed) == {"vacuum", "forget hill"}
+        assert all("The daemon is stopping" in each["problem"] for each in failed.values())
+        assert not world.events("errand_done", "")
+        assert not world.events("store_failed", "")
+        assert len(world.published()) == 1
+        await world.start()
+        await desk(world).vacuum(1000)
+        assert "is written anew" in (await told(world, "vacuum", ""))["outcome"]

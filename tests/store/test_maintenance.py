@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -9,6 +11,7 @@ from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.health import require_sound
 from tests.store.released import restored
 from tests.store.samples import ELM, NOW, snapshot, some_balances, state
+from tests.store.slow_disk import holding
 
 
 async def test_a_checkpoint_empties_the_log(database: Database) -> None:
@@ -112,3 +115,31 @@ async def test_an_older_database_learns_it_when_it_is_migrated(path: Path) -> No
     async with Database.open(str(path)) as database:
         assert database.prepared.former_revision == "0001"
         assert await database.one_statement("PRAGMA auto_vacuum") == [(2,)]
+
+
+async def test_a_vacuum_whose_owner_is_cancelled_is_broken_off(database: Database) -> None:
+    # A file of some gigabytes takes minutes, and a daemon that stops has one.
+    await with_free_pages(database)
+    free = await database.one_answer("PRAGMA freelist_count")
+    troubles: list[DatabaseUnusable] = []
+    database._report = troubles.append
+    async with holding(database) as held, anyio.create_task_group() as tasks:
+        tasks.start_soon(maintenance.vacuum, database)
+        await held.reached()
+        tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await held.let_go()
+    assert free[0][0] > 100
+    assert await database.one_answer("PRAGMA freelist_count") == free
+    assert not troubles
+    await maintenance.vacuum(database)
+    assert await database.one_answer("PRAGMA freelist_count") == [(0,)]
+
+
+async def test_a_vacuum_that_fails_tells_why(database: Database) -> None:
+    await with_free_pages(database)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await database.one_statement("PRAGMA busy_timeout = 1")
+        with pytest.raises(DatabaseUnusable, match="locked"):
+            await maintenance.vacuum(database)
