@@ -145,7 +145,11 @@ class Daemon:
                         database = await self.health.until_it_passes(lambda: self._opened(stack), self._draining)
                         if database is not None:
                             self.pictures.database = database
-                            await self._work(database, listen, warnings)
+                            try:
+                                await self._work(database, listen, warnings)
+                            finally:
+                                # It is closed while the pages still answer.
+                                self.pictures.database = None
                     servers.cancel_scope.cancel()
         finally:
             self._ended = True

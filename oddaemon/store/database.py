@@ -284,12 +284,15 @@ async def _connected(path: Path, access: _Access) -> AsyncIterator[_Lane]:
         except BaseException:
             await engine.dispose()
             raise
+    lane = _Lane(connection, driver, access.begin)
     try:
-        yield _Lane(connection, driver, access.begin)
+        yield lane
     finally:
         with _uninterrupted(path):
-            await connection.close()
-            await engine.dispose()
+            # Whoever is at it goes first: a page may still be read from a database that is about to be closed.
+            async with lane.lock:
+                await connection.close()
+                await engine.dispose()
 
 
 def _to_nobody(_error: DatabaseUnusable) -> None:

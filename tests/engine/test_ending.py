@@ -1,16 +1,19 @@
 """However the daemon ends, it ends in time, and everything that it had is there when it starts again."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from oddaemon.core.model import Condition, Reader
 from oddaemon.settings import Daemon as DaemonSettings
 from oddaemon.simulator.options import Options
 from tests.engine.night import SMALL, SMILE, night, office_settings
+from tests.engine.world import World
 
 SLOW = Options(base_seconds=5)
 PAGED = (office_settings(reader=Reader.PAGES),)
@@ -109,3 +112,27 @@ async def test_a_drain_may_come_at_any_time_of_the_beginning(tmp_path: Path, sec
         await world.start()
         await world.until_published(1)
         assert await world.is_true()
+
+
+@pytest.mark.parametrize("end", [World.drain, World.stop])
+async def test_a_page_can_be_read_to_the_very_end(tmp_path: Path, end: Callable[[World], Awaitable[None]]) -> None:
+    # The pages answer while the database is closed, and an error of ours would stand in the log.
+    async with night(tmp_path, [SMALL]) as world:
+        await world.until_published(1)
+        pages, nights = world.daemon.pictures, []
+
+        async def read() -> None:
+            while world.is_running:
+                picture = await pages.office("smile")
+                assert picture is not None
+                nights.append(len(picture.publications))
+                await anyio.lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(read)
+            while not nights:
+                await anyio.lowlevel.checkpoint()
+            await end(world)
+        assert nights[0] == 1
+        assert nights[-1] == 0
