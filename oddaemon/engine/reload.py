@@ -19,6 +19,7 @@ from oddaemon.engine.couriers import Couriers
 from oddaemon.engine.registry import Employment, Registry, employments
 from oddaemon.engine.supervisor import Supervisor
 from oddaemon.settings import BadConfiguration, Loaded, Settings, read
+from oddaemon.settings.problem import Problem
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import ConfigurationLoaded, ConfigurationRejected
 from oddaemon.telemetry.telemetry import Telemetry
@@ -166,10 +167,20 @@ class Configuration:
             self._telemetry.emit(ConfigurationRejected(news, cause))
 
     async def _read(self) -> Loaded:
-        loaded = await anyio.to_thread.run_sync(self._reader, self.settings.source)
+        loaded = await anyio.to_thread.run_sync(_read_by, self._reader, self.settings.source)
         # A broken file does not tell what else there is: then what was looked at before is still of interest.
         self.files = loaded.files if loaded.settings is not None else self.files | loaded.files
         return loaded
+
+
+def _read_by(reader: Callable[[Path], Loaded], source: Path) -> Loaded:
+    """What the reader makes of the files; an error of its own is no reason to end what runs by the former ones."""
+    try:
+        return reader(source)
+    except Exception as error:  # noqa: BLE001 - see above
+        what = f"an error in oddaemon itself ended the reading ({type(error).__name__})"
+        problem = Problem(source, "", None, what, "`oddaemon check` shows where: report that to us")
+        return Loaded(None, (problem,), ())
 
 
 def hide(telemetry: Telemetry, settings: Settings) -> None:

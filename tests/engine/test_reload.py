@@ -10,7 +10,7 @@ import pytest
 from oddaemon.core.model import Condition
 from oddaemon.core.plan import Change, Plan
 from oddaemon.engine.reload import Cause
-from oddaemon.settings import BadConfiguration
+from oddaemon.settings import BadConfiguration, Loaded
 from oddaemon.simulator.options import Options
 from oddaemon.store.errors import StoreError
 from oddaemon.web.control import OrderRefused
@@ -19,6 +19,7 @@ from tests.engine.night import SMILE, night
 from tests.engine.world import World
 
 SLOW = Options(base_seconds=2)
+KEY = "planted-customer-key"
 SPECS = [replace(SMILE, office_id=name, seed=seed) for seed, name in enumerate(("elm", "oak", "ash"))]
 
 
@@ -78,6 +79,24 @@ async def test_a_bad_file_changes_nothing_and_shows_in_the_metrics(tmp_path: Pat
         await world.daemon.reload(Cause.SIGNAL)
         assert set(world.daemon.fleet.views) == {"elm", "ash"}
         assert "oddaemon_config_last_reload_successful 1.0" in world.metrics()
+
+
+async def test_an_error_of_our_own_in_the_reading_ends_nothing(tmp_path: Path) -> None:
+    # A daemon that it ended would not start again either, for the same file.
+    async with night(tmp_path, SPECS[:1], settings=config_files(tmp_path, "elm").write()) as world:
+        configuration = world.daemon.configuration
+        files, reader, configuration._reader = configuration.files, configuration._reader, stumbling
+        bad = await refused(world, Cause.SIGNAL)
+        assert "an error in oddaemon itself ended the reading (ZeroDivisionError)" in str(bad)
+        assert KEY not in str(said(world))
+        assert configuration.files == files
+        await world.until_published(1, "elm")
+        configuration._reader = reader
+        assert (await world.daemon.reload(Cause.FILES))[0] == Plan(unchanged=1)
+
+
+def stumbling(_: Path) -> Loaded:
+    raise ZeroDivisionError(KEY)
 
 
 async def test_a_file_that_stays_broken_is_told_once_until_somebody_asks(tmp_path: Path) -> None:
