@@ -32,17 +32,20 @@ async def done_by_daemon(held: DatabaseHeld, config: Path, target: str, query: s
     socket = await anyio.to_thread.run_sync(socket_of, config)
     try:
         begun = await _asked(socket, "POST", target + query)
-        typer.echo(f"The daemon has the database open. {begun['outcome']}", err=True)
+    except NotRunningError:
+        raise failure(
+            f"{held.what} It alone writes to its database, and nobody takes orders at {socket}: stop it, run this "
+            "again, and start it (systemctl stop oddaemon; ...; systemctl start oddaemon)."
+        ) from None
+    typer.echo(f"The daemon has the database open. {begun['outcome']}", err=True)
+    try:
         while True:
             found: Document | None = (await _asked(socket, "GET", target))["found"]
             if found is not None:
                 return found
             await anyio.sleep(LOOK_SECONDS)
     except NotRunningError:
-        raise failure(
-            f"{held.what} It alone writes to its database, and nobody takes orders at {socket}: stop it, run this "
-            "again, and start it (systemctl stop oddaemon; ...; systemctl start oddaemon)."
-        ) from None
+        raise failure("The daemon was stopped, and what was not done yet was broken off: run this again.") from None
 
 
 async def _asked(socket: Path, method: str, target: str) -> Document:

@@ -3,11 +3,16 @@ from contextlib import closing
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from oddaemon.store.database import Database
+from oddaemon.web.control import Document, create_control, serve_control
+from oddaemon.web.tending import tending_routes
+from tests.cli.control_desk import Desk
 from tests.cli.sample_fleet import command
 from tests.cli.sample_history import History, sample_history
+from tests.web.test_tending import Housekeeper
 
 
 @pytest.fixture
@@ -60,6 +65,39 @@ def test_beside_a_daemon_that_takes_no_orders_it_says_what_to_do(history: Histor
     said = anyio.run(beside)
     assert "is in use by another oddaemon" in said
     assert f"nobody takes orders at {history.directory}/state.db.sock: stop it, run this again" in said
+
+
+class _Leaving(Housekeeper):
+    """Is gone when somebody looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_at = anyio.Event()
+
+    async def told(self, order: str, office: str) -> Document:
+        self.looked_at.set()
+        return await super().told(order, office)
+
+
+@pytest.mark.parametrize("name", ["prune", "vacuum"])
+def test_a_daemon_that_is_stopped_meanwhile_is_not_to_be_stopped(history: History, name: str) -> None:
+    said: list[str] = []
+
+    async def beside() -> None:
+        house, socket = _Leaving(), history.directory / "state.db.sock"
+
+        async def ask() -> None:
+            said.append(await anyio.to_thread.run_sync(history.refused, "state", name))
+
+        database = Database.open(str(history.directory / "state.db"))
+        async with database, anyio.create_task_group() as tasks, anyio.create_task_group() as daemon:
+            await daemon.start(serve_control, socket, create_control(Desk().orders, tending_routes(house.orders)))
+            tasks.start_soon(ask)
+            await house.looked_at.wait()
+            daemon.cancel_scope.cancel()
+
+    anyio.run(beside)
+    assert "The daemon was stopped, and what was not done yet was broken off: run this again." in said[0]
 
 
 @pytest.mark.parametrize("name", ["prune", "vacuum"])
