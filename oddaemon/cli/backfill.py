@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from oddaemon.cli import completing
 from oddaemon.cli.options import OFFICES, AsJson, Config, date_of, example
 from oddaemon.core.backfill import Via
 from oddaemon.core.operator_query import LENGTH_MAX
@@ -35,7 +36,12 @@ def register(app: typer.Typer) -> None:
 def backfill(
     *,
     office: Annotated[
-        str | None, typer.Argument(metavar="[OFFICE]", help="The office's id; without one, every order is listed.")
+        str | None,
+        typer.Argument(
+            metavar="[OFFICE]",
+            help="The office's id; without one, every order is listed.",
+            autocompletion=completing.offices,
+        ),
     ] = None,
     as_of: Annotated[
         list[date] | None,

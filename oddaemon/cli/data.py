@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from oddaemon.cli import completing
 from oddaemon.cli.options import OFFICES, Config, OfficeId, date_of, example
 
 
@@ -40,7 +41,10 @@ def _when(flag: str, said: str) -> object:
     return typer.Option(flag, metavar="DATE|ID", parser=parsed, help=said, show_default=False)
 
 
-OptionalOffice = Annotated[str | None, typer.Argument(metavar="[OFFICE]", help="The office's id.", show_default=False)]
+OptionalOffice = Annotated[
+    str | None,
+    typer.Argument(metavar="[OFFICE]", help="The office's id.", show_default=False, autocompletion=completing.offices),
+]
 Format = Annotated[
     Form | None,
     typer.Option(

@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
+from oddaemon.cli import completing
 from oddaemon.cli.joining import onboard
-from oddaemon.cli.options import OFFICES, AsJson, Config, OfficeId, example
+from oddaemon.cli.options import OFFICES, AsJson, Config, example
 
 OfficeIds = Annotated[
-    list[str] | None, typer.Argument(metavar="OFFICE...", help="The offices' ids.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="OFFICE...", help="The offices' ids.", show_default=False, autocompletion=completing.offices
+    ),
 ]
 Everyone = Annotated[bool, typer.Option("--all", help="Every office that is not switched off.")]
 Labels = Annotated[
@@ -82,7 +86,12 @@ def accept(offices: OfficeIds = None, config: Config = None, as_json: AsJson = F
 
 
 def forget(
-    office: OfficeId,
+    office: Annotated[
+        str,
+        typer.Argument(
+            metavar="OFFICE", help="The office's id.", show_default=False, autocompletion=completing.removed_offices
+        ),
+    ],
     config: Config = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from oddaemon.cli import completing
 from oddaemon.cli.options import DAEMON, OFFICES, AsJson, Config, example
 
 CONCURRENCY = 16
@@ -70,7 +71,12 @@ def check(
 def doctor(
     offices: Annotated[
         list[str] | None,
-        typer.Argument(metavar="OFFICE...", help="The offices' ids; without any, all in a table.", show_default=False),
+        typer.Argument(
+            metavar="OFFICE...",
+            help="The offices' ids; without any, all in a table.",
+            show_default=False,
+            autocompletion=completing.offices,
+        ),
     ] = None,
     config: Config = None,
     concurrency: Concurrency = CONCURRENCY,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from oddaemon.cli import completing
+
 OFFICES = "Offices"
 DAEMON = "Daemon"
 REHEARSAL = "Rehearsal"
@@ -24,7 +26,10 @@ Config = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-OfficeId = Annotated[str, typer.Argument(metavar="OFFICE", help="The office's id.", show_default=False)]
+OfficeId = Annotated[
+    str,
+    typer.Argument(metavar="OFFICE", help="The office's id.", show_default=False, autocompletion=completing.offices),
+]
 
 
 def example(*commands: str) -> str:

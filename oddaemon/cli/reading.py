@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from oddaemon.cli import completing
 from oddaemon.cli.options import DAEMON, OFFICES, AsJson, Config, OfficeId, example
 from oddaemon.core.model import Condition
 
@@ -117,7 +118,12 @@ def explain(
 def support_bundle(
     offices: Annotated[
         list[str] | None,
-        typer.Argument(metavar="OFFICE", help="Whose journals; none named: all offices'.", show_default=False),
+        typer.Argument(
+            metavar="OFFICE",
+            help="Whose journals; none named: all offices'.",
+            show_default=False,
+            autocompletion=completing.offices,
+        ),
     ] = None,
     config: Config = None,
     output: Annotated[

@@ -6,10 +6,13 @@ from typing import Annotated
 
 import typer
 
+from oddaemon.cli import completing
 from oddaemon.cli.options import DAEMON, AsJson, Config, OfficeId, example
 
 sink = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
-SinkName = Annotated[str, typer.Argument(metavar="SINK", help="The sink's name.", show_default=False)]
+SinkName = Annotated[
+    str, typer.Argument(metavar="SINK", help="The sink's name.", show_default=False, autocompletion=completing.sinks)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +28,10 @@ def register(app: typer.Typer) -> None:
 
 @sink.command(epilog=example("oddaemon sink status", "oddaemon sink status warehouse --json"))
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="[SINK]", help="Only this one, office by office.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[SINK]", help="Only this one, office by office.", autocompletion=completing.sinks),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +44,9 @@ def status(
 @sink.command(epilog=example("oddaemon sink retry warehouse", "oddaemon sink retry ledger --office bright-smiles"))
 def retry(
     name: SinkName,
-    office: Annotated[str | None, typer.Option(metavar="ID", help="Only this office's deliveries.")] = None,
+    office: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this office's deliveries.", autocompletion=completing.offices)
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +10,11 @@ from typer.testing import CliRunner
 from docs.command_reference import PAGE
 from oddaemon import __version__
 from oddaemon.cli.app import app
-from tests.cli.sample_fleet import command
+from tests.cli.processes import ENVIRONMENT
+from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, command, written
 
 COMMANDS = ("run", "check", "status", "explain", "balances", "simulator", "demo")
+SINK = '[[sink]]\nname = "ledger"\nkind = "files"\ndirectory = "ledger"\n'
 LIGHT_ROOMS = {"cli", "core"}
 HEAVY = {"sqlalchemy", "alembic", "msgspec", "httpx", "starlette", "uvicorn", "sqlglot", "structlog", "anyio"}
 
@@ -96,13 +97,49 @@ def test_nothing_heavy_is_loaded_before_a_command_runs(arguments: tuple[str, ...
     assert {name.split(".")[1] for name in loaded if name.startswith("oddaemon.")} == LIGHT_ROOMS
 
 
-def test_the_shell_completes_commands() -> None:
-    environment = {
-        **os.environ,
-        "_ODDAEMON_COMPLETE": "complete_bash",
-        "COMP_WORDS": "oddaemon stat",
-        "COMP_CWORD": "1",
-    }
+def completed(line: str, shell: str = "bash", **environment: str) -> list[str]:
+    """What a shell offers for the last word of a line; nothing may be said beside it."""
+    asked = {"_ODDAEMON_COMPLETE": f"complete_{shell}"} | (
+        {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        if shell == "bash"
+        else {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    )
     program = "from oddaemon.cli import app; app.app(prog_name='oddaemon')"
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["status", "state"]
+    variables = ENVIRONMENT | asked | environment
+    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_the_shell_completes_commands() -> None:
+    assert completed("oddaemon stat") == ["status", "state"]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("oddaemon explain b", ["bright-smiles"]),
+        ("oddaemon balances b", ["bright-smiles"]),
+        ("oddaemon doctor bright-smiles ", ["coast-reno", "new-oak"]),
+        ("oddaemon office pause bright-smiles n", ["new-oak"]),
+        ("oddaemon sink skip ", ["ledger"]),
+        ("oddaemon sink retry ledger --office n", ["new-oak"]),
+        ("oddaemon office forget ", ["hill-street"]),
+        ("oddaemon explain nobody", []),
+    ],
+)
+def test_the_shell_completes_offices_and_sinks(fleet: SampleFleet, line: str, offered: list[str]) -> None:
+    left, _, rest = CONFIGURATION.partition('[[office]]\nid = "hill-street"')
+    written(fleet.config.parent, f"{left}{rest[rest.index('[[office]]') :]}{SINK}")
+    assert completed(line, ODDAEMON_CONFIG=str(fleet.config)) == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_completes_offices_of_the_configuration_on_the_line(fleet: SampleFleet, shell: str) -> None:
+    assert "bright-smiles" in " ".join(completed(f"oddaemon explain --config {fleet.config} br", shell))
+
+
+@pytest.mark.parametrize("config", ["/nowhere/oddaemon.toml", "/", __file__])
+def test_the_shell_is_told_nothing_of_a_configuration_that_cannot_be_read(config: str) -> None:
+    assert completed("oddaemon explain b", ODDAEMON_CONFIG=config) == []
+    assert completed("oddaemon office forget b", ODDAEMON_CONFIG=config) == []
