@@ -1,5 +1,6 @@
 """Standard output that takes nothing any more, as a full disk does: for all commands one sentence, and no traceback.
 
+Neither does one that has no such sign: what its encoding lacks is written in another way.
 A reader who has heard enough, as `| head` has, is no trouble: Typer ends the command without a word.
 """
 
@@ -37,7 +38,9 @@ def speaking() -> Iterator[None]:
     plain.flush()  # what was said before comes before
     voice = _Voice(plain.fileno(), "w", closefd=False)
     buffer, line_buffering = BufferedWriter(voice), plain.line_buffering
-    sys.stdout = TextIOWrapper(buffer, plain.encoding, plain.errors, line_buffering=line_buffering)
+    # A sign that the terminal's encoding lacks, as Latin-1 lacks ✓, is written as its number; it ends no command.
+    errors = plain.errors if plain.encoding == "utf-8" else "backslashreplace"
+    sys.stdout = TextIOWrapper(buffer, plain.encoding, errors, line_buffering=line_buffering)
     try:
         yield
     except (OSError, ExceptionGroup):

@@ -14,12 +14,13 @@ PATIENCE_SECONDS = 240.0
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "ODDAEMON_CONFIG"} | KEYS
 
 
-def finished(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def finished(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     command = [sys.executable, "-m", "oddaemon", *arguments]
     return subprocess.run(
-        command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
-    )
+        command, cwd=cwd, env=ENVIRONMENT | environment, capture_output=True, text=True,
+        timeout=PATIENCE_SECONDS, check=False,
+    )  # fmt: skip
 
 
 def finished_on_a_full_disk(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.cli.processes import finished_for_a_reader_who_left, finished_on_a_full_disk
+from tests.cli.processes import finished, finished_for_a_reader_who_left, finished_on_a_full_disk
 from tests.cli.sample_fleet import SampleFleet
 
 COMMANDS = [
@@ -32,3 +32,14 @@ def test_a_reader_who_has_heard_enough_is_no_trouble(fleet: SampleFleet, command
     done = finished_for_a_reader_who_left(*command.split(), "--config", str(fleet.config), cwd=fleet.config.parent)
 
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii:surrogateescape"])
+@pytest.mark.parametrize("command", ["demo --help", "explain bright-smiles", "top"])
+def test_a_sign_that_the_terminal_has_not_ends_no_command(fleet: SampleFleet, command: str, encoding: str) -> None:
+    fleet.config.write_text(fleet.config.read_text().replace("Bright Smiles", "Bright Smiles ✓"))
+    variables = {"ODDAEMON_CONFIG": str(fleet.config), "PYTHONIOENCODING": encoding, "COLUMNS": "80"}
+
+    done = finished(*command.split(), cwd=fleet.config.parent, **variables)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
