@@ -1,19 +1,28 @@
-"""The runbook as tests read it; `python -m tests.alerts.runbook --write` makes its table of metrics anew."""
+"""The runbook as tests read it; `python -m tests.alerts.runbook --write` makes its two tables anew."""
 
+import inspect
 import re
 import sys
 from pathlib import Path
 
+from oddaemon.telemetry import events
+from oddaemon.telemetry.event import Event
 from tests.alerts.families import Family, families
 
 RUNBOOK = Path(__file__).parents[2] / "deploy" / "RUNBOOK.md"
-BEGIN, END = "<!-- metrics: begin -->", "<!-- metrics: end -->"
 
 
-def table() -> str:
+def metrics_table() -> str:
     """Every exported family, with what the code says of it."""
     rows = [_row(family) for family in sorted(families().values(), key=lambda each: each.name)]
     return "\n".join(["| metric | kind | labels | what it tells |", "|---|---|---|---|", *rows])
+
+
+def events_table() -> str:
+    """Every event, with what the code says of it."""
+    kinds: list[type[Event]] = [getattr(events, name) for name in events.__all__]
+    rows = [_event_row(kind) for kind in sorted(kinds, key=lambda each: each.name)]
+    return "\n".join(["| event | level | what happened |", "|---|---|---|", *rows])
 
 
 def sections(text: str) -> dict[str, str]:
@@ -29,11 +38,20 @@ def sections(text: str) -> dict[str, str]:
     return {anchor: "\n".join(lines).strip() for anchor, lines in found.items()}
 
 
-def with_table(text: str) -> str:
-    """The runbook with its table as it should be."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+def with_tables(text: str) -> str:
+    """The runbook with its tables as they should be."""
+    for name, table in (("metrics", metrics_table()), ("events", events_table())):
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    return text
+
+
+def _event_row(kind: type[Event]) -> str:
+    said = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+    level = "by what it tells" if "log_level" in vars(kind) else kind.level.name.lower()
+    return f"| `{kind.name}` | {level} | {said} |"
 
 
 def _row(family: Family) -> str:
@@ -42,4 +60,4 @@ def _row(family: Family) -> str:
 
 
 if __name__ == "__main__" and "--write" in sys.argv:
-    RUNBOOK.write_text(with_table(RUNBOOK.read_text()))
+    RUNBOOK.write_text(with_tables(RUNBOOK.read_text()))

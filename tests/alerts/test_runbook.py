@@ -10,9 +10,10 @@ from typer.main import get_command
 
 from oddaemon.cli.app import app
 from oddaemon.core.model import Condition
+from oddaemon.telemetry import events
 from tests.alerts.families import families
 from tests.alerts.promtool import alerts
-from tests.alerts.runbook import RUNBOOK, sections, table, with_table
+from tests.alerts.runbook import RUNBOOK, events_table, metrics_table, sections, with_tables
 
 TEXT = RUNBOOK.read_text()
 SECTIONS = sections(TEXT)
@@ -50,9 +51,10 @@ def test_every_link_within_leads_somewhere() -> None:
     assert set(links) <= SECTIONS.keys()
 
 
-def test_every_metric_is_told_as_the_code_tells_it() -> None:
-    assert with_table(TEXT) == TEXT, "make it anew: python -m tests.alerts.runbook --write"
-    assert table().count("\n") == len(families()) + 1
+def test_every_metric_and_event_is_told_as_the_code_tells_it() -> None:
+    assert with_tables(TEXT) == TEXT, "make it anew: python -m tests.alerts.runbook --write"
+    assert metrics_table().count("\n") == len(families()) + 1
+    assert events_table().count("\n") == len(events.__all__) + 1
 
 
 def test_every_metric_that_is_named_exists() -> None:

@@ -29,7 +29,7 @@ class BackfillOrdered(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackfillPublished(Event):
-    """They are read, proved and stored."""
+    """Balances as of a past day are read, proved and stored."""
 
     name: ClassVar[str] = "backfill_published"
     office: str
@@ -46,7 +46,7 @@ class BackfillPublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackfillFailed(Event):
-    """Reading them met something; `retry_at` None: the order is given up until somebody gives it again."""
+    """An order to read a past day met something; `retry_at` None: it is given up until somebody gives it again."""
 
     name: ClassVar[str] = "backfill_failed"
     office: str
@@ -68,7 +68,7 @@ class BackfillFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackfillCrashed(Event):
-    """A programmer's error ended an order; it is given up, and nothing else noticed."""
+    """An error in oddaemon itself ended an order to read a past day; it is given up, and nothing else noticed."""
 
     name: ClassVar[str] = "backfill_crashed"
     level: ClassVar[Level] = Level.ERROR
@@ -83,7 +83,7 @@ class BackfillCrashed(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackfillCancelled(Event):
-    """Somebody does not want them any more."""
+    """Somebody does not want an office's balances as of a past day any more."""
 
     name: ClassVar[str] = "backfill_cancelled"
     office: str

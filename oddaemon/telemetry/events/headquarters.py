@@ -23,7 +23,7 @@ class HeadquartersDown(Event):
 
 @dataclass(frozen=True, slots=True)
 class HeadquartersBack(Event):
-    """It answers again, `seconds` after it was taken for down."""
+    """Headquarters answer again, `seconds` after they were taken for down."""
 
     name: ClassVar[str] = "headquarters_back"
     address: str
@@ -36,7 +36,7 @@ class HeadquartersBack(Event):
 
 @dataclass(frozen=True, slots=True)
 class HeadquartersLeft(Event):
-    """No office is asked there any more, `seconds` after it was taken for down: nobody will hear when it is back."""
+    """No office asks headquarters that were down any more, `seconds` later: nobody will hear when they are back."""
 
     name: ClassVar[str] = "headquarters_left"
     address: str

@@ -57,7 +57,7 @@ class ConditionChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class RequestStarted(Event):
-    """A request left the gate. Exactly one `RequestFinished` must follow, when it is cut off too."""
+    """A request left the gate. Exactly one `request_finished` follows, when it is cut off too."""
 
     name: ClassVar[str] = "request_started"
     level: ClassVar[Level] = Level.DEBUG
@@ -240,7 +240,7 @@ class SnapshotPublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerCrashed(Event):
-    """A programmer's error ended an office's worker; no other office noticed."""
+    """An error in oddaemon itself ended an office's worker; no other office noticed."""
 
     name: ClassVar[str] = "worker_crashed"
     level: ClassVar[Level] = Level.ERROR

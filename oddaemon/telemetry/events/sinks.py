@@ -139,7 +139,7 @@ class DeliveriesCounted(Event):
 
 @dataclass(frozen=True, slots=True)
 class CourierCrashed(Event):
-    """An error in oddaemon itself ended a courier; with no restarts left its sink gets nothing until a reload."""
+    """An error in oddaemon itself ended a courier; with no restarts left its sink gets nothing until a restart."""
 
     name: ClassVar[str] = "courier_crashed"
     level: ClassVar[Level] = Level.ERROR
