@@ -180,7 +180,7 @@ install_configuration() {
     [ ! -e "$etc/oddaemon.toml" ] || return 0
     cat >"$etc/oddaemon.toml" <<'TOML'
 # Every setting with its default: /opt/oddaemon/share/oddaemon/oddaemon.example.toml. Check what you write with
-# `oddaemon check`; `systemctl reload oddaemon` puts it in force.
+# `oddaemon check`; `systemctl reload oddaemon` puts it in force, but a new file of a key `systemctl restart oddaemon`.
 
 [api]
 # A file of root's, mode 0600, that holds the key and nothing else; systemd hands a copy of it to the daemon.
