@@ -38,7 +38,7 @@ def backfill(
     office: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OFFICE]",
+            metavar="OFFICE",
             help="The office's id; without one, every order is listed.",
             autocompletion=completing.offices,
         ),

@@ -43,7 +43,7 @@ def _when(flag: str, said: str) -> object:
 
 OptionalOffice = Annotated[
     str | None,
-    typer.Argument(metavar="[OFFICE]", help="The office's id.", show_default=False, autocompletion=completing.offices),
+    typer.Argument(metavar="OFFICE", help="The office's id.", show_default=False, autocompletion=completing.offices),
 ]
 Format = Annotated[
     Form | None,

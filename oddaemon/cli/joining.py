@@ -63,8 +63,9 @@ def add(
 ) -> None:
     """Add an office: asks for what is not given, checks everything, examines the office, writes its file.
 
-    On a terminal each answer is checked at once, and asked for again where something is wrong with it; the key is typed
-    without being shown. Elsewhere the key is read from standard input.
+    On a terminal each answer is checked at once, and asked for again where
+    something is wrong with it; the key is typed without being shown. Elsewhere
+    the key is read from standard input.
     """
     from oddaemon.cli.onboarding import add_office
     from oddaemon.cli.onboarding_answers import Wanted
@@ -95,9 +96,10 @@ def import_csv(
 ) -> None:
     """Add all offices of a CSV, or none: every problem is listed with its line; nothing is written before all is well.
 
-    Columns are an office's settings; clinics and labels have semicolons between (1;2;0, group=coast;region=west).
-    An empty cell is the default; `never` as fresh_by never calls an office late. A column that is unknown hides no
-    other problem.
+    Columns are an office's settings; clinics and labels have semicolons between
+    (1;2;0, group=coast;region=west). An empty cell is the default; `never` as
+    fresh_by never calls an office late. A column that is unknown hides no other
+    problem.
     """
     from oddaemon.cli.importing import Import, import_offices
 

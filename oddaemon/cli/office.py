@@ -12,9 +12,7 @@ from oddaemon.cli.options import OFFICES, AsJson, Config, example
 
 OfficeIds = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="OFFICE...", help="The offices' ids.", show_default=False, autocompletion=completing.offices
-    ),
+    typer.Argument(metavar="OFFICE", help="The offices' ids.", show_default=False, autocompletion=completing.offices),
 ]
 Everyone = Annotated[bool, typer.Option("--all", help="Every office that is not switched off.")]
 Labels = Annotated[
@@ -97,8 +95,9 @@ def forget(
 ) -> None:
     """Remove everything that is stored of an office whose contract has ended, and prove that no byte of it is left.
 
-    It must not be configured any more. A running daemon does it, and goes on: while the whole file is written anew,
-    nothing else is stored, and what was read waits for it. Without one it is done by the command.
+    It must not be configured any more. A running daemon does it, and goes on:
+    while the whole file is written anew, nothing else is stored, and what was
+    read waits for it. Without one it is done by the command.
     """
     from oddaemon.cli.forgetting import forget_office
 

@@ -72,7 +72,7 @@ def doctor(
     offices: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="OFFICE...",
+            metavar="OFFICE",
             help="The offices' ids; without any, all in a table.",
             show_default=False,
             autocompletion=completing.offices,
@@ -84,8 +84,8 @@ def doctor(
 ) -> None:
     """Examine offices step by step, from the name server to whether aging ran; exit 1 if one needs somebody.
 
-    Asks about fourteen questions of each, with the key that is configured and at its pace; through the daemon where
-    that is at work.
+    Asks about fourteen questions of each, with the key that is configured and at
+    its pace; through the daemon where that is at work.
     """
     from oddaemon.cli.doctoring import doctor as examine
 

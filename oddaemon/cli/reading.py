@@ -82,8 +82,8 @@ def top(
 ) -> None:
     """The fleet live on one screen, the worst first: requests a second, what is in flight, what comes next.
 
-    Keys: q or Ctrl-C ends it, arrows and PgUp/PgDn scroll, c goes through the conditions, / looks for an office, Esc
-    shows all again.
+    Keys: q or Ctrl-C ends it, arrows and PgUp/PgDn scroll, c goes through the
+    conditions, / looks for an office, Esc shows all again.
 
     Where the output is no terminal, the screen is written once.
     """

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def status(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[SINK]", help="Only this one, office by office.", autocompletion=completing.sinks),
+        typer.Argument(metavar="SINK", help="Only this one, office by office.", autocompletion=completing.sinks),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,

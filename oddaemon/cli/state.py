@@ -60,7 +60,7 @@ def prune(
             metavar="DAYS",
             min=1,
             max=36_500,
-            help="Default: [state] retain_days.",
+            help="By default `retain_days` of the configuration.",
             show_default=False,
         ),
     ] = None,
@@ -75,8 +75,8 @@ def prune(
 def vacuum(config: Config = None) -> None:
     """Write the database anew: as small as it can be, and without a byte of what was deleted.
 
-    A running daemon does it, and stores nothing else meanwhile; what was read waits for it. By itself it gives space
-    back every night, a little at a time.
+    A running daemon does it, and stores nothing else meanwhile; what was read
+    waits for it. By itself it gives space back every night, a little at a time.
     """
     from oddaemon.cli.tending import vacuum_state
 

@@ -1,3 +1,4 @@
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,6 +59,20 @@ def test_every_example_is_a_line_that_can_be_copied_from_a_small_terminal(words:
     for example in examples:
         assert example.startswith("oddaemon ")
         assert f"$ {example}\n" in page
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+def test_help_reads_well_on_a_small_terminal(words: tuple[str, ...]) -> None:
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"]).stdout
+    command: object = get_group(app)
+    for word in words:
+        assert isinstance(command, TyperGroup)
+        command = command.commands[word]
+    for paragraph in inspect.cleandoc(getattr(command, "help", "")).split("\n\n")[1:]:
+        lines = paragraph.splitlines()
+        assert len(lines) == 1 or max(map(len, lines)) <= 78, "lines of a paragraph stay lines, so each has to fit"
+    assert "[[" not in shown, "optional twice"
+    assert "Default:  " not in shown, "what stands in brackets is taken for a style"
 
 
 def test_help_lists_every_command() -> None:
