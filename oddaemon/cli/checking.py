@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 
 import typer
@@ -44,7 +45,9 @@ def _summary(settings: Settings, asked: Estimate) -> Iterator[str]:
     for group in asked.groups:
         route = "through headquarters" if group.remote else "on its own network"
         yield f"  {_offices(group.offices)} {route}, {group.min_interval_seconds:g} s between two requests of a key"
-    yield f"  about {asked.requests_a_day:,.0f} requests a day, at most {asked.peak_requests_per_second:,.1f} a second"
+    # Rounded up: "at most 0.0 a second" would be less than what a single office asks.
+    peak = ceil(round(asked.peak_requests_per_second * 10, 6)) / 10
+    yield f"  about {asked.requests_a_day:,.0f} requests a day, at most {peak:,.1f} a second"
     yield f"  database {settings.state.database.partition('///')[2]}"
     yield f"  listens on {settings.http.listen}"
     if asked.peak_requests_per_second > settings.api.max_requests_per_second:

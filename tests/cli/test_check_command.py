@@ -21,6 +21,11 @@ def test_a_good_configuration_is_told_with_what_it_comes_to(tmp_path: Path) -> N
     ]
 
 
+def test_a_single_office_asks_more_than_nothing(tmp_path: Path) -> None:
+    single = CONFIGURATION.partition('[[office]]\nid = "coast-reno"')[0]
+    assert "at most 0.1 a second" in command("check", "--config", str(written(tmp_path, single))).stdout
+
+
 def test_a_fleet_whose_probes_exceed_the_cap_is_told_so(tmp_path: Path) -> None:
     tight = CONFIGURATION.replace("[state]", "max_requests_per_second = 0.05\n[state]")
     result = command("check", "--config", str(written(tmp_path, tight)))
