@@ -20,7 +20,7 @@ completion of the shell that is running.
 | exit status | means |
 |---|---|
 | 0 | done |
-| 1 | failed; standard error says what, and what to do |
+| 1 | failed; standard error says what, and what to do. `doctor` and `check --live`: somebody is needed |
 | 2 | not typed as the command wants it |
 | 3 | `status --check`: not every office is fresh |
 | 78 | bad configuration: every problem is on standard error |

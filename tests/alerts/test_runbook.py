@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -11,6 +12,9 @@ from typer.main import get_command
 from oddaemon.cli.app import app
 from oddaemon.core.model import Condition
 from oddaemon.telemetry import events
+from oddaemon.telemetry.event import Level
+from oddaemon.telemetry.log import Log, LogFormat
+from oddaemon.telemetry.redaction import Redactor
 from tests.alerts.families import families
 from tests.alerts.promtool import alerts
 from tests.alerts.runbook import RUNBOOK, events_table, metrics_table, sections, with_tables
@@ -55,6 +59,15 @@ def test_every_metric_and_event_is_told_as_the_code_tells_it() -> None:
     assert with_tables(TEXT) == TEXT, "make it anew: python -m tests.alerts.runbook --write"
     assert metrics_table().count("\n") == len(families()) + 1
     assert events_table().count("\n") == len(events.__all__) + 1
+
+
+@pytest.mark.parametrize("level", Level)
+def test_the_journal_is_searched_for_what_a_line_of_trouble_has(level: Level) -> None:
+    lines: list[str] = []
+    log = Log(lines.append, lambda: datetime(2026, 3, 2, tzinfo=UTC), Redactor(), LogFormat.JSON, Level.DEBUG)
+    log.line(level, "something", {"office": "elm"})
+    (pattern,) = re.findall(r"journalctl -u oddaemon --since .* -g '(.*)'", TEXT)
+    assert bool(re.search(pattern, lines[0])) == (level >= Level.WARNING)
 
 
 def test_every_metric_that_is_named_exists() -> None:
