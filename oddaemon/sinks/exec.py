@@ -59,6 +59,9 @@ class Exec:
             rows = await anyio.to_thread.run_sync(_rows, payload, options.form)
         except ParquetMissing as error:
             raise SinkRefused(str(error)) from error
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise SinkRefused(f"This machine has no room for the rows that {name} is to get: {why}.") from error
         with rows:
             try:
                 process = await anyio.open_process(
@@ -162,5 +165,12 @@ async def _end(process: Process) -> None:
 
 def _ending(status: int) -> str:
     if status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
+        return f"was ended by {_signal(-status)}"
     return f"ended with status {status}{' (for now)' if status == _TEMPORARY else ''}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time ones have no name
+        return f"signal {number}"

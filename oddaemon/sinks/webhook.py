@@ -185,7 +185,7 @@ def seconds_asked(retry_after: str, now: datetime) -> float | None:
         return float(retry_after[:_DIGITS_MAX])
     try:
         until = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0.0, (until - now).total_seconds())

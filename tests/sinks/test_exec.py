@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import anyio
+import anyio.to_thread
 import pytest
 from pyarrow import parquet
 
@@ -87,6 +89,7 @@ async def test_a_command_that_reads_nothing_may_acknowledge() -> None:
         ("raise SystemExit(75)", "ended with status 75 (for now), and said nothing on standard error."),
         ("raise SystemExit(3)", "ended with status 3, and said nothing on standard error."),
         ("import os; os.kill(os.getpid(), 15)", "was ended by SIGTERM"),
+        ("import os; os.kill(os.getpid(), 40)", "was ended by signal 40"),
         ("import sys; sys.exit('No room.')", "ended with status 1, and said 9 bytes on standard error, which are not"),
     ],
 )
@@ -121,6 +124,21 @@ async def test_a_command_that_may_not_be_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "script").write_text("#!/bin/sh\n")
     sink = Exec(ExecOptions((str(tmp_path / "script"),), FileFormat.CSV, {}, PATIENT_SECONDS))
     assert "Permission denied" in await refusal_of(sink)
+
+
+async def test_a_machine_that_can_open_no_more_files_is_told() -> None:
+    sink, patient = running(TAKES_ALL), resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = payload()
+    await anyio.to_thread.run_sync(lambda: None)  # whose thread is there then
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, patient[1]))
+    try:
+        with pytest.raises(SinkRefused) as caught:
+            await sink.deliver(taken, "d1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, patient)
+    assert str(caught.value) == (
+        f"This machine has no room for the rows that {sys.executable} is to get: Too many open files."
+    )
 
 
 LINGERS = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'

@@ -203,7 +203,8 @@ def test_a_retry_after_is_seconds_or_a_date() -> None:
     assert seconds_asked("Mon, 02 Mar 2026 08:10:00 GMT", at) == 600.0
     assert seconds_asked("Mon, 02 Mar 2026 07:00:00 GMT", at) == 0.0
     assert seconds_asked("9" * 400, at) == 999_999_999.0
-    for nonsense in ("", "soon", "-5", "٣"):
+    far = "Mon, 01 Jan 99999999999999999999999 00:00:00 GMT"
+    for nonsense in ("", "soon", "-5", "٣", far):
         assert seconds_asked(nonsense, at) is None
 
 
