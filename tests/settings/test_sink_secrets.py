@@ -1,0 +1,48 @@
+"""What a database's address must be like before anything is sent there."""
+
+import pytest
+
+from oddaemon.settings.credentials import Flaw
+from oddaemon.settings.secret import Secret
+from oddaemon.settings.sink_secrets import checked_dsn
+
+OPEN = "would send balances in the open"
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql:///balances",
+        "postgresql://user:p%40ss@localhost:5433/balances",
+        "postgresql://user@/balances?host=/run/postgresql&port=5433",
+        "postgresql://user@%2Frun%2Fpostgresql/balances",
+        "postgresql://user@[::1]:5432,10.0.0.7,localhost/balances",
+        "postgresql://user:word@db.example.com:5432,db.example.org/balances?sslmode=verify-full",
+    ],
+)
+def test_an_address_that_can_be_used(dsn: str) -> None:
+    assert checked_dsn(dsn) == Secret(dsn)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "what"),
+    [
+        ("postgresql://user@db.example.com/x", OPEN),
+        ("postgresql://user@/x?host=db.example.com", OPEN),
+        ("postgresql://user@db.example.com/x?host=localhost", OPEN),
+        ("postgresql://user@localhost/x?host=db.example.com", OPEN),
+        ("postgresql://user@localhost:abc/x", "the DSN names a port that is none"),
+        ("postgresql://user@localhost:99999/x", "the DSN names a port that is none"),
+        ("postgresql://user@localhost/x?port=5432,none", "the DSN names a port that is none"),
+        ("postgresql://user:hunter/two@localhost/x", "the DSN names a port that is none"),
+        ("postgresql://user:hunter#two@localhost/x", "the DSN names a port that is none"),
+        ("postgresql://user:hunter@two@localhost/x", "the DSN holds more than one @ before its database"),
+        ("postgresql://user@localhost,,10.0.0.7/x", "the DSN names a host that is empty"),
+        ("postgresql://user@localhost/x?sslmode", "is not a valid DSN"),
+    ],
+)
+def test_an_address_that_cannot(dsn: str, what: str) -> None:
+    found = checked_dsn(dsn)
+    assert isinstance(found, Flaw)
+    assert found.message == what
+    assert "hunter" not in f"{found.message} {found.hint}"
