@@ -64,15 +64,17 @@ class Exec:
             raise SinkRefused(f"This machine has no room for the rows that {name} is to get: {why}.") from error
         with rows:
             try:
-                process = await anyio.open_process(
-                    options.command,
-                    stdin=rows,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    env={**CLEAN, **options.environment, **_told(payload, delivery_id, options)},
-                    cwd="/",
-                    start_new_session=True,
-                )
+                # One that is cut while it begins would be killed alone, and what it had begun itself would go on.
+                with anyio.CancelScope(shield=True):
+                    process = await anyio.open_process(
+                        options.command,
+                        stdin=rows,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.PIPE,
+                        env={**CLEAN, **options.environment, **_told(payload, delivery_id, options)},
+                        cwd="/",
+                        start_new_session=True,
+                    )
             except OSError as error:
                 raise SinkRefused(f"{name} cannot be run: {error.strerror or errno.errorcode[errno.EIO]}.") from error
         heard = _Heard()
