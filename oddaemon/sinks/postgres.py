@@ -5,12 +5,13 @@ found there, where both are. Before it is committed the office's balances must a
 server says is not shown: it may quote rows. Needs asyncpg, an extra of its own.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from zlib import crc32
 
 import anyio
@@ -22,21 +23,33 @@ from oddaemon.sinks.postgres_tables import ADOPT, CLEAR, COMPARE, FILL, MIGRATIO
 if TYPE_CHECKING:
     import asyncpg
 
+LOCK_SHARE = 0.8
+"""Of the time-out: so long a lock is waited for, so that there is time to hear that it was in vain."""
 _MISSING = (
     "PostgreSQL needs asyncpg, which is not installed. Install it with: pip install 'oddaemon[postgres]', then restart."
 )
+_CHANGED = (
+    "its tables are not as we made them, so let no other program change them; once its schema is dropped or renamed, "
+    "they are made anew"
+)
 _MEANINGS = {
-    "28": "it does not let this user in: are name, password and pg_hba.conf right?",
+    "28": "it does not let this user in, so look at name, password and pg_hba.conf",
     "3D": "it has no such database",
-    "42501": "this user may not create or write the tables: grant it CREATE on the database, or on the schema",
+    "42501": "this user may not make or write the tables: grant it CREATE and TEMPORARY on the database, "
+    "and let it own the schema and all that is in it",
     "53100": "its disk is full",
     "53300": "it has too many connections",
-    "25006": "it is read-only: is this the standby?",
+    "25006": "it is read-only, as a standby is",
+    "23": "a constraint or a foreign key that we did not make stands against it",
+    "P0": "a trigger that we did not make stands against it",
     "57P": "it is shutting down or starting",
     "55P03": "another session holds its tables locked",
-    "57014": "somebody cancelled the statement",
-    "42P": "its tables are not as we made them: let no other program change them",
-    "42703": "its tables are not as we made them: let no other program change them",
+    "57014": "the statement was cancelled, by somebody or by the statement_timeout of this user or database",
+    "42704": "it does not know a setting that the DSN holds",
+    "42P": _CHANGED,
+    "42703": _CHANGED,
+    "42804": _CHANGED,
+    "42883": _CHANGED,
 }
 """By SQLSTATE or its beginning, the longest that fits."""
 
@@ -56,8 +69,9 @@ class Postgres:
     def __init__(self, options: PostgresOptions) -> None:
         self._options = options
         self._connection: asyncpg.Connection[Any] | None = None
-        parts = urlsplit(options.dsn)
-        self._server = f"PostgreSQL at {parts.hostname or 'its socket'}"
+        self._schema = f'"{options.schema}"'
+        """A checked name, which may be a word of SQL's own."""
+        self._server = f"PostgreSQL at {_host(options.dsn) or 'its socket'}"
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
         """Store the snapshot, unless it is there.
@@ -83,12 +97,17 @@ class Postgres:
             raise SinkRefused(f"{self._server} was not done within {seconds:g} s.") from None
         except asyncpg.PostgresError as error:
             raise SinkRefused(f"{self._server} refused: {_meaning(error.sqlstate or '', error)}.") from error
+        except asyncpg.ClientConfigurationError as error:
+            raise SinkRefused(
+                f"The DSN of {self._server} cannot be used: is every option in it right? With sslmode=verify-full or "
+                "verify-ca it needs sslrootcert=/path/to/ca.pem, unless ~/.postgresql/root.crt is there."
+            ) from error
+        except asyncpg.TargetServerAttributeNotMatched as error:
+            raise SinkRefused(f"{self._server} is not what target_session_attrs in its DSN asks for.") from error
         except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise SinkRefused(f"The connection to {self._server} broke.") from error
         except OSError as error:
-            raise SinkRefused(
-                f"{self._server} cannot be reached, or went away: {error.strerror or 'connection lost'}."
-            ) from error
+            raise SinkRefused(_why_not(self._server, error)) from error
         finally:
             if not is_well:
                 self._hang_up()
@@ -109,10 +128,19 @@ class Postgres:
             await self._migrate(self._connection)
         return self._connection
 
-    async def _migrate(self, connection: "asyncpg.Connection[Any]") -> None:
-        schema = self._options.schema
+    @asynccontextmanager
+    async def _transaction(self, connection: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
+        """One that the server ends by itself, too: else one that we gave up would wait on, and hold its locks."""
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", crc32(schema.encode()))
+            milliseconds = str(max(1, int(self._options.timeout_seconds * 1000 * LOCK_SHARE)))
+            for limit in ("lock_timeout", "idle_in_transaction_session_timeout"):
+                await connection.execute("SELECT set_config($1, $2, true)", limit, milliseconds)
+            yield
+
+    async def _migrate(self, connection: "asyncpg.Connection[Any]") -> None:
+        schema = self._schema
+        async with self._transaction(connection):
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", crc32(self._options.schema.encode()))
             if await connection.fetchval("SELECT to_regnamespace($1) IS NULL", schema):
                 await connection.execute(f"CREATE SCHEMA {schema}")
             await connection.execute(f"CREATE TABLE IF NOT EXISTS {schema}.version (revision integer NOT NULL)")
@@ -130,11 +158,13 @@ class Postgres:
         office, head = payload.office_id, payload.snapshot
 
         def sql(text: str) -> str:
-            return text.format(schema=self._options.schema)
+            return text.format(schema=self._schema)
 
-        async with connection.transaction():
+        async with self._transaction(connection):
             await connection.execute(STAGE)
-            await connection.copy_records_to_table("staging", records=payload.shown, columns=Balance._fields)
+            await connection.copy_records_to_table(
+                "staging", schema_name="pg_temp", records=payload.shown, columns=Balance._fields
+            )
             about = (office, payload.office_name, head.id, head.aging_date, head.observed_at, head.published_at)
             done = await connection.execute(sql(RECORD), delivery_id, *about)
             if done.endswith(" 0"):
@@ -167,6 +197,25 @@ def _cut_when_lost(connection: "asyncpg.Connection[Any]", scope: anyio.CancelSco
         yield
     finally:
         connection.remove_termination_listener(lost)
+
+
+def _host(dsn: str) -> str:
+    """Where it leads first; empty: a socket."""
+    parts = urlsplit(dsn)
+    named = parts.hostname or dict(parse_qsl(parts.query)).get("host", "")
+    return "" if named.startswith(("/", "%2f")) else named
+
+
+def _why_not(server: str, error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate of {server} cannot be trusted: {error.verify_message}."
+    if isinstance(error, ssl.SSLError):
+        return f"No safe connection to {server}: {error.reason or 'TLS failed'}."
+    if "rejected SSL upgrade" in str(error):  # the driver has no kind of error for it
+        return f"{server} does not speak TLS, which sslmode in its DSN asks for: set `ssl = on` there."
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return f"{server} cannot be reached: its socket, or a file that its DSN names: {error.strerror}."
+    return f"{server} cannot be reached, or went away: {error.strerror or 'connection lost'}."
 
 
 def _meaning(sqlstate: str, error: Exception) -> str:

@@ -59,7 +59,7 @@ MIGRATIONS: tuple[str, ...] = (
 )
 
 STAGE = f"""
-CREATE TEMPORARY TABLE staging (
+CREATE TEMPORARY TABLE pg_temp.staging (
     pat_num bigint PRIMARY KEY,
     {", ".join(f"{name} bigint" for name in COLUMNS)}
 ) ON COMMIT DROP
@@ -86,7 +86,7 @@ INSERT INTO {{schema}}.snapshot (
 )
 SELECT $1, $2, $3, $4, $5, $6, $7, count(*),
     {", ".join(f"CASE WHEN count(*) = 0 THEN 0 ELSE sum({name}) / 100.0 END" for name in MONEY_COLUMNS)}
-FROM staging ON CONFLICT DO NOTHING
+FROM pg_temp.staging ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own names
 """Nothing is inserted of a delivery that is known."""
 
@@ -99,7 +99,7 @@ SELECT $1, $2, $3,
         SELECT aging_date FROM {{schema}}.snapshot WHERE office = $2 AND delivery_id <> $1
         ORDER BY delivered_at DESC, snapshot_id DESC LIMIT 1
     ) END
-FROM (SELECT pat_num, {_NOW} FROM staging) AS later
+FROM (SELECT pat_num, {_NOW} FROM pg_temp.staging) AS later
 FULL JOIN (SELECT pat_num, {_NAMES} FROM {{schema}}.balance WHERE office = $2) AS earlier USING (pat_num)
 WHERE ({_BOTH.format("later", "earlier")}) IS DISTINCT FROM ({_BOTH.format("earlier", "later")})
 """  # noqa: S608 - our own names
@@ -107,7 +107,7 @@ WHERE ({_BOTH.format("later", "earlier")}) IS DISTINCT FROM ({_BOTH.format("earl
 
 ADOPT = f"""
 UPDATE {{schema}}.balance AS held SET {", ".join(f"{name} = later.{name}" for name in OPTIONAL_COLUMNS)}
-FROM (SELECT pat_num, {_NOW} FROM staging) AS later
+FROM (SELECT pat_num, {_NOW} FROM pg_temp.staging) AS later
 WHERE held.office = $1 AND held.pat_num = later.pat_num
 AND ({", ".join(f"held.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
     IS DISTINCT FROM ({", ".join(f"later.{name} IS NULL" for name in OPTIONAL_COLUMNS)})

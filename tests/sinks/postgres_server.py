@@ -86,6 +86,19 @@ def serving() -> Iterator[Server]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+async def passed_on(server: Server, client: ByteStream) -> None:
+    """A connection of any kind, led to the server's socket."""
+
+    async def forward(source: ByteStream, target: ByteStream) -> None:
+        async for chunk in source:
+            await target.send(chunk)
+
+    async with client, await anyio.connect_unix(server.socket) as upstream, anyio.create_task_group() as tasks:
+        tasks.start_soon(_quietly, lambda: forward(upstream, client))
+        await _quietly(lambda: forward(client, upstream))
+        tasks.cancel_scope.cancel()
+
+
 async def through(server: Server, directory: Path, bytes_max: int, cut: anyio.Event) -> None:
     """A way to the server that is cut, and the server killed, once so many bytes went to it.
 

@@ -1,24 +1,28 @@
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import asyncpg
 import pytest
+from anyio.abc import SocketAttribute
 
 from oddaemon.core.verify import totals_of
 from oddaemon.sinks.payload import SinkRefused
 from oddaemon.sinks.postgres import Postgres, PostgresOptions
 from oddaemon.sinks.postgres_tables import MIGRATIONS
 from tests.sinks.payloads import as_report, between, night, payload
-from tests.sinks.postgres_server import Server, missing, serving, through
+from tests.sinks.postgres_server import Server, missing, passed_on, serving, through
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all there")
 SECONDS = 60.0
+HASTY_SECONDS = 3.0
 MONEY = (
     "est_balance",
     "bal_0_30",
@@ -238,9 +242,90 @@ async def test_a_user_without_rights_is_told_what_to_grant(running: Server, sche
     connection = await asyncpg.connect(running.dsn())
     await connection.execute("DROP ROLE IF EXISTS nobody_here; CREATE ROLE nobody_here LOGIN")
     await connection.close()
-    assert "grant it CREATE" in await refusal_of(sink_to(running, schema, user="nobody_here"))
+    assert "grant it CREATE and TEMPORARY" in await refusal_of(sink_to(running, schema, user="nobody_here"))
     assert "does not let this user in" in await refusal_of(sink_to(running, schema, user="never_made"))
     assert "has no such database" in await refusal_of(sink_to(running, schema, database="never_made"))
+
+
+async def test_whoever_waits_for_a_lock_is_told_and_leaves_no_session_behind(running: Server, schema: str) -> None:
+    sink = sink_to(running, schema)
+    await sink.deliver(payload(1), "d1")
+    await sink.aclose()
+    holder = await asyncpg.connect(running.dsn())
+    async with holder.transaction():
+        await holder.execute(f"LOCK TABLE {schema}.balance IN SHARE MODE")
+        hasty = Postgres(PostgresOptions(running.dsn(), schema, HASTY_SECONDS))
+        assert "another session holds its tables locked" in await refusal_of(hasty, 2)
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        assert await holder.fetchval(waiting) == 0
+    await holder.close()
+    await hasty.deliver(payload(2), "d2")
+    await hasty.aclose()
+    assert await held(running, schema) == truth(2)
+
+
+async def test_a_schema_may_be_a_word_of_sql_and_a_table_of_anybody_be_named_like_ours(running: Server) -> None:
+    connection = await asyncpg.connect(running.dsn())
+    await connection.execute(
+        "CREATE TABLE public.staging (pat_num bigint); DROP ROLE IF EXISTS other;"
+        "CREATE ROLE other LOGIN SUPERUSER; ALTER ROLE other SET search_path = public, pg_temp"
+    )
+    sink = sink_to(running, "user", user="other")
+    await sink.deliver(payload(1), "d1")
+    await sink.aclose()
+    assert await held(running, '"user"') == truth(1)
+    await connection.execute("DROP TABLE public.staging")
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("ALTER TABLE {}.balance ADD CHECK (pat_num < 100000) NOT VALID", "a foreign key that we did not make"),
+        ("ALTER TABLE {}.balance ALTER bal_total TYPE text", "once its schema is dropped or renamed"),
+        ("DROP TABLE {}.balance", "once its schema is dropped or renamed"),
+    ],
+)
+async def test_what_its_owner_did_is_told_and_can_be_undone(
+    running: Server, schema: str, statement: str, words: str
+) -> None:
+    sink = sink_to(running, schema)
+    connection = await asyncpg.connect(running.dsn())
+    await sink.deliver(payload(1), "d1")
+    await sink.aclose()
+    await connection.execute(statement.format(schema))
+    assert words in await refusal_of(sink, 2)
+    await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    await connection.close()
+    await sink.deliver(payload(2), "d2")
+    await sink.aclose()
+    assert await held(running, schema) == truth(2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("sslmode=require", "does not speak TLS, which sslmode in its DSN asks for"),
+        ("sslmode=verify-full", "it needs sslrootcert="),
+        ("sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "or a file that its DSN names"),
+        ("sslmode=disable&target_session_attrs=standby", "is not what target_session_attrs in its DSN asks for"),
+        ("sslmode=disable&no_such_setting=1", "it does not know a setting that the DSN holds"),
+    ],
+)
+async def test_options_of_the_dsn_that_do_not_fit_the_server_are_told(
+    running: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, words: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", family=socket.AF_INET)
+    port = listener.extra(SocketAttribute.local_port)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, partial(passed_on, running))
+        dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres?{options}"
+        told = await refusal_of(Postgres(PostgresOptions(dsn, "oddaemon", SECONDS)))
+        tasks.cancel_scope.cancel()
+    await listener.aclose()
+    assert words in told
+    assert "PostgreSQL at 127.0.0.1" in told
 
 
 async def test_tables_of_a_newer_oddaemon_are_left_alone(running: Server, schema: str) -> None:
