@@ -10,6 +10,7 @@ import pytest
 
 from oddaemon.simulator.virtual_time import virtual_loop_factory
 from oddaemon.store.database import Database
+from oddaemon.store.migration import prepare
 from tests.disk.stored import fill
 
 NOBODY = 65_534
@@ -58,10 +59,13 @@ def remount(small_disk: Path) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def unprivileged() -> Iterator[Path]:
+def unprivileged(tmp_path: Path) -> Iterator[Path]:
     """A directory in which this process is subject to permissions, root or not."""
     place = Path(tempfile.mkdtemp(prefix="oddaemon-disk-"))
     user = os.geteuid()
+    # Python loads some of itself only when it is needed, and may lie where nobody but root can look.
+    (warm := tmp_path / "warm.db").touch()
+    prepare(warm)
     if user == 0:
         os.chown(place, NOBODY, NOBODY)
         os.seteuid(NOBODY)
