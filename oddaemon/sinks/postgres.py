@@ -23,7 +23,7 @@ from oddaemon.sinks.postgres_tables import ADOPT, CLEAR, COMPARE, FILL, MIGRATIO
 if TYPE_CHECKING:
     import asyncpg
 
-LOCK_SHARE = 0.8
+LOCK_SHARE = 0.5
 """Of the time-out: so long a lock is waited for, so that there is time to hear that it was in vain."""
 _MISSING = (
     "PostgreSQL needs asyncpg, which is not installed. Install it with: pip install 'oddaemon[postgres]', then restart."

@@ -22,7 +22,7 @@ from tests.sinks.postgres_server import Server, missing, passed_on, serving, thr
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all there")
 SECONDS = 60.0
-HASTY_SECONDS = 3.0
+HASTY_SECONDS = 8.0
 MONEY = (
     "est_balance",
     "bal_0_30",

@@ -20,7 +20,7 @@ from tests.certificates import client_tls, server_tls
 from tests.sinks.payloads import OFFICE, as_report, night, payload
 from tests.sinks.receiver import LOST, SECRET, STALLED, WELL, Answer, Receiver
 
-PATIENT_SECONDS = 20.0
+PATIENT_SECONDS = 60.0
 HASTY_SECONDS = 1.0
 KEY = signing_key(Secret(SECRET))
 
