@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
+from urllib.parse import urlsplit
 from zlib import crc32
 
 import anyio
@@ -75,7 +76,7 @@ class Webhook:
         self._tls = tls
         self._transport = transport
         self._idle: list[httpx.AsyncClient] = []
-        self._host = httpx.URL(options.url).host
+        self._host = urlsplit(options.url).hostname or "its host"
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
         """Send every part, one after another.
@@ -114,7 +115,8 @@ class Webhook:
         except TimeoutError:
             seconds = self._options.timeout_seconds
             raise SinkRefused(f"{self._host} has not answered within {seconds:g} s.") from None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
+            # A name that is none, such as xn--a.com, shows only when it is looked up.
             raise SinkRefused(_why_not(self._host, error)) from error
         finally:
             if not is_well:
@@ -213,7 +215,7 @@ def _why_not(host: str, error: Exception) -> str:
             return f"The certificate of {host} cannot be trusted: {cause.verify_message}."
         if isinstance(cause, ssl.SSLError):
             return f"No safe connection to {host}: {cause.reason or 'TLS failed'}."
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | UnicodeError):
         return f"{host} cannot be reached: is its address right, and does it run?"
     return f"The connection to {host} broke before it had answered."
 

@@ -8,6 +8,7 @@ from typing import Any
 from zlib import crc32
 
 import anyio
+import httpx
 import pytest
 
 from oddaemon.core.diff import Changes
@@ -246,6 +247,24 @@ async def test_nobody_there_is_told() -> None:
         pass
     sink = Webhook(WebhookOptions(url, KEY, 1000, PATIENT_SECONDS, compressed=True), now)
     assert "127.0.0.1 cannot be reached" in str(await refusal_of(sink))
+
+
+class NobodyThere(httpx.AsyncBaseTransport):
+    """No name leads anywhere."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no such name", request=request)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("https://xn--a.com/", "xn--a.com"), (f"https://example.com/{'x' * 70_000}", "example.com")],
+    ids=["no punycode", "too long"],
+)
+async def test_an_address_that_is_none_is_refused_when_it_is_used(url: str, host: str) -> None:
+    sink = Webhook(WebhookOptions(url, KEY, 1000, PATIENT_SECONDS, compressed=True), now, transport=NobodyThere)
+    assert f"{host} cannot be reached" in str(await refusal_of(sink))
+    await sink.aclose()
 
 
 async def test_a_certificate_that_fails_gets_nothing(certificate: Path) -> None:
