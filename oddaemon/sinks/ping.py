@@ -93,7 +93,7 @@ async def _attempt(receiver: Receiver, document: Mapping[str, str | int], tls: s
         async with client:
             try:
                 return await _asked(client, receiver.url, document)
-            except httpx.TransportError as error:
+            except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
                 # The message may hold the URL; the kind says enough.
                 return _Refusal(f"the request failed ({type(error).__name__})")
     return _Refusal(f"no answer within {receiver.timeout_seconds:g} s")
@@ -123,6 +123,7 @@ def _target(url: str, location: str) -> str | None:
     """Where a redirect leads; None: not where a secret may go."""
     try:
         target = httpx.URL(url).join(location)
-    except httpx.InvalidURL:
+        is_safe = target.scheme == "https" and target.host and not target.userinfo
+    except (httpx.InvalidURL, UnicodeError):  # the latter: a name such as xn--a.com
         return None
-    return str(target) if target.scheme == "https" and target.host and not target.userinfo else None
+    return str(target) if is_safe else None

@@ -77,6 +77,11 @@ async def test_a_refusal_is_not_tried_again(status: int) -> None:
     assert len(heard) == 1
 
 
+async def test_an_address_that_is_none() -> None:
+    told = await ping(Receiver(f"http://127.0.0.1/{'x' * 70_000}", 60.0, attempts=1, pause_seconds=0.01), DOCUMENT)
+    assert told == NotSent(1, "the request failed (InvalidURL)")
+
+
 async def test_nobody_listens() -> None:
     async with listening(saying()) as port:
         pass
@@ -140,6 +145,14 @@ async def test_a_redirect_that_is_not_https_is_not_followed(location: str) -> No
             told = await ping(receiver(port), DOCUMENT)
     assert told == NotSent(1, "the receiver leads to an address that is not https")
     assert len(heard) == 1
+
+
+@pytest.mark.parametrize("location", ["https://xn--a.com/", "https://[::1/", "https://example.com:port/"])
+async def test_a_redirect_to_what_is_no_address_is_a_failure_like_any_other(location: str) -> None:
+    async with listening(saying(head("307 Moved", f"Location: {location}"))) as port:
+        told = await ping(receiver(port, attempts=1), DOCUMENT)
+    assert isinstance(told, NotSent)
+    assert "the request failed" in told.why
 
 
 # --- over TLS ---------------------------------------------------------------------------------------------------------
