@@ -15,7 +15,7 @@ import httpx
 from oddaemon import __version__
 from oddaemon.core.examination import Reach
 from oddaemon.opendental.answer import ApiError
-from oddaemon.opendental.exchange import Access, ApiEvent, Exchange, Limits, Observer, Surroundings
+from oddaemon.opendental.exchange import Access, ApiEvent, Exchange, Limits, Observer, Surroundings, host_of
 from oddaemon.opendental.gate import Gate, Lane
 from oddaemon.opendental.outage import Outage
 from oddaemon.opendental.reach import reach, unreached
@@ -101,8 +101,7 @@ class Api:
         for base_url in self._outages.keys() - set(base_urls):
             since = self._outages.pop(base_url).answered()
             if since is not None:
-                host = httpx.URL(base_url).host
-                self.around.observe(HeadquartersLeft(host, anyio.current_time() - since))
+                self.around.observe(HeadquartersLeft(host_of(base_url), anyio.current_time() - since))
 
     def client(self, base_url: str) -> httpx.AsyncClient:
         """A fresh client of one connection, free of proxies and credentials of the environment."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -204,7 +205,7 @@ class Exchange:
 
     def _learn(self, outcome: str) -> None:
         """What this request showed of headquarters is known to all offices."""
-        office, now, host = self._access.office_id, anyio.current_time(), httpx.URL(self._access.base_url).host
+        office, now, host = self._access.office_id, anyio.current_time(), host_of(self._access.base_url)
         if outcome == "cancelled":
             self._outage.abandoned(office)
         elif outcome in SILENT:
@@ -226,13 +227,19 @@ class Exchange:
         try:
             with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
                 return await receive(self._client, request, limits.max_response_bytes)
-        except (httpx.HTTPError, OSError, zlib.error) as error:
+        except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
+            # The last: httpx looks at where a redirect leads, though nobody follows it, and the name may be none.
             raise ApiError(broken(error)) from None
 
     def _check(self, answer: Answer, key: str, *, query: bool) -> None:
         if not httpx.codes.is_success(answer.status):
             secrets = (self._access.developer_key, key)
             raise ApiError(refused(answer, secrets, self._around.now(), query=query))
+
+
+def host_of(base_url: str) -> str:
+    """Whom an address names, as it is written: httpx refuses to tell some that cannot be anybody's name."""
+    return urlsplit(base_url).hostname or ""
 
 
 def understood(parse: Callable[[S], T], answer: S) -> T:

@@ -110,7 +110,9 @@ async def test_a_retry_after_is_understood_in_every_form_and_nonsense_says_nothi
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("location", ["https://elsewhere.example.com/api/v1", "/api/v1/other", "http://[bad", ""])
+@pytest.mark.parametrize(
+    "location", ["https://elsewhere.example.com/api/v1", "/api/v1/other", "http://[bad", "https://xn--a.com/", ""]
+)
 async def test_a_redirect_is_a_failure_and_is_not_followed(status: int, location: str) -> None:
     site = Site(answer("", status, ("location", location)))
     async with session_of(site) as (session, world):
