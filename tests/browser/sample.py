@@ -22,6 +22,8 @@ from tests.browser.standings import TOLD
 NOW = datetime(2026, 3, 3, 12, 40, tzinfo=UTC)
 """07:40 in New York, where it is late by now, and 04:40 in Los Angeles, where aging runs."""
 TODAY = date(2026, 3, 3)
+STATEMENTS_MAX = 2
+"""Of so many guarantors; more requests are pages."""
 ZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
 _ZONE_OF = {Condition.LATE: 0, Condition.AGING: 3, Condition.WAITING: 3, Condition.PULLING: 2, Condition.UNREACHABLE: 2}
 _DUE = {Condition.AGING: time(4, 15), Condition.WAITING: time(5)}
@@ -188,8 +190,8 @@ def _publications(line: OfficeLine) -> tuple[Publication, ...]:
                 published_at=published,
                 late_at=wanted,
                 pull_seconds=rng.uniform(0.4, 9.0),
-                requests=rng.choice((1, 1, 1, 2, 42)),
-                reader=Reader.STATEMENT,
+                requests=(requests := rng.choice((1, 1, 1, 2, 42))),
+                reader=Reader.STATEMENT if requests <= STATEMENTS_MAX else Reader.PAGES,
                 totals=ControlTotals._make((snapshot.guarantors - back, total, *buckets, insurance, total, 7)),
                 new=rng.randrange(20),
                 changed=rng.randrange(300),
