@@ -13,8 +13,8 @@ SHIPPED = Path(__file__).with_name("RUNBOOK.md")
 """Where the wheel has it."""
 WRITTEN = Path(__file__).parents[2] / "deploy" / "RUNBOOK.md"
 """Where it is in a checkout, in which nothing lies there."""
-SCROLLED = '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>'
-"""A table may be wider than a small screen; whoever has no mouse scrolls it with the keyboard."""
+SCROLLED = '<div class="scroll" tabindex="0" role="region" aria-labelledby="{}"><table>'
+"""A table may be wider than a small screen; whoever has no mouse scrolls it with the keyboard. Its heading names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,19 @@ def rendered(text: str) -> Runbook:
 
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL))
-    sections = []
+    sections: list[Section] = []
+    tables: list[str] = []
     for opening, inline in pairwise(tokens):
         if opening.type == "heading_open":
             title = "".join(each.content for each in inline.children or ())
             section = Section(int(opening.tag[1:]), title, anchor_of(title))
             opening.attrSet("id", section.anchor)
             sections.append(section)
+        elif opening.type == "table_open":
+            tables.append(sections[-1].anchor if sections else "")
     body = markdown.renderer.render(tokens, markdown.options, {})
-    body = body.replace("<table>", SCROLLED).replace("</table>", "</table></div>")
+    anchors = iter(tables)
+    body = re.sub("<table>", lambda _: SCROLLED.format(next(anchors)), body).replace("</table>", "</table></div>")
     return Runbook(tuple(sections), Markup(body))  # noqa: S704 - our own text, in which no HTML is let through
 
 

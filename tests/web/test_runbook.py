@@ -77,6 +77,9 @@ def test_html_is_text_and_no_comment_is_shown() -> None:
 
 
 def test_a_wide_table_is_scrolled_with_the_keyboard_too() -> None:
-    body = rendered("| a |\n|---|\n| b |").body
-    assert '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>' in body
+    table = "| a |\n|---|\n| b |\n\n"
+    body = rendered(f"## One\n\n{table}## Two\n\n{table}").body
+    for heading in ("one", "two"):
+        assert f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{heading}"><table>' in body
     assert body.rstrip().endswith("</table></div>")
+    assert "<table>" in rendered(table).body
