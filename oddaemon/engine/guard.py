@@ -49,6 +49,6 @@ async def crash_of(work: Callable[[], Awaitable[None]], *expected: type[Exceptio
         await work()
     except expected:
         raise
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:  # noqa: BLE001 - whatever a programmer got wrong
         return error
     return None

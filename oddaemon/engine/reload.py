@@ -177,7 +177,7 @@ def _read_by(reader: Callable[[Path], Loaded], source: Path) -> Loaded:
     """What the reader makes of the files; an error of its own is no reason to end what runs by the former ones."""
     try:
         return reader(source)
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:  # noqa: BLE001 - whatever a programmer got wrong
         what = f"an error in oddaemon itself ended the reading ({type(error).__name__})"
         problem = Problem(source, "", None, what, "`oddaemon check` shows where: report that to us")
         return Loaded(None, (problem,), ())
