@@ -65,9 +65,10 @@ coverage: $(READY) ## branch coverage of the core, held at 100 %
 bench: $(READY) ## the figures of the README, as a table
 	$(BIN)/python -m tests.bench
 
-docs: $(READY) ## the state diagram in README.md and docs/commands.md, from the code itself
+docs: $(READY) ## the state diagram in README.md, docs/commands.md and docs/contracts.md, from the code itself
 	$(BIN)/python -m docs.state_diagram --write
 	$(BIN)/python -m docs.command_reference --write
+	$(BIN)/python -m docs.contracts --write
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml, and the container's share of it
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements.lock

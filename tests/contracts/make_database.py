@@ -1,0 +1,207 @@
+"""A database as the program before the restructuring left it: two nights of a small fleet, and a crash.
+
+`python -m tests.contracts.make_database` writes `database/before_restructuring.sqlite` and, beside it, what the program
+that made it says of it (`documents.json`, `stored.json`). It was run once, on commit 37b896b, the last one before the
+restructuring. **Never write it again with a later program**: a test opens a copy of it and must read the same.
+
+What is in it: an office that is read in statements, with two snapshots, a backfilled day, a backfill in the middle of
+its pages and one not begun (smile); one in the middle of a pull in pages (hill); one with a snapshot that is held as
+implausible (mesa); a paused one (oak); one that is read by the vendor's report (elm); one that left the configuration
+(left); a sink that took everything (book), and one that refuses, so that its deliveries wait in the outbox (hook).
+"""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+from typer.testing import CliRunner
+
+from oddaemon.cli.app import app
+from oddaemon.core.backfill import PastDay
+from oddaemon.core.model import Condition, Office
+from oddaemon.settings import Secret, Settings, load
+from oddaemon.settings.office import OfficeSettings
+from oddaemon.simulator.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.web.control import OfficeOrder
+from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
+from tests.engine.front_desk import charge, owing, vanish
+from tests.engine.night import DUE, night
+from tests.engine.world import World
+from tests.sinks.consumer import Book, Mood, Moody
+
+DIRECTORY = Path(__file__).parent / "database"
+CONFIGURATION = DIRECTORY / "oddaemon.toml"
+DATABASE = DIRECTORY / "before_restructuring.sqlite"
+DOCUMENTS = DIRECTORY / "documents.json"
+STORED = DIRECTORY / "stored.json"
+
+OFFICES = ("elm", "hill", "mesa", "oak", "smile")
+SPECS = tuple(
+    PracticeSpec(office_id, seed=seed, guarantors=guarantors, settled=5)
+    for seed, (office_id, guarantors) in enumerate(
+        (("elm", 30), ("hill", 60), ("mesa", 20), ("oak", 20), ("smile", 60), ("left", 12)), start=1
+    )
+)
+PAGE_ROWS = {"hill": 3, "smile": 20}
+"""Small pages, so that a crash finds a pull and a backfill in the middle of theirs."""
+BACKFILLED, UNDER_WAY, NOT_BEGUN = date(2026, 2, 20), date(2026, 2, 22), date(2026, 2, 24)
+
+ENVIRONMENT = {
+    "DEVELOPER_KEY": "planted-developer-key",
+    "HOOK_SECRET": "whsec_cGxhbnRlZC13ZWJob29rLXNlY3JldC1vZi1hLXRlc3Q=",
+    **{f"{office_id.upper()}_KEY": CUSTOMER_KEY_PREFIX + office_id for office_id in OFFICES},
+}
+
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "status": ("status", "--json"),
+    **{f"explain {office_id}": ("explain", office_id, "--json", "--journal", "15") for office_id in OFFICES},
+    **{f"balances {office_id}": ("balances", office_id, "--format", "json") for office_id in (*OFFICES, "left")},
+    "balances of a backfilled day": ("balances", "smile", "--as-of", BACKFILLED.isoformat(), "--format", "json"),
+    "balances of the fleet": ("balances", "--fleet", "--format", "json"),
+    "changes": ("changes", "smile", "--format", "json"),
+    "changes since a backfilled day": ("changes", "smile", "--from", BACKFILLED.isoformat(), "--format", "json"),
+    "history": ("history", "smile", "--format", "json"),
+    "history of a reported office": ("history", "elm", "--format", "json"),
+    "office list": ("office", "list", "--json"),
+    "sink status": ("sink", "status", "--json"),
+    "state verify": ("state", "verify", "--json"),
+}
+"""What is asked of it, by the name under which the answer stands in `documents.json`."""
+PLACE = "DIRECTORY"
+"""Stands in the answers for wherever the copy is."""
+
+
+def settings_in(directory: Path) -> Settings:
+    """The configuration, as if it stood in `directory`."""
+    path = directory / CONFIGURATION.name
+    path.write_text(CONFIGURATION.read_text())
+    path.chmod(0o600)
+    return load(path, ENVIRONMENT)
+
+
+def api_keys() -> list[ApiKey]:
+    """What headquarters accept."""
+    return [
+        ApiKey(
+            CUSTOMER_KEY_PREFIX + spec.office_id,
+            spec.office_id,
+            Permission.QUERIES,
+            Mode.REMOTE,
+            rows_override=PAGE_ROWS.get(spec.office_id),
+        )
+        for spec in SPECS
+    ]
+
+
+def documents(directory: Path) -> dict[str, Any]:
+    """What the program says of the database in a directory."""
+    config = str(directory / CONFIGURATION.name)
+    answers = {}
+    for name, arguments in COMMANDS.items():
+        runner = CliRunner(env={**ENVIRONMENT, "ODDAEMON_CONFIG": None, "COLUMNS": "100"})
+        result = runner.invoke(app, [*arguments, "--config", config])
+        assert result.exit_code == 0, f"{name}: {result.output}"
+        answers[name] = json.loads(result.stdout.replace(str(directory), PLACE))
+    return answers
+
+
+def stored(database: Path) -> dict[str, Any]:
+    """What the database holds as JSON, which later programs must understand: states, checkpoints, progress."""
+    with closing(sqlite3.connect(database)) as connection:
+        queries = {
+            "states": "SELECT id, state FROM office WHERE state IS NOT NULL ORDER BY id",
+            "checkpoints": "SELECT number, checkpoint FROM pull_page ORDER BY number",
+            "progress": "SELECT number, progress FROM backfill_page ORDER BY number",
+        }
+        return {
+            name: {str(key): json.loads(text) for key, text in connection.execute(query)}
+            for name, query in queries.items()
+        }
+
+
+def as_text(document: object) -> str:
+    """How the documents beside the database are written."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+@asynccontextmanager
+async def two_nights(directory: Path) -> AsyncIterator[tuple[World, Moody]]:
+    """Two nights up to the crash, and the consumer behind `hook`, which takes nothing until it is told otherwise."""
+    settings = settings_in(directory)
+    left = OfficeSettings(
+        office=Office("left", "Left Behind Dental", zone=settings.offices[0].office.zone),
+        customer_key=Secret(CUSTOMER_KEY_PREFIX + "left"),
+        base_url=settings.api.base_url,
+        min_interval_seconds=1.0,
+        remote=True,
+        source=settings.source,
+    )
+    taking, refusing = Moody(Book()), Moody(Book())
+    refusing.plan(Mood.REFUSES)
+    sinks = {"book": taking, "hook": refusing}
+    async with night(
+        directory,
+        SPECS,
+        settings=replace(settings, offices=(*settings.offices, left)),
+        keys=api_keys(),
+        make_sink=lambda wanted: sinks[wanted.name],
+    ) as world:
+        for office_id in (*OFFICES, "left"):
+            await world.until_published(1, office_id)
+        await world.daemon.desks.past_days.order([PastDay("smile", BACKFILLED)], 1000)
+        await world.until_said("backfill_published")
+        await world.apply(settings)
+        await world.daemon.desk.about_office(OfficeOrder.PAUSE, "oak", 1000)
+        await world.until_is(Condition.PAUSED, "oak")
+        await world.until_time(DUE - timedelta(minutes=5))
+        _disturb(world)
+        for office_id in ("elm", "smile"):
+            await world.until_published(2, office_id)
+        orders = [PastDay("smile", day) for day in (UNDER_WAY, NOT_BEGUN)]
+        await world.daemon.desks.past_days.order(orders, 1000)
+        pages = len(world.exchanges("smile"))
+        await world.until(lambda: len(world.exchanges("smile")) >= pages + 4)
+        assert len(world.published("hill")) == 1, "its second pull is over already"
+        await world.crash()
+        yield world, refusing
+
+
+def _disturb(world: World) -> None:
+    """What the offices do before their second night."""
+    charge(world.practice("smile"), owing(world.practice("smile"))[0])
+    vanish(world.practice("smile"), owing(world.practice("smile"))[1])
+    for family in owing(world.practice("mesa")):
+        vanish(world.practice("mesa"), family)
+
+
+async def live(directory: Path) -> None:
+    """Leave a database in the directory."""
+    async with two_nights(directory):
+        pass
+
+
+def main() -> None:
+    """Write the database, and what is said of it."""
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        anyio.run(live, directory, backend_options={"loop_factory": virtual_loop_factory})
+        made = directory / DATABASE.name
+        with closing(sqlite3.connect(made)) as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        DATABASE.write_bytes(made.read_bytes())
+        DOCUMENTS.write_text(as_text(documents(directory)))
+        STORED.write_text(as_text(stored(made)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""A database of the program before the restructuring works unchanged: it is told the same, and work goes on with it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.model import Condition
+from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.store import offices
+from oddaemon.store.database import Database
+from tests.contracts.make_database import (
+    DATABASE,
+    DOCUMENTS,
+    OFFICES,
+    STORED,
+    documents,
+    settings_in,
+    stored,
+    two_nights,
+)
+from tests.sinks.consumer import Mood
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": virtual_loop_factory}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    settings_in(tmp_path)
+    path = tmp_path / DATABASE.name
+    shutil.copyfile(DATABASE, path)
+    return path
+
+
+def test_it_is_told_the_same(copy: Path) -> None:
+    told, expected = documents(copy.parent), json.loads(DOCUMENTS.read_text())
+    assert told.keys() == expected.keys()
+    for name, document in expected.items():
+        assert told[name] == document, name
+
+
+def test_every_state_and_checkpoint_is_understood_and_written_as_before(copy: Path) -> None:
+    """A field that is called otherwise in the JSON of a column would silently begin an office anew."""
+
+    async def rewrite() -> None:
+        async with Database.open(str(copy)) as database:
+            rows = await offices.standings(database)
+            assert {row.id for row in rows} == {*OFFICES, "left"}
+            for row in rows:
+                assert row.state is not None, f"the state of {row.id} is not understood"
+                await offices.save_state(database, row.id, row.state)
+
+    expected = json.loads(STORED.read_text())
+    assert stored(copy) == expected
+    anyio.run(rewrite)
+    assert stored(copy) == expected
+
+
+async def test_the_night_goes_on_with_it(tmp_path: Path) -> None:
+    """The same two nights lived again; then the old database in the place of the one that they left."""
+    async with two_nights(tmp_path) as (world, hook):
+        for name in ("", "-wal", "-shm"):
+            (tmp_path / f"{DATABASE.name}{name}").unlink(missing_ok=True)
+        shutil.copyfile(DATABASE, tmp_path / DATABASE.name)
+        hook.plan(Mood.TAKES)
+        before, asked = len(world.events("pull_started", "hill")), len(world.exchanges("oak"))
+        await world.start()
+        assert world.condition("oak") is Condition.PAUSED
+        assert world.condition("mesa") is Condition.SUSPECT
+        await world.until_published(2, "hill")
+        assert world.events("pull_started", "hill")[before]["resumed_rows"] == 27
+        await world.until_published(2, "mesa")
+        await world.until_said("backfill_published", 3)
+        for office_id in ("elm", "hill", "mesa", "smile"):
+            last = world.published(office_id)[-1]["snapshot_id"]
+            await world.until(lambda office=office_id, wanted=last: wanted in hook.book.snapshots(office))  # type: ignore[misc]  # mypy knows no defaults of lambdas
+            assert world.condition(office_id) is Condition.FRESH
+            assert hook.book.holds(office_id) == await world.balances(office_id)
+        assert len(world.exchanges("oak")) == asked
