@@ -10,19 +10,19 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from oddaemon.core.examination import Examination, Outcome, Step, StepName
-from oddaemon.core.examination_document import examination_document
+from oddaemon.admin.app import AdminServices, create_admin_app
+from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
+from oddaemon.core.diagnostics.document import make_diagnosis_document
 from oddaemon.core.model import Balance
-from oddaemon.core.verify import totals_of
-from oddaemon.engine.control import Desks, control
-from oddaemon.sinks.exec import ExecOptions, _told
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.sinks.exec import ExecOptions, _build_environment
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS
-from oddaemon.sinks.formats.export import Exported, FileFormat, Layout, manifest
-from oddaemon.sinks.payload import Payload, SnapshotHead
-from oddaemon.sinks.postgres_tables import MIGRATIONS
-from oddaemon.sinks.webhook import body_of, signed
+from oddaemon.sinks.formats.export import ExportResult, FileFormat, Layout, render_manifest
+from oddaemon.sinks.payload import Payload, SnapshotHeader
+from oddaemon.sinks.postgres.schema import MIGRATIONS
+from oddaemon.sinks.webhook import make_signature_headers, render_body
 from oddaemon.web.app import create_app
-from oddaemon.web.pages import Pages
+from oddaemon.web.pages.routes import Pages
 
 AT = datetime(2026, 3, 8, 7, tzinfo=UTC)
 BALANCES = (Balance(11, 0, 100, 100, 0, 0, 0, 0, 100),)
@@ -50,8 +50,8 @@ class Routes:
 def application_routes() -> Routes:
     """The routes of both, as the daemon makes them."""
     pages = Pages(NOBODY, lambda text: text, lambda: AT)
-    public = create_app(telemetry=NOBODY, fleet=NOBODY, readiness=NOBODY, status=NOBODY, pages=pages)
-    return Routes(_routes(public), _routes(control(Desks(*[NOBODY] * 6), NOBODY, NOBODY)))
+    public = create_app(telemetry=NOBODY, office_metrics=NOBODY, readiness=NOBODY, status=NOBODY, pages=pages)
+    return Routes(_routes(public), _routes(create_admin_app(AdminServices(*[NOBODY] * 6), NOBODY, NOBODY)))
 
 
 def _routes(app: object) -> list[Route]:
@@ -77,24 +77,24 @@ class SinkSamples:
 
 def sink_samples() -> SinkSamples:
     """One delivery, as each sink sends it; one examination."""
-    head = SnapshotHead(7, date(2026, 3, 8), AT, AT, totals_of(BALANCES))
+    head = SnapshotHeader(7, date(2026, 3, 8), AT, AT, compute_totals(BALANCES))
     payload = Payload("elm", "Elm", head, BALANCES)
     layout = Layout(FileFormat.CSV, BALANCE_COLUMNS)
-    exported = Exported(Path("balances.csv"), 1, "0", 1, {})
-    examined = examination_document(
-        Examination("elm", "Elm", AT, "daemon", (Step(StepName.API, Outcome.OK, "It answers."),))
+    exported = ExportResult(Path("balances.csv"), 1, "0", 1, {})
+    examined = make_diagnosis_document(
+        Diagnosis("elm", "Elm", AT, "daemon", (CheckResult(CheckName.API, CheckOutcome.OK, "It answers."),))
     )
-    body = body_of(payload, DELIVERY_ID, payload.rows(), 1, 1)
+    body = render_body(payload, DELIVERY_ID, payload.build_rows(), 1, 1)
     options = ExecOptions(("/bin/true",), FileFormat.CSV, {}, 1.0)
     return SinkSamples(
         examination=list(examined),
         step=list(examined["steps"][0]),
-        manifest=_names_in(manifest(exported, layout, {})),
-        delivery_manifest=_names_in(manifest(exported, layout, payload.about(DELIVERY_ID))),
-        snapshot_head=list(head.told()),
-        webhook_headers=list(signed(b"secret", DELIVERY_ID, AT, body)),
+        manifest=_names_in(render_manifest(exported, layout, {})),
+        delivery_manifest=_names_in(render_manifest(exported, layout, payload.build_metadata(DELIVERY_ID))),
+        snapshot_head=list(head.to_document()),
+        webhook_headers=list(make_signature_headers(b"secret", DELIVERY_ID, AT, body)),
         webhook=_names_in(body),
-        exec_environment=list(_told(payload, DELIVERY_ID, options)),
+        exec_environment=list(_build_environment(payload, DELIVERY_ID, options)),
         postgres="\n".join(_plain(each) for each in MIGRATIONS),
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oddaemon.telemetry import events
-from oddaemon.telemetry.event import Event, Level
+from oddaemon.telemetry.events.base import Event, Level
 
 SAMPLE_INSTANT = datetime(2026, 3, 8, 7, tzinfo=UTC)
 

@@ -26,27 +26,32 @@ from typer.core import TyperArgument, TyperGroup
 import oddaemon.api
 from docs.contract_samples import application_routes, sink_samples
 from docs.contract_words import SAMPLE_INSTANT, bounds_of, described, event_rows, names_of, table_of
+from oddaemon.admin import inspection, office_details
 from oddaemon.cli.app import app
-from oddaemon.cli.balances import FLEET_COLUMNS
-from oddaemon.cli.estimate import Estimate, Group
-from oddaemon.cli.exit_status import ExitStatus
-from oddaemon.cli.nights import COLUMNS as HISTORY_COLUMNS
-from oddaemon.core import aging, backfill, delivery, examination, kinds, model, plan, status
-from oddaemon.core.state import OfficeState
-from oddaemon.engine import details, inspector
-from oddaemon.settings.credentials import sources_of
-from oddaemon.settings.load import _SECRETS, _SECTIONS
-from oddaemon.settings.office import OfficeTable
-from oddaemon.settings.problem import Problem
-from oddaemon.settings.sink import KINDS
-from oddaemon.settings.sinks import _SECRETS as _SINK_SECRETS
-from oddaemon.sinks.formats import BALANCE_COLUMNS, CHANGE_COLUMNS, Column
+from oddaemon.cli.commands.balances import FLEET_COLUMNS
+from oddaemon.cli.commands.check import LoadEstimate, LoadGroup
+from oddaemon.cli.commands.history import COLUMNS as HISTORY_COLUMNS
+from oddaemon.cli.output.exit import ExitStatus
+from oddaemon.core import config_diff, delivery, model
+from oddaemon.core.backfill import job
+from oddaemon.core.diagnostics import diagnosis
+from oddaemon.core.failures import failure
+from oddaemon.core.office import aging
+from oddaemon.core.office.state import OfficeState
+from oddaemon.core.reporting import status_document
+from oddaemon.settings.files.problem import Problem
+from oddaemon.settings.files.secret_sources import get_source_names
+from oddaemon.settings.load import _SECTION_SECRETS, _SECTIONS
+from oddaemon.settings.tables.office import OfficeTable
+from oddaemon.settings.tables.sink import SINK_TABLES
+from oddaemon.settings.tables.sinks import _SECRETS as _SINK_SECRETS
+from oddaemon.sinks.formats import BALANCE_COLUMNS, CHANGE_COLUMNS, ExportColumn
 from oddaemon.store import schema
-from oddaemon.store.backfills import _Mark
-from oddaemon.store.facts import StoreFacts
-from oddaemon.store.picture import Source
-from oddaemon.telemetry.fleet import fleet_families
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.store.backfill_jobs import _PageProgress
+from oddaemon.store.history.day import DaySource
+from oddaemon.store.sqlite.maintenance.info import DatabaseInfo
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
+from oddaemon.telemetry.metrics.office import collect_office_metrics
 
 PAGE = Path(__file__).parent / "contracts.md"
 TEMPLATE = Path(__file__).parent / "contracts.template.md"
@@ -66,18 +71,18 @@ VALUES: Mapping[str, type[Enum]] = {
     "owner of a failure": model.Owner,
     "reader": model.Reader,
     "include": model.Include,
-    "change of a guarantor": model.Change,
-    "source of balances": Source,
+    "change of a guarantor": model.ChangeKind,
+    "source of balances": DaySource,
     "status of an office's aging": aging.AgingStatus,
-    "kind of a failure": kinds.Kind,
-    "step of the doctor": examination.StepName,
-    "outcome of a step of the doctor": examination.Outcome,
-    "way of a backfill": backfill.Via,
-    "stage of a backfill": backfill.Stage,
-    "step of a backfill": backfill.Step,
+    "kind of a failure": failure.FailureKind,
+    "step of the doctor": diagnosis.CheckName,
+    "outcome of a step of the doctor": diagnosis.CheckOutcome,
+    "way of a backfill": job.BackfillMethod,
+    "stage of a backfill": job.JobState,
+    "step of a backfill": job.UploadStep,
     "state of a delivery": delivery.DeliveryState,
     "content of a delivery": delivery.Content,
-    "source of a document": inspector.Source,
+    "source of a document": inspection.DataSource,
 }
 
 
@@ -129,12 +134,12 @@ def _parameter(each: Any) -> str:  # noqa: ANN401 - Typer's own copy of click
 
 def _settings() -> str:
     tables: list[tuple[str, type[BaseModel], str]] = [
-        (f"[{name}]", table, _SECRETS.get(table, "")) for name, table in _SECTIONS.items()
+        (f"[{name}]", table, _SECTION_SECRETS.get(table, "")) for name, table in _SECTIONS.items()
     ]
     tables.append(("[[office]]", OfficeTable, "customer_key"))
     tables += [
         (f'[[sink]] with `kind = "{kind}"`', table, _SINK_SECRETS[kind][0] if kind in _SINK_SECRETS else "")
-        for kind, table in KINDS.items()
+        for kind, table in SINK_TABLES.items()
     ]
     return "\n\n".join(f"### {head}\n\n{_setting_rows(table, secret)}" for head, table, secret in tables)
 
@@ -142,7 +147,9 @@ def _settings() -> str:
 def _setting_rows(table: type[BaseModel], secret: str) -> str:
     rows = []
     if secret:
-        rows.append((" / ".join(f"`{source}`" for source in sources_of(secret)), "secret", _default_of(table, secret)))
+        rows.append(
+            (" / ".join(f"`{source}`" for source in get_source_names(secret)), "secret", _default_of(table, secret))
+        )
     for name, field in table.model_fields.items():
         if name != secret:
             bounds = "".join(bounds_of(each) for each in field.metadata)
@@ -170,8 +177,8 @@ def _typed(documents: Mapping[str, type]) -> str:
         hints = typing.get_type_hints(document)
         rows += [(place.removeprefix("+"), f"`{name}`", described(hints[name])) for name in names]
     text = table_of(("of", "field", "type"), rows)
-    for document, place in _PLACES.items():
-        text = text.replace(document, place)
+    for name, reference in _PLACES.items():
+        text = text.replace(name, reference)
     return text
 
 
@@ -180,44 +187,48 @@ _PLACES = {
     "SummaryDocument": "object, see `summary`",
     "DaemonDocument": "object, see `daemon`",
     "SnapshotDocument": "object, see `snapshot`",
-    "KeyTrialDocument": "object, see `key_trial`",
+    "KeyRotationDocument": "object, see `key_trial`",
     "PreferencesDocument": "object, see `preferences`",
     "PackingDocument": "object, see `packing`",
     "PullDocument": "object, see `last_pull`",
     "EntryDocument": "object, see `journal`",
-    "ChangeDocument": "object, see `changed`",
+    "ConfigChangeDocument": "object, see `changed`",
 }
 
 
 def _status_documents() -> str:
     return _typed(
         {
-            "the document": inspector.FleetDocument,
-            "`offices`": status.OfficeDocument,
-            "`snapshot` of an office": status.SnapshotDocument,
-            "`key_trial` of an office": status.KeyTrialDocument,
-            "`summary`": status.SummaryDocument,
-            "`daemon`": inspector.DaemonDocument,
+            "the document": inspection.FleetDocument,
+            "`offices`": status_document.OfficeDocument,
+            "`snapshot` of an office": status_document.SnapshotDocument,
+            "`key_trial` of an office": status_document.KeyRotationDocument,
+            "`summary`": status_document.SummaryDocument,
+            "`daemon`": inspection.DaemonDocument,
         }
     )
 
 
 def _explain_documents() -> str:
-    inherited = status.OfficeDocument.__annotations__
-    own = {name: each for name, each in typing.get_type_hints(details.OfficeDetails).items() if name not in inherited}
+    inherited = status_document.OfficeDocument.__annotations__
+    own = {
+        name: each
+        for name, each in typing.get_type_hints(office_details.OfficeDetails).items()
+        if name not in inherited
+    }
     return _typed(
         {
-            "the document": typing.TypedDict("Own", own),  # type: ignore[operator, dict-item]  # made at run time
-            "`preferences`": details.PreferencesDocument,
-            "`packing`": details.PackingDocument,
-            "`last_pull`": details.PullDocument,
-            "`journal`": details.EntryDocument,
+            "the document": typing.TypedDict("Own", own),  # type: ignore[operator]  # made at run time
+            "`preferences`": office_details.PreferencesDocument,
+            "`packing`": office_details.PackingDocument,
+            "`last_pull`": office_details.PullDocument,
+            "`journal`": office_details.EntryDocument,
         }
     )
 
 
 def _row_documents() -> str:
-    def columns(of: Sequence[Column]) -> str:
+    def columns(of: Sequence[ExportColumn]) -> str:
         return ", ".join(f"`{each.name}` {each.kind.name.lower()}" for each in of)
 
     rows = (
@@ -236,14 +247,14 @@ def _values() -> str:
 
 
 def _office_metrics() -> str:
-    families = fleet_families((), SAMPLE_INSTANT)
+    families = collect_office_metrics((), SAMPLE_INSTANT)
     return _metrics((each.name, each.type, each._labelnames, each.documentation) for each in families)  # type: ignore[attr-defined]  # noqa: SLF001 - the library shows it nowhere else
 
 
 def _daemon_metrics() -> str:
-    made = Instruments(CollectorRegistry(), "0", lambda: SAMPLE_INSTANT)
+    made = FleetMetrics(CollectorRegistry(), "0", lambda: SAMPLE_INSTANT)
     families = [each for each in vars(made).values() if isinstance(each, MetricWrapperBase)]
-    return _metrics((each._name, each._type, each._labelnames, each._documentation) for each in families)  # noqa: SLF001 - the library shows it nowhere else
+    return _metrics((each._name, str(each._type), each._labelnames, each._documentation) for each in families)  # noqa: SLF001 - the library shows it nowhere else
 
 
 def _metrics(families: Iterable[tuple[str, str, Sequence[str], str]]) -> str:
@@ -280,7 +291,7 @@ def _stored_json() -> str:
     rows = [
         *_stored("`office.state`", OfficeState),
         *_stored("`pull_page.checkpoint`", model.Checkpoint),
-        *_stored("`backfill_page.progress`", _Mark),
+        *_stored("`backfill_page.progress`", _PageProgress),
         *_stored("each of `pull_page.balances` and `backfill_page.balances`", model.Balance),
     ]
     return table_of(("where", "what", "fields"), rows)
@@ -342,15 +353,17 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "control_paths": lambda: _paths(application_routes().control),
     "status_documents": _status_documents,
     "explain_documents": _explain_documents,
-    "plan_documents": lambda: _typed({"`plan`": plan.PlanDocument, "`changed`": plan.ChangeDocument}),
+    "plan_documents": lambda: _typed(
+        {"`plan`": config_diff.ConfigDiffDocument, "`changed`": config_diff.ConfigChangeDocument}
+    ),
     "problem_fields": lambda: names_of(_fields_of(Problem)),
-    "estimate_fields": lambda: names_of(_fields_of(Estimate)),
-    "group_fields": lambda: names_of(_fields_of(Group)),
+    "estimate_fields": lambda: names_of(_fields_of(LoadEstimate)),
+    "group_fields": lambda: names_of(_fields_of(LoadGroup)),
     "examination_fields": lambda: names_of(sink_samples().examination),
     "step_fields": lambda: names_of(sink_samples().step),
     "row_documents": _row_documents,
     "manifest_fields": lambda: names_of(sink_samples().manifest),
-    "store_fields": lambda: names_of(_fields_of(StoreFacts)),
+    "store_fields": lambda: names_of(_fields_of(DatabaseInfo)),
     "values": _values,
     "office_metrics": _office_metrics,
     "daemon_metrics": _daemon_metrics,

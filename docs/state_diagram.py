@@ -14,33 +14,33 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import (
     Cadence,
-    Control,
+    ControlQueryResult,
     ControlTotals,
-    Identity,
+    DatabaseIdentity,
     Office,
-    Outline,
     Preferences,
     Reader,
     Snapshot,
+    SnapshotSummary,
 )
-from oddaemon.core.office import new_state, next_action
-from oddaemon.core.state import (
+from oddaemon.core.office.machine import make_initial_state, next_action
+from oddaemon.core.office.state import (
     Action,
     ClockMeasured,
     Failed,
     Intent,
     Observation,
+    OfficeSpec,
     OfficeState,
     Probed,
     Publish,
     Published,
-    PublishedNow,
+    PublishSucceeded,
     Pulled,
     Surveyed,
-    Wish,
 )
 
 README = Path(__file__).parent.parent / "README.md"
@@ -48,11 +48,11 @@ BEGIN, END = "<!-- state diagram: begin -->", "<!-- state diagram: end -->"
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 DATES = ("", "2026-03-02", "2026-03-03")
 BEGINS = ("", "2026-03-03 11:58:00", "2026-03-01 02:00:00")
-WISHES = tuple(Wish(Office("smile", "Smile", zone=zone), Cadence()) for zone in (UTC, None))
+WISHES = tuple(OfficeSpec(Office("smile", "Smile", zone=zone), Cadence()) for zone in (UTC, None))
 TOTALS = ControlTotals(50, 0, 90_000, 0, 0, 0, 0, 90_000, 1)
 NOTHING = ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
-HERE, ELSEWHERE = Identity(1, 2, 3), Identity(4, 5, 6)
-FORMER = Outline(date(2026, 3, 1), datetime(2026, 3, 1), 50, 90_000, 90_000, 1)  # noqa: DTZ001  the office's own clock
+HERE, ELSEWHERE = DatabaseIdentity(1, 2, 3), DatabaseIdentity(4, 5, 6)
+FORMER = SnapshotSummary(date(2026, 3, 1), datetime(2026, 3, 1), 50, 90_000, 90_000, 1)  # noqa: DTZ001  the office's own clock
 PUBLISHED = Published(date(2026, 3, 1), NOW, 50, 1, "all:", FORMER)
 
 Edge = tuple[str, str]
@@ -68,9 +68,9 @@ def edges() -> dict[Edge, set[str]]:
             target = "publish" if publishes else after.intent.value
             found.setdefault((state.intent.value, target), set()).add(_label(observation, action))
             if publishes:
-                stored, _ = next_action(after, PublishedNow(), NOW, wish, 0.5)
+                stored, _ = next_action(after, PublishSucceeded(), NOW, wish, 0.5)
                 found.setdefault(("publish", stored.intent.value), set()).add("stored")
-                kept, _ = next_action(state, Failed(Failure(Kind.STORE)), NOW, wish, 0.5)
+                kept, _ = next_action(state, Failed(Failure(FailureKind.STORE)), NOW, wish, 0.5)
                 found.setdefault(("publish", kept.intent.value), set()).add("not stored")
     return found
 
@@ -94,7 +94,7 @@ def _preferences() -> Iterator[Preferences]:
 
 
 def _states() -> Iterator[OfficeState]:
-    fresh = new_state(NOW)
+    fresh = make_initial_state(NOW)
     yield fresh
     for preferences, intent in itertools.product(_preferences(), Intent):
         if intent is Intent.PULL and not preferences.date_last_aging:
@@ -103,7 +103,7 @@ def _states() -> Iterator[OfficeState]:
             state = replace(fresh, intent=intent, preferences=preferences, reader=reader)
             yield state
             if intent is Intent.PROBE:
-                yield replace(state, confirming=Failure(Kind.UNKNOWN_401))
+                yield replace(state, confirming=Failure(FailureKind.UNKNOWN_401))
             if intent is Intent.PULL:
                 yield replace(state, rereads=99)
                 yield replace(state, published=PUBLISHED, identity=HERE)
@@ -122,21 +122,21 @@ def _observations(state: OfficeState) -> Iterator[Observation]:
         case Intent.PULL if state.preferences is not None:
             asked = date.fromisoformat(state.preferences.date_last_aging)
             for totals in (TOTALS, NOTHING):
-                control = Control(
+                control = ControlQueryResult(
                     totals, asked.isoformat(), "", NOW.replace(tzinfo=None), NOW.replace(tzinfo=None), HERE
                 )
                 yield Pulled(Snapshot(asked, NOW, state.reader, 1, totals, ()), control, state.packing, 0.0)
     pulling = state.intent is Intent.PULL
-    for kind in Kind:
+    for kind in FailureKind:
         failure = Failure(kind)
-        if pulling or failure.rule.policy.value in {"retry", "wait", "block", "stand_by"}:
+        if pulling or failure.rule.recovery.value in {"retry", "wait", "block", "stand_by"}:
             yield Failed(failure)
 
 
 def _label(observation: Observation, action: Action) -> str:
     match observation:
         case Failed(failure):
-            return failure.rule.policy.value.replace("_", " ")
+            return failure.rule.recovery.value.replace("_", " ")
         case Surveyed() | Probed():
             return "aging complete" if "Pull" in type(action).__name__ else "answered"
         case ClockMeasured():

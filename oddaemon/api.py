@@ -4,7 +4,7 @@
     >>> from oddaemon.api import open_database
     >>> with open_database("oddaemon.db") as fleet:
     ...     for office in fleet.offices():
-    ...         if office.is_wanted:
+    ...         if office.is_configured:
     ...             print(office.id, fleet.snapshot(office.id).bal_total)
     bright-smiles 120.00
     hill-street 3.00
@@ -37,27 +37,35 @@ from decimal import Decimal
 from pathlib import Path
 
 from oddaemon.core import model
-from oddaemon.core.diff import Difference
-from oddaemon.core.model import Change as ChangeKind
-from oddaemon.core.untold import Untold
-from oddaemon.store.archive import Archive, ArchivedOffice, Moved, OfficeUnknown
+from oddaemon.core.model import ChangeKind
+from oddaemon.core.snapshot.diff import GuarantorChange
+from oddaemon.core.snapshot.missing_columns import MissingColumns
 from oddaemon.store.errors import StoreError as OddaemonError
-from oddaemon.store.location import database_path
-from oddaemon.store.picture import Picture, SnapshotMissing, Source, before, chosen, source_of, sums_of
-from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.store.history.day import (
+    DaySource,
+    HistoryDay,
+    SnapshotMissing,
+    find_previous,
+    get_column_sums,
+    get_source,
+    select_day,
+)
+from oddaemon.store.history.reader import DayMovement, HistoryReader, OfficeUnknown, StoredOffice
+from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.location import parse_database_path
 
 __all__ = [
     "Balance",
     "Change",
     "ChangeKind",
-    "Fleet",
-    "Night",
+    "DailyMovement",
+    "DaySource",
     "OddaemonError",
     "Office",
     "OfficeUnknown",
+    "ReadOnlyDatabase",
     "Snapshot",
     "SnapshotMissing",
-    "Source",
     "open_database",
 ]
 
@@ -72,7 +80,7 @@ class Office:
 
     id: str
     name: str
-    is_wanted: bool
+    is_configured: bool
     """False: no longer configured; its data is kept."""
 
 
@@ -101,7 +109,7 @@ class Snapshot:
     changed: int | None
     cleared: int | None
     """Guarantors that became so since the office's snapshot before; None: of a day that was backfilled."""
-    source: Source = Source.NIGHT
+    source: DaySource = DaySource.NIGHT
     """`night` or `backfilled`."""
 
 
@@ -137,8 +145,8 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
-    """A snapshot, and how money moved between the buckets since the one before; see `oddaemon.core.rolling`."""
+class DailyMovement:
+    """A snapshot, and how money moved between the buckets since the one before."""
 
     snapshot: Snapshot
     charged: Decimal | None
@@ -155,7 +163,7 @@ class Night:
 
 
 @contextmanager
-def open_database(path: Path | str) -> Iterator["Fleet"]:
+def open_database(path: Path | str) -> Iterator["ReadOnlyDatabase"]:
     """Open a database that a daemon made, or a backup of one; nothing is ever written to it.
 
     Args:
@@ -164,19 +172,19 @@ def open_database(path: Path | str) -> Iterator["Fleet"]:
     Raises:
         OddaemonError: there is none, or it cannot be read by this version.
     """
-    with Archive.open(database_path(str(path))) as archive:
-        yield Fleet(archive)
+    with HistoryReader.open(parse_database_path(str(path))) as reader:
+        yield ReadOnlyDatabase(reader)
 
 
-class Fleet:
+class ReadOnlyDatabase:
     """An open database. Made by `open_database`; it belongs to the thread that made it."""
 
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
+    def __init__(self, reader: HistoryReader) -> None:
+        self._reader = reader
 
     def offices(self) -> list[Office]:
         """Every office of which something is known, ordered by id."""
-        return [Office(each.id, each.name, each.is_wanted) for each in self._archive.offices()]
+        return [Office(each.id, each.name, each.is_configured) for each in self._reader.list_offices()]
 
     def snapshots(self, office_id: str) -> list[Snapshot]:
         """What is kept of an office's published snapshots, oldest first, without the days that were backfilled.
@@ -184,7 +192,9 @@ class Fleet:
         Raises:
             OfficeUnknown: there is no such office.
         """
-        return [_snapshot(office_id, row) for row in self._archive.snapshots(self._archive.office(office_id))]
+        return [
+            _make_snapshot(office_id, row) for row in self._reader.list_snapshots(self._reader.get_office(office_id))
+        ]
 
     def snapshot(self, office_id: str, as_of: AsOf = None) -> Snapshot:
         """One snapshot, or a day that was backfilled.
@@ -193,13 +203,15 @@ class Fleet:
             OfficeUnknown: there is no such office.
             SnapshotMissing: there is none of that day or id; the text names the nearest.
         """
-        return _snapshot(office_id, self._chosen(office_id, as_of)[1])
+        return _make_snapshot(office_id, self._find_day(office_id, as_of)[1])
 
     def balances(self, office_id: str, as_of: AsOf = None) -> Iterator[Balance]:
         """The balances of one snapshot. Raises as `snapshot` does, at once; at the end, too, if it went meanwhile."""
-        office, picture = self._chosen(office_id, as_of)
-        untold = self._archive.untold(office, picture)
-        return (_balance(each, untold) for batch in self._archive.balances(office, picture) for each in batch)
+        office, day = self._find_day(office_id, as_of)
+        missing_columns = self._reader.find_missing_columns(office, day)
+        return (
+            _make_balance(each, missing_columns) for batch in self._reader.read_balances(office, day) for each in batch
+        )
 
     def changes(self, office_id: str, since: AsOf = None, until: AsOf = None) -> Iterator[Change]:
         """What became of each guarantor between two snapshots or backfilled days.
@@ -213,93 +225,102 @@ class Fleet:
             OfficeUnknown: there is no such office.
             SnapshotMissing: one of the two is not there, or the first does not come before the second.
         """
-        office = self._archive.office(office_id)
-        pictures = self._archive.pictures(office)
-        last = chosen(pictures, until, office_id)
-        first = before(pictures, last) if since is None else chosen(pictures, since, office_id)
-        if first is None or pictures.index(first) >= pictures.index(last):
+        office = self._reader.get_office(office_id)
+        days = self._reader.list_days(office)
+        last = select_day(days, until, office_id)
+        first = find_previous(days, last) if since is None else select_day(days, since, office_id)
+        if first is None or days.index(first) >= days.index(last):
             raise SnapshotMissing(
                 f"{office_id} has no earlier snapshot to compare that of {last.aging_date} with.",
                 f"`oddaemon history {office_id}` lists them all.",
             )
-        untold = self._archive.untold(office, first), self._archive.untold(office, last)
-        return (_change(each, *untold) for batch in self._archive.changes(office, first, last) for each in batch)
+        missing_columns = (
+            self._reader.find_missing_columns(office, first),
+            self._reader.find_missing_columns(office, last),
+        )
+        return (
+            _make_change(each, *missing_columns)
+            for batch in self._reader.read_changes(office, first, last)
+            for each in batch
+        )
 
-    def history(self, office_id: str) -> list[Night]:
+    def history(self, office_id: str) -> list[DailyMovement]:
         """Every snapshot and backfilled day that is kept, in order, with what moved since the one before in this list.
 
         Raises:
             OfficeUnknown: there is no such office.
         """
-        office = self._archive.office(office_id)
-        pictures = self._archive.pictures(office)
-        moved = self._archive.movements(office, pictures)
-        return [_night(_snapshot(office_id, each), since) for each, since in zip(pictures, moved, strict=True)]
+        office = self._reader.get_office(office_id)
+        days = self._reader.list_days(office)
+        movements = self._reader.compute_movements(office, days)
+        return [
+            _make_movement(_make_snapshot(office_id, each), since) for each, since in zip(days, movements, strict=True)
+        ]
 
-    def _chosen(self, office_id: str, as_of: AsOf) -> tuple[ArchivedOffice, Picture]:
-        office = self._archive.office(office_id)
-        return office, chosen(self._archive.pictures(office), as_of, office_id)
+    def _find_day(self, office_id: str, as_of: AsOf) -> tuple[StoredOffice, HistoryDay]:
+        office = self._reader.get_office(office_id)
+        return office, select_day(self._reader.list_days(office), as_of, office_id)
 
 
-def _money(cents: int) -> Decimal:
+def _to_decimal(cents: int) -> Decimal:
     return Decimal(cents).scaleb(-2)
 
 
-def _snapshot(office_id: str, picture: Picture) -> Snapshot:
-    totals = picture.totals
-    told = Snapshot(
+def _make_snapshot(office_id: str, day: HistoryDay) -> Snapshot:
+    totals = day.totals
+    snapshot = Snapshot(
         id=None,
         office_id=office_id,
-        aging_date=picture.aging_date,
+        aging_date=day.aging_date,
         observed_at=None,
-        published_at=picture.published_at,
+        published_at=day.published_at,
         guarantors=totals.guarantors,
-        est_balance=None if (cents := sums_of(picture)["est_balance"]) is None else _money(cents),
-        bal_0_30=_money(totals.bal_0_30),
-        bal_31_60=_money(totals.bal_31_60),
-        bal_61_90=_money(totals.bal_61_90),
-        bal_over_90=_money(totals.bal_over_90),
-        ins_est=_money(totals.ins_est),
-        bal_total=_money(totals.bal_total),
+        est_balance=None if (cents := get_column_sums(day)["est_balance"]) is None else _to_decimal(cents),
+        bal_0_30=_to_decimal(totals.bal_0_30),
+        bal_31_60=_to_decimal(totals.bal_31_60),
+        bal_61_90=_to_decimal(totals.bal_61_90),
+        bal_over_90=_to_decimal(totals.bal_over_90),
+        ins_est=_to_decimal(totals.ins_est),
+        bal_total=_to_decimal(totals.bal_total),
         new=None,
         changed=None,
         cleared=None,
-        source=source_of(picture),
+        source=get_source(day),
     )
-    if not isinstance(picture, SnapshotRow):
-        return told
-    told = replace(told, id=picture.id, observed_at=picture.observed_at)
-    return replace(told, new=picture.new, changed=picture.changed, cleared=picture.cleared)
+    if not isinstance(day, SnapshotRow):
+        return snapshot
+    snapshot = replace(snapshot, id=day.id, observed_at=day.observed_at)
+    return replace(snapshot, new=day.new, changed=day.changed, cleared=day.cleared)
 
 
-def _night(snapshot: Snapshot, moved: Moved | None) -> Night:
-    if moved is None:
-        return Night(snapshot, *(None,) * 8)
-    flow, rates = moved.flow, moved.rates
-    return Night(
+def _make_movement(snapshot: Snapshot, movement: DayMovement | None) -> DailyMovement:
+    if movement is None:
+        return DailyMovement(snapshot, *(None,) * 8)
+    bucket_flow, rates = movement.flow, movement.rates
+    return DailyMovement(
         snapshot=snapshot,
-        charged=_money(flow.charged),
-        settled=_money(flow.settled),
-        rolled_31_60=_money(flow.rolled_31_60),
-        rolled_61_90=_money(flow.rolled_61_90),
-        rolled_over_90=_money(flow.rolled_over_90),
+        charged=_to_decimal(bucket_flow.charged),
+        settled=_to_decimal(bucket_flow.settled),
+        rolled_31_60=_to_decimal(bucket_flow.rolled_31_60),
+        rolled_61_90=_to_decimal(bucket_flow.rolled_61_90),
+        rolled_over_90=_to_decimal(bucket_flow.rolled_over_90),
         roll_rate_31_60=rates.to_31_60,
         roll_rate_61_90=rates.to_61_90,
         roll_rate_over_90=rates.to_over_90,
     )
 
 
-def _balance(balance: model.Balance, untold: Untold) -> Balance:
-    own = None if "est_balance" in untold else _money(balance.est_balance)
-    clinic = None if "clinic_num" in untold else balance.clinic_num
-    return Balance(balance.pat_num, clinic, own, *map(_money, balance[3:]))
+def _make_balance(balance: model.Balance, missing_columns: MissingColumns) -> Balance:
+    est_balance = None if "est_balance" in missing_columns else _to_decimal(balance.est_balance)
+    clinic = None if "clinic_num" in missing_columns else balance.clinic_num
+    return Balance(balance.pat_num, clinic, est_balance, *map(_to_decimal, balance[3:]))
 
 
-def _change(difference: Difference, untold_before: Untold, untold_after: Untold) -> Change:
+def _make_change(difference: GuarantorChange, missing_before: MissingColumns, missing_after: MissingColumns) -> Change:
     return Change(
         kind=difference.change,
         pat_num=difference.pat_num,
-        before=None if difference.before is None else _balance(difference.before, untold_before),
-        after=None if difference.after is None else _balance(difference.after, untold_after),
+        before=None if difference.before is None else _make_balance(difference.before, missing_before),
+        after=None if difference.after is None else _make_balance(difference.after, missing_after),
         last_seen=difference.last_seen,
     )

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from oddaemon import __version__
-from oddaemon.cli import backfill, data, office, operating, reading, rehearsing, sink, state
-from oddaemon.cli.speaking import speaking
+from oddaemon.cli import data, operating, reading, rehearsing, sink, state
+from oddaemon.cli.commands import backfill, office
+from oddaemon.cli.output.exit import guard_stdout
 
 app = typer.Typer(
     name="oddaemon",
@@ -32,12 +33,12 @@ rehearsing.register(app)
 
 def main() -> None:
     """Run the command that the process was started with, and exit with its status."""
-    with speaking():
+    with guard_stdout():
         app()
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"oddaemon {__version__}")
         raise typer.Exit
 

@@ -4,24 +4,25 @@ from pathlib import Path
 
 import typer
 
-from oddaemon.cli.configuration import settings_of
-from oddaemon.cli.failing import failure
-from oddaemon.cli.gauge import gauge
-from oddaemon.store.backup import back_up
-from oddaemon.store.errors import StoreError, explained
-from oddaemon.store.location import database_path
-from oddaemon.store.room import size_text
+from oddaemon.cli.output.exit import fail
+from oddaemon.cli.output.progress import progress_bar
+from oddaemon.cli.sources.config_file import load_settings
+from oddaemon.store.errors import StoreError, translate_errors
+from oddaemon.store.sqlite.disk_space import format_size
+from oddaemon.store.sqlite.location import parse_database_path
+from oddaemon.store.sqlite.maintenance.backup import back_up
 
 
-def back_state_up(config: Path | None, target: Path, *, force: bool) -> None:
+def backup_state(config: Path | None, target: Path, *, force: bool) -> None:
     """Make the backup; what stands in its way ends the command with a message, and leaves nothing behind."""
-    path = database_path(settings_of(config).state.database)
+    path = parse_database_path(load_settings(config).state.database)
     try:
-        with explained(path), gauge("copying") as progress:
-            made = back_up(path.resolve(), target, overwrite=force, progress=progress)
+        with translate_errors(path), progress_bar("copying") as progress:
+            result = back_up(path.resolve(), target, overwrite=force, progress=progress)
     except StoreError as error:
-        raise failure(str(error)) from error
+        raise fail(str(error)) from error
     typer.echo(
-        f"{made.path}: {size_text(made.size_bytes)}, revision {made.revision}, {made.counts.offices:,} offices, "
-        f"{made.counts.snapshots:,} snapshots. It holds patient data."
+        f"{result.path}: {format_size(result.size_bytes)}, revision {result.revision}, "
+        f"{result.counts.offices:,} offices, "
+        f"{result.counts.snapshots:,} snapshots. It holds patient data."
     )

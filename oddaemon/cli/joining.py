@@ -1,32 +1,33 @@
 """The commands by which offices come into the configuration, and the one that lists them."""
 
-# ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oddaemon.cli.options import AsJson, Config, example
+from oddaemon.cli.args.options import AsJson, Config, format_examples
 
 
-def onboard(office: typer.Typer) -> None:
+def register_onboarding(office: typer.Typer) -> None:
     """Add these commands to the family `office`."""
-    office.command("list", epilog=example("oddaemon office list", "oddaemon office list --json"))(show)
+    office.command("list", epilog=format_examples("oddaemon office list", "oddaemon office list --json"))(list_command)
     office.command(
-        epilog=example("oddaemon office add", "oddaemon office add --id elm --timezone America/Chicago --key-file -")
+        epilog=format_examples(
+            "oddaemon office add", "oddaemon office add --id elm --timezone America/Chicago --key-file -"
+        )
     )(add)
     office.command(
-        "import", epilog=example("oddaemon office import coast.csv --dry-run", "oddaemon office import coast.csv")
+        "import",
+        epilog=format_examples("oddaemon office import coast.csv --dry-run", "oddaemon office import coast.csv"),
     )(import_csv)
 
 
-def show(config: Config = None, as_json: AsJson = False) -> None:
+def list_command(config: Config = None, as_json: AsJson = False) -> None:
     """List the offices of the configuration: id, name, whether switched on, tier, zone, labels. Keys are not shown.
 
     Below them stand those that were removed from it and whose data is kept.
     """
-    from oddaemon.cli.listing import list_offices
+    from oddaemon.cli.commands.office_list import list_offices
 
     list_offices(config, as_json=as_json)
 
@@ -67,10 +68,10 @@ def add(
     something is wrong with it; the key is typed without being shown. Elsewhere
     the key is read from standard input.
     """
-    from oddaemon.cli.onboarding import add_office
-    from oddaemon.cli.onboarding_answers import Wanted
+    from oddaemon.cli.onboarding.add import add_office
+    from oddaemon.cli.onboarding.prompts import OfficeAnswers
 
-    wanted = Wanted(
+    answers = OfficeAnswers(
         id=office_id,
         name=name,
         timezone=timezone,
@@ -83,7 +84,7 @@ def add(
         base_url=base_url,
         probe=not no_probe,
     )
-    add_office(config, wanted)
+    add_office(config, answers)
 
 
 def import_csv(
@@ -101,6 +102,6 @@ def import_csv(
     fresh_by never calls an office late. A column that is unknown hides no other
     problem.
     """
-    from oddaemon.cli.importing import Import, import_offices
+    from oddaemon.cli.onboarding.import_csv import ImportOptions, import_offices
 
-    import_offices(config, Import(csv, into, dry_run=dry_run))
+    import_offices(config, ImportOptions(csv, into, dry_run=dry_run))

@@ -1,30 +1,34 @@
 """The commands that run the daemon and look at its configuration."""
 
-# ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
-
 import signal
 from typing import Annotated
 
 import typer
 
-from oddaemon.cli import completing
-from oddaemon.cli.options import DAEMON, OFFICES, AsJson, Config, example
+from oddaemon.cli.args import completion
+from oddaemon.cli.args.options import DAEMON_PANEL, OFFICES_PANEL, AsJson, Config, format_examples
 
-CONCURRENCY = 16
+DEFAULT_CONCURRENCY = 16
 Concurrency = Annotated[int, typer.Option(min=1, max=256, help="How many offices are examined at once.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
     app.command(
-        rich_help_panel=DAEMON, epilog=example("oddaemon run", "oddaemon run --config /etc/oddaemon/oddaemon.toml")
+        rich_help_panel=DAEMON_PANEL,
+        epilog=format_examples("oddaemon run", "oddaemon run --config /etc/oddaemon/oddaemon.toml"),
     )(run)
     app.command(
-        rich_help_panel=DAEMON, epilog=example("oddaemon check", "oddaemon check --plan", "oddaemon check --live")
+        rich_help_panel=DAEMON_PANEL,
+        epilog=format_examples("oddaemon check", "oddaemon check --plan", "oddaemon check --live"),
     )(check)
-    app.command(rich_help_panel=OFFICES, epilog=example("oddaemon doctor bright-smiles", "oddaemon doctor"))(doctor)
-    app.command(rich_help_panel=DAEMON, epilog=example("oddaemon check --plan", "oddaemon reload"))(reload)
-    app.command(rich_help_panel=DAEMON, epilog=example("oddaemon drain"))(drain)
+    app.command(
+        rich_help_panel=OFFICES_PANEL, epilog=format_examples("oddaemon doctor bright-smiles", "oddaemon doctor")
+    )(doctor)
+    app.command(rich_help_panel=DAEMON_PANEL, epilog=format_examples("oddaemon check --plan", "oddaemon reload"))(
+        reload
+    )
+    app.command(rich_help_panel=DAEMON_PANEL, epilog=format_examples("oddaemon drain"))(drain)
 
 
 def run(config: Config = None) -> None:
@@ -33,9 +37,9 @@ def run(config: Config = None) -> None:
     # the configuration is read after this.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    from oddaemon.cli.daemon_run import run_from
+    from oddaemon.cli.commands.run import run_foreground
 
-    run_from(config)
+    run_foreground(config)
 
 
 def check(
@@ -48,22 +52,22 @@ def check(
     live: Annotated[
         bool, typer.Option("--live", help="Examine every office, too; exit 1 if one needs somebody. See `doctor`.")
     ] = False,
-    concurrency: Concurrency = CONCURRENCY,
+    concurrency: Concurrency = DEFAULT_CONCURRENCY,
 ) -> None:
     """Check the configuration: every problem of every file at once, and what it comes to."""
     if plan and live:
         raise typer.BadParameter("goes with --plan only in two commands.", param_hint="--live")
     if live:
-        from oddaemon.cli.checking_live import check_live
+        from oddaemon.cli.commands.check import check_live
 
         check_live(config, concurrency=concurrency, as_json=as_json)
         return
     if plan:
-        from oddaemon.cli.reloading import show_plan
+        from oddaemon.cli.commands.reload import show_plan
 
         show_plan(config, as_json=as_json)
         return
-    from oddaemon.cli.checking import check_configuration
+    from oddaemon.cli.commands.check import check_configuration
 
     check_configuration(config, as_json=as_json)
 
@@ -75,11 +79,11 @@ def doctor(
             metavar="OFFICE",
             help="The offices' ids; without any, all in a table.",
             show_default=False,
-            autocompletion=completing.offices,
+            autocompletion=completion.complete_offices,
         ),
     ] = None,
     config: Config = None,
-    concurrency: Concurrency = CONCURRENCY,
+    concurrency: Concurrency = DEFAULT_CONCURRENCY,
     as_json: AsJson = False,
 ) -> None:
     """Examine offices step by step, from the name server to whether aging ran; exit 1 if one needs somebody.
@@ -87,20 +91,20 @@ def doctor(
     Asks about fourteen questions of each, with the key that is configured and at
     its pace; through the daemon where that is at work.
     """
-    from oddaemon.cli.doctoring import doctor as examine
+    from oddaemon.cli.commands.doctor import run_doctor as examine
 
     examine(config, offices or (), concurrency=concurrency, as_json=as_json)
 
 
 def reload(config: Config = None, as_json: AsJson = False) -> None:
     """Have the running daemon read its configuration again: all of it is applied, or nothing; tells what changed."""
-    from oddaemon.cli import reloading
+    from oddaemon.cli.commands import reload
 
-    reloading.reload(config, as_json=as_json)
+    reload.reload_daemon(config, as_json=as_json)
 
 
 def drain(config: Config = None, as_json: AsJson = False) -> None:
     """Have the running daemon end in good order: what is under way ends, nothing new begins."""
-    from oddaemon.cli import ordering
+    from oddaemon.cli.commands import office
 
-    ordering.drain(config, as_json=as_json)
+    office.drain_daemon(config, as_json=as_json)

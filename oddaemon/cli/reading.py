@@ -1,35 +1,35 @@
 """The commands that read what the daemon knows; they work beside a running daemon and without one."""
 
-# ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oddaemon.cli import completing
-from oddaemon.cli.options import DAEMON, OFFICES, AsJson, Config, OfficeId, example
+from oddaemon.cli.args import completion
+from oddaemon.cli.args.options import DAEMON_PANEL, OFFICES_PANEL, AsJson, Config, OfficeId, format_examples
 from oddaemon.core.model import Condition
 
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
     app.command(
-        rich_help_panel=OFFICES,
-        epilog=example("oddaemon status", "oddaemon status --check", "oddaemon status --watch --condition blocked"),
+        rich_help_panel=OFFICES_PANEL,
+        epilog=format_examples(
+            "oddaemon status", "oddaemon status --check", "oddaemon status --watch --condition blocked"
+        ),
     )(status)
     app.command(
-        rich_help_panel=OFFICES,
-        epilog=example("oddaemon top", "oddaemon top --condition late --condition blocked --refresh-seconds 5"),
+        rich_help_panel=OFFICES_PANEL,
+        epilog=format_examples("oddaemon top", "oddaemon top --condition late --condition blocked --refresh-seconds 5"),
     )(top)
     app.command(
-        rich_help_panel=OFFICES,
-        epilog=example("oddaemon explain bright-smiles", "oddaemon explain bright-smiles --journal 500"),
+        rich_help_panel=OFFICES_PANEL,
+        epilog=format_examples("oddaemon explain bright-smiles", "oddaemon explain bright-smiles --journal 500"),
     )(explain)
     app.command(
         "support-bundle",
-        rich_help_panel=DAEMON,
-        epilog=example(
+        rich_help_panel=DAEMON_PANEL,
+        epilog=format_examples(
             "oddaemon support-bundle", "oddaemon support-bundle bright-smiles hill-street -o case-12.tar.gz"
         ),
     )(support_bundle)
@@ -60,15 +60,15 @@ def status(
 
     The running daemon is asked; without one the database tells what it last wrote, and that it does is said.
     """
-    from oddaemon.cli.status import Selection, show_status, watch_status
+    from oddaemon.cli.commands.status import OfficeFilter, show_status, watch_status
 
     if watch and (as_json or check):
         raise typer.BadParameter("goes neither with --json nor with --check.", param_hint="--watch")
-    selection = Selection.parsed(condition or [], label or [])
+    office_filter = OfficeFilter.from_options(condition or [], label or [])
     if watch:
-        watch_status(config, selection)
+        watch_status(config, office_filter)
     else:
-        show_status(config, selection, as_json=as_json, check=check)
+        show_status(config, office_filter, as_json=as_json, check=check)
 
 
 def top(
@@ -87,10 +87,10 @@ def top(
 
     Where the output is no terminal, the screen is written once.
     """
-    from oddaemon.cli.status import Selection
-    from oddaemon.cli.topping import show_top
+    from oddaemon.cli.commands.status import OfficeFilter
+    from oddaemon.cli.top.top import show_top
 
-    show_top(config, Selection.parsed(condition or [], label or []), refresh_seconds)
+    show_top(config, OfficeFilter.from_options(condition or [], label or []), refresh_seconds)
 
 
 def explain(
@@ -110,7 +110,7 @@ def explain(
 
     Requests without news are folded into one line.
     """
-    from oddaemon.cli.explaining import show_office
+    from oddaemon.cli.commands.explain import show_office
 
     show_office(config, office, journal, as_json=as_json)
 
@@ -122,7 +122,7 @@ def support_bundle(
             metavar="OFFICE",
             help="Whose journals; none named: all offices'.",
             show_default=False,
-            autocompletion=completing.offices,
+            autocompletion=completion.complete_offices,
         ),
     ] = None,
     config: Config = None,
@@ -139,6 +139,6 @@ def support_bundle(
 
     It works with a broken configuration and without a daemon, too: what is missing then is said.
     """
-    from oddaemon.cli.bundling import make_bundle
+    from oddaemon.cli.commands.support_bundle import make_bundle
 
     make_bundle(config, offices or [], output)

@@ -1,15 +1,13 @@
 """The commands that need no real office: a simulated headquarters, and a whole night against it."""
 
-# ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oddaemon.cli.options import REHEARSAL, example
+from oddaemon.cli.args.options import REHEARSAL_PANEL, format_examples
 
-NIGHT_OFFICES = 25
+DEFAULT_OFFICES = 25
 """The cast of the demo; more are ordinary offices."""
 DEFAULT_SEED = 7
 
@@ -19,10 +17,14 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same world.")]
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
     app.command(
-        rich_help_panel=REHEARSAL,
-        epilog=example("oddaemon simulator --due-in 30 --config-dir rehearsal", "oddaemon simulator --plan world.toml"),
+        rich_help_panel=REHEARSAL_PANEL,
+        epilog=format_examples(
+            "oddaemon simulator --due-in 30 --config-dir rehearsal", "oddaemon simulator --plan world.toml"
+        ),
     )(simulator)
-    app.command(rich_help_panel=REHEARSAL, epilog=example("oddaemon demo", "oddaemon demo --keep night"))(demo)
+    app.command(rich_help_panel=REHEARSAL_PANEL, epilog=format_examples("oddaemon demo", "oddaemon demo --keep night"))(
+        demo
+    )
 
 
 def simulator(
@@ -51,21 +53,21 @@ def simulator(
     """Be Open Dental's headquarters and its offices, until Ctrl-C."""
     if plan is not None and (offices, due_in) != (None, None):
         raise typer.BadParameter("goes with neither --offices nor --due-in: the file says both.", param_hint="--plan")
-    from oddaemon.cli.simulating import Site, simulate
+    from oddaemon.cli.commands.simulator import SimulatorEndpoint, simulate
 
-    simulate(plan, offices or NIGHT_OFFICES, seed, due_in, Site(listen, config_dir))
+    simulate(plan, offices or DEFAULT_OFFICES, seed, due_in, SimulatorEndpoint(listen, config_dir))
 
 
 def demo(
     offices: Annotated[
-        int, typer.Option(min=NIGHT_OFFICES, help="The cast of 25 and as many ordinary offices more.")
-    ] = NIGHT_OFFICES,
+        int, typer.Option(min=DEFAULT_OFFICES, help="The cast of 25 and as many ordinary offices more.")
+    ] = DEFAULT_OFFICES,
     seed: Seed = DEFAULT_SEED,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Work in this directory, and keep everything in it.")
     ] = None,
 ) -> None:
     """Live through one night of simulated offices, with a crash in the middle, and prove every snapshot to the cent."""
-    from oddaemon.cli.demo.story import show_demo
+    from oddaemon.cli.demo.run import run_demo
 
-    show_demo(offices, seed, keep)
+    run_demo(offices, seed, keep)

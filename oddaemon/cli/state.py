@@ -1,13 +1,11 @@
 """The commands that look after the database; they work beside a running daemon and without one."""
 
-# ruff: noqa: PLC0415 - what does the work is heavy, and imported only by the command that needs it
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oddaemon.cli.options import DAEMON, AsJson, Config, example
+from oddaemon.cli.args.options import DAEMON_PANEL, AsJson, Config, format_examples
 
 state = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -18,12 +16,12 @@ def register(app: typer.Typer) -> None:
         state,
         name="state",
         help="Look after the database: verify everything in it, back it up, make it smaller.",
-        rich_help_panel=DAEMON,
-        epilog=example("oddaemon state verify", "oddaemon state backup /backup/oddaemon.db"),
+        rich_help_panel=DAEMON_PANEL,
+        epilog=format_examples("oddaemon state verify", "oddaemon state backup /backup/oddaemon.db"),
     )
 
 
-@state.command(epilog=example("oddaemon state verify", "oddaemon state verify --database /backup/oddaemon.db"))
+@state.command(epilog=format_examples("oddaemon state verify", "oddaemon state verify --database /backup/oddaemon.db"))
 def verify(
     config: Config = None,
     database: Annotated[
@@ -38,19 +36,21 @@ def verify(
     verify_state(config, database, as_json=as_json)
 
 
-@state.command(epilog=example("oddaemon state backup /backup/oddaemon.db", "oddaemon state backup --force today.db"))
+@state.command(
+    epilog=format_examples("oddaemon state backup /backup/oddaemon.db", "oddaemon state backup --force today.db")
+)
 def backup(
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="The file to make.", show_default=False)],
     config: Config = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
 ) -> None:
     """Back the database up while the daemon works: one file, of one instant, checked, mode 0600. It is patient data."""
-    from oddaemon.cli.backing_up import back_state_up
+    from oddaemon.cli.backing_up import backup_state
 
-    back_state_up(config, target, force=force)
+    backup_state(config, target, force=force)
 
 
-@state.command(epilog=example("oddaemon state prune", "oddaemon state prune --older-than-days 90"))
+@state.command(epilog=format_examples("oddaemon state prune", "oddaemon state prune --older-than-days 90"))
 def prune(
     config: Config = None,
     days: Annotated[
@@ -71,7 +71,7 @@ def prune(
     prune_state(config, days)
 
 
-@state.command(epilog=example("oddaemon state vacuum"))
+@state.command(epilog=format_examples("oddaemon state vacuum"))
 def vacuum(config: Config = None) -> None:
     """Write the database anew: as small as it can be, and without a byte of what was deleted.
 

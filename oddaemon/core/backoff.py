@@ -19,7 +19,7 @@ class Backoff(Protocol):
         """However long a server asks for."""
 
 
-def delay_seconds(attempts: int, jitter: float, backoff: Backoff) -> float:
+def compute_backoff_seconds(attempts: int, jitter: float, backoff: Backoff) -> float:
     """Exponential back-off with full jitter over its upper half: never hot, never in step with other offices.
 
     Args:
@@ -31,7 +31,7 @@ def delay_seconds(attempts: int, jitter: float, backoff: Backoff) -> float:
     return ceiling * (0.5 + 0.5 * jitter)
 
 
-def retry_after_seconds(asked: float | None, attempts: int, jitter: float, backoff: Backoff) -> float:
+def compute_retry_seconds(requested: float | None, attempts: int, jitter: float, backoff: Backoff) -> float:
     """What a server asked for, within reason: at least our own back-off, at most `retry_after_max_seconds`."""
-    own = delay_seconds(attempts, jitter, backoff)
-    return own if asked is None else min(max(own, asked), max(own, backoff.retry_after_max_seconds))
+    own = compute_backoff_seconds(attempts, jitter, backoff)
+    return own if requested is None else min(max(own, requested), max(own, backoff.retry_after_max_seconds))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from oddaemon.core.backoff import delay_seconds, retry_after_seconds
+from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
 
 
 class DeliveryState(StrEnum):
@@ -53,7 +53,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class PreviousDelivery:
     """How the delivery before, of the same office to the same sink, ended."""
 
     state: DeliveryState
@@ -61,7 +61,7 @@ class Former:
 
 
 @dataclass(frozen=True, slots=True)
-class SinkStanding:
+class SinkState:
     """How a sink has behaved lately, whichever office's delivery it refused."""
 
     failures: int = 0
@@ -70,7 +70,7 @@ class SinkStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long a sink is waited for, all in seconds."""
 
     backoff_base_seconds: float = 5.0
@@ -82,10 +82,10 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class DeliveryFailure:
     """Why an attempt came to nothing."""
 
-    what: str
+    reason: str
     """One sentence without balances, secrets or words of the other side."""
     retry_after_seconds: float | None = None
     """What the consumer asked for."""
@@ -94,58 +94,60 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """A delivery, and how its sink stands."""
 
     delivery: Delivery
-    standing: SinkStanding
+    sink_state: SinkState
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class FailedAttempt:
     """What a refused attempt comes to."""
 
     state: DeliveryState
     """`due`: tried again; `dead`: given up."""
     delivery: Delivery
-    standing: SinkStanding
+    sink_state: SinkState
 
 
-def due_at(attempt: Attempt, now: datetime, patience: Patience) -> datetime:
+def compute_attempt_at(attempt: DeliveryAttempt, now: datetime, retry_policy: RetryPolicy) -> datetime:
     """When the attempt may be made. A wait longer than any that is ever set comes of a clock that was: it is over."""
-    due = max(attempt.delivery.not_before, attempt.standing.not_before or attempt.delivery.not_before)
-    longest = max(patience.backoff_max_seconds, patience.retry_after_max_seconds)
+    due = max(attempt.delivery.not_before, attempt.sink_state.not_before or attempt.delivery.not_before)
+    longest = max(retry_policy.backoff_max_seconds, retry_policy.retry_after_max_seconds)
     return now if due - now > timedelta(seconds=longest) else due
 
 
-def room(standing: SinkStanding, in_flight_max: int) -> int:
+def get_max_in_flight(sink_state: SinkState, in_flight_max: int) -> int:
     """How many deliveries may be on their way at once: a sink that has refused the last one is tried with one."""
-    return 1 if standing.failures else in_flight_max
+    return 1 if sink_state.failures else in_flight_max
 
 
-def base_of(content: Content, former: Former | None) -> int | None:
+def find_diff_base(content: Content, previous: PreviousDelivery | None) -> int | None:
     """The snapshot whose changes suffice, as the consumer holds it; None: the whole snapshot is sent."""
-    if content is Content.SNAPSHOT or former is None or former.state is not DeliveryState.DONE:
+    if content is Content.SNAPSHOT or previous is None or previous.state is not DeliveryState.DONE:
         return None
-    return former.snapshot_id
+    return previous.snapshot_id
 
 
-def refused(attempt: Attempt, refusal: Refusal, now: datetime, jitter: float, patience: Patience) -> Refused:
+def fail_attempt(
+    attempt: DeliveryAttempt, failure: DeliveryFailure, now: datetime, jitter: float, retry_policy: RetryPolicy
+) -> FailedAttempt:
     """What to do after a refusal.
 
     Args:
         attempt: what was tried.
-        refusal: why it came to nothing.
+        failure: why it came to nothing.
         now: when that was.
         jitter: a random number from 0 to 1.
-        patience: with this sink.
+        retry_policy: with this sink.
     """
-    failures, attempts = attempt.standing.failures + 1, attempt.delivery.attempts + 1
-    asked = refusal.retry_after_seconds
-    rest = retry_after_seconds(asked, failures, jitter, patience)
-    standing = SinkStanding(failures, now + timedelta(seconds=rest))
-    own = timedelta(seconds=delay_seconds(attempts, jitter, patience))
-    delivery = replace(attempt.delivery, attempts=attempts, not_before=now + own)
-    is_too_old = now - delivery.queued_at >= timedelta(seconds=patience.give_up_after_seconds)
-    state = DeliveryState.DEAD if refusal.final or is_too_old else DeliveryState.DUE
-    return Refused(state, delivery, standing)
+    failures, attempts = attempt.sink_state.failures + 1, attempt.delivery.attempts + 1
+    requested_seconds = failure.retry_after_seconds
+    sink_delay_seconds = compute_retry_seconds(requested_seconds, failures, jitter, retry_policy)
+    sink_state = SinkState(failures, now + timedelta(seconds=sink_delay_seconds))
+    delay = timedelta(seconds=compute_backoff_seconds(attempts, jitter, retry_policy))
+    delivery = replace(attempt.delivery, attempts=attempts, not_before=now + delay)
+    is_too_old = now - delivery.queued_at >= timedelta(seconds=retry_policy.give_up_after_seconds)
+    state = DeliveryState.DEAD if failure.final or is_too_old else DeliveryState.DUE
+    return FailedAttempt(state, delivery, sink_state)

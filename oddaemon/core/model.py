@@ -97,7 +97,7 @@ class AgingMark(NamedTuple):
     aging_begin: str
 
 
-class Identity(NamedTuple):
+class DatabaseIdentity(NamedTuple):
     """Which database answered: the CRC-32 of each of a few preferences that say whose practice it is; 0: not set."""
 
     title: int
@@ -105,7 +105,7 @@ class Identity(NamedTuple):
     address: int
 
 
-class Control(NamedTuple):
+class ControlQueryResult(NamedTuple):
     """One answer of the office about itself: totals, aging and clocks, all of the same instant."""
 
     totals: ControlTotals
@@ -115,7 +115,7 @@ class Control(NamedTuple):
     """Naive, in the office server's zone."""
     utc_now: datetime
     """Naive, the office server's idea of UTC."""
-    identity: Identity = Identity(0, 0, 0)
+    identity: DatabaseIdentity = DatabaseIdentity(0, 0, 0)
     touched: int = 0
     """Guarantors whose row was written since the last published snapshot, whatever changed in it."""
 
@@ -180,7 +180,7 @@ class Plausibility:
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class SnapshotSummary:
     """What is remembered of a snapshot to judge the next one by; cents."""
 
     aging_date: date
@@ -206,7 +206,7 @@ class Preferences:
     practice_title: str = ""
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """What became of a guarantor from one snapshot to the next."""
 
     NEW = "new"
@@ -233,7 +233,7 @@ class Checkpoint:
     """How far a pull in pages has come: all pages up to `last_pat_num` are stored."""
 
     started_at: datetime
-    first: Control
+    first: ControlQueryResult
     """The control taken before the first page."""
     last_pat_num: int
     requests: int
@@ -246,7 +246,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Status:
     """The answer to "how is this office, since when, why, who must act, what happens next"."""
 
     condition: Condition
@@ -265,7 +265,7 @@ class Standing:
     letter: str = ""
     """What can be sent to the owner as it stands; empty where the owner is us."""
 
-    def at(self, now: datetime) -> "Standing":
+    def evaluate_at(self, now: datetime) -> "Status":
         """The standing as of `now`: waiting becomes `late` by the clock alone."""
         waits = self.condition in (Condition.WAITING, Condition.AGING)
         if not waits or self.late_at is None or now < self.late_at:

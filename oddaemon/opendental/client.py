@@ -13,26 +13,34 @@ import anyio
 import httpx
 
 from oddaemon import __version__
-from oddaemon.core.examination import Reach
-from oddaemon.opendental.answer import ApiError
-from oddaemon.opendental.exchange import Access, ApiEvent, Exchange, Limits, Observer, Surroundings, host_of
-from oddaemon.opendental.gate import Gate, Lane
-from oddaemon.opendental.outage import Outage
-from oddaemon.opendental.reach import reach, unreached
-from oddaemon.opendental.session import Session, UploadTo
-from oddaemon.telemetry.events import HeadquartersLeft
+from oddaemon.core.diagnostics.diagnosis import Connectivity
+from oddaemon.opendental.circuit_breaker import CircuitBreaker
+from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
+from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
+from oddaemon.opendental.request_runner import (
+    ApiEvent,
+    Limits,
+    Observer,
+    OfficeCredentials,
+    RequestContext,
+    RequestRunner,
+    get_host,
+)
+from oddaemon.opendental.response import ApiError
+from oddaemon.opendental.session import Session, UploadDestination
+from oddaemon.telemetry.events import HeadquartersUnused
 
 __all__ = [
-    "Access",
     "Api",
     "ApiError",
     "ApiEvent",
     "Limits",
     "Observer",
     "OfficeApi",
+    "OfficeCredentials",
     "Session",
     "TransportFactory",
-    "UploadTo",
+    "UploadDestination",
 ]
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
@@ -46,7 +54,7 @@ class Api:
 
     def __init__(
         self,
-        gate: Gate,
+        rate_limiter: RateLimiter,
         limits: Limits,
         observe: Observer,
         now: Callable[[], datetime],
@@ -55,18 +63,18 @@ class Api:
         """Must be made inside the event loop that uses it.
 
         Args:
-            gate: Every request passes it.
+            rate_limiter: Every request passes it.
             limits: For each answer.
             observe: Told of each request as it starts and ends, when headquarters falls silent and answers again, and
                 how the change of a key goes.
             now: The wall clock, for a Retry-After that is a date.
             transport: What carries requests; None: the network.
         """
-        self.gate = gate
+        self.rate_limiter = rate_limiter
         self.now = now
         self.limits = limits
-        self.around = Surroundings(limits, observe, now)
-        self._outages: dict[str, Outage] = {}
+        self.context = RequestContext(limits, observe, now)
+        self._circuit_breakers: dict[str, CircuitBreaker] = {}
         # To load the CA certificates takes as long as a hundred requests; without them a context accepts nobody.
         # Made by hand: the default context writes what decrypts every answer to the file that SSLKEYLOGFILE names.
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -74,36 +82,40 @@ class Api:
             self._tls.load_default_certs()
         self._transport = transport
 
-    def office(self, access: Access, former: "OfficeApi | None" = None) -> "OfficeApi":
+    def make_office_api(self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None) -> "OfficeApi":
         """One office's API, with its lane through the gate.
 
         Args:
-            access: What it takes to ask it.
-            former: The same office's before its settings changed: its lane is kept where the spacing stays, so that
+            credentials: What it takes to ask it.
+            previous: The same office's before its settings changed: its lane is kept where the spacing stays, so that
                 whoever still asks there is waited for.
         """
-        if former is not None and former.has_the_pace_of(access):
-            return OfficeApi(self, access, former.lane)
-        return OfficeApi(self, access, self.gate.lane(access.min_interval_seconds, capped=access.remote))
+        if previous is not None and previous.has_same_spacing(credentials):
+            return OfficeApi(self, credentials, previous.key_limiter)
+        return OfficeApi(
+            self,
+            credentials,
+            self.rate_limiter.make_key_limiter(credentials.min_interval_seconds, capped=credentials.remote),
+        )
 
-    async def reach(self, base_url: str) -> Reach:
+    async def check_connectivity(self, base_url: str) -> Connectivity:
         """What it takes to get to the API's host, without a request."""
         if self._transport is not None:
-            return unreached(base_url)
-        return await reach(base_url, self._tls, self.limits.connect_timeout_seconds)
+            return make_unchecked_connectivity(base_url)
+        return await check_connectivity(base_url, self._tls, self.limits.connect_timeout_seconds)
 
-    def outage(self, base_url: str) -> Outage:
+    def get_circuit_breaker(self, base_url: str) -> CircuitBreaker:
         """What is known of the headquarters at this address, by all of its offices together."""
-        return self._outages.setdefault(base_url, Outage())
+        return self._circuit_breakers.setdefault(base_url, CircuitBreaker())
 
-    def ask_only(self, base_urls: Iterable[str]) -> None:
+    def retain_circuit_breakers(self, base_urls: Iterable[str]) -> None:
         """Nobody else is asked from now on: the silence of other headquarters is forgotten."""
-        for base_url in self._outages.keys() - set(base_urls):
-            since = self._outages.pop(base_url).answered()
+        for base_url in self._circuit_breakers.keys() - set(base_urls):
+            since = self._circuit_breakers.pop(base_url).record_response()
             if since is not None:
-                self.around.observe(HeadquartersLeft(host_of(base_url), anyio.current_time() - since))
+                self.context.observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - since))
 
-    def client(self, base_url: str) -> httpx.AsyncClient:
+    def make_client(self, base_url: str) -> httpx.AsyncClient:
         """A fresh client of one connection, free of proxies and credentials of the environment."""
         return httpx.AsyncClient(
             base_url=base_url,
@@ -125,25 +137,25 @@ class Api:
 class OfficeApi:
     """One office's API."""
 
-    def __init__(self, api: Api, access: Access, lane: Lane) -> None:
-        self.lane = lane
+    def __init__(self, api: Api, credentials: OfficeCredentials, key_limiter: KeyLimiter) -> None:
+        self.key_limiter = key_limiter
         self._api = api
-        self._access = access
+        self._credentials = credentials
 
-    def has_the_pace_of(self, access: Access) -> bool:
+    def has_same_spacing(self, credentials: OfficeCredentials) -> bool:
         """Whether another access is asked in the same way."""
-        paces = ((each.min_interval_seconds, each.remote) for each in (access, self._access))
-        return len(set(paces)) == 1
+        spacings = ((each.min_interval_seconds, each.remote) for each in (credentials, self._credentials))
+        return len(set(spacings)) == 1
 
     @property
     def min_interval_seconds(self) -> float:
         """Between two requests of the office's key."""
-        return self._access.min_interval_seconds
+        return self._credentials.min_interval_seconds
 
     @property
-    def former_key_for(self) -> timedelta:
+    def previous_key_time_left(self) -> timedelta:
         """For how long the former key of a change still asks while the configured one is not let in."""
-        return timedelta(seconds=self._access.keys.seconds_left(anyio.current_time()))
+        return timedelta(seconds=self._credentials.keys.get_seconds_left(anyio.current_time()))
 
     @asynccontextmanager
     async def session(self, *, configured_only: bool = False) -> AsyncIterator[Session]:
@@ -152,10 +164,21 @@ class OfficeApi:
         Args:
             configured_only: Asked with the key that the configuration names, whatever the former one could do.
         """
-        async with self._api.client(self._access.base_url) as client:
-            access, lane, outage, around = self._access, self.lane, self._outage(), self._api.around
-            yield Session(Exchange(access, lane, outage, client, around, configured_only=configured_only))
+        async with self._api.make_client(self._credentials.base_url) as client:
+            credentials, key_limiter, circuit_breaker, context = (
+                self._credentials,
+                self.key_limiter,
+                self._get_circuit_breaker(),
+                self._api.context,
+            )
+            yield Session(
+                RequestRunner(
+                    credentials, key_limiter, circuit_breaker, client, context, configured_only=configured_only
+                )
+            )
 
-    def _outage(self) -> Outage:
+    def _get_circuit_breaker(self) -> CircuitBreaker:
         # An office on its own network has no headquarters: what it shows concerns nobody else.
-        return self._api.outage(self._access.base_url) if self._access.remote else Outage()
+        return (
+            self._api.get_circuit_breaker(self._credentials.base_url) if self._credentials.remote else CircuitBreaker()
+        )

@@ -6,17 +6,17 @@ from datetime import date
 import httpx
 import msgspec
 
-from oddaemon.core.examination import HeldKeys
-from oddaemon.core.failure import Kind
-from oddaemon.core.report import ReportRow
-from oddaemon.opendental import sql, wire
-from oddaemon.opendental.answer import ApiError
-from oddaemon.opendental.exchange import Exchange, Question, understood
-from oddaemon.opendental.report import report_rows
+from oddaemon.core.diagnostics.diagnosis import RegisteredKeys
+from oddaemon.core.failures.failure import FailureKind
+from oddaemon.core.snapshot.aging_report import ReportRow
+from oddaemon.opendental import decode, sql
+from oddaemon.opendental.decode_report import parse_report_rows
+from oddaemon.opendental.request_runner import Request, RequestRunner, parse_response
+from oddaemon.opendental.response import ApiError
 
 
 @dataclass(frozen=True, slots=True)
-class UploadTo:
+class UploadDestination:
     """Where an office is to upload to."""
 
     address: str
@@ -29,25 +29,25 @@ class UploadTo:
 class Session:
     """Requests of one action of one office, one after another."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._former_requests = 0
+    def __init__(self, runner: RequestRunner) -> None:
+        self._runner = runner
+        self._previous_requests = 0
 
-    def resume(self, former_requests: int) -> None:
+    def resume(self, previous_requests: int) -> None:
         """The action goes on where one that was interrupted ended, which had sent so many."""
-        self._former_requests += former_requests
+        self._previous_requests += previous_requests
 
     @property
     def requests(self) -> int:
         """So many were sent for this action, an interrupted one before it included."""
-        return self._former_requests + self._exchange.requests
+        return self._previous_requests + self._runner.requests
 
     @property
-    def answering_seconds(self) -> float:
+    def response_seconds(self) -> float:
         """How long they took, without the waits for the key's turn."""
-        return self._exchange.answering_seconds
+        return self._runner.response_seconds
 
-    async def preference(self, name: str) -> str:
+    async def get_preference(self, name: str) -> str:
         """The value of a preference as stored; `''` where the office does not have it.
 
         Raises:
@@ -55,14 +55,14 @@ class Session:
             GateClosedError: The daemon is stopping.
         """
         try:
-            question = Question("preferences", "GET", "/preferences", params={"PrefName": name})
-            return await self._exchange.ask(question, lambda body: wire.preference(body, name))
+            request = Request("preferences", "GET", "/preferences", params={"PrefName": name})
+            return await self._runner.run(request, lambda body: decode.parse_preference(body, name))
         except ApiError as error:
-            if error.failure.kind is Kind.NOT_FOUND and error.failure.status == httpx.codes.NOT_FOUND:
+            if error.failure.kind is FailureKind.NOT_FOUND and error.failure.status == httpx.codes.NOT_FOUND:
                 return ""
             raise
 
-    async def query(self, sql: str) -> list[wire.Row]:
+    async def query(self, sql: str) -> list[decode.Row]:
         """The rows of a ShortQuery.
 
         Raises:
@@ -70,11 +70,11 @@ class Session:
             GateClosedError: The daemon is stopping.
         """
         content = msgspec.json.encode({"SqlCommand": sql})
-        return await self._exchange.ask(
-            Question("short_query", "PUT", "/queries/ShortQuery", content=content), wire.rows
+        return await self._runner.run(
+            Request("short_query", "PUT", "/queries/ShortQuery", content=content), decode.parse_json_rows
         )
 
-    async def report(self, as_of: date, offset: int, clinic_num: int | None = None) -> list[ReportRow]:
+    async def get_report_page(self, as_of: date, offset: int, clinic_num: int | None = None) -> list[ReportRow]:
         """One page of the aging report of a day, ordered by name; empty past its end.
 
         Args:
@@ -90,52 +90,52 @@ class Session:
         if clinic_num is not None:
             params["ClinicNum"] = str(clinic_num)
         try:
-            return await self._exchange.ask(Question("aging_report", "GET", "/reports/Aging", params), report_rows)
+            return await self._runner.run(Request("aging_report", "GET", "/reports/Aging", params), parse_report_rows)
         except ApiError as error:
             # Some lists of the API are 404 where others are empty.
             if offset and error.failure.status == httpx.codes.NOT_FOUND:
                 return []
             raise
 
-    async def clinics(self) -> tuple[int, ...]:
+    async def list_clinics(self) -> tuple[int, ...]:
         """The ClinicNums that the API lists: neither hidden ones nor 0. Raises as `query` does."""
         try:
-            return await self._exchange.ask(Question("clinics", "GET", "/clinics"), wire.clinics)
+            return await self._runner.run(Request("clinics", "GET", "/clinics"), decode.parse_clinics)
         except ApiError as error:
             # Some lists of the API are 404 where others are empty.
             if error.failure.status == httpx.codes.NOT_FOUND:
                 return ()
             raise
 
-    async def holds_key(self, developer_name: str) -> HeldKeys:
+    async def check_registered_key(self, developer_name: str) -> RegisteredKeys:
         """Whether the office's own table of keys has the one that is asked with. Raises as `query` does."""
-        answer = await self.query(sql.held_keys(developer_name))
-        return understood(lambda rows: wire.held_keys(rows, self._exchange.key), answer)
+        key_rows = await self.query(sql.select_registered_keys(developer_name))
+        return parse_response(lambda rows: decode.parse_registered_keys(rows, self._runner.key), key_rows)
 
-    async def upload(self, sql: str, to: UploadTo, *, asynchronous: bool) -> None:
+    async def upload(self, sql: str, destination: UploadDestination, *, asynchronous: bool) -> None:
         """Have the office upload the result of a query as a CSV.
 
         Args:
             sql: The query.
-            to: Where to.
+            destination: Where to.
             asynchronous: Answered before it is uploaded, where the office's version knows that.
 
         Raises:
             ApiError: It was refused, or nobody answered; the file may come all the same after a time-out.
             GateClosedError: The daemon is stopping.
         """
-        command = {
+        body = {
             "SqlCommand": sql,
-            "SftpAddress": to.address,
-            "SftpUsername": to.username,
-            "SftpPassword": to.password,
-            "SftpPort": str(to.port),
+            "SftpAddress": destination.address,
+            "SftpUsername": destination.username,
+            "SftpPassword": destination.password,
+            "SftpPort": str(destination.port),
             **({"IsAsync": "true"} if asynchronous else {}),
         }
-        question = Question("query_upload", "POST", "/queries", content=msgspec.json.encode(command))
-        await self._exchange.ask(question, lambda _: None)
+        request = Request("query_upload", "POST", "/queries", content=msgspec.json.encode(body))
+        await self._runner.run(request, lambda _: None)
 
-    async def clocks(self) -> wire.Clocks:
+    async def read_clocks(self) -> decode.ClockReading:
         """The office server's NOW() and UTC_TIMESTAMP(), and its identity. Raises as `query` does."""
-        answer = await self.query(sql.clock())
-        return understood(wire.clocks, answer)
+        rows = await self.query(sql.select_clocks())
+        return parse_response(decode.parse_clocks, rows)

@@ -8,9 +8,9 @@ one text of nine integers, made by the server, so that its CRC-32 there and here
 from dataclasses import replace
 from datetime import datetime
 
-from oddaemon.core.examination import fits_a_statement
+from oddaemon.core.diagnostics.diagnosis import is_sql_safe_name
 from oddaemon.core.model import Include, Office
-from oddaemon.core.packing import LANE_SPAN_MAX, LANES_MAX, ROW_SEPARATOR, Packing
+from oddaemon.core.snapshot.packing import COLUMN_SPAN_MAX, COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, Packing
 
 _MONEY = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
 _CENTS = tuple(f"ROUND({column}*100)+0" for column in _MONEY)  # +0: MySQL knows a zero below zero
@@ -28,22 +28,22 @@ _IDENTITY = {
 """What says whose practice a database is, and is nobody's secret."""
 
 
-def clock() -> str:
+def select_clocks() -> str:
     """The office server's time, and which database answers: one row."""
-    return f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_identity_columns()}"
+    return f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_build_identity_columns()}"
 
 
-def control(office: Office, since: datetime | None = None) -> str:
+def select_control(office: Office, since: datetime | None = None) -> str:
     """The office's own totals, aging, clocks and identity: one row.
 
     Args:
         office: Whose guarantors, and which of them.
         since: Rows written after this (the office's clock) count as touched; None: that is of no interest.
     """
-    return f"SELECT {_control_columns(since)} FROM patient WHERE {_wanted(office)}"  # noqa: S608  no text of others
+    return f"SELECT {_build_control_columns(since)} FROM patient WHERE {_filter_guarantors(office)}"  # noqa: S608  no text of others
 
 
-def statement(office: Office, packing: Packing, after_pat_num: int | None, since: datetime | None = None) -> str:
+def select_packed(office: Office, packing: Packing, after_pat_num: int | None, since: datetime | None = None) -> str:
     """The office packed into at most `page_rows` rows, each with the control columns of the same instant.
 
     Args:
@@ -52,47 +52,46 @@ def statement(office: Office, packing: Packing, after_pat_num: int | None, since
         after_pat_num: Where the former statement ended, for an office too large for one.
         since: As in `control`.
     """
-    lanes = ",".join(
-        f"GROUP_CONCAT(CASE WHEN L={lane} THEN R END ORDER BY P SEPARATOR '{ROW_SEPARATOR}') AS L{lane}"
-        for lane in range(packing.lanes)
+    columns = ",".join(
+        f"GROUP_CONCAT(CASE WHEN L={column} THEN R END ORDER BY P SEPARATOR '{ROW_SEPARATOR}') AS L{column}"
+        for column in range(packing.lanes)
     )
     rows = (
         f"SELECT PatNum AS P,PatNum DIV {packing.group_span} AS G,"  # noqa: S608  only integers and constants
         f"PatNum DIV {packing.lane_span} MOD {packing.lanes} AS L,{_ROW} AS R "
-        f"FROM patient WHERE {_wanted(office)}{_after(after_pat_num)}"
+        f"FROM patient WHERE {_filter_guarantors(office)}{_filter_after(after_pat_num)}"
     )
-    groups = f"SELECT G,COUNT(*) AS N,{lanes} FROM ({rows}) r GROUP BY G ORDER BY G LIMIT {office.page_rows}"  # noqa: S608  as above
-    return f"SELECT c.*,g.* FROM ({control(office, since)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608  as above
+    groups = f"SELECT G,COUNT(*) AS N,{columns} FROM ({rows}) r GROUP BY G ORDER BY G LIMIT {office.page_rows}"  # noqa: S608  as above
+    return f"SELECT c.*,g.* FROM ({select_control(office, since)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608  as above
 
 
-def page(office: Office, after_pat_num: int | None) -> str:
+def select_page(office: Office, after_pat_num: int | None) -> str:
     """The next `page_rows` guarantors after a PatNum: column `Balance`."""
     return (
         f"SELECT {_ROW} AS Balance FROM patient "  # noqa: S608  only integers and constants
-        f"WHERE {_wanted(office)}{_after(after_pat_num)} ORDER BY PatNum LIMIT {office.page_rows}"
+        f"WHERE {_filter_guarantors(office)}{_filter_after(after_pat_num)} ORDER BY PatNum LIMIT {office.page_rows}"
     )
 
 
-def everything(office: Office) -> str:
+def select_all(office: Office) -> str:
     """Every guarantor that is wanted, a column for each amount: for a file, whose size nothing caps."""
-    return (
-        f"SELECT PatNum,ClinicNum,{','.join(_MONEY)} FROM patient "  # noqa: S608  only integers and constants
-        f"WHERE {_wanted(office)} ORDER BY PatNum"
-    )
+    columns = f"SELECT PatNum,ClinicNum,{','.join(_MONEY)} FROM patient "  # noqa: S608 - only integers and constants
+    return f"{columns}WHERE {_filter_guarantors(office)} ORDER BY PatNum"
 
 
-def moved(office: Office, since: datetime, after_pat_num: int | None) -> str:
+def select_changed(office: Office, since: datetime, after_pat_num: int | None) -> str:
     """Patients whose row changed at or after `since` (the office's clock): `Balance` is null where it is not wanted.
 
     Deleted rows do not show; the control totals tell that something is missing.
     """
     return (
-        f"SELECT PatNum,CASE WHEN {_wanted(office)} THEN {_ROW} END AS Balance FROM patient "  # noqa: S608  as above
-        f"WHERE DateTStamp>={_literal(since)}{_after(after_pat_num)} ORDER BY PatNum LIMIT {office.page_rows}"
+        f"SELECT PatNum,CASE WHEN {_filter_guarantors(office)} THEN {_ROW} END AS Balance FROM patient "  # noqa: S608  as above
+        f"WHERE DateTStamp>={_quote_datetime(since)}{_filter_after(after_pat_num)} ORDER BY PatNum LIMIT "
+        f"{office.page_rows}"
     )
 
 
-def shares(office: Office) -> str:
+def select_clinic_shares(office: Office) -> str:
     """How many guarantors belong to each ClinicNum, whatever clinics the office is read for.
 
     Columns `ClinicNum`, `Guarantors` and `IsHidden`, which is null where table `clinic` does not have it.
@@ -100,74 +99,75 @@ def shares(office: Office) -> str:
     hidden = "(SELECT MAX(IsHidden) FROM clinic WHERE clinic.ClinicNum=patient.ClinicNum)"
     return (
         f"SELECT ClinicNum,COUNT(*) AS Guarantors,{hidden} AS IsHidden FROM patient "  # noqa: S608  constants
-        f"WHERE {_wanted(replace(office, clinics=()))} GROUP BY ClinicNum ORDER BY ClinicNum LIMIT {office.page_rows}"
+        f"WHERE {_filter_guarantors(replace(office, clinics=()))} GROUP BY ClinicNum ORDER BY ClinicNum "
+        f"LIMIT {office.page_rows}"
     )
 
 
-def shape(office: Office) -> str:
+def select_density(office: Office) -> str:
     """How many guarantors there are, and into how many packed rows they would fall at the widest: one row."""
-    span = LANE_SPAN_MAX * LANES_MAX
+    span = COLUMN_SPAN_MAX * COLUMNS_PER_GROUP_MAX
     return (
         f"SELECT COUNT(*) AS Guarantors,COUNT(DISTINCT PatNum DIV {span}) AS Spans FROM patient "  # noqa: S608  as above
-        f"WHERE {_wanted(office)}"
+        f"WHERE {_filter_guarantors(office)}"
     )
 
 
-def held_keys(developer_name: str) -> str:
+def select_registered_keys(developer_name: str) -> str:
     """The API keys that the office holds for a developer: column `CustApiKey`. What it brings is secret.
 
     Args:
-        developer_name: One that `fits_a_statement`, or nothing is asked.
+        developer_name: One that `is_sql_safe_name`, or nothing is asked.
 
     Raises:
         ValueError: It has another character.
     """
-    if not fits_a_statement(developer_name):
+    if not is_sql_safe_name(developer_name):
         raise ValueError("a developer's name with a character that does not belong into a statement")
     literal = developer_name.replace("'", "''")
     return f"SELECT CustApiKey FROM apikey WHERE DevName='{literal}' LIMIT 100"  # noqa: S608  checked above
 
 
-def _control_columns(since: datetime | None) -> str:
+def _build_control_columns(since: datetime | None) -> str:
     sums = ",".join(f"IFNULL(SUM({cents}),0) AS Sum{name}" for cents, name in zip(_CENTS, _MONEY, strict=True))
     return (
         f"COUNT(*) AS Guarantors,{sums},IFNULL(SUM(CRC32({_ROW})+0e0),0) AS Checksum,"
-        f"{_touched(since)} AS Touched,"
-        f"{_preference('DateLastAging')},{_preference('AgingBeginDateTime')},"
-        f"NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_identity_columns()}"
+        f"{_count_touched(since)} AS Touched,"
+        f"{_select_preference('DateLastAging')},{_select_preference('AgingBeginDateTime')},"
+        f"NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_build_identity_columns()}"
     )
 
 
-def _touched(since: datetime | None) -> str:
-    return "0" if since is None else f"IFNULL(SUM(CASE WHEN DateTStamp>{_literal(since)} THEN 1 ELSE 0 END),0)"
+def _count_touched(since: datetime | None) -> str:
+    return "0" if since is None else f"IFNULL(SUM(CASE WHEN DateTStamp>{_quote_datetime(since)} THEN 1 ELSE 0 END),0)"
 
 
-def _identity_columns() -> str:
-    return ",".join(f"{_digest(names)} AS {column}" for column, names in _IDENTITY.items())
+def _build_identity_columns() -> str:
+    return ",".join(f"{_checksum_preferences(names)} AS {column}" for column, names in _IDENTITY.items())
 
 
-def _digest(names: tuple[str, ...]) -> str:
+def _checksum_preferences(names: tuple[str, ...]) -> str:
     """Only a checksum leaves the office; 0 where nothing is set."""
     values = ",".join(f"(SELECT TRIM(MAX(ValueString)) FROM preference WHERE PrefName='{name}')" for name in names)  # noqa: S608  constants
     return f"CRC32(CONCAT_WS('',{values}))"
 
 
-def _literal(moment: datetime) -> str:
+def _quote_datetime(moment: datetime) -> str:
     return f"'{moment:%Y-%m-%d %H:%M:%S}'"
 
 
-def _preference(name: str) -> str:
+def _select_preference(name: str) -> str:
     return f"(SELECT MAX(ValueString) FROM preference WHERE PrefName='{name}') AS {name}"  # noqa: S608  constants
 
 
-def _wanted(office: Office) -> str:
+def _filter_guarantors(office: Office) -> str:
     comparison = _COMPARISON[office.include]
-    moneyed = " OR ".join(f"{column}{comparison}0" for column in _MONEY)
+    has_money = " OR ".join(f"{column}{comparison}0" for column in _MONEY)
     clinics = ""
     if office.clinics:
         clinics = f" AND ClinicNum IN ({','.join(map(str, office.clinics))})"
-    return f"PatNum=Guarantor{clinics} AND ({moneyed})"
+    return f"PatNum=Guarantor{clinics} AND ({has_money})"
 
 
-def _after(pat_num: int | None) -> str:
+def _filter_after(pat_num: int | None) -> str:
     return "" if pat_num is None else f" AND PatNum>{pat_num}"

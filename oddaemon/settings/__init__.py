@@ -1,40 +1,48 @@
 """TOML to frozen settings: every problem of every file at once, and secrets that hide themselves."""
 
 from oddaemon.core.model import Cadence, Plausibility
-from oddaemon.settings.alerts import Alerts
-from oddaemon.settings.draft import Draft, office_toml
-from oddaemon.settings.load import control_socket, load, read, shown_files
-from oddaemon.settings.model import Loaded, Settings
-from oddaemon.settings.office import OfficeSettings
-from oddaemon.settings.offices import flaw_of
-from oddaemon.settings.problem import BadConfiguration, Problem
-from oddaemon.settings.secret import Secret
-from oddaemon.settings.sections import JOBS, Api, Daemon, Http, Log, Maintenance, State
-from oddaemon.settings.sink import SinkSettings
+from oddaemon.settings.files.problem import BadConfiguration, Problem
+from oddaemon.settings.files.writer import OfficeDraft, render_office_toml
+from oddaemon.settings.load import find_control_socket, load, render_redacted_files, try_load
+from oddaemon.settings.model import LoadResult, Settings
+from oddaemon.settings.tables.alerts import AlertSettings
+from oddaemon.settings.tables.office import OfficeSettings
+from oddaemon.settings.tables.offices import validate_partial
+from oddaemon.settings.tables.sections import (
+    MAINTENANCE_JOBS,
+    ApiSettings,
+    DaemonSettings,
+    HttpSettings,
+    LogSettings,
+    MaintenanceSettings,
+    StateSettings,
+)
+from oddaemon.settings.tables.sink import SinkSettings
+from oddaemon.settings.values.secret import Secret
 
 __all__ = [
-    "JOBS",
-    "Alerts",
-    "Api",
+    "MAINTENANCE_JOBS",
+    "AlertSettings",
+    "ApiSettings",
     "BadConfiguration",
     "Cadence",
-    "Daemon",
-    "Draft",
-    "Http",
-    "Loaded",
-    "Log",
-    "Maintenance",
+    "DaemonSettings",
+    "HttpSettings",
+    "LoadResult",
+    "LogSettings",
+    "MaintenanceSettings",
+    "OfficeDraft",
     "OfficeSettings",
     "Plausibility",
     "Problem",
     "Secret",
     "Settings",
     "SinkSettings",
-    "State",
-    "control_socket",
-    "flaw_of",
+    "StateSettings",
+    "find_control_socket",
     "load",
-    "office_toml",
-    "read",
-    "shown_files",
+    "render_office_toml",
+    "render_redacted_files",
+    "try_load",
+    "validate_partial",
 ]

@@ -12,57 +12,59 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from oddaemon.core.model import Cadence, Plausibility
-from oddaemon.settings.advice import advise
-from oddaemon.settings.alerts import Alerts, ping_url
-from oddaemon.settings.credentials import find_key, key_files, sources_of
-from oddaemon.settings.directory import directory_documents, office_groups
-from oddaemon.settings.document import Document, parse
-from oddaemon.settings.draft import Draft
-from oddaemon.settings.explain import explain
-from oddaemon.settings.fittings import check_fittings
-from oddaemon.settings.model import Loaded, Settings
-from oddaemon.settings.office import OFFICE_NAMES, OfficeSettings, office_settings
-from oddaemon.settings.offices import OfficeEntry, compare_offices, read_offices, require_receiver
-from oddaemon.settings.problem import BadConfiguration, Findings, Problem, did_you_mean
-from oddaemon.settings.secret import SECRET_NAMES, Secret
-from oddaemon.settings.sections import (
+from oddaemon.settings.files.directory import list_office_groups, read_directory
+from oddaemon.settings.files.document import TomlDocument, read_document
+from oddaemon.settings.files.problem import BadConfiguration, Diagnostics, Problem, suggest_name
+from oddaemon.settings.files.pydantic_errors import translate_validation_error
+from oddaemon.settings.files.redacted import render_redacted
+from oddaemon.settings.files.secret_sources import find_secret, get_source_names, list_secret_files
+from oddaemon.settings.files.writer import OfficeDraft
+from oddaemon.settings.model import LoadResult, Settings
+from oddaemon.settings.tables.alerts import AlertSettings, find_ping_url
+from oddaemon.settings.tables.base import Table
+from oddaemon.settings.tables.office import OFFICE_FIELDS, OfficeSettings, make_office_settings
+from oddaemon.settings.tables.offices import OfficeEntry, check_duplicate_offices, read_offices, require_sftp_receiver
+from oddaemon.settings.tables.optional_packages import check_requirements
+from oddaemon.settings.tables.sections import (
     SOCKET_PATH_BYTES_MAX,
-    Api,
+    ApiSettings,
     CadenceTable,
-    Daemon,
-    Http,
-    Log,
-    Maintenance,
+    DaemonSettings,
+    HttpSettings,
+    LogSettings,
+    MaintenanceSettings,
     OfficesDirectory,
     PlausibilityTable,
-    State,
-    fits_a_socket,
+    StateSettings,
+    fits_unix_socket,
 )
-from oddaemon.settings.sftp import DIRECTORY, HOST_KEY, Sftp
-from oddaemon.settings.showing import shown
-from oddaemon.settings.sinks import SINK_NAMES, read_sinks
-from oddaemon.settings.table import Table
+from oddaemon.settings.tables.sftp import HOST_KEY_FILE, UPLOAD_DIRECTORY, SftpSettings
+from oddaemon.settings.tables.sinks import SINK_FIELDS, read_sinks
+from oddaemon.settings.values.secret import SECRET_NAMES, Secret
+from oddaemon.settings.warnings import add_warnings
 
 _SECTIONS: dict[str, type[Table]] = {
-    "api": Api,
-    "state": State,
-    "http": Http,
+    "api": ApiSettings,
+    "state": StateSettings,
+    "http": HttpSettings,
     "offices": OfficesDirectory,
     "cadence": CadenceTable,
     "plausibility": PlausibilityTable,
-    "daemon": Daemon,
-    "log": Log,
-    "maintenance": Maintenance,
-    "alerts": Alerts,
-    "sftp": Sftp,
+    "daemon": DaemonSettings,
+    "log": LogSettings,
+    "maintenance": MaintenanceSettings,
+    "alerts": AlertSettings,
+    "sftp": SftpSettings,
 }
-_SECRETS: dict[type[Table], str] = {Api: "developer_key", Alerts: "ping_url"}
+_SECTION_SECRETS: dict[type[Table], str] = {ApiSettings: "developer_key", AlertSettings: "ping_url"}
 """The secret of a table, which may be written in three ways."""
-_NAMES: dict[str, frozenset[str]] = {
-    section: frozenset({*model.model_fields, *(sources_of(_SECRETS[model]) if model in _SECRETS else ())})
+_SECTION_FIELDS: dict[str, frozenset[str]] = {
+    section: frozenset(
+        {*model.model_fields, *(get_source_names(_SECTION_SECRETS[model]) if model in _SECTION_SECRETS else ())}
+    )
     for section, model in _SECTIONS.items()
 }
-_HARMLESS = frozenset.union(OFFICE_NAMES, SINK_NAMES, *_NAMES.values()).difference(SECRET_NAMES)
+_SAFE_NAMES = frozenset.union(OFFICE_FIELDS, SINK_FIELDS, *_SECTION_FIELDS.values()).difference(SECRET_NAMES)
 
 _Section = TypeVar("_Section", bound=Table)
 
@@ -77,13 +79,13 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         BadConfiguration: With every problem of every file.
     """
-    loaded = read(path, environment)
+    loaded = try_load(path, environment)
     if loaded.settings is None:
         raise BadConfiguration(loaded.problems)
     return loaded.settings
 
 
-def read(path: Path, environment: Mapping[str, str] = os.environ, drafts: Iterable[Draft] = ()) -> Loaded:
+def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: Iterable[OfficeDraft] = ()) -> LoadResult:
     """Settings or problems, and warnings; never raises over what the files contain.
 
     Args:
@@ -91,81 +93,86 @@ def read(path: Path, environment: Mapping[str, str] = os.environ, drafts: Iterab
         environment: As for `load`.
         drafts: Offices to be read as if they stood in files of the directory.
     """
-    findings = Findings()
-    main = parse(path, _HARMLESS, findings)
-    documents: list[Document] = []
-    settings, places = None, {path.absolute()}
+    diagnostics = Diagnostics()
+    main = read_document(path, _SAFE_NAMES, diagnostics)
+    documents: list[TomlDocument] = []
+    settings, watched_paths = None, {path.absolute()}
     if main is not None:
         documents.append(main)
-        _check_names(main, {*_SECTIONS, "office", "sink"}, findings)
-        directory = _section(main, "offices", OfficesDirectory, findings)
+        _check_top_level_names(main, {*_SECTIONS, "office", "sink"}, diagnostics)
+        directory = _read_section(main, "offices", OfficesDirectory, diagnostics)
         if directory is not None and directory.directory is not None:
-            places.update([directory.directory, *office_groups(directory.directory)])
-            documents.extend(_office_documents(main, directory.directory, findings))
-        documents.extend(draft.document(_HARMLESS) for draft in drafts)
-        settings = _settings(main, documents, directory, environment, findings)
+            watched_paths.update([directory.directory, *list_office_groups(directory.directory)])
+            documents.extend(_read_office_documents(main, directory.directory, diagnostics))
+        documents.extend(draft.to_document(_SAFE_NAMES) for draft in drafts)
+        settings = _build_settings(main, documents, directory, environment, diagnostics)
 
-    def by_place(problem: Problem) -> tuple[bool, Path, int]:
+    def sort_key(problem: Problem) -> tuple[bool, Path, int]:
         return problem.file != path, problem.file, problem.line or 0
 
-    problems = tuple(sorted(findings.problems, key=by_place))
-    warnings = tuple(sorted(findings.warnings, key=by_place))
-    places.update(file for document in documents for file in key_files(document))
-    return Loaded(None if problems else settings, problems, warnings, frozenset(places))
+    problems = tuple(sorted(diagnostics.problems, key=sort_key))
+    warnings = tuple(sorted(diagnostics.warnings, key=sort_key))
+    watched_paths.update(file for document in documents for file in list_secret_files(document))
+    return LoadResult(None if problems else settings, problems, warnings, frozenset(watched_paths))
 
 
-def control_socket(path: Path) -> Path | None:
+def find_control_socket(path: Path) -> Path | None:
     """Where the daemon of this configuration takes its orders, whatever else is wrong in its files; None: nowhere.
 
     Raises:
         BadConfiguration: Not even that can be told.
     """
-    findings = Findings()
-    main = parse(path, _HARMLESS, findings)
+    diagnostics = Diagnostics()
+    main = read_document(path, _SAFE_NAMES, diagnostics)
     if main is not None:
-        state, http = _section(main, "state", State, findings), _section(main, "http", Http, findings)
+        state, http = (
+            _read_section(main, "state", StateSettings, diagnostics),
+            _read_section(main, "http", HttpSettings, diagnostics),
+        )
         if state and http:
-            return _with_control_socket(main, http, state, findings).control_socket
-    raise BadConfiguration(tuple(findings.problems))
+            return _with_default_control_socket(main, http, state, diagnostics).control_socket
+    raise BadConfiguration(tuple(diagnostics.problems))
 
 
-def shown_files(path: Path) -> list[tuple[Path, str]]:
+def render_redacted_files(path: Path) -> list[tuple[Path, str]]:
     """Each file of a configuration that can be read, as it may be shown to others, whatever is wrong in them."""
-    findings = Findings()
-    main = parse(path, _HARMLESS, findings)
+    diagnostics = Diagnostics()
+    main = read_document(path, _SAFE_NAMES, diagnostics)
     if main is None:
         return []
-    directory = _section(main, "offices", OfficesDirectory, findings)
+    directory = _read_section(main, "offices", OfficesDirectory, diagnostics)
     documents = [main]
     if directory is not None and directory.directory is not None:
-        documents += _office_documents(main, directory.directory, findings)
-    return [(document.path, shown(document, _HARMLESS)) for document in documents]
+        documents += _read_office_documents(main, directory.directory, diagnostics)
+    return [(document.path, render_redacted(document, _SAFE_NAMES)) for document in documents]
 
 
-def _settings(
-    main: Document,
-    documents: list[Document],
+def _build_settings(
+    main: TomlDocument,
+    documents: list[TomlDocument],
     directory: OfficesDirectory | None,
     environment: Mapping[str, str],
-    findings: Findings,
+    diagnostics: Diagnostics,
 ) -> Settings | None:
-    developer_key = _developer_key(main, environment, findings)
-    api = _section(main, "api", Api, findings, developer_key=developer_key or Secret(""))
-    state = _section(main, "state", State, findings)
-    http = _section(main, "http", Http, findings)
-    cadence = _section(main, "cadence", CadenceTable, findings)
-    plausibility = _section(main, "plausibility", PlausibilityTable, findings)
-    daemon = _section(main, "daemon", Daemon, findings)
-    log = _section(main, "log", Log, findings)
-    maintenance = _section(main, "maintenance", Maintenance, findings)
-    alerts = _section(main, "alerts", Alerts, findings, ping_url=ping_url(main, environment, findings))
-    sftp = _section(main, "sftp", Sftp, findings)
-    entries = [entry for document in documents for entry in read_offices(document, environment, findings)]
-    compare_offices(entries, developer_key, findings)
-    sinks = read_sinks(main, _labels(entries), environment, findings)
-    advise(documents, entries, api, findings)
-    require_receiver(entries, sftp, findings)
-    check_fittings(main, sftp, maintenance, findings)
+    developer_key = _find_developer_key(main, environment, diagnostics)
+    api = _read_section(main, "api", ApiSettings, diagnostics, developer_key=developer_key or Secret(""))
+    state = _read_section(main, "state", StateSettings, diagnostics)
+    http = _read_section(main, "http", HttpSettings, diagnostics)
+    cadence = _read_section(main, "cadence", CadenceTable, diagnostics)
+    plausibility = _read_section(main, "plausibility", PlausibilityTable, diagnostics)
+    daemon = _read_section(main, "daemon", DaemonSettings, diagnostics)
+    log = _read_section(main, "log", LogSettings, diagnostics)
+    maintenance = _read_section(main, "maintenance", MaintenanceSettings, diagnostics)
+    alerts = _read_section(
+        main, "alerts", AlertSettings, diagnostics, ping_url=find_ping_url(main, environment, diagnostics)
+    )
+    sftp = _read_section(main, "sftp", SftpSettings, diagnostics)
+    entries = [entry for document in documents for entry in read_offices(document, environment, diagnostics)]
+    check_duplicate_offices(entries, developer_key, diagnostics)
+    sinks = read_sinks(main, _collect_labels(entries), environment, diagnostics)
+    add_warnings(documents, entries, api, diagnostics)
+    require_sftp_receiver(entries, sftp, diagnostics)
+    check_requirements(main, sftp, maintenance, diagnostics)
     if not (api and state and http and cadence and plausibility and daemon and log and maintenance):
         return None
     if not (alerts and sftp and directory):
@@ -174,107 +181,109 @@ def _settings(
         source=main.path.absolute(),
         api=api,
         state=state,
-        http=_with_control_socket(main, http, state, findings),
+        http=_with_default_control_socket(main, http, state, diagnostics),
         cadence=Cadence(**cadence.model_dump()),
         plausibility=Plausibility(**plausibility.model_dump()),
         daemon=daemon,
         log=log,
         maintenance=maintenance,
         alerts=alerts,
-        sftp=_with_places(sftp, state),
+        sftp=_with_default_paths(sftp, state),
         offices_directory=directory.directory,
-        offices=tuple(_offices(entries, api)),
+        offices=tuple(_build_offices(entries, api)),
         sinks=sinks,
     )
 
 
-def _with_places(sftp: Sftp, state: State) -> Sftp:
+def _with_default_paths(sftp: SftpSettings, state: StateSettings) -> SftpSettings:
     """`sftp` with the places that hang on another table."""
     if not sftp.is_on:
         return sftp
-    beside = {"host_key": state.path.with_name(HOST_KEY), "directory": state.path.with_name(DIRECTORY)}
-    return sftp.model_copy(update={name: getattr(sftp, name) or place for name, place in beside.items()})
+    defaults = {"host_key": state.path.with_name(HOST_KEY_FILE), "directory": state.path.with_name(UPLOAD_DIRECTORY)}
+    return sftp.model_copy(update={name: getattr(sftp, name) or path for name, path in defaults.items()})
 
 
-def _labels(entries: Iterable[OfficeEntry]) -> dict[str, Mapping[str, str]]:
+def _collect_labels(entries: Iterable[OfficeEntry]) -> dict[str, Mapping[str, str]]:
     """Of every office by id, also of those that have problems: sinks must not have them, too."""
-    return {str(entry.written_id): entry.table.labels if entry.table is not None else {} for entry in entries}
+    return {str(entry.raw_id): entry.table.labels if entry.table is not None else {} for entry in entries}
 
 
-def _with_control_socket(main: Document, http: Http, state: State, findings: Findings) -> Http:
+def _with_default_control_socket(
+    main: TomlDocument, http: HttpSettings, state: StateSettings, diagnostics: Diagnostics
+) -> HttpSettings:
     """`http` with the socket's default, which hangs on another table: one database, one daemon, one socket."""
     if http.control_socket is not None:
         return http
-    beside = state.path.with_name(state.path.name + ".sock")
-    if fits_a_socket(beside):
-        return http.model_copy(update={"control_socket": beside})
+    default_path = state.path.with_name(state.path.name + ".sock")
+    if fits_unix_socket(default_path):
+        return http.model_copy(update={"control_socket": default_path})
     message = f"there is none, as the path beside the database has more than {SOCKET_PATH_BYTES_MAX} bytes"
     hint = "set a shorter one, or the daemon takes no orders"
-    findings.warnings.append(main.problem(("http", "control_socket"), message, hint))
+    diagnostics.warnings.append(main.make_problem(("http", "control_socket"), message, hint))
     return http
 
 
-def _offices(entries: Iterable[OfficeEntry], api: Api) -> Iterable[OfficeSettings]:
+def _build_offices(entries: Iterable[OfficeEntry], api: ApiSettings) -> Iterable[OfficeSettings]:
     for entry in entries:
         if entry.table is not None and entry.customer_key is not None:
-            yield office_settings(entry.table, entry.customer_key, api.base_url, entry.document.path.absolute())
+            yield make_office_settings(entry.table, entry.customer_key, api.base_url, entry.document.path.absolute())
 
 
-def _section(
-    main: Document, name: str, model: type[_Section], findings: Findings, **given: Secret | None
+def _read_section(
+    main: TomlDocument, name: str, model: type[_Section], diagnostics: Diagnostics, **secrets: Secret | None
 ) -> _Section | None:
     """One of `main`'s own tables; what is wrong with it goes to `findings`. An absent table is an empty one."""
     written: Any = main.table.get(name, {})
     if not isinstance(written, dict):
         if not (name == "offices" and isinstance(written, list)):
-            findings.problems.append(main.problem((name,), "must be one table", f"write [{name}], once"))
+            diagnostics.problems.append(main.make_problem((name,), "must be one table", f"write [{name}], once"))
         return None
-    sources = sources_of(_SECRETS[model]) if given else ()
+    sources = get_source_names(_SECTION_SECRETS[model]) if secrets else ()
     rest = {key: value for key, value in written.items() if key not in sources}
     try:
-        return model.model_validate({**rest, **given}, context={"directory": main.directory})
+        return model.model_validate({**rest, **secrets}, context={"directory": main.directory})
     except ValidationError as error:
-        findings.take(explain(main, (name,), error, _NAMES[name]))
+        diagnostics.add_problems(translate_validation_error(main, (name,), error, _SECTION_FIELDS[name]))
         return None
 
 
-def _developer_key(main: Document, environment: Mapping[str, str], findings: Findings) -> Secret | None:
+def _find_developer_key(main: TomlDocument, environment: Mapping[str, str], diagnostics: Diagnostics) -> Secret | None:
     written = main.table.get("api", {})
-    found = find_key(main, ("api",), written, "developer_key", environment) if isinstance(written, dict) else None
+    found = find_secret(main, ("api",), written, "developer_key", environment) if isinstance(written, dict) else None
     if isinstance(found, Problem):
-        findings.problems.append(found)
+        diagnostics.problems.append(found)
         return None
     return found
 
 
-def _office_documents(main: Document, directory: Path, findings: Findings) -> list[Document]:
-    documents = directory_documents(main, directory, _HARMLESS, findings)
+def _read_office_documents(main: TomlDocument, directory: Path, diagnostics: Diagnostics) -> list[TomlDocument]:
+    documents = read_directory(main, directory, _SAFE_NAMES, diagnostics)
     for document in documents:
-        _check_names(document, {"office"}, findings)
+        _check_top_level_names(document, {"office"}, diagnostics)
     return documents
 
 
-def _check_names(document: Document, known: set[str], findings: Findings) -> None:
+def _check_top_level_names(document: TomlDocument, known: set[str], diagnostics: Diagnostics) -> None:
     """Reports what stands at the top of a file and does not belong there."""
-    flat = [name for name in document.table if name in OFFICE_NAMES]
-    if flat:
+    office_fields = [name for name in document.table if name in OFFICE_FIELDS]
+    if office_fields:
         message = "belongs to an office, but stands above the first table"
-        findings.problems.append(document.problem((flat[0],), message, "write [[office]] above it"))
+        diagnostics.problems.append(document.make_problem((office_fields[0],), message, "write [[office]] above it"))
     for name, value in document.table.items():
-        if name in known or name in flat or (name == "offices" and isinstance(value, list)):
+        if name in known or name in office_fields or (name == "offices" and isinstance(value, list)):
             continue
-        if findings.is_full:
+        if diagnostics.is_full:
             break
-        message, hint = _stray(name, known)
-        findings.problems.append(document.problem((name,), message, hint))
+        message, hint = _describe_unknown_name(name, known)
+        diagnostics.problems.append(document.make_problem((name,), message, hint))
 
 
-def _stray(name: str, known: set[str]) -> tuple[str, str]:
+def _describe_unknown_name(name: str, known: set[str]) -> tuple[str, str]:
     if "api" not in known:
-        return "only [[office]] tables are allowed in the files of the directory", did_you_mean(name, known)
+        return "only [[office]] tables are allowed in the files of the directory", suggest_name(name, known)
     if name == "sinks":
         return "unknown table", "write [[sink]] for each of them"
-    homes = sorted(section for section, names in _NAMES.items() if name in names)
-    if homes:
-        return "stands outside of its table", f"put it below [{homes[0]}]"
-    return "unknown key", did_you_mean(name, known)
+    sections = sorted(section for section, names in _SECTION_FIELDS.items() if name in names)
+    if sections:
+        return "stands outside of its table", f"put it below [{sections[0]}]"
+    return "unknown key", suggest_name(name, known)

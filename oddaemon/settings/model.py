@@ -4,12 +4,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oddaemon.core.model import Cadence, Plausibility
-from oddaemon.settings.alerts import Alerts
-from oddaemon.settings.office import OfficeSettings
-from oddaemon.settings.problem import Problem
-from oddaemon.settings.sections import Api, Daemon, Http, Log, Maintenance, State
-from oddaemon.settings.sftp import Sftp
-from oddaemon.settings.sink import SinkSettings
+from oddaemon.settings.files.problem import Problem
+from oddaemon.settings.tables.alerts import AlertSettings
+from oddaemon.settings.tables.office import OfficeSettings
+from oddaemon.settings.tables.sections import (
+    ApiSettings,
+    DaemonSettings,
+    HttpSettings,
+    LogSettings,
+    MaintenanceSettings,
+    StateSettings,
+)
+from oddaemon.settings.tables.sftp import SftpSettings
+from oddaemon.settings.tables.sink import SinkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +25,16 @@ class Settings:
 
     source: Path
     """The absolute path of `oddaemon.toml`."""
-    api: Api
-    state: State
-    http: Http = field(default_factory=Http)
+    api: ApiSettings
+    state: StateSettings
+    http: HttpSettings = field(default_factory=HttpSettings)
     cadence: Cadence = field(default_factory=Cadence)
     plausibility: Plausibility = field(default_factory=Plausibility)
-    daemon: Daemon = field(default_factory=Daemon)
-    log: Log = field(default_factory=Log)
-    maintenance: Maintenance = field(default_factory=Maintenance)
-    alerts: Alerts = field(default_factory=Alerts)
-    sftp: Sftp = field(default_factory=Sftp)
+    daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    sftp: SftpSettings = field(default_factory=SftpSettings)
     offices_directory: Path | None = None
     offices: tuple[OfficeSettings, ...] = ()
     """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""
@@ -36,7 +43,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadResult:
     """The outcome of reading a configuration, good or bad."""
 
     settings: Settings | None

@@ -4,8 +4,8 @@ Whenever nothing is ready, the loop's selector jumps to the next timer instead o
 hundred offices runs as fast as its code does, and the same way every time.
 
 It must never jump over an answer that a thread is still working on: a database call that takes two real milliseconds
-would then seem to take until the next timer. Whoever keeps such threads tells the loop with `VirtualLoop.owe` how many
-calls are in flight; while any are, the loop really waits. Calls through `anyio.to_thread` and `run_in_executor` are
+would then seem to take until the next timer. `VirtualLoop.track_calls` tells the loop how many calls are in
+flight; while any are, the loop really waits. Calls through `anyio.to_thread` and `run_in_executor` are
 counted without being told.
 
 Use it through anyio: `anyio_backend = ("asyncio", {"loop_factory": virtual_loop_factory})`.
@@ -44,7 +44,7 @@ class DeadlockError(RuntimeError):
 
 
 class CallsInFlight:
-    """A counter to hand to `VirtualLoop.owe`: enter it around each await of a thread's answer."""
+    """A counter to hand to `VirtualLoop.track_calls`: enter it around each await of a thread's answer."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -69,14 +69,14 @@ class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now_seconds = 0.0
-        self.owners: list[Callable[[], int]] = []
+        self.call_counters: list[Callable[[], int]] = []
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready, or nothing after a jump of `timeout` seconds of virtual time."""
         events = super().select(0)
         if events or (timeout is not None and timeout <= 0):
             return events
-        while any(owner() > 0 for owner in self.owners):
+        while any(counter() > 0 for counter in self.call_counters):
             if events := super().select(POLL_SECONDS):
                 return events
         if timeout is None:
@@ -98,21 +98,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         # asyncio calls a timer that is due within this; after half a year a nanosecond is lost in the seconds' digits.
         self._clock_resolution = RESOLUTION_SECONDS
         self._executor_calls = CallsInFlight()
-        self.owe(self._executor_calls)
-        self.owe(_anyio_threads_in_flight)
+        self.track_calls(self._executor_calls)
+        self.track_calls(_count_anyio_threads)
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._jumping_selector.now_seconds
 
-    def owe(self, calls_in_flight: Callable[[], int]) -> None:
+    def track_calls(self, calls_in_flight: Callable[[], int]) -> None:
         """Never jump while this counter is above zero.
 
         Args:
             calls_in_flight: the number of calls that threads are working on. It must rise on the loop before the call
                 is handed over and fall after its answer reached the loop, as `CallsInFlight` around an `await` does.
         """
-        self._jumping_selector.owners.append(calls_in_flight)
+        self._jumping_selector.call_counters.append(calls_in_flight)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*_Arguments], _Result], *args: *_Arguments
@@ -124,10 +124,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return future
 
 
-def virtual_loop_factory() -> asyncio.AbstractEventLoop:
+def make_virtual_loop() -> asyncio.AbstractEventLoop:
     """A new loop on virtual time, for anyio's `loop_factory` option."""
     return VirtualLoop()
 
 
-def _anyio_threads_in_flight() -> int:
+def _count_anyio_threads() -> int:
     return anyio.to_thread.current_default_thread_limiter().statistics().borrowed_tokens

@@ -19,15 +19,15 @@ import anyio
 import anyio.to_thread
 from anyio.abc import ByteReceiveStream, Process
 
-from oddaemon.core.status import money
-from oddaemon.sinks.formats.export import ROWS_A_BATCH, FileFormat, Layout, write_rows
+from oddaemon.core.reporting.status_document import format_money
+from oddaemon.sinks.formats.export import ROWS_PER_BATCH, FileFormat, Layout, write_rows
 from oddaemon.sinks.formats.parquet import ParquetMissing
-from oddaemon.sinks.payload import Payload, SinkRefused
+from oddaemon.sinks.payload import DeliveryFailed, Payload
 
-CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-LAST_WORDS_SECONDS = 1.0
+BASE_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+STDERR_DRAIN_SECONDS = 1.0
 """What the command left behind may still hold its standard error; nobody waits for that."""
-_TEMPORARY = 75
+_EX_TEMPFAIL = 75
 """EX_TEMPFAIL of sysexits.h."""
 
 
@@ -36,7 +36,7 @@ class ExecOptions:
     """What is run, and how."""
 
     command: tuple[str, ...]
-    form: FileFormat
+    file_format: FileFormat
     environment: Mapping[str, str]
     timeout_seconds: float
 
@@ -56,12 +56,12 @@ class Exec:
         options = self._options
         name = options.command[0]
         try:
-            rows = await anyio.to_thread.run_sync(_rows, payload, options.form)
+            rows = await anyio.to_thread.run_sync(_spool_rows, payload, options.file_format)
         except ParquetMissing as error:
-            raise SinkRefused(str(error)) from error
+            raise DeliveryFailed(str(error)) from error
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise SinkRefused(f"This machine has no room for the rows that {name} is to get: {why}.") from error
+            raise DeliveryFailed(f"This machine has no room for the rows that {name} is to get: {why}.") from error
         with rows:
             try:
                 # One that is cut while it begins would be killed alone, and what it had begun itself would go on.
@@ -71,35 +71,41 @@ class Exec:
                         stdin=rows,
                         stdout=subprocess.DEVNULL,
                         stderr=subprocess.PIPE,
-                        env={**CLEAN, **options.environment, **_told(payload, delivery_id, options)},
+                        env={
+                            **BASE_ENVIRONMENT,
+                            **options.environment,
+                            **_build_environment(payload, delivery_id, options),
+                        },
                         cwd="/",
                         start_new_session=True,
                     )
             except OSError as error:
-                raise SinkRefused(f"{name} cannot be run: {error.strerror or errno.errorcode[errno.EIO]}.") from error
-        heard = _Heard()
+                raise DeliveryFailed(
+                    f"{name} cannot be run: {error.strerror or errno.errorcode[errno.EIO]}."
+                ) from error
+        stderr_counter = _StderrCounter()
         try:
             with anyio.fail_after(options.timeout_seconds):
-                status = await _followed(process, heard)
+                status = await _wait_for_exit(process, stderr_counter)
         except TimeoutError:
-            raise SinkRefused(f"{name} was not done within {options.timeout_seconds:g} s, and was killed.") from None
+            raise DeliveryFailed(f"{name} was not done within {options.timeout_seconds:g} s, and was killed.") from None
         finally:
             with anyio.CancelScope(shield=True):
-                await _end(process)
+                await _kill_group(process)
         if status:
-            raise SinkRefused(f"{name} {_ending(status)}, {heard.told()}")
+            raise DeliveryFailed(f"{name} {_describe_status(status)}, {stderr_counter.describe()}")
 
     async def aclose(self) -> None:
         """Nothing is kept."""
 
 
-def _rows(payload: Payload, form: FileFormat) -> BinaryIO:
+def _spool_rows(payload: Payload, file_format: FileFormat) -> BinaryIO:
     """The rows in a file that has no name, and is gone when nobody has it open any more."""
     file = cast("BinaryIO", os.fdopen(os.memfd_create("oddaemon-delivery"), "w+b"))
     try:
-        rows = payload.rows()
-        batches = (rows[first : first + ROWS_A_BATCH] for first in range(0, len(rows), ROWS_A_BATCH))
-        write_rows(file, Layout(form, payload.columns), batches)
+        rows = payload.build_rows()
+        batches = (rows[first : first + ROWS_PER_BATCH] for first in range(0, len(rows), ROWS_PER_BATCH))
+        write_rows(file, Layout(file_format, payload.columns), batches)
         file.flush()
         file.seek(0)
     except BaseException:
@@ -108,56 +114,56 @@ def _rows(payload: Payload, form: FileFormat) -> BinaryIO:
     return file
 
 
-def _told(payload: Payload, delivery_id: str, options: ExecOptions) -> dict[str, str]:
-    head = payload.snapshot
+def _build_environment(payload: Payload, delivery_id: str, options: ExecOptions) -> dict[str, str]:
+    snapshot = payload.snapshot
     return {
         "ODDAEMON_DELIVERY_ID": delivery_id,
         "ODDAEMON_OFFICE": payload.office_id,
         "ODDAEMON_OFFICE_NAME": payload.office_name,
         "ODDAEMON_CONTENT": payload.content,
-        "ODDAEMON_FORMAT": options.form.value,
-        "ODDAEMON_SNAPSHOT": str(head.id),
+        "ODDAEMON_FORMAT": options.file_format.value,
+        "ODDAEMON_SNAPSHOT": str(snapshot.id),
         "ODDAEMON_BASE_SNAPSHOT": "" if payload.base is None else str(payload.base.id),
-        "ODDAEMON_AGING_DATE": head.aging_date.isoformat(),
-        "ODDAEMON_GUARANTORS": str(head.totals.guarantors),
-        "ODDAEMON_BAL_TOTAL": money(head.totals.bal_total),
-        "ODDAEMON_ROWS": str(len(payload.rows())),
+        "ODDAEMON_AGING_DATE": snapshot.aging_date.isoformat(),
+        "ODDAEMON_GUARANTORS": str(snapshot.totals.guarantors),
+        "ODDAEMON_BAL_TOTAL": format_money(snapshot.totals.bal_total),
+        "ODDAEMON_ROWS": str(len(payload.build_rows())),
     }
 
 
 @dataclass(slots=True)
-class _Heard:
+class _StderrCounter:
     """How much the command said on standard error."""
 
     size_bytes: int = 0
 
-    def told(self) -> str:
+    def describe(self) -> str:
         if not self.size_bytes:
             return "and said nothing on standard error."
         amount = "1 byte" if self.size_bytes == 1 else f"{self.size_bytes} bytes"
         return f"and said {amount} on standard error, which are not kept: they may be a patient's. See its own log."
 
 
-async def _followed(process: Process, heard: _Heard) -> int:
+async def _wait_for_exit(process: Process, stderr_counter: _StderrCounter) -> int:
     """How it ended; how much it said is in `heard` then."""
     assert process.stderr is not None, "it is a pipe"
-    silent = anyio.Event()
+    drained = anyio.Event()
 
-    async def listen(stderr: ByteReceiveStream) -> None:
+    async def count_stderr(stderr: ByteReceiveStream) -> None:
         async for chunk in stderr:
-            heard.size_bytes += len(chunk)
-        silent.set()
+            stderr_counter.size_bytes += len(chunk)
+        drained.set()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(listen, process.stderr)
+        tasks.start_soon(count_stderr, process.stderr)
         status = await process.wait()
-        with anyio.move_on_after(LAST_WORDS_SECONDS):
-            await silent.wait()
+        with anyio.move_on_after(STDERR_DRAIN_SECONDS):
+            await drained.wait()
         tasks.cancel_scope.cancel()
     return status
 
 
-async def _end(process: Process) -> None:
+async def _kill_group(process: Process) -> None:
     """Of one that was cut short, nobody of its group is left. What one that ended by itself left behind is its own."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
@@ -165,13 +171,13 @@ async def _end(process: Process) -> None:
     await process.aclose()
 
 
-def _ending(status: int) -> str:
+def _describe_status(status: int) -> str:
     if status < 0:
-        return f"was ended by {_signal(-status)}"
-    return f"ended with status {status}{' (for now)' if status == _TEMPORARY else ''}"
+        return f"was ended by {_get_signal_name(-status)}"
+    return f"ended with status {status}{' (for now)' if status == _EX_TEMPFAIL else ''}"
 
 
-def _signal(number: int) -> str:
+def _get_signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:  # most of the real-time ones have no name

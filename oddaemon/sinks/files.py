@@ -17,9 +17,9 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from oddaemon.sinks.formats.export import MANIFEST_SUFFIX, ROWS_A_BATCH, FileFormat, Layout, export
+from oddaemon.sinks.formats.export import MANIFEST_SUFFIX, ROWS_PER_BATCH, FileFormat, Layout, export
 from oddaemon.sinks.formats.parquet import ParquetMissing
-from oddaemon.sinks.payload import Payload, SinkRefused
+from oddaemon.sinks.payload import DeliveryFailed, Payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class FilesOptions:
     """How a tree of files is written."""
 
     directory: Path
-    form: FileFormat
+    file_format: FileFormat
     timeout_seconds: float
-    keeps_all: bool
+    keeps_all_snapshots: bool
     """Whether changes are sent, which start from a snapshot that must stay."""
 
 
@@ -38,7 +38,7 @@ class Files:
 
     def __init__(self, options: FilesOptions) -> None:
         self._options = options
-        self._writing = Lock()
+        self._write_lock = Lock()
         """A disk that hangs keeps the thread that writes to it: this one alone, and none writes beside it."""
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
@@ -50,31 +50,31 @@ class Files:
         write = partial(write_files, self._options, payload, delivery_id)
         try:
             with anyio.fail_after(self._options.timeout_seconds):
-                await anyio.to_thread.run_sync(self._alone, write, abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(self._write_exclusively, write, abandon_on_cancel=True)
         except TimeoutError:
             seconds = self._options.timeout_seconds
-            raise SinkRefused(
+            raise DeliveryFailed(
                 f"Writing below {self._options.directory} takes longer than {seconds:g} s: is its disk or network well?"
             ) from None
         except OSError as error:
-            raise SinkRefused(
+            raise DeliveryFailed(
                 f"Cannot write below {self._options.directory}: {error.strerror or type(error).__name__}."
             ) from error
         except ParquetMissing as error:
-            raise SinkRefused(str(error)) from error
+            raise DeliveryFailed(str(error)) from error
 
     async def aclose(self) -> None:
         """Nothing is kept open."""
 
-    def _alone(self, write: Callable[[], None]) -> None:
-        if not self._writing.acquire(blocking=False):
-            raise SinkRefused(
+    def _write_exclusively(self, write: Callable[[], None]) -> None:
+        if not self._write_lock.acquire(blocking=False):
+            raise DeliveryFailed(
                 f"What was begun below {self._options.directory} is still not written: is its disk or network well?"
             )
         try:
             write()
         finally:
-            self._writing.release()
+            self._write_lock.release()
 
 
 def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> None:
@@ -86,21 +86,21 @@ def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> No
     """
     day = f"aging_date={payload.snapshot.aging_date.isoformat()}"
     directory = options.directory / f"office={payload.office_id}" / day
-    _make(directory)
-    path = directory / f"{payload.content}-{payload.snapshot.id:012}.{options.form.value}"
+    _make_directory(directory)
+    path = directory / f"{payload.content}-{payload.snapshot.id:012}.{options.file_format.value}"
     for left_over in directory.glob(f".{path.name}.*"):  # of a process that was killed while it wrote
         left_over.unlink(missing_ok=True)
-    if not _is_there(path, delivery_id):
-        rows = payload.rows()
-        batches = (rows[first : first + ROWS_A_BATCH] for first in range(0, len(rows), ROWS_A_BATCH))
-        export(path, Layout(options.form, payload.columns), batches, payload.about(delivery_id))
-    if not options.keeps_all:
-        for former in _others(path):
-            former.with_name(former.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
-            former.unlink(missing_ok=True)
+    if not _is_written(path, delivery_id):
+        rows = payload.build_rows()
+        batches = (rows[first : first + ROWS_PER_BATCH] for first in range(0, len(rows), ROWS_PER_BATCH))
+        export(path, Layout(options.file_format, payload.columns), batches, payload.build_metadata(delivery_id))
+    if not options.keeps_all_snapshots:
+        for other in _find_other_snapshots(path):
+            other.with_name(other.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
+            other.unlink(missing_ok=True)
 
 
-def _make(directory: Path) -> None:
+def _make_directory(directory: Path) -> None:
     """The directory, and that it is there even after a power failure."""
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     for each in reversed(missing):
@@ -114,7 +114,7 @@ def _make(directory: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
 
 
-def _is_there(path: Path, delivery_id: str) -> bool:
+def _is_written(path: Path, delivery_id: str) -> bool:
     try:
         manifest = msgspec.json.decode(path.with_name(path.name + MANIFEST_SUFFIX).read_bytes())
         return bool(manifest["delivery_id"] == delivery_id and manifest["bytes"] == path.stat().st_size)
@@ -122,7 +122,7 @@ def _is_there(path: Path, delivery_id: str) -> bool:
         return False
 
 
-def _others(path: Path) -> Iterator[Path]:
+def _find_other_snapshots(path: Path) -> Iterator[Path]:
     # Of larger numbers, too: a database that was restored counts from an earlier one again.
     for other in path.parent.glob(f"snapshot-*{path.suffix}"):
         if other != path:

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
-from oddaemon.core.delivery import Refusal
-from oddaemon.core.diff import Changes
-from oddaemon.core.model import Balance, Change, ControlTotals
-from oddaemon.core.status import instant, money
-from oddaemon.core.untold import ALL_TOLD, Untold, as_shown
-from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Columns, Row, change_row
+from oddaemon.core.delivery import DeliveryFailure
+from oddaemon.core.model import Balance, ChangeKind, ControlTotals
+from oddaemon.core.reporting.status_document import format_instant, format_money
+from oddaemon.core.snapshot.diff import SnapshotChanges
+from oddaemon.core.snapshot.missing_columns import NONE_MISSING, MissingColumns, mask_missing_columns
+from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Columns, Row, make_change_row
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotHead:
+class SnapshotHeader:
     """A published snapshot without its balances."""
 
     id: int
@@ -22,27 +22,27 @@ class SnapshotHead:
     observed_at: datetime
     published_at: datetime
     totals: ControlTotals
-    untold: Untold = ALL_TOLD
+    missing_columns: MissingColumns = NONE_MISSING
     """What is 0 in its balances as its reader does not tell it."""
 
-    def told(self) -> Mapping[str, object]:
+    def to_document(self) -> Mapping[str, object]:
         """The same, ready for JSON."""
         sums = self.totals._asdict()
         del sums["checksum"]
-        sums |= dict.fromkeys(self.untold & sums.keys())
+        sums |= dict.fromkeys(self.missing_columns & sums.keys())
         guarantors = sums.pop("guarantors")
         return {
             "id": self.id,
             "aging_date": self.aging_date.isoformat(),
-            "observed_at": instant(self.observed_at),
-            "published_at": instant(self.published_at),
+            "observed_at": format_instant(self.observed_at),
+            "published_at": format_instant(self.published_at),
             "guarantors": guarantors,
-            "totals": {name: None if cents is None else money(cents) for name, cents in sums.items()},
+            "totals": {name: None if cents is None else format_money(cents) for name, cents in sums.items()},
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class DiffBase:
     """The snapshot that changes start from."""
 
     id: int
@@ -55,12 +55,12 @@ class Payload:
 
     office_id: str
     office_name: str
-    snapshot: SnapshotHead
+    snapshot: SnapshotHeader
     balances: Sequence[Balance] = field(repr=False)
     """All of the snapshot, ordered by pat_num, as it is kept; `rows` has it as it is given to others."""
-    changes: Changes | None = field(default=None, repr=False)
+    changes: SnapshotChanges | None = field(default=None, repr=False)
     """What differs from the snapshot that the consumer holds; None: that is not known, and the whole is sent."""
-    base: Base | None = None
+    base: DiffBase | None = None
     """Where there are changes."""
 
     @property
@@ -74,19 +74,23 @@ class Payload:
         return BALANCE_COLUMNS if self.changes is None else CHANGE_COLUMNS
 
     @property
-    def shown(self) -> Sequence[Row]:
+    def visible_balances(self) -> Sequence[Row]:
         """All balances, with None where the snapshot does not tell."""
-        untold = self.snapshot.untold
-        return [as_shown(each, untold) for each in self.balances] if untold else self.balances
+        missing_columns = self.snapshot.missing_columns
+        return (
+            [mask_missing_columns(each, missing_columns) for each in self.balances]
+            if missing_columns
+            else self.balances
+        )
 
-    def rows(self) -> Sequence[Row]:
+    def build_rows(self) -> Sequence[Row]:
         """The balances, or the changes by pat_num."""
         if self.changes is None:
-            return self.shown
+            return self.visible_balances
         assert self.base is not None, "changes start from somewhere"
-        return change_rows(self.changes, self.base.aging_date, self.snapshot.untold)
+        return build_change_rows(self.changes, self.base.aging_date, self.snapshot.missing_columns)
 
-    def about(self, delivery_id: str) -> dict[str, object]:
+    def build_metadata(self, delivery_id: str) -> dict[str, object]:
         """What belongs to the rows, ready for JSON."""
         return {
             "delivery_id": delivery_id,
@@ -94,35 +98,39 @@ class Payload:
             "office_name": self.office_name,
             "content": self.content,
             "base_snapshot": self.base and self.base.id,
-            "snapshot": self.snapshot.told(),
+            "snapshot": self.snapshot.to_document(),
         }
 
 
-def change_rows(changes: Changes, last_seen: date, untold: Untold = ALL_TOLD) -> Sequence[Row]:
+def build_change_rows(
+    changes: SnapshotChanges, last_seen: date, missing_columns: MissingColumns = NONE_MISSING
+) -> Sequence[Row]:
     """Rows of `CHANGE_COLUMNS`, by pat_num.
 
     Args:
         changes: what differs.
         last_seen: the last day that had those who are cleared.
-        untold: what neither of the two snapshots tells.
+        missing_columns: what neither of the two snapshots tells.
     """
 
-    def shown(balance: Balance) -> Row:
-        return as_shown(balance, untold)
+    def to_row(balance: Balance) -> Row:
+        return mask_missing_columns(balance, missing_columns)
 
-    rows = [change_row(Change.NEW, None, shown(balance), None) for balance in changes.new]
-    rows += [change_row(Change.CHANGED, shown(earlier), shown(later), None) for earlier, later in changes.changed]
-    rows += [change_row(Change.CLEARED, shown(balance), None, last_seen) for balance in changes.cleared]
+    rows = [make_change_row(ChangeKind.NEW, None, to_row(balance), None) for balance in changes.new]
+    rows += [
+        make_change_row(ChangeKind.CHANGED, to_row(earlier), to_row(later), None) for earlier, later in changes.changed
+    ]
+    rows += [make_change_row(ChangeKind.CLEARED, to_row(balance), None, last_seen) for balance in changes.cleared]
     return sorted(rows, key=lambda row: int(row[1]))
 
 
-class SinkRefused(Exception):  # noqa: N818 - it says what happened to the delivery
+class DeliveryFailed(Exception):
     """The sink has not taken a delivery, or not said so."""
 
     def __init__(self, what: str, *, retry_after_seconds: float | None = None, final: bool = False) -> None:
         """Arguments as of `Refusal`."""
         super().__init__(what)
-        self.refusal = Refusal(what, retry_after_seconds, final)
+        self.error = DeliveryFailure(what, retry_after_seconds, final)
 
 
 class Sink(Protocol):

@@ -29,13 +29,13 @@ import anyio.to_thread
 import httpx
 
 from oddaemon import __version__
-from oddaemon.core.status import instant
+from oddaemon.core.reporting.status_document import format_instant
 from oddaemon.sinks.formats.columns import Row
 from oddaemon.sinks.formats.export import FileFormat, Layout, write_rows
-from oddaemon.sinks.formats.texts import Envelope
-from oddaemon.sinks.payload import Payload, SinkRefused
+from oddaemon.sinks.formats.text import Envelope
+from oddaemon.sinks.payload import DeliveryFailed, Payload
 
-ANSWER_BYTES_MAX = 65_536
+RESPONSE_BYTES_MAX = 65_536
 """Read and forgotten, so that the connection can be used again; whoever says more loses it."""
 KEEPALIVE_SECONDS = 30.0
 _GZIP_LEVEL = 6
@@ -84,12 +84,12 @@ class Webhook:
         Raises:
             SinkRefused: one of them was not acknowledged.
         """
-        rows, rows_max = payload.rows(), self._options.rows_max
+        rows, rows_max = payload.build_rows(), self._options.rows_max
         parts = max(1, -(-len(rows) // rows_max))
         for part in range(1, parts + 1):
-            some = rows[(part - 1) * rows_max : part * rows_max]
-            make = partial(body_of, payload, delivery_id, some, part, parts)
-            body = await anyio.to_thread.run_sync(make)
+            part_rows = rows[(part - 1) * rows_max : part * rows_max]
+            render = partial(render_body, payload, delivery_id, part_rows, part, parts)
+            body = await anyio.to_thread.run_sync(render)
             await self._send(f"{delivery_id}-{part}-{crc32(body):08x}", body)
 
     async def aclose(self) -> None:
@@ -99,44 +99,44 @@ class Webhook:
             await client.aclose()
 
     async def _send(self, message_id: str, body: bytes) -> None:
-        headers = signed(self._options.secret, message_id, self._now(), body)
+        headers = make_signature_headers(self._options.secret, message_id, self._now(), body)
         content = body
         if self._options.compressed:
             headers["content-encoding"] = "gzip"
             content = await anyio.to_thread.run_sync(partial(gzip.compress, body, _GZIP_LEVEL, mtime=0))
-        client = self._idle.pop() if self._idle else await self._connected()
-        is_well = False
+        client = self._idle.pop() if self._idle else await self._make_client()
+        is_reusable = False
         try:
             # The client's own time-outs are for each read: one that trickles would go on for ever.
             with anyio.fail_after(self._options.timeout_seconds):
                 status, retry_after = await self._post(client, headers, content)
-            is_well = True
+            is_reusable = True
             self._idle.append(client)
         except TimeoutError:
             seconds = self._options.timeout_seconds
-            raise SinkRefused(f"{self._host} has not answered within {seconds:g} s.") from None
+            raise DeliveryFailed(f"{self._host} has not answered within {seconds:g} s.") from None
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
             # A name that is none, such as xn--a.com, shows only when it is looked up.
-            raise SinkRefused(_why_not(self._host, error)) from error
+            raise DeliveryFailed(_describe_transport_error(self._host, error)) from error
         finally:
-            if not is_well:
+            if not is_reusable:
                 # A request that was cut leaves a dead place in its client.
                 with anyio.CancelScope(shield=True):
                     await client.aclose()
-        self._judge(status, retry_after)
+        self._require_acknowledged(status, retry_after)
 
     async def _post(self, client: httpx.AsyncClient, headers: dict[str, str], content: bytes) -> tuple[int, str]:
-        async with client.stream("POST", self._options.url, headers=headers, content=content) as answer:
+        async with client.stream("POST", self._options.url, headers=headers, content=content) as response:
             size = 0
-            async for chunk in answer.aiter_raw():
+            async for chunk in response.aiter_raw():
                 size += len(chunk)
-                if size > ANSWER_BYTES_MAX:
+                if size > RESPONSE_BYTES_MAX:
                     break
-            return answer.status_code, answer.headers.get("retry-after", "")
+            return response.status_code, response.headers.get("retry-after", "")
 
-    async def _connected(self) -> httpx.AsyncClient:
+    async def _make_client(self) -> httpx.AsyncClient:
         if self._tls is None:
-            self._tls = await anyio.to_thread.run_sync(_trusting_the_system)
+            self._tls = await anyio.to_thread.run_sync(_make_tls_context)
         return httpx.AsyncClient(
             transport=self._transport() if self._transport else None,
             verify=self._tls,
@@ -146,34 +146,36 @@ class Webhook:
             headers={"User-Agent": f"oddaemon/{__version__}", "Content-Type": "application/json"},
         )
 
-    def _judge(self, status: int, retry_after: str) -> None:
+    def _require_acknowledged(self, status: int, retry_after: str) -> None:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return
-        answered = f"{self._host} answered HTTP {status}"
+        message = f"{self._host} answered HTTP {status}"
         if status < HTTPStatus.BAD_REQUEST:
-            raise SinkRefused(f"{answered}, a redirect. It is not followed: write the final address in `url`.")
+            raise DeliveryFailed(f"{message}, a redirect. It is not followed: write the final address in `url`.")
         if status == HTTPStatus.GONE:
-            raise SinkRefused(f"{answered}: it wants no more deliveries. Remove the sink, or repair it.", final=True)
-        raise SinkRefused(f"{answered}{_meaning(status)}.", retry_after_seconds=seconds_asked(retry_after, self._now()))
+            raise DeliveryFailed(f"{message}: it wants no more deliveries. Remove the sink, or repair it.", final=True)
+        raise DeliveryFailed(
+            f"{message}{_get_hint(status)}.", retry_after_seconds=parse_retry_after(retry_after, self._now())
+        )
 
 
-def body_of(payload: Payload, delivery_id: str, rows: Sequence[Row], part: int, parts: int) -> bytes:
+def render_body(payload: Payload, delivery_id: str, rows: Sequence[Row], part: int, parts: int) -> bytes:
     """The JSON text of one part."""
-    about = payload.about(delivery_id)
-    head = {
+    metadata = payload.build_metadata(delivery_id)
+    header = {
         "type": f"balances.{payload.content}",
-        "timestamp": instant(payload.snapshot.published_at),
-        **about,
+        "timestamp": format_instant(payload.snapshot.published_at),
+        **metadata,
         "part": part,
         "parts": parts,
     }
     name = "balances" if payload.changes is None else "changes"
     text = io.BytesIO()
-    write_rows(text, Layout(FileFormat.JSON, payload.columns, Envelope(name, head)), [rows])
+    write_rows(text, Layout(FileFormat.JSON, payload.columns, Envelope(name, header)), [rows])
     return text.getvalue()
 
 
-def signed(secret: bytes, message_id: str, now: datetime, body: bytes) -> dict[str, str]:
+def make_signature_headers(secret: bytes, message_id: str, now: datetime, body: bytes) -> dict[str, str]:
     """The three headers of Standard Webhooks."""
     timestamp = str(int(now.timestamp()))
     text = b".".join((message_id.encode(), timestamp.encode(), body))
@@ -181,7 +183,7 @@ def signed(secret: bytes, message_id: str, now: datetime, body: bytes) -> dict[s
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
 
 
-def seconds_asked(retry_after: str, now: datetime) -> float | None:
+def parse_retry_after(retry_after: str, now: datetime) -> float | None:
     """What a Retry-After header asks for: seconds, or a date."""
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:_DIGITS_MAX])
@@ -193,7 +195,7 @@ def seconds_asked(retry_after: str, now: datetime) -> float | None:
     return max(0.0, (until - now).total_seconds())
 
 
-def _meaning(status: int) -> str:
+def _get_hint(status: int) -> str:
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return ": does it check the signature with the secret that is configured here?"
@@ -209,8 +211,8 @@ def _meaning(status: int) -> str:
             return ""
 
 
-def _why_not(host: str, error: Exception) -> str:
-    for cause in _causes(error):
+def _describe_transport_error(host: str, error: Exception) -> str:
+    for cause in _iterate_causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"The certificate of {host} cannot be trusted: {cause.verify_message}."
         if isinstance(cause, ssl.SSLError):
@@ -220,14 +222,14 @@ def _why_not(host: str, error: Exception) -> str:
     return f"The connection to {host} broke before it had answered."
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
 
 
-def _trusting_the_system() -> ssl.SSLContext:
+def _make_tls_context() -> ssl.SSLContext:
     # Made by hand: the default context writes what decrypts everything to the file that SSLKEYLOGFILE names.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_default_certs()

@@ -3,8 +3,6 @@
 No text here may carry a row: balances are patient data, and errors end in logs.
 """
 
-# ruff: noqa: N818 - they read as what is wrong with the database
-
 import errno
 import sqlite3
 from collections.abc import Iterator
@@ -14,11 +12,11 @@ from pathlib import Path
 import msgspec
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from oddaemon.store.troubles import DAMAGED, OF_ERRNO, OF_SQLITE, Trouble
+from oddaemon.store.sqlite.errors import DAMAGED, FAULT_BY_ERRNO, FAULT_BY_SQLITE_CODE, StorageFault
 
 _PRIMARY_CODE = 0xFF
 """SQLite's extended result codes carry the primary one in their lowest byte."""
-_TELLTALES = (
+_DAMAGE_MESSAGES = (
     "Could not decode to UTF-8",
     "JSON cannot hold BLOB values",
     "malformed JSON",
@@ -34,15 +32,15 @@ class StoreError(Exception):
     Attributes:
         what: one sentence: what happened, and to which file.
         advice: what to do next.
-        passes: whether waiting can help: once there is space, a lock is released or a permission given back, the same
-            file can be used again, without a restart.
+        is_transient: whether waiting can help: once there is space, a lock is released or a permission given back, the
+            same file can be used again, without a restart.
     """
 
-    def __init__(self, what: str, advice: str, *, passes: bool = False) -> None:
+    def __init__(self, what: str, advice: str, *, is_transient: bool = False) -> None:
         super().__init__(f"{what} {advice}")
         self.what = what
         self.advice = advice
-        self.passes = passes
+        self.is_transient = is_transient
 
 
 class DatabaseMissing(StoreError):
@@ -59,7 +57,7 @@ class DatabaseClosed(StoreError):
         )
 
 
-class DatabaseHeld(StoreError):
+class DatabaseLocked(StoreError):
     """Another process is writing to this database."""
 
 
@@ -88,7 +86,7 @@ class DatabaseReplaced(DatabaseUnusable):
     """The file was deleted or replaced while it was open: what is written now goes where nobody will find it."""
 
 
-class OfficeNotEnrolled(StoreError):
+class OfficeNotRegistered(StoreError):
     """Something was to be stored for an office that the database has never heard of."""
 
     def __init__(self, office_id: str) -> None:
@@ -98,39 +96,45 @@ class OfficeNotEnrolled(StoreError):
 
 
 @contextmanager
-def explained(path: Path, saying: str = "") -> Iterator[None]:
+def translate_errors(path: Path, error_prefix: str = "") -> Iterator[None]:
     """Turn what SQLite and the file system say about `path` into a `DatabaseUnusable`.
 
     Errors that a program alone can cause (a broken constraint, wrong SQL) pass unchanged.
 
     Args:
         path: the file that is being worked with.
-        saying: what could not be done, as the beginning of a sentence; empty: that the database cannot be used.
+        error_prefix: what could not be done, as the beginning of a sentence; empty: that the database cannot be used.
     """
-    saying = saying or f"The database {path} cannot be used"
+    error_prefix = error_prefix or f"The database {path} cannot be used"
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        trouble = trouble_of(error.orig if isinstance(error, DBAPIError) else error)
-        if trouble is None:
+        fault = find_fault(error.orig if isinstance(error, DBAPIError) else error)
+        if fault is None:
             raise
-        if trouble is DAMAGED:
+        if fault is DAMAGED:
             raise DatabaseDamaged(path) from error
-        raise DatabaseUnusable(f"{saying}: {trouble.what}.", trouble.advice, passes=trouble.passes) from error
+        raise DatabaseUnusable(
+            f"{error_prefix}: {fault.what}.", fault.advice, is_transient=fault.is_transient
+        ) from error
     except UnicodeDecodeError as error:
         # SQLite quotes a damaged schema, and its Python driver chokes on that.
         raise DatabaseDamaged(path) from error
     except OSError as error:
         code = error.errno or errno.EIO
-        trouble = OF_ERRNO.get(code, Trouble(error.strerror or str(error), OF_ERRNO[errno.EACCES].advice))
-        raise DatabaseUnusable(f"{saying}: {trouble.what}.", trouble.advice, passes=trouble.passes) from error
+        fault = FAULT_BY_ERRNO.get(
+            code, StorageFault(error.strerror or str(error), FAULT_BY_ERRNO[errno.EACCES].advice)
+        )
+        raise DatabaseUnusable(
+            f"{error_prefix}: {fault.what}.", fault.advice, is_transient=fault.is_transient
+        ) from error
 
 
 @contextmanager
-def open_still(path: Path) -> Iterator[None]:
+def translate_read_errors(path: Path) -> Iterator[None]:
     """As `explained`, where whoever asks may have closed the database meanwhile."""
     try:
-        with explained(path):
+        with translate_errors(path):
             yield
     except sqlite3.ProgrammingError as error:
         if "closed database" not in str(error):
@@ -138,16 +142,16 @@ def open_still(path: Path) -> Iterator[None]:
         raise DatabaseClosed(path) from error
 
 
-def trouble_of(error: BaseException | None) -> Trouble | None:
+def find_fault(error: BaseException | None) -> StorageFault | None:
     """What an error of SQLite means for the file; None: it is a program's own."""
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-    if isinstance(error, sqlite3.Error) and any(telltale in str(error) for telltale in _TELLTALES):
+    if isinstance(error, sqlite3.Error) and any(message in str(error) for message in _DAMAGE_MESSAGES):
         return DAMAGED
-    return OF_SQLITE.get(code)
+    return FAULT_BY_SQLITE_CODE.get(code)
 
 
 @contextmanager
-def legible(path: Path) -> Iterator[None]:
+def decoding_errors(path: Path) -> Iterator[None]:
     """Turn what cannot be understood of stored values into a `DatabaseDamaged`: nobody can have stored them so."""
     try:
         yield
@@ -156,7 +160,7 @@ def legible(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def consistent(path: Path) -> Iterator[None]:
+def constraint_errors(path: Path) -> Iterator[None]:
     """Turn a broken constraint into a `DatabaseDamaged`, where only rows that contradict each other can break one."""
     try:
         yield

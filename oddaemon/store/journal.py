@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import select, text
 
 from oddaemon.store import schema
-from oddaemon.store.database import Database
-from oddaemon.store.errors import legible
+from oddaemon.store.errors import decoding_errors
+from oddaemon.store.sqlite.connection import Database
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, object])
@@ -21,15 +21,48 @@ _ADD = text(
     "INSERT INTO journal (office, at, level, event, fields) "
     "SELECT office.key, :at, :level, :event, :fields FROM office WHERE office.id = :office"
 )
-_BOUND = text(
+_TRIM = text(
     "DELETE FROM journal WHERE office = (SELECT office.key FROM office WHERE office.id = :office) AND number <= "
     "(SELECT number FROM journal WHERE office = (SELECT office.key FROM office WHERE office.id = :office) "
     "ORDER BY number DESC LIMIT 1 OFFSET :kept)"
 )
 
 
+_RENAMED_EVENTS = {
+    "aging_observed": "aging_status_changed",
+    "asked": "requests_summarized",
+    "backfill_ordered": "backfill_requested",
+    "delivery_given_up": "delivery_abandoned",
+    "delivery_made": "delivery_succeeded",
+    "delivery_refused": "delivery_attempt_failed",
+    "fresh_again": "deadline_recovered",
+    "fresh_by_missed": "deadline_missed",
+    "key_in_force": "key_rotated",
+    "key_not_in_force": "key_rejected_during_rotation",
+    "order_given": "command_received",
+}
+"""Names that journals written before 0.1.0 was released hold: they are translated when they are read."""
+
+_REASON = {"why": "reason"}
+_RENAMED_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "backfill_failed": _REASON,
+    "command_received": {"order": "command", "answer": "response", "is_refused": "rejected"},
+    "deadline_missed": {"nights": "nights_missed"},
+    "deadline_recovered": {"nights": "nights_missed"},
+    "delivery_abandoned": _REASON,
+    "delivery_attempt_failed": _REASON,
+    "delivery_skipped": _REASON,
+    "delivery_succeeded": {"refusals": "failed_attempts"},
+    "failure_seen": {"exchange": "request"},
+    "office_stopped": _REASON,
+    "requests_summarized": {"times": "requests", "kinds": "by_kind"},
+    "snapshot_held": {**_REASON, "until": "retry_at"},
+}
+"""The same for the fields of an event, by its present name."""
+
+
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One thing that happened to an office."""
 
     office_id: str
@@ -37,12 +70,12 @@ class Entry:
     level: str
     """"info", "warning" …"""
     event: str
-    """The name of an event, or `asked` for requests folded into one entry."""
+    """The name of an event, or `requests_summarized` for requests folded into one entry."""
     fields: Mapping[str, object]
     """The event's own, ready for JSON."""
 
 
-async def append(db: Database, entries: Sequence[Entry], kept: int) -> None:
+async def append(db: Database, entries: Sequence[JournalEntry], entries_max: int) -> None:
     """Add entries in their order, and forget all but the last `kept` of each office that got some.
 
     Entries of an office that was never enrolled are passed over.
@@ -50,7 +83,7 @@ async def append(db: Database, entries: Sequence[Entry], kept: int) -> None:
     rows = [
         {
             "office": entry.office_id,
-            "at": schema.instant_text(entry.at),
+            "at": schema.format_instant(entry.at),
             "level": entry.level,
             "event": entry.event,
             "fields": _encode(entry.fields).decode(),
@@ -59,13 +92,15 @@ async def append(db: Database, entries: Sequence[Entry], kept: int) -> None:
     ]
     if not rows:
         return
-    offices = [{"office": office_id, "kept": kept} for office_id in dict.fromkeys(entry.office_id for entry in entries)]
+    offices = [
+        {"office": office_id, "kept": entries_max} for office_id in dict.fromkeys(entry.office_id for entry in entries)
+    ]
     async with db.transaction() as connection:
         await connection.execute(_ADD, rows)
-        await connection.execute(_BOUND, offices)
+        await connection.execute(_TRIM, offices)
 
 
-async def latest(db: Database, office_id: str, limit: int) -> list[Entry]:
+async def list_latest(db: Database, office_id: str, limit: int) -> list[JournalEntry]:
     """The last `limit` entries of an office, oldest first."""
     query = (
         select(schema.journal.c.at, schema.journal.c.level, schema.journal.c.event, schema.journal.c.fields)
@@ -74,7 +109,16 @@ async def latest(db: Database, office_id: str, limit: int) -> list[Entry]:
         .order_by(schema.journal.c.number.desc())
         .limit(limit)
     )
-    async with db.reading() as connection:
-        with legible(db.path):
+    async with db.read_transaction() as connection:
+        with decoding_errors(db.path):
             rows = (await connection.execute(query)).all()
-            return [Entry(office_id, row.at, row.level, row.event, _decoder.decode(row.fields)) for row in rows][::-1]
+            entries = [
+                _make_entry(office_id, row.at, row.level, row.event, _decoder.decode(row.fields)) for row in rows
+            ]
+    return entries[::-1]
+
+
+def _make_entry(office_id: str, at: datetime, level: str, event: str, fields: Mapping[str, object]) -> JournalEntry:
+    event = _RENAMED_EVENTS.get(event, event)
+    renamed = _RENAMED_FIELDS.get(event, {})
+    return JournalEntry(office_id, at, level, event, {renamed.get(name, name): fields[name] for name in fields})

@@ -2,27 +2,33 @@
 
 A state is one JSON text, so its shape belongs to the core; the plain columns beside it repeat what a person with the
 sqlite3 shell wants to see, and nothing reads them back.
+
+Offices that left the configuration while their data stayed, until somebody has it forgotten.
+
+What the configuration wants, put on record: which offices there are, and which of them go to which sink.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, ScalarSelect, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import Office
-from oddaemon.core.state import OfficeState
+from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
-from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotEnrolled, legible
-from oddaemon.store.snapshot_row import SNAPSHOT_COLUMNS, SnapshotRow, snapshot_row
+from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
+from oddaemon.store.outbox import write_sinks
+from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, SnapshotRow, make_snapshot_row
+from oddaemon.store.sqlite.connection import Database
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(OfficeState)
 
-_ENROLL = text(
+_REGISTER = text(
     "INSERT INTO office (id, name, wanted) VALUES (:id, :name, true) "
     "ON CONFLICT (id) DO UPDATE SET name = excluded.name, wanted = true"
 )
@@ -34,7 +40,7 @@ class OfficeRow:
 
     id: str
     name: str
-    wanted: bool
+    is_configured: bool
     """False: no longer configured; its data is kept."""
     state: OfficeState | None
     """None: nothing is remembered, or not in a form that this version understands."""
@@ -42,25 +48,25 @@ class OfficeRow:
     """The latest published one."""
 
 
-async def enroll(db: Database, offices: Sequence[Office]) -> None:
+async def register_offices(db: Database, offices: Sequence[Office]) -> None:
     """Make the configured offices known; those no longer configured are kept, marked as not wanted."""
     async with db.transaction() as connection:
-        await write_enrolled(connection, offices)
+        await write_offices(connection, offices)
 
 
-async def write_enrolled(connection: AsyncConnection, offices: Sequence[Office]) -> None:
+async def write_offices(connection: AsyncConnection, offices: Sequence[Office]) -> None:
     """The same as part of a larger transaction."""
     rows = [{"id": office.id, "name": office.name} for office in offices]
     await connection.execute(schema.office.update().values(wanted=False))
     if rows:
-        await connection.execute(_ENROLL, rows)
+        await connection.execute(_REGISTER, rows)
 
 
 async def load_state(db: Database, office_id: str) -> OfficeState | None:
     """What was saved last; None if nothing was, or if this version cannot read it any more."""
-    async with db.reading() as connection:
+    async with db.read_transaction() as connection:
         found = await connection.scalar(select(schema.office.c.state).where(schema.office.c.id == office_id))
-    return _decoded(found)
+    return _decode_state(found)
 
 
 async def save_state(db: Database, office_id: str, state: OfficeState) -> None:
@@ -79,23 +85,23 @@ async def write_state(connection: AsyncConnection, office_id: str, state: Office
     Raises:
         OfficeNotEnrolled: no such office.
     """
-    standing = state.standing
-    done = await connection.execute(
+    status = state.standing
+    result = await connection.execute(
         schema.office.update().where(schema.office.c.id == office_id),
         {
-            "condition": standing.condition.value,
-            "since": standing.since,
-            "reason": standing.reason,
-            "owner": None if standing.owner is None else standing.owner.value,
+            "condition": status.condition.value,
+            "since": status.since,
+            "reason": status.reason,
+            "owner": None if status.owner is None else status.owner.value,
             "not_before": state.not_before,
             "state": _encode(state).decode(),
         },
     )
-    if not done.rowcount:
-        raise OfficeNotEnrolled(office_id)
+    if not result.rowcount:
+        raise OfficeNotRegistered(office_id)
 
 
-async def standings(db: Database) -> list[OfficeRow]:
+async def list_all(db: Database) -> list[OfficeRow]:
     """Every office ever enrolled, ordered by id, in one query."""
     latest = (
         select(func.max(schema.snapshot.c.id))
@@ -110,27 +116,79 @@ async def standings(db: Database) -> list[OfficeRow]:
         .outerjoin(schema.snapshot, schema.snapshot.c.id == latest)
         .order_by(schema.office.c.id)
     )
-    async with db.reading() as connection:
-        with legible(db.path):
+    async with db.read_transaction() as connection:
+        with decoding_errors(db.path):
             rows = (await connection.execute(query)).all()
-            return [_office_row(row) for row in rows]
+            return [_parse_office(row) for row in rows]
 
 
-def _office_row(row: Row[Any]) -> OfficeRow:
-    office_id, name, wanted, state, *snapshot = tuple(row)
+def _parse_office(row: Row[Any]) -> OfficeRow:
+    office_id, name, is_configured, state, *snapshot = tuple(row)
     return OfficeRow(
         id=office_id,
         name=name,
-        wanted=wanted,
-        state=_decoded(state),
-        snapshot=None if snapshot[0] is None else snapshot_row(office_id, snapshot),
+        is_configured=is_configured,
+        state=_decode_state(state),
+        snapshot=None if snapshot[0] is None else make_snapshot_row(office_id, snapshot),
     )
 
 
-def _decoded(state: str | None) -> OfficeState | None:
+def _decode_state(state: str | None) -> OfficeState | None:
     if state is None:
         return None
     try:
         return _decoder.decode(state)
     except msgspec.DecodeError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedOffice:
+    """One of them, and what there is of it."""
+
+    id: str
+    name: str
+    snapshots: int
+    backfilled_days: int
+    last_activity_at: datetime | None
+    """When the last thing happened to it; None: nothing ever did."""
+
+
+async def list_removed_offices(db: Database, configured: Collection[str]) -> list[RemovedOffice]:
+    """Every office that was ever enrolled but those that are configured, ordered by id."""
+    query = select(
+        schema.office.c.id,
+        schema.office.c.name,
+        _select_for_office(schema.snapshot, func.count()),
+        _select_for_office(schema.historical_snapshot, func.count()),
+        _select_for_office(schema.snapshot, func.max(schema.snapshot.c.published_at)),
+        _select_for_office(schema.journal, func.max(schema.journal.c.at)),
+    ).order_by(schema.office.c.id)
+    async with db.read_transaction() as connection:
+        with decoding_errors(db.path):
+            rows = (await connection.execute(query)).all()
+    return [
+        RemovedOffice(office_id, name, nights, days, max((at for at in moments if at is not None), default=None))
+        for office_id, name, nights, days, *moments in rows
+        if office_id not in configured
+    ]
+
+
+def _select_for_office(table: Table, column: Any) -> ScalarSelect[Any]:  # noqa: ANN401 - whatever SQL can tell of many rows
+    return select(column).select_from(table).where(table.c.office == schema.office.c.key).scalar_subquery()
+
+
+async def save_config(
+    db: Database, offices: Sequence[Office], sinks: Mapping[str, Collection[str]], now: datetime
+) -> None:
+    """All of it or nothing.
+
+    Args:
+        db: The database.
+        offices: Those that are configured; the others are kept, marked as not wanted.
+        sinks: The ids of the offices that go to each; what belongs to no other is forgotten.
+        now: The present.
+    """
+    async with db.transaction() as connection:
+        await write_offices(connection, offices)
+        await write_sinks(connection, sinks, now)

@@ -53,14 +53,14 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Aware datetime to text."""
-        return None if value is None else instant_text(value)
+        return None if value is None else format_instant(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Text to aware datetime."""
         return None if value is None else datetime.fromisoformat(value)
 
 
-def instant_text(instant: datetime) -> str:
+def format_instant(instant: datetime) -> str:
     """The one way in which an instant is written.
 
     Raises:

@@ -15,20 +15,20 @@ import msgspec
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.diff import Changes, diff
 from oddaemon.core.model import Balance, Snapshot
-from oddaemon.core.state import OfficeState
-from oddaemon.store import outbox, pulls, schema
-from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotEnrolled, consistent, legible
+from oddaemon.core.office.state import OfficeState
+from oddaemon.core.snapshot.diff import SnapshotChanges, diff
+from oddaemon.store import open_pulls, outbox, schema
+from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
 from oddaemon.store.offices import write_state
-from oddaemon.store.snapshot_row import SNAPSHOT_COLUMNS, SnapshotRow, snapshot_row
+from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, SnapshotRow, make_snapshot_row
+from oddaemon.store.sqlite.connection import Database
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(list[Balance])
 
 _COLUMNS = ", ".join(Balance._fields)
-_ROWS_A_STATEMENT = (512, 32, 1)
+_ROWS_PER_STATEMENT = (512, 32, 1)
 """Few sizes, so that each is prepared once and takes one call of the thread for all its statements."""
 
 _BALANCES = (
@@ -41,28 +41,28 @@ _OFFICE = (
     f"({_CURRENT_BALANCES}) FROM office WHERE office.id = ?"
 )
 _BALANCES_AS_OF = _BALANCES.format("valid_from <= ? AND (valid_to IS NULL OR valid_to > ?)")
-_END = (
+_END_VERSIONS = (
     "UPDATE balance SET valid_to = ? WHERE office = ? AND valid_to IS NULL "
     "AND pat_num IN (SELECT value FROM json_each(?))"
 )
 _ROW = f"(?1, ?2, {', '.join('?' for _ in Balance._fields)})"
-_START = {
+_INSERT_VERSIONS = {
     rows: f"INSERT INTO balance (office, valid_from, {_COLUMNS}) VALUES {', '.join([_ROW] * rows)}"  # noqa: S608 - our own column names
-    for rows in _ROWS_A_STATEMENT
+    for rows in _ROWS_PER_STATEMENT
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class PublishContext:
     """How a snapshot came to be, for whoever asks afterwards how its night went."""
 
-    took: timedelta = timedelta()
+    pull_duration: timedelta = timedelta()
     """From the pull's first request."""
     late_at: datetime | None = None
     """From when on it was called late; None: never."""
 
 
-UNTOLD = Course()
+UNKNOWN_CONTEXT = PublishContext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ async def publish(
     state: OfficeState,
     published_at: datetime,
     *,
-    course: Course = UNTOLD,
+    context: PublishContext = UNKNOWN_CONTEXT,
     sinks: Sequence[str] = (),
 ) -> PublishedSnapshot:
     """Publish in one transaction: the snapshot, what changed, its deliveries, the office's state, its open pull's end.
@@ -93,42 +93,42 @@ async def publish(
         snapshot: verified and plausible; it becomes the office's current balances as a whole.
         state: the office's state once this is published.
         published_at: now.
-        course: how it came to be.
+        context: how it came to be.
         sinks: where it is to be delivered.
 
     Raises:
         OfficeNotEnrolled: no such office.
         ValueError: guarantors repeat, or are not as many as the control totals say; nothing is written.
     """
-    after = {balance.pat_num: balance for balance in snapshot.balances}
-    if not len(after) == len(snapshot.balances) == snapshot.totals.guarantors:
+    new_balances = {balance.pat_num: balance for balance in snapshot.balances}
+    if not len(new_balances) == len(snapshot.balances) == snapshot.totals.guarantors:
         raise ValueError("A snapshot is published only when its guarantors are as many as its control totals say.")
     async with db.transaction() as connection:
         found = (await connection.exec_driver_sql(_OFFICE, (office_id, office_id))).one_or_none()
         if found is None:
-            raise OfficeNotEnrolled(office_id)
+            raise OfficeNotRegistered(office_id)
         office_key, is_staged, current = tuple(found)
-        with legible(db.path):
-            before = {balance.pat_num: balance for balance in _decoder.decode(current)}
-        changes = diff(before, after)
-        with consistent(db.path):
-            row = {"published_at": published_at, **_snapshot_columns(snapshot, changes, course)}
+        with decoding_errors(db.path):
+            previous_balances = {balance.pat_num: balance for balance in _decoder.decode(current)}
+        changes = diff(previous_balances, new_balances)
+        with constraint_errors(db.path):
+            row = {"published_at": published_at, **_build_snapshot_row(snapshot, changes, context)}
             snapshot_id = await _insert_snapshot(connection, {"office": office_key, **row})
             await _write_versions(connection, office_key, snapshot_id, changes)
             await outbox.enqueue(connection, office_key, snapshot_id, sinks, published_at)
         if is_staged:
-            await pulls.drop(connection, office_id)
+            await open_pulls.drop_pages(connection, office_id)
         await write_state(connection, office_id, state)
     return PublishedSnapshot(snapshot_id, len(changes.new), len(changes.changed), len(changes.cleared))
 
 
-async def latest(db: Database, office_id: str) -> SnapshotRow | None:
+async def get_latest(db: Database, office_id: str) -> SnapshotRow | None:
     """The office's last published snapshot."""
-    rows = await history(db, office_id, limit=1)
+    rows = await list_latest(db, office_id, limit=1)
     return rows[0] if rows else None
 
 
-async def history(db: Database, office_id: str, limit: int) -> list[SnapshotRow]:
+async def list_latest(db: Database, office_id: str, limit: int) -> list[SnapshotRow]:
     """The office's published snapshots, latest first, at most `limit` of them."""
     query = (
         select(*SNAPSHOT_COLUMNS)
@@ -137,13 +137,13 @@ async def history(db: Database, office_id: str, limit: int) -> list[SnapshotRow]
         .order_by(schema.snapshot.c.id.desc())
         .limit(limit)
     )
-    async with db.reading() as connection:
-        with legible(db.path):
+    async with db.read_transaction() as connection:
+        with decoding_errors(db.path):
             rows = (await connection.execute(query)).all()
-            return [snapshot_row(office_id, row) for row in rows]
+            return [make_snapshot_row(office_id, row) for row in rows]
 
 
-async def balances(db: Database, office_id: str, snapshot_id: int | None = None) -> list[Balance]:
+async def load_balances(db: Database, office_id: str, snapshot_id: int | None = None) -> list[Balance]:
     """The office's balances ordered by pat_num.
 
     Args:
@@ -151,12 +151,12 @@ async def balances(db: Database, office_id: str, snapshot_id: int | None = None)
         office_id: whose balances.
         snapshot_id: as this snapshot left them; None: as the latest did. Empty before the office's first one.
     """
-    async with db.reading() as connection:
+    async with db.read_transaction() as connection:
         query, parameters = _CURRENT_BALANCES, tuple[str | int, ...]([office_id])
         if snapshot_id is not None:
             query, parameters = _BALANCES_AS_OF, (office_id, snapshot_id, snapshot_id)
         text = (await connection.exec_driver_sql(query, parameters)).scalar_one()
-        with legible(db.path):
+        with decoding_errors(db.path):
             return _decoder.decode(text)
 
 
@@ -165,7 +165,7 @@ async def _insert_snapshot(connection: AsyncConnection, row: Mapping[str, object
     return snapshot_id
 
 
-def _snapshot_columns(snapshot: Snapshot, changes: Changes, course: Course) -> dict[str, object]:
+def _build_snapshot_row(snapshot: Snapshot, changes: SnapshotChanges, context: PublishContext) -> dict[str, object]:
     return {
         "aging_date": snapshot.aging_date,
         "observed_at": snapshot.observed_at,
@@ -175,28 +175,30 @@ def _snapshot_columns(snapshot: Snapshot, changes: Changes, course: Course) -> d
         "new_guarantors": len(changes.new),
         "changed_guarantors": len(changes.changed),
         "cleared_guarantors": len(changes.cleared),
-        "pull_seconds": course.took.total_seconds(),
-        "late_at": course.late_at,
+        "pull_seconds": context.pull_duration.total_seconds(),
+        "late_at": context.late_at,
     }
 
 
-async def _write_versions(connection: AsyncConnection, office_key: int, snapshot_id: int, changes: Changes) -> None:
-    ended = [balance.pat_num for balance in _ended(changes)]
+async def _write_versions(
+    connection: AsyncConnection, office_key: int, snapshot_id: int, changes: SnapshotChanges
+) -> None:
+    ended = [balance.pat_num for balance in _list_ended(changes)]
     started = [*changes.new, *(later for _, later in changes.changed)]
     if ended:
-        await connection.exec_driver_sql(_END, (snapshot_id, office_key, _encode(ended).decode()))
+        await connection.exec_driver_sql(_END_VERSIONS, (snapshot_id, office_key, _encode(ended).decode()))
     written = 0
-    for rows in _ROWS_A_STATEMENT:
+    for rows in _ROWS_PER_STATEMENT:
         whole = written + (len(started) - written) // rows * rows
         statements = [
             (office_key, snapshot_id, *chain.from_iterable(started[first : first + rows]))
             for first in range(written, whole, rows)
         ]
         if statements:
-            await connection.exec_driver_sql(_START[rows], statements)
+            await connection.exec_driver_sql(_INSERT_VERSIONS[rows], statements)
         written = whole
 
 
-def _ended(changes: Changes) -> Iterable[Balance]:
+def _list_ended(changes: SnapshotChanges) -> Iterable[Balance]:
     yield from (earlier for earlier, _ in changes.changed)
     yield from changes.cleared

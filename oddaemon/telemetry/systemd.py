@@ -9,42 +9,42 @@ import time
 from contextlib import suppress
 
 
-def ready() -> None:
+def notify_ready() -> None:
     """The configuration is applied; also ends `reloading`."""
     notify("READY=1")
 
 
-def status(sentence: str) -> None:
+def notify_status(text: str) -> None:
     """What `systemctl status` shows; line ends become spaces."""
-    notify(f"STATUS={' '.join(sentence.split())}")
+    notify(f"STATUS={' '.join(text.split())}")
 
 
-def stopping() -> None:
+def notify_stopping() -> None:
     """The daemon drains."""
     notify("STOPPING=1")
 
 
-def watchdog() -> None:
+def notify_watchdog() -> None:
     """The engine made progress. Nothing else may send this, or a stuck engine looks alive."""
     notify("WATCHDOG=1")
 
 
-def reloading() -> None:
+def notify_reloading() -> None:
     """A reload has begun; `ready` must follow, whether or not it was successful."""
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
-def more_time(seconds: float) -> None:
+def extend_timeout(seconds: float) -> None:
     """A start or an end needs longer, and is asked after again in so many seconds from now."""
     notify(f"EXTEND_TIMEOUT_USEC={seconds * 1e6:.0f}")
 
 
-def listens() -> bool:
+def is_available() -> bool:
     """Whether there is a service manager that wants to be told."""
     return bool(os.environ.get("NOTIFY_SOCKET"))
 
 
-def watchdog_seconds() -> float | None:
+def get_watchdog_seconds() -> float | None:
     """Within which time systemd wants to hear from this process again; None: it does not watch."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None

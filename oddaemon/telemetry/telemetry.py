@@ -10,13 +10,13 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from oddaemon.telemetry import events
-from oddaemon.telemetry.event import Event, Level
 from oddaemon.telemetry.events import LogLinesLost
-from oddaemon.telemetry.fleet import OfficeFigures, fleet_families
-from oddaemon.telemetry.instruments import Instruments
-from oddaemon.telemetry.log import Log, LogFormat
-from oddaemon.telemetry.own_process import OwnProcess
-from oddaemon.telemetry.redaction import Redactor
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.logging.formatter import EventLogger, LogFormat
+from oddaemon.telemetry.logging.redaction import Redactor
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
+from oddaemon.telemetry.metrics.office import OfficeMetrics, collect_office_metrics
+from oddaemon.telemetry.metrics.process import OwnProcessCollector
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Telemetry:
         version: str,
         log_format: LogFormat = LogFormat.JSON,
         level: Level = Level.INFO,
-        lost: Callable[[], int] = lambda: 0,
+        count_lost: Callable[[], int] = lambda: 0,
         process_metrics: bool = False,
     ) -> None:
         """Nothing outside this object is touched: no root logger, no global registry.
@@ -49,75 +49,75 @@ class Telemetry:
             version: of the daemon, for `oddaemon_build_info`.
             log_format: AUTO means JSON here.
             level: of the quietest line that is written; metrics move at any level.
-            lost: how many lines `write` has lost so far.
+            count_lost: how many lines `write` has lost so far.
             process_metrics: also tell memory, CPU, open files and the interpreter, which are the whole process's.
         """
         self._registry = CollectorRegistry()
-        self._instruments = Instruments(self._registry, version, now)
-        self._instruments.expect(getattr(events, kind).name for kind in events.__all__)
+        self._metrics = FleetMetrics(self._registry, version, now)
+        self._metrics.init_event_counters(getattr(events, kind).name for kind in events.__all__)
         self._redactor = Redactor()
-        self._log = Log(write, now, self._redactor, log_format, level)
+        self._log = EventLogger(write, now, self._redactor, log_format, level)
         self._now = now
-        self._lost = lost
-        self._lost_told = 0
-        self._followers: list[Callable[[Event], None]] = []
+        self._count_lost = count_lost
+        self._lost_reported = 0
+        self._subscribers: list[Callable[[Event], None]] = []
         if process_metrics:
-            OwnProcess(registry=self._registry)
+            OwnProcessCollector(registry=self._registry)
             PlatformCollector(registry=self._registry)
             GCCollector(registry=self._registry)
 
     def emit(self, event: Event) -> None:
         """Writes the event's log line, if its level is loud enough, and moves its metrics. Any thread may call it."""
-        self._tell(event)
-        if (lost := self._lost()) > self._lost_told:
-            missing, self._lost_told = lost - self._lost_told, lost
-            self._tell(LogLinesLost(missing))
+        self._record(event)
+        if (lost := self._count_lost()) > self._lost_reported:
+            missing, self._lost_reported = lost - self._lost_reported, lost
+            self._record(LogLinesLost(missing))
 
-    def follow(self, follower: Callable[[Event], None]) -> None:
+    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """From now on `follower` is told every event too, after its line and metrics; it must neither wait nor fail."""
-        self._followers.append(follower)
+        self._subscribers.append(subscriber)
 
-    def hide(self, values: Iterable[str]) -> None:
+    def add_secrets(self, values: Iterable[str]) -> None:
         """Registers secrets: from now on "***" stands for them in every log line and in `redact`."""
-        self._redactor.hide(values)
+        self._redactor.add_secrets(values)
 
     def redact(self, text: str) -> str:
         """`text` as it may be shown to others."""
-        return self._redactor.text(text)
+        return self._redactor.redact_text(text)
 
     def redact_fields(self, fields: Mapping[str, object]) -> dict[str, object]:
         """The same for every text in an event's fields."""
-        return {name: self._redactor.value(value) for name, value in fields.items()}
+        return {name: self._redactor.redact_value(value) for name, value in fields.items()}
 
-    def render(self, offices: tuple[OfficeFigures, ...], accept: str = "") -> Scrape:
+    def render(self, offices: tuple[OfficeMetrics, ...], accept: str = "") -> Scrape:
         """All metrics, with the figures of these offices. Takes long with thousands of them: run it in a thread.
 
         Args:
             offices: a picture of the fleet, taken on the event loop.
             accept: the request's Accept header; decides between OpenMetrics and the plain text format.
         """
-        families = _Families(self._registry, offices, self._now())
+        families = _MetricFamilies(self._registry, offices, self._now())
         if "application/openmetrics-text" in accept:
             body = openmetrics.generate_latest(families)  # type: ignore[no-untyped-call]  # the library ships no type for it
             return Scrape(body, openmetrics.CONTENT_TYPE_LATEST)
         return Scrape(generate_latest(families), CONTENT_TYPE_PLAIN_0_0_4)
 
-    def _tell(self, event: Event) -> None:
-        self._instruments.events.labels(event.name).inc()
-        event.move(self._instruments)
+    def _record(self, event: Event) -> None:
+        self._metrics.events.labels(event.name).inc()
+        event.record_metrics(self._metrics)
         level = event.log_level()
-        if self._log.takes(level):
-            self._log.line(level, event.name, event.log_fields())
-        for follower in self._followers:
-            follower(event)
+        if self._log.is_enabled(level):
+            self._log.write_line(level, event.name, event.log_fields())
+        for subscriber in self._subscribers:
+            subscriber(event)
 
 
 @dataclass(frozen=True, slots=True)
-class _Families:
+class _MetricFamilies:
     """Everything of one scrape, shaped as prometheus_client wants it."""
 
     registry: CollectorRegistry
-    offices: tuple[OfficeFigures, ...]
+    offices: tuple[OfficeMetrics, ...]
     now: datetime
 
     def collect(self) -> Iterator[Metric]:
@@ -125,4 +125,4 @@ class _Families:
             # When a series was created says nothing that a restart of the process does not, and doubles the text.
             family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
             yield family
-        yield from fleet_families(self.offices, self.now)
+        yield from collect_office_metrics(self.offices, self.now)

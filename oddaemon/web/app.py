@@ -16,11 +16,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from oddaemon.core.status import OfficeDocument, StatusDocument
-from oddaemon.telemetry.fleet import FleetView
+from oddaemon.core.reporting.status_document import OfficeDocument, StatusDocument
+from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
+from oddaemon.telemetry.metrics.office import OfficeMetricsSource
 from oddaemon.telemetry.telemetry import Telemetry
-from oddaemon.web.headers import CarefulHeaders
-from oddaemon.web.pages import Pages
+from oddaemon.web.pages.routes import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Readiness:
 def create_app(
     *,
     telemetry: Telemetry,
-    fleet: FleetView,
+    office_metrics: OfficeMetricsSource,
     readiness: Callable[[], Readiness],
     status: Callable[[], Awaitable[StatusDocument]],
     pages: Pages,
@@ -43,74 +43,74 @@ def create_app(
 
     Args:
         telemetry: renders the metrics, and redacts what the JSON quotes of other sides' messages.
-        fleet: the figures of every office.
+        office_metrics: the figures of every office.
         readiness: what `/-/ready` answers.
         status: the document of `/api/status`; `/api/offices/ID` is the one element of its `offices`.
         pages: the pages for people.
     """
-    views = _Views(telemetry, fleet, readiness, status)
+    endpoints = _Endpoints(telemetry, office_metrics, readiness, status)
     app = Starlette(
         routes=[
-            *pages.routes(),
-            Route("/metrics", views.metrics),
-            Route("/-/healthy", _healthy),
-            Route("/-/ready", views.ready),
-            Route("/api/status", views.status),
-            Route("/api/offices/{office}", views.office),
+            *pages.make_routes(),
+            Route("/metrics", endpoints.get_metrics),
+            Route("/-/healthy", _get_healthy),
+            Route("/-/ready", endpoints.get_ready),
+            Route("/api/status", endpoints.get_status),
+            Route("/api/offices/{office}", endpoints.get_office),
         ],
-        exception_handlers={HTTPException: _refusal},
+        exception_handlers={HTTPException: _handle_http_error},
     )
     app.router.redirect_slashes = False
-    return CarefulHeaders(app)
+    return SecurityHeadersMiddleware(app)
 
 
 @dataclass(frozen=True, slots=True)
-class _Views:
+class _Endpoints:
     """The routes that look at something."""
 
     _telemetry: Telemetry
-    _fleet: FleetView
-    _readiness: Callable[[], Readiness]
-    _status: Callable[[], Awaitable[StatusDocument]]
+    _office_metrics: OfficeMetricsSource
+    _get_readiness: Callable[[], Readiness]
+    _load_status: Callable[[], Awaitable[StatusDocument]]
 
-    async def metrics(self, request: Request) -> Response:
+    async def get_metrics(self, request: Request) -> Response:
         """Prometheus text, or OpenMetrics for who asks for it."""
         accept = request.headers.get("accept", "")
-        scrape = await anyio.to_thread.run_sync(self._telemetry.render, self._fleet(), accept)
+        scrape = await anyio.to_thread.run_sync(self._telemetry.render, self._office_metrics(), accept)
         return Response(scrape.body, headers={"content-type": scrape.content_type})
 
-    async def ready(self, _request: Request) -> Response:
+    async def get_ready(self, _request: Request) -> Response:
         """200, or 503 with the sentence."""
-        readiness = self._readiness()
+        readiness = self._get_readiness()
         if readiness.ready:
             return PlainTextResponse("Ready.\n")
         return PlainTextResponse(f"Not ready: {self._telemetry.redact(readiness.reason)}\n", status_code=503)
 
-    async def status(self, _request: Request) -> Response:
+    async def get_status(self, _request: Request) -> Response:
         """The whole fleet."""
-        return await self._json(await self._status())
+        return await self._respond_json(await self._load_status())
 
-    async def office(self, request: Request) -> Response:
+    async def get_office(self, request: Request) -> Response:
         """One office, or 404."""
         wanted = request.path_params["office"]
-        document = await self._status()
+        document = await self._load_status()
         office = next((office for office in document["offices"] if office["id"] == wanted), None)
         if office is None:
             raise HTTPException(404, "No office of this id is configured; /api/status lists them all.")
-        return await self._json(office)
+        return await self._respond_json(office)
 
-    async def _json(self, document: StatusDocument | OfficeDocument) -> Response:
-        body = await anyio.to_thread.run_sync(self._body, document)
+    async def _respond_json(self, document: StatusDocument | OfficeDocument) -> Response:
+        body = await anyio.to_thread.run_sync(self._render_body, document)
         return Response(body, media_type="application/json")
 
-    def _body(self, document: StatusDocument | OfficeDocument) -> str:
+    def _render_body(self, document: StatusDocument | OfficeDocument) -> str:
         return self._telemetry.redact(json.dumps(document, ensure_ascii=False)) + "\n"
 
 
-async def _healthy(_request: Request) -> Response:
+async def _get_healthy(_request: Request) -> Response:
     return PlainTextResponse("Healthy.\n")
 
 
-async def _refusal(_request: Request, error: Exception) -> Response:
+async def _handle_http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)

@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from oddaemon.core.model import Condition, Owner, Standing
-from oddaemon.telemetry.fleet import OfficeFigures, fleet_families
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
+from oddaemon.telemetry.metrics.office import OfficeMetrics, collect_office_metrics
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
-OFFICE = OfficeFigures(
+OFFICE = OfficeMetrics(
     office="mesa",
-    standing=Standing(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE, next_action_at=NOW),
+    status=Status(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE, next_action_at=NOW),
     aging_date=date(2026, 3, 8),
     published_at=NOW,
     guarantors=4132,
@@ -48,7 +48,7 @@ def families() -> dict[str, Family]:
 
 def _instruments() -> list[Family]:
     registry = CollectorRegistry()
-    instruments = Instruments(registry, "test", lambda: NOW)
+    instruments = FleetMetrics(registry, "test", lambda: NOW)
     metrics = [each for each in vars(instruments).values() if isinstance(each, MetricWrapperBase)]
     assert len(metrics) == len(list(registry.collect())), "a family that no attribute holds"
     return [_family(each._name, str(each._type), each._documentation, each._labelnames) for each in metrics]
@@ -56,7 +56,7 @@ def _instruments() -> list[Family]:
 
 def _fleet() -> list[Family]:
     found = []
-    for family in fleet_families((OFFICE,), NOW):
+    for family in collect_office_metrics((OFFICE,), NOW):
         labels = {label for sample in family.samples for label in sample.labels}
         found.append(_family(family.name, str(family.type), family.documentation, labels))
     return found

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from oddaemon.telemetry import events
-from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events.base import Event
 from tests.alerts.families import Family, families
 
 RUNBOOK = Path(__file__).parents[2] / "deploy" / "RUNBOOK.md"

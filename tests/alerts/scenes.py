@@ -13,23 +13,22 @@ from pathlib import Path
 
 import anyio
 
-from oddaemon.engine.reload import Cause
-from oddaemon.settings import Alerts, BadConfiguration, Maintenance, Secret
-from oddaemon.settings import Daemon as DaemonSettings
-from oddaemon.simulator.alterations import alteration
-from oddaemon.simulator.api import Cut
-from oddaemon.simulator.faults import (
+from oddaemon.engine.config.active_config import ReloadTrigger
+from oddaemon.settings import AlertSettings, BadConfiguration, DaemonSettings, MaintenanceSettings, Secret
+from oddaemon.simulator.api.messages import ConnectionFailure
+from oddaemon.simulator.faults.faults import (
     BrokenConnection,
     EConnectorDown,
     Fault,
+    FaultWindow,
     GatewayError,
     KeyDisabled,
-    Planted,
+    ScheduledFault,
     TooManyRequests,
-    Window,
 )
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.telemetry.lines import LineWriter
+from oddaemon.simulator.faults.row_corruption import get_alteration
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.telemetry.logging.writer import LineWriter
 from tests.alerts.promtool import Recording
 from tests.alerts.watching import FLEET, watched
 from tests.engine.config_files import config_files, put
@@ -67,9 +66,9 @@ def fires(*alerts: str) -> Callable[[Play], Play]:
     return enter
 
 
-def over(fault: Fault, hours: float, *office_ids: str) -> Planted:
+def over(fault: Fault, hours: float, *office_ids: str) -> ScheduledFault:
     """The trouble of some offices, or of all, for so long."""
-    return Planted(fault, frozenset(office_ids), Window(TROUBLE, TROUBLE + timedelta(hours=hours)))
+    return ScheduledFault(fault, frozenset(office_ids), FaultWindow(TROUBLE, TROUBLE + timedelta(hours=hours)))
 
 
 # --- nothing at all ---------------------------------------------------------------------------------------------------
@@ -157,7 +156,7 @@ async def a_key_that_the_office_disabled(directory: Path) -> Recording:
 
 @fires("OfficeSuspect")
 async def rows_that_never_add_up(directory: Path) -> Recording:
-    async with watched(directory, specs=PAIR, faults=[over(alteration("one_cent_more"), 3.5, "smile")]) as found:
+    async with watched(directory, specs=PAIR, faults=[over(get_alteration("one_cent_more"), 3.5, "smile")]) as found:
         await found.world.until_time(BEFORE_FRESH_BY)
     return found.recording
 
@@ -233,7 +232,7 @@ async def a_daemon_that_is_ended_again_and_again(directory: Path) -> Recording:
 
 @fires("NotReady")
 async def an_end_that_does_not_end(directory: Path) -> Recording:
-    async with watched(directory, specs=PAIR, faults=[over(BrokenConnection(Cut.STALL), 2)]) as found:
+    async with watched(directory, specs=PAIR, faults=[over(BrokenConnection(ConnectionFailure.STALL), 2)]) as found:
         world = found.world
         await world.crash()
         patient = world.settings.api.model_copy(update={"request_timeout_seconds": 1800.0})
@@ -249,7 +248,7 @@ async def an_end_that_does_not_end(directory: Path) -> Recording:
 async def a_turn_that_is_never_given_back(directory: Path) -> Recording:
     async with watched(directory, specs=PAIR) as found:
         await found.world.until_time(TROUBLE)
-        async with found.world.database._writing_lane().lock:
+        async with found.world.database._require_writer().lock:
             await found.world.until_said("engine_stalled")
             await anyio.sleep(1200)
         await found.world.until_time(BEFORE_FRESH_BY)
@@ -260,9 +259,9 @@ async def a_turn_that_is_never_given_back(directory: Path) -> Recording:
 async def a_disk_that_takes_nothing(directory: Path) -> Recording:
     async with watched(directory, specs=PAIR) as found:
         await found.world.until_time(TROUBLE)
-        await found.world.database.one_statement("PRAGMA query_only = ON")
+        await found.world.database.execute_one("PRAGMA query_only = ON")
         await found.world.until_time(TROUBLE + timedelta(hours=1, minutes=30))
-        await found.world.database.one_statement("PRAGMA query_only = OFF")
+        await found.world.database.execute_one("PRAGMA query_only = OFF")
         await found.world.until_time(BEFORE_FRESH_BY)
     return found.recording
 
@@ -286,18 +285,18 @@ async def a_configuration_with_a_slip_of_the_pen(directory: Path) -> Recording:
         await found.world.until_time(TROUBLE)
         put(files.directory / "ash.toml", "[[office]\n")
         try:
-            await found.world.daemon.reload(Cause.SIGNAL)
+            await found.world.daemon.reload(ReloadTrigger.SIGNAL)
         except BadConfiguration:
             await found.world.until_time(TROUBLE + timedelta(minutes=30))
         files.write()
-        await found.world.daemon.reload(Cause.SIGNAL)
+        await found.world.daemon.reload(ReloadTrigger.SIGNAL)
         await found.world.until_time(BEFORE_FRESH_BY)
     return found.recording
 
 
 @fires("MaintenanceFailed")
 async def a_place_for_backups_that_is_not_mounted(directory: Path) -> Recording:
-    never = Maintenance.none()
+    never = MaintenanceSettings.make_disabled()
     backup = never.model_copy(update={"backup": "20 * * * *", "backup_directory": directory / "unmounted"})
     async with watched(directory, specs=PAIR, maintenance=backup) as found:
         await found.world.until_time(BEFORE_FRESH_BY)
@@ -310,7 +309,7 @@ async def a_log_that_nobody_reads(directory: Path) -> Recording:
         async with watched(directory, specs=PAIR) as found:
             await found.world.until_time(TROUBLE)
             assert found.world._telemetry is not None
-            found.world._telemetry._lost = lost
+            found.world._telemetry._count_lost = lost
             await found.world.until_time(BEFORE_FRESH_BY)
     return found.recording
 
@@ -319,12 +318,12 @@ async def a_log_that_nobody_reads(directory: Path) -> Recording:
 def deaf() -> Iterator[Callable[[], int]]:
     """A writer to a pipe whose other end is read by nobody, and how many lines it has lost."""
     reading, writing = os.pipe()
-    writer = LineWriter(writing, lines_waiting_max=1)
+    writer = LineWriter(writing, queued_lines_max=1)
     try:
         for _ in range(100):
             writer.write("x" * 65_536)
-        assert writer.lost()
-        yield writer.lost
+        assert writer.count_lost()
+        yield writer.count_lost
     finally:
         os.close(reading)
         writer.close()
@@ -334,7 +333,7 @@ def deaf() -> Iterator[Callable[[], int]]:
 @fires("PingFailed")
 async def a_receiver_of_signs_of_life_that_is_gone(directory: Path) -> Recording:
     async with watched(directory, specs=PAIR) as found:
-        alerts = Alerts(ping_url=Secret("http://127.0.0.1:9/gone"))
+        alerts = AlertSettings(ping_url=Secret("http://127.0.0.1:9/gone"))
         await found.world.apply(replace(found.world.settings, alerts=alerts))
         await found.world.until_time(BEFORE_FRESH_BY)
     return found.recording

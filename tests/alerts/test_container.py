@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from oddaemon.settings import Settings, read
+from oddaemon.settings import Settings, try_load
 from tests.alerts.promtool import needs_promtool, promtool
 
 CHECKOUT = Path(__file__).parents[2]
@@ -236,7 +236,7 @@ def settings(tmp_path: Path) -> Settings:
     shutil.copytree(DEPLOY / "container" / "etc", tmp_path / "etc")
     main = tmp_path / "etc" / "oddaemon.toml"
     main.write_text(main.read_text().replace("/run/secrets/developer_key", str(secret)))
-    loaded = read(main, {})
+    loaded = try_load(main, {})
     assert loaded.problems == ()
     assert loaded.settings is not None
     return loaded.settings

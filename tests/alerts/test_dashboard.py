@@ -72,7 +72,7 @@ def test_every_alert_worthy_family_is_shown_somewhere() -> None:
     for name, family in families().items():
         by_hand = {
             "oddaemon_events_total",
-            "oddaemon_pings_total",
+            "oddaemon_heartbeat_pings_total",
             "oddaemon_backfills_total",
             "oddaemon_delivery_oldest_pending_timestamp_seconds",
             "oddaemon_office_aging_date_timestamp_seconds",

@@ -12,9 +12,9 @@ from typer.main import get_command
 from oddaemon.cli.app import app
 from oddaemon.core.model import Condition
 from oddaemon.telemetry import events
-from oddaemon.telemetry.event import Level
-from oddaemon.telemetry.log import Log, LogFormat
-from oddaemon.telemetry.redaction import Redactor
+from oddaemon.telemetry.events.base import Level
+from oddaemon.telemetry.logging.formatter import EventLogger, LogFormat
+from oddaemon.telemetry.logging.redaction import Redactor
 from tests.alerts.families import families
 from tests.alerts.promtool import alerts
 from tests.alerts.runbook import RUNBOOK, events_table, metrics_table, sections, with_tables
@@ -64,8 +64,8 @@ def test_every_metric_and_event_is_told_as_the_code_tells_it() -> None:
 @pytest.mark.parametrize("level", Level)
 def test_the_journal_is_searched_for_what_a_line_of_trouble_has(level: Level) -> None:
     lines: list[str] = []
-    log = Log(lines.append, lambda: datetime(2026, 3, 2, tzinfo=UTC), Redactor(), LogFormat.JSON, Level.DEBUG)
-    log.line(level, "something", {"office": "elm"})
+    log = EventLogger(lines.append, lambda: datetime(2026, 3, 2, tzinfo=UTC), Redactor(), LogFormat.JSON, Level.DEBUG)
+    log.write_line(level, "something", {"office": "elm"})
     (pattern,) = re.findall(r"journalctl -u oddaemon --since .* -g '(.*)'", TEXT)
     assert bool(re.search(pattern, lines[0])) == (level >= Level.WARNING)
 

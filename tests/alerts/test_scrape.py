@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from oddaemon.telemetry.fleet import OfficeFigures
+from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.alerts.families import OFFICE, families
 from tests.alerts.promtool import named_series, needs_promtool, promtool
@@ -110,5 +110,5 @@ def test_names_are_ours_in_base_units_and_say_what_they_are() -> None:
         assert family.kind != "gauge" or not name.endswith("_total"), name
 
 
-def replaced(number: int) -> OfficeFigures:
+def replaced(number: int) -> OfficeMetrics:
     return replace(OFFICE, office=f"office-in-a-small-town-{number:04}")

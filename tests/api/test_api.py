@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon import api
-from oddaemon.api import ChangeKind, OddaemonError, OfficeUnknown, SnapshotMissing, Source, open_database
+from oddaemon.api import ChangeKind, DaySource, OddaemonError, OfficeUnknown, SnapshotMissing, open_database
 from oddaemon.core.model import Reader
 from tests.cli.sample_history import NIGHTS, OTHER, THIRD, History, backfill, pull, sample_history
 
@@ -86,8 +86,8 @@ def test_days_that_were_backfilled_are_there_too(history: History) -> None:
         year_end, first, *_ = fleet.history("bright-smiles")
         shown = year_end.snapshot
         assert shown == fleet.snapshot("bright-smiles", day)
-        assert (shown.id, shown.source, shown.aging_date, shown.new) == (None, Source.BACKFILLED, day, None)
-        assert (first.snapshot.source, first.charged, first.snapshot.new) == (Source.NIGHT, Decimal("102.00"), 3)
+        assert (shown.id, shown.source, shown.aging_date, shown.new) == (None, DaySource.BACKFILLED, day, None)
+        assert (first.snapshot.source, first.charged, first.snapshot.new) == (DaySource.NIGHT, Decimal("102.00"), 3)
         assert [each.bal_total for each in fleet.balances("bright-smiles", day)] == [Decimal("3.00")]
         changes = fleet.changes("bright-smiles", since=day, until=2)
         assert [(each.pat_num, each.kind) for each in changes] == [

@@ -10,9 +10,17 @@ from typing import Any
 import anyio
 
 from oddaemon.core.model import Cadence, Office, Reader
-from oddaemon.engine.daemon import Daemon
-from oddaemon.settings import Api, Http, Maintenance, OfficeSettings, Secret, Settings, State
-from oddaemon.settings import Daemon as DaemonSettings
+from oddaemon.daemon.daemon import Daemon
+from oddaemon.settings import (
+    ApiSettings,
+    DaemonSettings,
+    HttpSettings,
+    MaintenanceSettings,
+    OfficeSettings,
+    Secret,
+    Settings,
+    StateSettings,
+)
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.bench.server import DEVELOPER_KEY, customer_key
 
@@ -34,12 +42,12 @@ def bench_settings(
     ]
     return Settings(
         source=directory / "oddaemon.toml",
-        api=Api(developer_key=Secret(DEVELOPER_KEY), max_in_flight=4096, max_requests_per_second=10_000),
-        state=State(database=str(directory / "state.db")),
-        http=Http(listen="127.0.0.1:0"),
+        api=ApiSettings(developer_key=Secret(DEVELOPER_KEY), max_in_flight=4096, max_requests_per_second=10_000),
+        state=StateSettings(database=str(directory / "state.db")),
+        http=HttpSettings(listen="127.0.0.1:0"),
         cadence=cadence,
         daemon=DaemonSettings(),
-        maintenance=Maintenance.none(),
+        maintenance=MaintenanceSettings.make_disabled(),
         offices=tuple(offices),
     )
 

@@ -22,20 +22,20 @@ import anyio
 import asyncpg
 import httpx
 
-from oddaemon.core.delivery import Content, Patience
+from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Balance, Office, Reader, Snapshot
-from oddaemon.core.office import new_state
-from oddaemon.core.verify import totals_of
-from oddaemon.engine.courier import Courier, Round, Streets
+from oddaemon.core.office.machine import make_initial_state
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.engine.delivery.courier import Courier, CourierConfig, CourierContext
 from oddaemon.sinks.files import FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
-from oddaemon.sinks.payload import Payload, SnapshotHead
-from oddaemon.sinks.postgres import Postgres, PostgresOptions
+from oddaemon.sinks.payload import Payload, SnapshotHeader
+from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from oddaemon.store import offices, snapshots
-from oddaemon.store.database import Database
-from oddaemon.telemetry.event import Event
-from oddaemon.telemetry.events import DeliveriesCounted
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.telemetry.events import OutboxSize
+from oddaemon.telemetry.events.base import Event
 from tests.sinks.postgres_server import missing, serving
 
 GUARANTORS = 8_000
@@ -71,13 +71,13 @@ async def _publish_seconds(sinks: int) -> float:
     dice, rows, took = random.Random(1), list(_balances(GUARANTORS)), []
     with tempfile.TemporaryDirectory() as directory:
         async with Database.open(str(Path(directory) / "state.db")) as database:
-            await offices.enroll(database, [Office("one", "One")])
+            await offices.register_offices(database, [Office("one", "One")])
             for number in range(ROUNDS + 1):
                 for index in dice.sample(range(GUARANTORS), int(GUARANTORS * CHANGED_SHARE)):
                     rows[index] = rows[index]._replace(bal_total=dice.randrange(1_000_000))
                 snapshot = _snapshot(rows)
                 started = time.perf_counter()
-                await snapshots.publish(database, "one", snapshot, new_state(_now()), _now(), sinks=names)
+                await snapshots.publish(database, "one", snapshot, make_initial_state(_now()), _now(), sinks=names)
                 if number:  # the first one is the whole office
                     took.append(time.perf_counter() - started)
     return statistics.median(took)
@@ -100,24 +100,24 @@ async def _courier_seconds(path: Path, url: str) -> float:
     over = anyio.Event()
 
     def emit(event: Event) -> None:
-        if isinstance(event, DeliveriesCounted) and not event.pending:
+        if isinstance(event, OutboxSize) and not event.pending:
             over.set()
 
     async with Database.open(str(path)) as database:
         ids = [f"office-{number}" for number in range(PUSHED_OFFICES)]
-        await offices.enroll(database, [Office(each, each) for each in ids])
+        await offices.register_offices(database, [Office(each, each) for each in ids])
         for each in ids:
             rows = _snapshot(_balances(PUSHED_GUARANTORS))
-            await snapshots.publish(database, each, rows, new_state(_now()), _now(), sinks=["push"])
+            await snapshots.publish(database, each, rows, make_initial_state(_now()), _now(), sinks=["push"])
         sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _now)
-        streets = Streets(database, _now, random.Random(1), emit)
-        courier = Courier(Round("push", Content.SNAPSHOT, Patience(), IN_FLIGHT_MAX), sink, streets)
+        streets = CourierContext(database, _now, random.Random(1), emit)
+        courier = Courier(CourierConfig("push", Content.SNAPSHOT, RetryPolicy(), IN_FLIGHT_MAX), sink, streets)
         async with anyio.create_task_group() as tasks:
             started = time.perf_counter()
             tasks.start_soon(courier.run)
             await over.wait()
             took = time.perf_counter() - started
-            courier.end()
+            courier.drain()
     return took
 
 
@@ -158,7 +158,7 @@ def _writing() -> list[Row]:
         script = FILE_ROWS / (time.perf_counter() - started)
         found.append(("rows/s into a CSV file, plain csv script", f"{script:,.0f}", ""))
         for form in (FileFormat.CSV, FileFormat.NDJSON, FileFormat.PARQUET):
-            options = FilesOptions(Path(directory), form, 60.0, keeps_all=False)
+            options = FilesOptions(Path(directory), form, 60.0, keeps_all_snapshots=False)
             started = time.perf_counter()
             write_files(options, payload, "d1")
             rate = FILE_ROWS / (time.perf_counter() - started)
@@ -208,12 +208,12 @@ def _balances(count: int) -> tuple[Balance, ...]:
 
 
 def _snapshot(rows: tuple[Balance, ...] | list[Balance]) -> Snapshot:
-    return Snapshot(date(2026, 3, 2), _now(), Reader.STATEMENT, 1, totals_of(rows), tuple(rows))
+    return Snapshot(date(2026, 3, 2), _now(), Reader.STATEMENT, 1, compute_totals(rows), tuple(rows))
 
 
 def _payload(count: int) -> Payload:
     rows = _balances(count)
-    return Payload("one", "One", SnapshotHead(1, date(2026, 3, 2), _now(), _now(), totals_of(rows)), rows)
+    return Payload("one", "One", SnapshotHeader(1, date(2026, 3, 2), _now(), _now(), compute_totals(rows)), rows)
 
 
 def _now() -> datetime:

@@ -19,8 +19,8 @@ import anyio
 from oddaemon.core.model import Balance, ControlTotals, Office
 from oddaemon.sinks.formats import BALANCE_COLUMNS, FileFormat, Layout, export
 from oddaemon.store import offices
-from oddaemon.store.archive import Archive
-from oddaemon.store.database import Database
+from oddaemon.store.history.reader import HistoryReader
+from oddaemon.store.sqlite.connection import Database
 
 FEW, MANY = 100_000, 1_000_000
 OFFICE = Office("bench", "Bench")
@@ -63,10 +63,10 @@ def _run(who: str, form: str, database: Path, directory: Path) -> tuple[float, f
 
 
 def _ours(form: str, database: Path, target: Path) -> None:
-    with Archive.open(database) as archive:
-        office = archive.office(OFFICE.id)
-        night = archive.snapshots(office)[-1]
-        export(target, Layout(FileFormat(form), BALANCE_COLUMNS), archive.balances(office, night))
+    with HistoryReader.open(database) as archive:
+        office = archive.get_office(OFFICE.id)
+        night = archive.list_snapshots(office)[-1]
+        export(target, Layout(FileFormat(form), BALANCE_COLUMNS), archive.read_balances(office, night))
 
 
 def _plain(form: str, database: Path, target: Path) -> None:
@@ -104,7 +104,7 @@ def _fill(path: Path, count: int) -> None:
 
 async def _enroll(path: Path) -> None:
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, [OFFICE])
+        await offices.register_offices(database, [OFFICE])
 
 
 def main(who: str, form: str, database: str, target: str) -> None:

@@ -12,12 +12,13 @@ from typing import TypeVar
 
 import anyio
 
-from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, Standing
-from oddaemon.core.state import Intent, OfficeState
-from oddaemon.core.verify import totals_of
-from oddaemon.store import maintenance, offices, pruning, snapshots
-from oddaemon.store.archive import Archive
-from oddaemon.store.database import Database
+from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, Status
+from oddaemon.core.office.state import Intent, OfficeState
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import offices, retention, snapshots
+from oddaemon.store.history.reader import HistoryReader
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance import vacuum
 
 NIGHTS = 365
 GUARANTORS = 4_000
@@ -29,7 +30,7 @@ DAY_ONE = date(2025, 3, 1)
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 OFFICE = Office("bench", "Bench")
 T = TypeVar("T")
-STATE = OfficeState(Intent.PROBE, Standing(Condition.FRESH, NOW, "Aging is complete."), NOW)
+STATE = OfficeState(Intent.PROBE, Status(Condition.FRESH, NOW, "Aging is complete."), NOW)
 
 
 def measure() -> list[tuple[str, str, str]]:
@@ -41,11 +42,11 @@ def measure() -> list[tuple[str, str, str]]:
 async def _measured(directory: Path) -> list[tuple[str, str, str]]:
     path = directory / "year.db"
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, [OFFICE])
+        await offices.register_offices(database, [OFFICE])
         publish_seconds = await _live(database)
-        await maintenance.wal_checkpoint(database)
+        await vacuum.checkpoint_wal(database)
         size_bytes = path.stat().st_size
-        ids = [row.id for row in await snapshots.history(database, OFFICE.id, limit=NIGHTS)]
+        ids = [row.id for row in await snapshots.list_latest(database, OFFICE.id, limit=NIGHTS)]
         daemon_seconds = [await _timed_reading(database, each) for each in _some(ids)]
         command_seconds, history_seconds, changes_seconds = _by_archive(path)
         prune_seconds, longest_seconds = await _pruned(database)
@@ -73,7 +74,7 @@ async def _live(database: Database) -> list[float]:
 
 
 async def _publish(database: Database, rows: list[Balance], day: date) -> float:
-    snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, totals_of(rows), tuple(rows))
+    snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(rows), tuple(rows))
     began = time.perf_counter()
     await snapshots.publish(database, OFFICE.id, snapshot, STATE, NOW)
     return time.perf_counter() - began
@@ -84,32 +85,32 @@ async def _large(directory: Path) -> float:
     rows = _drawn(draw, LARGE)
     later = [_another(draw, row) if draw.random() < CHANGING else row for row in rows]
     async with Database.open(str(directory / "large.db")) as database:
-        await offices.enroll(database, [OFFICE])
+        await offices.register_offices(database, [OFFICE])
         await _publish(database, rows, DAY_ONE)
         return await _publish(database, later, DAY_ONE + timedelta(days=1))
 
 
 async def _timed_reading(database: Database, snapshot_id: int) -> float:
     began = time.perf_counter()
-    assert len(await snapshots.balances(database, OFFICE.id, snapshot_id)) == GUARANTORS
+    assert len(await snapshots.load_balances(database, OFFICE.id, snapshot_id)) == GUARANTORS
     return time.perf_counter() - began
 
 
 def _by_archive(path: Path) -> tuple[list[float], float, list[float]]:
-    with Archive.open(path) as archive:
-        office = archive.office(OFFICE.id)
-        nights = archive.snapshots(office)
-        reading = [_timed(lambda night=night: list(archive.balances(office, night))) for night in _some(nights)]  # type: ignore[misc]  # bound at once
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(OFFICE.id)
+        nights = archive.list_snapshots(office)
+        reading = [_timed(lambda night=night: list(archive.read_balances(office, night))) for night in _some(nights)]  # type: ignore[misc]  # bound at once
         pairs = _some(list(pairwise(nights)))
-        changing = [_timed(lambda pair=pair: list(archive.changes(office, *pair))) for pair in pairs]  # type: ignore[misc]  # the same
-        return reading, _timed(lambda: archive.flows(office, nights[0], nights[-1])), changing
+        changing = [_timed(lambda pair=pair: list(archive.read_changes(office, *pair))) for pair in pairs]  # type: ignore[misc]  # the same
+        return reading, _timed(lambda: archive.compute_flows(office, nights[0], nights[-1])), changing
 
 
 async def _pruned(database: Database) -> tuple[float, float]:
     database.slowest_write_seconds = 0.0
     half = datetime.combine(DAY_ONE + timedelta(days=NIGHTS // 2), datetime.min.time(), UTC)
     began = time.perf_counter()
-    await pruning.prune(database, half)
+    await retention.prune(database, half)
     return time.perf_counter() - began, database.slowest_write_seconds
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 
 from oddaemon.core.model import Cadence, Reader
-from oddaemon.engine.app import calm_garbage_collector
+from oddaemon.daemon.process import tune_garbage_collector
 from tests.bench.daemons import bench_settings, running
 
 OFFICES, GUARANTORS = 2_000, 100
@@ -77,7 +77,7 @@ async def _night(base_url: str, directory: str, due: float) -> None:
     settings = bench_settings(base_url, office_ids, Path(directory), reader=Reader.AUTO, cadence=cadence, spacing=1.0)
     paced = settings.api.model_copy(update={"max_in_flight": IN_FLIGHT, "max_requests_per_second": REQUESTS_PER_SECOND})
     stalls = [0.0]
-    calm_garbage_collector()  # as the daemon does
+    tune_garbage_collector()  # as the daemon does
     async with (
         running(replace(settings, api=paced), listening=True) as (daemon, said),
         anyio.create_task_group() as tasks,
@@ -86,10 +86,10 @@ async def _night(base_url: str, directory: str, due: float) -> None:
         await said.snapshots(OFFICES)
         assert time.time() < due, f"the first pass took {time.time() - due:.0f} s longer than was left for it"
         start_stall, stalls[0] = stalls[0], 0.0
-        asked = sum(view.requests for view in daemon.fleet.views.values())
+        asked = sum(view.requests for view in daemon.fleet.offices.values())
         await said.snapshots(2 * OFFICES)
         seconds = time.time() - due
-        requests = sum(view.requests for view in daemon.fleet.views.values()) - asked
+        requests = sum(view.requests for view in daemon.fleet.offices.values()) - asked
         tasks.cancel_scope.cancel()
     peak = {
         "seconds": seconds,

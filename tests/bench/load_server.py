@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.control import ControlDesk
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.keys import ApiKey
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.server import serve
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.api.keys import ApiKey
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice
+from oddaemon.simulator.transport.control_api import ControlApi
+from oddaemon.simulator.transport.server import serve
 from tests.bench.server import DEVELOPER_KEY, customer_key
 
 BUILD_SECONDS_PER_OFFICE = 0.03
@@ -37,12 +37,12 @@ async def main(offices: int, guarantors: int, seconds_until_due: float) -> None:
     ]  # fmt: skip
     practices = [Practice(spec, clock) for spec in specs]
     keys = [ApiKey(customer_key(spec.office_id), spec.office_id) for spec in specs]
-    options = Options(developer_key=DEVELOPER_KEY, base_seconds=0.05, query_seconds=0.1)
+    options = HeadquartersOptions(developer_key=DEVELOPER_KEY, base_seconds=0.05, query_seconds=0.1)
     headquarters = Headquarters(clock, practices, keys, options)
     async with anyio.create_task_group() as tasks:
         for practice in practices:
-            tasks.start_soon(practice.live)
-        port = await tasks.start(serve, ControlDesk(headquarters), "127.0.0.1", 0)
+            tasks.start_soon(practice.run)
+        port = await tasks.start(serve, ControlApi(headquarters), "127.0.0.1", 0)
         print(json.dumps({"port": port, "due": due.timestamp()}), flush=True)  # noqa: T201  the protocol of this process
 
 

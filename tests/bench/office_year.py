@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from oddaemon.core.model import Control, Office, Outline, Plausibility
-from oddaemon.core.plausibility import doubt
-from oddaemon.opendental import sql, wire
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.virtual_time import virtual_loop_factory
-from oddaemon.simulator.world import build_fleet
+from oddaemon.core.model import ControlQueryResult, Office, Plausibility, SnapshotSummary
+from oddaemon.core.snapshot.plausibility import find_implausibility
+from oddaemon.opendental import decode, sql
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.plan.fleet_builder import build_fleet
+from oddaemon.simulator.practice.practice import Practice
+from oddaemon.simulator.virtual_time import make_virtual_loop
 
 NIGHTS = 365
 SIZES = (22, 30, 45, 70, 110, 180)
@@ -25,7 +25,7 @@ NOON = datetime(2025, 6, 1, 20, 0, tzinfo=UTC)
 
 def measure() -> list[tuple[str, str, str]]:
     """Rows of the table: what, figure, goal."""
-    holds, nights = anyio.run(_holds, backend_options={"loop_factory": virtual_loop_factory})
+    holds, nights = anyio.run(_holds, backend_options={"loop_factory": make_virtual_loop})
     per_year = len(holds) / nights * 365
     return [(f"false holds per office-year ({nights:,} nights)", f"{per_year:.2f}", "< 1")]
 
@@ -33,17 +33,17 @@ def measure() -> list[tuple[str, str, str]]:
 async def _holds() -> tuple[list[str], int]:
     """Every doubt about an honest night, and how many nights were judged."""
     clock = WorldClock(NOON)
-    fleet = build_fleet(3, len(SIZES), troubles=False)
+    fleet = build_fleet(3, len(SIZES), with_failures=False)
     practices = [
         Practice(replace(spec, guarantors=size, settled=size // 2, activity_per_hour=size * 0.003), clock)
         for spec, size in zip(fleet, SIZES, strict=True)
     ]
-    last: dict[str, Outline] = {}
+    last: dict[str, SnapshotSummary] = {}
     holds: list[str] = []
     judged = 0
     async with anyio.create_task_group() as tasks:
         for practice in practices:
-            tasks.start_soon(practice.live)
+            tasks.start_soon(practice.run)
         for _ in range(NIGHTS + 1):
             for practice in practices:
                 office_id = practice.spec.office_id
@@ -52,12 +52,12 @@ async def _holds() -> tuple[list[str], int]:
                 totals = control.totals
                 aged = totals.bal_0_30 + totals.bal_31_60 + totals.bal_61_90 + totals.bal_over_90
                 aging_date = datetime.fromisoformat(control.date_last_aging).date()
-                new = Outline(
+                new = SnapshotSummary(
                     aging_date, control.office_now, totals.guarantors, aged, totals.bal_total, totals.checksum
                 )
                 if former is not None and former.aging_date != aging_date:
                     judged += 1
-                    why = doubt(former, new, control.touched, Plausibility())
+                    why = find_implausibility(former, new, control.touched, Plausibility())
                     holds += [f"{office_id}: {why}"] if why else []
                 last[office_id] = new
             await anyio.sleep(timedelta(days=1).total_seconds())
@@ -65,7 +65,7 @@ async def _holds() -> tuple[list[str], int]:
     return holds, judged
 
 
-def _control(practice: Practice, former: Outline | None) -> Control:
+def _control(practice: Practice, former: SnapshotSummary | None) -> ControlQueryResult:
     office = Office(practice.spec.office_id, practice.spec.office_id)
     since = former.office_now if former else None
-    return wire.control(practice.short_query(sql.control(office, since)))  # type: ignore[arg-type]  # rows of cells
+    return decode.parse_control(practice.run_short_query(sql.select_control(office, since)))  # type: ignore[arg-type]  # rows of cells

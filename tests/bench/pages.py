@@ -6,14 +6,14 @@ from datetime import timedelta
 from statistics import median
 
 from oddaemon.core.model import Cadence, Office, Preferences
-from oddaemon.core.state import Intent, OfficeState
-from oddaemon.engine.fleet import OfficeView
-from oddaemon.engine.pages import line_of
-from oddaemon.web.board import painted
-from oddaemon.web.painting import Painting
-from oddaemon.web.pictures import FleetPicture
-from oddaemon.web.rendering import Renderer
-from oddaemon.web.search import Search
+from oddaemon.core.office.state import Intent, OfficeState
+from oddaemon.engine.offices.fleet_state import OfficeRuntime
+from oddaemon.web.pages.fleet_feed import render_fleet
+from oddaemon.web.pages.rendered import RenderedFleet
+from oddaemon.web.pages.renderer import Renderer
+from oddaemon.web.pages.search import Search
+from oddaemon.web.pages.view_builder import make_overview
+from oddaemon.web.pages.view_models import FleetPageView
 from tests.browser.chromium import NotInstalledError, chromium, visit
 from tests.browser.sample import NOW, sample_fleet
 from tests.browser.site import Site, shown
@@ -51,25 +51,25 @@ def _loaded() -> str:
 
 def _page(offices: int) -> Callable[[], object]:
     renderer, painting = _painting(offices)
-    return lambda: renderer.fleet_page(painting, Search(), "", NOW).encode()
+    return lambda: renderer.render_fleet_page(painting, Search(), "", NOW).encode()
 
 
 def _first(offices: int) -> Callable[[], object]:
     renderer, painting = _painting(offices)
-    return lambda: painted(renderer, Painting(), painting.picture)
+    return lambda: render_fleet(renderer, RenderedFleet(), painting.view)
 
 
 def _one(offices: int) -> Callable[[], object]:
     renderer, painting = _painting(offices)
     fleet = sample_fleet(offices)
-    fleet.stands(fleet.lines[-1].id, fleet.lines[-1].standing.condition, "Otherwise.")
-    lines = (*painting.picture.offices[:-1], fleet.lines[-1])
-    return lambda: painted(renderer, painting, FleetPicture(lines))
+    fleet.stands(fleet.lines[-1].id, fleet.lines[-1].status.condition, "Otherwise.")
+    lines = (*painting.view.offices[:-1], fleet.lines[-1])
+    return lambda: render_fleet(renderer, painting, FleetPageView(lines))
 
 
-def _painting(offices: int) -> tuple[Renderer, Painting]:
+def _painting(offices: int) -> tuple[Renderer, RenderedFleet]:
     renderer = Renderer(lambda text: text, str)
-    return renderer, painted(renderer, Painting(), FleetPicture(tuple(sample_fleet(offices).lines)))
+    return renderer, render_fleet(renderer, RenderedFleet(), FleetPageView(tuple(sample_fleet(offices).lines)))
 
 
 def _picture() -> float:
@@ -77,13 +77,13 @@ def _picture() -> float:
     line = sample_fleet(1).lines[0]
     state = OfficeState(
         Intent.PROBE,
-        line.standing,
+        line.status,
         NOW + timedelta(minutes=1),
         preferences=Preferences("2026-03-03", "2020-01-01 02:00:00", "", "0", "25.4.48.0", NOW),
         run_seconds=2400.0,
     )
-    view = OfficeView(Office("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
-    return _seconds(lambda: [line_of(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
+    view = OfficeRuntime(Office("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
+    return _seconds(lambda: [make_overview(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
 
 
 def _told(action: Callable[[], object]) -> str:

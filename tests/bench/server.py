@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from oddaemon.simulator.api import Answers, ApiAnswer, ApiRequest
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.keys import ApiKey
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.server import serve
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.api.keys import ApiKey
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, RequestHandler
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice
+from oddaemon.simulator.transport.server import serve
 
 DEVELOPER_KEY = "bench-developer-key"
 
@@ -24,11 +24,11 @@ DEVELOPER_KEY = "bench-developer-key"
 class FromMemory:
     """Answers each request the second time as it did the first."""
 
-    def __init__(self, headquarters: Answers) -> None:
+    def __init__(self, headquarters: RequestHandler) -> None:
         self._headquarters = headquarters
-        self._known: dict[tuple[object, ...], ApiAnswer] = {}
+        self._known: dict[tuple[object, ...], ApiResponse] = {}
 
-    async def answer(self, request: ApiRequest) -> ApiAnswer:
+    async def handle(self, request: ApiRequest) -> ApiResponse:
         """The answer."""
         key = (
             request.headers.get("authorization"),
@@ -39,7 +39,7 @@ class FromMemory:
         )
         answer = self._known.get(key)
         if answer is None:
-            answer = self._known[key] = await self._headquarters.answer(request)
+            answer = self._known[key] = await self._headquarters.handle(request)
         return answer
 
 
@@ -60,7 +60,7 @@ async def main(offices: int, guarantors: int, base_seconds: float) -> None:
     ]  # fmt: skip
     practices = [Practice(spec, clock) for spec in specs]
     keys = [ApiKey(customer_key(spec.office_id), spec.office_id, spacing_override_seconds=0.0) for spec in specs]
-    options = Options(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
+    options = HeadquartersOptions(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
     site = FromMemory(Headquarters(clock, practices, keys, options))
     if base_seconds:
         site = Slow(site, base_seconds)
@@ -72,14 +72,14 @@ async def main(offices: int, guarantors: int, base_seconds: float) -> None:
 class Slow(FromMemory):
     """Takes its time for every answer."""
 
-    def __init__(self, site: Answers, seconds: float) -> None:
+    def __init__(self, site: RequestHandler, seconds: float) -> None:
         super().__init__(site)
         self._seconds = seconds
 
-    async def answer(self, request: ApiRequest) -> ApiAnswer:
+    async def handle(self, request: ApiRequest) -> ApiResponse:
         """The answer, after a while."""
         await anyio.sleep(self._seconds)
-        return await super().answer(request)
+        return await super().handle(request)
 
 
 if __name__ == "__main__":

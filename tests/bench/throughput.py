@@ -14,20 +14,20 @@ from pathlib import Path
 import anyio
 
 from oddaemon.core.model import AgingMark, Office, Reader, Snapshot
-from oddaemon.core.office import new_state
-from oddaemon.core.packing import FIRST_PACKING
-from oddaemon.core.state import Pull
-from oddaemon.core.verify import totals_of
-from oddaemon.engine.app import calm_garbage_collector
-from oddaemon.engine.journal import Journal
-from oddaemon.engine.reading import read_office
-from oddaemon.engine.staging import Staging
-from oddaemon.opendental.client import Access, Api, Limits, OfficeApi
-from oddaemon.opendental.gate import Gate
-from oddaemon.opendental.keys import KeyRing
+from oddaemon.core.office.machine import make_initial_state
+from oddaemon.core.office.state import Pull
+from oddaemon.core.snapshot.packing import FIRST_PACKING
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.daemon.process import tune_garbage_collector
+from oddaemon.engine.journal.recorder import JournalRecorder
+from oddaemon.engine.pull.checkpoint import PullStaging
+from oddaemon.engine.pull.reader import read_office
+from oddaemon.opendental.client import Api, Limits, OfficeApi, OfficeCredentials
+from oddaemon.opendental.key_ring import KeyRing
+from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.store import offices as enrolled
 from oddaemon.store import snapshots
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.bench.plain_script import pull as pull_plainly
 from tests.bench.processes import bench_server
@@ -45,7 +45,7 @@ def measure() -> list[tuple[str, str, str]]:
     rows = OFFICES * GUARANTORS
     seconds: dict[str, list[float]] = {"script": [], "statement": [], "pages": []}
     requests: dict[str, int] = {}
-    calm_garbage_collector()  # as the daemon does, and for both sides
+    tune_garbage_collector()  # as the daemon does, and for both sides
     with bench_server(OFFICES, GUARANTORS) as base_url:
         for round_number in range(ROUNDS + 1):
             took = {"script": _script_seconds(base_url, office_ids)}
@@ -79,13 +79,13 @@ def _script_seconds(base_url: str, office_ids: list[str]) -> float:
 async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) -> tuple[float, int]:
     """Seconds for all offices into a fresh database, and the most requests that one of them took."""
     telemetry = Telemetry(write=lambda _line: None, now=_now, version="bench")
-    api = Api(Gate(4096, 1e6), Limits(10, 75, 2**26), telemetry.emit, _now)
+    api = Api(RateLimiter(4096, 1e6), Limits(10, 75, 2**26), telemetry.emit, _now)
     with tempfile.TemporaryDirectory() as directory:
-        journal = Journal(telemetry, _now, kept=500, write_seconds=2.0)
+        journal = JournalRecorder(telemetry, _now, retained_max=500, write_seconds=2.0)
         async with Database.open(str(Path(directory) / "state.db")) as database, anyio.create_task_group() as keeping:
-            keeping.start_soon(journal.keep, database)
-            await enrolled.enroll(database, [Office(each, each) for each in (*office_ids, WARM_UP)])
-            offices = {office_id: api.office(_access(base_url, office_id)) for office_id in office_ids}
+            keeping.start_soon(journal.run, database)
+            await enrolled.register_offices(database, [Office(each, each) for each in (*office_ids, WARM_UP)])
+            offices = {office_id: api.make_office_api(_access(base_url, office_id)) for office_id in office_ids}
             marks = {office_id: await _mark(office) for office_id, office in offices.items()}
             await _warm_up(database)
             most: list[int] = []
@@ -103,31 +103,33 @@ async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) 
         return seconds, max(most)
 
 
-def _access(base_url: str, office_id: str) -> Access:
-    return Access(office_id, base_url, DEVELOPER_KEY, KeyRing(customer_key(office_id)), 0.0, remote=True)
+def _access(base_url: str, office_id: str) -> OfficeCredentials:
+    return OfficeCredentials(office_id, base_url, DEVELOPER_KEY, KeyRing(customer_key(office_id)), 0.0, remote=True)
 
 
 async def _mark(office: OfficeApi) -> AgingMark:
     """What a probe has told before a pull begins."""
     async with office.session() as session:
-        return AgingMark(await session.preference("DateLastAging"), await session.preference("AgingBeginDateTime"))
+        return AgingMark(
+            await session.get_preference("DateLastAging"), await session.get_preference("AgingBeginDateTime")
+        )
 
 
 async def _warm_up(database: Database) -> None:
     """A daemon has published before: its statements are compiled."""
-    nothing = Snapshot(datetime.now(UTC).date(), _now(), Reader.STATEMENT, 1, totals_of([]), ())
-    await snapshots.publish(database, WARM_UP, nothing, new_state(_now()), _now())
+    nothing = Snapshot(datetime.now(UTC).date(), _now(), Reader.STATEMENT, 1, compute_totals([]), ())
+    await snapshots.publish(database, WARM_UP, nothing, make_initial_state(_now()), _now())
 
 
 async def _one_office(office: OfficeApi, office_id: str, database: Database, telemetry: Telemetry, pull: Pull) -> int:
     """From a new connection to the commit; returns how many requests that took."""
     async with office.session() as session:
         wanted = Office(office_id, office_id)
-        staging = Staging(database, office_id, "all:", telemetry.emit)
+        staging = PullStaging(database, office_id, "all:", telemetry.emit)
         proved = await read_office(session, wanted, pull, staging=staging, resumed=None, now=_now)
         totals = proved.control.totals
         snapshot = Snapshot(pull.aging_date, proved.observed_at, pull.reader, session.requests, totals, proved.balances)
-        await snapshots.publish(database, office_id, snapshot, new_state(_now()), _now())
+        await snapshots.publish(database, office_id, snapshot, make_initial_state(_now()), _now())
         assert totals.guarantors == GUARANTORS
         return session.requests
 

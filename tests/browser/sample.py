@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import anyio.lowlevel
 
-from oddaemon.core.clock import OfficeClock
-from oddaemon.core.forecast import Forecast, Prospect, forecast
-from oddaemon.core.model import Condition, ControlTotals, Owner, Preferences, Reader, Standing
-from oddaemon.core.nights import Awaited, Publication, last_nights
-from oddaemon.core.status import PublishedSnapshot
-from oddaemon.web.pictures import FleetPicture, JournalLine, OfficeLine, OfficePicture, Pictures
+from oddaemon.core.model import Condition, ControlTotals, Owner, Preferences, Reader, Status
+from oddaemon.core.office.clock import OfficeClock
+from oddaemon.core.reporting.forecast import Forecast, ForecastInput, make_forecast
+from oddaemon.core.reporting.night_history import PendingNight, Publication, build_night_history
+from oddaemon.core.reporting.status_document import LastSnapshot
+from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeOverview, OfficePageView, PageViewSource
 from tests.browser.standings import TOLD
 
 NOW = datetime(2026, 3, 3, 12, 40, tzinfo=UTC)
@@ -41,7 +41,7 @@ _LONG_NAME = (
 class SampleFleet:
     """Offices that can be changed under the pages' eyes."""
 
-    lines: list[OfficeLine]
+    lines: list[OfficeOverview]
     now: datetime = NOW
     generation: int = 1
     configured_at: datetime | None = NOW - timedelta(days=2, hours=3)
@@ -49,14 +49,14 @@ class SampleFleet:
     journals: dict[str, Sequence[JournalLine]] = field(default_factory=dict)
 
     @property
-    def pictures(self) -> Pictures:
-        return Pictures(self.fleet, self.office)
+    def pictures(self) -> PageViewSource:
+        return PageViewSource(self.fleet, self.office)
 
-    async def fleet(self) -> FleetPicture:
+    async def fleet(self) -> FleetPageView:
         await anyio.lowlevel.checkpoint()
-        return FleetPicture(tuple(self.lines), self.generation, self.configured_at, self.trouble)
+        return FleetPageView(tuple(self.lines), self.generation, self.configured_at, self.trouble)
 
-    async def office(self, office_id: str) -> OfficePicture | None:
+    async def office(self, office_id: str) -> OfficePageView | None:
         await anyio.lowlevel.checkpoint()
         line = next((line for line in self.lines if line.id == office_id), None)
         return None if line is None else picture_of(line, self.now, self.journals.get(office_id, ()))
@@ -65,8 +65,8 @@ class SampleFleet:
         """From now on an office stands differently."""
         for index, line in enumerate(self.lines):
             if line.id == office_id:
-                standing = replace(line.standing, condition=condition, reason=reason, since=self.now, **more)  # type: ignore[arg-type]  # its own fields
-                self.lines[index] = replace(line, standing=standing, forecast=_forecast(line.clock, standing, self.now))
+                standing = replace(line.status, condition=condition, reason=reason, since=self.now, **more)  # type: ignore[arg-type]  # its own fields
+                self.lines[index] = replace(line, status=standing, forecast=_forecast(line.clock, standing, self.now))
 
 
 def sample_fleet(offices: int = 60, seed: int = 1) -> SampleFleet:
@@ -85,7 +85,7 @@ def sample_fleet(offices: int = 60, seed: int = 1) -> SampleFleet:
     return fleet
 
 
-def _line(number: int, condition: Condition) -> OfficeLine:
+def _line(number: int, condition: Condition) -> OfficeOverview:
     rng = Random(number)
     zone = ZONES[_ZONE_OF.get(condition, number % len(ZONES))]
     first, last, town = rng.choice(_FIRST), rng.choice(_LAST), rng.choice(_TOWNS)
@@ -96,36 +96,36 @@ def _line(number: int, condition: Condition) -> OfficeLine:
     aging_date = TODAY if condition is Condition.FRESH else TODAY - timedelta(days=1)
     guarantors = rng.randrange(80, 4200)
     early = timedelta(minutes=rng.randrange(60, 290)) if number % 23 else timedelta(minutes=-17)
-    return OfficeLine(
+    return OfficeOverview(
         id=f"{first}-{town}-{number:03}".lower().replace(" ", "-"),
         name=name,
-        standing=standing,
+        status=standing,
         forecast=_forecast(clock, standing, NOW),
         clock=clock,
         zone=zone,
         labels=(("group", rng.choice(("coast", "north", "plains"))), ("tier", "gold"))[: number % 3],
         fresh_by=time(7),
-        snapshot=PublishedSnapshot(number + 1000, aging_date, clock.instant(datetime.combine(aging_date, time(2, 41))),
+        snapshot=LastSnapshot(number + 1000, aging_date, clock.to_instant(datetime.combine(aging_date, time(2, 41))),
                                    guarantors, guarantors * rng.randrange(18_000, 42_000), verified=True)
         if published else None,
         early_by=early if published else None,
     )  # fmt: skip
 
 
-def _standing(number: int, condition: Condition, clock: OfficeClock) -> Standing:
-    late_at = clock.next(time(7), NOW)
+def _standing(number: int, condition: Condition, clock: OfficeClock) -> Status:
+    late_at = clock.find_next(time(7), NOW)
     if condition is Condition.LATE:
-        late_at = clock.last(time(7), NOW)[1]
+        late_at = clock.find_last(time(7), NOW)[1]
     elif condition is Condition.FRESH:
-        late_at = clock.next(time(7), clock.next(time(2), NOW))
+        late_at = clock.find_next(time(7), clock.find_next(time(2), NOW))
     elif condition is Condition.AGING and number % 7 == 2:
-        late_at = clock.next(time(5), NOW)
+        late_at = clock.find_next(time(5), NOW)
     reason, owner, advice, letter = TOLD[condition]
     if condition is Condition.BLOCKED and number % 2:
         owner, letter = Owner.US, ""
     paused = condition is Condition.PAUSED
     since = late_at if condition is Condition.LATE else NOW - timedelta(minutes=7 + 13 * (number % 40))
-    return Standing(
+    return Status(
         condition,
         since,
         reason,
@@ -138,24 +138,26 @@ def _standing(number: int, condition: Condition, clock: OfficeClock) -> Standing
     )
 
 
-def _forecast(clock: OfficeClock, standing: Standing, now: datetime) -> Forecast:
+def _forecast(clock: OfficeClock, standing: Status, now: datetime) -> Forecast:
     condition = standing.condition
     due = _DUE.get(condition, time(2))
-    awaited_at = clock.next(due, now) if condition in (Condition.FRESH, Condition.WAITING) else clock.last(due, now)[1]
+    awaited_at = (
+        clock.find_next(due, now) if condition in (Condition.FRESH, Condition.WAITING) else clock.find_last(due, now)[1]
+    )
     if condition is Condition.PULLING:
-        awaited_at = clock.next(due, now)
-    return forecast(Prospect(standing, clock, awaited_at, 2400.0, (4.0, 3.0, 7.5)), now)
+        awaited_at = clock.find_next(due, now)
+    return make_forecast(ForecastInput(standing, clock, awaited_at, 2400.0, (4.0, 3.0, 7.5)), now)
 
 
-def picture_of(line: OfficeLine, now: datetime, journal: Sequence[JournalLine] = ()) -> OfficePicture:
+def picture_of(line: OfficeOverview, now: datetime, journal: Sequence[JournalLine] = ()) -> OfficePageView:
     """An office with thirty nights behind it, some of them late and some missing."""
     publications = _publications(line) if line.snapshot else ()
-    awaits = line.standing.condition in (Condition.AGING, Condition.PULLING, Condition.LATE, Condition.UNREACHABLE)
-    awaited = Awaited(TODAY, line.standing.late_at) if awaits else None
+    awaits = line.status.condition in (Condition.AGING, Condition.PULLING, Condition.LATE, Condition.UNREACHABLE)
+    awaited = PendingNight(TODAY, line.status.late_at) if awaits else None
     latest = line.snapshot.aging_date if line.snapshot and not awaited else TODAY
-    return OfficePicture(
-        line=line,
-        nights=last_nights(publications, latest, awaited, now),
+    return OfficePageView(
+        overview=line,
+        nights=build_night_history(publications, latest, awaited, now),
         publications=publications,
         journal=tuple(journal),
         preferences=Preferences("2026-03-02", "2020-01-01 02:00:00", "", "0", "25.4.48.0", now - timedelta(minutes=12))
@@ -166,7 +168,7 @@ def picture_of(line: OfficeLine, now: datetime, journal: Sequence[JournalLine] =
     )  # fmt: skip
 
 
-def _publications(line: OfficeLine) -> tuple[Publication, ...]:
+def _publications(line: OfficeOverview) -> tuple[Publication, ...]:
     rng = Random(line.id)
     snapshot = line.snapshot
     assert snapshot is not None, "only where one was published"
@@ -177,7 +179,7 @@ def _publications(line: OfficeLine) -> tuple[Publication, ...]:
         buckets = [round(cents * rng.uniform(0.955, 1.05)) for cents in buckets] if back else buckets
         if back and rng.random() < 0.06:
             continue
-        wanted = line.clock.instant(datetime.combine(day, line.fresh_by or time(7)))
+        wanted = line.clock.to_instant(datetime.combine(day, line.fresh_by or time(7)))
         published = wanted - timedelta(minutes=rng.randrange(190, 285))
         if rng.random() < 0.07:
             published = wanted + timedelta(minutes=rng.randrange(4, 120))
@@ -201,12 +203,12 @@ def _publications(line: OfficeLine) -> tuple[Publication, ...]:
     return tuple(found)
 
 
-def _journal(line: OfficeLine) -> Sequence[JournalLine]:
+def _journal(line: OfficeOverview) -> Sequence[JournalLine]:
     if line.snapshot is None:
         return ()
     told = (
         (3, "info", "Aging: complete, last one 2026-03-03."),
         (4, "warning", "The eConnector is not running (HTTP 400). Met by a short query after 0.8 s. Again at 05:24."),
-        (60, "info", f"waiting → {line.standing.condition}: {line.standing.reason}"),
+        (60, "info", f"waiting → {line.status.condition}: {line.status.reason}"),
     )
     return tuple(JournalLine(NOW - timedelta(minutes=minutes), *entry) for minutes, *entry in told)

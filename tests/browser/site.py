@@ -9,16 +9,16 @@ import anyio.lowlevel
 from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp
 
-from oddaemon.core.status import OfficeStatus, StatusDocument, status_document
-from oddaemon.telemetry.fleet import OfficeFigures
+from oddaemon.core.reporting.status_document import OfficeSummary, StatusDocument, make_status_document
+from oddaemon.http_server.server import serve
+from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
-from oddaemon.web.live import Liveliness
-from oddaemon.web.pages import Pages
-from oddaemon.web.server import serve
+from oddaemon.web.pages.event_stream import StreamOptions
+from oddaemon.web.pages.routes import Pages
 from tests.browser.sample import SampleFleet
 
-LIVELY = Liveliness(settle_seconds=0.05)
+LIVELY = StreamOptions(settle_seconds=0.05)
 
 
 @dataclass
@@ -27,26 +27,26 @@ class Site:
 
     fleet: SampleFleet
     secrets: tuple[str, ...] = ()
-    liveliness: Liveliness = LIVELY
+    liveliness: StreamOptions = LIVELY
 
     def app(self) -> ASGIApp:
         telemetry = Telemetry(write=lambda _: None, now=lambda: self.fleet.now, version="test")
-        telemetry.hide(self.secrets)
+        telemetry.add_secrets(self.secrets)
         return create_app(
             telemetry=telemetry,
-            fleet=self._figures,
+            office_metrics=self._figures,
             readiness=lambda: Readiness(ready=not self.fleet.trouble, reason=self.fleet.trouble),
             status=self._status,
             pages=Pages(self.fleet.pictures, telemetry.redact, lambda: self.fleet.now, self.liveliness),
         )
 
-    def _figures(self) -> tuple[OfficeFigures, ...]:
-        return tuple(OfficeFigures(line.id, line.standing) for line in self.fleet.lines)
+    def _figures(self) -> tuple[OfficeMetrics, ...]:
+        return tuple(OfficeMetrics(line.id, line.status) for line in self.fleet.lines)
 
     async def _status(self) -> StatusDocument:
         await anyio.lowlevel.checkpoint()
-        statuses = [OfficeStatus(line.id, line.name, line.standing, None, line.snapshot) for line in self.fleet.lines]
-        return status_document(statuses, self.fleet.now)
+        statuses = [OfficeSummary(line.id, line.name, line.status, None, line.snapshot) for line in self.fleet.lines]
+        return make_status_document(statuses, self.fleet.now)
 
 
 @contextmanager

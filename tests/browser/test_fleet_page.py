@@ -45,7 +45,7 @@ def test_each_condition_has_a_shape_a_word_and_a_count(opens: Opens, fleet: Samp
         assert (cell.get_attribute("aria-label") or "").startswith(line.name)
         shape = cell.locator("use").get_attribute("href")
         shapes.add(page.locator(f"symbol{shape}").inner_html())
-        counted = sum(each.standing.condition is condition for each in fleet.lines)
+        counted = sum(each.status.condition is condition for each in fleet.lines)
         expect(page.locator(f"#count-{condition}")).to_have_text(str(counted))
     assert len(shapes) == len(Condition)
 
@@ -146,7 +146,7 @@ def test_with_javascript_typing_filters_at_once_and_the_address_follows(opens: O
 def test_what_happens_to_an_office_is_seen_without_a_reload(opens: Opens, fleet: SampleFleet, url: str) -> None:
     page = live(opens().go(url))
     page.evaluate("window.same = true")
-    office = next(line.id for line in fleet.lines if line.standing.condition is Condition.FRESH)
+    office = next(line.id for line in fleet.lines if line.status.condition is Condition.FRESH)
     fleet.stands(office, Condition.BLOCKED, "Its key was disabled just now.", owner=Owner.OFFICE)
     expect(page.locator(f"#cell-{office} a")).to_have_class("cell t-blocked o-will_miss")
     expect(page.locator(f"#row-{office}")).to_contain_text("Its key was disabled just now.")
@@ -161,7 +161,7 @@ def test_what_happens_to_an_office_is_seen_without_a_reload(opens: Opens, fleet:
 
 def test_an_office_that_changes_stays_within_the_search(opens: Opens, fleet: SampleFleet, url: str) -> None:
     page = live(opens().go(f"{url}/?condition=blocked"))
-    office = next(line.id for line in fleet.lines if line.standing.condition is Condition.FRESH)
+    office = next(line.id for line in fleet.lines if line.status.condition is Condition.FRESH)
     expect(page.locator(f"#cell-{office}")).to_be_hidden()
     fleet.stands(office, Condition.BLOCKED, "Its key was disabled just now.", owner=Owner.OFFICE)
     expect(page.locator(f"#cell-{office}")).to_be_visible()

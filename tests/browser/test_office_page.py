@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from oddaemon.core.model import Condition
-from oddaemon.web.words import dollars
+from oddaemon.web.pages.formatting import format_dollars
 from tests.browser.conftest import Opens
 from tests.browser.sample import SampleFleet, picture_of, sample_fleet
 from tests.browser.site import Site, shown
@@ -40,15 +40,15 @@ def test_it_says_how_it_stands_why_who_must_act_what_to_do_and_what_is_next(
     page = opens(scripted=False).go(f"{url}/{office.id}")
     expect(page.get_by_role("heading", level=1)).to_have_text(office.name)
     expect(page.locator(".verdict")).to_contain_text("blocked")
-    expect(page.locator(".reason")).to_have_text(office.standing.reason)
+    expect(page.locator(".reason")).to_have_text(office.status.reason)
     told = facts(page)
     assert told["Who must act"] == "The office"
-    assert told["What to do"] == office.standing.advice
+    assert told["What to do"] == office.status.advice
     assert told["What happens next"] == "Asks whether aging has completed at Tue 3 Mar, 05:47"
     assert told["Wanted by"] == "Tue 3 Mar, 07:00"
     assert told["Forecast"] == "will miss Will miss 07:00 unless the office acts."
     assert "4,053 guarantors" in told["Last snapshot"]
-    expect(page.locator("#letter")).to_have_text(office.standing.letter)
+    expect(page.locator("#letter")).to_have_text(office.status.letter)
     expect(page.locator("footer")).to_contain_text("America/Denver")
 
 
@@ -60,7 +60,7 @@ def test_only_with_javascript_there_is_a_button_that_copies_the_letter(
     page = opens().go(f"{url}/{office.id}")
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("#news")).to_have_text("Copied")
-    assert page.evaluate("navigator.clipboard.readText()") == office.standing.letter
+    assert page.evaluate("navigator.clipboard.readText()") == office.status.letter
 
 
 def test_the_last_thirty_nights_are_told_in_shapes_and_in_a_table(opens: Opens, fleet: SampleFleet, url: str) -> None:
@@ -89,9 +89,9 @@ def test_the_buckets_are_a_chart_and_every_number_of_it_is_in_a_table(
     last = nights[-1].last
     assert last is not None
     numbers = page.locator("#buckets tbody tr").first.locator("td").all_inner_texts()
-    assert numbers == [dollars(cents) for cents in last.totals[2:6]] + [
-        dollars(last.totals.ins_est),
-        dollars(last.totals.bal_total),
+    assert numbers == [format_dollars(cents) for cents in last.totals[2:6]] + [
+        format_dollars(last.totals.ins_est),
+        format_dollars(last.totals.bal_total),
     ]
     assert numbers[0] in page.locator(".legend").inner_text()
     tallest = page.locator("#buckets svg").bounding_box()

@@ -8,18 +8,17 @@ from pathlib import Path
 import anyio.abc
 from anyio.from_thread import start_blocking_portal
 
+from oddaemon.admin.commands import create_control_app, serve_control
+from oddaemon.admin.inspection import StatusHandlers, StatusService, make_inspection_routes
 from oddaemon.core.model import Office
-from oddaemon.engine.fleet import Fleet, OfficeView, published_snapshot
-from oddaemon.engine.inspector import Inspector
-from oddaemon.engine.journal import Journal
+from oddaemon.engine.journal.recorder import JournalRecorder
+from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
 from oddaemon.store import offices
-from oddaemon.store.database import Database
-from oddaemon.telemetry.event import Event
+from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
+from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness
-from oddaemon.web.control import create_control, serve_control
-from oddaemon.web.inspection import Inspection, inspection_routes
 from tests.cli.control_desk import Desk
 
 NOT_LISTED = "new-oak"
@@ -31,7 +30,7 @@ class AtWork:
 
     def __init__(self) -> None:
         self.telemetry = Telemetry(write=lambda _: None, now=_now, version="test")
-        self.fleet = Fleet(_now)
+        self.fleet = FleetState(_now)
         self.readiness = Readiness(ready=True)
 
     def happens(self, *events: Event) -> None:
@@ -54,16 +53,18 @@ def at_work(directory: Path) -> Iterator[AtWork]:
 
 async def _serve(desk: AtWork, directory: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     async with Database.open(str(directory / "state.db")) as database:
-        for row in await offices.standings(database):
+        for row in await offices.list_all(database):
             if row.state is not None:
-                snapshot = None if row.snapshot is None else published_snapshot(row.snapshot)
+                snapshot = None if row.snapshot is None else make_last_snapshot(row.snapshot)
                 labels = (("group", "coast"),) if row.id == "hill-street" else ()
                 office = Office(row.id, row.name, labels=labels)
-                desk.fleet.views[row.id] = OfficeView(office, row.state, snapshot, row.state.standing.since)
-        journal = Journal(desk.telemetry, _now, kept=100, write_seconds=3600.0)
-        inspector = Inspector(database, desk.fleet, journal, lambda: desk.readiness)
-        looks = inspection_routes(Inspection(inspector.fleet, inspector.office), desk.telemetry, desk.fleet.figures)
-        app = create_control(Desk().orders, looks)
+                desk.fleet.offices[row.id] = OfficeRuntime(office, row.state, snapshot, row.state.standing.since)
+        journal = JournalRecorder(desk.telemetry, _now, retained_max=100, write_seconds=3600.0)
+        inspector = StatusService(database, desk.fleet, journal, lambda: desk.readiness)
+        looks = make_inspection_routes(
+            StatusHandlers(inspector.get_fleet, inspector.get_office), desk.telemetry, desk.fleet.get_metrics
+        )
+        app = create_control_app(Desk().orders, looks)
         await serve_control(directory / "state.db.sock", app, task_status=task_status)
 
 

@@ -8,23 +8,27 @@ from pathlib import Path
 import anyio
 from anyio.from_thread import start_blocking_portal
 
-from oddaemon.core.examination_document import examination_document
-from oddaemon.core.plan import Change, Plan, plan_document
-from oddaemon.settings.problem import Problem, problem_document
-from oddaemon.web.control import (
+from oddaemon.admin.commands import (
+    CommandHandlers,
+    CommandNoOp,
+    CommandRejected,
     Document,
-    OfficeOrder,
-    OrderNeedless,
-    OrderRefused,
-    Orders,
-    create_control,
+    OfficeCommand,
+    create_control_app,
     serve_control,
 )
-from oddaemon.web.examining import Examinations, examination_routes
+from oddaemon.admin.diagnostics_commands import DiagnosisHandlers, make_diagnosis_routes
+from oddaemon.core.config_diff import ConfigChange, ConfigDiff, make_config_diff_document
+from oddaemon.core.diagnostics.document import make_diagnosis_document
+from oddaemon.settings.files.problem import Problem, make_problem_document
 from tests.core.examinations import examination
 
-PLAN = Plan(
-    ("ash",), (Change("elm", ("clinics", "customer_key")), Change("fir", ("labels",))), ("oak",), 7, ("[http]",)
+PLAN = ConfigDiff(
+    ("ash",),
+    (ConfigChange("elm", ("clinics", "customer_key")), ConfigChange("fir", ("labels",))),
+    ("oak",),
+    7,
+    ("[http]",),
 )
 WARNING = Problem(Path("/etc/a.toml"), "api.developer_key", None, "others may read it", "chmod 600", line=2)
 PROBLEMS = (Problem(Path("/etc/a.toml"), "office[0].id", '"É"', "must be short"), Problem(Path("b"), "", None, "gone"))
@@ -40,10 +44,10 @@ class Desk:
         self.looks = 0
 
     @property
-    def orders(self) -> Orders:
-        return Orders(self.about_office, self.reload, self.plan, self.drain)
+    def orders(self) -> CommandHandlers:
+        return CommandHandlers(self.about_office, self.reload, self.plan, self.drain)
 
-    async def about_office(self, order: OfficeOrder, office: str, uid: int | None) -> str:
+    async def about_office(self, order: OfficeCommand, office: str, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
         assert uid == os.getuid()
         match office:
@@ -51,9 +55,9 @@ class Desk:
                 return f"It is done: {order}."
             case "bright-smiles":
                 advice = "`oddaemon explain bright-smiles` tells more."
-                raise OrderRefused(409, "Nothing of bright-smiles is held.", advice)
+                raise CommandRejected(409, "Nothing of bright-smiles is held.", advice)
             case _:
-                raise OrderRefused(404, f"No office {office!r} is at work.", "Did you mean `x`?")
+                raise CommandRejected(404, f"No office {office!r} is at work.", "Did you mean `x`?")
 
     async def reload(self, uid: int | None) -> Document:
         assert uid == os.getuid()
@@ -62,10 +66,14 @@ class Desk:
     async def plan(self) -> Document:
         await anyio.lowlevel.checkpoint()
         if not self._good:
-            problems = [problem_document(each) for each in PROBLEMS]
-            raise OrderRefused(422, "The configuration has 2 problems.", "Mend them.", {"problems": problems})
+            problems = [make_problem_document(each) for each in PROBLEMS]
+            raise CommandRejected(422, "The configuration has 2 problems.", "Mend them.", {"problems": problems})
         outcome = f"A reload would bring: {PLAN.sentence}"
-        return {"outcome": outcome, "plan": plan_document(PLAN), "warnings": [problem_document(WARNING)]}
+        return {
+            "outcome": outcome,
+            "plan": make_config_diff_document(PLAN),
+            "warnings": [make_problem_document(WARNING)],
+        }
 
     async def drain(self, _uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
@@ -75,14 +83,14 @@ class Desk:
         await anyio.lowlevel.checkpoint()
         if office == "hill-street":
             return "It is examined now."
-        raise OrderRefused(404, f"Nobody is at work at {office!r}.", "", {"at_work": False})
+        raise CommandRejected(404, f"Nobody is at work at {office!r}.", "", {"at_work": False})
 
     async def examination(self, office: str) -> Document:
         await anyio.lowlevel.checkpoint()
         if office != "hill-street":
-            raise OrderRefused(404, f"{office!r} was not examined.")
+            raise CommandRejected(404, f"{office!r} was not examined.")
         self.looks += 1
-        found = examination_document(EXAMINED) if self.looks > 1 else None
+        found = make_diagnosis_document(EXAMINED) if self.looks > 1 else None
         return {"outcome": "done" if found else "under way", "asked": self.looks, "of": 14, "examination": found}
 
 
@@ -93,10 +101,10 @@ class PauseDesk(Desk):
         super().__init__()
         self.paused = set(paused)
 
-    async def about_office(self, order: OfficeOrder, office: str, uid: int | None) -> str:  # noqa: ARG002 - anybody
+    async def about_office(self, order: OfficeCommand, office: str, uid: int | None) -> str:  # noqa: ARG002 - anybody
         await anyio.lowlevel.checkpoint()
-        if (order is OfficeOrder.PAUSE) == (office in self.paused):
-            raise OrderNeedless(f"{office} is {'paused already' if office in self.paused else 'not paused'}.")
+        if (order is OfficeCommand.PAUSE) == (office in self.paused):
+            raise CommandNoOp(f"{office} is {'paused already' if office in self.paused else 'not paused'}.")
         self.paused ^= {office}
         return f"It is done: {order}."
 
@@ -104,9 +112,9 @@ class PauseDesk(Desk):
 @contextmanager
 def daemon(path: Path, desk: Desk | None = None) -> Iterator[None]:
     desk = desk or Desk()
-    routes = examination_routes(Examinations(desk.examine, desk.examination))
+    routes = make_diagnosis_routes(DiagnosisHandlers(desk.examine, desk.examination))
     with start_blocking_portal() as portal:
-        serving, _ = portal.start_task(serve_control, path, create_control(desk.orders, routes))
+        serving, _ = portal.start_task(serve_control, path, create_control_app(desk.orders, routes))
         try:
             yield
         finally:

@@ -9,11 +9,11 @@ import msgspec
 from typer.testing import CliRunner, Result
 
 from oddaemon.cli.app import app
-from oddaemon.core.model import Balance, Condition, Office, Owner, Preferences, Reader, Snapshot, Standing
-from oddaemon.core.state import Intent, OfficeState, Published
-from oddaemon.core.verify import totals_of
+from oddaemon.core.model import Balance, Condition, Office, Owner, Preferences, Reader, Snapshot, Status
+from oddaemon.core.office.state import Intent, OfficeState, Published
+from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, snapshots
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 
 AGED = date(2026, 3, 2)
 BALANCES = (
@@ -89,7 +89,7 @@ def sample_fleet(directory: Path) -> SampleFleet:
 def fresh_state(now: datetime) -> OfficeState:
     published = now - timedelta(hours=2, minutes=10)
     preferences = Preferences("2026-03-02", "2000-01-01 02:00:00", "", "0", "25.4.48.0", published)
-    standing = Standing(
+    standing = Status(
         Condition.FRESH,
         published,
         "Aging of 2026-03-02 is complete.",
@@ -106,7 +106,7 @@ def fresh_state(now: datetime) -> OfficeState:
 
 
 def blocked_state(now: datetime) -> OfficeState:
-    standing = Standing(
+    standing = Status(
         Condition.BLOCKED,
         now - timedelta(days=3, minutes=1),
         "The API does not accept the key (HTTP 401): API key is disabled.",
@@ -119,7 +119,7 @@ def blocked_state(now: datetime) -> OfficeState:
 
 
 def paused_state(now: datetime) -> OfficeState:
-    standing = Standing(Condition.PAUSED, now - timedelta(hours=5), "Switched off in the configuration.", Owner.US)
+    standing = Status(Condition.PAUSED, now - timedelta(hours=5), "Switched off in the configuration.", Owner.US)
     return OfficeState(Intent.SURVEY, standing, now)
 
 
@@ -127,11 +127,11 @@ async def _store(path: Path, now: datetime) -> None:
     fleet = {"bright-smiles": fresh_state, "coast-reno": paused_state, "hill-street": blocked_state}
     names = {"bright-smiles": "Bright Smiles [Family] Dentistry", "hill-street": "Hill Street Dental"}
     async with Database.open(str(path)) as db:
-        await offices.enroll(db, [Office(each, names.get(each, each)) for each in fleet])
+        await offices.register_offices(db, [Office(each, names.get(each, each)) for each in fleet])
         for office_id, state in fleet.items():
             await offices.save_state(db, office_id, state(now))
         observed = now - timedelta(hours=2, minutes=10)
-        snapshot = Snapshot(AGED, observed, Reader.STATEMENT, 1, totals_of(BALANCES), BALANCES)
+        snapshot = Snapshot(AGED, observed, Reader.STATEMENT, 1, compute_totals(BALANCES), BALANCES)
         await snapshots.publish(db, "bright-smiles", snapshot, fresh_state(now), observed)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import anyio
 
-from oddaemon.core.backfill import Brought, PastDay, Via
+from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance, Office, Reader, Snapshot
-from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, historical, offices, snapshots
-from oddaemon.store.database import Database
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
+from oddaemon.store.sqlite.connection import Database
 from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, fresh_state, written
 
 FIRST = (
@@ -44,13 +44,15 @@ class History:
         return result.stderr.strip()
 
 
-def backfill(history: History, day: date, rows: tuple[Balance, ...], via: Via = Via.REPORT) -> None:
+def backfill(
+    history: History, day: date, rows: tuple[Balance, ...], via: BackfillMethod = BackfillMethod.REPORT
+) -> None:
     """What `oddaemon backfill bright-smiles` leaves."""
 
     async def read_afterwards() -> None:
         async with Database.open(str(history.directory / "state.db")) as db:
-            order = await backfills.order(db, PastDay("bright-smiles", day, via), history.fleet.now)
-            await historical.publish(db, order, Brought(rows, totals_of(rows), 7), history.fleet.now)
+            order = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day, via), history.fleet.now)
+            await backfilled_days.publish(db, order, BackfillResult(rows, compute_totals(rows), 7), history.fleet.now)
 
     anyio.run(read_afterwards)
 
@@ -73,12 +75,14 @@ def sample_history(directory: Path) -> History:
 
 async def _store(path: Path, now: datetime) -> None:
     async with Database.open(str(path)) as db:
-        await offices.enroll(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")])
+        await offices.register_offices(
+            db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")]
+        )
         for number, (day, rows) in enumerate(NIGHTS.items()):
             await _publish(db, "bright-smiles", day, rows, now - timedelta(days=3 - number))
         await _publish(db, "hill-street", date(2026, 3, 5), OTHER, now)
         await _publish(db, "left", date(2026, 3, 5), OTHER, now)
-        await offices.enroll(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street")])
+        await offices.register_offices(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street")])
 
 
 async def _publish(
@@ -90,5 +94,5 @@ async def _publish(
     *,
     reader: Reader = Reader.STATEMENT,
 ) -> None:
-    snapshot = Snapshot(day, at, reader, 1, totals_of(rows), rows)
+    snapshot = Snapshot(day, at, reader, 1, compute_totals(rows), rows)
     await snapshots.publish(db, office_id, snapshot, fresh_state(at), at)

@@ -11,14 +11,14 @@ import anyio
 import anyio.abc
 from anyio.from_thread import start_blocking_portal
 
-from oddaemon.simulator.api import API_PREFIX
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.config_files import write_config
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.planfile import Plan, plan_of
-from oddaemon.simulator.practice import Practice
+from oddaemon.simulator.api.messages import API_PREFIX
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.plan.daemon_config import write_config
+from oddaemon.simulator.plan.plan_file import SimulatorPlan, parse_plan
+from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.process import build_headquarters
-from oddaemon.simulator.server import serve
+from oddaemon.simulator.transport.server import serve
 
 ZONE = "America/Los_Angeles"
 QUICK = {"base_seconds": 0.0, "query_seconds": 0.0, "report_seconds": 0.0}
@@ -49,7 +49,7 @@ def watched_headquarters(
     directory: Path, offices: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]] = (), **options: Any
 ) -> Iterator[tuple[Path, Headquarters]]:
     """The same, with what is asked there."""
-    plan = plan_of({"seed": 7, "headquarters": QUICK | options, "office": list(offices), "fault": list(faults)})
+    plan = parse_plan({"seed": 7, "headquarters": QUICK | options, "office": list(offices), "fault": list(faults)})
     with start_blocking_portal() as portal:
         serving, (site, port) = portal.start_task(_serve, plan)
         try:
@@ -58,12 +58,12 @@ def watched_headquarters(
             serving.cancel()
 
 
-async def _serve(plan: Plan, *, task_status: anyio.abc.TaskStatus[tuple[Headquarters, int]]) -> None:
+async def _serve(plan: SimulatorPlan, *, task_status: anyio.abc.TaskStatus[tuple[Headquarters, int]]) -> None:
     clock = WorldClock(datetime.now(UTC))
     practices = [Practice(office.spec, clock) for office in plan.offices]
     site = build_headquarters(plan, clock, practices)
     async with anyio.create_task_group() as tasks:
         for practice in practices:
-            tasks.start_soon(practice.live)
+            tasks.start_soon(practice.run)
         port: int = await tasks.start(serve, site)
         task_status.started((site, port))

@@ -101,7 +101,7 @@ def test_the_journal_is_told_as_a_timeline_before_it_is_written(fleet: SampleFle
     assert lines[-1].endswith("; 2 preferences, 0.50 s, 1,280 bytes.")
 
     journal = json_of(fleet.run("explain", "hill-street", "--json"))["journal"]
-    assert [entry["event"] for entry in journal] == ["asked", "failure_seen", "asked"]  # type: ignore[attr-defined]  # JSON
+    assert [entry["event"] for entry in journal] == ["requests_summarized", "failure_seen", "requests_summarized"]  # type: ignore[attr-defined]  # JSON
     assert fleet.run("explain", "hill-street", "--journal", "1").stdout.splitlines()[-2:] != lines[-2:]
     assert json_of(fleet.run("explain", "hill-street", "--json", "--journal", "0"))["journal"] == []
 

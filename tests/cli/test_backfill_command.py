@@ -13,11 +13,11 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from typer.testing import Result
 
-from oddaemon.cli.past_days_bars import far
-from oddaemon.core.backfill import PastDay, Via
-from oddaemon.core.operator_query import LENGTH_MAX
-from oddaemon.web.backfilling import PastDays, backfill_routes
-from oddaemon.web.control import OrderRefused, create_control, serve_control
+from oddaemon.admin.backfill_commands import BackfillHandlers, make_backfill_routes
+from oddaemon.admin.commands import CommandRejected, create_control_app, serve_control
+from oddaemon.cli.commands.backfill import format_progress
+from oddaemon.core.backfill.custom_sql import QUERY_LENGTH_MAX
+from oddaemon.core.backfill.job import BackfillMethod, BackfillTarget
 from tests.cli.control_desk import Desk
 from tests.cli.processes import PATIENCE_SECONDS, running
 from tests.cli.sample_fleet import command, written
@@ -30,19 +30,19 @@ class Archive:
     """Reads a page of every day each time that somebody looks; 2020 was lost in a fire, 2021 never comes to its end."""
 
     def __init__(self) -> None:
-        self.days: dict[PastDay, int] = {}
+        self.days: dict[BackfillTarget, int] = {}
         self.forgetful = False
         """The office is forgotten as soon as a day of it is ordered."""
         self.seen = threading.Event()
         """Somebody looked."""
 
-    async def order(self, days: Sequence[PastDay], _uid: int | None) -> Mapping[str, Any]:
+    async def order(self, days: Sequence[BackfillTarget], _uid: int | None) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
         return {"backfills": [self._ordered(day) for day in days], "outcome": "They are ordered."}
 
-    def _ordered(self, day: PastDay) -> dict[str, Any]:
+    def _ordered(self, day: BackfillTarget) -> dict[str, Any]:
         if day.office_id != "hill-street":
-            raise OrderRefused(404, f"No office {day.office_id!r} is at work.", "`oddaemon status` lists them all.")
+            raise CommandRejected(404, f"No office {day.office_id!r} is at work.", "`oddaemon status` lists them all.")
         self.days[day] = 0
         return {**self._document(day), "outcome": f"{day.office_id} is read as of {day.as_of}."}
 
@@ -59,7 +59,7 @@ class Archive:
         self.seen.set()
         return {"backfills": [self._document(day) for day in self.days], "outcome": "So it stands."}
 
-    def _document(self, day: PastDay) -> dict[str, Any]:
+    def _document(self, day: BackfillTarget) -> dict[str, Any]:
         burnt, pages = day.as_of.year == 2020, min(self.days[day], PAGES)
         return {
             "office": day.office_id,
@@ -79,7 +79,9 @@ class Archive:
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
     archive = Archive()
-    control = create_control(Desk().orders, backfill_routes(PastDays(archive.order, archive.cancel, archive.orders)))
+    control = create_control_app(
+        Desk().orders, make_backfill_routes(BackfillHandlers(archive.order, archive.cancel, archive.orders))
+    )
     with start_blocking_portal() as portal:
         serving, _ = portal.start_task(serve_control, tmp_path / "state.db.sock", control)
         yield archive
@@ -171,7 +173,7 @@ def test_json_is_one_document_at_the_end(archive: Archive, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "sql",
-    ["SELECT PatNum\nFROM patient -- 100 % & more\nWHERE Guarantor=PatNum", "🦷" * LENGTH_MAX],
+    ["SELECT PatNum\nFROM patient -- 100 % & more\nWHERE Guarantor=PatNum", "🦷" * QUERY_LENGTH_MAX],
     ids=["with what a target cannot hold", "as long as it may be"],
 )
 def test_a_query_travels_whole(archive: Archive, tmp_path: Path, sql: str) -> None:
@@ -179,7 +181,7 @@ def test_a_query_travels_whole(archive: Archive, tmp_path: Path, sql: str) -> No
     query.write_text(sql)
     backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query), "--no-wait")
     (day,) = archive.days
-    assert (day.via, day.query) == (Via.SFTP, query.read_text())
+    assert (day.via, day.query) == (BackfillMethod.SFTP, query.read_text())
 
 
 def test_a_query_may_begin_with_a_byte_order_mark(archive: Archive, tmp_path: Path) -> None:
@@ -199,7 +201,7 @@ def test_a_query_in_another_encoding_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_a_query_that_is_too_long_is_a_usage_error(tmp_path: Path) -> None:
     query = tmp_path / "aging.sql"
-    query.write_text("x" * (LENGTH_MAX + 1))
+    query.write_text("x" * (QUERY_LENGTH_MAX + 1))
     refused = backfill(tmp_path, "hill-street", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query))
     assert refused.exit_code == 2
     assert "more than 32,768 characters" in " ".join(refused.stderr.replace("│", "").split())
@@ -258,7 +260,7 @@ SINCE = datetime(2026, 3, 3, 9, tzinfo=UTC)
     ],
 )
 def test_how_far_an_order_is_is_told_in_the_measure_of_its_way(told: dict[str, Any], words: str) -> None:
-    assert far({"step": None, **told}, SINCE + timedelta(seconds=90)) == words
+    assert format_progress({"step": None, **told}, SINCE + timedelta(seconds=90)) == words
 
 
 def test_without_a_daemon_it_says_what_to_do(tmp_path: Path) -> None:

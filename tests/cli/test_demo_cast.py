@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.cli.demo.cast import VICTIM, cast
-from oddaemon.cli.demo.plan import plan_text
-from oddaemon.core.aging import Aging, AgingStatus, evaluate
-from oddaemon.core.cadence import deadline
-from oddaemon.core.clock import OfficeClock
+from oddaemon.cli.demo.offices import INTERRUPTED_OFFICE, make_scenarios
+from oddaemon.cli.demo.plan import render_plan
 from oddaemon.core.model import Cadence, Condition, Preferences
-from oddaemon.simulator.planfile import plan_of
+from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
+from oddaemon.core.office.cadence import compute_late_at
+from oddaemon.core.office.clock import OfficeClock
+from oddaemon.simulator.plan.plan_file import parse_plan
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 INSTANTS = st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy adds the zone
@@ -22,12 +22,12 @@ CADENCE = Cadence()
 
 
 def office_of(office_id: str, now: datetime) -> dict[str, Any]:
-    return next(dict(character.office) for character in cast(now, 25, 7) if character.id == office_id)
+    return next(dict(character.office) for character in make_scenarios(now, 25, 7) if character.id == office_id)
 
 
 def aging_of(office: dict[str, Any], now: datetime) -> tuple[Aging, OfficeClock]:
     clock = OfficeClock(ZoneInfo(office["zone"]))
-    last = office.get("last_aging", clock.local(now).date() - timedelta(days=1))
+    last = office.get("last_aging", clock.to_local(now).date() - timedelta(days=1))
     preferences = Preferences(
         date_last_aging="" if last == "never" else str(last),
         aging_service_time_due=f"2000-01-01 {office['service_time_due']}",
@@ -36,17 +36,17 @@ def aging_of(office: dict[str, Any], now: datetime) -> tuple[Aging, OfficeClock]
         program_version=office.get("program_version", "25.4.48.0"),
         read_at=now,
     )
-    return evaluate(preferences, clock, now, CADENCE), clock
+    return evaluate_aging(preferences, clock, now, CADENCE), clock
 
 
 def test_the_cast_is_the_night_that_was_promised() -> None:
-    characters = cast(NOW, 25, 7)
+    characters = make_scenarios(NOW, 25, 7)
     guarantors = [int(str(character.office["guarantors"])) for character in characters]
 
     assert len(characters) == len({character.id for character in characters}) == 25
     assert (min(guarantors), max(guarantors)) == (0, 8000)
     assert len({character.office["zone"] for character in characters}) == 4
-    assert VICTIM in {character.id for character in characters}
+    assert INTERRUPTED_OFFICE in {character.id for character in characters}
     assert {character.expected.condition for character in characters} >= {
         Condition.FRESH,
         Condition.BLOCKED,
@@ -57,19 +57,19 @@ def test_the_cast_is_the_night_that_was_promised() -> None:
 
 
 def test_whoever_is_not_fresh_must_say_why() -> None:
-    for character in cast(NOW, 25, 7):
-        assert character.expected.condition is Condition.FRESH or character.expected.because
+    for character in make_scenarios(NOW, 25, 7):
+        assert character.expected.condition is Condition.FRESH or character.expected.reason_contains
 
 
 def test_more_offices_are_ordinary_ones_and_follow_from_the_seed() -> None:
-    assert cast(NOW, 40, 7) == cast(NOW, 40, 7) != cast(NOW, 40, 8)
-    assert len(cast(NOW, 40, 7)) == 40
-    assert cast(NOW, 40, 7)[:25] == cast(NOW, 25, 7)
+    assert make_scenarios(NOW, 40, 7) == make_scenarios(NOW, 40, 7) != make_scenarios(NOW, 40, 8)
+    assert len(make_scenarios(NOW, 40, 7)) == 40
+    assert make_scenarios(NOW, 40, 7)[:25] == make_scenarios(NOW, 25, 7)
 
 
 @pytest.mark.parametrize("hours", [0, 7, 19])
 def test_the_plan_is_one_that_the_simulator_takes(hours: int) -> None:
-    plan = plan_of(json.loads(plan_text(cast(NOW + timedelta(hours=hours), 27, 7), 7)))
+    plan = parse_plan(json.loads(render_plan(make_scenarios(NOW + timedelta(hours=hours), 27, 7), 7)))
 
     assert len(plan.offices) == 27
 
@@ -79,7 +79,7 @@ def test_the_late_office_is_late_at_any_hour(now: datetime) -> None:
     office = office_of("chestnut-row", now)
     for moment in (now, now + NIGHT):
         aging, clock = aging_of(office, moment)
-        late_at = deadline(aging, clock, time.fromisoformat(office["config"]["fresh_by"]), CADENCE)
+        late_at = compute_late_at(aging, clock, time.fromisoformat(office["config"]["fresh_by"]), CADENCE)
 
         assert aging.status is AgingStatus.MISSED
         assert late_at is not None

@@ -1,30 +1,29 @@
 from pathlib import Path
 
-from oddaemon.cli.demo.journal import Journal
-from oddaemon.cli.demo.told import Told
+from oddaemon.cli.demo.log_reader import LogSummary, LogTail
 
 
 def test_a_journal_gives_each_event_once_and_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text('{"event": "one"}\nnot an event\n{"event": "tw')
-    journal = Journal(log)
+    journal = LogTail(log)
 
-    assert [event["event"] for event in journal.news()] == ["one"]
-    assert list(journal.news()) == []
+    assert [event["event"] for event in journal.read_new_events()] == ["one"]
+    assert list(journal.read_new_events()) == []
     with log.open("a") as file:
         file.write('o"}\n{"event": "three"}\n')
-    assert [event["event"] for event in journal.news()] == ["two", "three"]
+    assert [event["event"] for event in journal.read_new_events()] == ["two", "three"]
 
 
-def told(*events: dict[str, object]) -> Told:
-    summary = Told("elm")
+def told(*events: dict[str, object]) -> LogSummary:
+    summary = LogSummary("elm")
     for event in events:
-        summary.take(event)
+        summary.add(event)
     return summary
 
 
 def aging(day: str, office: str = "elm") -> dict[str, object]:
-    return {"event": "aging_observed", "office": office, "status": "complete", "aging_date": day}
+    return {"event": "aging_status_changed", "office": office, "status": "complete", "aging_date": day}
 
 
 def page(rows: int, of: int = 400, office: str = "elm") -> dict[str, object]:
@@ -39,32 +38,32 @@ def test_the_moment_to_kill_is_half_way_through_tonight_s_pull() -> None:
     first = (aging("2026-03-07"), pull(0), page(200))
     tonight = (*first, aging("2026-03-08"), pull(0))
 
-    assert not told(*first).is_half_read
-    assert not told(*tonight).is_half_read
-    assert not told(*tonight, page(100)).is_half_read
-    assert told(*tonight, page(200)).is_half_read
-    assert told(*tonight, page(300)).is_half_read
-    assert not told(*tonight, page(400)).is_half_read
+    assert not told(*first).is_half_pulled
+    assert not told(*tonight).is_half_pulled
+    assert not told(*tonight, page(100)).is_half_pulled
+    assert told(*tonight, page(200)).is_half_pulled
+    assert told(*tonight, page(300)).is_half_pulled
+    assert not told(*tonight, page(400)).is_half_pulled
 
 
 def test_a_pull_that_aging_overtook_is_no_half_of_tonight_s() -> None:
     overtaken = (aging("2026-03-07"), pull(0), page(300), aging("2026-03-07"), aging("2026-03-08"))
 
-    assert not told(*overtaken).is_half_read
-    assert not told(*overtaken, pull(0), page(100)).is_half_read
-    assert told(*overtaken, pull(0), page(200)).is_half_read
+    assert not told(*overtaken).is_half_pulled
+    assert not told(*overtaken, pull(0), page(100)).is_half_pulled
+    assert told(*overtaken, pull(0), page(200)).is_half_pulled
 
 
 def test_other_offices_do_not_matter_to_the_victim() -> None:
     events = (aging("2026-03-07"), aging("2026-03-08", "oak"), page(200, office="oak"))
 
-    assert not told(*events, page(200)).is_half_read
-    assert told(*events).rows == 0
+    assert not told(*events, page(200)).is_half_pulled
+    assert told(*events).rows_stored == 0
 
 
 def test_where_a_pull_goes_on_and_what_crashed_is_kept() -> None:
     summary = told(pull(0), page(200), {"event": "daemon_ready", "listen": "127.0.0.1:1"}, pull(200))
-    summary.take({"event": "worker_crashed", "office": "oak"})
-    summary.take({"event": "something_new"})
+    summary.add({"event": "worker_crashed", "office": "oak"})
+    summary.add({"event": "something_new"})
 
-    assert (summary.resumed_rows, summary.rows, summary.crashes, summary.listen) == (200, 200, 1, "127.0.0.1:1")
+    assert (summary.resumed_rows, summary.rows_stored, summary.crashes, summary.listen) == (200, 200, 1, "127.0.0.1:1")

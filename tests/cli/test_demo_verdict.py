@@ -7,50 +7,52 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from oddaemon.cli.demo.character import Character, Expectation
-from oddaemon.cli.demo.desk import AgingRun, Desk
-from oddaemon.cli.demo.verdict import standing_complaints, verdict
-from oddaemon.cli.fleet import Known
-from oddaemon.core.model import Balance, Condition, Office, Owner, Reader, Snapshot, Standing
-from oddaemon.core.office import new_state
-from oddaemon.core.state import OfficeState
-from oddaemon.core.verify import totals_of
+from oddaemon.cli.demo.offices import ExpectedState, OfficeScenario
+from oddaemon.cli.demo.simulator_client import SimulatedAgingRun, SimulatorClient
+from oddaemon.cli.demo.verdict import evaluate_office, find_status_problems
+from oddaemon.cli.sources.fleet import OfficeRecord
+from oddaemon.core.model import Balance, Condition, Office, Owner, Reader, Snapshot, Status
+from oddaemon.core.office.machine import make_initial_state
+from oddaemon.core.office.state import OfficeState
+from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.settings import OfficeSettings, Secret
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.control import ControlDesk
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.keys import ApiKey
-from oddaemon.simulator.practice import Practice, PracticeSpec
-from oddaemon.simulator.server import serve
+from oddaemon.simulator.api.keys import ApiKey
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice, PracticeSpec
+from oddaemon.simulator.transport.control_api import ControlApi
+from oddaemon.simulator.transport.server import serve
 from oddaemon.store import offices, snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.connection import Database
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 TONIGHT = date(2026, 3, 8)
-RUN = AgingRun(TONIGHT, NOW - timedelta(minutes=5))
+RUN = SimulatedAgingRun(TONIGHT, NOW - timedelta(minutes=5))
 ELM = Office("elm", "elm", ZoneInfo("America/Chicago"))
 ELM_SETTINGS = OfficeSettings(ELM, Secret("k"), "http://localhost/api/v1", 0.0, True, Path("elm.toml"))
-EMPTY = SnapshotRow(1, "elm", TONIGHT, NOW, NOW, Reader.STATEMENT, 1, totals_of(()), 0, 0, 0)
-FRESH = Standing(Condition.FRESH, NOW, "Aging of 2026-03-08 is complete.")
-BLOCKED = Standing(Condition.BLOCKED, NOW, "The API does not accept the Key.", Owner.OFFICE)
+EMPTY = SnapshotRow(1, "elm", TONIGHT, NOW, NOW, Reader.STATEMENT, 1, compute_totals(()), 0, 0, 0)
+FRESH = Status(Condition.FRESH, NOW, "Aging of 2026-03-08 is complete.")
+BLOCKED = Status(Condition.BLOCKED, NOW, "The API does not accept the Key.", Owner.OFFICE)
 
 
-def known(standing: Standing, snapshot: SnapshotRow | None = EMPTY) -> Known:
-    state: OfficeState = replace(new_state(NOW), standing=standing)
-    return Known("elm", "elm", ELM_SETTINGS, state, snapshot)
+def known(standing: Status, snapshot: SnapshotRow | None = EMPTY) -> OfficeRecord:
+    state: OfficeState = replace(make_initial_state(NOW), standing=standing)
+    return OfficeRecord("elm", "elm", ELM_SETTINGS, state, snapshot)
 
 
-def character(**expected: object) -> Character:
-    return Character("elm", "nothing", {}, expected=Expectation(**expected))  # type: ignore[arg-type]  # fields by name
+def character(**expected: object) -> OfficeScenario:
+    return OfficeScenario("elm", "nothing", {}, expected=ExpectedState(**expected))  # type: ignore[arg-type]  # fields by name
 
 
-DISABLED = character(condition=Condition.BLOCKED, because="key", owner=Owner.OFFICE, published=False, tonight=False)
+DISABLED = character(
+    condition=Condition.BLOCKED, reason_contains="key", owner=Owner.OFFICE, published=False, ages_tonight=False
+)
 
 
 def test_an_office_as_it_must_be_gives_no_complaint() -> None:
-    assert standing_complaints(character(), known(FRESH), [RUN], NOW) == []
-    assert standing_complaints(DISABLED, known(BLOCKED, None), [], NOW) == []
+    assert find_status_problems(character(), known(FRESH), [RUN], NOW) == []
+    assert find_status_problems(DISABLED, known(BLOCKED, None), [], NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -72,9 +74,13 @@ def test_an_office_as_it_must_be_gives_no_complaint() -> None:
     ],
 )
 def test_what_is_not_as_planted_is_complained_about(
-    expected: Character, standing: Standing, snapshot: SnapshotRow | None, runs: list[AgingRun], complaint: str
+    expected: OfficeScenario,
+    standing: Status,
+    snapshot: SnapshotRow | None,
+    runs: list[SimulatedAgingRun],
+    complaint: str,
 ) -> None:
-    assert standing_complaints(expected, known(standing, snapshot), runs, NOW) == [complaint]
+    assert find_status_problems(expected, known(standing, snapshot), runs, NOW) == [complaint]
 
 
 @dataclass
@@ -82,33 +88,33 @@ class Court:
     """A simulated office that knows the truth, and a database that claims to."""
 
     db: Database
-    desk: Desk
+    desk: SimulatorClient
     practice: Practice
 
     @property
     def truth(self) -> tuple[Balance, ...]:
-        return tuple(Balance(*row) for row in self.practice.truth())
+        return tuple(Balance(*row) for row in self.practice.get_true_balances())
 
     async def publish(self, balances: tuple[Balance, ...], day: date = TONIGHT) -> None:
-        snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, totals_of(balances), balances)
-        await snapshots.publish(self.db, "elm", snapshot, new_state(NOW), NOW)
+        snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(balances), balances)
+        await snapshots.publish(self.db, "elm", snapshot, make_initial_state(NOW), NOW)
 
-    async def complaints(self, runs: tuple[AgingRun, ...] = ()) -> list[str]:
-        found = await snapshots.latest(self.db, "elm")
-        expected = character(tonight=False)
-        judged = await verdict(expected, known(FRESH, found), runs, NOW, db=self.db, desk=self.desk)
-        return list(judged.complaints)
+    async def complaints(self, runs: tuple[SimulatedAgingRun, ...] = ()) -> list[str]:
+        found = await snapshots.get_latest(self.db, "elm")
+        expected = character(ages_tonight=False)
+        judged = await evaluate_office(expected, known(FRESH, found), runs, NOW, db=self.db, simulator=self.desk)
+        return list(judged.problems)
 
 
 @pytest.fixture
 async def court(tmp_path: Path) -> AsyncIterator[Court]:
     clock = WorldClock(NOW)
     practice = Practice(PracticeSpec("elm", seed=7, guarantors=40), clock)
-    site = ControlDesk(Headquarters(clock, [practice], [ApiKey("k", "elm")]))
+    site = ControlApi(Headquarters(clock, [practice], [ApiKey("k", "elm")]))
     async with Database.open(str(tmp_path / "state.db")) as db, anyio.create_task_group() as tasks:
-        await offices.enroll(db, [ELM])
+        await offices.register_offices(db, [ELM])
         port = await tasks.start(serve, site)
-        yield Court(db, Desk(f"127.0.0.1:{port}"), practice)
+        yield Court(db, SimulatorClient(f"127.0.0.1:{port}"), practice)
         tasks.cancel_scope.cancel()
 
 
@@ -144,7 +150,7 @@ async def test_balances_from_before_the_run_do_not_pass_for_tonight_s(court: Cou
     await court.publish(before)
 
     assert await court.complaints() == []
-    assert len(await court.complaints((AgingRun(TONIGHT, NOW + timedelta(hours=1)),))) == 1
+    assert len(await court.complaints((SimulatedAgingRun(TONIGHT, NOW + timedelta(hours=1)),))) == 1
 
 
 async def test_one_aging_published_twice_is_noticed(court: Court) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from oddaemon.core.examination import StepName
+from oddaemon.core.diagnostics.diagnosis import CheckName
 from tests.cli.control_desk import daemon
 from tests.cli.sample_fleet import command, json_of, written
 from tests.cli.simulated import fault, headquarters, office, watched_headquarters
@@ -56,7 +56,7 @@ def test_json_holds_every_step_in_order_and_no_key(config: Path) -> None:
     told = document(done)
     assert done.exit_code == 1
     assert [(each["office"], each["well"]) for each in told["offices"]] == [("elm", True), ("oak", False)]
-    assert [step["step"] for step in told["offices"][0]["steps"]] == list(StepName)
+    assert [step["step"] for step in told["offices"][0]["steps"]] == list(CheckName)
     assert told["offices"][0]["asked_by"] == "doctor"
     keys = [line.split('"')[1] for path in config.parent.rglob("*.toml") for line in path.read_text().splitlines()
             if "_key =" in line]  # fmt: skip
@@ -123,7 +123,7 @@ def test_one_refused_key_of_several_is_the_customer_key_and_refused_alone_it_may
     with headquarters(tmp_path, [office("elm"), office("oak")], faults) as config:
         alone = document(asked(config, "doctor", "oak", "--json"))["offices"][0]
         among = document(asked(config, "doctor", "--json"))["offices"][1]
-    place = list(StepName).index(StepName.DEVELOPER_KEY)
+    place = list(CheckName).index(CheckName.DEVELOPER_KEY)
     assert [each["steps"][place]["outcome"] for each in (alone, among)] == ["untold", "ok"]
 
 

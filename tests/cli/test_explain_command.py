@@ -4,24 +4,28 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.cli.explaining import told
-from oddaemon.cli.fleet import Known
-from oddaemon.core.failure import Failure, Kind
+from oddaemon.cli.commands.explain import describe_office
+from oddaemon.cli.sources.fleet import OfficeRecord
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Condition, Reader
-from oddaemon.core.standing import troubled
+from oddaemon.core.office.status import make_failure_status
 from tests.cli.sample_fleet import SampleFleet, blocked_state, fresh_state, json_of
 from tests.cli.sample_history import sample_history
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
 
-def lines(known: Known, now: datetime = NOW) -> dict[str, str]:
-    return dict(told(known.details(now), now))
+def lines(known: OfficeRecord, now: datetime = NOW) -> dict[str, str]:
+    return dict(describe_office(known.make_details(now), now))
 
 
 @pytest.mark.usefixtures("in_new_york")
 def test_a_blocked_office_is_told_with_who_must_act_and_what_to_say_to_them() -> None:
-    assert list(told(Known("hill-street", "Hill Street Dental", None, blocked_state(NOW), None).details(NOW), NOW)) == [
+    assert list(
+        describe_office(
+            OfficeRecord("hill-street", "Hill Street Dental", None, blocked_state(NOW), None).make_details(NOW), NOW
+        )
+    ) == [
         ("Office", "hill-street, Hill Street Dental"),
         ("Condition", "blocked for 3 d, since 2026-03-05 06:59:00 EST"),
         ("Why", "The API does not accept the key (HTTP 401): API key is disabled."),
@@ -36,9 +40,9 @@ def test_a_blocked_office_is_told_with_who_must_act_and_what_to_say_to_them() ->
 
 @pytest.mark.usefixtures("in_new_york")
 def test_a_key_on_trial_is_told_with_its_end() -> None:
-    document = Known("elm", "Elm", None, fresh_state(NOW), None).details(NOW)
+    document = OfficeRecord("elm", "Elm", None, fresh_state(NOW), None).make_details(NOW)
     document["key_trial"] = {"ends_at": "2026-03-08T12:15:00.000Z", "former_accepted": True}
-    assert dict(told(document, NOW))["Key"] == (
+    assert dict(describe_office(document, NOW))["Key"] == (
         "A new key is on trial until 2026-03-08 08:15:00 EDT: it is not accepted yet. The former one is used meanwhile;"
         " then the office is blocked."
     )
@@ -46,10 +50,10 @@ def test_a_key_on_trial_is_told_with_its_end() -> None:
 
 def test_what_can_be_sent_to_the_office_is_told_as_it_stands(fleet: SampleFleet) -> None:
     blocked = blocked_state(NOW)
-    standing = troubled(
-        blocked.standing, NOW, Condition.BLOCKED, Failure(Kind.KEY_REJECTED, "API key is disabled.", 401)
+    standing = make_failure_status(
+        blocked.standing, NOW, Condition.BLOCKED, Failure(FailureKind.KEY_REJECTED, "API key is disabled.", 401)
     )
-    sent = lines(Known("elm", "Elm", None, replace(blocked, standing=standing), None))["To send"]
+    sent = lines(OfficeRecord("elm", "Elm", None, replace(blocked, standing=standing), None))["To send"]
 
     assert sent == standing.letter
     assert sent.startswith("Hello! ")
@@ -80,7 +84,7 @@ def test_a_fresh_office_is_told_with_its_snapshot_and_the_proof(fleet: SampleFle
 def test_the_clock_is_told_only_where_it_is_wrong() -> None:
     def clock_line(skew_seconds: float) -> str | None:
         state = replace(fresh_state(NOW), skew_seconds=skew_seconds)
-        return lines(Known("elm", "elm", None, state, None)).get("Clock")
+        return lines(OfficeRecord("elm", "elm", None, state, None)).get("Clock")
 
     assert clock_line(12.0) is None
     assert clock_line(181.0) == "181 s ahead of UTC"
@@ -88,8 +92,8 @@ def test_the_clock_is_told_only_where_it_is_wrong() -> None:
 
 
 def test_an_office_read_in_pages_and_one_never_read_say_so() -> None:
-    paged = Known("elm", "elm", None, replace(fresh_state(NOW), reader=Reader.PAGES), None)
-    new = Known("elm", "elm", None, None, None)
+    paged = OfficeRecord("elm", "elm", None, replace(fresh_state(NOW), reader=Reader.PAGES), None)
+    new = OfficeRecord("elm", "elm", None, None, None)
 
     assert lines(paged)["Reading"] == "in pages, between two controls"
     assert lines(new)["Reading"] == "not read yet"
@@ -137,6 +141,6 @@ def test_an_office_that_was_removed_is_told_with_what_is_kept(tmp_path: Path) ->
 
 def test_what_should_have_happened_long_ago_is_told_as_past() -> None:
     later = NOW + timedelta(hours=3)
-    next_line = lines(Known("elm", "elm", None, fresh_state(NOW), None), later)["Next"]
+    next_line = lines(OfficeRecord("elm", "elm", None, fresh_state(NOW), None), later)["Next"]
 
     assert next_line.startswith("asks whether aging has completed 2 h ago")

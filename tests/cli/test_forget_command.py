@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import anyio
 import pytest
 
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from tests.cli.processes import PATIENCE_SECONDS, finished, running, wait_for
 from tests.cli.sample_fleet import CONFIGURATION
 from tests.cli.sample_history import History, sample_history
@@ -128,7 +128,7 @@ def test_a_running_daemon_does_it_and_the_proof_is_the_same(history: History) ->
     assert b"leftLeft" not in held
     assert (again.returncode, again.stdout) == (1, "")
     assert "knows no office 'left'" in again.stderr
-    assert '"office_forgotten"' in log.read_text()
+    assert '"office_erased"' in log.read_text()
     assert "4 snapshots" in history.run("state", "verify")
 
 
@@ -156,4 +156,4 @@ def test_a_running_daemon_prunes_and_writes_the_file_anew(history: History) -> N
     assert (pruned.returncode, written.returncode) == (0, 0)
     assert pruned.stdout.startswith("Older than 90 days and gone: ")
     assert "state.db is written anew: " in written.stdout
-    assert log.read_text().count('"errand_done"') == 2
+    assert log.read_text().count('"job_finished"') == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from oddaemon.web.control import OfficeOrder
+from oddaemon.admin.commands import OfficeCommand
 from tests.cli.control_desk import PauseDesk, daemon
 from tests.cli.sample_fleet import CONFIGURATION, command, json_of, written
 
@@ -68,8 +68,8 @@ def test_where_nothing_is_held_it_says_so_and_fails(running: Path) -> None:
     assert done.stderr == ("oddaemon: Nothing of bright-smiles is held. `oddaemon explain bright-smiles` tells more.\n")
 
 
-@pytest.mark.parametrize("order", OfficeOrder)
-def test_every_order_has_its_command(running: Path, order: OfficeOrder) -> None:
+@pytest.mark.parametrize("order", OfficeCommand)
+def test_every_order_has_its_command(running: Path, order: OfficeCommand) -> None:
     done = command("office", order, "hill-street", "--config", str(written(running)))
     assert (done.exit_code, done.stdout, done.stderr) == (0, f"It is done: {order}.\n", "")
 
@@ -235,4 +235,4 @@ def test_a_refusal_without_words_has_its_status(tmp_path: Path) -> None:
 def test_the_family_alone_shows_what_can_be_ordered() -> None:
     shown = command("office", "--help")
     assert shown.exit_code == 0
-    assert all(order in shown.stdout for order in OfficeOrder)
+    assert all(order in shown.stdout for order in OfficeCommand)

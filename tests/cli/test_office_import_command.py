@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from oddaemon.cli.onboarding_files import STAGING
+from oddaemon.cli.onboarding.office_files import STAGING_PREFIX
 from oddaemon.settings import load
-from oddaemon.simulator.planfile import customer_key_of
+from oddaemon.simulator.plan.plan_file import derive_customer_key
 from tests.cli.sample_fleet import command
 
 HEADER = "id,name,customer_key,timezone,tier,fresh_by,clinics,labels,enabled,min_interval_seconds"
@@ -30,7 +30,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def key(office_id: str) -> str:
-    return customer_key_of(1, office_id)
+    return derive_customer_key(1, office_id)
 
 
 def sheet(config: Path, *lines: str, header: str = HEADER) -> Path:
@@ -233,8 +233,8 @@ KILLED = textwrap.dedent(
     """
     import os, signal, sys
     from pathlib import Path
-    from oddaemon.cli import onboarding_files
-    from oddaemon.settings import Secret, office_toml
+    from oddaemon.cli.onboarding import office_files
+    from oddaemon.settings import Secret, render_office_toml
 
     directory, at = Path(sys.argv[1]), int(sys.argv[2])
     steps = 0
@@ -254,9 +254,9 @@ KILLED = textwrap.dedent(
     for name in ("fsync", "open", "close", "fchmod"):
         setattr(os, name, counted(getattr(os, name)))
     Path.rename, Path.mkdir = counted(Path.rename), counted(Path.mkdir)
-    texts = {f"{n}.toml": office_toml({"id": n, "customer_key": Secret("k" + n)}) for n in ("ash", "elm", "oak")}
-    with onboarding_files.alone_in(directory):
-        onboarding_files.write_group(directory / "coast", texts, step)
+    texts = {f"{n}.toml": render_office_toml({"id": n, "customer_key": Secret("k" + n)}) for n in ("ash", "elm", "oak")}
+    with office_files.lock_directory(directory):
+        office_files.write_group(directory / "coast", texts, step)
     print(steps)
     """
 )
@@ -286,13 +286,13 @@ def test_a_kill_at_any_step_leaves_none_of_the_offices_or_all(config: Path) -> N
     # Before the renaming nothing is there; a kill behind it finds all of them; and at last nobody is killed.
     assert seen == {(-signal.SIGKILL, 0), (-signal.SIGKILL, 3), (0, 3)}
     assert at > 20
-    assert not list(directory.glob(f"{STAGING}*"))
+    assert not list(directory.glob(f"{STAGING_PREFIX}*"))
 
 
 def test_what_a_kill_left_is_taken_away_by_the_next_import(config: Path) -> None:
     directory = config.parent / "offices.d"
     assert _killed_at(directory, 12).returncode == -signal.SIGKILL
-    assert [path.name.startswith(STAGING) for path in directory.iterdir()] == [True]
+    assert [path.name.startswith(STAGING_PREFIX) for path in directory.iterdir()] == [True]
     assert imported(config, sheet(config, f"elm,,{key('elm')},,,,,,,")).exit_code == 0
     assert [path.name for path in directory.iterdir()] == ["coast"]
 

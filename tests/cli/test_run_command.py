@@ -107,4 +107,4 @@ def test_a_running_daemon_takes_up_a_changed_file_and_tells_what_a_reload_would_
     assert "A reload would bring: " in planned.stdout
     assert drained.stdout == "Requests under way end, within 70 s; then the daemon stops.\n"
     assert "The daemon is not running" in after.stdout
-    assert '"order_given"' in output.read_text()
+    assert '"command_received"' in output.read_text()

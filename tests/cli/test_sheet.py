@@ -3,24 +3,24 @@ import io
 from rich.console import Console
 from rich.text import Text
 
-from oddaemon.cli.sheet import Column, Sheet, drawn, plain
+from oddaemon.cli.output.table import TableColumn, TextTable, format_plain, make_rich_table
 
-SHEET = Sheet(
-    [Column("office"), Column("rows", right=True), Column("why", wraps=True)],
+SHEET = TextTable(
+    [TableColumn("office"), TableColumn("rows", right_aligned=True), TableColumn("why", wraps=True)],
     [["elm", "12", Text("as it must be", style="green")], ["hill-street", "4,000", "[bold] is no markup here"]],
     footer=["total", "4,012", ""],
 )
 
 
-def on_terminal(sheet: Sheet, width: int, *, colours: bool) -> str:
+def on_terminal(sheet: TextTable, width: int, *, colours: bool) -> str:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=width, color_system="standard", no_color=not colours)
-    console.print(drawn(sheet))
+    console.print(make_rich_table(sheet))
     return file.getvalue()
 
 
 def test_in_a_pipe_columns_are_aligned_and_nothing_is_cut() -> None:
-    assert list(plain(SHEET)) == [
+    assert list(format_plain(SHEET)) == [
         "OFFICE        ROWS  WHY",
         "elm             12  as it must be",
         "hill-street  4,000  [bold] is no markup here",
@@ -42,4 +42,4 @@ def test_colours_are_left_out_when_they_are_not_wanted() -> None:
 
 
 def test_a_sheet_without_rows_is_its_header() -> None:
-    assert list(plain(Sheet([Column("office"), Column("rows")], []))) == ["OFFICE  ROWS"]
+    assert list(format_plain(TextTable([TableColumn("office"), TableColumn("rows")], []))) == ["OFFICE  ROWS"]

@@ -8,11 +8,11 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.core.delivery import Attempt, Patience, Refusal, refused
+from oddaemon.core.delivery import DeliveryAttempt, DeliveryFailure, RetryPolicy, fail_attempt
 from oddaemon.core.model import Reader, Snapshot
-from oddaemon.core.verify import totals_of
-from oddaemon.store import deliveries, snapshots
-from oddaemon.store.database import Database
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import outbox, snapshots
+from oddaemon.store.sqlite.connection import Database
 from tests.cli.processes import finished, running, wait_for
 from tests.cli.sample_fleet import BALANCES, CONFIGURATION, SampleFleet, fresh_state, json_of, sample_fleet
 
@@ -38,28 +38,30 @@ def with_sinks(fleet: SampleFleet) -> SampleFleet:
     return fleet
 
 
-async def _refuse(path: Path, *, patience: Patience) -> None:
+async def _refuse(path: Path, *, patience: RetryPolicy) -> None:
     now = datetime.now(UTC)
     async with Database.open(str(path)) as database:
-        await deliveries.align(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
-        queue = await deliveries.waiting(database, "lake")
-        assert queue.first is not None
-        what = Refusal("Cannot write below /lake: Permission denied.")
-        after = refused(Attempt(queue.first.delivery, queue.first.standing), what, now, 1.0, patience)
-        await deliveries.refused(database, "lake", after, what.what, now)
+        await outbox.reconcile_sinks(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
+        queue = await outbox.load_queue(database, "lake")
+        assert queue.next_attempt is not None
+        what = DeliveryFailure("Cannot write below /lake: Permission denied.")
+        after = fail_attempt(
+            DeliveryAttempt(queue.next_attempt.delivery, queue.next_attempt.sink_state), what, now, 1.0, patience
+        )
+        await outbox.record_failure(database, "lake", after, what.reason, now)
 
 
 @pytest.fixture
 def refusing(fleet: SampleFleet) -> SampleFleet:
     """One delivery was refused, and waits."""
-    anyio.run(lambda: _refuse(fleet.config.with_name("state.db"), patience=Patience(backoff_base_seconds=600.0)))
+    anyio.run(lambda: _refuse(fleet.config.with_name("state.db"), patience=RetryPolicy(backoff_base_seconds=600.0)))
     return with_sinks(fleet)
 
 
 @pytest.fixture
 def given_up(fleet: SampleFleet) -> SampleFleet:
     """One delivery was given up."""
-    anyio.run(lambda: _refuse(fleet.config.with_name("state.db"), patience=Patience(give_up_after_seconds=1.0)))
+    anyio.run(lambda: _refuse(fleet.config.with_name("state.db"), patience=RetryPolicy(give_up_after_seconds=1.0)))
     return with_sinks(fleet)
 
 
@@ -69,10 +71,10 @@ def gone_for_good(fleet: SampleFleet) -> SampleFleet:
     path = fleet.config.with_name("state.db")
 
     async def night() -> None:
-        await _refuse(path, patience=Patience(give_up_after_seconds=1.0))
+        await _refuse(path, patience=RetryPolicy(give_up_after_seconds=1.0))
         async with Database.open(str(path)) as database:
             now = datetime.now(UTC)
-            again = Snapshot(date(2026, 3, 3), now, Reader.STATEMENT, 1, totals_of(BALANCES), BALANCES)
+            again = Snapshot(date(2026, 3, 3), now, Reader.STATEMENT, 1, compute_totals(BALANCES), BALANCES)
             await snapshots.publish(database, "bright-smiles", again, fresh_state(now), now, sinks=("lake",))
 
     anyio.run(night)
@@ -115,9 +117,9 @@ def test_a_sink_that_takes_nothing_says_why_although_something_new_waits(gone_fo
 
 async def _deliver(path: Path) -> None:
     async with Database.open(str(path)) as database:
-        queue = await deliveries.waiting(database, "lake")
-        assert queue.first is not None
-        await deliveries.done(database, "lake", queue.first, datetime.now(UTC))
+        queue = await outbox.load_queue(database, "lake")
+        assert queue.next_attempt is not None
+        await outbox.mark_done(database, "lake", queue.next_attempt, datetime.now(UTC))
 
 
 def test_what_was_made_good_since_is_no_trouble_any_more(gone_for_good: SampleFleet) -> None:
@@ -192,12 +194,12 @@ def test_a_real_daemon_delivers_tells_and_obeys(tmp_path: Path) -> None:
         return done.stdout
 
     with running("run", "--config", str(fleet.config), output=output) as process:
-        wait_for('"delivery_refused"', output, process)
+        wait_for('"delivery_attempt_failed"', output, process)
         wait_for('"daemon_ready"', output, process)
         assert "Not a directory" in typed("status")
         blocked.unlink()
         assert typed("retry", "lake") == "1 delivery is due now to lake.\n"
-        wait_for('"delivery_made"', output, process)
+        wait_for('"delivery_succeeded"', output, process)
         [lake, _] = json.loads(typed("status", "--json"))["sinks"]
         assert (lake["delivered"], lake["due"], lake["error"]) == (1, 0, None)
     [manifest] = blocked.glob("office=bright-smiles/aging_date=2026-03-02/*.manifest.json")

@@ -7,18 +7,18 @@ import anyio
 import pytest
 from typer.testing import Result
 
-from oddaemon.core.backfill import Brought, PastDay
+from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance
-from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, historical
-from oddaemon.store.database import Database
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.schema import REVISIONS
+from oddaemon.store.sqlite.connection import Database
 from tests.cli.sample_fleet import SampleFleet, command, json_of
 
 
 async def _change(path: Path, sql: str) -> None:
     async with Database.open(str(path)) as database:
-        await database.one_statement(sql)
+        await database.execute_one(sql)
 
 
 def changed(fleet: SampleFleet, sql: str) -> None:
@@ -56,9 +56,9 @@ def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet) -> None:
 
     async def read_afterwards() -> None:
         async with Database.open(str(fleet.config.with_name("state.db"))) as db:
-            order = await backfills.order(db, PastDay("bright-smiles", day), fleet.now)
+            order = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day), fleet.now)
             rows = (Balance(205, 0, 0, 300, 0, 0, 0, 0, 300),)
-            await historical.publish(db, order, Brought(rows, totals_of(rows), 7), fleet.now)
+            await backfilled_days.publish(db, order, BackfillResult(rows, compute_totals(rows), 7), fleet.now)
 
     anyio.run(read_afterwards)
     assert "1 backfilled days." in fleet.run("state", "verify").stdout

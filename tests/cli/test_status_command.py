@@ -3,9 +3,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from oddaemon.cli.status import COLUMNS, Selection, fleet_sheet, idle_line, summary_line
-from oddaemon.core.model import Condition, Standing
-from oddaemon.core.status import OfficeDocument, OfficeStatus, office_document
+from oddaemon.cli.commands.status import COLUMNS, OfficeFilter, format_idle_warning, format_summary, make_fleet_table
+from oddaemon.core.model import Condition, Status
+from oddaemon.core.reporting.status_document import OfficeDocument, OfficeSummary, make_office_document
 from tests.cli.sample_fleet import SampleFleet, command, fresh_state, json_of, paused_state, written
 
 BRIGHT = "Bright Smiles [Family] Dentistry"
@@ -102,14 +102,14 @@ def test_a_bad_configuration_ends_it_with_every_problem(tmp_path: Path) -> None:
     assert "sound" in result.stderr
 
 
-def document(office_id: str, standing: Standing, now: datetime) -> OfficeDocument:
-    return office_document(OfficeStatus(office_id, office_id, standing), now)
+def document(office_id: str, standing: Status, now: datetime) -> OfficeDocument:
+    return make_office_document(OfficeSummary(office_id, office_id, standing), now)
 
 
 def test_waiting_past_the_deadline_is_shown_as_late(fleet: SampleFleet) -> None:
     late_at = fleet.now - timedelta(minutes=3)
     standing = replace(fresh_state(fleet.now).standing, condition=Condition.WAITING, late_at=late_at)
-    row = fleet_sheet([document("elm", standing, fleet.now)], fleet.now).rows[0]
+    row = make_fleet_table([document("elm", standing, fleet.now)], fleet.now).rows[0]
 
     assert [str(cell) for cell in row[:3]] == ["elm", "late", "3 min"]
 
@@ -118,17 +118,20 @@ def test_a_fleet_that_nobody_works_on_is_remarked(fleet: SampleFleet) -> None:
     due = document("elm", fresh_state(fleet.now).standing, fleet.now)
     paused = document("oak", paused_state(fleet.now).standing, fleet.now)
 
-    assert idle_line([due], fleet.now) == ""
-    assert idle_line([paused], fleet.now) == ""
+    assert format_idle_warning([due], fleet.now) == ""
+    assert format_idle_warning([paused], fleet.now) == ""
     later = fleet.now + timedelta(minutes=42, seconds=31)
-    assert idle_line([due, paused], later) == "Nothing has been done for 30 min: is the daemon stuck? See its log."
+    assert (
+        format_idle_warning([due, paused], later)
+        == "Nothing has been done for 30 min: is the daemon stuck? See its log."
+    )
 
 
 def test_the_summary_counts_from_the_worst() -> None:
-    assert summary_line(["fresh", "blocked", "fresh"]) == "3 offices: 1 blocked, 2 fresh"
-    assert summary_line(["fresh"]) == "1 office: 1 fresh"
-    assert summary_line([]) == "0 offices"
+    assert format_summary(["fresh", "blocked", "fresh"]) == "3 offices: 1 blocked, 2 fresh"
+    assert format_summary(["fresh"]) == "1 office: 1 fresh"
+    assert format_summary([]) == "0 offices"
 
 
 def test_a_label_may_hold_an_equals_sign() -> None:
-    assert Selection.parsed([], ["formula=a=b"]).labels == {("formula", "a=b")}
+    assert OfficeFilter.from_options([], ["formula=a=b"]).labels == {("formula", "a=b")}

@@ -15,10 +15,10 @@ import pytest
 from typer.testing import Result
 
 from oddaemon.core.model import Balance, Office, Reader, Snapshot
-from oddaemon.core.verify import totals_of
+from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import journal, offices, snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.journal import Entry
+from oddaemon.store.journal import JournalEntry
+from oddaemon.store.sqlite.connection import Database
 from tests.cli.at_work import at_work
 from tests.cli.sample_fleet import KEYS, SampleFleet, command, fresh_state
 
@@ -78,16 +78,18 @@ def fleet(tmp_path: Path) -> SampleFleet:
 
 async def _fill(path: Path, now: datetime) -> None:
     async with Database.open(str(path)) as db:
-        await offices.enroll(db, [Office(each, each) for each in ("bright-smiles", "hill-street")])
-        snapshot = Snapshot(date(2026, 3, 2), now, Reader.STATEMENT, 1, totals_of(PATIENTS), PATIENTS)
+        await offices.register_offices(db, [Office(each, each) for each in ("bright-smiles", "hill-street")])
+        snapshot = Snapshot(date(2026, 3, 2), now, Reader.STATEMENT, 1, compute_totals(PATIENTS), PATIENTS)
         await snapshots.publish(db, "bright-smiles", snapshot, fresh_state(now), now)
         told = [
             f"it was ODFHIR {INLINE}/{IN_A_FILE}, {KEYS['BRIGHT']}",
             f"https://x:{IN_A_FILE}@h/?k={INLINE}",
             f"{SIGNING}, https://hc-ping.com/{PING}, postgresql://u:{PASSWORD}@127.0.0.1/x",
         ]
-        entries = [Entry("hill-street", now, "warning", "failure_seen", {"message": text}) for text in told]
-        await journal.append(db, [*entries, Entry("bright-smiles", now, "info", "office_started", {})], kept=100)
+        entries = [JournalEntry("hill-street", now, "warning", "failure_seen", {"message": text}) for text in told]
+        await journal.append(
+            db, [*entries, JournalEntry("bright-smiles", now, "info", "office_started", {})], entries_max=100
+        )
 
 
 def unpacked(path: Path) -> dict[str, str]:
@@ -114,7 +116,7 @@ def secrets() -> Iterator[str]:
         yield str(balance.pat_num)
         for cents in balance[2:]:
             yield from (str(cents), f"{cents // 100}.{cents % 100:02}", f"{cents // 100:,}")
-    for cents in totals_of(PATIENTS)[1:]:
+    for cents in compute_totals(PATIENTS)[1:]:
         yield from (str(cents), f"{cents // 100}.{cents % 100:02}")
 
 

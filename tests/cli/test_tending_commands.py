@@ -6,9 +6,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from oddaemon.store.database import Database
-from oddaemon.web.control import Document, create_control, serve_control
-from oddaemon.web.tending import tending_routes
+from oddaemon.admin.commands import Document, create_control_app, serve_control
+from oddaemon.admin.database_routes import make_database_routes
+from oddaemon.store.sqlite.connection import Database
 from tests.cli.control_desk import Desk
 from tests.cli.sample_fleet import command
 from tests.cli.sample_history import History, sample_history
@@ -51,9 +51,9 @@ def test_a_vacuum_makes_the_file_smaller(history: History) -> None:
 async def _fill_and_empty(path: Path) -> None:
     async with Database.open(str(path)) as db:
         insert = "INSERT INTO journal (office, at, level, event, fields) VALUES (1, '', '', '', hex(zeroblob(100000)))"
-        await db.one_statement(insert)
-        await db.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
-        await db.one_statement("DELETE FROM journal")
+        await db.execute_one(insert)
+        await db.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
+        await db.execute_one("DELETE FROM journal")
 
 
 @pytest.mark.parametrize("name", ["prune", "vacuum"])
@@ -91,7 +91,9 @@ def test_a_daemon_that_is_stopped_meanwhile_is_not_to_be_stopped(history: Histor
 
         database = Database.open(str(history.directory / "state.db"))
         async with database, anyio.create_task_group() as tasks, anyio.create_task_group() as daemon:
-            await daemon.start(serve_control, socket, create_control(Desk().orders, tending_routes(house.orders)))
+            await daemon.start(
+                serve_control, socket, create_control_app(Desk().orders, make_database_routes(house.orders))
+            )
             tasks.start_soon(ask)
             await house.looked_at.wait()
             daemon.cancel_scope.cancel()

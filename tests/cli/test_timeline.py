@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from oddaemon.cli.timeline import WORDING, timeline
+from oddaemon.admin.office_details import build_entry_document
+from oddaemon.cli.output.journal import FORMATTERS, format_journal
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.engine.details import entry_document
-from oddaemon.engine.folding import ASKED, Draft, office_of
-from oddaemon.engine.retelling import _SENTENCES, sentence
+from oddaemon.engine.journal.compaction import SUMMARY_EVENT, JournalBuffer, get_office_id
+from oddaemon.engine.journal.format import _RENDERERS, render_entry
 from oddaemon.telemetry import events
-from oddaemon.telemetry.event import Event
+from oddaemon.telemetry.events.base import Event
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
 DAY = date(2026, 3, 8)
@@ -26,8 +26,8 @@ TOLD: list[tuple[tuple[Event, ...], str]] = [
         "waiting → late: Aging did not run.",
     ),
     ((events.ConditionChanged("elm", None, Condition.FRESH, "It is done.", None),), "fresh: It is done."),
-    ((events.AgingObserved("elm", "not_configured", None),), "Aging: not configured, last one never."),
-    ((events.AgingObserved("elm", "complete", DAY),), "Aging: complete, last one 2026-03-08."),
+    ((events.AgingStatusChanged("elm", "not_configured", None),), "Aging: not configured, last one never."),
+    ((events.AgingStatusChanged("elm", "complete", DAY),), "Aging: complete, last one 2026-03-08."),
     ((CUT, DOWN), "The eConnector is not running (HTTP 400). Met by a short query after 0.75 s. Again at 03:00:00."),
     ((CUT,), "A request (short query) ended after 0.75 s: econnector down."),
     (
@@ -56,18 +56,18 @@ TOLD: list[tuple[tuple[Event, ...], str]] = [
         (events.ClockMismatch("elm", -25200.0, -19800.0),),
         "The office's clock is -5.50 h from UTC, the zone of the configuration -7.00 h.",
     ),
-    ((events.OrderGiven("pause", "elm", 1000, "Left alone."),), "Order `pause` by user 1000: Left alone."),
-    ((events.OrderGiven("sync", "elm", None, "No.", is_refused=True),), "Order `sync`, refused: No."),
+    ((events.CommandReceived("pause", "elm", 1000, "Left alone."),), "Command `pause` by user 1000: Left alone."),
+    ((events.CommandReceived("sync", "elm", None, "No.", rejected=True),), "Command `sync`, rejected: No."),
     (
-        (events.KeyNotInForce("elm", "new", NOW),),
+        (events.KeyRejectedDuringRotation("elm", "new", NOW),),
         "The new key is not accepted while the change of keys settles, until 03:00:00.",
     ),
-    ((events.KeyInForce("elm"),), "The new key is accepted; the former one is forgotten."),
+    ((events.KeyRotated("elm"),), "The new key is accepted; the former one is forgotten."),
     (
         (events.WorkerCrashed("elm", "KeyError", 1, "…"),),
         "An error in oddaemon itself (KeyError); tried again once at most.",
     ),
-    ((events.BackfillOrdered("elm", DAY, "report"),), "The balances as of 2026-03-08 are ordered, by report."),
+    ((events.BackfillRequested("elm", DAY, "report"),), "The balances as of 2026-03-08 are ordered, by report."),
     (
         (events.BackfillPublished("elm", DAY, "report", 1, 42, 100.0),),
         "The balances as of 2026-03-08 are stored: 1 guarantor; 42 requests, 1 min.",
@@ -82,29 +82,29 @@ TOLD: list[tuple[tuple[Event, ...], str]] = [
     ),
     ((events.BackfillCancelled("elm", DAY, "report"),), "The balances as of 2026-03-08 are not wanted any more."),
     (
-        (events.DeliveryMade("lake", "elm", "d-7", 7, "changes", 2, 0.25),),
+        (events.DeliverySucceeded("lake", "elm", "d-7", 7, "changes", 2, 0.25),),
         "lake has taken snapshot 7 (changes), 0.25 s, after 2 refusals.",
     ),
     (
-        (events.DeliveryRefused("lake", "elm", "d-7", 7, 1, "The disk is full.", NOW),),
+        (events.DeliveryAttemptFailed("lake", "elm", "d-7", 7, 1, "The disk is full.", NOW),),
         "lake does not take snapshot 7: The disk is full. Again at 03:00:00.",
     ),
     (
-        (events.DeliveryGivenUp("lake", "elm", "d-7", 7, 9, "The disk is full."),),
+        (events.DeliveryAbandoned("lake", "elm", "d-7", 7, 9, "The disk is full."),),
         "lake has not taken snapshot 7 in 9 attempts; it is given up: The disk is full.",
     ),
     ((events.DeliverySkipped("lake", "elm", "d-7", 7, "By an order."),), "lake does not get snapshot 7: By an order."),
-    ((events.FreshByMissed("elm", NOW, 1),), "03:00:00 has passed without this night's balances."),
-    ((events.FreshByMissed("elm", NOW, 2),), "03:00:00 has passed without this night's balances, 2 nights in a row."),
-    ((events.FreshAgain("elm", 1),), "In time again, after 1 night missed."),
+    ((events.DeadlineMissed("elm", NOW, 1),), "03:00:00 has passed without this night's balances."),
+    ((events.DeadlineMissed("elm", NOW, 2),), "03:00:00 has passed without this night's balances, 2 nights in a row."),
+    ((events.DeadlineRecovered("elm", 1),), "In time again, after 1 night missed."),
     ((events.OfficeQuarantined("elm"),), "Errors in oddaemon itself ended the office's worker too often."),
 ]
 
 
 def lines(*happened: Event) -> list[str]:
-    draft = Draft("elm")
-    entries = [entry for event in happened for entry in draft.take(event, NOW)] + list(draft.close())
-    return [said for _, said, _ in timeline([entry_document(entry) for entry in entries])]
+    draft = JournalBuffer("elm")
+    entries = [entry for event in happened for entry in draft.add(event, NOW)] + list(draft.flush())
+    return [said for _, said, _ in format_journal([build_entry_document(entry) for entry in entries])]
 
 
 @pytest.mark.usefixtures("in_new_york")
@@ -115,8 +115,8 @@ def test_every_entry_is_a_sentence(happened: tuple[Event, ...], said: str) -> No
 
 def test_every_sentence_is_one_of_an_event_that_there_is() -> None:
     names = {kind.name for kind in (getattr(events, name) for name in events.__all__)}
-    assert _SENTENCES.keys() - {ASKED} <= names
-    assert {event.name for happened, _ in TOLD for event in happened} | {ASKED} >= _SENTENCES.keys()
+    assert _RENDERERS.keys() - {SUMMARY_EVENT} <= names
+    assert {event.name for happened, _ in TOLD for event in happened} | {SUMMARY_EVENT} >= _RENDERERS.keys()
 
 
 @pytest.mark.usefixtures("in_new_york")
@@ -131,9 +131,9 @@ def test_what_was_folded_is_told_with_what_it_cost() -> None:
 
 @pytest.mark.usefixtures("in_new_york")
 def test_times_are_the_reader_s() -> None:
-    draft = Draft("elm")
-    entries = [entry_document(entry) for entry in draft.take(events.OfficeStarted("elm"), NOW)]
-    assert [(at, style) for at, _, style in timeline(entries)] == [("2026-03-08 03:00:00", "dim")]
+    draft = JournalBuffer("elm")
+    entries = [build_entry_document(entry) for entry in draft.add(events.OfficeStarted("elm"), NOW)]
+    assert [(at, style) for at, _, style in format_journal(entries)] == [("2026-03-08 03:00:00", "dim")]
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_times_are_the_reader_s() -> None:
     [
         ("tooth_fairy_seen", {"coins": 2, "under_pillow": True}, "Tooth fairy seen: coins 2, under pillow True."),
         ("office_started", {}, "Watching begins."),
-        ("aging_observed", {"state": "due"}, "Aging observed: state due."),
+        ("aging_status_changed", {"state": "due"}, "Aging status changed: state due."),
         ("nothing", {}, "Nothing."),
     ],
 )
 def test_what_another_version_wrote_is_told_as_it_is(event: str, told: dict[str, Any], said: str) -> None:
-    assert sentence(event, told, WORDING) == said
+    assert render_entry(event, told, FORMATTERS) == said
 
 
 def test_every_office_event_reaches_the_journal() -> None:
-    assert all(office_of(event) == "elm" for happened, _ in TOLD for event in happened)
+    assert all(get_office_id(event) == "elm" for happened, _ in TOLD for event in happened)

@@ -9,28 +9,28 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from oddaemon.cli.fleet import Told
-from oddaemon.cli.keyboard import Keys
-from oddaemon.cli.screen import OTHER_LINES, WIDE_COLUMNS
-from oddaemon.cli.status import Selection
-from oddaemon.cli.topping import RATE_SECONDS, Top
-from oddaemon.core.model import Condition, Owner, Standing
-from oddaemon.core.status import OfficeStatus, status_document
-from oddaemon.engine.inspector import DaemonDocument
+from oddaemon.admin.inspection import DaemonDocument
+from oddaemon.cli.commands.status import OfficeFilter
+from oddaemon.cli.sources.fleet import FleetReport
+from oddaemon.cli.top.keyboard import KeyReader
+from oddaemon.cli.top.screen import NON_TABLE_LINES, WIDE_COLUMNS
+from oddaemon.cli.top.top import RATE_WINDOW_SECONDS, TopModel
+from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.core.reporting.status_document import OfficeSummary, make_status_document
 from tests.cli.at_work import at_work, request
 from tests.cli.sample_fleet import SampleFleet
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
 
-def told(number: int = 100, requests: int | None = 50, conditions: Iterable[Condition] = ()) -> Told:
+def told(number: int = 100, requests: int | None = 50, conditions: Iterable[Condition] = ()) -> FleetReport:
     """A fleet in which every tenth office is blocked, told by a daemon if it has counted requests."""
     offices = []
     given = list(conditions)
     for index in range(len(given) or number):
         condition = given[index] if given else Condition.FRESH if index % 10 else Condition.BLOCKED
         owner = Owner.OFFICE if condition is Condition.BLOCKED else None
-        standing = Standing(
+        standing = Status(
             condition,
             NOW - timedelta(minutes=index),
             "The API does not accept the key (HTTP 401): API key is disabled.",
@@ -38,7 +38,7 @@ def told(number: int = 100, requests: int | None = 50, conditions: Iterable[Cond
             next_action="asks whether aging has completed",
             next_action_at=NOW + timedelta(minutes=1 + index),
         )
-        offices.append(OfficeStatus(f"office-{index:03}", f"Office [{index}]", standing))
+        offices.append(OfficeSummary(f"office-{index:03}", f"Office [{index}]", standing))
     daemon: DaemonDocument | None = None
     if requests is not None:
         daemon = {
@@ -51,24 +51,24 @@ def told(number: int = 100, requests: int | None = 50, conditions: Iterable[Cond
             "requests_in_flight": 3,
         }
     remark = "" if daemon else "the daemon is not running"
-    return Told({**status_document(offices, NOW), "source": "daemon", "daemon": daemon}, remark)
+    return FleetReport({**make_status_document(offices, NOW), "source": "daemon", "daemon": daemon}, remark)
 
 
-def top(*pictures: Told) -> Top:
-    shown = Top(Selection())
+def top(*pictures: FleetReport) -> TopModel:
+    shown = TopModel(OfficeFilter())
     for second, picture in enumerate(pictures):
-        shown.see(picture, second * 2.0)
+        shown.update(picture, second * 2.0)
     return shown
 
 
-def drawn(shown: Top, width: int = 80, height: int | None = 24) -> list[str]:
+def drawn(shown: TopModel, width: int = 80, height: int | None = 24) -> list[str]:
     console = Console(width=width, height=height or 1000, color_system=None, force_terminal=False)
     with console.capture() as captured:
-        console.print(shown.screen(width, height, NOW), end="")
+        console.print(shown.make_screen(width, height, NOW), end="")
     return captured.get().split("\n")
 
 
-def ids(shown: Top, height: int = 24) -> list[str]:
+def ids(shown: TopModel, height: int = 24) -> list[str]:
     return [line.split()[0] for line in drawn(shown, height=height) if line.startswith("office-")]
 
 
@@ -93,11 +93,11 @@ def test_the_worst_offices_come_first_and_the_head_counts_all() -> None:
 def test_the_rate_is_that_of_the_last_seconds() -> None:
     shown = top(told(requests=50))
     assert drawn(shown)[2].startswith("- requests/s")
-    shown.see(told(requests=70), 2.0)
+    shown.update(told(requests=70), 2.0)
     assert drawn(shown)[2].startswith("10.0 requests/s")
-    shown.see(told(requests=70), 2.0 + RATE_SECONDS)
+    shown.update(told(requests=70), 2.0 + RATE_WINDOW_SECONDS)
     assert drawn(shown)[2].startswith("0.0 requests/s")
-    shown.see(told(requests=5), 4.0 + RATE_SECONDS)
+    shown.update(told(requests=5), 4.0 + RATE_WINDOW_SECONDS)
     assert drawn(shown)[2].startswith("- requests/s"), "another process counts anew"
 
 
@@ -113,11 +113,11 @@ def test_more_is_told_where_there_is_room() -> None:
 
 
 def test_keys_scroll_and_stop_at_both_ends() -> None:
-    shown, page = top(told(100)), 24 - OTHER_LINES
+    shown, page = top(told(100)), 24 - NON_TABLE_LINES
     worst = ids(shown)
 
     def after(*keys: str) -> list[str]:
-        assert all(shown.press(key, 24) for key in keys)
+        assert all(shown.handle_key(key, 24) for key in keys)
         return ids(shown)
 
     assert after("down") == [*worst[1:], after("down", "up")[-1]]
@@ -132,10 +132,10 @@ def test_c_shows_one_condition_after_another_and_then_all() -> None:
     shown = top(told(conditions=list(Condition)))
     seen = []
     for _ in Condition:
-        assert shown.press("c", 24)
+        assert shown.handle_key("c", 24)
         seen.append(len(ids(shown)))
     assert set(seen) == {1}
-    assert shown.press("c", 24)
+    assert shown.handle_key("c", 24)
     assert len(ids(shown)) == len(Condition)
 
 
@@ -143,34 +143,34 @@ def test_c_passes_over_conditions_that_no_office_is_in_and_esc_shows_all() -> No
     shown = top(told(100))
     counts = []
     for key in ["c", "c", "c", "c", "escape"]:
-        assert shown.press(key, 200)
+        assert shown.handle_key(key, 200)
         counts.append(len(ids(shown, 200)))
     assert counts == [10, 90, 100, 10, 100]
-    assert shown.press("escape", 200), "once too often ends nothing"
+    assert shown.handle_key("escape", 200), "once too often ends nothing"
     assert len(ids(shown, 200)) == 100
 
 
 def test_a_search_is_typed_and_kept_or_forgotten() -> None:
     shown = top(told(100))
     for key in ["/", "-", "0", "4", "q", "backspace"]:
-        assert shown.press(key, 24)
+        assert shown.handle_key(key, 24)
     assert "/ -04" in drawn(shown)[-1]
-    assert shown.press("enter", 24)
+    assert shown.handle_key("enter", 24)
     assert ids(shown) == ["office-040", *(f"office-04{index}" for index in range(1, 10))]
     assert "search: -04" in drawn(shown)[-1]
-    assert shown.press("/", 24)
-    assert shown.press("escape", 24)
-    assert len(ids(shown)) == 24 - OTHER_LINES
+    assert shown.handle_key("/", 24)
+    assert shown.handle_key("escape", 24)
+    assert len(ids(shown)) == 24 - NON_TABLE_LINES
 
 
 @pytest.mark.parametrize("key", ["q", "Q"])
 def test_q_ends_it_and_other_keys_do_nothing(key: str) -> None:
     shown = top(told(3))
     before = drawn(shown)
-    assert shown.press("x", 24)
-    assert shown.press("escape", 24)
+    assert shown.handle_key("x", 24)
+    assert shown.handle_key("escape", 24)
     assert drawn(shown) == before
-    assert not shown.press(key, 24)
+    assert not shown.handle_key(key, 24)
 
 
 def test_in_a_pipe_the_whole_fleet_is_written_once(fleet: SampleFleet) -> None:
@@ -207,16 +207,16 @@ def test_keys_have_their_names(typed: bytes, key: str) -> None:
     try:
         tty.setcbreak(keyboard)
         os.write(terminal, typed)
-        keys = Keys(keyboard)
-        assert keys.next(60.0) == key
-        assert keys.next(0.0) is None
+        keys = KeyReader(keyboard)
+        assert keys.read_key(60.0) == key
+        assert keys.read_key(0.0) is None
         os.write(terminal, b"x" + typed + b"y")
-        assert [keys.next(60.0) for _ in range(3)] == ["x", key, "y"]
+        assert [keys.read_key(60.0) for _ in range(3)] == ["x", key, "y"]
     finally:
         os.close(terminal)
         os.close(keyboard)
 
 
 def test_where_nobody_can_press_a_key_it_only_waits() -> None:
-    assert Keys(None).next(0.0) is None
-    assert Keys(None).next(-1.0) is None
+    assert KeyReader(None).read_key(0.0) is None
+    assert KeyReader(None).read_key(-1.0) is None

@@ -2,9 +2,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from oddaemon.cli.words import STYLES, ahead, clock, dollars, duration
+from oddaemon.cli.output.formatting import (
+    CONDITION_STYLES,
+    format_dollars,
+    format_duration,
+    format_instant,
+    format_relative,
+)
 from oddaemon.core.model import Condition, Owner
-from oddaemon.core.standing import OWNERS, WORST_FIRST
+from oddaemon.core.office.status import OWNER_NAMES, WORST_FIRST
 
 NOW = datetime(2026, 3, 8, 6, 59, 30, tzinfo=UTC)
 
@@ -23,27 +29,27 @@ NOW = datetime(2026, 3, 8, 6, 59, 30, tzinfo=UTC)
     ],
 )
 def test_durations_are_told_in_one_unit(seconds: float, words: str) -> None:
-    assert duration(timedelta(seconds=seconds)) == words
+    assert format_duration(timedelta(seconds=seconds)) == words
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(720, "in 12 min"), (0.4, "now"), (-60, "now"), (-61, "1 min ago"), (-7200, "2 h ago")]
 )
 def test_the_next_action_is_ahead_or_overdue(seconds: float, words: str) -> None:
-    assert ahead(NOW + timedelta(seconds=seconds), NOW) == words
+    assert format_relative(NOW + timedelta(seconds=seconds), NOW) == words
 
 
 @pytest.mark.usefixtures("in_new_york")
 def test_instants_are_shown_on_the_reader_s_clock_across_the_change_of_time() -> None:
-    assert clock(NOW) == "2026-03-08 01:59:30 EST"
-    assert clock(NOW + timedelta(minutes=1)) == "2026-03-08 03:00:30 EDT"
+    assert format_instant(NOW) == "2026-03-08 01:59:30 EST"
+    assert format_instant(NOW + timedelta(minutes=1)) == "2026-03-08 03:00:30 EDT"
 
 
 @pytest.mark.parametrize(("cents", "words"), [(0, "0.00"), (123456789, "1,234,567.89"), (-5, "-0.05")])
 def test_amounts_have_thousands(cents: int, words: str) -> None:
-    assert dollars(cents) == words
+    assert format_dollars(cents) == words
 
 
 def test_every_condition_and_owner_has_its_words() -> None:
-    assert set(WORST_FIRST) == set(STYLES) == set(Condition)
-    assert set(OWNERS) == set(Owner)
+    assert set(WORST_FIRST) == set(CONDITION_STYLES) == set(Condition)
+    assert set(OWNER_NAMES) == set(Owner)

@@ -23,15 +23,15 @@ from typing import Any
 import anyio
 from typer.testing import CliRunner
 
+from oddaemon.admin.commands import OfficeCommand
 from oddaemon.cli.app import app
-from oddaemon.core.backfill import PastDay
+from oddaemon.core.backfill.job import BackfillTarget
 from oddaemon.core.model import Condition, Office
 from oddaemon.settings import Secret, Settings, load
-from oddaemon.settings.office import OfficeSettings
-from oddaemon.simulator.keys import ApiKey, Mode, Permission
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.simulator.virtual_time import virtual_loop_factory
-from oddaemon.web.control import OfficeOrder
+from oddaemon.settings.tables.office import OfficeSettings
+from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.front_desk import charge, owing, vanish
 from tests.engine.night import DUE, night
@@ -157,17 +157,17 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, Moody]]:
     ) as world:
         for office_id in (*OFFICES, "left"):
             await world.until_published(1, office_id)
-        await world.daemon.desks.past_days.order([PastDay("smile", BACKFILLED)], 1000)
+        await world.daemon.admin.backfill.submit([BackfillTarget("smile", BACKFILLED)], 1000)
         await world.until_said("backfill_published")
         await world.apply(settings)
-        await world.daemon.desk.about_office(OfficeOrder.PAUSE, "oak", 1000)
+        await world.daemon.commands.run_office_command(OfficeCommand.PAUSE, "oak", 1000)
         await world.until_is(Condition.PAUSED, "oak")
         await world.until_time(DUE - timedelta(minutes=5))
         _disturb(world)
         for office_id in ("elm", "smile"):
             await world.until_published(2, office_id)
-        orders = [PastDay("smile", day) for day in (UNDER_WAY, NOT_BEGUN)]
-        await world.daemon.desks.past_days.order(orders, 1000)
+        orders = [BackfillTarget("smile", day) for day in (UNDER_WAY, NOT_BEGUN)]
+        await world.daemon.admin.backfill.submit(orders, 1000)
         pages = len(world.exchanges("smile"))
         await world.until(lambda: len(world.exchanges("smile")) >= pages + 4)
         assert len(world.published("hill")) == 1, "its second pull is over already"
@@ -193,7 +193,7 @@ def main() -> None:
     """Write the database, and what is said of it."""
     with TemporaryDirectory() as name:
         directory = Path(name)
-        anyio.run(live, directory, backend_options={"loop_factory": virtual_loop_factory})
+        anyio.run(live, directory, backend_options={"loop_factory": make_virtual_loop})
         made = directory / DATABASE.name
         with closing(sqlite3.connect(made)) as connection:
             connection.execute("VACUUM")

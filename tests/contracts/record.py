@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from docs.contract_words import event_rows
 from oddaemon.cli.app import app
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.contracts.make_database import DATABASE, documents, settings_in, two_nights
 from tests.settings.test_bad_configurations import CASES, ENVIRONMENT, unfold
 
@@ -98,7 +98,7 @@ def families_of_a_night() -> str:
             texts.append(world.metrics())
 
     with TemporaryDirectory() as name:
-        anyio.run(live, Path(name), backend_options={"loop_factory": virtual_loop_factory})
+        anyio.run(live, Path(name), backend_options={"loop_factory": make_virtual_loop})
     lines = []
     for family in text_string_to_metric_families(texts[0]):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})

@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from oddaemon.core.model import Condition
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import offices
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from tests.contracts.make_database import (
     DATABASE,
     DOCUMENTS,
@@ -27,7 +27,7 @@ from tests.sinks.consumer import Mood
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": virtual_loop_factory}
+    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_every_state_and_checkpoint_is_understood_and_written_as_before(copy: Pa
 
     async def rewrite() -> None:
         async with Database.open(str(copy)) as database:
-            rows = await offices.standings(database)
+            rows = await offices.list_all(database)
             assert {row.id for row in rows} == {*OFFICES, "left"}
             for row in rows:
                 assert row.state is not None, f"the state of {row.id} is not understood"

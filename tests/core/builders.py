@@ -5,38 +5,48 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.failure import Failure, Kind
-from oddaemon.core.model import Balance, Cadence, Condition, Control, Identity, Office, Preferences, Reader, Snapshot
-from oddaemon.core.office import next_action
-from oddaemon.core.packing import FIRST_PACKING, Packing
-from oddaemon.core.state import (
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import (
+    Balance,
+    Cadence,
+    Condition,
+    ControlQueryResult,
+    DatabaseIdentity,
+    Office,
+    Preferences,
+    Reader,
+    Snapshot,
+)
+from oddaemon.core.office.machine import next_action
+from oddaemon.core.office.state import (
     Action,
     ClockMeasured,
     Failed,
     MeasureClock,
     Observation,
+    OfficeSpec,
     OfficeState,
     Probe,
     Probed,
     Publish,
-    PublishedNow,
+    PublishSucceeded,
     Pull,
     Pulled,
     Survey,
     Surveyed,
+    TimerFired,
     Wait,
-    Wish,
-    Woke,
 )
-from oddaemon.core.verify import totals_of
+from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
+from oddaemon.core.snapshot.verify import compute_totals
 
 CHICAGO = ZoneInfo("America/Chicago")
 OFFICE = Office("mesa", "Mesa Dental", zone=CHICAGO)
-WISH = Wish(OFFICE, Cadence())
+WISH = OfficeSpec(OFFICE, Cadence())
 JITTER = 0.5
 DUE = "2020-01-01 02:00:00"
-IDENTITY = Identity(11, 22, 33)
-STRANGER = Identity(11, 77, 88)
+IDENTITY = DatabaseIdentity(11, 22, 33)
+STRANGER = DatabaseIdentity(11, 77, 88)
 
 
 def at(text: str, zone: str = "America/Chicago", *, fold: int = 0) -> datetime:
@@ -56,12 +66,12 @@ def preferences(
     return Preferences(last, due, begin, monthly, version, read_at or at("2026-05-05 00:00"))
 
 
-def failed(kind: Kind, message: str = "", retry_after_seconds: float | None = None) -> Failed:
+def failed(kind: FailureKind, message: str = "", retry_after_seconds: float | None = None) -> Failed:
     return Failed(Failure(kind, message, None, retry_after_seconds))
 
 
-def wish(cadence: Cadence | None = None, **changes: object) -> Wish:
-    return Wish(replace(OFFICE, **changes), cadence or Cadence())  # type: ignore[arg-type]  # fields by name
+def wish(cadence: Cadence | None = None, **changes: object) -> OfficeSpec:
+    return OfficeSpec(replace(OFFICE, **changes), cadence or Cadence())  # type: ignore[arg-type]  # fields by name
 
 
 def balance(pat_num: int, bal_total: int = 12_345) -> Balance:
@@ -70,12 +80,14 @@ def balance(pat_num: int, bal_total: int = 12_345) -> Balance:
 
 def snapshot(aging_date: date, balances: Iterable[Balance] = (balance(1), balance(2))) -> Snapshot:
     kept = tuple(balances)
-    return Snapshot(aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, totals_of(kept), kept)
+    return Snapshot(aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, compute_totals(kept), kept)
 
 
-def control(proved: Snapshot, now: datetime, identity: Identity = IDENTITY, touched: int = 0) -> Control:
+def control(
+    proved: Snapshot, now: datetime, identity: DatabaseIdentity = IDENTITY, touched: int = 0
+) -> ControlQueryResult:
     local, utc = (now.astimezone(zone).replace(tzinfo=None) for zone in (CHICAGO, UTC))
-    return Control(proved.totals, proved.aging_date.isoformat(), "", local, utc, identity, touched)
+    return ControlQueryResult(proved.totals, proved.aging_date.isoformat(), "", local, utc, identity, touched)
 
 
 def proved(
@@ -84,7 +96,7 @@ def proved(
     skew_seconds: float = 0.0,
     *,
     now: datetime = datetime(2026, 5, 5, tzinfo=UTC),
-    identity: Identity = IDENTITY,
+    identity: DatabaseIdentity = IDENTITY,
     touched: int = 0,
 ) -> Pulled:
     return Pulled(read, control(read, now, identity, touched), packing, skew_seconds)
@@ -93,7 +105,7 @@ def proved(
 class Night:
     """One office lived through: the present instant, the state, and the action that is asked for."""
 
-    def __init__(self, state: OfficeState, now: datetime, wanted: Wish = WISH) -> None:
+    def __init__(self, state: OfficeState, now: datetime, wanted: OfficeSpec = WISH) -> None:
         self.state = state
         self.now = now
         self.wish = wanted
@@ -103,7 +115,7 @@ class Night:
         """Bring an observation; a snapshot is stored at once."""
         self.state, self.action = next_action(self.state, observation, self.now, self.wish, jitter)
         if isinstance(self.action, Publish):
-            return self.turn(PublishedNow())
+            return self.turn(PublishSucceeded())
         return self.action
 
     def wait(self) -> Action:
@@ -114,7 +126,7 @@ class Night:
 
     def woken(self) -> Action:
         """Wake at the present instant."""
-        return self.turn(Woke())
+        return self.turn(TimerFired())
 
     def surveyed(self, found: Preferences | None = None) -> Action:
         assert isinstance(self.action, Survey), self.action
@@ -132,7 +144,7 @@ class Night:
 
     def condition(self) -> Condition:
         """How the office stands at this instant."""
-        return self.state.standing.at(self.now).condition
+        return self.state.standing.evaluate_at(self.now).condition
 
     def pulled(
         self,
@@ -140,18 +152,18 @@ class Night:
         skew_seconds: float = 0.0,
         *,
         balances: Iterable[Balance] = (balance(1), balance(2)),
-        identity: Identity = IDENTITY,
+        identity: DatabaseIdentity = IDENTITY,
         touched: int = 0,
     ) -> Action:
         assert isinstance(self.action, Pull), self.action
         read = snapshot(self.action.aging_date, balances)
         return self.turn(proved(read, packing, skew_seconds, now=self.now, identity=identity, touched=touched))
 
-    def measured(self, skew_seconds: float = 0.0, identity: Identity = IDENTITY) -> Action:
+    def measured(self, skew_seconds: float = 0.0, identity: DatabaseIdentity = IDENTITY) -> Action:
         assert isinstance(self.action, MeasureClock), self.action
         return self.turn(ClockMeasured(skew_seconds, identity))
 
-    def fails(self, kind: Kind, message: str = "", *, wait: bool = False) -> Action:
+    def fails(self, kind: FailureKind, message: str = "", *, wait: bool = False) -> Action:
         action = self.turn(failed(kind, message))
         return self.wait() if wait and isinstance(action, Wait) else action
 

@@ -6,21 +6,21 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.examination import (
+from oddaemon.core.diagnostics.checks import run_checks
+from oddaemon.core.diagnostics.diagnosis import (
+    CheckedOffice,
+    CheckName,
+    CheckOutcome,
+    CheckResult,
     ClinicShare,
     Clocks,
-    Examination,
-    HeldKeys,
-    Outcome,
-    Patient,
-    Reach,
-    Seen,
-    Shape,
-    Step,
-    StepName,
+    Connectivity,
+    Diagnosis,
+    Observations,
+    PatNumDensity,
+    RegisteredKeys,
 )
-from oddaemon.core.examination_steps import steps_of
-from oddaemon.core.model import Cadence, Control, ControlTotals, Office
+from oddaemon.core.model import Cadence, ControlQueryResult, ControlTotals, Office
 
 CHICAGO = ZoneInfo("America/Chicago")
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
@@ -35,7 +35,7 @@ PREFERENCES: Mapping[str, str] = {
     "AgingCalculatedMonthlyInsteadOfDaily": "0",
     "OpenDentalServiceHeartbeat": "2026-03-03 08:59:00",
 }
-REACH = Reach(
+REACH = Connectivity(
     "api.opendental.com",
     443,
     secure=True,
@@ -45,34 +45,34 @@ REACH = Reach(
 )
 
 
-def control(guarantors: int = 4132) -> Control:
+def control(guarantors: int = 4132) -> ControlQueryResult:
     naive = NOW.replace(tzinfo=None)
-    return Control(ControlTotals(guarantors, *[0] * 8), "2026-03-03", "", LOCAL, naive)
+    return ControlQueryResult(ControlTotals(guarantors, *[0] * 8), "2026-03-03", "", LOCAL, naive)
 
 
-WELL = Seen(
+WELL = Observations(
     at=NOW,
-    reach=REACH,
+    connectivity=REACH,
     clocks=Clocks(LOCAL, NOW.replace(tzinfo=None), NOW),
     zones=("America/Chicago", "America/Regina"),
     preferences=PREFERENCES,
     preferences_at=NOW,
-    report=2.1,
+    report_seconds=2.1,
     clinics=(1, 2),
-    shares=(ClinicShare(0, 40, None), ClinicShare(1, 4000, hidden=False), ClinicShare(3, 92, hidden=True)),
+    clinic_shares=(ClinicShare(0, 40, None), ClinicShare(1, 4000, hidden=False), ClinicShare(3, 92, hidden=True)),
     control=control(),
-    shape=Shape(4132, 3),
-    held=HeldKeys(ours=True, count=1),
-    seconds_a_request=0.2,
+    density=PatNumDensity(4132, 3),
+    registered_keys=RegisteredKeys(ours=True, count=1),
+    seconds_per_request=0.2,
 )
 
 
-def seen(**changed: Any) -> Seen:
+def seen(**changed: Any) -> Observations:
     """What was observed, all well but for what is changed."""
     return replace(WELL, **changed)
 
 
-def telling(**preferences: str) -> Seen:
+def telling(**preferences: str) -> Observations:
     """The office whose preferences differ so."""
     return seen(preferences={**PREFERENCES, **preferences})
 
@@ -84,17 +84,19 @@ def patient(
     developer_name: str = "Elm",
     former_key_for: timedelta = timedelta(),
     **wishes: Any,
-) -> Patient:
-    return Patient(Office("elm", "Elm", zone=zone, **wishes), remote, 1.0, Cadence(), former_key_for, developer_name)
+) -> CheckedOffice:
+    return CheckedOffice(
+        Office("elm", "Elm", zone=zone, **wishes), remote, 1.0, Cadence(), former_key_for, developer_name
+    )
 
 
-def step(name: StepName, observed: Seen = WELL, who: Patient | None = None) -> Step:
-    return {each.name: each for each in steps_of(who or patient(), observed)}[name]
+def step(name: CheckName, observed: Observations = WELL, who: CheckedOffice | None = None) -> CheckResult:
+    return {each.name: each for each in run_checks(who or patient(), observed)}[name]
 
 
-def outcomes(observed: Seen, who: Patient | None = None) -> dict[StepName, Outcome]:
-    return {each.name: each.outcome for each in steps_of(who or patient(), observed)}
+def outcomes(observed: Observations, who: CheckedOffice | None = None) -> dict[CheckName, CheckOutcome]:
+    return {each.name: each.outcome for each in run_checks(who or patient(), observed)}
 
 
-def examination(observed: Seen = WELL, office: str = "elm") -> Examination:
-    return Examination(office, office.title(), NOW, "doctor", steps_of(patient(), observed))
+def examination(observed: Observations = WELL, office: str = "elm") -> Diagnosis:
+    return Diagnosis(office, office.title(), NOW, "doctor", run_checks(patient(), observed))

@@ -5,7 +5,7 @@ Each group has one status and two verdicts, for a GET and for a ShortQuery, and 
 
 from typing import NamedTuple
 
-from oddaemon.core.failure import Kind
+from oddaemon.core.failures.failure import FailureKind
 
 # ruff: noqa: RUF001  typographic apostrophes and hyphens are what some of these bodies are about
 
@@ -15,8 +15,8 @@ class Group(NamedTuple):
 
     title: str
     status: int
-    of_get: Kind
-    of_query: Kind
+    of_get: FailureKind
+    of_query: FailureKind
     bodies: tuple[str, ...]
 
 
@@ -25,8 +25,8 @@ class Said(NamedTuple):
 
     status: int
     body: str
-    of_get: Kind
-    of_query: Kind
+    of_get: FailureKind
+    of_query: FailureKind
 
 
 PROBLEM = '{"type":"about:blank","title":"Bad Request","status":400,"detail":"%s","traceId":"00-84c1fd4063c38d9f-01"}'
@@ -54,8 +54,8 @@ CORPUS = (
     Group(
         "the office's eConnector is not running: seen 899 times in one week",
         400,
-        Kind.ECONNECTOR_DOWN,
-        Kind.ECONNECTOR_DOWN,
+        FailureKind.ECONNECTOR_DOWN,
+        FailureKind.ECONNECTOR_DOWN,
         (
             f'"{DOWN}"',
             DOWN,
@@ -101,18 +101,22 @@ CORPUS = (
     Group(
         "the same under other statuses",
         500,
-        Kind.ECONNECTOR_DOWN,
-        Kind.ECONNECTOR_DOWN,
+        FailureKind.ECONNECTOR_DOWN,
+        FailureKind.ECONNECTOR_DOWN,
         (f'"{DOWN}"', '{"message":"eConnector timed out"}'),
     ),
     Group(
-        "the same as a refusal", 401, Kind.ECONNECTOR_DOWN, Kind.ECONNECTOR_DOWN, (f'"{DOWN}"', "eConnector is asleep")
+        "the same as a refusal",
+        401,
+        FailureKind.ECONNECTOR_DOWN,
+        FailureKind.ECONNECTOR_DOWN,
+        (f'"{DOWN}"', "eConnector is asleep"),
     ),
     Group(
         "the key is no office's yet",
         400,
-        Kind.KEY_UNASSIGNED,
-        Kind.KEY_UNASSIGNED,
+        FailureKind.KEY_UNASSIGNED,
+        FailureKind.KEY_UNASSIGNED,
         (
             '"API key has not been assigned."',
             "API key has not been assigned.",
@@ -129,15 +133,15 @@ CORPUS = (
     Group(
         "the same as a refusal",
         401,
-        Kind.KEY_UNASSIGNED,
-        Kind.UNKNOWN_401,
+        FailureKind.KEY_UNASSIGNED,
+        FailureKind.UNKNOWN_401,
         ('"API key has not been assigned."', "unassigned key", '{"error":"Key not assigned"}'),
     ),
     Group(
         "the office's version is too old",
         400,
-        Kind.VERSION_TOO_OLD,
-        Kind.VERSION_TOO_OLD,
+        FailureKind.VERSION_TOO_OLD,
+        FailureKind.VERSION_TOO_OLD,
         (
             "Error. This is most likely a version issue.",
             '"Error. This is most likely a version issue. Please make sure the office is on the latest version."',
@@ -158,8 +162,8 @@ CORPUS = (
     Group(
         "the office cannot be reached",
         400,
-        Kind.OFFICE_NETWORK,
-        Kind.OFFICE_NETWORK,
+        FailureKind.OFFICE_NETWORK,
+        FailureKind.OFFICE_NETWORK,
         (
             "Unable to connect to the office.",
             '"Unable to connect to the remote server"',
@@ -193,8 +197,8 @@ CORPUS = (
     Group(
         "the office's database is in trouble",
         400,
-        Kind.OFFICE_DATABASE,
-        Kind.OFFICE_DATABASE,
+        FailureKind.OFFICE_DATABASE,
+        FailureKind.OFFICE_DATABASE,
         (
             "Unable to connect to any of the specified MySQL hosts.",
             "Can't connect to MySQL server on 'localhost' (10061)",
@@ -223,15 +227,15 @@ CORPUS = (
     Group(
         "the same as an error of the API's",
         500,
-        Kind.OFFICE_DATABASE,
-        Kind.OFFICE_DATABASE,
+        FailureKind.OFFICE_DATABASE,
+        FailureKind.OFFICE_DATABASE,
         ("Unable to connect to any of the specified MySQL hosts.", '"Too many connections"'),
     ),
     Group(
         "the office's database took too long",
         400,
-        Kind.TIMEOUT,
-        Kind.TIMEOUT,
+        FailureKind.TIMEOUT,
+        FailureKind.TIMEOUT,
         (
             "Query execution was interrupted",
             "Query execution was interrupted (max_statement_time exceeded)",
@@ -243,8 +247,8 @@ CORPUS = (
     Group(
         "the database refuses the statement",
         400,
-        Kind.UNKNOWN_400,
-        Kind.SQL_ERROR,
+        FailureKind.UNKNOWN_400,
+        FailureKind.SQL_ERROR,
         (
             SYNTAX,
             f'"{SYNTAX}"',
@@ -280,29 +284,29 @@ CORPUS = (
     Group(
         "the database refuses the statement, and repeats words of it that mean nothing",
         400,
-        Kind.VERSION_TOO_OLD,
-        Kind.SQL_ERROR,
+        FailureKind.VERSION_TOO_OLD,
+        FailureKind.SQL_ERROR,
         (SYNTAX.replace("FORM patient", "network timed out, version issue, eConnector"),),
     ),
     Group(
         "the API does not let the statement through, in other words",
         400,
-        Kind.PERMISSION_MISSING,
-        Kind.QUERY_REFUSED,
+        FailureKind.PERMISSION_MISSING,
+        FailureKind.QUERY_REFUSED,
         ("This word is not permitted in queries.", "Permission for this command: not allowed in a query"),
     ),
     Group(
         "the API does not let the statement through, on a page",
         400,
-        Kind.GATEWAY_REFUSED,
-        Kind.QUERY_REFUSED,
+        FailureKind.GATEWAY_REFUSED,
+        FailureKind.QUERY_REFUSED,
         ('<html><body>Query cannot contain "SCHEMA".</body></html>',),
     ),
     Group(
         "the API does not let the statement through",
         400,
-        Kind.UNKNOWN_400,
-        Kind.QUERY_REFUSED,
+        FailureKind.UNKNOWN_400,
+        FailureKind.QUERY_REFUSED,
         (
             'Query cannot contain "SCHEMA".',
             '"Query cannot contain \\"SCHEMA\\"."',
@@ -323,8 +327,8 @@ CORPUS = (
     Group(
         "the same as a refusal: no verdict on the key",
         401,
-        Kind.KEY_REJECTED,
-        Kind.QUERY_REFUSED,
+        FailureKind.KEY_REJECTED,
+        FailureKind.QUERY_REFUSED,
         (
             'Query cannot contain "SCHEMA".',
             '"Query cannot contain \\"SCHEMA\\"."',
@@ -337,21 +341,25 @@ CORPUS = (
     Group(
         "the statement is too long",
         400,
-        Kind.GATEWAY_REFUSED,
-        Kind.QUERY_REFUSED,
+        FailureKind.GATEWAY_REFUSED,
+        FailureKind.QUERY_REFUSED,
         (
             "<html><body><h1>Bad Request - Request Too Long</h1></body></html>",
             NGINX % ("400 Request entity too large", "Request entity too large"),
         ),
     ),
     Group(
-        "too large", 413, Kind.UNEXPECTED_STATUS, Kind.QUERY_REFUSED, ("", NGINX % ("413", "Request Entity Too Large"))
+        "too large",
+        413,
+        FailureKind.UNEXPECTED_STATUS,
+        FailureKind.QUERY_REFUSED,
+        ("", NGINX % ("413", "Request Entity Too Large")),
     ),
     Group(
         "the key is dead",
         400,
-        Kind.KEY_REJECTED,
-        Kind.UNKNOWN_400,
+        FailureKind.KEY_REJECTED,
+        FailureKind.UNKNOWN_400,
         (
             "Invalid API key.",
             '"Customer key is not valid."',
@@ -365,8 +373,8 @@ CORPUS = (
     Group(
         "the key is dead, or so it seems",
         401,
-        Kind.KEY_REJECTED,
-        Kind.UNKNOWN_401,
+        FailureKind.KEY_REJECTED,
+        FailureKind.UNKNOWN_401,
         (
             "",
             '""',
@@ -397,15 +405,15 @@ CORPUS = (
     Group(
         "forbidden",
         403,
-        Kind.KEY_REJECTED,
-        Kind.UNKNOWN_401,
+        FailureKind.KEY_REJECTED,
+        FailureKind.UNKNOWN_401,
         ("", "Forbidden", '"Forbidden"', '{"message":"Forbidden"}', "Your API key has been blocked."),
     ),
     Group(
         "the key lacks a permission",
         401,
-        Kind.PERMISSION_MISSING,
-        Kind.UNKNOWN_401,
+        FailureKind.PERMISSION_MISSING,
+        FailureKind.UNKNOWN_401,
         (
             "API key does not have the Queries permission.",
             '"API key does not have permission for this."',
@@ -419,15 +427,15 @@ CORPUS = (
     Group(
         "the key lacks a permission, said with 403",
         403,
-        Kind.PERMISSION_MISSING,
-        Kind.UNKNOWN_401,
+        FailureKind.PERMISSION_MISSING,
+        FailureKind.UNKNOWN_401,
         ("Permission missing: Queries", '{"error":"missing permission"}'),
     ),
     Group(
         "a gateway refuses",
         403,
-        Kind.GATEWAY_REFUSED,
-        Kind.GATEWAY_REFUSED,
+        FailureKind.GATEWAY_REFUSED,
+        FailureKind.GATEWAY_REFUSED,
         (
             NGINX % ("403 Forbidden", "403 Forbidden"),
             IIS % ("403 - Forbidden: Access is denied.", "403 - Forbidden: Access is denied."),
@@ -445,8 +453,8 @@ CORPUS = (
     Group(
         "a gateway takes the request for a bad one",
         400,
-        Kind.GATEWAY_REFUSED,
-        Kind.GATEWAY_REFUSED,
+        FailureKind.GATEWAY_REFUSED,
+        FailureKind.GATEWAY_REFUSED,
         (
             NGINX % ("400 Bad Request", "400 Bad Request"),
             NGINX % ("400 The plain HTTP request was sent to HTTPS port", "400 Bad Request"),
@@ -462,8 +470,8 @@ CORPUS = (
     Group(
         "nobody knows why",
         400,
-        Kind.UNKNOWN_400,
-        Kind.UNKNOWN_400,
+        FailureKind.UNKNOWN_400,
+        FailureKind.UNKNOWN_400,
         (
             "",
             '""',
@@ -495,35 +503,39 @@ CORPUS = (
         ),
     ),
     Group(
-        "no such resource", 404, Kind.NOT_FOUND, Kind.NOT_FOUND, ("", '"Resource not found."', NGINX % ("404", "404"))
+        "no such resource",
+        404,
+        FailureKind.NOT_FOUND,
+        FailureKind.NOT_FOUND,
+        ("", '"Resource not found."', NGINX % ("404", "404")),
     ),
-    Group("removed", 410, Kind.NOT_FOUND, Kind.NOT_FOUND, ("", "This resource was removed.")),
+    Group("removed", 410, FailureKind.NOT_FOUND, FailureKind.NOT_FOUND, ("", "This resource was removed.")),
     Group(
         "too many queued",
         429,
-        Kind.THROTTLED,
-        Kind.THROTTLED,
+        FailureKind.THROTTLED,
+        FailureKind.THROTTLED,
         ("", '"Too many requests."', NGINX % ("429", "429"), DOWN),
     ),
     Group(
         "the office took too long",
         504,
-        Kind.GATEWAY_TIMEOUT,
-        Kind.GATEWAY_TIMEOUT,
+        FailureKind.GATEWAY_TIMEOUT,
+        FailureKind.GATEWAY_TIMEOUT,
         ("", NGINX % ("504 Gateway Time-out", "504 Gateway Time-out"), "upstream request timeout", f'"{DOWN}"'),
     ),
     Group(
         "Cloudflare's name for it",
         524,
-        Kind.GATEWAY_TIMEOUT,
-        Kind.GATEWAY_TIMEOUT,
+        FailureKind.GATEWAY_TIMEOUT,
+        FailureKind.GATEWAY_TIMEOUT,
         (CLOUDFLARE % ("524", "A timeout"),),
     ),
     Group(
         "headquarters has an error",
         500,
-        Kind.SERVER_ERROR,
-        Kind.SERVER_ERROR,
+        FailureKind.SERVER_ERROR,
+        FailureKind.SERVER_ERROR,
         (
             "",
             "Internal Server Error",
@@ -534,24 +546,44 @@ CORPUS = (
         ),
     ),
     Group(
-        "bad gateway", 502, Kind.SERVER_ERROR, Kind.SERVER_ERROR, (NGINX % ("502 Bad Gateway", "502 Bad Gateway"), "")
+        "bad gateway",
+        502,
+        FailureKind.SERVER_ERROR,
+        FailureKind.SERVER_ERROR,
+        (NGINX % ("502 Bad Gateway", "502 Bad Gateway"), ""),
     ),
     Group(
         "unavailable",
         503,
-        Kind.SERVER_ERROR,
-        Kind.SERVER_ERROR,
+        FailureKind.SERVER_ERROR,
+        FailureKind.SERVER_ERROR,
         (IIS % ("503", "Service Unavailable"), "maintenance", ""),
     ),
     Group(
-        "Cloudflare finds nobody", 522, Kind.SERVER_ERROR, Kind.SERVER_ERROR, (CLOUDFLARE % ("522", "Timed out"), "")
+        "Cloudflare finds nobody",
+        522,
+        FailureKind.SERVER_ERROR,
+        FailureKind.SERVER_ERROR,
+        (CLOUDFLARE % ("522", "Timed out"), ""),
     ),
-    Group("a proxy of ours", 407, Kind.CONNECT, Kind.CONNECT, ("", NGINX % ("407", "Proxy Authentication Required"))),
-    Group("a hotel's network", 511, Kind.CONNECT, Kind.CONNECT, ("<html>Please log in</html>",)),
-    Group("slow request", 408, Kind.TIMEOUT, Kind.TIMEOUT, ("", "Request Timeout")),
-    Group("moved", 301, Kind.UNEXPECTED_STATUS, Kind.UNEXPECTED_STATUS, ("", NGINX % ("301", "Moved Permanently"))),
-    Group("a teapot", 418, Kind.UNEXPECTED_STATUS, Kind.UNEXPECTED_STATUS, ("I'm a teapot", DOWN)),
-    Group("no status of HTTP", 600, Kind.UNEXPECTED_STATUS, Kind.UNEXPECTED_STATUS, ("",)),
+    Group(
+        "a proxy of ours",
+        407,
+        FailureKind.CONNECT,
+        FailureKind.CONNECT,
+        ("", NGINX % ("407", "Proxy Authentication Required")),
+    ),
+    Group("a hotel's network", 511, FailureKind.CONNECT, FailureKind.CONNECT, ("<html>Please log in</html>",)),
+    Group("slow request", 408, FailureKind.TIMEOUT, FailureKind.TIMEOUT, ("", "Request Timeout")),
+    Group(
+        "moved",
+        301,
+        FailureKind.UNEXPECTED_STATUS,
+        FailureKind.UNEXPECTED_STATUS,
+        ("", NGINX % ("301", "Moved Permanently")),
+    ),
+    Group("a teapot", 418, FailureKind.UNEXPECTED_STATUS, FailureKind.UNEXPECTED_STATUS, ("I'm a teapot", DOWN)),
+    Group("no status of HTTP", 600, FailureKind.UNEXPECTED_STATUS, FailureKind.UNEXPECTED_STATUS, ("",)),
 )
 
 SAID = tuple(Said(group.status, body, group.of_get, group.of_query) for group in CORPUS for body in group.bodies)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from oddaemon.core.model import Balance
-from oddaemon.core.packing import Packing
+from oddaemon.core.snapshot.packing import Packing
 
 Group = tuple[int, int, dict[int, str | None]]
 

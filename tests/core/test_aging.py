@@ -4,20 +4,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from oddaemon.core.aging import (
-    BLOCKING,
+from oddaemon.core.model import AgingMark, Cadence, Owner
+from oddaemon.core.office.aging import (
+    BLOCKING_STATUSES,
     Aging,
     AgingStatus,
-    crashed,
-    evaluate,
+    compute_missed_at,
+    evaluate_aging,
     has_completed,
-    missed_at,
+    make_crashed_aging,
     parse_date,
     parse_datetime,
     parse_due_time,
 )
-from oddaemon.core.clock import OfficeClock
-from oddaemon.core.model import AgingMark, Cadence, Owner
+from oddaemon.core.office.clock import OfficeClock
 from tests.core.builders import CHICAGO, DUE, at, preferences
 
 CADENCE = Cadence()
@@ -37,7 +37,7 @@ def seen(
     fold: int = 0,
 ) -> Aging:
     known = preferences(last, due=due, begin=begin, monthly=monthly, version=version)
-    return evaluate(known, OfficeClock(ZoneInfo(zone), skew), at(now, zone, fold=fold), CADENCE)
+    return evaluate_aging(known, OfficeClock(ZoneInfo(zone), skew), at(now, zone, fold=fold), CADENCE)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_monthly_aging_ended_with_version_22_2(version: str, status: AgingStatus
 
 def test_an_office_that_ages_monthly_is_never_late_and_may_wait_for_its_first() -> None:
     first = seen("2026-05-25 12:00", "", monthly="1", version="21.4.12.0")
-    assert (first.status, first.aging_date, first.awaited_at) == (S.WAITING, None, None)
+    assert (first.status, first.aging_date, first.pending_due_at) == (S.WAITING, None, None)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_due_is_read_on_the_offices_own_wrong_clock() -> None:
 def test_summer_time_not_measured_yet_makes_no_future_of_today() -> None:
     measured_in_winter = OfficeClock(ZoneInfo("Etc/GMT+6"))
     known = preferences("2026-03-09", due="00:00")
-    assert evaluate(known, measured_in_winter, at("2026-03-09 00:10"), CADENCE).status is not S.FUTURE
+    assert evaluate_aging(known, measured_in_winter, at("2026-03-09 00:10"), CADENCE).status is not S.FUTURE
 
 
 def test_what_only_the_office_can_mend_names_the_office_and_a_remedy() -> None:
@@ -198,12 +198,12 @@ def test_what_only_the_office_can_mend_names_the_office_and_a_remedy() -> None:
         seen("2026-05-05 12:00", "?"),
         seen("2026-05-05 12:00", "2026-05-04"),
     }
-    assert {aging.status for aging in met} == BLOCKING | {S.MISSED}
+    assert {aging.status for aging in met} == BLOCKING_STATUSES | {S.MISSED}
     for aging in met:
         assert aging.owner is Owner.OFFICE
         assert aging.advice.startswith("Ask the office")
-        assert aging.letter.startswith("Hello! ")
-        assert "Could you please" in aging.letter
+        assert aging.message.startswith("Hello! ")
+        assert "Could you please" in aging.message
 
 
 @pytest.mark.parametrize(
@@ -233,15 +233,17 @@ def test_each_status_is_a_sentence(last: str, begin: str, due: str, words: str) 
 def test_the_due_times_around_now_are_told() -> None:
     aging = seen("2026-05-05 12:00", "2026-05-05")
     assert (aging.due_at, aging.next_due_at) == (at("2026-05-05 02:00"), at("2026-05-06 02:00"))
-    assert aging.awaited_at == aging.next_due_at
-    assert seen("2026-05-05 12:00", "2026-05-04").awaited_at == aging.due_at
-    assert seen("2026-05-05 01:00", "").awaited_at == aging.due_at
-    assert seen("2026-05-05 12:00", "2026-05-05", due="").awaited_at is None
+    assert aging.pending_due_at == aging.next_due_at
+    assert seen("2026-05-05 12:00", "2026-05-04").pending_due_at == aging.due_at
+    assert seen("2026-05-05 01:00", "").pending_due_at == aging.due_at
+    assert seen("2026-05-05 12:00", "2026-05-05", due="").pending_due_at is None
 
 
 def test_a_run_is_missed_after_its_hour_and_a_little() -> None:
-    assert missed_at(at("2026-05-05 02:00"), CADENCE) == at("2026-05-05 03:05")
-    assert missed_at(at("2026-05-05 02:00"), replace(CADENCE, start_window_seconds=60)) == at("2026-05-05 02:06")
+    assert compute_missed_at(at("2026-05-05 02:00"), CADENCE) == at("2026-05-05 03:05")
+    assert compute_missed_at(at("2026-05-05 02:00"), replace(CADENCE, start_window_seconds=60)) == at(
+        "2026-05-05 02:06"
+    )
 
 
 @pytest.mark.parametrize(
@@ -261,10 +263,10 @@ def test_a_run_completed_if_it_left_its_date(mark: AgingMark, last: str, version
 
 def test_balances_of_a_run_that_was_broken_off_are_not_to_be_had() -> None:
     before = seen("2026-05-05 12:00", "2026-05-04")
-    after = crashed(before, AgingMark("2026-05-04", "2026-05-05 02:00:00"))
+    after = make_crashed_aging(before, AgingMark("2026-05-04", "2026-05-05 02:00:00"))
     assert (after.status, after.aging_date, after.owner) == (S.MISSED, None, Owner.OFFICE)
     assert "broken off" in after.reason
-    assert after.awaited_at == before.awaited_at
+    assert after.pending_due_at == before.pending_due_at
 
 
 @pytest.mark.parametrize("text", ["", " ", "0001-01-01", "0001-01-01 00:00:00"])
@@ -311,7 +313,7 @@ def test_what_is_no_time_of_day_is_refused_with_a_sentence(text: str) -> None:
 
 def test_a_zone_is_nothing_the_preferences_say() -> None:
     here, there = (
-        evaluate(preferences(), OfficeClock(zone), at("2026-05-05 01:30"), CADENCE)
+        evaluate_aging(preferences(), OfficeClock(zone), at("2026-05-05 01:30"), CADENCE)
         for zone in (CHICAGO, ZoneInfo("America/New_York"))
     )
     assert (here.status, there.status) == (S.COMPLETE, S.DUE)

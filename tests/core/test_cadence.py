@@ -3,10 +3,10 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from oddaemon.core.aging import Aging, AgingStatus, evaluate
-from oddaemon.core.cadence import deadline, next_probe, next_slot, share
-from oddaemon.core.clock import OfficeClock
 from oddaemon.core.model import Cadence
+from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
+from oddaemon.core.office.cadence import compute_late_at, compute_next_probe, compute_next_slot, compute_phase
+from oddaemon.core.office.clock import OfficeClock
 from tests.core.builders import CHICAGO, at, preferences
 
 NOW = at("2026-05-05 12:00")
@@ -20,30 +20,30 @@ def aging(status: AgingStatus, due_at: datetime | None = DUE_AT, next_due_at: da
 
 
 def wait_seconds(status: AgingStatus, now: datetime = NOW, run_seconds: float | None = None) -> float:
-    return (next_probe("mesa", aging(status), CADENCE, run_seconds, now) - now).total_seconds()
+    return (compute_next_probe("mesa", aging(status), CADENCE, run_seconds, now) - now).total_seconds()
 
 
 def test_shares_spread_evenly_and_stay() -> None:
-    shares = [share(f"office-{number}") for number in range(1_000)]
-    assert shares == [share(f"office-{number}") for number in range(1_000)]
+    shares = [compute_phase(f"office-{number}") for number in range(1_000)]
+    assert shares == [compute_phase(f"office-{number}") for number in range(1_000)]
     tenths = [sum(tenth / 10 <= each < (tenth + 1) / 10 for each in shares) for tenth in range(10)]
     assert sum(tenths) == 1_000
     assert min(tenths) > 70
 
 
 def test_slots_are_a_grid_that_no_two_offices_share() -> None:
-    first = next_slot("mesa", 60.0, NOW)
+    first = compute_next_slot("mesa", 60.0, NOW)
     assert NOW < first <= NOW + timedelta(seconds=60)
-    assert next_slot("mesa", 60.0, first) - first == timedelta(seconds=60)
-    assert next_slot("mesa", 60.0, first - timedelta(microseconds=1)) == first
-    assert next_slot("plano", 60.0, NOW) != first
+    assert compute_next_slot("mesa", 60.0, first) - first == timedelta(seconds=60)
+    assert compute_next_slot("mesa", 60.0, first - timedelta(microseconds=1)) == first
+    assert compute_next_slot("plano", 60.0, NOW) != first
 
 
 @pytest.mark.parametrize("interval_seconds", [0.001, 0.05, 0.7, 60.0, 1800.0, 86_400.0])
 def test_a_slot_is_always_later(interval_seconds: float) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for _ in range(300):
-        slot = next_slot("mesa", interval_seconds, now)
+        slot = compute_next_slot("mesa", interval_seconds, now)
         assert timedelta() < slot - now <= timedelta(seconds=interval_seconds * 1.01)
         now = slot
 
@@ -63,7 +63,7 @@ def test_a_slot_is_always_later(interval_seconds: float) -> None:
 )
 def test_each_status_has_its_interval(status: AgingStatus, longest_seconds: float) -> None:
     waits = [
-        (next_probe(f"office-{number}", aging(status), CADENCE, None, NOW) - NOW).total_seconds()
+        (compute_next_probe(f"office-{number}", aging(status), CADENCE, None, NOW) - NOW).total_seconds()
         for number in range(200)
     ]
     assert min(waits) > 0
@@ -87,9 +87,9 @@ def test_one_night_that_took_half_a_day_never_silences_the_next() -> None:
 
 def test_a_run_by_hand_is_watched_where_nothing_is_ever_due() -> None:
     by_hand = aging(AgingStatus.RUNNING, due_at=None, next_due_at=None)
-    assert NOW < next_probe("mesa", by_hand, CADENCE, 900.0, NOW) <= NOW + timedelta(seconds=60)
+    assert NOW < compute_next_probe("mesa", by_hand, CADENCE, 900.0, NOW) <= NOW + timedelta(seconds=60)
     switched_off = aging(AgingStatus.NOT_CONFIGURED, due_at=None, next_due_at=None)
-    assert NOW < next_probe("mesa", switched_off, CADENCE, 900.0, NOW) <= NOW + timedelta(seconds=1800)
+    assert NOW < compute_next_probe("mesa", switched_off, CADENCE, 900.0, NOW) <= NOW + timedelta(seconds=1800)
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_a_run_by_hand_is_watched_where_nothing_is_ever_due() -> None:
 def test_the_deadline_is_the_first_fresh_by_after_the_awaited_run(
     now: str, last: str, due: str, begin: str, late_at: str
 ) -> None:
-    judged = evaluate(preferences(last, due=due, begin=begin), CLOCK, at(now), CADENCE)
-    assert deadline(judged, CLOCK, time(7), CADENCE) == at(late_at)
+    judged = evaluate_aging(preferences(last, due=due, begin=begin), CLOCK, at(now), CADENCE)
+    assert compute_late_at(judged, CLOCK, time(7), CADENCE) == at(late_at)
 
 
 def test_a_missed_run_does_not_become_late_anew_with_every_question() -> None:
     known = preferences("2026-05-04", due="02:00")
-    asked = [evaluate(known, CLOCK, at(f"2026-05-05 {hour:02}:00"), CADENCE) for hour in range(4, 24)]
-    assert {deadline(judged, CLOCK, time(7), CADENCE) for judged in asked} == {at("2026-05-05 03:05")}
+    asked = [evaluate_aging(known, CLOCK, at(f"2026-05-05 {hour:02}:00"), CADENCE) for hour in range(4, 24)]
+    assert {compute_late_at(judged, CLOCK, time(7), CADENCE) for judged in asked} == {at("2026-05-05 03:05")}
 
 
 def test_who_awaits_nothing_by_the_clock_has_no_deadline() -> None:
-    complete = replace(aging(AgingStatus.COMPLETE), awaited_at=NEXT_DUE_AT)
-    assert deadline(complete, CLOCK, None, CADENCE) is None
-    assert deadline(replace(complete, awaited_at=None), CLOCK, time(7), CADENCE) is None
+    complete = replace(aging(AgingStatus.COMPLETE), pending_due_at=NEXT_DUE_AT)
+    assert compute_late_at(complete, CLOCK, None, CADENCE) is None
+    assert compute_late_at(replace(complete, pending_due_at=None), CLOCK, time(7), CADENCE) is None

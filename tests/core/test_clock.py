@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from oddaemon.core.clock import OfficeClock, measured_skew
+from oddaemon.core.office.clock import OfficeClock, compute_skew
 from tests.core.builders import at
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -36,13 +36,13 @@ def naive(text: str) -> datetime:
     ],
 )
 def test_a_local_time_is_reached_at_one_instant(zone: str, local: str, instant: str) -> None:
-    assert OfficeClock(ZoneInfo(zone)).instant(naive(local)) == datetime.fromisoformat(instant)
+    assert OfficeClock(ZoneInfo(zone)).to_instant(naive(local)) == datetime.fromisoformat(instant)
 
 
 def test_the_office_reads_its_own_clock() -> None:
     fast = OfficeClock(CHICAGO, timedelta(minutes=20))
-    assert fast.local(at("2026-05-05 01:50")) == naive("2026-05-05 02:10")
-    assert fast.instant(naive("2026-05-05 02:00")) == at("2026-05-05 01:40")
+    assert fast.to_local(at("2026-05-05 01:50")) == naive("2026-05-05 02:10")
+    assert fast.to_instant(naive("2026-05-05 02:00")) == at("2026-05-05 01:40")
 
 
 @pytest.mark.parametrize(
@@ -60,22 +60,22 @@ def test_the_office_reads_its_own_clock() -> None:
     ],
 )
 def test_the_last_time_that_the_clock_reached_its_due_time(due: str, now: str, day: str, reached: str) -> None:
-    last = OfficeClock(CHICAGO).last(time.fromisoformat(due), at(now))
+    last = OfficeClock(CHICAGO).find_last(time.fromisoformat(due), at(now))
     assert last == (date.fromisoformat(day), at(reached))
 
 
 def test_in_the_second_hour_of_a_fold_the_due_time_is_not_reached_again() -> None:
     clock, second = OfficeClock(CHICAGO), at("2026-11-01 01:10", fold=1)
-    assert clock.local(second) == naive("2026-11-01 01:10")
-    assert clock.last(time(1, 30), second) == (date(2026, 11, 1), at("2026-11-01 01:30"))
-    assert clock.next(time(1, 30), second) == at("2026-11-02 01:30")
+    assert clock.to_local(second) == naive("2026-11-01 01:10")
+    assert clock.find_last(time(1, 30), second) == (date(2026, 11, 1), at("2026-11-01 01:30"))
+    assert clock.find_next(time(1, 30), second) == at("2026-11-02 01:30")
 
 
 def test_the_next_due_time_is_always_later_than_now() -> None:
     clock = OfficeClock(CHICAGO)
-    assert clock.next(time(2), at("2026-05-05 02:00")) == at("2026-05-06 02:00")
-    assert clock.next(time(2), at("2026-05-05 01:59")) == at("2026-05-05 02:00")
-    assert clock.next(time(2), at("2026-03-07 12:00")) == at("2026-03-08 03:00")
+    assert clock.find_next(time(2), at("2026-05-05 02:00")) == at("2026-05-06 02:00")
+    assert clock.find_next(time(2), at("2026-05-05 01:59")) == at("2026-05-05 02:00")
+    assert clock.find_next(time(2), at("2026-03-07 12:00")) == at("2026-03-08 03:00")
 
 
 INSTANT = datetime(2026, 5, 5, 12, 0, tzinfo=UTC)
@@ -96,17 +96,17 @@ INSTANT = datetime(2026, 5, 5, 12, 0, tzinfo=UTC)
 def test_a_servers_clock_is_measured_against_its_zone(
     zone: ZoneInfo | None, office_now: str, utc_now: str, skew: timedelta
 ) -> None:
-    assert measured_skew(zone, naive(office_now), naive(utc_now), INSTANT) == skew
+    assert compute_skew(zone, naive(office_now), naive(utc_now), INSTANT) == skew
 
 
 @pytest.mark.parametrize("fold", [0, 1])
 def test_the_hour_that_comes_twice_is_not_measured_as_skew(fold: int) -> None:
     instant = at("2026-11-01 01:30", fold=fold)
     utc_now = instant.replace(tzinfo=None)
-    assert measured_skew(CHICAGO, naive("2026-11-01 01:30"), utc_now, instant) == timedelta()
+    assert compute_skew(CHICAGO, naive("2026-11-01 01:30"), utc_now, instant) == timedelta()
 
 
 def test_a_measured_clock_reads_what_the_server_said() -> None:
     for zone in (None, CHICAGO):
-        skew = measured_skew(zone, naive("2026-05-05 21:40"), naive("2026-05-05 12:10"), INSTANT)
-        assert OfficeClock(zone or UTC, skew).local(INSTANT) == naive("2026-05-05 21:40")
+        skew = compute_skew(zone, naive("2026-05-05 21:40"), naive("2026-05-05 12:10"), INSTANT)
+        assert OfficeClock(zone or UTC, skew).to_local(INSTANT) == naive("2026-05-05 21:40")

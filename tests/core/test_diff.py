@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.core.diff import Changes, Difference, apply, diff, differences
-from oddaemon.core.model import Balance, Change
-from oddaemon.core.untold import OPTIONAL_COLUMNS, as_told
+from oddaemon.core.model import Balance, ChangeKind
+from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, apply_changes, diff, iter_changes
+from oddaemon.core.snapshot.missing_columns import OPTIONAL_COLUMNS, to_comparable
 
 SMITH = Balance(1, 0, 100, 100, 0, 0, 0, 0, 100)
 JONES = Balance(2, 0, 200, 0, 200, 0, 0, 0, 200)
@@ -18,45 +18,49 @@ def by_pat_num(*balances: Balance) -> dict[int, Balance]:
 
 
 def test_everybody_is_new_in_the_first_snapshot() -> None:
-    assert diff({}, by_pat_num(SMITH, JONES)) == Changes(new=(SMITH, JONES))
+    assert diff({}, by_pat_num(SMITH, JONES)) == SnapshotChanges(new=(SMITH, JONES))
 
 
 def test_who_vanishes_is_cleared_as_they_last_were() -> None:
-    assert diff(by_pat_num(SMITH, BROWN), by_pat_num(SMITH)) == Changes(cleared=(BROWN,))
+    assert diff(by_pat_num(SMITH, BROWN), by_pat_num(SMITH)) == SnapshotChanges(cleared=(BROWN,))
 
 
 def test_who_differs_in_any_column_is_changed_from_and_to() -> None:
     moved = SMITH._replace(clinic_num=7)
-    assert diff(by_pat_num(SMITH, JONES), by_pat_num(moved, JONES)) == Changes(changed=((SMITH, moved),))
+    assert diff(by_pat_num(SMITH, JONES), by_pat_num(moved, JONES)) == SnapshotChanges(changed=((SMITH, moved),))
 
 
 def test_nothing_comes_of_equal_snapshots() -> None:
-    assert diff(by_pat_num(SMITH, JONES), by_pat_num(JONES, SMITH)) == Changes()
+    assert diff(by_pat_num(SMITH, JONES), by_pat_num(JONES, SMITH)) == SnapshotChanges()
 
 
 def test_applying_changes_leads_to_the_later_snapshot_in_its_order() -> None:
     before, after = by_pat_num(SMITH, BROWN), by_pat_num(SMITH._replace(bal_total=1), JONES)
-    assert list(apply(before, diff(before, after)).items()) == list(after.items())
+    assert list(apply_changes(before, diff(before, after)).items()) == list(after.items())
 
 
 @pytest.mark.parametrize(
     "changes",
-    [Changes(new=(SMITH,)), Changes(changed=((JONES, SMITH),)), Changes(cleared=(SMITH._replace(bal_total=1),))],
+    [
+        SnapshotChanges(new=(SMITH,)),
+        SnapshotChanges(changed=((JONES, SMITH),)),
+        SnapshotChanges(cleared=(SMITH._replace(bal_total=1),)),
+    ],
     ids=["new but known", "changed from something else", "cleared from something else"],
 )
-def test_changes_are_not_applied_to_a_snapshot_that_they_were_not_made_from(changes: Changes) -> None:
+def test_changes_are_not_applied_to_a_snapshot_that_they_were_not_made_from(changes: SnapshotChanges) -> None:
     with pytest.raises(ValueError, match="start from other balances"):
-        apply(by_pat_num(SMITH), changes)
+        apply_changes(by_pat_num(SMITH), changes)
 
 
 def test_changes_hide_the_rows_from_logs() -> None:
-    assert repr(diff(by_pat_num(SMITH, JONES), by_pat_num(BROWN, JONES._replace(bal_total=1)))) == "Changes()"
+    assert repr(diff(by_pat_num(SMITH, JONES), by_pat_num(BROWN, JONES._replace(bal_total=1)))) == "SnapshotChanges()"
 
 
 def test_a_difference_says_whose_it_is() -> None:
     someone = Balance(7, 0, 1, 1, 0, 0, 0, 0, 1)
-    assert Difference(Change.NEW, None, someone).pat_num == 7
-    assert Difference(Change.CLEARED, someone, None, date(2026, 3, 2)).pat_num == 7
+    assert GuarantorChange(ChangeKind.NEW, None, someone).pat_num == 7
+    assert GuarantorChange(ChangeKind.CLEARED, someone, None, date(2026, 3, 2)).pat_num == 7
 
 
 ROWS = st.dictionaries(st.integers(1, 6), st.tuples(*[st.integers(0, 1)] * 8), max_size=6).map(
@@ -69,11 +73,11 @@ DAY = date(2025, 12, 31)
 def test_two_pictures_compared_as_they_are_read_differ_as_two_that_are_held(
     before: dict[int, Balance], after: dict[int, Balance]
 ) -> None:
-    found = list(differences(iter(before.values()), iter(after.values()), lambda _: DAY))
+    found = list(iter_changes(iter(before.values()), iter(after.values()), lambda _: DAY))
     held = diff(before, after)
-    wanted = [Difference(Change.NEW, None, each) for each in held.new]
-    wanted += [Difference(Change.CHANGED, *each) for each in held.changed]
-    wanted += [Difference(Change.CLEARED, each, None, DAY) for each in held.cleared]
+    wanted = [GuarantorChange(ChangeKind.NEW, None, each) for each in held.new]
+    wanted += [GuarantorChange(ChangeKind.CHANGED, *each) for each in held.changed]
+    wanted += [GuarantorChange(ChangeKind.CLEARED, each, None, DAY) for each in held.cleared]
     assert found == sorted(wanted, key=lambda each: each.pat_num)
 
 
@@ -82,8 +86,8 @@ def test_what_one_of_two_pictures_does_not_tell_makes_no_difference(
     before: dict[int, Balance], after: dict[int, Balance], untold: frozenset[str]
 ) -> None:
     def told(rows: dict[int, Balance]) -> list[Balance]:
-        return [left for each in rows.values() if (left := as_told(each, untold)) is not None]
+        return [left for each in rows.values() if (left := to_comparable(each, untold)) is not None]
 
-    found = differences(before.values(), after.values(), lambda _: DAY, untold)
-    wanted = differences(told(before), told(after), lambda _: DAY)
+    found = iter_changes(before.values(), after.values(), lambda _: DAY, untold)
+    wanted = iter_changes(told(before), told(after), lambda _: DAY)
     assert [(each.change, each.pat_num) for each in found] == [(each.change, each.pat_num) for each in wanted]

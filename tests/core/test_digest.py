@@ -1,27 +1,27 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from oddaemon.core.digest import Digest, NotFresh, digest
-from oddaemon.core.model import Condition, Owner, Standing
-from oddaemon.core.status import OfficeStatus, PublishedSnapshot
+from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.core.reporting.fleet_summary import FleetSummary, StaleOffice, summarize_fleet
+from oddaemon.core.reporting.status_document import LastSnapshot, OfficeSummary
 
 NOW = datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def office(name: str, condition: Condition, owner: Owner | None = None, published: timedelta = HOUR) -> OfficeStatus:
-    snapshot = PublishedSnapshot(7, date(2026, 3, 8), NOW - published, 100, 123_456, verified=True)
-    return OfficeStatus(name, name.title(), Standing(condition, NOW - HOUR, "Why.", owner), snapshot=snapshot)
+def office(name: str, condition: Condition, owner: Owner | None = None, published: timedelta = HOUR) -> OfficeSummary:
+    snapshot = LastSnapshot(7, date(2026, 3, 8), NOW - published, 100, 123_456, verified=True)
+    return OfficeSummary(name, name.title(), Status(condition, NOW - HOUR, "Why.", owner), snapshot=snapshot)
 
 
 def test_a_fleet_that_is_fresh_has_nobody_to_name() -> None:
-    assert digest([office("elm", Condition.FRESH), office("oak", Condition.FRESH)], NOW) == Digest(
-        offices=2, fresh=2, published=2, guarantors=200, conditions={Condition.FRESH: 2}, not_fresh=()
+    assert summarize_fleet([office("elm", Condition.FRESH), office("oak", Condition.FRESH)], NOW) == FleetSummary(
+        offices=2, fresh=2, published=2, guarantors=200, conditions={Condition.FRESH: 2}, stale=()
     )
 
 
 def test_whoever_is_not_fresh_is_named_with_owner_and_reason_but_for_the_paused() -> None:
-    told = digest(
+    told = summarize_fleet(
         [
             office("oak", Condition.UNREACHABLE, Owner.OFFICE, published=30 * HOUR),
             office("ash", Condition.UNREACHABLE, Owner.OFFICE),
@@ -31,17 +31,17 @@ def test_whoever_is_not_fresh_is_named_with_owner_and_reason_but_for_the_paused(
         NOW,
     )
     assert (told.offices, told.fresh, told.published) == (4, 0, 3)
-    assert told.not_fresh == (
-        NotFresh("fir", Condition.BLOCKED, Owner.US, NOW - HOUR, "Why."),
-        NotFresh("ash", Condition.UNREACHABLE, Owner.OFFICE, NOW - HOUR, "Why."),
-        NotFresh("oak", Condition.UNREACHABLE, Owner.OFFICE, NOW - HOUR, "Why."),
+    assert told.stale == (
+        StaleOffice("fir", Condition.BLOCKED, Owner.US, NOW - HOUR, "Why."),
+        StaleOffice("ash", Condition.UNREACHABLE, Owner.OFFICE, NOW - HOUR, "Why."),
+        StaleOffice("oak", Condition.UNREACHABLE, Owner.OFFICE, NOW - HOUR, "Why."),
     )
 
 
 def test_waiting_past_the_deadline_is_late() -> None:
     waiting = office("elm", Condition.WAITING)
-    late = replace(waiting, standing=replace(waiting.standing, late_at=NOW - HOUR / 2), snapshot=None)
-    told = digest([late], NOW)
+    late = replace(waiting, status=replace(waiting.status, late_at=NOW - HOUR / 2), snapshot=None)
+    told = summarize_fleet([late], NOW)
     assert told.conditions == {Condition.LATE: 1}
     assert (told.published, told.guarantors) == (0, 0)
-    assert told.not_fresh[0].since == NOW - HOUR / 2
+    assert told.stale[0].since == NOW - HOUR / 2

@@ -2,18 +2,18 @@ import re
 
 import pytest
 
-from oddaemon.core.failure import RULES, Failure, Kind, Policy, Severity
-from oddaemon.core.letters import REQUESTS, letter_about
+from oddaemon.core.failures.classify import refine_unproven_key
+from oddaemon.core.failures.failure import RULES, Failure, FailureKind, Recovery, Severity
+from oddaemon.core.failures.messages import MESSAGE_TEMPLATES, format_failure_message
 from oddaemon.core.model import Owner
-from oddaemon.core.refusal import of_unproven_key
 
-NEEDS_A_HUMAN = {Policy.BLOCK, Policy.IDENTIFY}
-OURS_FIRST = {Kind.KEY_NEVER_ACCEPTED}
+NEEDS_A_HUMAN = {Recovery.BLOCK, Recovery.IDENTIFY}
+OURS_FIRST = {FailureKind.KEY_NEVER_ACCEPTED}
 """What we look for on our side before anybody is written to."""
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_kind_has_a_rule_that_tells_what_to_do(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", FailureKind)
+def test_every_kind_has_a_rule_that_tells_what_to_do(kind: FailureKind) -> None:
     rule = Failure(kind).rule
     assert rule.meaning
     assert not rule.meaning.endswith(".")
@@ -21,54 +21,56 @@ def test_every_kind_has_a_rule_that_tells_what_to_do(kind: Kind) -> None:
 
 
 def test_the_table_is_in_the_order_of_the_kinds() -> None:
-    assert list(RULES) == list(Kind)
+    assert list(RULES) == list(FailureKind)
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_what_needs_a_human_is_an_error_in_the_log(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", FailureKind)
+def test_what_needs_a_human_is_an_error_in_the_log(kind: FailureKind) -> None:
     rule = RULES[kind]
-    assert rule.policy not in NEEDS_A_HUMAN or rule.severity is Severity.ERROR
+    assert rule.recovery not in NEEDS_A_HUMAN or rule.severity is Severity.ERROR
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_whose_fault_it_is_not_ours_gets_a_letter(kind: Kind) -> None:
-    assert bool(letter_about(Failure(kind))) is (RULES[kind].owner is not Owner.US or kind in OURS_FIRST)
+@pytest.mark.parametrize("kind", FailureKind)
+def test_whose_fault_it_is_not_ours_gets_a_letter(kind: FailureKind) -> None:
+    assert bool(format_failure_message(Failure(kind))) is (RULES[kind].owner is not Owner.US or kind in OURS_FIRST)
 
 
-@pytest.mark.parametrize("kind", REQUESTS)
-def test_a_letter_can_be_sent_as_it_stands(kind: Kind) -> None:
-    letter = letter_about(Failure(kind, "Said the other side.", 400))
+@pytest.mark.parametrize("kind", MESSAGE_TEMPLATES)
+def test_a_letter_can_be_sent_as_it_stands(kind: FailureKind) -> None:
+    letter = format_failure_message(Failure(kind, "Said the other side.", 400))
     to_vendor = RULES[kind].owner is Owner.VENDOR
     assert letter.startswith("Hello Open Dental support! " if to_vendor else "Hello! ")
     assert letter.endswith(" Thank you very much for your help!")
     assert "Could you please" in letter
     assert "“Said the other side.”" in letter
-    assert "message" not in letter_about(Failure(kind))
+    assert "message" not in format_failure_message(Failure(kind))
     assert letter == " ".join(letter.split())
     assert not re.search(r"oddaemon|HTTP|None|\{|customer key", letter)
 
 
 def test_a_letter_to_an_office_names_no_statement() -> None:
-    for kind, request in REQUESTS.items():
+    for kind, request in MESSAGE_TEMPLATES.items():
         if RULES[kind].owner is Owner.OFFICE:
             assert not re.search(r"SQL\b(?<!MySQL)|SELECT|ShortQuery|JSON|status", " ".join(request))
 
 
 def test_the_sentence_holds_the_meaning_the_status_and_the_other_sides_own_words() -> None:
-    assert Failure(Kind.SERVER_ERROR, "Oops.", 500).sentence == "the API has an error of its own (HTTP 500): Oops."
-    assert Failure(Kind.TIMEOUT).sentence == "no answer in time"
+    assert (
+        Failure(FailureKind.SERVER_ERROR, "Oops.", 500).sentence == "the API has an error of its own (HTTP 500): Oops."
+    )
+    assert Failure(FailureKind.TIMEOUT).sentence == "no answer in time"
 
 
 def test_a_key_that_never_worked_is_ours_first_and_nobody_is_said_to_have_taken_it_away() -> None:
-    mistyped = of_unproven_key(Failure(Kind.KEY_REJECTED, "API key is not valid.", 401))
-    assert (mistyped.kind, mistyped.rule.owner) == (Kind.KEY_NEVER_ACCEPTED, Owner.US)
+    mistyped = refine_unproven_key(Failure(FailureKind.KEY_REJECTED, "API key is not valid.", 401))
+    assert (mistyped.kind, mistyped.rule.owner) == (FailureKind.KEY_NEVER_ACCEPTED, Owner.US)
     assert mistyped.rule.advice.startswith("Was the key typed right?")
-    letter = letter_about(mistyped)
+    letter = format_failure_message(mistyped)
     assert "any more" not in letter
     assert "we are to read your practice's account balances" in letter
-    assert "any more" in letter_about(Failure(Kind.KEY_REJECTED))
+    assert "any more" in format_failure_message(Failure(FailureKind.KEY_REJECTED))
 
 
 def test_a_key_that_the_api_knows_was_typed_right() -> None:
-    for failure in (Failure(Kind.KEY_REJECTED, "API key is disabled."), Failure(Kind.KEY_UNASSIGNED)):
-        assert of_unproven_key(failure) is failure
+    for failure in (Failure(FailureKind.KEY_REJECTED, "API key is disabled."), Failure(FailureKind.KEY_UNASSIGNED)):
+        assert refine_unproven_key(failure) is failure

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from oddaemon.core.failure import Kind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Cadence, Condition, Owner, Plausibility
-from oddaemon.core.office import FAR_FUTURE, can_accept, new_state, stepped
-from oddaemon.core.plausibility import is_other
-from oddaemon.core.state import Accepted, Intent, MeasureClock, Probe, Pull, Started, Survey, Wait
+from oddaemon.core.office.machine import FAR_FUTURE, adjust_for_clock_step, can_accept, make_initial_state
+from oddaemon.core.office.state import AcceptCommand, Intent, MeasureClock, Probe, Pull, Started, Survey, Wait
+from oddaemon.core.snapshot.plausibility import is_other_database
 from tests.core.builders import IDENTITY, STRANGER, Night, at, balance, preferences
 
 C = Condition
@@ -22,7 +22,7 @@ HOLD = timedelta(seconds=Plausibility().hold_seconds)
 
 def published(balances: tuple[Balance, ...] = MANY) -> Night:
     """An office that was read on the evening of the 4th."""
-    night = Night(new_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
+    night = Night(make_initial_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
     night.turn(Started())
     night.surveyed()
     night.pulled(balances=balances)
@@ -96,7 +96,7 @@ def test_what_a_human_accepts_is_published_at_once() -> None:
     night = held()
     assert can_accept(night.state)
     night.passes(minutes=1)
-    assert isinstance(night.turn(Accepted()), Pull)
+    assert isinstance(night.turn(AcceptCommand()), Pull)
     night.pulled(balances=NOBODY)
     assert night.condition() is C.FRESH
     assert not night.state.accepted
@@ -105,8 +105,8 @@ def test_what_a_human_accepts_is_published_at_once() -> None:
 def test_accepting_does_not_cut_a_back_off_short() -> None:
     night = held()
     night.wait()
-    night.fails(Kind.ECONNECTOR_DOWN)
-    assert isinstance(night.turn(Accepted()), Wait)
+    night.fails(FailureKind.ECONNECTOR_DOWN)
+    assert isinstance(night.turn(AcceptCommand()), Wait)
     assert isinstance(night.wait(), Pull)
     night.pulled(balances=NOBODY)
     assert night.condition() is C.FRESH
@@ -116,7 +116,7 @@ def test_there_is_nothing_to_accept_in_an_office_that_is_believed() -> None:
     night = published()
     before = night.state
     assert not can_accept(before)
-    assert isinstance(night.turn(Accepted()), Wait)
+    assert isinstance(night.turn(AcceptCommand()), Wait)
     assert night.state == before
 
 
@@ -154,7 +154,7 @@ def test_a_key_that_answers_for_another_database_blocks_the_office_and_mixes_not
     night = aged(published())
     assert isinstance(night.action, Pull)
     assert night.action.identity == IDENTITY
-    assert night.fails(Kind.OTHER_DATABASE) == MeasureClock()
+    assert night.fails(FailureKind.OTHER_DATABASE) == MeasureClock()
     night.measured(identity=STRANGER)
     assert (night.condition(), night.state.standing.owner) == (C.BLOCKED, Owner.OFFICE)
     assert night.state.standing.reason == "The key answers for another office's database."
@@ -170,7 +170,7 @@ def test_a_key_that_answers_for_another_database_blocks_the_office_and_mixes_not
 
 def test_a_key_that_comes_back_goes_on_where_it_was() -> None:
     night = aged(published())
-    night.fails(Kind.OTHER_DATABASE)
+    night.fails(FailureKind.OTHER_DATABASE)
     night.measured(identity=STRANGER)
     night.wait()
     night.surveyed(preferences("2026-05-05"))
@@ -180,8 +180,8 @@ def test_a_key_that_comes_back_goes_on_where_it_was() -> None:
     assert not can_accept(night.state)
 
 
-@pytest.mark.parametrize("kind", [Kind.KEY_UNASSIGNED, Kind.KEY_REJECTED])
-def test_a_key_that_was_in_trouble_shows_its_database_before_anything_else_counts(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [FailureKind.KEY_UNASSIGNED, FailureKind.KEY_REJECTED])
+def test_a_key_that_was_in_trouble_shows_its_database_before_anything_else_counts(kind: FailureKind) -> None:
     night = published()
     night.wait()
     night.fails(kind)
@@ -206,11 +206,11 @@ def test_a_practice_with_another_name_shows_its_database() -> None:
 
 def test_a_human_may_accept_the_other_database() -> None:
     night = aged(published())
-    night.fails(Kind.OTHER_DATABASE)
+    night.fails(FailureKind.OTHER_DATABASE)
     night.measured(identity=STRANGER)
     assert can_accept(night.state)
     night.passes(minutes=1)
-    assert night.turn(Accepted()) == Survey()
+    assert night.turn(AcceptCommand()) == Survey()
     assert night.surveyed(preferences("2026-05-05")) == MeasureClock()
     assert isinstance(night.measured(identity=STRANGER), Pull)
     night.pulled(balances=NOBODY, identity=STRANGER)
@@ -219,18 +219,18 @@ def test_a_human_may_accept_the_other_database() -> None:
 
 
 def test_a_key_that_is_moved_before_the_first_snapshot_is_noticed_by_the_title() -> None:
-    night = Night(new_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
+    night = Night(make_initial_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
     night.turn(Started())
     night.surveyed(replace(preferences(), practice_title="Mesa Dental"))
     assert isinstance(night.action, Pull)
     assert night.action.identity is not None
-    assert is_other(night.action.identity, STRANGER)
+    assert is_other_database(night.action.identity, STRANGER)
 
 
 def test_an_office_that_was_never_published_is_whoever_answers() -> None:
-    night = Night(new_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
+    night = Night(make_initial_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
     night.turn(Started())
-    night.fails(Kind.KEY_REJECTED)
+    night.fails(FailureKind.KEY_REJECTED)
     night.wait()
     assert isinstance(night.surveyed(), Pull)
     night.pulled(identity=STRANGER)
@@ -239,15 +239,15 @@ def test_an_office_that_was_never_published_is_whoever_answers() -> None:
 
 
 def test_a_key_that_was_never_let_in_is_asked_of_us_and_one_that_was_of_the_office() -> None:
-    new = Night(new_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
+    new = Night(make_initial_state(at("2026-05-04 20:00")), at("2026-05-04 20:00"))
     new.turn(Started())
-    new.fails(Kind.KEY_REJECTED, "API key is not valid.")
+    new.fails(FailureKind.KEY_REJECTED, "API key is not valid.")
     assert (new.condition(), new.state.standing.owner) == (C.BLOCKED, Owner.US)
     assert new.state.standing.advice.startswith("Was the key typed right?")
     assert "any more" not in new.state.standing.letter
     known = published()
     known.wait()
-    known.fails(Kind.KEY_REJECTED, "API key is not valid.")
+    known.fails(FailureKind.KEY_REJECTED, "API key is not valid.")
     assert known.state.standing.owner is Owner.OFFICE
     assert "any more" in known.state.standing.letter
 
@@ -259,10 +259,12 @@ def test_a_key_that_was_never_let_in_is_asked_of_us_and_one_that_was_of_the_offi
 def test_a_clock_that_is_set_makes_no_wait_longer_or_shorter(step: timedelta) -> None:
     night = published()
     night.wait()
-    night.fails(Kind.ECONNECTOR_DOWN)
+    night.fails(FailureKind.ECONNECTOR_DOWN)
     wait = night.state.not_before - night.now
     night.now += step
-    night.state = stepped(replace(night.state, skew_seconds=90.0, run_seconds=300.0, measured_at=night.now), step)
+    night.state = adjust_for_clock_step(
+        replace(night.state, skew_seconds=90.0, run_seconds=300.0, measured_at=night.now), step
+    )
     assert night.state.not_before - night.now == wait
     assert night.state.standing.next_action_at == night.state.not_before
     assert (night.state.skew_seconds, night.state.run_seconds, night.state.measured_at) == (None, None, None)
@@ -272,7 +274,7 @@ def test_a_paused_office_stays_so_whatever_the_clock_does() -> None:
     night = published()
     night.wish = replace(night.wish, office=replace(night.wish.office, enabled=False))
     night.turn(Started())
-    assert stepped(night.state, timedelta(days=300)).not_before == FAR_FUTURE
+    assert adjust_for_clock_step(night.state, timedelta(days=300)).not_before == FAR_FUTURE
 
 
 # --- headquarters is down ---------------------------------------------------------------------------------------------
@@ -285,7 +287,7 @@ def test_while_headquarters_is_down_an_office_looks_again_at_its_own_turn() -> N
     turns = []
     for _ in range(4):
         assert isinstance(night.action, Probe)
-        night.fails(Kind.HEADQUARTERS_DOWN)
+        night.fails(FailureKind.HEADQUARTERS_DOWN)
         assert (night.condition(), night.state.standing.owner) == (C.UNREACHABLE, Owner.VENDOR)
         assert night.state.attempts == before.attempts
         night.wait()
@@ -295,9 +297,9 @@ def test_while_headquarters_is_down_an_office_looks_again_at_its_own_turn() -> N
 
 def test_an_outage_in_between_does_not_forget_what_a_probe_was_to_find_out() -> None:
     night = aged(published())
-    night.fails(Kind.UNKNOWN_401)
+    night.fails(FailureKind.UNKNOWN_401)
     assert isinstance(night.action, Probe)
-    night.fails(Kind.HEADQUARTERS_DOWN)
+    night.fails(FailureKind.HEADQUARTERS_DOWN)
     assert night.state.confirming is not None
     night.wait()
     assert isinstance(night.probed("2026-05-05"), Pull)

@@ -7,40 +7,46 @@ import msgspec
 import pytest
 
 from oddaemon.core.model import AgingMark, Cadence, Condition, Include, Owner, Reader
-from oddaemon.core.office import FAR_FUTURE, IllegalObservationError, clock_of, new_state, next_action
-from oddaemon.core.packing import FIRST_PACKING, Packing
-from oddaemon.core.state import (
+from oddaemon.core.office.machine import (
+    FAR_FUTURE,
+    IllegalObservationError,
+    make_initial_state,
+    make_office_clock,
+    next_action,
+)
+from oddaemon.core.office.state import (
     ClockMeasured,
     Intent,
     MeasureClock,
     Observation,
+    OfficeSpec,
     OfficeState,
     Probe,
     Probed,
     Publish,
-    PublishedNow,
+    PublishSucceeded,
     Pull,
     Started,
     Survey,
     Surveyed,
+    TimerFired,
     Wait,
-    Wish,
-    Woke,
 )
+from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 from tests.core.builders import IDENTITY, JITTER, WISH, Night, at, preferences, proved, snapshot, wish
 
 EVENING = at("2026-05-04 20:00")
 C = Condition
 
 
-def begun(wanted: Wish = WISH, now: datetime = EVENING) -> Night:
+def begun(wanted: OfficeSpec = WISH, now: datetime = EVENING) -> Night:
     """An office that nothing is known of, about to be surveyed."""
-    night = Night(new_state(now), now, wanted)
+    night = Night(make_initial_state(now), now, wanted)
     night.turn(Started())
     return night
 
 
-def fresh(wanted: Wish = WISH, last: str = "2026-05-04") -> Night:
+def fresh(wanted: OfficeSpec = WISH, last: str = "2026-05-04") -> Night:
     """An office whose last run is published."""
     night = begun(wanted)
     night.surveyed(preferences(last))
@@ -126,7 +132,7 @@ def test_the_snapshot_comes_with_the_state_to_store_beside_it() -> None:
     assert action.snapshot.aging_date == date(2026, 5, 4)
     assert state.published is not None
     assert (state.published.guarantors, state.published.requests, state.published.scope) == (2, 1, "all:")
-    after, wait = next_action(state, PublishedNow(), night.now, WISH, JITTER)
+    after, wait = next_action(state, PublishSucceeded(), night.now, WISH, JITTER)
     assert after == state
     assert isinstance(wait, Wait)
 
@@ -136,7 +142,7 @@ def test_a_night_without_a_run_is_late_once_and_stays_so_since_then() -> None:
     seen = set()
     for hour in range(4, 20):
         sleep_until(night, at(f"2026-05-05 {hour:02}:00"), "2026-05-04")
-        seen.add(replace(night.state.standing.at(night.now), next_action="", next_action_at=None))
+        seen.add(replace(night.state.standing.evaluate_at(night.now), next_action="", next_action_at=None))
     assert len(seen) == 1
     late = seen.pop()
     assert (late.condition, late.owner, late.late_at) == (C.LATE, Owner.OFFICE, at("2026-05-05 03:05"))
@@ -353,7 +359,9 @@ def test_without_a_zone_the_clock_is_measured_once_and_with_every_pull() -> None
     night = begun(wish(zone=None))
     assert night.surveyed() == MeasureClock()
     assert isinstance(night.measured(-5 * 3600.0), Pull)
-    assert clock_of(night.state, night.wish.office).local(EVENING) == datetime.fromisoformat("2026-05-04 20:00")
+    assert make_office_clock(night.state, night.wish.office).to_local(EVENING) == datetime.fromisoformat(
+        "2026-05-04 20:00"
+    )
     night.pulled(skew_seconds=-6 * 3600.0)
     assert night.state.skew_seconds == -6 * 3600.0
     night.wait()
@@ -365,7 +373,7 @@ def test_a_skew_measured_against_another_zone_is_forgotten() -> None:
     night.surveyed()
     night.measured(-5 * 3600.0)
     night.pulled(skew_seconds=-5 * 3600.0)
-    assert clock_of(night.state, wish().office).skew == timedelta()
+    assert make_office_clock(night.state, wish().office).skew == timedelta()
 
     with_zone = fresh()
     with_zone.wish = wish(zone=None)
@@ -386,7 +394,7 @@ def test_a_clock_ahead_of_its_zone_is_waited_for_as_it_goes() -> None:
 
 def stations() -> dict[str, Night]:
     """One office in each kind of state."""
-    by_name = {"new": Night(new_state(EVENING), EVENING), "idle": fresh(), "surveying": begun()}
+    by_name = {"new": Night(make_initial_state(EVENING), EVENING), "idle": fresh(), "surveying": begun()}
     by_name["pulling"] = begun()
     by_name["pulling"].surveyed()
     by_name["measuring"] = begun(wish(zone=None))
@@ -413,7 +421,7 @@ def test_a_restart_after_a_long_sleep_asks_at_once() -> None:
     assert isinstance(night.turn(Started()), Probe)
 
 
-@pytest.mark.parametrize("observation", [Started(), Woke()])
+@pytest.mark.parametrize("observation", [Started(), TimerFired()])
 def test_a_clock_that_was_set_back_makes_no_wait_longer_than_any_that_is_meant(observation: Observation) -> None:
     night = fresh()
     night.now -= timedelta(days=400)
@@ -467,7 +475,9 @@ def test_who_was_paused_with_nothing_new_to_read_is_fresh_again() -> None:
 
 @pytest.mark.parametrize("other", [wish(clinics=(3, 1)), wish(include=Include.DEBTS)])
 @pytest.mark.parametrize("through_a_pause", [False, True])
-def test_other_guarantors_wanted_are_pulled_though_the_date_is_the_same(other: Wish, *, through_a_pause: bool) -> None:
+def test_other_guarantors_wanted_are_pulled_though_the_date_is_the_same(
+    other: OfficeSpec, *, through_a_pause: bool
+) -> None:
     night = fresh()
     if through_a_pause:
         night.wish = replace(other, office=replace(other.office, enabled=False))
@@ -510,7 +520,7 @@ def test_no_deadline_means_never_late() -> None:
     assert night.condition() is C.WAITING
     early = fresh(wish(fresh_by=time(2, 30)))
     sleep_until(early, at("2026-05-05 02:40"), "2026-05-04")
-    assert early.state.standing.at(at("2026-05-05 02:40")).condition is C.LATE
+    assert early.state.standing.evaluate_at(at("2026-05-05 02:40")).condition is C.LATE
 
 
 # --- what cannot be ---------------------------------------------------------------------------------------------------
@@ -542,10 +552,10 @@ def test_a_snapshot_of_another_aging_than_was_asked_for_is_not_published() -> No
 
 
 def test_no_question_but_the_survey_comes_before_the_preferences_are_known() -> None:
-    bare = new_state(EVENING)
+    bare = make_initial_state(EVENING)
     for intent in (Intent.PROBE, Intent.PULL):
         with pytest.raises(IllegalObservationError, match=f"{intent} before any survey"):
-            next_action(replace(bare, intent=intent), Woke(), EVENING, WISH, JITTER)
+            next_action(replace(bare, intent=intent), TimerFired(), EVENING, WISH, JITTER)
     never = replace(bare, intent=Intent.PULL, preferences=preferences(""))
     with pytest.raises(IllegalObservationError, match="never aged"):
-        next_action(never, Woke(), EVENING, WISH, JITTER)
+        next_action(never, TimerFired(), EVENING, WISH, JITTER)

@@ -2,13 +2,13 @@ from datetime import date
 
 import pytest
 
-from oddaemon.core.operator_query import LENGTH_MAX, WrongQueryError, counted, dated
+from oddaemon.core.backfill.custom_sql import QUERY_LENGTH_MAX, InvalidQuery, make_count_query, prepare_query
 
 DAY = date(2025, 12, 31)
 
 
 def test_the_day_is_put_in() -> None:
-    assert dated("SELECT 1 FROM t WHERE d<='{as_of}'", DAY) == "SELECT 1 FROM t WHERE d<='2025-12-31'"
+    assert prepare_query("SELECT 1 FROM t WHERE d<='{as_of}'", DAY) == "SELECT 1 FROM t WHERE d<='2025-12-31'"
 
 
 @pytest.mark.parametrize(
@@ -20,16 +20,19 @@ def test_the_day_is_put_in() -> None:
     ],
 )
 def test_a_semicolon_at_the_end_and_comments_are_left_out(query: str) -> None:
-    assert dated(query, DAY) == "SELECT ';', `a;b`, \"--\" FROM t WHERE d<='2025-12-31' AND x='it''s; \\'# '"
+    assert prepare_query(query, DAY) == "SELECT ';', `a;b`, \"--\" FROM t WHERE d<='2025-12-31' AND x='it''s; \\'# '"
 
 
 def test_a_comment_within_is_a_blank() -> None:
-    assert dated("SELECT/**/1 -- one\nFROM t WHERE d='{as_of}'--1", DAY) == "SELECT 1  \nFROM t WHERE d='2025-12-31'--1"
+    assert (
+        prepare_query("SELECT/**/1 -- one\nFROM t WHERE d='{as_of}'--1", DAY)
+        == "SELECT 1  \nFROM t WHERE d='2025-12-31'--1"
+    )
 
 
 def test_the_same_query_is_counted_and_added_up() -> None:
-    query = dated("SELECT PatNum, BalTotal FROM t WHERE d<='{as_of}';\n", DAY)
-    assert counted(query, ("BalTotal", "Ins Est")) == (
+    query = prepare_query("SELECT PatNum, BalTotal FROM t WHERE d<='{as_of}';\n", DAY)
+    assert make_count_query(query, ("BalTotal", "Ins Est")) == (
         "SELECT COUNT(*),SUM(ROUND(`BalTotal`*100)),SUM(ROUND(`Ins Est`*100)) "
         "FROM (SELECT PatNum, BalTotal FROM t WHERE d<='2025-12-31') counted"
     )
@@ -46,9 +49,9 @@ def test_the_same_query_is_counted_and_added_up() -> None:
         ("/* {as_of} */ SELECT 1", "does not say"),
         ("-- '{as_of}'", "does not say"),
         (";", "does not say"),
-        ("SELECT '{as_of}'" + " " * LENGTH_MAX, "more than"),
+        ("SELECT '{as_of}'" + " " * QUERY_LENGTH_MAX, "more than"),
     ],
 )
 def test_what_cannot_be_used_is_refused(query: str, words: str) -> None:
-    with pytest.raises(WrongQueryError, match=words):
-        dated(query, DAY)
+    with pytest.raises(InvalidQuery, match=words):
+        prepare_query(query, DAY)

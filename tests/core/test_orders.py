@@ -6,17 +6,17 @@ from datetime import timedelta
 import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.core.office import FAR_FUTURE, new_state, next_action
-from oddaemon.core.state import (
+from oddaemon.core.office.machine import FAR_FUTURE, make_initial_state, next_action
+from oddaemon.core.office.state import (
     Intent,
     OfficeState,
-    PauseOrdered,
-    ResumeOrdered,
+    PauseCommand,
+    ResumeCommand,
     Started,
     Survey,
-    SyncOrdered,
+    SyncCommand,
+    TimerFired,
     Wait,
-    Woke,
 )
 from tests.core.builders import at, wish
 
@@ -25,28 +25,28 @@ LATER = NOW + timedelta(hours=1)
 
 
 def backing_off(intent: Intent = Intent.SURVEY) -> OfficeState:
-    return replace(new_state(NOW), intent=intent, not_before=LATER, attempts=3)
+    return replace(make_initial_state(NOW), intent=intent, not_before=LATER, attempts=3)
 
 
 def test_a_paused_office_is_left_alone_whatever_wakes_it() -> None:
-    state, action = next_action(backing_off(), PauseOrdered(), NOW, wish(), 0.5)
+    state, action = next_action(backing_off(), PauseCommand(), NOW, wish(), 0.5)
     assert action == Wait(FAR_FUTURE)
     assert (state.standing.condition, state.standing.owner) == (Condition.PAUSED, Owner.US)
     assert "order" in state.standing.reason
     assert state.standing.next_action_at is None
-    assert next_action(state, Woke(), LATER, wish(), 0.5) == (state, action)
+    assert next_action(state, TimerFired(), LATER, wish(), 0.5) == (state, action)
 
 
 def test_a_pause_outlives_a_restart() -> None:
-    state, _ = next_action(backing_off(), PauseOrdered(), NOW, wish(), 0.5)
+    state, _ = next_action(backing_off(), PauseCommand(), NOW, wish(), 0.5)
     restarted, action = next_action(state, Started(), LATER, wish(), 0.5)
     assert action == Wait(FAR_FUTURE)
     assert restarted.standing.since == NOW
 
 
 def test_a_resumed_office_is_asked_at_once() -> None:
-    state, _ = next_action(backing_off(), PauseOrdered(), NOW, wish(), 0.5)
-    resumed, action = next_action(state, ResumeOrdered(), LATER, wish(), 0.5)
+    state, _ = next_action(backing_off(), PauseCommand(), NOW, wish(), 0.5)
+    resumed, action = next_action(state, ResumeCommand(), LATER, wish(), 0.5)
     assert action == Survey()
     assert (resumed.paused, resumed.standing.condition) == (False, Condition.WAITING)
 
@@ -54,33 +54,33 @@ def test_a_resumed_office_is_asked_at_once() -> None:
 def test_no_order_switches_on_what_the_configuration_switched_off() -> None:
     off = replace(wish(), office=replace(wish().office, enabled=False))
     state, _ = next_action(backing_off(), Started(), NOW, off, 0.5)
-    for order in (ResumeOrdered(), SyncOrdered()):
+    for order in (ResumeCommand(), SyncCommand()):
         after, action = next_action(state, order, NOW, off, 0.5)
         assert action == Wait(FAR_FUTURE)
         assert after.standing.reason == "Switched off in the configuration."
 
 
 def test_a_resumed_office_that_was_never_paused_goes_on_as_it_was() -> None:
-    state, action = next_action(backing_off(), ResumeOrdered(), NOW, wish(), 0.5)
+    state, action = next_action(backing_off(), ResumeCommand(), NOW, wish(), 0.5)
     assert action == Wait(LATER)
     assert state.attempts == 3
 
 
 @pytest.mark.parametrize("intent", [Intent.SURVEY, Intent.MEASURE_CLOCK])
 def test_a_sync_ends_a_back_off(intent: Intent) -> None:
-    state, action = next_action(backing_off(intent), SyncOrdered(), NOW, wish(), 0.5)
+    state, action = next_action(backing_off(intent), SyncCommand(), NOW, wish(), 0.5)
     assert not isinstance(action, Wait)
     assert (state.intent, state.attempts) == (intent, 3)
 
 
 def test_a_sync_reads_all_preferences_and_not_only_those_that_move() -> None:
-    _, action = next_action(backing_off(Intent.PROBE), SyncOrdered(), NOW, wish(), 0.5)
+    _, action = next_action(backing_off(Intent.PROBE), SyncCommand(), NOW, wish(), 0.5)
     assert action == Survey()
 
 
 def test_a_sync_wakes_no_paused_office() -> None:
-    state, _ = next_action(backing_off(), PauseOrdered(), NOW, wish(), 0.5)
-    assert next_action(state, SyncOrdered(), NOW, wish(), 0.5) == (state, Wait(FAR_FUTURE))
+    state, _ = next_action(backing_off(), PauseCommand(), NOW, wish(), 0.5)
+    assert next_action(state, SyncCommand(), NOW, wish(), 0.5) == (state, Wait(FAR_FUTURE))
 
 
 def test_a_key_that_may_query_again_is_read_by_the_statement() -> None:

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 import pytest
 
 from oddaemon.core.model import Balance
-from oddaemon.core.packing import (
+from oddaemon.core.snapshot.packing import (
+    COLUMN_BYTES_MAX,
+    COLUMN_BYTES_PLANNED,
+    COLUMN_SPAN_MAX,
+    COLUMNS_PER_GROUP_MAX,
     FIRST_PACKING,
     GROUPS_PLANNED,
-    LANE_BYTES_MAX,
-    LANE_BYTES_PLANNED,
-    LANE_SPAN_MAX,
-    LANES_MAX,
     ROW_BYTES_FIRST_GUESS,
-    LaneCutError,
+    PackedColumnTruncated,
     Packing,
-    plan,
-    row_text,
+    format_row,
+    plan_packing,
     unpack,
 )
-from oddaemon.opendental.wire import MalformedError, parse_rows
+from oddaemon.opendental.decode import MalformedValue, parse_balance_text
 from tests.core.packing_server import lanes_of, packed
 
 API_ROWS_MAX = 100
@@ -38,41 +38,41 @@ def longest_lane(balances: Sequence[Balance], packing: Packing) -> int:
 @pytest.mark.parametrize("guarantors", [1, 40, 500, 4_000, 8_000])
 def test_a_dense_office_fits_one_statement_with_room_in_every_lane(guarantors: int) -> None:
     balances = dense(guarantors)
-    packing = plan(balances)
+    packing = plan_packing(balances)
     assert packing is not None
-    assert packing.lanes <= LANES_MAX
-    assert longest_lane(balances, packing) <= LANE_BYTES_PLANNED
+    assert packing.lanes <= COLUMNS_PER_GROUP_MAX
+    assert longest_lane(balances, packing) <= COLUMN_BYTES_PLANNED
     assert len(lanes_of(balances, packing)) <= GROUPS_PLANNED < API_ROWS_MAX
 
 
 def test_the_first_packing_of_an_unknown_office_holds_whatever_is_dense() -> None:
     everyone = dense(6_000, share=0.99)
-    assert longest_lane(everyone, FIRST_PACKING) <= LANE_BYTES_MAX
+    assert longest_lane(everyone, FIRST_PACKING) <= COLUMN_BYTES_MAX
     assert len(lanes_of(dense(8_000), FIRST_PACKING)) <= API_ROWS_MAX
-    assert FIRST_PACKING.lane_span == LANE_BYTES_MAX // ROW_BYTES_FIRST_GUESS
+    assert FIRST_PACKING.lane_span == COLUMN_BYTES_MAX // ROW_BYTES_FIRST_GUESS
     assert FIRST_PACKING.group_span * API_ROWS_MAX == 76_800
 
 
 def test_an_office_without_balances_is_planned_like_an_unknown_one() -> None:
-    assert plan([]) == FIRST_PACKING
+    assert plan_packing([]) == FIRST_PACKING
 
 
 def test_random_pat_nums_are_not_packed() -> None:
     rng = random.Random(3)
     balances = [row._replace(pat_num=rng.getrandbits(63)) for row in dense(4_000)]
-    assert plan(balances) is None
+    assert plan_packing(balances) is None
 
 
 def test_a_huge_dense_office_takes_more_than_one_statement_rather_than_pages() -> None:
     balances = dense(60_000)
-    packing = plan(balances)
+    packing = plan_packing(balances)
     assert packing is not None
-    assert packing.lanes == LANES_MAX
-    assert longest_lane(balances, packing) <= LANE_BYTES_PLANNED
+    assert packing.lanes == COLUMNS_PER_GROUP_MAX
+    assert longest_lane(balances, packing) <= COLUMN_BYTES_PLANNED
 
 
 def test_the_plan_takes_no_more_lanes_than_the_office_needs() -> None:
-    small, large = plan(dense(300)), plan(dense(8_000))
+    small, large = plan_packing(dense(300)), plan_packing(dense(8_000))
     assert small is not None
     assert large is not None
     assert small.lanes == 4
@@ -80,14 +80,14 @@ def test_the_plan_takes_no_more_lanes_than_the_office_needs() -> None:
 
 
 def test_no_plan_is_wider_than_the_next_few_hundred_patients_allow() -> None:
-    lonely = plan([Balance(2**40, 0, *[1] * 7)])
+    lonely = plan_packing([Balance(2**40, 0, *[1] * 7)])
     assert lonely is not None
-    assert lonely.lane_span <= LANE_SPAN_MAX
+    assert lonely.lane_span <= COLUMN_SPAN_MAX
 
 
 def test_a_row_longer_than_a_planned_lane_gets_a_lane_of_its_own() -> None:
     monsters = [Balance(pat_num, 0, *[10**110] * 7) for pat_num in range(1, 30)]
-    assert plan(monsters) == Packing(1, 4)
+    assert plan_packing(monsters) == Packing(1, 4)
 
 
 def test_narrower_halves_a_lane_until_it_holds_one_pat_num() -> None:
@@ -95,28 +95,28 @@ def test_narrower_halves_a_lane_until_it_holds_one_pat_num() -> None:
     packing: Packing | None = Packing(96, 32)
     while packing is not None:
         spans.append((packing.lane_span, packing.lanes))
-        packing = packing.narrower()
+        packing = packing.narrow()
     assert spans == [(96, 32), (48, 64), (24, 128), (12, 128), (6, 128), (3, 128), (1, 128)]
 
 
 def test_rows_are_texts_of_nine_integers() -> None:
     row = Balance(7, 0, -100, 0, 1, 2, 3, 4, 5)
-    assert row_text(row) == "7,0,-100,0,1,2,3,4,5"
-    assert parse_rows(f"{row_text(row)}|{row_text(row)}") == [row, row]
-    assert parse_rows("") == []
+    assert format_row(row) == "7,0,-100,0,1,2,3,4,5"
+    assert parse_balance_text(f"{format_row(row)}|{format_row(row)}") == [row, row]
+    assert parse_balance_text("") == []
 
 
 def test_what_was_packed_is_unpacked_in_order() -> None:
     balances = dense(900)
-    for packing in (FIRST_PACKING, Packing(1, 1), Packing(5, 3), plan(balances)):
+    for packing in (FIRST_PACKING, Packing(1, 1), Packing(5, 3), plan_packing(balances)):
         assert packing is not None
-        assert parse_rows(unpack(packed(balances, packing), packing)) == balances
+        assert parse_balance_text(unpack(packed(balances, packing), packing)) == balances
 
 
 def test_a_lane_cut_between_two_rows_is_told_by_the_count() -> None:
     cut = [(4, 3, {0: "8,0,1,1,1,1,1,1,1|9,0,1,1,1,1,1,1,1", 1: None})]
-    with pytest.raises(LaneCutError, match=r"^group 4 counted 3 guarantors and held 2$"):
-        parse_rows(unpack(cut, Packing(2, 2)))
+    with pytest.raises(PackedColumnTruncated, match=r"^group 4 counted 3 guarantors and held 2$"):
+        parse_balance_text(unpack(cut, Packing(2, 2)))
 
 
 @pytest.mark.parametrize(
@@ -135,15 +135,15 @@ def test_a_lane_cut_between_two_rows_is_told_by_the_count() -> None:
     ],
 )
 def test_a_broken_lane_is_told_without_a_balance(text: str) -> None:
-    with pytest.raises((LaneCutError, MalformedError)) as caught:
-        parse_rows(unpack([(4, 1, {1: text})], Packing(2, 2)))
+    with pytest.raises((PackedColumnTruncated, MalformedValue)) as caught:
+        parse_balance_text(unpack([(4, 1, {1: text})], Packing(2, 2)))
     assert "777" not in str(caught.value)
 
 
 def test_rows_that_lack_a_number_do_not_borrow_it_from_others() -> None:
     uneven = "1,0,1,1,1,1,1,1|2,0,1,1,1,1,1,1,1,1"
-    with pytest.raises(MalformedError, match="nine integers"):
-        parse_rows(unpack([(0, 2, {0: uneven})], Packing(4, 1)))
+    with pytest.raises(MalformedValue, match="nine integers"):
+        parse_balance_text(unpack([(0, 2, {0: uneven})], Packing(4, 1)))
 
 
 def test_a_group_that_counted_nobody_adds_nothing() -> None:
@@ -152,5 +152,5 @@ def test_a_group_that_counted_nobody_adds_nothing() -> None:
 
 
 def test_more_guarantors_than_counted_are_not_taken() -> None:
-    with pytest.raises(LaneCutError, match="counted 0"):
-        parse_rows(unpack([(0, 0, {0: "1,0,1,1,1,1,1,1,1"})], Packing(2, 2)))
+    with pytest.raises(PackedColumnTruncated, match="counted 0"):
+        parse_balance_text(unpack([(0, 0, {0: "1,0,1,1,1,1,1,1,1"})], Packing(2, 2)))

@@ -6,11 +6,18 @@ from zlib import crc32
 
 import pytest
 
-from oddaemon.core.model import Identity, Outline, Plausibility
-from oddaemon.core.plausibility import doubt, is_other, outline_of, repeats, titled, updated
+from oddaemon.core.model import DatabaseIdentity, Plausibility, SnapshotSummary
+from oddaemon.core.snapshot.plausibility import (
+    find_implausibility,
+    identify_by_title,
+    is_confirmed,
+    is_other_database,
+    merge_identity,
+    summarize_snapshot,
+)
 from tests.core.builders import at, balance, control, snapshot
 
-MONDAY = Outline(date(2026, 5, 4), datetime.fromisoformat("2026-05-04 02:10"), 200, 900_000, 800_000, 77)
+MONDAY = SnapshotSummary(date(2026, 5, 4), datetime.fromisoformat("2026-05-04 02:10"), 200, 900_000, 800_000, 77)
 TUESDAY = replace(MONDAY, aging_date=date(2026, 5, 5), checksum=78)
 LIMITS = Plausibility()
 MANY = tuple(balance(pat_num) for pat_num in range(1, 41))
@@ -19,7 +26,7 @@ MANY = tuple(balance(pat_num) for pat_num in range(1, 41))
 # --- one snapshot against the last ------------------------------------------------------------------------------------
 
 
-def changed(**fields: int) -> Outline:
+def changed(**fields: int) -> SnapshotSummary:
     return replace(TUESDAY, **fields)  # type: ignore[arg-type]  # fields by name
 
 
@@ -33,8 +40,8 @@ def changed(**fields: int) -> Outline:
         (changed(aged=10**9), "moved by 9999%"),
     ],
 )  # fmt: skip
-def test_what_is_hard_to_believe_is_said_without_an_amount(new: Outline, words: str) -> None:
-    why = doubt(MONDAY, new, 0, LIMITS)
+def test_what_is_hard_to_believe_is_said_without_an_amount(new: SnapshotSummary, words: str) -> None:
+    why = find_implausibility(MONDAY, new, 0, LIMITS)
     assert why is not None
     assert words in why
     assert "0000" not in why
@@ -49,45 +56,47 @@ def test_what_is_hard_to_believe_is_said_without_an_amount(new: Outline, words: 
         changed(aged=0, bal_total=460_000, guarantors=100),
     ],
 )
-def test_an_ordinary_day_is_believed(new: Outline) -> None:
-    believed = doubt(MONDAY, new, 190, Plausibility(max_change=0.5 if new.aged else 1.0))
+def test_an_ordinary_day_is_believed(new: SnapshotSummary) -> None:
+    believed = find_implausibility(MONDAY, new, 190, Plausibility(max_change=0.5 if new.aged else 1.0))
     assert believed is None
 
 
 def test_an_office_that_was_not_read_for_days_may_have_moved_as_far_as_in_as_many() -> None:
     moved = changed(aged=1_700_000, bal_total=1_700_000)
-    assert doubt(MONDAY, moved, 0, LIMITS) is not None
-    assert doubt(MONDAY, replace(moved, aging_date=date(2026, 5, 6)), 0, LIMITS) is None
-    assert doubt(MONDAY, replace(moved, aging_date=date(2026, 5, 4)), 0, LIMITS) is not None
+    assert find_implausibility(MONDAY, moved, 0, LIMITS) is not None
+    assert find_implausibility(MONDAY, replace(moved, aging_date=date(2026, 5, 6)), 0, LIMITS) is None
+    assert find_implausibility(MONDAY, replace(moved, aging_date=date(2026, 5, 4)), 0, LIMITS) is not None
 
 
 def test_of_a_small_office_only_sudden_emptiness_is_doubted() -> None:
     small = replace(MONDAY, guarantors=6)
-    assert doubt(small, changed(guarantors=7, aged=5_000_000), 0, LIMITS) is None
-    assert doubt(small, changed(guarantors=0, aged=0, bal_total=0), 0, LIMITS) is not None
-    assert doubt(replace(small, guarantors=4), changed(guarantors=0, aged=0, bal_total=0), 0, LIMITS) is None
+    assert find_implausibility(small, changed(guarantors=7, aged=5_000_000), 0, LIMITS) is None
+    assert find_implausibility(small, changed(guarantors=0, aged=0, bal_total=0), 0, LIMITS) is not None
+    assert (
+        find_implausibility(replace(small, guarantors=4), changed(guarantors=0, aged=0, bal_total=0), 0, LIMITS) is None
+    )
 
 
 def test_an_office_that_owed_nothing_may_go_on_owing_nothing() -> None:
     nothing = replace(MONDAY, aged=0, bal_total=0)
-    assert doubt(nothing, changed(aged=0, bal_total=0), 0, LIMITS) is None
-    assert doubt(nothing, TUESDAY, 0, LIMITS) is not None
+    assert find_implausibility(nothing, changed(aged=0, bal_total=0), 0, LIMITS) is None
+    assert find_implausibility(nothing, TUESDAY, 0, LIMITS) is not None
 
 
 def test_numbers_that_stand_still_although_rows_were_written_are_yesterdays() -> None:
     still = replace(TUESDAY, checksum=77)
-    why = doubt(MONDAY, still, 10, LIMITS)
+    why = find_implausibility(MONDAY, still, 10, LIMITS)
     assert why == "the balances are those of 2026-05-04 to the cent, although 10 rows were written since"
-    assert doubt(MONDAY, still, 9, LIMITS) is None
-    assert doubt(MONDAY, TUESDAY, 200, LIMITS) is None
-    assert doubt(MONDAY, replace(still, aging_date=MONDAY.aging_date), 10, LIMITS) is None
+    assert find_implausibility(MONDAY, still, 9, LIMITS) is None
+    assert find_implausibility(MONDAY, TUESDAY, 200, LIMITS) is None
+    assert find_implausibility(MONDAY, replace(still, aging_date=MONDAY.aging_date), 10, LIMITS) is None
 
 
 def test_a_second_reading_repeats_the_first_even_if_a_few_paid_meanwhile() -> None:
     empty = changed(guarantors=0, aged=0, bal_total=0)
-    assert repeats(empty, empty, LIMITS)
-    assert not repeats(empty, TUESDAY, LIMITS)
-    assert repeats(changed(bal_total=2_000_000), changed(bal_total=1_900_000), LIMITS)
+    assert is_confirmed(empty, empty, LIMITS)
+    assert not is_confirmed(empty, TUESDAY, LIMITS)
+    assert is_confirmed(changed(bal_total=2_000_000), changed(bal_total=1_900_000), LIMITS)
 
 
 # --- which database ---------------------------------------------------------------------------------------------------
@@ -113,22 +122,22 @@ def test_a_second_reading_repeats_the_first_even_if_a_few_paid_meanwhile() -> No
 def test_a_practice_may_change_one_thing_about_itself(
     known: tuple[int, int, int], seen: tuple[int, int, int], other: bool
 ) -> None:
-    assert is_other(Identity(*known), Identity(*seen)) is other
-    assert is_other(Identity(*seen), Identity(*known)) is other
+    assert is_other_database(DatabaseIdentity(*known), DatabaseIdentity(*seen)) is other
+    assert is_other_database(DatabaseIdentity(*seen), DatabaseIdentity(*known)) is other
 
 
 def test_what_a_database_does_not_say_any_more_stays_known() -> None:
-    assert updated(None, Identity(1, 0, 3)) == (1, 0, 3)
-    assert updated(Identity(1, 2, 3), Identity(9, 0, 3)) == (9, 2, 3)
+    assert merge_identity(None, DatabaseIdentity(1, 0, 3)) == (1, 0, 3)
+    assert merge_identity(DatabaseIdentity(1, 2, 3), DatabaseIdentity(9, 0, 3)) == (9, 2, 3)
 
 
 def test_a_title_tells_of_a_database_what_its_own_control_tells() -> None:
-    assert titled(" Mesa Dental ") == (crc32(b"Mesa Dental"), 0, 0)
-    assert titled("") is titled("  ") is titled("Clínica Mesa") is None
+    assert identify_by_title(" Mesa Dental ") == (crc32(b"Mesa Dental"), 0, 0)
+    assert identify_by_title("") is identify_by_title("  ") is identify_by_title("Clínica Mesa") is None
 
 
 def test_an_outline_is_taken_from_the_control_that_proved_the_snapshot() -> None:
     read = snapshot(date(2026, 5, 4), MANY)
-    outline = outline_of(read, control(read, at("2026-05-04 20:00")))
+    outline = summarize_snapshot(read, control(read, at("2026-05-04 20:00")))
     assert (outline.guarantors, outline.aged, outline.bal_total) == (40, 40 * 12_345, 40 * 12_345)
     assert (outline.checksum, outline.office_now.hour) == (read.totals.checksum, 20)

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from oddaemon.core.failure import RULES, Kind, Policy
-from oddaemon.core.refusal import MESSAGE_CHARACTERS_MAX, classify, trimmed
+from oddaemon.core.failures.classify import MESSAGE_CHARACTERS_MAX, classify_response, extract_message
+from oddaemon.core.failures.failure import RULES, FailureKind, Recovery
 from tests.core.failure_corpus import SAID, Said
 
 # ruff: noqa: RUF001  typographic apostrophes and hyphens are what some of these are about
@@ -16,33 +16,55 @@ def short(said: Said) -> str:
 
 @pytest.mark.parametrize("said", SAID, ids=short)
 def test_an_answer_is_named_by_its_status_and_words(said: Said) -> None:
-    named = (classify(said.status, said.body, query=False), classify(said.status, said.body, query=True))
+    named = (
+        classify_response(said.status, said.body, query=False),
+        classify_response(said.status, said.body, query=True),
+    )
     assert named == (said.of_get, said.of_query)
 
 
 @pytest.mark.parametrize("said", SAID, ids=short)
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_query_alone_is_no_verdict_on_the_key(status: int, said: Said) -> None:
-    assert RULES[classify(status, said.body, query=True)].policy in (Policy.CONFIRM, Policy.RETRY)
+    assert RULES[classify_response(status, said.body, query=True)].recovery in (Recovery.CONFIRM, Recovery.RETRY)
 
 
 @pytest.mark.parametrize("said", [said for said in SAID if said.status == 400], ids=short)
 def test_case_and_typography_say_nothing(said: Said) -> None:
     typeset = said.body.replace("'", "’").replace("-", "‑") if not said.body.startswith(("<", "{", "[")) else said.body
     for body in (said.body.swapcase(), "\ufeff" + said.body, typeset, f"\n\t {said.body} \n"):
-        assert classify(400, body, query=False) is said.of_get
+        assert classify_response(400, body, query=False) is said.of_get
 
 
 def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> None:
     assert len(set(SAID)) == len(SAID) >= 300
     named = {kind for said in SAID for kind in (said.of_get, said.of_query)}
     of_other_origin = {
-        *(Kind.TLS, Kind.CONNECTION_LOST, Kind.MALFORMED, Kind.OVERSIZED, Kind.LANE_CUT, Kind.TOO_SPARSE),
-        *(Kind.INCOMPLETE, Kind.AGING_MOVED, Kind.OTHER_DATABASE, Kind.IMPLAUSIBLE, Kind.HEADQUARTERS_DOWN, Kind.STORE),
-        *(Kind.KEY_NEVER_ACCEPTED, Kind.KEY_CHANGING),
-        *(Kind.UPLOAD_MISSING, Kind.UPLOAD_TOO_LARGE, Kind.UPLOAD_MISNAMED, Kind.UPLOAD_UNREADABLE),
+        *(
+            FailureKind.TLS,
+            FailureKind.CONNECTION_LOST,
+            FailureKind.MALFORMED,
+            FailureKind.OVERSIZED,
+            FailureKind.COLUMN_TRUNCATED,
+            FailureKind.TOO_SPARSE,
+        ),
+        *(
+            FailureKind.INCOMPLETE,
+            FailureKind.AGING_CHANGED,
+            FailureKind.OTHER_DATABASE,
+            FailureKind.IMPLAUSIBLE,
+            FailureKind.HEADQUARTERS_DOWN,
+            FailureKind.STORE,
+        ),
+        *(FailureKind.KEY_NEVER_ACCEPTED, FailureKind.KEY_CHANGING),
+        *(
+            FailureKind.UPLOAD_MISSING,
+            FailureKind.UPLOAD_TOO_LARGE,
+            FailureKind.UPLOAD_MISNAMED,
+            FailureKind.UPLOAD_UNREADABLE,
+        ),
     }
-    assert named == set(Kind) - of_other_origin
+    assert named == set(FailureKind) - of_other_origin
 
 
 @pytest.mark.parametrize(
@@ -68,13 +90,13 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
     ],
 )
 def test_trimmed_keeps_the_words(body: str, words: str) -> None:
-    assert trimmed(body) == words
+    assert extract_message(body) == words
 
 
 @pytest.mark.parametrize("body", ["word " * 100, "x" * 201, "é" * 30_000, '{"message":"' + "word " * 100 + '"}'])
 def test_trimmed_is_never_longer_than_200_characters(body: str) -> None:
-    assert len(trimmed(body)) <= MESSAGE_CHARACTERS_MAX == 200
-    assert trimmed(body).endswith("…")
+    assert len(extract_message(body)) <= MESSAGE_CHARACTERS_MAX == 200
+    assert extract_message(body).endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -87,23 +109,23 @@ def test_trimmed_is_never_longer_than_200_characters(body: str) -> None:
 def test_no_body_takes_long(hostile: str) -> None:
     started = time.process_time()
     for status in (400, 401, 403, 500):
-        trimmed(hostile * 20_000)
-        classify(status, hostile * 20_000, query=True)
-        classify(status, hostile * 20_000, query=False)
+        extract_message(hostile * 20_000)
+        classify_response(status, hostile * 20_000, query=True)
+        classify_response(status, hostile * 20_000, query=False)
     assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize("body", ['"key \\u0053ECRET1 is bad"', "key &#83;ECRET1 is bad", "key S\0E\0C\0RET1 is bad"])
 def test_a_secret_is_hidden_however_it_is_spelt(body: str) -> None:
-    assert trimmed(body, ["SECRET1"]) == "key *** is bad"
+    assert extract_message(body, ["SECRET1"]) == "key *** is bad"
 
 
 def test_a_text_in_a_text_in_a_text_is_opened_a_few_times_and_no_more() -> None:
     body = "no such clinic"
     for _ in range(9):
         body = json.dumps(body)
-    assert "no such clinic" in trimmed(body)
+    assert "no such clinic" in extract_message(body)
 
 
 def test_numbers_and_nothing_in_a_body_are_no_words() -> None:
-    assert trimmed('{"code": 7, "detail": null, "message": ["no such", 3.5, "clinic"]}') == "no such clinic"
+    assert extract_message('{"code": 7, "detail": null, "message": ["no such", 3.5, "clinic"]}') == "no such clinic"

@@ -7,34 +7,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.core.key_trial import KeyTrial, trial_told
-from oddaemon.core.model import Condition, Owner, Standing
-from oddaemon.core.status import OfficeStatus, PublishedSnapshot, instant, money, status_document
+from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.core.office.key_rotation import KeyRotation, describe_key_rotation
+from oddaemon.core.reporting.status_document import (
+    LastSnapshot,
+    OfficeSummary,
+    format_instant,
+    format_money,
+    make_status_document,
+)
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=2)
 
-PUBLISHED = PublishedSnapshot(
+PUBLISHED = LastSnapshot(
     id=7, aging_date=date(2026, 3, 8), published_at=SINCE, guarantors=4132, bal_total=-5, verified=True
 )
 
 
-def office(id_: str, condition: Condition, **standing: datetime | Owner) -> OfficeStatus:
-    return OfficeStatus(
+def office(id_: str, condition: Condition, **standing: datetime | Owner) -> OfficeSummary:
+    return OfficeSummary(
         id=id_,
         name=id_.title(),
-        standing=Standing(condition, SINCE, "Said so.", **standing),  # type: ignore[arg-type]  # fields by name
+        status=Status(condition, SINCE, "Said so.", **standing),  # type: ignore[arg-type]  # fields by name
     )
 
 
 @given(st.integers())
 def test_money_reads_back_as_the_same_cents(cents: int) -> None:
-    assert Fraction(money(cents)) * 100 == cents
+    assert Fraction(format_money(cents)) * 100 == cents
 
 
 @given(st.integers())
 def test_money_has_two_places_and_no_negative_zero(cents: int) -> None:
-    text = money(cents)
+    text = format_money(cents)
     assert text[-3] == "."
     assert text.startswith("-") is (cents < 0)
 
@@ -43,7 +49,7 @@ def test_money_has_two_places_and_no_negative_zero(cents: int) -> None:
     ("cents", "text"), [(123450, "1234.50"), (-5, "-0.05"), (0, "0.00"), (100, "1.00"), (-12345, "-123.45")]
 )
 def test_money_is_a_decimal_string(cents: int, text: str) -> None:
-    assert money(cents) == text
+    assert format_money(cents) == text
 
 
 @given(st.datetimes(timezones=st.timezones()), st.datetimes(timezones=st.timezones()))
@@ -52,21 +58,23 @@ def test_instants_read_back_and_sort_as_they_passed(one: datetime, other: dateti
         one, other = one.astimezone(UTC), other.astimezone(UTC)
     except OverflowError:
         return
-    assert abs(datetime.fromisoformat(instant(one)) - one) < timedelta(milliseconds=1)
-    assert (instant(one) < instant(other)) <= (one < other)
+    assert abs(datetime.fromisoformat(format_instant(one)) - one) < timedelta(milliseconds=1)
+    assert (format_instant(one) < format_instant(other)) <= (one < other)
 
 
 def test_an_instant_of_another_zone_is_told_in_utc() -> None:
-    assert instant(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5)))) == "2026-03-08T07:00:00.000Z"
+    assert (
+        format_instant(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5)))) == "2026-03-08T07:00:00.000Z"
+    )
 
 
 def test_a_naive_instant_is_refused() -> None:
     with pytest.raises(ValueError, match="has no zone"):
-        instant(datetime(2026, 3, 8))  # noqa: DTZ001  # naive on purpose
+        format_instant(datetime(2026, 3, 8))  # noqa: DTZ001 - naive on purpose
 
 
 def test_the_document_of_an_office_is_the_contract() -> None:
-    standing = Standing(
+    standing = Status(
         condition=Condition.BLOCKED,
         since=SINCE,
         reason="The key is disabled.",
@@ -77,8 +85,8 @@ def test_the_document_of_an_office_is_the_contract() -> None:
         next_action_at=NOW + timedelta(minutes=30),
         late_at=NOW + timedelta(hours=1),
     )
-    row = OfficeStatus("mesa", "Mesa Dental", standing, date(2026, 3, 8), PUBLISHED, 1, (("group", "coast"),))
-    document = json.loads(json.dumps(status_document([row], NOW)))
+    row = OfficeSummary("mesa", "Mesa Dental", standing, date(2026, 3, 8), PUBLISHED, 1, (("group", "coast"),))
+    document = json.loads(json.dumps(make_status_document([row], NOW)))
     assert document["offices"] == [
         {
             "id": "mesa",
@@ -109,30 +117,30 @@ def test_the_document_of_an_office_is_the_contract() -> None:
 
 
 def test_a_changed_key_is_on_trial_until_its_time_is_over() -> None:
-    trial = KeyTrial(NOW + timedelta(minutes=9), former_accepted=True)
-    row = replace(office("mesa", Condition.FRESH), key_trial=trial)
-    [document] = status_document([row], NOW)["offices"]
+    trial = KeyRotation(NOW + timedelta(minutes=9), previous_accepted=True)
+    row = replace(office("mesa", Condition.FRESH), key_rotation=trial)
+    [document] = make_status_document([row], NOW)["offices"]
     assert document["key_trial"] == {"ends_at": "2026-03-08T12:09:00.000Z", "former_accepted": True}
-    [document] = status_document([row], NOW + timedelta(minutes=9))["offices"]
+    [document] = make_status_document([row], NOW + timedelta(minutes=9))["offices"]
     assert document["key_trial"] is None
 
 
 def test_a_trial_tells_what_is_used_and_what_comes_after() -> None:
-    assert trial_told(True, "15:29") == (
+    assert describe_key_rotation(True, "15:29") == (
         "A new key is on trial until 15:29: it is not accepted yet. The former one is used meanwhile; then the office"
         " is blocked."
     )
-    assert "neither it nor the former one is accepted" in trial_told(False, "15:29")
+    assert "neither it nor the former one is accepted" in describe_key_rotation(False, "15:29")
 
 
 def test_what_is_not_known_is_null() -> None:
-    [document] = status_document([office("new", Condition.WAITING)], NOW)["offices"]
+    [document] = make_status_document([office("new", Condition.WAITING)], NOW)["offices"]
     nulls = {key for key, value in document.items() if value is None}
     assert nulls == {"owner", "next_action_at", "late_at", "aging_date", "snapshot", "requests_last_pull", "key_trial"}
 
 
 def test_an_office_that_waits_past_its_deadline_is_told_as_late() -> None:
-    document = status_document([office("slow", Condition.AGING, late_at=NOW - timedelta(minutes=1))], NOW)
+    document = make_status_document([office("slow", Condition.AGING, late_at=NOW - timedelta(minutes=1))], NOW)
     assert document["offices"][0]["condition"] == "late"
     assert document["offices"][0]["since"] == "2026-03-08T11:59:00.000Z"
     assert document["summary"]["conditions"]["late"] == 1
@@ -145,7 +153,7 @@ def test_the_summary_counts_every_condition() -> None:
         office("c", Condition.PULLING),
         office("d", Condition.PAUSED),
     ]
-    summary = status_document(offices, NOW)["summary"]
+    summary = make_status_document(offices, NOW)["summary"]
     assert summary["total"] == 4
     assert {name: count for name, count in summary["conditions"].items() if count} == {
         "fresh": 2,
@@ -158,7 +166,7 @@ def test_the_summary_counts_every_condition() -> None:
 
 
 def test_a_fleet_of_none_has_no_share() -> None:
-    assert status_document([], NOW)["summary"] == {
+    assert make_status_document([], NOW)["summary"] == {
         "total": 0,
         "conditions": {condition.value: 0 for condition in Condition},
         "fresh_share": None,

@@ -6,11 +6,11 @@ from functools import cache
 
 import pytest
 
-from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.failures.classify import classify_response, extract_message
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Cadence, Condition, Owner, Reader
-from oddaemon.core.office import new_state
-from oddaemon.core.refusal import classify, trimmed
-from oddaemon.core.state import (
+from oddaemon.core.office.machine import make_initial_state
+from oddaemon.core.office.state import (
     Action,
     Failed,
     Intent,
@@ -29,7 +29,7 @@ from tests.core.failure_corpus import SAID, Said
 C = Condition
 NOON = at("2026-05-05 12:00")
 AGED = "2026-05-05"
-UNKNOWN = [said for said in SAID if {said.of_get, said.of_query} & {Kind.UNKNOWN_400, Kind.UNKNOWN_401}]
+UNKNOWN = [said for said in SAID if {said.of_get, said.of_query} & {FailureKind.UNKNOWN_400, FailureKind.UNKNOWN_401}]
 BASE_SECONDS = Cadence().backoff_base_seconds
 ASKED_AN_HOUR_MAX = 20
 """In the first hour of a trouble, with the shortest waits that jitter leaves; afterwards it is eight."""
@@ -38,14 +38,14 @@ JITTERS = (0.0, 1.0)
 
 @cache
 def refusal(said: Said, *, query: bool) -> Failed:
-    kind = classify(said.status, said.body, query=query)
-    return Failed(Failure(kind, trimmed(said.body), said.status))
+    kind = classify_response(said.status, said.body, query=query)
+    return Failed(Failure(kind, extract_message(said.body), said.status))
 
 
 def at_intent(intent: Intent, reader: Reader = Reader.AUTO) -> Night:
     """An office that was fine until now, about to do this."""
     wanted = wish(reader=reader, zone=None) if intent is Intent.MEASURE_CLOCK else wish(reader=reader)
-    night = Night(new_state(NOON), NOON, wanted)
+    night = Night(make_initial_state(NOON), NOON, wanted)
     night.turn(Started())
     if intent is not Intent.SURVEY:
         night.surveyed(preferences(AGED))
@@ -103,12 +103,12 @@ every_query = pytest.mark.parametrize(
 
 
 @every_intent
-@pytest.mark.parametrize("kind", [Kind.UNKNOWN_400, Kind.UNKNOWN_401])
+@pytest.mark.parametrize("kind", [FailureKind.UNKNOWN_400, FailureKind.UNKNOWN_401])
 @pytest.mark.parametrize("jitter", JITTERS)
 def test_fifty_refusals_in_a_row_give_waits_that_grow_and_are_never_hot(
-    intent: Intent, kind: Kind, jitter: float
+    intent: Intent, kind: FailureKind, jitter: float
 ) -> None:
-    said = Said(400 if kind is Kind.UNKNOWN_400 else 401, "Error.", kind, kind)
+    said = Said(400 if kind is FailureKind.UNKNOWN_400 else 401, "Error.", kind, kind)
     refusing, night = Refusing(said, gets=True, jitter=jitter), at_intent(intent)
     while len(refusing.asked_at) < 50:
         refusing.live(night, hours=0.5)
@@ -137,7 +137,7 @@ def test_what_nobody_knows_is_asked_rarely_and_said_in_the_other_sides_words(
             standing = night.state.standing
             assert standing.condition in (C.UNREACHABLE, C.BLOCKED), said
             assert standing.owner is not None, said
-            assert trimmed(said.body)[:60] in standing.reason
+            assert extract_message(said.body)[:60] in standing.reason
 
 
 @every_query
@@ -155,7 +155,7 @@ def test_a_refused_query_blocks_nobody_before_a_get_was_asked(status: int, inten
 def test_the_get_behind_a_refused_query_tells_whether_the_key_is_dead(
     body: str, intent: Intent, reader: Reader
 ) -> None:
-    said = Said(401, body, Kind.KEY_REJECTED, Kind.UNKNOWN_401)
+    said = Said(401, body, FailureKind.KEY_REJECTED, FailureKind.UNKNOWN_401)
     dead, alive = at_intent(intent, reader), at_intent(intent, reader)
     for night in (dead, alive):
         assert night.turn(refusal(said, query=True)) == Probe()
@@ -173,7 +173,11 @@ def test_the_get_behind_a_refused_query_tells_whether_the_key_is_dead(
 
 def test_a_refused_statement_that_the_configuration_insists_on_is_told_with_the_way_out() -> None:
     night = at_intent(Intent.PULL, Reader.STATEMENT)
-    night.turn(refusal(Said(401, 'Query cannot contain "MAX".', Kind.KEY_REJECTED, Kind.QUERY_REFUSED), query=True))
+    night.turn(
+        refusal(
+            Said(401, 'Query cannot contain "MAX".', FailureKind.KEY_REJECTED, FailureKind.QUERY_REFUSED), query=True
+        )
+    )
     night.probed(AGED)
     standing = night.state.standing
     assert (standing.condition, standing.owner, standing.letter) == (C.BLOCKED, Owner.US, "")

@@ -1,7 +1,14 @@
 import pytest
 
+from oddaemon.core.backfill.csv_upload import (
+    LINE_CHARACTERS_MAX,
+    InvalidUpload,
+    find_upload_difference,
+    parse_balances,
+    parse_control_totals,
+    parse_header,
+)
 from oddaemon.core.model import Balance, ControlTotals
-from oddaemon.core.upload import LINE_MAX, UploadError, balances_of, counted_totals, differs, header_of
 
 COLUMNS = "PatNum,patName,EstBalance,Bal_0_30,Bal_31_60,Bal_61_90,BalOver90,InsEst,BalTotal,ClinicNum"
 ELM = "11,Elm,1.50,10.25,0,0,0,2.5,10.25,3"
@@ -11,7 +18,7 @@ OAKS = Balance(7, 0, 0, 0, 0, 0, 37_000, 0, 37_000)
 
 
 def read(*lines: str, columns: str = COLUMNS) -> list[Balance]:
-    return balances_of(f"{line}\n" for line in (columns, *lines))[1]
+    return parse_balances(f"{line}\n" for line in (columns, *lines))[1]
 
 
 def test_rows_come_ordered_by_guarantor() -> None:
@@ -20,7 +27,7 @@ def test_rows_come_ordered_by_guarantor() -> None:
 
 def test_line_ends_a_byte_order_mark_and_empty_lines_say_nothing() -> None:
     lines = [f"\ufeff{COLUMNS}\r\n", f"{ELM}\r\n", "\r\n", f"{OAK}\r\n"]
-    assert balances_of(lines)[1] == [OAKS, ELMS]
+    assert parse_balances(lines)[1] == [OAKS, ELMS]
 
 
 def test_quotes_may_be_there_or_not() -> None:
@@ -36,25 +43,27 @@ def test_a_stray_comma_in_a_text_moves_no_number() -> None:
 def test_a_number_between_two_texts_is_refused_where_a_comma_is_too_many() -> None:
     columns = f"{COLUMNS},note"
     assert read(f"{ELM},x", columns=columns) == [ELMS]
-    with pytest.raises(UploadError, match=r"line 2 has too many columns.*put the numbers first"):
+    with pytest.raises(InvalidUpload, match=r"line 2 has too many columns.*put the numbers first"):
         read("11,Elm, Ann,1.50,10.25,0,0,0,2.5,10.25,3,x", columns=columns)
 
 
 def test_without_any_text_a_row_that_is_too_long_is_refused() -> None:
     columns = COLUMNS.replace(",patName", "")
     assert read(ELM.replace(",Elm", ""), columns=columns) == [ELMS]
-    with pytest.raises(UploadError, match="too many"):
+    with pytest.raises(InvalidUpload, match="too many"):
         read(ELM.replace(",Elm", "") + ",4", columns=columns)
 
 
-@pytest.mark.parametrize("lines", [["x" * LINE_MAX + "\n"], [f"{COLUMNS}\n", "1," + "x" * LINE_MAX]])
+@pytest.mark.parametrize(
+    "lines", [["x" * LINE_CHARACTERS_MAX + "\n"], [f"{COLUMNS}\n", "1," + "x" * LINE_CHARACTERS_MAX]]
+)
 def test_a_line_without_end_is_refused(lines: list[str]) -> None:
-    with pytest.raises(UploadError, match=f"line {len(lines)} is longer than any row"):
-        balances_of(lines)
+    with pytest.raises(InvalidUpload, match=f"line {len(lines)} is longer than any row"):
+        parse_balances(lines)
 
 
 def test_a_row_that_is_too_short_is_refused() -> None:
-    with pytest.raises(UploadError, match="line 3 has too few"):
+    with pytest.raises(InvalidUpload, match="line 3 has too few"):
         read(OAK, "11,Elm")
 
 
@@ -69,66 +78,72 @@ def test_the_guarantor_beside_the_patient_is_no_second_patient() -> None:
 
 
 def test_missing_columns_are_all_named() -> None:
-    with pytest.raises(UploadError, match="no column for bal_31_60, bal_total, ins_est;"):
-        header_of("PatNum,Bal_0_30,Bal_61_90,BalOver90,InsWoEst")
+    with pytest.raises(InvalidUpload, match="no column for bal_31_60, bal_total, ins_est;"):
+        parse_header("PatNum,Bal_0_30,Bal_61_90,BalOver90,InsWoEst")
 
 
 def test_a_column_named_twice_is_refused() -> None:
-    with pytest.raises(UploadError, match="two columns for bal_total"):
-        header_of(f"{COLUMNS},BalTotal")
+    with pytest.raises(InvalidUpload, match="two columns for bal_total"):
+        parse_header(f"{COLUMNS},BalTotal")
 
 
 def test_a_guarantor_who_comes_twice_is_refused() -> None:
-    with pytest.raises(UploadError, match="line 3 names a guarantor a second time"):
+    with pytest.raises(InvalidUpload, match="line 3 names a guarantor a second time"):
         read(ELM, ELM)
 
 
 def test_ok_alone_means_no_rows() -> None:
-    assert balances_of(["OK"]) == (None, [])
-    assert balances_of(["OK\r\n"]) == (None, [])
-    with pytest.raises(UploadError, match="goes on"):
-        balances_of(["OK\n", f"{ELM}\n"])
+    assert parse_balances(["OK"]) == (None, [])
+    assert parse_balances(["OK\r\n"]) == (None, [])
+    with pytest.raises(InvalidUpload, match="goes on"):
+        parse_balances(["OK\n", f"{ELM}\n"])
 
 
 @pytest.mark.parametrize("lines", [[], [""], ["PatNum"], [f"{COLUMNS}\n", ELM]])
 def test_a_file_that_ends_within_a_line_is_not_whole(lines: list[str]) -> None:
-    with pytest.raises(UploadError, match="ends within"):
-        balances_of(lines)
+    with pytest.raises(InvalidUpload, match="ends within"):
+        parse_balances(lines)
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "1e400", "1,5", "NaN", "9" * 17, "0x1"])
 def test_an_amount_that_is_none_is_refused_without_being_shown(wrong: str) -> None:
-    with pytest.raises(UploadError, match=r"line 2 has") as caught:
+    with pytest.raises(InvalidUpload, match=r"line 2 has") as caught:
         read(f'11,Elm,"{wrong}",10.25,0,0,0,2.5,10.25,3')
     assert not wrong or wrong not in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", ["-1", "1.5", "", "x"])
 def test_a_guarantor_is_a_whole_number(wrong: str) -> None:
-    with pytest.raises(UploadError, match="no whole number"):
+    with pytest.raises(InvalidUpload, match="no whole number"):
         read(f"{wrong},Elm,1.50,10.25,0,0,0,2.5,10.25,3")
 
 
 def test_the_offices_own_count_proves_the_rows() -> None:
-    header = header_of(COLUMNS)
-    totals = counted_totals("2,150,1025,0,0,37000.0,250,38025\r\n", header)
+    header = parse_header(COLUMNS)
+    totals = parse_control_totals("2,150,1025,0,0,37000.0,250,38025\r\n", header)
     assert totals == ControlTotals(2, 150, 1025, 0, 0, 37_000, 250, 38_025, 0)
-    assert differs([OAKS, ELMS], totals) is None
-    assert differs([ELMS], totals) == "1 guarantors were uploaded where the office counts 2"
-    assert differs([OAKS, ELMS._replace(bal_total=1)], totals) == "the sums of bal_total differ from the office's own"
+    assert find_upload_difference([OAKS, ELMS], totals) is None
+    assert find_upload_difference([ELMS], totals) == "1 guarantors were uploaded where the office counts 2"
+    assert (
+        find_upload_difference([OAKS, ELMS._replace(bal_total=1)], totals)
+        == "the sums of bal_total differ from the office's own"
+    )
 
 
 def test_a_file_without_rows_is_counted_too() -> None:
-    assert counted_totals("0\r\n", None) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
-    assert differs([], counted_totals('"40"', None)) == "0 guarantors were uploaded where the office counts 40"
+    assert parse_control_totals("0\r\n", None) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert (
+        find_upload_difference([], parse_control_totals('"40"', None))
+        == "0 guarantors were uploaded where the office counts 40"
+    )
 
 
 def test_insurance_in_two_columns_is_counted_in_two() -> None:
-    header = header_of("PatNum,Bal_0_30,Bal_31_60,Bal_61_90,BalOver90,InsWoEst,InsPayEst,BalTotal")
-    assert counted_totals("1,1,2,3,4,5,6,10", header).ins_est == 11
+    header = parse_header("PatNum,Bal_0_30,Bal_31_60,Bal_61_90,BalOver90,InsWoEst,InsPayEst,BalTotal")
+    assert parse_control_totals("1,1,2,3,4,5,6,10", header).ins_est == 11
 
 
 @pytest.mark.parametrize("line", ["", "2", "2,1,2,3,4,5,6", "2,150,1025,0,0,x,250,38025", "2,1.5,1025,0,0,0,250,38025"])
 def test_a_count_that_is_none_is_refused(line: str) -> None:
-    with pytest.raises(UploadError):
-        counted_totals(line, header_of(COLUMNS))
+    with pytest.raises(InvalidUpload):
+        parse_control_totals(line, parse_header(COLUMNS))

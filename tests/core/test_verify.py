@@ -3,59 +3,61 @@ from zlib import crc32
 
 import pytest
 
-from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, Control, ControlTotals
-from oddaemon.core.packing import row_text
-from oddaemon.core.verify import aging_moved, checksum_of_text, difference, totals_of
+from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, ControlQueryResult, ControlTotals
+from oddaemon.core.snapshot.packing import format_row
+from oddaemon.core.snapshot.verify import compute_checksum, compute_totals, find_aging_change, find_difference
 
 NOW = datetime(2026, 5, 5, 2, 30, tzinfo=UTC).replace(tzinfo=None)
 ROWS = (Balance(3, 0, 1, 2, 3, 4, 5, 6, 7), Balance(9, 2, -10, 20, 30, 40, 50, 60, -70))
 
 
-def control(totals: ControlTotals, date_last_aging: str = "2026-05-05", aging_begin: str = "") -> Control:
-    return Control(totals, date_last_aging, aging_begin, NOW, NOW)
+def control(totals: ControlTotals, date_last_aging: str = "2026-05-05", aging_begin: str = "") -> ControlQueryResult:
+    return ControlQueryResult(totals, date_last_aging, aging_begin, NOW, NOW)
 
 
 def test_totals_are_a_count_seven_sums_and_the_checksum_of_the_texts() -> None:
     checksum = crc32(b"3,0,1,2,3,4,5,6,7") + crc32(b"9,2,-10,20,30,40,50,60,-70")
-    assert totals_of(ROWS) == ControlTotals(2, -9, 22, 33, 44, 55, 66, -63, checksum)
-    assert sum(crc32(row_text(row).encode()) for row in ROWS) == checksum
+    assert compute_totals(ROWS) == ControlTotals(2, -9, 22, 33, 44, 55, 66, -63, checksum)
+    assert sum(crc32(format_row(row).encode()) for row in ROWS) == checksum
 
 
 def test_the_checksum_of_rows_as_they_came_is_that_of_the_balances_in_them() -> None:
-    texts = "|".join(map(row_text, ROWS))
-    assert checksum_of_text(texts) == totals_of(ROWS).checksum
-    assert checksum_of_text("") == totals_of(()).checksum
-    assert difference(ROWS, control(totals_of(ROWS)), checksum_of_text(texts)) is None
-    assert "cancel" in (difference(ROWS, control(totals_of(ROWS)), checksum_of_text(texts[::-1])) or "")
+    texts = "|".join(map(format_row, ROWS))
+    assert compute_checksum(texts) == compute_totals(ROWS).checksum
+    assert compute_checksum("") == compute_totals(()).checksum
+    assert find_difference(ROWS, control(compute_totals(ROWS)), compute_checksum(texts)) is None
+    assert "cancel" in (find_difference(ROWS, control(compute_totals(ROWS)), compute_checksum(texts[::-1])) or "")
 
 
 def test_an_office_without_balances_adds_up_to_nothing() -> None:
-    assert totals_of(()) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
-    assert difference((), control(totals_of(()))) is None
+    assert compute_totals(()) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert find_difference((), control(compute_totals(()))) is None
 
 
 def test_balances_equal_to_the_control_are_proved_in_any_order() -> None:
-    assert difference(ROWS[::-1], control(totals_of(ROWS))) is None
+    assert find_difference(ROWS[::-1], control(compute_totals(ROWS))) is None
 
 
 def test_a_lost_row_is_told_by_its_count() -> None:
-    assert difference(ROWS[:1], control(totals_of(ROWS))) == ("1 guarantors were read where the office counts 2")
+    assert find_difference(ROWS[:1], control(compute_totals(ROWS))) == (
+        "1 guarantors were read where the office counts 2"
+    )
 
 
 @pytest.mark.parametrize("column", MONEY_COLUMNS)
 def test_a_cent_is_told_by_its_column_and_never_by_its_amount(column: str) -> None:
     wrong = (ROWS[0]._replace(**{column: 987_654}), ROWS[1])
-    assert difference(wrong, control(totals_of(ROWS))) == f"the sums of {column} differ from the office's own"
+    assert find_difference(wrong, control(compute_totals(ROWS))) == f"the sums of {column} differ from the office's own"
 
 
 def test_two_errors_that_cancel_each_other_are_seen() -> None:
     moved = (ROWS[0]._replace(bal_total=8), ROWS[1]._replace(bal_total=-71))
-    assert "cancel" in (difference(moved, control(totals_of(ROWS))) or "")
+    assert "cancel" in (find_difference(moved, control(compute_totals(ROWS))) or "")
 
 
 def test_a_balance_under_another_guarantors_name_is_seen() -> None:
     swapped = (ROWS[0]._replace(pat_num=9), ROWS[1]._replace(pat_num=3))
-    assert difference(swapped, control(totals_of(ROWS))) is not None
+    assert find_difference(swapped, control(compute_totals(ROWS))) is not None
 
 
 @pytest.mark.parametrize(
@@ -75,4 +77,4 @@ def test_a_balance_under_another_guarantors_name_is_seen() -> None:
 def test_aging_that_moved_under_a_pull_is_told(
     expected: AgingMark, date_last_aging: str, aging_begin: str, told: str | None
 ) -> None:
-    assert aging_moved(expected, control(totals_of(()), date_last_aging, aging_begin)) == told
+    assert find_aging_change(expected, control(compute_totals(()), date_last_aging, aging_begin)) == told

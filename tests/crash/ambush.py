@@ -10,8 +10,8 @@ from http import HTTPStatus
 import anyio
 import anyio.abc
 
-from oddaemon.simulator.api import ApiAnswer, ApiRequest, Cut, Kind, Wire
-from oddaemon.simulator.headquarters import Headquarters
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, Endpoint, TransportFault
+from oddaemon.simulator.headquarters.headquarters import Headquarters
 from tests.crash.kills import Kill, Moment
 from tests.crash.news import News
 
@@ -74,7 +74,7 @@ class Ambush:
         self._in_life = 0
         self._kill, self._strike = kill, strike
 
-    async def answer(self, request: ApiRequest) -> ApiAnswer:
+    async def handle(self, request: ApiRequest) -> ApiResponse:
         """What headquarters says, if it is let pass."""
         seen = self._see(request)
         self._in_life += 1
@@ -87,25 +87,25 @@ class Ambush:
             self._tasks.start_soon(strike_after, kill.seconds, self._strike)
         if seen.asked is Asked.PAGE:
             await self.on_page(sum(each.asked is Asked.PAGE for each in self.seen))
-        answer = await self._headquarters.answer(request)
+        answer = await self._headquarters.handle(request)
         if answer.status == HTTPStatus.OK:
             self.fetched.append(seen)
         if kill is None or kill.moment not in {Moment.BODY, Moment.ANSWER}:
             return answer
         return self._ending_with(answer, kill)
 
-    def _ending_with(self, answer: ApiAnswer, kill: Kill) -> ApiAnswer:
+    def _ending_with(self, answer: ApiResponse, kill: Kill) -> ApiResponse:
         """The answer, or the beginning of it; nothing more comes over this connection."""
         length = len(answer.body)
         if kill.moment is Moment.BODY:
             length = min(round(kill.share * length), length - 1)
         seconds = STANDS_SECONDS if kill.moment is Moment.BODY else kill.seconds
         self._tasks.start_soon(strike_after, seconds, self._strike)
-        return replace(answer, wire=Wire(Cut.STALL, after_bytes=length))
+        return replace(answer, transport_fault=TransportFault(ConnectionFailure.STALL, after_bytes=length))
 
     def _see(self, request: ApiRequest) -> Seen:
         office_id = self._offices[request.headers["authorization"].rpartition("/")[2]]
-        sql = json.loads(request.body)["SqlCommand"] if request.kind is Kind.SHORT_QUERY else ""
+        sql = json.loads(request.body)["SqlCommand"] if request.endpoint is Endpoint.SHORT_QUERY else ""
         seen = Seen(office_id, _asked(sql), self._life, datetime.now(UTC), sql)
         self.seen.append(seen)
         return seen

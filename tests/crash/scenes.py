@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from oddaemon.simulator.faults import EConnectorDown, GatewayError, Planted, TooManyRequests
-from oddaemon.simulator.keys import ApiKey
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.api.keys import ApiKey
+from oddaemon.simulator.faults.faults import EConnectorDown, GatewayError, ScheduledFault, TooManyRequests
+from oddaemon.simulator.model.spec import PracticeSpec
 
 PAGE_ROWS = 20
 """The server's cap on the rows of an answer: an office of 150 guarantors is eight pages."""
@@ -67,7 +67,7 @@ class Scene:
 
     name: str
     offices: tuple[PlayedOffice, ...]
-    troubles: tuple[Planted, ...] = ()
+    troubles: tuple[ScheduledFault, ...] = ()
     overtaken_at_page: int | None = None
 
 
@@ -95,10 +95,10 @@ def noon_zone() -> str:
 
 
 _TROUBLES = (
-    Planted(TooManyRequests("1"), hits_max=1),
-    Planted(EConnectorDown(), skip=3, hits_max=2),
-    Planted(GatewayError(), skip=14, hits_max=2),
-    Planted(TooManyRequests("1"), skip=18, hits_max=1),
+    ScheduledFault(TooManyRequests("1"), hits_max=1),
+    ScheduledFault(EConnectorDown(), skip=3, hits_max=2),
+    ScheduledFault(GatewayError(), skip=14, hits_max=2),
+    ScheduledFault(TooManyRequests("1"), skip=18, hits_max=1),
 )
 """Refused for a second, asleep, broken, and refused again in the middle of the pages."""
 

@@ -11,26 +11,26 @@ from zoneinfo import ZoneInfo
 import anyio
 import anyio.abc
 
-from oddaemon.settings import JOBS
-from oddaemon.simulator.api import API_PREFIX
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.config_files import toml_of
-from oddaemon.simulator.faults import FaultBoard
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.server import serve
+from oddaemon.settings import MAINTENANCE_JOBS
+from oddaemon.simulator.api.messages import API_PREFIX
+from oddaemon.simulator.faults.faults import FaultSchedule
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.plan.daemon_config import render_toml
+from oddaemon.simulator.practice.practice import Practice
+from oddaemon.simulator.transport.server import serve
 from tests.crash.ambush import Ambush
 from tests.crash.news import News
 from tests.crash.scenes import Scene
 
-OPTIONS = Options(base_seconds=0.002, query_seconds=0.002)
+OPTIONS = HeadquartersOptions(base_seconds=0.002, query_seconds=0.002)
 SETTINGS: dict[str, dict[str, Any]] = {
     "api": {"developer_key": OPTIONS.developer_key, "max_requests_per_second": 10_000},
     "state": {"database": "oddaemon.db"},
     "http": {"listen": "127.0.0.1:0"},
     "log": {"format": "json"},
-    "maintenance": dict.fromkeys(JOBS, ""),
+    "maintenance": dict.fromkeys(MAINTENANCE_JOBS, ""),
     "cadence": {
         "probe_seconds": 0.1,
         "late_probe_seconds": 0.1,
@@ -91,7 +91,7 @@ class Stage:
         tables["api"]["base_url"] = self.base_url
         offices = [office.table() for office in self.scene.offices if not office_ids or office.id in office_ids]
         self.config.touch(mode=0o600)
-        self.config.write_text(toml_of({**tables, "office": offices}).lstrip(), encoding="utf-8")
+        self.config.write_text(render_toml({**tables, "office": offices}).lstrip(), encoding="utf-8")
 
     async def age(self) -> None:
         """A run of aging in every office, to its end, whoever hangs up meanwhile."""
@@ -113,7 +113,7 @@ async def stage(scene: Scene, directory: Path) -> AsyncIterator[Stage]:
     clock = WorldClock(datetime.now(UTC))
     practices = [Practice(office.spec, clock) for office in scene.offices]
     keys = [office.key for office in scene.offices]
-    headquarters = Headquarters(clock, practices, keys, OPTIONS, FaultBoard(planted=scene.troubles))
+    headquarters = Headquarters(clock, practices, keys, OPTIONS, FaultSchedule(faults=scene.troubles))
     async with anyio.create_task_group() as tasks:
         news = News()
         ambush = Ambush(headquarters, news, tasks)

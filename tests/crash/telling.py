@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from oddaemon.simulator.traffic import RetryAfterIgnored, TwoInFlight, violations
+from oddaemon.simulator.headquarters.traffic_log import RetryAfterIgnored, TwoInFlight, find_violations
 from tests.crash.ambush import Asked, strike_after
 from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
 from tests.crash.kills import COMMITS, Kill, Moment
@@ -165,13 +165,15 @@ class _Telling:
 
     def _untrue(self) -> Iterator[str]:
         for office_id, practice in self._stage.headquarters.practices.items():
-            if balances(self._stage.database, office_id) != [tuple(balance) for balance in practice.truth()]:
+            if balances(self._stage.database, office_id) != [
+                tuple(balance) for balance in practice.get_true_balances()
+            ]:
                 yield f"the balances of {office_id} are not true"
 
     def _impolite(self) -> Iterator[str]:
         # Whoever was killed before he had written down what he was told cannot know it.
         kinds = (TwoInFlight,) if any(life.was_killed for life in self._lives) else (TwoInFlight, RetryAfterIgnored)
-        for violation in violations(self._stage.headquarters.traffic):
+        for violation in find_violations(self._stage.headquarters.traffic):
             if isinstance(violation, kinds):
                 yield f"impolite: {violation}"
 
@@ -191,7 +193,7 @@ def _fresh(lines: Sequence[dict[str, Any]]) -> dict[str, str]:
     dates: dict[str, str] = {}
     fresh: dict[str, str] = {}
     for line in lines:
-        if line["event"] == "aging_observed":
+        if line["event"] == "aging_status_changed":
             dates[line["office"]] = line["aging_date"]
             fresh.pop(line["office"], None)
         elif line["event"] == "condition_changed":

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import anyio
 
-from oddaemon.simulator.faults import EConnectorDown, Planted, TooManyRequests
+from oddaemon.simulator.faults.faults import EConnectorDown, ScheduledFault, TooManyRequests
 from tests.crash.daemon_process import DaemonProcess, daemon_process
 from tests.crash.news import PATIENCE_SECONDS
 from tests.crash.remains import balances, states
@@ -21,7 +21,7 @@ from tests.crash.telling import WAKES_EARLY, left_behind
 LIVES = 2
 
 
-def scene(*troubles: Planted) -> Scene:
+def scene(*troubles: ScheduledFault) -> Scene:
     return replace(scenes(noon_zone())["statement"], troubles=troubles)
 
 
@@ -40,7 +40,7 @@ async def remembered(built: Stage, daemon: DaemonProcess, is_so: Callable[[dict[
 
 
 async def test_a_server_that_asked_for_time_gets_it_whoever_is_killed_meanwhile(tmp_path: Path) -> None:
-    async with stage(scene(Planted(TooManyRequests("3600"))), tmp_path) as built:
+    async with stage(scene(ScheduledFault(TooManyRequests("3600"))), tmp_path) as built:
         async with daemon_process(built.config, built.news, built.tasks) as daemon:
             state = await remembered(built, daemon, lambda state: state["attempts"] == 1)
             daemon.send(signal.SIGKILL)
@@ -54,7 +54,7 @@ async def test_a_server_that_asked_for_time_gets_it_whoever_is_killed_meanwhile(
 
 
 async def test_and_is_asked_again_when_that_time_is_over(tmp_path: Path) -> None:
-    async with stage(scene(Planted(TooManyRequests("3"), hits_max=1)), tmp_path) as built:
+    async with stage(scene(ScheduledFault(TooManyRequests("3"), hits_max=1)), tmp_path) as built:
         async with daemon_process(built.config, built.news, built.tasks) as daemon:
             state = await remembered(built, daemon, lambda state: state["attempts"] == 1)
             daemon.send(signal.SIGKILL)
@@ -64,7 +64,7 @@ async def test_and_is_asked_again_when_that_time_is_over(tmp_path: Path) -> None
 
 
 async def test_a_back_off_goes_on_where_it_stood(tmp_path: Path) -> None:
-    async with stage(scene(Planted(EConnectorDown())), tmp_path) as built:
+    async with stage(scene(ScheduledFault(EConnectorDown())), tmp_path) as built:
         built.configure(cadence={"backoff_base_seconds": 0.05, "backoff_max_seconds": 900.0})
         async with daemon_process(built.config, built.news, built.tasks) as daemon:
             await remembered(built, daemon, lambda state: state["attempts"] == 2)
@@ -95,4 +95,4 @@ async def test_a_run_that_was_seen_to_begin_is_read_though_nobody_saw_it_end(tmp
             assert await daemon.ended() == 0
         assert second["aging_date"] == first["aging_date"]
         assert second["changed"] > 0
-        assert balances(built.database, "packed") == [tuple(balance) for balance in practice.truth()]
+        assert balances(built.database, "packed") == [tuple(balance) for balance in practice.get_true_balances()]

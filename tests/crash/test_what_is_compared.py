@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.state import OfficeState
+from oddaemon.core.office.state import OfficeState
 from oddaemon.store import journal, offices, snapshots
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from tests.crash.kills import Kill, at_random, boundaries
 from tests.crash.remains import complaints, remains
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, snapshot, some_balances, state
@@ -33,7 +33,7 @@ async def told(
 ) -> bytes:
     """Two nights of two offices, as they stood then."""
     async with Database.open(str(database)) as db:
-        await offices.enroll(db, OFFICES)
+        await offices.register_offices(db, OFFICES)
         for night in (1, 2):
             for office_id in order:
                 seen = replace(snapshot(some_balances(20, seed=night), night), observed_at=now + timedelta(days=night))
@@ -55,7 +55,7 @@ async def test_another_hour_and_another_order_of_offices_make_no_difference(tmp_
 async def test_a_journal_makes_no_difference_as_it_tells_of_the_kills_themselves(tmp_path: Path) -> None:
     before = await told(tmp_path / "told.db", NOW)
     async with Database.open(str(tmp_path / "told.db")) as db:
-        await journal.append(db, [journal.Entry(ELM, NOW, "info", "office_started", {})], kept=10)
+        await journal.append(db, [journal.JournalEntry(ELM, NOW, "info", "office_started", {})], entries_max=10)
     assert remains(tmp_path / "told.db") == before
 
 

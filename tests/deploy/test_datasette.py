@@ -12,12 +12,12 @@ import pytest
 import yaml
 from datasette.app import Datasette  # type: ignore[import-untyped]  # it ships no types
 
-from oddaemon.core import backfill as core
+from oddaemon.core.backfill import job as core
 from oddaemon.core.model import MONEY_COLUMNS, Reader
-from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, historical, offices, snapshots
-from oddaemon.store.database import Database
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.schema import metadata
+from oddaemon.store.sqlite.connection import Database
 from tests.disk.stored import fill, true_snapshot
 from tests.store.samples import ELM, NOW, some_balances, state
 
@@ -68,9 +68,11 @@ async def test_a_day_that_was_backfilled_reads_too_but_not_in_place_of_a_night(t
     async with Database.open(str(path)) as database:
         await fill(database)
         for day in (date(2025, 12, 31), date(2026, 3, 1)):
-            order = await backfills.order(database, core.PastDay(ELM, day, core.Via.REPORT), NOW)
+            order = await backfill_jobs.get_or_create(
+                database, core.BackfillTarget(ELM, day, core.BackfillMethod.REPORT), NOW
+            )
             past = some_balances(7, seed=4)
-            await historical.publish(database, order, core.Brought(past, totals_of(past), 1), NOW)
+            await backfilled_days.publish(database, order, core.BackfillResult(past, compute_totals(past), 1), NOW)
     datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
     found = await rows(datasette, "balances", office=ELM, as_of="2025-12-31")
     assert {row["pat_num"] for row in found} == {row.pat_num for row in past}
@@ -86,8 +88,10 @@ async def test_what_was_not_told_is_nothing_and_no_zero(tmp_path: Path) -> None:
         reported = replace(true_snapshot(less, 5), reader=Reader.REPORT)
         await snapshots.publish(database, ELM, reported, state(), NOW)
         await snapshots.publish(database, ELM, true_snapshot(less, 6), state(), NOW)
-        order = await backfills.order(database, core.PastDay(ELM, date(2025, 12, 31), core.Via.REPORT), NOW)
-        await historical.publish(database, order, core.Brought(less, totals_of(less), 1), NOW)
+        order = await backfill_jobs.get_or_create(
+            database, core.BackfillTarget(ELM, date(2025, 12, 31), core.BackfillMethod.REPORT), NOW
+        )
+        await backfilled_days.publish(database, order, core.BackfillResult(less, compute_totals(less), 1), NOW)
     datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
     for day, wanted in (("2025-12-31", (None, None)), ("2026-03-05", (None, None)), ("2026-03-06", (0, "0.00"))):
         found = await rows(datasette, "balances", office=ELM, as_of=day)
@@ -129,4 +133,4 @@ async def test_it_shows_what_the_daemon_writes_meanwhile(tmp_path: Path) -> None
         datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
         await snapshots.publish(database, ELM, true_snapshot(some_balances(2), 4), state(), NOW)
         assert len(await rows(datasette, "balances", office=ELM, as_of="")) == 2
-        assert len(await offices.standings(database)) == 2
+        assert len(await offices.list_all(database)) == 2

@@ -52,7 +52,7 @@ def test_a_bad_configuration_is_told_outside_the_checkout(installed: Path, tmp_p
 
 def test_the_database_is_made_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     script = (
-        "import anyio; from oddaemon.store.database import Database\n"
+        "import anyio; from oddaemon.store.sqlite.connection import Database\n"
         "async def main():\n"
         "    async with Database.open('made.db'): pass\n"
         "anyio.run(main)"
@@ -64,13 +64,15 @@ def test_the_database_is_made_outside_the_checkout(installed: Path, tmp_path: Pa
 
 def test_the_pages_are_painted_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     script = (
-        "from oddaemon.web.board import painted; from oddaemon.web.painting import Painting\n"
-        "from oddaemon.web.pages import static_files; from oddaemon.web.pictures import FleetPicture\n"
-        "from oddaemon.web.rendering import Renderer\n"
-        "from oddaemon.web.runbook import SHIPPED, WRITTEN, runbook\n"
-        "assert SHIPPED.exists() and not WRITTEN.exists() and len(runbook().sections) > 30\n"
-        "parts = painted(Renderer(str, str), Painting(), FleetPicture(())).parts\n"
-        "print(parts['headline'].splitlines()[0], *sorted(static_files()))"
+        "from oddaemon.web.pages.fleet_feed import render_fleet\n"
+        "from oddaemon.web.pages.rendered import RenderedFleet\n"
+        "from oddaemon.web.pages.routes import load_static_files\n"
+        "from oddaemon.web.pages.view_models import FleetPageView\n"
+        "from oddaemon.web.pages.renderer import Renderer\n"
+        "from oddaemon.web.pages.runbook import SHIPPED_PATH, CHECKOUT_PATH, load_runbook\n"
+        "assert SHIPPED_PATH.exists() and not CHECKOUT_PATH.exists() and len(load_runbook().sections) > 30\n"
+        "parts = render_fleet(Renderer(str, str), RenderedFleet(), FleetPageView(())).parts\n"
+        "print(parts['headline'].splitlines()[0], *sorted(load_static_files()))"
     )
     told = run(installed, tmp_path, script)
     assert (told.returncode, told.stderr) == (0, "")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from oddaemon.simulator.virtual_time import virtual_loop_factory
-from oddaemon.store.database import Database
-from oddaemon.store.migration import prepare
+from oddaemon.simulator.virtual_time import make_virtual_loop
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.version import prepare
 from tests.disk.stored import fill
 
 NOBODY = 65_534
@@ -31,7 +31,7 @@ async def database(path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 def virtual_time() -> tuple[str, dict[str, Any]]:
     """A backend on which a night takes no time; a module's `anyio_backend` may return it."""
-    return "asyncio", {"loop_factory": virtual_loop_factory}
+    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from oddaemon.core.model import Balance, Snapshot
-from oddaemon.core.verify import totals_of
-from oddaemon.store import offices, pulls, snapshots
-from oddaemon.store.database import Database
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.sqlite.connection import Database
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, checkpoint, snapshot, some_balances, state
 
 Dump = tuple[str, ...]
@@ -18,18 +18,18 @@ Dump = tuple[str, ...]
 def true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     """A snapshot whose control totals are those of its balances."""
     told = snapshot(balances, day)
-    return replace(told, totals=totals_of(told.balances))
+    return replace(told, totals=compute_totals(told.balances))
 
 
 async def fill(database: Database, guarantors: int = 30) -> None:
     """One office with three snapshots (new, changed, cleared guarantors), another with one and an open pull."""
-    await offices.enroll(database, OFFICES)
+    await offices.register_offices(database, OFFICES)
     first = list(some_balances(guarantors))
     second = [first[0]._replace(bal_total=-1), *first[2:], Balance(9999, 0, 1, 2, 3, 4, 5, 6, 7)]
     for day, rows in enumerate((first, second, first), start=1):
         await snapshots.publish(database, ELM, true_snapshot(rows, day), state(attempts=day), NOW)
     await snapshots.publish(database, HARBOR, true_snapshot(some_balances(guarantors, seed=2)), state(), NOW)
-    await pulls.begin(database, HARBOR, some_balances(5), checkpoint(112))
+    await open_pulls.begin(database, HARBOR, some_balances(5), checkpoint(112))
 
 
 async def filled(path: Path, guarantors: int = 30) -> None:

@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from oddaemon.core.model import Reader
-from oddaemon.simulator.options import Options
-from oddaemon.store.backup import back_up
-from oddaemon.store.location import database_path
-from oddaemon.store.soundness import Verification, verify
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.store.sqlite.location import parse_database_path
+from oddaemon.store.sqlite.maintenance.backup import back_up
+from oddaemon.store.sqlite.maintenance.integrity import Verification, verify
 from tests.engine.night import SMALL, SMILE, after, night, office_settings
 
 FLEET = [replace(SMILE if number % 2 else SMALL, office_id=f"office-{number}", seed=number) for number in range(6)]
@@ -25,8 +25,8 @@ def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[s
 async def test_every_backup_of_a_night_verifies(tmp_path: Path) -> None:
     wanted = [office_settings(spec.office_id, reader=Reader.PAGES) for spec in FLEET]
     backups: list[Verification] = []
-    async with night(tmp_path, FLEET, wanted, options=Options(base_seconds=0.7)) as world:
-        source = database_path(world.settings.state.database)
+    async with night(tmp_path, FLEET, wanted, options=HeadquartersOptions(base_seconds=0.7)) as world:
+        source = parse_database_path(world.settings.state.database)
         # Both pulls of every office, a step of a few requests at a time; hours in which nothing happens at one go.
         for begins, seconds in ((after(), 15.0), (after(hours=1), 45.0)):
             await world.until_time(begins)

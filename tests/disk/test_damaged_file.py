@@ -9,14 +9,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.engine.chores import Household, _check
-from oddaemon.engine.fleet import Fleet
-from oddaemon.store import offices, pulls, snapshots
-from oddaemon.store.database import Database
+from oddaemon.engine.maintenance.jobs import MaintenanceContext, _check_integrity
+from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseUnusable, StoreError
-from oddaemon.store.health import require_sound
-from oddaemon.store.soundness import verify
-from oddaemon.telemetry.event import Event
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance.health_check import require_healthy
+from oddaemon.store.sqlite.maintenance.integrity import verify
+from oddaemon.telemetry.events.base import Event
 from tests.disk.stored import filled, true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
 
@@ -79,12 +79,12 @@ def found_by_verify(path: Path) -> bool:
 
 async def use_everything(path: Path) -> None:
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, OFFICES)
-        for row in await offices.standings(database):
-            await snapshots.history(database, row.id, limit=9)
-            await snapshots.balances(database, row.id)
-            await snapshots.balances(database, row.id, 2)
-        await pulls.load(database, HARBOR)
+        await offices.register_offices(database, OFFICES)
+        for row in await offices.list_all(database):
+            await snapshots.list_latest(database, row.id, limit=9)
+            await snapshots.load_balances(database, row.id)
+            await snapshots.load_balances(database, row.id, 2)
+        await open_pulls.load(database, HARBOR)
         await snapshots.publish(database, ELM, true_snapshot(some_balances(31), 4), state(), NOW)
 
 
@@ -115,47 +115,47 @@ async def test_a_file_cut_off_anywhere_is_refused_with_advice(whole: Path, path:
         with pytest.raises(DatabaseUnusable) as caught:
             async with way(str(path)):
                 pass
-        assert not caught.value.passes
+        assert not caught.value.is_transient
         assert caught.value.advice
     assert found_by_verify(path)
 
 
 async def test_a_file_cut_off_while_it_is_open_is_noticed_without_reading_it(database: Database) -> None:
-    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
-    await require_sound(database)
+    await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
+    await require_healthy(database)
     with database.path.open("r+b") as file:
         file.truncate(3 * PAGE_BYTES)
     with pytest.raises(DatabaseUnusable, match="damaged") as caught:
-        await require_sound(database)
-    assert not caught.value.passes
+        await require_healthy(database)
+    assert not caught.value.is_transient
 
 
 async def test_a_file_that_another_program_made_smaller_is_sound(database: Database) -> None:
     await snapshots.publish(database, ELM, true_snapshot(some_balances(2000), 4), state(), NOW)
-    await database.one_statement("DELETE FROM balance")
-    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
-    await require_sound(database)
+    await database.execute_one("DELETE FROM balance")
+    await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
+    await require_healthy(database)
     before = size(database.path)
-    await database.one_statement("VACUUM")
-    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+    await database.execute_one("VACUUM")
+    await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     assert size(database.path) < before
-    await require_sound(database)
+    await require_healthy(database)
 
 
 async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: Database) -> None:
     troubles: list[StoreError] = []
     told: list[Event] = []
-    house = Household(database, Fleet(lambda: NOW), troubles.append, told.append)
-    assert await _check(house) == "The database is sound."
+    house = MaintenanceContext(database, FleetState(lambda: NOW), troubles.append, told.append)
+    assert await _check_integrity(house) == "The database is sound."
     assert troubles == []
-    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
-    ((page,),) = await database.one_statement("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
+    await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
+    ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
     with database.path.open("r+b") as file:
         file.seek((page - 1) * PAGE_BYTES)
         file.write(b"\xff" * PAGE_BYTES)
     with pytest.raises(DatabaseUnusable, match="the file is damaged"):
-        await _check(house)
-    assert [error.passes for error in troubles] == [False]
+        await _check_integrity(house)
+    assert [error.is_transient for error in troubles] == [False]
 
 
 def size(path: Path) -> int:
@@ -169,5 +169,5 @@ async def test_what_is_no_database_any_more_is_not_written_to(path: Path, overwr
         with pytest.raises(DatabaseUnusable, match="is not a SQLite database") as caught:
             async with Database.open(str(path)):
                 pass
-        assert not caught.value.passes
+        assert not caught.value.is_transient
         assert content(path) == overwritten

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.sinks.formats import Column, FileFormat, Kind, Layout, Row, export
+from oddaemon.sinks.formats import ColumnType, ExportColumn, FileFormat, Layout, Row, export
 from tests.cli.sample_fleet import sample_fleet
 from tests.disk.ballast import fill_up
 
-LAYOUT = Layout(FileFormat.CSV, (Column("pat_num", Kind.INTEGER), Column("bal_total", Kind.MONEY)))
+LAYOUT = Layout(
+    FileFormat.CSV, (ExportColumn("pat_num", ColumnType.INTEGER), ExportColumn("bal_total", ColumnType.MONEY))
+)
 FORMER: list[Row] = [(number, 100 * number) for number in range(10)]
 """A page of the disk with its manifest's."""
 LARGER: list[Row] = [(number, 7 * number) for number in range(1000)]

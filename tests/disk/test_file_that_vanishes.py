@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.store import offices, pulls, snapshots
-from oddaemon.store.backup import back_up
-from oddaemon.store.database import Database
+from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseReplaced, DatabaseUnusable
-from oddaemon.store.health import require_sound
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance.backup import back_up
+from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, NOW, checkpoint, some_balances, state
 
@@ -47,28 +47,28 @@ async def test_nothing_is_called_published_that_nobody_will_find(
     vanish(database.path)
     with pytest.raises(DatabaseReplaced, match=r"while the database was open.*Restart the daemon") as caught:
         await snapshots.publish(database, ELM, true_snapshot(some_balances(3), 4), state(), NOW)
-    assert not caught.value.passes
+    assert not caught.value.is_transient
     with pytest.raises(DatabaseReplaced):
         await offices.save_state(database, ELM, state())
     with pytest.raises(DatabaseReplaced):
-        await pulls.add_page(database, ELM, some_balances(3), checkpoint(3))
+        await open_pulls.add_page(database, ELM, some_balances(3), checkpoint(3))
 
 
 @pytest.mark.parametrize("vanish", VANISHING)
 async def test_it_is_noticed_although_nobody_writes(database: Database, vanish: Callable[[Path], None]) -> None:
-    await require_sound(database)
+    await require_healthy(database)
     vanish(database.path)
     with pytest.raises(DatabaseReplaced):
-        await require_sound(database)
+        await require_healthy(database)
 
 
 async def test_every_trouble_is_told_to_whoever_keeps_the_health(path: Path) -> None:
     told: list[DatabaseUnusable] = []
     async with Database.open(str(path), told.append) as database:
-        await offices.enroll(database, ())
+        await offices.register_offices(database, ())
         assert told == []
         delete(path)
-        for attempt in (offices.enroll(database, ()), require_sound(database)):
+        for attempt in (offices.register_offices(database, ()), require_healthy(database)):
             with pytest.raises(DatabaseReplaced):
                 await attempt
     assert [type(error) for error in told] == [DatabaseReplaced] * 2
@@ -79,5 +79,5 @@ async def test_a_missing_file_is_made_anew_at_the_next_start(database: Database)
     delete(path)
     shutil.copytree(path.parent, path.parent.parent / "another")
     async with Database.open(str(path.parent.parent / "another" / path.name)) as anew:
-        assert anew.prepared.is_new
-        assert await offices.standings(anew) == []
+        assert anew.open_result.is_new
+        assert await offices.list_all(anew) == []

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.store import offices, pulls, snapshots
-from oddaemon.store.backup import back_up
-from oddaemon.store.database import Database
+from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.health import try_writing
-from oddaemon.store.maintenance import wal_checkpoint
-from oddaemon.store.soundness import verify
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance.backup import back_up
+from oddaemon.store.sqlite.maintenance.health_check import try_writing
+from oddaemon.store.sqlite.maintenance.integrity import verify
+from oddaemon.store.sqlite.maintenance.vacuum import checkpoint_wal
 from tests.disk.stored import dump, fill, true_snapshot
 from tests.store.samples import ELM, NOW, checkpoint, some_balances, state
 
@@ -31,24 +31,24 @@ async def is_published(database: Database, refusal: str) -> bool:
     try:
         await publish(database)
     except DatabaseUnusable as error:
-        if refusal not in str(error) or not error.passes:
+        if refusal not in str(error) or not error.is_transient:
             raise
         return False
     return True
 
 
 async def must_be_as_published(database: Database) -> None:
-    assert await snapshots.balances(database, ELM) == list(LARGE.balances)
+    assert await snapshots.load_balances(database, ELM) == list(LARGE.balances)
     assert await offices.load_state(database, ELM) == state(attempts=9)
     assert verify(database.path).problems == []
 
 
 async def test_whatever_page_is_the_last_one_a_publish_is_whole_or_nothing(database: Database) -> None:
     before = dump(database.path)
-    ((pages,),) = await database.one_statement("PRAGMA page_count")
+    ((pages,),) = await database.execute_one("PRAGMA page_count")
     refused = 0
     for more in range(200):
-        await database.one_statement(f"PRAGMA max_page_count = {pages + more}")
+        await database.execute_one(f"PRAGMA max_page_count = {pages + more}")
         if await is_published(database, "the disk is full. Free some space"):
             break
         refused += 1
@@ -127,21 +127,21 @@ async def test_a_page_that_does_not_fit_moves_no_checkpoint(small_disk: Path) ->
     path = small_disk / "oddaemon.db"
     async with Database.open(str(path)) as database:
         await fill(database)
-        await pulls.begin(database, ELM, some_balances(100), checkpoint(397))
-        staged = await pulls.load(database, ELM)
+        await open_pulls.begin(database, ELM, some_balances(100), checkpoint(397))
+        staged = await open_pulls.load(database, ELM)
         filler = fill_up(small_disk, 0)
         with pytest.raises(DatabaseUnusable, match="the disk is full"):
-            await pulls.add_page(database, ELM, some_balances(2000), checkpoint(9999))
-        assert await pulls.load(database, ELM) == staged
+            await open_pulls.add_page(database, ELM, some_balances(2000), checkpoint(9999))
+        assert await open_pulls.load(database, ELM) == staged
         filler.unlink()
-        await pulls.add_page(database, ELM, some_balances(2000), checkpoint(9999))
+        await open_pulls.add_page(database, ELM, some_balances(2000), checkpoint(9999))
 
 
 async def test_a_small_write_that_fits_into_the_log_does_not_prove_that_there_is_room(small_disk: Path) -> None:
     path = small_disk / "oddaemon.db"
     async with Database.open(str(path)) as database:
         await fill(database)
-        await database.one_statement("PRAGMA wal_checkpoint(PASSIVE)")
+        await database.execute_one("PRAGMA wal_checkpoint(PASSIVE)")
         filler = fill_up(small_disk, 0)
         await offices.save_state(database, ELM, state(attempts=1))
         with pytest.raises(DatabaseUnusable, match="the disk is full"):
@@ -157,7 +157,7 @@ async def test_folding_the_log_back_on_a_full_disk_loses_nothing(small_disk: Pat
         await publish(database)
         fill_up(small_disk, 0)
         with pytest.raises(DatabaseUnusable, match="the disk is full"):
-            await wal_checkpoint(database)
+            await checkpoint_wal(database)
         await must_be_as_published(database)
 
 
@@ -166,7 +166,7 @@ async def test_a_backup_to_a_full_disk_leaves_nothing_there(database: Database, 
     with pytest.raises(DatabaseUnusable, match=r"it takes [\d.]+ (kB|MB), and the disk has ([\d.]+ kB|\d+ bytes) left"):
         back_up(database.path, small_disk / "backup.db")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oddaemon.store.backup.require_room", lambda *_: None)
+        patch.setattr("oddaemon.store.sqlite.maintenance.backup.require_space", lambda *_: None)
         with pytest.raises(DatabaseUnusable, match=r"The backup .* cannot be made: the disk is full"):
             back_up(database.path, small_disk / "backup.db")
     assert [each.name for each in _inside(small_disk)] == ["filler"]
@@ -181,7 +181,7 @@ async def test_a_database_that_does_not_fit_on_its_disk_from_the_start_is_explai
     with pytest.raises(DatabaseUnusable) as caught:
         async with Database.open(str(small_disk / "oddaemon.db")):
             pass
-    assert caught.value.passes
+    assert caught.value.is_transient
     filler.unlink()
     async with Database.open(str(small_disk / "oddaemon.db")) as database:
         await fill(database)

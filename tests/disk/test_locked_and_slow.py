@@ -11,10 +11,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.store import health, offices, snapshots
-from oddaemon.store.database import Database
+from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.health import require_sound, try_writing
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance import health_check
+from oddaemon.store.sqlite.maintenance.health_check import require_healthy, try_writing
 from tests.store.samples import ELM, state
 
 LOCK = """
@@ -40,14 +41,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 async def test_a_lock_is_explained_and_over_when_it_is_released(database: Database) -> None:
-    await database.one_statement("PRAGMA busy_timeout = 1")
+    await database.execute_one("PRAGMA busy_timeout = 1")
     with locked(database.path):
         for attempt in (offices.save_state(database, ELM, state(attempts=8)), try_writing(database)):
             with pytest.raises(DatabaseUnusable, match=r"another program keeps it locked\. Close whatever") as caught:
                 await attempt
-            assert caught.value.passes
-        assert len(await snapshots.balances(database, ELM)) == 30
-        await require_sound(database)
+            assert caught.value.is_transient
+        assert len(await snapshots.load_balances(database, ELM)) == 30
+        await require_healthy(database)
     await try_writing(database)
     await offices.save_state(database, ELM, state(attempts=8))
     assert await offices.load_state(database, ELM) == state(attempts=8)
@@ -77,12 +78,12 @@ def stalled(database: Database) -> Iterator[threading.Event]:
 async def test_a_write_that_does_not_come_back_is_told_and_over_when_it_does(
     database: Database, stalled: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "STUCK_SECONDS", 0.02)
+    monkeypatch.setattr(health_check, "STUCK_SECONDS", 0.02)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(offices.save_state, database, ELM, state(attempts=8))
         await until_stuck(database)
         with anyio.fail_after(120):
-            assert len(await snapshots.balances(database, ELM)) == 30
+            assert len(await snapshots.load_balances(database, ELM)) == 30
         stalled.set()
     assert not await is_stuck(database)
     assert database.slowest_write_seconds > 0.02
@@ -97,9 +98,9 @@ async def until_stuck(database: Database) -> None:
 
 async def is_stuck(database: Database) -> bool:
     try:
-        await require_sound(database)
+        await require_healthy(database)
     except DatabaseUnusable as error:
-        return "has not come back from the disk" in error.what and error.passes
+        return "has not come back from the disk" in error.what and error.is_transient
     return False
 
 
@@ -119,4 +120,4 @@ async def test_a_lock_at_the_start_is_explained(path: Path) -> None:
     with locked(path), pytest.raises(DatabaseUnusable, match="another program keeps it locked") as caught:
         async with Database.open(str(path)):
             pass
-    assert caught.value.passes
+    assert caught.value.is_transient

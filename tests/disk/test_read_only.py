@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from oddaemon.store import offices
-from oddaemon.store.backup import back_up
-from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseUnusable, StoreError
-from oddaemon.store.health import try_writing
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance.backup import back_up
+from oddaemon.store.sqlite.maintenance.health_check import try_writing
 from tests.disk.stored import filled
 from tests.store.samples import ELM, state
 
@@ -20,7 +20,7 @@ async def must_be_refused(path: Path) -> None:
     with pytest.raises(DatabaseUnusable) as caught:
         async with Database.open(str(path)) as database:
             await offices.save_state(database, ELM, state())
-    assert caught.value.passes
+    assert caught.value.is_transient
     assert caught.value.advice.startswith(ADVICE)
     assert str(path) in caught.value.what
 
@@ -90,22 +90,22 @@ async def test_a_disk_that_is_mounted_read_only_is_explained_and_over_when_remou
 async def test_a_disk_that_turns_read_only_under_the_daemon_is_explained_and_over_when_it_turns_back(
     database: Database,
 ) -> None:
-    await database.one_statement("PRAGMA query_only = ON")
+    await database.execute_one("PRAGMA query_only = ON")
     with pytest.raises(DatabaseUnusable, match=r"it cannot be written. Give the daemon's user") as caught:
         await try_writing(database)
-    assert caught.value.passes
-    await database.one_statement("PRAGMA query_only = OFF")
+    assert caught.value.is_transient
+    await database.execute_one("PRAGMA query_only = OFF")
     await try_writing(database)
 
 
 async def test_trying_to_write_changes_nothing_and_is_a_real_write(database: Database) -> None:
     log = database.path.with_name("oddaemon.db-wal")
-    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+    await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     assert size(log) == 0
-    before = await offices.standings(database)
+    before = await offices.list_all(database)
     await try_writing(database)
     assert size(log) > 0
-    assert await offices.standings(database) == before
+    assert await offices.list_all(database) == before
 
 
 def size(path: Path) -> int:

@@ -13,7 +13,7 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from tests.cli.processes import ENVIRONMENT, PATIENCE_SECONDS, finished, wait_for
 from tests.cli.test_run_command import quiet
 from tests.disk.test_locked_and_slow import locked

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from oddaemon.core.model import Condition, Owner
-from oddaemon.engine.store_health import SLOW_SECONDS, TRY_SECONDS
-from oddaemon.store.database import Database
+from oddaemon.engine.monitoring.store_health import RETRY_SECONDS, SLOW_SECONDS
 from oddaemon.store.errors import DatabaseNewer, StoreError
-from oddaemon.store.location import database_path
-from oddaemon.store.soundness import verify
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.location import parse_database_path
+from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.disk.test_full_disk import fill_up
 from tests.disk.test_locked_and_slow import locked
 from tests.engine.night import SMALL, after, night, office_settings
@@ -27,12 +27,12 @@ def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[s
 
 
 def path_of(world: World) -> Path:
-    return database_path(world.settings.state.database)
+    return parse_database_path(world.settings.state.database)
 
 
 async def asked(world: World, path: str) -> tuple[int, str]:
     """What the daemon's listener answers."""
-    transport = httpx.ASGITransport(world.daemon.web())
+    transport = httpx.ASGITransport(world.daemon.create_web_app())
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         answer = await client.get(path)
     return answer.status_code, answer.text
@@ -58,7 +58,7 @@ async def assert_well(world: World) -> None:
 
 
 async def until_unwell(world: World) -> None:
-    await world.until(lambda: world.daemon.health.trouble is not None)
+    await world.until(lambda: world.daemon.health.incident is not None)
 
 
 async def until_well(world: World) -> None:
@@ -68,9 +68,9 @@ async def until_well(world: World) -> None:
 @asynccontextmanager
 async def refusing(world: World) -> AsyncIterator[None]:
     """The disk is read-only for the length of the block."""
-    await world.database.one_statement("PRAGMA query_only = ON")
+    await world.database.execute_one("PRAGMA query_only = ON")
     yield
-    await world.database.one_statement("PRAGMA query_only = OFF")
+    await world.database.execute_one("PRAGMA query_only = OFF")
 
 
 async def test_a_daemon_says_that_its_disk_is_read_only_and_when_it_is_over(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_it_recovers_although_no_office_writes(tmp_path: Path) -> None:
                 await world.daemon.apply(world.settings)
             await assert_unwell(world, "it cannot be written")
             await anyio.sleep(3600)
-        await anyio.sleep(2 * TRY_SECONDS)
+        await anyio.sleep(2 * RETRY_SECONDS)
         await assert_well(world)
         assert len(world.events("store_failed")) == 1
 
@@ -143,7 +143,7 @@ async def test_a_full_disk_is_told_once_and_not_called_over_by_every_small_write
 async def test_a_lock_is_told_and_over_when_it_is_released(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
-        await world.database.one_statement("PRAGMA busy_timeout = 1")
+        await world.database.execute_one("PRAGMA busy_timeout = 1")
         with locked(path_of(world)):
             await until_unwell(world)
             await assert_unwell(world, "another program keeps it locked.", "Close whatever else")
@@ -183,14 +183,14 @@ async def test_a_database_that_vanished_is_noticed_and_made_anew_by_a_restart(
 async def test_a_damaged_database_stays_unwell_until_it_is_restored(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
-        await world.database.one_statement("UPDATE balance SET bal_total = x'00'")
+        await world.database.execute_one("UPDATE balance SET bal_total = x'00'")
         await world.until_is(Condition.UNREACHABLE)
         await assert_unwell(world, "the file is damaged", "restore the last backup", "Only a restart ends this.")
         assert len(world.published()) == 1
         await anyio.sleep(3600)
         assert len(world.events("store_failed")) == 1
-        await world.database.one_statement("DELETE FROM balance")
-        await world.database.one_statement("DELETE FROM snapshot")
+        await world.database.execute_one("DELETE FROM balance")
+        await world.database.execute_one("DELETE FROM snapshot")
 
 
 async def attempted(world: World) -> None:
@@ -198,7 +198,7 @@ async def attempted(world: World) -> None:
     world.tasks.start_soon(world.start)
     await anyio.sleep(0.5)
     assert world.is_running
-    assert world.daemon.health.trouble is not None
+    assert world.daemon.health.incident is not None
 
 
 @asynccontextmanager
@@ -212,7 +212,7 @@ async def starting(world: World) -> AsyncIterator[None]:
 
 
 async def test_a_start_waits_for_a_lock_to_be_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oddaemon.store.database.BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("oddaemon.store.sqlite.connection.BUSY_TIMEOUT_SECONDS", 0.01)
     async with night(tmp_path, [SMALL], running=False) as world:
         async with Database.open(str(path_of(world))):
             pass
@@ -272,7 +272,7 @@ async def test_a_start_does_not_wait_for_what_does_not_pass(tmp_path: Path) -> N
     async def start() -> None:
         async with night(tmp_path, [SMALL], running=False) as world:
             async with Database.open(str(path_of(world))) as database:
-                await database.one_statement("UPDATE alembic_version SET version_num = '9999'")
+                await database.execute_one("UPDATE alembic_version SET version_num = '9999'")
             await world.start()
 
     with pytest.raises(ExceptionGroup) as caught:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import httpx
 
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.transport import SimulatedTransport
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.transport.httpx_transport import SimulatedTransport
 
 CUSTOMER_KEY_PREFIX = "planted-customer-key-"
 
@@ -64,5 +64,5 @@ class Eavesdropper(SimulatedTransport):
             raise ProgrammersError(f"with {request.headers['Authorization']}")
         if request.method == "PUT":
             sql = json.loads(await request.aread())["SqlCommand"]
-            self._heard.append(Heard(office_id, self._headquarters.moment().instant, sql))
+            self._heard.append(Heard(office_id, self._headquarters.now().instant, sql))
         return await super().handle_async_request(request)

@@ -1,9 +1,9 @@
 """What a person at an office does while it is read: posts, settles, merges."""
 
-from oddaemon.simulator.balances import Money
-from oddaemon.simulator.ledger import Entry, Family, recalculated
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.tables import as_mysql_text
+from oddaemon.simulator.model.balances import Money
+from oddaemon.simulator.model.ledger import Entry, Family, recalculate
+from oddaemon.simulator.mysql.tables import format_mysql_datetime
+from oddaemon.simulator.practice.practice import Practice
 
 MILLS = 12_340
 
@@ -12,7 +12,7 @@ def charge(practice: Practice, family: Family, mills: int = MILLS) -> None:
     """Post a charge; the family is recalculated at once."""
     today = practice._office_clock.today().toordinal()
     family.entries.append(Entry(today, mills, family.guarantor))
-    practice._table.rewrite([family], lambda changed: recalculated(changed, today))
+    practice._table.rewrite([family], lambda changed: recalculate(changed, today))
 
 
 def vanish(practice: Practice, family: Family) -> None:
@@ -40,4 +40,4 @@ def settled(practice: Practice) -> list[Family]:
 
 def now_there(practice: Practice) -> str:
     """NOW() of the office's server."""
-    return as_mysql_text(practice._office_clock.now())
+    return format_mysql_datetime(practice._office_clock.now())

@@ -15,18 +15,27 @@ from zoneinfo import ZoneInfo
 import anyio
 
 from oddaemon.core.model import Cadence, Office
-from oddaemon.engine.couriers import SinkFactory
-from oddaemon.settings import Api, Http, Maintenance, OfficeSettings, Secret, Settings, SinkSettings, State
-from oddaemon.settings import Daemon as DaemonSettings
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.faults import Fault, FaultBoard, Planted, Window
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.keys import ApiKey, Mode, Permission
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.engine.delivery.courier_pool import SinkFactory
+from oddaemon.settings import (
+    ApiSettings,
+    DaemonSettings,
+    HttpSettings,
+    MaintenanceSettings,
+    OfficeSettings,
+    Secret,
+    Settings,
+    SinkSettings,
+    StateSettings,
+)
+from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.faults.faults import Fault, FaultSchedule, FaultWindow, ScheduledFault
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.virtual_time import VirtualLoop
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.mailroom import Mailroom
 from tests.engine.promises import assert_kept
@@ -48,11 +57,11 @@ def after(**since_base: float) -> datetime:
     return BEFORE_DAWN + timedelta(**since_base)
 
 
-def planted(fault: Fault, begins: datetime = BEFORE_DAWN, ends: datetime | None = None, **how: Any) -> Planted:
+def planted(fault: Fault, begins: datetime = BEFORE_DAWN, ends: datetime | None = None, **how: Any) -> ScheduledFault:
     """A fault at `smile` from an instant on."""
-    window = Window(begins) if ends is None else Window(begins, ends)
+    window = FaultWindow(begins) if ends is None else FaultWindow(begins, ends)
     how.setdefault("office_ids", frozenset({"smile"}))
-    return Planted(fault, window=window, **how)
+    return ScheduledFault(fault, window=window, **how)
 
 
 def office_settings(
@@ -76,14 +85,14 @@ async def night(
     specs: Sequence[PracticeSpec] = (SMILE,),
     offices: Sequence[OfficeSettings] | None = None,
     *,
-    faults: Iterable[Planted] = (),
-    options: Options | None = None,
+    faults: Iterable[ScheduledFault] = (),
+    options: HeadquartersOptions | None = None,
     rows_max: Mapping[str, int] | None = None,
     keys: Iterable[ApiKey] | None = None,
     cadence: Cadence | None = None,
     daemon: DaemonSettings | None = None,
     settings: Settings | None = None,
-    maintenance: Maintenance | None = None,
+    maintenance: MaintenanceSettings | None = None,
     sinks: Sequence[SinkSettings] = (),
     make_sink: SinkFactory | None = None,
     base: datetime = BEFORE_DAWN,
@@ -112,7 +121,7 @@ async def night(
     """
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualLoop):
-        loop.owe(lambda: Database.calls_in_flight)
+        loop.track_calls(lambda: Database.calls_in_flight)
     clock, mailroom = WorldClock(base), Mailroom(directory)
     offices = settings.offices if settings else offices
     wanted = tuple(offices) if offices is not None else tuple(office_settings(spec.office_id) for spec in specs)
@@ -122,29 +131,29 @@ async def night(
         clock,
         [Practice(spec, clock) for spec in specs],
         accepted,
-        replace(options or Options(), developer_key="planted-developer-key"),
-        FaultBoard(1, faults),
+        replace(options or HeadquartersOptions(), developer_key="planted-developer-key"),
+        FaultSchedule(1, faults),
         upload=mailroom.carry,
     )
     settings = settings or Settings(
         source=directory / "oddaemon.toml",
-        api=Api(
+        api=ApiSettings(
             developer_key=Secret("planted-developer-key"),
             max_in_flight=MAX_IN_FLIGHT,
             max_requests_per_second=MAX_REQUESTS_PER_SECOND,
         ),
-        state=State(database=str(directory / "state.db")),
-        http=Http(),
+        state=StateSettings(database=str(directory / "state.db")),
+        http=HttpSettings(),
         cadence=cadence or Cadence(),
         daemon=daemon or DaemonSettings(),
-        maintenance=maintenance or Maintenance.none(),
+        maintenance=maintenance or MaintenanceSettings.make_disabled(),
         offices=wanted,
         sinks=tuple(sinks),
     )
     async with anyio.create_task_group() as tasks:
         for practice in headquarters.practices.values():
-            tasks.start_soon(practice.live)
-        tasks.start_soon(headquarters.run_errands)
+            tasks.start_soon(practice.run)
+        tasks.start_soon(headquarters.run_uploads)
         world = World(clock, headquarters, settings, tasks, make_sink, mailroom)
         if running:
             await world.start()

@@ -4,11 +4,11 @@ import json
 import re
 
 from oddaemon.core.model import Reader
-from oddaemon.simulator.aging_run import Outcome
-from oddaemon.simulator.practice import Practice
+from oddaemon.simulator.practice.aging_run import AgingOutcome
+from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import journal, snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.connection import Database
 from tests.engine.world import World
 
 
@@ -31,8 +31,8 @@ async def assert_kept(world: World, *, crashes: bool) -> None:
 
 async def _assert_true(world: World, database: Database, office_id: str) -> None:
     """Every snapshot that was ever published was the office's table at one instant after the run that it names."""
-    for snapshot in await snapshots.history(database, office_id, limit=1000):
-        held = await snapshots.balances(database, office_id, snapshot.id)
+    for snapshot in await snapshots.list_latest(database, office_id, limit=1000):
+        held = await snapshots.load_balances(database, office_id, snapshot.id)
         if snapshot.reader is Reader.REPORT:
             told = [tuple(each) for each in world.reported[snapshot.id]]
             assert [tuple(each) for each in held] == told, f"{office_id}: snapshot {snapshot.id} is no report"
@@ -45,7 +45,7 @@ def _assert_of_its_run(practice: Practice, snapshot: SnapshotRow) -> None:
     """No run was in progress, and the last one to complete is the one that the snapshot names."""
     seen_at = snapshot.observed_at
     assert not [run for run in practice.aging_runs if run.finished_at and run.started_at < seen_at < run.finished_at]
-    done = [run for run in practice.aging_runs if run.outcome is Outcome.COMPLETED and run.finished_at]
+    done = [run for run in practice.aging_runs if run.outcome is AgingOutcome.COMPLETED and run.finished_at]
     before = [run for run in done if run.finished_at and run.finished_at <= seen_at]
     if before:
         assert snapshot.aging_date == before[-1].aging_date
@@ -54,7 +54,7 @@ def _assert_of_its_run(practice: Practice, snapshot: SnapshotRow) -> None:
 async def _journals(world: World, database: Database) -> str:
     """All that was kept of what happened to the offices."""
     ids = [office.office.id for office in world.settings.offices]
-    return "\n".join([str(await journal.latest(database, office_id, 1000)) for office_id in ids])
+    return "\n".join([str(await journal.list_latest(database, office_id, 1000)) for office_id in ids])
 
 
 def _assert_discreet(world: World, journals: str) -> None:

@@ -14,14 +14,14 @@ from typing import Any
 import anyio
 import pytest
 
+from oddaemon.core.config_diff import DISPLAY_ONLY, ConfigDiff
 from oddaemon.core.model import Condition
-from oddaemon.core.plan import SHOWN_ONLY, Plan
-from oddaemon.engine.registry import employments
-from oddaemon.engine.reload import Cause
+from oddaemon.engine.config.active_config import ReloadTrigger
+from oddaemon.engine.offices.registry import make_worker_configs
 from oddaemon.settings import BadConfiguration, Settings
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.telemetry.event import Level
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.telemetry.events.base import Level
 from tests.engine.config_files import ConfigFiles, config_files, put
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import night
@@ -30,7 +30,7 @@ from tests.engine.world import World
 EDITS = 1000
 NAMES = ("ash", "bay", "elm", "fir", "hay", "ivy", "oak", "yew")
 SPECS = [PracticeSpec(name, seed=seed, guarantors=350, settled=10) for seed, name in enumerate(NAMES)]
-SLOW = Options(base_seconds=2)
+SLOW = HeadquartersOptions(base_seconds=2)
 """A pull in pages takes a quarter of a minute, an edit comes every few seconds."""
 GARBAGE = ("[[office]\n", 'id = "elm"\n', "[[office]]\n", '[[office]]\nid = "x"\ncolour = 1\n', "\x00", "[api]\n")
 
@@ -165,14 +165,14 @@ async def test_no_unchanged_office_sees_a_cancelled_request(tmp_path: Path, seed
             desk.save()
             before = {name: watcher.suffered(name) for name in NAMES}
             busy = {name for name in NAMES if watcher.in_flight(name)}
-            plan = await reloaded(world, dice.choice(list(Cause)), is_good=not desk.broken)
+            plan = await reloaded(world, dice.choice(list(ReloadTrigger)), is_good=not desk.broken)
             if plan is None:
                 refused += 1
                 touched = set[str]()
             else:
                 in_force = desk.files.read()
                 world.want(in_force)
-                touched = {*plan.new, *plan.removed, *(each.office for each in plan.changed if each.is_disturbing)}
+                touched = {*plan.new, *plan.removed, *(each.office for each in plan.changed if each.restarts_worker)}
                 assert_meant(plan, in_force)
             for name in set(NAMES) - touched:
                 assert watcher.suffered(name) == before[name], (number, edit.__name__, name)
@@ -185,7 +185,7 @@ async def test_no_unchanged_office_sees_a_cancelled_request(tmp_path: Path, seed
         await settle(world, desk)
 
 
-async def reloaded(world: World, cause: Cause, *, is_good: bool) -> Plan | None:
+async def reloaded(world: World, cause: ReloadTrigger, *, is_good: bool) -> ConfigDiff | None:
     """What was applied; None: it was refused, as it had to be."""
     try:
         plan, _ = await world.daemon.reload(cause)
@@ -196,21 +196,21 @@ async def reloaded(world: World, cause: Cause, *, is_good: bool) -> Plan | None:
     return plan
 
 
-def assert_meant(plan: Plan, in_force: Settings) -> None:
+def assert_meant(plan: ConfigDiff, in_force: Settings) -> None:
     """No office is in two parts of the plan, and none is told to have changed in what it does not show."""
     ids = {each.office.id for each in in_force.offices}
     assert ids.issuperset(plan.new)
     assert ids.isdisjoint(plan.removed)
     assert len(ids) == len(plan.new) + len(plan.changed) + plan.unchanged
     assert all(each.settings for each in plan.changed)
-    assert SHOWN_ONLY
+    assert DISPLAY_ONLY
 
 
 def assert_runs(world: World, in_force: Settings) -> None:
     """Exactly what is in force has a worker, with exactly those settings."""
-    wanted = employments(in_force)
+    wanted = make_worker_configs(in_force)
     assert {key: task.settings for key, task in world.crew.supervisor._running.items()} == wanted
-    shown = {view.office for view in world.daemon.fleet.views.values()}
+    shown = {view.office for view in world.daemon.fleet.offices.values()}
     assert shown == {each.office for each in in_force.offices}
 
 
@@ -221,7 +221,7 @@ async def settle(world: World, desk: Desktop) -> None:
         office |= {"enabled": True, "customer_key": CUSTOMER_KEY_PREFIX + office["id"]}
     desk.save()
     world.want(desk.files.read())
-    await world.daemon.reload(Cause.FILES)
+    await world.daemon.reload(ReloadTrigger.FILES)
     for name in desk.files.offices:
         await world.until_is(Condition.FRESH, name, within=timedelta(hours=2))
         assert await world.is_true(name)

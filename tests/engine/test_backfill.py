@@ -7,38 +7,38 @@ from typing import Any
 
 import pytest
 
-from oddaemon.core.backfill import PastDay
+from oddaemon.admin.backfill_commands import BackfillCommands
+from oddaemon.admin.commands import CommandRejected, OfficeCommand
+from oddaemon.core.backfill.job import BackfillTarget
 from oddaemon.core.model import Balance, Condition, Reader
-from oddaemon.core.report import pages_of
-from oddaemon.engine.past_days import PastDaysDesk
-from oddaemon.settings import Daemon as DaemonSettings
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.faults import GatewayError, KeyDisabled, OldVersion
-from oddaemon.simulator.options import Options
-from oddaemon.store import historical
-from oddaemon.store.database import Database
-from oddaemon.web.control import OfficeOrder, OrderRefused
+from oddaemon.core.snapshot.aging_report import count_report_requests
+from oddaemon.settings import DaemonSettings
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.faults.faults import GatewayError, KeyDisabled, OldVersion
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.store import backfilled_days
+from oddaemon.store.sqlite.connection import Database
 from tests.engine.night import BEFORE_DAWN, DUE, SMALL, SMILE, night, office_settings, planted
 from tests.engine.world import World
 
 DAY = date(2026, 1, 31)
 
 
-def desk(world: World) -> PastDaysDesk:
-    return world.daemon.desks.past_days
+def desk(world: World) -> BackfillCommands:
+    return world.daemon.admin.backfill
 
 
 async def order(world: World, day: date = DAY, office_id: str = "smile") -> dict[str, Any]:
-    (document,) = await ordered(world, PastDay(office_id, day))
+    (document,) = await ordered(world, BackfillTarget(office_id, day))
     return document
 
 
-async def ordered(world: World, *days: PastDay) -> list[dict[str, Any]]:
-    return list((await desk(world).order(days, 0))["backfills"])
+async def ordered(world: World, *days: BackfillTarget) -> list[dict[str, Any]]:
+    return list((await desk(world).submit(days, 0))["backfills"])
 
 
 async def listed(world: World) -> list[dict[str, Any]]:
-    return list((await desk(world).orders())["backfills"])
+    return list((await desk(world).list_jobs())["backfills"])
 
 
 async def stages(world: World) -> dict[str, str]:
@@ -47,16 +47,16 @@ async def stages(world: World) -> dict[str, str]:
 
 async def stored(world: World, day: date = DAY) -> list[Balance]:
     async with Database.open_for_reading(world.settings.state.database) as database:
-        (found,) = await historical.find(database, "smile", day)
-        return await historical.balances(database, found.id)
+        (found,) = await backfilled_days.find(database, "smile", day)
+        return await backfilled_days.load_balances(database, found.id)
 
 
 def reported(world: World, day: date = DAY) -> list[tuple[int, ...]]:
-    return sorted(tuple(line.truth(with_clinic=False)) for line in world.practice().aging_report(day))
+    return sorted(tuple(line.to_true_balance(with_clinic=False)) for line in world.practice().get_aging_report(day))
 
 
 def reports(world: World) -> int:
-    return world.kinds().count(Kind.AGING_REPORT)
+    return world.kinds().count(Endpoint.AGING_REPORT)
 
 
 async def test_a_past_day_is_read_proved_and_stored_beside_the_snapshots(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ async def test_a_past_day_is_read_proved_and_stored_beside_the_snapshots(tmp_pat
         assert [tuple(each) for each in await stored(world)] == reported(world)
         assert await world.balances() == before
         assert len(await world.history()) == 1
-        assert reports(world) == pages_of(len(await stored(world)), 100)
+        assert reports(world) == count_report_requests(len(await stored(world)), 100)
         assert await stages(world) == {"2026-01-31": "done"}
 
 
@@ -82,21 +82,21 @@ async def test_it_goes_on_at_its_page_after_a_crash(tmp_path: Path) -> None:
         await world.start()
         await world.until_said("backfill_published")
         assert [tuple(each) for each in await stored(world)] == reported(world)
-        assert reports(world) <= pages_of(len(await stored(world)), 100) + 1
+        assert reports(world) <= count_report_requests(len(await stored(world)), 100) + 1
 
 
 async def test_it_goes_on_at_its_page_after_a_stop_in_good_order(tmp_path: Path) -> None:
     """While the daemon drains nobody is at work at the office any more, which is still in the configuration."""
     async with night(tmp_path, [SMILE]) as world:
         await world.until_published(1)
-        await ordered(world, PastDay("smile", DAY), PastDay("smile", DAY - timedelta(days=1)))
+        await ordered(world, BackfillTarget("smile", DAY), BackfillTarget("smile", DAY - timedelta(days=1)))
         await world.until(lambda: reports(world) >= 3)
         await world.drain()
         assert world.events("backfill_failed") == []
         before = reports(world)
         await world.start()
         await world.until_said("backfill_published", count=2)
-        assert reports(world) - before < pages_of(len(reported(world)), 100) * 2
+        assert reports(world) - before < count_report_requests(len(reported(world)), 100) * 2
 
 
 async def test_an_office_without_a_worker_keeps_its_order_and_says_so(tmp_path: Path) -> None:
@@ -118,14 +118,14 @@ async def test_where_it_stands_is_known_after_a_restart(tmp_path: Path) -> None:
         await world.until(lambda: reports(world) >= 4)
         await world.crash()
         await world.start()
-        await world.until(lambda: any(world.crew.backfiller.courses()))
+        await world.until(lambda: any(world.crew.backfill.iter_open_jobs()))
         (open_one,) = await listed(world)
         assert open_one["requests"] >= 3
         assert open_one["rows"] >= 300
         await world.until_said("backfill_published")
         (done,) = await listed(world)
         held = len(await stored(world))
-        assert (done["rows"], done["requests"]) == (held, pages_of(held, 100))
+        assert (done["rows"], done["requests"]) == (held, count_report_requests(held, 100))
 
 
 async def test_ordered_again_while_it_is_read_a_day_goes_on_where_it_stands(tmp_path: Path) -> None:
@@ -137,15 +137,15 @@ async def test_ordered_again_while_it_is_read_a_day_goes_on_where_it_stands(tmp_
         assert again["requests"] >= 3
         assert "goes on" in again["outcome"]
         await world.until_said("backfill_published")
-        assert reports(world) == pages_of(len(await stored(world)), 100)
-        assert len(world.events("backfill_ordered")) == 1
+        assert reports(world) == count_report_requests(len(await stored(world)), 100)
+        assert len(world.events("backfill_requested")) == 1
 
 
 async def test_an_order_is_cancelled_with_what_it_has_read(tmp_path: Path) -> None:
     earlier = DAY - timedelta(days=30)
     async with night(tmp_path, [SMILE]) as world:
         await world.until_published(1)
-        await ordered(world, PastDay("smile", DAY), PastDay("smile", earlier))
+        await ordered(world, BackfillTarget("smile", DAY), BackfillTarget("smile", earlier))
         await world.until(lambda: reports(world) >= 2)
         assert "carried out first" in (await listed(world))[1]["why"]
         answer = await desk(world).cancel("smile", [DAY], 0)
@@ -153,16 +153,16 @@ async def test_an_order_is_cancelled_with_what_it_has_read(tmp_path: Path) -> No
         await world.until_said("backfill_published")
         assert await stages(world) == {str(DAY): "cancelled", str(earlier): "done"}
         assert (await listed(world))[0]["requests"] is None
-        with pytest.raises(OrderRefused, match="smile has no open order"):
+        with pytest.raises(CommandRejected, match="smile has no open order"):
             await desk(world).cancel("smile", [], 0)
         async with Database.open_for_reading(world.settings.state.database) as database:
-            assert await historical.find(database, "smile", DAY) == []
+            assert await backfilled_days.find(database, "smile", DAY) == []
 
 
 async def test_days_are_all_checked_before_any_is_ordered(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        with pytest.raises(OrderRefused, match="not past yet"):
-            await ordered(world, PastDay("smile", DAY), PastDay("smile", date(2027, 1, 1)))
+        with pytest.raises(CommandRejected, match="not past yet"):
+            await ordered(world, BackfillTarget("smile", DAY), BackfillTarget("smile", date(2027, 1, 1)))
         assert await listed(world) == []
 
 
@@ -178,15 +178,15 @@ async def test_an_order_that_waits_for_the_night_says_so(tmp_path: Path) -> None
 
 async def test_the_nights_pull_comes_first(tmp_path: Path) -> None:
     office = office_settings(reader=Reader.PAGES)
-    async with night(tmp_path, [SMILE], [office], options=Options(report_seconds=20)) as world:
+    async with night(tmp_path, [SMILE], [office], options=HeadquartersOptions(report_seconds=20)) as world:
         await world.until_published(1)
         await world.until_time(DUE + timedelta(minutes=1))
         await order(world)
         await world.until_said("pull_started", count=2)
         await world.until_published(2)
         kinds = world.kinds(since=DUE)
-        first, last = kinds.index(Kind.SHORT_QUERY), len(kinds) - 1 - kinds[::-1].index(Kind.SHORT_QUERY)
-        assert kinds[first : last + 1].count(Kind.AGING_REPORT) <= 1, "but for the page that was under way"
+        first, last = kinds.index(Endpoint.SHORT_QUERY), len(kinds) - 1 - kinds[::-1].index(Endpoint.SHORT_QUERY)
+        assert kinds[first : last + 1].count(Endpoint.AGING_REPORT) <= 1, "but for the page that was under way"
         await world.until_said("backfill_published")
 
 
@@ -210,7 +210,7 @@ async def test_ordered_again_a_day_is_read_again_and_replaces_what_was_there(tmp
             await order(world)
             await world.until_said("backfill_published", count=count)
         async with Database.open_for_reading(world.settings.state.database) as database:
-            assert len(await historical.find(database, "smile")) == 1
+            assert len(await backfilled_days.find(database, "smile")) == 1
 
 
 async def test_a_gateway_that_fails_is_asked_again_later(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ async def test_a_paused_office_is_not_asked_for_past_days_either(tmp_path: Path)
 async def test_an_order_about_a_paused_office_says_so(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
-        await world.daemon.desks.orders.about_office(OfficeOrder.PAUSE, "smile", 0)
+        await world.daemon.admin.commands.run_office_command(OfficeCommand.PAUSE, "smile", 0)
         await world.until_is(Condition.PAUSED)
         assert "`oddaemon office resume smile`" in (await order(world))["outcome"]
         assert "smile is paused" in (await listed(world))[0]["why"]
@@ -292,7 +292,7 @@ async def test_clinics_that_change_meanwhile_are_read_from_the_beginning(tmp_pat
         await world.until(lambda: reports(world) >= 5)
         await world.apply(replace(world.settings, offices=(office_settings(clinics=(1, 2)),)))
         await world.until_said("backfill_published")
-        wanted = world.practice().aging_report(DAY)
+        wanted = world.practice().get_aging_report(DAY)
         assert {balance.clinic_num for balance in await stored(world)} == {1, 2}
         assert len(await stored(world)) == sum(line.clinic_num in {1, 2} for line in wanted)
 
@@ -303,7 +303,7 @@ async def test_clinics_that_change_meanwhile_are_read_from_the_beginning(tmp_pat
 )
 async def test_a_day_that_cannot_be_had_is_refused(tmp_path: Path, day: date, words: str) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        with pytest.raises(OrderRefused, match=words):
+        with pytest.raises(CommandRejected, match=words):
             await order(world, day)
-        with pytest.raises(OrderRefused, match="No office"):
+        with pytest.raises(CommandRejected, match="No office"):
             await order(world, DAY, "nobody")

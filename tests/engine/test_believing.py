@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from oddaemon.admin.commands import CommandRejected, OfficeCommand
 from oddaemon.core.model import Condition, Owner
-from oddaemon.web.control import OfficeOrder, OrderRefused
 from tests.engine.front_desk import charge, owing, vanish
 from tests.engine.night import DUE, SMALL, night
 from tests.engine.world import World
@@ -54,15 +54,15 @@ async def test_a_slip_of_the_pen_that_is_mended_in_time_is_never_seen(tmp_path: 
 async def test_what_a_human_accepts_is_published_now(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
-        with pytest.raises(OrderRefused, match="Nothing of smile is held back"):
-            await world.daemon.desk.about_office(OfficeOrder.ACCEPT, "smile", None)
-        with pytest.raises(OrderRefused, match="No office 'frown' is at work"):
-            await world.daemon.desk.about_office(OfficeOrder.ACCEPT, "frown", None)
+        with pytest.raises(CommandRejected, match="Nothing of smile is held back"):
+            await world.daemon.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None)
+        with pytest.raises(CommandRejected, match="No office 'frown' is at work"):
+            await world.daemon.commands.run_office_command(OfficeCommand.ACCEPT, "frown", None)
         await world.until_time(DUE - timedelta(minutes=5))
         empty(world)
         await world.until_is(Condition.SUSPECT)
         assert (
-            await world.daemon.desk.about_office(OfficeOrder.ACCEPT, "smile", None)
+            await world.daemon.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None)
             == "The next reading is published as it is."
         )
         asked_at = world.clock.now()

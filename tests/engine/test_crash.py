@@ -11,8 +11,8 @@ import anyio.lowlevel
 import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.simulator.faults import EConnectorDown, TooManyRequests
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.faults.faults import EConnectorDown, TooManyRequests
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import DUE, SMILE, after, night, office_settings, planted
 from tests.engine.world import World
 
@@ -33,7 +33,7 @@ async def test_no_page_is_fetched_twice_after_a_crash(tmp_path: Path, pages: int
     async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)]) as world:
         await world.until_said("page_stored", pages)
         await world.crash()
-        truth = world.practice().truth()
+        truth = world.practice().get_true_balances()
         await world.start()
         await world.until_published(1)
         assert world.events("pull_started")[-1]["resumed_rows"] == 100 * pages

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.simulator.alterations import ALTERATIONS
-from oddaemon.simulator.faults import Altered, Rows
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.faults.faults import Altered, Rows
+from oddaemon.simulator.faults.row_corruption import ALTERATIONS
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import after, night, office_settings, planted
 
 SMILE = PracticeSpec("smile", seed=1, guarantors=60, settled=10, pat_nums="sparse")

@@ -8,11 +8,12 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.core.examination import Outcome, StepName
+from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome
 from oddaemon.core.model import Owner, Reader
 from oddaemon.settings import Secret
-from oddaemon.simulator.api import Cut, Kind
-from oddaemon.simulator.faults import (
+from oddaemon.simulator.api.keys import Permission
+from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.faults.faults import (
     BrokenConnection,
     EConnectorDown,
     Fault,
@@ -23,12 +24,11 @@ from oddaemon.simulator.faults import (
     OldVersion,
     OtherBody,
     PermissionMissing,
-    Planted,
+    ScheduledFault,
     TooManyRequests,
 )
-from oddaemon.simulator.keys import Permission
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.preferences import DATE_LAST_AGING
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.practice.preferences import DATE_LAST_AGING
 from tests.engine.night import BEFORE_DAWN, LOS_ANGELES, SMALL, SMILE
 from tests.engine.ward import outcome, step, ward, wrong
 
@@ -38,19 +38,19 @@ WITH_CLINICS = replace(SMILE, clinics=5)
 async def test_an_office_in_which_all_is_well_is_found_so_in_fourteen_requests() -> None:
     async with ward(spec=WITH_CLINICS) as place:
         found = await place.examine()
-        assert found.is_well, found.wrong
+        assert found.is_healthy, found.failed_checks
         assert [exchange.kind for exchange in place.headquarters.traffic] == [
-            Kind.SHORT_QUERY,
-            *[Kind.PREFERENCES] * 7,
-            Kind.AGING_REPORT,
-            Kind.CLINICS,
-            *[Kind.SHORT_QUERY] * 4,
+            Endpoint.SHORT_QUERY,
+            *[Endpoint.PREFERENCES] * 7,
+            Endpoint.AGING_REPORT,
+            Endpoint.CLINICS,
+            *[Endpoint.SHORT_QUERY] * 4,
         ]
         assert place.progress == [(done, 14) for done in range(1, 15)]
-        assert "3 clinics. 2 hidden ones" in step(found, StepName.CLINICS).sentence
-        assert "(ClinicNum 0)" in step(found, StepName.CLINICS).sentence
-        assert step(found, StepName.GUARANTORS).sentence == "300 guarantors with a balance."
-        assert "Practice smile" in step(found, StepName.CUSTOMER_KEY).sentence
+        assert "3 clinics. 2 hidden ones" in step(found, CheckName.CLINICS).sentence
+        assert "(ClinicNum 0)" in step(found, CheckName.CLINICS).sentence
+        assert step(found, CheckName.GUARANTORS).sentence == "300 guarantors with a balance."
+        assert "Practice smile" in step(found, CheckName.CUSTOMER_KEY).sentence
 
 
 async def test_no_balance_and_no_name_of_a_patient_is_asked_for() -> None:
@@ -59,31 +59,31 @@ async def test_no_balance_and_no_name_of_a_patient_is_asked_for() -> None:
         asked = [heard.sql for heard in place.heard]
         [packed] = [sql for sql in asked if "GROUP_CONCAT" in sql]
         assert "PatNum>9223372036854775807" in packed
-        assert place.practice.short_query(packed)[0]["L0"] is None
+        assert place.practice.run_short_query(packed)[0]["L0"] is None
         assert not any("Name" in sql.replace("DevName", "").replace("PrefName", "") for sql in asked)
 
 
 @pytest.mark.parametrize(
     ("fault", "at", "owner"),
     [
-        (BrokenConnection(Cut.REFUSED), StepName.CONNECTION, Owner.US),
-        (BrokenConnection(Cut.NO_CONNECTION), StepName.CONNECTION, Owner.US),
-        (BrokenConnection(Cut.STALL), StepName.API, Owner.OFFICE),
-        (GatewayError(502), StepName.API, Owner.VENDOR),
-        (TooManyRequests("5"), StepName.API, Owner.US),
-        (OtherBody("<html>captcha</html>", "text/html", 403), StepName.API, Owner.VENDOR),
-        (OtherBody("not json"), StepName.API, Owner.VENDOR),
-        (OtherBody('"Invalid developer key."', status=401), StepName.DEVELOPER_KEY, Owner.US),
-        (KeyDisabled(), StepName.CUSTOMER_KEY, Owner.OFFICE),
-        (KeyUnassigned(), StepName.CUSTOMER_KEY, Owner.OFFICE),
-        (EConnectorDown(), StepName.ECONNECTOR, Owner.OFFICE),
-        (Latency(70), StepName.ECONNECTOR, Owner.OFFICE),
-        (OldVersion(), StepName.VERSION, Owner.OFFICE),
+        (BrokenConnection(ConnectionFailure.REFUSED), CheckName.CONNECTION, Owner.US),
+        (BrokenConnection(ConnectionFailure.NO_CONNECTION), CheckName.CONNECTION, Owner.US),
+        (BrokenConnection(ConnectionFailure.STALL), CheckName.API, Owner.OFFICE),
+        (GatewayError(502), CheckName.API, Owner.VENDOR),
+        (TooManyRequests("5"), CheckName.API, Owner.US),
+        (OtherBody("<html>captcha</html>", "text/html", 403), CheckName.API, Owner.VENDOR),
+        (OtherBody("not json"), CheckName.API, Owner.VENDOR),
+        (OtherBody('"Invalid developer key."', status=401), CheckName.DEVELOPER_KEY, Owner.US),
+        (KeyDisabled(), CheckName.CUSTOMER_KEY, Owner.OFFICE),
+        (KeyUnassigned(), CheckName.CUSTOMER_KEY, Owner.OFFICE),
+        (EConnectorDown(), CheckName.ECONNECTOR, Owner.OFFICE),
+        (Latency(70), CheckName.ECONNECTOR, Owner.OFFICE),
+        (OldVersion(), CheckName.VERSION, Owner.OFFICE),
     ],
     ids=str,
 )
 async def test_what_is_in_the_way_is_shown_where_it_is_and_ends_the_asking(
-    fault: Fault, at: StepName, owner: Owner
+    fault: Fault, at: CheckName, owner: Owner
 ) -> None:
     async with ward(fault) as place:
         found = await place.examine()
@@ -99,18 +99,18 @@ async def test_a_wrong_developer_key_is_one_of_two_that_are_not_valid() -> None:
             place.settings, api=place.settings.api.model_copy(update={"developer_key": Secret("mistyped")})
         )
         found = await place.examine()
-        assert wrong(found) == [StepName.CUSTOMER_KEY]
-        assert outcome(found, StepName.DEVELOPER_KEY) is Outcome.UNTOLD
+        assert wrong(found) == [CheckName.CUSTOMER_KEY]
+        assert outcome(found, CheckName.DEVELOPER_KEY) is CheckOutcome.SKIPPED
 
 
 async def test_a_mistyped_customer_key_is_ours_to_look_at_and_the_letter_says_nothing_untrue() -> None:
     async with ward() as place:
         mistyped = replace(place.settings.offices[0], customer_key=Secret("mistyped"))
         found = await place.examine(mistyped)
-        assert wrong(found) == [StepName.CUSTOMER_KEY]
-        told = step(found, StepName.CUSTOMER_KEY)
+        assert wrong(found) == [CheckName.CUSTOMER_KEY]
+        told = step(found, CheckName.CUSTOMER_KEY)
         assert (told.owner, "Was the key typed right?" in told.advice) == (Owner.US, True)
-        assert "any more" not in told.letter
+        assert "any more" not in told.message
 
 
 @pytest.mark.parametrize("permission", [Permission.READ_ALL, Permission.QUERIES])
@@ -118,10 +118,10 @@ async def test_a_key_that_may_not_query_is_shown_and_asked_on_at_the_pace_of_rea
     faults = [] if permission is Permission.READ_ALL else [PermissionMissing()]
     async with ward(*faults, permission=permission) as place:
         found = await place.examine()
-        assert wrong(found) == [StepName.QUERIES]
-        assert step(found, StepName.QUERIES).owner is Owner.US
-        assert outcome(found, StepName.REPORTS) is Outcome.OK
-        assert outcome(found, StepName.AGING) is Outcome.OK
+        assert wrong(found) == [CheckName.QUERIES]
+        assert step(found, CheckName.QUERIES).owner is Owner.US
+        assert outcome(found, CheckName.REPORTS) is CheckOutcome.OK
+        assert outcome(found, CheckName.AGING) is CheckOutcome.OK
         starts = [exchange.arrived_seconds for exchange in place.headquarters.traffic]
         assert min(later - earlier for earlier, later in pairwise(starts)) >= 5
 
@@ -129,149 +129,149 @@ async def test_a_key_that_may_not_query_is_shown_and_asked_on_at_the_pace_of_rea
 async def test_an_office_read_by_the_report_is_well_without_queries() -> None:
     async with ward(permission=Permission.READ_ALL, reader=Reader.REPORT, interval=5.0) as place:
         found = await place.examine()
-        assert found.is_well, found.wrong
-        assert step(found, StepName.GUARANTORS).sentence == "40 guarantors in the aging report."
-        assert step(found, StepName.READER).sentence == "By the aging report, read twice, as configured."
-        assert "10 of them, 50 s" in step(found, StepName.COST).sentence
+        assert found.is_healthy, found.failed_checks
+        assert step(found, CheckName.GUARANTORS).sentence == "40 guarantors in the aging report."
+        assert step(found, CheckName.READER).sentence == "By the aging report, read twice, as configured."
+        assert "10 of them, 50 s" in step(found, CheckName.COST).sentence
 
 
 async def test_a_longer_report_is_counted_by_where_it_ends() -> None:
     async with ward(spec=SMILE, permission=Permission.READ_ALL, reader=Reader.REPORT, interval=5.0) as place:
         found = await place.examine()
-        assert step(found, StepName.GUARANTORS).sentence == "299 guarantors in the aging report."
-        assert "14 of them" in step(found, StepName.COST).sentence
-        assert "the aging report takes" in step(found, StepName.REPORTS).sentence
+        assert step(found, CheckName.GUARANTORS).sentence == "299 guarantors in the aging report."
+        assert "14 of them" in step(found, CheckName.COST).sentence
+        assert "the aging report takes" in step(found, CheckName.REPORTS).sentence
 
 
 async def test_the_report_of_each_configured_clinic_is_counted() -> None:
     wishes: dict[str, Any] = {"reader": Reader.REPORT, "interval": 5.0, "clinics": (1, 2)}
     async with ward(spec=WITH_CLINICS, permission=Permission.READ_ALL, **wishes) as place:
         found = await place.examine()
-        assert found.is_well, found.wrong
-        told = step(found, StepName.GUARANTORS).sentence
+        assert found.is_healthy, found.failed_checks
+        told = step(found, CheckName.GUARANTORS).sentence
         assert told.endswith(" guarantors in the aging report.")
         assert 0 < int(told.split()[0]) < 300
 
 
 async def test_a_report_that_fails_is_not_counted() -> None:
     refusal = OtherBody('"API key does not have the Reports permission."', status=401)
-    fault = Planted(refusal, kinds=frozenset({Kind.AGING_REPORT}))
+    fault = ScheduledFault(refusal, endpoints=frozenset({Endpoint.AGING_REPORT}))
     async with ward(fault, permission=Permission.READ_ALL, reader=Reader.REPORT, interval=5.0) as place:
         found = await place.examine()
-        assert wrong(found) == [StepName.REPORTS]
-        assert outcome(found, StepName.GUARANTORS) is Outcome.UNTOLD
+        assert wrong(found) == [CheckName.REPORTS]
+        assert outcome(found, CheckName.GUARANTORS) is CheckOutcome.SKIPPED
 
 
 async def test_a_key_that_may_not_read_preferences() -> None:
     refusal = OtherBody('"API key does not have the Read All permission."', status=401)
-    async with ward(Planted(refusal, kinds=frozenset({Kind.PREFERENCES}))) as place:
+    async with ward(ScheduledFault(refusal, endpoints=frozenset({Endpoint.PREFERENCES}))) as place:
         found = await place.examine()
-        assert wrong(found) == [StepName.PREFERENCES]
-        assert outcome(found, StepName.GUARANTORS) is Outcome.OK
+        assert wrong(found) == [CheckName.PREFERENCES]
+        assert outcome(found, CheckName.GUARANTORS) is CheckOutcome.OK
 
 
 async def test_a_key_that_may_not_read_reports() -> None:
     refusal = OtherBody('"API key does not have the Reports permission."', status=401)
-    async with ward(Planted(refusal, kinds=frozenset({Kind.AGING_REPORT}))) as place:
-        assert wrong(await place.examine()) == [StepName.REPORTS]
+    async with ward(ScheduledFault(refusal, endpoints=frozenset({Endpoint.AGING_REPORT}))) as place:
+        assert wrong(await place.examine()) == [CheckName.REPORTS]
 
 
 async def test_a_report_that_takes_longer_than_the_api_waits_is_a_warning() -> None:
-    async with ward(options=Options(report_seconds=80)) as place:
+    async with ward(options=HeadquartersOptions(report_seconds=80)) as place:
         found = await place.examine()
-        assert found.is_well, found.wrong
-        assert "longer than the API waits" in step(found, StepName.REPORTS).sentence
+        assert found.is_healthy, found.failed_checks
+        assert "longer than the API waits" in step(found, CheckName.REPORTS).sentence
 
 
-@pytest.mark.parametrize(("version", "at"), [("21.1.9.0", [StepName.VERSION]), ("21.3.27.0", [])])
-async def test_an_old_version(version: str, at: list[StepName]) -> None:
+@pytest.mark.parametrize(("version", "at"), [("21.1.9.0", [CheckName.VERSION]), ("21.3.27.0", [])])
+async def test_an_old_version(version: str, at: list[CheckName]) -> None:
     async with ward(spec=replace(SMALL, program_version=version)) as place:
         found = await place.examine()
         assert wrong(found) == at
-        assert version in step(found, StepName.VERSION).sentence
-        assert outcome(found, StepName.REPORTS) is Outcome.UNTOLD
+        assert version in step(found, CheckName.VERSION).sentence
+        assert outcome(found, CheckName.REPORTS) is CheckOutcome.SKIPPED
 
 
 async def test_a_zone_that_is_not_the_offices() -> None:
     denver = replace(SMALL, zone="America/Denver")
     async with ward(spec=denver, base=BEFORE_DAWN - timedelta(minutes=30)) as place:
         found = await place.examine()
-        assert wrong(found) == [StepName.CLOCK]
-        assert "America/Denver or America/Phoenix" in step(found, StepName.CLOCK).sentence
+        assert wrong(found) == [CheckName.CLOCK]
+        assert "America/Denver or America/Phoenix" in step(found, CheckName.CLOCK).sentence
 
 
 async def test_without_a_zone_those_that_fit_are_suggested() -> None:
     async with ward(zone=None) as place:
         found = await place.examine()
-        assert found.is_well, found.wrong
-        assert "America/Los_Angeles" in step(found, StepName.CLOCK).advice
+        assert found.is_healthy, found.failed_checks
+        assert "America/Los_Angeles" in step(found, CheckName.CLOCK).advice
 
 
 async def test_an_office_server_whose_clock_is_wrong() -> None:
     async with ward(spec=replace(SMALL, clock_skew_seconds=-1200.0)) as place:
         found = await place.examine()
-        assert wrong(found) == [StepName.CLOCK]
-        assert "20 min slow" in step(found, StepName.CLOCK).sentence
+        assert wrong(found) == [CheckName.CLOCK]
+        assert "20 min slow" in step(found, CheckName.CLOCK).sentence
 
 
 async def test_a_service_that_is_down() -> None:
     down_since_two = datetime(2026, 3, 3, 10, 30, tzinfo=UTC)
     async with ward(spec=replace(SMALL, start_delay_seconds=20_000), base=down_since_two) as place:
         found = await place.examine()
-        assert wrong(found) == [StepName.SERVICE]
-        assert "30 min ago" in step(found, StepName.SERVICE).sentence
+        assert wrong(found) == [CheckName.SERVICE]
+        assert "30 min ago" in step(found, CheckName.SERVICE).sentence
 
 
 async def test_automated_aging_that_is_switched_off() -> None:
     async with ward(spec=replace(SMALL, service_time_due=None)) as place:
         found = await place.examine()
-        assert wrong(found) == [StepName.AUTOMATION]
-        assert outcome(found, StepName.AGING) is Outcome.UNTOLD
+        assert wrong(found) == [CheckName.AUTOMATION]
+        assert outcome(found, CheckName.AGING) is CheckOutcome.SKIPPED
 
 
 async def test_aging_that_did_not_run() -> None:
     async with ward() as place:
         place.practice.set_preference(DATE_LAST_AGING, "2026-02-27")
-        assert wrong(await place.examine()) == [StepName.AGING]
+        assert wrong(await place.examine()) == [CheckName.AGING]
 
 
 async def test_a_lock_that_a_crashed_run_left() -> None:
     async with ward() as place:
         place.practice.set_preference("AgingBeginDateTime", "2026-03-02 12:00:00")
         found = await place.examine()
-        assert wrong(found) == [StepName.AGING]
-        assert step(found, StepName.AGING).letter
+        assert wrong(found) == [CheckName.AGING]
+        assert step(found, CheckName.AGING).message
 
 
 async def test_a_clinic_that_is_configured_and_does_not_exist() -> None:
     async with ward(spec=WITH_CLINICS, clinics=(1, 9)) as place:
-        assert wrong(await place.examine()) == [StepName.CLINICS]
+        assert wrong(await place.examine()) == [CheckName.CLINICS]
 
 
 async def test_a_server_that_refuses_the_statement_is_read_in_pages_unless_it_must_not() -> None:
     refusing = replace(SMALL, refuses=("GROUP_CONCAT",))
     async with ward(spec=refusing) as place:
         found = await place.examine()
-        assert found.is_well, found.wrong
-        assert step(found, StepName.READER).sentence.startswith("In pages: the statement does not work here.")
-        assert step(found, StepName.GUARANTORS).sentence == "40 guarantors with a balance."
+        assert found.is_healthy, found.failed_checks
+        assert step(found, CheckName.READER).sentence.startswith("In pages: the statement does not work here.")
+        assert step(found, CheckName.GUARANTORS).sentence == "40 guarantors with a balance."
     async with ward(spec=refusing, reader=Reader.STATEMENT) as place:
-        assert wrong(await place.examine()) == [StepName.READER]
+        assert wrong(await place.examine()) == [CheckName.READER]
 
 
 async def test_pat_nums_that_are_random_are_read_in_pages() -> None:
     async with ward(spec=replace(SMILE, pat_nums="random")) as place:
         found = await place.examine()
-        assert "too far apart" in step(found, StepName.READER).sentence
-        assert "5 of them, 5 s" in step(found, StepName.COST).sentence
+        assert "too far apart" in step(found, CheckName.READER).sentence
+        assert "5 of them, 5 s" in step(found, CheckName.COST).sentence
 
 
 async def test_a_key_that_the_office_has_taken_from_its_list() -> None:
     async with ward(keys=["another-of-ours"]) as place:
         place.practice.revoke_key("planted-customer-key-smile")
         found = await place.examine()
-        assert wrong(found) == [StepName.OUR_KEY]
-        assert "1 key of ours" in step(found, StepName.OUR_KEY).sentence
+        assert wrong(found) == [CheckName.OUR_KEY]
+        assert "1 key of ours" in step(found, CheckName.OUR_KEY).sentence
 
 
 async def test_a_name_under_which_the_office_lists_nothing() -> None:
@@ -279,15 +279,15 @@ async def test_a_name_under_which_the_office_lists_nothing() -> None:
         api = place.settings.api.model_copy(update={"developer_name": "O'Dea & Sons"})
         place.settings = replace(place.settings, api=api)
         found = await place.examine()
-        assert found.is_well, found.wrong
-        assert "O'Dea & Sons" in step(found, StepName.OUR_KEY).sentence
+        assert found.is_healthy, found.failed_checks
+        assert "O'Dea & Sons" in step(found, CheckName.OUR_KEY).sentence
 
 
 async def test_a_doctor_who_comes_in_the_night_waits_out_a_run_like_everybody() -> None:
     async with ward(base=BEFORE_DAWN + timedelta(hours=1, seconds=30)) as place:
         found = await place.examine()
-        assert found.is_well, found.wrong
-        assert "running since" in step(found, StepName.AGING).sentence
+        assert found.is_healthy, found.failed_checks
+        assert "running since" in step(found, CheckName.AGING).sentence
 
 
 async def test_a_doctor_whose_gate_closes_says_what_was_not_tried() -> None:
@@ -296,13 +296,13 @@ async def test_a_doctor_whose_gate_closes_says_what_was_not_tried() -> None:
 
         async def close_soon() -> None:
             await anyio.sleep(4)
-            doctor._api.gate.close()
+            doctor._api.rate_limiter.close()
 
         tasks.start_soon(close_soon)
-        found = await doctor.examine(place.settings.offices[0])
-        assert found.is_well
-        assert outcome(found, StepName.QUERIES) is Outcome.OK
-        assert step(found, StepName.AGING).sentence == "Not tried: the daemon stopped first."
+        found = await doctor.diagnose(place.settings.offices[0])
+        assert found.is_healthy
+        assert outcome(found, CheckName.QUERIES) is CheckOutcome.OK
+        assert step(found, CheckName.AGING).sentence == "Not tried: the daemon stopped first."
 
 
 def test_the_zone_of_these_tests_is_the_practices() -> None:

@@ -10,12 +10,12 @@ import anyio.lowlevel
 import pytest
 
 from oddaemon.core.model import Condition, Reader
-from oddaemon.settings import Daemon as DaemonSettings
-from oddaemon.simulator.options import Options
+from oddaemon.settings import DaemonSettings
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.night import SMALL, SMILE, night, office_settings
 from tests.engine.world import World
 
-SLOW = Options(base_seconds=5)
+SLOW = HeadquartersOptions(base_seconds=5)
 PAGED = (office_settings(reader=Reader.PAGES),)
 
 
@@ -47,7 +47,7 @@ async def test_a_drain_publishes_a_statement_that_was_in_flight(tmp_path: Path) 
 
 
 async def test_a_drain_does_not_wait_longer_than_it_may(tmp_path: Path) -> None:
-    options, daemon = Options(base_seconds=50), DaemonSettings(drain_seconds=3)
+    options, daemon = HeadquartersOptions(base_seconds=50), DaemonSettings(drain_seconds=3)
     async with night(tmp_path, [SMALL], options=options, daemon=daemon) as world:
         await anyio.sleep(10)
         began = world.clock.now()
@@ -94,7 +94,7 @@ async def test_a_stop_is_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_stop_cuts_a_drain_short(tmp_path: Path) -> None:
-    async with night(tmp_path, [SMALL], options=Options(base_seconds=50)) as world:
+    async with night(tmp_path, [SMALL], options=HeadquartersOptions(base_seconds=50)) as world:
         await anyio.sleep(10)
         world.daemon.drain()
         await anyio.sleep(5)
@@ -119,11 +119,11 @@ async def test_a_page_can_be_read_to_the_very_end(tmp_path: Path, end: Callable[
     # The pages answer while the database is closed, and an error of ours would stand in the log.
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
-        pages, nights = world.daemon.pictures, []
+        pages, nights = world.daemon.view_builder, []
 
         async def read() -> None:
             while world.is_running:
-                picture = await pages.office("smile")
+                picture = await pages.build_office("smile")
                 assert picture is not None
                 nights.append(len(picture.publications))
                 await anyio.lowlevel.checkpoint()

@@ -11,18 +11,18 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.core.backfill import PastDay
+from oddaemon.admin.commands import CommandRejected
+from oddaemon.admin.database_commands import DatabaseCommands
+from oddaemon.core.backfill.job import BackfillTarget
 from oddaemon.core.model import Reader
-from oddaemon.engine.errand_desk import ErrandDesk
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.store.archive import Archive
-from oddaemon.store.database import Database
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.forgetting import tables_of_offices
+from oddaemon.store.history.reader import HistoryReader
 from oddaemon.store.schema import metadata
-from oddaemon.store.soundness import verify
-from oddaemon.web.control import OrderRefused
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance.erase import list_office_tables
+from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.engine.night import SMALL, SMILE, night, office_settings
 from tests.engine.world import World
 from tests.sinks.consumer import Book, Moody, sink_settings
@@ -30,13 +30,13 @@ from tests.store.slow_disk import holding
 
 HILL = PracticeSpec("hill", seed=2, guarantors=40, settled=10)
 BOTH = (SMALL, HILL)
-SLOW = Options(base_seconds=2)
+SLOW = HeadquartersOptions(base_seconds=2)
 BEGUN = "It is done now, in its turn at the database's file."
 CONFIGURED = "hill is in the configuration in force"
 
 
-def desk(world: World) -> ErrandDesk:
-    return world.daemon.desks.errands
+def desk(world: World) -> DatabaseCommands:
+    return world.daemon.admin.database
 
 
 def database_of(world: World) -> Database:
@@ -49,7 +49,7 @@ async def without_hill(world: World) -> None:
 
 async def told(world: World, order: str = "forget", office_id: str = "hill") -> Mapping[str, Any]:
     """What became of it, once it is over."""
-    while (answer := await desk(world).errands.told(order, office_id))["found"] is None:
+    while (answer := await desk(world).jobs.get_status(order, office_id))["found"] is None:
         assert answer["outcome"] == "under way"
         await anyio.sleep(0.5)
     assert answer["outcome"] == "done"
@@ -65,7 +65,7 @@ async def forgotten(world: World) -> Mapping[str, int]:
 
 async def counts(world: World) -> dict[str, int]:
     """Rows of each table."""
-    async with database_of(world).reading() as connection:
+    async with database_of(world).read_transaction() as connection:
         return {
             name: (await connection.exec_driver_sql(f"SELECT COUNT(*) FROM {name}")).scalar_one()
             for name in metadata.tables
@@ -73,8 +73,8 @@ async def counts(world: World) -> dict[str, int]:
 
 
 def known(world: World) -> list[str]:
-    with Archive.open(world.settings.state.path) as archive:
-        return [office.id for office in archive.offices()]
+    with HistoryReader.open(world.settings.state.path) as archive:
+        return [office.id for office in archive.list_offices()]
 
 
 async def test_an_office_goes_while_another_is_in_the_middle_of_its_pull(tmp_path: Path) -> None:
@@ -90,9 +90,9 @@ async def test_an_office_goes_while_another_is_in_the_middle_of_its_pull(tmp_pat
         assert {"snapshot": 1, "office": 1}.items() <= rows.items()
         assert known(world) == ["smile"]
         assert '"hill"' not in world.metrics()
-        (event,) = world.events("office_forgotten", "hill")
+        (event,) = world.events("office_erased", "hill")
         assert event["rows"] == sum(rows.values())
-        assert world.events("errand_done", "")[-1]["errand"] == "forget hill"
+        assert world.events("job_finished", "")[-1]["errand"] == "forget hill"
         await world.until_published(1)
         assert not world.failures()
         assert not world.events("store_failed", "")
@@ -109,7 +109,7 @@ async def test_nothing_of_it_is_stored_afterwards_not_even_that_it_was_forgotten
         assert rows["journal"] > 0
         before = await counts(world)
         await anyio.sleep(3600)
-        async with database_of(world).reading() as connection:
+        async with database_of(world).read_transaction() as connection:
             (offices,) = (await connection.exec_driver_sql("SELECT COUNT(DISTINCT office) FROM journal")).one()
         assert offices == 1
         assert {name: before[name] for name in ("office", "snapshot", "balance")} == {
@@ -120,11 +120,11 @@ async def test_nothing_of_it_is_stored_afterwards_not_even_that_it_was_forgotten
 async def test_an_office_that_is_configured_is_kept(tmp_path: Path) -> None:
     async with night(tmp_path, BOTH) as world:
         await world.until_published(1, "hill")
-        with pytest.raises(OrderRefused, match=CONFIGURED) as refusal:
+        with pytest.raises(CommandRejected, match=CONFIGURED) as refusal:
             await desk(world).forget("hill", 1000)
         assert refusal.value.status == 409
         assert "`oddaemon reload`" in refusal.value.advice
-        assert world.events("order_given", "hill")[-1]["is_refused"]
+        assert world.events("command_received", "hill")[-1]["is_refused"]
         assert known(world) == ["hill", "smile"]
 
 
@@ -133,13 +133,13 @@ async def test_an_office_that_comes_back_before_its_turn_is_kept(tmp_path: Path)
         await world.until_published(1, "hill")
         both = world.settings
         await without_hill(world)
-        async with database_of(world).whole_file:
+        async with database_of(world).maintenance_lock:
             assert await desk(world).forget("hill", 1000) == BEGUN
             assert await desk(world).forget("hill", 1000) == "It is being done already."
             await world.apply(both)
-        with pytest.raises(OrderRefused, match=CONFIGURED):
+        with pytest.raises(CommandRejected, match=CONFIGURED):
             await told(world)
-        assert world.events("errand_failed", "")[-1]["traceback"] is None
+        assert world.events("job_failed", "")[-1]["traceback"] is None
         await world.until_published(2, "hill")
 
 
@@ -148,10 +148,10 @@ async def test_an_office_whose_worker_is_being_stopped_is_forgotten_once_it_has_
         await world.until_said("pull_started", office_id="hill")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(without_hill, world)
-            await world.until(lambda: "hill" not in world.daemon.fleet.views)
+            await world.until(lambda: "hill" not in world.daemon.fleet.offices)
             rows = await forgotten(world)
         assert rows["office"] == 1
-        stopped, gone = world.events("office_stopped", "hill")[-1], world.events("office_forgotten", "hill")[-1]
+        stopped, gone = world.events("office_stopped", "hill")[-1], world.events("office_erased", "hill")[-1]
         assert world.lines.index(stopped) < world.lines.index(gone)
         await anyio.sleep(100)
         assert known(world) == ["smile"]
@@ -165,7 +165,7 @@ async def test_an_office_that_is_added_while_it_is_forgotten_begins_anew(tmp_pat
         await without_hill(world)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(forgotten, world)
-            while not world.daemon.configuration._one_at_a_time.locked():
+            while not world.daemon.configuration._reload_lock.locked():
                 await anyio.lowlevel.checkpoint()
             await world.apply(both)
         await world.until_published(2, "hill", within=timedelta(minutes=5))
@@ -176,8 +176,8 @@ async def test_an_office_that_is_added_while_it_is_forgotten_begins_anew(tmp_pat
 async def test_its_orders_for_past_days_are_given_up_wherever_they_are(tmp_path: Path) -> None:
     async with night(tmp_path, BOTH, options=SLOW) as world:
         await world.until_published(1, "hill")
-        days = [PastDay("hill", day) for day in (date(2026, 1, 31), date(2025, 12, 31))]
-        await world.daemon.desks.past_days.order(days, 0)
+        days = [BackfillTarget("hill", day) for day in (date(2026, 1, 31), date(2025, 12, 31))]
+        await world.daemon.admin.backfill.submit(days, 0)
         await anyio.sleep(1)
         await without_hill(world)
         rows = await forgotten(world)
@@ -186,7 +186,7 @@ async def test_its_orders_for_past_days_are_given_up_wherever_they_are(tmp_path:
         found = await counts(world)
         empty = ("backfill", "backfill_page", "historical_snapshot", "historical_balance")
         assert [found[name] for name in empty] == [0, 0, 0, 0]
-        assert (await world.daemon.desks.past_days.orders())["backfills"] == []
+        assert (await world.daemon.admin.backfill.list_jobs())["backfills"] == []
 
 
 class _Slow(Moody):
@@ -207,7 +207,7 @@ async def test_a_courier_in_the_middle_of_a_delivery_of_it_goes_on_with_the_othe
         await without_hill(world)
         await forgotten(world)
         assert not [each for each in book.taken if each.office_id == "hill"]
-        await world.until_said("delivery_made", office_id="smile")
+        await world.until_said("delivery_succeeded", office_id="smile")
         assert not world.events("courier_crashed", "")
         assert [each for each in book.taken if each.office_id == "smile"]
         assert (await counts(world))["delivery"] == 1
@@ -218,13 +218,13 @@ async def test_a_daemon_that_is_killed_in_between_is_told_again_and_ends_it(tmp_
         await world.until_published(1, "hill")
         await without_hill(world)
         await desk(world).forget("hill", 1000)
-        while not database_of(world).whole_file.locked():
+        while not database_of(world).maintenance_lock.locked():
             await anyio.lowlevel.checkpoint()
         await world.crash()
         assert known(world) == ["hill", "smile"]
         await world.start()
-        with pytest.raises(OrderRefused, match="Nobody has ordered `forget hill`"):
-            await desk(world).errands.told("forget", "hill")
+        with pytest.raises(CommandRejected, match="Nobody has ordered `forget hill`"):
+            await desk(world).jobs.get_status("forget", "hill")
         assert (await forgotten(world))["office"] == 1
         assert known(world) == ["smile"]
 
@@ -232,7 +232,7 @@ async def test_a_daemon_that_is_killed_in_between_is_told_again_and_ends_it(tmp_
 async def test_what_nothing_is_known_of_cannot_be_forgotten(tmp_path: Path) -> None:
     async with night(tmp_path, BOTH) as world:
         await desk(world).forget("dale", None)
-        with pytest.raises(OrderRefused, match="knows no office 'dale'"):
+        with pytest.raises(CommandRejected, match="knows no office 'dale'"):
             await told(world, office_id="dale")
 
 
@@ -244,7 +244,7 @@ async def test_a_database_that_is_read_by_others_is_told_and_it_is_done_again(tm
             other.execute("BEGIN")
             other.execute("SELECT COUNT(*) FROM balance").fetchall()
             await desk(world).forget("hill", 1000)
-            with pytest.raises(OrderRefused, match="Another program has the database"):
+            with pytest.raises(CommandRejected, match="Another program has the database"):
                 await told(world)
         assert known(world) == ["hill", "smile"]
         assert world.daemon.readiness.ready
@@ -260,10 +260,10 @@ async def test_an_error_of_our_own_is_told_and_ends_nothing(tmp_path: Path) -> N
             await anyio.lowlevel.checkpoint()
             raise ZeroDivisionError
 
-        await desk(world).errands.begin("vacuum", "", None, failing)
-        with pytest.raises(OrderRefused, match="An error in oddaemon itself ended it: ZeroDivisionError"):
+        await desk(world).jobs.start("vacuum", "", None, failing)
+        with pytest.raises(CommandRejected, match="An error in oddaemon itself ended it: ZeroDivisionError"):
             await told(world, "vacuum", "")
-        assert "ZeroDivisionError" in world.events("errand_failed", "")[-1]["traceback"]
+        assert "ZeroDivisionError" in world.events("job_failed", "")[-1]["traceback"]
         await desk(world).vacuum(None)
         assert "is written anew" in (await told(world, "vacuum", ""))["outcome"]
 
@@ -285,14 +285,14 @@ async def test_a_full_disk_is_told_before_a_row_is_gone(tmp_path: Path, monkeypa
         before = await counts(world)
 
         def full(*_: object) -> None:
-            raise DatabaseUnusable("The disk is full.", "Free some space.", passes=True)
+            raise DatabaseUnusable("The disk is full.", "Free some space.", is_transient=True)
 
-        monkeypatch.setattr("oddaemon.store.maintenance.require_room", full)
+        monkeypatch.setattr("oddaemon.store.sqlite.maintenance.vacuum.require_space", full)
         await desk(world).forget("hill", 1000)
-        with pytest.raises(OrderRefused, match="The disk is full"):
+        with pytest.raises(CommandRejected, match="The disk is full"):
             await told(world)
         after = await counts(world)
-        assert all(after[table.name] >= before[table.name] for table in tables_of_offices())
+        assert all(after[table.name] >= before[table.name] for table in list_office_tables())
 
 
 async def test_a_drain_breaks_off_what_would_keep_the_database_from_whoever_has_something_to_store(
@@ -307,10 +307,10 @@ async def test_a_drain_breaks_off_what_would_keep_the_database_from_whoever_has_
             world.daemon.drain()
             await held.let_go()
             await world.ended()
-        failed = {each["errand"]: each for each in world.events("errand_failed", "")}
+        failed = {each["errand"]: each for each in world.events("job_failed", "")}
         assert set(failed) == {"vacuum", "forget hill"}
         assert all("The daemon is stopping" in each["problem"] for each in failed.values())
-        assert not world.events("errand_done", "")
+        assert not world.events("job_finished", "")
         assert not world.events("store_failed", "")
         assert len(world.published()) == 1
         await world.start()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.simulator.api import Cut, Kind
-from oddaemon.simulator.faults import (
+from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.faults.faults import (
     BrokenConnection,
     EConnectorDown,
     Fault,
@@ -18,7 +18,7 @@ from oddaemon.simulator.faults import (
     TooManyRequests,
     TruncatedBody,
 )
-from oddaemon.simulator.options import Options
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.night import DUE, SMALL, after, night, planted
 
 HTML = "<!doctype html><html><head><title>Just a moment</title></head><body><p>Checking you</p></body></html>"
@@ -31,14 +31,14 @@ PASSING = [
     (GatewayError(503), VENDOR, "server_error", "503 Service Unavailable"),
     (GatewayError(504), OFFICE, "gateway_timeout", "504 Gateway Time-out"),
     (Latency(300), OFFICE, "gateway_timeout", "limit of 60 seconds (HTTP 504)"),
-    (BrokenConnection(Cut.NO_CONNECTION), US, "connect", "no connection in time"),
-    (BrokenConnection(Cut.REFUSED), US, "connect", "Connection refused"),
-    (BrokenConnection(Cut.STALL), OFFICE, "timeout", "No answer in time."),
-    (BrokenConnection(Cut.STALL, 10), OFFICE, "timeout", "No answer in time."),
-    (BrokenConnection(Cut.RESET), VENDOR, "connection_lost", "ReadError"),
-    (BrokenConnection(Cut.RESET, 10), VENDOR, "connection_lost", "ReadError"),
-    (BrokenConnection(Cut.CLOSE), VENDOR, "connection_lost", "RemoteProtocolError"),
-    (BrokenConnection(Cut.CLOSE, 10), VENDOR, "connection_lost", "RemoteProtocolError"),
+    (BrokenConnection(ConnectionFailure.NO_CONNECTION), US, "connect", "no connection in time"),
+    (BrokenConnection(ConnectionFailure.REFUSED), US, "connect", "Connection refused"),
+    (BrokenConnection(ConnectionFailure.STALL), OFFICE, "timeout", "No answer in time."),
+    (BrokenConnection(ConnectionFailure.STALL, 10), OFFICE, "timeout", "No answer in time."),
+    (BrokenConnection(ConnectionFailure.RESET), VENDOR, "connection_lost", "ReadError"),
+    (BrokenConnection(ConnectionFailure.RESET, 10), VENDOR, "connection_lost", "ReadError"),
+    (BrokenConnection(ConnectionFailure.CLOSE), VENDOR, "connection_lost", "RemoteProtocolError"),
+    (BrokenConnection(ConnectionFailure.CLOSE, 10), VENDOR, "connection_lost", "RemoteProtocolError"),
     (TruncatedBody(), VENDOR, "malformed", "cannot be read"),
     (OtherBody("\x00garbage\xff"), VENDOR, "malformed", "cannot be read"),
     (OtherBody(""), VENDOR, "malformed", "cannot be read"),
@@ -123,7 +123,7 @@ async def test_when_headquarters_is_down_for_everyone_everyone_recovers(tmp_path
 
 
 async def test_a_statement_that_always_takes_too_long_is_given_up_for_pages(tmp_path: Path) -> None:
-    slow = planted(Latency(70), kinds=frozenset({Kind.SHORT_QUERY}), hits_max=2)
+    slow = planted(Latency(70), kinds=frozenset({Endpoint.SHORT_QUERY}), hits_max=2)
     async with night(tmp_path, [SMALL], faults=[slow]) as world:
         await world.until_is(Condition.UNREACHABLE)
         assert world.explains(Condition.UNREACHABLE, Owner.OFFICE, "limit of 60 seconds", "504")
@@ -148,7 +148,9 @@ async def test_a_general_outage_in_the_middle_of_a_statement_is_not_the_statemen
 
 
 async def test_an_answer_that_stops_coming_is_cut_off_in_time(tmp_path: Path) -> None:
-    async with night(tmp_path, [SMALL], faults=[planted(BrokenConnection(Cut.STALL, 5), hits_max=1)]) as world:
+    async with night(
+        tmp_path, [SMALL], faults=[planted(BrokenConnection(ConnectionFailure.STALL, 5), hits_max=1)]
+    ) as world:
         await world.until_is(Condition.UNREACHABLE)
         assert world.clock.now() <= after(seconds=90)
         await world.until_published(1)
@@ -156,7 +158,7 @@ async def test_an_answer_that_stops_coming_is_cut_off_in_time(tmp_path: Path) ->
 
 
 async def test_two_quirks_of_the_api_do_no_harm(tmp_path: Path) -> None:
-    quirks = Options(filters_ignored=True, offset_gives_everything=True)
+    quirks = HeadquartersOptions(filters_ignored=True, offset_gives_everything=True)
     async with night(tmp_path, [SMALL], options=quirks) as world:
         await world.until_published(2)
         assert world.explains(Condition.FRESH, None, "2026-03-03")
@@ -164,7 +166,9 @@ async def test_two_quirks_of_the_api_do_no_harm(tmp_path: Path) -> None:
 
 
 async def test_a_preference_that_is_not_found_counts_as_not_set(tmp_path: Path) -> None:
-    async with night(tmp_path, [replace(SMALL, last_aging="never")], options=Options(absent_is_404=True)) as world:
+    async with night(
+        tmp_path, [replace(SMALL, last_aging="never")], options=HeadquartersOptions(absent_is_404=True)
+    ) as world:
         await world.until_time(datetime(2026, 3, 3, 9, 30, tzinfo=UTC))
         assert world.explains(Condition.WAITING, None, "never run")
         await world.until_time(DUE + timedelta(minutes=5))

@@ -5,22 +5,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oddaemon.core.model import Owner
-from oddaemon.engine.folding import FOLD_AT_MOST, TEXT_CHARACTERS_MAX, Draft, office_of
-from oddaemon.telemetry.event import Event
+from oddaemon.engine.journal.compaction import SUMMARY_SPAN_MAX, TEXT_CHARACTERS_MAX, JournalBuffer, get_office_id
 from oddaemon.telemetry.events import (
-    AgingObserved,
+    AgingStatusChanged,
+    CommandIgnored,
     DaemonDraining,
-    DeliveryRefused,
+    DeliveryAttemptFailed,
     FailureSeen,
-    NeedlessOrderGiven,
     PageStored,
     RequestFinished,
     RequestStarted,
     WorkerCrashed,
 )
+from oddaemon.telemetry.events.base import Event
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
-NEWS = AgingObserved("elm", "due", None)
+NEWS = AgingStatusChanged("elm", "due", None)
 
 
 def asked(outcome: str = "ok", status: int | None = 200, seconds: float = 0.5) -> RequestFinished:
@@ -33,20 +33,20 @@ def failed(attempt: int, message: str = "Not running.", kind: str = "econnector_
 
 def kept(*events: Event, every: timedelta = timedelta(minutes=1)) -> list[tuple[str, dict[str, Any]]]:
     """The entries that these become, one after another."""
-    draft = Draft("elm")
+    draft = JournalBuffer("elm")
     at = iter(NOW + number * every for number in range(len(events)))
-    entries = [entry for event in events for entry in draft.take(event, next(at))]
-    return [(entry.event, dict(entry.fields)) for entry in (*entries, *draft.close())]
+    entries = [entry for event in events for entry in draft.add(event, next(at))]
+    return [(entry.event, dict(entry.fields)) for entry in (*entries, *draft.flush())]
 
 
 def test_requests_without_news_are_one_entry() -> None:
     assert kept(asked(), asked(seconds=1.25), asked()) == [
         (
-            "asked",
+            "requests_summarized",
             {
                 "since": "2026-03-08T07:00:00.000Z",
-                "times": 3,
-                "kinds": {"preferences": 3},
+                "requests": 3,
+                "by_kind": {"preferences": 3},
                 "failed": {},
                 "seconds": 2.25,
                 "slowest_seconds": 1.25,
@@ -58,10 +58,10 @@ def test_requests_without_news_are_one_entry() -> None:
 
 def test_news_stands_between_what_was_asked_before_and_after() -> None:
     assert [event for event, _ in kept(asked(), asked(), NEWS, asked(), NEWS)] == [
-        "asked",
-        "aging_observed",
-        "asked",
-        "aging_observed",
+        "requests_summarized",
+        "aging_status_changed",
+        "requests_summarized",
+        "aging_status_changed",
     ]
 
 
@@ -69,7 +69,7 @@ def test_a_failure_is_told_with_the_exchange_that_brought_it() -> None:
     ((event, fields),) = kept(asked("econnector_down", 400), failed(1))
     assert event == "failure_seen"
     assert fields["message"] == "Not running."
-    assert fields["exchange"] == {
+    assert fields["request"] == {
         "kind": "preferences",
         "outcome": "econnector_down",
         "status": 400,
@@ -84,8 +84,8 @@ def test_a_failure_that_stays_is_told_once_and_then_counted() -> None:
     down = asked("econnector_down", 400)
     first, rest = kept(down, failed(1), asked(), down, failed(2), asked(), down, failed(3))
     assert first[0] == "failure_seen"
-    assert (rest[0], rest[1]["times"], rest[1]["kinds"], rest[1]["failed"]) == (
-        "asked",
+    assert (rest[0], rest[1]["requests"], rest[1]["by_kind"], rest[1]["failed"]) == (
+        "requests_summarized",
         4,
         {"preferences": 2},
         {"econnector_down": 2},
@@ -99,10 +99,10 @@ def test_a_failure_with_other_words_or_after_a_success_is_told_anew() -> None:
 
 
 def test_a_sink_that_goes_on_refusing_is_told_once_and_then_counted() -> None:
-    refusals = [DeliveryRefused("lake", "elm", "d-7", 7, attempt, "It is full.", NOW) for attempt in (1, 2, 3)]
+    refusals = [DeliveryAttemptFailed("lake", "elm", "d-7", 7, attempt, "It is full.", NOW) for attempt in (1, 2, 3)]
     assert [(event, fields.get("failed")) for event, fields in kept(*refusals)] == [
-        ("delivery_refused", None),
-        ("asked", {"delivery_refused": 2}),
+        ("delivery_attempt_failed", None),
+        ("requests_summarized", {"delivery_attempt_failed": 2}),
     ]
 
 
@@ -110,33 +110,33 @@ def test_a_database_that_stays_full_is_told_once_though_nobody_counts_its_failur
     full = failed(1, "the disk is full", "store")
     assert [(event, fields.get("failed")) for event, fields in kept(full, full, full)] == [
         ("failure_seen", None),
-        ("asked", {"store": 2}),
+        ("requests_summarized", {"store": 2}),
     ]
 
 
 def test_a_request_that_was_cut_off_is_told_as_it_is() -> None:
     ((event, fields), *rest) = kept(asked("cancelled", None), asked())
     assert (event, fields["outcome"], fields["status"]) == ("request_finished", "cancelled", None)
-    assert [event for event, _ in rest] == ["asked"]
+    assert [event for event, _ in rest] == ["requests_summarized"]
     assert [event for event, _ in kept(asked("cancelled", None))] == ["request_finished"]
 
 
 def test_a_day_of_an_idle_office_is_a_handful_of_entries_whatever_it_is_asked() -> None:
     probes = [asked() for _ in range(24 * 60)]
     entries = kept(*probes)
-    assert len(entries) == timedelta(days=1) / FOLD_AT_MOST
-    assert sum(fields["times"] for _, fields in entries) == len(probes)
+    assert len(entries) == timedelta(days=1) / SUMMARY_SPAN_MAX
+    assert sum(fields["requests"] for _, fields in entries) == len(probes)
 
 
 def test_what_happens_to_the_daemon_or_is_no_news_is_in_no_journal() -> None:
     def offices() -> Iterator[str | None]:
-        yield office_of(DaemonDraining("SIGTERM"))
-        yield office_of(RequestStarted("elm", "preferences"))
-        yield office_of(PageStored("elm", 100, 4000))
-        yield office_of(NeedlessOrderGiven("resume", "elm", 1000, "elm is not paused."))
+        yield get_office_id(DaemonDraining("SIGTERM"))
+        yield get_office_id(RequestStarted("elm", "preferences"))
+        yield get_office_id(PageStored("elm", 100, 4000))
+        yield get_office_id(CommandIgnored("resume", "elm", 1000, "elm is not paused."))
 
     assert set(offices()) == {None}
-    assert office_of(NEWS) == "elm"
+    assert get_office_id(NEWS) == "elm"
 
 
 def test_long_texts_are_cut() -> None:

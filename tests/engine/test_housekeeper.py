@@ -11,19 +11,19 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 
-from oddaemon.engine.housekeeper import SOON, Job, Times, keep_house
-from oddaemon.simulator.clock import WorldClock
+from oddaemon.engine.maintenance.scheduler import SHORT_GRACE, CronSchedule, MaintenanceJob, run_maintenance
+from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.virtual_time import VirtualLoop
-from oddaemon.store.chores import remembered
-from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.telemetry.event import Event
+from oddaemon.store.maintenance_runs import load_runs
+from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.events import (
     MaintenanceFailed,
     MaintenanceFinished,
     MaintenancePlanned,
     MaintenanceSkipped,
 )
+from oddaemon.telemetry.events.base import Event
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 MIDNIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -46,23 +46,23 @@ class House:
     def local(self) -> str:
         return self.now().astimezone(LOS_ANGELES).strftime("%d %H:%M")
 
-    def job(self, name: str, cron: str, seconds: float = 0.0, **how: object) -> Job:
+    def job(self, name: str, cron: str, seconds: float = 0.0, **how: object) -> MaintenanceJob:
         async def work() -> str:
             self.ran.append((name, self.local()))
             await anyio.sleep(seconds)
             return "Done."
 
-        return Job(name, cron, work, **how)  # type: ignore[arg-type]  # a job's own fields
+        return MaintenanceJob(name, cron, work, **how)  # type: ignore[arg-type]  # a job's own fields
 
     @asynccontextmanager
-    async def living(self, *jobs: Job) -> AsyncIterator[Database]:
+    async def living(self, *jobs: MaintenanceJob) -> AsyncIterator[Database]:
         """A daemon's life."""
         async with Database.open(str(self.path)) as database, anyio.create_task_group() as tasks:
-            tasks.start_soon(keep_house, database, jobs, self.now, self.told.append, LOS_ANGELES)
+            tasks.start_soon(run_maintenance, database, jobs, self.now, self.told.append, LOS_ANGELES)
             yield database
             tasks.cancel_scope.cancel()
 
-    async def live(self, hours: float, *jobs: Job) -> None:
+    async def live(self, hours: float, *jobs: MaintenanceJob) -> None:
         async with self.living(*jobs):
             await anyio.sleep(hours * 3600)
 
@@ -74,7 +74,7 @@ class House:
 async def house(tmp_path: Path) -> House:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    loop.owe(lambda: Database.calls_in_flight)
+    loop.track_calls(lambda: Database.calls_in_flight)
     return House(tmp_path / "oddaemon.db")
 
 
@@ -123,7 +123,7 @@ async def test_a_run_that_was_killed_counts_as_missed(house: House) -> None:
 
 
 async def test_what_is_of_no_use_late_is_made_up_for_within_an_hour_only(house: House) -> None:
-    digest = house.job("digest", "30 7 * * *", grace=SOON)
+    digest = house.job("digest", "30 7 * * *", grace=SHORT_GRACE)
     await house.live(7, digest)
     await anyio.sleep(0.8 * 3600)
     await house.live(1, digest)
@@ -151,7 +151,7 @@ async def test_a_run_due_while_the_same_job_works_is_that_one_and_is_told(house:
 async def test_jobs_at_the_file_wait_for_each_other_in_the_order_in_which_they_were_due(house: House) -> None:
     jobs = (
         house.job("prune", "0 3 * * *", seconds=1800),
-        house.job("vacuum", "10 3 * * *", seconds=600, grace=SOON),
+        house.job("vacuum", "10 3 * * *", seconds=600, grace=SHORT_GRACE),
         house.job("backup", "5 3 * * *", seconds=60),
         house.job("digest", "15 3 * * *", alone=False),
     )
@@ -175,16 +175,16 @@ async def test_a_job_that_fails_is_told_and_stops_neither_the_others_nor_itself(
         house.ran.append(("backup", house.local()))
         if crash:
             raise KeyError("balance")
-        raise DatabaseUnusable("The disk is full.", "Free some space.", passes=True)
+        raise DatabaseUnusable("The disk is full.", "Free some space.", is_transient=True)
 
-    backup = Job("backup", "30 3 * * *", fail)
+    backup = MaintenanceJob("backup", "30 3 * * *", fail)
     async with house.living(backup, house.job("prune", "0 3 * * *")) as database:
         await anyio.sleep(29 * 3600)
-        known = await remembered(database)
+        known = await load_runs(database)
     assert [name for name, _ in house.ran] == ["prune", "backup", "prune", "backup"]
     failed = [event for event in house.told if isinstance(event, MaintenanceFailed)]
     said = "It crashed: KeyError." if crash else "The disk is full. Free some space."
-    assert [(event.job, event.problem) for event in failed] == 2 * [("backup", said)]
+    assert [(event.job, event.reason) for event in failed] == 2 * [("backup", said)]
     assert [event.traceback is not None for event in failed] == 2 * [crash]
     assert (known["backup"].succeeded_at, known["backup"].result) == (None, said)
     assert known["prune"].succeeded_at == MIDNIGHT + timedelta(hours=27)
@@ -200,7 +200,7 @@ async def test_a_restart_still_knows_the_last_success(house: House) -> None:
 
 
 async def test_a_machine_that_slept_through_it_runs_it_when_it_wakes(house: House) -> None:
-    async with house.living(house.job("backup", "30 3 * * *"), house.job("digest", "30 3 * * *", grace=SOON)):
+    async with house.living(house.job("backup", "30 3 * * *"), house.job("digest", "30 3 * * *", grace=SHORT_GRACE)):
         await anyio.sleep(3600)
         house.ahead = timedelta(hours=8)
         await anyio.sleep(600)
@@ -227,7 +227,7 @@ async def test_a_clock_that_was_years_ahead_does_not_silence_the_housekeeper_for
 
 async def test_a_database_that_cannot_be_written_ends_nothing(house: House) -> None:
     async with house.living(house.job("prune", "0 3 * * *")) as database:
-        await database.one_statement("DROP TABLE maintenance")
+        await database.execute_one("DROP TABLE maintenance")
         await anyio.sleep(28 * 3600)
     assert len(house.ran) == 2
 
@@ -236,9 +236,9 @@ async def test_a_database_that_cannot_be_written_ends_nothing(house: House) -> N
 
 
 def due(cron: str, first: datetime, count: int) -> list[str]:
-    times, found = Times(cron, LOS_ANGELES), []
+    times, found = CronSchedule(cron, LOS_ANGELES), []
     for _ in range(count):
-        at = times.after(first)
+        at = times.get_next_after(first)
         assert at is not None
         found.append(at.astimezone(LOS_ANGELES).strftime("%d %H:%M %Z"))
         first = at

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import anyio
 
+from oddaemon.admin.inspection import StatusService
 from oddaemon.core.model import Condition
-from oddaemon.engine.inspector import Inspector
 from tests.engine.night import DUE, SMALL, night
 from tests.engine.world import World
 
 
-def inspector(world: World) -> Inspector:
-    return world.daemon.desks.inspector
+def inspector(world: World) -> StatusService:
+    return world.daemon.admin.status
 
 
 async def test_an_office_is_told_with_its_last_pull_and_what_happened_to_it(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(2)
-        told = await inspector(world).office("smile", 200)
+        told = await inspector(world).get_office("smile", 200)
         assert told is not None
         assert told["condition"] == Condition.FRESH
         assert told["timezone"] == "America/Los_Angeles"
@@ -26,14 +26,14 @@ async def test_an_office_is_told_with_its_last_pull_and_what_happened_to_it(tmp_
         assert told["snapshot"] is not None
         assert told["snapshot"]["aging_date"] == "2026-03-03"
         assert [entry["event"] for entry in told["journal"]][-2:] == ["condition_changed", "snapshot_published"]
-        assert await inspector(world).office("nowhere", 200) is None
+        assert await inspector(world).get_office("nowhere", 200) is None
 
 
 async def test_the_daemon_counts_its_requests_and_those_in_flight(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_time(DUE)
         await world.until(lambda: world.headquarters.in_flight > 0)
-        told = (await inspector(world).fleet())["daemon"]
+        told = (await inspector(world).get_fleet())["daemon"]
         assert told is not None
         assert told["requests_in_flight"] == world.headquarters.in_flight == 1
         assert told["requests"] == len(world.exchanges()) + 1
@@ -45,9 +45,9 @@ async def test_what_cannot_be_read_of_an_office_is_left_out_and_no_more(tmp_path
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
         await anyio.sleep(60)
-        await world.database.one_statement("UPDATE journal SET fields = 'x'")
-        told = await inspector(world).office("smile", 5)
+        await world.database.execute_one("UPDATE journal SET fields = 'x'")
+        told = await inspector(world).get_office("smile", 5)
         assert told is not None
         assert told["snapshot"] is not None
         assert (told["last_pull"], told["journal"]) == (None, [])
-        await world.database.one_statement("DELETE FROM journal")
+        await world.database.execute_one("DELETE FROM journal")

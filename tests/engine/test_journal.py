@@ -10,16 +10,16 @@ from pathlib import Path
 
 import anyio
 
-from oddaemon.core.failure import Kind
-from oddaemon.engine.journal import RETRY_SECONDS, WAITING_MAX, Journal
-from oddaemon.simulator.faults import EConnectorDown
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.core.failures.failure import FailureKind
+from oddaemon.engine.journal.recorder import PENDING_MAX, RETRY_SECONDS, JournalRecorder
+from oddaemon.simulator.faults.faults import EConnectorDown
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store import journal as stored
 from oddaemon.store import offices
-from oddaemon.store.database import Database
-from oddaemon.store.journal import Entry
-from oddaemon.telemetry.events import AgingObserved, OfficeStopped, RequestFinished
+from oddaemon.store.journal import JournalEntry
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.telemetry.events import AgingStatusChanged, OfficeStopped, RequestFinished
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.night import SMALL, after, night, planted
 from tests.engine.world import World
@@ -29,16 +29,16 @@ NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def kept_journal(directory: Path, kept: int = 100) -> AsyncIterator[tuple[Journal, Telemetry, Database]]:
+async def kept_journal(directory: Path, kept: int = 100) -> AsyncIterator[tuple[JournalRecorder, Telemetry, Database]]:
     """A journal at work, for two offices."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    loop.owe(lambda: Database.calls_in_flight)
+    loop.track_calls(lambda: Database.calls_in_flight)
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
-    journal = Journal(telemetry, lambda: NOW, kept=kept, write_seconds=2.0)
+    journal = JournalRecorder(telemetry, lambda: NOW, retained_max=kept, write_seconds=2.0)
     async with Database.open(str(directory / "state.db")) as database, anyio.create_task_group() as tasks:
-        await offices.enroll(database, OFFICES)
-        tasks.start_soon(journal.keep, database)
+        await offices.register_offices(database, OFFICES)
+        tasks.start_soon(journal.run, database)
         yield journal, telemetry, database
         tasks.cancel_scope.cancel()
 
@@ -51,9 +51,9 @@ def rendered(telemetry: Telemetry) -> str:
     return telemetry.render(()).body.decode()
 
 
-async def entries(world: World, office_id: str = "smile") -> list[Entry]:
+async def entries(world: World, office_id: str = "smile") -> list[JournalEntry]:
     async with Database.open_for_reading(world.settings.state.database) as database:
-        return await stored.latest(database, office_id, 1000)
+        return await stored.list_latest(database, office_id, 1000)
 
 
 async def test_a_night_is_told_from_the_first_question_to_the_snapshot(tmp_path: Path) -> None:
@@ -67,9 +67,14 @@ async def test_a_night_is_told_from_the_first_question_to_the_snapshot(tmp_path:
         assert names[-1] == "office_stopped"
         assert names.count("snapshot_published") == 2
         pull = names.index("pull_started")
-        assert names[pull : pull + 4] == ["pull_started", "asked", "condition_changed", "snapshot_published"]
+        assert names[pull : pull + 4] == [
+            "pull_started",
+            "requests_summarized",
+            "condition_changed",
+            "snapshot_published",
+        ]
         assert [entry.at for entry in told] == sorted(entry.at for entry in told)
-        requests = sum(int(str(entry.fields["times"])) for entry in told if entry.event == "asked")
+        requests = sum(int(str(entry.fields["requests"])) for entry in told if entry.event == "requests_summarized")
         assert requests == len(world.exchanges())
 
 
@@ -81,7 +86,7 @@ async def test_two_days_of_an_idle_office_are_few_entries(tmp_path: Path) -> Non
         told = await entries(world)
         assert len(world.exchanges()) > 100
         assert len(told) < 30
-        assert {entry.event for entry in told[-8:]} <= {"asked", "fresh_by_missed", "office_stopped"}
+        assert {entry.event for entry in told[-8:]} <= {"requests_summarized", "deadline_missed", "office_stopped"}
 
 
 async def test_a_failure_is_kept_with_its_exchange_and_its_repetitions_counted(tmp_path: Path) -> None:
@@ -91,61 +96,70 @@ async def test_a_failure_is_kept_with_its_exchange_and_its_repetitions_counted(t
         await world.drain()
         told = await entries(world)
         failures = [entry for entry in told if entry.event == "failure_seen"]
-        seen = Counter(world.failures())[Kind.ECONNECTOR_DOWN]
+        seen = Counter(world.failures())[FailureKind.ECONNECTOR_DOWN]
         assert seen > 10
-        assert [entry.fields["kind"] for entry in failures] == [Kind.ECONNECTOR_DOWN]
-        assert "exchange" in failures[0].fields
-        folded = [entry.fields["failed"] for entry in told if entry.event == "asked"]
-        assert sum(Counter(each)[Kind.ECONNECTOR_DOWN] for each in folded if isinstance(each, dict)) == seen - 1
+        assert [entry.fields["kind"] for entry in failures] == [FailureKind.ECONNECTOR_DOWN]
+        assert "request" in failures[0].fields
+        folded = [entry.fields["failed"] for entry in told if entry.event == "requests_summarized"]
+        assert sum(Counter(each)[FailureKind.ECONNECTOR_DOWN] for each in folded if isinstance(each, dict)) == seen - 1
 
 
 async def test_what_is_not_written_yet_is_told_already(tmp_path: Path) -> None:
     async with kept_journal(tmp_path) as (journal, telemetry, database):
-        telemetry.emit(AgingObserved(ELM, "due", None))
+        telemetry.emit(AgingStatusChanged(ELM, "due", None))
         telemetry.emit(asked(ELM))
-        assert [entry.event for entry in await journal.tail(database, ELM, 10)] == ["aging_observed", "asked"]
-        assert [entry.event for entry in await journal.tail(database, ELM, 1)] == ["asked"]
-        assert await journal.tail(database, HARBOR, 10) == []
-        assert await stored.latest(database, ELM, 10) == []
+        assert [entry.event for entry in await journal.read_tail(database, ELM, 10)] == [
+            "aging_status_changed",
+            "requests_summarized",
+        ]
+        assert [entry.event for entry in await journal.read_tail(database, ELM, 1)] == ["requests_summarized"]
+        assert await journal.read_tail(database, HARBOR, 10) == []
+        assert await stored.list_latest(database, ELM, 10) == []
         await anyio.sleep(3)
-        assert [entry.event for entry in await stored.latest(database, ELM, 10)] == ["aging_observed"]
-        assert [entry.event for entry in await journal.tail(database, ELM, 10)] == ["aging_observed", "asked"]
-        await journal.settle(database)
-        assert [entry.event for entry in await stored.latest(database, ELM, 10)] == ["aging_observed", "asked"]
+        assert [entry.event for entry in await stored.list_latest(database, ELM, 10)] == ["aging_status_changed"]
+        assert [entry.event for entry in await journal.read_tail(database, ELM, 10)] == [
+            "aging_status_changed",
+            "requests_summarized",
+        ]
+        await journal.flush(database)
+        assert [entry.event for entry in await stored.list_latest(database, ELM, 10)] == [
+            "aging_status_changed",
+            "requests_summarized",
+        ]
 
 
 async def test_many_entries_are_one_write_and_the_last_ones_stay(tmp_path: Path) -> None:
     async with kept_journal(tmp_path, kept=10) as (_, telemetry, database):
         for number in range(100):
-            telemetry.emit(AgingObserved(ELM, str(number), None))
+            telemetry.emit(AgingStatusChanged(ELM, str(number), None))
         await anyio.sleep(3)
-        told = await stored.latest(database, ELM, 1000)
+        told = await stored.list_latest(database, ELM, 1000)
         assert [entry.fields["status"] for entry in told] == [str(number) for number in range(90, 100)]
 
 
 async def test_keys_that_another_side_repeats_are_not_kept(tmp_path: Path) -> None:
     async with kept_journal(tmp_path) as (journal, telemetry, database):
-        telemetry.hide(["planted-key"])
+        telemetry.add_secrets(["planted-key"])
         telemetry.emit(OfficeStopped(ELM, 'said: {"key": "planted-key"}'))
-        told = await journal.tail(database, ELM, 1)
-        await journal.settle(database)
-        assert await stored.latest(database, ELM, 1) == told
-        assert [entry.fields["why"] for entry in told] == ['said: {"key": "***"}']
+        told = await journal.read_tail(database, ELM, 1)
+        await journal.flush(database)
+        assert await stored.list_latest(database, ELM, 1) == told
+        assert [entry.fields["reason"] for entry in told] == ['said: {"key": "***"}']
 
 
 async def test_what_cannot_be_written_waits_and_past_its_room_is_counted(tmp_path: Path) -> None:
-    async with kept_journal(tmp_path, kept=2 * WAITING_MAX) as (journal, telemetry, database):
-        await database.one_statement("PRAGMA query_only = ON")
-        for number in range(WAITING_MAX + 7):
-            telemetry.emit(AgingObserved(ELM, str(number), None))
+    async with kept_journal(tmp_path, kept=2 * PENDING_MAX) as (journal, telemetry, database):
+        await database.execute_one("PRAGMA query_only = ON")
+        for number in range(PENDING_MAX + 7):
+            telemetry.emit(AgingStatusChanged(ELM, str(number), None))
         await anyio.sleep(2 * RETRY_SECONDS)
-        assert await stored.latest(database, ELM, 1) == []
-        assert len(await journal.tail(database, ELM, 2 * WAITING_MAX)) == WAITING_MAX
+        assert await stored.list_latest(database, ELM, 1) == []
+        assert len(await journal.read_tail(database, ELM, 2 * PENDING_MAX)) == PENDING_MAX
         assert "oddaemon_journal_entries_lost_total 7.0" in rendered(telemetry)
-        await database.one_statement("PRAGMA query_only = OFF")
+        await database.execute_one("PRAGMA query_only = OFF")
         await anyio.sleep(2 * RETRY_SECONDS)
-        told = await stored.latest(database, ELM, 2 * WAITING_MAX)
-        assert (told[0].fields["status"], told[-1].fields["status"], len(told)) == ("7", "10006", WAITING_MAX)
+        told = await stored.list_latest(database, ELM, 2 * PENDING_MAX)
+        assert (told[0].fields["status"], told[-1].fields["status"], len(told)) == ("7", "10006", PENDING_MAX)
 
 
 async def test_forty_offices_are_told_in_a_few_entries_a_day(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.examination import StepName
-from oddaemon.core.examination_document import examination_of
+from oddaemon.core.diagnostics.diagnosis import CheckName
+from oddaemon.core.diagnostics.document import parse_diagnosis
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.core.status import status_document
-from oddaemon.simulator.keys import ApiKey
-from oddaemon.simulator.options import Options
+from oddaemon.core.reporting.status_document import make_status_document
+from oddaemon.simulator.api.keys import ApiKey
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import DUE, SMALL, SMILE, after, night, office_settings
 from tests.engine.test_doctor_visits import examination
@@ -42,7 +42,7 @@ async def test_while_the_new_key_is_not_in_force_the_former_one_asks(tmp_path: P
     keys = two_keys(new_from=CHANGED_AT + timedelta(minutes=9))
     async with night(tmp_path, [SMALL], keys=keys) as world:
         await change_key(world)
-        await world.until_said("key_in_force")
+        await world.until_said("key_rotated")
         assert not [line for line in world.events("condition_changed") if line["after"] == "blocked"]
         assert set(asked_with(world, "smile, next key", CHANGED_AT)) == {400, 200}
         in_force = world.clock.now()
@@ -71,42 +71,42 @@ async def test_when_neither_key_works_the_office_is_not_blocked_before_the_time_
 async def test_a_wrong_new_key_is_seen_while_it_is_on_trial_and_ours_once_that_is_over(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await change_key(world, "mistyped-key")
-        await world.until_said("key_not_in_force")
-        view = world.daemon.fleet.views["smile"]
-        assert view.key_trial is not None
-        assert view.key_trial.former_accepted
-        assert timedelta() <= view.key_trial.ends_at - (CHANGED_AT + GRACE) < timedelta(minutes=1)
-        [document] = status_document([view.status()], world.daemon_now())["offices"]
+        await world.until_said("key_rejected_during_rotation")
+        view = world.daemon.fleet.offices["smile"]
+        assert view.key_rotation is not None
+        assert view.key_rotation.previous_accepted
+        assert timedelta() <= view.key_rotation.ends_at - (CHANGED_AT + GRACE) < timedelta(minutes=1)
+        [document] = make_status_document([view.to_summary()], world.daemon_now())["offices"]
         assert document["key_trial"] is not None
-        picture = await world.daemon.pictures.office("smile")
+        picture = await world.daemon.view_builder.build_office("smile")
         assert picture is not None
-        assert picture.key_trial == view.key_trial
+        assert picture.key_rotation == view.key_rotation
 
-        await world.daemon.desks.visits.begin("smile", 1000)
-        found = examination_of(await examination(world))
-        assert [each.name for each in found.wrong] == [StepName.CUSTOMER_KEY]
-        told = found.wrong[0]
+        await world.daemon.admin.diagnostics.start("smile", 1000)
+        found = parse_diagnosis(await examination(world))
+        assert [each.name for each in found.failed_checks] == [CheckName.CUSTOMER_KEY]
+        told = found.failed_checks[0]
         assert told.owner is Owner.US
         assert "the former one is used for another 15 min" in told.sentence
-        assert "any more" not in told.letter
+        assert "any more" not in told.message
         assert world.condition() is not Condition.BLOCKED
 
         await world.until_is(Condition.BLOCKED)
         assert world.explains(Condition.BLOCKED, Owner.US, "and never did")
         await world.apply(replace(world.settings, offices=(office_settings(key=OLD),)))
         await world.until_published(2)
-        assert view.key_trial is None
+        assert view.key_rotation is None
 
 
 async def test_a_doctor_who_is_let_in_with_the_new_key_ends_the_trial(tmp_path: Path) -> None:
     keys = two_keys(new_from=CHANGED_AT + timedelta(minutes=1))
     async with night(tmp_path, [SMALL], keys=keys) as world:
         await change_key(world)
-        await world.until_said("key_not_in_force")
+        await world.until_said("key_rejected_during_rotation")
         await world.until_time(CHANGED_AT + timedelta(minutes=2))
-        await world.daemon.desks.visits.begin("smile", 1000)
+        await world.daemon.admin.diagnostics.start("smile", 1000)
         assert (await examination(world))["well"]
-        assert world.daemon.fleet.views["smile"].key_trial is None
+        assert world.daemon.fleet.offices["smile"].key_rotation is None
 
 
 async def test_a_new_key_that_works_at_once_is_the_only_one_used(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_a_new_key_that_works_at_once_is_the_only_one_used(tmp_path: Path)
         await change_key(world)
         await world.until_published(2)
         assert asked_with(world, "smile", CHANGED_AT) == []
-        assert len(world.events("key_in_force")) == 1
+        assert len(world.events("key_rotated")) == 1
 
 
 @pytest.mark.parametrize("reader", [Reader.STATEMENT, Reader.PAGES])
@@ -122,7 +122,7 @@ async def test_a_key_that_changes_during_a_pull_loses_and_doubles_nothing(tmp_pa
     """A session keeps to the key that it began with, whichever comes into force meanwhile."""
     keys = two_keys(new_from=DUE + timedelta(minutes=3))
     offices = [office_settings(reader=reader)]
-    async with night(tmp_path, [SMILE], offices, keys=keys, options=Options(base_seconds=2)) as world:
+    async with night(tmp_path, [SMILE], offices, keys=keys, options=HeadquartersOptions(base_seconds=2)) as world:
         await world.until_said("pull_started")
         at = world.clock.now() + timedelta(seconds=3)
         await world.until_time(at)
@@ -148,7 +148,7 @@ async def test_a_second_change_keeps_the_key_that_worked(tmp_path: Path) -> None
     async with night(tmp_path, [SMALL], keys=keys) as world:
         await change_key(world)
         await change_key(world, f"{NEW}-2", CHANGED_AT + timedelta(minutes=2))
-        await world.until_said("key_not_in_force")
+        await world.until_said("key_rejected_during_rotation")
         await world.until_time(CHANGED_AT + timedelta(minutes=10))
         assert 200 in asked_with(world, "smile", CHANGED_AT + timedelta(minutes=2))
         assert not [line for line in world.events("condition_changed") if line["after"] == "blocked"]

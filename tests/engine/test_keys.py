@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Condition, Owner
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.faults import Fault, KeyDisabled, KeyUnassigned, OldVersion, PermissionMissing
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.faults.faults import Fault, KeyDisabled, KeyUnassigned, OldVersion, PermissionMissing
 from tests.engine.night import SMALL, after, night, office_settings, planted
 
 BLOCKING = [
@@ -45,8 +45,8 @@ async def test_a_missing_permission_is_named_once_a_question_has_shown_that_the_
         assert "Queries permission" in world.standing().advice
         refused = next(at for at, each in enumerate(world.exchanges()) if each.status == 401)
         asked = world.exchanges()[refused:]
-        assert [each.kind for each in asked if each.status == 401] == [Kind.SHORT_QUERY] * 2
-        assert asked[-1].kind is Kind.PREFERENCES
+        assert [each.kind for each in asked if each.status == 401] == [Endpoint.SHORT_QUERY] * 2
+        assert asked[-1].kind is Endpoint.PREFERENCES
         assert asked[-1].status == 200
         since = world.clock.now()
         await world.until_time(after(hours=3.9))

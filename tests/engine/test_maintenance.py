@@ -4,9 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from oddaemon.core.model import Condition
-from oddaemon.settings import Maintenance
-from oddaemon.simulator.faults import EConnectorDown
-from oddaemon.store.soundness import verify
+from oddaemon.settings import MaintenanceSettings
+from oddaemon.simulator.faults.faults import EConnectorDown
+from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.engine.night import BEFORE_DAWN, SMALL, night, planted
 
 EVERY_HOUR = dict.fromkeys(("prune", "incremental_vacuum", "wal_checkpoint", "backup", "integrity_check"), "0 * * * *")
@@ -17,7 +17,7 @@ def newest_first(directory: Path) -> list[Path]:
 
 
 async def test_a_day_of_every_job_beside_a_night_s_pull(tmp_path: Path) -> None:
-    maintenance = Maintenance(**EVERY_HOUR, digest="30 */6 * * *", backup_directory=tmp_path, backup_keep=2)
+    maintenance = MaintenanceSettings(**EVERY_HOUR, digest="30 */6 * * *", backup_directory=tmp_path, backup_keep=2)
     async with night(tmp_path, (SMALL,), maintenance=maintenance) as world:
         await world.until_time(BEFORE_DAWN + timedelta(days=1, minutes=5))
         done = [line for line in world.lines if line["event"] == "maintenance_finished"]
@@ -32,7 +32,7 @@ async def test_a_day_of_every_job_beside_a_night_s_pull(tmp_path: Path) -> None:
 
 
 async def test_the_digest_names_who_is_not_fresh_and_why_and_no_patient(tmp_path: Path) -> None:
-    maintenance = Maintenance(**{**dict.fromkeys(EVERY_HOUR, ""), "digest": "30 15 * * *"})  # type: ignore[arg-type]  # texts by name
+    maintenance = MaintenanceSettings(**{**dict.fromkeys(EVERY_HOUR, ""), "digest": "30 15 * * *"})  # type: ignore[arg-type]  # texts by name
     down = planted(EConnectorDown())
     async with night(tmp_path, (SMALL,), maintenance=maintenance, faults=[down]) as world:
         await world.until_said("fleet_digest")
@@ -45,7 +45,7 @@ async def test_the_digest_names_who_is_not_fresh_and_why_and_no_patient(tmp_path
 
 
 async def test_a_backup_directory_that_is_not_there_is_told_and_the_daemon_goes_on(tmp_path: Path) -> None:
-    maintenance = Maintenance(**{**EVERY_HOUR, "backup_directory": tmp_path / "unmounted"})  # type: ignore[arg-type]  # the same
+    maintenance = MaintenanceSettings(**{**EVERY_HOUR, "backup_directory": tmp_path / "unmounted"})  # type: ignore[arg-type]  # the same
     async with night(tmp_path, (SMALL,), maintenance=maintenance) as world:
         await world.until_said("maintenance_failed", 2)
         failed = [line for line in world.lines if line["event"] == "maintenance_failed"]

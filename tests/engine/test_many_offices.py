@@ -8,15 +8,15 @@ import anyio
 import pytest
 
 from oddaemon.core.model import Condition, Reader
-from oddaemon.simulator.alterations import alteration
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.faults.row_corruption import get_alteration
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import DUE, MAX_IN_FLIGHT, SMALL, after, night, office_settings, planted
 
 
 async def test_sixty_offices_due_at_once_stay_under_both_caps(tmp_path: Path) -> None:
     specs = [PracticeSpec(f"office-{number}", seed=number, guarantors=10, settled=2) for number in range(60)]
-    async with night(tmp_path, specs, options=Options(base_seconds=0.7), running=False) as world:
+    async with night(tmp_path, specs, options=HeadquartersOptions(base_seconds=0.7), running=False) as world:
         await world.until_time(DUE + timedelta(minutes=3))
         peak = 0
 
@@ -47,7 +47,7 @@ async def test_a_near_office_takes_no_place_under_the_caps(tmp_path: Path) -> No
     far = [replace(SMALL, office_id=f"far-{number}", seed=number) for number in range(MAX_IN_FLIGHT)]
     near = replace(SMALL, office_id="near", seed=99)
     offices = [*(office_settings(spec.office_id) for spec in far), office_settings("near", remote=False)]
-    async with night(tmp_path, [*far, near], offices, options=Options(base_seconds=20)) as world:
+    async with night(tmp_path, [*far, near], offices, options=HeadquartersOptions(base_seconds=20)) as world:
         await anyio.sleep(12)
         assert world.headquarters.in_flight == MAX_IN_FLIGHT + 1
         await world.until_published(1, "near")
@@ -59,7 +59,7 @@ async def test_no_pat_num_and_no_amount_is_ever_told(tmp_path: Path, damage: str
     """PatNums of nineteen digits cannot be there by chance, nor can amounts of six."""
     specs = [replace(SMALL, pat_nums="random"), replace(SMALL, office_id="dense", seed=4)]
     offices = [office_settings(reader=Reader.PAGES), office_settings("dense")]
-    broken = planted(alteration(damage), after(minutes=50), after(minutes=70), office_ids=frozenset())
+    broken = planted(get_alteration(damage), after(minutes=50), after(minutes=70), office_ids=frozenset())
     async with night(tmp_path, specs, offices, faults=[broken]) as world:
         for office_id in ("smile", "dense"):
             await world.until_published(2, office_id)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.simulator.faults import KeyMoved
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.faults.faults import KeyMoved
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import SMALL, after, night, office_settings, planted
 from tests.engine.world import World
 
@@ -39,7 +39,7 @@ async def test_a_moved_key_blocks_the_office_and_nothing_is_mixed(
         assert await world.balances() == former
         assert len(world.published()) == 1
         assert len(world.published("elsewhere")) == 2
-        assert world.daemon.status()["offices"][0]["aging_date"] is None
+        assert world.daemon.get_status()["offices"][0]["aging_date"] is None
         since = after(hours=4)
         assert len(world.exchanges(since=since)) <= 5 * 7, "slow probes: a survey and a look at the clocks"
         await world.until_published(2, within=timedelta(minutes=45))
@@ -61,7 +61,7 @@ async def test_pages_of_two_databases_are_not_put_together(tmp_path: Path) -> No
         await world.until_published(1)
         first = len(world.events("page_stored"))
         await world.until_said("page_stored", first + 2)
-        world.headquarters.faults.plant(planted(KeyMoved("elsewhere", 0.0), world.clock.now(), after(hours=3)))
+        world.headquarters.faults.schedule(planted(KeyMoved("elsewhere", 0.0), world.clock.now(), after(hours=3)))
         await world.until_time(after(hours=2.9))
         assert len(world.published()) == 1
         assert "other_database" in world.failures()

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Balance, Condition
-from oddaemon.simulator.alterations import alteration
-from oddaemon.simulator.api import Cut
-from oddaemon.simulator.faults import (
+from oddaemon.simulator.api.messages import ConnectionFailure
+from oddaemon.simulator.faults.faults import (
     BrokenConnection,
     EConnectorDown,
     Fault,
     KeyDisabled,
     Latency,
     OtherBody,
-    Planted,
+    ScheduledFault,
     TooManyRequests,
 )
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.faults.row_corruption import get_alteration
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import SMALL, night, planted
 
 HEALTHY = tuple(replace(SMALL, office_id=name, seed=seed) for seed, name in enumerate(("ash", "birch", "cedar"), 2))
@@ -30,7 +30,9 @@ ALONE: list[Nights] = []
 """How the healthy fare without a sick one among them; lived through once."""
 
 
-async def _healthy_nights(directory: Path, sick: Sequence[PracticeSpec] = (), faults: Sequence[Planted] = ()) -> Nights:
+async def _healthy_nights(
+    directory: Path, sick: Sequence[PracticeSpec] = (), faults: Sequence[ScheduledFault] = ()
+) -> Nights:
     """What is published of the three healthy offices, and when."""
     async with night(directory, [*HEALTHY, *sick], faults=faults) as world:
         for spec in HEALTHY:
@@ -51,10 +53,10 @@ async def _healthy_nights(directory: Path, sick: Sequence[PracticeSpec] = (), fa
         EConnectorDown(),
         KeyDisabled(),
         Latency(59),
-        BrokenConnection(Cut.STALL),
+        BrokenConnection(ConnectionFailure.STALL),
         TooManyRequests(None),
         OtherBody("[" * 100_000),
-        alteration("negative_numbers"),
+        get_alteration("negative_numbers"),
     ],
     ids=lambda fault: str(fault)[:30],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oddaemon.core.model import Condition
-from oddaemon.simulator.faults import EConnectorDown, KeyDisabled
+from oddaemon.simulator.faults.faults import EConnectorDown, KeyDisabled
 from tests.engine.night import SMALL, after, night, office_settings, planted
 from tests.engine.world import World
 
@@ -33,7 +33,7 @@ async def test_a_night_is_complete_as_soon_as_every_office_is_fresh_and_told_onc
         (event,) = world.events("night_complete")
         assert event["level"] == "info"
         assert event["timestamp"] < "2026-03-03T10:15"
-        assert told(world, *NIGHTS, "fresh_by_missed", "fresh_again") == [("night_complete", "2026-03-03", 2, 0)]
+        assert told(world, *NIGHTS, "deadline_missed", "deadline_recovered") == [("night_complete", "2026-03-03", 2, 0)]
         text = world.metrics()
         assert 'oddaemon_nights_total{outcome="complete"} 1.0' in text
         assert 'oddaemon_nights_total{outcome="missed"} 0.0' in text
@@ -45,14 +45,14 @@ async def test_a_missed_night_is_told_when_the_hour_has_passed_and_again_when_it
     down = planted(EConnectorDown(), ends=FRESH_BY + timedelta(hours=3))
     async with night(tmp_path, SMILE_AND_MESA, faults=[down]) as world:
         await world.until_time(FRESH_BY - timedelta(minutes=1))
-        assert told(world, *NIGHTS, "fresh_by_missed") == []
+        assert told(world, *NIGHTS, "deadline_missed") == []
         await world.until_time(FRESH_BY + timedelta(minutes=2))
-        assert told(world, *NIGHTS, "fresh_by_missed") == [("fresh_by_missed", 1), ("night_missed", "2026-03-03", 1, 1)]
+        assert told(world, *NIGHTS, "deadline_missed") == [("deadline_missed", 1), ("night_missed", "2026-03-03", 1, 1)]
         (missed,) = world.events("night_missed")
         assert (missed["level"], missed["offices"]) == ("error", ["smile"])
         await world.until_time(FRESH_BY + timedelta(hours=5))
-        assert told(world, *NIGHTS, "fresh_again")[1:] == [
-            ("fresh_again", 1),
+        assert told(world, *NIGHTS, "deadline_recovered")[1:] == [
+            ("deadline_recovered", 1),
             ("night_recovered", "2026-03-03", 2, 1),
         ]
 
@@ -60,7 +60,7 @@ async def test_a_missed_night_is_told_when_the_hour_has_passed_and_again_when_it
 async def test_a_second_night_is_told_with_its_number(tmp_path: Path) -> None:
     async with night(tmp_path, SMILE_AND_MESA, faults=[planted(EConnectorDown())]) as world:
         await world.until_time(FRESH_BY + timedelta(days=1, minutes=2))
-        assert told(world, "fresh_by_missed") == [("fresh_by_missed", 1), ("fresh_by_missed", 2)]
+        assert told(world, "deadline_missed") == [("deadline_missed", 1), ("deadline_missed", 2)]
         assert [each[1] for each in told(world, *NIGHTS)] == ["2026-03-03", "2026-03-04"]
 
 
@@ -87,7 +87,7 @@ async def test_pausing_what_is_missing_ends_the_alarm_without_good_news_of_that_
         off = [office_settings("smile", enabled=False), office_settings("mesa")]
         await world.apply(replace(world.settings, offices=tuple(off)))
         await world.until_time(FRESH_BY + timedelta(minutes=10))
-        assert told(world, "fresh_again") == []
+        assert told(world, "deadline_recovered") == []
         assert told(world, *NIGHTS)[-1] == ("night_recovered", "2026-03-03", 1, 0)
 
 
@@ -109,9 +109,9 @@ async def test_an_office_that_comes_back_missed_nothing_meanwhile(tmp_path: Path
         await world.apply(replace(world.settings, offices=back))
         await world.until_time(noon + timedelta(hours=1))
         assert world.condition() is Condition.UNREACHABLE
-        assert told(world, "fresh_by_missed", "night_missed") == []
+        assert told(world, "deadline_missed", "night_missed") == []
         await world.until_time(FRESH_BY + timedelta(days=4, minutes=2))
-        assert told(world, "fresh_by_missed") == [("fresh_by_missed", 1)]
+        assert told(world, "deadline_missed") == [("deadline_missed", 1)]
 
 
 async def test_a_miss_of_an_office_that_was_away_since_is_told_as_its_first(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_a_miss_of_an_office_that_was_away_since_is_told_as_its_first(tmp_
         await world.until_time(FRESH_BY + timedelta(days=1, minutes=10))
         await world.apply(replace(world.settings, offices=both))
         await world.until_time(FRESH_BY + timedelta(days=2, minutes=2))
-        assert told(world, "fresh_by_missed") == [("fresh_by_missed", nights) for nights in (1, 2, 1)]
+        assert told(world, "deadline_missed") == [("deadline_missed", nights) for nights in (1, 2, 1)]
 
 
 async def test_a_daemon_that_was_away_over_the_hour_tells_the_last_night_and_no_older_one(tmp_path: Path) -> None:
@@ -138,15 +138,15 @@ async def test_a_daemon_that_was_away_over_the_hour_tells_the_last_night_and_no_
             ("night_missed", "2026-03-05"),
             ("night_recovered", "2026-03-05"),
         ]
-        assert sorted(line["nights"] for line in world.lines[before:] if line["event"] == "fresh_by_missed") == [2, 2]
+        assert sorted(line["nights"] for line in world.lines[before:] if line["event"] == "deadline_missed") == [2, 2]
 
 
 async def test_a_new_office_has_until_its_next_morning(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], faults=[planted(EConnectorDown())], base=after(hours=9)) as world:
         await world.until_time(after(hours=20))
-        assert told(world, *NIGHTS, "fresh_by_missed") == []
+        assert told(world, *NIGHTS, "deadline_missed") == []
         await world.until_time(FRESH_BY + timedelta(days=1, minutes=2))
-        assert told(world, *NIGHTS, "fresh_by_missed") == [("fresh_by_missed", 1), ("night_missed", "2026-03-04", 0, 1)]
+        assert told(world, *NIGHTS, "deadline_missed") == [("deadline_missed", 1), ("night_missed", "2026-03-04", 0, 1)]
 
 
 async def test_a_fleet_of_two_coasts_is_complete_when_both_are(tmp_path: Path) -> None:

@@ -7,22 +7,22 @@ from pathlib import Path
 import anyio
 import pytest
 
+from oddaemon.admin.commands import CommandRejected, OfficeCommand
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.simulator.options import Options
-from oddaemon.web.control import OfficeOrder, OrderRefused
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.night import DUE, SMALL, SMILE, night, office_settings
 from tests.engine.world import World
 
-PAUSE, RESUME, SYNC = OfficeOrder.PAUSE, OfficeOrder.RESUME, OfficeOrder.SYNC
-SLOW = Options(base_seconds=2)
+PAUSE, RESUME, SYNC = OfficeCommand.PAUSE, OfficeCommand.RESUME, OfficeCommand.SYNC
+SLOW = HeadquartersOptions(base_seconds=2)
 
 
-async def ordered(world: World, order: OfficeOrder) -> str:
-    return await world.daemon.desk.about_office(order, "smile", 1000)
+async def ordered(world: World, order: OfficeCommand) -> str:
+    return await world.daemon.commands.run_office_command(order, "smile", 1000)
 
 
-async def refused(world: World, order: OfficeOrder, *words: str) -> None:
-    with pytest.raises(OrderRefused) as refusal:
+async def refused(world: World, order: OfficeCommand, *words: str) -> None:
+    with pytest.raises(CommandRejected) as refusal:
         await ordered(world, order)
     assert refusal.value.status == 409
     assert all(word in f"{refusal.value.sentence} {refusal.value.advice}" for word in words), refusal.value
@@ -83,7 +83,7 @@ async def test_orders_are_obeyed_in_turn(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
         for order in (PAUSE, RESUME, SYNC, PAUSE):
-            world.daemon.fleet.views["smile"].state = replace(world.state(), paused=order is RESUME)
+            world.daemon.fleet.offices["smile"].state = replace(world.state(), paused=order is RESUME)
             await ordered(world, order)
         await world.until_is(Condition.PAUSED)
         assert world.state().paused
@@ -130,11 +130,11 @@ async def test_every_order_is_written_down_with_who_gave_it(tmp_path: Path) -> N
         await world.until_is(Condition.PAUSED)
         await refused(world, PAUSE, "paused already")
         await refused(world, SYNC, "is paused")
-        with pytest.raises(OrderRefused, match="No office 'smil' is at work") as unknown:
-            await world.daemon.desk.about_office(SYNC, "smil", 1000)
-        given = [(each["order"], each["uid"], each["is_refused"]) for each in world.events("order_given")]
+        with pytest.raises(CommandRejected, match="No office 'smil' is at work") as unknown:
+            await world.daemon.commands.run_office_command(SYNC, "smil", 1000)
+        given = [(each["order"], each["uid"], each["is_refused"]) for each in world.events("command_received")]
         assert given == [("sync", 1000, False), ("pause", 1000, False), ("sync", 1000, True)]
-        needless = [(each["order"], each["uid"], each["level"]) for each in world.events("needless_order_given")]
+        needless = [(each["order"], each["uid"], each["level"]) for each in world.events("command_ignored")]
         assert needless == [("resume", 1000, "info"), ("pause", 1000, "info")]
         assert (unknown.value.status, unknown.value.advice) == (404, "Did you mean `smile`?")
 
@@ -142,10 +142,10 @@ async def test_every_order_is_written_down_with_who_gave_it(tmp_path: Path) -> N
 async def test_a_drain_is_what_sigterm_does_and_ends_taking_orders(tmp_path: Path) -> None:
     async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)], options=SLOW) as world:
         await world.until_said("page_stored")
-        assert "within 70 s" in await world.daemon.desk.drain(0)
+        assert "within 70 s" in await world.daemon.commands.drain(0)
         await refused(world, PAUSE, "the daemon is stopping")
-        with pytest.raises(OrderRefused, match="the daemon is stopping"):
-            await world.daemon.desk.drain(0)
+        with pytest.raises(CommandRejected, match="the daemon is stopping"):
+            await world.daemon.commands.drain(0)
         await world.ended()
         assert [each["signal"] for each in world.events("daemon_draining")] == ["an order"]
         assert all(each.status == 200 for each in world.exchanges())

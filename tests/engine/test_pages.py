@@ -3,9 +3,9 @@ from pathlib import Path
 import anyio
 
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.faults import GatewayError
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.faults.faults import GatewayError
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.front_desk import charge, owing, settled, vanish
 from tests.engine.night import DUE, night, office_settings, planted
 from tests.engine.world import World
@@ -141,7 +141,7 @@ async def test_too_much_movement_to_patch_is_read_anew_and_not_chased(tmp_path: 
 
 
 async def test_a_pull_that_broke_off_goes_on_from_its_last_page(tmp_path: Path) -> None:
-    broken = planted(GatewayError(502), kinds=frozenset({Kind.SHORT_QUERY}), skip=3, hits_max=2)
+    broken = planted(GatewayError(502), kinds=frozenset({Endpoint.SHORT_QUERY}), skip=3, hits_max=2)
     async with night(tmp_path, [ODD], PAGED, faults=[broken]) as world:
         await world.until_is(Condition.UNREACHABLE)
         assert world.explains(Condition.UNREACHABLE, Owner.VENDOR, "HTTP 502")

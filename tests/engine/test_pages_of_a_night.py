@@ -5,16 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from oddaemon.core.forecast import Outlook
 from oddaemon.core.model import Condition, Owner
-from oddaemon.core.nights import Outcome
-from oddaemon.simulator.faults import EConnectorDown
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.web.board import painted
-from oddaemon.web.painting import Painting
-from oddaemon.web.pictures import FleetPicture, OfficePicture
-from oddaemon.web.rendering import Renderer
-from oddaemon.web.search import Search
+from oddaemon.core.reporting.forecast import Outlook
+from oddaemon.core.reporting.night_history import NightOutcome
+from oddaemon.simulator.faults.faults import EConnectorDown
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.web.pages.fleet_feed import render_fleet
+from oddaemon.web.pages.rendered import RenderedFleet
+from oddaemon.web.pages.renderer import Renderer
+from oddaemon.web.pages.search import Search
+from oddaemon.web.pages.view_models import FleetPageView, OfficePageView
 from tests.engine.night import BEFORE_DAWN, DUE, SMALL, night, office_settings, planted
 from tests.engine.world import World
 
@@ -22,14 +22,14 @@ PLANTED_PAT_NUM = 730_114_001
 FAMILIES = PracticeSpec("smile", seed=5, guarantors=120, settled=20, first_pat_num=PLANTED_PAT_NUM)
 
 
-async def office_picture(world: World, office_id: str = "smile") -> OfficePicture:
-    picture = await world.daemon.pictures.office(office_id)
+async def office_picture(world: World, office_id: str = "smile") -> OfficePageView:
+    picture = await world.daemon.view_builder.build_office(office_id)
     assert picture is not None
     return picture
 
 
-async def fleet_picture(world: World) -> FleetPicture:
-    return await world.daemon.pictures.fleet()
+async def fleet_picture(world: World) -> FleetPageView:
+    return await world.daemon.view_builder.build_fleet()
 
 
 async def test_a_night_that_went_well_is_in_time_and_the_next_is_expected(tmp_path: Path) -> None:
@@ -38,7 +38,11 @@ async def test_a_night_that_went_well_is_in_time_and_the_next_is_expected(tmp_pa
         await world.until_is(Condition.FRESH)
         picture = await office_picture(world)
         [line] = (await fleet_picture(world)).offices
-    assert [each.outcome for each in picture.nights[-3:]] == [Outcome.UNKNOWN, Outcome.IN_TIME, Outcome.IN_TIME]
+    assert [each.outcome for each in picture.nights[-3:]] == [
+        NightOutcome.UNKNOWN,
+        NightOutcome.IN_TIME,
+        NightOutcome.IN_TIME,
+    ]
     last = picture.nights[-1].first
     assert last is not None
     assert (last.published_at, last.requests) == (picture.publications[0].published_at, 1)
@@ -54,7 +58,7 @@ async def test_while_its_aging_runs_the_night_is_awaited(tmp_path: Path) -> None
     async with night(tmp_path, [SMALL]) as world:
         await world.until_is(Condition.AGING)
         picture = await office_picture(world)
-    assert picture.nights[-1].outcome is Outcome.AWAITED
+    assert picture.nights[-1].outcome is NightOutcome.PENDING
     assert str(picture.nights[-1].aging_date) == "2026-03-03"
 
 
@@ -63,9 +67,9 @@ async def test_a_missed_run_is_overdue_once_its_hour_has_passed_and_says_who_mus
         await world.until_published(1)
         await world.until_is(Condition.LATE)
         picture = await office_picture(world)
-    assert picture.nights[-1].outcome is Outcome.OVERDUE
-    assert picture.line.forecast.outlook is Outlook.MISSED
-    assert picture.line.standing.owner is Owner.OFFICE
+    assert picture.nights[-1].outcome is NightOutcome.OVERDUE
+    assert picture.overview.forecast.outlook is Outlook.MISSED
+    assert picture.overview.status.owner is Owner.OFFICE
 
 
 async def test_lines_that_nothing_happened_to_are_the_same_objects(tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ async def test_a_configuration_put_in_force_again_is_another_generation(tmp_path
 
 async def test_an_office_that_is_not_configured_has_no_picture(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        assert await world.daemon.pictures.office("nobody") is None
+        assert await world.daemon.view_builder.build_office("nobody") is None
 
 
 async def test_an_office_that_was_never_read_has_a_picture_all_the_same(tmp_path: Path) -> None:
@@ -101,7 +105,7 @@ async def test_an_office_that_was_never_read_has_a_picture_all_the_same(tmp_path
         await world.until_is(Condition.UNREACHABLE)
         picture = await office_picture(world)
     assert (picture.publications, picture.preferences) == ((), None)
-    assert {each.outcome for each in picture.nights} == {Outcome.UNKNOWN}
+    assert {each.outcome for each in picture.nights} == {NightOutcome.UNKNOWN}
 
 
 async def test_nothing_of_a_patient_and_no_key_is_on_any_page(tmp_path: Path) -> None:
@@ -131,12 +135,14 @@ async def test_nothing_of_a_patient_and_no_key_is_on_any_page(tmp_path: Path) ->
 async def painted_pages(world: World) -> list[str]:
     """Both pages, and every piece that a stream could send."""
     renderer = Renderer(lambda text: text, str)
-    painting = painted(renderer, Painting(), await fleet_picture(world))
+    painting = render_fleet(renderer, RenderedFleet(), await fleet_picture(world))
     picture, now = await office_picture(world), world.daemon_now()
-    parts = renderer.office_parts(picture, "")
-    pieces = [text for piece in painting.pieces.values() for text in (piece.cell, piece.row, piece.find, piece.labels)]
+    parts = renderer.render_office_parts(picture, "")
+    pieces = [
+        text for piece in painting.offices.values() for text in (piece.cell, piece.row, piece.search_text, piece.labels)
+    ]
     pages = [
-        renderer.fleet_page(painting, Search(), "", now),
-        renderer.office_page(picture, parts, "", now),
+        renderer.render_fleet_page(painting, Search(), "", now),
+        renderer.render_office_page(picture, parts, "", now),
     ]
     return [*pages, *pieces, *painting.parts.values(), *parts.values()]

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.settings import Daemon as DaemonSettings
+from oddaemon.settings import DaemonSettings
 from tests.engine.night import SMALL, SMILE, night, office_settings
 
 HEALTHY = replace(SMALL, office_id="healthy", seed=2)
@@ -65,7 +65,7 @@ async def test_an_office_that_a_reload_has_taken_out_is_not_shown_as_blocked(tmp
         await world.until_published(1)
         await world.apply(replace(world.settings, offices=world.settings.offices[1:]))
         await world.crew.registry.quarantine("smile")
-        assert set(world.daemon.fleet.views) == {"healthy"}
+        assert set(world.daemon.fleet.offices) == {"healthy"}
 
 
 async def test_crashes_far_apart_are_forgiven(tmp_path: Path) -> None:

@@ -7,23 +7,23 @@ from pathlib import Path
 import anyio
 import pytest
 
+from oddaemon.admin.commands import CommandRejected
+from oddaemon.core.config_diff import ConfigChange, ConfigDiff
 from oddaemon.core.model import Condition
-from oddaemon.core.plan import Change, Plan
-from oddaemon.engine.reload import Cause
-from oddaemon.settings import BadConfiguration, Loaded
-from oddaemon.simulator.options import Options
+from oddaemon.engine.config.active_config import ReloadTrigger
+from oddaemon.settings import BadConfiguration, LoadResult
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.store.errors import StoreError
-from oddaemon.web.control import OrderRefused
 from tests.engine.config_files import config_files
 from tests.engine.night import SMILE, night
 from tests.engine.world import World
 
-SLOW = Options(base_seconds=2)
+SLOW = HeadquartersOptions(base_seconds=2)
 KEY = "planted-customer-key"
 SPECS = [replace(SMILE, office_id=name, seed=seed) for seed, name in enumerate(("elm", "oak", "ash"))]
 
 
-async def refused(world: World, cause: Cause) -> BadConfiguration:
+async def refused(world: World, cause: ReloadTrigger) -> BadConfiguration:
     with pytest.raises(BadConfiguration) as refusal:
         await world.daemon.reload(cause)
     return refusal.value
@@ -43,12 +43,14 @@ async def test_what_changed_is_told_and_nothing_else_is_disturbed(tmp_path: Path
         files.offices["oak"]["clinics"] = [0]
         files.add("ash")
         world.want(files.write())
-        plan, _ = await world.daemon.reload(Cause.ORDER)
-        assert plan == Plan(("ash",), (Change("elm", ("labels", "name", "tier")), Change("oak", ("clinics",))), (), 0)
+        plan, _ = await world.daemon.reload(ReloadTrigger.COMMAND)
+        assert plan == ConfigDiff(
+            ("ash",), (ConfigChange("elm", ("labels", "name", "tier")), ConfigChange("oak", ("clinics",))), (), 0
+        )
         loaded = world.events("configuration_loaded")[-1]
         assert (loaded["cause"], loaded["offices"], loaded["new"], loaded["unchanged"]) == ("order", 3, ["ash"], 0)
         assert loaded["changed"] == ["elm (labels, name, tier)", "oak (clinics)"]
-        assert world.daemon.fleet.views["elm"].office.name == "Elm Street"
+        assert world.daemon.fleet.offices["elm"].office.name == "Elm Street"
         await world.until_published(1, "elm")
         assert len(world.events("office_started", "elm")) == 1
         assert all(each.status == 200 for each in world.exchanges("elm"))
@@ -60,7 +62,7 @@ async def test_a_table_that_moves_to_another_file_is_no_change(tmp_path: Path) -
         files.file_of["elm"] = "both.toml"
         files.file_of["oak"] = "both.toml"
         files.write()
-        assert (await world.daemon.reload(Cause.ORDER))[0] == Plan(unchanged=2)
+        assert (await world.daemon.reload(ReloadTrigger.COMMAND))[0] == ConfigDiff(unchanged=2)
         assert len(world.events("office_started", "elm")) == 1
 
 
@@ -71,13 +73,13 @@ async def test_a_bad_file_changes_nothing_and_shows_in_the_metrics(tmp_path: Pat
         files.add("ash")
         files.write()
         (files.directory / "elm.toml").write_text("[[office]\n")
-        bad = await refused(world, Cause.SIGNAL)
+        bad = await refused(world, ReloadTrigger.SIGNAL)
         assert len(bad.problems) == 1
-        assert set(world.daemon.fleet.views) == {"elm", "oak"}
+        assert set(world.daemon.fleet.offices) == {"elm", "oak"}
         assert "oddaemon_config_last_reload_successful 0.0" in world.metrics()
         world.want(files.write())
-        await world.daemon.reload(Cause.SIGNAL)
-        assert set(world.daemon.fleet.views) == {"elm", "ash"}
+        await world.daemon.reload(ReloadTrigger.SIGNAL)
+        assert set(world.daemon.fleet.offices) == {"elm", "ash"}
         assert "oddaemon_config_last_reload_successful 1.0" in world.metrics()
 
 
@@ -86,16 +88,16 @@ async def test_an_error_of_our_own_in_the_reading_ends_nothing(tmp_path: Path) -
     async with night(tmp_path, SPECS[:1], settings=config_files(tmp_path, "elm").write()) as world:
         configuration = world.daemon.configuration
         files, reader, configuration._reader = configuration.files, configuration._reader, stumbling
-        bad = await refused(world, Cause.SIGNAL)
+        bad = await refused(world, ReloadTrigger.SIGNAL)
         assert "an error in oddaemon itself ended the reading (ZeroDivisionError)" in str(bad)
         assert KEY not in str(said(world))
         assert configuration.files == files
         await world.until_published(1, "elm")
         configuration._reader = reader
-        assert (await world.daemon.reload(Cause.FILES))[0] == Plan(unchanged=1)
+        assert (await world.daemon.reload(ReloadTrigger.FILES))[0] == ConfigDiff(unchanged=1)
 
 
-def stumbling(_: Path) -> Loaded:
+def stumbling(_: Path) -> LoadResult:
     raise ZeroDivisionError(KEY)
 
 
@@ -105,31 +107,31 @@ async def test_a_file_that_stays_broken_is_told_once_until_somebody_asks(tmp_pat
         broken = files.directory / "elm.toml"
         broken.write_text("colour = 1\n")
         for _ in range(3):
-            await refused(world, Cause.FILES)
+            await refused(world, ReloadTrigger.FILES)
         assert len(said(world)) == 1
         broken.write_text("colour = 1\nsound = 2\n")
-        await refused(world, Cause.FILES)
+        await refused(world, ReloadTrigger.FILES)
         assert [len(each) for each in said(world)] == [1, 1]
         assert "sound" in said(world)[1][0]
-        await refused(world, Cause.SIGNAL)
+        await refused(world, ReloadTrigger.SIGNAL)
         assert len(said(world)[2]) == 2
         files.write()
-        await world.daemon.reload(Cause.FILES)
+        await world.daemon.reload(ReloadTrigger.FILES)
         assert world.events("configuration_loaded")[-1]["cause"] == "files"
         broken.write_text("colour = 1\n")
-        await refused(world, Cause.FILES)
+        await refused(world, ReloadTrigger.FILES)
         assert len(said(world)) == 4
 
 
 async def test_files_that_say_the_same_are_no_news(tmp_path: Path) -> None:
     files = config_files(tmp_path, "elm")
     async with night(tmp_path, SPECS, settings=files.write()) as world:
-        await world.daemon.reload(Cause.FILES)
+        await world.daemon.reload(ReloadTrigger.FILES)
         loaded = len(world.events("configuration_loaded"))
         files.write()
-        await world.daemon.reload(Cause.FILES)
+        await world.daemon.reload(ReloadTrigger.FILES)
         assert len(world.events("configuration_loaded")) == loaded
-        await world.daemon.reload(Cause.SIGNAL)
+        await world.daemon.reload(ReloadTrigger.SIGNAL)
         assert len(world.events("configuration_loaded")) == loaded + 1
 
 
@@ -145,16 +147,16 @@ async def test_a_database_that_does_not_take_the_offices_leaves_everything_as_it
         other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="locked"):
-            await world.daemon.reload(Cause.FILES)
+            await world.daemon.reload(ReloadTrigger.FILES)
         other.execute("ROLLBACK")
         other.close()
         assert "locked" in said(world)[0][0]
         assert "oddaemon_config_last_reload_successful 0.0" in world.metrics()
-        assert set(world.daemon.fleet.views) == {"elm", "oak"}
+        assert set(world.daemon.fleet.offices) == {"elm", "oak"}
         assert world.daemon.settings.offices == before.offices
         assert await files.wanted() == {"elm", "oak"}
         world.want(files.read())
-        await world.daemon.reload(Cause.FILES)
+        await world.daemon.reload(ReloadTrigger.FILES)
         assert await files.wanted() == {"elm", "ash"}
         await world.until_published(1, "ash")
 
@@ -165,7 +167,7 @@ async def test_a_removed_office_keeps_its_data_and_is_marked(tmp_path: Path) -> 
         await world.until_published(1, "oak")
         files.remove("oak")
         world.want(files.write())
-        await world.daemon.reload(Cause.FILES)
+        await world.daemon.reload(ReloadTrigger.FILES)
         assert world.events("configuration_loaded")[-1]["removed"] == ["oak"]
         assert world.events("office_stopped", "oak")[-1]["why"] == "not wanted any more"
         assert await files.wanted() == {"elm"}
@@ -179,7 +181,7 @@ async def test_reloads_come_one_after_the_other(tmp_path: Path) -> None:
         files.add("ash")
         world.want(files.write())
         async with anyio.create_task_group() as tasks:
-            for cause in (Cause.SIGNAL, Cause.FILES, Cause.ORDER):
+            for cause in (ReloadTrigger.SIGNAL, ReloadTrigger.FILES, ReloadTrigger.COMMAND):
                 tasks.start_soon(world.daemon.reload, cause)
         assert len(world.events("office_started", "ash")) == 1
         assert [each["new"] for each in world.events("configuration_loaded")].count(["ash"]) == 1
@@ -191,8 +193,8 @@ async def test_a_plan_is_told_and_not_done(tmp_path: Path) -> None:
         files.offices["elm"]["customer_key"] = "planted-other"
         files.offices["oak"]["enabled"] = False
         files.write()
-        plan, _ = await world.daemon.configuration.look()
-        assert plan == Plan(changed=(Change("elm", ("customer_key",)), Change("oak", ("enabled",))))
+        plan, _ = await world.daemon.configuration.preview()
+        assert plan == ConfigDiff(changed=(ConfigChange("elm", ("customer_key",)), ConfigChange("oak", ("enabled",))))
         assert len(world.events("configuration_loaded")) == 1
         assert world.condition("oak") is not Condition.PAUSED
 
@@ -202,18 +204,18 @@ async def test_an_order_to_reload_answers_with_the_plan_or_with_every_problem(tm
     async with night(tmp_path, SPECS, settings=files.write()) as world:
         files.add("oak")
         world.want(files.write())
-        desk = world.daemon.desk
-        planned, done = await desk.plan(), await desk.reload(1000)
+        desk = world.daemon.commands
+        planned, done = await desk.preview_reload(), await desk.reload(1000)
         assert planned["outcome"] == "A reload would bring: 1 new, 1 unchanged."
         assert done["outcome"] == "In force: 1 new, 1 unchanged."
         assert planned["plan"] == done["plan"]
         for name in ("a", "b"):
             (files.directory / f"{name}.toml").write_text("colour = 1\n")
-        with pytest.raises(OrderRefused) as refusal:
+        with pytest.raises(CommandRejected) as refusal:
             await desk.reload(1000)
-        assert (refusal.value.status, len(refusal.value.more["problems"])) == (422, 2)
+        assert (refusal.value.status, len(refusal.value.extra["problems"])) == (422, 2)
         assert "2 problems" in refusal.value.sentence
-        with pytest.raises(OrderRefused, match="2 problems"):
-            await desk.plan()
-        given = [(each["order"], each["is_refused"]) for each in world.events("order_given")]
+        with pytest.raises(CommandRejected, match="2 problems"):
+            await desk.preview_reload()
+        given = [(each["order"], each["is_refused"]) for each in world.events("command_received")]
         assert given == [("reload", False), ("reload", True)]

@@ -9,11 +9,11 @@ import anyio
 
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.settings import OfficeSettings, Secret, Settings
-from oddaemon.simulator.options import Options
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.night import SMALL, SMILE, night, office_settings
 from tests.engine.world import World
 
-SLOW = Options(base_seconds=2)
+SLOW = HeadquartersOptions(base_seconds=2)
 STAYS, GOES, COMES = (replace(SMALL, office_id=name, seed=seed) for seed, name in enumerate(("stays", "goes", "comes")))
 PAGED = office_settings("stays", reader=Reader.PAGES)
 
@@ -39,7 +39,7 @@ async def test_an_office_that_did_not_change_keeps_its_pull_in_flight(tmp_path: 
         assert len(world.events("office_started", "stays")) == 1
         assert world.events("office_stopped", "goes")[-1]["why"] == "not wanted any more"
         assert len(world.exchanges("goes")) - before <= 1
-        assert set(world.daemon.fleet.views) == {"stays", "comes"}
+        assert set(world.daemon.fleet.offices) == {"stays", "comes"}
         assert world.explains(Condition.FRESH, None, office_id="stays")
         assert await world.is_true("stays")
         assert await world.is_true("comes")
@@ -116,7 +116,7 @@ async def test_what_only_a_restart_changes_is_reckoned_with_after_it(tmp_path: P
             await world.apply(replace(before, api=api, daemon=drained))
         in_force = world.daemon.settings
         assert in_force.api == before.api.model_copy(update={"developer_name": "Acme"})
-        told = await world.daemon.desk.drain(1000)
+        told = await world.daemon.commands.drain(1000)
         assert f"within {before.daemon.drain_seconds:g} s" in told
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from oddaemon.core.model import Condition, Include, Owner, Reader
-from oddaemon.core.report import pages_of
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.faults import GatewayError, Planted
-from oddaemon.simulator.keys import ApiKey, Permission
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import PracticeSpec
+from oddaemon.core.snapshot.aging_report import count_report_requests
+from oddaemon.simulator.api.keys import ApiKey, Permission
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.faults.faults import GatewayError, ScheduledFault
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.practice.practice import PracticeSpec
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import DUE, SMALL, SMILE, after, night, office_settings, planted
 from tests.engine.world import World
@@ -29,8 +29,8 @@ READ_ALL = [
 def read_all_night(
     directory: Path,
     spec: PracticeSpec = SMALL,
-    options: Options | None = None,
-    faults: Iterable[Planted] = (),
+    options: HeadquartersOptions | None = None,
+    faults: Iterable[ScheduledFault] = (),
     **wishes: Any,
 ) -> AbstractAsyncContextManager[World]:
     office = office_settings(interval=5.0, reader=Reader.REPORT, **wishes)
@@ -38,15 +38,15 @@ def read_all_night(
 
 
 def reports(world: World) -> int:
-    return world.kinds().count(Kind.AGING_REPORT)
+    return world.kinds().count(Endpoint.AGING_REPORT)
 
 
 async def test_an_office_is_read_without_a_single_query(tmp_path: Path) -> None:
     async with read_all_night(tmp_path) as world:
         await world.until_published(2)
         assert world.explains(Condition.FRESH, None, "2026-03-03")
-        assert Kind.SHORT_QUERY not in world.kinds()
-        assert reports(world) == 2 * pages_of(40, 100)
+        assert Endpoint.SHORT_QUERY not in world.kinds()
+        assert reports(world) == 2 * count_report_requests(40, 100)
         assert [line["reader"] for line in world.published()] == ["report", "report"]
 
 
@@ -55,7 +55,7 @@ async def test_many_guarantors_are_many_pages_twice(tmp_path: Path) -> None:
         await world.until_published(1)
         (snapshot,) = await world.history()
         assert snapshot.totals.guarantors > 200
-        assert reports(world) == pages_of(snapshot.totals.guarantors, 100)
+        assert reports(world) == count_report_requests(snapshot.totals.guarantors, 100)
 
 
 @pytest.mark.parametrize("include", Include)
@@ -68,7 +68,7 @@ async def test_clinics_and_debts_are_as_wanted(tmp_path: Path, include: Include)
 
 
 async def test_a_server_that_sends_everything_behind_an_offset_is_understood(tmp_path: Path) -> None:
-    async with read_all_night(tmp_path, SMILE, Options(offset_gives_everything=True)) as world:
+    async with read_all_night(tmp_path, SMILE, HeadquartersOptions(offset_gives_everything=True)) as world:
         await world.until_published(1)
         assert reports(world) == 4
 
@@ -81,8 +81,8 @@ async def test_a_pull_goes_on_at_its_page_after_a_crash(tmp_path: Path) -> None:
             await world.start()
         await world.until_published(1)
         (snapshot,) = await world.history()
-        answered = [each for each in world.exchanges() if each.kind is Kind.AGING_REPORT and each.status == 200]
-        needed = pages_of(snapshot.totals.guarantors, 100)
+        answered = [each for each in world.exchanges() if each.kind is Endpoint.AGING_REPORT and each.status == 200]
+        needed = count_report_requests(snapshot.totals.guarantors, 100)
         assert len(answered) <= needed + 2, "at most the page in flight of each crash"
 
 
@@ -106,7 +106,7 @@ async def test_a_busy_office_that_never_stands_still_is_suspect(tmp_path: Path) 
 
 async def test_aging_that_begins_during_the_reading_throws_it_away(tmp_path: Path) -> None:
     spec = replace(SMILE, run_seconds=30.0, service_time_due="02:00:00")
-    async with read_all_night(tmp_path, spec, Options(report_seconds=25.0)) as world:
+    async with read_all_night(tmp_path, spec, HeadquartersOptions(report_seconds=25.0)) as world:
         await world.until_time(DUE - timedelta(minutes=2))
         await world.crash()
         await world.start()

@@ -9,11 +9,11 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
-from oddaemon.engine.night_watch import Settled
-from oddaemon.engine.sign_of_life import SignOfLife
-from oddaemon.settings import Alerts, Secret
-from oddaemon.telemetry.event import Event
-from oddaemon.telemetry.events import NightComplete, NightMissed, NightRecovered, PingFailed, PingSent
+from oddaemon.engine.monitoring.freshness_monitor import NightResult
+from oddaemon.engine.monitoring.heartbeat_ping import HeartbeatPinger
+from oddaemon.settings import AlertSettings, Secret
+from oddaemon.telemetry.events import HeartbeatPingFailed, HeartbeatPingSent, NightComplete, NightMissed, NightRecovered
+from oddaemon.telemetry.events.base import Event
 from tests.opendental.listening import head, listening
 
 DAY = date(2026, 3, 3)
@@ -58,11 +58,11 @@ class Listener:
 
 
 @asynccontextmanager
-async def sign(listener: Listener, **alerts: object) -> AsyncIterator[SignOfLife]:
+async def sign(listener: Listener, **alerts: object) -> AsyncIterator[HeartbeatPinger]:
     async with listening(listener.talk) as port, anyio.create_task_group() as tasks:
         url = Secret(f"http://127.0.0.1:{port}/c0ffee")
-        table = Alerts.model_validate({"ping_url": url, "ping_pause_seconds": 0.01, **alerts})
-        alive = SignOfLife(lambda: table, listener.emit)
+        table = AlertSettings.model_validate({"ping_url": url, "ping_pause_seconds": 0.01, **alerts})
+        alive = HeartbeatPinger(lambda: table, listener.emit)
         tasks.start_soon(alive.run)
         yield alive
         tasks.cancel_scope.cancel()
@@ -77,38 +77,38 @@ async def sign(listener: Listener, **alerts: object) -> AsyncIterator[SignOfLife
     ],
     ids=["complete", "recovered", "missed"],
 )
-async def test_a_night_is_passed_on_in_counts(event: Settled, address: str, document: dict[str, object]) -> None:
+async def test_a_night_is_passed_on_in_counts(event: NightResult, address: str, document: dict[str, object]) -> None:
     listener = Listener()
     async with sign(listener) as alive:
-        alive.settled(event)
-        assert await listener.next_told() == PingSent(str(document["outcome"]), 1)
+        alive.on_result(event)
+        assert await listener.next_told() == HeartbeatPingSent(str(document["outcome"]), 1)
     assert listener.heard == [(address, {"night": "2026-03-03", **document})]
 
 
 async def test_silence_is_the_other_way_to_tell_a_missed_night() -> None:
     listener = Listener()
     async with sign(listener, ping_on_miss="silence") as alive:
-        alive.settled(MISSED)
+        alive.on_result(MISSED)
         await anyio.wait_all_tasks_blocked()
-        alive.settled(COMPLETE)
-        assert await listener.next_told() == PingSent("complete", 1)
+        alive.on_result(COMPLETE)
+        assert await listener.next_told() == HeartbeatPingSent("complete", 1)
     assert len(listener.heard) == 1
 
 
 async def test_a_receiver_that_fails_is_told_to_the_log_without_its_url() -> None:
     listener = Listener("503 Busy")
     async with sign(listener, ping_attempts=2) as alive:
-        alive.settled(COMPLETE)
-        assert await listener.next_told() == PingFailed("complete", 2, "the receiver answered with HTTP 503")
+        alive.on_result(COMPLETE)
+        assert await listener.next_told() == HeartbeatPingFailed("complete", 2, "the receiver answered with HTTP 503")
     assert len(listener.heard) == 2
 
 
 async def test_without_a_url_nobody_is_told_and_nothing_fails() -> None:
     listener = Listener()
     async with anyio.create_task_group() as tasks:
-        alive = SignOfLife(Alerts, listener.emit)
+        alive = HeartbeatPinger(AlertSettings, listener.emit)
         tasks.start_soon(alive.run)
-        alive.settled(COMPLETE)
+        alive.on_result(COMPLETE)
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
     assert listener.told == []

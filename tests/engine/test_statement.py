@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Condition, Include, Reader
-from oddaemon.simulator.alterations import alteration
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.faults.row_corruption import get_alteration
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.front_desk import charge, owing
 from tests.engine.night import SMILE, night, office_settings, planted
 
@@ -108,7 +108,7 @@ async def test_what_moves_between_two_statements_is_patched(tmp_path: Path) -> N
 
 async def test_a_later_statement_that_is_cut_is_narrowed_without_reading_the_earlier_again(tmp_path: Path) -> None:
     spec, office = PracticeSpec("smile", seed=1, guarantors=1200, settled=100), office_settings(page_rows=2)
-    cut = planted(alteration("halve_longest_lane"), kinds=frozenset({Kind.SHORT_QUERY}), skip=1, hits_max=1)
+    cut = planted(get_alteration("halve_longest_lane"), kinds=frozenset({Endpoint.SHORT_QUERY}), skip=1, hits_max=1)
     async with night(tmp_path, [spec], [office], rows_max={"smile": 2}, faults=[cut]) as world:
         await world.until_published(1)
         assert world.failures() == ["lane_cut"]
@@ -141,7 +141,7 @@ async def test_debts_alone_leave_the_pure_credits_out(tmp_path: Path, reader: Re
 async def test_a_clinic_filter_knows_clinic_zero_and_hidden_ones(tmp_path: Path, reader: Reader) -> None:
     office = office_settings(reader=reader, clinics=(0, 3))
     async with night(tmp_path, [replace(SMILE, clinics=3)], [office]) as world:
-        assert [row["ClinicNum"] for row in world.practice().clinic_list()] == [1, 2]
+        assert [row["ClinicNum"] for row in world.practice().list_clinics()] == [1, 2]
         await world.until_published(1)
         assert {balance.clinic_num for balance in await world.balances()} == {0, 3}
         assert await world.is_true()

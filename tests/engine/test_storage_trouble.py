@@ -13,7 +13,7 @@ from tests.engine.world import World
 
 async def read_only(world: World, *, on: bool) -> None:
     """The database refuses, or takes again, whatever is to be written."""
-    await world.database.one_statement(f"PRAGMA query_only = {'ON' if on else 'OFF'}")
+    await world.database.execute_one(f"PRAGMA query_only = {'ON' if on else 'OFF'}")
 
 
 async def test_a_snapshot_that_cannot_be_stored_is_read_again_until_it_can(tmp_path: Path) -> None:

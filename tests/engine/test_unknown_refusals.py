@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Condition, Owner
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.faults import OtherBody
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.faults.faults import OtherBody
 from tests.engine.night import SMALL, after, night, planted
 from tests.engine.world import World
 
 C = Condition
 BEGINS, ENDS = after(minutes=10), after(hours=7)
 PAGE = "<html><head><title>403 Forbidden</title></head><body><h1>403 Forbidden</h1></body></html>"
-QUERIES = frozenset({Kind.SHORT_QUERY})
+QUERIES = frozenset({Endpoint.SHORT_QUERY})
 FIRST_HOUR_MAX = 24
 LATER_HOUR_MAX = 16
 """A blocked office is surveyed in each half hour; a survey asks for six preferences, and a refused one for one."""
@@ -75,11 +75,11 @@ async def test_an_office_that_refuses_queries_alone_is_not_blamed_for_its_key(
         since = world.clock.now()
         if condition is C.BLOCKED:
             behind = [each for each in world.exchanges() if first_refused(world) < each.arrived <= since]
-            assert Kind.PREFERENCES in {each.kind for each in behind if each.status == 200}
+            assert Endpoint.PREFERENCES in {each.kind for each in behind if each.status == 200}
         await world.until_time(ENDS - timedelta(minutes=30))
         assert world.explains(condition, owner, words)
         assert "key_rejected" not in world.failures()
-        refused = [each for each in world.exchanges(since=since) if each.kind is Kind.SHORT_QUERY]
+        refused = [each for each in world.exchanges(since=since) if each.kind is Endpoint.SHORT_QUERY]
         assert len(refused) <= 12 * (ENDS - since) / timedelta(hours=1)
         await world.until_published(2, within=timedelta(minutes=70))
         assert await world.is_true()

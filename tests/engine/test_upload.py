@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from oddaemon.core.backfill import OWN_QUERY, PastDay, Via
+from oddaemon.admin.backfill_commands import BackfillCommands
+from oddaemon.admin.commands import CommandRejected
+from oddaemon.core.backfill.job import OWN_QUERY_ADVICE, BackfillMethod, BackfillTarget
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.engine.past_days import PastDaysDesk
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import PracticeSpec
-from oddaemon.store import historical
-from oddaemon.store.database import Database
-from oddaemon.web.control import OrderRefused
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.store import backfilled_days
+from oddaemon.store.sqlite.connection import Database
 from tests.engine.mailroom import Mailroom, Spoil, unspoilt
 from tests.engine.night import SMALL, SMILE, night, office_settings
 from tests.engine.world import World
@@ -40,12 +40,12 @@ def mailroom(world: World) -> Mailroom:
     return world.mailroom
 
 
-def desk(world: World) -> PastDaysDesk:
-    return world.daemon.desks.past_days
+def desk(world: World) -> BackfillCommands:
+    return world.daemon.admin.backfill
 
 
 async def order(world: World, query: str = QUERY) -> None:
-    await desk(world).order([PastDay("smile", DAY, Via.SFTP, query)], 0)
+    await desk(world).submit([BackfillTarget("smile", DAY, BackfillMethod.SFTP, query)], 0)
 
 
 def spoilt_once(spoil: Spoil) -> Spoil:
@@ -75,7 +75,7 @@ async def test_a_whole_office_is_one_file_between_two_controls(tmp_path: Path, s
     async with by_upload(tmp_path, spec) as world:
         await world.until_published(2)
         assert world.explains(Condition.FRESH, None, "2026-03-03")
-        assert world.kinds().count(Kind.QUERY_UPLOAD) == 2
+        assert world.kinds().count(Endpoint.QUERY_UPLOAD) == 2
         assert not [each for each in world.statements() if each.is_packed or each.is_page]
         assert await world.is_true()
         assert len({each.password for each in mailroom(world).carried}) == 2, "one password for each transfer"
@@ -83,10 +83,10 @@ async def test_a_whole_office_is_one_file_between_two_controls(tmp_path: Path, s
 
 async def test_a_query_that_takes_longer_than_the_gateway_waits_is_waited_for(tmp_path: Path) -> None:
     async with by_upload(
-        tmp_path, replace(SMILE, program_version="21.4.5.0"), options=Options(row_seconds=0.3)
+        tmp_path, replace(SMILE, program_version="21.4.5.0"), options=HeadquartersOptions(row_seconds=0.3)
     ) as world:
         await world.until_published(1)
-        statuses = [each.status for each in world.exchanges() if each.kind is Kind.QUERY_UPLOAD]
+        statuses = [each.status for each in world.exchanges() if each.kind is Endpoint.QUERY_UPLOAD]
         assert statuses == [504]
         assert await world.is_true()
 
@@ -170,9 +170,9 @@ async def test_the_operators_query_is_uploaded_counted_and_stored(tmp_path: Path
         await order(world)
         await world.until_said("backfill_published")
         async with Database.open_for_reading(world.settings.state.database) as database:
-            (found,) = await historical.find(database, "smile", DAY)
-            held = await historical.balances(database, found.id)
-        assert (found.via, found.requests) == (Via.SFTP, 2)
+            (found,) = await backfilled_days.find(database, "smile", DAY)
+            held = await backfilled_days.load_balances(database, found.id)
+        assert (found.via, found.requests) == (BackfillMethod.SFTP, 2)
         assert world.was_true(held, "smile")
         assert await world.balances() == before
         rows, count = mailroom(world).carried
@@ -186,7 +186,7 @@ async def test_no_rows_are_a_day_without_balances(tmp_path: Path) -> None:
         await order(world, f"{QUERY} AND PatNum<0")
         await world.until_said("backfill_published")
         assert world.events("backfill_published")[0]["guarantors"] == 0
-        (document,) = (await desk(world).orders())["backfills"]
+        (document,) = (await desk(world).list_jobs())["backfills"]
         assert "is the date right?" in document["warning"]
 
 
@@ -201,19 +201,19 @@ async def test_a_header_without_rows_is_a_day_without_balances_too(tmp_path: Pat
 
 
 async def test_an_order_that_backs_off_lets_the_others_go_and_tells_its_step(tmp_path: Path) -> None:
-    others = [PastDay("smile", DAY - timedelta(days=days)) for days in (1, 2)]
+    others = [BackfillTarget("smile", DAY - timedelta(days=days)) for days in (1, 2)]
     async with night(tmp_path, [SMALL]) as world:
         await world.until_published(1)
         mailroom(world).spoil = lost
         await order(world)
         await world.until_time(world.clock.now() + timedelta(seconds=5))
-        await desk(world).order(others, 0)
-        first, second, _ = (await desk(world).orders())["backfills"]
+        await desk(world).submit(others, 0)
+        first, second, _ = (await desk(world).list_jobs())["backfills"]
         assert first["step"] == "waiting for the file"
         assert second["why"] == f"The order for {DAY} is carried out first."
         await world.until_said("backfill_published", count=2)
         assert len(mailroom(world).carried) == 1, "who has failed comes after who has not"
-        first, *published = (await desk(world).orders())["backfills"]
+        first, *published = (await desk(world).list_jobs())["backfills"]
         assert (first["stage"], {each["stage"] for each in published}) == ("open", {"done"})
         assert "did not come" in first["why"]
 
@@ -225,7 +225,7 @@ async def test_a_cancelled_order_waits_for_no_file_any_more(tmp_path: Path) -> N
         await order(world)
         await world.until_time(world.clock.now() + timedelta(seconds=5))
         await desk(world).cancel("smile", [], 0)
-        await desk(world).order([PastDay("smile", DAY)], 0)
+        await desk(world).submit([BackfillTarget("smile", DAY)], 0)
         since = world.clock.now()
         await world.until_said("backfill_published")
         assert world.clock.now() - since < timedelta(minutes=1)
@@ -242,7 +242,7 @@ async def test_what_the_office_does_not_count_is_never_stored(tmp_path: Path, sp
         await order(world)
         await world.until(lambda: any(line["retry_at"] is None for line in world.events("backfill_failed")))
         async with Database.open_for_reading(world.settings.state.database) as database:
-            assert await historical.find(database, "smile", DAY) == []
+            assert await backfilled_days.find(database, "smile", DAY) == []
 
 
 async def test_a_file_that_is_too_large_ends_the_order_and_names_the_setting(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ async def test_a_query_that_the_office_refuses_ends_the_order(tmp_path: Path) ->
         await world.until_said("backfill_failed")
         (line,) = world.events("backfill_failed")
         assert line["retry_at"] is None
-        assert line["why"].endswith(OWN_QUERY)
+        assert line["why"].endswith(OWN_QUERY_ADVICE)
 
 
 async def test_a_file_as_most_are_saved_is_understood(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ async def test_a_query_without_the_columns_says_which(tmp_path: Path) -> None:
 )
 async def test_a_query_that_cannot_be_used_is_refused_at_once(tmp_path: Path, query: str, words: str) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        with pytest.raises(OrderRefused, match=words):
+        with pytest.raises(CommandRejected, match=words):
             await order(world, query)
 
 
@@ -321,7 +321,7 @@ async def test_without_a_receiver_the_order_is_refused_with_what_to_set(tmp_path
     async with night(tmp_path, [SMALL], running=False) as world:
         world.mailroom = None
         await world.start()
-        with pytest.raises(OrderRefused) as caught:
+        with pytest.raises(CommandRejected) as caught:
             await order(world)
         assert "[sftp] listen" in caught.value.advice
 

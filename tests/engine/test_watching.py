@@ -12,8 +12,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.engine.watching import watch
-from oddaemon.telemetry.event import Event
+from oddaemon.engine.config.file_watcher import watch
+from oddaemon.telemetry.events.base import Event
 
 PATIENCE_SECONDS = 120.0
 DEBOUNCE_SECONDS = 0.05
@@ -266,7 +266,7 @@ async def test_a_system_that_has_no_watch_left_is_told_of_once_and_tried_again(e
         in_place(etc)
         await reader.until(lambda: reader.seen[-1]["elm.toml"] == "new")
         tasks.cancel_scope.cancel()
-    assert [event.name for event in reader.events] == ["configuration_unwatched"]
+    assert [event.name for event in reader.events] == ["configuration_watch_failed"]
 
 
 class GroupReader(Reader):

@@ -12,18 +12,18 @@ from typing import Any
 
 import anyio
 
-from oddaemon.core.examination import Examination, Outcome, Step, StepName
-from oddaemon.core.examination_document import examination_document
-from oddaemon.engine.doctor_round import Doctor
-from oddaemon.settings import Api, OfficeSettings, Secret, Settings, State
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.faults import Fault, FaultBoard, Planted
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.keys import ApiKey, Permission
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.simulator.traffic import violations
+from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
+from oddaemon.core.diagnostics.document import make_diagnosis_document
+from oddaemon.engine.diagnostics.standalone import StandaloneDoctor
+from oddaemon.settings import ApiSettings, OfficeSettings, Secret, Settings, StateSettings
+from oddaemon.simulator.api.keys import ApiKey, Permission
+from oddaemon.simulator.faults.faults import Fault, FaultSchedule, ScheduledFault
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.headquarters.traffic_log import find_violations
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX, Eavesdropper, Heard
 from tests.engine.night import BEFORE_DAWN, SMALL, office_settings
 
@@ -45,14 +45,14 @@ class Ward:
     def practice(self) -> Practice:
         return self.headquarters.practices["smile"]
 
-    def doctor(self) -> Doctor:
-        return Doctor(self.settings, self.clock.now, self._transport)
+    def doctor(self) -> StandaloneDoctor:
+        return StandaloneDoctor(self.settings, self.clock.now, self._transport)
 
-    async def examine(self, office: OfficeSettings | None = None) -> Examination:
-        found = await self.doctor().examine(
+    async def examine(self, office: OfficeSettings | None = None) -> Diagnosis:
+        found = await self.doctor().diagnose(
             office or self.settings.offices[0], lambda *so_far: self.progress.append(so_far)
         )
-        told = json.dumps(examination_document(found))
+        told = json.dumps(make_diagnosis_document(found))
         assert CUSTOMER_KEY_PREFIX not in told, "a key is shown"
         assert DEVELOPER_KEY not in told, "a key is shown"
         return found
@@ -63,10 +63,10 @@ class Ward:
 
 @asynccontextmanager
 async def ward(
-    *faults: Fault | Planted,
+    *faults: Fault | ScheduledFault,
     spec: PracticeSpec = SMALL,
     permission: Permission = Permission.QUERIES,
-    options: Options | None = None,
+    options: HeadquartersOptions | None = None,
     base: datetime = BEFORE_DAWN,
     keys: Iterable[str] = (),
     **wishes: Any,
@@ -88,34 +88,34 @@ async def ward(
         clock,
         [practice],
         [ApiKey(f"{CUSTOMER_KEY_PREFIX}smile", "smile", permission)],
-        replace(options or Options(), developer_key=DEVELOPER_KEY, developer_name=DEVELOPER_NAME),
-        FaultBoard(1, [each if isinstance(each, Planted) else Planted(each) for each in faults]),
+        replace(options or HeadquartersOptions(), developer_key=DEVELOPER_KEY, developer_name=DEVELOPER_NAME),
+        FaultSchedule(1, [each if isinstance(each, ScheduledFault) else ScheduledFault(each) for each in faults]),
     )
     for key in keys:
         practice.grant_key(DEVELOPER_NAME, key)
     settings = Settings(
         Path("oddaemon.toml"),
-        Api(developer_key=Secret(DEVELOPER_KEY), developer_name=DEVELOPER_NAME),
-        State(),
+        ApiSettings(developer_key=Secret(DEVELOPER_KEY), developer_name=DEVELOPER_NAME),
+        StateSettings(),
         offices=(office_settings("smile", **wishes),),
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(practice.live)
+        tasks.start_soon(practice.run)
         place = Ward(headquarters, clock, settings)
         yield place
-        assert violations(headquarters.traffic) == []
+        assert find_violations(headquarters.traffic) == []
         assert headquarters.in_flight == 0
         assert asyncio.get_running_loop().time() < 600, "a doctor has no time"
         tasks.cancel_scope.cancel()
 
 
-def step(examination: Examination, name: StepName) -> Step:
-    return next(each for each in examination.steps if each.name is name)
+def step(examination: Diagnosis, name: CheckName) -> CheckResult:
+    return next(each for each in examination.checks if each.name is name)
 
 
-def outcome(examination: Examination, name: StepName) -> Outcome:
+def outcome(examination: Diagnosis, name: CheckName) -> CheckOutcome:
     return step(examination, name).outcome
 
 
-def wrong(examination: Examination) -> list[StepName]:
-    return [each.name for each in examination.wrong]
+def wrong(examination: Diagnosis) -> list[CheckName]:
+    return [each.name for each in examination.failed_checks]

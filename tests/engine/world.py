@@ -14,23 +14,23 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Standing
-from oddaemon.core.state import OfficeState
-from oddaemon.engine.couriers import SinkFactory
-from oddaemon.engine.crew import Crew
-from oddaemon.engine.daemon import Daemon
+from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Status
+from oddaemon.core.office.state import OfficeState
+from oddaemon.daemon.daemon import Daemon
+from oddaemon.daemon.services import Services
+from oddaemon.engine.delivery.courier_pool import SinkFactory
 from oddaemon.settings import Settings
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.balances import TrueBalance
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.keys import Mode
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.traffic import Exchange, violations
+from oddaemon.simulator.api.keys import Mode
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.traffic_log import RecordedRequest, find_violations
+from oddaemon.simulator.model.balances import TrueBalance
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.snapshot_row import SnapshotRow
-from oddaemon.telemetry.event import Level
+from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.telemetry.events.base import Level
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.eavesdropper import Eavesdropper, Heard
 from tests.engine.mailroom import Mailroom
@@ -88,7 +88,7 @@ class World:
             self._telemetry,
             self.daemon_now,
             transport=partial(Eavesdropper, self.headquarters, self.heard, self.mines),
-            dice=random.Random(7),
+            rng=random.Random(7),
             listening=False,
             make_sink=self.make_sink,
             receiver=self.mailroom,
@@ -124,10 +124,10 @@ class World:
         return self._daemon
 
     @property
-    def crew(self) -> Crew:
+    def crew(self) -> Services:
         """Who is at work in it."""
-        assert self.daemon._crew is not None, "it is not at work"
-        return self.daemon._crew
+        assert self.daemon._services is not None, "it is not at work"
+        return self.daemon._services
 
     @property
     def database(self) -> Database:
@@ -162,7 +162,7 @@ class World:
     def metrics(self) -> str:
         """What a scrape would bring."""
         assert self._telemetry is not None, "no daemon was started"
-        return self._telemetry.render(self.daemon.fleet.figures()).body.decode()
+        return self._telemetry.render(self.daemon.fleet.get_metrics()).body.decode()
 
     # --- time passes --------------------------------------------------------------------------------------------------
 
@@ -208,10 +208,10 @@ class World:
         return self.headquarters.practices[office_id]
 
     def state(self, office_id: str = "smile") -> OfficeState:
-        return self.daemon.fleet.views[office_id].state
+        return self.daemon.fleet.offices[office_id].state
 
-    def standing(self, office_id: str = "smile") -> Standing:
-        return self.state(office_id).standing.at(self.daemon_now())
+    def standing(self, office_id: str = "smile") -> Status:
+        return self.state(office_id).standing.evaluate_at(self.daemon_now())
 
     def condition(self, office_id: str = "smile") -> Condition:
         return self.standing(office_id).condition
@@ -240,7 +240,7 @@ class World:
         """What was asked of an office's database."""
         return [each for each in self.heard if each.office_id == office_id and (since is None or each.at >= since)]
 
-    def exchanges(self, office_id: str = "smile", since: datetime | None = None) -> list[Exchange]:
+    def exchanges(self, office_id: str = "smile", since: datetime | None = None) -> list[RecordedRequest]:
         """What was asked with an office's key, answered or cut short."""
         return [
             each
@@ -248,18 +248,18 @@ class World:
             if each.office_id == office_id and (since is None or each.arrived >= since)
         ]
 
-    def kinds(self, office_id: str = "smile", since: datetime | None = None) -> list[Kind]:
+    def kinds(self, office_id: str = "smile", since: datetime | None = None) -> list[Endpoint]:
         return [each.kind for each in self.exchanges(office_id, since)]
 
     async def history(self, office_id: str = "smile") -> list[SnapshotRow]:
         """Everything published of an office, oldest first."""
         async with Database.open_for_reading(self.settings.state.database) as database:
-            return (await snapshots.history(database, office_id, limit=1000))[::-1]
+            return (await snapshots.list_latest(database, office_id, limit=1000))[::-1]
 
     async def balances(self, office_id: str = "smile") -> list[Balance]:
         """What is published now."""
         async with Database.open_for_reading(self.settings.state.database) as database:
-            return await snapshots.balances(database, office_id)
+            return await snapshots.load_balances(database, office_id)
 
     async def is_true(self, office_id: str = "smile") -> bool:
         """Whether what is published was the office's table at some instant."""
@@ -274,27 +274,27 @@ class World:
     def _report(self, office_id: str, as_of: date) -> list[TrueBalance]:
         """What the aging report of a day says now to whoever wants of it what is wanted of the office."""
         (office,) = (each.office for each in self.settings.offices if each.office.id == office_id)
-        lines = self.practice(office_id).aging_report(as_of, office.clinics)
-        found = sorted(line.truth(with_clinic=bool(office.clinics)) for line in lines)
+        lines = self.practice(office_id).get_aging_report(as_of, office.clinics)
+        found = sorted(line.to_true_balance(with_clinic=bool(office.clinics)) for line in lines)
         return [each for each in found if office.include is Include.ALL or max(each[2:]) > 0]
 
     def _was_true(self, office_id: str, held: list[TrueBalance], include: Include, clinics: tuple[int, ...]) -> bool:
         shown: Literal["all", "debts"] = "debts" if include is Include.DEBTS else "all"
-        return self.practice(office_id).was_true(held, include=shown, clinics=clinics) is not None
+        return self.practice(office_id).find_true_interval(held, include=shown, clinics=clinics) is not None
 
     def violations(self) -> list[str]:
         """What was impolite; the caps over all hold for what goes through headquarters."""
         api, longest_seconds = self.settings.api, self.settings.cadence.retry_after_max_seconds
         near = {each.office_id for each in self.headquarters.keys if each.mode is Mode.LOCAL}
         far = [each for each in self.headquarters.traffic if each.office_id not in near]
-        found = violations(
+        found = find_violations(
             far,
             max_in_flight=api.max_in_flight,
             max_requests_per_second=api.max_requests_per_second,
             retry_after_max_seconds=longest_seconds,
         )
         for office_id in near:
-            found += violations(self.exchanges(office_id), retry_after_max_seconds=longest_seconds)
+            found += find_violations(self.exchanges(office_id), retry_after_max_seconds=longest_seconds)
         return [str(violation) for violation in found]
 
     def _write(self, line: str) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from oddaemon.settings import read
+from oddaemon.settings import try_load
 from tests.hostile.mutation import Spoiler
 from tests.hostile.target import KEYS, Violation
 
@@ -90,7 +90,7 @@ class Configuration:
             key.write_text(KEYS[2])
             key.chmod(0o600)
             _put(directory, odd.decode("ascii", "replace"))
-            loaded = read(Path(name) / "oddaemon.toml", {})
+            loaded = try_load(Path(name) / "oddaemon.toml", {})
         if (loaded.settings is None) != bool(loaded.problems):
             raise Violation("neither settings nor problems, or both")
         yield repr(loaded)

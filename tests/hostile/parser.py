@@ -10,9 +10,15 @@ from datetime import UTC, datetime
 
 import httpx
 
-from oddaemon.core.packing import LaneCutError
-from oddaemon.opendental import wire
-from oddaemon.opendental.answer import Answer, ApiError, broken, receive, refused
+from oddaemon.core.snapshot.packing import PackedColumnTruncated
+from oddaemon.opendental import decode
+from oddaemon.opendental.response import (
+    ApiError,
+    Response,
+    classify_error_response,
+    classify_transport_error,
+    send_request,
+)
 from tests.hostile.mutation import Spoiler
 from tests.hostile.target import KEYS, Violation, check_numbers
 from tests.opendental.bodies import GOOD, READERS, body
@@ -60,7 +66,7 @@ class Rows:
         for read in READERS.values():
             try:
                 read(sent)
-            except (wire.MalformedError, LaneCutError) as error:
+            except (decode.MalformedValue, PackedColumnTruncated) as error:
                 check_numbers(str(error), sent)
                 yield str(error)
 
@@ -81,9 +87,9 @@ class Refusals:
 
     def fed(self, sent: bytes) -> Iterable[str]:
         status, header, said = [*sent.split(b"\n", 2), b"", b""][:3]
-        answer = Answer(int(status) if status.isdigit() else 400, said, header.decode("latin-1"))
+        answer = Response(int(status) if status.isdigit() else 400, said, header.decode("latin-1"))
         for query in (False, True):
-            failure = refused(answer, KEYS, NOW, query=query)
+            failure = classify_error_response(answer, KEYS, NOW, is_query=query)
             seconds = failure.retry_after_seconds
             if seconds is not None and not 0 <= seconds < float("inf"):
                 raise Violation(f"asked again after {seconds} s")
@@ -135,11 +141,11 @@ class _Wire(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
 async def _received(sent: bytes) -> str:
     async with httpx.AsyncClient(transport=_Wire(sent), verify=_TLS, trust_env=False) as client:
         try:
-            answer = await receive(client, client.build_request("GET", "http://127.0.0.1/"), BYTES_MAX)
+            answer = await send_request(client, client.build_request("GET", "http://127.0.0.1/"), BYTES_MAX)
         except ApiError as error:
             return str(error)
         except (httpx.HTTPError, OSError, zlib.error) as error:
-            return broken(error).sentence
+            return classify_transport_error(error).sentence
     if len(answer.body) > BYTES_MAX:
         raise Violation(f"a body of {len(answer.body)} bytes was let in")
     return ""

@@ -10,7 +10,7 @@ _LONG_NUMBER = re.compile(r"[0-9]{6,}")
 _COUNT = re.compile(rb'"(?:N|G)"\s*:\s*"?-?([0-9]+)')
 
 
-class Violation(Exception):  # noqa: N818  it is what the input did, not an error of the fuzzer's
+class Violation(Exception):
     """A promise broken by an input."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.settings import Loaded, read
+from oddaemon.settings import LoadResult, try_load
 
 SIZE = 400_000
 SECONDS_MAX = 10.0
@@ -40,11 +40,11 @@ LONG = {
 }
 
 
-def read_from(directory: Path, text: str) -> Loaded:
+def read_from(directory: Path, text: str) -> LoadResult:
     path = directory / "oddaemon.toml"
     path.write_text(text)
     path.chmod(0o600)
-    return read(path, KEYS)
+    return try_load(path, KEYS)
 
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
-from oddaemon.core.failure import Failure, Kind
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.opendental.client import Limits
 from tests.opendental.asking import ROWS, asked
 from tests.opendental.listening import PATIENT, api_at, failure_at, head, listening, saying, whole
@@ -63,7 +63,7 @@ async def failure_of(talk: Talk, limits: Limits = SMALL) -> Failure:
             return await failure_at(port, limits)
 
 
-async def peak_bytes_of(talk: Talk, kind: Kind, limits: Limits = SMALL) -> int:
+async def peak_bytes_of(talk: Talk, kind: FailureKind, limits: Limits = SMALL) -> int:
     await failure_of(saying(b""), limits)
     tracemalloc.start()
     try:
@@ -91,7 +91,7 @@ async def test_an_answer_may_be_as_large_as_allowed(framed: Callable[[bytes, str
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "502 Bad Gateway"])
 async def test_one_byte_more_is_refused_in_every_framing(framed: Callable[[bytes, str], Talk], status: str) -> None:
     found = await failure_of(framed(rows_of(BYTES_MAX + 1), status))
-    assert (found.kind, found.status) == (Kind.OVERSIZED, int(status[:3]))
+    assert (found.kind, found.status) == (FailureKind.OVERSIZED, int(status[:3]))
     assert found.message == f"more than {BYTES_MAX} bytes"
 
 
@@ -109,7 +109,7 @@ async def test_one_byte_more_is_refused_in_every_framing(framed: Callable[[bytes
     ids=["until the end", "an error", "chunked", "in crumbs", "packed", "packed nothing", "after the end"],
 )
 async def test_an_endless_body_is_cut_and_never_held(first: bytes, piece: bytes) -> None:
-    assert await peak_bytes_of(endlessly(first, piece), Kind.OVERSIZED) < MEMORY_BYTES_MAX
+    assert await peak_bytes_of(endlessly(first, piece), FailureKind.OVERSIZED) < MEMORY_BYTES_MAX
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_an_endless_body_is_cut_and_never_held(first: bytes, piece: bytes)
     ids=["header lines", "a header", "a status line", "a chunk's size", "trailers"],
 )
 async def test_an_endless_head_is_cut_and_never_held(first: bytes, piece: bytes) -> None:
-    assert await peak_bytes_of(endlessly(first, piece), Kind.CONNECTION_LOST) < MEMORY_BYTES_MAX
+    assert await peak_bytes_of(endlessly(first, piece), FailureKind.CONNECTION_LOST) < MEMORY_BYTES_MAX
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_an_endless_head_is_cut_and_never_held(first: bytes, piece: bytes)
     ids=["head", "body", "chunks", "continue", "hints"],
 )
 async def test_a_server_that_drips_is_cut_by_the_limit_over_all(first: bytes, piece: bytes) -> None:
-    assert (await failure_of(endlessly(first, piece, 0.01), HASTY)).kind is Kind.TIMEOUT
+    assert (await failure_of(endlessly(first, piece, 0.01), HASTY)).kind is FailureKind.TIMEOUT
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_no_redirect_is_ever_followed(status: str) -> None:
 
     async with listening(elsewhere) as other:
         found = await failure_of(whole(b"", status, f"Location: http://127.0.0.1:{other}/api/v1/queries/ShortQuery"))
-    assert (found.kind, found.status) == (Kind.UNEXPECTED_STATUS, int(status[:3]))
+    assert (found.kind, found.status) == (FailureKind.UNEXPECTED_STATUS, int(status[:3]))
     assert followed == []
 
 

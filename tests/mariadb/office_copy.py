@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.tables import MONEY_COLUMNS, TABLES
+from oddaemon.simulator.mysql.tables import MONEY_COLUMNS, TABLES
+from oddaemon.simulator.practice.practice import Practice
 from tests.mariadb.server import MariaDbServer
 
 _COLUMNS = {

@@ -5,8 +5,8 @@ from functools import cache
 from itertools import product
 from random import Random
 
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.tables import MONEY_COLUMNS
+from oddaemon.simulator.mysql.tables import MONEY_COLUMNS
+from oddaemon.simulator.practice.practice import Practice
 from tests.simulator.practice_world import practice
 
 EDGES = (
@@ -77,14 +77,14 @@ class SimulatedOffice:
 
     def __init__(self, office: Practice) -> None:
         self.office = office
-        rows = office.short_query("SELECT PatNum FROM patient ORDER BY PatNum")
+        rows = office.run_short_query("SELECT PatNum FROM patient ORDER BY PatNum")
         self.pat_nums = [int(str(row["PatNum"])) for row in rows]
         self._said: dict[str, list[dict[str, object]]] = {}
 
     def short_query(self, sql: str) -> list[dict[str, object]]:
         """The rows of the answer."""
         if sql not in self._said:
-            self._said[sql] = self.office.short_query(sql)
+            self._said[sql] = self.office.run_short_query(sql)
         return self._said[sql]
 
 

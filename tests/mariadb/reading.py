@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from oddaemon.core.model import Balance, Office
-from oddaemon.core.packing import Packing
-from oddaemon.core.verify import difference
-from oddaemon.opendental import sql, wire
-from oddaemon.simulator import answers
+from oddaemon.core.snapshot.packing import Packing
+from oddaemon.core.snapshot.verify import find_difference
+from oddaemon.opendental import decode, sql
+from oddaemon.simulator.api import responses
 
 STATEMENTS_MAX = 400
 
@@ -18,9 +18,9 @@ class Asked(Protocol):
         """The rows of the answer."""
 
 
-def answer(asked: Asked, statement: str) -> list[wire.Row]:
+def answer(asked: Asked, statement: str) -> list[decode.Row]:
     """What comes back over the wire."""
-    return wire.rows(answers.rows(asked.short_query(statement)).body)
+    return decode.parse_json_rows(responses.make_rows(asked.short_query(statement)).body)
 
 
 def by_statements(asked: Asked, office: Office, packing: Packing) -> tuple[list[Balance], str | None]:
@@ -29,11 +29,11 @@ def by_statements(asked: Asked, office: Office, packing: Packing) -> tuple[list[
     checksum = 0
     after: int | None = None
     for _ in range(STATEMENTS_MAX):
-        packed = wire.packed(answer(asked, sql.statement(office, packing, after)), packing)
+        packed = decode.parse_packed(answer(asked, sql.select_packed(office, packing, after)), packing)
         balances += packed.balances
         checksum += packed.checksum
         if packed.last_group is None or packed.groups < office.page_rows:
-            return balances, difference(balances, packed.control, checksum)
+            return balances, find_difference(balances, packed.control, checksum)
         after = (packed.last_group + 1) * packing.group_span - 1
     raise AssertionError("the office never ends")
 
@@ -42,7 +42,7 @@ def by_pages(asked: Asked, office: Office) -> tuple[list[Balance], str | None]:
     """The same in key-set pages, with the control query behind them."""
     balances: list[Balance] = []
     after: int | None = None
-    while page := wire.page(answer(asked, sql.page(office, after)), after, office.page_rows):
+    while page := decode.parse_page(answer(asked, sql.select_page(office, after)), after, office.page_rows):
         balances += page
         after = page[-1].pat_num
-    return balances, difference(balances, wire.control(answer(asked, sql.control(office))))
+    return balances, find_difference(balances, decode.parse_control(answer(asked, sql.select_control(office))))

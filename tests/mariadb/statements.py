@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from oddaemon.core.model import Include, Office
-from oddaemon.core.packing import FIRST_PACKING, LANES_MAX, Packing
+from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, FIRST_PACKING, Packing
 from oddaemon.opendental import sql
 
 INSTANTS = tuple(map(datetime.fromisoformat, ("2026-11-21 02:00", "2000-01-01", "2026-11-22 01:50", "2037-12-31")))
 """On the office's clock: about the last aging, before everything, now, and after everything."""
 CUT = Packing(lane_span=64, lanes=4)
 """Puts more into a lane than a small GROUP_CONCAT holds."""
-PACKINGS = (FIRST_PACKING, CUT, Packing(lane_span=1, lanes=8), Packing(lane_span=1000, lanes=LANES_MAX))
+PACKINGS = (FIRST_PACKING, CUT, Packing(lane_span=1, lanes=8), Packing(lane_span=1000, lanes=COLUMNS_PER_GROUP_MAX))
 OFFICES = (
     Office("elm", "Elm"),
     Office("elm", "Elm", clinics=(1,), page_rows=7),
@@ -30,20 +30,20 @@ def all_statements(pat_nums: Sequence[int]) -> Iterator[str]:
         pat_nums: Of the office, ascending: some statements start between them, and some behind the last.
     """
     starts = (None, *pat_nums[len(pat_nums) // 2 :][:1], *pat_nums[-1:], 0)
-    yield sql.clock()
-    yield sql.held_keys("O'Dea & Sons (US)")
+    yield sql.select_clocks()
+    yield sql.select_registered_keys("O'Dea & Sons (US)")
     for office in OFFICES:
-        yield sql.everything(office)
-        yield sql.shares(office)
-        yield sql.shape(office)
-        yield sql.statement(office, FIRST_PACKING, sql.PAT_NUM_MAX)
-        yield sql.control(office)
-        yield sql.statement(office, FIRST_PACKING, None)
+        yield sql.select_all(office)
+        yield sql.select_clinic_shares(office)
+        yield sql.select_density(office)
+        yield sql.select_packed(office, FIRST_PACKING, sql.PAT_NUM_MAX)
+        yield sql.select_control(office)
+        yield sql.select_packed(office, FIRST_PACKING, None)
         for after, since, packing in zip(starts, INSTANTS, PACKINGS, strict=False):
-            yield sql.control(office, since)
-            yield sql.page(office, after)
-            yield sql.moved(office, since, after)
-            yield sql.statement(office, packing, after, since)
+            yield sql.select_control(office, since)
+            yield sql.select_page(office, after)
+            yield sql.select_changed(office, since, after)
+            yield sql.select_packed(office, packing, after, since)
 
 
 def makers_offered() -> set[str]:

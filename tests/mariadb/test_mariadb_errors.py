@@ -6,11 +6,11 @@ from contextlib import closing
 import pymysql
 import pytest
 
-from oddaemon.core.failure import Kind
-from oddaemon.core.refusal import classify
+from oddaemon.core.failures.classify import classify_response
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental import sql
-from oddaemon.simulator.practice import QueryRefused, SqlFailed
-from oddaemon.simulator.reserved_words import RESERVED_WORDS
+from oddaemon.simulator.mysql.reserved_words import RESERVED_WORDS
+from oddaemon.simulator.practice.practice import QueryRefused, SqlFailed
 from tests.mariadb.office_copy import DATABASE, Flavor, OfficeCopy
 from tests.mariadb.populations import simulated
 from tests.mariadb.server import MariaDbServer
@@ -57,17 +57,21 @@ SCREENED = (
 
 
 UNREASONABLE = (
-    ("SET SESSION sql_mode='ONLY_FULL_GROUP_BY'", "SELECT LName FROM patient GROUP BY ClinicNum", Kind.SQL_ERROR),
+    (
+        "SET SESSION sql_mode='ONLY_FULL_GROUP_BY'",
+        "SELECT LName FROM patient GROUP BY ClinicNum",
+        FailureKind.SQL_ERROR,
+    ),
     (
         "SET SESSION sql_big_selects=0, max_join_size=1",
         "SELECT 1 FROM patient a, patient b WHERE a.LName<>b.FName",
-        Kind.SQL_ERROR,
+        FailureKind.SQL_ERROR,
     ),
-    ("SET SESSION lc_messages='de_DE'", "SELECT 1 FORM patient LIMIT", Kind.SQL_ERROR),
-    ("SELECT 1", "SELECT (SELECT PatNum FROM patient)", Kind.SQL_ERROR),
-    ("SELECT 1", "SELECT 9223372036854775807+PatNum FROM patient", Kind.SQL_ERROR),
-    ("SELECT 1", "SELECT CONVERT('a' USING latin1) COLLATE utf8mb4_bin", Kind.SQL_ERROR),
-    ("SET SESSION max_statement_time=0.01", "SELECT SLEEP(1) FROM patient", Kind.TIMEOUT),
+    ("SET SESSION lc_messages='de_DE'", "SELECT 1 FORM patient LIMIT", FailureKind.SQL_ERROR),
+    ("SELECT 1", "SELECT (SELECT PatNum FROM patient)", FailureKind.SQL_ERROR),
+    ("SELECT 1", "SELECT 9223372036854775807+PatNum FROM patient", FailureKind.SQL_ERROR),
+    ("SELECT 1", "SELECT CONVERT('a' USING latin1) COLLATE utf8mb4_bin", FailureKind.SQL_ERROR),
+    ("SET SESSION max_statement_time=0.01", "SELECT SLEEP(1) FROM patient", FailureKind.TIMEOUT),
 )
 """What is set, and a statement that the server then does not take."""
 
@@ -87,16 +91,16 @@ def words(copy: OfficeCopy, statement: str) -> str:
 @pytest.mark.parametrize("statement", BOTH_REFUSE)
 def test_both_refuse_it_and_both_call_it_the_statements_fault(copy: OfficeCopy, statement: str) -> None:
     with pytest.raises(SqlFailed) as refusal:
-        simulated("settled").office.short_query(statement)
+        simulated("settled").office.run_short_query(statement)
     for text in (words(copy, statement), refusal.value.message):
-        assert classify(400, text, query=True) is Kind.SQL_ERROR, text
+        assert classify_response(400, text, query=True) is FailureKind.SQL_ERROR, text
 
 
 @pytest.mark.parametrize("statement", SCREENED)
 def test_what_the_api_screens_never_reaches_a_database(statement: str) -> None:
     with pytest.raises(QueryRefused) as refusal:
-        simulated("settled").office.short_query(statement)
-    assert classify(401, refusal.value.message, query=True) is Kind.QUERY_REFUSED
+        simulated("settled").office.run_short_query(statement)
+    assert classify_response(401, refusal.value.message, query=True) is FailureKind.QUERY_REFUSED
 
 
 def test_every_word_that_the_server_reserves_is_reserved_by_the_simulator(copy: OfficeCopy) -> None:
@@ -110,18 +114,18 @@ def test_every_word_that_the_server_reserves_is_reserved_by_the_simulator(copy: 
 
 @pytest.mark.parametrize(("setting", "statement", "kind"), UNREASONABLE)
 def test_a_statement_that_is_too_much_is_told_from_one_that_is_wrong(
-    copy: OfficeCopy, setting: str, statement: str, kind: Kind
+    copy: OfficeCopy, setting: str, statement: str, kind: FailureKind
 ) -> None:
     copy.select(setting)
     text = words(copy, statement)
-    assert classify(400, text, query=True) is kind, text
+    assert classify_response(400, text, query=True) is kind, text
 
 
 def test_a_damaged_table_is_the_offices_trouble(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
     copy.select("FLUSH TABLES")
     mariadb.table_file(DATABASE, "patient.MYI").write_bytes(b"\xfe\xfe\x07\x01" + bytes(2000))
-    text = words(copy, sql.control(OFFICES[0]))
-    assert classify(400, text, query=True) is Kind.OFFICE_DATABASE, text
+    text = words(copy, sql.select_control(OFFICES[0]))
+    assert classify_response(400, text, query=True) is FailureKind.OFFICE_DATABASE, text
 
 
 def test_a_user_without_rights_is_the_offices_trouble(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
@@ -130,13 +134,13 @@ def test_a_user_without_rights_is_the_offices_trouble(mariadb: MariaDbServer, co
     with closing(mariadb.connect(user="api")) as connection, connection.cursor() as cursor:
         cursor.execute(f"USE {DATABASE}")
         with pytest.raises(pymysql.MySQLError) as error:
-            cursor.execute(sql.control(OFFICES[0]))
-    assert classify(400, str(error.value.args[1]), query=True) is Kind.OFFICE_DATABASE
+            cursor.execute(sql.select_control(OFFICES[0]))
+    assert classify_response(400, str(error.value.args[1]), query=True) is FailureKind.OFFICE_DATABASE
 
 
 def test_a_lock_that_is_held_is_the_offices_trouble(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
     with closing(mariadb.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLES {DATABASE}.patient WRITE")
         copy.select("SET SESSION lock_wait_timeout=0")
-        text = words(copy, sql.control(OFFICES[0]))
-    assert classify(400, text, query=True) is Kind.OFFICE_DATABASE, text
+        text = words(copy, sql.select_control(OFFICES[0]))
+    assert classify_response(400, text, query=True) is FailureKind.OFFICE_DATABASE, text

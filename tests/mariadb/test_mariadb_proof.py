@@ -5,8 +5,8 @@ from contextlib import closing
 import pytest
 
 from oddaemon.core.model import Balance, Include, Office
-from oddaemon.core.packing import FIRST_PACKING, LaneCutError, Packing, plan
-from oddaemon.opendental import sql, wire
+from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
+from oddaemon.opendental import decode, sql
 from tests.mariadb.office_copy import Flavor, OfficeCopy
 from tests.mariadb.populations import EDGES, POPULATIONS, SimulatedOffice, astronomic, simulated
 from tests.mariadb.reading import answer, by_pages, by_statements
@@ -27,7 +27,7 @@ def flavor(request: pytest.FixtureRequest) -> Flavor:
 
 def truth(office: SimulatedOffice, wished: Office) -> list[Balance]:
     include = "debts" if wished.include is Include.DEBTS else "all"
-    return [Balance._make(row) for row in office.office.truth(include, wished.clinics)]  # type: ignore[arg-type]
+    return [Balance._make(row) for row in office.office.get_true_balances(include, wished.clinics)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("population", WITH_A_LEDGER)
@@ -46,7 +46,7 @@ def test_packed_statements_of_a_real_database_are_the_truth(
     with closing(OfficeCopy(mariadb, office.office, flavor)) as copy:
         for wished in OFFICES:
             true = truth(office, wished)
-            for packing in (FIRST_PACKING, NARROW, plan(true)):
+            for packing in (FIRST_PACKING, NARROW, plan_packing(true)):
                 if packing is not None:
                     assert by_statements(copy, wished, packing) == (true, None)
 
@@ -64,7 +64,7 @@ def test_a_lane_that_the_server_cut_is_seen(mariadb: MariaDbServer, flavor: Flav
     seen = []
     with closing(OfficeCopy(mariadb, office.office, flavor)) as copy:
         for asked in (copy, office):
-            with pytest.raises(LaneCutError) as cut:
+            with pytest.raises(PackedColumnTruncated) as cut:
                 by_statements(asked, OFFICES[0], CUT)
             seen.append(str(cut.value))
     assert seen[0] == seen[1]
@@ -72,9 +72,9 @@ def test_a_lane_that_the_server_cut_is_seen(mariadb: MariaDbServer, flavor: Flav
 
 def test_amounts_beyond_any_office_are_refused_and_not_misread(mariadb: MariaDbServer, flavor: Flavor) -> None:
     with closing(OfficeCopy(mariadb, astronomic(), flavor)) as copy:
-        with pytest.raises((wire.MalformedError, LaneCutError)):
+        with pytest.raises((decode.MalformedValue, PackedColumnTruncated)):
             by_statements(copy, OFFICES[0], NARROW)
-        with pytest.raises(wire.MalformedError):
+        with pytest.raises(decode.MalformedValue):
             by_pages(copy, OFFICES[0])
 
 
@@ -83,7 +83,7 @@ def test_who_the_office_is_does_not_hang_on_how_it_is_asked(mariadb: MariaDbServ
     told = set()
     for flavor in FLAVORS:
         with closing(OfficeCopy(mariadb, office.office, flavor)) as copy:
-            told.add(wire.clocks(answer(copy, sql.clock())))
-            control = wire.control(answer(copy, sql.control(OFFICES[0])))
-            assert control.identity == wire.clocks(answer(copy, sql.clock())).identity
-    assert told == {wire.clocks(answer(office, sql.clock()))}
+            told.add(decode.parse_clocks(answer(copy, sql.select_clocks())))
+            control = decode.parse_control(answer(copy, sql.select_control(OFFICES[0])))
+            assert control.identity == decode.parse_clocks(answer(copy, sql.select_clocks())).identity
+    assert told == {decode.parse_clocks(answer(office, sql.select_clocks()))}

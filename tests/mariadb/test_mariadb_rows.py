@@ -54,13 +54,13 @@ def test_a_zero_below_zero_never_shows(mariadb: MariaDbServer, flavor: Flavor) -
     assert office.short_query(below) == [{"Zero": "-0"}]
     with closing(OfficeCopy(mariadb, office.office, flavor)) as copy:
         for asked in (office, copy):
-            rows = asked.short_query(sql.page(OFFICES[0], None))
+            rows = asked.short_query(sql.select_page(OFFICES[0], None))
             assert not [row for row in rows if re.search(r"-0\b", str(row["Balance"]))]
 
 
 def test_both_cut_a_crowded_lane_at_the_same_byte(mariadb: MariaDbServer) -> None:
     office = simulated("crowded")
-    statement = sql.statement(OFFICES[0], CUT, None)
+    statement = sql.select_packed(OFFICES[0], CUT, None)
     with closing(OfficeCopy(mariadb, office.office, FLAVORS[0])) as copy:
         lanes = [str(row["L0"]) for row in copy.short_query(statement)]
     assert max(map(len, lanes)) == 1024
@@ -70,7 +70,7 @@ def test_both_cut_a_crowded_lane_at_the_same_byte(mariadb: MariaDbServer) -> Non
 def test_rows_touched_since_an_instant_are_counted(mariadb: MariaDbServer) -> None:
     office = simulated("dense")
     with closing(OfficeCopy(mariadb, office.office, FLAVORS[1])) as copy:
-        touched = [copy.short_query(sql.control(OFFICES[0], since))[0]["Touched"] for since in INSTANTS[1:]]
+        touched = [copy.short_query(sql.select_control(OFFICES[0], since))[0]["Touched"] for since in INSTANTS[1:]]
     assert touched == [300, 0, 0]
 
 

@@ -9,12 +9,12 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.core.failure import Failure
-from oddaemon.opendental.client import Access, Api, ApiError, ApiEvent, Limits, OfficeApi, Session
-from oddaemon.opendental.gate import Gate
-from oddaemon.opendental.keys import KeyRing
-from oddaemon.simulator.api import ApiAnswer, ApiRequest
-from oddaemon.simulator.transport import SimulatedTransport
+from oddaemon.core.failures.failure import Failure
+from oddaemon.opendental.client import Api, ApiError, ApiEvent, Limits, OfficeApi, OfficeCredentials, Session
+from oddaemon.opendental.key_ring import KeyRing
+from oddaemon.opendental.rate_limiter import RateLimiter
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
+from oddaemon.simulator.transport.httpx_transport import SimulatedTransport
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
 
 DEVELOPER_KEY = "plantedDeveloperKey"
@@ -36,10 +36,10 @@ Observed = ApiEvent
 class Asked:
     """What it takes to ask, and what was observed."""
 
-    gate: Gate
+    gate: RateLimiter
     api: Api
     office: OfficeApi
-    access: Access
+    access: OfficeCredentials
     events: list[Observed] = field(default_factory=list)
 
     @property
@@ -65,20 +65,20 @@ def asked(
     remote: bool = True,
 ) -> Asked:
     events: list[Observed] = []
-    gate = Gate(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
+    gate = RateLimiter(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
     api = Api(gate, limits, events.append, lambda: NOW, transport)
-    access = Access("elm", base_url, DEVELOPER_KEY, KeyRing(CUSTOMER_KEY), interval_seconds, remote)
-    return Asked(gate, api, api.office(access), access, events)
+    access = OfficeCredentials("elm", base_url, DEVELOPER_KEY, KeyRing(CUSTOMER_KEY), interval_seconds, remote)
+    return Asked(gate, api, api.make_office_api(access), access, events)
 
 
 class Site:
     """Gives its answers in turn, the last one for ever, and keeps the requests."""
 
-    def __init__(self, *answers: ApiAnswer) -> None:
+    def __init__(self, *answers: ApiResponse) -> None:
         self._answers = list(answers)
         self.requests: list[ApiRequest] = []
 
-    async def answer(self, request: ApiRequest) -> ApiAnswer:
+    async def handle(self, request: ApiRequest) -> ApiResponse:
         self.requests.append(request)
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
@@ -86,8 +86,8 @@ class Site:
         return SimulatedTransport(self)
 
 
-def answer(body: bytes | str, status: int = 200, *headers: tuple[str, str]) -> ApiAnswer:
-    return ApiAnswer(status, (JSON, *headers), body.encode() if isinstance(body, str) else body)
+def answer(body: bytes | str, status: int = 200, *headers: tuple[str, str]) -> ApiResponse:
+    return ApiResponse(status, (JSON, *headers), body.encode() if isinstance(body, str) else body)
 
 
 async def failure_of_query(session: Session) -> Failure:

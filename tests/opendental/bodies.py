@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from oddaemon.core.model import Balance
-from oddaemon.core.packing import Packing, row_text
-from oddaemon.core.verify import totals_of
-from oddaemon.opendental import wire
+from oddaemon.core.snapshot.packing import Packing, format_row
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.opendental import decode
 
 JsonRow = dict[str, Any]
 Spoil = Callable[[list[JsonRow]], Any]
@@ -23,12 +23,12 @@ BALANCES = [
     Balance(9, 0, 7, 0, 0, 7, 0, 2500, 7),
 ]
 READERS: dict[str, Callable[[bytes], object]] = {
-    "control": lambda body: wire.control(wire.rows(body)),
-    "packed": lambda body: wire.packed(wire.rows(body), PACKING),
-    "page": lambda body: wire.page(wire.rows(body), 0, 100),
-    "moved": lambda body: wire.moved(wire.rows(body), None),
-    "clocks": lambda body: wire.clocks(wire.rows(body)),
-    "preference": lambda body: wire.preference(body, "DateLastAging"),
+    "control": lambda body: decode.parse_control(decode.parse_json_rows(body)),
+    "packed": lambda body: decode.parse_packed(decode.parse_json_rows(body), PACKING),
+    "page": lambda body: decode.parse_page(decode.parse_json_rows(body), 0, 100),
+    "moved": lambda body: decode.parse_changed(decode.parse_json_rows(body), None),
+    "clocks": lambda body: decode.parse_clocks(decode.parse_json_rows(body)),
+    "preference": lambda body: decode.parse_preference(body, "DateLastAging"),
 }
 
 
@@ -37,7 +37,7 @@ def body(rows: object) -> bytes:
 
 
 def control_row(balances: Sequence[Balance] = BALANCES) -> JsonRow:
-    totals = totals_of(balances)
+    totals = compute_totals(balances)
     names = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
     sums = dict(zip((f"Sum{name}" for name in names), map(float, totals[1:8]), strict=True))
     return {
@@ -64,11 +64,11 @@ def packed_rows(balances: Sequence[Balance] = BALANCES, packing: Packing = PACKI
 
 
 def page_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
-    return [{"Balance": row_text(balance)} for balance in balances]
+    return [{"Balance": format_row(balance)} for balance in balances]
 
 
 def moved_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
-    return [{"PatNum": balance.pat_num, "Balance": row_text(balance)} for balance in balances]
+    return [{"PatNum": balance.pat_num, "Balance": format_row(balance)} for balance in balances]
 
 
 def clock_rows() -> list[JsonRow]:
@@ -92,5 +92,5 @@ GOOD: dict[str, Callable[[], list[JsonRow]]] = {
 def _lanes(balances: Sequence[Balance], packing: Packing) -> JsonRow:
     texts: list[list[str]] = [[] for _ in range(packing.lanes)]
     for balance in balances:
-        texts[balance.pat_num // packing.lane_span % packing.lanes].append(row_text(balance))
+        texts[balance.pat_num // packing.lane_span % packing.lanes].append(format_row(balance))
     return {f"L{lane}": "|".join(text) or None for lane, text in enumerate(texts)}

@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 
-from oddaemon.core.failure import Failure
+from oddaemon.core.failures.failure import Failure
 from oddaemon.opendental.client import Limits
 from tests.opendental.asking import Asked, asked, failure_of_query
 

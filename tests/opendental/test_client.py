@@ -7,11 +7,11 @@ import anyio
 import pytest
 
 from oddaemon import __version__
-from oddaemon.core.failure import Kind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental import sql
 from oddaemon.opendental.client import ApiError, Limits
-from oddaemon.opendental.gate import SPACING_SLACK, GateClosedError
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.opendental.rate_limiter import SPACING_SLACK, ShuttingDown
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.opendental.asking import (
     AUTHORIZATION,
     CUSTOMER_KEY,
@@ -33,13 +33,13 @@ PREFERENCE = json.dumps(preference_rows())
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": virtual_loop_factory}
+    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 async def test_every_request_carries_the_headers_that_the_api_asks_for_and_a_get_too() -> None:
     site = Site(answer(PREFERENCE), answer(ROWS))
     async with session_of(site) as (session, _):
-        await session.preference("DateLastAging")
+        await session.get_preference("DateLastAging")
         await session.query("SELECT 1 AS One")
     assert [request.method for request in site.requests] == ["GET", "PUT"]
     for request in site.requests:
@@ -61,7 +61,7 @@ async def test_every_request_carries_the_headers_that_the_api_asks_for_and_a_get
 async def test_addresses_are_joined_to_the_base_url(base_url: str) -> None:
     site = Site(answer(PREFERENCE), answer(ROWS))
     async with session_of(site, base_url=base_url) as (session, _):
-        await session.preference("DateLastAging")
+        await session.get_preference("DateLastAging")
         await session.query("SELECT 'é' AS One")
     asked_for, queried = site.requests
     assert (asked_for.path, asked_for.query, asked_for.body) == (
@@ -76,19 +76,19 @@ async def test_addresses_are_joined_to_the_base_url(base_url: str) -> None:
 async def test_a_base_url_with_a_prefix_of_its_own_keeps_it() -> None:
     site = Site(answer(PREFERENCE))
     async with session_of(site, base_url="https://gateway.example.com/dental/api/v1") as (session, _):
-        await session.preference("DateLastAging")
+        await session.get_preference("DateLastAging")
     assert site.requests[0].path == "/dental/api/v1/preferences"
 
 
 async def test_answers_are_read() -> None:
     site = Site(answer(PREFERENCE), answer(ROWS), answer(body(clock_rows())))
     async with session_of(site) as (session, world):
-        assert await session.preference("DateLastAging") == "2026-03-03"
+        assert await session.get_preference("DateLastAging") == "2026-03-03"
         assert await session.query("SELECT 1 AS One") == [{"One": 1}]
-        office_now, utc_now, _ = await session.clocks()
+        office_now, utc_now, _ = await session.read_clocks()
         assert session.requests == 3
     assert (office_now.hour, utc_now.hour) == (2, 10)
-    assert json.loads(site.requests[-1].body) == {"SqlCommand": sql.clock()}
+    assert json.loads(site.requests[-1].body) == {"SqlCommand": sql.select_clocks()}
     assert world.outcomes == [("ok", 200)] * 3
     assert [event.bytes for event in world.finished] == [len(PREFERENCE), len(ROWS), len(body(clock_rows()))]
     assert [event.kind for event in world.finished] == ["preferences", "short_query", "short_query"]
@@ -98,14 +98,14 @@ async def test_answers_are_read() -> None:
 @pytest.mark.parametrize("absent", [answer("[]"), answer('"Preference not found."', 404), answer("", 404)])
 async def test_a_preference_that_the_office_does_not_have_is_not_set(absent: Any) -> None:
     async with session_of(Site(absent)) as (session, _):
-        assert await session.preference("AgingBeginDateTime") == ""
+        assert await session.get_preference("AgingBeginDateTime") == ""
 
 
 async def test_only_404_and_only_of_a_preference_means_not_set() -> None:
     async with session_of(Site(answer("", 410), answer("", 404))) as (session, world):
         with pytest.raises(ApiError):
-            await session.preference("DateLastAging")
-        assert (await failure_of_query(session)).kind is Kind.NOT_FOUND
+            await session.get_preference("DateLastAging")
+        assert (await failure_of_query(session)).kind is FailureKind.NOT_FOUND
     assert world.outcomes == [("not_found", 410), ("not_found", 404)]
 
 
@@ -114,8 +114,8 @@ async def test_a_success_that_is_not_json_in_rows_is_a_failure_that_shows_nothin
     async with session_of(Site(answer(sent)), limits=Limits(10.0, 65.0, 10_000_000)) as (session, world):
         found = await failure_of_query(session)
         with pytest.raises(ApiError) as caught:
-            await session.preference("DateLastAging")
-    assert found.kind is caught.value.failure.kind is Kind.MALFORMED
+            await session.get_preference("DateLastAging")
+    assert found.kind is caught.value.failure.kind is FailureKind.MALFORMED
     assert PLANTED not in found.sentence + caught.value.failure.sentence
     assert world.outcomes == [("malformed", 200)] * 2
 
@@ -123,8 +123,8 @@ async def test_a_success_that_is_not_json_in_rows_is_a_failure_that_shows_nothin
 async def test_clocks_that_are_none_are_a_failure() -> None:
     async with session_of(Site(answer(ROWS))) as (session, _):
         with pytest.raises(ApiError) as caught:
-            await session.clocks()
-    assert caught.value.failure.kind is Kind.MALFORMED
+            await session.read_clocks()
+    assert caught.value.failure.kind is FailureKind.MALFORMED
 
 
 async def test_a_request_that_is_cancelled_has_ended_too() -> None:
@@ -145,10 +145,10 @@ async def test_what_waits_in_the_gate_has_not_begun() -> None:
             await session.query("SELECT 1 AS One")
         assert world.events == []
         world.gate.close()
-        with pytest.raises(GateClosedError):
+        with pytest.raises(ShuttingDown):
             await session.query("SELECT 1 AS One")
-        with pytest.raises(GateClosedError):
-            await session.preference("DateLastAging")
+        with pytest.raises(ShuttingDown):
+            await session.get_preference("DateLastAging")
     assert world.events == []
     assert session.requests == 0
 

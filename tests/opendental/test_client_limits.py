@@ -7,9 +7,9 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.core.failure import Kind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental.client import Limits
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.opendental.asking import (
     GZIP,
     LIMITS,
@@ -27,7 +27,7 @@ from tests.opendental.bodies import PLANTED
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": virtual_loop_factory}
+    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 SMALL = Limits(connect_timeout_seconds=10.0, request_timeout_seconds=65.0, max_response_bytes=1000)
@@ -45,13 +45,13 @@ async def test_an_answer_may_be_as_large_as_allowed_and_no_byte_larger(packed: b
     async with session_of(Site(sent(1000), sent(1001)), limits=SMALL) as (session, world):
         assert len(await session.query("SELECT 1 AS One")) == 1
         found = await failure_of_query(session)
-    assert (found.kind, found.message, found.status) == (Kind.OVERSIZED, "more than 1000 bytes", 200)
+    assert (found.kind, found.message, found.status) == (FailureKind.OVERSIZED, "more than 1000 bytes", 200)
     assert world.outcomes == [("ok", 200), ("oversized", 200)]
 
 
 async def test_an_error_page_has_the_same_limit() -> None:
     found = await failure(Site(answer("x" * 2000, 400)), SMALL)
-    assert (found.kind, found.status) == (Kind.OVERSIZED, 400)
+    assert (found.kind, found.status) == (FailureKind.OVERSIZED, 400)
 
 
 async def test_a_few_bytes_that_unpack_to_very_many_are_never_held() -> None:
@@ -63,7 +63,7 @@ async def test_a_few_bytes_that_unpack_to_very_many_are_never_held() -> None:
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert found.kind is Kind.OVERSIZED
+    assert found.kind is FailureKind.OVERSIZED
     assert peak_bytes < 6_000_000
 
 
@@ -89,7 +89,7 @@ async def test_a_packed_answer_is_unpacked_and_only_gzip_is_asked_for() -> None:
 async def test_an_answer_that_is_packed_wrongly_cannot_be_read(sent: Any) -> None:
     async with session_of(Site(sent)) as (session, world):
         found = await failure_of_query(session)
-    assert found.kind is Kind.MALFORMED
+    assert found.kind is FailureKind.MALFORMED
     assert [outcome for outcome, _ in world.outcomes] == ["malformed"]
 
 
@@ -99,7 +99,7 @@ async def test_an_answer_that_drips_is_cut_by_the_limit_over_all() -> None:
     async with world.office.session() as session:
         found = await failure_of_query(session)
         assert drip.closed, "before the session ends"
-    assert found.kind is Kind.TIMEOUT
+    assert found.kind is FailureKind.TIMEOUT
     assert anyio.current_time() == pytest.approx(LIMITS.connect_timeout_seconds + LIMITS.request_timeout_seconds)
     assert world.outcomes == [("timeout", None)]
     assert world.finished[0].seconds == pytest.approx(75)
@@ -119,5 +119,5 @@ async def test_whatever_breaks_in_the_middle_of_an_answer_is_a_lost_connection(e
     world = asked(lambda: Drip(0.0, error))
     async with world.office.session() as session:
         found = await failure_of_query(session)
-    assert found.kind is Kind.CONNECTION_LOST
+    assert found.kind is FailureKind.CONNECTION_LOST
     assert found.message == type(error).__name__

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from oddaemon.core.failure import Kind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental.client import Limits
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.opendental.asking import (
     AUTHORIZATION,
     CUSTOMER_KEY,
@@ -22,23 +22,28 @@ from tests.opendental.asking import (
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": virtual_loop_factory}
+    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 @pytest.mark.parametrize(
     ("status", "said", "kind", "message"),
     [
-        (400, '"The office\'s eConnector is not running."', Kind.ECONNECTOR_DOWN, "The office's eConnector is not"),
-        (400, '"API key has not been assigned."', Kind.KEY_UNASSIGNED, "API key has not been assigned."),
-        (401, '"Query cannot contain \\"SCHEMA\\"."', Kind.QUERY_REFUSED, "Query cannot contain"),
-        (429, "", Kind.THROTTLED, ""),
-        (502, "<html><h1>502 Bad Gateway</h1></html>", Kind.SERVER_ERROR, "502 Bad Gateway"),
-        (504, "<html></html>", Kind.GATEWAY_TIMEOUT, ""),
-        (418, "x" * 500, Kind.UNEXPECTED_STATUS, "x" * 199 + "…"),
+        (
+            400,
+            '"The office\'s eConnector is not running."',
+            FailureKind.ECONNECTOR_DOWN,
+            "The office's eConnector is not",
+        ),
+        (400, '"API key has not been assigned."', FailureKind.KEY_UNASSIGNED, "API key has not been assigned."),
+        (401, '"Query cannot contain \\"SCHEMA\\"."', FailureKind.QUERY_REFUSED, "Query cannot contain"),
+        (429, "", FailureKind.THROTTLED, ""),
+        (502, "<html><h1>502 Bad Gateway</h1></html>", FailureKind.SERVER_ERROR, "502 Bad Gateway"),
+        (504, "<html></html>", FailureKind.GATEWAY_TIMEOUT, ""),
+        (418, "x" * 500, FailureKind.UNEXPECTED_STATUS, "x" * 199 + "…"),
     ],
 )
 async def test_an_error_is_named_with_what_the_other_side_said(
-    status: int, said: str, kind: Kind, message: str
+    status: int, said: str, kind: FailureKind, message: str
 ) -> None:
     async with session_of(Site(answer(said, status))) as (session, world):
         found = await failure_of_query(session)
@@ -52,7 +57,7 @@ async def test_of_an_endless_error_only_the_beginning_is_looked_at() -> None:
     limits = Limits(10.0, 65.0, 100_000)
     told = await failure(Site(answer("x" * 19_000 + " eConnector", 400)), limits)
     untold = await failure(Site(answer("x" * 20_000 + " eConnector", 400)), limits)
-    assert (told.kind, untold.kind) == (Kind.ECONNECTOR_DOWN, Kind.UNKNOWN_400)
+    assert (told.kind, untold.kind) == (FailureKind.ECONNECTOR_DOWN, FailureKind.UNKNOWN_400)
 
 
 ECHOES = {
@@ -106,7 +111,7 @@ async def test_a_retry_after_is_understood_in_every_form_and_nonsense_says_nothi
 ) -> None:
     headers = [] if retry_after is None else [("retry-after", retry_after)]
     found = await failure(Site(answer('"wait"', 429, *headers)))
-    assert (found.kind, found.retry_after_seconds) == (Kind.THROTTLED, seconds)
+    assert (found.kind, found.retry_after_seconds) == (FailureKind.THROTTLED, seconds)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -117,7 +122,7 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(status: int, location
     site = Site(answer("", status, ("location", location)))
     async with session_of(site) as (session, world):
         found = await failure_of_query(session)
-    assert found.kind in {Kind.UNEXPECTED_STATUS, Kind.CONNECTION_LOST}
+    assert found.kind in {FailureKind.UNEXPECTED_STATUS, FailureKind.CONNECTION_LOST}
     assert len(site.requests) == 1
     assert len(world.outcomes) == 1
 
@@ -125,4 +130,4 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(status: int, location
 async def test_a_retry_after_that_is_a_date_is_told_by_the_clock_that_was_given() -> None:
     assert datetime.fromisoformat("2026-03-03T10:00:00+00:00") == NOW
     found = await failure(Site(answer("", 503, ("retry-after", "Tue, 03 Mar 2026 11:00:00 GMT"))))
-    assert (found.kind, found.retry_after_seconds) == (Kind.SERVER_ERROR, 3600.0)
+    assert (found.kind, found.retry_after_seconds) == (FailureKind.SERVER_ERROR, 3600.0)

@@ -12,32 +12,32 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
-from oddaemon.core.failure import Kind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Office
-from oddaemon.core.packing import FIRST_PACKING
-from oddaemon.core.verify import difference
-from oddaemon.opendental import sql, wire
+from oddaemon.core.snapshot.packing import FIRST_PACKING
+from oddaemon.core.snapshot.verify import find_difference
+from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import Limits
-from oddaemon.simulator.api import Cut
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.faults import BrokenConnection, FaultBoard, Latency, Planted
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.keys import ApiKey, Mode
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import Practice, PracticeSpec
-from oddaemon.simulator.server import serve
+from oddaemon.simulator.api.keys import ApiKey, Mode
+from oddaemon.simulator.api.messages import ConnectionFailure
+from oddaemon.simulator.faults.faults import BrokenConnection, FaultSchedule, Latency, ScheduledFault
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice, PracticeSpec
+from oddaemon.simulator.transport.server import serve
 from tests.opendental.asking import AUTHORIZATION, CUSTOMER_KEY, DEVELOPER_KEY, ROWS, Asked, failure_of_query
 from tests.opendental.listening import HASTY, PATIENT, api_at, failure_at, head, listening, saying, whole
 
-AT_ONCE = Options(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
+AT_ONCE = HeadquartersOptions(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
 
 
 @asynccontextmanager
-async def headquarters(*faults: Planted) -> AsyncIterator[tuple[int, Headquarters]]:
+async def headquarters(*faults: ScheduledFault) -> AsyncIterator[tuple[int, Headquarters]]:
     clock = WorldClock(datetime(2026, 3, 3, 10, tzinfo=UTC))
     practice = Practice(PracticeSpec("elm", seed=4, guarantors=120, settled=40), clock)
     key = ApiKey(CUSTOMER_KEY, "elm", mode=Mode.LOCAL)
-    site = Headquarters(clock, [practice], [key], AT_ONCE, FaultBoard(1, faults))
+    site = Headquarters(clock, [practice], [key], AT_ONCE, FaultSchedule(1, faults))
     async with anyio.create_task_group() as tasks:
         port: int = await tasks.start(serve, site)
         yield port, site
@@ -46,13 +46,13 @@ async def headquarters(*faults: Planted) -> AsyncIterator[tuple[int, Headquarter
 
 async def test_an_office_is_read_over_sockets() -> None:
     async with headquarters() as (port, site), api_at(port).office.session() as session:
-        assert await session.preference("DateLastAging") == "2026-03-02"
-        assert await session.preference("NoSuchPreference") == ""
-        answer = await session.query(sql.statement(Office("elm", "Elm"), FIRST_PACKING, None))
-        packed = wire.packed(answer, FIRST_PACKING)
-        assert packed.balances == [Balance._make(row) for row in site.practices["elm"].truth()]
-        assert difference(packed.balances, packed.control) is None
-        office_now, utc_now, _ = await session.clocks()
+        assert await session.get_preference("DateLastAging") == "2026-03-02"
+        assert await session.get_preference("NoSuchPreference") == ""
+        answer = await session.query(sql.select_packed(Office("elm", "Elm"), FIRST_PACKING, None))
+        packed = decode.parse_packed(answer, FIRST_PACKING)
+        assert packed.balances == [Balance._make(row) for row in site.practices["elm"].get_true_balances()]
+        assert find_difference(packed.balances, packed.control) is None
+        office_now, utc_now, _ = await session.read_clocks()
         assert (utc_now - office_now).total_seconds() == 8 * 3600
 
 
@@ -62,7 +62,7 @@ async def test_a_session_keeps_one_connection_and_closes_it() -> None:
         for _ in range(2):
             async with world.office.session() as session:
                 for _ in range(4):
-                    await session.query(sql.clock())
+                    await session.query(sql.select_clocks())
         connections = [exchange.connection for exchange in site.traffic]
     assert connections == ["connection 1"] * 4 + ["connection 2"] * 4
 
@@ -126,7 +126,7 @@ async def test_a_redirect_does_not_take_the_key_along(status: str) -> None:
         location = f"Location: http://127.0.0.1:{other}/api/v1/queries/ShortQuery"
         async with listening(whole(b"", status, location)) as port:
             found = await failure_at(port)
-    assert (found.kind, found.status) == (Kind.UNEXPECTED_STATUS, int(status[:3]))
+    assert (found.kind, found.status) == (FailureKind.UNEXPECTED_STATUS, int(status[:3]))
     assert visitors == []
 
 
@@ -134,7 +134,7 @@ async def test_a_refused_connection_is_no_connection() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         found = await failure_at(unused.getsockname()[1])
-    assert found.kind is Kind.CONNECT
+    assert found.kind is FailureKind.CONNECT
 
 
 async def test_a_connection_that_nobody_accepts_ends_at_its_time_out() -> None:
@@ -145,31 +145,35 @@ async def test_a_connection_that_nobody_accepts_ends_at_its_time_out() -> None:
             waiting.setblocking(False)
             waiting.connect_ex(deaf.getsockname())
         found = await failure_at(deaf.getsockname()[1], Limits(0.05, 20.0, 1000))
-    assert (found.kind, found.message) == (Kind.CONNECT, "no connection in time")
+    assert (found.kind, found.message) == (FailureKind.CONNECT, "no connection in time")
 
 
 @pytest.mark.parametrize("after_bytes", [None, 0, 10])
 @pytest.mark.parametrize(
     ("cut", "kind"),
-    [(Cut.RESET, Kind.CONNECTION_LOST), (Cut.CLOSE, Kind.CONNECTION_LOST), (Cut.STALL, Kind.TIMEOUT)],
+    [
+        (ConnectionFailure.RESET, FailureKind.CONNECTION_LOST),
+        (ConnectionFailure.CLOSE, FailureKind.CONNECTION_LOST),
+        (ConnectionFailure.STALL, FailureKind.TIMEOUT),
+    ],
 )
 async def test_a_connection_that_breaks_is_named_and_the_next_session_works(
-    cut: Cut, kind: Kind, after_bytes: int | None
+    cut: ConnectionFailure, kind: FailureKind, after_bytes: int | None
 ) -> None:
-    async with headquarters(Planted(BrokenConnection(cut, after_bytes), hits_max=1)) as (port, _):
-        world = api_at(port, HASTY if cut is Cut.STALL else PATIENT)
+    async with headquarters(ScheduledFault(BrokenConnection(cut, after_bytes), hits_max=1)) as (port, _):
+        world = api_at(port, HASTY if cut is ConnectionFailure.STALL else PATIENT)
         async with world.office.session() as session:
             assert (await failure_of_query(session)).kind is kind
     async with headquarters() as (port, _):
         patient = api_at(port)
         async with patient.office.session() as session:
-            await session.query(sql.clock())
+            await session.query(sql.select_clocks())
     assert world.outcomes == [(kind.value, None)]
 
 
 async def test_an_answer_that_does_not_come_ends_at_its_time_out() -> None:
-    async with headquarters(Planted(Latency(30.0))) as (port, _):
-        assert (await failure_at(port, HASTY)).kind is Kind.TIMEOUT
+    async with headquarters(ScheduledFault(Latency(30.0))) as (port, _):
+        assert (await failure_at(port, HASTY)).kind is FailureKind.TIMEOUT
 
 
 @pytest.mark.parametrize("dripping", [head("200 OK", "X-Drip: " + "x" * 500), head("200 OK", "Content-Length: 500")])
@@ -184,7 +188,7 @@ async def test_an_answer_that_drips_is_cut_though_no_read_is_slow(dripping: byte
 
     async with listening(talk) as port:
         found = await failure_at(port, Limits(0.3, 0.05, 1000))
-    assert found.kind is Kind.TIMEOUT
+    assert found.kind is FailureKind.TIMEOUT
 
 
 GARBAGE = {
@@ -204,7 +208,7 @@ GARBAGE = {
 @pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE)
 async def test_what_is_no_answer_of_http_is_a_lost_connection(sent: bytes) -> None:
     async with listening(saying(sent) if sent else saying()) as port:
-        assert (await failure_at(port)).kind is Kind.CONNECTION_LOST
+        assert (await failure_at(port)).kind is FailureKind.CONNECTION_LOST
 
 
 async def test_chunks_and_odd_headers_are_fine() -> None:
@@ -217,7 +221,7 @@ async def test_chunks_and_odd_headers_are_fine() -> None:
 async def test_a_retry_after_that_is_no_text_says_nothing() -> None:
     async with listening(whole(b"", "429 Too Many", "Retry-After: \xff\xfe")) as port:
         found = await failure_at(port)
-    assert (found.kind, found.retry_after_seconds) == (Kind.THROTTLED, None)
+    assert (found.kind, found.retry_after_seconds) == (FailureKind.THROTTLED, None)
 
 
 async def test_a_body_without_end_is_left_at_its_limit() -> None:
@@ -233,26 +237,26 @@ async def test_a_body_without_end_is_left_at_its_limit() -> None:
 
     async with listening(talk) as port:
         found = await failure_at(port)
-    assert (found.kind, found.status) == (Kind.OVERSIZED, 200)
+    assert (found.kind, found.status) == (FailureKind.OVERSIZED, 200)
     assert sent_bytes < 50_000_000
 
 
 async def test_a_body_that_unpacks_without_end_is_left_at_its_limit() -> None:
     bomb = gzip.compress(b" " * 20_000_000, 1)
     async with listening(whole(bomb, "200 OK", "Content-Encoding: gzip")) as port:
-        assert (await failure_at(port)).kind is Kind.OVERSIZED
+        assert (await failure_at(port)).kind is FailureKind.OVERSIZED
 
 
 async def cut_somewhere(world: Asked, seconds: float) -> None:
-    async with world.api.office(world.access).session() as session:
+    async with world.api.make_office_api(world.access).session() as session:
         with anyio.move_on_after(seconds):
-            await session.query(sql.clock())
+            await session.query(sql.select_clocks())
 
 
 async def test_after_two_hundred_cuts_twenty_of_twenty_sessions_work() -> None:
     dice = random.Random(11)
-    faults = [Planted(Latency(0.003)), Planted(BrokenConnection(Cut.STALL), chance=0.3)]
-    faults.append(Planted(BrokenConnection(Cut.STALL, 5), chance=0.3))
+    faults = [ScheduledFault(Latency(0.003)), ScheduledFault(BrokenConnection(ConnectionFailure.STALL), chance=0.3)]
+    faults.append(ScheduledFault(BrokenConnection(ConnectionFailure.STALL, 5), chance=0.3))
     async with headquarters(*faults) as (port, site):
         world = api_at(port)
         while sum(event.outcome == "cancelled" for event in world.finished) < 200:
@@ -262,7 +266,7 @@ async def test_after_two_hundred_cuts_twenty_of_twenty_sessions_work() -> None:
         site.faults.clear()
         for _ in range(20):
             async with world.office.session() as session:
-                assert len(await session.query(sql.clock())) == 1
+                assert len(await session.query(sql.select_clocks())) == 1
     kinds = [type(event).__name__ for event in world.events]
     assert kinds.count("RequestStarted") == kinds.count("RequestFinished")
     assert [event.outcome for event in world.finished[-20:]] == ["ok"] * 20

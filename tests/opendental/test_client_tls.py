@@ -4,7 +4,7 @@ import pytest
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
-from oddaemon.core.failure import Kind
+from oddaemon.core.failures.failure import FailureKind
 from tests.certificates import server_tls
 from tests.opendental.asking import ROWS, failure_of_query
 from tests.opendental.listening import api_at, failure_at, head, listening, saying, whole
@@ -18,7 +18,7 @@ async def test_a_self_signed_certificate_is_refused_before_any_key_is_sent(certi
 
     async with listening(talk, server_tls(certificate)) as port:
         found = await failure_at(port, scheme="https")
-    assert found.kind is Kind.TLS
+    assert found.kind is FailureKind.TLS
     assert "certificate" in found.message
     assert heard == []
 
@@ -37,14 +37,14 @@ async def test_a_certificate_of_another_name_is_refused(certificate: Path) -> No
         world.api._tls.load_verify_locations(certificate / "certificate.pem")
         async with world.office.session() as session:
             found = await failure_of_query(session)
-    assert found.kind is Kind.TLS
+    assert found.kind is FailureKind.TLS
     assert "localhost" in found.message
 
 
 @pytest.mark.parametrize("sent", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""], ids=["no TLS", "nothing"])
 async def test_a_server_that_does_not_speak_tls_is_no_matter_of_certificates(sent: bytes) -> None:
     async with listening(saying(sent) if sent else saying()) as port:
-        assert (await failure_at(port, scheme="https")).kind is Kind.CONNECT
+        assert (await failure_at(port, scheme="https")).kind is FailureKind.CONNECT
 
 
 async def test_tls_that_breaks_in_the_middle_is_a_lost_connection(certificate: Path) -> None:
@@ -59,4 +59,4 @@ async def test_tls_that_breaks_in_the_middle_is_a_lost_connection(certificate: P
         world.api._tls.load_verify_locations(certificate / "certificate.pem")
         async with world.office.session() as session:
             found = await failure_of_query(session)
-    assert found.kind is Kind.CONNECTION_LOST
+    assert found.kind is FailureKind.CONNECTION_LOST

@@ -6,8 +6,8 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.opendental.gate import SPACING_SLACK, Gate, GateClosedError, Lane
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.opendental.rate_limiter import SPACING_SLACK, KeyLimiter, RateLimiter, ShuttingDown
+from oddaemon.simulator.virtual_time import make_virtual_loop
 
 HOUR = 3600.0
 ANY_RATE = 1e9
@@ -16,7 +16,7 @@ TICK = 1e-6
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": virtual_loop_factory}
+    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 class Traffic:
@@ -31,9 +31,9 @@ class Traffic:
         self.finished = 0
         self.closed: list[float] = []
 
-    async def ask(self, lane: Lane, seconds: float = 0.0, name: str = "") -> None:
+    async def ask(self, lane: KeyLimiter, seconds: float = 0.0, name: str = "") -> None:
         try:
-            async with lane.passing() as waited:
+            async with lane.acquire() as waited:
                 self.starts.append(anyio.current_time())
                 self.names.append(name)
                 self.waits.append(waited)
@@ -44,14 +44,14 @@ class Traffic:
                     self.finished += 1
                 finally:
                     self.inside -= 1
-        except GateClosedError:
+        except ShuttingDown:
             self.closed.append(anyio.current_time())
 
-    async def ask_often(self, lane: Lane, times: int, seconds: float = 0.0, name: str = "") -> None:
+    async def ask_often(self, lane: KeyLimiter, times: int, seconds: float = 0.0, name: str = "") -> None:
         for _ in range(times):
             await self.ask(lane, seconds, name)
 
-    async def ask_at_once(self, lanes: Iterable[Lane], seconds: float = 0.0) -> None:
+    async def ask_at_once(self, lanes: Iterable[KeyLimiter], seconds: float = 0.0) -> None:
         async with anyio.create_task_group() as group:
             for lane in lanes:
                 group.start_soon(self.ask, lane, seconds)
@@ -65,7 +65,7 @@ def most_in_a_second(starts: list[float]) -> int:
 
 
 async def test_one_key_has_one_request_in_flight_however_many_ask() -> None:
-    lane, traffic = Gate(8, ANY_RATE).lane(0.0, capped=True), Traffic()
+    lane, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(0.0, capped=True), Traffic()
     await traffic.ask_at_once([lane] * 20, 3.0)
     assert traffic.inside_max == 1
     assert traffic.finished == 20
@@ -73,44 +73,44 @@ async def test_one_key_has_one_request_in_flight_however_many_ask() -> None:
 
 
 async def test_spacing_counts_from_start_to_start_with_some_slack() -> None:
-    lane, traffic = Gate(8, ANY_RATE).lane(5.0, capped=True), Traffic()
+    lane, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(5.0, capped=True), Traffic()
     await traffic.ask_often(lane, 5, seconds=2.0)
     assert traffic.gaps() == pytest.approx([5 * SPACING_SLACK] * 4)
     assert SPACING_SLACK > 1
 
 
 async def test_a_request_longer_than_the_spacing_is_followed_at_once() -> None:
-    lane, traffic = Gate(8, ANY_RATE).lane(1.0, capped=True), Traffic()
+    lane, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(1.0, capped=True), Traffic()
     await traffic.ask_often(lane, 4, seconds=7.0)
     assert traffic.gaps() == pytest.approx([7.0] * 3)
 
 
 async def test_the_first_request_waits_out_what_a_predecessor_may_have_asked() -> None:
     await anyio.sleep(100)
-    lane, traffic = Gate(8, ANY_RATE).lane(5.0, capped=True), Traffic()
+    lane, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(5.0, capped=True), Traffic()
     await traffic.ask(lane)
     assert traffic.starts == pytest.approx([100 + 5 * SPACING_SLACK])
     assert traffic.waits == pytest.approx([5 * SPACING_SLACK])
 
 
 async def test_a_lane_that_rested_does_not_wait() -> None:
-    lane, traffic = Gate(8, ANY_RATE).lane(5.0, capped=True), Traffic()
+    lane, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(5.0, capped=True), Traffic()
     await anyio.sleep(HOUR)
     await traffic.ask(lane)
     assert traffic.waits == [0.0]
 
 
 async def test_lanes_do_not_wait_for_each_other_below_the_caps() -> None:
-    gate, traffic = Gate(200, ANY_RATE), Traffic()
-    lanes = [gate.lane(1.0, capped=True) for _ in range(100)]
+    gate, traffic = RateLimiter(200, ANY_RATE), Traffic()
+    lanes = [gate.make_key_limiter(1.0, capped=True) for _ in range(100)]
     await traffic.ask_at_once(lanes, 30.0)
     assert traffic.inside_max == 100
     assert anyio.current_time() == pytest.approx(30 + SPACING_SLACK)
 
 
 async def test_no_more_are_in_flight_together_than_agreed() -> None:
-    gate, traffic = Gate(7, ANY_RATE), Traffic()
-    lanes = [gate.lane(0.0, capped=True) for _ in range(40)]
+    gate, traffic = RateLimiter(7, ANY_RATE), Traffic()
+    lanes = [gate.make_key_limiter(0.0, capped=True) for _ in range(40)]
     await traffic.ask_at_once(lanes, 2.0)
     assert traffic.inside_max == 7
     assert traffic.finished == 40
@@ -119,8 +119,8 @@ async def test_no_more_are_in_flight_together_than_agreed() -> None:
 
 @pytest.mark.parametrize("rate", [1.0, 4.0, 10.0])
 async def test_no_second_holds_more_starts_than_agreed(rate: float) -> None:
-    gate, traffic = Gate(8, rate), Traffic()
-    lanes = [gate.lane(0.0, capped=True) for _ in range(30)]
+    gate, traffic = RateLimiter(8, rate), Traffic()
+    lanes = [gate.make_key_limiter(0.0, capped=True) for _ in range(30)]
     await anyio.sleep(HOUR)
     await traffic.ask_at_once(lanes, 0.3)
     assert most_in_a_second(traffic.starts) == rate
@@ -129,8 +129,8 @@ async def test_no_second_holds_more_starts_than_agreed(rate: float) -> None:
 
 
 async def test_who_came_first_is_served_first() -> None:
-    gate, traffic = Gate(2, 5.0), Traffic()
-    lanes = [gate.lane(0.0, capped=True) for _ in range(12)]
+    gate, traffic = RateLimiter(2, 5.0), Traffic()
+    lanes = [gate.make_key_limiter(0.0, capped=True) for _ in range(12)]
     async with anyio.create_task_group() as group:
         for number, lane in enumerate(lanes):
             group.start_soon(traffic.ask, lane, 1.0, str(number))
@@ -139,9 +139,9 @@ async def test_who_came_first_is_served_first() -> None:
 
 
 async def test_a_lane_that_asks_without_end_does_not_starve_another() -> None:
-    gate, traffic = Gate(1, ANY_RATE), Traffic()
-    greedy = [gate.lane(0.0, capped=True) for _ in range(5)]
-    modest = gate.lane(0.0, capped=True)
+    gate, traffic = RateLimiter(1, ANY_RATE), Traffic()
+    greedy = [gate.make_key_limiter(0.0, capped=True) for _ in range(5)]
+    modest = gate.make_key_limiter(0.0, capped=True)
     async with anyio.create_task_group() as group:
         for lane in greedy:
             group.start_soon(traffic.ask_often, lane, 50, 1.0, "greedy")
@@ -152,10 +152,10 @@ async def test_a_lane_that_asks_without_end_does_not_starve_another() -> None:
 
 
 async def test_an_office_on_its_own_network_passes_the_caps_by() -> None:
-    gate, traffic, elsewhere = Gate(1, 0.001), Traffic(), Traffic()
-    near = gate.lane(0.0, capped=False)
+    gate, traffic, elsewhere = RateLimiter(1, 0.001), Traffic(), Traffic()
+    near = gate.make_key_limiter(0.0, capped=False)
     async with anyio.create_task_group() as group:
-        group.start_soon(elsewhere.ask, gate.lane(0.0, capped=True), HOUR)
+        group.start_soon(elsewhere.ask, gate.make_key_limiter(0.0, capped=True), HOUR)
         await anyio.sleep(1)
         await traffic.ask_at_once([near] * 5, 2.0)
         assert anyio.current_time() == pytest.approx(11)
@@ -165,9 +165,9 @@ async def test_an_office_on_its_own_network_passes_the_caps_by() -> None:
 
 
 async def test_closing_wakes_whoever_waits_and_lets_those_inside_finish() -> None:
-    gate, traffic = Gate(1, 0.1), Traffic()
-    slow = gate.lane(HOUR, capped=True)
-    lanes = [gate.lane(0.0, capped=True) for _ in range(3)]
+    gate, traffic = RateLimiter(1, 0.1), Traffic()
+    slow = gate.make_key_limiter(HOUR, capped=True)
+    lanes = [gate.make_key_limiter(0.0, capped=True) for _ in range(3)]
     async with anyio.create_task_group() as group:
         for lane in (lanes[0], lanes[0], lanes[1], lanes[2], slow):
             group.start_soon(traffic.ask, lane, 60.0)
@@ -182,8 +182,8 @@ async def test_closing_wakes_whoever_waits_and_lets_those_inside_finish() -> Non
 
 
 async def test_closing_wakes_who_waits_for_the_common_pace() -> None:
-    gate, traffic = Gate(8, 0.001), Traffic()
-    lanes = [gate.lane(0.0, capped=True) for _ in range(6)]
+    gate, traffic = RateLimiter(8, 0.001), Traffic()
+    lanes = [gate.make_key_limiter(0.0, capped=True) for _ in range(6)]
     async with anyio.create_task_group() as group:
         for lane in lanes:
             group.start_soon(traffic.ask, lane, 1.0)
@@ -193,20 +193,20 @@ async def test_closing_wakes_who_waits_for_the_common_pace() -> None:
 
 
 async def test_nothing_starts_after_closing() -> None:
-    gate, traffic = Gate(8, ANY_RATE), Traffic()
-    lanes = [gate.lane(0.0, capped=capped) for capped in (True, False)]
+    gate, traffic = RateLimiter(8, ANY_RATE), Traffic()
+    lanes = [gate.make_key_limiter(0.0, capped=capped) for capped in (True, False)]
     gate.close()
     gate.close()
-    for lane in (*lanes, gate.lane(1.0, capped=True)):
+    for lane in (*lanes, gate.make_key_limiter(1.0, capped=True)):
         await traffic.ask(lane)
-    with pytest.raises(GateClosedError):
+    with pytest.raises(ShuttingDown):
         await gate.sleep_until(0.0)
     assert traffic.starts == []
     assert len(traffic.closed) == 3
 
 
 async def test_sleeping_ends_at_its_time_or_with_the_gate() -> None:
-    gate = Gate(8, ANY_RATE)
+    gate = RateLimiter(8, ANY_RATE)
     await gate.sleep_until(90.0)
     assert anyio.current_time() == pytest.approx(90)
     await gate.sleep_until(50.0)
@@ -218,23 +218,23 @@ async def test_sleeping_ends_at_its_time_or_with_the_gate() -> None:
             gate.close()
 
         group.start_soon(close_soon)
-        with pytest.raises(GateClosedError):
+        with pytest.raises(ShuttingDown):
             await gate.sleep_until(HOUR)
     assert anyio.current_time() == pytest.approx(100)
 
 
 async def test_a_failure_inside_frees_the_way() -> None:
-    gate, traffic = Gate(1, ANY_RATE), Traffic()
-    lane = gate.lane(0.0, capped=True)
+    gate, traffic = RateLimiter(1, ANY_RATE), Traffic()
+    lane = gate.make_key_limiter(0.0, capped=True)
     for _ in range(5):
         with pytest.raises(ZeroDivisionError):
-            async with lane.passing():
+            async with lane.acquire():
                 raise ZeroDivisionError
     await traffic.ask(lane)
     assert traffic.finished == 1
 
 
-async def cancelled_at_random(traffic: Traffic, lanes: list[Lane], dice: random.Random, times: int) -> None:
+async def cancelled_at_random(traffic: Traffic, lanes: list[KeyLimiter], dice: random.Random, times: int) -> None:
     async def asking() -> None:
         with anyio.move_on_after(dice.random() * 6):
             await traffic.ask(dice.choice(lanes), dice.random() * 3)
@@ -247,8 +247,8 @@ async def cancelled_at_random(traffic: Traffic, lanes: list[Lane], dice: random.
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_three_hundred_random_cancellations_leave_the_gate_at_full_speed(seed: int) -> None:
-    gate, traffic = Gate(4, 10.0), Traffic()
-    lanes = [gate.lane(spacing, capped=True) for spacing in (0.0, 0.0, 0.2, 1.0, 1.0, 2.0) * 3]
+    gate, traffic = RateLimiter(4, 10.0), Traffic()
+    lanes = [gate.make_key_limiter(spacing, capped=True) for spacing in (0.0, 0.0, 0.2, 1.0, 1.0, 2.0) * 3]
     await cancelled_at_random(traffic, lanes, random.Random(seed), 450)
     assert 450 - traffic.finished >= 300
     assert traffic.inside == 0
@@ -263,8 +263,8 @@ async def test_three_hundred_random_cancellations_leave_the_gate_at_full_speed(s
 
 
 async def test_who_gives_up_waiting_for_the_pace_costs_the_next_one_nothing() -> None:
-    gate, traffic = Gate(50, 1.0), Traffic()
-    lanes = [gate.lane(0.0, capped=True) for _ in range(42)]
+    gate, traffic = RateLimiter(50, 1.0), Traffic()
+    lanes = [gate.make_key_limiter(0.0, capped=True) for _ in range(42)]
     await traffic.ask(lanes[0])
     with anyio.move_on_after(0.5):
         await traffic.ask_at_once(lanes[1:41])
@@ -274,8 +274,8 @@ async def test_who_gives_up_waiting_for_the_pace_costs_the_next_one_nothing() ->
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_closing_among_random_cancellations_leaves_nobody_waiting(seed: int) -> None:
-    gate, traffic, dice = Gate(3, 10.0), Traffic(), random.Random(seed)
-    lanes = [gate.lane(0.1, capped=True) for _ in range(5)]
+    gate, traffic, dice = RateLimiter(3, 10.0), Traffic(), random.Random(seed)
+    lanes = [gate.make_key_limiter(0.1, capped=True) for _ in range(5)]
     async with anyio.create_task_group() as group:
         group.start_soon(cancelled_at_random, traffic, lanes, dice, 200)
         await anyio.sleep(dice.random() * 10)

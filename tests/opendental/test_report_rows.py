@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from oddaemon.opendental.cells import MalformedError
-from oddaemon.opendental.report import report_rows
+from oddaemon.opendental.decode_report import parse_report_rows
+from oddaemon.opendental.decode_values import MalformedValue
 
 AMOUNTS = ("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "BalTotal", "InsWoEst", "InsPayEst", "PatientPortion")
 
@@ -17,10 +17,10 @@ def body(*pat_nums: int) -> bytes:
 
 
 def test_a_guarantor_may_have_any_number_that_a_database_holds() -> None:
-    assert [row.pat_num for row in report_rows(body(1, 2**63 - 1))] == [1, 2**63 - 1]
+    assert [row.pat_num for row in parse_report_rows(body(1, 2**63 - 1))] == [1, 2**63 - 1]
 
 
 @pytest.mark.parametrize("pat_num", [2**63, -(2**63) - 1, 10**30])
 def test_a_number_that_no_database_holds_is_refused(pat_num: int) -> None:
-    with pytest.raises(MalformedError, match="is not an aging report"):
-        report_rows(body(pat_num))
+    with pytest.raises(MalformedValue, match="is not an aging report"):
+        parse_report_rows(body(pat_num))

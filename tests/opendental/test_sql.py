@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 import pytest
 
-from oddaemon.core.examination import HeldKeys
-from oddaemon.core.model import Balance, Control, Include, Office
-from oddaemon.core.packing import FIRST_PACKING, LaneCutError, Packing, plan
-from oddaemon.core.verify import totals_of
-from oddaemon.opendental import sql, wire
-from oddaemon.simulator import answers
-from oddaemon.simulator.practice import Practice
+from oddaemon.core.diagnostics.diagnosis import RegisteredKeys
+from oddaemon.core.model import Balance, ControlQueryResult, Include, Office
+from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.opendental import decode, sql
+from oddaemon.simulator.api import responses
+from oddaemon.simulator.practice.practice import Practice
 from tests.simulator.practice_world import TEN_TO_TWO, practice
 
 LONG_AGO = datetime.fromisoformat("2000-01-01")
@@ -29,28 +29,30 @@ PRACTICES: dict[str, dict[str, Any]] = {
 }
 
 
-def asked(office: Practice, statement: str) -> list[wire.Row]:
+def asked(office: Practice, statement: str) -> list[decode.Row]:
     """What comes back over the wire, in the documented JSON."""
-    return wire.rows(answers.rows(office.short_query(statement)).body)
+    return decode.parse_json_rows(responses.make_rows(office.run_short_query(statement)).body)
 
 
 def truth(office: Practice, wishes: Office) -> list[Balance]:
     include: Literal["debts", "all"] = "debts" if wishes.include is Include.DEBTS else "all"
-    return [Balance._make(row) for row in office.truth(include, wishes.clinics)]
+    return [Balance._make(row) for row in office.get_true_balances(include, wishes.clinics)]
 
 
 def wished(include: Include = Include.ALL, clinics: tuple[int, ...] = (), page_rows: int = 100) -> Office:
     return Office("elm", "Elm", include=include, clinics=clinics, page_rows=page_rows)
 
 
-def by_statements(office: Practice, wishes: Office, packing: Packing) -> tuple[list[Balance], list[Control], int]:
+def by_statements(
+    office: Practice, wishes: Office, packing: Packing
+) -> tuple[list[Balance], list[ControlQueryResult], int]:
     balances: list[Balance] = []
-    controls: list[Control] = []
+    controls: list[ControlQueryResult] = []
     after = None
     for _ in range(STATEMENTS_MAX):
-        answer = asked(office, sql.statement(wishes, packing, after))
+        answer = asked(office, sql.select_packed(wishes, packing, after))
         assert len(answer) <= max(1, wishes.page_rows)
-        packed = wire.packed(answer, packing)
+        packed = decode.parse_packed(answer, packing)
         balances += packed.balances
         controls.append(packed.control)
         if packed.last_group is None:
@@ -61,8 +63,8 @@ def by_statements(office: Practice, wishes: Office, packing: Packing) -> tuple[l
 
 def by_pages(office: Practice, wishes: Office) -> list[Balance]:
     balances: list[Balance] = []
-    while page := wire.page(
-        asked(office, sql.page(wishes, balances[-1].pat_num if balances else None)),
+    while page := decode.parse_page(
+        asked(office, sql.select_page(wishes, balances[-1].pat_num if balances else None)),
         balances[-1].pat_num if balances else None,
         wishes.page_rows,
     ):
@@ -70,10 +72,10 @@ def by_pages(office: Practice, wishes: Office) -> list[Balance]:
     return balances
 
 
-def moved(office: Practice, wishes: Office, since: datetime) -> list[wire.Moved]:
-    found: list[wire.Moved] = []
+def moved(office: Practice, wishes: Office, since: datetime) -> list[decode.ChangedRow]:
+    found: list[decode.ChangedRow] = []
     after = None
-    while page := wire.moved(asked(office, sql.moved(wishes, since, after)), after):
+    while page := decode.parse_changed(asked(office, sql.select_changed(wishes, since, after)), after):
         found += page
         after = page[-1].pat_num
     return found
@@ -91,8 +93,8 @@ every_wish = pytest.mark.parametrize(
 @every_wish
 def test_the_control_says_what_the_truth_adds_up_to(character: dict[str, Any], wishes: Office) -> None:
     office = practice(**character)
-    control = wire.control(asked(office, sql.control(wishes)))
-    assert control.totals == totals_of(truth(office, wishes))
+    control = decode.parse_control(asked(office, sql.select_control(wishes)))
+    assert control.totals == compute_totals(truth(office, wishes))
 
 
 @every_practice
@@ -109,15 +111,15 @@ def test_packed_statements_are_the_truth_and_carry_its_totals(character: dict[st
     true = truth(office, wishes)
     balances, controls, _ = by_statements(office, wishes, FIRST_PACKING)
     assert balances == true
-    assert {control.totals for control in controls} == {totals_of(true)}
+    assert {control.totals for control in controls} == {compute_totals(true)}
 
 
 def test_a_dense_office_is_one_statement() -> None:
     office = practice(guarantors=900, settled=600)
-    packing = plan(truth(office, wished()))
+    packing = plan_packing(truth(office, wished()))
     assert packing is not None
-    answer = asked(office, sql.statement(wished(), packing, None))
-    assert wire.packed(answer, packing).balances == truth(office, wished())
+    answer = asked(office, sql.select_packed(wished(), packing, None))
+    assert decode.parse_packed(answer, packing).balances == truth(office, wished())
 
 
 def test_an_office_of_random_pat_nums_can_be_packed_if_it_must() -> None:
@@ -138,22 +140,22 @@ def test_an_office_too_large_for_one_statement_goes_on_where_the_former_one_ende
 
 def test_the_control_of_a_later_statement_still_speaks_of_the_whole_office() -> None:
     office = practice()
-    later = wire.packed(asked(office, sql.statement(wished(), NARROW, 100)), NARROW)
-    assert later.control.totals == totals_of(truth(office, wished()))
+    later = decode.parse_packed(asked(office, sql.select_packed(wished(), NARROW, 100)), NARROW)
+    assert later.control.totals == compute_totals(truth(office, wished()))
     assert later.balances == [balance for balance in truth(office, wished()) if balance.pat_num > 100]
 
 
 def test_a_lane_that_the_server_cuts_is_noticed() -> None:
     office = practice(group_concat_max_len=80)
-    with pytest.raises(LaneCutError):
-        wire.packed(asked(office, sql.statement(wished(), FIRST_PACKING, None)), FIRST_PACKING)
+    with pytest.raises(PackedColumnTruncated):
+        decode.parse_packed(asked(office, sql.select_packed(wished(), FIRST_PACKING, None)), FIRST_PACKING)
 
 
 def test_an_office_without_balances_still_tells_its_control() -> None:
     office = practice(guarantors=0, settled=3)
-    packed = wire.packed(asked(office, sql.statement(wished(), FIRST_PACKING, None)), FIRST_PACKING)
+    packed = decode.parse_packed(asked(office, sql.select_packed(wished(), FIRST_PACKING, None)), FIRST_PACKING)
     assert (packed.balances, packed.groups, packed.last_group) == ([], 0, None)
-    assert packed.control.totals == totals_of([])
+    assert packed.control.totals == compute_totals([])
 
 
 def test_credits_belong_to_all_and_not_to_debts() -> None:
@@ -168,7 +170,7 @@ def test_moved_since_long_ago_is_every_patient_with_null_for_who_is_not_wanted()
     office = practice()
     found = moved(office, wished(), LONG_AGO)
     assert [row.balance for row in found if row.balance is not None] == truth(office, wished())
-    patients = {row["PatNum"] for row in office.short_query("SELECT PatNum FROM patient")}
+    patients = {row["PatNum"] for row in office.run_short_query("SELECT PatNum FROM patient")}
     assert {row.pat_num for row in found} == patients
     assert len(found) > len(truth(office, wished()))
 
@@ -176,7 +178,7 @@ def test_moved_since_long_ago_is_every_patient_with_null_for_who_is_not_wanted()
 def test_moved_since_now_is_who_was_posted_to_since() -> None:
     office = practice()
     before = {balance.pat_num: balance for balance in truth(office, wished())}
-    now, *_ = wire.clocks(asked(office, sql.clock()))
+    now, *_ = decode.parse_clocks(asked(office, sql.select_clocks()))
     office.post_activity(8)
     after = {balance.pat_num: balance for balance in truth(office, wished())}
     found = {row.pat_num: row.balance for row in moved(office, wished(), now)}
@@ -188,18 +190,18 @@ def test_moved_since_now_is_who_was_posted_to_since() -> None:
 
 def test_clocks_and_aging_come_as_the_office_has_them() -> None:
     office = practice(clock_skew_seconds=90.0)
-    office_now, utc_now, _ = wire.clocks(asked(office, sql.clock()))
+    office_now, utc_now, _ = decode.parse_clocks(asked(office, sql.select_clocks()))
     expected = TEN_TO_TWO.replace(tzinfo=None) + timedelta(seconds=90)
     assert abs(utc_now - expected) < timedelta(seconds=2)
     assert timedelta(hours=-8) == office_now - utc_now
-    control = wire.control(asked(office, sql.control(wished())))
+    control = decode.parse_control(asked(office, sql.select_control(wished())))
     assert (control.date_last_aging, control.aging_begin) == ("2026-11-21", "")
     assert abs(control.office_now - office_now) < timedelta(seconds=2)
 
 
 def test_a_preference_that_the_office_does_not_have_is_empty_in_the_control() -> None:
     office = practice(last_aging="never")
-    control = wire.control(asked(office, sql.control(wished())))
+    control = decode.parse_control(asked(office, sql.select_control(wished())))
     assert control.date_last_aging == ""
 
 
@@ -209,11 +211,11 @@ def every_statement() -> list[str]:
         for wishes in (wished(), wished(Include.DEBTS, (0, 7)))
         for after in (None, 77)
         for text in (
-            sql.clock(),
-            sql.control(wishes),
-            sql.statement(wishes, FIRST_PACKING, after),
-            sql.page(wishes, after),
-            sql.moved(wishes, LONG_AGO, after),
+            sql.select_clocks(),
+            sql.select_control(wishes),
+            sql.select_packed(wishes, FIRST_PACKING, after),
+            sql.select_page(wishes, after),
+            sql.select_changed(wishes, LONG_AGO, after),
         )
     ]
 
@@ -233,7 +235,7 @@ def test_every_statement_passes_the_screening_of_an_office(statement: str) -> No
 
 
 def test_statements_stay_far_below_what_the_api_takes() -> None:
-    widest = sql.statement(wished(clinics=tuple(range(1, 60))), Packing(1, 128), 2**63 - 1)
+    widest = sql.select_packed(wished(clinics=tuple(range(1, 60))), Packing(1, 128), 2**63 - 1)
     assert len(widest) < 20_000
 
 
@@ -268,37 +270,37 @@ DEBTS_OF_TWO_CLINICS = wished(Include.DEBTS, (0, 3))
 
 
 def test_the_text_of_the_control() -> None:
-    assert sql.control(DEBTS_OF_TWO_CLINICS) == CONTROL
+    assert sql.select_control(DEBTS_OF_TWO_CLINICS) == CONTROL
 
 
 def test_rows_written_since_the_last_snapshot_are_counted() -> None:
     since = datetime.fromisoformat("2026-03-02 02:10:00")
-    asked_for = sql.control(DEBTS_OF_TWO_CLINICS, since)
+    asked_for = sql.select_control(DEBTS_OF_TWO_CLINICS, since)
     touched = "IFNULL(SUM(CASE WHEN DateTStamp>'2026-03-02 02:10:00' THEN 1 ELSE 0 END),0) AS Touched"
     assert asked_for == CONTROL.replace("0 AS Touched", touched)
-    assert asked_for in sql.statement(DEBTS_OF_TWO_CLINICS, FIRST_PACKING, None, since)
+    assert asked_for in sql.select_packed(DEBTS_OF_TWO_CLINICS, FIRST_PACKING, None, since)
 
 
 def test_the_clocks_come_with_the_identity() -> None:
-    assert sql.clock() == f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{IDENTITY}"
+    assert sql.select_clocks() == f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{IDENTITY}"
 
 
 def test_the_text_of_a_page() -> None:
-    assert sql.page(DEBTS_OF_TWO_CLINICS, 77) == (
+    assert sql.select_page(DEBTS_OF_TWO_CLINICS, 77) == (
         f"SELECT {ROW} AS Balance FROM patient WHERE {DEBTS} AND PatNum>77 ORDER BY PatNum LIMIT 100"
     )
 
 
 def test_the_text_of_what_moved() -> None:
     since = datetime.fromisoformat("2026-03-03 02:00:01")
-    assert sql.moved(DEBTS_OF_TWO_CLINICS, since, 77) == (
+    assert sql.select_changed(DEBTS_OF_TWO_CLINICS, since, 77) == (
         f"SELECT PatNum,CASE WHEN {DEBTS} THEN {ROW} END AS Balance FROM patient "
         "WHERE DateTStamp>='2026-03-03 02:00:01' AND PatNum>77 ORDER BY PatNum LIMIT 100"
     )
 
 
 def test_the_text_of_a_packed_statement() -> None:
-    assert sql.statement(DEBTS_OF_TWO_CLINICS, Packing(lane_span=90, lanes=2), 77) == (
+    assert sql.select_packed(DEBTS_OF_TWO_CLINICS, Packing(lane_span=90, lanes=2), 77) == (
         f"SELECT c.*,g.* FROM ({CONTROL}) c LEFT JOIN ("
         "SELECT G,COUNT(*) AS N,"
         "GROUP_CONCAT(CASE WHEN L=0 THEN R END ORDER BY P SEPARATOR '|') AS L0,"
@@ -309,7 +311,7 @@ def test_the_text_of_a_packed_statement() -> None:
 
 
 def test_all_is_asked_with_differs_from_zero() -> None:
-    asked_for = sql.page(wished(), None)
+    asked_for = sql.select_page(wished(), None)
     assert " OR ".join(f"{column}<>0" for column in MONEY) in asked_for
     assert ">0" not in asked_for.replace("<>0", "")
 
@@ -317,7 +319,7 @@ def test_all_is_asked_with_differs_from_zero() -> None:
 @every_practice
 def test_the_shares_of_clinics_are_those_of_the_truth_whatever_clinics_are_wished(character: dict[str, Any]) -> None:
     office = practice(**character)
-    found = wire.shares(asked(office, sql.shares(wished(clinics=(1,)))))
+    found = decode.parse_clinic_shares(asked(office, sql.select_clinic_shares(wished(clinics=(1,)))))
     counted = Counter(balance.clinic_num for balance in truth(office, wished()))
     assert {share.clinic_num: share.guarantors for share in found} == counted
     hidden = {share.clinic_num for share in found if share.hidden}
@@ -329,7 +331,7 @@ def test_the_shares_of_clinics_are_those_of_the_truth_whatever_clinics_are_wishe
 def test_the_shape_tells_whether_packing_is_worth_it(character: dict[str, Any]) -> None:
     office = practice(**character)
     balances = truth(office, wished())
-    found = wire.shape(asked(office, sql.shape(wished())))
+    found = decode.parse_density(asked(office, sql.select_density(wished())))
     assert found.guarantors == len(balances)
     assert found.groups == len({balance.pat_num // 2**23 for balance in balances})
 
@@ -338,9 +340,9 @@ def test_the_shape_tells_whether_packing_is_worth_it(character: dict[str, Any]) 
 @every_wish
 def test_a_statement_past_the_end_is_its_control_and_nobodys_balance(character: dict[str, Any], wishes: Office) -> None:
     office = practice(**character)
-    found = wire.packed(asked(office, sql.statement(wishes, FIRST_PACKING, sql.PAT_NUM_MAX)), FIRST_PACKING)
+    found = decode.parse_packed(asked(office, sql.select_packed(wishes, FIRST_PACKING, sql.PAT_NUM_MAX)), FIRST_PACKING)
     assert (found.balances, found.groups) == ([], 0)
-    assert found.control.totals == totals_of(truth(office, wishes))
+    assert found.control.totals == compute_totals(truth(office, wishes))
 
 
 def test_the_keys_that_an_office_holds_are_compared_and_never_shown() -> None:
@@ -348,14 +350,14 @@ def test_the_keys_that_an_office_holds_are_compared_and_never_shown() -> None:
     for key in ("planted-one", "planted-two"):
         office.grant_key("O'Dea & Sons", key)
     office.grant_key("others", "planted-three")
-    rows = asked(office, sql.held_keys("O'Dea & Sons"))
-    assert wire.held_keys(rows, "planted-two") == HeldKeys(ours=True, count=2)
-    found = wire.held_keys(rows, "planted-three")
-    assert found == HeldKeys(ours=False, count=2)
+    rows = asked(office, sql.select_registered_keys("O'Dea & Sons"))
+    assert decode.parse_registered_keys(rows, "planted-two") == RegisteredKeys(ours=True, count=2)
+    found = decode.parse_registered_keys(rows, "planted-three")
+    assert found == RegisteredKeys(ours=False, count=2)
     assert "planted" not in repr(found)
 
 
 @pytest.mark.parametrize("name", ["a;b", "a--b", "a\\", 'a"', "a/*b", "a#b", "a`b"])
 def test_a_name_that_could_end_the_statement_is_never_sent(name: str) -> None:
     with pytest.raises(ValueError, match="does not belong"):
-        sql.held_keys(name)
+        sql.select_registered_keys(name)

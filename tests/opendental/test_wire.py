@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from oddaemon.core.model import Balance
-from oddaemon.core.packing import LaneCutError
-from oddaemon.core.verify import difference, totals_of
-from oddaemon.opendental import wire
-from oddaemon.opendental.wire import MalformedError
+from oddaemon.core.snapshot.packing import PackedColumnTruncated
+from oddaemon.core.snapshot.verify import compute_totals, find_difference
+from oddaemon.opendental import decode
+from oddaemon.opendental.decode import MalformedValue
 from tests.opendental.bodies import (
     BALANCES,
     GOOD,
@@ -70,7 +70,7 @@ NEVER_ROWS: dict[str, bytes] = {
 
 
 def said(reader: Callable[[bytes], object], sent: bytes) -> str:
-    with pytest.raises((MalformedError, LaneCutError)) as caught:
+    with pytest.raises((MalformedValue, PackedColumnTruncated)) as caught:
         reader(sent)
     return str(caught.value)
 
@@ -84,7 +84,7 @@ def test_what_is_not_json_in_rows_is_refused_without_a_value_of_it(reader: str, 
 
 
 def test_the_sentence_says_what_came_instead_of_rows() -> None:
-    assert said(wire.rows, b'"text"') == "the answer is not JSON in rows: Expected `array`, got `str`"
+    assert said(decode.parse_json_rows, b'"text"') == "the answer is not JSON in rows: Expected `array`, got `str`"
 
 
 def test_a_good_answer_of_each_kind_is_read() -> None:
@@ -201,30 +201,30 @@ def test_a_lane_that_was_cut_is_told_from_other_trouble() -> None:
     rows = packed_rows()
     text = rows[0]["L1"]
     rows[0]["L1"] = text[: text.rindex(",")]
-    with pytest.raises(LaneCutError):
+    with pytest.raises(PackedColumnTruncated):
         READERS["packed"](body(rows))
 
 
 def test_a_number_cut_short_still_reads_as_one_and_the_totals_tell() -> None:
     rows = packed_rows()
     rows[0]["L2"] = rows[0]["L2"][:-1]
-    packed = wire.packed(wire.rows(body(rows)), PACKING)
-    assert difference(packed.balances, packed.control) == "the sums of bal_total differ from the office's own"
+    packed = decode.parse_packed(decode.parse_json_rows(body(rows)), PACKING)
+    assert find_difference(packed.balances, packed.control) == "the sums of bal_total differ from the office's own"
 
 
 def test_of_a_name_that_comes_twice_the_last_counts_and_the_totals_tell() -> None:
     sent = body(packed_rows()).replace(b'"Guarantors": 4', b'"Guarantors": 4, "Guarantors": 5', 1)
-    packed = wire.packed(wire.rows(sent), PACKING)
-    assert difference(packed.balances, packed.control) == "4 guarantors were read where the office counts 5"
+    packed = decode.parse_packed(decode.parse_json_rows(sent), PACKING)
+    assert find_difference(packed.balances, packed.control) == "4 guarantors were read where the office counts 5"
 
 
 def test_a_good_control_is_read_whether_sums_are_integers_doubles_or_texts() -> None:
-    wanted = totals_of(BALANCES)
+    wanted = compute_totals(BALANCES)
     sent = control_row()
     for convert in (int, float, str):
         names = [name for name in sent if name.startswith("Sum") or name in {"Guarantors", "Checksum"}]
         row = {**sent, **{name: convert(int(sent[name])) for name in names}}
-        assert wire.control(wire.rows(body([row]))) == (
+        assert decode.parse_control(decode.parse_json_rows(body([row]))) == (
             *(wanted, "2026-03-03", "", OFFICE_NOW, UTC_NOW),
             *((1_111, 2_222, 0), 3),
         )
@@ -232,32 +232,35 @@ def test_a_good_control_is_read_whether_sums_are_integers_doubles_or_texts() -> 
 
 def test_a_preference_that_is_null_in_the_control_is_empty() -> None:
     row = {**control_row(), "DateLastAging": None, "AgingBeginDateTime": None}
-    control = wire.control(wire.rows(body([row])))
+    control = decode.parse_control(decode.parse_json_rows(body([row])))
     assert (control.date_last_aging, control.aging_begin) == ("", "")
 
 
 def test_a_clock_with_fractions_or_a_zone_is_the_wall_clock() -> None:
     row = {**clock_rows()[0], "OfficeNow": "2026-03-03T02:05:00.1234567-08:00", "UtcNow": "2026-03-03 10:05:00"}
-    office_now, utc_now, _ = wire.clocks([row])
+    office_now, utc_now, _ = decode.parse_clocks([row])
     assert office_now.replace(microsecond=0) == OFFICE_NOW
     assert office_now.tzinfo is None
     assert utc_now == UTC_NOW
 
 
 def test_packed_rows_are_the_balances() -> None:
-    packed = wire.packed(wire.rows(body(packed_rows())), PACKING)
+    packed = decode.parse_packed(decode.parse_json_rows(body(packed_rows())), PACKING)
     assert (packed.balances, packed.groups, packed.last_group) == (BALANCES, 2, 1)
-    assert difference(packed.balances, packed.control) is None
+    assert find_difference(packed.balances, packed.control) is None
 
 
 def test_a_page_may_be_empty_and_begins_anywhere_without_a_former_one() -> None:
-    assert wire.page([], 5, 100) == []
-    assert wire.page(wire.rows(body(page_rows())), None, 4) == BALANCES
+    assert decode.parse_page([], 5, 100) == []
+    assert decode.parse_page(decode.parse_json_rows(body(page_rows())), None, 4) == BALANCES
 
 
 def test_a_moved_row_without_a_balance_does_not_belong_any_more() -> None:
     rows = [{"PatNum": 3, "Balance": None}, {"PatNum": 4.0, "Balance": "4,0,1,0,0,0,0,0,1"}]
-    assert wire.moved(wire.rows(body(rows)), 2) == [(3, None), (4, Balance(4, 0, 1, 0, 0, 0, 0, 0, 1))]
+    assert decode.parse_changed(decode.parse_json_rows(body(rows)), 2) == [
+        (3, None),
+        (4, Balance(4, 0, 1, 0, 0, 0, 0, 0, 1)),
+    ]
 
 
 OTHERS = [
@@ -280,10 +283,10 @@ OTHERS = [
     ids=["[]", "asked for", "filter ignored", "not among them", "other case", "empty", "null"],
 )
 def test_a_preference_is_found_by_its_name_and_is_empty_where_there_is_none(rows: Any, value: str) -> None:
-    assert wire.preference(body(rows), "DateLastAging") == value
+    assert decode.parse_preference(body(rows), "DateLastAging") == value
 
 
 def test_rows_of_nothing_are_refused_before_they_fill_the_memory() -> None:
-    with pytest.raises(MalformedError, match="more than 20,000 rows"):
-        wire.rows(b"[" + b"{}," * 30_000 + b"{}]")
-    assert len(wire.rows(b"[" + b"{}," * 9_999 + b"{}]")) == 10_000
+    with pytest.raises(MalformedValue, match="more than 20,000 rows"):
+        decode.parse_json_rows(b"[" + b"{}," * 30_000 + b"{}]")
+    assert len(decode.parse_json_rows(b"[" + b"{}," * 9_999 + b"{}]")) == 10_000

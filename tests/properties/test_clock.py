@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.core.clock import OfficeClock, measured_skew
+from oddaemon.core.office.clock import OfficeClock, compute_skew
 
 ZONES = [
     "America/Chicago",
@@ -49,30 +49,30 @@ due_times = st.times(timezones=st.none()).map(lambda at: at.replace(microsecond=
 def test_an_instant_is_the_first_at_which_the_clock_says_so_or_later(
     clock: OfficeClock, around: datetime, due: time
 ) -> None:
-    wanted = datetime.combine(clock.local(around).date(), due)
-    reached = clock.instant(wanted)
-    assert clock.local(reached) >= wanted
+    wanted = datetime.combine(clock.to_local(around).date(), due)
+    reached = clock.to_instant(wanted)
+    assert clock.to_local(reached) >= wanted
     for before in (timedelta(seconds=1), MINUTE, 40 * MINUTE, 90 * MINUTE, 600 * MINUTE):
-        assert clock.local(reached - before) < wanted
+        assert clock.to_local(reached - before) < wanted
 
 
 @given(clocks, instants, due_times)
 def test_last_and_next_stand_around_now_one_day_apart(clock: OfficeClock, now: datetime, due: time) -> None:
-    day, last = clock.last(due, now)
-    coming = clock.next(due, now)
+    day, last = clock.find_last(due, now)
+    coming = clock.find_next(due, now)
     assert last <= now < coming
     assert timedelta(hours=22) < coming - last < timedelta(hours=26)
-    assert clock.instant(datetime.combine(day, due)) == last
-    assert clock.last(due, coming) == (day + timedelta(days=1), coming)
-    assert clock.last(due, last) == (day, last)
+    assert clock.to_instant(datetime.combine(day, due)) == last
+    assert clock.find_last(due, coming) == (day + timedelta(days=1), coming)
+    assert clock.find_last(due, last) == (day, last)
 
 
 @given(clocks, instants, due_times)
 def test_the_due_days_follow_each_other_without_a_gap(clock: OfficeClock, now: datetime, due: time) -> None:
-    day, at = clock.last(due, now)
+    day, at = clock.find_last(due, now)
     for step in range(1, 5):
-        at = clock.next(due, at)
-        assert clock.last(due, at) == (day + timedelta(days=step), at)
+        at = clock.find_next(due, at)
+        assert clock.find_last(due, at) == (day + timedelta(days=step), at)
 
 
 @given(st.sampled_from(ZONES).map(ZoneInfo) | st.none(), st.sampled_from(ZONES), instants, st.integers(-5_000, 5_000))
@@ -81,6 +81,6 @@ def test_a_measured_clock_says_what_its_server_said(
 ) -> None:
     wrong = instant + timedelta(seconds=error_seconds)
     office_now, utc_now = wrong.astimezone(ZoneInfo(actual)).replace(tzinfo=None), wrong.replace(tzinfo=None)
-    skew = measured_skew(configured, office_now, utc_now, instant)
+    skew = compute_skew(configured, office_now, utc_now, instant)
     said = instant.astimezone(configured or UTC).utcoffset() or timedelta()
     assert abs(instant.replace(tzinfo=None) + said + skew - office_now) <= timedelta(seconds=60.5)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from oddaemon.engine.housekeeper import Times
-from oddaemon.settings.cron import checked_cron
+from oddaemon.engine.maintenance.scheduler import CronSchedule
+from oddaemon.settings.values.cron import normalize_cron
 
 Values = tuple[str, frozenset[int]]
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -35,13 +35,15 @@ def fields(low: int, high: int) -> SearchStrategy[Values]:
 @settings(max_examples=200, deadline=None)
 @given(minute=fields(0, 59), hour=fields(0, 23))
 def test_the_first_due_time_is_the_first_that_fits(minute: Values, hour: Values) -> None:
-    due = Times(checked_cron(f"{minute[0]} {hour[0]} * * *"), UTC).after(MIDNIGHT - timedelta(seconds=1))
+    due = CronSchedule(normalize_cron(f"{minute[0]} {hour[0]} * * *"), UTC).get_next_after(
+        MIDNIGHT - timedelta(seconds=1)
+    )
     assert due == MIDNIGHT + timedelta(hours=min(hour[1]), minutes=min(minute[1]))
 
 
 @settings(max_examples=200, deadline=None)
 @given(day=fields(1, 28), month=fields(1, 12))
 def test_every_step_of_days_and_months_can_be_planned(day: Values, month: Values) -> None:
-    due = Times(checked_cron(f"0 0 {day[0]} {month[0]} *"), UTC).after(MIDNIGHT)
+    due = CronSchedule(normalize_cron(f"0 0 {day[0]} {month[0]} *"), UTC).get_next_after(MIDNIGHT)
     assert due is not None
     assert due.month in month[1]

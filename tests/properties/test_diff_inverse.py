@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.core.diff import apply, diff
 from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.diff import apply_changes, diff
 
 CENTS = st.integers(-3, 3)
 BALANCES = st.dictionaries(st.integers(1, 12), st.tuples(*[CENTS] * 8)).map(
@@ -12,7 +12,7 @@ BALANCES = st.dictionaries(st.integers(1, 12), st.tuples(*[CENTS] * 8)).map(
 
 @given(before=BALANCES, after=BALANCES)
 def test_apply_undoes_diff(before: dict[int, Balance], after: dict[int, Balance]) -> None:
-    assert apply(before, diff(before, after)) == after
+    assert apply_changes(before, diff(before, after)) == after
 
 
 @given(before=BALANCES, after=BALANCES)

@@ -14,37 +14,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddaemon.core.failure import RULES, Failure, Kind, Policy
-from oddaemon.core.model import Balance, Cadence, Condition, Identity, Include, Preferences, Reader, Snapshot
-from oddaemon.core.office import FAR_FUTURE, IllegalObservationError, new_state, next_action
-from oddaemon.core.packing import FIRST_PACKING, Packing
-from oddaemon.core.standing import TROUBLE
-from oddaemon.core.state import (
-    Accepted,
+from oddaemon.core.failures.failure import RULES, Failure, FailureKind, Recovery
+from oddaemon.core.model import Balance, Cadence, Condition, DatabaseIdentity, Include, Preferences, Reader, Snapshot
+from oddaemon.core.office.machine import FAR_FUTURE, IllegalObservationError, make_initial_state, next_action
+from oddaemon.core.office.state import (
+    AcceptCommand,
     Action,
     ClockMeasured,
+    Command,
     Failed,
     Intent,
     MeasureClock,
     Observation,
+    OfficeSpec,
     OfficeState,
-    Order,
-    PauseOrdered,
+    PauseCommand,
     Probe,
     Probed,
     Publish,
-    PublishedNow,
+    PublishSucceeded,
     Pull,
     Pulled,
-    ResumeOrdered,
+    ResumeCommand,
     Started,
     Survey,
     Surveyed,
-    SyncOrdered,
+    SyncCommand,
+    TimerFired,
     Wait,
-    Wish,
-    Woke,
 )
+from oddaemon.core.office.status import ACTION_REQUIRED
+from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 from tests.core.builders import IDENTITY, STRANGER, balance, proved, snapshot, wish
 
 START = datetime(2026, 3, 7, 12, tzinfo=UTC)
@@ -77,7 +77,7 @@ skews = st.integers(-50_000, 50_000).map(float)
 packings = st.builds(Packing, st.sampled_from([1, 3, 12, 4096]), st.sampled_from([4, 64, 128]))
 failures = st.builds(
     Failure,
-    st.sampled_from(Kind),
+    st.sampled_from(FailureKind),
     st.sampled_from(["", "why", "Why not?"]),
     st.sampled_from([None, 400, 503]),
     st.none() | st.floats(allow_nan=True, allow_infinity=True),
@@ -104,15 +104,15 @@ class Turn:
     survey: Preferences
     probe: Probed
     skew_seconds: float
-    identity: Identity
+    identity: DatabaseIdentity
     balances: tuple[Balance, ...]
     touched: int
     packing: Packing | None
     failure: Failure | None
-    restart: Wish | None
+    restart: OfficeSpec | None
     set_back_hours: int
     jitter: float
-    order: Order | None = None
+    order: Command | None = None
 
 
 turns = st.builds(
@@ -128,7 +128,7 @@ turns = st.builds(
     st.none() | st.none() | st.none() | wishes,
     st.sampled_from([0, 0, 0, 0, 0, 0, 1, 30, 9_000]),
     jitters,
-    st.sampled_from([None] * 12 + [Accepted(), PauseOrdered(), ResumeOrdered(), ResumeOrdered(), SyncOrdered()]),
+    st.sampled_from([None] * 12 + [AcceptCommand(), PauseCommand(), ResumeCommand(), ResumeCommand(), SyncCommand()]),
 )
 
 
@@ -139,7 +139,7 @@ class Step:
     before: OfficeState
     observation: Observation
     now: datetime
-    wish: Wish
+    wish: OfficeSpec
     jitter: float
     after: OfficeState
     action: Action
@@ -153,9 +153,9 @@ def answer(action: Action, turn: Turn) -> Observation:
     """What performing the action brings."""
     match action:
         case Wait():
-            brought: Observation = turn.order or Woke()
+            brought: Observation = turn.order or TimerFired()
         case Publish():
-            brought = PublishedNow()
+            brought = PublishSucceeded()
         case _ if turn.failure is not None:
             brought = Failed(turn.failure)
         case Survey():
@@ -169,9 +169,9 @@ def answer(action: Action, turn: Turn) -> Observation:
     return brought
 
 
-def live(wanted: Wish, life: list[Turn]) -> Iterator[Step]:
+def live(wanted: OfficeSpec, life: list[Turn]) -> Iterator[Step]:
     """Every step of a life, as a shell would take it: waiting is slept through, restarts find the stored state."""
-    state, now = new_state(START), START
+    state, now = make_initial_state(START), START
     observation: Observation = Started()
     for turn in life:
         if turn.restart is not None:
@@ -221,7 +221,7 @@ def test_every_standing_tells_why_and_who_must_act(life: list[Step]) -> None:
         standing = step.after.standing
         assert standing.reason.endswith((".", "?", "!"))
         assert standing.reason[0] == standing.reason[0].upper()
-        if standing.condition in TROUBLE:
+        if standing.condition in ACTION_REQUIRED:
             assert standing.owner is not None
             assert standing.advice
         if standing.condition is not Condition.PAUSED:
@@ -257,7 +257,7 @@ def test_nothing_is_ever_pulled_while_a_run_is_known_to_be_in_progress(life: lis
 def test_no_office_is_asked_hot(life: list[Step]) -> None:
     taken = failed = 0
     for step in life:
-        if isinstance(step.observation, Started | Woke | Order):
+        if isinstance(step.observation, Started | TimerFired | Command):
             taken = failed = 0
         taken += 1
         failed += isinstance(step.observation, Failed)
@@ -270,8 +270,12 @@ def test_no_office_is_asked_hot(life: list[Step]) -> None:
 def test_what_passes_by_itself_or_needs_a_human_is_never_asked_again_at_once(life: list[Step]) -> None:
     for step in life:
         if isinstance(step.observation, Failed):
-            policy = RULES[step.observation.failure.kind].policy
-            at_once = policy in {Policy.CONFIRM, Policy.OTHER_READER, Policy.NARROWER} and step.before.intent in {
+            policy = RULES[step.observation.failure.kind].recovery
+            at_once = policy in {
+                Recovery.CONFIRM,
+                Recovery.SWITCH_READER,
+                Recovery.NARROW_PACKING,
+            } and step.before.intent in {
                 Intent.PULL,
                 Intent.MEASURE_CLOCK,
             }
@@ -322,16 +326,16 @@ def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Tur
                 next_action(state, observation, step.now, step.wish, 0.5)
     anytime: list[Observation] = [
         Started(),
-        Woke(),
-        PublishedNow(),
-        PauseOrdered(),
-        *(Failed(Failure(kind)) for kind in Kind),
+        TimerFired(),
+        PublishSucceeded(),
+        PauseCommand(),
+        *(Failed(Failure(kind)) for kind in FailureKind),
     ]
     for always in anytime:
         next_action(state, always, step.now, step.wish, 0.5)
 
 
-def healthy(today: date, now: datetime, identity: Identity) -> Turn:
+def healthy(today: date, now: datetime, identity: DatabaseIdentity) -> Turn:
     """An office that aged today and has nothing to complain of."""
     known = Preferences(today.isoformat(), "02:00:00", "", "0", "25.4.48.0", now)
     return Turn(known, Probed(today.isoformat(), ""), 0.0, identity, FEW, 0, FIRST_PACKING, None, None, 0, 0.5)
@@ -341,7 +345,7 @@ def healthy(today: date, now: datetime, identity: Identity) -> Turn:
 @given(steps)
 def test_whatever_happened_an_office_that_ages_every_night_is_fresh_soon(step: Step) -> None:
     now, wanted = step.now, wish()
-    state, action = next_action(step.after, ResumeOrdered(), now, wanted, 0.5)
+    state, action = next_action(step.after, ResumeCommand(), now, wanted, 0.5)
     given_up = now + timedelta(hours=50)
     today = None
     while state.standing.condition is not Condition.FRESH or (state.published and state.published.aging_date) != today:

@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.core.model import Balance, Control
-from oddaemon.core.packing import (
+from oddaemon.core.model import Balance, ControlQueryResult
+from oddaemon.core.snapshot.packing import (
+    COLUMN_BYTES_PLANNED,
     GROUPS_PLANNED,
-    GUARANTORS_A_GROUP_MIN,
-    LANE_BYTES_PLANNED,
-    LaneCutError,
+    GUARANTORS_PER_GROUP_MIN,
+    PackedColumnTruncated,
     Packing,
-    plan,
-    row_text,
+    format_row,
+    plan_packing,
     unpack,
 )
-from oddaemon.core.verify import difference, totals_of
-from oddaemon.opendental.wire import MalformedError, parse_rows
+from oddaemon.core.snapshot.verify import compute_totals, find_difference
+from oddaemon.opendental.decode import MalformedValue, parse_balance_text
 from tests.core.packing_server import lanes_of, packed
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC).replace(tzinfo=None)
@@ -33,18 +33,18 @@ balances = st.lists(
 packings = st.builds(Packing, st.integers(1, 400), st.integers(1, 24))
 
 
-def control(rows: Sequence[Balance]) -> Control:
-    return Control(totals_of(rows), "2026-05-05", "", NOW, NOW)
+def control(rows: Sequence[Balance]) -> ControlQueryResult:
+    return ControlQueryResult(compute_totals(rows), "2026-05-05", "", NOW, NOW)
 
 
 @given(balances.filter(bool))
 def test_a_row_has_an_inverse(rows: list[Balance]) -> None:
-    assert parse_rows("|".join(map(row_text, rows))) == rows
+    assert parse_balance_text("|".join(map(format_row, rows))) == rows
 
 
 @given(balances, packings)
 def test_packing_has_an_inverse(rows: list[Balance], packing: Packing) -> None:
-    assert parse_rows(unpack(packed(rows, packing), packing)) == rows
+    assert parse_balance_text(unpack(packed(rows, packing), packing)) == rows
 
 
 @given(balances, packings, st.integers(1, 1_100))
@@ -52,10 +52,10 @@ def test_a_server_that_cuts_never_brings_a_wrong_snapshot_that_verifies(
     rows: list[Balance], packing: Packing, lane_bytes_max: int
 ) -> None:
     try:
-        found = parse_rows(unpack(packed(rows, packing, lane_bytes_max), packing))
-    except (LaneCutError, MalformedError):
+        found = parse_balance_text(unpack(packed(rows, packing, lane_bytes_max), packing))
+    except (PackedColumnTruncated, MalformedValue):
         return
-    if difference(found, control(rows)) is None:
+    if find_difference(found, control(rows)) is None:
         assert found == rows
 
 
@@ -67,18 +67,18 @@ def test_one_lane_cut_anywhere_is_noticed(rows: list[Balance], packing: Packing,
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     damaged = [(group, count, {**lanes, lane: cut}) if each[0] == group else each for each in groups]
     try:
-        found = parse_rows(unpack(damaged, packing))
-    except (LaneCutError, MalformedError):
+        found = parse_balance_text(unpack(damaged, packing))
+    except (PackedColumnTruncated, MalformedValue):
         return
-    assert difference(found, control(rows)) is not None
+    assert find_difference(found, control(rows)) is not None
 
 
 @given(balances)
 def test_a_plan_keeps_its_lanes_short_and_its_rows_worthwhile(rows: list[Balance]) -> None:
-    packing = plan(rows)
+    packing = plan_packing(rows)
     if packing is None or not rows:
         return
     groups = lanes_of(rows, packing)
-    assert len(groups) <= GROUPS_PLANNED or len(rows) >= GUARANTORS_A_GROUP_MIN * len(groups)
-    assert max(len(text) for _, _, lanes in groups for text in lanes.values() if text) <= LANE_BYTES_PLANNED
+    assert len(groups) <= GROUPS_PLANNED or len(rows) >= GUARANTORS_PER_GROUP_MIN * len(groups)
+    assert max(len(text) for _, _, lanes in groups for text in lanes.values() if text) <= COLUMN_BYTES_PLANNED
     assert packing.group_span < 2**63

@@ -10,25 +10,25 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from oddaemon.core.diff import diff
 from oddaemon.core.model import (
     Balance,
     Checkpoint,
     Condition,
-    Control,
+    ControlQueryResult,
     ControlTotals,
     Office,
     Reader,
     Snapshot,
-    Standing,
+    Status,
 )
-from oddaemon.core.state import Intent, OfficeState
-from oddaemon.store import offices, pulls, snapshots
-from oddaemon.store.database import Database
+from oddaemon.core.office.state import Intent, OfficeState
+from oddaemon.core.snapshot.diff import diff
+from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.sqlite.connection import Database
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 TOTALS = ControlTotals(*[0] * 9)
-CONTROL = Control(
+CONTROL = ControlQueryResult(
     totals=TOTALS,
     date_last_aging="2026-03-02",
     aging_begin="",
@@ -62,7 +62,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
 
     @initialize()
     def enroll(self) -> None:
-        self._call(offices.enroll, [Office(office, office) for office in IDS])
+        self._call(offices.register_offices, [Office(office, office) for office in IDS])
 
     @rule(office=OFFICE, rows=ROWS, attempts=st.integers(0, 5))
     def publish(self, office: str, rows: Rows, attempts: int) -> None:
@@ -92,19 +92,19 @@ class StoreAgainstDicts(RuleBasedStateMachine):
 
     @rule(office=OFFICE)
     def begin_pull(self, office: str) -> None:
-        self._call(pulls.begin, office, (), Checkpoint(NOW, CONTROL, 0, 1))
+        self._call(open_pulls.begin, office, (), Checkpoint(NOW, CONTROL, 0, 1))
         self.staged[office] = (Checkpoint(NOW, CONTROL, 0, 1), {})
 
     @rule(office=OFFICE, page=ROWS)
     def add_page(self, office: str, page: Rows) -> None:
         earlier, rows = self.staged.get(office, (Checkpoint(NOW, CONTROL, 0, 1), {}))
         checkpoint = Checkpoint(NOW, CONTROL, max(page, default=0), earlier.requests + 1)
-        self._call(pulls.add_page, office, tuple(page.values()), checkpoint)
+        self._call(open_pulls.add_page, office, tuple(page.values()), checkpoint)
         self.staged[office] = (checkpoint, dict(sorted((rows | page).items())))
 
     @rule(office=OFFICE)
     def discard_pull(self, office: str) -> None:
-        self._call(pulls.discard, office)
+        self._call(open_pulls.discard, office)
         self.staged.pop(office, None)
 
     @rule()
@@ -116,25 +116,25 @@ class StoreAgainstDicts(RuleBasedStateMachine):
     def every_state_ever_published_is_there(self) -> None:
         for office, past in self.published.items():
             for snapshot_id, rows in past:
-                assert self._call(snapshots.balances, office, snapshot_id) == list(rows.values())
+                assert self._call(snapshots.load_balances, office, snapshot_id) == list(rows.values())
             current = list(past[-1][1].values()) if past else []
-            assert self._call(snapshots.balances, office) == current
-            history = self._call(snapshots.history, office, 1000)
+            assert self._call(snapshots.load_balances, office) == current
+            history = self._call(snapshots.list_latest, office, 1000)
             assert [row.id for row in history] == [snapshot_id for snapshot_id, _ in reversed(past)]
 
     @invariant()
     def every_open_pull_is_there(self) -> None:
         for office in IDS:
-            pull = self._call(pulls.load, office)
+            pull = self._call(open_pulls.load, office)
             expected = self.staged.get(office)
             if expected is None:
                 assert pull is None
             else:
-                assert pull == pulls.OpenPull(expected[0], tuple(expected[1].values()))
+                assert pull == open_pulls.OpenPull(expected[0], tuple(expected[1].values()))
 
     @invariant()
     def every_office_stands_as_it_was_saved(self) -> None:
-        for row in self._call(offices.standings):
+        for row in self._call(offices.list_all):
             assert row.state == self.states.get(row.id)
             latest = self.published[row.id][-1][0] if self.published[row.id] else None
             assert (row.snapshot.id if row.snapshot else None) == latest
@@ -157,7 +157,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
 
 
 def _state(attempts: int) -> OfficeState:
-    return OfficeState(Intent.PROBE, Standing(Condition.FRESH, NOW, "All is well."), NOW, attempts=attempts)
+    return OfficeState(Intent.PROBE, Status(Condition.FRESH, NOW, "All is well."), NOW, attempts=attempts)
 
 
 TestStoreAgainstDicts = StoreAgainstDicts.TestCase

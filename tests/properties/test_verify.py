@@ -6,8 +6,8 @@ from zlib import crc32
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.core.model import AgingMark, Balance, Control
-from oddaemon.core.verify import aging_moved, difference, totals_of
+from oddaemon.core.model import AgingMark, Balance, ControlQueryResult
+from oddaemon.core.snapshot.verify import compute_totals, find_aging_change, find_difference
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC).replace(tzinfo=None)
 
@@ -19,13 +19,13 @@ rows_of_an_office = st.lists(
 )
 
 
-def control(rows: list[Balance], date_last_aging: str = "", aging_begin: str = "") -> Control:
-    return Control(totals_of(rows), date_last_aging, aging_begin, NOW, NOW)
+def control(rows: list[Balance], date_last_aging: str = "", aging_begin: str = "") -> ControlQueryResult:
+    return ControlQueryResult(compute_totals(rows), date_last_aging, aging_begin, NOW, NOW)
 
 
 @given(rows_of_an_office)
 def test_totals_are_what_the_servers_own_arithmetic_gives(rows: list[Balance]) -> None:
-    found = totals_of(rows)
+    found = compute_totals(rows)
     assert found[0] == len(rows)
     assert list(found[1:8]) == [sum(row[column] for row in rows) for column in range(2, 9)]
     assert found.checksum == sum(crc32(",".join(str(cell) for cell in row).encode()) for row in rows)
@@ -33,7 +33,7 @@ def test_totals_are_what_the_servers_own_arithmetic_gives(rows: list[Balance]) -
 
 @given(rows_of_an_office, st.data())
 def test_the_order_of_rows_makes_no_difference(rows: list[Balance], data: st.DataObject) -> None:
-    assert difference(data.draw(st.permutations(rows)), control(rows)) is None
+    assert find_difference(data.draw(st.permutations(rows)), control(rows)) is None
 
 
 @given(rows_of_an_office.filter(bool), st.data())
@@ -43,19 +43,19 @@ def test_any_one_number_that_differs_is_noticed(rows: list[Balance], data: st.Da
     cells = list(rows[place])
     cells[column] += data.draw(st.integers(-1_000, 1_000).filter(bool))
     changed[place] = Balance._make(cells)
-    assert difference(changed, control(rows)) is not None
+    assert find_difference(changed, control(rows)) is not None
 
 
 @given(rows_of_an_office.filter(bool), st.data())
 def test_a_lost_or_doubled_row_is_noticed(rows: list[Balance], data: st.DataObject) -> None:
     row = data.draw(st.sampled_from(rows))
     for wrong in ([each for each in rows if each != row], [*rows, row]):
-        assert "guarantors were read" in (difference(wrong, control(rows)) or "")
+        assert "guarantors were read" in (find_difference(wrong, control(rows)) or "")
 
 
 @given(rows_of_an_office, rows_of_an_office)
 def test_a_difference_is_told_without_an_amount(rows: list[Balance], others: list[Balance]) -> None:
-    told = difference(rows, control(others))
+    told = find_difference(rows, control(others))
     assert (told is None) is (sorted(rows) == sorted(others))
     amounts = {str(abs(cell)) for row in rows + others for cell in row[2:] if abs(cell) > 100}
     assert not any(amount in (told or "") for amount in amounts)
@@ -63,8 +63,8 @@ def test_a_difference_is_told_without_an_amount(rows: list[Balance], others: lis
 
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_aging_stands_still_only_where_both_marks_do(date: str, begin: str, date_now: str, begin_now: str) -> None:
-    assert aging_moved(AgingMark(date, begin), control([], date, begin)) is None
-    moved = aging_moved(AgingMark("2026-05-05", ""), control([], date_now, begin_now))
+    assert find_aging_change(AgingMark(date, begin), control([], date, begin)) is None
+    moved = find_aging_change(AgingMark("2026-05-05", ""), control([], date_now, begin_now))
     if moved is None:
         assert date_now.strip().startswith("2026-05-05")
         assert not begin_now.strip() or begin_now.strip().startswith("0001-01-01")

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddaemon.core.model import Balance
-from oddaemon.core.packing import LaneCutError, Packing
-from oddaemon.core.verify import difference
-from oddaemon.opendental import wire
+from oddaemon.core.snapshot.packing import PackedColumnTruncated, Packing
+from oddaemon.core.snapshot.verify import find_difference
+from oddaemon.opendental import decode
 from tests.opendental.bodies import GOOD, PACKING, PLANTED, READERS, JsonRow, body, packed_rows
 
 counts = (
@@ -41,7 +41,7 @@ near_rows = st.lists(st.fixed_dictionaries({}, optional={name: cells_of(name) fo
 def refusal(reader: Callable[[bytes], object], sent: bytes) -> str:
     try:
         reader(sent)
-    except (wire.MalformedError, LaneCutError) as error:
+    except (decode.MalformedValue, PackedColumnTruncated) as error:
         return str(error)
     return ""
 
@@ -115,9 +115,9 @@ balances = st.lists(
 @quickly
 @given(true=balances, packing=st.builds(Packing, st.integers(1, 9), st.integers(1, 5)))
 def test_what_was_packed_comes_out_again_and_adds_up(true: list[Balance], packing: Packing) -> None:
-    packed = wire.packed(wire.rows(body(packed_rows(true, packing))), packing)
+    packed = decode.parse_packed(decode.parse_json_rows(body(packed_rows(true, packing))), packing)
     assert packed.balances == true
-    assert difference(packed.balances, packed.control) is None
+    assert find_difference(packed.balances, packed.control) is None
 
 
 @quickly
@@ -130,10 +130,10 @@ def test_no_damage_to_a_packed_answer_passes_for_the_truth(true: list[Balance], 
     at = data.draw(st.integers(0, len(text) - 1))
     row[lane] = text[:at] + data.draw(st.sampled_from(["", "0", "1", "9", "-", ",", "|"])) + text[at + 1 :]
     try:
-        packed = wire.packed(wire.rows(body(rows)), PACKING)
-    except (wire.MalformedError, LaneCutError):
+        packed = decode.parse_packed(decode.parse_json_rows(body(rows)), PACKING)
+    except (decode.MalformedValue, PackedColumnTruncated):
         return
-    assert packed.balances == true or difference(packed.balances, packed.control) is not None
+    assert packed.balances == true or find_difference(packed.balances, packed.control) is not None
 
 
 @quickly
@@ -141,4 +141,4 @@ def test_no_damage_to_a_packed_answer_passes_for_the_truth(true: list[Balance], 
 def test_a_preference_is_found_among_any_others(name: str, value: str, others: list[str]) -> None:
     rows = [{"PrefName": other, "ValueString": "wrong"} for other in others if other.lower() != name.lower()]
     sent = json.dumps([*rows, {"PrefName": name, "ValueString": value}, *rows]).encode()
-    assert wire.preference(sent, name) == value
+    assert decode.parse_preference(sent, name) == value

@@ -10,17 +10,17 @@ import anyio
 import asyncssh
 import pytest
 
-from oddaemon.receiver import (
-    Drop,
+from oddaemon.sftp import (
     ReceiverError,
+    ReceiverOptions,
     SftpReceiver,
-    Target,
-    Terms,
     UploadMisnamedError,
     UploadMissingError,
+    UploadSlot,
+    UploadTarget,
     UploadTooLargeError,
 )
-from oddaemon.receiver.door import STRANGERS_MAX
+from oddaemon.sftp.ssh_server import UNAUTHENTICATED_MAX
 
 BYTES_MAX = 50_000
 PATIENCE_SECONDS = 20.0
@@ -32,8 +32,8 @@ class Site:
     fingerprint: str
 
 
-def terms(directory: Path, port: int = 0) -> Terms:
-    return Terms(
+def terms(directory: Path, port: int = 0) -> ReceiverOptions:
+    return ReceiverOptions(
         host="127.0.0.1",
         port=port,
         public_host="127.0.0.1",
@@ -55,7 +55,7 @@ async def serving(directory: Path) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def client(target: Target, password: str | None = None) -> AsyncIterator[asyncssh.SFTPClient]:
+async def client(target: UploadTarget, password: str | None = None) -> AsyncIterator[asyncssh.SFTPClient]:
     host, _, _ = target.address.partition("/")
     connecting = asyncssh.connect(
         host, target.port, username=target.username, password=password or target.password, known_hosts=None
@@ -64,43 +64,43 @@ async def client(target: Target, password: str | None = None) -> AsyncIterator[a
         yield sftp
 
 
-def remote(drop: Drop) -> str:
+def remote(drop: UploadSlot) -> str:
     return "/" + drop.target.address.partition("/")[2]
 
 
 async def test_the_expected_file_comes_whole_and_is_gone_afterwards(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop:
         async with client(drop.target) as sftp, sftp.open(remote(drop), "wb") as file:
             await file.write(b"PatNum\n" * 100)
-        path = await drop.whole(PATIENCE_SECONDS)
+        path = await drop.wait_for_file(PATIENCE_SECONDS)
         assert path.read_bytes() == b"PatNum\n" * 100
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list((tmp_path / "uploads").iterdir()) == []
 
 
 async def test_a_file_that_is_written_again_is_overwritten(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop:
         async with client(drop.target) as sftp:
             for content in (b"a long first one\n", b"short\n"):
                 async with sftp.open(remote(drop), "wb") as file:
                     await file.write(content)
-        assert (await drop.whole(PATIENCE_SECONDS)).read_bytes() == b"short\n"
+        assert (await drop.wait_for_file(PATIENCE_SECONDS)).read_bytes() == b"short\n"
 
 
 async def test_a_connection_that_breaks_leaves_no_whole_file(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop:
         async with client(drop.target) as sftp:
             file = await sftp.open(remote(drop), "wb")
             await file.write(b"PatNum\n")
             sftp.exit()
             await sftp.wait_closed()
         with pytest.raises(UploadMissingError, match=r"it began, and was not whole within 0\.2 s"):
-            await drop.whole(0.2)
+            await drop.wait_for_file(0.2)
 
 
 async def test_a_wrong_password_or_none_that_is_expected_any_more_opens_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path) as site:
-        async with site.receiver.expecting() as drop:
+        async with site.receiver.open_slot() as drop:
             with pytest.raises(asyncssh.PermissionDenied):
                 async with client(drop.target, password="guessed"):
                     pass
@@ -110,7 +110,7 @@ async def test_a_wrong_password_or_none_that_is_expected_any_more_opens_nothing(
 
 
 async def test_each_transfer_has_a_user_a_password_and_a_folder_of_its_own(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as one, site.receiver.expecting() as other:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as one, site.receiver.open_slot() as other:
         assert one.target.username != other.target.username
         assert one.target.password != other.target.password
         with pytest.raises(asyncssh.PermissionDenied):
@@ -125,35 +125,35 @@ async def test_each_transfer_has_a_user_a_password_and_a_folder_of_its_own(tmp_p
 
 @pytest.mark.parametrize("name", ["/balances/other.csv", "/other.csv", "/balances/../../../etc/passwd", "other.csv"])
 async def test_another_name_is_refused_and_ends_the_transfer(tmp_path: Path, name: str) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop:
         async with client(drop.target) as sftp:
             with pytest.raises(asyncssh.SFTPPermissionDenied):
                 await sftp.open(name, "wb")
         with pytest.raises(UploadMisnamedError):
-            await drop.whole(PATIENCE_SECONDS)
+            await drop.wait_for_file(PATIENCE_SECONDS)
 
 
 async def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop:
         async with client(drop.target) as sftp:
             file = await sftp.open(remote(drop), "wb")
             with pytest.raises(asyncssh.SFTPFailure):
                 await file.write(b"x" * (BYTES_MAX + 1))
         with pytest.raises(UploadTooLargeError, match="more than 50,000 bytes"):
-            await drop.whole(PATIENCE_SECONDS)
+            await drop.wait_for_file(PATIENCE_SECONDS)
 
 
 async def test_what_is_appended_makes_no_file_larger_than_it_may_be(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop:
         async with client(drop.target) as sftp, sftp.open(remote(drop), "ab") as file:
             for _ in range(3):
                 await file.write(b"x" * (BYTES_MAX - 1), 0)
-        assert (await drop.whole(PATIENCE_SECONDS)).stat().st_size < BYTES_MAX
+        assert (await drop.wait_for_file(PATIENCE_SECONDS)).stat().st_size < BYTES_MAX
 
 
 async def test_nothing_is_written_any_more_when_nobody_waits(tmp_path: Path) -> None:
     async with serving(tmp_path) as site, AsyncExitStack() as office:
-        async with site.receiver.expecting() as drop:
+        async with site.receiver.open_slot() as drop:
             sftp = await office.enter_async_context(client(drop.target))
             file = await sftp.open(remote(drop), "wb")
             await file.write(b"PatNum\n")
@@ -162,20 +162,21 @@ async def test_nothing_is_written_any_more_when_nobody_waits(tmp_path: Path) -> 
 
 
 async def test_more_offices_upload_at_once_than_strangers_may_knock(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop, AsyncExitStack() as offices:
-        for _ in range(STRANGERS_MAX + 1):
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop, AsyncExitStack() as offices:
+        for _ in range(UNAUTHENTICATED_MAX + 1):
             await offices.enter_async_context(client(drop.target))
         port = drop.target.port
         strangers = [
-            await offices.enter_async_context(await anyio.connect_tcp("127.0.0.1", port)) for _ in range(STRANGERS_MAX)
+            await offices.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+            for _ in range(UNAUTHENTICATED_MAX)
         ]
-        assert [await stranger.receive(3) for stranger in strangers] == [b"SSH"] * STRANGERS_MAX
+        assert [await stranger.receive(3) for stranger in strangers] == [b"SSH"] * UNAUTHENTICATED_MAX
         with pytest.raises((asyncssh.Error, OSError)):
             await offices.enter_async_context(client(drop.target))
 
 
 async def test_nothing_else_can_be_done_there(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop, client(drop.target) as sftp:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop, client(drop.target) as sftp:
         path = remote(drop)
         async with sftp.open(path, "wb") as file:
             await file.write(b"OK")
@@ -198,7 +199,7 @@ async def test_nothing_else_can_be_done_there(tmp_path: Path) -> None:
 
 
 async def test_no_shell_is_to_be_had(tmp_path: Path) -> None:
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop:
         target = drop.target
         connecting = asyncssh.connect(
             "127.0.0.1", target.port, username=target.username, password=target.password, known_hosts=None
@@ -226,6 +227,6 @@ async def test_what_keeps_it_from_listening_is_told(tmp_path: Path) -> None:
     with pytest.raises(ReceiverError, match="is no private key, or has a passphrase; move it away"):
         await SftpReceiver(terms(tmp_path)).serve()
     key.unlink()
-    async with serving(tmp_path) as site, site.receiver.expecting() as drop:
+    async with serving(tmp_path) as site, site.receiver.open_slot() as drop:
         with pytest.raises(ReceiverError, match=r"Cannot listen on 127\.0\.0\.1:\d+: .*in use.*\[sftp\] listen"):
             await SftpReceiver(terms(tmp_path, drop.target.port)).serve()

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from oddaemon.settings import read
-from oddaemon.settings.address import address_of, checked_base_url
+from oddaemon.settings import try_load
+from oddaemon.settings.values.url import normalize_base_url, parse_address
 
 OWN = [
     "127.0.0.1",
@@ -66,21 +66,21 @@ NO_URL = ["127.0.0.1:80:80", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "
 
 def refusal(url: str) -> str:
     with pytest.raises(PydanticCustomError) as refused:
-        checked_base_url(url)
+        normalize_base_url(url)
     assert refused.value.context is not None
     return str(refused.value.context["message"])
 
 
 @pytest.mark.parametrize("place", OWN)
 def test_http_goes_to_this_machine_and_to_private_addresses(place: str) -> None:
-    checked = checked_base_url(f"http://{place}/api/v1")
+    checked = normalize_base_url(f"http://{place}/api/v1")
     assert checked == f"http://{place.lower().removesuffix('.')}/api/v1"
 
 
 @pytest.mark.parametrize("place", [place for places in NOT_OURS.values() for place in places])
 def test_http_goes_nowhere_else_and_to_no_name_but_localhost(place: str) -> None:
     assert refusal(f"http://{place}/api/v1") == "would send keys and balances in the open"
-    assert checked_base_url(f"https://{place}/api/v1") == f"https://{place}/api/v1"
+    assert normalize_base_url(f"https://{place}/api/v1") == f"https://{place}/api/v1"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -102,7 +102,7 @@ def test_what_has_no_port_or_no_end_is_no_url(place: str) -> None:
 def test_a_name_over_http_says_what_to_write_instead(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.toml"
     path.write_text('[api]\ndeveloper_key_env = "D"\nbase_url = "http://server:30223/api/v1"\n')
-    (problem,) = read(path, {"D": "Qm7xT2kLp9RvWc4Z"}).problems
+    (problem,) = try_load(path, {"D": "Qm7xT2kLp9RvWc4Z"}).problems
     assert str(problem).removeprefix(f"{path}:3: ") == (
         'api.base_url = "http://server:30223/api/v1": would send keys and balances in the open; write https; '
         "http is for localhost and for private addresses, written as numbers such as 192.168.1.5"
@@ -113,7 +113,7 @@ def test_verification_has_no_setting(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.toml"
     for name in ("verify", "tls_verify", "insecure", "ca_file", "ssl", "skip_verify"):
         path.write_text(f'[api]\ndeveloper_key_env = "D"\n{name} = false\n')
-        loaded = read(path, {"D": "Qm7xT2kLp9RvWc4Z"})
+        loaded = try_load(path, {"D": "Qm7xT2kLp9RvWc4Z"})
         assert loaded.settings is None
         assert [problem.message for problem in loaded.problems] == ["unknown key"]
 
@@ -141,7 +141,7 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=7).map("".join), st.sampled_from(["http", "HTTP", "https"]))
 def test_where_the_client_goes_is_where_it_was_checked_to_go(place: str, scheme: str) -> None:
     try:
-        checked = checked_base_url(f"{scheme}://{place}")
+        checked = normalize_base_url(f"{scheme}://{place}")
     except PydanticCustomError:
         return
     url = httpx.URL(checked)
@@ -157,10 +157,10 @@ addresses = st.ip_addresses() | st.integers(0, 2**32 - 1).map(lambda bits: IPv6A
 def test_any_address_over_http_is_loopback_or_private(address: IPv4Address | IPv6Address) -> None:
     text = f"[{address}]" if isinstance(address, IPv6Address) else str(address)
     try:
-        checked_base_url(f"http://{text}/api/v1")
+        normalize_base_url(f"http://{text}/api/v1")
     except PydanticCustomError:
         return
-    meant = address_of(str(address))
+    meant = parse_address(str(address))
     assert meant is not None
     assert meant.is_private
     assert not meant.is_link_local

@@ -6,8 +6,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.settings import BadConfiguration, load, read
-from oddaemon.settings.office import OFFICE_NAMES
+from oddaemon.settings import BadConfiguration, load, try_load
+from oddaemon.settings.tables.office import OFFICE_FIELDS
 
 DEVELOPER_KEY = "Qm7xT2kLp9RvWc4Z"
 CUSTOMER_KEYS = ("Hb3nY8sVd5FqXg1J", "Zk4wN6tBc8MrHj2P")
@@ -57,7 +57,7 @@ INSERTS = st.one_of(
     st.sampled_from(
         ["[", "]", '"', "=", "\n", "\\u0000", "-", "0x" + "f" * 5000, "1" * 5000, "inf", "nan", "1979-05-27"]
     ),
-    st.sampled_from(sorted(OFFICE_NAMES)),
+    st.sampled_from(sorted(OFFICE_FIELDS)),
     st.sampled_from(
         ["[[office]]\n", "[offices]\n", "[[offices]]\n", "[office]\n", "[api]\n", "[[sink]]\n", "~/", "../"]
     ),
@@ -91,7 +91,7 @@ def test_any_edit_gives_settings_or_problems_and_shows_no_key(main: str, offices
         for file, text in ((path, main), (path.parent / "offices.d/a.toml", offices)):
             file.write_bytes(text.encode("utf-8", "surrogateescape"))
             file.chmod(mode)
-        loaded = read(path, {})
+        loaded = try_load(path, {})
         assert (loaded.settings is None) == bool(loaded.problems)
         shown = [repr(loaded), *map(str, loaded.problems), *map(str, loaded.warnings)]
         try:

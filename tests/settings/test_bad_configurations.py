@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.settings import read
+from oddaemon.settings import try_load
 
 CASES = sorted((Path(__file__).parent / "invalid").glob("*.toml"))
 ENVIRONMENT = {
@@ -51,6 +51,6 @@ def test_there_are_enough_of_them() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_every_problem_is_named_exactly(case: Path, tmp_path: Path) -> None:
     expected = unfold(case, tmp_path)
-    loaded = read(tmp_path / "oddaemon.toml", ENVIRONMENT)
+    loaded = try_load(tmp_path / "oddaemon.toml", ENVIRONMENT)
     assert [str(problem).replace(f"{tmp_path}/", "") for problem in loaded.problems] == expected
     assert loaded.settings is None

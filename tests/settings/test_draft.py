@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.settings import Draft, Secret, office_toml, read
+from oddaemon.settings import OfficeDraft, Secret, render_office_toml, try_load
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=30)
 TABLES = st.fixed_dictionaries(
@@ -25,7 +25,7 @@ TABLES = st.fixed_dictionaries(
 
 @given(TABLES)
 def test_what_is_written_is_read_as_it_was_given(table: dict[str, Any]) -> None:
-    text = office_toml({**table, "customer_key": Secret(table["customer_key"])})
+    text = render_office_toml({**table, "customer_key": Secret(table["customer_key"])})
     wanted = {name: value for name, value in table.items() if name != "labels" or value}
     assert tomllib.loads(text) == {"office": [wanted]}
 
@@ -40,14 +40,14 @@ def configuration(tmp_path: Path) -> Path:
 
 def file(path: Path, office_id: str, key: str) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(office_toml({"id": office_id, "customer_key": Secret(key)}))
+    path.write_text(render_office_toml({"id": office_id, "customer_key": Secret(key)}))
     path.chmod(0o600)
 
 
 def test_a_draft_is_an_office_like_any_other_and_its_key_is_not_shown(tmp_path: Path) -> None:
     config = configuration(tmp_path)
-    draft = Draft(Path("coast.csv"), [{"id": "elm", "customer_key": Secret("Hb3nY8sVd5FqXg1J")}], [7])
-    loaded = read(config, drafts=[draft])
+    draft = OfficeDraft(Path("coast.csv"), [{"id": "elm", "customer_key": Secret("Hb3nY8sVd5FqXg1J")}], [7])
+    loaded = try_load(config, drafts=[draft])
     assert loaded.settings is not None
     assert [each.office.id for each in loaded.settings.offices] == ["elm"]
     assert "Hb3nY8sVd5FqXg1J" not in repr(draft) + repr(loaded)
@@ -60,7 +60,7 @@ def test_problems_of_a_draft_stand_at_its_own_lines(tmp_path: Path) -> None:
         {"id": "ash", "customer_key": Secret("a b")},
         {"id": "elm", "customer_key": Secret("Hb3nY8sVd5FqXg1J")},
     ]
-    loaded = read(config, drafts=[Draft(Path("coast.csv"), offices, [2, 5])])
+    loaded = try_load(config, drafts=[OfficeDraft(Path("coast.csv"), offices, [2, 5])])
     told = [str(problem) for problem in loaded.problems]
     assert told[0] == (
         'coast.csv:2: office[0] "ash".customer_key: the key contains white space; nothing but the key may stand there'
@@ -78,7 +78,7 @@ def test_directories_in_the_directory_of_offices_are_read_but_for_hidden_and_odd
     file(offices / "coast" / ".ash.toml", "ash", "Wd9pX5hTz3KqLs7V")
     for name in (".oddaemon-12", ".git", "old.d", "lost+found"):
         file(offices / name / "ghost.toml", "ghost", "Tq5vB8nHc2XwKs9R")
-    loaded = read(config)
+    loaded = try_load(config)
     assert loaded.settings is not None, loaded.problems
     assert [each.office.id for each in loaded.settings.offices] == ["oak", "elm"]
     assert offices / "coast" in loaded.files

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from oddaemon.core.model import Cadence, Plausibility
-from oddaemon.settings import Settings, read
-from oddaemon.settings.credentials import sources_of
-from oddaemon.settings.load import _NAMES
-from oddaemon.settings.office import OFFICE_NAMES
-from oddaemon.settings.sink import KINDS
-from oddaemon.settings.sinks import SINK_NAMES
+from oddaemon.settings import Settings, try_load
+from oddaemon.settings.files.secret_sources import get_source_names
+from oddaemon.settings.load import _SECTION_FIELDS
+from oddaemon.settings.tables.office import OFFICE_FIELDS
+from oddaemon.settings.tables.sink import SINK_TABLES
+from oddaemon.settings.tables.sinks import SINK_FIELDS
 
 CONFIG = Path(__file__).parents[2] / "config"
 SIGNING_SECRET = "whsec_cGxhbnRlZC1zZWNyZXQtb2Ytc29tZS1sZW5ndGg="
@@ -50,14 +50,14 @@ def environment(config: Path) -> dict[str, str]:
 
 
 def settings_of(path: Path) -> Settings:
-    loaded = read(path, environment(path.parent))
+    loaded = try_load(path, environment(path.parent))
     assert loaded.problems == ()
     assert loaded.settings is not None
     return loaded.settings
 
 
 def test_the_example_is_valid_and_nothing_is_to_be_thought_about(config: Path) -> None:
-    loaded = read(config / "oddaemon.example.toml", environment(config))
+    loaded = try_load(config / "oddaemon.example.toml", environment(config))
     assert loaded.problems == loaded.warnings == ()
     assert loaded.settings is not None
     assert len(loaded.settings.offices) == 5
@@ -75,7 +75,7 @@ def test_the_example_shows_the_defaults(config: Path, tmp_path: Path) -> None:
 def test_the_example_names_every_setting() -> None:
     text = (CONFIG / "oddaemon.example.toml").read_text()
     shown = tomllib.loads(text)
-    for section, names in _NAMES.items():
+    for section, names in _SECTION_FIELDS.items():
         for name in names:
             assert name in shown[section] or name in text, f"{section}.{name}"
     assert {field.name for field in fields(Cadence)} == shown["cadence"].keys()
@@ -87,7 +87,7 @@ def test_the_example_offices_name_every_setting() -> None:
     for path in OFFICE_FILES:
         offices.extend(tomllib.loads(path.read_text())["office"])
     named = {name for office in offices for name in office}
-    assert named | {"customer_key"} == OFFICE_NAMES
+    assert named | {"customer_key"} == OFFICE_FIELDS
 
 
 def test_the_example_of_an_own_network_is_not_throttled(config: Path) -> None:
@@ -110,10 +110,10 @@ def test_the_example_sinks_are_valid_and_name_every_setting(config: Path) -> Non
     example = config / "oddaemon.example.toml"
     text = re.sub(r"^#(?! |$)", "", example.read_text(), flags=re.MULTILINE)
     shown = {name for sink in tomllib.loads(text)["sink"] for name in sink}
-    secrets = {source for name in ("secret", "dsn") for source in sources_of(name)}
-    assert shown | secrets == SINK_NAMES | {"url", "secret", "dsn"}
+    secrets = {source for name in ("secret", "dsn") for source in get_source_names(name)}
+    assert shown | secrets == SINK_FIELDS | {"url", "secret", "dsn"}
     example.write_text(text)
-    loaded = read(example, {**environment(config), "LEDGER_SIGNING_SECRET": SIGNING_SECRET, "WAREHOUSE_DSN": DSN})
+    loaded = try_load(example, {**environment(config), "LEDGER_SIGNING_SECRET": SIGNING_SECRET, "WAREHOUSE_DSN": DSN})
     assert loaded.problems == ()
     assert loaded.settings is not None
     assert [sink.name for sink in loaded.settings.sinks] == ["lake", "ledger", "warehouse", "own"]
@@ -122,7 +122,7 @@ def test_the_example_sinks_are_valid_and_name_every_setting(config: Path) -> Non
 def test_the_example_sinks_show_the_defaults() -> None:
     text = re.sub(r"^#(?! |$)", "", (CONFIG / "oddaemon.example.toml").read_text(), flags=re.MULTILINE)
     for sink in tomllib.loads(text)["sink"]:
-        fields = KINDS[sink["kind"]].model_fields
+        fields = SINK_TABLES[sink["kind"]].model_fields
         for name in (
             "timeout_seconds",
             "schema_name",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.settings import read
+from oddaemon.settings import try_load
 
 OFFICE = """
 [api]
@@ -50,7 +50,7 @@ ENVIRONMENT = {
 def warnings_of(directory: Path) -> list[str]:
     path = directory / "oddaemon.toml"
     path.write_text(OFFICE + DEMANDING)
-    loaded = read(path, ENVIRONMENT)
+    loaded = try_load(path, ENVIRONMENT)
     assert loaded.problems == ()
     return [f"{warning.where}: {warning.message}; {warning.hint}" for warning in loaded.warnings]
 

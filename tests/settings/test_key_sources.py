@@ -3,17 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.settings import Loaded, read
-from oddaemon.settings.paths import is_private
+from oddaemon.settings import LoadResult, try_load
+from oddaemon.settings.values.path import is_private
 
 KEY = "Hb3nY8sVd5FqXg1J"
 
 
-def configure(directory: Path, source: str, environment: dict[str, str] | None = None) -> Loaded:
+def configure(directory: Path, source: str, environment: dict[str, str] | None = None) -> LoadResult:
     path = directory / "oddaemon.toml"
     path.write_text(f'[api]\ndeveloper_key_env = "DEVELOPER"\n[[office]]\nid = "smile"\n{source}\n')
     path.chmod(0o600)
-    return read(path, {"DEVELOPER": "Qm7xT2kLp9RvWc4Z", **(environment or {})})
+    return try_load(path, {"DEVELOPER": "Qm7xT2kLp9RvWc4Z", **(environment or {})})
 
 
 def key_file(directory: Path, content: bytes, mode: int = 0o600) -> Path:
@@ -23,12 +23,12 @@ def key_file(directory: Path, content: bytes, mode: int = 0o600) -> Path:
     return path
 
 
-def key_of(loaded: Loaded) -> str:
+def key_of(loaded: LoadResult) -> str:
     assert loaded.settings is not None, loaded.problems
     return loaded.settings.offices[0].customer_key.reveal()
 
 
-def only_message(loaded: Loaded) -> str:
+def only_message(loaded: LoadResult) -> str:
     (problem,) = loaded.problems
     assert problem.where == 'office[0] "smile".customer_key_file'
     assert problem.value == '"smile.key"'
@@ -165,7 +165,7 @@ def test_inline_keys_in_an_open_file_are_warned_about_once(tmp_path: Path) -> No
     path = tmp_path / "oddaemon.toml"
     path.write_text(f'[api]\ndeveloper_key = "Qm7xT2kLp9RvWc4Z"\n[[office]]\nid = "smile"\ncustomer_key = "{KEY}"\n')
     path.chmod(0o644)
-    loaded = read(path, {})
+    loaded = try_load(path, {})
     assert key_of(loaded) == KEY
     (warning,) = loaded.warnings
     assert str(warning) == (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.settings import Settings, load, read
-from oddaemon.settings.address import checked_ping_url
+from oddaemon.settings import Settings, load, try_load
+from oddaemon.settings.values.url import validate_ping_url
 
 URL = "https://ping.example/c0ffee-secret?status=up"
 
@@ -38,7 +38,7 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     secret.write_text(URL)
     secret.chmod(0o644)
     (tmp_path / "oddaemon.toml").write_text('[api]\ndeveloper_key_env = "D"\n[alerts]\nping_url_file = "ping.url"\n')
-    loaded = read(tmp_path / "oddaemon.toml", {"D": "Qm7xT2kLp9RvWc4Z"})
+    loaded = try_load(tmp_path / "oddaemon.toml", {"D": "Qm7xT2kLp9RvWc4Z"})
     assert [problem.message for problem in loaded.problems] == ["other users may read it (mode 0644)"]
     assert secret in loaded.files
 
@@ -47,4 +47,4 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     "url", [URL, "https://[2001:db8::1]:8443/x", "http://127.0.0.1:8000/ping", "http://localhost/"]
 )
 def test_these_are_urls_to_ping(url: str) -> None:
-    assert checked_ping_url(url) == url
+    assert validate_ping_url(url) == url

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.traceback import Traceback
 
-from oddaemon.settings import Api, BadConfiguration, Secret, load
-from oddaemon.settings.secret import looks_like_key, masked
+from oddaemon.settings import ApiSettings, BadConfiguration, Secret, load
+from oddaemon.settings.values.secret import looks_like_key, redact
 
 PLANTED = "Hb3nY8sVd5FqXg1J"
 
@@ -64,7 +64,7 @@ def test_a_copy_is_the_same_secret() -> None:
 
 def test_the_tables_models_hide_keys_in_their_own_errors() -> None:
     with pytest.raises(ValidationError) as caught:
-        Api.model_validate({"developer_key": PLANTED, "max_in_flight": 0})
+        ApiSettings.model_validate({"developer_key": PLANTED, "max_in_flight": 0})
     assert PLANTED not in str(caught.value)
 
 
@@ -119,16 +119,16 @@ def test_a_bad_configuration_says_all_of_its_problems(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["NFF6i0KrXrxDkZHt", "VzkmZEaUWOjnQX2z", PLANTED])
 def test_keys_are_known_by_their_looks(key: str) -> None:
     assert looks_like_key(key)
-    assert key not in masked(f"looked for /keys/{key}.key")
+    assert key not in redact(f"looked for /keys/{key}.key")
 
 
 @pytest.mark.parametrize("text", ["BrightSmiles2024", "customer_key_file", "America/Los_Angeles", "administrators1"])
 def test_words_are_not_taken_for_keys(text: str) -> None:
     assert not looks_like_key(text)
-    assert masked(text) == text
+    assert redact(text) == text
 
 
 @given(st.text())
 def test_masking_never_fails_and_never_shows_more(text: str) -> None:
-    once = masked(text)
-    assert masked(once) == once
+    once = redact(text)
+    assert redact(once) == once

@@ -9,18 +9,18 @@ import pytest
 
 from oddaemon.core.model import Cadence, Include, Office, Plausibility, Reader
 from oddaemon.settings import (
-    Api,
-    Daemon,
-    Http,
-    Loaded,
-    Log,
-    Maintenance,
+    ApiSettings,
+    DaemonSettings,
+    HttpSettings,
+    LoadResult,
+    LogSettings,
+    MaintenanceSettings,
     OfficeSettings,
     Secret,
     Settings,
-    State,
+    StateSettings,
     load,
-    read,
+    try_load,
 )
 
 ENVIRONMENT = {"D": "Qm7xT2kLp9RvWc4Z", "A": "Hb3nY8sVd5FqXg1J", "B": "Zk4wN6tBc8MrHj2P", "C": "Wd9pX5hTz3KqLs7V"}
@@ -34,8 +34,8 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def loaded_from(directory: Path, text: str) -> Loaded:
-    return read(write(directory / "oddaemon.toml", text), ENVIRONMENT)
+def loaded_from(directory: Path, text: str) -> LoadResult:
+    return try_load(write(directory / "oddaemon.toml", text), ENVIRONMENT)
 
 
 def settings_from(directory: Path, text: str) -> Settings:
@@ -51,7 +51,7 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
     loaded = loaded_from(tmp_path, API)
     assert loaded.settings == Settings(
         source=tmp_path / "oddaemon.toml",
-        api=Api(
+        api=ApiSettings(
             developer_key=Secret(ENVIRONMENT["D"]),
             base_url="https://api.opendental.com/api/v1",
             max_in_flight=64,
@@ -60,13 +60,13 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
             connect_timeout_seconds=10.0,
             max_response_bytes=67_108_864,
         ),
-        state=State(database=str(tmp_path / "oddaemon.db"), retain_days=400),
-        http=Http(listen="127.0.0.1:9464", allowed_hosts=[], control_socket=tmp_path / "oddaemon.db.sock"),
+        state=StateSettings(database=str(tmp_path / "oddaemon.db"), retain_days=400),
+        http=HttpSettings(listen="127.0.0.1:9464", allowed_hosts=[], control_socket=tmp_path / "oddaemon.db.sock"),
         cadence=Cadence(),
         plausibility=Plausibility(max_change=0.5, guarantors_min=20, hold_seconds=1800.0),
-        daemon=Daemon(drain_seconds=70.0, restarts_max=5, restarts_within_seconds=600.0),
-        log=Log(format="auto", level="info"),
-        maintenance=Maintenance(
+        daemon=DaemonSettings(drain_seconds=70.0, restarts_max=5, restarts_within_seconds=600.0),
+        log=LogSettings(format="auto", level="info"),
+        maintenance=MaintenanceSettings(
             prune="0 3 * * *",
             incremental_vacuum="10 3 * * *",
             wal_checkpoint="15 3 * * *",
@@ -236,7 +236,7 @@ def test_other_listeners_are_refused(tmp_path: Path, listen: str) -> None:
     ],
 )
 def test_cron_expressions_become_such_as_the_scheduler_understands(written: str, read_as: str) -> None:
-    assert Maintenance(wal_checkpoint=written).wal_checkpoint == read_as
+    assert MaintenanceSettings(wal_checkpoint=written).wal_checkpoint == read_as
 
 
 def test_a_night_can_be_lived_in_a_second(tmp_path: Path) -> None:
@@ -288,23 +288,25 @@ def test_a_file_of_notepad_is_read(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.toml"
-    assert [str(problem) for problem in read(path).problems] == [f"{path}: no such file"]
+    assert [str(problem) for problem in try_load(path).problems] == [f"{path}: no such file"]
     path.mkdir()
-    assert [str(problem) for problem in read(path).problems] == [f"{path}: cannot be read: Is a directory"]
+    assert [str(problem) for problem in try_load(path).problems] == [f"{path}: cannot be read: Is a directory"]
     pipe = tmp_path / "pipe.toml"
     os.mkfifo(pipe)
-    assert [str(problem) for problem in read(pipe).problems] == [f"{pipe}: cannot be read: not a regular file"]
+    assert [str(problem) for problem in try_load(pipe).problems] == [f"{pipe}: cannot be read: not a regular file"]
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b'name = "Caf\xe9"')
-    assert [str(problem) for problem in read(latin).problems] == [
+    assert [str(problem) for problem in try_load(latin).problems] == [
         f"{latin}: not UTF-8 (byte 11); save the file as UTF-8"
     ]
     deep = tmp_path / "deep.toml"
     deep.write_text("a = " + "[" * 50_000)
-    assert [str(problem) for problem in read(deep).problems] == [f"{deep}: nested too deeply"]
+    assert [str(problem) for problem in try_load(deep).problems] == [f"{deep}: nested too deeply"]
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * 9_000_000)
-    assert [str(problem) for problem in read(large).problems] == [f"{large}: cannot be read: larger than 2097152 bytes"]
+    assert [str(problem) for problem in try_load(large).problems] == [
+        f"{large}: cannot be read: larger than 2097152 bytes"
+    ]
 
 
 def test_what_runs_but_should_be_thought_about_is_a_warning(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.settings import Secret, load, read, shown_files
-from oddaemon.settings.secret import secrets_in
-from oddaemon.settings.showing import HIDDEN
+from oddaemon.settings import Secret, load, render_redacted_files, try_load
+from oddaemon.settings.files.redacted import HIDDEN
+from oddaemon.settings.values.secret import find_secrets
 
 KEYS = ("Qm7xT2kLp9RvWc4Z", "Hb3nY8sVd5FqXg1J", "Zk4wN6tBc8MrHj2P", "Wd9pX5hTz3KqLs7V", "hunter2/p@ss")
 A, B, C, D, PASSWORD = KEYS
@@ -71,7 +71,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_no_secret_of_any_kind_is_shown_and_what_is_harmless_is(config: Path) -> None:
-    files = shown_files(config)
+    files = render_redacted_files(config)
     text = "\n".join(text for _, text in files)
 
     assert [path.name for path, _ in files] == ["oddaemon.toml", "ash.toml"]
@@ -89,15 +89,15 @@ def test_no_secret_of_any_kind_is_shown_and_what_is_harmless_is(config: Path) ->
 
 def test_what_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "oddaemon.toml").write_text(f'[api]\ndeveloper_key = "{A}\n')
-    assert shown_files(tmp_path / "oddaemon.toml") == []
-    assert shown_files(tmp_path / "nowhere.toml") == []
+    assert render_redacted_files(tmp_path / "oddaemon.toml") == []
+    assert render_redacted_files(tmp_path / "nowhere.toml") == []
 
 
 def test_every_secret_of_settings_is_found(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.toml"
     path.write_text(f'[api]\ndeveloper_key = "{A}"\n[[office]]\nid = "elm"\ncustomer_key = "{B}"\n')
     path.chmod(0o600)
-    assert {secret.reveal() for secret in secrets_in(load(path))} == {A, B}
+    assert {secret.reveal() for secret in find_secrets(load(path))} == {A, B}
     nested = {"deep": [({"er": Secret(C)},)]}
-    assert [secret.reveal() for secret in secrets_in(nested)] == [C]
-    assert list(secrets_in(read(tmp_path / "nowhere").settings)) == []
+    assert [secret.reveal() for secret in find_secrets(nested)] == [C]
+    assert list(find_secrets(try_load(tmp_path / "nowhere").settings)) == []

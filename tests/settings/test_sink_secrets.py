@@ -2,9 +2,9 @@
 
 import pytest
 
-from oddaemon.settings.credentials import Flaw
-from oddaemon.settings.secret import Secret
-from oddaemon.settings.sink_secrets import checked_dsn
+from oddaemon.settings.files.secret_sources import InvalidSecret
+from oddaemon.settings.values.secret import Secret
+from oddaemon.settings.values.sink_secrets import check_dsn
 
 OPEN = "would send balances in the open"
 
@@ -21,7 +21,7 @@ OPEN = "would send balances in the open"
     ],
 )
 def test_an_address_that_can_be_used(dsn: str) -> None:
-    assert checked_dsn(dsn) == Secret(dsn)
+    assert check_dsn(dsn) == Secret(dsn)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_an_address_that_can_be_used(dsn: str) -> None:
     ],
 )
 def test_an_address_that_cannot(dsn: str, what: str) -> None:
-    found = checked_dsn(dsn)
-    assert isinstance(found, Flaw)
+    found = check_dsn(dsn)
+    assert isinstance(found, InvalidSecret)
     assert found.message == what
     assert "hunter" not in f"{found.message} {found.hint}"

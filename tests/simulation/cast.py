@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from oddaemon.core.model import Cadence, Include, Office, Reader
 from oddaemon.settings import OfficeSettings, Secret
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.simulation.chances import of
 

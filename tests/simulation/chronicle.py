@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from oddaemon.core.model import Condition
-from oddaemon.core.status import PublishedSnapshot
+from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.settings import OfficeSettings
 
 
@@ -113,7 +113,7 @@ class Chronicle:
         if not told or told[-1].settings != settings:
             told.append(Wished(self.now(), settings))
 
-    def begin_life(self, stored: Mapping[str, PublishedSnapshot | None]) -> None:
+    def begin_life(self, stored: Mapping[str, LastSnapshot | None]) -> None:
         """A daemon is ready, and knows these snapshots; its predecessor may have died before it told of the last."""
         for office_id, snapshot in stored.items():
             told = self.publications[office_id]

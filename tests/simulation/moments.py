@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from oddaemon.simulator.office_clock import first_instant_of
+from oddaemon.simulator.model.office_clock import find_first_instant
 from tests.simulation.cast import HOUR, Cast, Member
 
 SHARE_AROUND_A_RUN = 0.65
@@ -19,7 +19,7 @@ def due_moments(cast: Cast, member: Member) -> list[float]:
     first_day = (cast.base.astimezone(zone) - timedelta(days=1)).date()
     moments = []
     for days in range(cast.nights + 3):
-        instant = first_instant_of(datetime.combine(first_day + timedelta(days=days), due), zone)
+        instant = find_first_instant(datetime.combine(first_day + timedelta(days=days), due), zone)
         seconds = (instant - cast.base).total_seconds() - spec.clock_skew_seconds
         if 0 < seconds < cast.seconds:
             moments.append(seconds)

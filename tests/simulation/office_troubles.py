@@ -7,9 +7,9 @@ from collections.abc import Callable
 from random import Random
 
 from oddaemon.core.model import Condition
-from oddaemon.simulator.faults import EConnectorDown, Planted, Window
-from oddaemon.simulator.first_day import DAY_OF_TIME_DUE
-from oddaemon.simulator.preferences import (
+from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, ScheduledFault
+from oddaemon.simulator.practice.initial_rows import TIME_DUE_DATE
+from oddaemon.simulator.practice.preferences import (
     AGING_BEGIN_DATE_TIME,
     AGING_MONTHLY,
     AGING_SERVICE_TIME_DUE,
@@ -116,12 +116,12 @@ def _automation_off(dice: Random, cast: Cast, office_id: str) -> Trouble:
     deeds: tuple[Deed, ...] = (Administration(begins, office_id, AGING_SERVICE_TIME_DUE, ""),)
     if dice.random() < 0.5:
         deeds += (AgingByHand((begins + ends) / 2, office_id),)
-    deeds += (Administration(ends, office_id, AGING_SERVICE_TIME_DUE, f"{DAY_OF_TIME_DUE} {due}"),)
+    deeds += (Administration(ends, office_id, AGING_SERVICE_TIME_DUE, f"{TIME_DUE_DATE} {due}"),)
     return Trouble("automation off", (office_id,), begins, ends, Reach.AGING, deeds=deeds)
 
 
 def _due_time_moved(dice: Random, cast: Cast, office_id: str) -> Trouble:
-    due = f"{DAY_OF_TIME_DUE} {dice.choice(TIMES_DUE)}"
+    due = f"{TIME_DUE_DATE} {dice.choice(TIMES_DUE)}"
     return _of(
         "due time moved",
         office_id,
@@ -133,7 +133,7 @@ def _upgraded(dice: Random, cast: Cast, office_id: str) -> Trouble:
     """Open Dental is updated: its eConnector is away for a while, and monthly aging exists no longer."""
     begins = moment(dice, cast, office_id)
     ends = begins + dice.uniform(120, 2400)
-    planted = Planted(EConnectorDown(), frozenset({office_id}), Window(begins, ends))
+    planted = ScheduledFault(EConnectorDown(), frozenset({office_id}), FaultWindow(begins, ends))
     updated = (begins + ends) / 2
     deeds = (
         Administration(updated, office_id, PROGRAM_VERSION, VERSIONS[0]),

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import anyio
 
 from oddaemon.core.model import Balance
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.connection import Database
 from tests.simulation import patience
 from tests.simulation.checkers import delivery, discretion, leftovers, manners, truth
 from tests.simulation.chronicle import Finding
@@ -53,7 +53,7 @@ class Outcome:
 def play(story: Story, *, verbose: bool = False) -> Outcome:
     """Play a story in a new event loop; the same story plays the same way every time."""
     with _a_calm_collector():
-        return anyio.run(_play, story, verbose, backend_options={"loop_factory": virtual_loop_factory})
+        return anyio.run(_play, story, verbose, backend_options={"loop_factory": make_virtual_loop})
 
 
 @contextmanager
@@ -116,8 +116,8 @@ async def _published(stage: Stage) -> dict[str, tuple[Told, ...]]:
     async with Database.open_for_reading(stage.world.settings.state.database) as database:
         for office_id, practice in stage.practices.items():
             held = [
-                truth.Held(row, await snapshots.balances(database, office_id, row.id), 0.0, stage.seconds)
-                for row in reversed(await snapshots.history(database, office_id, SNAPSHOTS_MAX))
+                truth.Held(row, await snapshots.load_balances(database, office_id, row.id), 0.0, stage.seconds)
+                for row in reversed(await snapshots.list_latest(database, office_id, SNAPSHOTS_MAX))
             ]
             moments = {each.snapshot_id: each.seconds for each in stage.chronicle.publications[office_id]}
             held = _dated(held, moments)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from random import Random
 
 from oddaemon.core.model import Condition
-from oddaemon.simulator.alterations import ALTERATIONS, alteration
-from oddaemon.simulator.api import Cut, Kind
-from oddaemon.simulator.faults import (
+from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.faults.faults import (
     BrokenConnection,
     EConnectorDown,
     Fault,
+    FaultWindow,
     GatewayError,
     KeyDisabled,
     KeyMoved,
@@ -24,11 +24,11 @@ from oddaemon.simulator.faults import (
     OldVersion,
     OtherBody,
     PermissionMissing,
-    Planted,
+    ScheduledFault,
     TooManyRequests,
     TruncatedBody,
-    Window,
 )
+from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
 from tests.simulation.cast import Cast
 from tests.simulation.moments import duration, moment
 from tests.simulation.troubles import Blame, Reach, Trouble, blame
@@ -36,7 +36,7 @@ from tests.simulation.troubles import Blame, Reach, Trouble, blame
 HEADQUARTERS_DOWN = "headquarters down"
 KEY_MOVED = "key moved"
 
-QUERIES = frozenset({Kind.SHORT_QUERY})
+QUERIES = frozenset({Endpoint.SHORT_QUERY})
 IN_FLIGHT_SECONDS = 90.0
 """A request that was struck just before the end of a trouble is still waiting for its time-out after it."""
 SETTLE_SECONDS = 900.0
@@ -77,13 +77,13 @@ class _Standing:
     kind: str
     faults: tuple[Fault, ...]
     blames: tuple[Blame, ...]
-    calls: frozenset[Kind] = frozenset()
+    calls: frozenset[Endpoint] = frozenset()
 
     def __call__(self, dice: Random, cast: Cast, office_id: str) -> Trouble:
         begins = moment(dice, cast, office_id)
         ends = begins + duration(dice)
         fault = dice.choice(self.faults)
-        planted = Planted(fault, frozenset({office_id}), Window(begins, ends), self.calls)
+        planted = ScheduledFault(fault, frozenset({office_id}), FaultWindow(begins, ends), self.calls)
         reach = Reach.QUERIES if self.calls else Reach.EVERYTHING
         over = ends + IN_FLIGHT_SECONDS
         return Trouble(self.kind, (office_id,), begins, over, reach, (planted,), blames=self.blames)
@@ -95,7 +95,7 @@ class _Sporadic:
 
     kind: str
     faults: tuple[Fault, ...]
-    calls: frozenset[Kind] = frozenset()
+    calls: frozenset[Endpoint] = frozenset()
     is_harmless: bool = False
 
     def __call__(self, dice: Random, cast: Cast, office_id: str) -> Trouble:
@@ -103,7 +103,7 @@ class _Sporadic:
         ends = begins + duration(dice)
         often = {"hits_max": dice.randint(1, 3)} if dice.random() < 0.5 else {"chance": dice.choice((0.05, 0.2, 0.5))}
         fault, whom = dice.choice(self.faults), frozenset({office_id})
-        planted = Planted(fault, whom, Window(begins, ends), self.calls, dice.randint(0, 3), **often)
+        planted = ScheduledFault(fault, whom, FaultWindow(begins, ends), self.calls, dice.randint(0, 3), **often)
         reach = Reach.NOTHING if self.is_harmless else Reach.SOMETIMES
         return Trouble(self.kind, (office_id,), begins, ends + IN_FLIGHT_SECONDS, reach, (planted,))
 
@@ -112,7 +112,9 @@ def _throttled(dice: Random, cast: Cast, office_id: str) -> Trouble:
     """429, with every kind of Retry-After; some ask for more time than the trouble itself lasts."""
     begins = moment(dice, cast, office_id)
     ends = begins + (duration(dice) if dice.random() < 0.5 else 5.0)
-    planted = Planted(TooManyRequests(dice.choice(RETRY_AFTERS)), frozenset({office_id}), Window(begins, ends))
+    planted = ScheduledFault(
+        TooManyRequests(dice.choice(RETRY_AFTERS)), frozenset({office_id}), FaultWindow(begins, ends)
+    )
     over = ends + IN_FLIGHT_SECONDS
     return Trouble("throttled", (office_id,), begins, over, Reach.EVERYTHING, (planted,), blames=SLOW_DOWN)
 
@@ -125,7 +127,7 @@ def _key_moved(dice: Random, cast: Cast, office_id: str) -> Trouble:
     ends = begins + max(1800.0, duration(dice))
     others = [member.id for member in cast.members if member.id != office_id]
     fault = KeyMoved(dice.choice(others), dice.choice((0.0, 120.0, KEY_WORKS_AFTER_SECONDS)))
-    planted = Planted(fault, frozenset({office_id}), Window(begins, ends))
+    planted = ScheduledFault(fault, frozenset({office_id}), FaultWindow(begins, ends))
     over = ends + IN_FLIGHT_SECONDS
     # Only who meets the quarter of an hour, reads balances or the practice's title can tell; the rest looks as usual.
     blames = (blame("not assigned|another office's database", BLOCKED),)
@@ -138,21 +140,25 @@ def _headquarters_down(dice: Random, cast: Cast, _: str) -> Trouble:
         (GatewayError(500), ITS_OWN_ERROR),
         (GatewayError(502), ITS_OWN_ERROR),
         (GatewayError(503), ITS_OWN_ERROR),
-        (BrokenConnection(Cut.REFUSED), NO_CONNECTION),
-        (BrokenConnection(Cut.NO_CONNECTION), NO_CONNECTION),
-        (BrokenConnection(Cut.RESET), BROKEN),
-        (BrokenConnection(Cut.STALL), NO_ANSWER),
+        (BrokenConnection(ConnectionFailure.REFUSED), NO_CONNECTION),
+        (BrokenConnection(ConnectionFailure.NO_CONNECTION), NO_CONNECTION),
+        (BrokenConnection(ConnectionFailure.RESET), BROKEN),
+        (BrokenConnection(ConnectionFailure.STALL), NO_ANSWER),
     )
     fault, blames = dice.choice(faults)
     begins = moment(dice, cast, dice.choice(cast.ids))
     ends = begins + max(600.0, duration(dice))
-    planted = Planted(fault, frozenset(cast.remote_ids), Window(begins, ends))
+    planted = ScheduledFault(fault, frozenset(cast.remote_ids), FaultWindow(begins, ends))
     over = ends + IN_FLIGHT_SECONDS
     return Trouble(HEADQUARTERS_DOWN, cast.remote_ids, begins, over, Reach.EVERYTHING, (planted,), blames=blames)
 
 
-_CUTS = tuple(BrokenConnection(cut, after) for cut in (Cut.RESET, Cut.CLOSE) for after in (None, 0, 1, 40))
-_ALTERED = tuple(alteration(name) for name in ALTERATIONS)
+_CUTS = tuple(
+    BrokenConnection(cut, after)
+    for cut in (ConnectionFailure.RESET, ConnectionFailure.CLOSE)
+    for after in (None, 0, 1, 40)
+)
+_ALTERED = tuple(get_alteration(name) for name in ALTERATIONS)
 _ONCE_IN_A_WHILE: tuple[Fault, ...] = (
     EConnectorDown(),
     KeyDisabled(),
@@ -162,9 +168,9 @@ _ONCE_IN_A_WHILE: tuple[Fault, ...] = (
     TooManyRequests("0"),
     *map(GatewayError, (500, 502, 503, 504)),
     Latency(70),
-    BrokenConnection(Cut.REFUSED),
-    BrokenConnection(Cut.STALL),
-    BrokenConnection(Cut.STALL, 5),
+    BrokenConnection(ConnectionFailure.REFUSED),
+    BrokenConnection(ConnectionFailure.STALL),
+    BrokenConnection(ConnectionFailure.STALL, 5),
     *_CUTS,
     TruncatedBody(0.5),
     TruncatedBody(0.99),
@@ -183,9 +189,13 @@ REQUEST_TROUBLES: dict[str, DrawTrouble] = {
     ),
     "gateway time-out": _Standing("gateway time-out", (GatewayError(504), Latency(300)), TOO_SLOW),
     "no connection": _Standing(
-        "no connection", (BrokenConnection(Cut.REFUSED), BrokenConnection(Cut.NO_CONNECTION)), NO_CONNECTION
+        "no connection",
+        (BrokenConnection(ConnectionFailure.REFUSED), BrokenConnection(ConnectionFailure.NO_CONNECTION)),
+        NO_CONNECTION,
     ),
-    "stalled": _Standing("stalled", (BrokenConnection(Cut.STALL), BrokenConnection(Cut.STALL, 5)), NO_ANSWER),
+    "stalled": _Standing(
+        "stalled", (BrokenConnection(ConnectionFailure.STALL), BrokenConnection(ConnectionFailure.STALL, 5)), NO_ANSWER
+    ),
     "cut off": _Standing("cut off", _CUTS, BROKEN),
     "truncated": _Standing("truncated", (TruncatedBody(0.0), TruncatedBody(0.5), TruncatedBody(0.98)), UNREADABLE),
     "garbage": _Standing("garbage", tuple(map(OtherBody, GARBAGE)), UNREADABLE),

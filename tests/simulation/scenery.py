@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oddaemon.settings import Api, Http, Maintenance, Secret, Settings, State
-from oddaemon.simulator.keys import ApiKey, Mode, Permission
-from oddaemon.simulator.options import Options
+from oddaemon.settings import ApiSettings, HttpSettings, MaintenanceSettings, Secret, Settings, StateSettings
+from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import VirtualLoop
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from tests.simulation.cast import Member
 from tests.simulation.chances import dice_of, of
 from tests.simulation.story import Story
@@ -34,10 +34,10 @@ def key_of(member: Member) -> ApiKey:
     )
 
 
-def options_of(seed: int) -> Options:
+def options_of(seed: int) -> HeadquartersOptions:
     """How headquarters behaves where it was seen to differ."""
     dice = dice_of(seed, "options")
-    return Options(
+    return HeadquartersOptions(
         developer_key=DEVELOPER_KEY,
         offset_gives_everything=True,
         filters_ignored=of(dice, 0.1),
@@ -50,15 +50,15 @@ def settings_of(story: Story, directory: Path) -> Settings:
     """The whole configuration that a story begins with."""
     return Settings(
         source=directory / "oddaemon.toml",
-        api=Api(
+        api=ApiSettings(
             developer_key=Secret(DEVELOPER_KEY),
             max_in_flight=MAX_IN_FLIGHT,
             max_requests_per_second=MAX_REQUESTS_PER_SECOND,
         ),
-        state=State(database=str(directory / "state.db"), look_seconds=DISK_LOOK_SECONDS),
-        http=Http(),
+        state=StateSettings(database=str(directory / "state.db"), look_seconds=DISK_LOOK_SECONDS),
+        http=HttpSettings(),
         cadence=story.cast.cadence,
-        maintenance=Maintenance.none(),
+        maintenance=MaintenanceSettings.make_disabled(),
         offices=tuple(member.settings for member in story.cast.members),
     )
 
@@ -75,4 +75,4 @@ def owe_to_threads() -> None:
     """The virtual loop waits for the database's threads, and never jumps over them."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop), "a story is played on virtual time"
-    loop.owe(lambda: Database.calls_in_flight)
+    loop.track_calls(lambda: Database.calls_in_flight)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from oddaemon.core.model import Cadence, Office
 from oddaemon.settings import OfficeSettings, Secret
-from oddaemon.simulator.spec import PracticeSpec
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.simulation.cast import FIRST_PAT_NUM, PAT_NUMS_AN_OFFICE, Cast, Member
 from tests.simulation.story import Story

@@ -11,15 +11,15 @@ import anyio.abc
 import anyio.lowlevel
 
 from oddaemon.settings import OfficeSettings, Settings
-from oddaemon.simulator.aging_run import AgingInProgressError, Outcome
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.faults import FaultBoard
-from oddaemon.simulator.first_day import DAY_OF_TIME_DUE
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.preferences import AGING_BEGIN_DATE_TIME, AGING_SERVICE_TIME_DUE, DATE_LAST_AGING
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.telemetry.event import Level
+from oddaemon.simulator.faults.faults import FaultSchedule
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.aging_run import AgingInProgressError, AgingOutcome
+from oddaemon.simulator.practice.initial_rows import TIME_DUE_DATE
+from oddaemon.simulator.practice.practice import Practice
+from oddaemon.simulator.practice.preferences import AGING_BEGIN_DATE_TIME, AGING_SERVICE_TIME_DUE, DATE_LAST_AGING
+from oddaemon.telemetry.events.base import Level
 from tests.engine.world import World
 from tests.simulation.cast import Member
 from tests.simulation.chances import dice_of, of
@@ -61,7 +61,7 @@ class Stage:
             self.practices.values(),
             map(key_of, story.cast.members),
             options_of(story.seed),
-            FaultBoard(story.seed, planted),
+            FaultSchedule(story.seed, planted),
         )
         self.aged_before = {office_id: _last_aging(practice) for office_id, practice in self.practices.items()}
         level = Level.DEBUG if of(dice_of(story.seed, "level"), DEBUG_SHARE) else Level.INFO
@@ -88,7 +88,7 @@ class Stage:
     async def open(self) -> None:
         """Practices begin to live, and a daemon is there."""
         for practice in self.practices.values():
-            self._tasks.start_soon(practice.live)
+            self._tasks.start_soon(practice.run)
         self._wish(self.world.settings)
         await self._start()
 
@@ -140,16 +140,16 @@ class Stage:
 
     async def _put_office_right(self, member: Member) -> None:
         practice, spec = self.practices[member.id], member.spec
-        practice.take_for_aging(spec.run_seconds)
-        practice.delay_service(spec.start_delay_seconds)
-        practice.set_preference(AGING_SERVICE_TIME_DUE, f"{DAY_OF_TIME_DUE} {spec.service_time_due}")
+        practice.set_aging_seconds(spec.run_seconds)
+        practice.set_service_delay(spec.start_delay_seconds)
+        practice.set_preference(AGING_SERVICE_TIME_DUE, f"{TIME_DUE_DATE} {spec.service_time_due}")
         run = practice.aging_runs[-1] if practice.aging_runs else None
-        if run is not None and run.outcome is Outcome.COMPLETED and run.aging_date == practice.today():
+        if run is not None and run.outcome is AgingOutcome.COMPLETED and run.aging_date == practice.today():
             return
-        practice.break_aging_off()
+        practice.abort_aging()
         # A run that has written everything cannot be broken off; it ends by itself.
         await self.world.until(lambda: not practice.is_aging)
-        if practice.aging_runs and practice.aging_runs[-1].outcome is Outcome.CRASHED:
+        if practice.aging_runs and practice.aging_runs[-1].outcome is AgingOutcome.CRASHED:
             practice.set_preference(AGING_BEGIN_DATE_TIME, "")
         await age(practice)
 
@@ -177,12 +177,12 @@ class Stage:
             case AgingByHand(_, _, days_ahead):
                 await age(practice, days_ahead)
             case AgingBrokenOff():
-                practice.break_aging_off()
+                practice.abort_aging()
                 await anyio.lowlevel.checkpoint()
             case LastingRuns(_, _, run_seconds):
-                practice.take_for_aging(run_seconds)
+                practice.set_aging_seconds(run_seconds)
             case ServiceDelay(_, _, delay_seconds):
-                practice.delay_service(delay_seconds)
+                practice.set_service_delay(delay_seconds)
             case Administration(_, _, name, value):
                 practice.set_preference(name, value)
             case BusyHour(_, _, lasts_seconds, every_seconds):
@@ -222,7 +222,7 @@ class Stage:
 
     async def _start(self) -> None:
         await self.world.start()
-        views = self.world.daemon.fleet.views.items()
+        views = self.world.daemon.fleet.offices.items()
         self.chronicle.begin_life({office_id: view.snapshot for office_id, view in views})
 
     async def _end(self, how: str) -> None:
@@ -258,9 +258,9 @@ class WatchedPractice(Practice):
         super().__init__(spec, clock)
         self._chronicle = chronicle
 
-    def preferences(self, pref_name: str | None) -> list[dict[str, object]]:
+    def list_preferences(self, pref_name: str | None) -> list[dict[str, object]]:
         """As in any practice."""
-        found = super().preferences(pref_name)
+        found = super().list_preferences(pref_name)
         values = {str(row["PrefName"]): str(row["ValueString"]) for row in found}
         told = self._chronicle.seen[self.spec.office_id]
         if AGING_BEGIN_DATE_TIME in values or DATE_LAST_AGING in values:
@@ -279,5 +279,5 @@ async def age(practice: Practice, days_ahead: int = 0) -> None:
 
 
 def _last_aging(practice: Practice) -> date | None:
-    written = practice.preference(DATE_LAST_AGING)
+    written = practice.get_preference(DATE_LAST_AGING)
     return date.fromisoformat(written) if written else None

@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 from oddaemon.core.model import Balance, Cadence, Condition
-from oddaemon.simulator.api import Kind
-from oddaemon.simulator.faults import EConnectorDown, GatewayError, Planted, Window
-from oddaemon.simulator.traffic import Exchange
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, GatewayError, ScheduledFault
+from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
 from tests.simulation import neighbours
 from tests.simulation.checkers import delivery, discretion, leftovers, manners, truth
 from tests.simulation.chronicle import Called, Chronicle, Finding
@@ -129,7 +129,7 @@ def test_an_office_that_does_not_recover_is_found() -> None:
     async def put_right_in_vain(stage: Stage) -> None:
         stage.headquarters.faults.clear = lambda: None  # type: ignore[method-assign]  # the world stays broken
 
-    down = Planted(EConnectorDown(), frozenset({ELM}), Window(DUE))
+    down = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(DUE))
     with _meddling(put_right_in_vain):
         outcome = play(story(_standing(down, "eConnector")))
     assert _speaks(outcome, delivery.RECOVERED, ELM, "is not published", "unreachable")
@@ -137,19 +137,19 @@ def test_an_office_that_does_not_recover_is_found() -> None:
 
 @pytest.mark.parametrize(("words", "is_found"), [("eConnector", False), ("the moon", True)])
 def test_a_trouble_that_is_called_something_else_is_found(words: str, is_found: bool) -> None:
-    down = Planted(EConnectorDown(), frozenset({ELM}), Window(DUE))
+    down = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(DUE))
     outcome = play(story(_standing(down, words)))
     assert [finding.checker for finding in outcome.findings] == [delivery.NAMED] * is_found
 
 
 def test_an_excuse_that_is_over_is_none() -> None:
     """The office is down for good, the trouble that is told of only until three in the morning."""
-    down = Planted(EConnectorDown(), frozenset({ELM}), Window(DUE))
+    down = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(DUE))
     trouble = replace(_standing(down, "eConnector"), ends=DUE + 3600.0)
     assert _speaks(play(story(trouble)), delivery.OWED, ELM, "unreachable")
 
 
-def _standing(planted: Planted, words: str) -> Trouble:
+def _standing(planted: ScheduledFault, words: str) -> Trouble:
     begins = float(planted.window.begins)  # type: ignore[arg-type]  # seconds, in these stories
     said = (blame(words, Condition.UNREACHABLE, Condition.BLOCKED),)
     return Trouble("down", tuple(planted.office_ids), begins, 1e9, Reach.EVERYTHING, (planted,), blames=said)
@@ -158,12 +158,12 @@ def _standing(planted: Planted, words: str) -> Trouble:
 # --- manners ----------------------------------------------------------------------------------------------------------
 
 
-def _exchange(at: float, office_id: str = ELM, seconds: float = 0.1, status: int | None = 200) -> Exchange:
-    return Exchange(
+def _exchange(at: float, office_id: str = ELM, seconds: float = 0.1, status: int | None = 200) -> RecordedRequest:
+    return RecordedRequest(
         key=office_id,
         office_id=office_id,
         method="GET",
-        kind=Kind.PREFERENCES,
+        kind=Endpoint.PREFERENCES,
         arrived=EVENING + timedelta(seconds=at),
         arrived_seconds=at,
         started_seconds=at,
@@ -208,7 +208,7 @@ OUTAGE = Trouble(
     0.0,
     4000.0,
     Reach.EVERYTHING,
-    (Planted(GatewayError(503), frozenset({ELM, OAK, FIR}), Window(0.0, 4000.0)),),
+    (ScheduledFault(GatewayError(503), frozenset({ELM, OAK, FIR}), FaultWindow(0.0, 4000.0)),),
 )
 
 
@@ -249,7 +249,7 @@ def test_two_trials_at_once_are_found() -> None:
 )
 def test_what_is_told_and_should_not_be_is_found(what: str, told: str) -> None:
     async def tell(stage: Stage) -> None:
-        balance = max(stage.practices[ELM].truth(), key=lambda each: each.bal_total)
+        balance = max(stage.practices[ELM].get_true_balances(), key=lambda each: each.bal_total)
         dollars = f"{balance.bal_total / 100:.2f}"
         text = told.format(pat_num=balance.pat_num, cents=balance.bal_total, dollars=dollars)
         stage.world.lines.append({"event": "oddity", "message": text})

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from oddaemon.core.model import Condition
-from oddaemon.simulator.faults import EConnectorDown, KeyMoved, Planted, Window
+from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, KeyMoved, ScheduledFault
 from tests.simulation.deeds import AgingByHand, ClockStep
 from tests.simulation.play import play
 from tests.simulation.request_troubles import KEY_MOVED
@@ -34,7 +34,7 @@ def test_a_run_for_a_future_date_that_is_put_right_under_the_old_date_is_publish
 
 def test_the_first_snapshot_of_an_office_is_never_another_offices() -> None:
     """Its key is moved before it has ever been aged; what answers is another database."""
-    moved = Planted(KeyMoved(OAK, 120.0), frozenset({ELM}), Window(2 * HOUR, 7 * HOUR))
+    moved = ScheduledFault(KeyMoved(OAK, 120.0), frozenset({ELM}), FaultWindow(2 * HOUR, 7 * HOUR))
     blames = (blame("another office's database|not assigned", Condition.BLOCKED),)
     trouble = Trouble(KEY_MOVED, (ELM,), 2 * HOUR, 7 * HOUR, Reach.EVERYTHING, (moved,), blames=blames)
     outcome = play(story(trouble, members=(member(ELM, last_aging="never"), member(OAK))))
@@ -53,7 +53,7 @@ def test_a_night_whose_due_time_does_not_exist_is_published_once() -> None:
 
 
 def test_an_econnector_that_sleeps_for_weeks_is_named_all_the_time_and_forgiven_when_it_wakes() -> None:
-    asleep = Planted(EConnectorDown(), frozenset({ELM}), Window(2 * HOUR, 18 * 24 * HOUR))
+    asleep = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(2 * HOUR, 18 * 24 * HOUR))
     blames = (blame("eConnector is not running", Condition.UNREACHABLE),)
     trouble = Trouble("asleep", (ELM,), 2 * HOUR, 18 * 24 * HOUR, Reach.EVERYTHING, (asleep,), blames=blames)
     outcome = play(story(trouble, nights=19))

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from oddaemon.core.model import Condition, Standing
-from oddaemon.simulator.faults import Planted
+from oddaemon.core.model import Condition, Status
+from oddaemon.simulator.faults.faults import ScheduledFault
 from tests.simulation.deeds import Deed
 
 
@@ -35,7 +35,7 @@ class Blame:
     conditions: frozenset[Condition]
     words: str
 
-    def fits(self, standing: Standing) -> bool:
+    def fits(self, standing: Status) -> bool:
         """Whether this is what the standing says."""
         return standing.condition in self.conditions and re.search(self.words, standing.reason) is not None
 
@@ -65,7 +65,7 @@ class Trouble:
     begins: float
     ends: float
     reach: Reach
-    planted: tuple[Planted, ...] = ()
+    planted: tuple[ScheduledFault, ...] = ()
     deeds: tuple[Deed, ...] = ()
     blames: tuple[Blame, ...] = ()
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from oddaemon.simulator.api import ApiAnswer, ApiRequest
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.faults import Fault, FaultBoard, Planted
-from oddaemon.simulator.headquarters import Headquarters
-from oddaemon.simulator.keys import ApiKey
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import Practice, PracticeSpec
+from oddaemon.simulator.api.keys import ApiKey
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
+from oddaemon.simulator.faults.faults import Fault, FaultSchedule, ScheduledFault
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice, PracticeSpec
 
 BASE = datetime(2025, 3, 3, 18, 0, tzinfo=UTC)
 DEVELOPER_KEY = "NFF6i0KrXrxDkZHt"
@@ -27,22 +27,22 @@ class World:
 
     async def get(
         self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-    ) -> ApiAnswer:
+    ) -> ApiResponse:
         request = ApiRequest("GET", f"/api/v1/{path}", query or {}, {**HEADERS, **(headers or {})})
-        return await self.headquarters.answer(request)
+        return await self.headquarters.handle(request)
 
-    async def short_query(self, sql: object, **query: str) -> ApiAnswer:
+    async def short_query(self, sql: object, **query: str) -> ApiResponse:
         body = json.dumps({"SqlCommand": sql}).encode()
-        return await self.headquarters.answer(ApiRequest("PUT", "/api/v1/queries/ShortQuery", query, HEADERS, body))
+        return await self.headquarters.handle(ApiRequest("PUT", "/api/v1/queries/ShortQuery", query, HEADERS, body))
 
     def practice(self, office_id: str = "brookside") -> Practice:
         return self.headquarters.practices[office_id]
 
 
 def world(
-    *faults: Fault | Planted,
+    *faults: Fault | ScheduledFault,
     key: ApiKey | None = None,
-    options: Options | None = None,
+    options: HeadquartersOptions | None = None,
     spec: PracticeSpec | None = None,
     neighbours: Iterable[PracticeSpec] = (),
 ) -> World:
@@ -53,11 +53,11 @@ def world(
             clock,
             [Practice(each, clock) for each in (spec, *neighbours)],
             [key or ApiKey(CUSTOMER_KEY, "brookside")],
-            options or Options(developer_key=DEVELOPER_KEY),
-            FaultBoard(1, [each if isinstance(each, Planted) else Planted(each) for each in faults]),
+            options or HeadquartersOptions(developer_key=DEVELOPER_KEY),
+            FaultSchedule(1, [each if isinstance(each, ScheduledFault) else ScheduledFault(each) for each in faults]),
         )
     )
 
 
-def said(answer: ApiAnswer) -> Any:
+def said(answer: ApiResponse) -> Any:
     return json.loads(answer.body)

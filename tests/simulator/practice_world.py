@@ -7,11 +7,11 @@ from typing import Any
 
 import anyio
 
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.practice import Practice, PracticeSpec, TrueBalance
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice, PracticeSpec, TrueBalance
+from oddaemon.simulator.virtual_time import make_virtual_loop
 
-VIRTUAL_BACKEND: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": virtual_loop_factory})
+VIRTUAL_BACKEND: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": make_virtual_loop})
 
 TEN_TO_TWO = datetime(2026, 11, 22, 9, 50, tzinfo=UTC)  # 01:50 of a Sunday in Los Angeles
 
@@ -28,7 +28,7 @@ def practice(at: datetime = TEN_TO_TWO, **character: Any) -> Practice:
 async def living(office: Practice) -> AsyncIterator[None]:
     """The practice lives its life for the length of the block."""
     async with anyio.create_task_group() as group:
-        group.start_soon(office.live)
+        group.start_soon(office.run)
         yield
         group.cancel_scope.cancel()
 
@@ -42,7 +42,7 @@ def read(office: Practice, operator: str = "<>", clinics: Sequence[int] = ()) ->
     """The balances as the office's own SQL gives them."""
     money = ", ".join(f"CAST(ROUND({column}*100) AS SIGNED) AS {column}" for column in MONEY_COLUMNS)
     in_clinics = f" AND ClinicNum IN ({', '.join(map(str, clinics))})" if clinics else ""
-    rows: list[dict[str, Any]] = office.short_query(
+    rows: list[dict[str, Any]] = office.run_short_query(
         f"SELECT patnum, clinicnum, {money} FROM patient WHERE {where(operator)}{in_clinics} ORDER BY patnum"
     )
     return [TrueBalance(*row.values()) for row in rows]
@@ -50,5 +50,5 @@ def read(office: Practice, operator: str = "<>", clinics: Sequence[int] = ()) ->
 
 def preference(office: Practice, name: str) -> object:
     """The value of one preference."""
-    (row,) = office.preferences(name)
+    (row,) = office.list_preferences(name)
     return row["ValueString"]

@@ -8,20 +8,20 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.keys import ApiKey, Permission
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import PracticeSpec
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.api.keys import ApiKey, Permission
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.hq_world import CUSTOMER_KEY, DEVELOPER_KEY, World, said, world
 
 READ_ALL = ApiKey(CUSTOMER_KEY, "brookside", Permission.READ_ALL)
-OPTIONS = Options(developer_key=DEVELOPER_KEY)
+OPTIONS = HeadquartersOptions(developer_key=DEVELOPER_KEY)
 CLINICS = PracticeSpec("brookside", seed=7, guarantors=150, settled=50, clinics=3)
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return ("asyncio", {"loop_factory": virtual_loop_factory})
+    return ("asyncio", {"loop_factory": make_virtual_loop})
 
 
 async def rows(there: World, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -43,7 +43,7 @@ async def test_a_row_is_the_documented_object_and_its_portion_follows_from_it() 
 async def test_it_comes_in_pages_ordered_by_name() -> None:
     there = world(key=READ_ALL)
     first, second = await rows(there), await rows(there, {"Offset": "100"})
-    assert (len(first), len(second)) == (100, len(there.practice().aging_report(there.practice().today())) - 100)
+    assert (len(first), len(second)) == (100, len(there.practice().get_aging_report(there.practice().today())) - 100)
     names = [row["patName"] for row in [*first, *second]]
     assert names == sorted(names)
     assert await rows(there, {"Offset": "100000"}) == []
@@ -53,19 +53,19 @@ async def test_it_comes_in_pages_ordered_by_name() -> None:
 
 async def test_of_the_day_of_the_last_aging_it_says_what_the_table_holds_besides_what_is_post_dated() -> None:
     practice = world().practice()
-    table = {each.pat_num: each for each in practice.truth()}
+    table = {each.pat_num: each for each in practice.get_true_balances()}
     day = practice.today() - timedelta(days=1)
-    lines = practice.aging_report(day)
+    lines = practice.get_aging_report(day)
     assert len(lines) > 100
     for line in lines:
-        reported, held = line.truth(with_clinic=True), table[line.pat_num]
+        reported, held = line.to_true_balance(with_clinic=True), table[line.pat_num]
         assert reported[3:7] == held[3:7]
         assert reported.clinic_num == held.clinic_num
 
 
 async def test_of_an_earlier_day_it_says_something_else() -> None:
     practice = world().practice()
-    now, then = (practice.aging_report(practice.today() - timedelta(days=days)) for days in (1, 60))
+    now, then = (practice.get_aging_report(practice.today() - timedelta(days=days)) for days in (1, 60))
     assert {line.pat_num: line.bal_total for line in now} != {line.pat_num: line.bal_total for line in then}
 
 

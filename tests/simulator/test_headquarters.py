@@ -5,20 +5,20 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.api import ApiAnswer, ApiRequest
-from oddaemon.simulator.keys import ApiKey, Mode, Permission
-from oddaemon.simulator.options import Options
-from oddaemon.simulator.practice import PracticeSpec
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.hq_world import CUSTOMER_KEY, DEVELOPER_KEY, EVERY_PAT_NUM, HEADERS, World, said, world
 
-OPTIONS = Options(developer_key=DEVELOPER_KEY)
+OPTIONS = HeadquartersOptions(developer_key=DEVELOPER_KEY)
 LARGE = PracticeSpec("brookside", seed=7, guarantors=1100, settled=0)
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return ("asyncio", {"loop_factory": virtual_loop_factory})
+    return ("asyncio", {"loop_factory": make_virtual_loop})
 
 
 async def test_a_preference_comes_as_a_list_of_the_documented_object() -> None:
@@ -127,7 +127,7 @@ async def test_an_sql_error_is_400() -> None:
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"SqlCommand": 5}', b'{"SqlCommand": ""}', b"SELECT 1"])
 async def test_a_malformed_query_body_is_400(body: bytes) -> None:
     request = ApiRequest("PUT", "/api/v1/queries/ShortQuery", {}, HEADERS, body)
-    assert (await world().headquarters.answer(request)).status == 400
+    assert (await world().headquarters.handle(request)).status == 400
 
 
 async def test_a_key_with_read_all_only_reads_preferences_and_is_401_on_short_query() -> None:
@@ -145,7 +145,7 @@ async def test_short_query_exists_since_21_2(version: str, status: int) -> None:
         assert answer.body.startswith(b"Error. This is most likely a version issue")
 
 
-def count(answer: ApiAnswer) -> int:
+def count(answer: ApiResponse) -> int:
     return len(said(answer))
 
 
@@ -167,7 +167,7 @@ async def pages(large: World) -> list[int]:
 
 
 async def test_offset_gives_pages_as_documented_or_everything_as_observed() -> None:
-    whole = len(world(spec=LARGE).practice().short_query(EVERY_PAT_NUM))
+    whole = len(world(spec=LARGE).practice().run_short_query(EVERY_PAT_NUM))
     assert await pages(world(spec=LARGE)) == [100, 100, min(100, whole - 1050)]
     quirk = replace(OPTIONS, offset_gives_everything=True)
     assert await pages(world(spec=LARGE, options=quirk)) == [100, whole - 100, whole - 1050]
@@ -253,5 +253,5 @@ async def test_every_exchange_is_logged_without_the_key() -> None:
 
 async def test_a_path_is_read_whatever_its_letters_case() -> None:
     body = json.dumps({"SqlCommand": "SELECT 1 AS one"}).encode()
-    answer = await world().headquarters.answer(ApiRequest("PUT", "/api/v1/queries/shortquery", {}, HEADERS, body))
+    answer = await world().headquarters.handle(ApiRequest("PUT", "/api/v1/queries/shortquery", {}, HEADERS, body))
     assert said(answer) == [{"one": 1}]

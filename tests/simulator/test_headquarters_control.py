@@ -6,18 +6,18 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.simulator.api import ApiRequest
-from oddaemon.simulator.control import ControlDesk
-from oddaemon.simulator.planfile import plan_of
-from oddaemon.simulator.practice import PracticeSpec
+from oddaemon.simulator.api.messages import ApiRequest
+from oddaemon.simulator.plan.plan_file import parse_plan
+from oddaemon.simulator.practice.practice import PracticeSpec
 from oddaemon.simulator.process import run_simulator
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.transport.control_api import ControlApi
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.hq_world import BASE, CUSTOMER_KEY, HEADERS, World, world
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return ("asyncio", {"loop_factory": virtual_loop_factory})
+    return ("asyncio", {"loop_factory": make_virtual_loop})
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def ask(
     simulated: World, method: str, path: str, body: object = None, **query: str
 ) -> tuple[int, dict[str, Any]]:
     request = ApiRequest(method, path, query, HEADERS, json.dumps(body).encode())
-    answer = await ControlDesk(simulated.headquarters).answer(request)
+    answer = await ControlApi(simulated.headquarters).handle(request)
     return answer.status, json.loads(answer.body)
 
 
@@ -39,7 +39,7 @@ async def test_the_world_is_healthy(simulated: World) -> None:
 
 async def test_the_desk_hands_the_api_to_headquarters(simulated: World) -> None:
     request = ApiRequest("GET", "/api/v1/preferences", {"PrefName": "DateLastAging"}, HEADERS)
-    assert (await ControlDesk(simulated.headquarters).answer(request)).status == 200
+    assert (await ControlApi(simulated.headquarters).handle(request)).status == 200
     assert len(simulated.headquarters.traffic) == 1
 
 
@@ -57,7 +57,7 @@ async def test_offices_are_told_with_their_runs_and_troubles_and_without_keys(si
 
 
 async def test_what_is_true_is_told_with_its_time(simulated: World) -> None:
-    claim = {"balances": simulated.practice().truth()}
+    claim = {"balances": simulated.practice().get_true_balances()}
     status, verdict = await ask(simulated, "POST", "/-/offices/brookside/true", claim)
     assert (status, verdict["true"]) == (200, True)
     assert verdict["from"] <= verdict["to"]
@@ -65,8 +65,8 @@ async def test_what_is_true_is_told_with_its_time(simulated: World) -> None:
 
 @pytest.mark.parametrize("include", ["all", "debts"])
 async def test_a_claim_is_judged_under_its_own_filter(simulated: World, include: Any) -> None:
-    balances = simulated.practice().truth(include, [1])
-    assert len(balances) < len(simulated.practice().truth())
+    balances = simulated.practice().get_true_balances(include, [1])
+    assert len(balances) < len(simulated.practice().get_true_balances())
     claim = {"include": include, "clinics": [1], "balances": balances}
     assert (await ask(simulated, "POST", "/-/offices/brookside/true", claim))[1]["true"]
     del claim["clinics"]
@@ -74,7 +74,7 @@ async def test_a_claim_is_judged_under_its_own_filter(simulated: World, include:
 
 
 async def test_what_is_false_is_told_where(simulated: World) -> None:
-    missing, wrong, *rest = simulated.practice().truth()
+    missing, wrong, *rest = simulated.practice().get_true_balances()
     claim = {"balances": [wrong._replace(bal_total=wrong.bal_total + 1), *rest]}
     _, verdict = await ask(simulated, "POST", "/-/offices/brookside/true", claim)
     assert not verdict["true"]
@@ -132,7 +132,7 @@ class TestProcess:
 
     @pytest.fixture
     async def base_url(self) -> AsyncIterator[str]:
-        plan = plan_of(
+        plan = parse_plan(
             {
                 "seed": 3,
                 "headquarters": {"base_seconds": 0.0},
@@ -147,7 +147,7 @@ class TestProcess:
             ready.set()
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: run_simulator(plan, "127.0.0.1:0", ready=tell))
+            tasks.start_soon(lambda: run_simulator(plan, "127.0.0.1:0", on_ready=tell))
             await ready.wait()
             yield urls[0]
             tasks.cancel_scope.cancel()
@@ -163,4 +163,4 @@ class TestProcess:
     @pytest.mark.parametrize("listen", ["8080", "127.0.0.1", "127.0.0.1:http"])
     async def test_an_address_that_cannot_be_read_is_an_error(self, listen: str) -> None:
         with pytest.raises(ValueError, match="write HOST:PORT"):
-            await run_simulator(plan_of({}), listen, ready=lambda _: None)
+            await run_simulator(parse_plan({}), listen, on_ready=lambda _: None)

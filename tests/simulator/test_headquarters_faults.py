@@ -5,29 +5,29 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.alterations import ALTERATIONS, alteration
-from oddaemon.simulator.api import Cut, Kind, Wire
-from oddaemon.simulator.faults import (
+from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint, TransportFault
+from oddaemon.simulator.faults.faults import (
     BrokenConnection,
     EConnectorDown,
     Fault,
-    FaultBoard,
+    FaultSchedule,
+    FaultWindow,
     GatewayError,
     KeyDisabled,
     KeyMoved,
     KeyUnassigned,
     Latency,
-    Moment,
     OldVersion,
     OtherBody,
     PermissionMissing,
-    Planted,
+    ScheduledFault,
+    TimePoint,
     TooManyRequests,
     TruncatedBody,
-    Window,
 )
-from oddaemon.simulator.practice import PracticeSpec
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
+from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.hq_world import BASE, said, world
 
 HOW_MANY = "SELECT COUNT(*) AS n FROM patient"
@@ -36,7 +36,7 @@ OPENED = datetime(2025, 3, 3, tzinfo=UTC)
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return ("asyncio", {"loop_factory": virtual_loop_factory})
+    return ("asyncio", {"loop_factory": make_virtual_loop})
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ async def test_a_moved_key_works_after_a_while_and_then_answers_for_the_other_of
     assert (before.status, said(before)) == (400, "API key has not been assigned.")
     await anyio.sleep(900)
     answered = said(await moved.short_query(HOW_MANY))
-    assert answered == moved.practice("hillside").short_query(HOW_MANY)
-    assert answered != moved.practice("brookside").short_query(HOW_MANY)
+    assert answered == moved.practice("hillside").run_short_query(HOW_MANY)
+    assert answered != moved.practice("brookside").run_short_query(HOW_MANY)
 
 
 async def test_latency_adds_up_and_ends_in_504() -> None:
@@ -133,55 +133,60 @@ async def test_truncated_json_is_shorter_and_no_json() -> None:
 
 
 async def test_a_connection_breaks_before_the_head_without_a_status_or_inside_the_body_with_one() -> None:
-    before = world(BrokenConnection(Cut.RESET))
-    assert (await before.get("preferences")).wire == Wire(Cut.RESET)
+    before = world(BrokenConnection(ConnectionFailure.RESET))
+    assert (await before.get("preferences")).transport_fault == TransportFault(ConnectionFailure.RESET)
     assert before.headquarters.traffic[0].status is None
-    inside = world(BrokenConnection(Cut.CLOSE, 10))
+    inside = world(BrokenConnection(ConnectionFailure.CLOSE, 10))
     answer = await inside.get("preferences")
-    assert answer.wire == Wire(Cut.CLOSE, 10)
+    assert answer.transport_fault == TransportFault(ConnectionFailure.CLOSE, 10)
     assert len(answer.body) > 10
     assert inside.headquarters.traffic[0].status == 200
 
 
 def test_a_connection_that_was_never_made_cannot_break_inside_a_body() -> None:
     with pytest.raises(ValueError, match="never made"):
-        BrokenConnection(Cut.REFUSED, 5)
+        BrokenConnection(ConnectionFailure.REFUSED, 5)
 
 
 async def test_faults_hit_their_own_office_only_and_all_when_none_is_named() -> None:
-    moment = Moment(0.0, OPENED)
-    board = FaultBoard(0, [Planted(EConnectorDown(), frozenset({"a"})), Planted(GatewayError(503))])
-    assert [each.fault for each in board.strike(moment, "a", Kind.CLINICS)] == [EConnectorDown(), GatewayError(503)]
-    assert [each.fault for each in board.strike(moment, "b", Kind.CLINICS)] == [GatewayError(503)]
+    moment = TimePoint(0.0, OPENED)
+    board = FaultSchedule(0, [ScheduledFault(EConnectorDown(), frozenset({"a"})), ScheduledFault(GatewayError(503))])
+    assert [each.fault for each in board.match_request(moment, "a", Endpoint.CLINICS)] == [
+        EConnectorDown(),
+        GatewayError(503),
+    ]
+    assert [each.fault for each in board.match_request(moment, "b", Endpoint.CLINICS)] == [GatewayError(503)]
 
 
 @pytest.mark.parametrize(
     "window",
     [
-        Window(5.0, 20.0),
-        Window(OPENED + timedelta(seconds=5), OPENED + timedelta(seconds=20)),
-        Window(5, OPENED + timedelta(seconds=20)),
+        FaultWindow(5.0, 20.0),
+        FaultWindow(OPENED + timedelta(seconds=5), OPENED + timedelta(seconds=20)),
+        FaultWindow(5, OPENED + timedelta(seconds=20)),
     ],
 )
-def test_a_window_is_told_in_seconds_since_opening_or_as_instants(window: Window) -> None:
-    board = FaultBoard(0, [Planted(EConnectorDown(), window=window)])
+def test_a_window_is_told_in_seconds_since_opening_or_as_instants(window: FaultWindow) -> None:
+    board = FaultSchedule(0, [ScheduledFault(EConnectorDown(), window=window)])
     hits = [
-        len(board.strike(Moment(seconds, OPENED + timedelta(seconds=seconds)), "a", Kind.CLINICS))
+        len(board.match_request(TimePoint(seconds, OPENED + timedelta(seconds=seconds)), "a", Endpoint.CLINICS))
         for seconds in (0.0, 4.9, 5.0, 19.9, 20.0)
     ]
     assert hits == [0, 0, 1, 1, 0]
 
 
 def test_a_fault_counts_only_the_requests_that_it_concerns() -> None:
-    board = FaultBoard(0, [Planted(EConnectorDown(), kinds=frozenset({Kind.SHORT_QUERY}), skip=1, hits_max=2)])
-    kinds = [Kind.SHORT_QUERY, Kind.PREFERENCES] * 5
-    hits = [len(board.strike(Moment(0.0, OPENED), "a", kind)) for kind in kinds]
+    board = FaultSchedule(
+        0, [ScheduledFault(EConnectorDown(), endpoints=frozenset({Endpoint.SHORT_QUERY}), skip=1, hits_max=2)]
+    )
+    kinds = [Endpoint.SHORT_QUERY, Endpoint.PREFERENCES] * 5
+    hits = [len(board.match_request(TimePoint(0.0, OPENED), "a", kind)) for kind in kinds]
     assert hits == [0, 0, 1, 0, 1, 0, 0, 0, 0, 0]
 
 
 def draws(seed: int) -> list[int]:
-    board = FaultBoard(seed, [Planted(EConnectorDown(), chance=0.3)])
-    return [len(board.strike(Moment(0.0, OPENED), "a", Kind.CLINICS)) for _ in range(1000)]
+    board = FaultSchedule(seed, [ScheduledFault(EConnectorDown(), chance=0.3)])
+    return [len(board.match_request(TimePoint(0.0, OPENED), "a", Endpoint.CLINICS)) for _ in range(1000)]
 
 
 def test_chance_is_drawn_from_the_seed() -> None:
@@ -190,11 +195,11 @@ def test_chance_is_drawn_from_the_seed() -> None:
 
 
 def test_a_trouble_is_told_in_words() -> None:
-    planted = Planted(
+    planted = ScheduledFault(
         EConnectorDown(),
         office_ids=frozenset({"brookside"}),
-        window=Window(5.0, 20.0),
-        kinds=frozenset({Kind.SHORT_QUERY}),
+        window=FaultWindow(5.0, 20.0),
+        endpoints=frozenset({Endpoint.SHORT_QUERY}),
         skip=1,
         hits_max=2,
         chance=0.5,
@@ -203,7 +208,7 @@ def test_a_trouble_is_told_in_words() -> None:
         "EConnectorDown() for brookside on short_query from 5.0 until 20.0 after 1 requests at most 2 times "
         "with chance 0.5"
     )
-    assert Planted(alteration("nulls")).describe() == "Altered(name='nulls') for every office"
+    assert ScheduledFault(get_alteration("nulls")).describe() == "Altered(name='nulls') for every office"
 
 
 ROWS: list[dict[str, object]] = [
@@ -223,13 +228,13 @@ def test_each_alteration_changes_the_rows_purely_and_survives_none(name: str) ->
 
 
 async def test_an_altered_answer_reaches_the_client_altered() -> None:
-    one_less = world(alteration("drop_last_row"))
+    one_less = world(get_alteration("drop_last_row"))
     rows = said(await one_less.short_query("SELECT PatNum FROM patient ORDER BY PatNum LIMIT 5"))
     assert len(rows) == 4
 
 
 async def test_one_office_in_trouble_leaves_headquarters_clock_and_log_in_order() -> None:
-    troubled = world(Planted(EConnectorDown(), window=Window(0.0, 30.0)))
+    troubled = world(ScheduledFault(EConnectorDown(), window=FaultWindow(0.0, 30.0)))
     assert (await troubled.get("preferences")).status == 400
     await anyio.sleep(30)
     assert (await troubled.get("preferences")).status == 200

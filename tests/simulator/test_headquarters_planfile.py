@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from oddaemon.settings import load
-from oddaemon.simulator.alterations import ALTERATIONS
-from oddaemon.simulator.api import Cut, Kind
-from oddaemon.simulator.config_files import toml_of, write_config
-from oddaemon.simulator.fault_plan import FAULTS
-from oddaemon.simulator.faults import BrokenConnection, EConnectorDown, KeyMoved, TooManyRequests, Window
-from oddaemon.simulator.fleet import fleet_plan
-from oddaemon.simulator.keys import Mode, Permission
-from oddaemon.simulator.plan_values import PlanError
-from oddaemon.simulator.planfile import plan_of, read_plan
+from oddaemon.simulator.api.keys import Mode, Permission
+from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.faults.faults import BrokenConnection, EConnectorDown, FaultWindow, KeyMoved, TooManyRequests
+from oddaemon.simulator.faults.row_corruption import ALTERATIONS
+from oddaemon.simulator.plan.daemon_config import render_toml, write_config
+from oddaemon.simulator.plan.default_fleet import make_fleet_plan
+from oddaemon.simulator.plan.fault_plan import FAULTS
+from oddaemon.simulator.plan.plan_file import parse_plan, read_plan
+from oddaemon.simulator.plan.plan_values import PlanError
 
 PLAN = """
 seed = 7
@@ -94,33 +94,33 @@ def test_a_plan_says_all_of_a_world(tmp_path: Path) -> None:
     assert hillside.key.permission is Permission.ENTERPRISE
     assert hillside.key.mode is Mode.LOCAL
     assert (hillside.key.spacing_seconds, hillside.key.rows_max) == (0.02, 50)
-    first, moved, broken, altered = plan.planted
+    first, moved, broken, altered = plan.faults
     assert first.fault == EConnectorDown()
-    assert (first.office_ids, first.kinds) == (frozenset({"brookside"}), frozenset({Kind.SHORT_QUERY}))
-    assert first.window == Window(5, 20)
+    assert (first.office_ids, first.endpoints) == (frozenset({"brookside"}), frozenset({Endpoint.SHORT_QUERY}))
+    assert first.window == FaultWindow(5, 20)
     assert (first.skip, first.hits_max, first.chance) == (1, 2, 0.5)
     assert moved.fault == KeyMoved("hillside")
     assert moved.window.begins == datetime(2025, 3, 3, 10, tzinfo=UTC)
-    assert broken.fault == BrokenConnection(Cut.RESET, 100)
+    assert broken.fault == BrokenConnection(ConnectionFailure.RESET, 100)
     assert altered.describe() == "Altered(name='drop_last_row') for every office"
 
 
 def test_a_plan_in_json_is_the_same(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(document(), default=str))
-    assert read_plan(path) == plan_of(document())
+    assert read_plan(path) == parse_plan(document())
 
 
 def test_the_due_time_is_on_the_offices_own_clock() -> None:
-    brookside, hillside = plan_of(document()).offices
+    brookside, hillside = parse_plan(document()).offices
     start = datetime(2025, 3, 3, 9, 55, tzinfo=UTC)
-    assert brookside.spec_from(start).service_time_due == "04:55:09"
-    assert hillside.spec_from(start) == hillside.spec
+    assert brookside.make_spec(start).service_time_due == "04:55:09"
+    assert hillside.make_spec(start) == hillside.spec
 
 
 def test_keys_and_seeds_follow_from_the_seed_and_differ_between_offices() -> None:
     tables = {"office": [{"id": "a"}, {"id": "b"}]}
-    one, same, other = plan_of(tables), plan_of(tables), plan_of({**tables, "seed": 1})
+    one, same, other = parse_plan(tables), parse_plan(tables), parse_plan({**tables, "seed": 1})
     assert one == same
     assert len({office.key.customer_key for plan in (one, other) for office in plan.offices}) == 4
     assert len({office.spec.seed for plan in (one, other) for office in plan.offices}) == 4
@@ -155,13 +155,13 @@ def test_keys_and_seeds_follow_from_the_seed_and_differ_between_offices() -> Non
 )
 def test_what_no_world_can_be_is_said_with_its_place(tables: dict[str, object], message: str) -> None:
     with pytest.raises(PlanError) as raised:
-        plan_of(tables)
+        parse_plan(tables)
     assert str(raised.value).startswith(message)
 
 
 def test_an_error_never_tells_a_key() -> None:
     with pytest.raises(PlanError) as raised:
-        plan_of({"office": [{"id": "a", "customer_key": ["SECRETSECRET"]}]})
+        parse_plan({"office": [{"id": "a", "customer_key": ["SECRETSECRET"]}]})
     assert "SECRETSECRET" not in str(raised.value)
 
 
@@ -181,17 +181,17 @@ def test_every_fault_can_be_planned() -> None:
     }
     tables = [{"kind": kind, **needed.get(kind, {})} for kind in FAULTS]
     tables += [{"kind": "altered", "alteration": name} for name in ALTERATIONS]
-    plan = plan_of({"office": [{"id": "a"}], "fault": tables})
-    assert len({each.describe() for each in plan.planted}) == len(FAULTS) + len(ALTERATIONS)
+    plan = parse_plan({"office": [{"id": "a"}], "fault": tables})
+    assert len({each.describe() for each in plan.faults}) == len(FAULTS) + len(ALTERATIONS)
 
 
 def test_429_can_be_planned_without_retry_after_in_json() -> None:
-    plan = plan_of({"fault": [{"kind": "too_many_requests", "retry_after": None}]})
-    assert plan.planted[0].fault == TooManyRequests(None)
+    plan = parse_plan({"fault": [{"kind": "too_many_requests", "retry_after": None}]})
+    assert plan.faults[0].fault == TooManyRequests(None)
 
 
 def test_the_daemon_reads_the_configuration_that_is_written_for_it(tmp_path: Path) -> None:
-    plan = plan_of(document())
+    plan = parse_plan(document())
     path = write_config(plan, "http://127.0.0.1:8123/api/v1", tmp_path / "config")
     settings = load(path)
     assert settings.api.base_url == "http://127.0.0.1:8123/api/v1"
@@ -213,21 +213,21 @@ def test_tables_are_written_so_that_they_read_the_same() -> None:
         "t": {"x": {"odd key": 1}, "y": "z"},
         "list": [{"i": 1, "deep": {"j": 2}}, {"i": 2}],
     }
-    assert tomllib.loads(toml_of(table)) == table
+    assert tomllib.loads(render_toml(table)) == table
 
 
 def test_a_fleet_needs_no_plan() -> None:
-    plan = fleet_plan(50, seed=3, due_in_seconds=5.0, due_over_seconds=20.0)
-    assert plan == fleet_plan(50, seed=3, due_in_seconds=5.0, due_over_seconds=20.0)
+    plan = make_fleet_plan(50, seed=3, due_in_seconds=5.0, due_over_seconds=20.0)
+    assert plan == make_fleet_plan(50, seed=3, due_in_seconds=5.0, due_over_seconds=20.0)
     assert len({office.key.customer_key for office in plan.offices}) == 50
     due = [office.due_in_seconds for office in plan.offices if office.due_in_seconds is not None]
     assert len(due) > 40
     assert 5.0 <= min(due) < max(due) <= 25.0
-    assert all(office.due_in_seconds is None for office in fleet_plan(5, seed=3).offices)
+    assert all(office.due_in_seconds is None for office in make_fleet_plan(5, seed=3).offices)
 
 
 def test_a_fleet_can_be_hurried_but_a_service_that_is_down_stays_down() -> None:
-    usual, hurried = fleet_plan(200, seed=3), fleet_plan(200, seed=3, pace=0.01)
+    usual, hurried = make_fleet_plan(200, seed=3), make_fleet_plan(200, seed=3, pace=0.01)
     delays = [
         (a.spec.start_delay_seconds, b.spec.start_delay_seconds)
         for a, b in zip(usual.offices, hurried.offices, strict=True)

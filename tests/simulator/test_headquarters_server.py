@@ -7,9 +7,9 @@ import httpx
 import pytest
 from anyio.abc import SocketStream
 
-from oddaemon.simulator.api import ApiAnswer, ApiRequest, Cut, Wire
-from oddaemon.simulator.request_parser import BadRequestError, RequestParser
-from oddaemon.simulator.server import serve
+from oddaemon.simulator.api.http_parser import BadRequestError, RequestParser
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, TransportFault
+from oddaemon.simulator.transport.server import serve
 
 BODY = b'[{"PrefNum":15,"PrefName":"X","ValueString":"365"}]'
 LONG = 30.0
@@ -21,13 +21,13 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 class Echo:
     """A site that answers the same to everyone but never to `/never`, and notices who hangs up."""
 
-    def __init__(self, wire: Wire | None = None) -> None:
+    def __init__(self, wire: TransportFault | None = None) -> None:
         self.wire = wire
         self.requests: list[ApiRequest] = []
         self.waiting = anyio.Event()
         self.hung_up = anyio.Event()
 
-    async def answer(self, request: ApiRequest) -> ApiAnswer:
+    async def handle(self, request: ApiRequest) -> ApiResponse:
         self.requests.append(request)
         if request.path == "/never":
             self.waiting.set()
@@ -35,7 +35,7 @@ class Echo:
                 await anyio.sleep_forever()
             finally:
                 self.hung_up.set()
-        return ApiAnswer(200, (("content-type", "application/json"),), BODY, self.wire)
+        return ApiResponse(200, (("content-type", "application/json"),), BODY, self.wire)
 
 
 @asynccontextmanager
@@ -75,18 +75,20 @@ async def test_an_ordinary_client_keeps_one_connection_for_many_requests() -> No
 @pytest.mark.parametrize(
     ("wire", "error"),
     [
-        (Wire(Cut.STALL), httpx.ReadTimeout),
-        (Wire(Cut.STALL, 10), httpx.ReadTimeout),
-        (Wire(Cut.RESET), httpx.ReadError),
-        (Wire(Cut.RESET, 10), httpx.ReadError),
-        (Wire(Cut.CLOSE), httpx.RemoteProtocolError),
-        (Wire(Cut.CLOSE, 10), httpx.RemoteProtocolError),
+        (TransportFault(ConnectionFailure.STALL), httpx.ReadTimeout),
+        (TransportFault(ConnectionFailure.STALL, 10), httpx.ReadTimeout),
+        (TransportFault(ConnectionFailure.RESET), httpx.ReadError),
+        (TransportFault(ConnectionFailure.RESET, 10), httpx.ReadError),
+        (TransportFault(ConnectionFailure.CLOSE), httpx.RemoteProtocolError),
+        (TransportFault(ConnectionFailure.CLOSE, 10), httpx.RemoteProtocolError),
     ],
 )
-async def test_a_broken_connection_is_broken_on_the_wire(wire: Wire, error: type[Exception]) -> None:
+async def test_a_broken_connection_is_broken_on_the_wire(wire: TransportFault, error: type[Exception]) -> None:
     async with client_of(Echo(wire)) as client:
         with pytest.raises(error):
-            await client.get("/api/v1/preferences", timeout=IMPATIENT if wire.cut is Cut.STALL else LONG)
+            await client.get(
+                "/api/v1/preferences", timeout=IMPATIENT if wire.failure is ConnectionFailure.STALL else LONG
+            )
 
 
 async def test_a_client_that_hangs_up_is_noticed_while_it_is_being_answered() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.practice import AgingInProgressError, AgingRun, Outcome, Practice
+from oddaemon.simulator.practice.practice import AgingInProgressError, AgingOutcome, AgingRun, Practice
 from tests.simulator.practice_world import VIRTUAL_BACKEND, living, practice, preference, read
 
 MINUTE = 60.0
@@ -30,29 +30,31 @@ async def lives(seconds: float, **character: Any) -> Practice:
 
 async def test_the_nightly_run_starts_at_the_due_time_and_takes_its_time() -> None:
     office = await lives(HOUR, run_seconds=120)
-    assert office.aging_runs == [AgingRun(TWO, TWO + timedelta(seconds=120), date(2026, 11, 22), Outcome.COMPLETED)]
+    assert office.aging_runs == [
+        AgingRun(TWO, TWO + timedelta(seconds=120), date(2026, 11, 22), AgingOutcome.COMPLETED)
+    ]
     assert preference(office, "DateLastAging") == "2026-11-22"
     assert preference(office, "AgingBeginDateTime") == ""
 
 
 async def test_a_run_changes_about_one_family_in_twelve_and_the_database_follows() -> None:
     office = practice(guarantors=2000)
-    before = {balance.pat_num: balance for balance in office.truth()}
+    before = {balance.pat_num: balance for balance in office.get_true_balances()}
     async with living(office):
         await anyio.sleep(HOUR)
-    after = {balance.pat_num: balance for balance in office.truth()}
+    after = {balance.pat_num: balance for balance in office.get_true_balances()}
     changed = [number for number in before.keys() | after.keys() if before.get(number) != after.get(number)]
     assert 0.04 < len(changed) / len(before) < 0.14
     assert before.keys() - after.keys(), "somebody pays everything every night"
-    assert read(office) == office.truth()
+    assert read(office) == office.get_true_balances()
 
 
 async def test_a_reader_in_the_middle_of_a_run_sees_a_mixture_and_the_flag() -> None:
     office = practice(guarantors=400, run_seconds=100)
     async with living(office):
-        before = office.truth()
+        before = office.get_true_balances()
         await anyio.sleep(10 * MINUTE + 50)
-        middle = office.truth()
+        middle = office.get_true_balances()
         assert preference(office, "AgingBeginDateTime") == "2026-11-22 02:00:00"
         assert preference(office, "DateLastAging") == "2026-11-21"
         assert read(office) == middle
@@ -61,16 +63,16 @@ async def test_a_reader_in_the_middle_of_a_run_sees_a_mixture_and_the_flag() -> 
             "2026-11-22",
             "2026-11-22 02:00:00",
         )
-        assert office.truth() not in (before, middle)
-        written = office.truth()
+        assert office.get_true_balances() not in (before, middle)
+        written = office.get_true_balances()
         await anyio.sleep(10)
-    assert office.truth() == written
+    assert office.get_true_balances() == written
     assert before != middle
 
 
 async def test_the_state_after_a_run_is_true_from_its_last_write_on() -> None:
     office = await lives(HOUR, guarantors=400, run_seconds=100)
-    interval = office.was_true(office.truth())
+    interval = office.find_true_interval(office.get_true_balances())
     assert interval is not None
     assert TWO < interval[0] <= TWO + timedelta(seconds=90)
 
@@ -83,11 +85,11 @@ async def test_every_night_has_its_run() -> None:
 async def test_a_second_run_of_the_day_rewrites_balances_under_the_same_date() -> None:
     office = practice(guarantors=400)
     await office.run_aging()
-    first = office.truth()
+    first = office.get_true_balances()
     await office.run_aging()
-    assert office.truth() != first
+    assert office.get_true_balances() != first
     assert preference(office, "DateLastAging") == "2026-11-22"
-    assert [run.outcome for run in office.aging_runs] == [Outcome.COMPLETED] * 2
+    assert [run.outcome for run in office.aging_runs] == [AgingOutcome.COMPLETED] * 2
 
 
 async def test_two_runs_at_a_time_are_refused() -> None:
@@ -109,15 +111,15 @@ async def test_after_a_run_by_hand_the_service_has_nothing_to_do() -> None:
 async def test_a_crash_leaves_the_flag_set_the_date_unmoved_and_the_table_half_aged() -> None:
     office = await lives(2 * HOUR, guarantors=400, crashes=(date(2026, 11, 22),))
     (run,) = office.aging_runs
-    assert (run.outcome, run.finished_at) == (Outcome.CRASHED, None)
+    assert (run.outcome, run.finished_at) == (AgingOutcome.CRASHED, None)
     assert preference(office, "AgingBeginDateTime") == "2026-11-22 02:00:00"
     assert preference(office, "DateLastAging") == "2026-11-21"
-    assert office.was_true(office.truth(), since=TWO + timedelta(seconds=30)) is not None
+    assert office.find_true_interval(office.get_true_balances(), since=TWO + timedelta(seconds=30)) is not None
 
 
 async def test_a_new_version_forgets_a_crash_after_a_day() -> None:
     office = await lives(DAY + 2 * HOUR, crashes=(date(2026, 11, 22),))
-    assert [run.outcome for run in office.aging_runs] == [Outcome.CRASHED, Outcome.COMPLETED]
+    assert [run.outcome for run in office.aging_runs] == [AgingOutcome.CRASHED, AgingOutcome.COMPLETED]
     assert preference(office, "AgingBeginDateTime") == ""
 
 
@@ -128,12 +130,12 @@ async def test_an_old_version_stays_blocked_until_an_administrator_clears_the_fl
         assert len(office.aging_runs) == 1
         office.set_preference("AgingBeginDateTime", "")
         await anyio.sleep(DAY)
-    assert [run.outcome for run in office.aging_runs] == [Outcome.CRASHED, Outcome.COMPLETED]
+    assert [run.outcome for run in office.aging_runs] == [AgingOutcome.CRASHED, AgingOutcome.COMPLETED]
 
 
 async def test_an_office_that_always_crashes_never_moves_its_date() -> None:
     office = await lives(4 * DAY, crashes="always")
-    assert {run.outcome for run in office.aging_runs} == {Outcome.CRASHED}
+    assert {run.outcome for run in office.aging_runs} == {AgingOutcome.CRASHED}
     assert len(office.aging_runs) == 4
     assert preference(office, "DateLastAging") == "2026-11-21"
 
@@ -142,10 +144,10 @@ async def test_an_old_version_zeroes_everything_before_it_refills() -> None:
     office = practice(program_version="21.3.27.0", run_seconds=100)
     async with living(office):
         await anyio.sleep(10 * MINUTE + 1)
-        assert all(balance[3:] == (0,) * 6 for balance in office.truth())
-        assert read(office) == office.truth()
+        assert all(balance[3:] == (0,) * 6 for balance in office.get_true_balances())
+        assert read(office) == office.get_true_balances()
         await anyio.sleep(2 * MINUTE)
-    assert any(balance.bal_total for balance in office.truth())
+    assert any(balance.bal_total for balance in office.get_true_balances())
 
 
 async def test_the_service_may_start_late_within_its_hour() -> None:
@@ -208,8 +210,8 @@ def test_a_monthly_office_was_last_aged_on_its_last_first() -> None:
 async def test_an_office_that_was_never_aged_gets_its_balances_the_first_night() -> None:
     office = await lives(HOUR, last_aging="never")
     assert preference(office, "DateLastAging") == "2026-11-22"
-    assert len(office.truth()) >= 55
-    assert any(balance.bal_over_90 for balance in office.truth())
+    assert len(office.get_true_balances()) >= 55
+    assert any(balance.bal_over_90 for balance in office.get_true_balances())
 
 
 async def test_a_run_by_hand_may_carry_another_date() -> None:
@@ -217,13 +219,13 @@ async def test_a_run_by_hand_may_carry_another_date() -> None:
     run = await office.run_aging(date(2026, 10, 1))
     assert run.aging_date == date(2026, 10, 1)
     assert preference(office, "DateLastAging") == "2026-10-01"
-    assert read(office) == office.truth()
+    assert read(office) == office.get_true_balances()
 
 
 async def test_a_wrong_clock_makes_the_run_early_and_now_wrong() -> None:
     office = await lives(HOUR, clock_skew_seconds=300)
     assert office.aging_runs[0].started_at == TWO - timedelta(seconds=300)
-    assert office.short_query("SELECT NOW() AS n, UTC_TIMESTAMP() AS u") == [
+    assert office.run_short_query("SELECT NOW() AS n, UTC_TIMESTAMP() AS u") == [
         {"n": "2026-11-22T02:55:00", "u": "2026-11-22T10:55:00"}
     ]
 
@@ -277,4 +279,4 @@ async def test_an_hour_that_crosses_midnight_belongs_to_the_evening_before() -> 
     async with living(office):
         await anyio.sleep(MINUTE * 10)
     (run,) = office.aging_runs
-    assert (run.aging_date, run.outcome) == (date(2026, 11, 22), Outcome.CRASHED)
+    assert (run.aging_date, run.outcome) == (date(2026, 11, 22), AgingOutcome.CRASHED)

@@ -6,8 +6,8 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.faults import LimitIgnored
-from oddaemon.simulator.practice import Outcome, PracticeSpec
+from oddaemon.simulator.faults.faults import LimitIgnored
+from oddaemon.simulator.practice.practice import AgingOutcome, PracticeSpec
 from tests.simulator.hq_world import EVERY_PAT_NUM, world
 from tests.simulator.practice_world import VIRTUAL_BACKEND, living, practice, preference
 
@@ -26,10 +26,10 @@ async def test_a_run_that_is_broken_off_leaves_its_lock_and_the_old_date() -> No
     office = practice(run_seconds=300)
     async with living(office):
         await anyio.sleep(UNTIL_TWO + 100)
-        office.break_aging_off()
+        office.abort_aging()
         await anyio.sleep(1)
     (run,) = office.aging_runs
-    assert (run.outcome, run.ended_seconds) == (Outcome.CRASHED, UNTIL_TWO + 100)
+    assert (run.outcome, run.ended_seconds) == (AgingOutcome.CRASHED, UNTIL_TWO + 100)
     assert preference(office, "AgingBeginDateTime") == "2026-11-22 02:00:00"
     assert preference(office, "DateLastAging") == "2026-11-21"
 
@@ -38,22 +38,22 @@ async def test_a_run_that_has_written_everything_cannot_be_broken_off() -> None:
     office = practice(run_seconds=100)
     async with living(office):
         await anyio.sleep(UNTIL_TWO + 92)
-        office.break_aging_off()
+        office.abort_aging()
         await anyio.sleep(HOUR)
-        office.break_aging_off()
-    assert [run.outcome for run in office.aging_runs] == [Outcome.COMPLETED]
+        office.abort_aging()
+    assert [run.outcome for run in office.aging_runs] == [AgingOutcome.COMPLETED]
     assert preference(office, "AgingBeginDateTime") == ""
 
 
 async def test_runs_may_come_to_take_longer_and_a_service_may_fall_asleep() -> None:
     office = practice(run_seconds=100)
     async with living(office):
-        office.take_for_aging(700)
+        office.set_aging_seconds(700)
         await anyio.sleep(2 * HOUR)
-        office.delay_service(2 * HOUR)
+        office.set_service_delay(2 * HOUR)
         await anyio.sleep(48 * HOUR)
         assert len(office.aging_runs) == 1
-        office.delay_service(0)
+        office.set_service_delay(0)
         await anyio.sleep(24 * HOUR)
     assert [run.finished_at for run in office.aging_runs] == [
         TWO + timedelta(seconds=700),
@@ -66,39 +66,39 @@ async def test_a_service_does_not_start_beside_a_run_that_never_ends() -> None:
     office = practice(run_seconds=30 * HOUR)
     async with living(office):
         await anyio.sleep(40 * HOUR)
-    assert [run.outcome for run in office.aging_runs] == [Outcome.COMPLETED]
+    assert [run.outcome for run in office.aging_runs] == [AgingOutcome.COMPLETED]
 
 
 async def test_a_past_is_told_in_seconds_that_no_step_of_the_clock_disturbs() -> None:
     office = practice(run_seconds=100)
-    before = office.truth()
+    before = office.get_true_balances()
     async with living(office):
         await anyio.sleep(UNTIL_TWO + 50)
         office.clock.step(timedelta(days=-3))
         await anyio.sleep(HOUR)
-    (run,) = [run for run in office.aging_runs if run.outcome is Outcome.COMPLETED]
+    (run,) = [run for run in office.aging_runs if run.outcome is AgingOutcome.COMPLETED]
     assert run.started_seconds == UNTIL_TWO
     assert run.ended_seconds == pytest.approx(UNTIL_TWO + 100)
-    ((first, last),) = office.spans_of(before)
+    ((first, last),) = office.find_true_spans(before)
     assert first == 0
     assert UNTIL_TWO < last < UNTIL_TWO + 90
-    (begins, ends), *_ = office.spans_of(office.truth())
+    (begins, ends), *_ = office.find_true_spans(office.get_true_balances())
     assert UNTIL_TWO < begins < UNTIL_TWO + 100 < ends == UNTIL_TWO + 50 + HOUR
 
 
 async def test_a_state_that_comes_back_has_two_spans() -> None:
     office = practice()
-    empty = office.truth(clinics=(99,))
+    empty = office.get_true_balances(clinics=(99,))
     await anyio.sleep(60)
     office.post_activity()
-    assert office.spans_of(empty, clinics=(99,)) == [(0, 60), (60, 60)]
-    assert office.spans_of(empty) == []
+    assert office.find_true_spans(empty, clinics=(99,)) == [(0, 60), (60, 60)]
+    assert office.find_true_spans(empty) == []
 
 
 def test_pat_nums_may_begin_where_they_are_easy_to_find() -> None:
     for pat_nums in ("dense", "sparse"):
         office = practice(pat_nums=pat_nums, first_pat_num=431_000_000)
-        assert all(431_000_000 <= balance.pat_num < 431_100_000 for balance in office.truth())
+        assert all(431_000_000 <= balance.pat_num < 431_100_000 for balance in office.get_true_balances())
 
 
 async def test_an_office_may_be_updated_in_the_middle_of_its_life() -> None:
@@ -109,7 +109,7 @@ async def test_an_office_may_be_updated_in_the_middle_of_its_life() -> None:
 
 
 async def test_a_limit_may_be_ignored_and_the_page_cap_with_it() -> None:
-    everything = len(world().practice().short_query(EVERY_PAT_NUM))
+    everything = len(world().practice().run_short_query(EVERY_PAT_NUM))
     for faults, rows in (((), 5), ((LimitIgnored(),), everything)):
         answer = await world(*faults).short_query(f"{EVERY_PAT_NUM} LIMIT 5")
         assert answer.body.count(b"PatNum") == rows

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oddaemon.simulator.practice import QueryRefused, SqlFailed
+from oddaemon.simulator.practice.practice import QueryRefused, SqlFailed
 from tests.simulator.practice_world import practice
 
 REFUSED = [
@@ -70,36 +70,36 @@ FAILING = [
 @pytest.mark.parametrize(("sql", "message"), REFUSED, ids=[sql for sql, _ in REFUSED])
 def test_what_is_not_one_plain_select_is_refused(sql: str, message: str) -> None:
     with pytest.raises(QueryRefused) as refusal:
-        practice(guarantors=1).short_query(sql)
+        practice(guarantors=1).run_short_query(sql)
     assert refusal.value.message == message
 
 
 @pytest.mark.parametrize(("sql", "message"), FAILING, ids=[sql for sql, _ in FAILING])
 def test_what_the_database_cannot_run_fails_in_its_words(sql: str, message: str) -> None:
     with pytest.raises(SqlFailed) as failure:
-        practice(guarantors=1).short_query(sql)
+        practice(guarantors=1).run_short_query(sql)
     assert message in failure.value.message
 
 
 def test_a_semicolon_inside_a_text_is_only_text() -> None:
-    assert practice(guarantors=1).short_query("SELECT 'a;b' AS x") == [{"x": "a;b"}]
+    assert practice(guarantors=1).run_short_query("SELECT 'a;b' AS x") == [{"x": "a;b"}]
 
 
 def test_a_quoted_word_may_be_a_name_whatever_it_is() -> None:
-    assert practice(guarantors=1).short_query("SELECT 1 AS `group` FROM DUAL") == [{"group": 1}]
+    assert practice(guarantors=1).run_short_query("SELECT 1 AS `group` FROM DUAL") == [{"group": 1}]
 
 
 def test_one_office_may_refuse_more_words_than_another() -> None:
     strict, usual = practice(refuses=("GROUP_CONCAT",)), practice()
     sql = "SELECT group_concat(PatNum) AS x FROM patient WHERE PatNum=1"
-    assert usual.short_query(sql) == [{"x": "1"}]
+    assert usual.run_short_query(sql) == [{"x": "1"}]
     with pytest.raises(QueryRefused, match=r'^Query cannot contain "GROUP_CONCAT"\.$'):
-        strict.short_query(sql)
+        strict.run_short_query(sql)
 
 
 def test_a_refusal_is_no_verdict_on_the_next_statement() -> None:
     office = practice(guarantors=1)
     for _ in range(2):
         with pytest.raises(SqlFailed):
-            office.short_query("SELECT nosuch FROM patient")
-        assert office.short_query("SELECT 1 AS x") == [{"x": 1}]
+            office.run_short_query("SELECT nosuch FROM patient")
+        assert office.run_short_query("SELECT 1 AS x") == [{"x": 1}]

@@ -1,7 +1,7 @@
 import pytest
 
-from oddaemon.simulator.practice import SqlFailed
-from oddaemon.simulator.template import without_keys
+from oddaemon.simulator.mysql.statement_cache import extract_literals
+from oddaemon.simulator.practice.practice import SqlFailed
 from tests.simulator.practice_world import practice
 
 LIFTED = [
@@ -24,7 +24,7 @@ LIFTED = [
 def test_only_whole_numbers_behind_the_last_from_and_instants_of_a_case_are_lifted(
     sql: str, template: str | None, keys: list[int | str]
 ) -> None:
-    lifted, found = without_keys(sql)
+    lifted, found = extract_literals(sql)
     assert lifted == (template or sql)
     assert list(found.values()) == keys
 
@@ -32,23 +32,23 @@ def test_only_whole_numbers_behind_the_last_from_and_instants_of_a_case_are_lift
 def test_one_template_answers_for_every_key() -> None:
     office = practice(settled=0)
     for first in (1, 20, 2**62):
-        rows = office.short_query(f"SELECT PatNum FROM patient WHERE PatNum >= {first} ORDER BY PatNum LIMIT 1")
+        rows = office.run_short_query(f"SELECT PatNum FROM patient WHERE PatNum >= {first} ORDER BY PatNum LIMIT 1")
         assert rows == ([{"PatNum": first}] if first < 2**60 else [])
 
 
 def test_one_template_answers_for_every_instant() -> None:
     office = practice()
     counting = "SELECT SUM(CASE WHEN DateTStamp>'{}-01-01 00:00:00' THEN 1 ELSE 0 END) AS N FROM patient"
-    counted = [office.short_query(counting.format(year)) for year in (1999, 2099)]
-    assert counted[0][0]["N"] == office.short_query("SELECT COUNT(*) AS N FROM patient")[0]["N"]
+    counted = [office.run_short_query(counting.format(year)) for year in (1999, 2099)]
+    assert counted[0][0]["N"] == office.run_short_query("SELECT COUNT(*) AS N FROM patient")[0]["N"]
     assert counted[1] == [{"N": 0}]
 
 
 def test_a_column_is_named_after_the_instant_that_was_written() -> None:
     case = "CASE WHEN DateTStamp>'1999-01-01 00:00:00' THEN 1 END"
-    assert practice(guarantors=1).short_query(f"SELECT {case} FROM patient LIMIT 1") == [{case: 1}]
+    assert practice(guarantors=1).run_short_query(f"SELECT {case} FROM patient LIMIT 1") == [{case: 1}]
 
 
 def test_a_callers_own_placeholder_is_an_error() -> None:
     with pytest.raises(SqlFailed):
-        practice(guarantors=1).short_query("SELECT PatNum FROM patient WHERE PatNum > :key0")
+        practice(guarantors=1).run_short_query("SELECT PatNum FROM patient WHERE PatNum > :key0")

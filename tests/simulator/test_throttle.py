@@ -3,16 +3,16 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.throttle import Lane, QueueFullError
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.headquarters.throttle import KeyQueue, QueueFullError
+from oddaemon.simulator.virtual_time import make_virtual_loop
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return ("asyncio", {"loop_factory": virtual_loop_factory})
+    return ("asyncio", {"loop_factory": make_virtual_loop})
 
 
-async def starts_of(lane: Lane, *, requests: int, execution_seconds: float) -> list[float]:
+async def starts_of(lane: KeyQueue, *, requests: int, execution_seconds: float) -> list[float]:
     starts: list[float] = []
 
     async def request() -> None:
@@ -27,21 +27,21 @@ async def starts_of(lane: Lane, *, requests: int, execution_seconds: float) -> l
 
 
 async def test_starts_are_spaced_and_the_spacing_includes_the_execution() -> None:
-    assert await starts_of(Lane(5.0), requests=4, execution_seconds=2.0) == [0, 5, 10, 15]
+    assert await starts_of(KeyQueue(5.0), requests=4, execution_seconds=2.0) == [0, 5, 10, 15]
 
 
 async def test_a_slow_request_holds_up_the_next_one_until_it_ends() -> None:
-    assert await starts_of(Lane(1.0), requests=3, execution_seconds=4.0) == [0, 4, 8]
+    assert await starts_of(KeyQueue(1.0), requests=3, execution_seconds=4.0) == [0, 4, 8]
 
 
 async def test_a_local_api_has_no_spacing_and_still_serves_one_at_a_time() -> None:
-    assert await starts_of(Lane(0.0, waiting_max=None), requests=10, execution_seconds=0.5) == [
+    assert await starts_of(KeyQueue(0.0, waiting_max=None), requests=10, execution_seconds=0.5) == [
         i / 2 for i in range(10)
     ]
 
 
 async def test_the_one_too_many_is_refused_at_once_and_the_others_are_served_late() -> None:
-    lane = Lane(5.0, waiting_max=2)
+    lane = KeyQueue(5.0, waiting_max=2)
     served: list[float] = []
     refused: list[tuple[float, int]] = []
 
@@ -61,7 +61,7 @@ async def test_the_one_too_many_is_refused_at_once_and_the_others_are_served_lat
 
 
 async def test_who_hangs_up_while_being_served_still_uses_up_the_turn() -> None:
-    lane = Lane(1.0)
+    lane = KeyQueue(1.0)
     with anyio.move_on_after(0.5):
         async with lane.turn():
             await lane.serve_for(30.0)
@@ -70,7 +70,7 @@ async def test_who_hangs_up_while_being_served_still_uses_up_the_turn() -> None:
 
 
 async def test_who_hangs_up_while_waiting_is_forgotten() -> None:
-    lane = Lane(5.0, waiting_max=1)
+    lane = KeyQueue(5.0, waiting_max=1)
     async with lane.turn():
         pass
     with anyio.move_on_after(1):

@@ -6,10 +6,10 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.simulator.api import Cut
-from oddaemon.simulator.faults import BrokenConnection, Fault, Latency
-from oddaemon.simulator.transport import SimulatedTransport
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.api.messages import ConnectionFailure
+from oddaemon.simulator.faults.faults import BrokenConnection, Fault, Latency
+from oddaemon.simulator.transport.httpx_transport import SimulatedTransport
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.hq_world import HEADERS, World, world
 
 TIMEOUT = httpx.Timeout(65.0, connect=10.0)
@@ -17,7 +17,7 @@ TIMEOUT = httpx.Timeout(65.0, connect=10.0)
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return ("asyncio", {"loop_factory": virtual_loop_factory})
+    return ("asyncio", {"loop_factory": make_virtual_loop})
 
 
 @asynccontextmanager
@@ -52,14 +52,14 @@ async def test_large_bodies_come_in_pieces() -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "seconds"),
     [
-        (BrokenConnection(Cut.NO_CONNECTION), httpx.ConnectTimeout, 10.0),
-        (BrokenConnection(Cut.REFUSED), httpx.ConnectError, 0.0),
-        (BrokenConnection(Cut.STALL), httpx.ReadTimeout, 65.0),
-        (BrokenConnection(Cut.RESET), httpx.ReadError, 0.0),
-        (BrokenConnection(Cut.CLOSE), httpx.RemoteProtocolError, 0.0),
-        (BrokenConnection(Cut.STALL, 20), httpx.ReadTimeout, 65.05),
-        (BrokenConnection(Cut.RESET, 20), httpx.ReadError, 0.05),
-        (BrokenConnection(Cut.CLOSE, 20), httpx.RemoteProtocolError, 0.05),
+        (BrokenConnection(ConnectionFailure.NO_CONNECTION), httpx.ConnectTimeout, 10.0),
+        (BrokenConnection(ConnectionFailure.REFUSED), httpx.ConnectError, 0.0),
+        (BrokenConnection(ConnectionFailure.STALL), httpx.ReadTimeout, 65.0),
+        (BrokenConnection(ConnectionFailure.RESET), httpx.ReadError, 0.0),
+        (BrokenConnection(ConnectionFailure.CLOSE), httpx.RemoteProtocolError, 0.0),
+        (BrokenConnection(ConnectionFailure.STALL, 20), httpx.ReadTimeout, 65.05),
+        (BrokenConnection(ConnectionFailure.RESET, 20), httpx.ReadError, 0.05),
+        (BrokenConnection(ConnectionFailure.CLOSE, 20), httpx.RemoteProtocolError, 0.05),
     ],
 )
 async def test_a_broken_connection_raises_what_httpx_raises_when_it_would(
@@ -80,7 +80,7 @@ async def test_bytes_before_the_break_arrive() -> None:
             async for piece in response.aiter_raw():
                 received.extend(piece)
 
-    async with client_of(world(BrokenConnection(Cut.RESET, 20))) as client:
+    async with client_of(world(BrokenConnection(ConnectionFailure.RESET, 20))) as client:
         with pytest.raises(httpx.ReadError):
             await read_all(client)
     assert len(received) == 20

@@ -12,14 +12,14 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from oddaemon.simulator.virtual_time import CallsInFlight, DeadlockError, VirtualLoop, virtual_loop_factory
+from oddaemon.simulator.virtual_time import CallsInFlight, DeadlockError, VirtualLoop, make_virtual_loop
 
 HOURS = 3600.0
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return ("asyncio", {"loop_factory": virtual_loop_factory})
+    return ("asyncio", {"loop_factory": make_virtual_loop})
 
 
 def virtual_loop() -> VirtualLoop:
@@ -80,7 +80,7 @@ def slowly() -> int:
 
 async def test_a_database_call_in_flight_is_never_jumped_over(tmp_path: Path) -> None:
     calls = CallsInFlight()
-    virtual_loop().owe(calls)
+    virtual_loop().track_calls(calls)
     async with CountedConnection(tmp_path / "a.sqlite", calls) as connection, anyio.create_task_group() as tasks:
         tasks.start_soon(anyio.sleep, 5 * HOURS)
         await connection.create_function("pause", 0, slowly)
@@ -141,7 +141,7 @@ def test_a_deadlock_is_an_error_and_not_a_hang() -> None:
         await anyio.Event().wait()
 
     with pytest.raises(DeadlockError, match=r"stands still at 90\.000 s"):
-        anyio.run(wait_for_nobody, backend_options={"loop_factory": virtual_loop_factory})
+        anyio.run(wait_for_nobody, backend_options={"loop_factory": make_virtual_loop})
 
 
 def test_a_thread_that_nobody_counted_is_no_deadlock() -> None:
@@ -155,4 +155,4 @@ def test_a_thread_that_nobody_counted_is_no_deadlock() -> None:
         finally:
             thread.join()
 
-    assert anyio.run(wait_for_a_thread, backend_options={"loop_factory": virtual_loop_factory}) == "here"
+    assert anyio.run(wait_for_a_thread, backend_options={"loop_factory": make_virtual_loop}) == "here"

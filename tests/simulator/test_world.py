@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.clock import WorldClock
-from oddaemon.simulator.world import build_fleet, due_in
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.plan.fleet_builder import build_fleet, compute_due_time
 from tests.simulator.practice_world import VIRTUAL_BACKEND, practice
 
 BASE = datetime(2026, 11, 22, 9, 50, tzinfo=UTC)
@@ -98,7 +98,7 @@ def test_a_fleet_has_variety_and_unique_names() -> None:
 
 
 def test_a_fleet_without_troubles_ages_every_night() -> None:
-    for spec in build_fleet(3, 400, troubles=False, guarantors_max=500):
+    for spec in build_fleet(3, 400, with_failures=False, guarantors_max=500):
         assert spec.service_time_due is not None
         assert not spec.monthly
         assert spec.crashes == ()
@@ -119,16 +119,16 @@ def test_a_fleet_without_troubles_ages_every_night() -> None:
 def test_a_due_time_seconds_from_now_is_on_the_offices_clock(
     zone: str, seconds: float, skew_seconds: float, due: str
 ) -> None:
-    assert due_in(zone, BASE, seconds, clock_skew_seconds=skew_seconds) == due
+    assert compute_due_time(zone, BASE, seconds, clock_skew_seconds=skew_seconds) == due
 
 
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Honolulu", "Australia/Lord_Howe"])
 @pytest.mark.parametrize("skew_seconds", [0.0, -90.0, 7.5])
 async def test_a_due_time_placed_seconds_from_now_starts_a_run_then(zone: str, skew_seconds: float) -> None:
-    due = due_in(zone, BASE, 20, clock_skew_seconds=skew_seconds)
+    due = compute_due_time(zone, BASE, 20, clock_skew_seconds=skew_seconds)
     office = practice(at=BASE, zone=zone, clock_skew_seconds=skew_seconds, service_time_due=due)
     async with anyio.create_task_group() as group:
-        group.start_soon(office.live)
+        group.start_soon(office.run)
         await anyio.sleep(25)
         group.cancel_scope.cancel()
     (run,) = office.aging_runs

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.virtual_time import make_virtual_loop
 
 
 @pytest.fixture
@@ -13,4 +13,4 @@ def anyio_backend() -> str:
 @pytest.fixture
 def virtual_time() -> tuple[str, dict[str, Any]]:
     """A backend on which a night takes no time; a module's `anyio_backend` may return it."""
-    return "asyncio", {"loop_factory": virtual_loop_factory}
+    return "asyncio", {"loop_factory": make_virtual_loop}

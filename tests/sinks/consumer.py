@@ -8,12 +8,12 @@ from pathlib import Path
 
 import anyio
 
-from oddaemon.core.delivery import Content, Patience
-from oddaemon.core.diff import apply
+from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.diff import apply_changes
 from oddaemon.settings import SinkSettings
-from oddaemon.settings.sink import FilesTable
-from oddaemon.sinks.payload import Payload, SinkRefused
+from oddaemon.settings.tables.sink import FilesTable
+from oddaemon.sinks.payload import DeliveryFailed, Payload
 
 
 class Mood(Enum):
@@ -47,7 +47,7 @@ class Book:
         if payload.changes is None:
             self.balances[payload.office_id] = {balance.pat_num: balance for balance in payload.balances}
         else:
-            self.balances[payload.office_id] = apply(self.balances[payload.office_id], payload.changes)
+            self.balances[payload.office_id] = apply_changes(self.balances[payload.office_id], payload.changes)
 
     def holds(self, office_id: str) -> list[Balance]:
         return list(self.balances.get(office_id, {}).values())
@@ -63,7 +63,7 @@ class Moody:
 
     book: Book
     moods: deque[Mood] = field(default_factory=lambda: deque([Mood.TAKES]))
-    refusal: SinkRefused = field(default_factory=lambda: SinkRefused("The consumer is in a bad mood."))
+    refusal: DeliveryFailed = field(default_factory=lambda: DeliveryFailed("The consumer is in a bad mood."))
     attempts: list[tuple[float, str]] = field(default_factory=list)
     """When something was tried, on the loop's clock, and what."""
     refuses: Callable[[Payload], bool] = lambda _: False
@@ -82,7 +82,7 @@ class Moody:
             case Mood.REFUSES:
                 raise self.refusal
             case Mood.IS_GONE:
-                raise SinkRefused("It is gone.", final=True)
+                raise DeliveryFailed("It is gone.", final=True)
             case Mood.STALLS:
                 await anyio.sleep_forever()
             case Mood.BREAKS:
@@ -99,10 +99,10 @@ class Moody:
 def sink_settings(
     name: str = "book",
     content: Content = Content.SNAPSHOT,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
     offices: Iterable[str] = (),
     **labels: str,
 ) -> SinkSettings:
     """Settings of a sink of no consequence: whoever makes the sink looks at its name only."""
     table = FilesTable(name=name, kind="files", directory=Path("/nowhere"), offices=list(offices), labels=labels)
-    return SinkSettings(table, None, content, patience or Patience())
+    return SinkSettings(table, None, content, patience or RetryPolicy())

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from oddaemon.core.diff import Changes, diff
 from oddaemon.core.model import Balance
-from oddaemon.core.verify import totals_of
-from oddaemon.sinks.payload import Base, Payload, SnapshotHead
+from oddaemon.core.snapshot.diff import SnapshotChanges, diff
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.sinks.payload import DiffBase, Payload, SnapshotHeader
 from tests.store.samples import some_balances
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
@@ -25,10 +25,10 @@ def night(number: int, guarantors: int = 30) -> tuple[Balance, ...]:
 def payload(number: int = 1, *, changes: bool = False, guarantors: int = 30, office_id: str = OFFICE) -> Payload:
     """The delivery of a night, whole or as changes from the night before."""
     balances = night(number, guarantors)
-    head = SnapshotHead(number, date(2026, 3, number), NOW, NOW, totals_of(balances))
+    head = SnapshotHeader(number, date(2026, 3, number), NOW, NOW, compute_totals(balances))
     if not changes:
         return Payload(office_id, "Smile Dental", head, balances)
-    base = Base(number - 1, date(2026, 3, 1) + timedelta(days=number - 2))
+    base = DiffBase(number - 1, date(2026, 3, 1) + timedelta(days=number - 2))
     return Payload(office_id, "Smile Dental", head, balances, between(number - 1, number, guarantors), base)
 
 
@@ -36,10 +36,14 @@ def as_report(told: Payload) -> Payload:
     """The same as the vendor's report tells it, and as it is kept then."""
     balances = tuple(each._replace(clinic_num=0, est_balance=0) for each in told.balances)
     untold = frozenset({"clinic_num", "est_balance"})
-    return replace(told, balances=balances, snapshot=replace(told.snapshot, totals=totals_of(balances), untold=untold))
+    return replace(
+        told,
+        balances=balances,
+        snapshot=replace(told.snapshot, totals=compute_totals(balances), missing_columns=untold),
+    )
 
 
-def between(earlier: int, later: int, guarantors: int = 30) -> Changes:
+def between(earlier: int, later: int, guarantors: int = 30) -> SnapshotChanges:
     """What differs between two nights."""
     before, after = ({row.pat_num: row for row in night(number, guarantors)} for number in (earlier, later))
     return diff(before, after)

@@ -9,23 +9,23 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.core.delivery import Content, Patience
+from oddaemon.admin.commands import CommandRejected
+from oddaemon.admin.sink_commands import SinkCommands
+from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Condition
-from oddaemon.engine.couriers import SinkFactory
-from oddaemon.engine.sink_orders import SinkDesk
+from oddaemon.engine.delivery.courier_pool import SinkFactory
 from oddaemon.settings import SinkSettings
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.sinks.payload import Payload, Sink, SinkRefused
-from oddaemon.store import deliveries
-from oddaemon.store.database import Database
-from oddaemon.web.control import OrderRefused
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.sinks.payload import DeliveryFailed, Payload, Sink
+from oddaemon.store import outbox
+from oddaemon.store.sqlite.connection import Database
 from tests.engine.night import SMALL, night, office_settings
 from tests.engine.world import World
 from tests.sinks.consumer import Book, Mood, Moody, sink_settings
 
 TWO = [PracticeSpec("smile", seed=1, guarantors=40), PracticeSpec("hill", seed=2, guarantors=30)]
 CHANGES = Content.CHANGES
-SHORT = Patience(give_up_after_seconds=7200.0)
+SHORT = RetryPolicy(give_up_after_seconds=7200.0)
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ async def agrees(world: World, book: Book, office_id: str = "smile") -> bool:
     return book.holds(office_id) == await world.balances(office_id)
 
 
-async def rows(world: World) -> list[deliveries.DeliveryRow]:
+async def rows(world: World) -> list[outbox.DeliveryRow]:
     async with Database.open_for_reading(world.settings.state.database) as database:
-        return await deliveries.overview(database)
+        return await outbox.list_deliveries(database)
 
 
 @pytest.mark.parametrize("content", list(Content))
@@ -69,7 +69,7 @@ async def test_every_snapshot_is_delivered_in_order_and_once(tmp_path: Path, con
         assert set(book.had.values()) == {1}
         kinds = [payload.content for payload in book.taken if payload.office_id == "smile"]
         assert kinds == ["snapshot", *[content.value] * 2]
-        assert world.events("delivery_made")[0]["refusals"] == 0
+        assert world.events("delivery_succeeded")[0]["refusals"] == 0
         assert 'oddaemon_deliveries_total{outcome="done",sink="book"} 6.0' in world.metrics()
         assert 'oddaemon_deliveries_pending{sink="book"} 0.0' in world.metrics()
 
@@ -80,7 +80,7 @@ async def test_what_was_not_acknowledged_comes_again_under_the_same_id(tmp_path:
     moody = Moody(book)
     moody.plan(mood, mood, mood, Mood.TAKES)
     async with delivering(tmp_path, moody, [SMALL], sink_settings(content=CHANGES)) as world:
-        await world.until_said("delivery_made", 2)
+        await world.until_said("delivery_succeeded", 2)
         ids = [delivery_id for _, delivery_id in moody.attempts]
         assert len(set(ids[:4])) == 1
         assert len(set(ids)) == 2
@@ -90,8 +90,8 @@ async def test_what_was_not_acknowledged_comes_again_under_the_same_id(tmp_path:
         assert 2.4 < waits[0] < 5.1
         assert 4.9 < waits[1] < 10.1
         assert 9.9 < waits[2] < 20.1
-        assert [line["attempt"] for line in world.events("delivery_refused")] == [1, 2, 3]
-        assert world.events("delivery_made")[0]["refusals"] == 3
+        assert [line["attempt"] for line in world.events("delivery_attempt_failed")] == [1, 2, 3]
+        assert world.events("delivery_succeeded")[0]["refusals"] == 3
         assert await agrees(world, book)
 
 
@@ -124,7 +124,7 @@ async def _instants(world: World) -> list[object]:
 
 async def test_a_server_that_asks_for_time_gets_it_from_all_offices(tmp_path: Path) -> None:
     book = Book()
-    moody = Moody(book, refusal=SinkRefused("Slow down.", retry_after_seconds=3000.0))
+    moody = Moody(book, refusal=DeliveryFailed("Slow down.", retry_after_seconds=3000.0))
     moody.plan(Mood.REFUSES, Mood.TAKES)
     async with delivering(tmp_path, moody, TWO) as world:
         await world.until(lambda: len(book.taken) >= 2)
@@ -156,12 +156,12 @@ async def test_a_dead_letter_is_followed_by_the_whole_snapshot(tmp_path: Path) -
         await world.until(lambda: len(book.taken) == 1)
         # It has the second one, but the answer is lost until we give up: what it holds is not what we believe.
         moody.plan(Mood.LOSES_THE_ACK)
-        await world.until_said("delivery_given_up")
-        [dead] = world.events("delivery_given_up")
-        [made] = world.events("delivery_made")
+        await world.until_said("delivery_abandoned")
+        [dead] = world.events("delivery_abandoned")
+        [made] = world.events("delivery_succeeded")
         assert dead["why"] == "The consumer is in a bad mood."
         moody.plan(Mood.TAKES)
-        await world.until_said("delivery_made", 2)
+        await world.until_said("delivery_succeeded", 2)
         assert [payload.content for payload in book.taken] == ["snapshot", "changes", "snapshot"]
         assert book.snapshots()[-1] > dead["snapshot_id"] > made["snapshot_id"]
         assert await agrees(world, book)
@@ -172,22 +172,22 @@ async def test_a_sink_that_is_gone_is_not_asked_twice_for_one_delivery(tmp_path:
     moody = Moody(Book())
     moody.plan(Mood.IS_GONE)
     async with delivering(tmp_path, moody) as world:
-        await world.until_said("delivery_given_up", 2)
+        await world.until_said("delivery_abandoned", 2)
         ids = [delivery_id for _, delivery_id in moody.attempts]
         assert len(ids) == len(set(ids)) == 2
 
 
 async def test_a_restart_does_not_forget_a_back_off(tmp_path: Path) -> None:
-    moody = Moody(Book(), refusal=SinkRefused("Slow down.", retry_after_seconds=3000.0))
+    moody = Moody(Book(), refusal=DeliveryFailed("Slow down.", retry_after_seconds=3000.0))
     moody.plan(Mood.REFUSES)
     async with delivering(tmp_path, moody) as world:
-        await world.until_said("delivery_refused")
+        await world.until_said("delivery_attempt_failed")
         for _ in range(5):
             await world.crash()
             await world.start()
             await anyio.sleep(100)
         assert len(moody.attempts) == 1
-        await world.until_said("delivery_refused", 2)
+        await world.until_said("delivery_attempt_failed", 2)
         assert moody.attempts[1][0] - moody.attempts[0][0] >= 3000.0
 
 
@@ -196,7 +196,7 @@ async def test_a_clock_set_back_does_not_keep_a_delivery_for_years(tmp_path: Pat
     moody = Moody(book)
     moody.plan(Mood.REFUSES, Mood.TAKES)
     async with delivering(tmp_path, moody) as world:
-        await world.until_said("delivery_refused")
+        await world.until_said("delivery_attempt_failed")
         world.daemon_is_ahead = timedelta(days=-300)
         await world.until(lambda: len(book.taken) == 1, within=timedelta(hours=1))
         world.daemon_is_ahead = timedelta()
@@ -209,7 +209,7 @@ async def test_a_sink_that_comes_later_starts_with_the_current_snapshot_of_each_
             await world.until_published(2, office_id)
         since = world.clock.now()
         wanted = replace(world.settings, sinks=(sink_settings(content=CHANGES),))
-        assert world.daemon.configuration.plan(wanted).sentence == "2 unchanged; [[sink]] book changed."
+        assert world.daemon.configuration.compute_diff(wanted).sentence == "2 unchanged; [[sink]] book changed."
         await world.apply(wanted)
         await world.until(lambda: len(book.taken) == 2)
         assert world.clock.now() - since < timedelta(seconds=5)
@@ -229,7 +229,7 @@ async def test_a_sink_that_goes_is_forgotten_and_starts_anew_when_it_comes_back(
     async with night(tmp_path, [SMALL], sinks=sinks, make_sink=making({"book": moody})) as world:
         await world.until(lambda: len(book.taken) == 1)
         moody.plan(Mood.REFUSES)
-        await world.until_said("delivery_refused")
+        await world.until_said("delivery_attempt_failed")
         await world.apply(replace(world.settings, sinks=()))
         assert await rows(world) == []
         assert "deliveries_pending{" not in world.metrics()
@@ -309,7 +309,7 @@ async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path
         await world.until_published(1)
         await world.drain()
         assert len(book.taken) in {0, 1}
-        assert len(world.events("delivery_made")) == len(book.taken)
+        assert len(world.events("delivery_succeeded")) == len(book.taken)
         assert world.events("sink_stopped")[-1]["why"] == "the daemon is stopping"
 
 
@@ -318,28 +318,28 @@ async def test_a_reload_that_the_end_overtakes_does_not_hold_it_up(tmp_path: Pat
     async with delivering(tmp_path, Moody(book)) as world:
         await world.until(lambda: len(book.snapshots()) == 1)
         couriers = world.crew.couriers
-        couriers.end()
+        couriers.drain()
         await couriers.apply(replace(world.settings, sinks=(sink_settings(content=CHANGES),)))
         with anyio.fail_after(5):
-            await couriers.ended()
+            await couriers.wait_stopped()
 
 
-def desk_of(world: World) -> SinkDesk:
-    return world.daemon.desks.sinks
+def desk_of(world: World) -> SinkCommands:
+    return world.daemon.admin.sinks
 
 
 async def test_an_order_to_retry_does_not_wait_for_the_back_off(tmp_path: Path) -> None:
     book = Book()
-    moody = Moody(book, refusal=SinkRefused("Slow down.", retry_after_seconds=20_000.0))
+    moody = Moody(book, refusal=DeliveryFailed("Slow down.", retry_after_seconds=20_000.0))
     moody.plan(Mood.REFUSES, Mood.TAKES)
     async with delivering(tmp_path, moody) as world:
-        await world.until_said("delivery_refused")
+        await world.until_said("delivery_attempt_failed")
         since = world.clock.now()
         done = await desk_of(world).retry("book", None, 1000)
         assert done["outcome"] == "1 delivery is due now to book."
         await world.until(lambda: len(book.taken) == 1)
         assert world.clock.now() - since < timedelta(seconds=5)
-        assert world.events("order_given", "")[-1]["uid"] == 1000
+        assert world.events("command_received", "")[-1]["uid"] == 1000
 
 
 async def test_what_is_skipped_while_it_is_under_way_stays_skipped_and_the_next_is_whole(tmp_path: Path) -> None:
@@ -348,7 +348,7 @@ async def test_what_is_skipped_while_it_is_under_way_stays_skipped_and_the_next_
     async with delivering(tmp_path, moody, [SMALL], sink_settings(content=CHANGES)) as world:
         await world.until(lambda: len(book.taken) == 1)
         moody.plan(Mood.LOSES_THE_ACK)
-        await world.until_said("delivery_refused")
+        await world.until_said("delivery_attempt_failed")
         await desk_of(world).skip("book", "smile", None)
         moody.plan(Mood.TAKES)
         await world.until(lambda: len(book.taken) == 3)
@@ -362,8 +362,8 @@ async def test_a_dead_letter_that_something_newer_took_the_place_of_is_not_reviv
     moody = Moody(book)
     moody.plan(Mood.IS_GONE, Mood.TAKES)
     async with delivering(tmp_path, moody) as world:
-        await world.until_said("delivery_made")
-        with pytest.raises(OrderRefused, match="Nothing waits"):
+        await world.until_said("delivery_succeeded")
+        with pytest.raises(CommandRejected, match="Nothing waits"):
             await desk_of(world).retry("book", None, None)
         assert len(moody.attempts) == 2
 
@@ -392,7 +392,7 @@ async def test_a_database_that_fails_once_it_is_acknowledged_has_it_delivered_ag
         await world.until_said("store_failed")
         assert locking.lock is not None
         locking.lock.close()
-        await world.until_said("delivery_made")
+        await world.until_said("delivery_succeeded")
         assert book.had.most_common(1)[0][1] == 2
         assert len(book.taken) == 1
         assert await agrees(world, book)

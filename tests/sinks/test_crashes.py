@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 from oddaemon.core.delivery import Content, DeliveryState
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.sinks.payload import Payload, SinkRefused
-from oddaemon.store import deliveries
-from oddaemon.store.database import Database
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.store import outbox
+from oddaemon.store.sqlite.connection import Database
 from tests.engine.night import night
 from tests.engine.world import World
 from tests.sinks.consumer import Book, Mood, Moody, sink_settings
@@ -53,7 +53,7 @@ class Deadly:
         pass
 
     def heard(self, line: dict[str, Any]) -> None:
-        if self.moment == MOMENTS[3] and line["event"] == "delivery_made":
+        if self.moment == MOMENTS[3] and line["event"] == "delivery_succeeded":
             self._strike()
 
     async def _dies_if(self, condition: bool) -> None:
@@ -69,7 +69,7 @@ class Deadly:
 
 async def states(world: World) -> Counter[DeliveryState]:
     async with Database.open_for_reading(world.settings.state.database) as database:
-        return Counter(row.state for row in await deliveries.overview(database))
+        return Counter(row.state for row in await outbox.list_deliveries(database))
 
 
 @pytest.mark.parametrize("content", CONTENTS)
@@ -96,7 +96,7 @@ async def test_killed_around_each_acknowledgement(tmp_path: Path, moment: str, c
 @pytest.mark.parametrize("seed", range(4))
 async def test_killed_at_random_with_a_consumer_of_many_moods(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
-    moody = Moody(Book(), refusal=SinkRefused("The consumer is in a bad mood."))
+    moody = Moody(Book(), refusal=DeliveryFailed("The consumer is in a bad mood."))
     sinks = [sink_settings(content=Content.CHANGES)]
     async with night(tmp_path, TWO, sinks=sinks, make_sink=lambda _: moody) as world:
         for _ in range(25):

@@ -14,10 +14,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.core.status import money
-from oddaemon.settings.secret import Secret
-from oddaemon.settings.sink_secrets import signing_key
-from oddaemon.sinks.payload import SinkRefused
+from oddaemon.core.reporting.status_document import format_money
+from oddaemon.settings.values.secret import Secret
+from oddaemon.settings.values.sink_secrets import decode_signing_key
+from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from tests.sinks.payloads import night, payload
 from tests.sinks.receiver import SECRET
@@ -46,7 +46,9 @@ def running(tmp_path: Path, port: int) -> Iterator[Path]:
 
 
 def sink_to(port: int, secret: str = SECRET, rows_max: int = ROWS_MAX) -> Webhook:
-    options = WebhookOptions(f"http://127.0.0.1:{port}/", signing_key(Secret(secret)), rows_max, 60.0, compressed=True)
+    options = WebhookOptions(
+        f"http://127.0.0.1:{port}/", decode_signing_key(Secret(secret)), rows_max, 60.0, compressed=True
+    )
     return Webhook(options, lambda: datetime.now(UTC))
 
 
@@ -57,7 +59,7 @@ def held(directory: Path) -> list[tuple[int, str]]:
 
 
 def truth(number: int) -> list[tuple[int, str]]:
-    return [(row.pat_num, money(row.bal_total)) for row in night(number)]
+    return [(row.pat_num, format_money(row.bal_total)) for row in night(number)]
 
 
 async def delivered(sink: Webhook, number: int) -> None:
@@ -66,7 +68,7 @@ async def delivered(sink: Webhook, number: int) -> None:
         while True:
             try:
                 await sink.deliver(payload(number), f"d{number}")
-            except SinkRefused as refusal:
+            except DeliveryFailed as refusal:
                 if "cannot be reached" not in str(refusal):
                     raise
                 await anyio.sleep(0.05)
@@ -95,7 +97,7 @@ async def test_it_takes_nothing_from_whoever_does_not_know_the_secret(running: P
     await delivered(sink, 1)
     await sink.aclose()
     stranger = sink_to(port, SECRET.replace("c", "d"))
-    with pytest.raises(SinkRefused, match="HTTP 401"):
+    with pytest.raises(DeliveryFailed, match="HTTP 401"):
         await stranger.deliver(payload(2), "d2")
     await stranger.aclose()
     assert held(running) == truth(1)

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from oddaemon.sinks.exec import Exec, ExecOptions
 from oddaemon.sinks.formats.export import FileFormat
-from oddaemon.sinks.payload import SinkRefused
+from oddaemon.sinks.payload import DeliveryFailed
 from tests.sinks.payloads import night, payload
 
 PATIENT_SECONDS = 60.0
@@ -35,9 +35,9 @@ def running(
 
 
 async def refusal_of(sink: Exec) -> str:
-    with pytest.raises(SinkRefused) as caught:
+    with pytest.raises(DeliveryFailed) as caught:
         await sink.deliver(payload(), "d1")
-    assert not caught.value.refusal.final
+    assert not caught.value.error.final
     return str(caught.value)
 
 
@@ -132,7 +132,7 @@ async def test_a_machine_that_can_open_no_more_files_is_told() -> None:
     await anyio.to_thread.run_sync(lambda: None)  # whose thread is there then
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, patient[1]))
     try:
-        with pytest.raises(SinkRefused) as caught:
+        with pytest.raises(DeliveryFailed) as caught:
             await sink.deliver(taken, "d1")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, patient)

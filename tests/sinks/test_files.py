@@ -13,10 +13,10 @@ import anyio
 import pytest
 from pyarrow import parquet
 
-from oddaemon.core.status import money
+from oddaemon.core.reporting.status_document import format_money
 from oddaemon.sinks.files import Files, FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
-from oddaemon.sinks.payload import Payload, SinkRefused
+from oddaemon.sinks.payload import DeliveryFailed, Payload
 from tests.disk.ballast import fill_up
 from tests.disk.conftest import remount, small_disk, unprivileged
 from tests.sinks.payloads import night, payload
@@ -49,11 +49,11 @@ def consumed(directory: Path, office_id: str = "smile") -> list[tuple[int, str]]
 
 
 def truth(number: int) -> list[tuple[int, str]]:
-    return [(row.pat_num, money(row.bal_total)) for row in night(number)]
+    return [(row.pat_num, format_money(row.bal_total)) for row in night(number)]
 
 
 async def refusal_of(directory: Path, what: Payload | None = None, form: FileFormat = FileFormat.NDJSON) -> str:
-    with pytest.raises(SinkRefused) as caught:
+    with pytest.raises(DeliveryFailed) as caught:
         await Files(options(directory, form)).deliver(what or payload(), "d1")
     return str(caught.value)
 
@@ -206,10 +206,10 @@ async def test_a_disk_that_hangs_is_told_and_keeps_one_thread(tmp_path: Path) ->
     pipe = folder / "snapshot-000000000001.ndjson.manifest.json"
     os.mkfifo(pipe)
     sink = Files(replace(options(tmp_path), timeout_seconds=0.5))
-    with pytest.raises(SinkRefused, match=r"takes longer than 0\.5 s"):
+    with pytest.raises(DeliveryFailed, match=r"takes longer than 0\.5 s"):
         await sink.deliver(payload(), "d1")
     for number in (1, 2):
-        with pytest.raises(SinkRefused, match="is still not written"):
+        with pytest.raises(DeliveryFailed, match="is still not written"):
             await sink.deliver(payload(number), f"d{number}")
     assert listed(tmp_path) == []
     with os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w") as file:
@@ -217,7 +217,7 @@ async def test_a_disk_that_hangs_is_told_and_keeps_one_thread(tmp_path: Path) ->
     is_well = False
     with anyio.fail_after(SECONDS):
         while not is_well:
-            with suppress(SinkRefused):
+            with suppress(DeliveryFailed):
                 await sink.deliver(payload(), "d1")
                 is_well = True
     assert consumed(tmp_path) == truth(1)

@@ -11,10 +11,10 @@ import anyio.abc
 
 from oddaemon.core.delivery import DeliveryState
 from oddaemon.core.model import Office
-from oddaemon.core.status import money
-from oddaemon.simulator.config_files import toml_of
-from oddaemon.store import deliveries, offices, snapshots
-from oddaemon.store.database import Database
+from oddaemon.core.reporting.status_document import format_money
+from oddaemon.simulator.plan.daemon_config import render_toml
+from oddaemon.store import offices, outbox, snapshots
+from oddaemon.store.sqlite.connection import Database
 from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
 from tests.crash.news import PATIENCE_SECONDS, News
 from tests.disk.stored import true_snapshot
@@ -53,9 +53,9 @@ class Scene:
         async with daemon_process(self.config, self.news, self.tasks, program) as daemon:
             yield daemon
 
-    async def rows(self) -> list[deliveries.DeliveryRow]:
+    async def rows(self) -> list[outbox.DeliveryRow]:
         async with Database.open_for_reading(str(self.directory / "oddaemon.db")) as database:
-            return await deliveries.overview(database)
+            return await outbox.list_deliveries(database)
 
     async def over(self, daemon: DaemonProcess | None = None) -> bool:
         """Wait until everything is delivered, or the daemon is no more; whether it was delivered."""
@@ -71,7 +71,7 @@ class Scene:
         """One life without harm, to the end of the outbox; then what the consumers hold is what was published."""
         async with self.life():
             await self.over()
-        truth = [(row.pat_num, money(row.bal_total)) for row in night(NIGHTS[-1])]
+        truth = [(row.pat_num, format_money(row.bal_total)) for row in night(NIGHTS[-1])]
         for office_id in OFFICES:
             assert self.receiver.totals(office_id) == truth
             assert consumed(self.lake, office_id) == truth
@@ -82,7 +82,7 @@ class Scene:
 @asynccontextmanager
 async def scene(directory: Path) -> AsyncIterator[Scene]:
     async with Database.open(str(directory / "oddaemon.db")) as database:
-        await offices.enroll(database, [Office(each, each) for each in OFFICES])
+        await offices.register_offices(database, [Office(each, each) for each in OFFICES])
         for number in NIGHTS:
             for office_id in OFFICES:
                 snapshot = true_snapshot(night(number), number)
@@ -100,7 +100,7 @@ async def scene(directory: Path) -> AsyncIterator[Scene]:
             "sink": [{"name": "lake", "kind": "files", "directory": "lake", **QUICK}, {**push, **QUICK}],
         }
         played.config.touch(mode=0o600)
-        played.config.write_text(toml_of(tables).lstrip(), encoding="utf-8")
+        played.config.write_text(render_toml(tables).lstrip(), encoding="utf-8")
         yield played
         tasks.cancel_scope.cancel()
 

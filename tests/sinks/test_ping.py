@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
-from oddaemon.sinks.ping import NotSent, Receiver, Sent, failing, ping
+from oddaemon.sinks.heartbeat_ping import NotSent, PingTarget, Sent, make_failure_url, ping
 from tests.certificates import server_tls
 from tests.opendental.listening import head, listening, saying
 
@@ -19,8 +19,8 @@ TAKEN = head("200 OK", "Content-Length: 2") + b"OK"
 Talk = Callable[[ByteStream], Awaitable[None]]
 
 
-def receiver(port: int, *, timeout_seconds: float = 20.0, attempts: int = 3) -> Receiver:
-    return Receiver(f"http://127.0.0.1:{port}/{TOKEN}", timeout_seconds, attempts, pause_seconds=0.01)
+def receiver(port: int, *, timeout_seconds: float = 20.0, attempts: int = 3) -> PingTarget:
+    return PingTarget(f"http://127.0.0.1:{port}/{TOKEN}", timeout_seconds, attempts, pause_seconds=0.01)
 
 
 def recording(heard: list[bytes], *answers: bytes) -> Talk:
@@ -78,7 +78,7 @@ async def test_a_refusal_is_not_tried_again(status: int) -> None:
 
 
 async def test_an_address_that_is_none() -> None:
-    told = await ping(Receiver(f"http://127.0.0.1/{'x' * 70_000}", 60.0, attempts=1, pause_seconds=0.01), DOCUMENT)
+    told = await ping(PingTarget(f"http://127.0.0.1/{'x' * 70_000}", 60.0, attempts=1, pause_seconds=0.01), DOCUMENT)
     assert told == NotSent(1, "the request failed (InvalidURL)")
 
 
@@ -200,4 +200,4 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_token(certificate: 
     ],
 )
 def test_bad_news_go_to_fail_behind_the_path(url: str, bad: str) -> None:
-    assert failing(url) == bad
+    assert make_failure_url(url) == bad

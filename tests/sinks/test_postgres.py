@@ -13,10 +13,10 @@ import asyncpg
 import pytest
 from anyio.abc import SocketAttribute
 
-from oddaemon.core.verify import totals_of
-from oddaemon.sinks.payload import SinkRefused
-from oddaemon.sinks.postgres import Postgres, PostgresOptions
-from oddaemon.sinks.postgres_tables import MIGRATIONS
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.sinks.payload import DeliveryFailed
+from oddaemon.sinks.postgres.schema import MIGRATIONS
+from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
 from tests.sinks.payloads import as_report, between, night, payload
 from tests.sinks.postgres_server import Server, missing, passed_on, serving, through
 
@@ -70,9 +70,9 @@ def truth(number: int, guarantors: int = 30) -> list[tuple[Any, ...]]:
 
 
 async def refusal_of(sink: Postgres, number: int = 1) -> str:
-    with pytest.raises(SinkRefused) as caught:
+    with pytest.raises(DeliveryFailed) as caught:
         await sink.deliver(payload(number), f"d{number}")
-    assert not caught.value.refusal.final
+    assert not caught.value.error.final
     return str(caught.value)
 
 
@@ -135,12 +135,12 @@ async def test_what_a_reader_does_not_tell_is_null_and_no_change(running: Server
         await sink.deliver(each, f"d{number}")
         kept = await held(running, schema)
         assert [row[0] for row in kept] == [row.pat_num for row in each.balances]
-        if each.snapshot.untold:
+        if each.snapshot.missing_columns:
             assert {row[1:3] for row in kept} == {(None, None)}
         else:
             assert kept == truth(each.snapshot.id)
         [(own,)] = await fetched(running, f"SELECT est_balance FROM {schema}.snapshot WHERE delivery_id = 'd{number}'")
-        assert (own is None) == bool(each.snapshot.untold)
+        assert (own is None) == bool(each.snapshot.missing_columns)
     await sink.aclose()
     counted = await fetched(running, f"SELECT delivery_id, count(*) FROM {schema}.change GROUP BY 1 ORDER BY 1")
     found = between(1, 2)
@@ -169,7 +169,7 @@ async def test_an_empty_snapshot_clears_the_office(running: Server, schema: str)
     sink = sink_to(running, schema)
     await sink.deliver(payload(1), "d1")
     empty = payload(2)
-    none = totals_of(())
+    none = compute_totals(())
     await sink.deliver(replace(empty, balances=(), snapshot=replace(empty.snapshot, totals=none)), "d2")
     await sink.aclose()
     assert await held(running, schema) == []
@@ -187,7 +187,7 @@ async def test_a_server_that_goes_away_in_the_middle_of_copy_has_all_of_it_once_
             tasks.start_soon(through, server, tmp_path, 500_000, cut)
             await anyio.wait_all_tasks_blocked()
             sink = sink_to(server, schema, host=tmp_path)
-            with pytest.raises(SinkRefused) as caught:
+            with pytest.raises(DeliveryFailed) as caught:
                 await sink.deliver(payload(2, guarantors=20_000), "d2")
             assert cut.is_set()
             assert "its socket" in str(caught.value)

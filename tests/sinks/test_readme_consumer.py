@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from oddaemon.settings.secret import Secret
-from oddaemon.settings.sink_secrets import signing_key
-from oddaemon.sinks.webhook import body_of, signed
+from oddaemon.settings.values.secret import Secret
+from oddaemon.settings.values.sink_secrets import decode_signing_key
+from oddaemon.sinks.webhook import make_signature_headers, render_body
 from tests.sinks.payloads import payload
 from tests.sinks.receiver import SECRET
 
@@ -36,8 +36,10 @@ async def test_they_take_what_is_signed_and_nothing_else(
     said: dict[str, Any] = {}
     exec(compile(consumer(), "README.md", "exec"), said)
     sent = payload(1)
-    body = body_of(sent, "d1", sent.rows(), 1, 1)
-    headers = signed(signing_key(Secret(SECRET)), "d1", datetime.now(UTC), body if genuine else b"other")
+    body = render_body(sent, "d1", sent.build_rows(), 1, 1)
+    headers = make_signature_headers(
+        decode_signing_key(Secret(SECRET)), "d1", datetime.now(UTC), body if genuine else b"other"
+    )
     transport = httpx.ASGITransport(said["app"], raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://consumer") as client:
         answer = await client.post("/balances", content=gzip.compress(body), headers=headers)

@@ -12,10 +12,10 @@ import pytest
 
 from oddaemon.core.delivery import Content
 from oddaemon.settings import SinkSettings
-from oddaemon.settings.secret import Secret
-from oddaemon.settings.sink import WebhookTable
-from oddaemon.simulator.spec import PracticeSpec
-from oddaemon.sinks.payload import Payload, SinkRefused
+from oddaemon.settings.tables.sink import WebhookTable
+from oddaemon.settings.values.secret import Secret
+from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.sinks.payload import DeliveryFailed, Payload
 from tests.engine.night import night
 from tests.engine.world import World
 from tests.sinks.consumer import Book
@@ -57,7 +57,7 @@ class Slow:
                 await anyio.sleep(self.seconds)
             if self.refusing:
                 self.refusals += 1
-                raise SinkRefused("Not now.")
+                raise DeliveryFailed("Not now.")
             self.book.take(payload, delivery_id)
         finally:
             self.serving[payload.office_id] -= 1
@@ -133,7 +133,7 @@ async def test_what_is_skipped_on_its_way_lets_the_next_of_its_office_wait_for_i
     slow = Slow(stalled={"elm"})
     async with serving(tmp_path, slow) as world:
         await world.until(lambda: len(slow.book.snapshots("ash")) >= 2)
-        await world.daemon.desks.sinks.skip("book", "elm", None)
+        await world.daemon.admin.sinks.skip("book", "elm", None)
         await world.until(lambda: len(slow.book.snapshots("ash")) >= 3)
         assert slow.most_of_one == 1
         slow.stalled.clear()

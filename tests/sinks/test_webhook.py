@@ -11,19 +11,19 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.core.diff import Changes
-from oddaemon.core.status import money
-from oddaemon.settings.secret import Secret
-from oddaemon.settings.sink_secrets import signing_key
-from oddaemon.sinks.payload import Base, Payload, SinkRefused
-from oddaemon.sinks.webhook import Webhook, WebhookOptions, seconds_asked
+from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.snapshot.diff import SnapshotChanges
+from oddaemon.settings.values.secret import Secret
+from oddaemon.settings.values.sink_secrets import decode_signing_key
+from oddaemon.sinks.payload import DeliveryFailed, DiffBase, Payload
+from oddaemon.sinks.webhook import Webhook, WebhookOptions, parse_retry_after
 from tests.certificates import client_tls, server_tls
 from tests.sinks.payloads import OFFICE, as_report, night, payload
 from tests.sinks.receiver import LOST, SECRET, STALLED, WELL, Answer, Receiver
 
 PATIENT_SECONDS = 60.0
 HASTY_SECONDS = 1.0
-KEY = signing_key(Secret(SECRET))
+KEY = decode_signing_key(Secret(SECRET))
 
 
 def now() -> datetime:
@@ -41,11 +41,11 @@ async def pushing(
 
 
 def truth(number: int) -> list[tuple[int, str]]:
-    return [(row.pat_num, money(row.bal_total)) for row in night(number)]
+    return [(row.pat_num, format_money(row.bal_total)) for row in night(number)]
 
 
-async def refusal_of(sink: Webhook, what: Payload | None = None) -> SinkRefused:
-    with pytest.raises(SinkRefused) as caught:
+async def refusal_of(sink: Webhook, what: Payload | None = None) -> DeliveryFailed:
+    with pytest.raises(DeliveryFailed) as caught:
         await sink.deliver(what or payload(), "d1")
     told = str(caught.value)
     assert told.endswith((".", "?")), told
@@ -69,7 +69,7 @@ async def test_the_reference_implementation_verifies_what_is_sent(compressed: bo
     assert (said["type"], said["part"], said["parts"], said["content"]) == ("balances.snapshot", 1, 1, "snapshot")
     assert said["snapshot"]["guarantors"] == len(said["balances"]) == len(night(1))
     assert said["snapshot"]["aging_date"] == "2026-03-01"
-    assert said["snapshot"]["totals"]["bal_total"] == money(sum(row.bal_total for row in night(1)))
+    assert said["snapshot"]["totals"]["bal_total"] == format_money(sum(row.bal_total for row in night(1)))
 
 
 async def test_a_wrong_secret_is_refused_by_the_receiver_and_told_to_us() -> None:
@@ -103,7 +103,7 @@ async def test_an_attempt_that_is_cut_otherwise_loses_no_row_and_has_other_ids(b
     async with receiver.listening() as url:
         for rows_max in (before, after):
             sink = Webhook(WebhookOptions(url, KEY, rows_max, PATIENT_SECONDS, compressed=True), now)
-            with suppress(SinkRefused):
+            with suppress(DeliveryFailed):
                 await sink.deliver(payload(), "d1")
             await sink.aclose()
     assert receiver.totals(OFFICE) == truth(1)
@@ -140,7 +140,7 @@ async def test_what_a_reader_does_not_tell_is_null() -> None:
 async def test_an_office_where_nothing_changed_is_acknowledged_too() -> None:
     receiver = Receiver()
     same = payload(1)
-    nothing = replace(same, changes=Changes(), base=Base(1, same.snapshot.aging_date))
+    nothing = replace(same, changes=SnapshotChanges(), base=DiffBase(1, same.snapshot.aging_date))
     async with pushing(receiver) as sink:
         await sink.deliver(same, "d1")
         await sink.deliver(nothing, "d2")
@@ -169,7 +169,7 @@ async def test_whatever_is_no_acknowledgement_is_told_and_tried_again(answer: An
     async with pushing(receiver, seconds=HASTY_SECONDS if is_silent else PATIENT_SECONDS) as sink:
         refusal = await refusal_of(sink)
         assert words in str(refusal)
-        assert not refusal.refusal.final
+        assert not refusal.error.final
     async with pushing(receiver) as sink:
         await sink.deliver(payload(), "d1")
     assert receiver.applied == ["d1"]
@@ -187,7 +187,7 @@ async def test_gone_is_final() -> None:
     receiver = Receiver()
     receiver.answers(Answer(410))
     async with pushing(receiver) as sink:
-        assert (await refusal_of(sink)).refusal.final
+        assert (await refusal_of(sink)).error.final
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -195,18 +195,18 @@ async def test_a_receiver_that_asks_for_time_is_heard(status: int) -> None:
     receiver = Receiver()
     receiver.answers(Answer(status, ("Retry-After: 120",)))
     async with pushing(receiver) as sink:
-        assert (await refusal_of(sink)).refusal.retry_after_seconds == 120.0
+        assert (await refusal_of(sink)).error.retry_after_seconds == 120.0
 
 
 def test_a_retry_after_is_seconds_or_a_date() -> None:
     at = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-    assert seconds_asked("90", at) == 90.0
-    assert seconds_asked("Mon, 02 Mar 2026 08:10:00 GMT", at) == 600.0
-    assert seconds_asked("Mon, 02 Mar 2026 07:00:00 GMT", at) == 0.0
-    assert seconds_asked("9" * 400, at) == 999_999_999.0
+    assert parse_retry_after("90", at) == 90.0
+    assert parse_retry_after("Mon, 02 Mar 2026 08:10:00 GMT", at) == 600.0
+    assert parse_retry_after("Mon, 02 Mar 2026 07:00:00 GMT", at) == 0.0
+    assert parse_retry_after("9" * 400, at) == 999_999_999.0
     far = "Mon, 01 Jan 99999999999999999999999 00:00:00 GMT"
     for nonsense in ("", "soon", "-5", "٣", far):
-        assert seconds_asked(nonsense, at) is None
+        assert parse_retry_after(nonsense, at) is None
 
 
 async def test_an_acknowledgement_that_comes_twice_disturbs_nothing() -> None:
@@ -293,7 +293,7 @@ async def test_the_same_part_is_the_same_text_at_every_attempt_but_for_its_time(
     later = iter([now(), now(), now() + timedelta(seconds=60)])
     async with receiver.listening() as url:
         sink = Webhook(WebhookOptions(url, KEY, 1000, PATIENT_SECONDS, compressed=False), lambda: next(later))
-        with pytest.raises(SinkRefused):
+        with pytest.raises(DeliveryFailed):
             await sink.deliver(payload(), "d1")
         await sink.deliver(payload(), "d1")
         await sink.aclose()
@@ -304,10 +304,10 @@ async def test_the_same_part_is_the_same_text_at_every_attempt_but_for_its_time(
 
 
 def test_rows_are_told_as_everywhere() -> None:
-    from oddaemon.sinks.webhook import body_of  # noqa: PLC0415 - of this test alone
+    from oddaemon.sinks.webhook import render_body  # noqa: PLC0415 - of this test alone
 
     what = payload(1)
-    said: dict[str, Any] = json.loads(body_of(what, "d1", what.rows()[:1], 1, 1))
+    said: dict[str, Any] = json.loads(render_body(what, "d1", what.build_rows()[:1], 1, 1))
     assert list(said["balances"][0]) == [
         "pat_num",
         "clinic_num",
@@ -319,4 +319,4 @@ def test_rows_are_told_as_everywhere() -> None:
         "ins_est",
         "bal_total",
     ]
-    assert said["balances"][0]["bal_total"] == money(night(1)[0].bal_total)
+    assert said["balances"][0]["bal_total"] == format_money(night(1)[0].bal_total)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.store import offices
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from tests.store.samples import OFFICES
 
 
@@ -21,5 +21,5 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def database(path: Path) -> AsyncIterator[Database]:
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, OFFICES)
+        await offices.register_offices(database, OFFICES)
         yield database

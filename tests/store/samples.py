@@ -8,15 +8,15 @@ from oddaemon.core.model import (
     Balance,
     Checkpoint,
     Condition,
-    Control,
+    ControlQueryResult,
     ControlTotals,
     Office,
     Owner,
     Reader,
     Snapshot,
-    Standing,
+    Status,
 )
-from oddaemon.core.state import Intent, OfficeState
+from oddaemon.core.office.state import Intent, OfficeState
 
 NOW = datetime(2026, 3, 2, 8, 30, 0, 250_000, tzinfo=UTC)
 OFFICES = (Office("elm-street", "Elm Street Dental"), Office("harbor", "Harbor Smiles"))
@@ -24,7 +24,7 @@ ELM, HARBOR = (office.id for office in OFFICES)
 
 
 def state(attempts: int = 0) -> OfficeState:
-    standing = Standing(Condition.BLOCKED, NOW, "The key is disabled.", Owner.OFFICE, "Ask the office to enable it.")
+    standing = Status(Condition.BLOCKED, NOW, "The key is disabled.", Owner.OFFICE, "Ask the office to enable it.")
     return OfficeState(Intent.PROBE, standing, NOW, attempts=attempts)
 
 
@@ -45,7 +45,7 @@ def snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
 
 def checkpoint(last_pat_num: int, requests: int = 2) -> Checkpoint:
     local = NOW.replace(tzinfo=None)
-    control = Control(
+    control = ControlQueryResult(
         totals=snapshot(some_balances(5)).totals,
         date_last_aging="2026-03-02",
         aging_begin="",

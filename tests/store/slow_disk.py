@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio.lowlevel
 
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 
 LONGEST_SECONDS = 60.0
 STEPS = 20

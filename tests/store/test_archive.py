@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.backfill import Brought, PastDay
-from oddaemon.core.diff import Changes, Difference, apply, diff
-from oddaemon.core.model import Balance, Change, Reader
-from oddaemon.core.rolling import STILL, Flow, flow
-from oddaemon.core.verify import totals_of
-from oddaemon.store import archive as archives
-from oddaemon.store import backfills, historical, snapshots
-from oddaemon.store.archive import Archive, OfficeUnknown
-from oddaemon.store.database import Database
+from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
+from oddaemon.core.model import Balance, ChangeKind, Reader
+from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, apply_changes, diff
+from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, compute_flow
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import backfill_jobs, backfilled_days, snapshots
 from oddaemon.store.errors import DatabaseMissing
-from oddaemon.store.picture import SnapshotMissing, Source, chosen, source_of, sums_of
-from oddaemon.store.pruning import prune
-from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.store.history import reader as archives
+from oddaemon.store.history.day import DaySource, SnapshotMissing, get_column_sums, get_source, select_day
+from oddaemon.store.history.reader import HistoryReader, OfficeUnknown
+from oddaemon.store.retention import prune
+from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.connection import Database
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
 
@@ -51,66 +51,66 @@ async def _publish(
     await snapshots.publish(database, office_id, snapshot, state(), NOW)
 
 
-def as_changes(found: Iterable[list[Difference]]) -> Changes:
+def as_changes(found: Iterable[list[GuarantorChange]]) -> SnapshotChanges:
     new, changed, cleared = [], [], []
     for each in (difference for batch in found for difference in batch):
         match each:
-            case Difference(Change.NEW, None, Balance() as after, None):
+            case GuarantorChange(ChangeKind.NEW, None, Balance() as after, None):
                 new.append(after)
-            case Difference(Change.CHANGED, Balance() as before, Balance() as after, None):
+            case GuarantorChange(ChangeKind.CHANGED, Balance() as before, Balance() as after, None):
                 changed.append((before, after))
-            case Difference(Change.CLEARED, Balance() as before, None, date()):
+            case GuarantorChange(ChangeKind.CLEARED, Balance() as before, None, date()):
                 cleared.append(before)
             case _:
                 pytest.fail(f"{each} is of no kind")
-    return Changes(tuple(new), tuple(changed), tuple(cleared))
+    return SnapshotChanges(tuple(new), tuple(changed), tuple(cleared))
 
 
 async def test_any_snapshot_and_its_changes_make_any_later_one(database: Database, path: Path) -> None:
     told = await random_past(database, NIGHTS)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        nights = archive.snapshots(office)
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        nights = archive.list_snapshots(office)
         pairs = list(combinations(range(NIGHTS), 2))
         assert len(pairs) > 10_000
         for first, last in pairs:
-            changes = as_changes(archive.changes(office, nights[first], nights[last]))
-            assert apply(told[first], changes) == told[last]
+            changes = as_changes(archive.read_changes(office, nights[first], nights[last]))
+            assert apply_changes(told[first], changes) == told[last]
             assert all(before != after for before, after in changes.changed)
 
 
 async def test_any_past_night_reads_as_it_was(database: Database, path: Path) -> None:
     told = await random_past(database, 30)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        for night, rows in zip(archive.snapshots(office), told, strict=True):
-            assert [row for batch in archive.balances(office, night) for row in batch] == list(rows.values())
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        for night, rows in zip(archive.list_snapshots(office), told, strict=True):
+            assert [row for batch in archive.read_balances(office, night) for row in batch] == list(rows.values())
 
 
 async def test_whoever_is_cleared_was_last_seen_on_the_last_day_that_had_them(database: Database, path: Path) -> None:
     told = await random_past(database, 30)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        nights = archive.snapshots(office)
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        nights = archive.list_snapshots(office)
         for first, last in combinations(range(30), 2):
-            for batch in archive.changes(office, nights[first], nights[last]):
+            for batch in archive.read_changes(office, nights[first], nights[last]):
                 for each in batch:
-                    if each.change is Change.CLEARED:
+                    if each.change is ChangeKind.CLEARED:
                         seen = max(number for number in range(last) if each.pat_num in told[number])
                         assert each.last_seen == nights[seen].aging_date
 
 
 async def test_flows_are_those_of_each_pair_of_nights(database: Database, path: Path) -> None:
     told = await random_past(database, 30)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        nights = archive.snapshots(office)
-        flows = archive.flows(office, nights[4], nights[20])
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        nights = archive.list_snapshots(office)
+        flows = archive.compute_flows(office, nights[4], nights[20])
         for number, (before, after) in enumerate(pairwise(told[4:21]), start=5):
-            wanted = STILL
+            wanted = NO_FLOW
             for pat_num in before.keys() | after.keys():
-                wanted = wanted.plus(flow(before.get(pat_num), after.get(pat_num)))
-            assert flows.get(nights[number].id, STILL) == wanted
+                wanted = wanted.add(compute_flow(before.get(pat_num), after.get(pat_num)))
+            assert flows.get(nights[number].id, NO_FLOW) == wanted
 
 
 async def past_with_gaps(database: Database, days: int = 16) -> list[dict[int, Balance]]:
@@ -131,19 +131,19 @@ async def past_with_gaps(database: Database, days: int = 16) -> list[dict[int, B
 
 
 async def backfilled(database: Database, day: date, rows: tuple[Balance, ...]) -> None:
-    order = await backfills.order(database, PastDay(ELM, day), NOW)
-    await historical.publish(database, order, Brought(rows, totals_of(rows), 7), NOW)
+    order = await backfill_jobs.get_or_create(database, BackfillTarget(ELM, day), NOW)
+    await backfilled_days.publish(database, order, BackfillResult(rows, compute_totals(rows), 7), NOW)
 
 
 async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: Database, path: Path) -> None:
     told = await past_with_gaps(database)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        pictures = archive.pictures(office)
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        pictures = archive.list_days(office)
         assert [each.aging_date - DAY_ONE for each in pictures] == [timedelta(days=n) for n in range(len(told))]
         for first, last in combinations(range(len(told)), 2):
-            changes = as_changes(archive.changes(office, pictures[first], pictures[last]))
-            assert apply(told[first], changes) == told[last]
+            changes = as_changes(archive.read_changes(office, pictures[first], pictures[last]))
+            assert apply_changes(told[first], changes) == told[last]
             assert changes == diff(told[first], told[last])
 
 
@@ -151,12 +151,14 @@ async def test_whoever_is_cleared_was_last_seen_in_a_snapshot_or_on_the_first_da
     database: Database, path: Path
 ) -> None:
     told = await past_with_gaps(database)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        pictures = archive.pictures(office)
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        pictures = archive.list_days(office)
         for first, last in combinations(range(len(told)), 2):
-            for each in (one for batch in archive.changes(office, pictures[first], pictures[last]) for one in batch):
-                if each.change is Change.CLEARED:
+            for each in (
+                one for batch in archive.read_changes(office, pictures[first], pictures[last]) for one in batch
+            ):
+                if each.change is ChangeKind.CLEARED:
                     nights = (n for n in range(first + 1, last) if n % 3 == 1 and each.pat_num in told[n])
                     assert each.last_seen == pictures[max([first, *nights])].aging_date
 
@@ -171,19 +173,19 @@ async def test_before_the_history_that_is_kept_nobody_was_seen_in_its_latest_nig
     await prune(database, datetime(2026, 3, 11, tzinfo=UTC))
     await backfilled(database, DAY_ONE, (family, other))
     await backfilled(database, DAY_ONE + timedelta(days=1), (other,))
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        first, last, *nights = archive.pictures(office)
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        first, last, *nights = archive.list_days(office)
         assert len(nights) == 2
-        ((gone,),) = archive.changes(office, first, last)
-        assert (gone.change, gone.pat_num, gone.last_seen) == (Change.CLEARED, family.pat_num, DAY_ONE)
+        ((gone,),) = archive.read_changes(office, first, last)
+        assert (gone.change, gone.pat_num, gone.last_seen) == (ChangeKind.CLEARED, family.pat_num, DAY_ONE)
 
 
 async def test_movements_are_those_since_the_day_before(database: Database, path: Path) -> None:
     told = await past_with_gaps(database)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        first, *others = archive.movements(office, archive.pictures(office))
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        first, *others = archive.compute_movements(office, archive.list_days(office))
         assert first is None
         for moved, (before, after) in zip(others, pairwise(told), strict=True):
             changes = diff(before, after)
@@ -191,32 +193,34 @@ async def test_movements_are_those_since_the_day_before(database: Database, path
             counts = (len(changes.new), len(changes.changed), len(changes.cleared))
             assert (moved.new, moved.changed, moved.cleared) == counts
             assert moved.flow == reduce(
-                Flow.plus, (flow(before.get(one), after.get(one)) for one in before.keys() | after.keys()), STILL
+                BucketFlow.add,
+                (compute_flow(before.get(one), after.get(one)) for one in before.keys() | after.keys()),
+                NO_FLOW,
             )
 
 
 async def test_a_day_that_was_pulled_in_its_night_is_that_night_s(database: Database, path: Path) -> None:
     await _publish(database, ELM, some_balances(3, seed=1), DAY_ONE)
     await backfilled(database, DAY_ONE, some_balances(2, seed=2))
-    with Archive.open(path) as archive:
-        (only,) = archive.pictures(archive.office(ELM))
-        assert (source_of(only), only.totals.guarantors) == (Source.NIGHT, 3)
+    with HistoryReader.open(path) as archive:
+        (only,) = archive.list_days(archive.get_office(ELM))
+        assert (get_source(only), only.totals.guarantors) == (DaySource.NIGHT, 3)
 
 
 async def test_an_office_may_have_days_that_were_read_afterwards_alone(database: Database, path: Path) -> None:
     for number in (0, 2):
         await backfilled(database, DAY_ONE + timedelta(days=number), some_balances(3 + number))
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        pictures = archive.pictures(office)
-        (found,) = archive.changes(office, *pictures)
-        assert [each.change for each in found] == [Change.NEW] * 2
-        assert chosen(pictures, DAY_ONE, ELM) is pictures[0]
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        pictures = archive.list_days(office)
+        (found,) = archive.read_changes(office, *pictures)
+        assert [each.change for each in found] == [ChangeKind.NEW] * 2
+        assert select_day(pictures, DAY_ONE, ELM) is pictures[0]
         with pytest.raises(SnapshotMissing, match="the nearest are 2026-03-01 and 2026-03-03"):
-            chosen(pictures, DAY_ONE + timedelta(days=1), ELM)
+            select_day(pictures, DAY_ONE + timedelta(days=1), ELM)
         for wanted in (None, 7):
             with pytest.raises(SnapshotMissing, match="no published snapshot yet"):
-                chosen(pictures, wanted, ELM)
+                select_day(pictures, wanted, ELM)
 
 
 def reported(rows: Iterable[Balance], *, clinics: bool = False) -> tuple[Balance, ...]:
@@ -240,32 +244,34 @@ async def test_a_reader_that_tells_less_is_no_change(database: Database, path: P
     for number, (rows, reader) in enumerate(nights):
         await _publish(database, ELM, rows, DAY_ONE + timedelta(days=number), reader)
     await backfilled(database, DAY_ONE - timedelta(days=1), reported(FAMILIES))
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        pictures = archive.pictures(office)
-        untold = [archive.untold(office, each) for each in pictures]
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        pictures = archive.list_days(office)
+        untold = [archive.find_missing_columns(office, each) for each in pictures]
         both, own = frozenset({"clinic_num", "est_balance"}), frozenset({"est_balance"})
         assert untold == [both, frozenset(), both, own, frozenset()]
-        assert [sums_of(each)["est_balance"] is None for each in pictures] == [True, False, True, True, False]
+        assert [get_column_sums(each)["est_balance"] is None for each in pictures] == [True, False, True, True, False]
         for first, last in combinations(range(4), 2):
-            assert list(archive.changes(office, pictures[first], pictures[last])) == []
+            assert list(archive.read_changes(office, pictures[first], pictures[last])) == []
         for first in range(4):
-            (found,) = archive.changes(office, pictures[first], pictures[4])
+            (found,) = archive.read_changes(office, pictures[first], pictures[4])
             assert [(each.change, each.pat_num) for each in found] == [
-                (Change.CHANGED, FAMILIES[1].pat_num),
-                (Change.CLEARED, FAMILIES[4].pat_num),
+                (ChangeKind.CHANGED, FAMILIES[1].pat_num),
+                (ChangeKind.CLEARED, FAMILIES[4].pat_num),
             ]
-        counts = [each and (each.new, each.changed, each.cleared) for each in archive.movements(office, pictures)]
+        counts = [
+            each and (each.new, each.changed, each.cleared) for each in archive.compute_movements(office, pictures)
+        ]
         assert counts == [None, (0, 0, 0), (0, 0, 0), (0, 4, 0), (0, 1, 1)]
 
 
 async def test_a_query_that_gives_a_column_tells_it(database: Database, path: Path) -> None:
     await backfilled(database, DAY_ONE, FAMILIES)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        (day,) = archive.pictures(office)
-        assert archive.untold(office, day) == frozenset()
-        assert sums_of(day)["est_balance"] == sum(each.est_balance for each in FAMILIES)
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        (day,) = archive.list_days(office)
+        assert archive.find_missing_columns(office, day) == frozenset()
+        assert get_column_sums(day)["est_balance"] == sum(each.est_balance for each in FAMILIES)
 
 
 async def test_what_is_pruned_or_read_anew_while_it_is_read_is_not_taken_for_whole(
@@ -274,66 +280,66 @@ async def test_what_is_pruned_or_read_anew_while_it_is_read_is_not_taken_for_who
     for number in range(3):
         await _publish(database, ELM, some_balances(5, seed=number), DAY_ONE + timedelta(days=number))
     await backfilled(database, DAY_ONE - timedelta(days=1), some_balances(4))
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        day, first, *_, last = archive.pictures(office)
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        day, first, *_, last = archive.list_days(office)
         assert isinstance(first, SnapshotRow)
         assert isinstance(last, SnapshotRow)
         await prune(database, datetime(2026, 3, 3, tzinfo=UTC))
         await backfilled(database, day.aging_date, some_balances(3))
         for read in (
-            lambda: list(archive.balances(office, first)),
-            lambda: list(archive.balances(office, day)),
-            lambda: list(archive.changes(office, first, last)),
-            lambda: archive.flows(office, first, last),
+            lambda: list(archive.read_balances(office, first)),
+            lambda: list(archive.read_balances(office, day)),
+            lambda: list(archive.read_changes(office, first, last)),
+            lambda: archive.compute_flows(office, first, last),
         ):
             with pytest.raises(SnapshotMissing, match=r"of elm-street of 2026-0\d-\d\d went while it was read"):
                 read()
-        assert [len(rows) for rows in archive.balances(office, last)] == [5]
+        assert [len(rows) for rows in archive.read_balances(office, last)] == [5]
 
 
 async def test_batches_are_bounded_and_miss_nothing(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = await random_past(database, 3)
-    monkeypatch.setattr(archives, "ROWS_A_BATCH", 2)
-    with Archive.open(path) as archive:
-        office = archive.office(ELM)
-        first, _, last = archive.snapshots(office)
-        batches = list(archive.balances(office, last))
+    monkeypatch.setattr(archives, "ROWS_PER_BATCH", 2)
+    with HistoryReader.open(path) as archive:
+        office = archive.get_office(ELM)
+        first, _, last = archive.list_snapshots(office)
+        batches = list(archive.read_balances(office, last))
         assert {len(batch) for batch in batches[:-1]} == {2}
         assert [row for batch in batches for row in batch] == list(told[2].values())
-        changes = list(archive.changes(office, first, last))
+        changes = list(archive.read_changes(office, first, last))
         assert all(len(batch) <= 2 for batch in changes)
-        assert apply(told[0], as_changes(changes)) == told[2]
+        assert apply_changes(told[0], as_changes(changes)) == told[2]
 
 
 async def test_what_is_not_there_is_told(database: Database, path: Path) -> None:
-    with pytest.raises(DatabaseMissing), Archive.open(path.with_name("nowhere.db")):
+    with pytest.raises(DatabaseMissing), HistoryReader.open(path.with_name("nowhere.db")):
         pass
-    with Archive.open(database.path) as archive:
-        assert archive.snapshots(archive.office(ELM)) == []
+    with HistoryReader.open(database.path) as archive:
+        assert archive.list_snapshots(archive.get_office(ELM)) == []
         with pytest.raises(OfficeUnknown, match="no office 'oak'"):
-            archive.office("oak")
+            archive.get_office("oak")
         with pytest.raises(SnapshotMissing, match="no published snapshot yet"):
-            chosen([], None, ELM)
+            select_day([], None, ELM)
 
 
 async def test_an_error_of_whoever_reads_stays_their_own(database: Database) -> None:
-    with pytest.raises(BrokenPipeError), Archive.open(database.path):
+    with pytest.raises(BrokenPipeError), HistoryReader.open(database.path):
         raise BrokenPipeError
 
 
 async def test_of_a_day_that_aged_twice_the_last_is_meant(database: Database, path: Path) -> None:
     for seed in (1, 2):
         await _publish(database, ELM, some_balances(3, seed=seed), DAY_ONE)
-    with Archive.open(path) as archive:
-        nights: list[SnapshotRow] = archive.snapshots(archive.office(ELM))
-        assert chosen(nights, DAY_ONE, ELM) is nights[1]
+    with HistoryReader.open(path) as archive:
+        nights: list[SnapshotRow] = archive.list_snapshots(archive.get_office(ELM))
+        assert select_day(nights, DAY_ONE, ELM) is nights[1]
 
 
 async def test_it_reads_beside_a_daemon_that_writes(database: Database, path: Path) -> None:
     await random_past(database, 2)
     async with database.transaction():
-        with Archive.open(path) as archive:
-            assert len(archive.snapshots(archive.office(ELM))) == 2
+        with HistoryReader.open(path) as archive:
+            assert len(archive.list_snapshots(archive.get_office(ELM))) == 2

@@ -6,12 +6,12 @@ from datetime import date
 
 import pytest
 
-from oddaemon.core.backfill import Backfill, Brought, PastDay, Stage, Via
+from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillResult, BackfillTarget, JobState
 from oddaemon.core.model import Balance
-from oddaemon.core.report import Progress
-from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, historical
-from oddaemon.store.database import Database
+from oddaemon.core.snapshot.aging_report import ReportCursor
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import backfill_jobs, backfilled_days
+from oddaemon.store.sqlite.connection import Database
 from tests.store.samples import ELM, NOW, some_balances
 
 DAY = date(2025, 12, 31)
@@ -19,66 +19,69 @@ PAGE = tuple(some_balances(10))
 SCOPE = "all:"
 
 
-async def started(database: Database, day: PastDay) -> Backfill:
-    order = await backfills.order(database, day, NOW)
-    await backfills.keep(database, order.number, PAGE, Progress(offset=10), SCOPE)
+async def started(database: Database, day: BackfillTarget) -> BackfillJob:
+    order = await backfill_jobs.get_or_create(database, day, NOW)
+    await backfill_jobs.add_page(database, order.number, PAGE, ReportCursor(offset=10), SCOPE)
     return order
 
 
-async def published(database: Database, order: Backfill, rows: Sequence[Balance] = PAGE) -> bool:
-    return await historical.publish(database, order, Brought(tuple(rows), totals_of(rows), 7), NOW)
+async def published(database: Database, order: BackfillJob, rows: Sequence[Balance] = PAGE) -> bool:
+    return await backfilled_days.publish(database, order, BackfillResult(tuple(rows), compute_totals(rows), 7), NOW)
 
 
-async def stages(database: Database) -> list[Stage]:
-    return [order.stage for order in await backfills.orders(database)]
+async def stages(database: Database) -> list[JobState]:
+    return [order.state for order in await backfill_jobs.list_jobs(database)]
 
 
 async def test_the_same_order_again_is_the_open_one_with_what_it_has_read(database: Database) -> None:
-    order = await started(database, PastDay(ELM, DAY))
-    assert await backfills.order(database, PastDay(ELM, DAY), NOW) == order
-    assert await backfills.reached(database) == {order.number: (1, 10)}
-    assert await backfills.kept(database, order.number, SCOPE) == (Progress(offset=10), PAGE, 1)
+    order = await started(database, BackfillTarget(ELM, DAY))
+    assert await backfill_jobs.get_or_create(database, BackfillTarget(ELM, DAY), NOW) == order
+    assert await backfill_jobs.load_counts(database) == {order.number: (1, 10)}
+    assert await backfill_jobs.load_data(database, order.number, SCOPE) == (ReportCursor(offset=10), PAGE, 1)
 
 
 async def test_what_was_read_of_other_guarantors_is_forgotten(database: Database) -> None:
-    order = await started(database, PastDay(ELM, DAY))
-    assert await backfills.kept(database, order.number, "all:1,2") == backfills.Kept()
-    assert await backfills.reached(database) == {}
+    order = await started(database, BackfillTarget(ELM, DAY))
+    assert await backfill_jobs.load_data(database, order.number, "all:1,2") == backfill_jobs.JobData()
+    assert await backfill_jobs.load_counts(database) == {}
 
 
-@pytest.mark.parametrize("other", [PastDay(ELM, DAY, Via.SFTP, "SELECT 2"), PastDay(ELM, DAY, Via.REPORT)])
-async def test_another_order_for_the_day_takes_its_place(database: Database, other: PastDay) -> None:
-    order = await started(database, PastDay(ELM, DAY, Via.SFTP, "SELECT 1"))
-    assert (await backfills.order(database, other, NOW)).number != order.number
-    assert await backfills.reached(database) == {}
-    assert await stages(database) == [Stage.OPEN]
+@pytest.mark.parametrize(
+    "other",
+    [BackfillTarget(ELM, DAY, BackfillMethod.SFTP, "SELECT 2"), BackfillTarget(ELM, DAY, BackfillMethod.REPORT)],
+)
+async def test_another_order_for_the_day_takes_its_place(database: Database, other: BackfillTarget) -> None:
+    order = await started(database, BackfillTarget(ELM, DAY, BackfillMethod.SFTP, "SELECT 1"))
+    assert (await backfill_jobs.get_or_create(database, other, NOW)).number != order.number
+    assert await backfill_jobs.load_counts(database) == {}
+    assert await stages(database) == [JobState.OPEN]
 
 
 async def test_a_day_that_is_over_is_ordered_from_its_beginning(database: Database) -> None:
-    order = await started(database, PastDay(ELM, DAY))
+    order = await started(database, BackfillTarget(ELM, DAY))
     assert await published(database, order)
-    assert (await backfills.order(database, PastDay(ELM, DAY), NOW)).number != order.number
+    assert (await backfill_jobs.get_or_create(database, BackfillTarget(ELM, DAY), NOW)).number != order.number
 
 
 async def test_what_is_cancelled_keeps_and_publishes_nothing_any_more(database: Database) -> None:
-    order = await started(database, PastDay(ELM, DAY))
-    (cancelled,) = await backfills.cancel(database, ELM)
-    assert (cancelled.number, cancelled.stage) == (order.number, Stage.CANCELLED)
-    await backfills.keep(database, order.number, PAGE, Progress(offset=20), SCOPE)
-    await backfills.save(database, replace(order, attempts=1))
+    order = await started(database, BackfillTarget(ELM, DAY))
+    (cancelled,) = await backfill_jobs.cancel(database, ELM)
+    assert (cancelled.number, cancelled.state) == (order.number, JobState.CANCELLED)
+    await backfill_jobs.add_page(database, order.number, PAGE, ReportCursor(offset=20), SCOPE)
+    await backfill_jobs.save(database, replace(order, attempts=1))
     assert not await published(database, order)
-    assert await stages(database) == [Stage.CANCELLED]
-    assert await backfills.reached(database) == {}
-    assert await historical.find(database, ELM) == []
+    assert await stages(database) == [JobState.CANCELLED]
+    assert await backfill_jobs.load_counts(database) == {}
+    assert await backfilled_days.find(database, ELM) == []
 
 
 async def test_only_open_orders_of_the_office_and_the_days_are_cancelled(database: Database) -> None:
-    done, *_ = [await started(database, PastDay(ELM, DAY.replace(day=day))) for day in (1, 2, 3)]
+    done, *_ = [await started(database, BackfillTarget(ELM, DAY.replace(day=day))) for day in (1, 2, 3)]
     await published(database, done)
-    assert await backfills.cancel(database, "nobody") == []
-    cancelled = await backfills.cancel(database, ELM, [DAY.replace(day=1), DAY.replace(day=2)])
-    assert [order.day.as_of.day for order in cancelled] == [2]
-    assert await stages(database) == [Stage.DONE, Stage.CANCELLED, Stage.OPEN]
+    assert await backfill_jobs.cancel(database, "nobody") == []
+    cancelled = await backfill_jobs.cancel(database, ELM, [DAY.replace(day=1), DAY.replace(day=2)])
+    assert [order.target.as_of.day for order in cancelled] == [2]
+    assert await stages(database) == [JobState.DONE, JobState.CANCELLED, JobState.OPEN]
 
 
 async def test_a_day_on_which_nobody_owed_anything_is_known_by_its_rows(database: Database) -> None:
@@ -90,8 +93,8 @@ async def test_a_day_on_which_nobody_owed_anything_is_known_by_its_rows(database
         4: [nothing._replace(bal_total=100, bal_0_30=100), nothing._replace(pat_num=2, bal_total=-100, bal_0_30=-100)],
     }
     for day, held in rows.items():
-        await published(database, await started(database, PastDay(ELM, DAY.replace(day=day))), held)
-    found = await historical.outcomes(database)
+        await published(database, await started(database, BackfillTarget(ELM, DAY.replace(day=day))), held)
+    found = await backfilled_days.load_outcomes(database)
     assert {day.day: outcome.owes_nothing for (_, day), outcome in found.items()} == {
         1: False,
         2: True,

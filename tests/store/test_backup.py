@@ -7,12 +7,12 @@ import anyio
 import pytest
 
 from oddaemon.store import snapshots
-from oddaemon.store.backup import BackupRefused, back_up
-from oddaemon.store.copying import Counts
-from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer, DatabaseUnusable, StoreError
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.soundness import verify
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.copy import Counts
+from oddaemon.store.sqlite.maintenance.backup import BackupRefused, back_up
+from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.disk.stored import dump, fill, filled, true_snapshot
 from tests.store.samples import ELM, NOW, some_balances, state
 
@@ -57,7 +57,7 @@ async def test_a_backup_is_of_one_instant_while_the_daemon_publishes(path: Path,
 
     before = dump(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oddaemon.store.copying.PAGES_A_STEP", 20)
+        patch.setattr("oddaemon.store.sqlite.copy.PAGES_PER_STEP", 20)
         back_up(path, target, progress=meanwhile)
     assert len(steps) > 5
     assert dump(target) == before
@@ -113,7 +113,7 @@ def test_an_impossible_target_is_explained(path: Path, target: Path, where: str,
 
 def test_no_room_is_told_before_anything_is_copied(path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anyio.run(filled, path)
-    monkeypatch.setattr("oddaemon.store.backup.size_bytes", lambda _: 10**15)
+    monkeypatch.setattr("oddaemon.store.sqlite.maintenance.backup.get_size_bytes", lambda _: 10**15)
     with pytest.raises(DatabaseUnusable, match=r"The backup .* cannot be made: it takes 1,000,000\.0 GB, and"):
         back_up(path, target)
     assert around(target) == []

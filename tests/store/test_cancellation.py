@@ -4,8 +4,8 @@ import anyio
 import anyio.lowlevel
 
 from oddaemon.core.model import Balance
-from oddaemon.store import offices, pulls, snapshots
-from oddaemon.store.database import Database
+from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.sqlite.connection import Database
 from tests.store.samples import ELM, HARBOR, NOW, checkpoint, snapshot, state
 
 CANCELLATIONS = 300
@@ -34,22 +34,22 @@ async def test_random_cancellations_leave_nothing_half_written_and_nobody_locked
             await _must_be_whole(database)
     assert Database.calls_in_flight == 0
     await _stage_and_publish(database, number + 1)
-    assert await snapshots.balances(database, ELM) == list(generation(number + 1))
+    assert await snapshots.load_balances(database, ELM) == list(generation(number + 1))
 
 
 async def _stage_and_publish(database: Database, number: int) -> None:
     rows = generation(number)
-    await pulls.begin(database, ELM, (), checkpoint(0, number))
-    await pulls.add_page(database, ELM, rows[:10], checkpoint(10, number))
-    await pulls.add_page(database, ELM, rows[10:], checkpoint(20, number))
+    await open_pulls.begin(database, ELM, (), checkpoint(0, number))
+    await open_pulls.add_page(database, ELM, rows[:10], checkpoint(10, number))
+    await open_pulls.add_page(database, ELM, rows[10:], checkpoint(20, number))
     await snapshots.publish(database, ELM, snapshot(rows), state(attempts=number), NOW)
 
 
 async def _must_be_whole(database: Database) -> None:
     stored = await offices.load_state(database, ELM)
     assert stored is not None
-    assert await snapshots.balances(database, ELM) == list(generation(stored.attempts))
-    staged = await pulls.load(database, ELM)
+    assert await snapshots.load_balances(database, ELM) == list(generation(stored.attempts))
+    staged = await open_pulls.load(database, ELM)
     if staged is not None:
         assert staged.balances == generation(staged.checkpoint.requests)[: staged.checkpoint.last_pat_num]
         assert staged.checkpoint.requests > stored.attempts

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from oddaemon.store import offices, snapshots
-from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing, DatabaseUnusable
+from oddaemon.store.sqlite.connection import Database
 from tests.store.samples import ELM, NOW, OFFICES, snapshot, some_balances, state
 
 
@@ -47,16 +47,16 @@ async def test_a_url_that_names_no_file_is_refused_without_its_password(url: str
 
 
 async def test_commits_survive_any_crash_of_the_machine(database: Database) -> None:
-    assert await database.one_statement("PRAGMA journal_mode") == [("wal",)]
-    assert await database.one_statement("PRAGMA synchronous") == [(2,)]
-    assert await database.one_statement("PRAGMA foreign_keys") == [(1,)]
-    assert await database.one_statement("PRAGMA busy_timeout") == [(5000,)]
+    assert await database.execute_one("PRAGMA journal_mode") == [("wal",)]
+    assert await database.execute_one("PRAGMA synchronous") == [(2,)]
+    assert await database.execute_one("PRAGMA foreign_keys") == [(1,)]
+    assert await database.execute_one("PRAGMA busy_timeout") == [(5000,)]
 
 
 async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         await _delete_and_fail(database)
-    assert len(await offices.standings(database)) == len(OFFICES)
+    assert len(await offices.list_all(database)) == len(OFFICES)
 
 
 async def test_a_broken_constraint_is_no_trouble_of_the_database(database: Database) -> None:
@@ -87,9 +87,9 @@ async def test_a_reader_sees_the_state_before_while_a_writer_writes(database: Da
 async def test_somebody_may_read_beside_the_daemon(database: Database) -> None:
     published = await snapshots.publish(database, ELM, snapshot(some_balances(9)), state(), NOW)
     async with Database.open_for_reading(str(database.path)) as reader:
-        assert await snapshots.balances(reader, ELM) == list(some_balances(9))
+        assert await snapshots.load_balances(reader, ELM) == list(some_balances(9))
         async with database.transaction():
-            latest = await snapshots.latest(reader, ELM)
+            latest = await snapshots.get_latest(reader, ELM)
     assert latest is not None
     assert latest.id == published.id
 
@@ -97,9 +97,9 @@ async def test_somebody_may_read_beside_the_daemon(database: Database) -> None:
 async def test_a_reader_cannot_write(database: Database) -> None:
     async with Database.open_for_reading(str(database.path)) as reader:
         with pytest.raises(RuntimeError, match="opened for reading"):
-            await offices.enroll(reader, OFFICES)
+            await offices.register_offices(reader, OFFICES)
         with pytest.raises(DatabaseUnusable, match="cannot be written"):
-            async with reader.reading() as connection:
+            async with reader.read_transaction() as connection:
                 await connection.exec_driver_sql("DELETE FROM office")
 
 
@@ -135,8 +135,8 @@ async def test_another_programs_database_is_left_alone(path: Path) -> None:
 )
 async def test_a_damaged_table_of_offices_is_found_when_opening(path: Path, offset: int, damage: bytes) -> None:
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, OFFICES)
-        ((page,),) = await database.one_statement("SELECT rootpage FROM sqlite_master WHERE name = 'office'")
+        await offices.register_offices(database, OFFICES)
+        ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'office'")
     content = bytearray(_content(path))
     start = (page - 1) * 4096 + offset
     content[start : start + len(damage)] = damage
@@ -162,26 +162,26 @@ async def test_a_parent_that_is_a_file_is_explained(tmp_path: Path) -> None:
 async def test_a_full_disk_is_explained_and_leaves_nothing_half_written(database: Database) -> None:
     before = some_balances(10)
     await snapshots.publish(database, ELM, snapshot(before), state(attempts=1), NOW)
-    ((pages,),) = await database.one_statement("PRAGMA page_count")
-    await database.one_statement(f"PRAGMA max_page_count = {pages + 2}")
+    ((pages,),) = await database.execute_one("PRAGMA page_count")
+    await database.execute_one(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(DatabaseUnusable, match="the disk is full"):
         await snapshots.publish(database, ELM, snapshot(some_balances(4000)), state(attempts=2), NOW)
-    assert await snapshots.balances(database, ELM) == list(before)
+    assert await snapshots.load_balances(database, ELM) == list(before)
     assert await offices.load_state(database, ELM) == state(attempts=1)
 
-    await database.one_statement("PRAGMA max_page_count = 1000000")
+    await database.execute_one("PRAGMA max_page_count = 1000000")
     await snapshots.publish(database, ELM, snapshot(some_balances(4000)), state(attempts=3), NOW)
-    assert len(await snapshots.balances(database, ELM)) == 4000
+    assert len(await snapshots.load_balances(database, ELM)) == 4000
 
 
 async def test_a_database_that_cannot_be_written_is_explained(database: Database) -> None:
-    await database.one_statement("PRAGMA query_only = ON")
+    await database.execute_one("PRAGMA query_only = ON")
     with pytest.raises(DatabaseUnusable, match="cannot be written"):
         await offices.save_state(database, ELM, state())
 
 
 async def test_another_programs_lock_is_explained(database: Database) -> None:
-    await database.one_statement("PRAGMA busy_timeout = 1")
+    await database.execute_one("PRAGMA busy_timeout = 1")
     shell = sqlite3.connect(database.path, isolation_level=None)
     shell.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseUnusable, match="another program keeps it locked"):

@@ -8,18 +8,19 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.core.backfill import Brought, PastDay
+from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance, Office
-from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, forgetting, historical, journal, offices, pulls, snapshots
-from oddaemon.store.archive import OfficeUnknown
-from oddaemon.store.database import Database
-from oddaemon.store.errors import DatabaseHeld, DatabaseMissing, DatabaseUnusable
-from oddaemon.store.forgetting import forget, remove, tables_of_offices
-from oddaemon.store.journal import Entry
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import backfill_jobs, backfilled_days, journal, offices, open_pulls, snapshots
+from oddaemon.store.errors import DatabaseLocked, DatabaseMissing, DatabaseUnusable
+from oddaemon.store.history.reader import OfficeUnknown
+from oddaemon.store.journal import JournalEntry
 from oddaemon.store.outbox import enqueue
 from oddaemon.store.schema import metadata
-from oddaemon.store.soundness import verify
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance import erase
+from oddaemon.store.sqlite.maintenance.erase import erase_and_verify, erase_office, list_office_tables
+from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.disk.stored import dump, true_snapshot
 from tests.store.samples import HARBOR, NOW, checkpoint, state
 
@@ -42,7 +43,7 @@ async def lived(path: Path, nights: int = 4) -> list[list[Balance]]:
     """Two offices with everything that can be stored of one, written, changed, deleted and written again."""
     told: list[list[Balance]] = []
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, [LEAVING, STAYING])
+        await offices.register_offices(database, [LEAVING, STAYING])
         for night in range(nights):
             for office, seed in ((LEAVING, 1 + night), (STAYING, 100 + night)):
                 rows = planted(seed) if night % 2 else planted(seed)[::2]
@@ -53,12 +54,16 @@ async def lived(path: Path, nights: int = 4) -> list[list[Balance]]:
                     await enqueue(connection, key, published.id, ["files"], NOW)
                 if office is LEAVING:
                     told.append(rows)
-        await pulls.begin(database, LEAVING.id, planted(50, 50), checkpoint(112))
-        order = await backfills.order(database, PastDay(LEAVING.id, date(2025, 1, 1), query=PLANTED), NOW)
-        await historical.publish(database, order, Brought(tuple(planted(60)), totals_of(planted(60)), 3), NOW)
-        await backfills.order(database, PastDay(LEAVING.id, date(2025, 1, 2), query=PLANTED), NOW)
+        await open_pulls.begin(database, LEAVING.id, planted(50, 50), checkpoint(112))
+        order = await backfill_jobs.get_or_create(
+            database, BackfillTarget(LEAVING.id, date(2025, 1, 1), query=PLANTED), NOW
+        )
+        await backfilled_days.publish(
+            database, order, BackfillResult(tuple(planted(60)), compute_totals(planted(60)), 3), NOW
+        )
+        await backfill_jobs.get_or_create(database, BackfillTarget(LEAVING.id, date(2025, 1, 2), query=PLANTED), NOW)
         insert = "INSERT INTO journal (office, at, level, event, fields) VALUES (1, ?, 'info', 'x', ?)"
-        await database.one_statement(insert, ("2026-03-02T00:00:00.000000Z", PLANTED))
+        await database.execute_one(insert, ("2026-03-02T00:00:00.000000Z", PLANTED))
     told += [planted(50, 50), planted(60)]
     return told
 
@@ -92,10 +97,10 @@ async def test_no_byte_of_it_is_left_and_the_others_are_whole(path: Path) -> Non
     assert len(traces(path, told)) > 1000
     staying = [line for line in dump(path) if "VALUES(2," in line and '"balance"' in line]
     assert staying
-    done = await forget(str(path), LEAVING.id)
+    done = await erase_and_verify(str(path), LEAVING.id)
     assert traces(path, told) == []
-    assert (done.found_after, done.found_before) == (0, done.looked_for)
-    assert done.looked_for > 100
+    assert (done.found_after, done.found_before) == (0, done.pattern_count)
+    assert done.pattern_count > 100
     assert {"snapshot": 4, "journal": 1, "backfill": 2, "delivery": 4, "office": 1}.items() <= done.rows.items()
     assert [line for line in dump(path) if "VALUES(2," in line and '"balance"' in line] == staying
     assert verify(path).problems == []
@@ -109,7 +114,7 @@ async def test_what_earlier_deletions_left_goes_too(path: Path) -> None:
         connection.execute("PRAGMA secure_delete = OFF")
         connection.execute("DELETE FROM pull_page")
     assert any(str(row.bal_total).encode() in bytes_of(path) for row in told[-2])
-    await forget(str(path), LEAVING.id)
+    await erase_and_verify(str(path), LEAVING.id)
     assert traces(path, told) == []
 
 
@@ -119,9 +124,9 @@ async def test_a_proof_that_finds_something_says_so(path: Path, monkeypatch: pyt
     async def lazily(_database: Database) -> None:
         """Neither a VACUUM nor zeros."""
 
-    monkeypatch.setattr(forgetting, "vacuum", lazily)
-    monkeypatch.setattr(forgetting, "SECURE_DELETE", "PRAGMA secure_delete = OFF")
-    assert (await forget(str(path), LEAVING.id)).found_after > 0
+    monkeypatch.setattr(erase, "vacuum", lazily)
+    monkeypatch.setattr(erase, "SECURE_DELETE", "PRAGMA secure_delete = OFF")
+    assert (await erase_and_verify(str(path), LEAVING.id)).found_after > 0
 
 
 async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) -> None:
@@ -137,14 +142,14 @@ async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) 
     ]
     less = [Balance(4, 0, 0, 600_009, 100_010, 0, 0, 400_011, 700_012)]
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, [LEAVING, STAYING])
+        await offices.register_offices(database, [LEAVING, STAYING])
         whole = less[0]._replace(clinic_num=5, est_balance=900_013)
         for office, nightly, past in ((LEAVING, rows, less), (STAYING, [*rolled, whole], [rows[2]])):
             await snapshots.publish(database, office.id, true_snapshot(nightly), state(), NOW)
-            order = await backfills.order(database, PastDay(office.id, date(2025, 1, 1)), NOW)
-            await historical.publish(database, order, Brought(tuple(past), totals_of(past), 3), NOW)
-    done = await forget(str(path), LEAVING.id)
-    assert (done.looked_for, done.found_after) == (1, 0)
+            order = await backfill_jobs.get_or_create(database, BackfillTarget(office.id, date(2025, 1, 1)), NOW)
+            await backfilled_days.publish(database, order, BackfillResult(tuple(past), compute_totals(past), 3), NOW)
+    done = await erase_and_verify(str(path), LEAVING.id)
+    assert (done.pattern_count, done.found_after) == (1, 0)
 
 
 async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,11 +158,11 @@ async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch:
     async def killed(_database: Database) -> None:
         raise InterruptedError
 
-    monkeypatch.setattr(forgetting, "vacuum", killed)
+    monkeypatch.setattr(erase, "vacuum", killed)
     with pytest.raises(InterruptedError):
-        await forget(str(path), LEAVING.id)
+        await erase_and_verify(str(path), LEAVING.id)
     monkeypatch.undo()
-    await forget(str(path), LEAVING.id)
+    await erase_and_verify(str(path), LEAVING.id)
     assert traces(path, told) == []
 
 
@@ -167,44 +172,44 @@ async def test_a_reader_that_keeps_the_log_alive_is_told_and_nothing_is_given_up
         reader.execute("BEGIN")
         reader.execute("SELECT COUNT(*) FROM balance").fetchall()
         with pytest.raises(DatabaseUnusable) as caught:
-            await forget(str(path), LEAVING.id)
-        assert caught.value.passes
-    await forget(str(path), LEAVING.id)
+            await erase_and_verify(str(path), LEAVING.id)
+        assert caught.value.is_transient
+    await erase_and_verify(str(path), LEAVING.id)
     assert traces(path, told) == []
 
 
 async def test_what_is_not_there_cannot_be_forgotten(path: Path) -> None:
     with pytest.raises(DatabaseMissing):
-        await forget(str(path), LEAVING.id)
+        await erase_and_verify(str(path), LEAVING.id)
     assert names_beside(path) == []
     await lived(path, nights=1)
     with pytest.raises(OfficeUnknown):
-        await forget(str(path), "elsewhere")
+        await erase_and_verify(str(path), "elsewhere")
 
 
 async def test_beside_a_daemon_nothing_is_touched(path: Path) -> None:
     await lived(path, nights=1)
     before = dump(path)
     async with Database.open(str(path)):
-        with pytest.raises(DatabaseHeld):
-            await forget(str(path), LEAVING.id)
+        with pytest.raises(DatabaseLocked):
+            await erase_and_verify(str(path), LEAVING.id)
     assert dump(path) == before
 
 
 async def test_an_office_of_which_little_is_known_is_forgotten_too(path: Path) -> None:
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, [LEAVING])
-    done = await forget(str(path), LEAVING.id)
+        await offices.register_offices(database, [LEAVING])
+    done = await erase_and_verify(str(path), LEAVING.id)
     assert done.rows == {"office": 1}
     assert (done.found_before, done.found_after) == (1, 0)
 
 
 async def test_others_go_on_writing_and_what_is_stored_of_it_meanwhile_goes_too(path: Path) -> None:
     told = await lived(path)
-    line = Entry(LEAVING.id, NOW, "info", "x", {"text": PLANTED})
+    line = JournalEntry(LEAVING.id, NOW, "info", "x", {"text": PLANTED})
     rows: dict[str, int] = {}
     async with Database.open(str(path)) as database:
-        ((before,),) = await database.one_statement("PRAGMA secure_delete")
+        ((before,),) = await database.execute_one("PRAGMA secure_delete")
 
         async def write() -> None:
             while not rows:
@@ -213,18 +218,18 @@ async def test_others_go_on_writing_and_what_is_stored_of_it_meanwhile_goes_too(
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write)
-            rows |= await remove(database, LEAVING.id)
-        assert await database.one_statement("PRAGMA secure_delete") == [(before,)]
+            rows |= await erase_office(database, LEAVING.id)
+        assert await database.execute_one("PRAGMA secure_delete") == [(before,)]
         await journal.append(database, [line], 1000)
         with pytest.raises(OfficeUnknown):
-            await remove(database, LEAVING.id)
+            await erase_office(database, LEAVING.id)
     assert rows["journal"] > 1
     assert traces(path, told) == []
     assert verify(path).problems == []
 
 
 def test_every_table_that_there_is_is_thought_of() -> None:
-    names = [table.name for table in tables_of_offices()]
+    names = [table.name for table in list_office_tables()]
     assert {*names, *NOT_OF_OFFICES} == metadata.tables.keys()
     for child, parent in (("historical_balance", "historical_snapshot"), ("backfill_page", "backfill")):
         assert names.index(child) < names.index(parent)

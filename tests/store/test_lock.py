@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.store.database import Database
-from oddaemon.store.errors import DatabaseHeld
-from oddaemon.store.lock import lock_path
+from oddaemon.store.errors import DatabaseLocked
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.lock import get_lock_path
 
 HOLD = """
 import sys
 import anyio
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 
 async def hold():
     async with Database.open(sys.argv[1]):
@@ -40,7 +40,7 @@ def other_process(path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 async def test_the_second_daemon_is_told_who_holds_the_database(path: Path) -> None:
-    with other_process(path) as process, pytest.raises(DatabaseHeld) as caught:
+    with other_process(path) as process, pytest.raises(DatabaseLocked) as caught:
         async with Database.open(str(path)):
             pass
     text = str(caught.value)
@@ -52,9 +52,9 @@ async def test_a_killed_daemon_frees_the_database_by_itself(path: Path) -> None:
     with other_process(path) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert str(process.pid) in lock_path(path).read_text()
+        assert str(process.pid) in get_lock_path(path).read_text()
         async with Database.open(str(path)):
-            assert f'"pid":{os.getpid()}' in lock_path(path).read_text()
+            assert f'"pid":{os.getpid()}' in get_lock_path(path).read_text()
 
 
 async def test_a_daemon_that_holds_the_database_does_not_keep_readers_out(path: Path) -> None:
@@ -64,37 +64,37 @@ async def test_a_daemon_that_holds_the_database_does_not_keep_readers_out(path: 
 
 
 async def test_nothing_of_a_longer_text_left_by_another_holder_remains(path: Path) -> None:
-    lock_path(path).write_text("x" * 5000)
+    get_lock_path(path).write_text("x" * 5000)
     async with Database.open(str(path)):
-        with pytest.raises(DatabaseHeld, match=f"process {os.getpid()}"):
+        with pytest.raises(DatabaseLocked, match=f"process {os.getpid()}"):
             async with Database.open(str(path)):
                 pass
 
 
 async def test_one_process_cannot_open_it_twice_either(database: Database) -> None:
-    with pytest.raises(DatabaseHeld, match=f"process {os.getpid()}"):
+    with pytest.raises(DatabaseLocked, match=f"process {os.getpid()}"):
         async with Database.open(str(database.path)):
             pass
 
 
 async def test_another_name_of_the_file_leads_to_the_same_lock(database: Database, tmp_path: Path) -> None:
     (tmp_path / "alias.db").symlink_to(database.path)
-    with pytest.raises(DatabaseHeld):
+    with pytest.raises(DatabaseLocked):
         async with Database.open(str(tmp_path / "alias.db")):
             pass
 
 
 @pytest.mark.parametrize("content", ['{"pid":1,"host":"elsewhere","since":"2020-01-01T00:00:00Z"}', "", "\x00\xff{"])
 async def test_a_copied_lock_file_means_nothing(path: Path, content: str) -> None:
-    lock_path(path).write_text(content)
+    get_lock_path(path).write_text(content)
     async with Database.open(str(path)):
         pass
 
 
 @pytest.mark.parametrize("content", ["", "nonsense"])
 async def test_a_holder_that_has_not_said_who_it_is_still_holds(database: Database, content: str) -> None:
-    lock_path(database.path).write_text(content)
-    with pytest.raises(DatabaseHeld, match="fuser"):
+    get_lock_path(database.path).write_text(content)
+    with pytest.raises(DatabaseLocked, match="fuser"):
         async with Database.open(str(database.path)):
             pass
 
@@ -103,4 +103,4 @@ async def test_closing_frees_the_database(path: Path) -> None:
     for _ in range(2):
         async with Database.open(str(path)):
             pass
-    assert lock_path(path).read_text() == ""
+    assert get_lock_path(path).read_text() == ""

@@ -5,10 +5,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.store import maintenance, snapshots
-from oddaemon.store.database import Database
+from oddaemon.store import snapshots
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.health import require_sound
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance import vacuum
+from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from tests.store.released import restored
 from tests.store.samples import ELM, NOW, snapshot, some_balances, state
 from tests.store.slow_disk import holding
@@ -18,40 +19,40 @@ async def test_a_checkpoint_empties_the_log(database: Database) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(500)), state(), NOW)
     log = database.path.with_name(database.path.name + "-wal")
     assert log.stat().st_size > 0
-    assert await maintenance.wal_checkpoint(database)
+    assert await vacuum.checkpoint_wal(database)
     assert log.stat().st_size == 0
-    assert len(await snapshots.balances(database, ELM)) == 500
+    assert len(await snapshots.load_balances(database, ELM)) == 500
 
 
 async def test_a_checkpoint_gives_way_to_a_reader(database: Database) -> None:
-    await database.one_statement("PRAGMA busy_timeout = 1")
-    async with database.reading() as connection:
+    await database.execute_one("PRAGMA busy_timeout = 1")
+    async with database.read_transaction() as connection:
         await connection.exec_driver_sql("SELECT COUNT(*) FROM office")
         await snapshots.publish(database, ELM, snapshot(some_balances(5)), state(), NOW)
-        assert not await maintenance.wal_checkpoint(database)
+        assert not await vacuum.checkpoint_wal(database)
 
 
 async def test_a_sound_database_has_no_problems_even_while_it_is_written(database: Database) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(500)), state(), NOW)
     async with database.transaction():
-        assert await maintenance.integrity_check(database) == []
+        assert await vacuum.check_integrity(database) == []
 
 
 async def test_a_damaged_page_is_found_and_named(database: Database) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(2000)), state(), NOW)
-    await maintenance.wal_checkpoint(database)
-    ((page,),) = await database.one_statement("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
+    await vacuum.checkpoint_wal(database)
+    ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
     with database.path.open("r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
-    problems = await maintenance.integrity_check(database)
-    assert 0 < len(problems) <= maintenance.PROBLEMS_MAX
+    problems = await vacuum.check_integrity(database)
+    assert 0 < len(problems) <= vacuum.PROBLEMS_MAX
 
 
 async def test_a_cancelled_check_does_not_hold_up_a_shutdown(database: Database) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(2000)), state(), NOW)
     with anyio.move_on_after(0) as scope:
-        await maintenance.integrity_check(database)
+        await vacuum.check_integrity(database)
     assert scope.cancelled_caught
 
 
@@ -61,85 +62,85 @@ def size_bytes(database: Database) -> int:
 
 async def with_free_pages(database: Database, guarantors: int = 20_000) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(guarantors)), state(), NOW)
-    await maintenance.wal_checkpoint(database)
-    await database.one_statement("DELETE FROM balance")
+    await vacuum.checkpoint_wal(database)
+    await database.execute_one("DELETE FROM balance")
 
 
 async def test_free_pages_go_back_to_the_disk_but_for_what_the_next_nights_need(database: Database) -> None:
     await with_free_pages(database)
     before = size_bytes(database)
-    done = await maintenance.incremental_vacuum(database)
+    done = await vacuum.run_incremental_vacuum(database)
     assert before > 1_000_000
     assert size_bytes(database) < 500_000
-    assert done.given_back_bytes > 700_000
-    assert await maintenance.integrity_check(database) == []
-    assert (await maintenance.incremental_vacuum(database)).given_back_bytes == 0
+    assert done.freed_bytes > 700_000
+    assert await vacuum.check_integrity(database) == []
+    assert (await vacuum.run_incremental_vacuum(database)).freed_bytes == 0
 
 
 async def test_a_database_that_gives_back_is_not_taken_for_one_that_was_cut_off(database: Database) -> None:
     await with_free_pages(database)
-    await require_sound(database)
-    async with database.reading() as connection:
+    await require_healthy(database)
+    async with database.read_transaction() as connection:
         # A reader keeps the log from being folded back, so the file shrinks at some later commit of somebody else.
         await connection.exec_driver_sql("SELECT COUNT(*) FROM office")
-        files = database.files
-        files.may_shrink_to(8192)
-        await database.to_the_end("incremental_vacuum(512)")
-        await database.one_statement("PRAGMA busy_timeout = 1")
-        assert not await maintenance.wal_checkpoint(database)
-    await require_sound(database)
+        files = database.file_guard
+        files.allow_shrink_to(8192)
+        await database.run_pragma_to_end("incremental_vacuum(512)")
+        await database.execute_one("PRAGMA busy_timeout = 1")
+        assert not await vacuum.checkpoint_wal(database)
+    await require_healthy(database)
     before = size_bytes(database)
-    await database.one_statement("PRAGMA wal_checkpoint(PASSIVE)")
+    await database.execute_one("PRAGMA wal_checkpoint(PASSIVE)")
     assert size_bytes(database) < before
     # What is written now stands in the log, so the file is smaller than the database.
     await snapshots.publish(database, ELM, snapshot(some_balances(3000, seed=2), 2), state(), NOW)
-    await require_sound(database)
+    await require_healthy(database)
 
 
 async def test_a_file_cut_off_after_a_vacuum_is_noticed(database: Database) -> None:
     await with_free_pages(database)
-    await maintenance.incremental_vacuum(database)
-    await require_sound(database)
+    await vacuum.run_incremental_vacuum(database)
+    await require_healthy(database)
     with database.path.open("r+b") as file:
         file.truncate(3 * 4096)
     with pytest.raises(DatabaseUnusable, match="damaged"):
-        await require_sound(database)
+        await require_healthy(database)
 
 
 async def test_a_database_keeps_account_of_its_free_pages_from_its_first_day(database: Database) -> None:
-    assert await database.one_statement("PRAGMA auto_vacuum") == [(2,)]
+    assert await database.execute_one("PRAGMA auto_vacuum") == [(2,)]
 
 
 async def test_an_older_database_learns_it_when_it_is_migrated(path: Path) -> None:
     restored("0001", path)
     async with Database.open(str(path)) as database:
-        assert database.prepared.former_revision == "0001"
-        assert await database.one_statement("PRAGMA auto_vacuum") == [(2,)]
+        assert database.open_result.previous_revision == "0001"
+        assert await database.execute_one("PRAGMA auto_vacuum") == [(2,)]
 
 
 async def test_a_vacuum_whose_owner_is_cancelled_is_broken_off(database: Database) -> None:
     # A file of some gigabytes takes minutes, and a daemon that stops has one.
     await with_free_pages(database)
-    free = await database.one_answer("PRAGMA freelist_count")
+    free = await database.fetch("PRAGMA freelist_count")
     troubles: list[DatabaseUnusable] = []
-    database._report = troubles.append
+    database._on_error = troubles.append
     async with holding(database) as held, anyio.create_task_group() as tasks:
-        tasks.start_soon(maintenance.vacuum, database)
+        tasks.start_soon(vacuum.vacuum, database)
         await held.reached()
         tasks.cancel_scope.cancel()
         with anyio.CancelScope(shield=True):
             await held.let_go()
     assert free[0][0] > 100
-    assert await database.one_answer("PRAGMA freelist_count") == free
+    assert await database.fetch("PRAGMA freelist_count") == free
     assert not troubles
-    await maintenance.vacuum(database)
-    assert await database.one_answer("PRAGMA freelist_count") == [(0,)]
+    await vacuum.vacuum(database)
+    assert await database.fetch("PRAGMA freelist_count") == [(0,)]
 
 
 async def test_a_vacuum_that_fails_tells_why(database: Database) -> None:
     await with_free_pages(database)
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        await database.one_statement("PRAGMA busy_timeout = 1")
+        await database.execute_one("PRAGMA busy_timeout = 1")
         with pytest.raises(DatabaseUnusable, match="locked"):
-            await maintenance.vacuum(database)
+            await vacuum.vacuum(database)

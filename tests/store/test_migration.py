@@ -12,9 +12,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from oddaemon.store import schema
-from oddaemon.store.database import Database
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer, DatabaseOlder
-from oddaemon.store.migration import prepare, require_newest
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.version import prepare, require_newest
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(path: Path) -> None:
@@ -35,9 +35,9 @@ def test_the_known_revisions_are_those_that_are_packaged() -> None:
 
 async def test_what_was_stored_is_there_after_opening_again(path: Path) -> None:
     async with Database.open(str(path)) as database:
-        await database.one_statement("INSERT INTO office (id, name, wanted) VALUES ('elm', 'Elm', 1)")
+        await database.execute_one("INSERT INTO office (id, name, wanted) VALUES ('elm', 'Elm', 1)")
     async with Database.open(str(path)) as database:
-        assert await database.one_statement("SELECT id FROM office") == [("elm",)]
+        assert await database.execute_one("SELECT id FROM office") == [("elm",)]
 
 
 async def test_an_up_to_date_database_opens_without_loading_alembic(path: Path) -> None:
@@ -46,7 +46,7 @@ async def test_an_up_to_date_database_opens_without_loading_alembic(path: Path) 
     program = """
 import sys
 import anyio
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 
 async def look():
     async with Database.open(sys.argv[1]):
@@ -60,7 +60,7 @@ anyio.run(look)
 
 async def test_a_newer_database_is_refused_by_its_revision(path: Path) -> None:
     async with Database.open(str(path)) as database:
-        await database.one_statement("UPDATE alembic_version SET version_num = '9999'")
+        await database.execute_one("UPDATE alembic_version SET version_num = '9999'")
     for way in (Database.open, Database.open_for_reading):
         with pytest.raises(DatabaseNewer, match="is of revision 9999, made by a newer oddaemon"):
             async with way(str(path)):

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddaemon.core.backfill import Brought, PastDay
+from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance
-from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, historical, offices, pruning, snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.pruning import Pruned, prune
-from oddaemon.store.soundness import Problem, verify
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import backfill_jobs, backfilled_days, offices, retention, snapshots
+from oddaemon.store.retention import PruneResult, prune
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
 
@@ -37,7 +37,7 @@ def march(day: int) -> datetime:
 
 
 async def kept(database: Database, office_id: str = ELM) -> list[int]:
-    return [row.aging_date.day for row in await snapshots.history(database, office_id, limit=100)][::-1]
+    return [row.aging_date.day for row in await snapshots.list_latest(database, office_id, limit=100)][::-1]
 
 
 async def test_what_is_older_than_the_period_goes_but_for_the_night_with_which_it_begins(database: Database) -> None:
@@ -48,21 +48,21 @@ async def test_what_is_older_than_the_period_goes_but_for_the_night_with_which_i
     assert pruned.versions > 0
     for snapshot_id, rows in told.items():
         if snapshot_id >= 5:
-            assert await snapshots.balances(database, ELM, snapshot_id) == rows
-    assert await snapshots.balances(database, ELM) == told[10]
+            assert await snapshots.load_balances(database, ELM, snapshot_id) == rows
+    assert await snapshots.load_balances(database, ELM) == told[10]
     assert verify(database.path).problems == []
 
 
 async def test_a_second_run_finds_nothing_more_to_do(database: Database) -> None:
     await nights(database, 10)
     await prune(database, march(6))
-    assert await prune(database, march(6)) == Pruned()
+    assert await prune(database, march(6)) == PruneResult()
 
 
 async def test_no_version_is_left_that_no_snapshot_needs(database: Database) -> None:
     await nights(database, 10)
     await prune(database, march(6))
-    rows = await database.one_statement("SELECT COUNT(*) FROM balance WHERE valid_to <= 5 OR valid_from > 10")
+    rows = await database.execute_one("SELECT COUNT(*) FROM balance WHERE valid_to <= 5 OR valid_from > 10")
     assert rows == [(0,)]
 
 
@@ -70,14 +70,14 @@ async def test_the_latest_snapshot_stays_however_old_it_is(database: Database) -
     told = await nights(database, 3)
     await prune(database, march(28))
     assert await kept(database) == [3]
-    assert await snapshots.balances(database, ELM) == told[3]
+    assert await snapshots.load_balances(database, ELM) == told[3]
     assert verify(database.path).problems == []
 
 
 async def test_an_office_that_was_published_today_for_the_first_time_keeps_it(database: Database) -> None:
     await nights(database, 1)
-    assert await prune(database, march(1)) == Pruned()
-    assert await prune(database, march(28)) == Pruned()
+    assert await prune(database, march(1)) == PruneResult()
+    assert await prune(database, march(28)) == PruneResult()
     assert await kept(database) == [1]
 
 
@@ -118,11 +118,11 @@ async def test_a_run_that_is_killed_between_its_bites_leaves_a_sound_database(
         bites += 1
         raise InterruptedError
 
-    monkeypatch.setattr(pruning, "_prune_versions", killed)
+    monkeypatch.setattr(retention, "_prune_versions", killed)
     with pytest.raises(InterruptedError):
         await prune(database, march(6))
     assert verify(database.path).problems == []
-    assert await snapshots.balances(database, ELM, 7) == told[7]
+    assert await snapshots.load_balances(database, ELM, 7) == told[7]
     monkeypatch.undo()
     assert (await prune(database, march(6))).versions > 0
     assert verify(database.path).problems == []
@@ -130,39 +130,39 @@ async def test_a_run_that_is_killed_between_its_bites_leaves_a_sound_database(
 
 async def test_bites_are_bounded_and_miss_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await nights(database, 10)
-    monkeypatch.setattr(pruning, "ROWS_A_BITE", 7)
-    monkeypatch.setattr(pruning, "_ENDED", pruning._ENDED.replace("LIMIT 2000", "LIMIT 7"))
+    monkeypatch.setattr(retention, "ROWS_PER_TRANSACTION", 7)
+    monkeypatch.setattr(retention, "_ENDED", retention._ENDED.replace("LIMIT 2000", "LIMIT 7"))
     assert (await prune(database, march(9))).versions > 21
-    assert await database.one_statement("SELECT COUNT(*) FROM balance WHERE valid_to <= 8") == [(0,)]
+    assert await database.execute_one("SELECT COUNT(*) FROM balance WHERE valid_to <= 8") == [(0,)]
     assert verify(database.path).problems == []
 
 
 async def test_old_lines_of_the_journal_go_too(database: Database) -> None:
     for day in range(1, 11):
         at = march(day).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        await database.one_statement(
+        await database.execute_one(
             "INSERT INTO journal (office, at, level, event, fields) VALUES (1, ?, 'info', 'x', '{}')", (at,)
         )
-    assert await prune(database, march(6)) == Pruned(journal_lines=5)
-    assert await database.one_statement("SELECT COUNT(*) FROM journal") == [(5,)]
+    assert await prune(database, march(6)) == PruneResult(journal_entries=5)
+    assert await database.execute_one("SELECT COUNT(*) FROM journal") == [(5,)]
 
 
 async def test_past_days_go_as_long_after_they_were_read_as_snapshots_do(database: Database) -> None:
     for number, read_at in enumerate((march(2), march(8))):
-        order = await backfills.order(database, PastDay(ELM, date(2020, 1, 1 + number)), read_at)
+        order = await backfill_jobs.get_or_create(database, BackfillTarget(ELM, date(2020, 1, 1 + number)), read_at)
         rows = some_balances(3)
-        await historical.publish(database, order, Brought(rows, totals_of(rows), 7), read_at)
-    assert await prune(database, march(6)) == Pruned(past_days=1)
-    assert [day.as_of for day in await historical.find(database, ELM)] == [date(2020, 1, 2)]
-    assert await database.one_statement("SELECT COUNT(*) FROM historical_balance") == [(3,)]
-    assert len(await backfills.orders(database)) == 1
+        await backfilled_days.publish(database, order, BackfillResult(rows, compute_totals(rows), 7), read_at)
+    assert await prune(database, march(6)) == PruneResult(backfilled_days=1)
+    assert [day.as_of for day in await backfilled_days.find(database, ELM)] == [date(2020, 1, 2)]
+    assert await database.execute_one("SELECT COUNT(*) FROM historical_balance") == [(3,)]
+    assert len(await backfill_jobs.list_jobs(database)) == 1
 
 
 async def test_what_was_tampered_with_is_found_in_a_pruned_past_too(database: Database, path: Path) -> None:
     await nights(database, 10)
     await prune(database, march(6))
 
-    def found(sql: str) -> list[Problem]:
+    def found(sql: str) -> list[IntegrityProblem]:
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute(sql).rowcount > 0
             connection.commit()
@@ -187,12 +187,12 @@ async def test_a_snapshot_that_vanished_without_pruning_is_found(database: Datab
 async def test_whatever_is_kept_reads_as_before_and_verifies(days: int, day: int, again: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         async with Database.open(str(Path(directory, "oddaemon.db"))) as database:
-            await offices.enroll(database, OFFICES)
+            await offices.register_offices(database, OFFICES)
             told = await nights(database, days, guarantors=6)
             for each in (day, again):
                 await prune(database, march(each))
                 assert verify(database.path).problems == []
-            for row in await snapshots.history(database, ELM, limit=100):
-                assert await snapshots.balances(database, ELM, row.id) == told[row.id]
+            for row in await snapshots.list_latest(database, ELM, limit=100):
+                assert await snapshots.load_balances(database, ELM, row.id) == told[row.id]
             wanted = {each for each in range(1, days + 1) if each >= max(day, again)}
             assert wanted <= set(await kept(database))

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.store import offices, pulls, snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotEnrolled
-from oddaemon.store.pulls import OpenPull
+from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.errors import OfficeNotRegistered
+from oddaemon.store.open_pulls import OpenPull
+from oddaemon.store.sqlite.connection import Database
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, checkpoint, snapshot, some_balances, state
 
 ROWS = some_balances(300)
@@ -13,64 +13,64 @@ ROWS = some_balances(300)
 
 async def test_a_pull_goes_on_where_it_was_after_a_restart(path: Path) -> None:
     async with Database.open(str(path)) as database:
-        await offices.enroll(database, OFFICES)
-        await pulls.begin(database, ELM, (), checkpoint(0))
-        await pulls.add_page(database, ELM, ROWS[:100], checkpoint(ROWS[99].pat_num, 3))
-        await pulls.add_page(database, ELM, ROWS[100:200], checkpoint(ROWS[199].pat_num, 4))
+        await offices.register_offices(database, OFFICES)
+        await open_pulls.begin(database, ELM, (), checkpoint(0))
+        await open_pulls.add_page(database, ELM, ROWS[:100], checkpoint(ROWS[99].pat_num, 3))
+        await open_pulls.add_page(database, ELM, ROWS[100:200], checkpoint(ROWS[199].pat_num, 4))
     async with Database.open(str(path)) as database:
-        assert await pulls.load(database, ELM) == OpenPull(checkpoint(ROWS[199].pat_num, 4), ROWS[:200])
-        assert await pulls.load(database, HARBOR) is None
+        assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(ROWS[199].pat_num, 4), ROWS[:200])
+        assert await open_pulls.load(database, HARBOR) is None
 
 
 async def test_a_pull_that_has_only_begun_has_a_checkpoint_and_no_rows(database: Database) -> None:
-    await pulls.begin(database, ELM, (), checkpoint(0))
-    assert await pulls.load(database, ELM) == OpenPull(checkpoint(0), ())
+    await open_pulls.begin(database, ELM, (), checkpoint(0))
+    assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(0), ())
 
 
 async def test_beginning_drops_what_was_staged_before_for_this_office_alone(database: Database) -> None:
     for office in (ELM, HARBOR):
-        await pulls.begin(database, office, (), checkpoint(0))
-        await pulls.add_page(database, office, ROWS[:100], checkpoint(ROWS[99].pat_num))
-    await pulls.begin(database, ELM, (), checkpoint(0, 9))
-    assert await pulls.load(database, ELM) == OpenPull(checkpoint(0, 9), ())
-    assert await pulls.load(database, HARBOR) == OpenPull(checkpoint(ROWS[99].pat_num), ROWS[:100])
+        await open_pulls.begin(database, office, (), checkpoint(0))
+        await open_pulls.add_page(database, office, ROWS[:100], checkpoint(ROWS[99].pat_num))
+    await open_pulls.begin(database, ELM, (), checkpoint(0, 9))
+    assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(0, 9), ())
+    assert await open_pulls.load(database, HARBOR) == OpenPull(checkpoint(ROWS[99].pat_num), ROWS[:100])
 
 
 async def test_a_row_that_is_read_again_replaces_the_earlier_one(database: Database) -> None:
-    await pulls.begin(database, ELM, (), checkpoint(0))
-    await pulls.add_page(database, ELM, ROWS[:3], checkpoint(ROWS[2].pat_num))
+    await open_pulls.begin(database, ELM, (), checkpoint(0))
+    await open_pulls.add_page(database, ELM, ROWS[:3], checkpoint(ROWS[2].pat_num))
     patched = ROWS[1]._replace(bal_total=1)
-    await pulls.add_page(database, ELM, [patched], checkpoint(ROWS[2].pat_num, 5))
-    assert await pulls.load(database, ELM) == OpenPull(checkpoint(ROWS[2].pat_num, 5), (ROWS[0], patched, ROWS[2]))
+    await open_pulls.add_page(database, ELM, [patched], checkpoint(ROWS[2].pat_num, 5))
+    assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(ROWS[2].pat_num, 5), (ROWS[0], patched, ROWS[2]))
 
 
 async def test_a_discarded_pull_is_gone(database: Database) -> None:
-    await pulls.begin(database, ELM, (), checkpoint(0))
-    await pulls.discard(database, ELM)
-    await pulls.discard(database, ELM)
-    assert await pulls.load(database, ELM) is None
+    await open_pulls.begin(database, ELM, (), checkpoint(0))
+    await open_pulls.discard(database, ELM)
+    await open_pulls.discard(database, ELM)
+    assert await open_pulls.load(database, ELM) is None
 
 
 async def test_publishing_ends_the_pull_of_this_office_alone(database: Database) -> None:
     for office in (ELM, HARBOR):
-        await pulls.begin(database, office, (), checkpoint(0))
+        await open_pulls.begin(database, office, (), checkpoint(0))
     await snapshots.publish(database, ELM, snapshot(ROWS), state(), NOW)
-    assert await pulls.load(database, ELM) is None
-    assert await pulls.load(database, HARBOR) is not None
+    assert await open_pulls.load(database, ELM) is None
+    assert await open_pulls.load(database, HARBOR) is not None
 
 
 @pytest.mark.parametrize("column", ["checkpoint", "balances"])
 async def test_a_pull_of_another_version_is_begun_anew(database: Database, column: str) -> None:
-    await pulls.begin(database, ELM, (), checkpoint(0))
-    await database.one_statement(f"UPDATE pull_page SET {column} = '{{}}'")
-    assert await pulls.load(database, ELM) is None
+    await open_pulls.begin(database, ELM, (), checkpoint(0))
+    await database.execute_one(f"UPDATE pull_page SET {column} = '{{}}'")
+    assert await open_pulls.load(database, ELM) is None
 
 
 async def test_an_unknown_office_can_stage_nothing(database: Database) -> None:
-    with pytest.raises(OfficeNotEnrolled):
-        await pulls.begin(database, "nowhere", (), checkpoint(0))
-    with pytest.raises(OfficeNotEnrolled):
-        await pulls.add_page(database, "nowhere", ROWS, checkpoint(0))
+    with pytest.raises(OfficeNotRegistered):
+        await open_pulls.begin(database, "nowhere", (), checkpoint(0))
+    with pytest.raises(OfficeNotRegistered):
+        await open_pulls.add_page(database, "nowhere", ROWS, checkpoint(0))
 
 
 def test_an_open_pull_hides_its_rows_from_logs() -> None:

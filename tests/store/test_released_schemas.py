@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Balance
-from oddaemon.store import offices, pulls, snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.migration import prepare
+from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.soundness import verify
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance.integrity import verify
+from oddaemon.store.sqlite.version import prepare
 from tests.store.released import dump_path, restored
 from tests.store.samples import ELM, HARBOR, some_balances
 
@@ -43,20 +43,20 @@ async def test_what_a_released_revision_held_is_all_there(path: Path, revision: 
     first = list(some_balances(GUARANTORS))
     second = [first[0]._replace(bal_total=-1), *first[2:], Balance(9999, 0, 1, 2, 3, 4, 5, 6, 7)]
     async with Database.open(str(path)) as database:
-        history = await snapshots.history(database, ELM, limit=9)
+        history = await snapshots.list_latest(database, ELM, limit=9)
         assert [(row.id, row.aging_date.day, row.new, row.changed, row.cleared) for row in history] == [
             (3, 3, 1, 1, 1),
             (2, 2, 1, 1, 1),
             (1, 1, 4, 0, 0),
         ]
-        assert [await snapshots.balances(database, ELM, row.id) for row in history] == [first, second, first]
-        assert await snapshots.balances(database, ELM) == first
-        assert await snapshots.balances(database, HARBOR) == list(some_balances(GUARANTORS, seed=2))
-        elm, harbor = [row.state for row in await offices.standings(database)]
+        assert [await snapshots.load_balances(database, ELM, row.id) for row in history] == [first, second, first]
+        assert await snapshots.load_balances(database, ELM) == first
+        assert await snapshots.load_balances(database, HARBOR) == list(some_balances(GUARANTORS, seed=2))
+        elm, harbor = [row.state for row in await offices.list_all(database)]
         assert elm is not None
         assert harbor is not None
         assert (elm.attempts, harbor.attempts) == (3, 0)
         assert elm.standing.reason == "The key is disabled."
-        pull = await pulls.load(database, HARBOR)
+        pull = await open_pulls.load(database, HARBOR)
         assert pull is not None
         assert (pull.balances, pull.checkpoint.last_pat_num) == (some_balances(5), 112)

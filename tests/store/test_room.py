@@ -1,6 +1,6 @@
 import pytest
 
-from oddaemon.store.room import size_text
+from oddaemon.store.sqlite.disk_space import format_size
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from oddaemon.store.room import size_text
     ],
 )
 def test_a_size_has_a_fitting_unit(size_bytes: int, text: str) -> None:
-    assert size_text(size_bytes) == text
+    assert format_size(size_bytes) == text

@@ -6,13 +6,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.store import rotation, snapshots
-from oddaemon.store.backup import Backup, BackupBrokenOff, BackupRefused
-from oddaemon.store.database import Database
+from oddaemon.store import snapshots
 from oddaemon.store.errors import DatabaseDamaged, DatabaseUnusable
-from oddaemon.store.maintenance import rotate_backups
-from oddaemon.store.rotation import rotate
-from oddaemon.store.soundness import verify
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance import rotation
+from oddaemon.store.sqlite.maintenance.backup import Backup, BackupInterrupted, BackupRefused
+from oddaemon.store.sqlite.maintenance.integrity import verify
+from oddaemon.store.sqlite.maintenance.rotation import rotate
+from oddaemon.store.sqlite.maintenance.vacuum import rotate_backups
 from tests.disk.stored import fill, true_snapshot
 from tests.store.samples import ELM, NOW, some_balances, state
 
@@ -34,7 +35,7 @@ def is_good_and_private(path: Path) -> bool:
     return not verify(path).problems and stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def a_night(database: Database, backups: Path, day: int, keep: int = 3) -> rotation.Rotation:
+async def a_night(database: Database, backups: Path, day: int, keep: int = 3) -> rotation.BackupRotation:
     return await rotate_backups(database, backups, keep, NIGHT + timedelta(days=day))
 
 
@@ -42,7 +43,7 @@ async def test_the_newest_stay_and_each_is_whole_and_its_owner_s_alone(database:
     await fill(database)
     done = [await a_night(database, backups, day) for day in range(5)]
     assert names(backups) == [f"oddaemon-2026030{day}T033000Z.db" for day in (4, 5, 6)]
-    assert [(each.kept, len(each.removed)) for each in done] == [(1, 0), (2, 0), (3, 0), (3, 1), (3, 1)]
+    assert [(each.retained, len(each.removed)) for each in done] == [(1, 0), (2, 0), (3, 0), (3, 1), (3, 1)]
     assert all(is_good_and_private(backups / name) for name in names(backups))
 
 
@@ -93,7 +94,7 @@ async def test_a_backup_that_was_broken_off_leaves_nothing(database: Database, b
     await fill(database)
     stop = threading.Event()
     stop.set()
-    with pytest.raises(BackupBrokenOff):
+    with pytest.raises(BackupInterrupted):
         rotate(database.path, backups, 3, NIGHT, stop)
     assert names(backups) == []
 

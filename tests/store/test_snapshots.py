@@ -6,10 +6,10 @@ import pytest
 
 from oddaemon.core.model import Balance, ControlTotals, Reader
 from oddaemon.store import offices, snapshots
-from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotEnrolled
-from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.store.errors import OfficeNotRegistered
+from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.snapshots import PublishedSnapshot
+from oddaemon.store.sqlite.connection import Database
 from tests.store.samples import ELM, HARBOR, NOW, snapshot, some_balances, state
 
 
@@ -17,8 +17,8 @@ async def test_a_snapshot_comes_back_as_it_was_published(database: Database) -> 
     told = snapshot(some_balances(250))
     published = await snapshots.publish(database, ELM, told, state(), NOW + timedelta(seconds=1))
     assert published == PublishedSnapshot(published.id, new=250, changed=0, cleared=0)
-    assert await snapshots.balances(database, ELM) == list(told.balances)
-    latest = await snapshots.latest(database, ELM)
+    assert await snapshots.load_balances(database, ELM) == list(told.balances)
+    latest = await snapshots.get_latest(database, ELM)
     assert latest == SnapshotRow(
         id=published.id,
         office_id=ELM,
@@ -47,19 +47,19 @@ async def test_every_earlier_state_stays_readable(database: Database) -> None:
     two = await snapshots.publish(database, ELM, snapshot(second, day=2), state(), NOW)
     three = await snapshots.publish(database, ELM, snapshot(first, day=3), state(), NOW)
     assert two == PublishedSnapshot(two.id, new=1, changed=1, cleared=1)
-    assert await snapshots.balances(database, ELM, one.id) == first
-    assert await snapshots.balances(database, ELM, two.id) == second
-    assert await snapshots.balances(database, ELM, three.id) == first
-    assert await snapshots.balances(database, ELM) == first
-    assert await snapshots.balances(database, ELM, one.id - 1) == []
-    assert [row.aging_date.day for row in await snapshots.history(database, ELM, limit=2)] == [3, 2]
+    assert await snapshots.load_balances(database, ELM, one.id) == first
+    assert await snapshots.load_balances(database, ELM, two.id) == second
+    assert await snapshots.load_balances(database, ELM, three.id) == first
+    assert await snapshots.load_balances(database, ELM) == first
+    assert await snapshots.load_balances(database, ELM, one.id - 1) == []
+    assert [row.aging_date.day for row in await snapshots.list_latest(database, ELM, limit=2)] == [3, 2]
 
 
 async def test_only_what_changed_is_written(database: Database) -> None:
     first = list(some_balances(1000))
     await snapshots.publish(database, ELM, snapshot(first), state(), NOW)
     await snapshots.publish(database, ELM, snapshot([first[0]._replace(ins_est=1), *first[1:]]), state(), NOW)
-    assert await database.one_statement("SELECT COUNT(*) FROM balance") == [(1001,)]
+    assert await database.execute_one("SELECT COUNT(*) FROM balance") == [(1001,)]
 
 
 async def test_offices_do_not_touch_each_other(database: Database) -> None:
@@ -67,28 +67,28 @@ async def test_offices_do_not_touch_each_other(database: Database) -> None:
     one = await snapshots.publish(database, ELM, snapshot(elm), state(), NOW)
     two = await snapshots.publish(database, HARBOR, snapshot(harbor), state(), NOW)
     assert two.new == 30
-    assert await snapshots.balances(database, ELM) == elm
-    assert await snapshots.balances(database, ELM, two.id) == elm
-    assert await snapshots.balances(database, HARBOR, one.id) == []
+    assert await snapshots.load_balances(database, ELM) == elm
+    assert await snapshots.load_balances(database, ELM, two.id) == elm
+    assert await snapshots.load_balances(database, HARBOR, one.id) == []
     harbor = [harbor[0]._replace(bal_total=1), *harbor[2:]]
     await snapshots.publish(database, HARBOR, snapshot(harbor), state(), NOW)
-    assert await snapshots.balances(database, ELM) == elm
-    assert await snapshots.balances(database, HARBOR) == harbor
-    assert await snapshots.history(database, ELM, limit=9) == [await snapshots.latest(database, ELM)]
+    assert await snapshots.load_balances(database, ELM) == elm
+    assert await snapshots.load_balances(database, HARBOR) == harbor
+    assert await snapshots.list_latest(database, ELM, limit=9) == [await snapshots.get_latest(database, ELM)]
 
 
 async def test_an_office_where_nobody_owes_anything_is_a_snapshot_too(database: Database) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(3)), state(), NOW)
     published = await snapshots.publish(database, ELM, snapshot(()), state(), NOW)
     assert published.cleared == 3
-    assert await snapshots.balances(database, ELM) == []
+    assert await snapshots.load_balances(database, ELM) == []
 
 
 async def test_money_of_any_size_comes_back_to_the_cent(database: Database) -> None:
     cents = 2**62
     rows = [Balance(2**62, 2**40, cents, -cents, 0, 1, -1, 99_999_999_999_999, cents - 1)]
     await snapshots.publish(database, ELM, replace(snapshot(()), totals=_totals(1), balances=tuple(rows)), state(), NOW)
-    assert await snapshots.balances(database, ELM) == rows
+    assert await snapshots.load_balances(database, ELM) == rows
 
 
 async def test_a_snapshot_that_does_not_match_its_count_is_not_published(database: Database) -> None:
@@ -100,26 +100,26 @@ async def test_a_snapshot_that_does_not_match_its_count_is_not_published(databas
     ):
         with pytest.raises(ValueError, match="as many as its control totals say"):
             await snapshots.publish(database, ELM, bad, state(), NOW)
-    assert await snapshots.latest(database, ELM) is None
+    assert await snapshots.get_latest(database, ELM) is None
 
 
 async def test_an_unknown_office_publishes_nothing(database: Database) -> None:
-    with pytest.raises(OfficeNotEnrolled):
+    with pytest.raises(OfficeNotRegistered):
         await snapshots.publish(database, "nowhere", snapshot(some_balances(5)), state(), NOW)
-    assert await snapshots.balances(database, "nowhere") == []
-    assert await snapshots.latest(database, "nowhere") is None
+    assert await snapshots.load_balances(database, "nowhere") == []
+    assert await snapshots.get_latest(database, "nowhere") is None
 
 
 async def test_a_naive_instant_is_refused(database: Database) -> None:
     with pytest.raises(Exception, match="naive datetime is no instant"):
         await snapshots.publish(database, ELM, snapshot(some_balances(5)), state(), NOW.replace(tzinfo=None))
-    assert await snapshots.latest(database, ELM) is None
+    assert await snapshots.get_latest(database, ELM) is None
 
 
 async def test_the_database_itself_refuses_a_second_current_balance(database: Database) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(1)), state(), NOW)
     with pytest.raises(Exception, match="UNIQUE constraint failed"):
-        await database.one_statement(
+        await database.execute_one(
             "INSERT INTO balance SELECT office, pat_num, valid_from + 1, NULL, clinic_num, est_balance, bal_0_30, "
             "bal_31_60, bal_61_90, bal_over_90, ins_est, bal_total FROM balance"
         )
@@ -135,8 +135,8 @@ async def test_a_year_of_an_office_stays_small(database: Database) -> None:
         published = await snapshots.publish(database, ELM, snapshot(rows), state(), NOW)
         nights[published.id] = list(rows)
     for snapshot_id in draw.sample(sorted(nights), 10):
-        assert await snapshots.balances(database, ELM, snapshot_id) == nights[snapshot_id]
-    await database.one_statement("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert await snapshots.load_balances(database, ELM, snapshot_id) == nights[snapshot_id]
+    await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     # A tenth of a real office: 4,000 guarantors of which 8 % change must stay under 25 MB.
     assert database.path.stat().st_size < 2_500_000
 

@@ -9,25 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddaemon.core.backfill import Brought, PastDay
+from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import MONEY_COLUMNS, Balance
-from oddaemon.core.verify import totals_of
-from oddaemon.store import backfills, historical, offices, snapshots
-from oddaemon.store.database import Database
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer
-from oddaemon.store.replay import Replay
+from oddaemon.store.history.replay import Replay
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.soundness import Problem, verify
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
 from tests.disk.stored import fill, true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
 
-Tamper = Callable[..., list[Problem]]
+Tamper = Callable[..., list[IntegrityProblem]]
 
 
 def tampering(path: Path) -> Tamper:
     """What changes a database, and tells what is found then."""
 
-    def run(sql: str) -> list[Problem]:
+    def run(sql: str) -> list[IntegrityProblem]:
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute(sql).rowcount > 0
             connection.commit()
@@ -64,14 +64,14 @@ async def test_a_changed_amount_of_today_is_found(tamper: Tamper, column: str) -
     found = tamper(f"UPDATE balance SET {column} = {column} + 1 WHERE office = 2 AND pat_num = 109")
     said = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
     assert found == [
-        Problem(f"its balances do not add up to its totals: {said}", HARBOR, 4),
-        Problem(f"the current balances do not add up to the last snapshot: {said}", HARBOR, 4),
+        IntegrityProblem(f"its balances do not add up to its totals: {said}", HARBOR, 4),
+        IntegrityProblem(f"the current balances do not add up to the last snapshot: {said}", HARBOR, 4),
     ]
 
 
 async def test_a_changed_amount_of_the_past_is_found_in_the_snapshots_that_held_it(tamper: Tamper) -> None:
     found = tamper("UPDATE balance SET ins_est = 7 WHERE valid_from = 2 AND valid_to = 3 AND pat_num = 100")
-    assert found == [Problem("its balances do not add up to its totals: the sums of ins_est differ", ELM, 2)]
+    assert found == [IntegrityProblem("its balances do not add up to its totals: the sums of ins_est differ", ELM, 2)]
 
 
 async def test_two_errors_that_cancel_each_other_are_found(tamper: Tamper) -> None:
@@ -91,18 +91,18 @@ async def test_a_lost_version_is_found(tamper: Tamper) -> None:
 
 async def test_versions_that_overlap_are_found(tamper: Tamper) -> None:
     found = tamper("UPDATE balance SET valid_to = 3 WHERE office = 1 AND pat_num = 100 AND valid_to = 2")
-    assert Problem("1 versions of balances overlap the version before", ELM) in found
+    assert IntegrityProblem("1 versions of balances overlap the version before", ELM) in found
 
 
 async def test_versions_that_end_before_they_begin_are_found(tamper: Tamper) -> None:
     found = tamper("UPDATE balance SET valid_to = 1 WHERE office = 1 AND pat_num = 9999")
-    assert Problem("1 versions of balances end before they begin", ELM) in found
+    assert IntegrityProblem("1 versions of balances end before they begin", ELM) in found
 
 
 async def test_versions_of_another_offices_snapshot_are_found(tamper: Tamper) -> None:
     found = tamper("UPDATE balance SET valid_to = 4 WHERE office = 1 AND pat_num = 100 AND valid_to IS NULL")
     stray = "versions of balances begin or end with snapshots that this office does not have (1)"
-    assert Problem(stray, ELM) in found
+    assert IntegrityProblem(stray, ELM) in found
 
 
 @pytest.mark.parametrize("column", ["guarantors", "checksum", "new_guarantors", "cleared_guarantors", *MONEY_COLUMNS])
@@ -130,14 +130,14 @@ async def test_what_cannot_be_read_is_a_problem_of_its_office_alone(tamper: Tamp
 
 async def test_rows_of_no_office_are_found(tamper: Tamper) -> None:
     found = tamper("UPDATE balance SET office = 77 WHERE office = 2 AND pat_num = 109")
-    assert Problem("1 rows of table balance belong to no office") in found
+    assert IntegrityProblem("1 rows of table balance belong to no office") in found
 
 
 @pytest.mark.usefixtures("tamper")
 async def test_tables_that_were_changed_by_hand_are_found(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP INDEX balance_current")
-    assert Problem("its tables and indexes are not those of its revision") in verify(path).problems
+    assert IntegrityProblem("its tables and indexes are not those of its revision") in verify(path).problems
 
 
 @pytest.mark.usefixtures("tamper")
@@ -173,7 +173,7 @@ async def test_an_office_without_snapshots_is_sound(path: Path) -> None:
     async with Database.open(str(path)) as database:
         await fill(database, guarantors=2)
         await snapshots.publish(database, HARBOR, true_snapshot(()), state(), NOW)
-        await offices.enroll(database, ())
+        await offices.register_offices(database, ())
     assert verify(path).problems == []
 
 
@@ -190,9 +190,9 @@ async def spoil(path: Path) -> Tamper:
         await fill(database)
         for office_id in (ELM, HARBOR):
             for seed, day in enumerate((DAY, date(2025, 11, 30)), start=1):
-                order = await backfills.order(database, PastDay(office_id, day), NOW)
+                order = await backfill_jobs.get_or_create(database, BackfillTarget(office_id, day), NOW)
                 rows = some_balances(30, seed)
-                await historical.publish(database, order, Brought(rows, totals_of(rows), 7), NOW)
+                await backfilled_days.publish(database, order, BackfillResult(rows, compute_totals(rows), 7), NOW)
 
     return tampering(path)
 
@@ -200,14 +200,14 @@ async def spoil(path: Path) -> Tamper:
 @pytest.mark.usefixtures("spoil")
 async def test_past_days_that_are_as_they_were_read_are_sound_and_counted(path: Path) -> None:
     found = verify(path)
-    assert (found.problems, found.past_days, found.snapshots) == ([], 4, 4)
+    assert (found.problems, found.backfilled_days, found.snapshots) == ([], 4, 4)
 
 
 @pytest.mark.parametrize("column", ["clinic_num", *MONEY_COLUMNS])
 async def test_a_changed_amount_of_a_past_day_is_found(spoil: Tamper, column: str) -> None:
     found = spoil(f"UPDATE historical_balance SET {column} = {column} + 1 WHERE snapshot = 1 AND pat_num = 109")
     said = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
-    assert found == [Problem(f"its balances do not add up to its totals: {said}", ELM, as_of="2025-12-31")]
+    assert found == [IntegrityProblem(f"its balances do not add up to its totals: {said}", ELM, as_of="2025-12-31")]
 
 
 @pytest.mark.parametrize("column", ["guarantors", "checksum", *MONEY_COLUMNS])
@@ -237,7 +237,7 @@ async def test_what_cannot_be_read_is_a_problem_of_its_day_alone(spoil: Tamper, 
 
 
 async def test_past_days_of_no_office_are_found(spoil: Tamper) -> None:
-    assert Problem("1 rows of table historical_snapshot belong to no office") in spoil(
+    assert IntegrityProblem("1 rows of table historical_snapshot belong to no office") in spoil(
         "UPDATE historical_snapshot SET office = 77 WHERE id = 4"
     )
 
@@ -257,15 +257,15 @@ def test_one_pass_over_the_versions_says_what_reading_each_snapshot_would(nights
     versions, ids = _versions(nights), range(1, len(nights) + 1)
     replay = Replay()
     for version in versions:
-        replay.add([version])
-    assert list(replay.problems(set(ids))) == []
-    for snapshot_id, totals, _ in replay.snapshots(set(ids)):
+        replay.add_versions([version])
+    assert list(replay.find_problems(set(ids))) == []
+    for snapshot_id, totals, _ in replay.compute_snapshots(set(ids)):
         as_of = [
             Balance._make(row)
             for start, end, *row in versions
             if start <= snapshot_id and (end is None or end > snapshot_id)
         ]
-        assert totals == totals_of(as_of) == totals_of(nights[snapshot_id - 1])
+        assert totals == compute_totals(as_of) == compute_totals(nights[snapshot_id - 1])
 
 
 def _versions(nights: list[tuple[Balance, ...]]) -> list[tuple[Any, ...]]:

@@ -12,9 +12,9 @@ import pytest
 
 from oddaemon.store import migrations
 from oddaemon.store.errors import DatabaseUnusable, StoreError
-from oddaemon.store.migration import Prepared, prepare
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.upgrade import MigrationFailed
+from oddaemon.store.sqlite.upgrade import MigrationFailed
+from oddaemon.store.sqlite.version import OpenResult, prepare
 from tests.disk.stored import dump, filled
 
 NEXT = "9001"
@@ -36,14 +36,14 @@ def upgrade() -> None:
     {{more}}
 """
 
-Migrate = Callable[..., Prepared]
+Migrate = Callable[..., OpenResult]
 
 
 @pytest.fixture
 def migrate(path: Path, tmp_path: Path) -> Migrate:
     """Bring the database to a revision that is made up, which also does whatever it is told."""
 
-    def run(more: str = "") -> Prepared:
+    def run(more: str = "") -> OpenResult:
         place = tmp_path / "migrations"
         shutil.copytree(Path(*migrations.__path__), place, ignore=shutil.ignore_patterns("__pycache__"))
         (place / "versions" / "next_9001.py").write_text(MIGRATION.format(more=more))
@@ -78,7 +78,7 @@ def test_the_database_is_migrated_and_the_former_one_is_kept_as_it_was(
     before = dump(path)
     prepared = migrate()
     kept = path.with_name(BEFORE)
-    assert prepared == Prepared(former_revision=REVISIONS[-1], kept=kept)
+    assert prepared == OpenResult(previous_revision=REVISIONS[-1], previous_file=kept)
     assert moods(path) == ["cheerful", "cheerful"]
     assert dump(kept) == before
     assert len(content(kept)) == len(database_file)
@@ -89,8 +89,8 @@ def test_the_database_is_migrated_and_the_former_one_is_kept_as_it_was(
 def test_the_former_one_goes_back_by_its_name_alone(path: Path, migrate: Migrate) -> None:
     before = dump(path)
     prepared = migrate()
-    assert prepared.kept is not None
-    prepared.kept.replace(path)
+    assert prepared.previous_file is not None
+    prepared.previous_file.replace(path)
     prepare(path)
     assert dump(path) == before
 
@@ -123,18 +123,18 @@ def test_a_migration_that_fails_half_way_leaves_every_byte_of_the_database(
     assert caught.value.advice
     assert content(path) == database_file
     assert names(path) == {"oddaemon.db", "oddaemon.db.lock"}
-    assert prepare(path) == Prepared()
+    assert prepare(path) == OpenResult()
 
 
 def test_an_up_to_date_database_is_not_touched(path: Path, database_file: bytes) -> None:
-    assert prepare(path) == Prepared()
+    assert prepare(path) == OpenResult()
     assert content(path) == database_file
     assert names(path) == {"oddaemon.db", "oddaemon.db.lock"}
 
 
 def test_a_database_in_which_nothing_is_keeps_nothing(path: Path, migrate: Migrate) -> None:
     path.touch()
-    assert migrate() == Prepared(is_new=True)
+    assert migrate() == OpenResult(is_new=True)
     assert names(path) == {"oddaemon.db"}
 
 
@@ -152,14 +152,14 @@ def test_a_migration_killed_between_the_two_names_is_made_again(path: Path, migr
     before = dump(path)
     kept = path.with_name(BEFORE)
     kept.hardlink_to(path)
-    assert migrate().kept == kept
+    assert migrate().previous_file == kept
     assert (dump(kept), moods(path)) == (before, ["cheerful", "cheerful"])
 
 
 @pytest.mark.usefixtures("database_file")
 def test_what_an_earlier_migration_kept_is_never_overwritten(path: Path, migrate: Migrate) -> None:
     path.with_name(BEFORE).write_bytes(b"earlier")
-    assert migrate().kept == path.with_name(f"{BEFORE}-2")
+    assert migrate().previous_file == path.with_name(f"{BEFORE}-2")
     assert content(path.with_name(BEFORE)) == b"earlier"
 
 
@@ -174,7 +174,7 @@ def test_what_stands_in_the_log_alone_is_migrated_and_kept_too(path: Path, migra
         shutil.copy(written, path)
         shutil.copy(log, path.with_name("oddaemon.db-wal"))
     prepared = migrate()
-    for each in (path, prepared.kept):
+    for each in (path, prepared.previous_file):
         assert each is not None
         assert "only in the log" in "".join(dump(each))
 
@@ -192,7 +192,7 @@ def test_the_names_are_not_exchanged_under_somebody_who_reads(
 ) -> None:
     with pytest.raises(MigrationFailed, match="another program keeps it locked") as caught:
         migrate()
-    assert caught.value.passes
+    assert caught.value.is_transient
     assert reader.execute("SELECT COUNT(*) FROM office").fetchone() == (2,)
     assert names(path) >= {"oddaemon.db"}
     assert not [name for name in names(path) if "before" in name or "migrating" in name]
@@ -206,17 +206,17 @@ def test_what_another_program_writes_meanwhile_is_not_lost(path: Path, migrate: 
     )
     with pytest.raises(MigrationFailed, match="Another program wrote to it meanwhile") as caught:
         migrate(write)
-    assert caught.value.passes
+    assert caught.value.is_transient
     assert "meanwhile" in "".join(dump(path))
 
 
 def test_no_room_for_the_copy_is_told_in_megabytes(
     path: Path, migrate: Migrate, database_file: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oddaemon.store.upgrade.size_bytes", lambda _: 10**15)
+    monkeypatch.setattr("oddaemon.store.sqlite.upgrade.get_size_bytes", lambda _: 10**15)
     with pytest.raises(StoreError, match=r"it takes 1,000,000\.0 GB, and the disk has [\d,.]+ [kMG]B left") as caught:
         migrate()
-    assert caught.value.passes
+    assert caught.value.is_transient
     assert content(path) == database_file
 
 

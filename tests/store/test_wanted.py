@@ -8,31 +8,31 @@ from sqlalchemy.exc import DBAPIError
 
 from oddaemon.core.model import Office
 from oddaemon.store import offices, snapshots
-from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.wanted import record
+from oddaemon.store.offices import save_config
+from oddaemon.store.sqlite.connection import Database
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
 
 
 async def wanted(database: Database) -> dict[str, bool]:
-    return {row.id: row.wanted for row in await offices.standings(database)}
+    return {row.id: row.is_configured for row in await offices.list_all(database)}
 
 
 async def test_offices_and_their_sinks_are_recorded_together(database: Database) -> None:
-    await record(database, OFFICES, {"lake": [ELM]}, NOW)
+    await save_config(database, OFFICES, {"lake": [ELM]}, NOW)
     assert await wanted(database) == {ELM: True, HARBOR: True}
-    await record(database, OFFICES[:1], {}, NOW)
+    await save_config(database, OFFICES[:1], {}, NOW)
     assert await wanted(database) == {ELM: True, HARBOR: False}
 
 
 async def test_if_the_sinks_cannot_be_recorded_no_office_is_either(database: Database) -> None:
-    await record(database, OFFICES, {}, NOW)
+    await save_config(database, OFFICES, {}, NOW)
     await snapshots.publish(database, ELM, true_snapshot(some_balances(2)), state(), NOW)
-    await record(database, OFFICES, {"lake": [ELM]}, NOW)
+    await save_config(database, OFFICES, {"lake": [ELM]}, NOW)
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("CREATE TRIGGER broken BEFORE DELETE ON delivery BEGIN SELECT RAISE(ABORT, 'no'); END")
         connection.commit()
     with pytest.raises((StoreError, DBAPIError)):
-        await record(database, [Office("oak", "Oak")], {}, NOW)
+        await save_config(database, [Office("oak", "Oak")], {}, NOW)
     assert await wanted(database) == {ELM: True, HARBOR: True}, "neither enrolled nor marked"

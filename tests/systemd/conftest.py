@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from oddaemon.simulator.virtual_time import virtual_loop_factory
+from oddaemon.simulator.virtual_time import make_virtual_loop
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": virtual_loop_factory}
+    return "asyncio", {"loop_factory": make_virtual_loop}

@@ -11,28 +11,29 @@ import anyio
 import pytest
 
 from oddaemon.core.model import Condition
-from oddaemon.core.progress import TURN_SECONDS
-from oddaemon.engine.heartbeat import BEAT_SECONDS, CLOSING_SECONDS, Pulse, Vitals
-from oddaemon.settings import Api, Secret, Settings, State
-from oddaemon.settings import Daemon as DaemonSettings
-from oddaemon.simulator.options import Options
+from oddaemon.core.stall_detection import TURN_SECONDS
+from oddaemon.engine.monitoring.watchdog import CLOSING_SECONDS, NOTIFY_INTERVAL_SECONDS, ActivityBoard, DaemonHealth
+from oddaemon.settings import ApiSettings, DaemonSettings, Secret, Settings, StateSettings
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
 from tests.engine.night import BEFORE_DAWN, SMALL, night
 from tests.engine.world import World
 from tests.systemd.manager import Manager
 
-SLOW = Options(base_seconds=50)
-PULSE = Pulse(
+SLOW = HeadquartersOptions(base_seconds=50)
+PULSE = DaemonHealth(
     at=100.0,
     now=BEFORE_DAWN,
-    settings=Settings(source=Path("oddaemon.toml"), api=Api(developer_key=Secret("none")), state=State(database="/x")),
+    settings=Settings(
+        source=Path("oddaemon.toml"), api=ApiSettings(developer_key=Secret("none")), state=StateSettings(database="/x")
+    ),
     has_started=True,
-    drained_at=None,
-    trouble=None,
+    drain_deadline=None,
+    store_failure=None,
     writing_since=None,
-    vitals=(),
-    standings=(),
+    activity=(),
+    statuses=(),
 )
 
 
@@ -59,7 +60,7 @@ async def test_the_status_follows_the_fleet(tmp_path: Path, monkeypatch: pytest.
     async with watched(tmp_path, monkeypatch) as (world, manager):
         await world.until_is(Condition.FRESH)
         await world.until_published(2)
-        await anyio.sleep(2 * BEAT_SECONDS)
+        await anyio.sleep(2 * NOTIFY_INTERVAL_SECONDS)
     told = statuses(manager)
     assert told[0] == "Starting: the database is being opened."
     assert any(each.startswith("1 of 1 fresh; next ") for each in told)
@@ -73,7 +74,7 @@ async def test_an_engine_with_nothing_to_do_feeds_the_watchdog(tmp_path: Path, m
         await world.until_is(Condition.FRESH)
         manager.told.clear()
         await anyio.sleep(6000)
-        assert manager.told.count("WATCHDOG=1") == pytest.approx(6000 / BEAT_SECONDS, abs=2)
+        assert manager.told.count("WATCHDOG=1") == pytest.approx(6000 / NOTIFY_INTERVAL_SECONDS, abs=2)
         assert not world.events("engine_stalled")
 
 
@@ -83,7 +84,7 @@ async def test_a_stuck_engine_starves_the_watchdog_though_the_loop_turns(
     async with watched(tmp_path, monkeypatch) as (world, manager):
         await world.until_is(Condition.FRESH)
         # Somebody took the writer's turn and never gives it back: no office gets any further.
-        async with world.database._writing_lane().lock:
+        async with world.database._require_writer().lock:
             await world.until_said("engine_stalled")
             stuck_since = anyio.current_time()
             [stalled] = world.events("engine_stalled")
@@ -94,11 +95,11 @@ async def test_a_stuck_engine_starves_the_watchdog_though_the_loop_turns(
                 each for each in manager.told if not each.startswith("STATUS=Stuck: office smile has not moved")
             ]
         manager.told.clear()
-        await world.until_said("engine_moves_again")
-        await anyio.sleep(BEAT_SECONDS)
+        await world.until_said("engine_recovered")
+        await anyio.sleep(NOTIFY_INTERVAL_SECONDS)
         assert "WATCHDOG=1" in manager.told
         assert statuses(manager)[-1].startswith("1 of 1 fresh")
-        assert world.events("engine_moves_again")[0]["seconds"] >= 600
+        assert world.events("engine_recovered")[0]["seconds"] >= 600
         assert stuck_since > TURN_SECONDS
 
 
@@ -111,7 +112,7 @@ async def test_a_process_that_was_stopped_for_an_hour_is_not_stuck(
         assert isinstance(loop, VirtualLoop)
         loop._jumping_selector.now_seconds += 3600
         manager.told.clear()
-        await anyio.sleep(4 * BEAT_SECONDS)
+        await anyio.sleep(4 * NOTIFY_INTERVAL_SECONDS)
         assert not world.events("engine_stalled")
         assert "WATCHDOG=1" in manager.told
 
@@ -129,7 +130,7 @@ async def test_a_drain_asks_for_more_time_while_a_request_is_in_flight(
         drained_for = anyio.current_time() - began
     assert 40 < drained_for < 50
     extensions = manager.told.count("EXTEND_TIMEOUT_USEC=30000000")
-    assert extensions == pytest.approx(drained_for / BEAT_SECONDS, abs=2)
+    assert extensions == pytest.approx(drained_for / NOTIFY_INTERVAL_SECONDS, abs=2)
     assert statuses(manager)[0] in {
         f"Stopping: 1 request under way, for at most {seconds} s." for seconds in (298, 299, 300)
     }
@@ -139,33 +140,33 @@ async def test_a_drain_asks_for_more_time_while_a_request_is_in_flight(
     ("at", "needs"), [(100.0, True), (300.0, True), (300.0 + CLOSING_SECONDS, False), (4000.0, False)]
 )
 def test_a_drain_that_does_not_end_is_not_prolonged_for_ever(at: float, needs: bool) -> None:
-    assert replace(PULSE, at=at, drained_at=300.0).needs_time is needs
+    assert replace(PULSE, at=at, drain_deadline=300.0).needs_more_time is needs
 
 
 def test_a_start_needs_time_until_it_is_over() -> None:
-    assert replace(PULSE, has_started=False).needs_time
-    assert not PULSE.needs_time
+    assert replace(PULSE, has_started=False).needs_more_time
+    assert not PULSE.needs_more_time
 
 
 def test_trouble_with_the_database_comes_before_the_fleet() -> None:
-    assert replace(PULSE, trouble="The disk is full. Free some space.").sentence == (
+    assert replace(PULSE, store_failure="The disk is full. Free some space.").sentence == (
         "Not ready: The disk is full. Free some space."
     )
 
 
 async def test_requests_of_somebody_else_do_not_wake_a_sleeper_nor_make_a_worker() -> None:
-    vitals = Vitals()
-    vitals.sleeps("smile", 600.0)
-    vitals.moved("mesa")
+    vitals = ActivityBoard()
+    vitals.record_sleep("smile", 600.0)
+    vitals.record_turn("mesa")
     for office in ("smile", "mesa", "nobody"):
         vitals.observe(RequestStarted(office, "preferences"))
-    smile, mesa = vitals.all()
-    assert (smile.asleep_until, smile.asking_since) == (600.0, None)
-    assert mesa.asking_since is not None
+    smile, mesa = vitals.get_all()
+    assert (smile.asleep_until, smile.request_since) == (600.0, None)
+    assert mesa.request_since is not None
     for office in ("smile", "mesa", "nobody"):
         vitals.observe(RequestFinished(office, "preferences", "ok", 200, 0.25, 0.0, 12))
-    smile, mesa = vitals.all()
+    smile, mesa = vitals.get_all()
     assert smile.asleep_until == 600.0
-    assert mesa.asking_since is None
-    vitals.gone("mesa")
-    assert vitals.all() == [smile]
+    assert mesa.request_since is None
+    vitals.remove("mesa")
+    assert vitals.get_all() == [smile]

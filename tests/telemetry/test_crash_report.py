@@ -2,8 +2,8 @@ import sqlite3
 
 import pytest
 
-from oddaemon.telemetry.crash import CHAIN_MAX, describe
-from oddaemon.web.server import ListenError
+from oddaemon.http_server.server import ListenError
+from oddaemon.telemetry.logging.traceback import CHAIN_MAX, format_traceback
 
 
 def fail(error: Exception) -> None:
@@ -15,7 +15,7 @@ def fail(error: Exception) -> None:
 def crash(error: Exception) -> str:
     with pytest.raises(type(error)) as caught:
         fail(error)
-    return describe(caught.value)
+    return format_traceback(caught.value)
 
 
 def test_frames_are_told_with_their_lines_and_without_locals() -> None:
@@ -35,7 +35,7 @@ def test_what_a_third_party_choked_on_is_withheld() -> None:
 @pytest.mark.parametrize(
     ("error", "headline"),
     [
-        (ListenError("Port taken."), "oddaemon.web.server.ListenError: Port taken."),
+        (ListenError("Port taken."), "oddaemon.http_server.server.ListenError: Port taken."),
         (OSError(28, "No space left on device"), "OSError: [Errno 28] No space left on device"),
         (sqlite3.OperationalError("database is locked"), "sqlite3.OperationalError: database is locked"),
     ],
@@ -55,7 +55,7 @@ def fail_because_of_a_key_error(*, from_none: bool) -> None:
 def test_what_led_to_a_crash_comes_first_unless_it_was_set_aside(from_none: bool) -> None:
     with pytest.raises(OSError, match="Second") as caught:
         fail_because_of_a_key_error(from_none=from_none)
-    told = describe(caught.value)
+    told = format_traceback(caught.value)
     assert ("KeyError (" in told.partition("OSError: Second.")[0]) is not from_none
     assert told.endswith("OSError: Second.")
 
@@ -70,11 +70,11 @@ def fail_while_handling_a_key_error() -> None:
 def test_an_error_in_handling_another_tells_both() -> None:
     with pytest.raises(OSError, match="Second") as caught:
         fail_while_handling_a_key_error()
-    assert "KeyError (" in describe(caught.value)
+    assert "KeyError (" in format_traceback(caught.value)
 
 
 def test_a_group_tells_what_is_in_it_up_to_a_limit() -> None:
-    told = describe(ExceptionGroup("370.00", [OSError(f"number {number};") for number in range(CHAIN_MAX * 3)]))
+    told = format_traceback(ExceptionGroup("370.00", [OSError(f"number {number};") for number in range(CHAIN_MAX * 3)]))
     assert "370.00" not in told
     assert "number 0;" in told
     assert told.count("number ") == CHAIN_MAX - 1
@@ -83,4 +83,4 @@ def test_a_group_tells_what_is_in_it_up_to_a_limit() -> None:
 def test_a_circle_of_causes_ends() -> None:
     first, second = OSError("first"), OSError("second")
     first.__cause__, second.__cause__ = second, first
-    assert describe(first).splitlines() == ["OSError: second", "OSError: first"]
+    assert format_traceback(first).splitlines() == ["OSError: second", "OSError: first"]

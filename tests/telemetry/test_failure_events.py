@@ -5,31 +5,31 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry
 
-from oddaemon.core.failure import RULES, Kind
+from oddaemon.core.failures.failure import RULES, FailureKind
 from oddaemon.telemetry.events import FailureSeen
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 
 
-def seen(kind: Kind, attempt: int = 1) -> FailureSeen:
+def seen(kind: FailureKind, attempt: int = 1) -> FailureSeen:
     return FailureSeen("mesa", kind, RULES[kind].owner, "Said.", attempt, None)
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_first_of_a_row_is_as_loud_as_the_table_says_and_the_others_are_quiet(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", FailureKind)
+def test_the_first_of_a_row_is_as_loud_as_the_table_says_and_the_others_are_quiet(kind: FailureKind) -> None:
     assert seen(kind).log_level().name.lower() == RULES[kind].severity.value
     assert seen(kind, attempt=2).log_level().name == "INFO"
 
 
 def test_every_kind_is_a_label_of_the_metric_with_its_owner() -> None:
-    instruments = Instruments(CollectorRegistry(), "test", lambda: NOW)
-    for kind in Kind:
-        seen(kind).move(instruments)
+    instruments = FleetMetrics(CollectorRegistry(), "test", lambda: NOW)
+    for kind in FailureKind:
+        seen(kind).record_metrics(instruments)
     [family] = instruments.failures.collect()
     counted = {
         (sample.labels["kind"], sample.labels["owner"]): sample.value
         for sample in family.samples
         if sample.name.endswith("_total")
     }
-    assert counted == {(kind.value, RULES[kind].owner.value): 1 for kind in Kind}
+    assert counted == {(kind.value, RULES[kind].owner.value): 1 for kind in FailureKind}

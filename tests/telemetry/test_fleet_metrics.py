@@ -6,15 +6,15 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from oddaemon.core.model import Condition, Owner, Standing
-from oddaemon.telemetry.fleet import OfficeFigures
+from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
-MESA = OfficeFigures(
+MESA = OfficeMetrics(
     office="mesa",
-    standing=Standing(
+    status=Status(
         Condition.FRESH,
         NOW,
         "All true.",
@@ -27,8 +27,8 @@ MESA = OfficeFigures(
     failures=2,
     fresh_deadline=NOW + timedelta(hours=19),
 )
-NEW = OfficeFigures("new", Standing(Condition.WAITING, NOW, "Never seen."))
-SLOW = OfficeFigures("slow", Standing(Condition.AGING, NOW, "Runs.", late_at=NOW - timedelta(minutes=1)))
+NEW = OfficeMetrics("new", Status(Condition.WAITING, NOW, "Never seen."))
+SLOW = OfficeMetrics("slow", Status(Condition.AGING, NOW, "Runs.", late_at=NOW - timedelta(minutes=1)))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def telemetry() -> Telemetry:
     return Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
 
 
-def samples(telemetry: Telemetry, *offices: OfficeFigures) -> Mapping[tuple[str, ...], float]:
+def samples(telemetry: Telemetry, *offices: OfficeMetrics) -> Mapping[tuple[str, ...], float]:
     return {
         (sample.name.removeprefix("oddaemon_"), *(value for _, value in sorted(sample.labels.items(), reverse=True))): (
             sample.value
@@ -71,7 +71,7 @@ def test_only_the_current_condition_is_told_and_the_clock_makes_it_late(telemetr
 
 
 def test_a_condition_says_who_must_act(telemetry: Telemetry) -> None:
-    blocked = OfficeFigures("mesa", Standing(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE))
+    blocked = OfficeMetrics("mesa", Status(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE))
     told = {key[1:] for key in samples(telemetry, blocked) if key[0] == "office_condition"}
     assert told == {("office", "mesa", "blocked")}
 
@@ -113,8 +113,8 @@ def test_everybody_else_gets_plain_text(telemetry: Telemetry, accept: str) -> No
 
 def test_two_thousand_offices_render_in_less_than_a_second_of_work(telemetry: Telemetry) -> None:
     offices = tuple(
-        OfficeFigures(
-            f"office-{number}", MESA.standing, MESA.aging_date, MESA.published_at, 4132, 51, 2, MESA.fresh_deadline
+        OfficeMetrics(
+            f"office-{number}", MESA.status, MESA.aging_date, MESA.published_at, 4132, 51, 2, MESA.fresh_deadline
         )
         for number in range(2000)
     )

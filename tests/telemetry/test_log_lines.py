@@ -6,8 +6,8 @@ import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.telemetry import events
-from oddaemon.telemetry.event import Event, Level
-from oddaemon.telemetry.log import LogFormat
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.logging.formatter import LogFormat
 from oddaemon.telemetry.telemetry import Telemetry
 
 NOW = datetime(2026, 3, 8, 7, 0, 0, 250_000, tzinfo=UTC)
@@ -18,7 +18,7 @@ KEY = 'VzkmZEaU"\\ WOj/nQ=é2z'
 def lines_of(*happened: Event, hidden: tuple[str, ...] = (), **options: Any) -> list[str]:
     lines: list[str] = []
     telemetry = Telemetry(write=lines.append, now=lambda: NOW, version="0.1.0", **options)
-    telemetry.hide(hidden)
+    telemetry.add_secrets(hidden)
     for event in happened:
         telemetry.emit(event)
     return lines
@@ -100,12 +100,12 @@ def test_secrets_that_nobody_registered_are_known_by_where_they_stand(text: str,
 
 def test_of_two_secrets_with_the_same_beginning_the_longer_one_is_found() -> None:
     [line] = lines_of(events.OfficeStopped("mesa", "secret-long and secret"), hidden=("secret", "secret-long"))
-    assert json.loads(line)["why"] == "*** and ***"
+    assert json.loads(line)["reason"] == "*** and ***"
 
 
 def test_an_empty_secret_hides_nothing() -> None:
     [line] = lines_of(events.OfficeStopped("mesa", "Paused."), hidden=("", "a"))
-    assert json.loads(line)["why"] == "Paused."
+    assert json.loads(line)["reason"] == "Paused."
 
 
 def test_a_line_stays_one_line_whatever_the_other_side_says() -> None:
@@ -126,7 +126,7 @@ def test_the_console_shows_the_same_event_in_words() -> None:
 def test_lost_lines_are_told_once_as_soon_as_it_is_known() -> None:
     lines: list[str] = []
     lost = 0
-    telemetry = Telemetry(write=lines.append, now=lambda: NOW, version="0.1.0", lost=lambda: lost)
+    telemetry = Telemetry(write=lines.append, now=lambda: NOW, version="0.1.0", count_lost=lambda: lost)
     telemetry.emit(events.OfficeStarted("a"))
     lost = 3
     telemetry.emit(events.OfficeStarted("b"))

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from oddaemon.telemetry import events
-from oddaemon.telemetry.event import Level
-from oddaemon.telemetry.lines import LineWriter
-from oddaemon.telemetry.process import process_telemetry
+from oddaemon.telemetry.events.base import Level
+from oddaemon.telemetry.logging.writer import LineWriter
+from oddaemon.telemetry.setup import open_process_telemetry
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
 
@@ -44,13 +44,13 @@ def test_lines_reach_the_descriptor_whole_and_in_order(pipe: tuple[int, int]) ->
     writer.close()
     os.close(descriptor)
     assert read_all(reader).splitlines() == [f"line {number} é" for number in range(1000)]
-    assert writer.lost() == 0
+    assert writer.count_lost() == 0
 
 
 def test_a_broken_pipe_costs_lines_and_nothing_else(pipe: tuple[int, int]) -> None:
     reader, descriptor = pipe
     os.close(reader)
-    with process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=descriptor) as telemetry:
+    with open_process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=descriptor) as telemetry:
         for _ in range(3):
             telemetry.emit(events.OfficeStarted("mesa"))
     telemetry.emit(events.OfficeStarted("mesa"))
@@ -61,18 +61,18 @@ def test_a_broken_pipe_costs_lines_and_nothing_else(pipe: tuple[int, int]) -> No
 
 def test_a_reader_that_stalls_makes_nobody_wait(pipe: tuple[int, int]) -> None:
     reader, descriptor = pipe
-    writer = LineWriter(descriptor, lines_waiting_max=2)
+    writer = LineWriter(descriptor, queued_lines_max=2)
     line = "x" * 70_000
     for _ in range(5):
         writer.write(line)
-    assert writer.lost() >= 2
+    assert writer.count_lost() >= 2
     taken: list[str] = []
     draining = threading.Thread(target=lambda: taken.append(read_all(reader)))
     draining.start()
     writer.close()
     os.close(descriptor)
     draining.join()
-    assert taken[0].splitlines() == [line] * (5 - writer.lost())
+    assert taken[0].splitlines() == [line] * (5 - writer.count_lost())
 
 
 def test_a_descriptor_that_does_not_block_still_gets_whole_lines(pipe: tuple[int, int]) -> None:
@@ -94,7 +94,7 @@ def test_output_is_json_where_there_is_no_terminal(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with (
         log.open("w") as file,
-        process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()) as telemetry,
+        open_process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()) as telemetry,
     ):
         telemetry.emit(events.OfficeStarted("mesa"))
     assert json.loads(log.read_text())["event"] == "office_started"
@@ -103,7 +103,7 @@ def test_output_is_json_where_there_is_no_terminal(tmp_path: Path) -> None:
 def test_output_is_for_people_on_a_terminal() -> None:
     ours, theirs = pty.openpty()
     try:
-        with process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=theirs) as telemetry:
+        with open_process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=theirs) as telemetry:
             telemetry.emit(events.OfficeStarted("mesa"))
         assert select.select([ours], [], [], 5)[0]
         shown = os.read(ours, 10_000)
@@ -118,9 +118,11 @@ def test_libraries_speak_through_the_same_lines(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with (
         log.open("w") as file,
-        process_telemetry(now=lambda: NOW, version="0.1.0", level=Level.DEBUG, descriptor=file.fileno()) as telemetry,
+        open_process_telemetry(
+            now=lambda: NOW, version="0.1.0", level=Level.DEBUG, descriptor=file.fileno()
+        ) as telemetry,
     ):
-        telemetry.hide(["hunter2"])
+        telemetry.add_secrets(["hunter2"])
         library = logging.getLogger("some.library")
         library.info("GET https://api.example/x?key=1")
         library.warning("Retrying %s with %s", "https://me:pw@api.example/x?key=1", "hunter2")
@@ -152,7 +154,7 @@ def test_logging_is_afterwards_as_it_was_before(tmp_path: Path) -> None:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     with (tmp_path / "log").open("w") as file:
-        with process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()):
+        with open_process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()):
             assert root.handlers != before[0]
         assert (root.handlers, root.level) == before
 
@@ -160,7 +162,7 @@ def test_logging_is_afterwards_as_it_was_before(tmp_path: Path) -> None:
 def test_the_process_tells_its_own_figures(tmp_path: Path) -> None:
     with (
         (tmp_path / "log").open("w") as file,
-        process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()) as telemetry,
+        open_process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()) as telemetry,
     ):
         body = telemetry.render(()).body
     assert b"process_resident_memory_bytes" in body

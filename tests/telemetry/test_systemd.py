@@ -18,10 +18,10 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 def test_each_word_reaches_the_manager(manager: socket.socket) -> None:
-    systemd.ready()
-    systemd.status("24 of 25 offices fresh;\nmesa is blocked")
-    systemd.watchdog()
-    systemd.stopping()
+    systemd.notify_ready()
+    systemd.notify_status("24 of 25 offices fresh;\nmesa is blocked")
+    systemd.notify_watchdog()
+    systemd.notify_stopping()
     assert [manager.recv(1000) for _ in range(4)] == [
         b"READY=1",
         b"STATUS=24 of 25 offices fresh; mesa is blocked",
@@ -31,7 +31,7 @@ def test_each_word_reaches_the_manager(manager: socket.socket) -> None:
 
 
 def test_a_reload_is_told_with_its_instant(manager: socket.socket) -> None:
-    systemd.reloading()
+    systemd.notify_reloading()
     first, second = manager.recv(1000).decode().splitlines()
     assert first == "RELOADING=1"
     assert int(second.removeprefix("MONOTONIC_USEC=")) > 0
@@ -42,23 +42,23 @@ def test_an_abstract_socket_is_reached_too(monkeypatch: pytest.MonkeyPatch) -> N
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as listener:
         listener.bind("\0" + name)
         monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
-        systemd.ready()
+        systemd.notify_ready()
         assert listener.recv(1000) == b"READY=1"
 
 
 def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    systemd.ready()
+    systemd.notify_ready()
 
 
 def test_a_manager_that_is_gone_or_deaf_is_no_reason_to_stop(
     manager: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(5000):
-        systemd.watchdog()
+        systemd.notify_watchdog()
     assert manager.recv(1000) == b"WATCHDOG=1"
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
-    systemd.ready()
+    systemd.notify_ready()
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_how_often_systemd_wants_to_hear(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert systemd.watchdog_seconds() == seconds
+    assert systemd.get_watchdog_seconds() == seconds

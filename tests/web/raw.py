@@ -8,8 +8,8 @@ import anyio
 import anyio.abc
 from starlette.types import ASGIApp
 
-from oddaemon.web.limits import Limits
-from oddaemon.web.server import serve
+from oddaemon.http_server.limits import ConnectionLimits
+from oddaemon.http_server.server import serve
 
 PATIENCE_SECONDS = 20.0
 """For what must happen, on a busy machine."""
@@ -23,7 +23,7 @@ class Heard(NamedTuple):
 
 @asynccontextmanager
 async def listener(
-    app: ASGIApp, limits: Limits | None = None, *, allowed_hosts: tuple[str, ...] = ()
+    app: ASGIApp, limits: ConnectionLimits | None = None, *, allowed_hosts: tuple[str, ...] = ()
 ) -> AsyncIterator[int]:
     """A real server; the port at which it listens."""
 

@@ -13,10 +13,17 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.web.control import Document, OfficeOrder, OrderRefused, Orders, create_control, serve_control
-from oddaemon.web.limits import Limits
-from oddaemon.web.server import ListenError
-from oddaemon.web.unix_socket import SocketError, listen_privately
+from oddaemon.admin.commands import (
+    CommandHandlers,
+    CommandRejected,
+    Document,
+    OfficeCommand,
+    create_control_app,
+    serve_control,
+)
+from oddaemon.http_server.limits import ConnectionLimits
+from oddaemon.http_server.server import ListenError
+from oddaemon.http_server.unix_socket import SocketError, listen_privately
 
 
 class Desk:
@@ -26,20 +33,20 @@ class Desk:
         self.accepted: list[str] = []
         self.given: list[tuple[str, str, int | None]] = []
 
-    async def order(self, order: OfficeOrder, office: str, uid: int | None) -> str:
+    async def order(self, order: OfficeCommand, office: str, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
         self.given.append((order, office, uid))
         if office == "elm":
             self.accepted.append(office)
             return "The next reading of elm is published as it is."
         if office == "oak":
-            raise OrderRefused(409, "Nothing of oak is held.", "`oddaemon explain oak` tells how it stands.")
-        raise OrderRefused(404, f"There is no office {office!r}.")
+            raise CommandRejected(409, "Nothing of oak is held.", "`oddaemon explain oak` tells how it stands.")
+        raise CommandRejected(404, f"There is no office {office!r}.")
 
     async def reload(self, uid: int | None) -> Document:
         await anyio.lowlevel.checkpoint()
         self.given.append(("reload", "", uid))
-        raise OrderRefused(422, "It has a problem.", "Mend it.", {"problems": [{"file": "a.toml"}]})
+        raise CommandRejected(422, "It has a problem.", "Mend it.", {"problems": [{"file": "a.toml"}]})
 
     async def plan(self) -> Document:
         await anyio.lowlevel.checkpoint()
@@ -51,14 +58,14 @@ class Desk:
         return "It stops."
 
     @property
-    def orders(self) -> Orders:
-        return Orders(self.order, self.reload, self.plan, self.drain)
+    def orders(self) -> CommandHandlers:
+        return CommandHandlers(self.order, self.reload, self.plan, self.drain)
 
 
 @asynccontextmanager
 async def taking_orders(path: Path, desk: Desk | None = None) -> AsyncIterator[httpx.AsyncClient]:
     async with anyio.create_task_group() as tasks:
-        await tasks.start(serve_control, path, create_control((desk or Desk()).orders))
+        await tasks.start(serve_control, path, create_control_app((desk or Desk()).orders))
         transport = httpx.AsyncHTTPTransport(uds=str(path))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
@@ -78,8 +85,8 @@ async def test_an_order_is_carried_out_and_told(tmp_path: Path) -> None:
     assert answer.json() == {"office": "elm", "outcome": "The next reading of elm is published as it is."}
 
 
-@pytest.mark.parametrize("order", OfficeOrder)
-async def test_whoever_orders_is_known_by_the_system_s_word(tmp_path: Path, order: OfficeOrder) -> None:
+@pytest.mark.parametrize("order", OfficeCommand)
+async def test_whoever_orders_is_known_by_the_system_s_word(tmp_path: Path, order: OfficeCommand) -> None:
     desk = Desk()
     async with taking_orders(tmp_path / "c.sock", desk) as client:
         assert (await client.post(f"/offices/elm/{order}")).status_code == 200
@@ -169,7 +176,7 @@ async def test_what_a_living_daemon_listens_on_stays_its_own(tmp_path: Path) -> 
     path = tmp_path / "c.sock"
     async with taking_orders(path) as client:
         with pytest.raises(ListenError, match=r"another process listens there.*`\[http\] control_socket`"):
-            await serve_control(path, create_control(Desk().orders))
+            await serve_control(path, create_control_app(Desk().orders))
         assert (await client.get("/-/healthy")).status_code == 200
 
 
@@ -180,7 +187,7 @@ async def test_a_daemon_that_is_too_busy_to_answer_is_alive(tmp_path: Path) -> N
         busy.listen(0)
         waiting.connect(str(path))
         with pytest.raises(ListenError, match="another process listens there"):
-            await serve_control(path, create_control(Desk().orders))
+            await serve_control(path, create_control_app(Desk().orders))
     assert path.exists()
 
 
@@ -204,7 +211,7 @@ async def test_what_is_no_socket_of_ours_is_never_removed(tmp_path: Path, kind: 
                 datagrams.bind(str(path))
         before = path.lstat()
         with pytest.raises(ListenError, match=r"`\[http\] control_socket`"):
-            await serve_control(path, create_control(Desk().orders))
+            await serve_control(path, create_control_app(Desk().orders))
     assert path.lstat().st_ino == before.st_ino
 
 
@@ -264,8 +271,8 @@ async def test_slow_clients_are_cut_here_too(tmp_path: Path) -> None:
 
 
 async def _serve_hastily(path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    limits = Limits(patience_seconds=0.05)
-    await serve_control(path, create_control(Desk().orders), limits=limits, task_status=task_status)
+    limits = ConnectionLimits(timeout_seconds=0.05)
+    await serve_control(path, create_control_app(Desk().orders), limits=limits, task_status=task_status)
 
 
 async def test_answers_are_json_to_the_last_byte(tmp_path: Path) -> None:

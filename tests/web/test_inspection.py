@@ -7,15 +7,15 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.core.model import Condition, Standing
-from oddaemon.telemetry.fleet import OfficeFigures
+from oddaemon.admin.commands import create_control_app
+from oddaemon.admin.inspection import JOURNAL_ENTRIES, JOURNAL_ENTRIES_MAX, StatusHandlers, make_inspection_routes
+from oddaemon.core.model import Condition, Status
+from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
-from oddaemon.web.control import create_control
-from oddaemon.web.inspection import JOURNAL_ENTRIES, JOURNAL_ENTRIES_MAX, Inspection, inspection_routes
 from tests.web.test_control_socket import Desk
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
-STANDING = Standing(Condition.FRESH, NOW, "It is done.")
+STANDING = Status(Condition.FRESH, NOW, "It is done.")
 
 
 async def fleet() -> dict[str, object]:
@@ -31,9 +31,9 @@ async def office(office_id: str, entries: int) -> dict[str, object] | None:
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
-    telemetry.hide(["planted-key"])
-    routes = inspection_routes(Inspection(fleet, office), telemetry, lambda: (OfficeFigures("elm", STANDING),))
-    transport = httpx.ASGITransport(create_control(Desk().orders, routes))
+    telemetry.add_secrets(["planted-key"])
+    routes = make_inspection_routes(StatusHandlers(fleet, office), telemetry, lambda: (OfficeMetrics("elm", STANDING),))
+    transport = httpx.ASGITransport(create_control_app(Desk().orders, routes))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 

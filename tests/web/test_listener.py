@@ -16,19 +16,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oddaemon.core.model import Condition, Owner, Standing
-from oddaemon.core.status import OfficeStatus, StatusDocument, status_document
-from oddaemon.telemetry.fleet import OfficeFigures
+from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.core.reporting.status_document import OfficeSummary, StatusDocument, make_status_document
+from oddaemon.http_server.security_headers import FILE_HEADERS, HEADERS, PAGE_HEADERS
+from oddaemon.http_server.server import ListenError, serve
+from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness, create_app
-from oddaemon.web.headers import FILE_HEADERS, HEADERS, PAGE_HEADERS
-from oddaemon.web.pages import Pages
-from oddaemon.web.server import ListenError, serve
+from oddaemon.web.pages.routes import Pages
 from tests.browser.sample import sample_fleet
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
-MESA = Standing(Condition.FRESH, NOW, "All true.")
-ALBA = Standing(Condition.BLOCKED, NOW, 'The server says: key "hunter2" is disabled.', Owner.OFFICE)
+MESA = Status(Condition.FRESH, NOW, "All true.")
+ALBA = Status(Condition.BLOCKED, NOW, 'The server says: key "hunter2" is disabled.', Owner.OFFICE)
 READY = Readiness(ready=True)
 PAGES = ["/", "/runbook", f"/offices/{sample_fleet(1).lines[0].id}"]
 PATHS = [*PAGES, "/metrics", "/-/healthy", "/-/ready", "/api/status", "/api/offices/mesa"]
@@ -48,12 +48,12 @@ class Daemon:
         default_factory=lambda: Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
     )
 
-    def fleet(self) -> tuple[OfficeFigures, ...]:
-        return (OfficeFigures("mesa", MESA, guarantors=4132), OfficeFigures("alba", ALBA))
+    def fleet(self) -> tuple[OfficeMetrics, ...]:
+        return (OfficeMetrics("mesa", MESA, guarantors=4132), OfficeMetrics("alba", ALBA))
 
     async def status(self) -> StatusDocument:
         await anyio.lowlevel.checkpoint()
-        return status_document([OfficeStatus("mesa", "Mesa", MESA), OfficeStatus("alba", "Álba", ALBA)], NOW)
+        return make_status_document([OfficeSummary("mesa", "Mesa", MESA), OfficeSummary("alba", "Álba", ALBA)], NOW)
 
     def pages(self) -> Pages:
         return Pages(sample_fleet(3).pictures, self.telemetry.redact, lambda: NOW)
@@ -61,7 +61,7 @@ class Daemon:
     def app(self) -> ASGIApp:
         return create_app(
             telemetry=self.telemetry,
-            fleet=self.fleet,
+            office_metrics=self.fleet,
             readiness=lambda: self.readiness,
             status=self.status,
             pages=self.pages(),
@@ -106,7 +106,7 @@ async def test_the_process_is_healthy_while_it_answers_though_it_is_not_ready() 
 
 async def test_status_is_the_document_of_the_contract() -> None:
     daemon = Daemon()
-    daemon.telemetry.hide(["hunter2"])
+    daemon.telemetry.add_secrets(["hunter2"])
     async with listening(daemon.app()) as client:
         answer = await client.get("/api/status")
     assert answer.headers["content-type"] == "application/json"
@@ -175,7 +175,7 @@ async def test_an_error_of_ours_is_a_500_that_says_nothing(caplog: pytest.LogCap
     daemon = Daemon()
     app = create_app(
         telemetry=daemon.telemetry,
-        fleet=daemon.fleet,
+        office_metrics=daemon.fleet,
         readiness=lambda: daemon.readiness,
         status=status,
         pages=daemon.pages(),

@@ -9,19 +9,19 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oddaemon.web.headers import HEADERS
-from oddaemon.web.hosts import OwnHosts, own_hosts
-from oddaemon.web.limits import Limits
+from oddaemon.http_server.allowed_hosts import AllowedHosts, resolve_allowed_hosts
+from oddaemon.http_server.limits import ConnectionLimits
+from oddaemon.http_server.security_headers import HEADERS
 from tests.web.raw import Heard, heard, listener, request, said
 
-SMALL = Limits(target_bytes_max=100, head_bytes_max=1000)
+SMALL = ConnectionLimits(target_bytes_max=100, head_bytes_max=1000)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("Here.")(scope, receive, send)
 
 
-async def answer(sent: bytes, *, limits: Limits | None = None, allowed_hosts: tuple[str, ...] = ()) -> Heard:
+async def answer(sent: bytes, *, limits: ConnectionLimits | None = None, allowed_hosts: tuple[str, ...] = ()) -> Heard:
     async with listener(app, limits, allowed_hosts=allowed_hosts) as port:
         return heard(await said(port, sent))
 
@@ -72,24 +72,24 @@ async def test_http_1_1_without_a_host_or_with_two_is_refused_and_1_0_needs_none
 
 
 async def test_the_address_at_which_a_connection_arrives_is_ours() -> None:
-    assert OwnHosts().include("10.1.2.3:9464", "10.1.2.3")
-    assert OwnHosts().include("10.1.2.3", "::ffff:10.1.2.3")
-    assert OwnHosts().include("[fe80::1]", "fe80::1%eth0")
-    assert not OwnHosts().include("10.1.2.4", "10.1.2.3")
+    assert AllowedHosts().is_allowed("10.1.2.3:9464", "10.1.2.3")
+    assert AllowedHosts().is_allowed("10.1.2.3", "::ffff:10.1.2.3")
+    assert AllowedHosts().is_allowed("[fe80::1]", "fe80::1%eth0")
+    assert not AllowedHosts().is_allowed("10.1.2.4", "10.1.2.3")
 
 
 async def test_this_machine_s_own_name_is_ours_where_it_is_listened_to_from_outside() -> None:
     name = socket.gethostname()
     for everywhere in ("0.0.0.0", "::", "10.1.2.3", "status.example.com"):
-        hosts = await own_hosts(everywhere, ())
-        assert hosts.include(name, "10.1.2.3")
-        assert not hosts.include("evil.example", "10.1.2.3")
+        hosts = await resolve_allowed_hosts(everywhere, ())
+        assert hosts.is_allowed(name, "10.1.2.3")
+        assert not hosts.is_allowed("evil.example", "10.1.2.3")
     for alone in ("127.0.0.1", "::1", "localhost"):
-        assert (await own_hosts(alone, ["x.example"])).names == {alone, "x.example"}
+        assert (await resolve_allowed_hosts(alone, ["x.example"])).names == {alone, "x.example"}
 
 
 async def test_the_name_that_is_listened_on_is_ours() -> None:
-    assert (await own_hosts("Status.Example.com.", ())).include("status.example.com:9464", "10.1.2.3")
+    assert (await resolve_allowed_hosts("Status.Example.com.", ())).is_allowed("status.example.com:9464", "10.1.2.3")
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from oddaemon.web.limits import Limits
+from oddaemon.http_server.limits import ConnectionLimits
 from tests.web.raw import PATIENCE_SECONDS, everything, heard, idle_connections, listener, request, said
 
-HASTY = Limits(patience_seconds=0.1)
-PATIENT = Limits(patience_seconds=60.0, connections_max=8)
+HASTY = ConnectionLimits(timeout_seconds=0.1)
+PATIENT = ConnectionLimits(timeout_seconds=60.0, connections_max=8)
 GET = request("Host: localhost")
 LARGE_BYTES = 16_000_000
 """More than any socket's buffers hold."""
@@ -50,7 +50,7 @@ async def test_dripping_does_not_help() -> None:
 
 async def test_patience_begins_anew_after_each_answer() -> None:
     keep = GET.replace(b"Connection: close\r\n", b"")
-    limits = Limits(patience_seconds=3.0)
+    limits = ConnectionLimits(timeout_seconds=3.0)
     async with listener(app, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
         for _ in range(4):
             await stream.send(keep)
@@ -61,7 +61,7 @@ async def test_patience_begins_anew_after_each_answer() -> None:
 
 async def test_requests_in_one_breath_are_all_answered() -> None:
     keep = GET.replace(b"Connection: close\r\n", b"")
-    async with listener(app, Limits(patience_seconds=5.0)) as port:
+    async with listener(app, ConnectionLimits(timeout_seconds=5.0)) as port:
         assert (await said(port, keep * 20 + GET)).count(b"Here.") == 21
 
 
@@ -71,7 +71,7 @@ async def test_an_answer_that_takes_too_long_to_make_is_not_given() -> None:
 
 
 async def test_whoever_does_not_take_an_answer_is_cut() -> None:
-    limits = Limits(patience_seconds=1.0)
+    limits = ConnectionLimits(timeout_seconds=1.0)
     async with listener(app, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
         await stream.send(request("Host: localhost", target="/large"))
         await anyio.sleep(2.0)
@@ -79,7 +79,7 @@ async def test_whoever_does_not_take_an_answer_is_cut() -> None:
 
 
 async def test_whoever_takes_it_gets_it_whole() -> None:
-    async with listener(app, Limits(patience_seconds=PATIENCE_SECONDS)) as port:
+    async with listener(app, ConnectionLimits(timeout_seconds=PATIENCE_SECONDS)) as port:
         assert len(heard(await said(port, request("Host: localhost", target="/large"))).body) == LARGE_BYTES
 
 
@@ -99,7 +99,7 @@ async def test_the_one_that_waits_longest_makes_room_and_those_at_work_do_not() 
             await tasks_done.wait()
         await PlainTextResponse("Here.")(scope, receive, send)
 
-    limits = Limits(patience_seconds=60.0, connections_max=2)
+    limits = ConnectionLimits(timeout_seconds=60.0, connections_max=2)
     async with listener(slow, limits) as port, AsyncExitStack() as stack:
         at_work = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
         await at_work.send(request("Host: localhost", target="/slow"))
@@ -111,7 +111,7 @@ async def test_the_one_that_waits_longest_makes_room_and_those_at_work_do_not() 
 
 
 async def test_where_all_are_at_work_the_next_is_refused_at_once() -> None:
-    limits = Limits(patience_seconds=60.0, connections_max=1)
+    limits = ConnectionLimits(timeout_seconds=60.0, connections_max=1)
     async with listener(app, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as at_work:
         await at_work.send(request("Host: localhost", target="/slow"))
         await anyio.sleep(0.05)

@@ -14,9 +14,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from oddaemon.core.model import Condition, Owner
-from oddaemon.web.limits import Limits
-from oddaemon.web.live import EventStream, Liveliness, Occupancy
-from oddaemon.web.server import GRACE_SECONDS
+from oddaemon.http_server.limits import ConnectionLimits
+from oddaemon.http_server.server import GRACE_SECONDS
+from oddaemon.web.pages.event_stream import EventStream, StreamOptions, StreamSlots
 from tests.browser.sample import SampleFleet, sample_fleet
 from tests.browser.site import LIVELY, Site
 from tests.web.raw import PATIENCE_SECONDS, everything, listener, request
@@ -32,7 +32,7 @@ class Told:
 
 
 @asynccontextmanager
-async def listening(site: Site, limits: Limits | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def listening(site: Site, limits: ConnectionLimits | None = None) -> AsyncIterator[httpx.AsyncClient]:
     async with listener(site.app(), limits) as port:
         base_url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=base_url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
@@ -96,7 +96,7 @@ async def test_a_browser_that_comes_back_hears_what_it_missed_and_nothing_twice(
 
 async def test_what_happens_within_a_moment_is_told_together() -> None:
     fleet = sample_fleet(12)
-    async with listening(Site(fleet, liveliness=Liveliness(settle_seconds=0.2))) as client:
+    async with listening(Site(fleet, liveliness=StreamOptions(settle_seconds=0.2))) as client:
         stream = await stream_of(client)
         block(fleet, 0)
         block(fleet, 2)
@@ -168,7 +168,7 @@ async def test_secrets_are_in_no_event() -> None:
 
 
 async def test_a_quiet_stream_is_heard_from_all_the_same() -> None:
-    quick = Liveliness(settle_seconds=0.05, heartbeat_seconds=0.1)
+    quick = StreamOptions(settle_seconds=0.05, heartbeat_seconds=0.1)
     async with (
         listening(Site(sample_fleet(3), liveliness=quick)) as client,
         client.stream("GET", await stream_of(client)) as answer,
@@ -200,7 +200,7 @@ async def test_there_are_only_so_many_streams_and_one_that_ends_makes_room() -> 
 async def test_a_stream_outlives_the_patience_of_the_listener() -> None:
     fleet = sample_fleet(3)
     async with (
-        listening(Site(fleet), Limits(patience_seconds=1.5)) as client,
+        listening(Site(fleet), ConnectionLimits(timeout_seconds=1.5)) as client,
         client.stream("GET", await stream_of(client)) as answer,
         aclosing(events(answer)) as told,
     ):
@@ -224,10 +224,10 @@ async def test_whoever_does_not_take_what_a_stream_tells_is_cut() -> None:
             ended.set()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await EventStream(Occupancy(1), flood())(scope, receive, send)
+        await EventStream(StreamSlots(1), flood())(scope, receive, send)
 
     async with (
-        listener(app, Limits(patience_seconds=0.3)) as port,
+        listener(app, ConnectionLimits(timeout_seconds=0.3)) as port,
         await anyio.connect_tcp("127.0.0.1", port) as stream,
     ):
         await stream.send(request("Host: localhost", target="/live"))

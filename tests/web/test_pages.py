@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddaemon.core.model import Condition, ControlTotals
-from oddaemon.core.nights import Night, Outcome, Publication
-from oddaemon.web import words
-from oddaemon.web.board import painted
-from oddaemon.web.chart import HEIGHT_UNITS, INTERVALS_MAX, bucket_chart
-from oddaemon.web.live import Liveliness
-from oddaemon.web.painting import Painting
-from oddaemon.web.pictures import FleetPicture
-from oddaemon.web.rendering import Renderer
-from oddaemon.web.search import Search, label_choices
+from oddaemon.core.reporting.night_history import Night, NightOutcome, Publication
+from oddaemon.web.pages import formatting
+from oddaemon.web.pages.chart import HEIGHT_UNITS, INTERVALS_MAX, make_bucket_chart
+from oddaemon.web.pages.event_stream import StreamOptions
+from oddaemon.web.pages.fleet_feed import render_fleet
+from oddaemon.web.pages.rendered import RenderedFleet
+from oddaemon.web.pages.renderer import Renderer
+from oddaemon.web.pages.search import Search, count_labels
+from oddaemon.web.pages.view_models import FleetPageView
 from tests.browser.sample import TODAY, picture_of, sample_fleet
 from tests.browser.site import Site
 from tests.web.test_live_pages import listening
@@ -61,15 +61,15 @@ def test_a_change_over_nights_without_a_snapshot_is_not_called_one_of_a_night() 
     picture = picture_of(sample_fleet(1).lines[0], sample_fleet(1).now)
     known = [night for night in picture.nights if night.last]
     renderer = Renderer(lambda text: text, str)
-    assert "overnight" in renderer.office_parts(picture, "")["buckets"]
+    assert "overnight" in renderer.render_office_parts(picture, "")["buckets"]
     gap = replace(picture, nights=tuple(night for night in picture.nights if night not in known[-3:-1]))
-    buckets = renderer.office_parts(gap, "")["buckets"]
-    assert buckets.count(f"since {words.day(known[-4].aging_date)}") == 5
+    buckets = renderer.render_office_parts(gap, "")["buckets"]
+    assert buckets.count(f"since {formatting.format_day(known[-4].aging_date)}") == 5
     assert "overnight" not in buckets
 
 
 async def test_many_readers_within_a_moment_are_shown_one_look_at_the_fleet() -> None:
-    site = Site(sample_fleet(3), liveliness=Liveliness(settle_seconds=60.0))
+    site = Site(sample_fleet(3), liveliness=StreamOptions(settle_seconds=60.0))
     async with listening(site) as client:
         before = (await client.get("/")).text
         site.fleet.lines = []
@@ -78,12 +78,12 @@ async def test_many_readers_within_a_moment_are_shown_one_look_at_the_fleet() ->
 
 def test_only_what_changed_is_painted_again() -> None:
     renderer, fleet = Renderer(lambda text: text, str), sample_fleet(30)
-    before = painted(renderer, Painting(), FleetPicture(tuple(fleet.lines)))
+    before = render_fleet(renderer, RenderedFleet(), FleetPageView(tuple(fleet.lines)))
     fleet.stands(fleet.lines[0].id, Condition.LATE, "Late.")
-    after = painted(renderer, before, FleetPicture(tuple(fleet.lines)))
-    same = [office for office in after.pieces if after.pieces[office] is before.pieces[office]]
+    after = render_fleet(renderer, before, FleetPageView(tuple(fleet.lines)))
+    same = [office for office in after.offices if after.offices[office] is before.offices[office]]
     assert len(same) == 29
-    assert [piece.line.id for piece in after.changed_pieces(before.turn)] == [fleet.lines[0].id]
+    assert [piece.overview.id for piece in after.get_changed_offices(before.revision)] == [fleet.lines[0].id]
 
 
 NORTH, NONE, COAST = (
@@ -116,20 +116,20 @@ NORTH, NONE, COAST = (
     ],
 )
 def test_a_search_is_all_of_what_is_asked(query: list[tuple[str, str]], found: str) -> None:
-    search = Search.parsed(query)
-    assert "".join(line.id for line in (NORTH, NONE, COAST) if search.finds(line)) == found
+    search = Search.from_query(query)
+    assert "".join(line.id for line in (NORTH, NONE, COAST) if search.matches(line)) == found
 
 
 def test_a_search_is_written_as_it_was_read() -> None:
-    search = Search.parsed([("q", "a & b"), ("condition", "late"), ("label", "k=v"), ("outlook", "missed")])
-    assert search.query(all_rows=True) == "q=a+%26+b&label=k%3Dv&rows=all&condition=late&outlook=missed"
-    assert Search().query(all_rows=False) == ""
+    search = Search.from_query([("q", "a & b"), ("condition", "late"), ("label", "k=v"), ("outlook", "missed")])
+    assert search.to_query(all_rows=True) == "q=a+%26+b&label=k%3Dv&rows=all&condition=late&outlook=missed"
+    assert Search().to_query(all_rows=False) == ""
 
 
 def test_labels_are_offered_with_their_number() -> None:
     lines = [replace(line, labels=(("group", "coast"),)) for line in sample_fleet(3).lines]
     lines[0] = replace(lines[0], labels=(("a", "b"), ("group", "coast")))
-    assert label_choices(lines) == [("a=b", 1), ("group=coast", 3)]
+    assert count_labels(lines) == [("a=b", 1), ("group=coast", 3)]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_labels_are_offered_with_their_number() -> None:
     ],
 )
 def test_lengths_are_told_in_two_units(length: timedelta, told: str) -> None:
-    assert words.duration(length) == told
+    assert formatting.format_duration(length) == told
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -161,7 +161,7 @@ MINUS = "\N{MINUS SIGN}"
     ],
 )
 def test_amounts_are_told_to_the_cent_and_axes_shortly(cents: int, exact: str, rounded: str) -> None:
-    assert (words.dollars(cents), words.round_dollars(cents)) == (exact, rounded)
+    assert (formatting.format_dollars(cents), formatting.format_round_dollars(cents)) == (exact, rounded)
 
 
 def nights_of(*buckets: tuple[int, int, int, int]) -> list[Night]:
@@ -171,7 +171,7 @@ def nights_of(*buckets: tuple[int, int, int, int]) -> list[Night]:
 
 def _night(publication: Publication, buckets: tuple[int, int, int, int]) -> Night:
     totals = ControlTotals._make((9, sum(buckets), *buckets, 0, sum(buckets), 1))
-    return Night(TODAY, Outcome.IN_TIME, publication, replace(publication, totals=totals))
+    return Night(TODAY, NightOutcome.IN_TIME, publication, replace(publication, totals=totals))
 
 
 cents = st.integers(-(10**13), 10**13)
@@ -180,7 +180,7 @@ amounts = st.tuples(cents, cents, cents, cents)
 
 @given(st.lists(amounts, min_size=1, max_size=30))
 def test_every_block_of_the_chart_is_inside_it_on_its_side_of_zero(buckets: list[tuple[int, int, int, int]]) -> None:
-    chart = bucket_chart(nights_of(*buckets))
+    chart = make_bucket_chart(nights_of(*buckets))
     assert chart is not None
     assert 2 <= len(chart.ticks) == len(chart.lines) <= INTERVALS_MAX + 1
     assert chart.zero in chart.lines
@@ -194,21 +194,21 @@ def test_every_block_of_the_chart_is_inside_it_on_its_side_of_zero(buckets: list
 
 def test_nights_without_a_snapshot_leave_a_gap_and_no_night_at_all_no_chart() -> None:
     [night] = nights_of((100, 0, 0, 0))
-    gap = Night(TODAY, Outcome.MISSING)
-    chart = bucket_chart([night, gap, night])
+    gap = Night(TODAY, NightOutcome.MISSING)
+    chart = make_bucket_chart([night, gap, night])
     assert chart is not None
     assert [bar.x for bar in chart.bars] == [1.5, 21.5]
-    assert bucket_chart([gap]) is None
+    assert make_bucket_chart([gap]) is None
 
 
 def test_the_axis_has_round_numbers() -> None:
-    chart = bucket_chart(nights_of((90_000_00, 30_000_00, 9_000_00, 12_000_00)))
+    chart = make_bucket_chart(nights_of((90_000_00, 30_000_00, 9_000_00, 12_000_00)))
     assert chart is not None
     assert chart.ticks == ("$150k", "$100k", "$50k", "$0")
-    negative = bucket_chart(nights_of((90_00, 0, 0, -20_00)))
+    negative = make_bucket_chart(nights_of((90_00, 0, 0, -20_00)))
     assert negative is not None
     assert negative.ticks == ("$100", "$50", "$0", f"{MINUS}$50")
-    assert bucket_chart(nights_of((0, 0, 0, 0))) is not None
+    assert make_bucket_chart(nights_of((0, 0, 0, 0))) is not None
 
 
 async def test_gzip_of_a_page_is_gzip() -> None:
@@ -220,10 +220,10 @@ async def test_gzip_of_a_page_is_gzip() -> None:
 def test_what_only_the_office_s_own_page_shows_is_no_change_of_the_fleet_s() -> None:
     renderer, fleet = Renderer(lambda text: text, str), sample_fleet(3)
     office = fleet.lines[0]
-    before = painted(renderer, Painting(), FleetPicture(tuple(fleet.lines)))
-    standing = replace(office.standing, next_action_at=fleet.now + timedelta(hours=1))
-    fleet.lines[0] = replace(office, standing=standing)
-    after = painted(renderer, before, FleetPicture(tuple(fleet.lines)))
-    assert not after.changed_pieces(before.turn)
-    assert not after.changed_parts(before.turn)
-    assert [name for name, turn in after.line_turns.items() if turn > before.turn] == [office.id]
+    before = render_fleet(renderer, RenderedFleet(), FleetPageView(tuple(fleet.lines)))
+    standing = replace(office.status, next_action_at=fleet.now + timedelta(hours=1))
+    fleet.lines[0] = replace(office, status=standing)
+    after = render_fleet(renderer, before, FleetPageView(tuple(fleet.lines)))
+    assert not after.get_changed_offices(before.revision)
+    assert not after.get_changed_parts(before.revision)
+    assert [name for name, turn in after.overview_revisions.items() if turn > before.revision] == [office.id]

@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 
 from oddaemon.core.model import Condition
-from oddaemon.web.pictures import OfficeLine
-from oddaemon.web.runbook import anchor_of, rendered, runbook
+from oddaemon.web.pages.runbook import load_runbook, make_anchor, render_runbook
+from oddaemon.web.pages.view_models import OfficeOverview
 from tests.alerts.promtool import alerts
 from tests.alerts.runbook import RUNBOOK, sections
 from tests.browser.sample import sample_fleet
@@ -36,7 +36,7 @@ async def test_every_link_within_leads_to_one_place() -> None:
     places = re.findall(r'\sid="([^"]+)"', page)
     assert len(places) == len(set(places))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= {*places}
-    assert {section.anchor for section in runbook().sections} == sections(RUNBOOK.read_text()).keys()
+    assert {section.anchor for section in load_runbook().sections} == sections(RUNBOOK.read_text()).keys()
 
 
 async def test_it_needs_no_script_and_nothing_inline() -> None:
@@ -45,11 +45,11 @@ async def test_it_needs_no_script_and_nothing_inline() -> None:
     assert "metrics: begin" not in page
 
 
-@pytest.mark.parametrize("line", sample_fleet(len(Condition)).lines, ids=lambda line: line.standing.condition)
-async def test_an_office_leads_to_its_condition(line: OfficeLine) -> None:
-    anchor = line.standing.condition.value
+@pytest.mark.parametrize("line", sample_fleet(len(Condition)).lines, ids=lambda line: line.status.condition)
+async def test_an_office_leads_to_its_condition(line: OfficeOverview) -> None:
+    anchor = line.status.condition.value
     assert f'href="/runbook#{anchor}"' in await served(f"/offices/{line.id}")
-    assert anchor in {section.anchor for section in runbook().sections}
+    assert anchor in {section.anchor for section in load_runbook().sections}
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ async def test_an_office_leads_to_its_condition(line: OfficeLine) -> None:
     ],
 )
 def test_an_anchor_is_the_one_that_github_makes(heading: str, anchor: str) -> None:
-    assert anchor_of(heading) == anchor
+    assert make_anchor(heading) == anchor
 
 
 def test_html_is_text_and_no_comment_is_shown() -> None:
-    body = rendered(
+    body = render_runbook(
         "# One `two` <b>x</b>\n\n<script>alert(1)</script>\n\n<!-- not\nthis -->\n[x](javascript:alert)"
     ).body
     assert '<h1 id="one-two-bxb">' in body
@@ -78,8 +78,8 @@ def test_html_is_text_and_no_comment_is_shown() -> None:
 
 def test_a_wide_table_is_scrolled_with_the_keyboard_too() -> None:
     table = "| a |\n|---|\n| b |\n\n"
-    body = rendered(f"## One\n\n{table}## Two\n\n{table}").body
+    body = render_runbook(f"## One\n\n{table}## Two\n\n{table}").body
     for heading in ("one", "two"):
         assert f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{heading}"><table>' in body
     assert body.rstrip().endswith("</table></div>")
-    assert "<table>" in rendered(table).body
+    assert "<table>" in render_runbook(table).body

@@ -7,8 +7,8 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.web.control import Document, OrderRefused, create_control, serve_control
-from oddaemon.web.tending import TendingOrders, tending_routes
+from oddaemon.admin.commands import CommandRejected, Document, create_control_app, serve_control
+from oddaemon.admin.database_routes import DatabaseHandlers, make_database_routes
 from tests.cli.control_desk import Desk
 
 
@@ -20,8 +20,8 @@ class Housekeeper:
         self.looks = 0
 
     @property
-    def orders(self) -> TendingOrders:
-        return TendingOrders(self.forget, self.prune, self.vacuum, self.told)
+    def orders(self) -> DatabaseHandlers:
+        return DatabaseHandlers(self.forget, self.prune, self.vacuum, self.told)
 
     async def forget(self, office: str, uid: int | None) -> str:
         return await self._begin("forget", office, uid)
@@ -35,7 +35,7 @@ class Housekeeper:
     async def told(self, order: str, office: str) -> Document:
         await anyio.lowlevel.checkpoint()
         if not self.given:
-            raise OrderRefused(404, f"Nobody has ordered {order}.")
+            raise CommandRejected(404, f"Nobody has ordered {order}.")
         self.looks += 1
         found = {"outcome": f"{order} {office}"} if self.looks > 1 else None
         return {"outcome": "done" if found else "under way", "found": found}
@@ -60,7 +60,7 @@ async def test_it_is_begun_and_looked_at_until_it_is_over(
 ) -> None:
     keeper, path = Housekeeper(), tmp_path / "c.sock"
     async with anyio.create_task_group() as tasks:
-        await tasks.start(serve_control, path, create_control(Desk().orders, tending_routes(keeper.orders)))
+        await tasks.start(serve_control, path, create_control_app(Desk().orders, make_database_routes(keeper.orders)))
         transport = httpx.AsyncHTTPTransport(uds=str(path))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             assert (await client.get(target)).status_code == 404

@@ -1,8 +1,14 @@
-"""Shows the night while it passes: a live picture on a terminal, a line now and then in a pipe."""
+"""Shows the night while it passes: a live picture on a terminal, a line now and then in a pipe.
 
-from collections.abc import Iterator, Mapping, Sequence
+The night as it passes, for whoever watches.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
+import anyio
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -10,11 +16,55 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from oddaemon.cli.demo.character import Character
-from oddaemon.cli.demo.scene import Scene, Show
-from oddaemon.cli.status import summary_line
-from oddaemon.cli.words import STYLES
-from oddaemon.core.standing import WORST_FIRST
+from oddaemon.cli.commands.status import format_summary
+from oddaemon.cli.demo.offices import OfficeScenario
+from oddaemon.cli.output.formatting import CONDITION_STYLES
+from oddaemon.core.office.status import WORST_FIRST
+from oddaemon.core.reporting.status_document import OfficeSummary
+
+
+@dataclass(frozen=True, slots=True)
+class DemoState:
+    """One moment of the night."""
+
+    seconds: float
+    """Since the demo began."""
+    now: datetime
+    notes: Sequence[str] = ()
+    """What has happened so far, oldest first; only ever grows."""
+    statuses: Sequence[OfficeSummary] = ()
+    settled: int = 0
+    """How many offices stand as they must in the end."""
+
+
+ShowState = Callable[[DemoState], None]
+
+
+class Display:
+    """Keeps the present scene, and shows it whenever it changes."""
+
+    def __init__(self, show: ShowState) -> None:
+        self._show = show
+        self._started_at = anyio.current_time()
+        self._state = DemoState(0.0, datetime.now(UTC))
+
+    @property
+    def seconds(self) -> float:
+        """Since the demo began."""
+        return anyio.current_time() - self._started_at
+
+    def add_note(self, text: str) -> None:
+        """Something has happened."""
+        self._update(replace(self._state, notes=(*self._state.notes, text)))
+
+    def update_fleet(self, statuses: Sequence[OfficeSummary], settled: int) -> None:
+        """How the offices stand now."""
+        self._update(replace(self._state, statuses=statuses, settled=settled))
+
+    def _update(self, state: DemoState) -> None:
+        self._state = replace(state, seconds=self.seconds, now=datetime.now(UTC))
+        self._show(self._state)
+
 
 PLAIN_EVERY_SECONDS = 2.0
 NOTES_SHOWN = 4
@@ -24,60 +74,60 @@ SNAPSHOT_WIDTH = len("88,888 guarantors")
 
 
 @contextmanager
-def displayed(console: Console, characters: Sequence[Character]) -> Iterator[Show]:
+def open_display(console: Console, scenarios: Sequence[OfficeScenario]) -> Iterator[ShowState]:
     """Gives the function that shows a scene; whatever was live is gone at the end."""
     if not console.is_terminal:
         yield _PlainDisplay().show
         return
-    planted = {character.id: character.planted for character in characters}
+    descriptions = {scenario.id: scenario.description for scenario in scenarios}
     with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
-        yield lambda scene: live.update(_picture(scene, planted, console.height), refresh=True)
+        yield lambda state: live.update(_render(state, descriptions, console.height), refresh=True)
 
 
 class _PlainDisplay:
     """Each note once, and between them the fleet in a line."""
 
     def __init__(self) -> None:
-        self._notes = 0
-        self._told_at = 0.0
-        self._told = ""
+        self._notes_shown = 0
+        self._summary_at = 0.0
+        self._summary = ""
 
-    def show(self, scene: Scene) -> None:
-        for note in scene.notes[self._notes :]:
-            typer.echo(f"{scene.seconds:5.1f} s  {note}")
-        self._notes = len(scene.notes)
-        conditions = [status.standing.at(scene.now).condition for status in scene.statuses]
-        fleet = summary_line(conditions) if conditions else ""
-        if fleet != self._told and scene.seconds - self._told_at >= PLAIN_EVERY_SECONDS:
-            self._told, self._told_at = fleet, scene.seconds
-            typer.echo(f"{scene.seconds:5.1f} s  {fleet}")
+    def show(self, state: DemoState) -> None:
+        for note in state.notes[self._notes_shown :]:
+            typer.echo(f"{state.seconds:5.1f} s  {note}")
+        self._notes_shown = len(state.notes)
+        conditions = [status.status.evaluate_at(state.now).condition for status in state.statuses]
+        summary = format_summary(conditions) if conditions else ""
+        if summary != self._summary and state.seconds - self._summary_at >= PLAIN_EVERY_SECONDS:
+            self._summary, self._summary_at = summary, state.seconds
+            typer.echo(f"{state.seconds:5.1f} s  {summary}")
 
 
-def _picture(scene: Scene, planted: Mapping[str, str], height: int) -> RenderableType:
+def _render(state: DemoState, descriptions: Mapping[str, str], height: int) -> RenderableType:
     bar = Table.grid(padding=(0, 1))
     bar.add_row(
-        Text(f"{scene.seconds:4.0f} s", style="bold"),
-        ProgressBar(total=len(planted), completed=scene.settled, width=40),
-        f"{scene.settled} of {len(planted)} offices are where this night must bring them",
+        Text(f"{state.seconds:4.0f} s", style="bold"),
+        ProgressBar(total=len(descriptions), completed=state.settled, width=40),
+        f"{state.settled} of {len(descriptions)} offices are where this night must bring them",
     )
-    notes = [Text(note, style="default" if note is scene.notes[-1] else "dim") for note in scene.notes[-NOTES_SHOWN:]]
-    return Group(bar, *notes, _offices(scene, planted, max(3, height - LINES_BESIDE_OFFICES)))
+    notes = [Text(note, style="default" if note is state.notes[-1] else "dim") for note in state.notes[-NOTES_SHOWN:]]
+    return Group(bar, *notes, _render_offices(state, descriptions, max(3, height - LINES_BESIDE_OFFICES)))
 
 
-def _offices(scene: Scene, planted: Mapping[str, str], rows_max: int) -> RenderableType:
-    standings = [(status, status.standing.at(scene.now)) for status in scene.statuses]
-    standings.sort(key=lambda pair: (WORST_FIRST.index(pair[1].condition), pair[0].id))
+def _render_offices(state: DemoState, descriptions: Mapping[str, str], rows_max: int) -> RenderableType:
+    rows = [(status, status.status.evaluate_at(state.now)) for status in state.statuses]
+    rows.sort(key=lambda pair: (WORST_FIRST.index(pair[1].condition), pair[0].id))
     table = Table.grid(padding=(0, 2), expand=True)
-    for width in (max((len(status.id) for status, _ in standings), default=0), CONDITION_WIDTH, SNAPSHOT_WIDTH):
+    for width in (max((len(status.id) for status, _ in rows), default=0), CONDITION_WIDTH, SNAPSHOT_WIDTH):
         table.add_column(no_wrap=True, min_width=width)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for status, standing in standings[:rows_max]:
+    for status, current in rows[:rows_max]:
         snapshot = status.snapshot
         table.add_row(
             status.id,
-            Text(standing.condition.value, style=STYLES[standing.condition]),
+            Text(current.condition.value, style=CONDITION_STYLES[current.condition]),
             "" if snapshot is None else f"{snapshot.guarantors:,} guarantors",
-            Text(planted.get(status.id, ""), style="dim"),
+            Text(descriptions.get(status.id, ""), style="dim"),
         )
-    hidden = len(standings) - rows_max
+    hidden = len(rows) - rows_max
     return Group(table, Text(f"and {hidden} more", style="dim")) if hidden > 0 else table

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from oddaemon.cli.demo.character import Character
+from oddaemon.cli.demo.offices import OfficeScenario
 
 SPACING_SECONDS = 0.2
 """Between two requests of a key; a real one is 1 s."""
@@ -34,14 +34,14 @@ CONFIG = {
 }
 
 
-def plan_text(characters: Sequence[Character], seed: int) -> str:
+def render_plan(scenarios: Sequence[OfficeScenario], seed: int) -> str:
     """The plan for `oddaemon simulator --plan`, as JSON."""
     plan = {
         "seed": seed,
         "config": CONFIG,
         "office": [
-            {"id": character.id, "spacing_seconds": SPACING_SECONDS, **character.office} for character in characters
+            {"id": scenario.id, "spacing_seconds": SPACING_SECONDS, **scenario.office} for scenario in scenarios
         ],
-        "fault": [{**fault, "offices": [character.id]} for character in characters for fault in character.faults],
+        "fault": [{**fault, "offices": [character.id]} for character in scenarios for fault in character.faults],
     }
     return json.dumps(plan, indent=1, default=str)

@@ -1,39 +1,47 @@
 """Files of rows, for whoever takes balances and changes out of the house: the command line, and the `files` sink."""
 
-from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Column, Columns, Kind, Row, change_row
+from oddaemon.sinks.formats.columns import (
+    BALANCE_COLUMNS,
+    CHANGE_COLUMNS,
+    Columns,
+    ColumnType,
+    ExportColumn,
+    Row,
+    make_change_row,
+)
 from oddaemon.sinks.formats.export import (
     MANIFEST_SUFFIX,
-    ROWS_A_BATCH,
-    Exported,
+    ROWS_PER_BATCH,
+    ControlSums,
+    ExportResult,
     FileFormat,
     Layout,
-    Tally,
+    atomic_write_without_manifest,
     export,
-    manifest,
-    standing_alone,
+    render_manifest,
     write_rows,
 )
 from oddaemon.sinks.formats.parquet import ParquetMissing
-from oddaemon.sinks.formats.texts import Envelope
+from oddaemon.sinks.formats.text import Envelope
 
 __all__ = [
     "BALANCE_COLUMNS",
     "CHANGE_COLUMNS",
     "MANIFEST_SUFFIX",
-    "ROWS_A_BATCH",
-    "Column",
+    "ROWS_PER_BATCH",
+    "ColumnType",
     "Columns",
+    "ControlSums",
     "Envelope",
-    "Exported",
+    "ExportColumn",
+    "ExportResult",
     "FileFormat",
-    "Kind",
     "Layout",
     "ParquetMissing",
     "Row",
-    "Tally",
-    "change_row",
+    "atomic_write_without_manifest",
     "export",
-    "manifest",
-    "standing_alone",
+    "make_change_row",
+    "render_manifest",
     "write_rows",
 ]

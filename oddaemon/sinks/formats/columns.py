@@ -10,14 +10,14 @@ from datetime import date
 from enum import Enum, auto
 from typing import Any
 
-from oddaemon.core.model import MONEY_COLUMNS, Balance, Change
+from oddaemon.core.model import MONEY_COLUMNS, Balance, ChangeKind
 
 Row = Sequence[Any]
-Put = Callable[[Sequence[Row]], None]
+WriteRows = Callable[[Sequence[Row]], None]
 """Adds rows to a file."""
 
 
-class Kind(Enum):
+class ColumnType(Enum):
     """What a column's values are."""
 
     INTEGER = auto()
@@ -32,41 +32,41 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ExportColumn:
     """One column of a file."""
 
     name: str
-    kind: Kind
+    kind: ColumnType
 
 
-Columns = tuple[Column, ...]
+Columns = tuple[ExportColumn, ...]
 
 BALANCE_COLUMNS: Columns = tuple(
-    Column(name, Kind.MONEY if name in MONEY_COLUMNS else Kind.INTEGER) for name in Balance._fields
+    ExportColumn(name, ColumnType.MONEY if name in MONEY_COLUMNS else ColumnType.INTEGER) for name in Balance._fields
 )
 """A `Balance` is a row of these."""
 
 CHANGE_COLUMNS: Columns = (
-    Column("change", Kind.TEXT),
+    ExportColumn("change", ColumnType.TEXT),
     *BALANCE_COLUMNS,
-    *(Column(f"was_{column.name}", column.kind) for column in BALANCE_COLUMNS[1:]),
-    Column("last_seen", Kind.DATE),
+    *(ExportColumn(f"was_{column.name}", column.kind) for column in BALANCE_COLUMNS[1:]),
+    ExportColumn("last_seen", ColumnType.DATE),
 )
 """What became of a guarantor: `new`, nothing before; `changed`, both; `cleared`, nothing now, so whoever applies it
 deletes the guarantor. What is true now is named as in a snapshot."""
 _NOTHING = (None,) * (len(BALANCE_COLUMNS) - 1)
 
 
-def change_row(change: Change, before: Row | None, after: Row | None, last_seen: date | None) -> Row:
+def make_change_row(change: ChangeKind, earlier: Row | None, later: Row | None, last_seen: date | None) -> Row:
     """A row of `CHANGE_COLUMNS`.
 
     Args:
         change: what happened.
-        before: the earlier balance as a row of `BALANCE_COLUMNS`; None: new.
-        after: the later balance likewise; None: cleared.
+        earlier: the earlier balance as a row of `BALANCE_COLUMNS`; None: new.
+        later: the later balance likewise; None: cleared.
         last_seen: the aging date of the last snapshot that had a guarantor who is cleared.
     """
-    known = after or before
+    known = later or earlier
     assert known is not None, "a change has at least one side"
-    now, was = _NOTHING if after is None else after[1:], _NOTHING if before is None else before[1:]
+    now, was = _NOTHING if later is None else later[1:], _NOTHING if earlier is None else earlier[1:]
     return (change.value, known[0], *now, *was, last_seen)

@@ -19,13 +19,13 @@ from typing import BinaryIO
 
 import msgspec
 
-from oddaemon.core.status import money
-from oddaemon.sinks.formats.columns import Columns, Kind, Put, Row
-from oddaemon.sinks.formats.parquet import parquet_rows
-from oddaemon.sinks.formats.texts import Envelope, csv_rows, json_rows, ndjson_rows
+from oddaemon.core.reporting.status_document import format_money
+from oddaemon.sinks.formats.columns import Columns, ColumnType, Row, WriteRows
+from oddaemon.sinks.formats.parquet import open_parquet_writer
+from oddaemon.sinks.formats.text import Envelope, open_csv_writer, open_json_writer, open_ndjson_writer
 
 MANIFEST_SUFFIX = ".manifest.json"
-ROWS_A_BATCH = 10_000
+ROWS_PER_BATCH = 10_000
 """So many rows at a time take a few megabytes, and make row groups of a good size."""
 
 
@@ -42,30 +42,30 @@ class FileFormat(StrEnum):
 class Layout:
     """What a file looks like."""
 
-    form: FileFormat
+    file_format: FileFormat
     columns: Columns
     envelope: Envelope = field(default_factory=Envelope)
     """Around the rows of a JSON document; the other formats have rows only."""
 
-    def rows_to(self, file: BinaryIO) -> AbstractContextManager[Put]:
+    def open_writer(self, file: BinaryIO) -> AbstractContextManager[WriteRows]:
         """Whatever is put within the block becomes rows of the file, which is whole when the block has ended.
 
         Raises:
             ParquetMissing: on entering; it needs pyarrow, which is not installed.
         """
-        match self.form:
+        match self.file_format:
             case FileFormat.CSV:
-                return csv_rows(file, self.columns)
+                return open_csv_writer(file, self.columns)
             case FileFormat.NDJSON:
-                return ndjson_rows(file, self.columns)
+                return open_ndjson_writer(file, self.columns)
             case FileFormat.JSON:
-                return json_rows(file, self.columns, self.envelope)
+                return open_json_writer(file, self.columns, self.envelope)
             case FileFormat.PARQUET:
-                return parquet_rows(file, self.columns)
+                return open_parquet_writer(file, self.columns)
 
 
 @dataclass(slots=True)
-class Tally:
+class ControlSums:
     """What was written, to be proved by: rows, and the sum of every column of money, in cents."""
 
     columns: Columns
@@ -73,18 +73,18 @@ class Tally:
     totals: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.totals = {column.name: 0 for column in self.columns if column.kind is Kind.MONEY}
+        self.totals = {column.name: 0 for column in self.columns if column.kind is ColumnType.MONEY}
 
     def add(self, rows: Sequence[Row]) -> None:
         """Count rows."""
         self.rows += len(rows)
         for column, values in zip(self.columns, zip(*rows, strict=True), strict=False):
-            if column.kind is Kind.MONEY:
+            if column.kind is ColumnType.MONEY:
                 self.totals[column.name] += sum(filter(None, values))
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """A file that is whole and on the disk."""
 
     path: Path
@@ -95,56 +95,56 @@ class Exported:
     """Cents, of every column of money."""
 
 
-def write_rows(file: BinaryIO, layout: Layout, batches: Iterable[Sequence[Row]]) -> Tally:
+def write_rows(file: BinaryIO, layout: Layout, batches: Iterable[Sequence[Row]]) -> ControlSums:
     """Write rows to an open file, such as standard output, no more than a batch at a time in memory.
 
     Raises:
-        ParquetMissing: as `Layout.rows_to`.
+        ParquetMissing: as `Layout.open_writer`.
     """
-    tally = Tally(layout.columns)
-    with layout.rows_to(file) as put:
+    sums = ControlSums(layout.columns)
+    with layout.open_writer(file) as write:
         for rows in batches:
-            tally.add(rows)
-            put(rows)
-    return tally
+            sums.add(rows)
+            write(rows)
+    return sums
 
 
 def export(
-    path: Path, layout: Layout, batches: Iterable[Sequence[Row]], about: Mapping[str, object] | None = None
-) -> Exported:
+    path: Path, layout: Layout, batches: Iterable[Sequence[Row]], metadata: Mapping[str, object] | None = None
+) -> ExportResult:
     """Write a file and its manifest: both whole, mode 0600 and safe from a power failure, or the path is as it was.
 
     Args:
         path: where the file goes; what is there is replaced. A symbolic link stays one: what it points to is replaced.
         layout: what the file looks like.
         batches: the rows, some thousand at a time.
-        about: what else the manifest tells (office, snapshot, aging date), ready for JSON.
+        metadata: what else the manifest tells (office, snapshot, aging date), ready for JSON.
 
     Raises:
         OSError: it cannot be written there.
-        ParquetMissing: as `Layout.rows_to`.
+        ParquetMissing: as `Layout.open_writer`.
     """
     path = path.resolve()
-    with becoming(_manifest_path(path)) as proof, standing_alone(path) as file:
-        tally = write_rows(file, layout, batches)
+    with atomic_write(_get_manifest_path(path)) as manifest_file, atomic_write_without_manifest(path) as file:
+        sums = write_rows(file, layout, batches)
         size_bytes = file.tell()
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        done = Exported(path, size_bytes, sha256, tally.rows, tally.totals)
-        proof.write(manifest(done, layout, about or {}))
+        result = ExportResult(path, size_bytes, sha256, sums.rows, sums.totals)
+        manifest_file.write(render_manifest(result, layout, metadata or {}))
         # Both have their room on the disk before either gets its name: a disk that is full changes nothing.
-        _to_disk(proof)
-    return done
+        _fsync_file(manifest_file)
+    return result
 
 
-def manifest(exported: Exported, layout: Layout, about: Mapping[str, object]) -> bytes:
+def render_manifest(exported: ExportResult, layout: Layout, metadata: Mapping[str, object]) -> bytes:
     """The manifest's text."""
     document = {
         "file": exported.path.name,
-        "format": layout.form.value,
-        **about,
+        "format": layout.file_format.value,
+        **metadata,
         "rows": exported.rows,
-        "totals": {name: money(cents) for name, cents in exported.totals.items()},
+        "totals": {name: format_money(cents) for name, cents in exported.totals.items()},
         "columns": [{"name": column.name, "type": column.kind.name.lower()} for column in layout.columns],
         "bytes": exported.size_bytes,
         "sha256": exported.sha256,
@@ -152,27 +152,27 @@ def manifest(exported: Exported, layout: Layout, about: Mapping[str, object]) ->
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def _manifest_path(path: Path) -> Path:
+def _get_manifest_path(path: Path) -> Path:
     return path.with_name(path.name + MANIFEST_SUFFIX)
 
 
-def standing_alone(path: Path) -> AbstractContextManager[BufferedRandom]:
-    """As `becoming`; a manifest of what was there before goes right before the file gets its name."""
-    return becoming(path, before=partial(_manifest_path(path).unlink, missing_ok=True))
+def atomic_write_without_manifest(path: Path) -> AbstractContextManager[BufferedRandom]:
+    """As `atomic_write`; a manifest of what was there before goes right before the file gets its name."""
+    return atomic_write(path, on_replace=partial(_get_manifest_path(path).unlink, missing_ok=True))
 
 
-def _to_disk(file: BufferedRandom) -> None:
+def _fsync_file(file: BufferedRandom) -> None:
     file.flush()
     os.fsync(file.fileno())
 
 
 @contextmanager
-def becoming(path: Path, before: Callable[[], None] = lambda: None) -> Iterator[BufferedRandom]:
+def atomic_write(path: Path, on_replace: Callable[[], None] = lambda: None) -> Iterator[BufferedRandom]:
     """A file that gets its name once the block has ended well and the disk has it; until then nothing is there.
 
     Args:
         path: its name, resolved.
-        before: what to do right before it gets its name.
+        on_replace: what to do right before it gets its name.
 
     Raises:
         OSError: it cannot be written there.
@@ -181,8 +181,8 @@ def becoming(path: Path, before: Callable[[], None] = lambda: None) -> Iterator[
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
-            _to_disk(file)
-        before()
+            _fsync_file(file)
+        on_replace()
         Path(name).replace(path)
     except BaseException:
         with suppress(OSError):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from oddaemon.sinks.formats.columns import Column, Columns, Kind, Put, Row
+from oddaemon.sinks.formats.columns import Columns, ColumnType, ExportColumn, Row, WriteRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,7 +13,7 @@ MONEY_DIGITS = 19
 """All that a 64-bit number of cents can hold."""
 
 
-class ParquetMissing(ImportError):  # noqa: N818 - it reads as what is wrong
+class ParquetMissing(ImportError):
     """pyarrow is not installed."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class ParquetMissing(ImportError):  # noqa: N818 - it reads as what is wrong
 
 
 @contextmanager
-def parquet_rows(file: BinaryIO, columns: Columns) -> Iterator[Put]:
+def open_parquet_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]:
     """Each `put` becomes one row group: hand over some ten thousand rows at a time.
 
     Raises:
@@ -34,41 +34,41 @@ def parquet_rows(file: BinaryIO, columns: Columns) -> Iterator[Put]:
         from pyarrow import parquet  # noqa: PLC0415 - the same
     except ImportError:
         raise ParquetMissing from None
-    schema = pa.schema([(column.name, _type(column)) for column in columns])
+    schema = pa.schema([(column.name, _get_arrow_type(column)) for column in columns])
 
-    def put(rows: Sequence[Row]) -> None:
+    def write(rows: Sequence[Row]) -> None:
         if rows:
             values = zip(*rows, strict=True)
-            arrays = [_array(column, each) for column, each in zip(columns, values, strict=True)]
+            arrays = [_make_array(column, each) for column, each in zip(columns, values, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        yield put
+        yield write
 
 
-def _type(column: Column) -> "pa.DataType":
+def _get_arrow_type(column: ExportColumn) -> "pa.DataType":
     import pyarrow as pa  # noqa: PLC0415 - as above
 
     match column.kind:
-        case Kind.INTEGER:
+        case ColumnType.INTEGER:
             return pa.int64()
-        case Kind.MONEY:
+        case ColumnType.MONEY:
             return pa.decimal128(MONEY_DIGITS, 2)
-        case Kind.RATIO:
+        case ColumnType.RATIO:
             return pa.float64()
-        case Kind.DATE:
+        case ColumnType.DATE:
             return pa.date32()
-        case Kind.INSTANT:
+        case ColumnType.INSTANT:
             return pa.timestamp("us", tz="UTC")
-        case Kind.TEXT:
+        case ColumnType.TEXT:
             return pa.string()
 
 
-def _array(column: Column, values: Sequence[object]) -> "pa.Array[Any]":
+def _make_array(column: ExportColumn, values: Sequence[object]) -> "pa.Array[Any]":
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    if column.kind is not Kind.MONEY:
-        return pa.array(values, _type(column))
+    if column.kind is not ColumnType.MONEY:
+        return pa.array(values, _get_arrow_type(column))
     # Cents as a whole decimal have the very bytes of the amount as a decimal with two places.
     cents = pa.array(values, pa.int64()).cast(pa.decimal128(MONEY_DIGITS, 0))
-    return pa.Array.from_buffers(_type(column), len(cents), cents.buffers())
+    return pa.Array.from_buffers(_get_arrow_type(column), len(cents), cents.buffers())

@@ -4,24 +4,24 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
 
-from oddaemon.telemetry.event import Event, Level
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiverListening(Event):
+class SftpListening(Event):
     """Offices can upload; `fingerprint` is the host key's, for whoever wants to compare it."""
 
-    name: ClassVar[str] = "receiver_listening"
+    name: ClassVar[str] = "sftp_listening"
     listen: str
     fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
-class BackfillOrdered(Event):
+class BackfillRequested(Event):
     """Somebody wants an office's balances as of a past day."""
 
-    name: ClassVar[str] = "backfill_ordered"
+    name: ClassVar[str] = "backfill_requested"
     office: str
     as_of: date
     via: str
@@ -39,9 +39,9 @@ class BackfillPublished(Event):
     requests: int
     seconds: float
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.backfills.labels(self.via, "published").inc()
+        metrics.backfills.labels(self.via, "published").inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class BackfillFailed(Event):
     office: str
     as_of: date
     via: str
-    why: str
+    reason: str
     attempt: int
     retry_at: datetime | None
 
@@ -60,10 +60,10 @@ class BackfillFailed(Event):
         """Louder when it is over."""
         return Level.INFO if self.retry_at is not None else Level.ERROR
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts the orders that are given up."""
         if self.retry_at is None:
-            instruments.backfills.labels(self.via, "failed").inc()
+            metrics.backfills.labels(self.via, "failed").inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,6 @@ class BackfillCancelled(Event):
     as_of: date
     via: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.backfills.labels(self.via, "cancelled").inc()
+        metrics.backfills.labels(self.via, "cancelled").inc()

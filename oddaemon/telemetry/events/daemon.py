@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from oddaemon.telemetry.event import Event, Level
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class DaemonReady(Event):
     name: ClassVar[str] = "daemon_ready"
     listen: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Ready."""
-        instruments.ready.set(1)
+        metrics.ready.set(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class DaemonDraining(Event):
     """`signal` ("SIGTERM", or "an order") asked to stop: requests in flight end, none is begun."""
 
     name: ClassVar[str] = "daemon_draining"
-    signal: str
+    cause: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Not ready any more."""
-        instruments.ready.set(0)
+        metrics.ready.set(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class DaemonStopped(Event):
     name: ClassVar[str] = "daemon_stopped"
     seconds: float
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Not ready, also when it never drained."""
-        instruments.ready.set(0)
+        metrics.ready.set(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,9 @@ class ConfigurationLoaded(Event):
         """Louder with warnings."""
         return Level.WARNING if self.warnings else Level.INFO
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """A successful reload, now."""
-        instruments.configuration_applied()
+        metrics.record_config_applied()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class ConfigurationRejected(Event):
     problems: tuple[str, ...]
     cause: str = "start"
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """A failed reload."""
-        instruments.config_last_reload_successful.set(0)
+        metrics.config_last_reload_successful.set(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,15 @@ class StoreOpened(Event):
     """The database is open; one that is new has no history, which is news if it should have had some."""
 
     name: ClassVar[str] = "store_opened"
-    is_new: bool
+    created: bool
     migrated_from: str | None = None
     """The former revision, if it had to be migrated."""
-    kept: str | None = None
+    backup: str | None = None
     """Where the file as it was before that is kept."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Healthy, so far."""
-        instruments.store_healthy.set(1)
+        metrics.store_healthy.set(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +119,15 @@ class StoreFailed(Event):
 
     name: ClassVar[str] = "store_failed"
     level: ClassVar[Level] = Level.ERROR
-    what: str
+    reason: str
     advice: str
-    passes: bool
+    transient: bool
     """Whether the daemon goes on by itself once the cause is gone; else it has to be restarted."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Neither healthy nor ready."""
-        instruments.store_healthy.set(0)
-        instruments.ready.set(0)
+        metrics.store_healthy.set(0)
+        metrics.ready.set(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +136,14 @@ class StoreRecovered(Event):
 
     name: ClassVar[str] = "store_recovered"
     seconds: float
-    is_ready: bool
+    ready: bool
     """Whether the daemon is at work with that; false while it starts or drains."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Healthy, and ready if nothing else is missing."""
-        instruments.store_healthy.set(1)
-        if self.is_ready:
-            instruments.ready.set(1)
+        metrics.store_healthy.set(1)
+        if self.ready:
+            metrics.ready.set(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,10 @@ class EngineStalled(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class EngineMovesAgain(Event):
+class EngineRecovered(Event):
     """What hung moves again, `seconds` after it was noticed."""
 
-    name: ClassVar[str] = "engine_moves_again"
+    name: ClassVar[str] = "engine_recovered"
     seconds: float
 
 
@@ -202,9 +202,9 @@ class LogLinesLost(Event):
     level: ClassVar[Level] = Level.WARNING
     lines: int
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts the lines."""
-        instruments.log_lines_lost.inc(self.lines)
+        metrics.log_lines_lost.inc(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +215,6 @@ class JournalEntriesLost(Event):
     level: ClassVar[Level] = Level.WARNING
     entries: int
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts the entries."""
-        instruments.journal_entries_lost.inc(self.entries)
+        metrics.journal_entries_lost.inc(self.entries)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from oddaemon.telemetry.event import Event, Level
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,35 +13,35 @@ class HeadquartersDown(Event):
 
     name: ClassVar[str] = "headquarters_down"
     level: ClassVar[Level] = Level.ERROR
-    address: str
+    host: str
     """The host of the API."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """One more."""
-        instruments.headquarters_down.inc()
+        metrics.headquarters_down.inc()
 
 
 @dataclass(frozen=True, slots=True)
-class HeadquartersBack(Event):
+class HeadquartersRecovered(Event):
     """Headquarters answer again, `seconds` after they were taken for down."""
 
-    name: ClassVar[str] = "headquarters_back"
-    address: str
+    name: ClassVar[str] = "headquarters_recovered"
+    host: str
     seconds: float
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """One less."""
-        instruments.headquarters_down.dec()
+        metrics.headquarters_down.dec()
 
 
 @dataclass(frozen=True, slots=True)
-class HeadquartersLeft(Event):
+class HeadquartersUnused(Event):
     """No office asks headquarters that were down any more, `seconds` later: nobody will hear when they are back."""
 
-    name: ClassVar[str] = "headquarters_left"
-    address: str
+    name: ClassVar[str] = "headquarters_unused"
+    host: str
     seconds: float
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """One less."""
-        instruments.headquarters_down.dec()
+        metrics.headquarters_down.dec()

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
 
-from oddaemon.core.digest import Digest
-from oddaemon.core.status import instant
-from oddaemon.telemetry.event import Event, Level
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.core.reporting.fleet_summary import FleetSummary
+from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class MaintenancePlanned(Event):
     due_at: datetime | None
     succeeded_at: datetime | None
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """What is remembered from before the start; 0: it never ended well."""
         at = 0.0 if self.succeeded_at is None else self.succeeded_at.timestamp()
-        instruments.maintenance_last_success_timestamp.labels(self.job).set(at)
+        metrics.maintenance_last_success_timestamp.labels(self.job).set(at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class MaintenanceFinished(Event):
     result: str
     at: datetime
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """A success."""
-        instruments.maintenance_last_success_timestamp.labels(self.job).set(self.at.timestamp())
-        instruments.maintenance_last_run_successful.labels(self.job).set(1)
+        metrics.maintenance_last_success_timestamp.labels(self.job).set(self.at.timestamp())
+        metrics.maintenance_last_run_successful.labels(self.job).set(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ class MaintenanceFailed(Event):
     level: ClassVar[Level] = Level.ERROR
     job: str
     seconds: float
-    problem: str
+    reason: str
     traceback: str | None
     """Of an error in oddaemon itself; None: it is none."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """No success."""
-        instruments.maintenance_last_run_successful.labels(self.job).set(0)
+        metrics.maintenance_last_run_successful.labels(self.job).set(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +85,22 @@ class FleetDigest(Event):
     """Office, condition, owner, since, reason."""
 
     @classmethod
-    def of(cls, digest: Digest) -> Self:
+    def from_summary(cls, summary: FleetSummary) -> Self:
         """The event that tells this."""
         return cls(
-            digest.offices,
-            digest.fresh,
-            digest.published,
-            digest.guarantors,
-            {condition.value: count for condition, count in digest.conditions.items()},
+            summary.offices,
+            summary.fresh,
+            summary.published,
+            summary.guarantors,
+            {condition.value: count for condition, count in summary.conditions.items()},
             tuple(
                 {
                     "office": each.office,
                     "condition": each.condition.value,
                     "owner": None if each.owner is None else each.owner.value,
-                    "since": instant(each.since),
+                    "since": format_instant(each.since),
                     "reason": each.reason,
                 }
-                for each in digest.not_fresh
+                for each in summary.stale
             ),
         )

@@ -4,30 +4,30 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
 
-from oddaemon.telemetry.event import Event, Level
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 
 @dataclass(frozen=True, slots=True)
-class FreshByMissed(Event):
+class DeadlineMissed(Event):
     """The hour of the office's `fresh_by` has passed without its balances; told again for each further night."""
 
-    name: ClassVar[str] = "fresh_by_missed"
+    name: ClassVar[str] = "deadline_missed"
     level: ClassVar[Level] = Level.WARNING
     office: str
     deadline: datetime
     """Of the first night that is missing."""
-    nights: int
+    nights_missed: int
     """Missing in a row, this one included."""
 
 
 @dataclass(frozen=True, slots=True)
-class FreshAgain(Event):
+class DeadlineRecovered(Event):
     """An office that had missed its `fresh_by` has published; nothing of it is missing any more."""
 
-    name: ClassVar[str] = "fresh_again"
+    name: ClassVar[str] = "deadline_recovered"
     office: str
-    nights: int
+    nights_missed: int
     """That were missed in a row."""
 
 
@@ -36,7 +36,7 @@ class NightComplete(Event):
     """Every office of which balances are expected this morning has published them."""
 
     name: ClassVar[str] = "night_complete"
-    morning: date
+    night: date
     fresh: int
     late: int
     """Those that were published after their office's `fresh_by`."""
@@ -45,9 +45,9 @@ class NightComplete(Event):
     exempt: int
     """Not expected: paused, monthly, new, or without `fresh_by`."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts the night, and remembers when it was complete."""
-        instruments.night_settled("complete")
+        metrics.record_night("complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class NightMissed(Event):
 
     name: ClassVar[str] = "night_missed"
     level: ClassVar[Level] = Level.ERROR
-    morning: date
+    night: date
     fresh: int
     missing: int
     offices: tuple[str, ...]
@@ -64,9 +64,9 @@ class NightMissed(Event):
     blocked: int
     exempt: int
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts the night."""
-        instruments.night_settled("missed")
+        metrics.record_night("missed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,39 +74,39 @@ class NightRecovered(Event):
     """What a missed night lacked is there after all."""
 
     name: ClassVar[str] = "night_recovered"
-    morning: date
+    night: date
     fresh: int
     late: int
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it among the recovered ones, beside the missed ones."""
-        instruments.night_settled("recovered")
+        metrics.record_night("recovered")
 
 
 @dataclass(frozen=True, slots=True)
-class PingSent(Event):
+class HeartbeatPingSent(Event):
     """Whoever waits for a sign of life each morning has taken this one."""
 
-    name: ClassVar[str] = "ping_sent"
+    name: ClassVar[str] = "heartbeat_ping_sent"
     outcome: str
     """Of the night: "complete", "missed" or "recovered"."""
     attempts: int
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.pings.labels("sent").inc()
+        metrics.pings.labels("sent").inc()
 
 
 @dataclass(frozen=True, slots=True)
-class PingFailed(Event):
+class HeartbeatPingFailed(Event):
     """The sign of life was not taken, however often it was tried; `why` names no URL."""
 
-    name: ClassVar[str] = "ping_failed"
+    name: ClassVar[str] = "heartbeat_ping_failed"
     level: ClassVar[Level] = Level.WARNING
     outcome: str
     attempts: int
-    why: str
+    reason: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.pings.labels("failed").inc()
+        metrics.pings.labels("failed").inc()

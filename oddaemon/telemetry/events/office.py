@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
 
-from oddaemon.core.failure import RULES, Kind, Severity
+from oddaemon.core.failures.failure import RULES, FailureKind, Severity
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.telemetry.event import Event, Level
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
-_LEVELS = {Severity.INFO: Level.INFO, Severity.WARNING: Level.WARNING, Severity.ERROR: Level.ERROR}
-ALARMING = frozenset({Condition.LATE, Condition.UNREACHABLE, Condition.BLOCKED, Condition.SUSPECT})
+_LEVEL_BY_SEVERITY = {Severity.INFO: Level.INFO, Severity.WARNING: Level.WARNING, Severity.ERROR: Level.ERROR}
+ALARMING_CONDITIONS = frozenset({Condition.LATE, Condition.UNREACHABLE, Condition.BLOCKED, Condition.SUSPECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class OfficeStopped(Event):
 
     name: ClassVar[str] = "office_stopped"
     office: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class OfficeForgotten(Event):
+class OfficeErased(Event):
     """Everything that was stored of an office is gone by order, its journal too."""
 
-    name: ClassVar[str] = "office_forgotten"
+    name: ClassVar[str] = "office_erased"
     office: str
     rows: int
 
@@ -52,7 +52,7 @@ class ConditionChanged(Event):
 
     def log_level(self) -> Level:
         """Louder when the office turns to the worse."""
-        return Level.WARNING if self.after in ALARMING else Level.INFO
+        return Level.WARNING if self.after in ALARMING_CONDITIONS else Level.INFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class RequestStarted(Event):
     office: str
     kind: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """One more in flight."""
-        instruments.requests_in_flight.inc()
+        metrics.requests_in_flight.inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +87,20 @@ class RequestFinished(Event):
     """In the gate, before it was sent."""
     bytes: int
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """One less in flight; its outcome, times and size."""
-        instruments.requests_in_flight.dec()
-        instruments.requests.labels(self.kind, self.outcome).inc()
-        instruments.request_duration.labels(self.kind).observe(self.seconds)
-        instruments.gate_wait.observe(self.wait_seconds)
-        instruments.response_bytes.inc(self.bytes)
+        metrics.requests_in_flight.dec()
+        metrics.requests.labels(self.kind, self.outcome).inc()
+        metrics.request_duration.labels(self.kind).observe(self.seconds)
+        metrics.rate_limiter_wait.observe(self.wait_seconds)
+        metrics.response_bytes.inc(self.bytes)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyNotInForce(Event):
+class KeyRejectedDuringRotation(Event):
     """One of an office's two keys ("new", "former") was refused while the configuration's change of it settles."""
 
-    name: ClassVar[str] = "key_not_in_force"
+    name: ClassVar[str] = "key_rejected_during_rotation"
     office: str
     key: str
     until: datetime
@@ -108,10 +108,10 @@ class KeyNotInForce(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyInForce(Event):
+class KeyRotated(Event):
     """The office's new key was accepted; the former one is forgotten."""
 
-    name: ClassVar[str] = "key_in_force"
+    name: ClassVar[str] = "key_rotated"
     office: str
 
 
@@ -132,18 +132,18 @@ class FailureSeen(Event):
 
     def log_level(self) -> Level:
         """As loud as the table of failures says for the first of a row."""
-        return _LEVELS[RULES[Kind(self.kind)].severity] if self.attempt <= 1 else Level.INFO
+        return _LEVEL_BY_SEVERITY[RULES[FailureKind(self.kind)].severity] if self.attempt <= 1 else Level.INFO
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it by kind and owner."""
-        instruments.failures.labels(self.kind, self.owner.value).inc()
+        metrics.failures.labels(self.kind, self.owner.value).inc()
 
 
 @dataclass(frozen=True, slots=True)
-class AgingObserved(Event):
+class AgingStatusChanged(Event):
     """The office's aging stands differently than when it was last looked at."""
 
-    name: ClassVar[str] = "aging_observed"
+    name: ClassVar[str] = "aging_status_changed"
     office: str
     status: str
     aging_date: date | None
@@ -178,7 +178,7 @@ class PageStored(Event):
     level: ClassVar[Level] = Level.DEBUG
     office: str
     rows: int
-    of: int
+    rows_total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +189,12 @@ class SnapshotHeld(Event):
     level: ClassVar[Level] = Level.WARNING
     office: str
     aging_date: date
-    why: str
-    until: datetime
+    reason: str
+    retry_at: datetime
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.snapshots_held.inc()
+        metrics.snapshots_held.inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +206,9 @@ class PullRejected(Event):
     office: str
     reason: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.pulls_rejected.inc()
+        metrics.pulls_rejected.inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +230,12 @@ class SnapshotPublished(Event):
     late_by_seconds: float | None
     """After the office's `fresh_by`; None: in time, or never late."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it, also among the late ones if it was late, and the pull's duration."""
-        instruments.snapshots_published.labels(self.reader.value).inc()
-        instruments.pull_duration.labels(self.reader.value).observe(self.seconds)
+        metrics.snapshots_published.labels(self.reader.value).inc()
+        metrics.pull_duration.labels(self.reader.value).observe(self.seconds)
         if self.late_by_seconds is not None:
-            instruments.snapshots_late.inc()
+            metrics.snapshots_late.inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +252,10 @@ class WorkerCrashed(Event):
     traceback: str
     """As `crash.describe` gives it."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts a restart, if one follows."""
         if self.restarts_left > 0:
-            instruments.worker_restarts.inc()
+            metrics.worker_restarts.inc()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from oddaemon.telemetry.event import Event, Level
-from oddaemon.telemetry.instruments import Instruments
+from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,10 @@ class SinkStarted(Event):
     sink: str
     kind: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Its counters are there from the beginning, so that their first rise is seen."""
         for outcome in ("done", "refused", "dead", "skipped"):
-            instruments.deliveries.labels(self.sink, outcome)
+            metrics.deliveries.labels(self.sink, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,75 +29,75 @@ class SinkStopped(Event):
 
     name: ClassVar[str] = "sink_stopped"
     sink: str
-    why: str
+    reason: str
     crashed: bool = False
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Nobody counts any more what waits for it; what an error of ours leaves waiting is shown on."""
         if self.crashed:
             return
-        for gauge in (instruments.deliveries_pending, instruments.delivery_oldest):
+        for gauge in (metrics.deliveries_pending, metrics.delivery_oldest):
             with suppress(KeyError):
                 gauge.remove(self.sink)
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryMade(Event):
+class DeliverySucceeded(Event):
     """The sink has taken a snapshot, after so many refusals; `content` is "snapshot" or "changes"."""
 
-    name: ClassVar[str] = "delivery_made"
+    name: ClassVar[str] = "delivery_succeeded"
     sink: str
     office: str
     delivery_id: str
     snapshot_id: int
     content: str
-    refusals: int
+    failed_attempts: int
     seconds: float
     """Of the attempt."""
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.deliveries.labels(self.sink, "done").inc()
+        metrics.deliveries.labels(self.sink, "done").inc()
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryRefused(Event):
+class DeliveryAttemptFailed(Event):
     """The sink has not taken a snapshot, or not said so; `why` is one sentence of ours."""
 
-    name: ClassVar[str] = "delivery_refused"
+    name: ClassVar[str] = "delivery_attempt_failed"
     sink: str
     office: str
     delivery_id: str
     snapshot_id: int
     attempt: int
-    why: str
+    reason: str
     retry_at: datetime
 
     def log_level(self) -> Level:
         """What goes on for long is news only once."""
         return Level.WARNING if self.attempt == 1 else Level.INFO
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.deliveries.labels(self.sink, "refused").inc()
+        metrics.deliveries.labels(self.sink, "refused").inc()
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryGivenUp(Event):
+class DeliveryAbandoned(Event):
     """A delivery is dead: it was refused for too long, or for good. The next one carries the whole snapshot."""
 
-    name: ClassVar[str] = "delivery_given_up"
+    name: ClassVar[str] = "delivery_abandoned"
     level: ClassVar[Level] = Level.ERROR
     sink: str
     office: str
     delivery_id: str
     snapshot_id: int
     attempts: int
-    why: str
+    reason: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.deliveries.labels(self.sink, "dead").inc()
+        metrics.deliveries.labels(self.sink, "dead").inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,31 +110,31 @@ class DeliverySkipped(Event):
     office: str
     delivery_id: str
     snapshot_id: int
-    why: str
+    reason: str
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        instruments.deliveries.labels(self.sink, "skipped").inc()
+        metrics.deliveries.labels(self.sink, "skipped").inc()
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveriesCounted(Event):
+class OutboxSize(Event):
     """What waits for a sink now, and since when the oldest of it does."""
 
-    name: ClassVar[str] = "deliveries_counted"
+    name: ClassVar[str] = "outbox_size"
     level: ClassVar[Level] = Level.DEBUG
     sink: str
     pending: int
     oldest_at: datetime | None
 
-    def move(self, instruments: Instruments) -> None:
+    def record_metrics(self, metrics: FleetMetrics) -> None:
         """Shows it; nothing that waits has no time stamp."""
-        instruments.deliveries_pending.labels(self.sink).set(self.pending)
+        metrics.deliveries_pending.labels(self.sink).set(self.pending)
         if self.oldest_at is not None:
-            instruments.delivery_oldest.labels(self.sink).set(self.oldest_at.timestamp())
+            metrics.delivery_oldest.labels(self.sink).set(self.oldest_at.timestamp())
         else:
             with suppress(KeyError):
-                instruments.delivery_oldest.remove(self.sink)
+                metrics.delivery_oldest.remove(self.sink)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from oddaemon.core.model import Condition, Standing
-from oddaemon.simulator.aging_run import AgingRun, Outcome
-from oddaemon.simulator.practice import Practice
-from oddaemon.simulator.preferences import AGING_BEGIN_DATE_TIME, AGING_SERVICE_TIME_DUE
+from oddaemon.core.model import Condition, Status
+from oddaemon.simulator.practice.aging_run import AgingOutcome, AgingRun
+from oddaemon.simulator.practice.practice import Practice
+from oddaemon.simulator.practice.preferences import AGING_BEGIN_DATE_TIME, AGING_SERVICE_TIME_DUE
 from tests.simulation.chronicle import Chronicle, Publication
 from tests.simulation.patience import CLOCK_STEPS_EXCUSE, hold_seconds
 from tests.simulation.request_troubles import IN_FLIGHT_SECONDS
@@ -31,7 +31,7 @@ class Moment:
 
     office_id: str
     seconds: float
-    standing: Standing
+    standing: Status
     practice: Practice
     troubles: Sequence[Trouble]
     """Those that concern this office."""
@@ -48,7 +48,7 @@ def look(stage: Stage) -> None:
         return
     for office_id, practice in stage.practices.items():
         wished = chronicle.wanted(office_id)
-        if wished is None or office_id not in stage.world.daemon.fleet.views:
+        if wished is None or office_id not in stage.world.daemon.fleet.offices:
             continue
         settings = stage.world.settings
         moment = Moment(
@@ -77,7 +77,7 @@ def _troubles_of(stage: Stage, office_id: str) -> list[Trouble]:
 def owes_since(practice: Practice, chronicle: Chronicle, office_id: str) -> float | None:
     """Since when the office's last run is complete and not published; None: nothing is owed."""
     runs = practice.aging_runs
-    if not runs or runs[-1].outcome is not Outcome.COMPLETED or runs[-1].ended_seconds is None:
+    if not runs or runs[-1].outcome is not AgingOutcome.COMPLETED or runs[-1].ended_seconds is None:
         return None
     if runs[-1].aging_date > practice.today():
         return None
@@ -166,8 +166,8 @@ def _hold_against_aging(moment: Moment, chronicle: Chronicle, stuck_after_second
     if CLOCK_STEPS_EXCUSE and chronicle.clock_steps:
         return
     run = moment.practice.aging_runs[-1]
-    has_lock = bool(moment.practice.preference(AGING_BEGIN_DATE_TIME))
-    if run.outcome is not Outcome.COMPLETED and has_lock and run.started_seconds < recently:
+    has_lock = bool(moment.practice.get_preference(AGING_BEGIN_DATE_TIME))
+    if run.outcome is not AgingOutcome.COMPLETED and has_lock and run.started_seconds < recently:
         age_seconds = moment.seconds - run.started_seconds
         if age_seconds < stuck_after_seconds - 600 and moment.standing.condition not in _WAITING:
             chronicle.find(NAMED, moment.office_id, f"aging runs and it is called {_said(moment.standing)}")
@@ -198,10 +198,10 @@ def recovered(stage: Stage) -> None:
 def _is_next_run_due(practice: Practice) -> bool:
     """Whether a run was due, and not long ago, and has not completed since."""
     run = practice.aging_runs[-1]
-    if run.outcome is not Outcome.COMPLETED:
+    if run.outcome is not AgingOutcome.COMPLETED:
         return True
-    return run.aging_date < practice.today() and bool(practice.preference(AGING_SERVICE_TIME_DUE))
+    return run.aging_date < practice.today() and bool(practice.get_preference(AGING_SERVICE_TIME_DUE))
 
 
-def _said(standing: Standing) -> str:
+def _said(standing: Status) -> str:
     return f"{standing.condition.value} since {standing.since:%d %H:%M:%S}: {standing.reason!r}"

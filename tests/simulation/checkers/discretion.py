@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from oddaemon.simulator.practice import Practice
+from oddaemon.simulator.practice.practice import Practice
 from tests.simulation.stage import Stage
 
 DISCREET = "discreet"
@@ -29,7 +29,7 @@ def judge(stage: Stage) -> None:
     """Hold everything that was said against everything that must not be."""
     world = stage.world
     said = [json.dumps(line) for line in world.lines]
-    texts = [*said, world.metrics(), json.dumps(world.daemon.status()), *_journals(world.settings.state.path)]
+    texts = [*said, world.metrics(), json.dumps(world.daemon.get_status()), *_journals(world.settings.state.path)]
     words = "\n".join(_words(world.lines))
     for sentence in leaks(texts, words, stage.practices.values()):
         stage.chronicle.find(DISCREET, "", sentence)
@@ -48,7 +48,7 @@ def leaks(texts: Iterable[str], words: str, practices: Iterable[Practice]) -> It
         yield f"a key: …{_around(everything, everything.index(_KEYS))}…"
     if row := _ROW.search(everything):
         yield f"a row of balances: …{_around(everything, row.start())}…"
-    balances = [balance for practice in practices for balance in practice.truth()]
+    balances = [balance for practice in practices for balance in practice.get_true_balances()]
     yield from _told(everything, {str(balance.pat_num) for balance in balances}, "a PatNum")
     amounts = {abs(cents) for balance in balances for cents in balance[2:] if abs(cents) >= _AMOUNT_CENTS_MIN}
     written = {text for cents in amounts for text in (str(cents), f"{cents // 100}.{cents % 100:02}")}

@@ -5,7 +5,7 @@ import gc
 from dataclasses import dataclass
 from pathlib import Path
 
-from oddaemon.store.database import Database
+from oddaemon.store.sqlite.connection import Database
 from tests.simulation.chronicle import Chronicle
 
 LEFT_OVER = "left over"

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from oddaemon.core.model import Cadence, Condition
-from oddaemon.settings import Api
-from oddaemon.simulator.api import Cut
-from oddaemon.simulator.faults import BrokenConnection, Fault
-from oddaemon.simulator.traffic import Exchange
+from oddaemon.settings import ApiSettings
+from oddaemon.simulator.api.messages import ConnectionFailure
+from oddaemon.simulator.faults.faults import BrokenConnection, Fault
+from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
 from tests.simulation.chronicle import Chronicle
 from tests.simulation.request_troubles import HEADQUARTERS_DOWN
 from tests.simulation.stage import Stage
@@ -46,7 +46,7 @@ def judge(stage: Stage) -> None:
 
 
 def slow_probes(
-    office_id: str, own: Sequence[Exchange], chronicle: Chronicle, cadence: Cadence, now_seconds: float
+    office_id: str, own: Sequence[RecordedRequest], chronicle: Chronicle, cadence: Cadence, now_seconds: float
 ) -> None:
     """While an office is blocked it is looked at no more often than the slow probes allow."""
     for begins, ends in _blocked(chronicle, office_id, now_seconds):
@@ -81,8 +81,8 @@ def _blocked(chronicle: Chronicle, office_id: str, now_seconds: float) -> Iterat
         yield began, now_seconds
 
 
-def _looks(own: Sequence[Exchange]) -> Iterator[list[Exchange]]:
-    look: list[Exchange] = []
+def _looks(own: Sequence[RecordedRequest]) -> Iterator[list[RecordedRequest]]:
+    look: list[RecordedRequest] = []
     for exchange in own:
         if look and exchange.arrived_seconds - look[0].arrived_seconds > LOOK_SECONDS:
             yield look
@@ -92,7 +92,7 @@ def _looks(own: Sequence[Exchange]) -> Iterator[list[Exchange]]:
         yield look
 
 
-def one_by_one(outage: Trouble, traffic: Sequence[Exchange], chronicle: Chronicle) -> None:
+def one_by_one(outage: Trouble, traffic: Sequence[RecordedRequest], chronicle: Chronicle) -> None:
     """Once headquarters counts as down, one request at a time finds out when it is up, more and more rarely."""
     (planted,) = outage.planted
     begins, ends = float(planted.window.begins), float(planted.window.ends)  # type: ignore[arg-type]  # never instants here
@@ -111,11 +111,11 @@ def one_by_one(outage: Trouble, traffic: Sequence[Exchange], chronicle: Chronicl
 
 def _noticed_after_seconds(fault: Fault) -> float:
     """Headquarters logs a connection that never came about at once; its client waits for it."""
-    in_vain = isinstance(fault, BrokenConnection) and fault.cut is Cut.NO_CONNECTION
-    return Api.model_fields["connect_timeout_seconds"].default if in_vain else 0.0
+    in_vain = isinstance(fault, BrokenConnection) and fault.cut is ConnectionFailure.NO_CONNECTION
+    return ApiSettings.model_fields["connect_timeout_seconds"].default if in_vain else 0.0
 
 
-def _known_at(met: Sequence[Exchange]) -> float | None:
+def _known_at(met: Sequence[RecordedRequest]) -> float | None:
     """When silence towards so many offices was complete, and none of it long ago."""
     silent_at: dict[str, float] = {}
     for exchange in sorted(met, key=lambda each: each.finished_seconds):
@@ -126,7 +126,7 @@ def _known_at(met: Sequence[Exchange]) -> float | None:
     return None
 
 
-def _hold_against_trials(trials: Sequence[Exchange], known_at: float, ends: float, chronicle: Chronicle) -> None:
+def _hold_against_trials(trials: Sequence[RecordedRequest], known_at: float, ends: float, chronicle: Chronicle) -> None:
     due_at = known_at
     for number, trial in enumerate(trials):
         due_at += TRIAL_SECONDS[number] if number < len(TRIAL_SECONDS) else TRIAL_SECONDS_MAX

@@ -9,10 +9,10 @@ from datetime import date
 from math import inf
 
 from oddaemon.core.model import Balance, Include
-from oddaemon.simulator.aging_run import AgingRun, Outcome
-from oddaemon.simulator.balances import TrueBalance
-from oddaemon.simulator.practice import Practice
-from oddaemon.store.snapshot_row import SnapshotRow
+from oddaemon.simulator.model.balances import TrueBalance
+from oddaemon.simulator.practice.aging_run import AgingOutcome, AgingRun
+from oddaemon.simulator.practice.practice import Practice
+from oddaemon.store.snapshot_rows import SnapshotRow
 from tests.simulation.chronicle import Chronicle, Wished
 
 TRUTH = "truth"
@@ -32,7 +32,7 @@ def rests(runs: Sequence[AgingRun], aged_before: date | None) -> list[Rest]:
     """Whenever the office's balances were those of one completed run; `aged_before` is that of before the world."""
     found = [Rest(0.0, runs[0].started_seconds if runs else inf, aged_before)]
     for number, run in enumerate(runs):
-        if run.outcome is Outcome.COMPLETED and run.ended_seconds is not None:
+        if run.outcome is AgingOutcome.COMPLETED and run.ended_seconds is not None:
             ends = runs[number + 1].started_seconds if number + 1 < len(runs) else inf
             found.append(Rest(run.ended_seconds, ends, run.aging_date))
     return found
@@ -108,7 +108,7 @@ def _spans(practice: Practice, balances: Sequence[Balance], wishes: Sequence[Wis
     held = [TrueBalance._make(balance) for balance in balances]
     offices = {each.settings.office for each in wishes if each.settings is not None}
     for include, clinics in sorted({(office.include, office.clinics) for office in offices}):
-        yield from practice.spans_of(held, "debts" if include is Include.DEBTS else "all", clinics)
+        yield from practice.find_true_spans(held, "debts" if include is Include.DEBTS else "all", clinics)
 
 
 def _scopes(wishes: Sequence[Wished]) -> Iterator[Wished]:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from oddaemon.sinks.formats import (
-    Column,
+    ColumnType,
     Envelope,
+    ExportColumn,
     FileFormat,
-    Kind,
     Layout,
     ParquetMissing,
     Row,
@@ -28,12 +28,12 @@ from oddaemon.sinks.formats import (
 )
 
 COLUMNS = (
-    Column("pat_num", Kind.INTEGER),
-    Column("bal_total", Kind.MONEY),
-    Column("share", Kind.RATIO),
-    Column("aging_date", Kind.DATE),
-    Column("at", Kind.INSTANT),
-    Column("name", Kind.TEXT),
+    ExportColumn("pat_num", ColumnType.INTEGER),
+    ExportColumn("bal_total", ColumnType.MONEY),
+    ExportColumn("share", ColumnType.RATIO),
+    ExportColumn("aging_date", ColumnType.DATE),
+    ExportColumn("at", ColumnType.INSTANT),
+    ExportColumn("name", ColumnType.TEXT),
 )
 AT = datetime(2026, 3, 8, 7, 0, 0, 250_000, tzinfo=UTC)
 ROWS: list[Row] = [
@@ -101,7 +101,7 @@ def test_parquet_is_typed_and_exact(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
 def test_money_is_the_same_to_the_cent_in_every_format(cents: list[int]) -> None:
-    columns = (Column("bal_total", Kind.MONEY),)
+    columns = (ExportColumn("bal_total", ColumnType.MONEY),)
     files = {form: io.BytesIO() for form in FORMS}
     for form, file in files.items():
         write_rows(file, Layout(form, columns), [[(each,) for each in cents]])

@@ -1,0 +1,144 @@
+"""`balances`: an office's guarantors on any day, or the totals of the fleet. What is written here is patient data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from oddaemon.cli.args.day_selection import make_day_document, open_history, require_office_days
+from oddaemon.cli.data import OutputFormat
+from oddaemon.cli.output.exit import fail
+from oddaemon.cli.output.export import EMPTY_CELL, TabularResult, make_text_table, write_result
+from oddaemon.cli.output.table import TextTable
+from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
+from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.snapshot.missing_columns import mask_missing_columns
+from oddaemon.settings import Settings
+from oddaemon.sinks.formats import BALANCE_COLUMNS, ColumnType, ControlSums, Envelope, ExportColumn, Row
+from oddaemon.store.errors import DatabaseDamaged
+from oddaemon.store.history.day import HistoryDay, SnapshotMissing, get_column_sums, select_day
+from oddaemon.store.history.reader import HistoryReader
+
+FLEET_COLUMNS = (
+    ExportColumn("scope", ColumnType.TEXT),
+    ExportColumn("name", ColumnType.TEXT),
+    ExportColumn("offices", ColumnType.INTEGER),
+    ExportColumn("oldest_aging_date", ColumnType.DATE),
+    ExportColumn("guarantors", ColumnType.INTEGER),
+    *(ExportColumn(name, ColumnType.MONEY) for name in MONEY_COLUMNS),
+)
+"""Scope is `office`, `label` (named `key=value`) or `fleet`."""
+
+
+def show_balances(
+    config: Path | None,
+    office_id: str,
+    as_of: date | int | None,
+    output_format: OutputFormat | None,
+    output: Path | None,
+) -> None:
+    """Write an office's balances; without a published snapshot the command ends with a message."""
+    with open_history(config) as (reader, settings):
+        office, days = require_office_days(reader, settings, office_id)
+        day = select_day(days, as_of, office_id)
+        missing_columns = reader.find_missing_columns(office, day)
+        verified = _verify_totals(reader, reader.read_balances(office, day), day.totals)
+        result = TabularResult(
+            columns=BALANCE_COLUMNS,
+            batches=([mask_missing_columns(each, missing_columns) for each in rows] for rows in verified)
+            if missing_columns
+            else verified,
+            envelope=Envelope("balances", {"office": office_id, "snapshot": make_day_document(day)}),
+            make_table=lambda rows: _make_table(rows, day),
+            manifest_fields={"control_totals": _make_control_totals(day)},
+        )
+        write_result(result, output_format, output)
+
+
+def show_fleet_totals(
+    config: Path | None, as_of: date | int | None, output_format: OutputFormat | None, output: Path | None
+) -> None:
+    """Write the totals of each office, of each label, and of all of them together."""
+    if isinstance(as_of, int):
+        raise typer.BadParameter("an id is one office's; name a date with --fleet.", param_hint="--as-of")
+    with open_history(config) as (reader, settings):
+        rows, missing = _make_fleet_rows(reader, settings, as_of)
+    if not rows:
+        raise fail("no office has a published snapshot" + ("." if as_of is None else f" of {as_of}."))
+    if missing:
+        typer.echo(f"Without a snapshot{f' of {as_of}' if as_of else ''}, not counted: {', '.join(missing)}.", err=True)
+    head = {"as_of": None if as_of is None else as_of.isoformat(), "without_snapshot": missing}
+    result = TabularResult(
+        FLEET_COLUMNS, [rows], Envelope("totals", head), lambda rows: make_text_table(FLEET_COLUMNS, rows)
+    )
+    write_result(result, output_format, output)
+
+
+def _verify_totals(
+    reader: HistoryReader, batches: Iterator[list[Balance]], totals: ControlTotals
+) -> Iterator[list[Balance]]:
+    """The batches; an error after the last one unless they add up to what was published."""
+    tally = ControlSums(BALANCE_COLUMNS)
+    for balances in batches:
+        tally.add(balances)
+        yield balances
+    if tally.rows != totals.guarantors or any(tally.totals[name] != getattr(totals, name) for name in MONEY_COLUMNS):
+        raise DatabaseDamaged(reader.path, "balances do not add up to what was published; `oddaemon state verify`")
+
+
+def _make_control_totals(day: HistoryDay) -> dict[str, object]:
+    sums = {name: None if cents is None else format_money(cents) for name, cents in get_column_sums(day).items()}
+    return {"guarantors": day.totals.guarantors, **sums, "checksum": day.totals.checksum}
+
+
+def _make_table(rows: Sequence[Row], day: HistoryDay) -> TextTable:
+    sums = [EMPTY_CELL if cents is None else format_money(cents) for cents in get_column_sums(day).values()]
+    return make_text_table(BALANCE_COLUMNS, rows, ["total", f"{day.totals.guarantors:,}", *sums])
+
+
+@dataclass(slots=True)
+class _Totals:
+    """Totals of several offices; a sum to which one of them tells nothing is None."""
+
+    offices: int = 0
+    oldest_aging_date: date = date.max
+    guarantors: int = 0
+    amounts: tuple[int | None, ...] = (0,) * len(MONEY_COLUMNS)
+
+    def add(self, day: HistoryDay) -> None:
+        sums = zip(self.amounts, get_column_sums(day).values(), strict=True)
+        self.offices += 1
+        self.oldest_aging_date = min(self.oldest_aging_date, day.aging_date)
+        self.guarantors += day.totals.guarantors
+        self.amounts = tuple(None if one is None or more is None else one + more for one, more in sums)
+
+    def to_row(self, scope: str, name: str) -> Row:
+        return scope, name, self.offices, self.oldest_aging_date, self.guarantors, *self.amounts
+
+
+def _make_fleet_rows(reader: HistoryReader, settings: Settings, as_of: date | None) -> tuple[list[Row], list[str]]:
+    """A row for each office, label, and the fleet; and the offices that have no such snapshot."""
+    labels = {each.office.id: each.office.labels for each in settings.offices}
+    by_office: dict[str, _Totals] = {}
+    by_label: dict[str, _Totals] = {}
+    fleet, missing = _Totals(), sorted(labels.keys() - {office.id for office in reader.list_offices()})
+    for office in reader.list_offices():
+        if not (office.is_configured or office.id in labels):
+            continue
+        try:
+            day = select_day(reader.list_days(office), as_of, office.id)
+        except SnapshotMissing:
+            missing.append(office.id)
+            continue
+        names = [f"{key}={value}" for key, value in labels.get(office.id, ())]
+        for each in (
+            by_office.setdefault(office.id, _Totals()),
+            *(by_label.setdefault(name, _Totals()) for name in names),
+        ):
+            each.add(day)
+        fleet.add(day)
+    rows = [each.to_row("office", name) for name, each in by_office.items()]
+    rows += [each.to_row("label", name) for name, each in sorted(by_label.items())]
+    return [*rows, fleet.to_row("fleet", "")] if rows else [], sorted(missing)

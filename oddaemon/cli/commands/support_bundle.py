@@ -1,0 +1,266 @@
+"""One file for whoever helps: what is put into it, and what makes it an archive.
+
+Everything passes through `SupportBundle.add`, which blots out every secret that is known of, whatever it stands in.
+
+`support-bundle`: what a helper needs to see in one file, and nothing that is nobody else's to see.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import platform
+import sqlite3
+import sys
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+
+import anyio
+import typer
+
+from oddaemon import __version__
+from oddaemon.admin.inspection import DataSource, FleetDocument
+from oddaemon.admin.office_details import build_entry_document
+from oddaemon.cli.output.exit import fail
+from oddaemon.cli.output.progress import progress_bar
+from oddaemon.cli.sources.config_file import find_config
+from oddaemon.cli.sources.daemon_client import DaemonUnavailable, fetch_document, fetch_metrics
+from oddaemon.cli.sources.fleet import read_office_records
+from oddaemon.core.reporting.status_document import format_instant, make_status_document
+from oddaemon.settings import LoadResult, Settings, render_redacted_files, try_load
+from oddaemon.settings.files.problem import suggest_name
+from oddaemon.settings.values.secret import find_secrets
+from oddaemon.sinks.formats.export import atomic_write_without_manifest
+from oddaemon.store import journal
+from oddaemon.store.errors import StoreError
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.disk_space import format_size
+from oddaemon.store.sqlite.maintenance.info import read_database_info
+from oddaemon.telemetry.logging.redaction import Redactor
+
+FILE_MODE = 0o600
+MANIFEST = "manifest.json"
+EXCLUDED = (
+    "keys and other secrets",
+    "PatNums, names and balances of patients, or any amount at all",
+    "comments and unknown settings of the configuration",
+    "the log",
+)
+
+
+@dataclass(slots=True)
+class SupportBundle:
+    """Texts by their names, what each is, and what could not be had."""
+
+    made_at: datetime
+    redactor: Redactor = field(repr=False)
+    texts: dict[str, str] = field(default_factory=dict, repr=False)
+    descriptions: dict[str, str] = field(default_factory=dict)
+    """What each file, or each directory of them, is."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """What could not be had, and why."""
+
+    @property
+    def name(self) -> str:
+        """Of the archive, without its ending, and of the one directory in it."""
+        return f"oddaemon-support-{self.made_at:%Y%m%dT%H%M%SZ}"
+
+    def describe(self, path: str, text: str) -> None:
+        """What stands at a place in it."""
+        self.descriptions[path] = text
+
+    def add(self, name: str, text: str) -> None:
+        """Put a text in."""
+        self.texts[name] = self.redactor.redact_text(text)
+
+    def add_json(self, name: str, document: object) -> None:
+        """Put a document in."""
+        self.add(name, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+    def mark_missing(self, what: str, reason: str) -> None:
+        """Something could not be had."""
+        self.missing[what] = self.redactor.redact_text(reason)
+
+    def to_tar_gz(self) -> bytes:
+        """The archive: a directory with everything and the manifest, compressed."""
+        self.add_json(MANIFEST, self._make_manifest())
+        archive = io.BytesIO()
+        timestamp = int(self.made_at.timestamp())
+        with (
+            gzip.GzipFile(filename="", mode="wb", fileobj=archive, mtime=timestamp) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as tar,
+        ):
+            for name, text in sorted(self.texts.items(), key=lambda item: (item[0] != MANIFEST, item[0])):
+                content = text.encode(errors="replace")
+                member = tarfile.TarInfo(f"{self.name}/{name}")
+                member.size, member.mtime, member.mode = len(content), timestamp, FILE_MODE
+                tar.addfile(member, io.BytesIO(content))
+        return archive.getvalue()
+
+    def _make_manifest(self) -> dict[str, object]:
+        return {
+            "made_at": format_instant(self.made_at),
+            "in_it": self.descriptions,
+            "not_in_it": list(EXCLUDED),
+            "missing": self.missing,
+            "files": {
+                name: {
+                    "bytes": len(text.encode(errors="replace")),
+                    "sha256": hashlib.sha256(text.encode(errors="replace")).hexdigest(),
+                }
+                for name, text in sorted(self.texts.items())
+            },
+        }
+
+
+JOURNAL_ENTRIES_MAX = 100_000
+"""Of each office: as many as are ever kept."""
+AMOUNT_FIELD = "bal_total"
+"""The one amount of the documents: of a small office it could be a patient's."""
+
+
+def make_bundle(config: Path | None, offices: Sequence[str], output: Path | None) -> None:
+    """Write the bundle and say what is in it; what cannot be had is said too, and only an unknown office ends it."""
+    config_path = find_config(config)
+    loaded = try_load(config_path)
+    bundle = SupportBundle(datetime.now(UTC), Redactor())
+    bundle.redactor.add_secrets(secret.reveal() for secret in find_secrets(loaded.settings))
+    _add_configuration(bundle, config_path, loaded)
+    _add_versions(bundle)
+    daemon_available = _add_daemon(bundle, config_path)
+    if loaded.settings is None:
+        bundle.mark_missing(
+            "journal/, offices/, store.json", "the configuration is not good, so nobody knows the database"
+        )
+    else:
+        anyio.run(_add_database, bundle, loaded.settings, offices, daemon_available)
+    target = output or Path(f"{bundle.name}.tar.gz")
+    content = bundle.to_tar_gz()
+    try:
+        with atomic_write_without_manifest(target.resolve()) as file:
+            file.write(content)
+    except OSError as error:
+        raise fail(f"{target} cannot be written: {error.strerror}; nothing is changed there.") from error
+    for line in _format_summary(bundle, target, len(content)):
+        typer.echo(line)
+
+
+def _add_configuration(bundle: SupportBundle, config_path: Path, loaded: LoadResult) -> None:
+    bundle.describe(
+        "configuration/", "the configuration as it was read: without comments, and without what could be secret"
+    )
+    files = render_redacted_files(config_path)
+    for number, (path, text) in enumerate(files):
+        # Files of several directories may have one name.
+        bundle.add(f"configuration/{number:05}-{path.name}", f"# {path}\n{text}")
+    if files:
+        bundle.describe("configuration/", "the configuration, without comments and without what could be secret")
+    else:
+        bundle.mark_missing("configuration/", f"{config_path} cannot be read; check.json says why")
+    bundle.describe("check.json", "what is wrong with the configuration, and what should be thought about")
+    problems, warnings = ([str(each) for each in diagnostics] for diagnostics in (loaded.problems, loaded.warnings))
+    bundle.add_json("check.json", {"problems": problems, "warnings": warnings})
+
+
+def _add_versions(bundle: SupportBundle) -> None:
+    bundle.describe("versions.json", "versions of oddaemon, Python, its packages, SQLite and the system")
+    packages = {package.metadata["Name"]: package.version for package in distributions()}
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        system = {}
+    bundle.add_json(
+        "versions.json",
+        {
+            "oddaemon": __version__,
+            "python": sys.version,
+            "sqlite": sqlite3.sqlite_version,
+            "platform": platform.platform(),
+            "system": system.get("PRETTY_NAME", ""),
+            "processors": os.cpu_count(),
+            "zone": datetime.now().astimezone().tzname(),
+            "packages": dict(sorted(packages.items())),
+        },
+    )
+
+
+def _add_daemon(bundle: SupportBundle, config_path: Path) -> bool:
+    """What the running daemon tells; false: it tells nothing."""
+    try:
+        _, status = fetch_document(config_path, "/status", FleetDocument)
+        metrics = fetch_metrics(config_path)
+    except DaemonUnavailable as error:
+        bundle.mark_missing("metrics.txt", str(error))
+        return False
+    bundle.describe("status.json", "how every office stands, and the daemon, as it told itself")
+    bundle.add_json("status.json", redact_amounts(status))
+    bundle.describe("metrics.txt", "the metrics of the running daemon")
+    bundle.add("metrics.txt", metrics)
+    return True
+
+
+async def _add_database(
+    bundle: SupportBundle, settings: Settings, office_ids: Sequence[str], daemon_available: bool
+) -> None:
+    bundle.describe("store.json", "the database: its revision, sizes and counts, or why it cannot be read")
+    try:
+        async with Database.open_for_reading(settings.state.database) as db:
+            bundle.add_json("store.json", asdict(await read_database_info(db)))
+            await _add_offices(bundle, db, settings, office_ids, daemon_available)
+    except StoreError as error:
+        bundle.add_json("store.json", {"path": str(settings.state.path), "error": error.what, "advice": error.advice})
+        bundle.mark_missing("journal/, offices/", error.what)
+
+
+async def _add_offices(
+    bundle: SupportBundle, db: Database, settings: Settings, office_ids: Sequence[str], daemon_available: bool
+) -> None:
+    now = bundle.made_at
+    records = await read_office_records(db, settings)
+    if not daemon_available:
+        status = make_status_document([known.summarize(now) for known in records], now)
+        bundle.describe("status.json", "how every office stands, as the database has it")
+        bundle.add_json("status.json", redact_amounts({**status, "source": DataSource.DATABASE.value, "daemon": None}))
+    selected = {record.id: record for record in records if not office_ids or record.id in office_ids}
+    for unknown in office_ids:
+        if unknown not in selected:
+            hint = suggest_name(unknown, [known.id for known in records]) or "`oddaemon status` lists all offices"
+            raise fail(f"no office {unknown!r}; {hint}")
+    bundle.describe("offices/", "what is known of each office: condition, preferences of its aging, how it is read")
+    bundle.describe("journal/", "what was decided, exchanged and ordered of each office, an entry a line")
+    with progress_bar("reading the journals") as progress:
+        for number, known in enumerate(selected.values(), start=1):
+            details = known.make_details(now)
+            bundle.add_json(f"offices/{known.id}.json", redact_amounts(details))
+            entries = map(build_entry_document, await journal.list_latest(db, known.id, JOURNAL_ENTRIES_MAX))
+            lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
+            bundle.add(f"journal/{known.id}.jsonl", "".join(f"{line}\n" for line in lines))
+            if progress is not None:
+                progress(number, len(selected))
+
+
+def redact_amounts(document: object) -> object:
+    """A document with null for every amount in it."""
+    match document:
+        case Mapping():
+            return {name: None if name == AMOUNT_FIELD else redact_amounts(value) for name, value in document.items()}
+        case list():
+            return [redact_amounts(each) for each in document]
+        case _:
+            return document
+
+
+def _format_summary(bundle: SupportBundle, target: Path, size_bytes: int) -> Iterator[str]:
+    yield f"{target}: {format_size(size_bytes)}, for your eyes alone (mode 0600)."
+    yield "In it:"
+    yield from (f"  {path:<16}{text}" for path, text in bundle.descriptions.items())
+    if bundle.missing:
+        yield "Could not be had:"
+        yield from (f"  {what}: {reason}" for what, reason in bundle.missing.items())
+    yield f"Not in it: {'; '.join(EXCLUDED)}."
+    yield f"See for yourself before you send it: tar xzf {target}"

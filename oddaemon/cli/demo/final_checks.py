@@ -1,0 +1,96 @@
+"""What else must be right in the morning, besides the offices: the daemon's manners, its metrics, its discretion."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import anyio
+
+from oddaemon.cli.demo.log_reader import LogSummary
+from oddaemon.cli.demo.observer import Observer
+from oddaemon.cli.demo.processes import ChildProcess
+from oddaemon.cli.demo.simulator_client import TrafficStats, fetch
+from oddaemon.settings import Settings
+
+CONDITION_METRIC = re.compile(r'^oddaemon_offices\{condition="(\w+)"\} (\S+)$', re.MULTILINE)
+EARLY_SHARE_MAX = 0.05
+METRICS_TRIES = 10
+RETRY_SECONDS = 0.2
+"""An office may be seen on its way from one condition to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalCheck:
+    """One thing that is right or not, told either way."""
+
+    passed: bool
+    text: str
+
+
+def check_resumed(summary: LogSummary, killed_at_row: int) -> FinalCheck:
+    """Whether the pull that was cut off went on where it stood."""
+    if not killed_at_row:
+        return FinalCheck(
+            passed=False,
+            text=f"the daemon was not killed while it read {summary.interrupted_office}: no page came in time",
+        )
+    text = (
+        f"killed with SIGKILL after row {killed_at_row:,} of {summary.interrupted_office}, it went on "
+        f"at row {summary.resumed_rows:,}"
+    )
+    return FinalCheck(summary.resumed_rows >= killed_at_row, text)
+
+
+def check_traffic(traffic: TrafficStats) -> FinalCheck:
+    """Whether the simulator saw the throttle kept, on every key and over all.
+
+    A request that is held up on its way makes the one behind it look early, so a few of those prove nothing.
+    """
+    if traffic.violations or traffic.early > EARLY_SHARE_MAX * traffic.requests:
+        impolite = f"{traffic.violations} of {traffic.requests:,} requests were impolite, {traffic.early} early"
+        return FinalCheck(passed=False, text=f"{impolite}: {traffic.first_violation}")
+    text = f"{traffic.requests:,} requests: never two in flight on a key, every Retry-After kept, at its key's pace"
+    late = f" ({traffic.early} looked early on this busy machine)" if traffic.early else ""
+    return FinalCheck(passed=True, text=text + late)
+
+
+async def check_metrics(observer: Observer) -> FinalCheck:
+    """Whether the daemon says that it is ready, and its metrics tell of the same conditions as its database."""
+    listen = observer.log_summary.listen
+    ready, _ = await fetch(listen, "GET", "/-/ready")
+    reported, stored, families = None, None, 0
+    for _ in range(METRICS_TRIES):
+        _, metrics = await fetch(listen, "GET", "/metrics")
+        await observer.refresh()
+        now = datetime.now(UTC)
+        stored = Counter(str(record.summarize(now).status.evaluate_at(now).condition) for record in observer.records)
+        reported = Counter({name: int(float(count)) for name, count in CONDITION_METRIC.findall(metrics)})
+        families = metrics.count("# TYPE oddaemon_")
+        if reported == stored:
+            break
+        await anyio.sleep(RETRY_SECONDS)
+    passed = ready == HTTPStatus.OK and reported == stored
+    same = "agree with the database" if reported == stored else "do not agree with the database"
+    return FinalCheck(passed, f"/-/ready answers {ready}, and the {families} families of /metrics {same}")
+
+
+def check_shutdown(status: int | None, seconds: float) -> FinalCheck:
+    """Whether SIGTERM ended the daemon in good order."""
+    if status is None:
+        return FinalCheck(passed=False, text="SIGTERM did not end the daemon in time")
+    return FinalCheck(status == 0, f"SIGTERM ended the daemon with status {status} in {seconds:.1f} s")
+
+
+def check_logs(summary: LogSummary, children: Sequence[ChildProcess], settings: Settings) -> FinalCheck:
+    """Whether no worker crashed, and no key stands in any log."""
+    logs = "".join(child.log.read_text(encoding="utf-8") for child in children)
+    keys = [settings.api.developer_key, *(office.customer_key for office in settings.offices)]
+    shown = sum(key.reveal() in logs for key in keys)
+    if summary.crashes or shown:
+        return FinalCheck(
+            passed=False, text=f"{summary.crashes} workers crashed, {shown} keys stand in the daemon's logs"
+        )
+    return FinalCheck(passed=True, text=f"no worker crashed, and none of {len(keys)} keys stands in the daemon's logs")

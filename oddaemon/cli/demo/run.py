@@ -1,0 +1,156 @@
+"""`demo`: one night from the first line of a plan to the last word of the verdict."""
+
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+import typer
+from rich.console import Console
+
+from oddaemon.cli.demo import final_checks
+from oddaemon.cli.demo.display import Display, ShowState, open_display
+from oddaemon.cli.demo.final_checks import FinalCheck
+from oddaemon.cli.demo.log_reader import LogSummary, LogTail
+from oddaemon.cli.demo.observer import Observer
+from oddaemon.cli.demo.offices import INTERRUPTED_OFFICE, OfficeScenario, make_scenarios
+from oddaemon.cli.demo.plan import render_plan
+from oddaemon.cli.demo.processes import ChildProcess, DemoProcesses
+from oddaemon.cli.demo.report import Report, print_report
+from oddaemon.cli.demo.simulator_client import SimulatorClient
+from oddaemon.cli.demo.verdict import evaluate_office
+from oddaemon.cli.output.exit import ExitStatus, fail, flatten_errors
+from oddaemon.settings import load
+from oddaemon.store.errors import StoreError
+from oddaemon.store.sqlite.connection import Database
+
+KILL_WITHIN_SECONDS = 25.0
+"""If the moment that the demo waits for has not come by then, the daemon is killed all the same."""
+SETTLED_WITHIN_SECONDS = 35.0
+
+
+def run_demo(offices: int, seed: int, keep: Path | None) -> None:
+    """Live through the night and tell the verdict; anything wrong ends the command with a failure."""
+    directory = _prepare_directory(keep)
+    scenarios = make_scenarios(datetime.now(UTC), offices, seed)
+    processes, console = DemoProcesses(directory), Console()
+    processes.plan_path.write_text(render_plan(scenarios, seed), encoding="utf-8")
+    report: Report | None = None
+    errors: tuple[Exception, ...] = ()
+    try:
+        with open_display(console, scenarios) as show:
+            report = anyio.run(_run_unless_interrupted, processes, scenarios, show)
+    except* (ChildProcessError, OSError, StoreError) as group:
+        errors = flatten_errors(group)
+    location_note = f"Logs and database are kept in {directory}"
+    if report is None:
+        reason = "; ".join(map(str, errors)) or "it was interrupted"
+        raise fail(f"the night could not be lived through: {reason}\n{location_note}")
+    print_report(report, console)
+    if not report.passed:
+        typer.echo(location_note)
+        raise typer.Exit(ExitStatus.FAILED)
+    if keep is None:
+        shutil.rmtree(directory)
+    else:
+        typer.echo(location_note)
+
+
+def _prepare_directory(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="oddaemon-demo-"))
+    try:
+        keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise fail(f"{keep} is not empty; --keep wants a new directory")
+    except OSError as error:
+        raise fail(f"{keep} cannot be used: {error.strerror}") from None
+    return keep.absolute()
+
+
+async def _run_unless_interrupted(
+    processes: DemoProcesses, scenarios: Sequence[OfficeScenario], show: ShowState
+) -> Report | None:
+    report: Report | None = None
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_cancel_on_signal, signals, tasks.cancel_scope)
+            report = await _run_night(processes, scenarios, Display(show))
+            tasks.cancel_scope.cancel()
+    return report
+
+
+async def _cancel_on_signal(signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
+        return
+
+
+async def _run_night(processes: DemoProcesses, scenarios: Sequence[OfficeScenario], display: Display) -> Report:
+    display.add_note(f"A simulated headquarters with {len(scenarios)} offices is being built.")
+    async with processes.start_simulator():
+        display.add_note("It answers. The daemon starts.")
+        settings = load(processes.config_path)
+        simulator = SimulatorClient(urlsplit(settings.api.base_url).netloc)
+        async with processes.start_daemon(1) as first, Database.open_for_reading(settings.state.database) as db:
+            observer = Observer(scenarios, settings, db, simulator, LogSummary(INTERRUPTED_OFFICE), display)
+            display.add_note("It watches every office. Night falls: aging comes due.")
+            killed_at_row = await _kill_during_pull(first, observer)
+            async with processes.start_daemon(2) as second:
+                display.add_note("It is back, and goes on from what is stored.")
+                settled = await observer.wait_until(
+                    observer.is_settled, second, LogTail(second.log), SETTLED_WITHIN_SECONDS
+                )
+                display.add_note(
+                    "Every office is settled." if settled else "Not every office is settled: time is over."
+                )
+                checks = [
+                    final_checks.check_resumed(observer.log_summary, killed_at_row),
+                    *await _run_final_checks(observer, (first, second)),
+                ]
+                return await _make_report(observer, checks)
+
+
+async def _kill_during_pull(daemon: ChildProcess, observer: Observer) -> int:
+    """Kill the daemon in the middle of a pull; how many rows of it were stored, 0 if the moment never came."""
+    summary = observer.log_summary
+    reached = await observer.wait_until(
+        lambda: summary.is_half_pulled, daemon, LogTail(daemon.log), KILL_WITHIN_SECONDS
+    )
+    await daemon.kill()
+    row = summary.rows_stored if reached else 0
+    observer.display.add_note(
+        f"SIGKILL, at row {row:,} of {summary.rows_expected:,} of {summary.interrupted_office}. The daemon is dead."
+    )
+    return row
+
+
+async def _run_final_checks(observer: Observer, daemons: tuple[ChildProcess, ChildProcess]) -> list[FinalCheck]:
+    """Look at the living daemon once more, then end it."""
+    metrics = await final_checks.check_metrics(observer)
+    traffic = await observer.simulator.fetch_traffic()
+    started_at = observer.display.seconds
+    status = await daemons[-1].stop()
+    return [
+        final_checks.check_traffic(traffic),
+        metrics,
+        final_checks.check_shutdown(status, observer.display.seconds - started_at),
+        final_checks.check_logs(observer.log_summary, daemons, observer.settings),
+    ]
+
+
+async def _make_report(observer: Observer, checks: Sequence[FinalCheck]) -> Report:
+    observer.display.add_note("Every published snapshot is held against the truth.")
+    now = datetime.now(UTC)
+    pairs = zip(observer.scenarios, observer.records, strict=True)
+    verdicts = [
+        await evaluate_office(
+            each, record, observer.runs.get(each.id, ()), now, db=observer.db, simulator=observer.simulator
+        )
+        for each, record in pairs
+    ]
+    return Report(verdicts, checks, observer.display.seconds)

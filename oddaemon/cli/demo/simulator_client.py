@@ -1,0 +1,140 @@
+"""What the demo asks over HTTP: the simulator's control desk, which knows the truth, and the daemon's own listener."""
+
+import http.client
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import anyio.to_thread
+
+from oddaemon.cli.demo import plan
+from oddaemon.core.model import Balance, Office
+
+TIMEOUT_SECONDS = 30.0
+STRICT_TOLERANCE_SECONDS = 0.001
+JITTER_TOLERANCE_SECONDS = 0.1
+"""How far two arrivals may move against each other on this busy machine; half of the spacing."""
+PACING_VIOLATIONS = frozenset({"TooSoon", "TooFast"})
+"""Impoliteness that hangs on when a request arrives, and not only on what came before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedAgingRun:
+    """A run of aging that the simulated office completed."""
+
+    aging_date: date
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceComparison:
+    """What the simulator says of balances."""
+
+    matches: bool
+    difference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficStats:
+    """What the simulator saw of the daemon's manners."""
+
+    requests: int
+    violations: int
+    """Two in flight on a key, a Retry-After not kept, or too many in flight: jitter cannot explain one of them."""
+    early: int
+    """Came sooner than the pace allows by more than jitter explains."""
+    first_violation: str
+    """The first of them in words."""
+
+
+class SimulatorClient:
+    """The simulator's control desk at `address`, a HOST:PORT."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def fetch_completed_runs(self) -> dict[str, list[SimulatedAgingRun]]:
+        """Each office's completed runs since the night began, by office id, oldest first."""
+        found = await self._request("GET", "/-/offices")
+        return {office["id"]: _parse_runs(office["aging_runs"]) for office in found["offices"]}
+
+    async def compare_balances(
+        self, office: Office, balances: Sequence[Balance], since: datetime | None
+    ) -> BalanceComparison:
+        """Whether the office's table held exactly these balances at one instant, and not before `since`."""
+        claim = {
+            "balances": balances,
+            "include": office.include.value,
+            "clinics": office.clinics,
+            "since": None if since is None else since.isoformat(),
+        }
+        result = await self._request("POST", f"/-/offices/{office.id}/true", claim)
+        if result["true"]:
+            return BalanceComparison(matches=True)
+        rows = result["differences"]["differing_rows"]
+        return BalanceComparison(
+            matches=False, difference=f"{rows} rows differ from the office's table" if rows else "it is too old"
+        )
+
+    async def fetch_traffic(self) -> TrafficStats:
+        """All requests so far, and what was impolite about them."""
+        strict, lenient = (
+            await self._fetch_traffic(STRICT_TOLERANCE_SECONDS),
+            await self._fetch_traffic(JITTER_TOLERANCE_SECONDS),
+        )
+        return TrafficStats(
+            requests=strict["requests"],
+            violations=sum(
+                count for kind, count in strict["violations_by_kind"].items() if kind not in PACING_VIOLATIONS
+            ),
+            early=sum(count for kind, count in lenient["violations_by_kind"].items() if kind in PACING_VIOLATIONS),
+            first_violation=next(iter([*lenient["first_violations"], *strict["first_violations"]]), ""),
+        )
+
+    async def _fetch_traffic(self, tolerance_seconds: float) -> dict[str, Any]:
+        limits = {
+            "max_in_flight": plan.MAX_IN_FLIGHT,
+            "max_requests_per_second": plan.MAX_REQUESTS_PER_SECOND,
+            "retry_after_max_seconds": plan.RETRY_AFTER_MAX_SECONDS,
+            "tolerance_seconds": tolerance_seconds,
+        }
+        query = "&".join(f"{name}={value}" for name, value in limits.items())
+        found: dict[str, Any] = await self._request("GET", f"/-/traffic?{query}")
+        return found
+
+    async def _request(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON of any shape
+        status, text = await fetch(self._address, method, path, None if body is None else json.dumps(body))
+        if status != http.HTTPStatus.OK:
+            raise ConnectionError(f"The simulator's control desk answered {status} to {method} {path}: {text[:200]}")
+        return json.loads(text)
+
+
+async def fetch(address: str, method: str, path: str, body: str | None = None) -> tuple[int, str]:
+    """One exchange over HTTP with a HOST:PORT of this machine: status and body.
+
+    Raises:
+        OSError: nobody answers there.
+    """
+    return await anyio.to_thread.run_sync(_send_request, address, method, path, body)
+
+
+def _send_request(address: str, method: str, path: str, body: str | None) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(address, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"{address} gave no whole answer to {method} {path}") from error
+    finally:
+        connection.close()
+
+
+def _parse_runs(documents: Sequence[dict[str, Any]]) -> list[SimulatedAgingRun]:
+    return [
+        SimulatedAgingRun(date.fromisoformat(run["aging_date"]), datetime.fromisoformat(run["finished_at"]))
+        for run in documents
+        if run["outcome"] == "completed"
+    ]

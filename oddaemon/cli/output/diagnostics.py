@@ -1,0 +1,137 @@
+"""Examinations for people: an office's steps with their marks, or a fleet in a table, worst first."""
+
+from collections.abc import Iterator, Sequence
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from oddaemon.cli.output.table import TableColumn, TextTable, print_table
+from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
+from oddaemon.core.diagnostics.network_checks import CHECK_TITLES
+from oddaemon.core.model import Owner
+from oddaemon.core.office.status import OWNER_NAMES, OWNER_SHORT_NAMES
+
+OUTCOME_MARKS = {CheckOutcome.OK: "✓", CheckOutcome.FAILED: "✗", CheckOutcome.SKIPPED: "–"}  # noqa: RUF001  a dash, as wide as the others
+OUTCOME_STYLES = {CheckOutcome.OK: "green", CheckOutcome.FAILED: "bold red", CheckOutcome.SKIPPED: "dim"}
+TITLE_WIDTH = max(map(len, CHECK_TITLES.values()))
+FULL_TABLE_MAX = 40
+"""A larger fleet's table shows only the offices that are not well."""
+CHECKED_BY = {
+    "daemon": "Asked by the running daemon, in the key's own turn.",
+    "doctor": "Asked directly: no daemon is at work at this office.",
+}
+_CHECK_ORDER = list(CheckName)
+
+
+def show_diagnosis(diagnosis: Diagnosis) -> None:
+    """Write one office's steps, what to do, and what can be sent to whom."""
+    console = Console()
+    if not console.is_terminal:
+        for line in _format_plain(diagnosis):
+            typer.echo(line)
+        return
+    console.print(Text(_format_headline(diagnosis), style="bold"))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=1)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in diagnosis.checks:
+        style = OUTCOME_STYLES[check.outcome]
+        description = Text(check.sentence, style="dim" if check.outcome is CheckOutcome.SKIPPED else "")
+        if check.advice:
+            description.append(
+                f"\n{_format_advice(check)}", style="yellow" if check.outcome is CheckOutcome.FAILED else "dim"
+            )
+        table.add_row(
+            Text(OUTCOME_MARKS[check.outcome], style=style), Text(CHECK_TITLES[check.name], style=style), description
+        )
+    console.print(table)
+    for check in _select_messages(diagnosis):
+        console.print()
+        console.print(Text(f"To send to {_get_recipient(check)}:", style="bold"))
+        console.print(Padding(Text(check.message), (0, 0, 0, 2)))
+    console.print()
+    console.print(Text(_format_verdict(diagnosis), style="bold"))
+    console.print(Text(CHECKED_BY.get(diagnosis.asked_by, ""), style="dim"))
+
+
+def show_diagnoses(diagnoses: Sequence[Diagnosis]) -> None:
+    """Write a fleet as a table, worst first, and how many are well."""
+    well = sum(each.is_healthy for each in diagnoses)
+    shown = [each for each in diagnoses if len(diagnoses) <= FULL_TABLE_MAX or not each.is_healthy]
+    if shown:
+        columns = [TableColumn("office"), TableColumn(""), TableColumn("first to mend", wraps=True)]
+        print_table(TextTable(columns, [_format_row(each) for each in sorted(shown, key=_rank)]), Console())
+    number = f"{len(diagnoses):,} offices" if len(diagnoses) != 1 else "1 office"
+    typer.echo(f"{well:,} of {number} {'is' if well == 1 else 'are'} well.")
+    if well < len(diagnoses):
+        worst = min(diagnoses, key=_rank).office
+        typer.echo(f"`oddaemon doctor {worst}` shows each step, and what to send to whom.")
+
+
+def _format_row(diagnosis: Diagnosis) -> list[str | Text]:
+    if diagnosis.is_healthy:
+        return [diagnosis.office, Text(OUTCOME_MARKS[CheckOutcome.OK], style=OUTCOME_STYLES[CheckOutcome.OK]), ""]
+    first = diagnosis.failed_checks[0]
+    description = Text(f"{CHECK_TITLES[first.name]}: ", style="bold").append(Text(first.sentence, style="not bold"))
+    description.append(f" {_format_advice(first)}", style="not bold yellow")
+    if more := len(diagnosis.failed_checks) - 1:
+        description.append(f" And {more} more.", style="not bold")
+    return [
+        diagnosis.office,
+        Text(OUTCOME_MARKS[CheckOutcome.FAILED], style=OUTCOME_STYLES[CheckOutcome.FAILED]),
+        description,
+    ]
+
+
+def _rank(diagnosis: Diagnosis) -> tuple[int, int, str]:
+    """The earlier the first ✗, the less is known of the rest; the more of them, the more there is to do."""
+    failed = diagnosis.failed_checks
+    position = _CHECK_ORDER.index(failed[0].name) if failed else len(_CHECK_ORDER)
+    return position, -len(failed), diagnosis.office
+
+
+def _format_plain(diagnosis: Diagnosis) -> Iterator[str]:
+    """For a pipe: a step a line, nothing wrapped."""
+    yield _format_headline(diagnosis)
+    for check in diagnosis.checks:
+        yield f"{OUTCOME_MARKS[check.outcome]} {CHECK_TITLES[check.name]:<{TITLE_WIDTH}}  {check.sentence}"
+        if check.advice:
+            yield f"  {'':<{TITLE_WIDTH}}  {_format_advice(check)}"
+    for check in _select_messages(diagnosis):
+        yield f"To send to {_get_recipient(check)}: {check.message}"
+    yield _format_verdict(diagnosis)
+
+
+def _format_headline(diagnosis: Diagnosis) -> str:
+    name = f" ({diagnosis.name})" if diagnosis.name != diagnosis.office else ""
+    return f"{diagnosis.office}{name}"
+
+
+def _format_advice(check: CheckResult) -> str:
+    actor = "" if check.owner is None else f"{_format_actor(check.owner)}: "
+    return f"→ {actor}{check.advice}"
+
+
+def _format_actor(owner: Owner | None) -> str:
+    return "" if owner is None else OWNER_SHORT_NAMES[owner]
+
+
+def _get_recipient(check: CheckResult) -> str:
+    # What is ours to mend first may still be the office's.
+    return OWNER_NAMES[Owner.VENDOR if check.owner is Owner.VENDOR else Owner.OFFICE]
+
+
+def _select_messages(diagnosis: Diagnosis) -> list[CheckResult]:
+    """One letter a text: two steps may ask for the same."""
+    return list({check.message: check for check in diagnosis.failed_checks if check.message}.values())
+
+
+def _format_verdict(diagnosis: Diagnosis) -> str:
+    failed = len(diagnosis.failed_checks)
+    if not failed:
+        return "All is well."
+    return f"{failed} {'step needs' if failed == 1 else 'steps need'} somebody; the first ✗ first."

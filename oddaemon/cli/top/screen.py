@@ -1,0 +1,201 @@
+"""What `top` shows, drawn for the size of the terminal: a head, the offices that fit, and the keys."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from oddaemon.admin.inspection import FleetDocument
+from oddaemon.cli.commands.status import format_next_action, format_owner, format_reason, get_duration
+from oddaemon.cli.output.formatting import CONDITION_STYLES, format_duration, format_relative
+from oddaemon.core.model import Condition
+from oddaemon.core.office.status import WORST_FIRST
+from oddaemon.core.reporting.status_document import OfficeDocument
+
+HEADER_LINES = 3
+NON_TABLE_LINES = HEADER_LINES + 2
+"""The table's header and the keys."""
+WIDE_COLUMNS = 110
+"""From here on there is room for more than the question what is wrong."""
+ID_WIDTH_MAX = 28
+KEY_HELP = "q quit   ↑↓ PgUp PgDn scroll   c condition   / search"
+
+
+@dataclass(slots=True)
+class ViewState:
+    """What somebody chose to see."""
+
+    offset: int = 0
+    """How many offices are scrolled away."""
+    condition: Condition | None = None
+    search_text: str = ""
+    is_typing: bool = False
+    """Whether the text is being typed."""
+
+    def matches(self, office: OfficeDocument) -> bool:
+        """Whether an office is among what is to be seen."""
+        searchable = f"{office['id']} {office['name']} {office['reason']} {' '.join(office['labels'].values())}"
+        return self.condition in {None, office["condition"]} and self.search_text.casefold() in searchable.casefold()
+
+    def clear_filters(self) -> None:
+        """Show all of them again."""
+        self.condition, self.search_text = None, ""
+
+    def cycle_condition(self, present: Collection[str]) -> None:
+        """The offices of the next condition alone that any is in; after the last one, all."""
+        choices = [None, *(each for each in WORST_FIRST if each in present or each is self.condition)]
+        self.condition = choices[(choices.index(self.condition) + 1) % len(choices)]
+
+    def start_search(self) -> None:
+        """From now on keys are a text to look for."""
+        self.is_typing, self.search_text = True, ""
+
+    def edit_search(self, key: str) -> None:
+        """A key of that text, or its end."""
+        match key:
+            case "enter":
+                self.is_typing = False
+            case "escape":
+                self.is_typing, self.search_text = False, ""
+            case "backspace":
+                self.search_text = self.search_text[:-1]
+            case _ if len(key) == 1:
+                self.search_text += key
+
+    def scroll(self, key: str, page: int, offices: int) -> None:
+        """Go where the key leads, of so many offices with so many on a page; never past either end."""
+        steps = {
+            "up": -1,
+            "k": -1,
+            "down": 1,
+            "j": 1,
+            "page up": -page,
+            "page down": page,
+            " ": page,
+            "home": -offices,
+            "g": -offices,
+            "end": offices,
+            "G": offices,
+        }
+        self.offset = max(0, min(self.offset + steps.get(key, 0), offices - page))
+
+
+def count_visible_rows(height: int) -> int:
+    """How many offices fit on a screen of so many lines."""
+    return max(1, height - NON_TABLE_LINES)
+
+
+@dataclass(frozen=True, slots=True)
+class TopScreen:
+    """One picture of the fleet."""
+
+    fleet: FleetDocument
+    remark: str
+    offices: Sequence[OfficeDocument]
+    """Those to be seen, the worst first."""
+    view: ViewState
+    rate: float | None
+    """Requests a second."""
+    width: int
+    height: int | None
+    """None: as long as it gets."""
+    now: datetime
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """A head, the table, the keys."""
+        yield from self._render_header()
+        visible = self.offices
+        if self.height is not None:
+            visible = self.offices[self.view.offset : self.view.offset + count_visible_rows(self.height)]
+        yield self._render_table(visible)
+        if self.height is not None:
+            filling = count_visible_rows(self.height) - len(visible)
+            yield from (Text("") for _ in range(filling))
+            yield Text(self._render_footer(len(visible)), style="reverse", no_wrap=True, overflow="ellipsis", end="")
+
+    def _render_header(self) -> Iterator[RenderableType]:
+        yield self._render_line(*self._render_daemon())
+        yield self._render_line(*self._render_conditions())
+        yield self._render_line(*self._render_activity())
+
+    def _render_line(self, *parts: Text) -> Text:
+        line = Text("  ", no_wrap=True, overflow="ellipsis").join(parts)
+        line.no_wrap, line.overflow = True, "ellipsis"
+        return line
+
+    def _render_daemon(self) -> Iterator[Text]:
+        yield Text(f"{self.now.astimezone():%H:%M:%S}", style="bold")
+        daemon = self.fleet["daemon"]
+        if daemon is None:
+            yield Text(f"{self.remark}.", style="bold yellow")
+            return
+        up = format_duration(self.now - datetime.fromisoformat(daemon["started_at"]))
+        yield Text(f"oddaemon {daemon['version']}, up {up}")
+        if not daemon["ready"]:
+            yield Text(f"not ready: {daemon['reason']}", style="bold red")
+
+    def _render_conditions(self) -> Iterator[Text]:
+        counts = Counter(office["condition"] for office in self.fleet["offices"])
+        total = counts.total()
+        yield Text(f"{total:,} office{'' if total == 1 else 's'}", style="bold")
+        for condition in WORST_FIRST:
+            if counts[condition]:
+                yield Text(f"{counts[condition]:,} {condition}", style=CONDITION_STYLES[condition])
+
+    def _render_activity(self) -> Iterator[Text]:
+        daemon = self.fleet["daemon"]
+        if daemon is not None:
+            yield Text("-" if self.rate is None else f"{self.rate:.1f}", style="bold").append(" requests/s")
+            yield Text(f"{daemon['requests_in_flight']:,}", style="bold").append(" in flight")
+        due = [(at, office) for office in self.fleet["offices"] if (at := office["next_action_at"]) is not None]
+        if due:
+            at, office = min(due, key=lambda pair: pair[0])
+            when = format_relative(datetime.fromisoformat(at), self.now)
+            yield Text(f"next {when}: {office['id']} {office['next_action']}", style="dim")
+
+    def _render_table(self, offices: Sequence[OfficeDocument]) -> Table:
+        wide = self.width >= WIDE_COLUMNS
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="bold underline")
+        # Of all offices, so that no column moves while somebody scrolls.
+        longest = max((len(office["id"]) for office in self.offices), default=0)
+        table.add_column("OFFICE", width=min(max(longest, len("OFFICE")), ID_WIDTH_MAX), no_wrap=True)
+        table.add_column("CONDITION", width=max(map(len, Condition)), no_wrap=True)
+        table.add_column("FOR", width=len("59 min"), justify="right", no_wrap=True)
+        if wide:
+            table.add_column("AGED", width=len("2026-03-08"), no_wrap=True)
+            table.add_column("SNAPSHOT", width=len("2026-03-08"), no_wrap=True)
+            table.add_column("GUARANTORS", width=len("GUARANTORS"), justify="right", no_wrap=True)
+        table.add_column("NEXT", width=len("in 59 min"), no_wrap=True)
+        if wide:
+            table.add_column("WHO ACTS", width=len("Open Dental"), no_wrap=True)
+        table.add_column("WHY", ratio=1, no_wrap=True, overflow="ellipsis")
+        for office in offices:
+            table.add_row(*self._render_cells(office, wide=wide))
+        return table
+
+    def _render_cells(self, office: OfficeDocument, *, wide: bool) -> Iterator[Text]:
+        snapshot, style = office["snapshot"], CONDITION_STYLES[Condition(office["condition"])]
+        yield Text(office["id"])
+        yield Text(office["condition"], style=style)
+        yield Text(format_duration(get_duration(office, self.now)))
+        if wide:
+            yield Text(office["aging_date"] or "-")
+            yield Text("-" if snapshot is None else snapshot["aging_date"])
+            yield Text("-" if snapshot is None else f"{snapshot['guarantors']:,}")
+        yield Text(format_next_action(office, self.now))
+        if wide:
+            yield Text(format_owner(office))
+        yield Text(format_reason(office))
+
+    def _render_footer(self, shown: int) -> str:
+        if self.view.is_typing:
+            return f" / {self.view.search_text}▏ Enter keeps it, Esc forgets it".ljust(self.width)
+        first = self.view.offset + 1 if shown else 0
+        position = f"{first:,}-{self.view.offset + shown:,} of {len(self.offices):,}"
+        parts = [f"condition: {self.view.condition}"] if self.view.condition else []
+        parts += [f"search: {self.view.search_text}"] if self.view.search_text else []
+        return f" {'   '.join([position, *parts, KEY_HELP])}".ljust(self.width)

@@ -1,0 +1,211 @@
+"""Whose balances there are at the office, and what reading them takes."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import NamedTuple
+
+from oddaemon.core.diagnostics.diagnosis import (
+    CheckedOffice,
+    CheckName,
+    CheckResult,
+    ClinicShare,
+    Observations,
+    PatNumDensity,
+    fail_check,
+    format_count,
+    format_failure,
+    pass_check,
+    skip_check,
+)
+from oddaemon.core.failures.failure import Failure
+from oddaemon.core.model import ControlQueryResult, Owner, Reader
+from oddaemon.core.snapshot.aging_report import ReportLength, count_report_requests
+from oddaemon.core.snapshot.packing import GROUPS_PLANNED, GUARANTORS_PER_GROUP_MIN
+
+SURVEY_REQUESTS = 7
+"""All preferences and the clock, once a night."""
+PROBE_REQUESTS = 2
+CONTROL_REQUESTS = 2
+"""Around pages."""
+BY_REPORT = "By the aging report, read twice, as configured."
+REPORT_REQUESTS = 8
+"""Where aging stands and whose database it is, around a report."""
+
+
+class PullEstimate(NamedTuple):
+    """How an office will be read, and in how many requests."""
+
+    reader: Reader
+    requests: int
+    seconds: float
+    """That they take of the key's time."""
+    sentence: str
+
+
+def check_clinics(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+    """The clinics that are listed, those that are hidden, and whoever belongs to none."""
+    listed = observations.clinics if isinstance(observations.clinics, tuple) else None
+    if not isinstance(observations.clinic_shares, tuple):
+        if listed is None:
+            return skip_check(CheckName.CLINICS, "They could not be told.")
+        return pass_check(
+            CheckName.CLINICS, f"{_format_clinic_count(len(listed))} Hidden ones and ClinicNum 0 show in queries only."
+        )
+    shares = observations.clinic_shares
+    hidden = [share for share in shares if share.hidden]
+    unassigned = sum(share.guarantors for share in shares if not share.clinic_num)
+    parts = [_format_clinic_count(sum(share.hidden is False for share in shares) if listed is None else len(listed))]
+    if hidden:
+        guarantor_count = format_count(sum(share.guarantors for share in hidden), "guarantor")
+        parts.append(f"{format_count(len(hidden), 'hidden one')} with {guarantor_count}.")
+    if unassigned and len(shares) > 1:
+        parts.append(f"{format_count(unassigned, 'guarantor')} in none (ClinicNum 0).")
+    known = {0, *(listed or ()), *(share.clinic_num for share in shares)}
+    return _check_configured_clinics(checked_office, " ".join(parts), known, shares)
+
+
+def _check_configured_clinics(
+    checked_office: CheckedOffice, sentence: str, known: set[int], shares: Sequence[ClinicShare]
+) -> CheckResult:
+    """The step in the light of `clinics` in the configuration."""
+    wanted = checked_office.office.clinics
+    unknown = [clinic for clinic in wanted if clinic not in known]
+    if unknown:
+        return fail_check(
+            CheckName.CLINICS,
+            f"{sentence} `clinics` names {_format_clinic_nums(unknown)}, which is not among them.",
+            Owner.US,
+            f"Correct `clinics`: there are {_format_clinic_nums(sorted(known))}.",
+        )
+    left_out = [share for share in shares if wanted and share.clinic_num not in wanted]
+    advice = ""
+    if left_out:
+        guarantor_count = format_count(sum(share.guarantors for share in left_out), "guarantor")
+        advice = (
+            f"`clinics` leaves out {_format_clinic_nums([share.clinic_num for share in left_out])}, "
+            f"with {guarantor_count}."
+        )
+    return pass_check(CheckName.CLINICS, sentence, advice)
+
+
+def check_guarantors(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+    """How many there are to be read."""
+    number = _get_guarantor_count(observations)
+    if number is None:
+        return skip_check(CheckName.GUARANTORS, "Only a query can count them.")
+    if number and observations.report_length is not None:
+        return pass_check(CheckName.GUARANTORS, f"{_format_range(observations.report_length)} in the aging report.")
+    if not number:
+        advice = "If the practice is not new, see `clinics`, and whether this is the right database."
+        return skip_check(CheckName.GUARANTORS, "Nobody has a balance.", advice)
+    return pass_check(CheckName.GUARANTORS, f"{format_count(number, 'guarantor')} with a balance.")
+
+
+def check_reader(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+    """In one statement, in pages, or by the report."""
+    configured = checked_office.office.reader
+    if configured is Reader.STATEMENT and isinstance(observations.control, Failure):
+        advice = 'Write `reader = "auto"`: the office is then read in pages.'
+        return fail_check(
+            CheckName.READER,
+            f"The statement does not work here. {format_failure(observations.control)}",
+            Owner.US,
+            advice,
+        )
+    if configured is Reader.REPORT:
+        return pass_check(CheckName.READER, BY_REPORT)
+    estimate = _estimate_pull(checked_office, observations)
+    if estimate is None:
+        return skip_check(CheckName.READER, "Without queries it cannot be told.")
+    return pass_check(CheckName.READER, estimate.sentence)
+
+
+def check_cost(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+    """What a night asks of the key."""
+    estimate = _estimate_pull(checked_office, observations)
+    if estimate is None:
+        return skip_check(CheckName.COST, "Without queries it cannot be told.")
+    cadence = checked_office.cadence
+    probes = PROBE_REQUESTS * ceil(cadence.start_window_seconds / 2 / cadence.probe_seconds)
+    requests = SURVEY_REQUESTS + probes
+    seconds = requests * _get_request_interval(checked_office, observations) + estimate.seconds
+    about = (
+        "About" if observations.report_length is None or observations.report_length.at_most is not None else "At least"
+    )
+    return pass_check(
+        CheckName.COST,
+        f"{about} {requests + estimate.requests:,}, {seconds:,.0f} s of the key's time in all; reading "
+        "the balances takes"
+        f" {estimate.requests:,} of them, {estimate.seconds:,.0f} s.",
+    )
+
+
+def _estimate_pull(checked_office: CheckedOffice, observations: Observations) -> PullEstimate | None:
+    """How this office will be read, as far as can be told beforehand."""
+    number, rows = _get_guarantor_count(observations), checked_office.office.page_rows
+    configured = checked_office.office.reader
+    if number is None:
+        return None
+    interval_seconds = _get_request_interval(checked_office, observations)
+    if configured is Reader.REPORT:
+        # Each clinic is a list of its own, whose end may be a page of its own.
+        pages = count_report_requests(number, rows) + 2 * max(0, len(checked_office.office.clinics) - 1)
+        # The whole report is made for each of its pages.
+        page_seconds = (
+            max(interval_seconds, observations.report_seconds)
+            if isinstance(observations.report_seconds, float)
+            else interval_seconds
+        )
+        seconds = pages * page_seconds + REPORT_REQUESTS * interval_seconds
+        return PullEstimate(Reader.REPORT, pages + REPORT_REQUESTS, seconds, BY_REPORT)
+    pages = CONTROL_REQUESTS + ceil(number / rows)
+    if configured is Reader.PAGES:
+        return PullEstimate(Reader.PAGES, pages, pages * interval_seconds, f"In pages of {rows:,}, as configured.")
+    if isinstance(observations.control, Failure):
+        sentence = f"In pages: the statement does not work here. {format_failure(observations.control)}"
+        return PullEstimate(Reader.PAGES, pages, pages * interval_seconds, sentence)
+    if isinstance(observations.density, PatNumDensity) and _is_sparse(observations.density):
+        return PullEstimate(
+            Reader.PAGES, pages, pages * interval_seconds, "In pages: its PatNums are too far apart to pack."
+        )
+    return PullEstimate(Reader.STATEMENT, 1, interval_seconds, "In one statement.")
+
+
+def _get_request_interval(checked_office: CheckedOffice, observations: Observations) -> float:
+    """Seconds from one request to the next."""
+    return max(checked_office.min_interval_seconds, observations.seconds_per_request)
+
+
+def _is_sparse(density: PatNumDensity) -> bool:
+    """Whether even the widest packing would put too few guarantors into a row."""
+    return density.groups > GROUPS_PLANNED and density.guarantors < GUARANTORS_PER_GROUP_MIN * density.groups
+
+
+def _get_guarantor_count(observations: Observations) -> int | None:
+    if isinstance(observations.control, ControlQueryResult):
+        return observations.control.totals.guarantors
+    if isinstance(observations.density, PatNumDensity):
+        return observations.density.guarantors
+    if observations.report_length is None:
+        return None
+    return (
+        observations.report_length.at_least
+        if observations.report_length.at_most is None
+        else observations.report_length.at_most
+    )
+
+
+def _format_range(length: ReportLength) -> str:
+    if length.at_least == length.at_most:
+        return format_count(length.at_least, "guarantor")
+    if length.at_most is None:
+        return f"At least {format_count(length.at_least, 'guarantor')}"
+    return f"{length.at_least:,} to {length.at_most:,} guarantors"
+
+
+def _format_clinic_count(number: int) -> str:
+    return f"{format_count(number, 'clinic')}." if number else "Clinics are not in use."
+
+
+def _format_clinic_nums(clinic_nums: Sequence[int]) -> str:
+    return ", ".join(map(str, clinic_nums))

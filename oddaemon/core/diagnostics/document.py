@@ -1,0 +1,58 @@
+"""An examination as JSON, and back: so it is told by the daemon to the doctor, and by `--json` to other programs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
+from oddaemon.core.model import Owner
+from oddaemon.core.reporting.status_document import format_instant
+
+
+def make_diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The examination in values of JSON."""
+    return {
+        "office": diagnosis.office,
+        "name": diagnosis.name,
+        "examined_at": format_instant(diagnosis.at),
+        "asked_by": diagnosis.asked_by,
+        "well": diagnosis.is_healthy,
+        "zones": list(diagnosis.zones),
+        "steps": [
+            {
+                "step": check.name.value,
+                "outcome": check.outcome.value,
+                "sentence": check.sentence,
+                "owner": None if check.owner is None else check.owner.value,
+                "advice": check.advice,
+                "letter": check.message,
+            }
+            for check in diagnosis.checks
+        ],
+    }
+
+
+def parse_diagnosis(document: Mapping[str, Any]) -> Diagnosis:
+    """The examination of a document.
+
+    Raises:
+        ValueError, KeyError, TypeError: It is none of this version.
+    """
+    return Diagnosis(
+        office=document["office"],
+        name=document["name"],
+        at=datetime.fromisoformat(document["examined_at"]),
+        asked_by=document["asked_by"],
+        checks=tuple(
+            CheckResult(
+                CheckName(step["step"]),
+                CheckOutcome(step["outcome"]),
+                step["sentence"],
+                None if step["owner"] is None else Owner(step["owner"]),
+                step["advice"],
+                step["letter"],
+            )
+            for step in document["steps"]
+        ),
+        zones=tuple(document["zones"]),
+    )

@@ -1,0 +1,260 @@
+"""From here to the office: name, connection, certificate, API, keys, eConnector. What blocks one blocks all after it.
+
+Every failure of a request has one place among the steps, so the first ✗ is where it happened and not where it was felt.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from math import ceil
+
+from oddaemon.core.diagnostics.diagnosis import (
+    CheckedOffice,
+    CheckName,
+    CheckOutcome,
+    CheckResult,
+    Connectivity,
+    Observations,
+    fail_check,
+    fail_check_due_to,
+    pass_check,
+    skip_check,
+)
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.failures.messages import format_failure_message
+from oddaemon.core.model import Owner
+from oddaemon.core.office.status import to_sentence
+
+CERTIFICATE_ENDS_SOON_DAYS = 14
+"""Most are renewed a month before their end."""
+CHECK_TITLES: Mapping[CheckName, str] = {
+    CheckName.DNS: "Name and DNS",
+    CheckName.CONNECTION: "Connection",
+    CheckName.TLS: "TLS",
+    CheckName.API: "API",
+    CheckName.DEVELOPER_KEY: "Developer key",
+    CheckName.CUSTOMER_KEY: "Customer key",
+    CheckName.ECONNECTOR: "eConnector",
+    CheckName.VERSION: "Version",
+    CheckName.PREFERENCES: "May read preferences",
+    CheckName.QUERIES: "May run queries",
+    CheckName.REPORTS: "May read reports",
+    CheckName.CLOCK: "Clock and zone",
+    CheckName.SERVICE: "Open Dental Service",
+    CheckName.AUTOMATION: "Automated aging",
+    CheckName.AGING: "Aging",
+    CheckName.CLINICS: "Clinics",
+    CheckName.GUARANTORS: "Guarantors",
+    CheckName.READER: "Statement or pages",
+    CheckName.COST: "Requests a night",
+    CheckName.OUR_KEY: "Our key at the office",
+}
+"""As people see them."""
+NETWORK_CHECKS = (
+    CheckName.DNS,
+    CheckName.CONNECTION,
+    CheckName.TLS,
+    CheckName.API,
+    CheckName.DEVELOPER_KEY,
+    CheckName.CUSTOMER_KEY,
+    CheckName.ECONNECTOR,
+)
+CHECK_BY_FAILURE: Mapping[FailureKind, CheckName] = {
+    FailureKind.CONNECT: CheckName.CONNECTION,
+    FailureKind.TLS: CheckName.TLS,
+    FailureKind.TIMEOUT: CheckName.API,
+    FailureKind.CONNECTION_LOST: CheckName.API,
+    FailureKind.THROTTLED: CheckName.API,
+    FailureKind.SERVER_ERROR: CheckName.API,
+    FailureKind.GATEWAY_REFUSED: CheckName.API,
+    FailureKind.NOT_FOUND: CheckName.API,
+    FailureKind.UNEXPECTED_STATUS: CheckName.API,
+    FailureKind.MALFORMED: CheckName.API,
+    FailureKind.OVERSIZED: CheckName.API,
+    FailureKind.HEADQUARTERS_DOWN: CheckName.API,
+    FailureKind.KEY_UNASSIGNED: CheckName.CUSTOMER_KEY,
+    FailureKind.KEY_REJECTED: CheckName.CUSTOMER_KEY,
+    FailureKind.KEY_NEVER_ACCEPTED: CheckName.CUSTOMER_KEY,
+    FailureKind.KEY_CHANGING: CheckName.CUSTOMER_KEY,
+    FailureKind.GATEWAY_TIMEOUT: CheckName.ECONNECTOR,
+    FailureKind.ECONNECTOR_DOWN: CheckName.ECONNECTOR,
+    FailureKind.OFFICE_NETWORK: CheckName.ECONNECTOR,
+    FailureKind.OFFICE_DATABASE: CheckName.ECONNECTOR,
+    FailureKind.UNKNOWN_400: CheckName.ECONNECTOR,
+}
+"""Where on the way a failure happened. Any other kind shows that the office itself answered."""
+
+_REJECTED_KEY_KINDS = frozenset({FailureKind.KEY_REJECTED, FailureKind.KEY_NEVER_ACCEPTED})
+
+
+def is_blocking(failure: Failure) -> bool:
+    """Whether there is no use in asking on."""
+    return failure.kind in CHECK_BY_FAILURE
+
+
+def find_blocking_failure(observations: Observations) -> Failure | None:
+    """The failure that ended the asking; None: the office answers."""
+    for response in (observations.clocks, observations.preferences_failure):
+        if isinstance(response, Failure) and is_blocking(response):
+            return response
+    return None
+
+
+def skip_blocked_check(name: CheckName, blocker: CheckName) -> CheckResult:
+    """A step whose ground failed."""
+    return skip_check(name, f"Not tried: “{CHECK_TITLES[blocker]}” comes first.")
+
+
+def skip_interrupted_check(name: CheckName) -> CheckResult:
+    """A step that was never come to."""
+    return skip_check(name, "Not tried: the daemon stopped first.")
+
+
+def run_network_checks(checked_office: CheckedOffice, observations: Observations) -> Iterator[CheckResult]:
+    """The steps of the way, in its order; at most one of them is wrong."""
+    blocker: CheckName | None = None
+    for name in NETWORK_CHECKS:
+        if blocker is not None:
+            yield skip_blocked_check(name, blocker)
+            continue
+        check = _find_failed_check(name, checked_office, observations) or _run_passing_check(
+            name, checked_office, observations
+        )
+        blocker = name if check.outcome is CheckOutcome.FAILED else None
+        yield check
+
+
+def _find_failed_check(
+    name: CheckName, checked_office: CheckedOffice, observations: Observations
+) -> CheckResult | None:
+    """The step as what went wrong, if it did so here."""
+    connectivity, failure = observations.connectivity, find_blocking_failure(observations)
+    if connectivity.failed_at is name:
+        return _fail_connectivity_check(name, connectivity)
+    if failure is None or _locate_failure(failure) is not name:
+        return None
+    if name is CheckName.DEVELOPER_KEY:
+        advice = "Check `[api] developer_key` in the developer portal."
+        return fail_check(name, to_sentence(failure.sentence), Owner.US, advice, format_failure_message(failure))
+    check = fail_check_due_to(name, failure)
+    minutes = ceil(checked_office.previous_key_for / timedelta(minutes=1))
+    if name is CheckName.CUSTOMER_KEY and minutes:
+        rotation_text = (
+            "It is on trial, as Open Dental needs up to 15 minutes to put a key in force: the former one is used"
+        )
+        return replace(
+            check, sentence=f"{check.sentence} {rotation_text} for another {minutes} min, then the office is blocked."
+        )
+    return check
+
+
+def _locate_failure(failure: Failure) -> CheckName:
+    if failure.kind in _REJECTED_KEY_KINDS and _mentions_developer_key(failure.message):
+        return CheckName.DEVELOPER_KEY
+    return CHECK_BY_FAILURE[failure.kind]
+
+
+def _mentions_developer_key(message: str) -> bool:
+    """Whether it is the developer key that is meant, and not either of the two."""
+    return bool(re.search("developer", message, re.IGNORECASE)) and not re.search("customer", message, re.IGNORECASE)
+
+
+def _fail_connectivity_check(name: CheckName, connectivity: Connectivity) -> CheckResult:
+    address = f"{connectivity.host}:{connectivity.port}"
+    if name is CheckName.DNS:
+        advice = f"Check `base_url`, and this machine's name resolution: `getent hosts {connectivity.host}`."
+        return fail_check(name, f"{connectivity.host} is not found: {connectivity.message}.", Owner.US, advice)
+    if name is CheckName.CONNECTION:
+        advice = "Check `base_url`, its port, and this machine's way out (firewall; proxies are not used)."
+        return fail_check(name, f"No connection to {address}: {connectivity.message}.", Owner.US, advice)
+    advice = (
+        "Check this machine's clock and CA certificates (`SSL_CERT_FILE` may name your own CA), and `base_url`;"
+        " verification cannot be switched off."
+    )
+    return fail_check(name, f"No TLS with {address}: {connectivity.message}.", Owner.US, advice)
+
+
+def _run_passing_check(name: CheckName, checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+    connectivity_checks = {
+        CheckName.DNS: _check_dns,
+        CheckName.CONNECTION: _check_connection,
+        CheckName.TLS: _check_tls,
+    }
+    if name in connectivity_checks:
+        return connectivity_checks[name](observations)
+    if not _has_response(observations):
+        return skip_interrupted_check(name)
+    api_checks: Mapping[CheckName, Callable[[CheckedOffice, Observations], CheckResult]] = {
+        CheckName.API: _check_api,
+        CheckName.DEVELOPER_KEY: _check_developer_key,
+        CheckName.CUSTOMER_KEY: _check_customer_key,
+        CheckName.ECONNECTOR: _check_econnector,
+    }
+    return api_checks[name](checked_office, observations)
+
+
+def _has_response(observations: Observations) -> bool:
+    return (
+        observations.clocks is not None
+        or bool(observations.preferences)
+        or observations.preferences_failure is not None
+    )
+
+
+def _check_dns(observations: Observations) -> CheckResult:
+    host, addresses = observations.connectivity.host, observations.connectivity.addresses
+    if not addresses:
+        return skip_check(CheckName.DNS, f"{host} is reached without a network.")
+    if addresses == (host,):
+        return pass_check(CheckName.DNS, f"{host} is an address: nothing to look up.")
+    more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
+    return pass_check(CheckName.DNS, f"{host} is {addresses[0]}{more}.")
+
+
+def _check_connection(observations: Observations) -> CheckResult:
+    if not observations.connectivity.addresses:
+        return skip_check(CheckName.CONNECTION, "Without a network there is none.")
+    return pass_check(CheckName.CONNECTION, f"Port {observations.connectivity.port} answers.")
+
+
+def _check_tls(observations: Observations) -> CheckResult:
+    connectivity = observations.connectivity
+    if not connectivity.secure:
+        return skip_check(CheckName.TLS, "Plain http: allowed on this machine and on private networks only.")
+    if connectivity.certificate_ends_at is None:
+        return skip_check(CheckName.TLS, "No certificate was seen.")
+    days = (connectivity.certificate_ends_at - observations.at).days
+    advice = "If it is yours, renew it now." if days < CERTIFICATE_ENDS_SOON_DAYS else ""
+    until = f"{connectivity.certificate_ends_at:%Y-%m-%d}"
+    return pass_check(
+        CheckName.TLS, f"{connectivity.protocol}; the certificate is accepted, and valid until {until}.", advice
+    )
+
+
+def _check_api(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+    took = f", in {observations.seconds_per_request:.1f} s on average" if observations.seconds_per_request else ""
+    return pass_check(CheckName.API, f"It answers{took}.")
+
+
+def _check_developer_key(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+    failure = find_blocking_failure(observations)
+    if failure is not None and failure.kind in {*_REJECTED_KEY_KINDS, FailureKind.KEY_CHANGING}:
+        return skip_check(
+            CheckName.DEVELOPER_KEY,
+            "A key is not let in, and the API does not say which of the two.",
+            "Examine several offices at once: `oddaemon doctor` without an office tells the two apart.",
+        )
+    return pass_check(CheckName.DEVELOPER_KEY, "It is let in.")
+
+
+def _check_customer_key(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+    title = observations.preferences.get("PracticeTitle", "")
+    opens = f"It opens the database of “{title}”." if title else "It is let in."
+    return pass_check(CheckName.CUSTOMER_KEY, opens)
+
+
+def _check_econnector(checked_office: CheckedOffice, _observations: Observations) -> CheckResult:
+    if not checked_office.remote:
+        return skip_check(CheckName.ECONNECTOR, "The office is asked on its own network: none is needed.")
+    return pass_check(CheckName.ECONNECTOR, "It passes requests on to the office.")

@@ -1,0 +1,226 @@
+"""What an answer that is no success says: its words, and the failure behind them.
+
+Bodies are a JSON string, a JSON object, plain text, a page of some gateway, or nothing; in the office's own language
+where its server's words are passed on. What no rule knows is still a failure, of its status: never a success.
+"""
+
+import html
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from oddaemon.core.failures.failure import Failure, FailureKind
+
+MESSAGE_CHARACTERS_MAX = 200
+BODY_CHARACTERS_MAX = 20_000
+_NESTED_MAX = 3
+"""JSON within a JSON string within a JSON string."""
+_MESSAGE_FIELDS = frozenset(
+    {"message", "error", "errors", "detail", "details", "title", "description", "error_description", "exceptionmessage"}
+)
+"""Fields of an error object that are meant for people."""
+# An element that is never closed runs to the end: so no text, however made, is scanned more than once.
+_MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[/!?a-z][^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE)
+_INVALID_CHARACTER_REFERENCE = re.compile(r"&#[xX]?[0-9A-Fa-f]{9,}+;?")
+"""A reference to a character that there is not; the library fails on numbers of thousands of digits."""
+_HTML_PAGE = re.compile(r"[\ufeff\s]*<(!doctype|html|head|body|title|center|h1|\?xml)\b", re.IGNORECASE)
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u02bc\u2032\u00b4`", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014", "-"),
+    }
+)
+"""Apostrophes, quotes and hyphens as word processors and other languages write them."""
+
+
+def extract_message(body: str, secrets: Iterable[str] = ()) -> str:
+    """The words of an error body, on one line, without markup or control characters, at most 200 characters.
+
+    Secrets are hidden in the words: in the body they may be spelt as escapes, as entities or in two bytes a letter.
+    """
+    text = _extract_text(body)
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text if len(text) <= MESSAGE_CHARACTERS_MAX else text[: MESSAGE_CHARACTERS_MAX - 1] + "…"
+
+
+def classify_response(status: int, body: str, *, query: bool) -> FailureKind:
+    """Name the failure behind an answer that is not a success.
+
+    Args:
+        status: The HTTP status, anything but 2xx.
+        body: The whole or trimmed body.
+        query: True for a query, where 400 may be the SQL's and 401 the query's fault; False for a GET.
+    """
+    text, is_page = _normalize(_extract_text(body)), _HTML_PAGE.match(body) is not None
+    if status == 400:  # noqa: PLR2004  the statuses are those of HTTP
+        return _classify_400(text, is_page=is_page, query=query)
+    if status in (401, 403):
+        return _classify_401(text, is_page=is_page and status == 403, query=query)  # noqa: PLR2004  as above
+    if status in _BY_STATUS:
+        of_query, of_get = _BY_STATUS[status]
+        return of_query if query else of_get
+    if not 500 <= status <= 599:  # noqa: PLR2004  as above
+        return FailureKind.UNEXPECTED_STATUS
+    return FailureKind.SERVER_ERROR if is_page else _find_first_match(_OFFICE_RULES, text) or FailureKind.SERVER_ERROR
+
+
+_BY_STATUS = {
+    404: (FailureKind.NOT_FOUND, FailureKind.NOT_FOUND),
+    407: (FailureKind.CONNECT, FailureKind.CONNECT),  # a proxy of ours
+    408: (FailureKind.TIMEOUT, FailureKind.TIMEOUT),
+    410: (FailureKind.NOT_FOUND, FailureKind.NOT_FOUND),
+    413: (FailureKind.QUERY_REFUSED, FailureKind.UNEXPECTED_STATUS),
+    429: (FailureKind.THROTTLED, FailureKind.THROTTLED),
+    504: (FailureKind.GATEWAY_TIMEOUT, FailureKind.GATEWAY_TIMEOUT),
+    511: (FailureKind.CONNECT, FailureKind.CONNECT),  # a network that wants a log-in
+    524: (FailureKind.GATEWAY_TIMEOUT, FailureKind.GATEWAY_TIMEOUT),  # Cloudflare's name for 504
+}
+"""Statuses that speak for themselves: what they mean after a query, and after a GET."""
+
+_Rules = Mapping[FailureKind, re.Pattern[str]]
+
+
+def _compile_any(*patterns: str) -> re.Pattern[str]:
+    """Meets words in lower case, without accents, with plain quotes and hyphens."""
+    return re.compile("|".join(patterns))
+
+
+_QUERY_REFUSED = _compile_any(
+    r"quer(y|ies) (can ?not|can't|must|may not|should not)",
+    r"not (allowed|permitted) in (a |the |your )?quer",
+    r"only select",
+    r"(forbidden|disallowed|prohibited) (word|keyword|command|statement)",
+    r"request( entity)? (is )?too (long|large)",
+)
+_SQL_SYNTAX_ERROR = _compile_any("error in your sql syntax")
+_OFFICE_RULES: _Rules = {
+    FailureKind.ECONNECTOR_DOWN: _compile_any("e[ _-]?connector"),
+    FailureKind.OFFICE_DATABASE: _compile_any(
+        "mysql hosts|mysql server|too many connections|marked as crashed|is corrupt|lock wait timeout|deadlock found",
+        r"got error \d+|incorrect key file|can't (open|find|create) (file|table)|no space left|disk full",
+        "lost connection|gone away|shutdown in progress|--read-only|(command|access) denied (to|for) user",
+        "out of memory|authentication to host|table '[^']*' is full",
+    ),
+}
+_CAUSE_RULES: _Rules = {
+    FailureKind.VERSION_TOO_OLD: _compile_any(
+        "version issue|version (is )?(too old|outdated|not supported)",
+        "(requires?|needs?|minimum) (open dental )?version",
+        "(update|upgrade).{0,40}open dental|open dental.{0,40}(update|upgrade)",
+        "version.{0,40}(zu alt|veraltet|trop ancienne|obsolete|antigua)",
+    ),
+    FailureKind.KEY_UNASSIGNED: _compile_any("(not|never) (been )?assigned|unassigned"),
+    **_OFFICE_RULES,
+    FailureKind.TIMEOUT: _compile_any(
+        "query execution was interrupted|max_statement_time|max_execution_time|maximum statement execution time",
+        "timeout expired|command timeout",
+    ),
+    FailureKind.OFFICE_NETWORK: _compile_any(
+        "(un|not )able to (connect|reach)|(could|can) ?not (connect|reach|be reached)|network|unreachable|offline",
+        "timed? ?-?out|failed to respond|did not properly respond|no route to host|no such host",
+        "name could not be resolved|actively refused|forcibly closed|connection (was )?(refused|reset|closed|aborted)",
+        "remoteserver|remotename|zeituberschreitung|servidor remoto|tiempo de espera|serveur distant|delai d'attente",
+        "server remoto|externe server",
+    ),
+}
+"""The first that fits: "update the eConnector, this is a version issue" is about the version."""
+_KEY_RULES: _Rules = {
+    FailureKind.PERMISSION_MISSING: _compile_any("permission|not permitted|not authorized for"),
+    FailureKind.KEY_REJECTED: _compile_any(
+        "key.{0,30}(invalid|not valid|disabled|revoked|expired|unknown|not found|not recogni[sz]ed|does not exist)",
+        "(invalid|unknown|disabled|revoked|expired|incorrect) (api |customer |developer )?key",
+    ),
+}
+_KNOWN_KEY = re.compile("disabled|revoked|expired", re.IGNORECASE)
+_SQL_ERROR = _compile_any(
+    "sql|syntax|unknown (column|table)|(does not|doesn't) exist|group function|group by|operand|is ambiguous",
+    "not unique table|derived table|parameter count|native function|must be defined|duplicate column|subquery",
+    "out of range|illegal mix|collation|character set",
+    "incorrect (datetime|date|integer|decimal|double|usage)|max_join_size",
+)
+_GATEWAY = _compile_any(
+    r"(suspend|block|bann|blacklist|denied|reject).{0,80}\b(ip|network|address|traffic|firewall)\b",
+    r"\b(ip|network|address|traffic|firewall)\b.{0,80}(suspend|block|bann|blacklist|denied|reject)",
+    "captcha|cloudflare|web application firewall",
+)
+
+
+def refine_unproven_key(failure: Failure) -> Failure:
+    """The failure of a key that was never let in: it may be no key at all, unless the API seems to know it."""
+    if failure.kind is FailureKind.KEY_REJECTED and not _KNOWN_KEY.search(failure.message):
+        return replace(failure, kind=FailureKind.KEY_NEVER_ACCEPTED)
+    return failure
+
+
+def _classify_400(text: str, *, is_page: bool, query: bool) -> FailureKind:
+    if query and _QUERY_REFUSED.search(text):
+        return FailureKind.QUERY_REFUSED
+    if query and _SQL_SYNTAX_ERROR.search(text):
+        return FailureKind.SQL_ERROR
+    if cause := _find_first_match(_CAUSE_RULES, text):
+        return cause
+    if query and _SQL_ERROR.search(text):
+        return FailureKind.SQL_ERROR
+    if is_page:
+        return FailureKind.GATEWAY_REFUSED
+    # A query that is refused for its key is asked about by a GET first, which then says so.
+    return FailureKind.UNKNOWN_400 if query else _find_first_match(_KEY_RULES, text) or FailureKind.UNKNOWN_400
+
+
+def _classify_401(text: str, *, is_page: bool, query: bool) -> FailureKind:
+    if query and _QUERY_REFUSED.search(text):
+        return FailureKind.QUERY_REFUSED
+    if cause := _find_first_match(_OFFICE_RULES, text):
+        return cause
+    if is_page or _GATEWAY.search(text):
+        return FailureKind.GATEWAY_REFUSED
+    if query:
+        return FailureKind.UNKNOWN_401
+    if (cause := _find_first_match(_CAUSE_RULES, text)) is FailureKind.KEY_UNASSIGNED:
+        return cause
+    return _find_first_match(_KEY_RULES, text) or FailureKind.KEY_REJECTED
+
+
+def _find_first_match(rules: _Rules, text: str) -> FailureKind | None:
+    return next((kind for kind, pattern in rules.items() if pattern.search(text)), None)
+
+
+def _normalize(text: str) -> str:
+    """For comparison: lower case, no accents, plain quotes and hyphens."""
+    characters = unicodedata.normalize("NFKD", text.translate(_TYPOGRAPHY))
+    return "".join(character for character in characters if not unicodedata.combining(character)).casefold()
+
+
+def _extract_text(body: str) -> str:
+    """What a body says to people, on one line."""
+    text = body[:BODY_CHARACTERS_MAX].replace("\0", "").strip("\ufeff \r\n\t")
+    for _ in range(_NESTED_MAX):
+        if not text.startswith(('"', "{", "[")):
+            break
+        try:
+            text = " ".join(_collect_texts(json.loads(text))).strip()
+        except (ValueError, RecursionError):
+            break
+    text = html.unescape(_INVALID_CHARACTER_REFERENCE.sub(" ", _MARKUP.sub(" ", text)))
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.strip().strip('"').split())
+
+
+def _collect_texts(value: object) -> list[str]:
+    """The texts of a JSON value: those meant for people if any are, otherwise all."""
+    found: list[str] = []
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case str() as text:
+                found.append(text)
+            case dict() as fields:
+                messages = [each for name, each in fields.items() if name.casefold() in _MESSAGE_FIELDS]
+                pending += reversed(messages or list(fields.values()))
+            case list() as items:
+                pending += reversed(items)
+    return found

@@ -1,0 +1,261 @@
+"""What an office's preferences say about its aging, seen at one instant on the office's own clock."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from oddaemon.core.failures.messages import (
+    BROKEN_OFF_MESSAGE,
+    FUTURE_MESSAGE,
+    MISSED_MESSAGE,
+    NOT_CONFIGURED_MESSAGE,
+    STUCK_MESSAGE,
+    UNREADABLE_MESSAGE,
+    format_aging_message,
+)
+from oddaemon.core.model import AgingMark, Cadence, Owner, Preferences
+from oddaemon.core.office.clock import OfficeClock
+
+LOCK_IGNORED_AFTER = timedelta(hours=24)
+"""Newer versions of Open Dental run over a lock that is older."""
+FUTURE_TOLERANCE = timedelta(minutes=75)
+"""How far an office's clock may run ahead of what is known of it: one change to summer time, and a little more."""
+START_MARGIN = timedelta(minutes=5)
+"""Granted after the service's hour before the run counts as missed."""
+DAILY_ONLY_SINCE = (22, 2)
+"""From this version on, monthly aging no longer exists."""
+
+
+class AgingStatus(StrEnum):
+    """Where an office stands between two runs of aging."""
+
+    COMPLETE = "complete"
+    """The run that was due last has completed; nothing newer can be had."""
+    WAITING = "waiting"
+    """Never aged yet, and not due."""
+    DUE = "due"
+    """Due, and the service may still start it."""
+    RUNNING = "running"
+    MISSED = "missed"
+    """The service's hour has passed and no run has begun."""
+    STUCK = "stuck"
+    """A run crashed and left its lock."""
+    NOT_CONFIGURED = "not_configured"
+    """Automation is off: aging runs only by hand."""
+    MONTHLY = "monthly"
+    """Aged once a month; the date is rightly weeks old."""
+    FUTURE = "future"
+    """The last run carries a date that the office has not reached."""
+    UNREADABLE = "unreadable"
+    """A preference holds something that is no date or time."""
+
+
+BLOCKING_STATUSES = frozenset(
+    {AgingStatus.STUCK, AgingStatus.NOT_CONFIGURED, AgingStatus.FUTURE, AgingStatus.UNREADABLE}
+)
+"""Only the office can go on from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aging:
+    """An office's aging, with a sentence for people."""
+
+    status: AgingStatus
+    reason: str
+    aging_date: date | None = None
+    """The date of the last full run, if its balances stand complete in the table now; None while they do not."""
+    due_at: datetime | None = None
+    """When the latest run became due."""
+    next_due_at: datetime | None = None
+    pending_due_at: datetime | None = None
+    """When the run that is awaited next was or will be due; None where none can be expected by the clock."""
+    owner: Owner | None = None
+    advice: str = ""
+    message: str = ""
+    """What can be sent to the office as it stands."""
+
+
+def evaluate_aging(preferences: Preferences, clock: OfficeClock, now: datetime, cadence: Cadence) -> Aging:
+    """Turn preferences into the office's aging as of `now`; never raises, whatever they hold."""
+    try:
+        last = parse_date(preferences.date_last_aging)
+        begin = parse_datetime(preferences.aging_begin)
+        due = parse_due_time(preferences.aging_service_time_due)
+    except ValueError as error:
+        return Aging(
+            AgingStatus.UNREADABLE,
+            f"The office's preferences cannot be read: {error}.",
+            owner=Owner.OFFICE,
+            advice="Ask the office to run aging again and to set the automated aging time anew.",
+            message=format_aging_message(UNREADABLE_MESSAGE),
+        )
+    aging = _evaluate_parsed(preferences, _Times(last, begin, due), clock, now, cadence)
+    if due is None:
+        return aging
+    due_date, due_at = clock.find_last(due, now)
+    next_due_at = clock.find_next(due, now)
+    is_done = aging.status is AgingStatus.WAITING if last is None else last >= due_date
+    pending_due_at = None if is_monthly(preferences) else next_due_at if is_done else due_at
+    return replace(aging, due_at=due_at, next_due_at=next_due_at, pending_due_at=pending_due_at)
+
+
+def compute_missed_at(due_at: datetime, cadence: Cadence) -> datetime:
+    """When a run that was due and has not begun counts as missed."""
+    return due_at + timedelta(seconds=cadence.start_window_seconds) + START_MARGIN
+
+
+def has_completed(mark: AgingMark, preferences: Preferences) -> bool:
+    """Whether the run in progress at `seen` has completed; if not it crashed, and somebody cleared its lock.
+
+    A run that completes leaves its own day as the date of the last aging. Versions that could age for any date get
+    the benefit of the doubt. Both arguments must have been readable to `evaluate`.
+    """
+    if mark.date_last_aging != preferences.date_last_aging:
+        return True
+    if _parse_version(preferences.program_version) < DAILY_ONLY_SINCE:
+        return True
+    last, begin = parse_date(preferences.date_last_aging), parse_datetime(mark.aging_begin)
+    return begin is None or (last is not None and last >= begin.date())
+
+
+def make_crashed_aging(aging: Aging, mark: AgingMark) -> Aging:
+    """The office's aging after a run that never completed: its table holds the balances of two runs."""
+    return replace(
+        aging,
+        status=AgingStatus.MISSED,
+        reason=f"A run of aging that began at {mark.aging_begin} on the office's clock was broken off.",
+        aging_date=None,
+        owner=Owner.OFFICE,
+        advice="Ask the office to run aging again: until then its balances are those of two runs.",
+        message=format_aging_message(BROKEN_OFF_MESSAGE),
+    )
+
+
+class _Times(NamedTuple):
+    last: date | None
+    begin: datetime | None
+    due: time | None
+
+
+def _evaluate_parsed(
+    preferences: Preferences, times: _Times, clock: OfficeClock, now: datetime, cadence: Cadence
+) -> Aging:
+    last, begin, due = times
+    if begin is not None and (lock := _evaluate_lock(begin, last, clock, now, cadence)) is not None:
+        return lock
+    if last is not None and last > clock.to_local(now + FUTURE_TOLERANCE).date():
+        return Aging(
+            AgingStatus.FUTURE,
+            f"Aging was last run for the future date {last}.",
+            owner=Owner.OFFICE,
+            advice="Ask the office to run aging again with today's date.",
+            message=format_aging_message(FUTURE_MESSAGE),
+        )
+    if is_monthly(preferences):
+        return _evaluate_monthly(last)
+    if due is None:
+        return _evaluate_manual(last)
+    return _evaluate_nightly(last, due, clock, now, cadence)
+
+
+def _evaluate_lock(
+    begin: datetime, last: date | None, clock: OfficeClock, now: datetime, cadence: Cadence
+) -> Aging | None:
+    """A run in progress, or the lock of a crashed one; None where newer versions have gone over the lock."""
+    age = clock.to_local(now) - begin
+    if age >= LOCK_IGNORED_AFTER and last is not None and last > begin.date():
+        return None
+    if abs(age) < timedelta(seconds=cadence.stuck_after_seconds):
+        return Aging(AgingStatus.RUNNING, f"Aging has been running since {begin:%H:%M} on the office's clock.")
+    return Aging(
+        AgingStatus.STUCK,
+        f"A run of aging that began at {begin:%Y-%m-%d %H:%M} never finished and left its lock.",
+        owner=Owner.OFFICE,
+        advice="Ask the office's administrator to clear the aging lock (Setup, Miscellaneous) and to run aging.",
+        message=format_aging_message(STUCK_MESSAGE),
+    )
+
+
+def is_monthly(preferences: Preferences) -> bool:
+    """Whether the office ages on the first of the month only; newer versions do so every night, whatever is set."""
+    return preferences.monthly.strip() == "1" and _parse_version(preferences.program_version) < DAILY_ONLY_SINCE
+
+
+def _evaluate_monthly(last: date | None) -> Aging:
+    if last is None:
+        return Aging(AgingStatus.WAITING, "The office ages once a month and has never done so yet.")
+    return Aging(AgingStatus.MONTHLY, f"The office ages once a month, last on {last}.", aging_date=last)
+
+
+def _evaluate_manual(last: date | None) -> Aging:
+    last_run = f"last ran on {last}" if last else "has never run"
+    return Aging(
+        AgingStatus.NOT_CONFIGURED,
+        f"Automated aging is switched off; aging {last_run}.",
+        aging_date=last,
+        owner=Owner.OFFICE,
+        advice="Ask the office to set the Automated Aging Run Time and to keep the Open Dental Service running.",
+        message=format_aging_message(NOT_CONFIGURED_MESSAGE),
+    )
+
+
+def _evaluate_nightly(last: date | None, due: time, clock: OfficeClock, now: datetime, cadence: Cadence) -> Aging:
+    due_date, due_at = clock.find_last(due, now)
+    if last is not None and last >= due_date:
+        return Aging(AgingStatus.COMPLETE, f"Aging of {last} is complete.", aging_date=last)
+    so_far = f"the last run was on {last}" if last else "it has never run"
+    if now < compute_missed_at(due_at, cadence):
+        reason = f"Aging has been due since {due:%H:%M} on the office's clock; {so_far}."
+        return Aging(AgingStatus.DUE, reason, aging_date=last)
+    if last is None and due_date < clock.to_local(now).date():
+        return Aging(AgingStatus.WAITING, f"Aging has never run; it is due at {due:%H:%M} on the office's clock.")
+    return Aging(
+        AgingStatus.MISSED,
+        f"Aging did not start within its hour after {due:%H:%M} on {due_date}; {so_far}.",
+        aging_date=last,
+        owner=Owner.OFFICE,
+        advice="Ask the office whether the Open Dental Service is running on its server, and to run aging by hand.",
+        message=format_aging_message(MISSED_MESSAGE),
+    )
+
+
+def parse_date(text: str) -> date | None:
+    """`''` or Open Dental's zero date: None. Raises ValueError with a sentence for anything but yyyy-MM-dd."""
+    text = text.strip()
+    if not text or text.startswith("0001-01-01"):
+        return None
+    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00)?)?", text)
+    try:
+        return date.fromisoformat(match[1] if match else "")
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no date") from None
+
+
+def parse_datetime(text: str) -> datetime | None:
+    """`''` or the zero date: None. Naive, on the office's clock."""
+    text = text.strip()
+    if not text or text.startswith("0001-01-01"):
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no date and time") from None
+
+
+def parse_due_time(text: str) -> time | None:
+    """`''` or the zero date without a time: None, automation is off. Otherwise only the time counts."""
+    text = text.strip()
+    if re.fullmatch(r"(0001-01-01([T ]00:00(:00)?)?)?", text):
+        return None
+    try:
+        return time.fromisoformat(re.split(r"[T ]", text)[-1]).replace(tzinfo=None)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no time of day") from None
+
+
+def _parse_version(text: str) -> tuple[int, ...]:
+    """`25.4.48.0` as numbers; what cannot be read counts as new."""
+    numbers = re.findall(r"\d{1,9}", text)
+    return tuple(int(number) for number in numbers[:2]) if numbers else DAILY_ONLY_SINCE

@@ -1,0 +1,77 @@
+"""The office's own clock: its "today", its due time and its deadline are read on it and on no other.
+
+Open Dental stores local times without a zone. Instants come in and go out as aware UTC datetimes.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+CLOCK_NOISE = timedelta(seconds=60)
+"""A server's UTC that differs by less shows the answer's latency, not a wrong clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeClock:
+    """A zone, and how far the office's server is from it (the whole offset where no zone is configured)."""
+
+    zone: tzinfo = UTC
+    skew: timedelta = timedelta()
+
+    def to_local(self, instant: datetime) -> datetime:
+        """What the office's server says at `instant` (naive)."""
+        return (instant + self.skew).astimezone(self.zone).replace(tzinfo=None)
+
+    def to_instant(self, local: datetime) -> datetime:
+        """When the office's server first says `local` or later (aware UTC).
+
+        A time that the spring gap leaves out is reached when the gap ends; of a time that comes twice in autumn it is
+        the first.
+        """
+        wanted = local.replace(tzinfo=self.zone, fold=0)
+        at = wanted.astimezone(UTC)
+        if at.astimezone(self.zone).replace(tzinfo=None) == local:
+            return at - self.skew
+        return _find_gap_end(wanted) - self.skew
+
+    def find_last(self, at: time, instant: datetime) -> tuple[date, datetime]:
+        """The latest day on which the clock has reached `at` by `instant`, and when it did."""
+        day = self.to_local(instant).date() + timedelta(days=1)
+        while (reached := self.to_instant(datetime.combine(day, at))) > instant:
+            day -= timedelta(days=1)
+        return day, reached
+
+    def find_next(self, at: time, instant: datetime) -> datetime:
+        """The first instant later than `instant` at which the clock reaches `at`."""
+        day, _ = self.find_last(at, instant)
+        return self.to_instant(datetime.combine(day + timedelta(days=1), at))
+
+
+def _find_gap_end(skipped: datetime) -> datetime:
+    """The instant at which the zone's clock jumps over the local time `skipped`, to the second."""
+    before = skipped.replace(fold=1).astimezone(UTC)
+    after = skipped.replace(fold=0).astimezone(UTC)
+    jumped = after.astimezone(skipped.tzinfo).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        if middle.astimezone(skipped.tzinfo).utcoffset() == jumped:
+            after = middle
+        else:
+            before = middle
+    return after.replace(microsecond=0)
+
+
+def compute_skew(zone: tzinfo | None, office_now: datetime, utc_now: datetime, instant: datetime) -> timedelta:
+    """How far the office's server is from its zone, or from UTC where no zone is configured.
+
+    Args:
+        zone: The configured zone.
+        office_now: The server's NOW(), naive.
+        utc_now: The server's UTC_TIMESTAMP() of the same statement, naive.
+        instant: When that answer came.
+    """
+    offset = office_now - utc_now
+    error = utc_now - instant.astimezone(UTC).replace(tzinfo=None)
+    if abs(error) <= CLOCK_NOISE:
+        error = timedelta()
+    configured = instant.astimezone(zone or UTC).utcoffset() or timedelta()
+    return timedelta(seconds=round((offset - configured + error).total_seconds()))

@@ -1,0 +1,202 @@
+"""By when each office's balances have to be there, and how a morning of the whole fleet went.
+
+A *morning* is a calendar day on each office's own clock. What has to be there by its `fresh_by` is the aging of the run
+that was due last before it. So a night is missed by the office's hour and by nothing else: not by ours, and not by when
+we happened to look.
+
+Nothing is expected of an office that is paused, has no `fresh_by` or ages once a month. An office that was blocked
+already when its run became due is told apart: somebody knows of it, and the morning of the others can be complete all
+the same. One that becomes blocked in that very night makes its morning a missed one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+
+from oddaemon.core.model import Condition, Office
+from oddaemon.core.office.aging import is_monthly, parse_due_time
+from oddaemon.core.office.clock import OfficeClock
+from oddaemon.core.office.machine import make_office_clock
+from oddaemon.core.office.state import OfficeState
+
+DAY = timedelta(days=1)
+_INSTANT = timedelta(microseconds=1)
+_CLOCKS_MAX = 8192
+"""Offices of one zone and one due time share their arithmetic, which would otherwise stall a large fleet's loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredOffice:
+    """An office, as far as its mornings are told from it."""
+
+    office: Office
+    state: OfficeState
+    known_since: datetime
+    """See `known_since`; what an office has not published since then it does not owe for any morning before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """What an office has to bring for one morning."""
+
+    aging_date: date
+    """Of the run that has to be published, or a later one."""
+    due_at: datetime
+    at: datetime
+
+
+class DeadlineOutcome(StrEnum):
+    """What became of a morning of the fleet."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    """Every office of which balances are expected has published them."""
+    MISSED = "missed"
+    """The last deadline has passed, and somebody's balances are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetNight:
+    """How one morning of the fleet stands."""
+
+    day: date
+    fresh: int = 0
+    """Offices whose balances are there."""
+    late: int = 0
+    """Those of them that were published after their `fresh_by`."""
+    missing: tuple[str, ...] = ()
+    """Ids of those whose balances are not."""
+    blocked: int = 0
+    """Not expected: they were blocked already when their run became due."""
+    exempt: int = 0
+    """Not expected: paused, without `fresh_by`, monthly, or new."""
+    last_deadline: datetime | None = None
+    """Of the expected ones; None: there is none."""
+
+    @property
+    def expected(self) -> int:
+        """Offices whose balances have to be there."""
+        return self.fresh + len(self.missing)
+
+    def get_outcome(self, now: datetime) -> DeadlineOutcome:
+        """What became of it by `now`; a morning on which nobody is expected stays open."""
+        if self.last_deadline is None:
+            return DeadlineOutcome.OPEN
+        if not self.missing:
+            return DeadlineOutcome.COMPLETE
+        return DeadlineOutcome.MISSED if now >= self.last_deadline else DeadlineOutcome.OPEN
+
+
+def get_known_since(state: OfficeState) -> datetime:
+    """Since when an office has been known at the least, told from its state when this process first saw it."""
+    since = state.standing.since
+    return since if state.published is None else min(since, state.published.published_at)
+
+
+def find_next_deadline(monitored: MonitoredOffice) -> datetime | None:
+    """When the first balances that are not there yet have to be there; in the past once they are missed.
+
+    It moves on when a snapshot is published, and only then: a day after it, two nights are missed. Of an office that
+    was paused, away, or wanted otherwise, it begins anew when that is over.
+
+    Returns:
+        None: nothing is expected of this office.
+    """
+    office, state = monitored.office, monitored.state
+    if office.fresh_by is None or not _has_deadline(monitored):
+        return None
+    clock = make_office_clock(state, office)
+    first = clock.find_next(office.fresh_by, monitored.known_since)
+    if state.published is None:
+        return first
+    pending = _compute_deadline_at(clock, office.fresh_by, _get_due_preference(state), state.published.aging_date + DAY)
+    return pending if state.published.published_at >= monitored.known_since else max(pending, first)
+
+
+def count_missed_nights(first_missed: datetime, now: datetime) -> int:
+    """How many nights are missing by `now`, where `missed` is the first deadline that is not kept."""
+    return 0 if now < first_missed else 1 + (now - first_missed) // DAY
+
+
+def get_deadline(monitored: MonitoredOffice, day: date) -> Deadline | None:
+    """What the office has to bring for this morning; None: nothing."""
+    office, state = monitored.office, monitored.state
+    if office.fresh_by is None or not _has_deadline(monitored):
+        return None
+    return _compute_deadline(make_office_clock(state, office), office.fresh_by, _get_due_preference(state), day)
+
+
+def summarize_night(day: date, fleet: Iterable[MonitoredOffice]) -> FleetNight:
+    """How this morning stands, over all offices."""
+    fresh = late = blocked = exempt = 0
+    missing: list[str] = []
+    deadlines: list[datetime] = []
+    for monitored in fleet:
+        deadline = get_deadline(monitored, day)
+        published = monitored.state.published
+        if deadline is None or _joined_after(monitored, deadline):
+            exempt += 1
+            continue
+        if published is not None and published.aging_date >= deadline.aging_date:
+            fresh += 1
+            late += published.published_at > deadline.at
+        elif _was_already_blocked(monitored, deadline):
+            blocked += 1
+            continue
+        else:
+            missing.append(monitored.office.id)
+        deadlines.append(deadline.at)
+    return FleetNight(day, fresh, late, tuple(missing), blocked, exempt, max(deadlines, default=None))
+
+
+def _has_deadline(monitored: MonitoredOffice) -> bool:
+    state = monitored.state
+    if not monitored.office.enabled or state.standing.condition is Condition.PAUSED:
+        return False
+    return state.preferences is None or not is_monthly(state.preferences)
+
+
+def _joined_after(monitored: MonitoredOffice, deadline: Deadline) -> bool:
+    """Whether the office came, or came back, after this morning's deadline, so that it owes the next one first."""
+    published, known_since = monitored.state.published, monitored.known_since
+    was_published_before = (
+        published is not None and published.published_at < known_since and published.aging_date >= deadline.aging_date
+    )
+    return deadline.at <= known_since and not was_published_before
+
+
+def _was_already_blocked(monitored: MonitoredOffice, deadline: Deadline) -> bool:
+    status = monitored.state.standing
+    return status.condition is Condition.BLOCKED and status.since <= deadline.due_at
+
+
+def _get_due_preference(state: OfficeState) -> str:
+    return "" if state.preferences is None else state.preferences.aging_service_time_due
+
+
+@lru_cache(_CLOCKS_MAX)
+def _compute_deadline(clock: OfficeClock, fresh_by: time, due: str, day: date) -> Deadline:
+    deadline_at = clock.to_instant(datetime.combine(day, fresh_by))
+    due_time = _find_due_time(due)
+    if due_time is None:
+        return Deadline(day - DAY, deadline_at - DAY, deadline_at)
+    aging_date, due_at = clock.find_last(due_time, deadline_at - _INSTANT)
+    return Deadline(aging_date, due_at, deadline_at)
+
+
+@lru_cache(_CLOCKS_MAX)
+def _compute_deadline_at(clock: OfficeClock, fresh_by: time, due: str, aging_date: date) -> datetime:
+    due_time = _find_due_time(due)
+    if due_time is None:
+        return clock.to_instant(datetime.combine(aging_date + DAY, fresh_by))
+    return clock.find_next(fresh_by, clock.to_instant(datetime.combine(aging_date, due_time)))
+
+
+def _find_due_time(due: str) -> time | None:
+    """When the office ages; None: not known, by hand or unreadable. Then yesterday's aging is good enough."""
+    try:
+        return parse_due_time(due)
+    except ValueError:
+        return None

@@ -1,0 +1,106 @@
+"""The whole fleet in one sentence, as `systemctl status` shows it.
+
+The fleet in numbers, and who is not fresh and why: what somebody wants to know once in the morning.
+
+Nothing here is about a patient; a reason names an office's trouble, never an amount.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.core.reporting.status_document import OfficeSummary
+
+_CONDITION_TEXTS = {Condition.WAITING: "waiting for aging"}
+
+
+def format_fleet_summary(statuses: Iterable[Status], now: datetime, zone: tzinfo) -> str:
+    """How many offices stand how, and when something happens next.
+
+    Args:
+        statuses: One of each office.
+        now: Aware.
+        zone: Whose clock the reader has.
+
+    Returns:
+        "214 of 230 fresh, 9 waiting for aging, 7 late; next 05:10"
+    """
+    current = [status.evaluate_at(now) for status in statuses]
+    if not current:
+        return "no office to watch"
+    counts = Counter(standing.condition for standing in current)
+    others = [
+        f", {counts[condition]} {_CONDITION_TEXTS.get(condition, condition.value)}"
+        for condition in Condition
+        if counts[condition] and condition is not Condition.FRESH
+    ]
+    next_at = min(
+        (standing.next_action_at for standing in current if standing.next_action_at is not None), default=None
+    )
+    return f"{counts[Condition.FRESH]} of {len(current)} fresh{''.join(others)}{_format_next(next_at, now, zone)}"
+
+
+def _format_next(at: datetime | None, now: datetime, zone: tzinfo) -> str:
+    if at is None:
+        return ""
+    if at <= now:
+        return "; next now"
+    local, local_now = at.astimezone(zone), now.astimezone(zone)
+    return f"; next {local:%H:%M}" if local.date() == local_now.date() else f"; next {local:%A %H:%M}"
+
+
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StaleOffice:
+    """One office that users cannot rely on this morning."""
+
+    office: str
+    condition: Condition
+    owner: Owner | None
+    """Who must act; None: nobody."""
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSummary:
+    """The fleet at one moment."""
+
+    offices: int
+    fresh: int
+    published: int
+    """Offices of which a snapshot was published within the last day."""
+    guarantors: int
+    """In the latest snapshots of all offices."""
+    conditions: Mapping[Condition, int]
+    """Those that some office is in."""
+    stale: tuple[StaleOffice, ...]
+    """Ordered by condition and id; paused offices are not among them: somebody wants them so."""
+
+
+def summarize_fleet(offices: Iterable[OfficeSummary], now: datetime) -> FleetSummary:
+    """Sum up these offices as of `now`."""
+    summaries = list(offices)
+    statuses = [(summary.id, summary.status.evaluate_at(now)) for summary in summaries]
+    snapshots = [status.snapshot for status in summaries if status.snapshot is not None]
+    conditions = Counter(standing.condition for _, standing in statuses)
+    not_stale = (Condition.FRESH, Condition.PAUSED)
+    stale = [
+        _make_stale_office(office_id, status) for office_id, status in statuses if status.condition not in not_stale
+    ]
+    return FleetSummary(
+        offices=len(summaries),
+        fresh=conditions[Condition.FRESH],
+        published=sum(now - snapshot.published_at <= ONE_DAY for snapshot in snapshots),
+        guarantors=sum(snapshot.guarantors for snapshot in snapshots),
+        conditions={condition: conditions[condition] for condition in Condition if condition in conditions},
+        stale=tuple(sorted(stale, key=lambda each: (each.condition, each.office))),
+    )
+
+
+def _make_stale_office(office_id: str, status: Status) -> StaleOffice:
+    return StaleOffice(office_id, status.condition, status.owner, status.since, status.reason)

@@ -1,0 +1,121 @@
+"""How the last nights of an office went, told from what was published: in time, late, or not at all.
+
+A night is known by its aging date. What was published first for it decides; an aging that is run again on the same
+day makes no night late.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from oddaemon.core.model import ControlTotals, Reader
+
+NIGHTS = 30
+
+
+class NightOutcome(StrEnum):
+    """What became of a night."""
+
+    IN_TIME = "in_time"
+    LATE = "late"
+    """Published after it was wanted."""
+    MISSING = "missing"
+    """Nothing was published, and nothing is awaited any more."""
+    OVERDUE = "overdue"
+    """Awaited, and the hour by which it was wanted has passed."""
+    PENDING = "awaited"
+    NOT_DUE = "not_due"
+    """The office does not age every night."""
+    UNKNOWN = "unknown"
+    """Before the first snapshot that is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A published snapshot, as far as its night is told from it."""
+
+    snapshot_id: int
+    aging_date: date
+    published_at: datetime
+    late_at: datetime | None
+    """From when on it was called late; None: never."""
+    pull_seconds: float
+    requests: int
+    reader: Reader
+    totals: ControlTotals
+    new: int = 0
+    changed: int = 0
+    cleared: int = 0
+
+    @property
+    def early_by(self) -> timedelta | None:
+        """How long before its hour it was there, below zero if it was late; None: it had no hour."""
+        return None if self.late_at is None else self.late_at - self.published_at
+
+
+@dataclass(frozen=True, slots=True)
+class PendingNight:
+    """The night that is due and not published yet."""
+
+    aging_date: date
+    late_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One night of an office."""
+
+    aging_date: date
+    outcome: NightOutcome
+    first: Publication | None = None
+    last: Publication | None = None
+    """What is believed of it now: another than `first` where aging was run again."""
+
+
+def build_night_history(
+    publications: Iterable[Publication],
+    latest: date,
+    pending: PendingNight | None,
+    now: datetime,
+    *,
+    nightly: bool = True,
+) -> tuple[Night, ...]:
+    """The last `NIGHTS` nights, oldest first.
+
+    Args:
+        publications: Of the office, in any order.
+        latest: The night that was due last.
+        pending: The night that is due and not there yet; None: nothing is.
+        now: This instant.
+        nightly: Whether the office ages every night; if not, a night without a snapshot is none that is missing.
+    """
+    by_date: dict[date, list[Publication]] = {}
+    for publication in sorted(publications, key=lambda each: each.snapshot_id):
+        by_date.setdefault(publication.aging_date, []).append(publication)
+    latest = max([latest, *by_date])
+    first_known = min(by_date, default=None)
+    dates = [latest - timedelta(days=back) for back in reversed(range(NIGHTS))]
+    return tuple(
+        _make_published_night(day, by_date[day])
+        if day in by_date
+        else Night(day, _get_unpublished_outcome(day, pending, now, first_known, nightly))
+        for day in dates
+    )
+
+
+def _make_published_night(day: date, publications: list[Publication]) -> Night:
+    first = publications[0]
+    late = first.early_by is not None and first.early_by < timedelta()
+    return Night(day, NightOutcome.LATE if late else NightOutcome.IN_TIME, first, publications[-1])
+
+
+def _get_unpublished_outcome(
+    day: date, pending: PendingNight | None, now: datetime, first_known: date | None, nightly: bool
+) -> NightOutcome:
+    if pending is not None and day == pending.aging_date:
+        passed = pending.late_at is not None and now >= pending.late_at
+        return NightOutcome.OVERDUE if passed else NightOutcome.PENDING
+    if first_known is None or day < first_known:
+        return NightOutcome.UNKNOWN
+    return NightOutcome.MISSING if nightly else NightOutcome.NOT_DUE

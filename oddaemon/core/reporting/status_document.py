@@ -1,0 +1,183 @@
+"""How the fleet stands, as the JSON document that `status --json` and the HTTP listener both give.
+
+The shapes below are a contract with whoever reads that JSON: fields may be added, never renamed or removed. It must
+never hold anything about a patient; counts and sums of a whole office are the finest grain.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TypedDict
+
+from oddaemon.core.model import Condition, Status
+from oddaemon.core.office.key_rotation import KeyRotation
+
+
+@dataclass(frozen=True, slots=True)
+class LastSnapshot:
+    """What is told of an office's last published snapshot."""
+
+    id: int
+    aging_date: date
+    published_at: datetime
+    guarantors: int
+    bal_total: int
+    """Cents, over all guarantors of the snapshot."""
+    verified: bool
+    """The office's own control totals equal the rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSummary:
+    """What is known of one office at one moment."""
+
+    id: str
+    name: str
+    status: Status
+    aging_date: date | None = None
+    """As the office last said, whether or not a snapshot of it is published yet. None: it never said."""
+    snapshot: LastSnapshot | None = None
+    requests_last_pull: int | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    key_rotation: KeyRotation | None = None
+    """None: no changed key has been refused."""
+
+
+class KeyRotationDocument(TypedDict):
+    """`key_trial` of an office."""
+
+    ends_at: str
+    former_accepted: bool
+
+
+class SnapshotDocument(TypedDict):
+    """`snapshot` of an office."""
+
+    id: int
+    aging_date: str
+    published_at: str
+    guarantors: int
+    bal_total: str
+    verified: bool
+
+
+class OfficeDocument(TypedDict):
+    """One element of `offices`."""
+
+    id: str
+    name: str
+    condition: str
+    since: str
+    reason: str
+    owner: str | None
+    advice: str
+    letter: str
+    next_action: str
+    next_action_at: str | None
+    late_at: str | None
+    aging_date: str | None
+    snapshot: SnapshotDocument | None
+    requests_last_pull: int | None
+    labels: dict[str, str]
+    key_trial: KeyRotationDocument | None
+    """A changed key that is not accepted yet; None: there is none, or its time is over."""
+
+
+class SummaryDocument(TypedDict):
+    """The fleet in one line."""
+
+    total: int
+    conditions: dict[str, int]
+    """Every condition is named, those of no office with 0."""
+    fresh_share: float | None
+    """Of the offices that are not paused, 0 to 1. None: there is none."""
+    next_action_at: str | None
+    """The earliest of all offices."""
+
+
+class StatusDocument(TypedDict):
+    """The whole document."""
+
+    offices: list[OfficeDocument]
+    summary: SummaryDocument
+
+
+def make_status_document(offices: Iterable[OfficeSummary], now: datetime) -> StatusDocument:
+    """The document for these offices, in their order, as of `now` (aware)."""
+    documents = [make_office_document(office, now) for office in offices]
+    return {"offices": documents, "summary": make_summary_document(documents)}
+
+
+def make_summary_document(offices: Sequence[OfficeDocument]) -> SummaryDocument:
+    """The summary of these offices alone."""
+    counts = Counter(office["condition"] for office in offices)
+    active = len(offices) - counts[Condition.PAUSED]
+    return {
+        "total": len(offices),
+        "conditions": {condition.value: counts[condition] for condition in Condition},
+        "fresh_share": round(counts[Condition.FRESH] / active, 4) if active else None,
+        "next_action_at": min((at for office in offices if (at := office["next_action_at"]) is not None), default=None),
+    }
+
+
+def make_office_document(office: OfficeSummary, now: datetime) -> OfficeDocument:
+    """One office of the document as of `now` (aware): waiting past its deadline is `late`."""
+    status = office.status.evaluate_at(now)
+    return {
+        "id": office.id,
+        "name": office.name,
+        "condition": status.condition.value,
+        "since": format_instant(status.since),
+        "reason": status.reason,
+        "owner": None if status.owner is None else status.owner.value,
+        "advice": status.advice,
+        "letter": status.letter,
+        "next_action": status.next_action,
+        "next_action_at": _format_optional_instant(status.next_action_at),
+        "late_at": _format_optional_instant(status.late_at),
+        "aging_date": None if office.aging_date is None else office.aging_date.isoformat(),
+        "snapshot": None if office.snapshot is None else make_snapshot_document(office.snapshot),
+        "requests_last_pull": office.requests_last_pull,
+        "labels": dict(office.labels),
+        "key_trial": _make_key_rotation_document(office.key_rotation, now),
+    }
+
+
+def format_money(cents: int) -> str:
+    """Cents as a decimal string with two places: 123450 is "1234.50", -5 is "-0.05"."""
+    whole, rest = divmod(abs(cents), 100)
+    return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
+
+
+def format_instant(at: datetime) -> str:
+    """RFC 3339 in UTC to the millisecond: "2026-03-08T07:00:00.000Z"; such strings sort as their instants do.
+
+    Raises:
+        ValueError: `at` is naive; whose clock it was read on is unknown.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"{at.isoformat()} has no zone: only aware instants are told to others")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _make_key_rotation_document(rotation: KeyRotation | None, now: datetime) -> KeyRotationDocument | None:
+    if rotation is None or now >= rotation.ends_at:
+        return None
+    return {"ends_at": format_instant(rotation.ends_at), "former_accepted": rotation.previous_accepted}
+
+
+def _format_optional_instant(at: datetime | None) -> str | None:
+    return None if at is None else format_instant(at)
+
+
+def make_snapshot_document(snapshot: LastSnapshot) -> SnapshotDocument:
+    """One snapshot of the document."""
+    return {
+        "id": snapshot.id,
+        "aging_date": snapshot.aging_date.isoformat(),
+        "published_at": format_instant(snapshot.published_at),
+        "guarantors": snapshot.guarantors,
+        "bal_total": format_money(snapshot.bal_total),
+        "verified": snapshot.verified,
+    }

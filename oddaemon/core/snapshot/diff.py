@@ -1,0 +1,124 @@
+"""What became of each guarantor from one snapshot to the next.
+
+Absence is information: a guarantor who is in the earlier snapshot and not in the later one owes nothing any more and
+is `cleared`, never silently gone. `apply` undoes `diff`, so a feed of changes rebuilds every snapshot to the cent.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from heapq import merge
+from itertools import groupby, repeat
+
+from oddaemon.core.model import Balance, ChangeKind
+from oddaemon.core.snapshot.missing_columns import NONE_MISSING, MissingColumns, to_comparable
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChanges:
+    """All that differs between two snapshots of one office; guarantors who are in none of the three did not change."""
+
+    new: tuple[Balance, ...] = field(default=(), repr=False)
+    """Only in the later snapshot, in its order."""
+    changed: tuple[tuple[Balance, Balance], ...] = field(default=(), repr=False)
+    """In both and not equal: (earlier, later), in the later snapshot's order."""
+    cleared: tuple[Balance, ...] = field(default=(), repr=False)
+    """Only in the earlier snapshot, as they last were, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuarantorChange:
+    """What became of one guarantor between two snapshots."""
+
+    change: ChangeKind
+    before: Balance | None = field(repr=False)
+    """None: new."""
+    after: Balance | None = field(repr=False)
+    """None: cleared."""
+    last_seen: date | None = None
+    """Of one who is cleared: the aging date of the last snapshot that had them, which may be later than the first of
+    the two."""
+
+    @property
+    def pat_num(self) -> int:
+        """Whose."""
+        known = self.after or self.before
+        assert known is not None, "a difference has at least one side"
+        return known.pat_num
+
+
+def diff(before: Mapping[int, Balance], after: Mapping[int, Balance]) -> SnapshotChanges:
+    """Compare two snapshots of one office.
+
+    Args:
+        before: the earlier balances by pat_num.
+        after: the later balances by pat_num.
+    """
+    # Comprehensions: whole offices are compared while others wait for the event loop.
+    new = [balance for pat_num, balance in after.items() if pat_num not in before]
+    changed = [
+        (before[pat_num], balance)
+        for pat_num, balance in after.items()
+        if pat_num in before and before[pat_num] != balance
+    ]
+    cleared = [balance for pat_num, balance in before.items() if pat_num not in after]
+    return SnapshotChanges(tuple(new), tuple(changed), tuple(cleared))
+
+
+def iter_changes(
+    before: Iterable[Balance],
+    after: Iterable[Balance],
+    last_seen: Callable[[int], date],
+    missing_columns: MissingColumns = NONE_MISSING,
+) -> Iterator[GuarantorChange]:
+    """Compare two pictures of one office as they are read, without holding either.
+
+    Args:
+        before: the earlier balances, ordered by pat_num.
+        after: the later balances, ordered likewise.
+        last_seen: tells of a guarantor who is cleared the last day that had them.
+        missing_columns: what one of the two does not tell, and what is therefore not compared.
+    """
+    sides = (zip(repeat(side), _drop_empty(rows, missing_columns)) for side, rows in enumerate((before, after)))
+    for pat_num, found in groupby(merge(*sides, key=_get_pat_num), key=_get_pat_num):
+        by_side = dict(found)
+        earlier, later = by_side.get(0), by_side.get(1)
+        if earlier is None:
+            yield GuarantorChange(ChangeKind.NEW, None, later)
+        elif later is None:
+            yield GuarantorChange(ChangeKind.CLEARED, earlier, None, last_seen(pat_num))
+        elif to_comparable(earlier, missing_columns) != to_comparable(later, missing_columns):
+            yield GuarantorChange(ChangeKind.CHANGED, earlier, later)
+
+
+def _drop_empty(rows: Iterable[Balance], missing_columns: MissingColumns) -> Iterable[Balance]:
+    return rows if not missing_columns else (each for each in rows if to_comparable(each, missing_columns) is not None)
+
+
+def _get_pat_num(row: tuple[int, Balance]) -> int:
+    return row[1].pat_num
+
+
+def apply_changes(before: Mapping[int, Balance], changes: SnapshotChanges) -> dict[int, Balance]:
+    """The later snapshot, ordered by pat_num: `apply(before, diff(before, after)) == after`.
+
+    Args:
+        before: the earlier balances by pat_num.
+        changes: what `diff` found between these very balances and the later ones.
+
+    Raises:
+        ValueError: the changes were not made from `before`; applying them would invent a snapshot that never was.
+    """
+    starts = (*(earlier for earlier, _ in changes.changed), *changes.cleared)
+    if any(before.get(balance.pat_num) != balance for balance in starts) or any(
+        balance.pat_num in before for balance in changes.new
+    ):
+        raise ValueError(
+            "These changes start from other balances: apply them to the snapshot that they were made from."
+        )
+    after = dict(before)
+    for balance in changes.cleared:
+        del after[balance.pat_num]
+    for balance in (*changes.new, *(later for _, later in changes.changed)):
+        after[balance.pat_num] = balance
+    return dict(sorted(after.items()))

@@ -1,0 +1,68 @@
+"""Proof that what was read is what the office's table holds: rows against the office's own control totals."""
+
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, ControlQueryResult, ControlTotals
+from oddaemon.core.office.aging import parse_date, parse_datetime
+from oddaemon.core.snapshot.packing import ROW_SEPARATOR
+
+
+def compute_totals(balances: Sequence[Balance], checksum: int | None = None) -> ControlTotals:
+    """The control totals that the office would give for exactly these balances.
+
+    Args:
+        balances: Each guarantor once.
+        checksum: Of the very texts that these balances were read from, if they are at hand; None: of the texts that
+            such balances have.
+    """
+    if not balances:
+        return ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    _, _, *money = zip(*balances, strict=True)
+    if checksum is None:
+        checksum = sum(map(crc32, (b"%d,%d,%d,%d,%d,%d,%d,%d,%d" % balance for balance in balances)))
+    return ControlTotals._make((len(balances), *map(sum, money), checksum))
+
+
+def compute_checksum(text: str) -> int:
+    """The checksum of rows as they came, with a separator between them."""
+    return sum(map(crc32, text.encode().split(ROW_SEPARATOR.encode()))) if text else 0
+
+
+def find_difference(
+    balances: Sequence[Balance], control: ControlQueryResult, checksum: int | None = None
+) -> str | None:
+    """What does not add up, as a sentence without amounts; None: the balances are proved."""
+    return find_totals_difference(balances, control.totals, checksum)
+
+
+def find_totals_difference(
+    balances: Sequence[Balance], wanted: ControlTotals, checksum: int | None = None
+) -> str | None:
+    """The same against totals alone."""
+    found = compute_totals(balances, checksum)
+    if found == wanted:
+        return None
+    if found.guarantors != wanted.guarantors:
+        return f"{found.guarantors} guarantors were read where the office counts {wanted.guarantors}"
+    differing = [name for name in MONEY_COLUMNS if getattr(found, name) != getattr(wanted, name)]
+    if differing:
+        return f"the sums of {', '.join(differing)} differ from the office's own"
+    return "the sums agree and the rows do not: two errors that cancel each other"
+
+
+def find_aging_change(expected: AgingMark, control: ControlQueryResult | AgingMark) -> str | None:
+    """Whether aging ran since the pull was decided upon, as a sentence; None: it stood still."""
+    if not _is_same(parse_date, control.date_last_aging, expected.date_last_aging):
+        return f"aging moved from {expected.date_last_aging or 'never'} to {control.date_last_aging or 'never'}"
+    if not _is_same(parse_datetime, control.aging_begin, expected.aging_begin):
+        return "a run of aging began or ended"
+    return None
+
+
+def _is_same(parse: Callable[[str], object], one: str, other: str) -> bool:
+    """Equal as written, or as meant: a GET and SQL may write the same date in two ways."""
+    try:
+        return one == other or parse(one) == parse(other)
+    except ValueError:
+        return False

@@ -1,0 +1,110 @@
+"""The process around the daemon: its log, its signals, its configuration files.
+
+SIGTERM or SIGINT drains, a second one stops now, SIGHUP reads the configuration again: all of it, checked, or nothing.
+A SIGHUP that comes while the daemon still starts is obeyed once it is at work.
+"""
+
+import gc
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from oddaemon import __version__
+from oddaemon.daemon.daemon import Daemon
+from oddaemon.engine.config.active_config import ReloadTrigger
+from oddaemon.engine.config.file_watcher import watch
+from oddaemon.settings import BadConfiguration, Settings
+from oddaemon.store.errors import StoreError
+from oddaemon.telemetry.events.base import Level
+from oddaemon.telemetry.logging.formatter import LogFormat
+from oddaemon.telemetry.setup import open_process_telemetry
+from oddaemon.telemetry.telemetry import Telemetry
+
+
+async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
+    """Run until a signal ends it.
+
+    Raises:
+        StoreError: The database cannot be used.
+        ListenError: The address of `[http] listen` cannot be used.
+    """
+    # Before anything slow: a signal that comes early must find somebody who obeys it.
+    with (
+        anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals,
+        open_process_telemetry(
+            now=now,
+            version=__version__,
+            log_format=LogFormat(settings.log.format),
+            level=Level[settings.log.level.upper()],
+        ) as telemetry,
+    ):
+        tune_garbage_collector()
+        daemon = Daemon(settings, telemetry, now)
+        # Room for one: reading the configuration twice because it was asked for twice brings nothing.
+        hangup, hangups = anyio.create_memory_object_stream[None](1)
+        async with hangup, hangups, anyio.create_task_group() as tasks:
+            tasks.start_soon(_handle_signals, signals, daemon, hangup, name="signals")
+            tasks.start_soon(_reload_on_hangup, hangups, daemon, name="reloads")
+            if settings.daemon.watch:
+                tasks.start_soon(_watch_files, daemon, telemetry, name="watching")
+            await daemon.run(warnings)
+            tasks.cancel_scope.cancel()
+
+
+def now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def tune_garbage_collector() -> None:
+    """What start-up made stays, and an office that brings 40,000 new objects is no reason to look for garbage.
+
+    To look through everything that a large fleet keeps stalls the event loop (measured: 150 ms with 500 offices, 27 ms
+    without it), so that is left to every thousandth time: what is garbage is nearly always young.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1000)
+
+
+async def _handle_signals(
+    signals: AsyncIterator[signal.Signals], daemon: Daemon, hangup: MemoryObjectSendStream[None]
+) -> None:
+    draining = False
+    async for signum in signals:
+        if signum is signal.SIGHUP:
+            with suppress(anyio.WouldBlock):
+                hangup.send_nowait(None)
+        elif draining:
+            daemon.stop()
+        else:
+            draining = True
+            daemon.drain(signum.name)
+
+
+async def _reload_on_hangup(hangups: MemoryObjectReceiveStream[None], daemon: Daemon) -> None:
+    async for _ in hangups:
+        await daemon.running.wait()
+        if daemon.is_running:
+            # What is wrong with it is in the log; the former configuration stays in force.
+            with suppress(BadConfiguration, StoreError):
+                await daemon.reload(ReloadTrigger.SIGNAL)
+
+
+async def _watch_files(daemon: Daemon, telemetry: Telemetry) -> None:
+    async def reload() -> bool:
+        try:
+            if daemon.is_running:
+                await daemon.reload(ReloadTrigger.FILES)
+        except BadConfiguration:
+            return False
+        except StoreError as error:
+            return error.is_transient
+        return False
+
+    await daemon.running.wait()
+    files, debounce_seconds = lambda: daemon.configuration.files, daemon.settings.daemon.debounce_seconds
+    await watch(files, reload, telemetry.emit, debounce_seconds=debounce_seconds)

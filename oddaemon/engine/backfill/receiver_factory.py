@@ -1,0 +1,23 @@
+"""The receiver that the configuration asks for."""
+
+from oddaemon.settings.tables.sftp import SftpSettings
+from oddaemon.settings.values.url import split_listen
+from oddaemon.sftp import ReceiverOptions, SftpReceiver
+
+
+def create_receiver(sftp: SftpSettings) -> SftpReceiver | None:
+    """The receiver; None: there is to be none."""
+    if not sftp.is_on or sftp.host_key is None or sftp.directory is None:
+        return None
+    host, port = split_listen(sftp.listen)
+    options = ReceiverOptions(
+        host=host,
+        port=port,
+        public_host=sftp.public_host,
+        public_port=sftp.public_port,
+        host_key=sftp.host_key,
+        directory=sftp.directory,
+        bytes_max=sftp.bytes_max,
+        wait_seconds=sftp.wait_seconds,
+    )
+    return SftpReceiver(options)

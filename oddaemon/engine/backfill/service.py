@@ -1,0 +1,277 @@
+"""Carries out orders to read past days, one of an office at a time, beside everything else that the daemon does.
+
+An order shares its office's lane through the gate, and waits while the night's balances are being pulled: those come
+first. One that backs off lets the others go. It is stored, so a restart goes on at its page. What it brings never
+disturbs the office's snapshots.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from typing import NamedTuple
+
+import anyio
+
+from oddaemon.core.backfill.custom_sql import prepare_query
+from oddaemon.core.backfill.job import (
+    BackfillJob,
+    BackfillMethod,
+    BackfillResult,
+    BackfillTarget,
+    JobState,
+    apply_failure,
+    validate_day,
+)
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.office.machine import make_office_clock
+from oddaemon.core.snapshot.aging_report import count_report_requests
+from oddaemon.engine.backfill.queue import JobProgress, OfficeQueue
+from oddaemon.engine.backfill.reader import (
+    CHECK_INTERVAL_SECONDS,
+    BackfillContext,
+    BackfillReader,
+    JobCancelled,
+    OfficeRemoved,
+    RestartJob,
+)
+from oddaemon.engine.offices.fleet_state import OfficeRuntime
+from oddaemon.engine.tasks import run_guarded
+from oddaemon.opendental.client import ApiError
+from oddaemon.opendental.rate_limiter import ShuttingDown
+from oddaemon.sftp import UploadReceiver
+from oddaemon.store import backfill_jobs, backfilled_days
+from oddaemon.store.errors import StoreError
+from oddaemon.telemetry.events import (
+    BackfillCancelled,
+    BackfillCrashed,
+    BackfillFailed,
+    BackfillPublished,
+    BackfillRequested,
+)
+from oddaemon.telemetry.logging.traceback import format_traceback
+
+CRASHED = "An error in oddaemon itself ended it. Report it with the event `backfill_crashed` of the log."
+OFFICE_REMOVED = "The office is not in the configuration any more. Add it again, then order the day again."
+
+
+class BackfillAccepted(NamedTuple):
+    """An order that was given."""
+
+    progress: JobProgress
+    is_new: bool
+    """False: the same was ordered before, and goes on."""
+
+
+class BackfillService:
+    """The orders of one daemon."""
+
+    def __init__(self, context: BackfillContext) -> None:
+        self._context = context
+        self._reader = BackfillReader(context, self._is_wanted)
+        self._queues: defaultdict[str, OfficeQueue] = defaultdict(OfficeQueue)
+        self._wakeup = anyio.Event()
+
+    async def submit(self, targets: Sequence[BackfillTarget]) -> list[BackfillAccepted]:
+        """Take orders: all of them, or none where one cannot be carried out.
+
+        Raises:
+            WrongDayError: No balances can be had of that day.
+            WrongQueryError: The operator's query cannot be used.
+            OfficeGoneError: No such office is watched.
+            StoreError: It could not be stored.
+        """
+        context = self._context
+        for target in targets:
+            runtime = context.get_runtime(target.office_id)
+            validate_day(
+                target.as_of, make_office_clock(runtime.state, runtime.office).to_local(context.fleet.now()).date()
+            )
+            if target.via is BackfillMethod.SFTP:
+                prepare_query(target.query, target.as_of)
+        return [await self._submit_one(day) for day in targets]
+
+    async def cancel(self, office_id: str, days: Collection[date]) -> list[BackfillJob]:
+        """End the open orders of an office, or those for these days; tells which those were.
+
+        Raises:
+            StoreError: It could not be stored.
+        """
+        cancelled = await backfill_jobs.cancel(self._context.database, office_id, days)
+        for job in cancelled:
+            if (progress := self._queues[office_id].find(job.number)) is not None:
+                progress.job = job
+                self._queues[office_id].remove(progress)
+            self._context.emit(BackfillCancelled(office_id, job.target.as_of, job.target.via.value))
+        return cancelled
+
+    @property
+    def receiver(self) -> UploadReceiver | None:
+        """What takes uploads; None: nothing does."""
+        return self._context.receiver
+
+    def iter_open_jobs(self) -> Iterator[JobProgress]:
+        """Every order that is not over, an office's in their order."""
+        for queue in self._queues.values():
+            yield from queue.entries
+
+    async def run(self) -> None:
+        """Carry out what was ordered before and what will be, until cancelled or the gate closes."""
+        for progress in await self._load_open_jobs():
+            self._enqueue(progress)
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._wakeup = anyio.Event()
+                for office_id, queue in self._queues.items():
+                    if queue.entries and not queue.is_served:
+                        queue.is_served, queue.scope, queue.idle = True, anyio.CancelScope(), anyio.Event()
+                        tasks.start_soon(self._serve_queue, queue, office_id, name=f"backfill {office_id}")
+                await self._wakeup.wait()
+
+    async def _submit_one(self, target: BackfillTarget) -> BackfillAccepted:
+        context = self._context
+        now = context.fleet.now()
+        job = await backfill_jobs.get_or_create(context.database, target, now)
+        if (progress := self._queues[target.office_id].find(job.number)) is not None:
+            return BackfillAccepted(progress, is_new=False)
+        context.emit(BackfillRequested(target.office_id, target.as_of, target.via.value))
+        progress = JobProgress(job)
+        self._enqueue(progress)
+        return BackfillAccepted(progress, is_new=True)
+
+    def _enqueue(self, progress: JobProgress) -> None:
+        self._queues[progress.job.target.office_id].add(progress)
+        self._wakeup.set()
+
+    def get_current(self, office_id: str) -> JobProgress | None:
+        """The order of an office that is being carried out."""
+        queue = self._queues.get(office_id)
+        return None if queue is None else queue.current
+
+    def get_runtime(self, office_id: str) -> OfficeRuntime | None:
+        """How an office stands."""
+        return self._context.fleet.offices.get(office_id)
+
+    def estimate_requests(self, job: BackfillJob) -> int | None:
+        """About how many requests an order takes; None: of an office that was never pulled nobody can tell."""
+        runtime = self._context.fleet.offices.get(job.target.office_id)
+        if runtime is None or runtime.snapshot is None or job.target.via is not BackfillMethod.REPORT:
+            return None
+        return count_report_requests(runtime.snapshot.guarantors, runtime.office.page_rows)
+
+    async def _serve_queue(self, queue: OfficeQueue, office_id: str) -> None:
+        context = self._context
+        try:
+            with queue.scope:
+                while queue.entries:
+                    progress = None if context.is_busy(office_id) else queue.get_next_due(context.fleet.now())
+                    if progress is None:
+                        await context.rate_limiter.sleep_until(anyio.current_time() + CHECK_INTERVAL_SECONDS)
+                        continue
+                    queue.current = progress
+                    await self._run_guarded(progress)
+                    queue.current = None
+                    if progress.job.state is not JobState.OPEN:
+                        queue.remove(progress)
+        except ShuttingDown:
+            return
+        finally:
+            queue.is_served, queue.current = False, None
+            queue.idle.set()
+
+    async def wait_stopped(self) -> None:
+        """Wait until nothing is under way, once the gate is closed."""
+        for queue in list(self._queues.values()):
+            await queue.idle.wait()
+
+    async def remove_office(self, office_id: str) -> None:
+        """Drop every order of an office that is not watched any more; nothing of them is stored from here on."""
+        queue = self._queues.pop(office_id, None)
+        if queue is not None:
+            queue.entries.clear()
+            queue.scope.cancel()
+            await queue.idle.wait()
+
+    async def _load_open_jobs(self) -> list[JobProgress]:
+        """The orders of a former process, as soon as the database tells them."""
+        database = self._context.database
+        while True:
+            try:
+                counts = await backfill_jobs.load_counts(database)
+                return [
+                    JobProgress(job, *counts.get(job.number, backfill_jobs.JobCounts()))
+                    for job in await backfill_jobs.list_jobs(database, JobState.OPEN)
+                ]
+            except StoreError:
+                await anyio.sleep(CHECK_INTERVAL_SECONDS)
+
+    async def _run_guarded(self, progress: JobProgress) -> None:
+        """Whatever one order meets, the daemon and the other orders do not notice."""
+        error = await run_guarded(partial(self._attempt, progress), ShuttingDown)
+        if error is not None:
+            target = progress.job.target
+            self._context.emit(
+                BackfillCrashed(
+                    target.office_id, target.as_of, target.via.value, type(error).__name__, format_traceback(error)
+                )
+            )
+            await self._save_failed_job(
+                progress, replace(progress.job, state=JobState.FAILED, not_before=None, why=CRASHED)
+            )
+
+    async def _attempt(self, progress: JobProgress) -> None:
+        context = self._context
+        progress.started_at = progress.started_at or context.fleet.now()
+        try:
+            result = await self._reader.read(progress)
+            if await backfilled_days.publish(context.database, progress.job, result, context.fleet.now()):
+                self._report_published(progress, result)
+            else:
+                self._queues[progress.job.target.office_id].remove(progress)
+        except (JobCancelled, RestartJob):
+            return
+        except OfficeRemoved:
+            await self._save_failed_job(progress, replace(progress.job, state=JobState.FAILED, why=OFFICE_REMOVED))
+        except ApiError as error:
+            await self._handle_failure(progress, error.failure)
+        except StoreError as error:
+            await self._handle_failure(progress, Failure(FailureKind.STORE, error.what))
+
+    def _is_wanted(self, progress: JobProgress) -> bool:
+        return progress in self._queues[progress.job.target.office_id].entries
+
+    async def _handle_failure(self, progress: JobProgress, failure: Failure) -> None:
+        context = self._context
+        now, cadence = context.fleet.now(), context.cadence()
+        await self._save_failed_job(progress, apply_failure(progress.job, failure, now, cadence, context.rng.random()))
+
+    async def _save_failed_job(self, progress: JobProgress, job: BackfillJob) -> None:
+        """An attempt is over, and the order stands so."""
+        context, target = self._context, job.target
+        if not self._is_wanted(progress):
+            return
+        progress.job, progress.step = job, None
+        context.emit(
+            BackfillFailed(target.office_id, target.as_of, target.via.value, job.why, job.attempts, job.not_before)
+        )
+        try:
+            await backfill_jobs.save(context.database, progress.job)
+        except StoreError:
+            # It stands in memory, and after a restart in the database as it stood before.
+            return
+
+    def _report_published(self, progress: JobProgress, result: BackfillResult) -> None:
+        context, target = self._context, progress.job.target
+        progress.job = replace(progress.job, state=JobState.DONE, why="")
+        elapsed = context.fleet.now() - (progress.started_at or progress.job.created_at)
+        context.emit(
+            BackfillPublished(
+                office=target.office_id,
+                as_of=target.as_of,
+                via=target.via.value,
+                guarantors=result.totals.guarantors,
+                requests=result.requests,
+                seconds=elapsed.total_seconds(),
+            )
+        )

@@ -1,0 +1,215 @@
+"""One courier a sink: takes what is due from the outbox, hands it over, and writes down what came of it.
+
+Deliveries of different offices go side by side, as many as the sink takes at once; those of one office one by one.
+
+All decisions are `core.delivery`. Everything is in the database before and after an attempt, so a process that dies
+anywhere delivers again what it had not heard an acknowledgement of, under the same id. A courier waits for nobody but
+its own sink, and nobody waits for it.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from oddaemon.core.delivery import (
+    Content,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryFailure,
+    DeliveryState,
+    PreviousDelivery,
+    RetryPolicy,
+    compute_attempt_at,
+    fail_attempt,
+    find_diff_base,
+    get_max_in_flight,
+)
+from oddaemon.core.snapshot.diff import diff
+from oddaemon.core.snapshot.missing_columns import find_missing_columns
+from oddaemon.sinks.payload import DeliveryFailed, DiffBase, Payload, Sink, SnapshotHeader
+from oddaemon.store import outbox
+from oddaemon.store.errors import StoreError
+from oddaemon.store.outbox import DeliveryData, SinkQueue
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.telemetry.events import (
+    DeliveryAbandoned,
+    DeliveryAttemptFailed,
+    DeliverySkipped,
+    DeliverySucceeded,
+    OutboxSize,
+)
+from oddaemon.telemetry.events.base import Event
+
+SLEEP_SECONDS_MAX = 600.0
+"""A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""
+STORE_PAUSE_SECONDS = 5.0
+"""After trouble with the database, which others watch and tell."""
+NOT_RETAINED = "Its snapshot is no longer kept."
+
+
+@dataclass(frozen=True, slots=True)
+class CourierConfig:
+    """What a courier's behaviour hangs on."""
+
+    sink: str
+    content: Content
+    retry_policy: RetryPolicy
+    in_flight_max: int = 1
+    """So many offices' deliveries at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CourierContext:
+    """What all couriers share."""
+
+    database: Database
+    now: Callable[[], datetime]
+    rng: random.Random
+    emit: Callable[[Event], None]
+
+
+class Courier:
+    """Delivers to one sink."""
+
+    def __init__(self, config: CourierConfig, sink: Sink, context: CourierContext) -> None:
+        self._config = config
+        self._sink = sink
+        self._context = context
+        self._wakeup = anyio.Event()
+        self._draining = False
+        self._in_flight = set[str]()
+        """Offices."""
+        self._last_size: tuple[int, datetime | None] | None = None
+
+    def notify(self) -> None:
+        """There may be something new to fetch, or to be tried sooner."""
+        self._wakeup.set()
+
+    def drain(self) -> None:
+        """Begin no other delivery."""
+        self._draining = True
+        self._wakeup.set()
+
+    async def run(self) -> None:
+        """Deliver until told to end, and what is on its way has ended; or until cancelled."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                while not self._draining:
+                    self._wakeup = anyio.Event()
+                    try:
+                        await self._start_next(tasks)
+                    except StoreError:
+                        await self._sleep(STORE_PAUSE_SECONDS)
+        except ExceptionGroup as group:
+            # One that crashed has cancelled the others; whoever reads of it looks for its own name.
+            raise group.exceptions[0] from None
+        finally:
+            self._in_flight.clear()
+            with anyio.CancelScope(shield=True):
+                await self._sink.aclose()
+
+    async def _start_next(self, tasks: anyio.abc.TaskGroup) -> None:
+        queue = await outbox.load_queue(self._context.database, self._config.sink, self._in_flight)
+        self._emit_queue_size(queue)
+        first = queue.next_attempt
+        if first is None or len(self._in_flight) >= get_max_in_flight(first.sink_state, self._config.in_flight_max):
+            await self._wakeup.wait()
+            return
+        now = self._context.now()
+        seconds = (compute_attempt_at(first, now, self._config.retry_policy) - now).total_seconds()
+        if seconds > 0:
+            await self._sleep(min(seconds, SLEEP_SECONDS_MAX))
+        else:
+            self._in_flight.add(first.delivery.office_id)
+            tasks.start_soon(self._run_attempt, first, queue.previous)
+
+    async def _run_attempt(self, attempt: DeliveryAttempt, previous: PreviousDelivery | None) -> None:
+        try:
+            await self._deliver(attempt, previous)
+        except StoreError:
+            # What came of it is not written down: it is delivered once more, under the same id.
+            await anyio.sleep(STORE_PAUSE_SECONDS)
+        self._in_flight.discard(attempt.delivery.office_id)
+        self._wakeup.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._wakeup.wait()
+
+    async def _deliver(self, attempt: DeliveryAttempt, previous: PreviousDelivery | None) -> None:
+        delivery, database, config = attempt.delivery, self._context.database, self._config
+        data = await outbox.load_delivery_data(database, delivery, find_diff_base(config.content, previous))
+        if data is None:
+            await outbox.mark_skipped(database, delivery, NOT_RETAINED, self._context.now())
+            self._emit_event(DeliverySkipped, delivery, why=NOT_RETAINED)
+            return
+        payload = await anyio.to_thread.run_sync(build_payload, data, previous)
+        started = anyio.current_time()
+        try:
+            await self._sink.deliver(payload, delivery.delivery_id)
+        except DeliveryFailed as error:
+            await self._record_failure(attempt, error.error)
+            return
+        await outbox.mark_done(database, config.sink, attempt, self._context.now())
+        self._emit_event(
+            DeliverySucceeded,
+            delivery,
+            content=payload.content,
+            refusals=delivery.attempts,
+            seconds=anyio.current_time() - started,
+        )
+
+    async def _record_failure(self, attempt: DeliveryAttempt, failure: DeliveryFailure) -> None:
+        now, jitter = self._context.now(), self._context.rng.random()
+        after = fail_attempt(attempt, failure, now, jitter, self._config.retry_policy)
+        await outbox.record_failure(self._context.database, self._config.sink, after, failure.reason, now)
+        attempts = after.delivery.attempts
+        if after.state is DeliveryState.DEAD:
+            self._emit_event(DeliveryAbandoned, after.delivery, attempts=attempts, why=failure.reason)
+        else:
+            retry_at = compute_attempt_at(
+                DeliveryAttempt(after.delivery, after.sink_state), now, self._config.retry_policy
+            )
+            self._emit_event(
+                DeliveryAttemptFailed, after.delivery, attempt=attempts, why=failure.reason, retry_at=retry_at
+            )
+
+    def _emit_queue_size(self, queue: SinkQueue) -> None:
+        if (counted := (queue.pending, queue.oldest_at)) != self._last_size:
+            self._last_size = counted
+            self._context.emit(OutboxSize(self._config.sink, *counted))
+
+    def _emit_event(self, event: Callable[..., Event], delivery: Delivery, **fields: object) -> None:
+        self._context.emit(
+            event(
+                sink=self._config.sink,
+                office=delivery.office_id,
+                delivery_id=delivery.delivery_id,
+                snapshot_id=delivery.snapshot_id,
+                **fields,
+            )
+        )
+
+
+def build_payload(data: DeliveryData, previous: PreviousDelivery | None) -> Payload:
+    """What the sink is given. Takes a moment with large offices, so not on the event loop.
+
+    Where the consumer holds what another reader told, it is given the whole: changes would be of readers, not of
+    families.
+    """
+    row = data.snapshot
+    missing = find_missing_columns(row.reader, data.balances)
+    header = SnapshotHeader(row.id, row.aging_date, row.observed_at, row.published_at, row.totals, missing)
+    full = Payload(row.office_id, data.office_name, header, data.balances)
+    if data.base is None or previous is None or find_missing_columns(data.base.reader, data.base.balances) != missing:
+        return full
+    base_balances, new_balances = (
+        {balance.pat_num: balance for balance in each} for each in (data.base.balances, data.balances)
+    )
+    base = DiffBase(previous.snapshot_id, data.base.aging_date)
+    return replace(full, changes=diff(base_balances, new_balances), base=base)

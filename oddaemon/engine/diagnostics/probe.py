@@ -1,0 +1,241 @@
+"""Asks one office everything that an examination needs, in as few requests as that takes, at its key's own pace.
+
+What the answers mean is decided by the core. A failure on the way ends the asking: whatever comes after it would only
+fail again, and every request costs the key a turn.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from oddaemon.core.diagnostics.checks import PREFERENCES, run_checks
+from oddaemon.core.diagnostics.diagnosis import CheckedOffice, Clocks, Diagnosis, Observations
+from oddaemon.core.diagnostics.network_checks import is_blocking
+from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE, parse_version
+from oddaemon.core.failures.classify import refine_unproven_key
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import Cadence, ControlQueryResult, Office, Reader
+from oddaemon.core.office.aging import parse_date
+from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths
+from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated
+from oddaemon.opendental import decode, sql
+from oddaemon.opendental.client import Api, ApiError, OfficeApi, Session
+from oddaemon.opendental.rate_limiter import ShuttingDown
+from oddaemon.settings import OfficeSettings
+from oddaemon.settings.tables.office import SPACING_SECONDS
+from oddaemon.settings.values.timezone import find_zones_by_offset
+
+READ_ALL_SECONDS = SPACING_SECONDS["read_all"]
+"""A key that was refused a query may have nothing but Read All, whatever its tier is said to be."""
+OFFSET_PAST_END = 1_000_000
+"""The report is made whole whatever the offset; behind its end it shows nobody."""
+REPORT_PAGES_MAX = 12
+"""At the report of an office that is read by it; half a million guarantors are found with fewer."""
+REQUESTS_MAX = 1 + len(PREFERENCES) + 2 + 4
+
+ProgressCallback = Callable[[int, int], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """One office, and how it is asked."""
+
+    settings: OfficeSettings
+    api: OfficeApi
+    cadence: Cadence
+    developer_name: str
+    asked_by: str
+    has_authenticated: bool = False
+    """Whether a key of the office is known to have worked before."""
+
+
+async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = lambda _done, _of: None) -> Diagnosis:
+    """Examine an office; whatever is wrong with it is in what comes back.
+
+    Args:
+        target: The office.
+        api: The way to every office.
+        progress: Told how many questions are done, of how many at most.
+    """
+    settings = target.settings
+    office = CheckedOffice(
+        settings.office,
+        settings.remote,
+        settings.min_interval_seconds,
+        target.cadence,
+        previous_key_for=target.api.previous_key_time_left,
+        developer_name=target.developer_name,
+    )
+    observations = Observations(api.now(), await api.check_connectivity(settings.base_url))
+    if observations.connectivity.failed_at is None:
+        run = _DiagnosticRun(target, api, observations, progress)
+        try:
+            await run.run()
+        except ShuttingDown:
+            run.record(interrupted=True)
+        observations = run.observations
+    name, results = settings.office.name, run_checks(office, observations)
+    return Diagnosis(settings.office.id, name, observations.at, target.asked_by, results, observations.zones)
+
+
+class _DiagnosticRun:
+    """One question after another, and what came of them so far."""
+
+    def __init__(self, target: ProbeTarget, api: Api, observations: Observations, progress: ProgressCallback) -> None:
+        self.observations = observations
+        self._target = target
+        self._office = target.settings.office
+        self._api = api
+        self._progress = progress
+        self._requests = 0
+        self._responses = 0
+        self._response_seconds = 0.0
+        self._spacing_seconds = 0.0
+
+    def record(self, **observed: object) -> None:
+        """Write down what was found."""
+        self.observations = replace(self.observations, **observed)  # type: ignore[arg-type]  # a field each, checked where it is read
+
+    async def run(self) -> None:
+        """Ask everything.
+
+        Raises:
+            GateClosedError: The daemon is stopping; what was answered by then is noted.
+        """
+        # A query first: it alone shows whether the key may query, and with that how fast it may be asked.
+        await self._fetch_clocks()
+        if self._ends_run(self.observations.clocks):
+            return
+        if isinstance(self.observations.clocks, Failure) and self._target.settings.remote:
+            self._spacing_seconds = READ_ALL_SECONDS
+        await self._fetch_preferences()
+        if self._ends_run(self.observations.preferences_failure):
+            return
+        await self._fetch_report()
+        self.record(clinics=await self._request(lambda session: session.list_clinics()))
+        if isinstance(self.observations.clocks, Clocks):
+            await self._fetch_tables()
+
+    @staticmethod
+    def _ends_run(response: object) -> bool:
+        return isinstance(response, Failure) and is_blocking(response)
+
+    async def _fetch_clocks(self) -> None:
+        response = await self._request(lambda session: session.read_clocks())
+        if isinstance(response, Failure):
+            self.record(clocks=response)
+            return
+        at = self._api.now()
+        zones = find_zones_by_offset(response.office_now - response.utc_now, at)
+        self.record(clocks=Clocks(response.office_now, response.utc_now, at), zones=zones)
+
+    async def _fetch_preferences(self) -> None:
+        for name in PREFERENCES:
+            response = await self._request(partial(_fetch_preference, name))
+            if isinstance(response, Failure):
+                self.record(preferences_failure=response)
+                return
+            self.record(preferences={**self.observations.preferences, name: response}, preferences_at=self._api.now())
+
+    async def _fetch_report(self) -> None:
+        version = parse_version(self.observations.preferences.get("ProgramVersion", ""))
+        if version is not None and version < REPORTS_SINCE:
+            return
+        day = self._get_report_date()
+        if self._office.reader is Reader.REPORT and isinstance(self.observations.clocks, Failure):
+            await self._measure_report_length(day)
+        else:
+            await self._count_page_rows(day, OFFSET_PAST_END, None)
+
+    async def _measure_report_length(self, day: date) -> None:
+        """Only the report can tell how many guarantors there are, by where it ends."""
+        clinics: Sequence[int | None] = self._office.clinics or (None,)
+        lengths: list[ReportLength] = []
+        pages_read = 0
+        for clinic in clinics:
+            length = ReportLength()
+            while (
+                pages_read < REPORT_PAGES_MAX and (offset := length.get_next_offset(self._office.page_rows)) is not None
+            ):
+                pages_read += 1
+                page = await self._count_page_rows(day, offset, clinic)
+                if page is None:
+                    return
+                length = length.refine(offset, page, self._office.page_rows)
+            lengths.append(length)
+        self.record(report_length=combine_lengths(lengths, len(clinics)))
+
+    async def _count_page_rows(self, day: date, offset: int, clinic: int | None) -> int | None:
+        """How many rows there are on a page of the report, which nobody looks at; None: it is not shown."""
+        seconds_before = self._response_seconds
+        response = await self._request(lambda session: session.get_report_page(day, offset, clinic))
+        if isinstance(response, Failure):
+            if self.observations.report_seconds is None:
+                self.record(report_seconds=response)
+            return None
+        if self.observations.report_seconds is None:
+            self.record(report_seconds=self._response_seconds - seconds_before)
+        return len(response)
+
+    def _get_report_date(self) -> date:
+        """One that the office has surely reached."""
+        try:
+            last = parse_date(self.observations.preferences.get("DateLastAging", ""))
+        except ValueError:
+            last = None
+        return last or self._api.now().date()
+
+    async def _fetch_tables(self) -> None:
+        office, name = self._office, self._target.developer_name
+        self.record(clinic_shares=await self._request(lambda session: _fetch_clinic_shares(session, office)))
+        self.record(control=await self._request(lambda session: _fetch_control(session, office)))
+        self.record(density=await self._request(lambda session: _fetch_density(session, office)))
+        if name:
+            self.record(registered_keys=await self._request(lambda session: session.check_registered_key(name)))
+
+    async def _request(self, request: Callable[[Session], Awaitable[T]]) -> T | Failure:
+        """One question, on a connection of its own: a failure spoils it for those after."""
+        if self._spacing_seconds:
+            await self._api.rate_limiter.sleep_until(anyio.current_time() + self._spacing_seconds)
+        try:
+            # Not with the former key while a change settles: it would hide that the configured one is wrong.
+            async with self._target.api.session(configured_only=True) as session:
+                response = await request(session)
+                self._record_duration(session.response_seconds)
+                return response
+        except ApiError as error:
+            has_authenticated = self._target.has_authenticated or self._responses
+            return error.failure if has_authenticated else refine_unproven_key(error.failure)
+        except (decode.MalformedValue, PackedColumnTruncated) as error:
+            return Failure(FailureKind.MALFORMED, str(error))
+        finally:
+            self._requests += 1
+            self._progress(self._requests, max(self._requests, REQUESTS_MAX))
+
+    def _record_duration(self, seconds: float) -> None:
+        self._responses += 1
+        self._response_seconds += seconds
+        self.record(seconds_per_request=self._response_seconds / self._responses)
+
+
+async def _fetch_preference(name: str, session: Session) -> str:
+    return await session.get_preference(name)
+
+
+async def _fetch_clinic_shares(session: Session, office: Office) -> object:
+    return decode.parse_clinic_shares(await session.query(sql.select_clinic_shares(office)))
+
+
+async def _fetch_density(session: Session, office: Office) -> object:
+    return decode.parse_density(await session.query(sql.select_density(office)))
+
+
+async def _fetch_control(session: Session, office: Office) -> ControlQueryResult:
+    """The statement's control columns, of the same words that every night sends, and no balance beside them."""
+    statement = sql.select_packed(office, FIRST_PACKING, sql.PAT_NUM_MAX)
+    return decode.parse_packed(await session.query(statement), FIRST_PACKING).control

@@ -1,0 +1,95 @@
+"""What the housekeeper does at its times: the jobs of `[maintenance]`, each a sentence on what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from oddaemon.core.reporting.fleet_summary import summarize_fleet
+from oddaemon.engine.maintenance.scheduler import SHORT_GRACE, MaintenanceJob
+from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.settings import MaintenanceSettings, Settings
+from oddaemon.store.errors import DatabaseDamaged, StoreError
+from oddaemon.store.retention import prune
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.disk_space import format_size
+from oddaemon.store.sqlite.maintenance import vacuum
+from oddaemon.telemetry.events import FleetDigest
+from oddaemon.telemetry.events.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceContext:
+    """What the jobs work with."""
+
+    database: Database
+    fleet: FleetState
+    on_damage: Callable[[StoreError], None]
+    """Told of a database that is found to be damaged."""
+    emit: Callable[[Event], None]
+
+
+def build_jobs(settings: Settings, context: MaintenanceContext) -> list[MaintenanceJob]:
+    """All jobs; those that are due at the same moment are done in this order.
+
+    A night's backup, pruning and check are made up for, however late. Folding back the log and vacuuming come again
+    soon enough, and a digest of the morning is no use in the evening.
+    """
+    table: MaintenanceSettings = settings.maintenance
+    retention = timedelta(days=settings.state.retain_days)
+    found = [
+        MaintenanceJob("digest", table.digest, partial(_emit_digest, context), SHORT_GRACE, is_exclusive=False),
+        MaintenanceJob("prune", table.prune, partial(_prune, context, retention)),
+        MaintenanceJob("incremental_vacuum", table.incremental_vacuum, partial(_vacuum, context), SHORT_GRACE),
+        MaintenanceJob("wal_checkpoint", table.wal_checkpoint, partial(_checkpoint, context), SHORT_GRACE),
+        MaintenanceJob("integrity_check", table.integrity_check, partial(_check_integrity, context)),
+    ]
+    if table.backup_directory is not None:
+        backup = partial(_back_up, context, table.backup_directory, table.backup_keep)
+        found.append(MaintenanceJob("backup", table.backup, backup))
+    return found
+
+
+async def _emit_digest(context: MaintenanceContext) -> str:
+    now: datetime = context.fleet.now()
+    event = FleetDigest.from_summary(summarize_fleet(context.fleet.get_summaries(), now))
+    context.emit(event)
+    return f"{event.fresh} of {event.offices} offices are fresh."
+
+
+async def _prune(context: MaintenanceContext, retention: timedelta) -> str:
+    pruned = await prune(context.database, context.fleet.now() - retention)
+    return (
+        f"{pruned.snapshots} snapshots, {pruned.versions} versions of balances, {pruned.backfilled_days} past days and "
+        f"{pruned.journal_entries} lines of the journal were older than {retention.days} days and are gone."
+    )
+
+
+async def _vacuum(context: MaintenanceContext) -> str:
+    result = await vacuum.run_incremental_vacuum(context.database)
+    return (
+        f"{format_size(result.freed_bytes)} were given back, {format_size(result.spare_bytes)} are kept for what comes."
+    )
+
+
+async def _checkpoint(context: MaintenanceContext) -> str:
+    is_complete = await vacuum.checkpoint_wal(context.database)
+    return "The write-ahead log was emptied." if is_complete else "A reader held the write-ahead log; it stays for now."
+
+
+async def _check_integrity(context: MaintenanceContext) -> str:
+    try:
+        problems = await vacuum.check_integrity(context.database)
+        if problems:
+            raise DatabaseDamaged(context.database.path, "; ".join(problems))
+    except StoreError as error:
+        context.on_damage(error)
+        raise
+    return "The database is sound."
+
+
+async def _back_up(context: MaintenanceContext, directory: Path, count: int) -> str:
+    result = await vacuum.rotate_backups(context.database, directory, count, context.fleet.now())
+    made = f"{result.backup.path}: {format_size(result.backup.size_bytes)}, checked"
+    return f"{made}; {result.retained} kept, {len(result.removed)} removed."

@@ -1,0 +1,183 @@
+"""Turns an office's settings into a worker at its office."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+
+from oddaemon.core.model import Cadence, Condition, Office, Owner, Plausibility
+from oddaemon.core.office.machine import make_initial_state
+from oddaemon.core.office.state import Command, OfficeSpec, SyncCommand
+from oddaemon.core.office.status import make_status
+from oddaemon.core.reporting.deadlines import get_known_since
+from oddaemon.engine.delivery.routes import DeliveryRoutes
+from oddaemon.engine.monitoring.watchdog import ActivityBoard
+from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
+from oddaemon.engine.offices.transition_events import OfficeEventEmitter
+from oddaemon.engine.offices.worker import Worker, WorkerContext
+from oddaemon.opendental.client import Api, OfficeApi, OfficeCredentials
+from oddaemon.opendental.key_ring import KeyRing
+from oddaemon.settings import OfficeSettings, Secret, Settings
+from oddaemon.sftp import UploadReceiver
+from oddaemon.store import offices
+from oddaemon.store.errors import StoreError
+from oddaemon.store.offices import OfficeRow, save_config
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.telemetry.events.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """Everything a worker's behaviour hangs on: while it stays equal, a reload leaves the worker alone."""
+
+    office: OfficeSettings
+    cadence: Cadence
+    plausibility: Plausibility
+    developer_key: Secret
+
+
+def make_worker_configs(settings: Settings) -> dict[str, WorkerConfig]:
+    """The wanted offices by id, disabled ones included: they are shown as paused.
+
+    What an office is only shown by is left out, and where it is written: another name disturbs no worker, nor does a
+    tier that leaves spacing and reader as they are.
+    """
+    key = settings.api.developer_key
+    return {
+        each.office.id: WorkerConfig(_strip_display_fields(each), settings.cadence, settings.plausibility, key)
+        for each in settings.offices
+    }
+
+
+def _strip_display_fields(settings: OfficeSettings) -> OfficeSettings:
+    return replace(settings, office=replace(settings.office, name="", labels=()), source=Path(), tier="")
+
+
+class Registry:
+    """Makes workers, and the view that everybody else has of each."""
+
+    def __init__(
+        self,
+        database: Database,
+        api: Api,
+        fleet: FleetState,
+        emit: Callable[[Event], None],
+        rng: random.Random,
+        *,
+        routes: DeliveryRoutes,
+        receiver: UploadReceiver | None,
+        key_change_seconds: float,
+    ) -> None:
+        self._database = database
+        self._api = api
+        self._fleet = fleet
+        self._emit = emit
+        self.activity = ActivityBoard()
+        self._context = WorkerContext(database, api.rate_limiter, fleet.now, rng, self.activity, routes, receiver)
+        self._key_change_seconds = key_change_seconds
+        self._keys: dict[str, KeyRing] = {}
+        self._apis: dict[str, OfficeApi] = {}
+        self._workers: dict[str, Worker] = {}
+        self._pending_commands: dict[str, list[Command]] = {}
+        """Orders whose worker ended before it came to them: the next one does."""
+
+    async def load_offices(self) -> dict[str, OfficeRow]:
+        """What the database knows of each office."""
+        return {row.id: row for row in await offices.list_all(self._database)}
+
+    async def save_offices(self, wanted: Sequence[Office], sinks: Mapping[str, Sequence[str]]) -> None:
+        """Make the database know which offices are wanted, and which go to which sink.
+
+        Raises:
+            StoreError: It knows nothing of it.
+        """
+        await save_config(self._database, wanted, sinks, self._fleet.now())
+
+    def update_fleet(self, wanted: Sequence[Office], rows: Mapping[str, OfficeRow]) -> None:
+        """Make the wanted offices known to the fleet, new ones as they are remembered; forget the others' views."""
+        runtimes: dict[str, OfficeRuntime] = {}
+        for office in wanted:
+            row, runtime = rows.get(office.id), self._fleet.offices.get(office.id)
+            if runtime is None:
+                state = row.state if row and row.state else make_initial_state(self._fleet.now())
+                snapshot = make_last_snapshot(row.snapshot) if row and row.snapshot else None
+                # Of an office that comes back nothing was expected meanwhile.
+                since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
+                runtime = OfficeRuntime(office, state, snapshot, since)
+            runtime.office = office
+            runtimes[office.id] = runtime
+        self._fleet.offices = runtimes
+        self._keys = {office_id: ring for office_id, ring in self._keys.items() if office_id in runtimes}
+        self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in runtimes}
+        self._pending_commands = {
+            office_id: commands for office_id, commands in self._pending_commands.items() if office_id in runtimes
+        }
+
+    def forget_unused_headquarters(self, wanted: Sequence[OfficeSettings]) -> None:
+        """All who work do so for these: what is known of a headquarters that none of them asks is forgotten."""
+        self._api.retain_circuit_breakers({office.base_url for office in wanted if office.remote})
+
+    async def run_worker(self, office_id: str, config: WorkerConfig) -> None:
+        """Watch one office until cancelled or the gate closes."""
+        settings = config.office
+        spec = OfficeSpec(settings.office, config.cadence, config.plausibility)
+        credentials = OfficeCredentials(
+            office_id=office_id,
+            base_url=settings.base_url,
+            developer_key=config.developer_key.reveal(),
+            keys=self._get_key_ring(office_id, settings.customer_key.reveal()),
+            min_interval_seconds=settings.min_interval_seconds,
+            remote=settings.remote,
+        )
+        emitter = OfficeEventEmitter(spec, self._fleet.offices[office_id], self._emit)
+        self._apis[office_id] = api = self._api.make_office_api(credentials, self._apis.get(office_id))
+        self._workers[office_id] = worker = Worker(spec, api, emitter, self._context)
+        if credentials.keys.is_rotating(anyio.current_time()):
+            # Whoever changed a key wants to know whether it works, not at the office's next turn.
+            worker.submit(SyncCommand())
+        else:
+            self._fleet.offices[office_id].key_rotation = None
+        for command in self._pending_commands.pop(office_id, ()):
+            worker.submit(command)
+        try:
+            await worker.run()
+        finally:
+            self._pending_commands[office_id] = list(worker.commands)
+            if self._workers.get(office_id) is worker:
+                del self._workers[office_id]
+                self.activity.remove(office_id)
+
+    def _get_key_ring(self, office_id: str, key: str) -> KeyRing:
+        """The office's keys, of which the former is remembered in memory only: no key ever enters the database."""
+        ring = self._keys.get(office_id) or KeyRing(key)
+        if ring.current != key:
+            ring = ring.with_key(key, anyio.current_time() + self._key_change_seconds)
+        self._keys[office_id] = ring
+        return ring
+
+    def get_worker(self, office_id: str) -> Worker | None:
+        """Who is at work at the office now."""
+        return self._workers.get(office_id)
+
+    async def quarantine(self, office_id: str) -> None:
+        """Show an office whose worker crashed too often as blocked, and by whom."""
+        runtime, now = self._fleet.offices.get(office_id), self._fleet.now()
+        if runtime is None:
+            # A reload has taken it out meanwhile, and is about to end its worker.
+            return
+        status = make_status(
+            runtime.state.standing,
+            now,
+            Condition.BLOCKED,
+            "An error in oddaemon itself ended this office's worker too often.",
+            owner=Owner.US,
+            advice="Report the event `worker_crashed` from the log to us; a restart tries again.",
+        )
+        status = replace(status, next_action="waits for a reload or a restart")
+        runtime.state = replace(runtime.state, standing=status)
+        try:
+            await offices.save_state(self._database, office_id, runtime.state)
+        except StoreError:
+            return

@@ -1,0 +1,134 @@
+"""Tells what happens to one office: each turn of its state becomes the events that it means."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import Condition, Reader, Snapshot
+from oddaemon.core.office.aging import AgingStatus, evaluate_aging
+from oddaemon.core.office.machine import make_office_clock, refine_failure
+from oddaemon.core.office.state import Failed, Observation, OfficeSpec, OfficeState
+from oddaemon.core.reporting.status_document import LastSnapshot
+from oddaemon.engine.offices.fleet_state import OfficeRuntime
+from oddaemon.store import snapshots
+from oddaemon.telemetry.events import (
+    AgingStatusChanged,
+    ClockMismatch,
+    ConditionChanged,
+    FailureSeen,
+    PageStored,
+    PullRejected,
+    PullStarted,
+    ReaderChanged,
+    SnapshotHeld,
+    SnapshotPublished,
+)
+from oddaemon.telemetry.events.base import Event
+
+CLOCK_MISMATCH_SECONDS = 120.0
+_REJECTED = frozenset({FailureKind.INCOMPLETE, FailureKind.COLUMN_TRUNCATED, FailureKind.AGING_CHANGED})
+
+
+class OfficeEventEmitter:
+    """Events of one office."""
+
+    def __init__(self, spec: OfficeSpec, runtime: OfficeRuntime, emit: Callable[[Event], None]) -> None:
+        self.runtime = runtime
+        self._spec = spec
+        self._emit = emit
+        self._last_condition: Condition | None = None
+        self._last_aging: tuple[AgingStatus, date | None] | None = None
+
+    @property
+    def _id(self) -> str:
+        return self._spec.office.id
+
+    def emit_transition(
+        self, previous: OfficeState, current: OfficeState, observation: Observation, now: datetime
+    ) -> None:
+        """The office took a turn."""
+        self.runtime.state = current
+        is_resumed = previous.standing.condition is Condition.PAUSED is not current.standing.condition
+        if is_resumed or (previous.published is not None and current.published is None):
+            self.runtime.known_since = now
+        if isinstance(observation, Failed):
+            self.emit_failure(
+                refine_failure(previous, observation.failure),
+                max(current.attempts, current.rereads, 1),
+                current.not_before,
+            )
+        if current.held is not None and current.held is not previous.held:
+            self._emit(SnapshotHeld(self._id, current.held.aging_date, current.standing.reason, current.not_before))
+        self._emit_aging(current, now)
+        if previous.reader is not current.reader:
+            self._emit(ReaderChanged(self._id, previous.reader, current.reader, current.standing.reason))
+        self._emit_clock_mismatch(previous, current, now)
+        self._emit_condition(current, now)
+
+    def emit_failure(self, failure: Failure, attempt: int, retry_at: datetime | None) -> None:
+        """Something failed; the office goes on as its state says."""
+        self.runtime.failures += 1
+        if failure.kind in _REJECTED:
+            self._emit(PullRejected(self._id, failure.message))
+        self._emit(FailureSeen(self._id, failure.kind, failure.rule.owner, failure.sentence, attempt, retry_at))
+
+    def emit_pull_started(self, reader: Reader, resumed_rows: int) -> None:
+        """The first request of a pull is about to leave."""
+        self._emit(PullStarted(self._id, reader, resumed_rows))
+
+    def emit_page_stored(self, event: PageStored) -> None:
+        """A page and its checkpoint are stored."""
+        self._emit(event)
+
+    def emit_published(
+        self,
+        snapshot: Snapshot,
+        stored: snapshots.PublishedSnapshot,
+        elapsed: timedelta,
+        late_by: timedelta | None,
+        now: datetime,
+    ) -> None:
+        """A snapshot is there for all to see."""
+        totals = snapshot.totals
+        self.runtime.snapshot = LastSnapshot(
+            stored.id, snapshot.aging_date, now, totals.guarantors, totals.bal_total, verified=True
+        )
+        self._emit(
+            SnapshotPublished(
+                office=self._id,
+                snapshot_id=stored.id,
+                aging_date=snapshot.aging_date,
+                guarantors=totals.guarantors,
+                new=stored.new,
+                changed=stored.changed,
+                cleared=stored.cleared,
+                reader=snapshot.reader,
+                requests=snapshot.requests,
+                seconds=elapsed.total_seconds(),
+                late_by_seconds=late_by.total_seconds() if late_by is not None else None,
+            )
+        )
+
+    def _emit_aging(self, current: OfficeState, now: datetime) -> None:
+        """By what it means, not by the preferences: a date that moves while the lock stands is no completed run."""
+        if current.preferences is None:
+            return
+        aging = evaluate_aging(
+            current.preferences, make_office_clock(current, self._spec.office), now, self._spec.cadence
+        )
+        if (aging.status, aging.aging_date) != self._last_aging:
+            self._last_aging = (aging.status, aging.aging_date)
+            self._emit(AgingStatusChanged(self._id, aging.status, aging.aging_date))
+
+    def _emit_clock_mismatch(self, previous: OfficeState, current: OfficeState, now: datetime) -> None:
+        skew, zone = current.skew_seconds, self._spec.office.zone
+        if zone is None or skew is None or skew == previous.skew_seconds or abs(skew) < CLOCK_MISMATCH_SECONDS:
+            return
+        offset = (now.astimezone(zone).utcoffset() or timedelta()).total_seconds()
+        self._emit(ClockMismatch(self._id, offset, offset + skew))
+
+    def _emit_condition(self, current: OfficeState, now: datetime) -> None:
+        status = current.standing.evaluate_at(now)
+        if status.condition is not self._last_condition:
+            self._emit(ConditionChanged(self._id, self._last_condition, status.condition, status.reason, status.owner))
+            self._last_condition = status.condition

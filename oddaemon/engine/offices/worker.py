@@ -1,0 +1,291 @@
+"""One office: decide, perform, decide again.
+
+All decisions are `core.office.next_action`; this only does what it says and brings back what came of it. The state is
+stored before an action and, with a snapshot, in the snapshot's own transaction, so a process that dies anywhere goes on
+from there.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import anyio
+
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import Preferences, Reader, Snapshot
+from oddaemon.core.office.clock import compute_skew
+from oddaemon.core.office.machine import adjust_for_clock_step, has_authenticated, make_initial_state, next_action
+from oddaemon.core.office.state import (
+    Action,
+    ClockMeasured,
+    Command,
+    Failed,
+    MeasureClock,
+    Observation,
+    OfficeSpec,
+    OfficeState,
+    Probe,
+    Probed,
+    Publish,
+    PublishSucceeded,
+    Pull,
+    Pulled,
+    Started,
+    Survey,
+    Surveyed,
+    TimerFired,
+    Wait,
+)
+from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing, plan_packing
+from oddaemon.engine.delivery.routes import DeliveryRoutes
+from oddaemon.engine.monitoring.watchdog import ActivityBoard
+from oddaemon.engine.offices.transition_events import OfficeEventEmitter
+from oddaemon.engine.pull.checkpoint import PullStaging
+from oddaemon.engine.pull.reader import read_office
+from oddaemon.engine.pull.report_reader import read_by_report, read_identity
+from oddaemon.engine.pull.upload_reader import UploadReader
+from oddaemon.opendental.client import ApiError, OfficeApi, Session
+from oddaemon.opendental.rate_limiter import RateLimiter
+from oddaemon.sftp import UploadReceiver
+from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.errors import StoreError
+from oddaemon.store.sqlite.connection import Database
+
+SLEEP_SECONDS_MAX = 600.0
+"""A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""
+CLOCK_STEP_MIN = timedelta(seconds=60)
+"""By so much the wall clock must leave the monotonic one between two turns to have been set."""
+
+_READERS = {Reader.REPORT: read_by_report}
+"""All others read in answers, or a file, between controls."""
+_PACKED = frozenset({Reader.AUTO, Reader.STATEMENT, Reader.PAGES})
+"""Readers whose balances tell how a statement would best be packed."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """What all workers share."""
+
+    database: Database
+    rate_limiter: RateLimiter
+    now: Callable[[], datetime]
+    rng: random.Random
+    activity: ActivityBoard
+    routes: DeliveryRoutes
+    receiver: UploadReceiver | None = None
+    """Takes what offices upload; None: nobody does."""
+
+
+class Worker:
+    """The loop of one office."""
+
+    def __init__(self, spec: OfficeSpec, api: OfficeApi, emitter: OfficeEventEmitter, context: WorkerContext) -> None:
+        self.commands = deque[Command]()
+        """Not obeyed yet."""
+        self.is_waiting = False
+        """Whether an order is obeyed at once."""
+        self._spec = spec
+        self.api = api
+        self._emitter = emitter
+        self._context = context
+        self._saved: OfficeState | None = None
+        self._sleep_scope = anyio.CancelScope()
+        self._epoch: datetime | None = None
+        """When the monotonic clock said zero, by the wall clock of the last turn."""
+        self._pull_started_at = context.now()
+
+    @property
+    def _id(self) -> str:
+        return self._spec.office.id
+
+    @property
+    def has_authenticated(self) -> bool:
+        """Whether a key of the office ever opened its database."""
+        return has_authenticated(self._emitter.runtime.state)
+
+    def submit(self, command: Command) -> None:
+        """Have the office obey when it waits next, which is at once if it does so now; orders are obeyed in turn."""
+        self.commands.append(command)
+        self._sleep_scope.cancel()
+
+    async def run(self) -> None:
+        """Watch the office until cancelled.
+
+        Raises:
+            GateClosedError: The daemon is stopping; everything is stored.
+        """
+        context = self._context
+        state = await self._load_state()
+        observation: Observation = Started()
+        while True:
+            context.activity.record_turn(self._id)
+            now = context.now()
+            previous = self._correct_clock_step(state, now)
+            state, action = next_action(previous, observation, now, self._spec, context.rng.random())
+            if isinstance(action, Publish):
+                state, observation = await self._publish(previous, state, action)
+            else:
+                self._emitter.emit_transition(previous, state, observation, now)
+                await self._save_state(state)
+                if self.commands and observation is self.commands[0]:
+                    # Only now: whoever gave it was told that it counts, whatever ends this worker meanwhile.
+                    self.commands.popleft()
+                if isinstance(observation, Pulled):
+                    await self._discard_pull()
+                observation = await self._perform(action)
+
+    async def _load_state(self) -> OfficeState:
+        """What was remembered; where that cannot be read, what the fleet shows."""
+        try:
+            self._saved = await offices.load_state(self._context.database, self._id)
+        except StoreError as error:
+            self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
+            return self._emitter.runtime.state
+        return self._saved or make_initial_state(self._context.now())
+
+    def _correct_clock_step(self, state: OfficeState, now: datetime) -> OfficeState:
+        """The state, its waits corrected if the wall clock was set since the last turn."""
+        epoch = now - timedelta(seconds=anyio.current_time())
+        step, self._epoch = epoch - (self._epoch or epoch), epoch
+        return adjust_for_clock_step(state, step) if abs(step) >= CLOCK_STEP_MIN else state
+
+    async def _perform(self, action: Action) -> Observation:
+        if isinstance(action, Wait):
+            return await self._wait(action.until)
+        try:
+            async with self.api.session() as session:
+                return await self._request(session, action)
+        except ApiError as error:
+            return Failed(error.failure)
+        except StoreError as error:
+            return Failed(Failure(FailureKind.STORE, error.what))
+
+    async def _request(self, session: Session, action: Action) -> Observation:
+        match action:
+            case Survey():
+                return Surveyed(await _read_preferences(session, self._context.now))
+            case Probe():
+                begin = await session.get_preference("AgingBeginDateTime")
+                return Probed(await session.get_preference("DateLastAging"), begin)
+            case MeasureClock() if self._spec.office.reader is Reader.REPORT:
+                return ClockMeasured(0.0, await read_identity(session))
+            case MeasureClock():
+                clocks = await session.read_clocks()
+                return ClockMeasured(self._measure_skew_seconds(clocks.office_now, clocks.utc_now), clocks.identity)
+            case Pull():
+                return await self._pull(session, action)
+            case Wait() | Publish():
+                raise AssertionError("not a question to the office")
+
+    async def _wait(self, until: datetime) -> TimerFired | Command:
+        """Sleep until then, or until something is to be told: a deadline that passes, or an order."""
+        now = self._context.now()
+        late_at = self._emitter.runtime.state.standing.late_at
+        if late_at is not None and now < late_at < until:
+            until = late_at
+        seconds = min(max(0.0, (until - now) / timedelta(seconds=1)), SLEEP_SECONDS_MAX)
+        self.is_waiting = True
+        with anyio.CancelScope() as self._sleep_scope:
+            if not self.commands:
+                deadline = anyio.current_time() + seconds
+                self._context.activity.record_sleep(self._id, deadline)
+                await self._context.rate_limiter.sleep_until(deadline)
+        self.is_waiting = False
+        return self.commands[0] if self.commands else TimerFired()
+
+    async def _pull(self, session: Session, action: Pull) -> Pulled:
+        context = self._context
+        staging = PullStaging(context.database, self._id, self._spec.scope, self._emitter.emit_page_stored)
+        self._pull_started_at = context.now()
+        resumed = await staging.load()
+        self._emitter.emit_pull_started(action.reader, len(resumed.balances) if resumed else 0)
+        read = partial(_READERS.get(action.reader, read_office), session, self._spec.office, action)
+        if action.reader is Reader.SFTP:
+            read = partial(read, upload=self._make_upload_reader(session).read_query)
+        verified = await read(staging=staging, resumed=resumed, now=context.now)
+        snapshot = Snapshot(
+            aging_date=action.aging_date,
+            observed_at=verified.observed_at,
+            reader=action.reader,
+            requests=session.requests,
+            totals=verified.control.totals,
+            balances=verified.balances,
+        )
+        packing: Packing | None = action.packing
+        if action.reader in _PACKED and (action.packing == FIRST_PACKING or verified.parts > 1):
+            packing = plan_packing(verified.balances)
+        skew_seconds = self._measure_skew_seconds(verified.control.office_now, verified.control.utc_now)
+        return Pulled(snapshot, verified.control, packing, skew_seconds)
+
+    def _make_upload_reader(self, session: Session) -> UploadReader:
+        receiver, preferences = self._context.receiver, self._saved and self._saved.preferences
+        if receiver is None:
+            raise ApiError(Failure(FailureKind.UPLOAD_MISSING, "nobody receives: `[sftp] listen` is not set"))
+        return UploadReader(
+            session, self._context.rate_limiter, receiver, preferences.program_version if preferences else ""
+        )
+
+    async def _publish(
+        self, previous: OfficeState, current: OfficeState, action: Publish
+    ) -> tuple[OfficeState, Observation]:
+        now = self._context.now()
+        try:
+            publish_context = snapshots.PublishContext(now - self._pull_started_at, previous.standing.late_at)
+            sinks = self._context.routes.get_sinks(self._id)
+            published = await snapshots.publish(
+                self._context.database, self._id, action.snapshot, current, now, context=publish_context, sinks=sinks
+            )
+        except StoreError as error:
+            return previous, Failed(Failure(FailureKind.STORE, error.what))
+        self._saved = current
+        self._context.routes.on_queued(sinks)
+        self._emitter.emit_transition(previous, current, PublishSucceeded(), now)
+        late_at = previous.standing.late_at
+        late_by = now - late_at if late_at is not None and now > late_at else None
+        self._emitter.emit_published(
+            action.snapshot, published, elapsed=now - self._pull_started_at, late_by=late_by, now=now
+        )
+        return current, PublishSucceeded()
+
+    async def _discard_pull(self) -> None:
+        """A second reading must not lean on the first."""
+        try:
+            await open_pulls.discard(self._context.database, self._id)
+        except StoreError as error:
+            self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
+
+    async def _save_state(self, state: OfficeState) -> None:
+        """Store the state. An office whose state cannot be stored is watched on all the same."""
+        if state == self._saved:
+            return
+        try:
+            await offices.save_state(self._context.database, self._id, state)
+        except StoreError as error:
+            self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
+        else:
+            self._saved = state
+
+    def _measure_skew_seconds(self, office_now: datetime, utc_now: datetime) -> float:
+        skew = compute_skew(self._spec.office.zone, office_now, utc_now, self._context.now())
+        return skew.total_seconds()
+
+
+async def _read_preferences(session: Session, now: Callable[[], datetime]) -> Preferences:
+    """The lock before the date: a run that ends between the two is then seen as running, never as broken off."""
+    begin = await session.get_preference("AgingBeginDateTime")
+    found = Preferences(
+        date_last_aging=await session.get_preference("DateLastAging"),
+        aging_service_time_due=await session.get_preference("AgingServiceTimeDue"),
+        aging_begin=begin,
+        monthly=await session.get_preference("AgingCalculatedMonthlyInsteadOfDaily"),
+        program_version=await session.get_preference("ProgramVersion"),
+        practice_title=await session.get_preference("PracticeTitle"),
+        read_at=now(),
+    )
+    # A preference that is not found is not set; an office in which nothing is found is no office.
+    if not (found.program_version or found.date_last_aging or found.aging_service_time_due):
+        raise ApiError(Failure(FailureKind.NOT_FOUND, "not even the preference ProgramVersion is there"))
+    return found

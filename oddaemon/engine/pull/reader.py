@@ -1,0 +1,276 @@
+"""Reads one office whole, and lets nothing out that is not proved.
+
+Whichever way the rows came, the end is the same: they must equal, row for row, what the office's own control totals of
+one instant say, with aging where it was when the pull was decided upon. Rows that moved between two requests are read
+again by their time stamp; what still does not add up is thrown away.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import TypeVar
+
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, Office, Reader
+from oddaemon.core.office.state import Pull
+from oddaemon.core.snapshot.packing import GUARANTORS_PER_GROUP_MIN, PackedColumnTruncated, Packing, plan_packing
+from oddaemon.core.snapshot.plausibility import is_other_database
+from oddaemon.core.snapshot.verify import find_aging_change, find_difference
+from oddaemon.engine.pull.checkpoint import PullStaging
+from oddaemon.opendental import decode, sql
+from oddaemon.opendental.client import ApiError, Session
+from oddaemon.store.open_pulls import OpenPull
+
+PATCHES_MAX = 3
+"""How often rows that moved meanwhile are read again before the pull is given up."""
+CHANGED_PAGES_MAX = 20
+"""An office in which more moved meanwhile is better read anew."""
+
+UploadFunction = Callable[[str], Awaitable[Sequence[Balance]]]
+"""Has the office upload the result of a query; the balances in it."""
+PAT_NUM = attrgetter("pat_num")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPull:
+    """Balances that equal the office's table at one instant."""
+
+    balances: tuple[Balance, ...]
+    control: ControlQueryResult
+    observed_at: datetime
+    parts: int
+    """Statements or pages that it took; what a former attempt left counts as one."""
+
+
+async def read_office(
+    session: Session,
+    office: Office,
+    action: Pull,
+    *,
+    staging: PullStaging,
+    resumed: OpenPull | None,
+    now: Callable[[], datetime],
+    upload: UploadFunction | None = None,
+) -> VerifiedPull:
+    """Read and prove an office.
+
+    Args:
+        session: To the office.
+        office: Whose guarantors, and which of them.
+        action: How to read, and where aging must stand.
+        staging: Keeps what is read where that takes several requests.
+        resumed: What a former attempt left there; used where it still holds.
+        now: The wall clock.
+        upload: Brings what a query's uploaded file holds; None: the rows come in answers.
+
+    Raises:
+        ApiError: With what went wrong; what was read so far is kept only if going on from it makes sense.
+        GateClosedError: The daemon is stopping; the checkpoint stays.
+        StoreError: The checkpoint could not be stored.
+    """
+    reader = _PullReader(session, office, action, staging, now)
+    try:
+        if resumed is not None:
+            await reader.resume(resumed)
+        if upload is not None:
+            await reader.read_upload(upload)
+        elif action.reader is Reader.STATEMENT:
+            await reader.read_statements()
+        else:
+            await reader.read_pages()
+        return await reader.verify()
+    except PackedColumnTruncated as error:
+        raise ApiError(Failure(FailureKind.COLUMN_TRUNCATED, str(error))) from None
+    except decode.MalformedValue as error:
+        raise ApiError(Failure(FailureKind.MALFORMED, str(error))) from None
+
+
+class _PullReader:
+    """What has been read so far, how far it goes, and the controls around it."""
+
+    def __init__(
+        self, session: Session, office: Office, action: Pull, staging: PullStaging, now: Callable[[], datetime]
+    ) -> None:
+        self._session = session
+        self._office = office
+        self._action = action
+        self._staging = staging
+        self._now = now
+        self._started_at = now()
+        self._balances: dict[int, Balance] = {}
+        self._after_pat_num: int | None = None
+        self._first_control: ControlQueryResult | None = None
+        self._last_control: ControlQueryResult | None = None
+        self._observed_at = self._started_at
+        self._parts = 0
+        self._packing = action.packing
+        self._checksum: int | None = None
+
+    async def resume(self, pull: OpenPull) -> None:
+        """Take up the rows of a former attempt, if they were read under the same aging."""
+        if find_aging_change(self._action.expected, pull.checkpoint.first) is not None:
+            await self._staging.discard()
+            return
+        self._first_control = pull.checkpoint.first
+        self._after_pat_num = pull.checkpoint.last_pat_num
+        self._started_at = pull.checkpoint.started_at
+        self._session.resume(pull.checkpoint.requests)
+        self._balances = {balance.pat_num: balance for balance in pull.balances}
+        self._parts = 1
+        if pull.checkpoint.packings is not None:
+            requested, next_packing = (Packing(*spans) for spans in pull.checkpoint.packings)
+            # After a lane was cut another packing is asked for: then that one.
+            self._packing = next_packing if requested == self._action.packing else self._action.packing
+
+    async def read_statements(self) -> None:
+        """Packed statements until nothing is left: one, for all but the largest offices."""
+        while True:
+            response = await self._session.query(
+                sql.select_packed(self._office, self._packing, self._after_pat_num, self._action.since)
+            )
+            packed = decode.parse_packed(response, self._packing)
+            await self._accept_control(packed.control)
+            if self._after_pat_num is not None:
+                _require_all_after(packed.balances, self._after_pat_num)
+            self._add_balances(packed.balances)
+            self._checksum = packed.checksum if self._parts == 1 and self._first_control is self._last_control else None
+            if packed.last_group is None or len(self._balances) >= packed.control.totals.guarantors:
+                return
+            self._after_pat_num = (packed.last_group + 1) * self._packing.group_span - 1
+            if len(packed.balances) < GUARANTORS_PER_GROUP_MIN * packed.groups:
+                self._packing = await self._widen_packing(self._packing, packed)
+            await self._store_checkpoint(packed.balances)
+
+    async def _widen_packing(self, packing: Packing, packed: decode.PackedRows) -> Packing:
+        """What would have held these sparse rows, to go on with.
+
+        Raises:
+            ApiError: They are too sparse for any packing.
+        """
+        wider = plan_packing(packed.balances)
+        if wider is None or wider.group_span <= packing.group_span:
+            await self._staging.discard()
+            raise ApiError(
+                Failure(FailureKind.TOO_SPARSE, f"{len(packed.balances)} guarantors in {packed.groups} rows")
+            )
+        return wider
+
+    async def read_pages(self) -> None:
+        """Key-set pages between two controls."""
+        if self._first_control is None:
+            await self._read_control()
+        await self._read_remaining(self._require(self._first_control).totals.guarantors)
+        if self._balances or self._last_control is None:
+            await self._read_control()
+
+    async def read_upload(self, upload: UploadFunction) -> None:
+        """One file between two controls."""
+        await self._read_control()
+        self._add_balances(await upload(sql.select_all(self._office)))
+        await self._read_control()
+
+    async def verify(self) -> VerifiedPull:
+        """The balances, once they add up.
+
+        Raises:
+            ApiError: They do not, even after what moved was read again.
+        """
+        patches = 0
+        while (mismatch := self._find_difference()) is not None:
+            if patches == PATCHES_MAX or self._is_one_instant():
+                await self._staging.discard()
+                raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
+            patches += 1
+            await self._reread_changed()
+        ordered = tuple(sorted(self._balances.values()))
+        return VerifiedPull(ordered, self._require(self._last_control), self._observed_at, self._parts)
+
+    def _find_difference(self) -> str | None:
+        return find_difference(list(self._balances.values()), self._require(self._last_control), self._checksum)
+
+    def _is_one_instant(self) -> bool:
+        """One statement that began and ended the pull: nothing can have moved in between."""
+        return (
+            self._action.reader is Reader.STATEMENT and self._parts == 1 and self._first_control is self._last_control
+        )
+
+    async def _reread_changed(self) -> None:
+        """Read again what changed since the first control, then take the control anew."""
+        since, after = self._require(self._first_control).office_now, None
+        for _ in range(CHANGED_PAGES_MAX):
+            response = await self._session.query(sql.select_changed(self._office, since, after))
+            changed = decode.parse_changed(response, after)
+            for row in changed:
+                self._balances.pop(row.pat_num, None)
+                if row.balance is not None:
+                    self._balances[row.pat_num] = row.balance
+            if len(changed) < self._office.page_rows:
+                break
+            after = changed[-1].pat_num
+        else:
+            await self._staging.discard()
+            raise ApiError(Failure(FailureKind.INCOMPLETE, "more rows moved meanwhile than are worth patching"))
+        # Families that returned pushed others over the end of the last page.
+        await self._read_remaining(self._require(self._last_control).totals.guarantors)
+        await self._read_control()
+
+    async def _read_remaining(self, guarantors: int) -> None:
+        """Pages from where the reading stands until there are so many guarantors, or no more."""
+        while len(self._balances) < guarantors:
+            response = await self._session.query(sql.select_page(self._office, self._after_pat_num))
+            page = decode.parse_page(response, self._after_pat_num, self._office.page_rows)
+            if not page:
+                return
+            self._add_balances(page)
+            self._after_pat_num = page[-1].pat_num
+            await self._store_checkpoint(page)
+
+    async def _read_control(self) -> None:
+        await self._accept_control(
+            decode.parse_control(await self._session.query(sql.select_control(self._office, self._action.since)))
+        )
+
+    async def _accept_control(self, control: ControlQueryResult) -> None:
+        """A control is worth something only while aging stands still."""
+        identity = self._action.identity or (self._first_control or control).identity
+        if is_other_database(identity, control.identity):
+            await self._staging.discard()
+            raise ApiError(Failure(FailureKind.OTHER_DATABASE))
+        changed = find_aging_change(self._action.expected, control)
+        if changed is not None:
+            await self._staging.discard()
+            raise ApiError(Failure(FailureKind.AGING_CHANGED, changed))
+        self._first_control = self._first_control or control
+        self._last_control = control
+        self._observed_at = self._now()
+
+    def _add_balances(self, balances: Sequence[Balance]) -> None:
+        self._parts += 1
+        self._balances.update(zip(map(PAT_NUM, balances), balances, strict=True))
+
+    async def _store_checkpoint(self, balances: Sequence[Balance]) -> None:
+        checkpoint = Checkpoint(
+            self._started_at,
+            self._require(self._first_control),
+            self._after_pat_num or 0,
+            self._session.requests,
+            self._staging.scope,
+            (_get_spans(self._action.packing), _get_spans(self._packing)),
+        )
+        await self._staging.add(balances, checkpoint, rows=len(self._balances))
+
+    @staticmethod
+    def _require(value: T | None) -> T:
+        assert value is not None, "a reading is judged only after its first control"
+        return value
+
+
+def _get_spans(packing: Packing) -> tuple[int, int]:
+    return packing.lane_span, packing.lanes
+
+
+def _require_all_after(balances: Sequence[Balance], after_pat_num: int) -> None:
+    if balances and balances[0].pat_num <= after_pat_num:
+        raise decode.MalformedValue("rows are repeated: they lie before the end of the former statement")

@@ -1,0 +1,184 @@
+"""Reads what an office uploads to our own receiver: the operator's query for a past day, or a whole large office.
+
+The API's answer says little: where it times out, the office may be uploading all the same. What counts is that a whole
+file came, and that it holds what the office's own server counts.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import anyio.to_thread
+
+from oddaemon.core.backfill.csv_upload import (
+    LINE_CHARACTERS_MAX,
+    CsvHeader,
+    InvalidUpload,
+    find_upload_difference,
+    parse_balances,
+    parse_control_totals,
+)
+from oddaemon.core.backfill.custom_sql import InvalidQuery, make_count_query, prepare_query
+from oddaemon.core.backfill.job import UploadStep
+from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.aging_report import ReportResult
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.opendental.client import ApiError, Session, UploadDestination
+from oddaemon.opendental.rate_limiter import RateLimiter
+from oddaemon.sftp import (
+    UploadMisnamedError,
+    UploadMissingError,
+    UploadReceiver,
+    UploadRefusedError,
+    UploadSlot,
+    UploadTooLargeError,
+    UploadUnstorableError,
+)
+
+ASYNCHRONOUS_SINCE = (22, 1)
+"""Which version brought `IsAsync` is not documented; one that does not know it uploads before it answers."""
+MAY_STILL_ARRIVE = frozenset({FailureKind.GATEWAY_TIMEOUT, FailureKind.TIMEOUT})
+_VERSION_PARTS = 2
+_COUNT_LINES_MAX = 10
+"""A header and a row."""
+_FAILURE_KINDS: Mapping[type[UploadRefusedError], FailureKind] = {
+    UploadTooLargeError: FailureKind.UPLOAD_TOO_LARGE,
+    UploadMisnamedError: FailureKind.UPLOAD_MISNAMED,
+    UploadUnstorableError: FailureKind.STORE,
+}
+
+
+_ROW_STEPS = (UploadStep.REQUESTING_UPLOAD, UploadStep.WAITING_FOR_UPLOAD)
+_COUNT_STEPS = (UploadStep.REQUESTING_COUNT, UploadStep.WAITING_FOR_COUNT)
+
+
+def _ignore_step(_step: UploadStep) -> None:
+    """For whoever does not watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadReader:
+    """The way to an office's files.
+
+    Args:
+        session: To the office.
+        rate_limiter: Ends the wait for a file where the daemon is stopping; it is asked for anew by the next one.
+        receiver: Takes them.
+        program_version: Of the office's Open Dental, as its preference has it.
+        on_step: Told of each step; what it raises ends the reading, between two requests.
+    """
+
+    session: Session
+    rate_limiter: RateLimiter
+    receiver: UploadReceiver
+    program_version: str
+    on_step: Callable[[UploadStep], None] = _ignore_step
+
+    async def read_query(self, query: str) -> Sequence[Balance]:
+        """What the file of one of our own queries holds; who asks proves it by the office's controls.
+
+        Raises:
+            ApiError: No such file came.
+        """
+        return (await self._read_file(query))[1]
+
+    async def read_day(self, query: str, as_of: date) -> ReportResult:
+        """What the operator's query says of a day, counted by the office's own server.
+
+        Raises:
+            ApiError: No such file came, or it is not what the server counts.
+        """
+        try:
+            dated_query = prepare_query(query, as_of)
+        except InvalidQuery as error:
+            raise ApiError(Failure(FailureKind.SQL_ERROR, str(error))) from None
+        header, balances = await self._read_file(dated_query)
+        if not balances:
+            # The sum of no rows is no number, whether the file says `OK` or is a header alone.
+            header = None
+        money = () if header is None else header.list_money_columns()
+        await self._verify_count(make_count_query(dated_query, money), header, balances)
+        return ReportResult(tuple(balances), compute_totals(balances))
+
+    async def _verify_count(self, query: str, header: CsvHeader | None, balances: Sequence[Balance]) -> None:
+        line = await self._read_count_line(query)
+        try:
+            totals = parse_control_totals(line, header)
+        except InvalidUpload as error:
+            raise _make_unreadable_error(error) from None
+        if (mismatch := find_upload_difference(balances, totals)) is not None:
+            raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
+
+    async def _read_file(self, query: str) -> tuple[CsvHeader | None, list[Balance]]:
+        async with self._open_slot() as slot:
+            path = await self._receive_file(query, slot, _ROW_STEPS)
+            try:
+                return await anyio.to_thread.run_sync(_parse_balances, path)
+            except InvalidUpload as error:
+                raise _make_unreadable_error(error) from None
+
+    async def _read_count_line(self, query: str) -> str:
+        """The last line of a small file."""
+        async with self._open_slot() as slot:
+            path = await self._receive_file(query, slot, _COUNT_STEPS)
+            try:
+                return await anyio.to_thread.run_sync(_read_last_line, path)
+            except InvalidUpload as error:
+                raise _make_unreadable_error(error) from None
+
+    @asynccontextmanager
+    async def _open_slot(self) -> AsyncIterator[UploadSlot]:
+        try:
+            async with self.receiver.open_slot() as slot:
+                yield slot
+        except UploadMissingError as error:
+            raise ApiError(Failure(FailureKind.UPLOAD_MISSING, str(error))) from None
+        except UploadRefusedError as error:
+            raise ApiError(Failure(_FAILURE_KINDS[type(error)], str(error))) from None
+
+    async def _receive_file(self, query: str, slot: UploadSlot, steps: tuple[UploadStep, UploadStep]) -> Path:
+        request_step, wait_step = steps
+        self.on_step(request_step)
+        target = slot.target
+        destination = UploadDestination(target.address, target.port, target.username, target.password)
+        try:
+            await self.session.upload(query, destination, asynchronous=self._supports_async())
+        except ApiError as error:
+            if error.failure.kind not in MAY_STILL_ARRIVE:
+                raise
+        self.on_step(wait_step)
+        with self.rate_limiter.wait_unless_closed():
+            return await slot.wait_for_file(self.receiver.wait_seconds)
+
+    def _supports_async(self) -> bool:
+        parts = self.program_version.split(".")[:_VERSION_PARTS]
+        return all(part.isdecimal() for part in parts) and tuple(map(int, parts)) >= ASYNCHRONOUS_SINCE
+
+
+def _parse_balances(path: Path) -> tuple[CsvHeader | None, list[Balance]]:
+    with _open_lines(path) as lines:
+        return parse_balances(lines)
+
+
+def _read_last_line(path: Path) -> str:
+    with _open_lines(path) as lines:
+        return next(reversed([line for line in islice(lines, _COUNT_LINES_MAX) if line.strip()]), "")
+
+
+@contextmanager
+def _open_lines(path: Path) -> Iterator[Iterator[str]]:
+    """A file's lines; one that is too long comes in pieces, so that nobody fills the memory with it."""
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            yield iter(partial(file.readline, LINE_CHARACTERS_MAX + 1), "")
+    except OSError as error:
+        raise InvalidUpload(f"the file cannot be read: {error.strerror}") from error
+
+
+def _make_unreadable_error(error: InvalidUpload) -> ApiError:
+    return ApiError(Failure(FailureKind.UPLOAD_UNREADABLE, str(error)))

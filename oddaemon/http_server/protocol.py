@@ -1,0 +1,114 @@
+"""The web server's side of one connection, with an end to its patience.
+
+The web server itself would wait for ever for the rest of a head, and for a client to take its answer. Here whoever
+keeps it waiting is cut, and where there are too many connections the one that has done so longest makes room: a
+thousand slow clients are a thousand closed connections, and the next scrape is answered.
+"""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import ClassVar
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from oddaemon.http_server.limits import ConnectionLimits
+from oddaemon.http_server.security_headers import HEADERS
+from oddaemon.http_server.unix_socket import get_peer
+
+_QUIET_LOGGER = logging.getLogger("uvicorn.error.requests")
+_QUIET_LOGGER.setLevel(logging.ERROR)
+"""What is wrong with a request is its client's affair: told to it, and not written to our log at the client's pace."""
+
+
+def _make_final_response(status: HTTPStatus, sentence: str) -> bytes:
+    headers = {**HEADERS, "content-type": "text/plain; charset=utf-8", "connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n{sentence}\n".encode()
+
+
+_NOT_HTTP = _make_final_response(HTTPStatus.BAD_REQUEST, "This is no HTTP request.")
+_TOO_LARGE = _make_final_response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large.")
+
+
+class TimeoutProtocol(H11Protocol):
+    """One connection. A milestone (connected, a whole head, an answer made) must follow the last one in time.
+
+    A stream of events is an answer that has begun and is never made: it goes on as long as its client takes what comes.
+    """
+
+    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+    _timer: asyncio.TimerHandle | None = None
+    _last_milestone: float = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Make room for it, or refuse it where all others are being answered."""
+        self.logger = _QUIET_LOGGER
+        super().connection_made(transport)
+        self.client = get_peer(transport.get_extra_info("socket")) or self.client
+        self._restart_timer()
+        if len(self.connections) > self.limits.connections_max:
+            waiting = (
+                each for each in self.connections if isinstance(each, TimeoutProtocol) and not each.is_responding
+            )
+            min(waiting, key=lambda each: each.waiting_since).abort_connection()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes are no milestone; a whole head is."""
+        previous_cycle = self.cycle
+        super().data_received(data)
+        if self.cycle is not previous_cycle:
+            self._restart_timer()
+
+    def on_response_complete(self) -> None:
+        """The answer is made, if not taken."""
+        super().on_response_complete()
+        self._restart_timer()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP ends the connection."""
+        del msg
+        unread, _ = self.conn.trailing_data
+        self.transport.write(_TOO_LARGE if len(unread) > self.limits.head_bytes_max else _NOT_HTTP)
+        self.transport.close()
+
+    @property
+    def is_responding(self) -> bool:
+        """Whether an answer is being made: then it is not the client who keeps us waiting."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def waiting_since(self) -> float:
+        """The last milestone, on the event loop's clock."""
+        return self._last_milestone
+
+    def abort_connection(self) -> None:
+        """End the connection now, whatever it still has to say or to hear."""
+        if self.is_responding:
+            self.cycle.disconnected = True
+        self.connections.discard(self)
+        self.transport.abort()
+
+    def _restart_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._last_milestone = self.loop.time()
+        self._timer = self.loop.call_later(self.limits.timeout_seconds, self._on_timeout)
+
+    def _on_timeout(self) -> None:
+        """Patience is over; but whoever has taken all that was made of a stream so far does not keep us waiting."""
+        if self.is_responding and self.cycle.response_started and not self.transport.get_write_buffer_size():
+            self._restart_timer()
+        else:
+            self.abort_connection()
+
+
+def make_protocol(limits: ConnectionLimits) -> type[TimeoutProtocol]:
+    """The protocol with these limits: the web server makes one for each connection, from a type."""
+    return type("LimitedProtocol", (TimeoutProtocol,), {"limits": limits})

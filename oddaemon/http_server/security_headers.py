@@ -1,0 +1,45 @@
+"""Headers that every answer carries, errors included: nothing is kept, framed, sniffed or handed on by a browser.
+
+What a page may do is said in one place, too: load its own style, script and icon, ask its own daemon, and no more.
+"""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+PAGE_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "vary": "accept-encoding",
+}
+"""Of a page: nothing inline, nothing from elsewhere."""
+FILE_HEADERS = {"cache-control": "public, max-age=31536000, immutable"}
+"""Of what pages are made with: its address names its contents."""
+
+
+class SecurityHeadersMiddleware:
+    """Wraps a whole application, so that its own error pages are covered too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers as the application does, with the headers; those that an answer has of its own stay."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

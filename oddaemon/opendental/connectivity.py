@@ -1,0 +1,111 @@
+"""How far it is to the API's host, without asking it anything: its name, a connection, its certificate.
+
+A request that fails says only that it failed; here each of the three is tried by itself, and none of it counts against
+anybody's key.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import SplitResult, urlsplit
+
+import anyio
+from anyio.abc import ByteStream
+from anyio.streams.tls import TLSAttribute, TLSStream
+
+from oddaemon.core.diagnostics.diagnosis import CheckName, Connectivity
+
+_PORTS = {"https": 443, "http": 80}
+
+
+class _ConnectivityFailed(Exception):
+    """Something was in the way."""
+
+    def __init__(self, step: CheckName, message: str) -> None:
+        super().__init__(message)
+        self.step = step
+        self.message = message
+
+
+async def check_connectivity(base_url: str, tls: ssl.SSLContext, timeout_seconds: float) -> Connectivity:
+    """Look the host up, connect, shake hands, hang up; never raises over what goes wrong.
+
+    Args:
+        base_url: Of the API.
+        tls: What certificates are checked with.
+        timeout_seconds: For each of the three.
+    """
+    host, port, secure = _parse_address(urlsplit(base_url))
+    result = Connectivity(host, port, secure)
+    try:
+        with _run_step(CheckName.DNS, timeout_seconds, "no name server answers in time"):
+            addresses = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        result = replace(result, addresses=tuple(dict.fromkeys(str(address[0]) for *_, address in addresses)))
+        with _run_step(CheckName.CONNECTION, timeout_seconds, "nobody answers in time"):
+            stream = await anyio.connect_tcp(host, port)
+        async with stream:
+            return await _check_tls(stream, result, tls, timeout_seconds) if secure else result
+    except _ConnectivityFailed as error:
+        return replace(result, failed_at=error.step, message=error.message)
+
+
+async def _check_tls(
+    stream: ByteStream, result: Connectivity, tls: ssl.SSLContext, timeout_seconds: float
+) -> Connectivity:
+    with _run_step(CheckName.TLS, timeout_seconds, "no handshake in time"):
+        secured = await TLSStream.wrap(
+            stream, server_side=False, hostname=result.host, ssl_context=tls, standard_compatible=False
+        )
+    protocol = str(secured.extra(TLSAttribute.tls_version))  # noqa: S610 - Django's rule, anyio's extra
+    return replace(result, protocol=protocol, certificate_ends_at=_get_certificate_expiry(secured))
+
+
+@contextmanager
+def _run_step(name: CheckName, timeout_seconds: float, timeout_message: str) -> Iterator[None]:
+    try:
+        with anyio.fail_after(timeout_seconds):
+            yield
+    except TimeoutError:
+        raise _ConnectivityFailed(name, timeout_message) from None
+    except (OSError, UnicodeError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
+        raise _ConnectivityFailed(name, _describe_error(error)) from None
+
+
+def make_unchecked_connectivity(base_url: str) -> Connectivity:
+    """The way to a host that is reached without a network."""
+    return Connectivity(*_parse_address(urlsplit(base_url)))
+
+
+def _parse_address(parts: SplitResult) -> tuple[str, int, bool]:
+    return parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https"
+
+
+def _describe_error(error: Exception) -> str:
+    """What the system says, without its numbers and places in C."""
+    text: object = "the other side hung up"
+    match error:
+        case ssl.SSLCertVerificationError():
+            text = error.verify_message
+        case ssl.SSLError() if error.reason:
+            text = error.reason.replace("_", " ").lower()
+        case UnicodeError():
+            text = "it is no name of a host"
+        case OSError() if error.errno and error.errno > 0:
+            # The event loop puts words of its own, with the address in them, where the system's should stand.
+            text = os.strerror(error.errno).lower()
+        case OSError() if error.strerror:
+            text = error.strerror.lower()
+        case OSError(__cause__=OSError() as first) | OSError(__cause__=ExceptionGroup(exceptions=[first, *_])):
+            # Several addresses were tried: what befell the first says enough.
+            text = _describe_error(first)
+    return str(text)
+
+
+def _get_certificate_expiry(secured: TLSStream) -> datetime | None:
+    certificate = secured.extra(TLSAttribute.peer_certificate) or {}  # noqa: S610 - as above
+    ends = certificate.get("notAfter")
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None

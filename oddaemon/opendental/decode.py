@@ -1,0 +1,268 @@
+"""JSON of the API to values of the core, and nothing that only looks like a value.
+
+Whatever is missing, of the wrong type, negative where it counts or not finite is refused with a sentence that holds
+neither a balance nor a key.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hmac import compare_digest
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+
+from oddaemon.core.diagnostics.diagnosis import ClinicShare, PatNumDensity, RegisteredKeys
+from oddaemon.core.model import Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
+from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, PackedColumnTruncated, Packing, unpack
+from oddaemon.core.snapshot.verify import compute_checksum
+from oddaemon.opendental.decode_values import (
+    INTEGER_MAX,
+    INTEGER_MIN,
+    MalformedValue,
+    Row,
+    get_cell,
+    get_datetime,
+    get_integer,
+    get_optional_text,
+    get_text,
+    require_row_limit,
+)
+
+__all__ = [
+    "ChangedRow",
+    "ClockReading",
+    "MalformedValue",
+    "PackedRows",
+    "Row",
+    "parse_balance_text",
+    "parse_changed",
+    "parse_clinic_shares",
+    "parse_clinics",
+    "parse_clocks",
+    "parse_control",
+    "parse_density",
+    "parse_json_rows",
+    "parse_packed",
+    "parse_page",
+    "parse_preference",
+    "parse_registered_keys",
+]
+
+_ROWS_DECODER = msgspec.json.Decoder(list[Row])
+_BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
+_TOTALS = (
+    "Guarantors",
+    "SumEstBalance",
+    "SumBal_0_30",
+    "SumBal_31_60",
+    "SumBal_61_90",
+    "SumBalOver90",
+    "SumInsEst",
+    "SumBalTotal",
+    "Checksum",
+)
+_PACKED_COLUMN_NAMES = tuple(f"L{lane}" for lane in range(COLUMNS_PER_GROUP_MAX))
+
+
+class PackedRows(NamedTuple):
+    """What one packed statement brought."""
+
+    control: ControlQueryResult
+    balances: list[Balance]
+    checksum: int
+    """Of the very texts that came."""
+    groups: int
+    last_group: int | None
+
+
+class ClockReading(NamedTuple):
+    """An office server's two clocks, both naive, and which database it is."""
+
+    office_now: datetime
+    utc_now: datetime
+    identity: DatabaseIdentity
+
+
+class ChangedRow(NamedTuple):
+    """A patient's row that changed; `balance` is None where it does not belong to the snapshot any more."""
+
+    pat_num: int
+    balance: Balance | None
+
+
+def parse_json_rows(body: bytes) -> list[Row]:
+    """Any answer in rows."""
+    require_row_limit(body)
+    try:
+        return _ROWS_DECODER.decode(body)
+    except msgspec.MsgspecError as error:
+        # The decoder names types and places, never what stands there.
+        raise MalformedValue(f"the answer is not JSON in rows: {error}") from None
+    except UnicodeDecodeError:
+        raise MalformedValue("the answer is not UTF-8") from None
+
+
+def parse_preference(body: bytes, name: str) -> str:
+    """The value of a preference; `''` where the office does not have it. The filter may have been ignored."""
+    for row in parse_json_rows(body):
+        if get_text(row, "PrefName").lower() == name.lower():
+            return get_optional_text(row, "ValueString")
+    return ""
+
+
+def parse_clinics(body: bytes) -> tuple[int, ...]:
+    """The ClinicNums of the API's list."""
+    return tuple(get_integer(row, "ClinicNum") for row in parse_json_rows(body))
+
+
+def parse_clinic_shares(rows: Sequence[Row]) -> tuple[ClinicShare, ...]:
+    """How many guarantors belong to each ClinicNum."""
+    return tuple(
+        ClinicShare(
+            get_integer(row, "ClinicNum"),
+            get_integer(row, "Guarantors"),
+            None if get_cell(row, "IsHidden") is None else get_integer(row, "IsHidden") != 0,
+        )
+        for row in rows
+    )
+
+
+def parse_density(rows: Sequence[Row]) -> PatNumDensity:
+    """How PatNums lie."""
+    row = _get_only_row(rows)
+    return PatNumDensity(get_integer(row, "Guarantors"), get_integer(row, "Spans"))
+
+
+def parse_registered_keys(rows: Sequence[Row], key: str) -> RegisteredKeys:
+    """Whether `key` is among the keys that came, and how many those are; none of them leaves this function."""
+    registered = [get_text(row, "CustApiKey").strip() for row in rows]
+    return RegisteredKeys(any(compare_digest(each.encode(), key.encode()) for each in registered), len(registered))
+
+
+def parse_clocks(rows: Sequence[Row]) -> ClockReading:
+    """NOW() and UTC_TIMESTAMP() of the office's server, and its identity."""
+    row = _get_only_row(rows)
+    return ClockReading(get_datetime(row, "OfficeNow"), get_datetime(row, "UtcNow"), _parse_identity(row))
+
+
+def parse_control(rows: Sequence[Row]) -> ControlQueryResult:
+    """The one row of a control query."""
+    return _parse_control_row(_get_only_row(rows))
+
+
+def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
+    """The rows of a packed statement.
+
+    Raises:
+        LaneCutError: The server cut a lane.
+        MalformedError: Anything else is not as asked.
+    """
+    if not rows:
+        raise MalformedValue("the answer has no row, not even the control columns")
+    first = _parse_control_row(rows[0])
+    groups = [_parse_group(row, packing) for row in rows if get_cell(row, "G") is not None]
+    if len(groups) != len(rows) and len(rows) > 1:
+        raise MalformedValue("a packed row has no group")
+    numbers = [group for group, _, _ in groups]
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        raise MalformedValue("packed rows are repeated or out of order")
+    text = unpack(groups, packing)
+    try:
+        balances = parse_balance_text(text)
+    except MalformedValue as error:
+        raise PackedColumnTruncated(f"a lane is broken: {error}") from None
+    return PackedRows(first, balances, compute_checksum(text), len(groups), numbers[-1] if numbers else None)
+
+
+def parse_balance_text(text: str) -> list[Balance]:
+    """The inverse of the core's `format_row`, for rows with a separator between them. Whole offices go through here.
+
+    Raises:
+        MalformedError: Some row does not hold nine integers.
+    """
+    if not text:
+        return []
+    try:
+        return _BALANCES_DECODER.decode(f"[[{text.replace(ROW_SEPARATOR, '],[')}]]")
+    except msgspec.MsgspecError:
+        raise MalformedValue("a row does not hold nine integers") from None
+
+
+def parse_page(rows: Sequence[Row], after_pat_num: int | None, rows_max: int) -> list[Balance]:
+    """The rows of a page, strictly ascending and all after `after_pat_num`."""
+    if len(rows) > rows_max:
+        raise MalformedValue(f"a page of at most {rows_max} rows holds {len(rows)}")
+    balances = _parse_balances([get_text(row, "Balance") for row in rows])
+    _require_ascending([balance.pat_num for balance in balances], after_pat_num)
+    return balances
+
+
+def parse_changed(rows: Sequence[Row], after_pat_num: int | None) -> list[ChangedRow]:
+    """The rows that changed, strictly ascending and all after `after_pat_num`."""
+    changed = [
+        ChangedRow(
+            get_integer(row, "PatNum"),
+            None if row.get("Balance") is None else _parse_balances([get_text(row, "Balance")])[0],
+        )
+        for row in rows
+    ]
+    _require_ascending([row.pat_num for row in changed], after_pat_num)
+    return changed
+
+
+def _require_ascending(pat_nums: Sequence[int], after_pat_num: int | None) -> None:
+    last = after_pat_num
+    for pat_num in pat_nums:
+        if last is not None and pat_num <= last:
+            raise MalformedValue("rows are repeated or out of order")
+        last = pat_num
+
+
+def _get_only_row(rows: Sequence[Row]) -> Row:
+    if len(rows) != 1:
+        raise MalformedValue(f"one row was asked for and {len(rows)} came")
+    return rows[0]
+
+
+def _parse_control_row(row: Row) -> ControlQueryResult:
+    totals = ControlTotals._make(get_integer(row, name) for name in _TOTALS)
+    touched = get_integer(row, "Touched")
+    if totals.guarantors < 0 or totals.checksum < 0 or touched < 0:
+        raise MalformedValue("a count is below zero")
+    return ControlQueryResult(
+        totals,
+        get_optional_text(row, "DateLastAging"),
+        get_optional_text(row, "AgingBeginDateTime"),
+        get_datetime(row, "OfficeNow"),
+        get_datetime(row, "UtcNow"),
+        _parse_identity(row),
+        touched,
+    )
+
+
+def _parse_identity(row: Row) -> DatabaseIdentity:
+    return DatabaseIdentity(get_integer(row, "Title"), get_integer(row, "Phone"), get_integer(row, "Address"))
+
+
+def _parse_group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | None]]:
+    count = get_integer(row, "N")
+    if count < 0:
+        raise MalformedValue("a group's count is below zero")
+    columns: dict[int, str | None] = {}
+    for index, name in enumerate(_PACKED_COLUMN_NAMES[: packing.lanes]):
+        text = row.get(name, 0)
+        if text is not None and not isinstance(text, str):
+            raise MalformedValue(f"column {name} is {'not a text' if name in row else 'missing'}")
+        columns[index] = text
+    return get_integer(row, "G"), count, columns
+
+
+def _parse_balances(texts: Sequence[str]) -> list[Balance]:
+    balances = parse_balance_text(ROW_SEPARATOR.join(texts))
+    if len(balances) != len(texts):
+        raise MalformedValue("a row does not hold nine integers")
+    # Pages are stored before they are proved, and what no database could store must not get as far as one.
+    if any(min(balance) < INTEGER_MIN or max(balance) > INTEGER_MAX for balance in balances):
+        raise MalformedValue("a row holds a number of more than 64 bits")
+    return balances

@@ -1,0 +1,124 @@
+"""One answer, whole and no larger than allowed, or the failure that came instead.
+
+Whichever way a request ends, it is named here. No key and nothing of a successful body gets into a failure's words.
+"""
+
+import math
+import ssl
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+import httpx
+
+from oddaemon.core.failures.classify import classify_response, extract_message
+from oddaemon.core.failures.failure import Failure, FailureKind
+
+ERROR_BYTES_MAX = 20_000
+"""More of an error's body is never looked at."""
+
+
+class ApiError(Exception):
+    """A request that did not bring what it should; `failure` says why and whose it is."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.sentence)
+        self.failure = failure
+
+
+class Response(NamedTuple):
+    """What came, whatever it says."""
+
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
+async def send_request(client: httpx.AsyncClient, request: httpx.Request, bytes_max: int) -> Response:
+    """Send a request and read its answer.
+
+    Raises:
+        ApiError: It has more than `bytes_max` bytes, as sent or unpacked.
+        httpx.HTTPError, OSError, zlib.error: No whole answer came: see `broken`.
+    """
+    response = await client.send(request, stream=True)
+    try:
+        body = await _read_body(response, bytes_max)
+        return Response(response.status_code, body, response.headers.get("Retry-After"))
+    finally:
+        await response.aclose()
+
+
+async def _read_body(response: httpx.Response, bytes_max: int) -> bytes:
+    """The whole body. It is unpacked here: httpx would first unpack, and hold, whatever a few bytes can grow to."""
+    is_gzip = response.headers.get("Content-Encoding", "").strip().lower() in {"gzip", "x-gzip"}
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
+    body = bytearray()
+    sent_bytes = 0
+    async for chunk in response.aiter_raw():
+        # Counted too: blocks of gzip may unpack to nothing, and what follows its end is kept for nobody.
+        sent_bytes += len(chunk)
+        body += decompressor.decompress(chunk, bytes_max + 1 - len(body)) if decompressor else chunk
+        if max(sent_bytes, len(body)) > bytes_max:
+            raise ApiError(Failure(FailureKind.OVERSIZED, f"more than {bytes_max} bytes", response.status_code))
+    return bytes(body)
+
+
+def classify_transport_error(error: Exception) -> Failure:
+    """Name what kept an answer from coming whole."""
+    match error:
+        case httpx.ConnectTimeout():
+            return Failure(FailureKind.CONNECT, "no connection in time")
+        case httpx.TimeoutException() | TimeoutError():
+            return Failure(FailureKind.TIMEOUT)
+        case httpx.ConnectError():
+            return _classify_connect_error(error)
+        case zlib.error():
+            return Failure(FailureKind.MALFORMED, "the answer is not the gzip that it claims to be")
+        case _:  # TLS that fails after its handshake is among them, as an OSError
+            return Failure(FailureKind.CONNECTION_LOST, type(error).__name__)
+
+
+def classify_error_response(response: Response, secrets: Sequence[str], now: datetime, *, is_query: bool) -> Failure:
+    """Name the failure behind an answer that is not a success.
+
+    Args:
+        response: Any but 2xx.
+        secrets: What the server may echo and nobody may read.
+        now: For a Retry-After that is a date.
+        is_query: Whether it was a query, its rows wanted in the answer or in a file.
+    """
+    body = response.body
+    for secret in secrets:
+        body = body.replace(secret.encode(), b"***")
+    text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
+    kind = classify_response(response.status, text, query=is_query)
+    return Failure(kind, extract_message(text, secrets), response.status, _parse_retry_after(response.retry_after, now))
+
+
+def _classify_connect_error(error: httpx.ConnectError) -> Failure:
+    """A certificate that was not accepted hides in the cause of a ConnectError; other trouble of TLS may pass."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Failure(FailureKind.TLS, cause.verify_message)
+        cause = cause.__cause__ or cause.__context__
+    return Failure(FailureKind.CONNECT, extract_message(str(error)))
+
+
+def _parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
+    """A Retry-After header, which is a number or a date; what is neither says nothing."""
+    if retry_after is None:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(retry_after)
+        except (ValueError, OverflowError):
+            return None
+        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = (aware - now).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,88 @@
+"""The directory of offices: which of its files are read, and how much of them at most."""
+
+import errno
+import re
+from collections.abc import Iterable
+from itertools import islice, takewhile
+from pathlib import Path
+
+from oddaemon.settings.files.document import TomlDocument, read_document
+from oddaemon.settings.files.problem import Diagnostics, Problem
+
+_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+"""Without a dot: what editors, backups and file systems leave lying about has one, or a plus or a tilde."""
+_FILES_MAX = 20_000
+"""In the directory of offices: one for each, and many times that."""
+_ALL_CHARACTERS_MAX = 8_388_608
+"""All of them together: about 50,000 offices."""
+
+
+def read_directory(
+    main: TomlDocument, directory: Path, safe_names: frozenset[str], diagnostics: Diagnostics
+) -> list[TomlDocument]:
+    """The office files of the directory and its groups, by name, without hidden files and editors' copies.
+
+    Args:
+        main: `oddaemon.toml`, which names the directory.
+        directory: Its absolute path.
+        safe_names: Names whose values may be shown.
+        diagnostics: Takes what is wrong with them.
+    """
+    written = main.table["offices"]["directory"]
+    shown_directory = main.path.parent / written
+    try:
+        paths = _list_office_files(shown_directory, directory)
+    except OSError as error:
+        problem = main.make_problem(
+            ("offices", "directory"),
+            f"cannot be read: {error.strerror}",
+            "name a directory that exists, or remove this line",
+            written,
+        )
+        diagnostics.problems.append(problem)
+        return []
+    return _read_documents(paths, safe_names, diagnostics)
+
+
+def _list_office_files(shown_directory: Path, directory: Path) -> list[Path]:
+    directories = (directory, *list_office_groups(directory))
+    files = (path for each in directories for path in each.iterdir() if is_office_file(path))
+    found = [shown_directory / path.relative_to(directory) for path in islice(files, _FILES_MAX + 1)]
+    if len(found) > _FILES_MAX:
+        raise OSError(errno.EFBIG, f"more than {_FILES_MAX} files")
+    return sorted(found)
+
+
+def _read_documents(paths: Iterable[Path], safe_names: frozenset[str], diagnostics: Diagnostics) -> list[TomlDocument]:
+    """The files that can be read, as long as they do not hold more together than any fleet needs."""
+    documents: list[TomlDocument] = []
+    characters_left = _ALL_CHARACTERS_MAX
+    for path in takewhile(lambda _: not diagnostics.is_full, paths):
+        document = read_document(path, safe_names, diagnostics)
+        characters_left -= document.characters if document else 0
+        if characters_left < 0:
+            diagnostics.problems.append(
+                Problem(path, "", None, f"the files hold more than {_ALL_CHARACTERS_MAX} characters together")
+            )
+            break
+        if document:
+            documents.append(document)
+    return documents
+
+
+def is_office_file(path: Path) -> bool:
+    """Whether a file of this name in the directory of offices is read."""
+    return path.suffix == ".toml" and not path.name.startswith((".", "#"))
+
+
+def is_office_group(path: Path) -> bool:
+    """Whether a directory of this name in the directory of offices is read, too: its files came all at once."""
+    return _GROUP.fullmatch(path.name) is not None
+
+
+def list_office_groups(directory: Path) -> list[Path]:
+    """The groups of the directory, by name; none if it cannot be read."""
+    try:
+        return sorted(path for path in directory.iterdir() if is_office_group(path) and path.is_dir())
+    except OSError:
+        return []

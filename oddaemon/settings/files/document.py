@@ -1,0 +1,168 @@
+"""One TOML file, read: a table whose secrets are already hidden, and who can say where each key stands.
+
+Never raises over what a file contains: whatever cannot be read is a problem of that file alone.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oddaemon.settings.files.line_numbers import Location, find_line, find_line_numbers
+from oddaemon.settings.files.problem import Diagnostics, Problem, format_path
+from oddaemon.settings.values.path import is_private, read_file
+from oddaemon.settings.values.secret import SECRET_NAMES, Secret, redact
+
+_BYTES_MAX = 2_097_152
+"""About 12,000 offices; a larger file is not a configuration."""
+_SHOWN_CHARACTERS_MAX = 60
+_TOO_DEEP = re.compile(
+    r"""(?:^[ \t\[]*+|[{,][ \t]*+)(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""", re.MULTILINE
+)
+"""A dotted key that leads nowhere here: for reading it, the library takes the square of its length."""
+_DIGITS_MAX = 10**18
+_NAME_FIELDS = {"office": "id", "sink": "name"}
+"""By which of its keys each table of a list is called."""
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SYNTAX_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class TomlDocument:
+    """One file's table. Strings under names that are not known to be harmless are `Secret`s."""
+
+    path: Path
+    """As it is shown."""
+    table: dict[str, Any] = field(repr=False)
+    lines: dict[Location, int] = field(repr=False)
+    is_private: bool
+    """Nobody may read it whom its owner did not mean to."""
+    characters: int
+    is_form_input: bool = False
+    """Its values come from cells or answers, whose writer needs no word of TOML."""
+
+    @property
+    def directory(self) -> Path:
+        """What relative paths in this file are relative to."""
+        return self.path.absolute().parent
+
+    def make_problem(self, location: Location, message: str, hint: str = "", value: object = None) -> Problem:
+        """A problem at `location` of this file; `value` is shown only if it is a short scalar."""
+        return Problem(
+            file=self.path,
+            where=redact(self._format_location(location)),
+            value=_format_value(value),
+            message=redact(message),
+            hint=redact(hint),
+            line=find_line(location, self.lines),
+        )
+
+    def describe_location(self, location: Location) -> str:
+        """How other files' problems speak of a place in this one."""
+        line = find_line(location, self.lines)
+        return f"{redact(self._format_location(location))} in {format_path(self.path)}" + (
+            "" if line is None else f":{line}"
+        )
+
+    def _format_location(self, location: Location) -> str:
+        text = ""
+        for depth, part in enumerate(location):
+            if isinstance(part, int):
+                text += f"[{part}]" + (self._format_name(location[0], part) if depth == 1 else "")
+            else:
+                name = part[:_SHOWN_CHARACTERS_MAX]
+                text += ("." if text else "") + (name if _BARE_KEY.fullmatch(name) else json.dumps(name))
+                text += "…" if name != part else ""
+        return text
+
+    def _format_name(self, kind: str | int, index: int) -> str:
+        rows = self.table.get(str(kind))
+        row = rows[index] if isinstance(rows, list) and index < len(rows) else None
+        name = row.get(_NAME_FIELDS.get(str(kind), "")) if isinstance(row, dict) else None
+        return f" {_format_value(name)}" if isinstance(name, str) and name else ""
+
+
+def read_document(path: Path, safe_names: Collection[str], diagnostics: Diagnostics) -> TomlDocument | None:
+    """Reads one TOML file.
+
+    Args:
+        path: The file.
+        safe_names: Names whose strings may be shown; every other string is hidden before anything looks at it.
+        diagnostics: Takes the problem if the file cannot be read.
+
+    Returns:
+        The document, or None if there is none to speak of.
+    """
+    try:
+        text, private = _read_text(path)
+        table = hide_secrets(tomllib.loads(text), safe_names)
+    except FileNotFoundError:
+        problem = Problem(path, "", None, "no such file")
+    except PermissionError as error:
+        hint = "the user that runs oddaemon must be allowed to; under systemd: chgrp oddaemon-config and chmod 640"
+        problem = Problem(path, "", None, f"cannot be read: {error.strerror}", hint)
+    except OSError as error:
+        problem = Problem(path, "", None, f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        problem = Problem(path, "", None, f"not UTF-8 (byte {error.start})", "save the file as UTF-8")
+    except RecursionError:
+        problem = Problem(path, "", None, "nested too deeply")
+    except ValueError as error:
+        problem = _make_syntax_problem(path, error)
+    else:
+        return TomlDocument(path, table, find_line_numbers(text), private, len(text))
+    diagnostics.problems.append(problem)
+    return None
+
+
+def _read_text(path: Path) -> tuple[str, bool]:
+    """What the file holds, and whether it is private. Neither a pipe nor an endless file can keep us."""
+    content, status = read_file(path, _BYTES_MAX)
+    text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    if _TOO_DEEP.search(text):
+        raise RecursionError
+    return text, is_private(status)
+
+
+def _make_syntax_problem(path: Path, error: ValueError) -> Problem:
+    text = str(error)
+    found = _SYNTAX_LINE.search(text)
+    message = f"not valid TOML: {redact(text.removesuffix(found.group() if found else ''))}"
+    if found is None:
+        return Problem(path, "", None, message)
+    hint = "text stands in quotes" if "Invalid value" in message else ""
+    return Problem(path, "", None, f"{message} (column {found[2]})", hint, line=int(found[1]))
+
+
+def hide_secrets(table: dict[str, Any], safe_names: Collection[str]) -> dict[str, Any]:
+    """`table` with every string hidden whose name is not harmless; among labels, whose names are free, only ours."""
+    setting_names = {*safe_names, *SECRET_NAMES}
+
+    def hide(value: Any, name: str, is_label: bool) -> Any:  # noqa: ANN401 - a TOML value may be anything
+        match value:
+            case dict():
+                return {key: hide(inner, key, name == "labels") for key, inner in value.items()}
+            case list():
+                return [hide(inner, name, is_label) for inner in value]
+            case str() if name in setting_names if is_label else name not in safe_names:
+                return Secret(value)
+        return value
+
+    return {key: hide(value, key, is_label=False) for key, value in table.items()}
+
+
+def _format_value(value: object) -> str | None:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            text = json.dumps(redact(value), ensure_ascii=False)
+            return text if len(text) <= _SHOWN_CHARACTERS_MAX else f'{text[:_SHOWN_CHARACTERS_MAX]}…"'
+        case int() if abs(value) >= _DIGITS_MAX:
+            return "a number of more than 18 digits"
+        case int() | float():
+            return str(value)
+    return None

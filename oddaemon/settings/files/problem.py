@@ -1,0 +1,94 @@
+"""What is wrong with a configuration, told so that its reader can mend it without asking anybody."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+PROBLEMS_MAX = 1000
+_WORD_CHARACTERS_MAX = 60
+"""Longer names resemble nothing that is known, and comparing them takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend, or to think about."""
+
+    file: Path
+    where: str
+    """The key's path, such as `office[2] "smile".customer_key`; empty when the whole file is meant."""
+    value: str | None
+    """As it would be written in TOML; None for secrets, tables and whatever is not worth showing."""
+    message: str
+    hint: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        file = format_path(self.file)
+        place = file if self.line is None else f"{file}:{self.line}"
+        subject = self.where if self.value is None else f"{self.where} = {self.value}"
+        explanation = f"{self.message}; {self.hint}" if self.hint else self.message
+        return ": ".join(part for part in (place, subject, explanation) if part)
+
+
+def make_problem_document(problem: Problem) -> dict[str, Any]:
+    """The problem as plain values."""
+    return {**asdict(problem), "file": format_path(problem.file)}
+
+
+def parse_problem(document: Mapping[str, Any]) -> Problem:
+    """The problem that a document tells."""
+    return Problem(**{**document, "file": Path(document["file"])})
+
+
+class BadConfiguration(Exception):
+    """A configuration that cannot be run, with every problem of all of its files."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(slots=True)
+class Diagnostics:
+    """What reading has found so far: nothing stops at the first problem, but a thousand are enough to mend at once."""
+
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no use in looking further."""
+        return len(self.problems) >= PROBLEMS_MAX
+
+    def add_problems(self, problems: Iterable[Problem]) -> None:
+        """Add problems as far as there is room; those past it are not even looked for."""
+        self.problems.extend(islice(problems, max(0, PROBLEMS_MAX - len(self.problems))))
+
+
+def find_nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that `word` was most likely meant to be, or None if it resembles none."""
+    if len(word) > _WORD_CHARACTERS_MAX:
+        return None
+    by_normalized = {_normalize_name(name): name for name in known}
+    matches = get_close_matches(_normalize_name(word), by_normalized, n=1)
+    return by_normalized[matches[0]] if matches else None
+
+
+def suggest_name(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known name; empty if there is none."""
+    name = find_nearest(word, known)
+    return f"did you mean `{name}`?" if name else ""
+
+
+def format_path(path: Path) -> str:
+    """A path on one line, whatever bytes its name has: it may come from a directory that others write to."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def _normalize_name(word: str) -> str:
+    return word.casefold().replace("-", "_")

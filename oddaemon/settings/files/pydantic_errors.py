@@ -1,0 +1,90 @@
+"""What pydantic found wrong with a table, in words for the person who wrote it.
+
+No text of pydantic's own is passed on without need: it speaks of Python's types, and may quote what it was given.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from oddaemon.settings.files.document import TomlDocument
+from oddaemon.settings.files.line_numbers import Location
+from oddaemon.settings.files.problem import Problem, suggest_name
+from oddaemon.settings.values.invalid import INVALID
+
+_TYPE_TEXTS = {
+    "string_type": ("must be a string", "write it in quotes"),
+    "int_type": ("must be a whole number", ""),
+    "int_from_float": ("must be a whole number", ""),
+    "float_type": ("must be a number", ""),
+    "finite_number": ("must be a finite number", ""),
+    "bool_type": ("must be true or false", "without quotes"),
+    "list_type": ("must be a list", "such as [1, 2]"),
+    "too_long": ("has too many entries", ""),
+    "too_short": ("must not be empty", ""),
+    "dict_type": ("must be a table", ""),
+}
+_FORM_TEXTS = {
+    ("labels", "string_type"): ("must have a value", "write labels as key=value;key=value"),
+    ("clinics", "int_type"): ("must be a whole number", "write clinics as 1;2"),
+    ("enabled", "bool_type"): ("must be yes or no", ""),
+    ("min_interval_seconds", "float_type"): ("must be a number", "such as 2.5"),
+}
+"""By setting: what is a text in a cell."""
+_BOUNDS = {
+    "greater_than": ("must be more than", "gt"),
+    "greater_than_equal": ("must be at least", "ge"),
+    "less_than_equal": ("must be at most", "le"),
+}
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+def translate_validation_error(
+    document: TomlDocument, location: Location, error: ValidationError, names: Collection[str]
+) -> Iterator[Problem]:
+    """Every problem of the table at `location`, whose known keys are `names`."""
+    describe = describe_form_error if document.is_form_input else _describe_toml_error
+    for details in error.errors(include_url=False):
+        place = (*location, *details["loc"])
+        if details["type"] == "extra_forbidden":
+            yield document.make_problem(place, "unknown key", suggest_name(str(place[-1]), names))
+        else:
+            message, hint = describe(details)
+            value = None if details["type"] == "missing" else details["input"]
+            yield document.make_problem(place, message, hint, value)
+
+
+def describe_form_error(details: ErrorDetails) -> tuple[str, str]:
+    """What is wrong with a value that was typed into a cell or as an answer, where nobody thinks of TOML."""
+    if details["type"] == INVALID:
+        texts: tuple[str, str] = details["ctx"]["typed"]
+        return texts
+    return _FORM_TEXTS.get((str(details["loc"][0]), details["type"])) or _describe_toml_error(details)
+
+
+def _describe_toml_error(details: ErrorDetails) -> tuple[str, str]:
+    kind, context, value = details["type"], details.get("ctx", {}), details["input"]
+    if kind == INVALID:
+        return context["message"], context["hint"]
+    if kind in _BOUNDS:
+        text, bound = _BOUNDS[kind]
+        return f"{text} {_format_bound(context[bound])}", ""
+    if kind == "literal_error":
+        return _describe_choice(value, _QUOTED.findall(context["expected"]))
+    if kind == "missing":
+        return "missing", ""
+    if kind == "float_type" and type(value) is int:
+        return "is out of all bounds", ""
+    return _TYPE_TEXTS.get(kind, (details["msg"], ""))
+
+
+def _describe_choice(value: object, known: list[str]) -> tuple[str, str]:
+    message = f"must be one of {', '.join(f'`{name}`' for name in known)}"
+    return message, suggest_name(value, known) if isinstance(value, str) else ""
+
+
+def _format_bound(bound: Any) -> str:  # noqa: ANN401 - a number of pydantic's context
+    return f"{bound:.15g}" if isinstance(bound, float) else str(bound)

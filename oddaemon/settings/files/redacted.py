@@ -1,0 +1,97 @@
+"""A configuration as it may be shown to others: what is known to be harmless, and of all else only that it is there.
+
+Written anew from what was read, so that no comment, no key in a wrong line and no unknown table slips through.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from oddaemon.settings.files.document import TomlDocument
+from oddaemon.settings.values.secret import Secret, redact
+
+HIDDEN = "…"
+HEADER_COMMENT = "# As it was read: without comments, and with … for whatever could be a secret."
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SUSPICIOUS = re.compile(r"key|secret|token|passw|credential|auth|dsn|header|ping_url", re.IGNORECASE)
+"""Names of values that could be secrets, whether or not this version knows them."""
+_SOURCE_SUFFIXES = ("_file", "_env")
+"""A secret's place is none."""
+_COMMAND = "command"
+_LABELS = "labels"
+
+
+def render_redacted(document: TomlDocument, safe_names: Collection[str]) -> str:
+    """The document as TOML, for people.
+
+    Args:
+        document: As it was parsed; its strings of unknown names are secrets already.
+        safe_names: The names of settings that may be shown.
+    """
+    return "\n".join([HEADER_COMMENT, *_render_table(document.table, "", frozenset(safe_names))]) + "\n"
+
+
+def _render_table(table: Mapping[str, Any], path: str, safe_names: Collection[str]) -> Iterator[str]:
+    for name, value in table.items():
+        if not _is_table(value):
+            yield f"{_render_key(name)} = {_render_value(name, value, path, safe_names)}"
+    for name, value in table.items():
+        if not _is_table(value):
+            continue
+        inner_path = f"{path}.{_render_key(name)}" if path else _render_key(name)
+        for each in value if isinstance(value, list) else [value]:
+            yield ""
+            yield f"[[{inner_path}]]" if isinstance(value, list) else f"[{inner_path}]"
+            yield from _render_table(each, inner_path, safe_names)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+    )
+
+
+def _render_value(name: str, value: object, path: str, safe_names: Collection[str]) -> str:
+    is_label = path.rpartition(".")[2] == _LABELS
+    if not (is_label or name in safe_names) or (_SUSPICIOUS.search(name) and not name.endswith(_SOURCE_SUFFIXES)):
+        return json.dumps(HIDDEN, ensure_ascii=False)
+    if name == _COMMAND and isinstance(value, list):
+        # Its arguments are anybody's.
+        return _render_toml([*value[:1], *(HIDDEN for _ in value[1:])])
+    return _render_toml(value)
+
+
+def _render_toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case str():
+            return json.dumps(_redact_text(value), ensure_ascii=False)
+        case list():
+            return f"[{', '.join(map(_render_toml, value))}]"
+        case Secret() | dict():
+            return json.dumps(HIDDEN, ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def _redact_text(text: str) -> str:
+    """Without what looks like a key; of an address neither its user nor anything behind its path."""
+    if "://" in text:
+        scheme, _, rest = text.partition("://")
+        try:
+            path = urlsplit(f"//{rest.rpartition('@')[2]}")
+        except ValueError:
+            return HIDDEN
+        text = f"{scheme}://{path.netloc}{path.path}"
+    return redact(text)
+
+
+def _render_key(name: str) -> str:
+    name = redact(name)
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,207 @@
+"""Where keys come from: a file, the environment, or the configuration itself.
+
+Under systemd the files stay root's, and the daemon is handed copies, its credentials: a file that it cannot reach is
+looked for among those. A key leaves this module as a `Secret` only, and no problem ever shows one.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oddaemon.settings.files.document import TomlDocument
+from oddaemon.settings.files.line_numbers import Location
+from oddaemon.settings.files.problem import Problem, find_nearest
+from oddaemon.settings.values.path import is_private, read_file, validate_path
+from oddaemon.settings.values.secret import Secret, looks_like_key
+
+_BYTES_MAX = 4096
+"""A key has 16 characters; more than this is some other file."""
+_LENGTH_MAX = 256
+_SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidSecret:
+    """Why a value is no secret of its kind. Never holds it."""
+
+    message: str
+    hint: str = ""
+
+
+SecretCheck = Callable[[str], Secret | InvalidSecret]
+"""Makes a secret of what was found, or says why it is none."""
+
+
+def get_source_names(name: str) -> tuple[str, str, str]:
+    """The three keys that can hold the secret `name`."""
+    return name, f"{name}_file", f"{name}_env"
+
+
+def find_secret(
+    document: TomlDocument,
+    location: Location,
+    table: Mapping[str, Any],
+    name: str,
+    environment: Mapping[str, str],
+    *,
+    check: SecretCheck | None = None,
+) -> Secret | Problem | None:
+    """The secret `name` of the table at `location`, which must pass `check`; None: as an Open Dental key must.
+
+    Returns:
+        The secret; the problem that there is none; or None if a misspelt source, which is reported as an unknown key,
+        is the reason.
+    """
+    sources = get_source_names(name)
+    match [source for source in sources if source in table]:
+        case []:
+            if any(find_nearest(other, sources) for other in table):
+                return None
+            hint = f"write one of {', '.join(f'`{source}`' for source in sources)}"
+            return document.make_problem(location, f"no {name.replace('_', ' ')}", hint)
+        case [source]:
+            found = _read_source(document, table[source], source.removeprefix(name), environment, check or _check_key)
+            if isinstance(found, Secret):
+                return found
+            shown_value = None if source == name else table[source]
+            return document.make_problem((*location, source), found.message, found.hint, shown_value)
+        case names:
+            message = f"more than one source of the {name.replace('_', ' ')}: {', '.join(names)}"
+            return document.make_problem((*location, names[1]), message, "keep one")
+
+
+def list_secret_files(document: TomlDocument) -> Iterator[Path]:
+    """The files in which the document's keys are kept, there or not."""
+    api, offices, sinks = (document.table.get(name) for name in ("api", "office", "sink"))
+    tables = [
+        ("developer_key_file", api),
+        *(("customer_key_file", each) for each in _to_list(offices)),
+        *((name, each) for each in _to_list(sinks) for name in ("secret_file", "dsn_file")),
+        ("ping_url_file", document.table.get("alerts")),
+    ]
+    for name, table in tables:
+        value = table.get(name) if isinstance(table, dict) else None
+        if isinstance(value, str) and not validate_path(value):
+            yield document.directory / value
+
+
+def _to_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _read_source(
+    document: TomlDocument, value: object, kind: str, environment: Mapping[str, str], check: SecretCheck
+) -> Secret | InvalidSecret:
+    match kind, value:
+        case "", Secret():
+            return check(value.reveal())
+        case "_file", str():
+            return _read_secret_file(document, value, environment, check)
+        case "_env", str():
+            return _read_environment(value, environment, check)
+    return InvalidSecret("must be a string", "write it in quotes")
+
+
+def _read_secret_file(
+    document: TomlDocument, value: str, environment: Mapping[str, str], check: SecretCheck
+) -> Secret | InvalidSecret:
+    if looks_like_key(value):
+        return InvalidSecret("looks like a key, not like a file's name", "name a file that holds the key")
+    if reason := validate_path(value):
+        return InvalidSecret(reason)
+    path = document.directory / value
+    found = _read_key_file(path, environment, check)
+    if not isinstance(found, OSError):
+        return found
+    credentials = _list_systemd_credentials(path, environment)
+    for credential in credentials:
+        copy = _read_key_file(credential, environment, check)
+        if isinstance(copy, InvalidSecret):
+            where = f"systemd's credential {credential.name}, made when the unit started and empty where no file was"
+            return InvalidSecret(copy.message, where)
+        if isinstance(copy, Secret):
+            return copy
+    if isinstance(found, FileNotFoundError):
+        message, hint = "no such file", f"looked for {path}"
+    else:
+        message, hint = f"cannot be read: {found.strerror}", "the user that runs oddaemon must own the file"
+    if credentials:
+        hint = f"nor has systemd a credential {credentials[0].name}: a new key is handed over with the next start"
+    return InvalidSecret(message, hint)
+
+
+def _list_systemd_credentials(path: Path, environment: Mapping[str, str]) -> list[Path]:
+    """What systemd may call its copy of the key at `path`.
+
+    `LoadCredential=keys:/etc/oddaemon/keys` makes `keys_smile.key` of the file `keys/smile.key`; one that was named by
+    itself is `smile.key`.
+    """
+    directory = environment.get(_SYSTEMD_CREDENTIALS)
+    if not directory:
+        return []
+    return [Path(directory, f"{path.parent.name}_{path.name}"), Path(directory, path.name)]
+
+
+def _read_key_file(path: Path, environment: Mapping[str, str], check: SecretCheck) -> Secret | InvalidSecret | OSError:
+    try:
+        # Looked at before it is opened: what others may read is refused unread, whatever it is.
+        return _check_file(path, path.stat(), environment) or check(_read_line(path))
+    except OSError as error:
+        return error
+    except UnicodeDecodeError:
+        return InvalidSecret(
+            "holds characters that no key has", "the file holds the key in plain ASCII and nothing else"
+        )
+
+
+def _check_file(path: Path, status: os.stat_result, environment: Mapping[str, str]) -> InvalidSecret | None:
+    if stat.S_ISDIR(status.st_mode):
+        return InvalidSecret("is a directory", "name the file in it that holds the key")
+    if not stat.S_ISREG(status.st_mode):
+        return InvalidSecret("is not a regular file")
+    if not is_private(status) and not _is_systemd_credential(path, environment):
+        return InvalidSecret(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 600 {path}")
+    if status.st_size > _BYTES_MAX:
+        return InvalidSecret(f"too big for a key ({status.st_size} bytes)", "the file holds the key and nothing else")
+    return None
+
+
+def _read_line(path: Path) -> str:
+    return read_file(path, _BYTES_MAX)[0].decode("ascii").removesuffix("\n").removesuffix("\r")
+
+
+def _is_systemd_credential(path: Path, environment: Mapping[str, str]) -> bool:
+    """Whether it is one of systemd's credentials: an ACL opens those to the unit's user, and shows as a group's."""
+    directory = environment.get(_SYSTEMD_CREDENTIALS)
+    return bool(directory) and path.parent == Path(str(directory))
+
+
+def _read_environment(name: str, environment: Mapping[str, str], check: SecretCheck) -> Secret | InvalidSecret:
+    if looks_like_key(name):
+        return InvalidSecret(
+            "looks like a key, not like a variable's name", "name the environment variable that holds the key"
+        )
+    value = environment.get(name)
+    if value is None:
+        return InvalidSecret("this environment variable is not set", "set it for the user or unit that runs oddaemon")
+    return check(value)
+
+
+def _check_key(value: str) -> Secret | InvalidSecret:
+    if not value:
+        return InvalidSecret("the key is empty")
+    if "/" in value:
+        return InvalidSecret(
+            "the key contains a slash",
+            "the part before it is the developer key, which belongs in [api]; the part after it is the customer key",
+        )
+    if any(character.isspace() for character in value):
+        return InvalidSecret("the key contains white space", "nothing but the key may stand there")
+    if not (value.isascii() and value.isprintable()):
+        return InvalidSecret("the key contains characters that no key has", "copy it again from the developer portal")
+    if len(value) > _LENGTH_MAX:
+        return InvalidSecret(f"the key is longer than {_LENGTH_MAX} characters", "nothing but the key may stand there")
+    return Secret(value)

@@ -1,0 +1,169 @@
+"""One `[[office]]` table, and what becomes of it."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from oddaemon.core.model import Include, Office, Reader
+from oddaemon.settings.files.secret_sources import get_source_names
+from oddaemon.settings.tables.base import BaseUrl, SecondsOrZero, Table
+from oddaemon.settings.values.invalid import invalid
+from oddaemon.settings.values.secret import Secret, looks_like_key
+from oddaemon.settings.values.timezone import find_zone
+from oddaemon.settings.values.url import HEADQUARTERS_HOST
+
+SPACING_SECONDS = {"read_all": 5.0, "standard": 1.0, "enterprise": 0.5}
+"""Between two requests of one key, by the permissions that were bought for it."""
+PAGE_ROWS_REMOTE = 100
+PAGE_ROWS_LOCAL = 1000
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_NAME_LENGTH_MAX = 200
+_BIGINT_MAX = 2**63 - 1
+
+
+class OfficeTable(Table):
+    """`[[office]]` as it is written, without its key."""
+
+    id: str
+    name: str | None = None
+    timezone: str | None = None
+    """None: the office's clock is measured."""
+    tier: Literal["read_all", "standard", "enterprise"] = "standard"
+    min_interval_seconds: SecondsOrZero | None = None
+    """None: what the tier asks for."""
+    base_url: BaseUrl | None = None
+    """The office's own API Service; None: through headquarters."""
+    clinics: list[Annotated[int, Field(ge=0, le=_BIGINT_MAX)]] = Field(default_factory=list)
+    include: Literal["all", "debts"] = "all"
+    fresh_by: str = "07:00"
+    reader: Literal["auto", "statement", "pages", "report", "sftp"] = "auto"
+    """`auto` is `report` for a key with only Read All."""
+    enabled: bool = True
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("id")
+    @classmethod
+    def _validate_id(cls, office_id: str) -> str:
+        if not _SLUG.fullmatch(office_id):
+            raise invalid(
+                "must be a short name for commands, metrics and files",
+                "1 to 64 of a-z 0-9 . _ - beginning with a letter or digit; the full name belongs in `name`",
+            )
+        return office_id
+
+    @field_validator("name")
+    @classmethod
+    def _validate_name(cls, name: str | None) -> str | None:
+        if name is not None and not (name.strip() and name.isprintable() and len(name) <= _NAME_LENGTH_MAX):
+            raise invalid(f"must be one line of 1 to {_NAME_LENGTH_MAX} characters")
+        if name is not None and looks_like_key(name):
+            raise invalid("looks like a key", "a name is shown everywhere; keys belong in `customer_key`")
+        return name
+
+    @field_validator("timezone")
+    @classmethod
+    def _validate_timezone(cls, timezone: str | None) -> str | None:
+        return None if timezone is None else find_zone(timezone).key
+
+    @field_validator("clinics")
+    @classmethod
+    def _validate_clinics(cls, clinics: list[int]) -> list[int]:
+        duplicates = [clinic for clinic, count in Counter(clinics).items() if count > 1]
+        if duplicates:
+            raise invalid(f"names clinic {min(duplicates)} twice")
+        return clinics
+
+    @field_validator("fresh_by", mode="before")
+    @classmethod
+    def _validate_fresh_by(cls, fresh_by: object) -> object:
+        if fresh_by != "" and not (isinstance(fresh_by, str) and _TIME_OF_DAY.fullmatch(fresh_by)):
+            raise invalid(
+                "must be a time of day in quotes",
+                'write "07:00", or "" to never call the office late',
+                form_text=("must be a time of day", "write it as 07:00, or never"),
+            )
+        return fresh_by
+
+    @field_validator("reader")
+    @classmethod
+    def _validate_reader(cls, reader: str, info: ValidationInfo) -> str:
+        tier, timezone = info.data.get("tier"), info.data.get("timezone", "")
+        if tier == "read_all" and reader in {"statement", "pages", "sftp"}:
+            message = "a key with only Read All cannot run queries"
+            hint = 'write reader = "report", or leave it out'
+            raise invalid(message, hint, form_text=(message, "write report, or leave it out"))
+        if timezone is None and (tier == "read_all" or reader == "report"):
+            message = "needs a timezone: without queries the office's clock cannot be measured"
+            hint = 'write timezone = "America/Chicago", or wherever the office is'
+            raise invalid(message, hint, form_text=(message, "such as America/Chicago, or wherever the office is"))
+        return reader
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _validate_labels(cls, labels: object) -> object:
+        setting_names = OFFICE_FIELDS.intersection(labels) if isinstance(labels, dict) else ()
+        if setting_names:
+            message = f"`{min(setting_names)}` is a setting, not a label"
+            hint = "whatever stands below [office.labels] is a label: move it above that line"
+            raise invalid(message, hint, form_text=(message, "call the label otherwise"))
+        return labels
+
+
+OFFICE_FIELDS = frozenset({*OfficeTable.model_fields, *get_source_names("customer_key")})
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSettings:
+    """One office, ready to be watched. Equal settings mean that a reload has nothing to do."""
+
+    office: Office
+    customer_key: Secret
+    base_url: str
+    min_interval_seconds: float
+    """Between two requests; 0 on the office's own network."""
+    remote: bool
+    """Through headquarters, so the throttle and the small pages apply."""
+    source: Path
+    """The file that names it."""
+    tier: str = "standard"
+    """What was bought for its key."""
+
+
+def make_office_settings(table: OfficeTable, customer_key: Secret, api_base_url: str, source: Path) -> OfficeSettings:
+    """What `table` comes to: its own values where it has some, its route's and its tier's where not."""
+    base_url = table.base_url or api_base_url
+    remote = base_url == api_base_url or urlsplit(base_url).hostname == HEADQUARTERS_HOST
+    spacing = SPACING_SECONDS[table.tier] if remote else 0.0
+    return OfficeSettings(
+        office=Office(
+            id=table.id,
+            name=table.name or table.id,
+            zone=None if table.timezone is None else find_zone(table.timezone),
+            clinics=tuple(table.clinics),
+            include=Include(table.include),
+            reader=_choose_reader(table),
+            fresh_by=time.fromisoformat(table.fresh_by) if table.fresh_by else None,
+            enabled=table.enabled,
+            page_rows=PAGE_ROWS_REMOTE if remote else PAGE_ROWS_LOCAL,
+            labels=tuple(sorted(table.labels.items())),
+        ),
+        customer_key=customer_key,
+        base_url=base_url,
+        min_interval_seconds=spacing if table.min_interval_seconds is None else table.min_interval_seconds,
+        remote=remote,
+        source=source,
+        tier=table.tier,
+    )
+
+
+def _choose_reader(table: OfficeTable) -> Reader:
+    by_report = table.tier == "read_all" and table.reader == "auto"
+    return Reader.REPORT if by_report else Reader(table.reader)

@@ -1,0 +1,224 @@
+"""The tables of `oddaemon.toml` that concern the whole daemon, with their defaults and bounds."""
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model, field_validator
+
+from oddaemon.core.diagnostics.diagnosis import is_sql_safe_name
+from oddaemon.core.model import Cadence, Plausibility
+from oddaemon.settings.tables.base import BaseUrl, Seconds, SecondsOrZero, Table
+from oddaemon.settings.values.cron import normalize_cron
+from oddaemon.settings.values.invalid import invalid
+from oddaemon.settings.values.path import to_absolute_path
+from oddaemon.settings.values.secret import Secret
+from oddaemon.settings.values.url import HEADQUARTERS, normalize_host, split_listen
+
+_SQLITE_PREFIX = "sqlite+aiosqlite:///"
+SOCKET_PATH_BYTES_MAX = 107
+"""`sun_path` of Linux, less its final zero."""
+
+Cron = Annotated[str, AfterValidator(normalize_cron)]
+
+
+class ApiSettings(Table):
+    """`[api]`: Open Dental's API, and how hard it may be asked."""
+
+    developer_key: Secret
+    developer_name: str = ""
+    """Under which an office lists our keys; empty: the doctor does not look there."""
+    base_url: BaseUrl = HEADQUARTERS
+    max_in_flight: int = Field(64, ge=1, le=4096)
+    """Requests under way at one instant, over all offices."""
+    max_requests_per_second: float = Field(20.0, gt=0, le=10_000, allow_inf_nan=False)
+    """Over all offices: too much traffic from one network gets that network suspended."""
+    request_timeout_seconds: Seconds = 75.0
+    connect_timeout_seconds: Seconds = 10.0
+    key_change_seconds: SecondsOrZero = 900.0
+    """After the change of an office's key the former one is tried beside it: Open Dental needs up to 15 minutes."""
+    max_response_bytes: int = Field(67_108_864, ge=65_536, le=1_073_741_824)
+
+    @field_validator("developer_name")
+    @classmethod
+    def _validate_developer_name(cls, name: str) -> str:
+        if not is_sql_safe_name(name):
+            raise invalid(
+                "has a character that no query may hold", "letters, digits, spaces and . , & ( ) _ + ' are fine"
+            )
+        return name
+
+
+class StateSettings(Table):
+    """`[state]`: where everything that must survive a restart is kept."""
+
+    database: str = "oddaemon.db"
+    """Always `sqlite+aiosqlite:///` and an absolute path, however it was written."""
+    retain_days: int = Field(400, ge=1, le=36_500)
+    """How far back any past day can be read; the job `prune` of `[maintenance]` forgets what is older."""
+    look_seconds: Seconds = 30.0
+    """Between two looks whether the file is still there and whole."""
+    journal_entries: int = Field(500, ge=10, le=100_000)
+    """Decisions and exchanges that are kept of each office for `explain`."""
+    journal_write_seconds: SecondsOrZero = 2.0
+    """For so long entries gather before they are written together."""
+
+    @field_validator("database")
+    @classmethod
+    def _normalize_database(cls, database: str, info: ValidationInfo) -> str:
+        scheme, separator, path = database.partition("://")
+        if not separator:
+            path = database
+        elif scheme not in {"sqlite", "sqlite+aiosqlite"}:
+            raise invalid(
+                "this version keeps its state in SQLite only", "write a path, or sqlite+aiosqlite:////path/to/file.db"
+            )
+        elif not path.startswith("/"):
+            raise invalid(
+                "is not a valid SQLite URL",
+                "it has three slashes before the path: sqlite+aiosqlite:////path/to/file.db",
+            )
+        else:
+            path = path[1:]
+        if path == ":memory:":
+            raise invalid("would be forgotten at every restart", "name a file")
+        if "?" in path:
+            raise invalid("contains a question mark", "options of the database are not settings")
+        database_path = to_absolute_path(path, info)
+        if path.endswith("/") or os.path.isdir(database_path):  # noqa: PTH112 - Path.is_dir raises where this answers no
+            raise invalid("is a directory", "name a file in it")
+        return f"{_SQLITE_PREFIX}{database_path}"
+
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return Path(self.database.removeprefix(_SQLITE_PREFIX))
+
+
+class HttpSettings(Table):
+    """`[http]`: metrics, health and the status page; and the socket through which the daemon takes orders."""
+
+    listen: str = "127.0.0.1:9464"
+    allowed_hosts: list[Annotated[str, AfterValidator(normalize_host)]] = Field(default_factory=list, max_length=100)
+    """Further names that this machine answers to, in one spelling."""
+    control_socket: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    """Not written: beside the database; None once read: that path is too long for a socket."""
+
+    @property
+    def host(self) -> str:
+        """Host name or address, without brackets."""
+        return split_listen(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """0: the system chooses one."""
+        return split_listen(self.listen)[1]
+
+    @field_validator("listen")
+    @classmethod
+    def _validate_listen(cls, listen: str) -> str:
+        split_listen(listen)
+        return listen
+
+    @field_validator("control_socket")
+    @classmethod
+    def _validate_control_socket(cls, path: Path | None) -> Path | None:
+        if path is not None and not fits_unix_socket(path):
+            raise invalid(f"a socket's whole path has at most {SOCKET_PATH_BYTES_MAX} bytes", "choose a shorter one")
+        return path
+
+
+def fits_unix_socket(path: Path) -> bool:
+    """Whether the path is short enough to be a Unix socket's."""
+    return len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX
+
+
+class OfficesDirectory(Table):
+    """`[offices]`: where the offices' own files are."""
+
+    directory: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+
+
+class DaemonSettings(Table):
+    """`[daemon]`: how the process ends, and how often one office's worker may fail."""
+
+    drain_seconds: SecondsOrZero = 70.0
+    """For requests under way when the daemon is told to stop; longer than the API's own limit of 60 s."""
+    restarts_max: int = Field(5, ge=0, le=1000)
+    restarts_within_seconds: Seconds = 600.0
+    watch: bool = True
+    """Whether a changed file is noticed without being told."""
+    debounce_seconds: Seconds = 1.0
+    """How long no file may change before they are read."""
+
+
+class LogSettings(Table):
+    """`[log]`: what goes to standard output."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: pretty on a terminal, JSON otherwise."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class MaintenanceSettings(Table):
+    """`[maintenance]`: when the database is looked after, as cron expressions in the machine's zone; empty: never."""
+
+    prune: Cron = "0 3 * * *"
+    """Forget what is older than `[state] retain_days`."""
+    incremental_vacuum: Cron = "10 3 * * *"
+    wal_checkpoint: Cron = "15 3 * * *"
+    backup: Cron = "30 3 * * *"
+    """Without a directory there are no backups."""
+    backup_directory: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    backup_keep: int = Field(7, ge=1, le=10_000)
+    """How many backups to keep."""
+    integrity_check: Cron = "45 4 * * 0"
+    digest: Cron = "30 7 * * *"
+    """One event that tells how the fleet stands."""
+
+    @classmethod
+    def make_disabled(cls) -> Self:
+        """No job at all."""
+        return cls.model_validate(dict.fromkeys(MAINTENANCE_JOBS, ""))
+
+
+MAINTENANCE_JOBS = tuple(
+    name for name, field in MaintenanceSettings.model_fields.items() if field.metadata and field.annotation is str
+)
+"""The keys of `[maintenance]` that are cron expressions."""
+
+
+class BackoffSettings(Table):
+    """A wait that grows from a base to a maximum."""
+
+    @field_validator("backoff_max_seconds", check_fields=False)
+    @classmethod
+    def _validate_backoff_max(cls, maximum: float, info: ValidationInfo) -> float:
+        base = info.data.get("backoff_base_seconds")
+        if base is not None and maximum < base:
+            raise invalid(f"is less than backoff_base_seconds = {base}")
+        return maximum
+
+
+CadenceTable = create_model(
+    "CadenceTable",
+    __base__=BackoffSettings,
+    __doc__="`[cadence]`: exactly the fields of the core's `Cadence`, so that the two cannot drift apart.",
+    **{field.name: (Seconds, field.default) for field in fields(Cadence)},  # type: ignore[call-overload]  # names known at run time
+)
+
+
+_PLAUSIBILITY_BOUNDS = {
+    "max_change": Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)],
+    "guarantors_min": Annotated[int, Field(ge=0, le=1_000_000)],
+    "hold_seconds": Seconds,
+}
+"""Bounds of each; a field of the core's that has none here is an error at import."""
+
+PlausibilityTable = create_model(
+    "PlausibilityTable",
+    __base__=Table,
+    __doc__="`[plausibility]`: exactly the fields of the core's `Plausibility`.",
+    **{field.name: (_PLAUSIBILITY_BOUNDS[field.name], field.default) for field in fields(Plausibility)},  # type: ignore[call-overload]  # names known at run time
+)

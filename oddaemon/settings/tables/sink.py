@@ -1,0 +1,173 @@
+"""One `[[sink]]` table: what it may hold for each kind, and what a sink is once it was read."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from oddaemon.core.delivery import Content, RetryPolicy
+from oddaemon.core.model import Office
+from oddaemon.settings.tables.base import Seconds
+from oddaemon.settings.tables.sections import BackoffSettings
+from oddaemon.settings.values.invalid import invalid
+from oddaemon.settings.values.path import to_absolute_path
+from oddaemon.settings.values.secret import Secret
+from oddaemon.settings.values.url import validate_push_url
+
+_SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_RETRY_POLICY = RetryPolicy()
+
+FileFormat = Literal["ndjson", "csv", "parquet"]
+
+
+class SinkTable(BackoffSettings):
+    """What sinks of all kinds have."""
+
+    name: str
+    kind: Literal["files", "webhook", "postgres", "exec"]
+    offices: list[str] = Field(default_factory=list, max_length=100_000)
+    """Empty: every office."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Only offices that have all of these."""
+    backoff_base_seconds: Seconds = _RETRY_POLICY.backoff_base_seconds
+    backoff_max_seconds: Seconds = _RETRY_POLICY.backoff_max_seconds
+    retry_after_max_seconds: Seconds = _RETRY_POLICY.retry_after_max_seconds
+    give_up_after_seconds: Seconds = _RETRY_POLICY.give_up_after_seconds
+
+    @field_validator("name")
+    @classmethod
+    def _validate_name(cls, name: str) -> str:
+        if not _SINK_NAME.fullmatch(name):
+            raise invalid(
+                "must be a short name for commands and metrics",
+                "1 to 64 of a-z 0-9 _ - beginning with a letter or digit",
+            )
+        return name
+
+
+class ContentSinkTable(SinkTable):
+    """What sinks have that can be told changes alone."""
+
+    content: Literal["snapshot", "changes"] = "snapshot"
+
+
+class FilesTable(ContentSinkTable):
+    """`kind = "files"`: a tree of files with their manifests."""
+
+    kind: Literal["files"]
+    directory: Annotated[Path, BeforeValidator(to_absolute_path)]
+    format: FileFormat = "ndjson"
+    timeout_seconds: Seconds = 300.0
+
+
+class WebhookTable(ContentSinkTable):
+    """`kind = "webhook"`: signed requests. Its secret is read apart."""
+
+    kind: Literal["webhook"]
+    url: Secret
+    """It may hold a token of the receiver's, so it is never shown."""
+    rows_max: int = Field(5_000, ge=1, le=1_000_000)
+    gzip: bool = True
+    timeout_seconds: Seconds = 30.0
+    max_in_flight: int = Field(4, ge=1, le=64)
+    """Deliveries of so many offices at once; those of one office go one by one."""
+
+    @field_validator("url")
+    @classmethod
+    def _validate_url(cls, url: Secret) -> Secret:
+        return Secret(validate_push_url(url.reveal()))
+
+
+class PostgresTable(SinkTable):
+    """`kind = "postgres"`: tables that are made and kept by us. Its DSN is read apart."""
+
+    kind: Literal["postgres"]
+    schema_name: str = "oddaemon"
+    timeout_seconds: Seconds = 120.0
+
+    @field_validator("schema_name")
+    @classmethod
+    def _validate_schema_name(cls, name: str) -> str:
+        if not _IDENTIFIER.fullmatch(name) or name.startswith("pg_"):
+            raise invalid("must be a plain name", "a-z 0-9 and _, beginning with a letter, not with pg_")
+        return name
+
+
+class ExecTable(ContentSinkTable):
+    """`kind = "exec"`: a command of the operator's."""
+
+    kind: Literal["exec"]
+    command: list[str] = Field(min_length=1, max_length=1000)
+    format: FileFormat = "ndjson"
+    pass_environment: list[str] = Field(default_factory=list, max_length=1000)
+    """Variables of the daemon's own environment that the command gets, too."""
+    timeout_seconds: Seconds = 300.0
+
+    @field_validator("command")
+    @classmethod
+    def _validate_command(cls, command: list[str]) -> list[str]:
+        if not Path(command[0]).is_absolute():
+            raise invalid("must begin with the whole path of a program", "there is no shell and no search for it")
+        if any("\0" in part for part in command):
+            raise invalid("contains a zero byte")
+        return command
+
+    @field_validator("pass_environment")
+    @classmethod
+    def _validate_pass_environment(cls, names: list[str]) -> list[str]:
+        if not all(_ENVIRONMENT_VARIABLE.fullmatch(name) for name in names):
+            raise invalid("must be names of environment variables", "such as HOME, without values")
+        return names
+
+
+_AnySinkTable = FilesTable | WebhookTable | PostgresTable | ExecTable
+SINK_TABLES: Mapping[str, type[_AnySinkTable]] = {
+    "files": FilesTable,
+    "webhook": WebhookTable,
+    "postgres": PostgresTable,
+    "exec": ExecTable,
+}
+"""What stands in the table of each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSettings:
+    """One sink, ready to be delivered to. Equal settings mean that a reload has nothing to do."""
+
+    table: _AnySinkTable
+    secret: Secret | None = None
+    """A webhook's signing secret, PostgreSQL's DSN."""
+    content: Content = Content.SNAPSHOT
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+    @property
+    def name(self) -> str:
+        """Of the sink."""
+        return self.table.name
+
+    @property
+    def in_flight_max(self) -> int:
+        """How many deliveries it takes at once. A disk, a transaction and a command of the operator's: one."""
+        return self.table.max_in_flight if isinstance(self.table, WebhookTable) else 1
+
+    def reveal_secrets(self) -> Iterator[str]:
+        """What must never be seen of it."""
+        if self.secret is not None:
+            yield self.secret.reveal()
+        if isinstance(self.table, WebhookTable):
+            yield self.table.url.reveal()
+
+    def matches_office(self, office: Office) -> bool:
+        """Whether the office's balances go there."""
+        return self.matches(office.id, dict(office.labels))
+
+    def matches(self, office_id: str, labels: Mapping[str, str]) -> bool:
+        """The same, of an office that has an id and labels."""
+        return (not self.table.offices or office_id in self.table.offices) and all(
+            labels.get(name) == value for name, value in self.table.labels.items()
+        )

@@ -1,0 +1,89 @@
+"""Strings that must never be seen: not in a log, an error, a repr, a pickle, or the locals of a traceback.
+
+`Secret` is for values known to be secret. `redact` is the net below it: whatever is about to be shown is searched for
+what looks like an Open Dental key, because people paste keys into the wrong line.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from hmac import compare_digest
+from itertools import chain, pairwise
+from typing import Never, Self
+
+from pydantic import BaseModel
+
+SECRET_NAMES = ("developer_key", "customer_key", "ping_url")
+
+_RUN = re.compile(r"[A-Za-z0-9]{16,}")
+_URL_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_KEY_LENGTH = 16
+_CLASS_CHANGES_MIN = 6
+"""Between upper case, lower case and digits. A random key of 16 has about 9, `BrightSmiles2024` has 4."""
+
+
+class Secret:
+    """A string that only `reveal()` shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The string itself. Pass it on at once: a local variable that holds it shows up in tracebacks."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a Secret is not pickled: read it again from where it is kept")
+
+
+def find_secrets(value: object) -> Iterator[Secret]:
+    """Every secret in settings, whatever they are made of."""
+    match value:
+        case Secret():
+            yield value
+        case Mapping():
+            yield from chain.from_iterable(map(find_secrets, value.values()))
+        case list() | tuple() | set() | frozenset():
+            yield from chain.from_iterable(map(find_secrets, value))
+        case BaseModel():
+            yield from find_secrets(dict(value))
+        case _ if is_dataclass(value):
+            yield from chain.from_iterable(find_secrets(getattr(value, field.name)) for field in fields(value))
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether `text` has the shape of an Open Dental key: 16 letters and digits, thoroughly mixed."""
+    return len(text) == _KEY_LENGTH and _RUN.fullmatch(text) is not None and _is_mixed(text)
+
+
+def redact(text: str) -> str:
+    """`text` without what looks like a key, and without the credentials of a URL."""
+    text = _URL_CREDENTIALS.sub("//…@", text)
+    return _RUN.sub(lambda run: "…" if _is_mixed(run.group()) else run.group(), text)
+
+
+def _is_mixed(text: str) -> bool:
+    changes = sum((a.isdigit(), a.isupper()) != (b.isdigit(), b.isupper()) for a, b in pairwise(text))
+    return changes >= _CLASS_CHANGES_MIN

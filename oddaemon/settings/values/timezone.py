@@ -1,0 +1,110 @@
+"""Time zones of offices, by the name of a place.
+
+Abbreviations are refused even where the IANA database knows them: `EST` is five hours behind all year.
+"""
+
+from datetime import datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from oddaemon.settings.files.problem import find_nearest
+from oddaemon.settings.values.invalid import invalid
+
+_ZONE_ALIASES = {
+    "pacific standard time": "America/Los_Angeles",
+    "mountain standard time": "America/Denver",
+    "us mountain standard time": "America/Phoenix",
+    "central standard time": "America/Chicago",
+    "eastern standard time": "America/New_York",
+    "atlantic standard time": "America/Halifax",
+    "alaskan standard time": "America/Anchorage",
+    "hawaiian standard time": "Pacific/Honolulu",
+    "pst": "America/Los_Angeles",
+    "pdt": "America/Los_Angeles",
+    "pst8pdt": "America/Los_Angeles",
+    "pacific": "America/Los_Angeles",
+    "mst": "America/Denver",
+    "mdt": "America/Denver",
+    "mst7mdt": "America/Denver",
+    "mountain": "America/Denver",
+    "arizona": "America/Phoenix",
+    "cst": "America/Chicago",
+    "cdt": "America/Chicago",
+    "cst6cdt": "America/Chicago",
+    "central": "America/Chicago",
+    "est": "America/New_York",
+    "edt": "America/New_York",
+    "est5edt": "America/New_York",
+    "eastern": "America/New_York",
+    "akst": "America/Anchorage",
+    "akdt": "America/Anchorage",
+    "alaska": "America/Anchorage",
+    "hst": "Pacific/Honolulu",
+    "hawaii": "Pacific/Honolulu",
+}
+"""What Windows, where Open Dental lives, and people call them."""
+
+_LIKELY_ZONES = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Los_Angeles",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Puerto_Rico",
+    "America/Halifax",
+    "America/Regina",
+    "America/St_Johns",
+    "Pacific/Guam",
+)
+"""Of the United States and Canada, by their people."""
+OFFSET_TOLERANCE = timedelta(seconds=60)
+
+
+def find_zone(name: str) -> ZoneInfo:
+    """The zone of an IANA name.
+
+    Raises:
+        PydanticCustomError: There is no such place; the hint names the nearest.
+    """
+    if ("/" in name or name == "UTC") and name in _load_zone_names():
+        return ZoneInfo(name)
+    suggestion = _ZONE_ALIASES.get(name.casefold()) or _find_nearest_zone(name)
+    hint = (
+        f"did you mean `{suggestion}`?"
+        if suggestion
+        else "such as America/New_York; leave it out to have the clock measured"
+    )
+    raise invalid("unknown time zone", hint)
+
+
+def find_zones_by_offset(offset: timedelta, at: datetime) -> tuple[str, ...]:
+    """The names of zones, of those where Open Dental is used, whose clocks are so far from UTC; likeliest first.
+
+    Args:
+        offset: What an office's clock shows, ahead of UTC.
+        at: When it did, aware.
+    """
+    return tuple(
+        name
+        for name in _LIKELY_ZONES
+        if abs((at.astimezone(ZoneInfo(name)).utcoffset() or timedelta()) - offset) <= OFFSET_TOLERANCE
+    )
+
+
+@cache
+def _find_nearest_zone(name: str) -> str | None:
+    zones = sorted(place for place in _load_zone_names() if "/" in place)
+    wanted = name.replace(" ", "_")
+    if zone_match := find_nearest(wanted, zones):
+        return zone_match
+    cities = {zone.rpartition("/")[2]: zone for zone in reversed(zones)}
+    city = find_nearest(wanted, cities)
+    return cities[city] if city else None
+
+
+@cache
+def _load_zone_names() -> frozenset[str]:
+    """The database's names: a walk through its directories, too slow to repeat for each office."""
+    return frozenset(available_timezones())

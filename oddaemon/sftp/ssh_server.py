@@ -1,0 +1,237 @@
+"""The side of the receiver that speaks SSH: who may come in, and the one thing that may be done inside.
+
+Everything that asyncssh has to do with is here, and loaded only by a daemon that wants to receive.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Never
+
+import asyncssh
+
+from oddaemon.sftp.upload_slot import UploadMisnamedError, UploadSlot, UploadTooLargeError, UploadUnstorableError
+
+LOGIN_TIMEOUT_SECONDS = 30.0
+UNAUTHENTICATED_MAX = 32
+"""Who has not shown a password yet; offices whose file is expected are as many as they are."""
+KEEPALIVE_SECONDS = 60.0
+"""Between two questions whether who says nothing is still there; three without an answer end the connection."""
+KEY_BITS = 3072
+"""RSA, since what uploads is whatever SSH library a program of many years carries."""
+
+_NEW_KEY_HINT = "a new one is made"
+
+FindSlot = Callable[[str], UploadSlot | None]
+"""The drop of a user, while there is one."""
+
+
+class HostKeyError(Exception):
+    """What stands where the host key belongs is not to be used; the text says why and what to do."""
+
+
+async def listen(host: str, port: int, key: asyncssh.SSHKey, find_slot: FindSlot) -> asyncssh.SSHAcceptor:
+    """Open the door.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
+    unauthenticated = set[asyncssh.SSHServerConnection]()
+
+    def make_sftp(chan: "asyncssh.SSHServerChannel[bytes]") -> SingleFileSftp:
+        slot = find_slot(str(chan.get_connection().get_extra_info("username")))
+        if slot is None:
+            raise asyncssh.SFTPPermissionDenied("nothing is expected any more")
+        return SingleFileSftp(chan, slot)
+
+    return await asyncssh.listen(
+        host,
+        port,
+        server_host_keys=[key],
+        server_factory=lambda: SshServer(find_slot, unauthenticated),
+        sftp_factory=make_sftp,
+        allow_scp=False,
+        login_timeout=LOGIN_TIMEOUT_SECONDS,
+        keepalive_interval=KEEPALIVE_SECONDS,
+        server_version="oddaemon",
+    )
+
+
+def load_host_key(path: Path) -> asyncssh.SSHKey:
+    """The host key, made and kept for its owner alone if there is none.
+
+    Raises:
+        HostKeyError: Something else stands there, or others may read it.
+        OSError: It cannot be read or kept.
+    """
+    asyncssh.set_log_level("ERROR")
+    if not path.exists():
+        key = asyncssh.generate_private_key("ssh-rsa", key_size=KEY_BITS)
+        new_path = path.with_name(f"{path.name}.new")
+        with suppress(FileNotFoundError):
+            new_path.unlink()
+        with os.fdopen(os.open(new_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key.export_private_key())
+            file.flush()
+            os.fsync(file.fileno())
+        new_path.replace(path)
+    status = path.stat()
+    mode, forbidden = stat.S_IMODE(status.st_mode), stat.S_IRWXG | stat.S_IRWXO
+    if mode & (forbidden if status.st_uid else forbidden & ~stat.S_IRGRP):
+        # Whoever has it can pass for us, and gets the balances. Root may open it to the one group of a daemon.
+        raise HostKeyError(
+            f"can be read by other users (mode {mode:04o}); chmod 600, or better move it away: {_NEW_KEY_HINT}"
+        )
+    try:
+        return asyncssh.read_private_key(path)
+    except asyncssh.KeyImportError as error:
+        raise HostKeyError(f"is no private key, or has a passphrase; move it away: {_NEW_KEY_HINT}") from error
+
+
+class SshServer(asyncssh.SSHServer):
+    """One connection."""
+
+    def __init__(self, find_slot: FindSlot, unauthenticated: set[asyncssh.SSHServerConnection]) -> None:
+        self._find_slot = find_slot
+        self._unauthenticated = unauthenticated
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """One stranger more; too many are cut."""
+        self._connection = conn
+        self._unauthenticated.add(conn)
+        if len(self._unauthenticated) > UNAUTHENTICATED_MAX:
+            conn.abort()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """One less."""
+        self._discard_unauthenticated()
+
+    def auth_completed(self) -> None:
+        """No stranger any more."""
+        self._discard_unauthenticated()
+
+    def _discard_unauthenticated(self) -> None:
+        if self._connection is not None:
+            self._unauthenticated.discard(self._connection)
+
+    def begin_auth(self, _username: str) -> bool:
+        """Everybody must show who they are."""
+        return True
+
+    def password_auth_supported(self) -> bool:
+        """By a password, which is all that the API can hand on."""
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        """Whether a file is expected of this user, with this password."""
+        slot = self._find_slot(username)
+        return slot is not None and slot.accepts_password(password)
+
+
+class SingleFileSftp(asyncssh.SFTPServer):
+    """A folder with one file in it that may be written."""
+
+    def __init__(self, chan: "asyncssh.SSHServerChannel[bytes]", slot: UploadSlot) -> None:
+        super().__init__(chan, chroot=os.fsencode(slot.directory))
+        self._slot = slot
+        self._has_exited = False
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        """The expected file, to be written from its beginning."""
+        self._require_expected_file(path, writing=bool(pflags & asyncssh.FXF_WRITE))
+        attrs.permissions = 0o600
+        with self._reject_write_errors():
+            # Who appends writes behind the end, wherever they say that it goes: nobody could tell how large it becomes.
+            flags = (pflags | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC) & ~asyncssh.FXF_APPEND
+            return super().open(path, flags, attrs)
+
+    def open56(self, path: bytes, desired_access: int, _flags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        """The same in later versions of the protocol."""
+        self._require_expected_file(path, writing=bool(desired_access & asyncssh.ACE4_WRITE_DATA))
+        attrs.permissions = 0o600
+        with self._reject_write_errors():
+            access = desired_access & ~asyncssh.ACE4_APPEND_DATA
+            return super().open56(path, access, asyncssh.FXF_CREATE_TRUNCATE, attrs)
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
+        """As far as there may be something, and as long as somebody waits for it."""
+        if self._slot.is_closed:
+            raise asyncssh.SFTPFailure("nothing is expected any more")
+        if offset + len(data) > self._slot.bytes_max:
+            self._slot.reject(UploadTooLargeError(f"it has more than {self._slot.bytes_max:,} bytes"))
+            raise asyncssh.SFTPFailure("too large")
+        with self._reject_write_errors():
+            return super().write(file_obj, offset, data)
+
+    def close(self, file_obj: object) -> None:
+        """A connection that breaks closes its files too, and ends the session in the same breath."""
+        super().close(file_obj)
+        asyncio.get_running_loop().call_soon(self._mark_complete)
+
+    def exit(self) -> None:
+        """The session is over."""
+        self._has_exited = True
+
+    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        """Programs set a file's times once it is there; they say nothing here."""
+
+    def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        """The same."""
+
+    def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
+        """The same."""
+
+    def mkdir(self, _path: bytes, _attrs: asyncssh.SFTPAttrs) -> Never:
+        """Denied, as all that follows."""
+        self._deny()
+
+    def rmdir(self, _path: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def rename(self, _oldpath: bytes, _newpath: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def posix_rename(self, _oldpath: bytes, _newpath: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def symlink(self, _oldpath: bytes, _newpath: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def link(self, _oldpath: bytes, _newpath: bytes) -> Never:
+        """Denied."""
+        self._deny()
+
+    def remove(self, path: bytes) -> None:
+        """What it wrote itself it may take back."""
+        self._require_expected_file(path, writing=True)
+        super().remove(path)
+
+    def _mark_complete(self) -> None:
+        if not self._has_exited:
+            self._slot.mark_complete()
+
+    def _require_expected_file(self, path: bytes, *, writing: bool) -> None:
+        if self.map_path(path) != os.fsencode(self._slot.path.resolve()):
+            self._slot.reject(UploadMisnamedError())
+            self._deny()
+        if not writing:
+            self._deny()
+
+    @contextmanager
+    def _reject_write_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._slot.reject(UploadUnstorableError(f"the upload cannot be written: {error.strerror}"))
+            raise asyncssh.SFTPFailure("no room") from None
+
+    def _deny(self) -> Never:
+        raise asyncssh.SFTPPermissionDenied("only the expected file can be written here")

@@ -1,0 +1,103 @@
+"""The answers of headquarters to the letter: bodies of errors are a bare JSON string, plain text, or a page of HTML.
+
+Sentences that were seen in the field are kept word for word; where only the status is documented, the sentence is ours.
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+
+from oddaemon.simulator.api.messages import ApiResponse
+
+JSON_TYPE = "application/json; charset=utf-8"
+HTML_TYPE = "text/html; charset=utf-8"
+
+ECONNECTOR_DOWN = "The office's eConnector is not running. Please contact the office to start their eConnector."
+KEY_NOT_ASSIGNED = "API key has not been assigned."
+VERSION_TOO_OLD = "Error. This is most likely a version issue."
+
+DATE_MALFORMED = "DateAsOf is invalid, it must be in yyyy-MM-dd format."
+UPLOAD_MALFORMED = "SqlCommand, SftpAddress, SftpUsername and SftpPassword are required."
+KEY_UNKNOWN = "Developer key or customer key is not valid."
+KEY_DISABLED = "API key is disabled."
+PERMISSION_MISSING = "API key does not have the Queries permission."
+CONTENT_TYPE_MISSING = "Content-Type header must be application/json."
+RESOURCE_UNKNOWN = "Resource not found."
+PREFERENCE_UNKNOWN = "Preference not found."
+QUERY_MALFORMED = "Body must be a JSON object with a SqlCommand."
+OFFSET_MALFORMED = "Offset must be a whole number, 0 or more."
+TOO_MANY_REQUESTS = "Too many requests are waiting for this API key."
+
+_SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+
+_TITLES = {
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Time-out",
+}
+
+
+def make_rows(rows: Sequence[dict[str, object]]) -> ApiResponse:
+    """200 with a list of row objects; dates and times as the office writes them, without a zone."""
+    body = json.dumps(rows, default=_to_json_value, ensure_ascii=False, separators=(",", ":"))
+    return ApiResponse(200, (("content-type", JSON_TYPE),), body.encode())
+
+
+def make_created() -> ApiResponse:
+    """201 without a word."""
+    return ApiResponse(201, (("content-type", JSON_TYPE),), b'""')
+
+
+def make_json_error(status: int, text: str) -> ApiResponse:
+    """An error whose body is a bare JSON string."""
+    return ApiResponse(status, (("content-type", JSON_TYPE),), json.dumps(text, ensure_ascii=False).encode())
+
+
+def make_text_error(status: int, text: str) -> ApiResponse:
+    """An error whose body is text, not JSON."""
+    return ApiResponse(status, (("content-type", "text/plain; charset=utf-8"),), text.encode())
+
+
+def make_gateway_error(status: int) -> ApiResponse:
+    """An error of the gateway: a page of HTML."""
+    title = f"{status} {_TITLES.get(status, 'Error')}"
+    head, body = f"<head><title>{title}</title></head>", f"<body><center><h1>{title}</h1></center></body>"
+    page = f"<html>\r\n{head}\r\n{body}\r\n</html>\r\n"
+    return ApiResponse(status, (("content-type", HTML_TYPE),), page.encode())
+
+
+def make_too_many_requests(retry_after: str | None) -> ApiResponse:
+    """429, with the header as given or without it."""
+    response = make_json_error(429, TOO_MANY_REQUESTS)
+    if retry_after is None:
+        return response
+    return ApiResponse(response.status, (*response.headers, ("retry-after", retry_after)), response.body)
+
+
+def parse_retry_after(response: ApiResponse, now: datetime) -> float | None:
+    """How long the answer tells the client to wait; None when it does not, never below 0."""
+    header = dict(response.headers).get("retry-after")
+    if header is None:
+        return None
+    if _SECONDS.fullmatch(header):
+        seconds = float(header)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    try:
+        at = parsedate_to_datetime(header)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    # "-0000" says that the date is UTC and nothing of where it was written.
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())
+
+
+def _to_json_value(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="seconds")
+    if isinstance(value, date):
+        return f"{value.isoformat()}T00:00:00"
+    raise TypeError(f"An office never answers with a {type(value).__name__}.")

@@ -1,0 +1,257 @@
+"""What can go wrong between a client and an office, as values, and the board on which troubles are planted.
+
+Every fault is something that was documented or observed in the field. Which request it hits follows from the office,
+the time, the count of requests and the seed, never from anything else, so that one seed is one story.
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+
+Rows = list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class EConnectorDown:
+    """The office's eConnector is not running: 400, a standing state rather than an exception."""
+
+
+@dataclass(frozen=True)
+class KeyDisabled:
+    """The office has disabled the key: 401."""
+
+
+@dataclass(frozen=True)
+class KeyUnassigned:
+    """The key belongs to no office yet: 400."""
+
+
+@dataclass(frozen=True)
+class KeyMoved:
+    """The key was moved to another office; it works there only after a while and then answers with its numbers.
+
+    Attributes:
+        to_office_id: whose database answers.
+        works_after_seconds: how long after the fault's window began the key works again; up to 15 minutes.
+    """
+
+    to_office_id: str
+    works_after_seconds: float = 900.0
+
+
+@dataclass(frozen=True)
+class PermissionMissing:
+    """The key lost the Queries permission: ShortQuery answers 401, the rest works."""
+
+
+@dataclass(frozen=True)
+class OldVersion:
+    """The office's Open Dental is too old for the call: 400."""
+
+
+@dataclass(frozen=True)
+class TooManyRequests:
+    """Refused with 429, whatever the queue. `retry_after` is the header as sent; None leaves it out."""
+
+    retry_after: str | None = "5"
+
+
+@dataclass(frozen=True)
+class GatewayError:
+    """Headquarters or the gateway in front of it fails with a page of HTML."""
+
+    status: int = 502
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The office takes longer than usual; beyond the processing limit headquarters gives up with 504."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BrokenConnection:
+    """The connection fails, before the head (`after_bytes` None) or so many bytes into the body."""
+
+    cut: ConnectionFailure
+    after_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.after_bytes is not None and self.cut in {ConnectionFailure.NO_CONNECTION, ConnectionFailure.REFUSED}:
+            raise ValueError(f"A connection that was never made cannot break after {self.after_bytes} bytes.")
+
+
+@dataclass(frozen=True)
+class TruncatedBody:
+    """A well-formed HTTP answer whose JSON ends too early. `kept` is the share that is left, 0 to 1."""
+
+    kept: float = 0.5
+
+
+@dataclass(frozen=True)
+class OtherBody:
+    """This text instead of the answer: garbage, HTML, `null`, nothing, or a refusal in words of its own."""
+
+    text: str
+    content_type: str = "application/json; charset=utf-8"
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Altered:
+    """The rows of a ShortQuery changed by a function that must be pure. `name` says in a word what it does."""
+
+    name: str
+    alter: Callable[[Rows], Rows] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class LimitIgnored:
+    """The LIMIT at the end of a query is not obeyed, nor any cap on the page: everything from there on comes."""
+
+
+Fault = (
+    EConnectorDown
+    | KeyDisabled
+    | KeyUnassigned
+    | KeyMoved
+    | PermissionMissing
+    | OldVersion
+    | TooManyRequests
+    | GatewayError
+    | Latency
+    | BrokenConnection
+    | TruncatedBody
+    | OtherBody
+    | Altered
+    | LimitIgnored
+)
+
+
+@dataclass(frozen=True)
+class TimePoint:
+    """Now, told twice: seconds since headquarters opened, and the world's instant (aware UTC)."""
+
+    seconds: float
+    instant: datetime
+
+
+@dataclass(frozen=True)
+class FaultWindow:
+    """From `begins` until just before `ends`, each in seconds since opening or as an aware instant."""
+
+    begins: float | datetime = 0.0
+    ends: float | datetime = math.inf
+
+    def covers(self, now: TimePoint) -> bool:
+        """Whether the moment lies inside."""
+        return _get_seconds_past(self.begins, now) >= 0 > _get_seconds_past(self.ends, now)
+
+    def get_age_seconds(self, now: TimePoint) -> float:
+        """How long ago the window began."""
+        return _get_seconds_past(self.begins, now)
+
+
+@dataclass(frozen=True)
+class ScheduledFault:
+    """A fault and whom, when and how often it hits.
+
+    Attributes:
+        office_ids: the offices concerned; none means all, as when headquarters itself is down.
+        window: when.
+        endpoints: which calls; none means all.
+        skip: how many matching requests are let through first.
+        hits_max: how many are then hit; None for all.
+        chance: the share of those that are hit, 0 to 1, drawn from the seed.
+    """
+
+    fault: Fault
+    office_ids: frozenset[str] = frozenset()
+    window: FaultWindow = FaultWindow()
+    endpoints: frozenset[Endpoint] = frozenset()
+    skip: int = 0
+    hits_max: int | None = None
+    chance: float = 1.0
+
+    def describe(self) -> str:
+        """The trouble in words, for a person."""
+        parts = [str(self.fault)]
+        parts.append("for " + (", ".join(sorted(self.office_ids)) or "every office"))
+        if self.endpoints:
+            parts.append("on " + ", ".join(sorted(endpoint.value for endpoint in self.endpoints)))
+        if self.window != FaultWindow():
+            parts.append(f"from {self.window.begins} until {self.window.ends}")
+        if self.skip:
+            parts.append(f"after {self.skip} requests")
+        if self.hits_max is not None:
+            parts.append(f"at most {self.hits_max} times")
+        if self.chance < 1:
+            parts.append(f"with chance {self.chance:g}")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class ActiveFault:
+    """A fault that hits a request, and for how long it has been standing."""
+
+    fault: Fault
+    age_seconds: float
+
+
+class FaultSchedule:
+    """The troubles planted in a world, in the order in which they were planted."""
+
+    def __init__(self, seed: int = 0, faults: Iterable[ScheduledFault] = ()) -> None:
+        self._seed = seed
+        self._faults: list[ScheduledFault] = []
+        self._match_counts: list[int] = []
+        for each in faults:
+            self.schedule(each)
+
+    def schedule(self, fault: ScheduledFault) -> None:
+        """Add a trouble; it may begin in the past."""
+        self._faults.append(fault)
+        self._match_counts.append(0)
+
+    def clear(self) -> None:
+        """Take all troubles away."""
+        self._faults.clear()
+        self._match_counts.clear()
+
+    def list_for_office(self, office_id: str) -> list[ScheduledFault]:
+        """What is planted for an office, begun or not."""
+        return [each for each in self._faults if not each.office_ids or office_id in each.office_ids]
+
+    def match_request(self, now: TimePoint, office_id: str, endpoint: Endpoint) -> list[ActiveFault]:
+        """The faults that hit this request; counts it where a trouble counts requests."""
+        active_faults = []
+        for index, each in enumerate(self._faults):
+            if not self._matches(each, now, office_id, endpoint):
+                continue
+            nth = self._match_counts[index]
+            self._match_counts[index] += 1
+            if nth < each.skip or (each.hits_max is not None and nth >= each.skip + each.hits_max):
+                continue
+            if each.chance < 1 and random.Random(f"{self._seed}/{index}/{nth}").random() >= each.chance:
+                continue
+            active_faults.append(ActiveFault(each.fault, each.window.get_age_seconds(now)))
+        return active_faults
+
+    @staticmethod
+    def _matches(fault: ScheduledFault, now: TimePoint, office_id: str, endpoint: Endpoint) -> bool:
+        return (
+            (not fault.office_ids or office_id in fault.office_ids)
+            and (not fault.endpoints or endpoint in fault.endpoints)
+            and fault.window.covers(now)
+        )
+
+
+def _get_seconds_past(edge: float | datetime, now: TimePoint) -> float:
+    if isinstance(edge, datetime):
+        return (now.instant - edge).total_seconds()
+    return now.seconds - edge

@@ -1,0 +1,124 @@
+"""Ways in which the rows of a ShortQuery can come back wrong, each by a name that a plan file can use.
+
+All are pure and leave an empty answer as it is. None of them may end as a wrong number in somebody's snapshot.
+"""
+
+from collections.abc import Callable
+
+from oddaemon.simulator.faults.faults import Altered, Rows
+
+GROUP_CONCAT_BYTES_MAX = 1_024
+"""What `group_concat_max_len` leaves of a string by default."""
+
+
+def get_alteration(name: str) -> Altered:
+    """The fault of this name.
+
+    Raises:
+        KeyError: no alteration has this name.
+    """
+    return Altered(name, ALTERATIONS[name])
+
+
+def _drop_first_row(rows: Rows) -> Rows:
+    return rows[1:]
+
+
+def _drop_last_row(rows: Rows) -> Rows:
+    return rows[:-1]
+
+
+def _drop_all_rows(_rows: Rows) -> Rows:
+    return []
+
+
+def _repeat_row(rows: Rows) -> Rows:
+    return rows[:1] + rows
+
+
+def _reverse_rows(rows: Rows) -> Rows:
+    return rows[::-1]
+
+
+def _drop_column(rows: Rows) -> Rows:
+    return [dict(list(row.items())[:-1]) for row in rows]
+
+
+def _replace_with_nulls(rows: Rows) -> Rows:
+    return [_change_last(row, lambda _: None) for row in rows]
+
+
+def _replace_with_texts(rows: Rows) -> Rows:
+    return [_change_last(row, lambda value: f"<{value}>") for row in rows]
+
+
+def _replace_with_nan(rows: Rows) -> Rows:
+    return [_change_last(row, lambda _: float("nan")) for row in rows]
+
+
+def _replace_with_negatives(rows: Rows) -> Rows:
+    return [
+        {name: -1 if isinstance(value, int) and value > 0 else value for name, value in row.items()} for row in rows
+    ]
+
+
+def _add_one_cent(rows: Rows) -> Rows:
+    return [*rows[:-1], _change_last(rows[-1], _increment)] if rows else rows
+
+
+def _truncate_columns(rows: Rows) -> Rows:
+    return [
+        {name: _truncate(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
+    ]
+
+
+def _halve_longest_column(rows: Rows) -> Rows:
+    columns = [
+        (len(value), index, name)
+        for index, row in enumerate(rows)
+        for name, value in row.items()
+        if isinstance(value, str) and "," in value
+    ]
+    if not columns:
+        return rows
+    length, row_index, name = max(columns)
+    halved = {**rows[row_index], name: str(rows[row_index][name])[: length // 2]}
+    return [*rows[:row_index], halved, *rows[row_index + 1 :]]
+
+
+def _truncate(text: str) -> str:
+    return text.encode()[:GROUP_CONCAT_BYTES_MAX].decode(errors="ignore")
+
+
+def _change_last(row: dict[str, object], change: Callable[[object], object]) -> dict[str, object]:
+    """The row with its last value that is not null changed."""
+    for name in reversed(row):
+        if row[name] is not None:
+            return {**row, name: change(row[name])}
+    return row
+
+
+def _increment(value: object) -> object:
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value + 0.01
+    head, comma, last = str(value).rpartition(",")
+    return f"{head}{comma}{int(last) + 1}" if last.removeprefix("-").isdigit() else f"{value}1"
+
+
+ALTERATIONS: dict[str, Callable[[Rows], Rows]] = {
+    "drop_first_row": _drop_first_row,
+    "drop_last_row": _drop_last_row,
+    "drop_all_rows": _drop_all_rows,
+    "repeat_row": _repeat_row,
+    "reverse_rows": _reverse_rows,
+    "drop_column": _drop_column,
+    "nulls": _replace_with_nulls,
+    "texts": _replace_with_texts,
+    "not_a_number": _replace_with_nan,
+    "negative_numbers": _replace_with_negatives,
+    "one_cent_more": _add_one_cent,
+    "cut_lanes": _truncate_columns,
+    "halve_longest_lane": _halve_longest_column,
+}

@@ -1,0 +1,259 @@
+"""Open Dental headquarters: knows the keys, keeps the throttle, hands each request to its office, logs it.
+
+No transport and no randomness in here: a request value comes in, an answer value goes out after the (virtual or real)
+time that it takes. What the documentation says is done to the letter; what was only observed is an option.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import anyio
+
+from oddaemon.simulator.api import responses
+from oddaemon.simulator.api.keys import ApiKey, Mode
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, Endpoint
+from oddaemon.simulator.faults.apply import (
+    apply_gateway_faults,
+    apply_key_faults,
+    apply_office_faults,
+    apply_response_faults,
+    apply_row_faults,
+    get_extra_seconds,
+    ignores_limit,
+)
+from oddaemon.simulator.faults.faults import ActiveFault, FaultSchedule, KeyMoved, TimePoint
+from oddaemon.simulator.headquarters.endpoints import RequestRefused, get_office_rows, run_query
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.headquarters.sftp_upload import (
+    Uploader,
+    UploadRequest,
+    parse_upload_request,
+    render_csv,
+    upload_over_sftp,
+)
+from oddaemon.simulator.headquarters.throttle import KeyQueue, QueueFullError
+from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.practice import Practice
+
+
+class Headquarters:
+    """Answers every request for the practices behind it. Must be made on the running event loop.
+
+    Attributes:
+        practices: the practices by office id.
+        keys: the customer keys by office id, in the order given.
+        faults: the troubles planted; more may be planted at any time.
+        traffic: every exchange that is over, in the order in which they ended.
+        in_flight: how many are not.
+    """
+
+    def __init__(
+        self,
+        clock: WorldClock,
+        practices: Iterable[Practice],
+        keys: Iterable[ApiKey],
+        options: HeadquartersOptions | None = None,
+        faults: FaultSchedule | None = None,
+        *,
+        upload: Uploader = upload_over_sftp,
+    ) -> None:
+        self._upload = upload
+        self._pending_uploads: list[_PendingUpload] = []
+        self._upload_added = anyio.Event()
+        self.options = options or HeadquartersOptions()
+        self.practices = {practice.spec.office_id: practice for practice in practices}
+        self.keys = tuple(keys)
+        self.faults = faults or FaultSchedule()
+        self.traffic: list[RecordedRequest] = []
+        self.in_flight = 0
+        self._clock = clock
+        self._opened_at = anyio.current_time()
+        self._key_by_customer_key = {key.customer_key: key for key in self.keys}
+        self._queue_by_customer_key = {key.customer_key: self._make_queue(key) for key in self.keys}
+        for key in self.keys:
+            self.practices[key.office_id].grant_key(self.options.developer_name, key.customer_key)
+
+    def now(self) -> TimePoint:
+        """Now, as faults and the traffic log tell it."""
+        return TimePoint(anyio.current_time() - self._opened_at, self._clock.now())
+
+    async def handle(self, request: ApiRequest) -> ApiResponse:
+        """Answer one request, after the time that its turn and its execution take; log it, even if it is cancelled."""
+        arrived = self.now()
+        key = self._find_key(request)
+        context = _RequestContext(request, key, arrived)
+        response: ApiResponse | None = None
+        self.in_flight += 1
+        try:
+            response = await self._process(context)
+            return response
+        finally:
+            self.in_flight -= 1
+            self.traffic.append(context.to_record(response, self.now()))
+
+    async def _process(self, context: "_RequestContext") -> ApiResponse:
+        active_faults = self.faults.match_request(context.arrived, context.office_id, context.request.endpoint)
+        key = context.key
+        if response := apply_gateway_faults(active_faults) or _check_content_type(context.request):
+            return response
+        if key is None:
+            return responses.make_json_error(401, responses.KEY_UNKNOWN)
+        if not key.is_in_force(context.arrived.instant):
+            return responses.make_json_error(400, responses.KEY_NOT_ASSIGNED)
+        if response := apply_key_faults(active_faults) or _check_resource(context.request):
+            return response
+        queue = self._queue_by_customer_key[key.customer_key]
+        try:
+            async with queue.turn():
+                context.started_seconds = self.now().seconds
+                return await self._serve(queue, context.request, key, active_faults)
+        except QueueFullError as error:
+            return responses.make_too_many_requests(str(error.retry_after_seconds))
+
+    async def _serve(
+        self, queue: KeyQueue, request: ApiRequest, key: ApiKey, active_faults: list[ActiveFault]
+    ) -> ApiResponse:
+        limit_seconds = self.options.processing_limit_seconds
+        seconds = self.options.base_seconds + get_extra_seconds(active_faults)
+        response = apply_office_faults(active_faults, request.endpoint)
+        if response is None and request.endpoint is Endpoint.QUERY_UPLOAD:
+            return await self._handle_query_upload(queue, request, key, seconds)
+        if response is None and seconds <= limit_seconds:
+            response, took_seconds = self._query_office(request, key, active_faults)
+            seconds += took_seconds
+        if response is None or seconds > limit_seconds:
+            await queue.serve_for(limit_seconds)
+            return responses.make_gateway_error(504)
+        await queue.serve_for(seconds)
+        return apply_response_faults(response, active_faults)
+
+    async def run_uploads(self) -> None:
+        """The offices' uploads that nobody waits for, for ever."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._upload_added = anyio.Event()
+                while self._pending_uploads:
+                    tasks.start_soon(self._run_upload, self._pending_uploads.pop())
+                await self._upload_added.wait()
+
+    def _add_upload(self, upload: "_PendingUpload") -> None:
+        self._pending_uploads.append(upload)
+        self._upload_added.set()
+
+    async def _run_upload(self, upload: "_PendingUpload") -> None:
+        await anyio.sleep(upload.seconds)
+        await self._upload(upload.request, upload.content)
+
+    async def _handle_query_upload(
+        self, queue: KeyQueue, request: ApiRequest, key: ApiKey, seconds: float
+    ) -> ApiResponse:
+        """Upload what a query brings: before the answer, after it, or although the gateway gave up waiting."""
+        practice, options = self.practices[key.office_id], self.options
+        try:
+            upload_request = parse_upload_request(request.body)
+            rows = run_query(practice, key, upload_request.sql)
+        except RequestRefused as error:
+            await queue.serve_for(seconds)
+            return error.response
+        content = render_csv(rows)
+        took_seconds = seconds + options.query_seconds + options.row_seconds * len(rows)
+        if upload_request.is_async:
+            self._add_upload(_PendingUpload(upload_request, content, took_seconds))
+            await queue.serve_for(options.base_seconds)
+            return responses.make_created()
+        if took_seconds > options.processing_limit_seconds:
+            self._add_upload(_PendingUpload(upload_request, content, took_seconds))
+            await queue.serve_for(options.processing_limit_seconds)
+            return responses.make_gateway_error(504)
+        await queue.serve_for(took_seconds)
+        await self._upload(upload_request, content)
+        return responses.make_created()
+
+    def _query_office(
+        self, request: ApiRequest, key: ApiKey, active_faults: list[ActiveFault]
+    ) -> tuple[ApiResponse, float]:
+        practice = self.practices[_find_office_id(key, active_faults)]
+        try:
+            rows, seconds = get_office_rows(
+                practice, key, request, self.options, unlimited=ignores_limit(active_faults)
+            )
+        except RequestRefused as error:
+            return error.response, 0.0
+        if request.endpoint is Endpoint.SHORT_QUERY:
+            rows = apply_row_faults(rows, active_faults)
+        return responses.make_rows(rows), seconds
+
+    def _find_key(self, request: ApiRequest) -> ApiKey | None:
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        developer_key, _, customer_key = credentials.strip().partition("/")
+        if scheme != "ODFHIR" or developer_key != self.options.developer_key:
+            return None
+        return self._key_by_customer_key.get(customer_key)
+
+    def _make_queue(self, key: ApiKey) -> KeyQueue:
+        return KeyQueue(key.spacing_seconds, None if key.mode is Mode.LOCAL else self.options.waiting_max)
+
+
+@dataclass(frozen=True)
+class _PendingUpload:
+    """An upload that is under way."""
+
+    request: UploadRequest
+    content: bytes
+    seconds: float
+
+
+@dataclass
+class _RequestContext:
+    """One request on its way through headquarters."""
+
+    request: ApiRequest
+    key: ApiKey | None
+    arrived: TimePoint
+    started_seconds: float | None = None
+
+    @property
+    def office_id(self) -> str:
+        return self.key.office_id if self.key else "?"
+
+    def to_record(self, response: ApiResponse | None, now: TimePoint) -> RecordedRequest:
+        sent = response is not None and (
+            response.transport_fault is None or response.transport_fault.after_bytes is not None
+        )
+        return RecordedRequest(
+            key=self.key.name if self.key else "?",
+            office_id=self.office_id,
+            method=self.request.method,
+            kind=self.request.endpoint,
+            arrived=self.arrived.instant,
+            arrived_seconds=self.arrived.seconds,
+            started_seconds=self.started_seconds,
+            finished_seconds=now.seconds,
+            status=response.status if response is not None and sent else None,
+            retry_after_seconds=_get_retry_after(response, now.instant),
+            spacing_seconds=self.key.spacing_seconds if self.key else 0.0,
+            connection=self.request.remote,
+        )
+
+
+def _get_retry_after(response: ApiResponse | None, now: datetime) -> float | None:
+    return None if response is None else responses.parse_retry_after(response, now)
+
+
+def _find_office_id(key: ApiKey, active_faults: list[ActiveFault]) -> str:
+    for each in active_faults:
+        if isinstance(each.fault, KeyMoved):
+            return each.fault.to_office_id
+    return key.office_id
+
+
+def _check_content_type(request: ApiRequest) -> ApiResponse | None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+        return None
+    return responses.make_json_error(400, responses.CONTENT_TYPE_MISSING)
+
+
+def _check_resource(request: ApiRequest) -> ApiResponse | None:
+    return responses.make_json_error(404, responses.RESOURCE_UNKNOWN) if request.endpoint is Endpoint.UNKNOWN else None

@@ -1,0 +1,92 @@
+"""`POST /queries`: the office runs a query and uploads what it brings, as a CSV, to an SFTP server.
+
+The file is as unreliable as it was seen to be: nothing is quoted, whatever commas a text holds, and a result without
+rows is a file that says `OK`.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import asyncssh
+
+from oddaemon.simulator.api import responses
+from oddaemon.simulator.headquarters.endpoints import RequestRefused
+
+NO_ROWS = b"OK"
+PORT = 22
+
+
+@dataclass(frozen=True)
+class UploadRequest:
+    """What an office is told: what to ask its database, and where to upload to."""
+
+    sql: str
+    host: str
+    path: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    is_async: bool = False
+
+
+Uploader = Callable[[UploadRequest, bytes], Awaitable[None]]
+"""Brings a file where it is wanted; what goes wrong on the way is the office's secret."""
+
+
+def parse_upload_request(body: bytes) -> UploadRequest:
+    """The order in a request's body.
+
+    Raises:
+        RefusalError: There is none in it.
+    """
+    try:
+        fields = json.loads(body)
+        host, _, path = fields["SftpAddress"].partition("/")
+        return UploadRequest(
+            sql=fields["SqlCommand"],
+            host=host,
+            path=f"/{path}",
+            port=int(fields.get("SftpPort", PORT)),
+            username=fields["SftpUsername"],
+            password=fields["SftpPassword"],
+            is_async=fields.get("IsAsync") == "true",
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RequestRefused(responses.make_json_error(400, responses.UPLOAD_MALFORMED)) from error
+
+
+def render_csv(rows: Sequence[Mapping[str, object]]) -> bytes:
+    """The file of a result."""
+    if not rows:
+        return NO_ROWS
+    lines = [",".join(rows[0]), *(",".join(map(_render_cell, row.values())) for row in rows)]
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+async def upload_over_sftp(request: UploadRequest, content: bytes) -> None:
+    """Upload for real, over whatever host key is shown; an office tells nobody why it could not."""
+    try:
+        async with (
+            asyncssh.connect(
+                request.host, request.port, username=request.username, password=request.password, known_hosts=None
+            ) as connection,
+            connection.start_sftp_client() as sftp,
+            sftp.open(request.path, "wb") as file,
+        ):
+            await file.write(content)
+    except (OSError, asyncssh.Error):
+        return
+
+
+def _render_cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return f"{value:.15g}"
+        case datetime() | date():
+            return value.isoformat()
+        case _:
+            return str(value)

@@ -1,0 +1,101 @@
+"""A family's ledger and what aging makes of it: the oracle that every snapshot is compared with.
+
+Amounts are mills (thousandths of a dollar), dates are proleptic ordinals. Nothing here knows of SQL: what the database
+says and what this says must agree because both follow from the same entries, not because one copies the other.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from oddaemon.simulator.model.balances import Money, StoredBalance
+
+BUCKET_DAYS_MAX = (30, 60, 90)  # last day of Bal_0_30, Bal_31_60, Bal_61_90; anything older is BalOver90
+
+
+class Entry(NamedTuple):
+    """One line of a ledger: a charge when positive, a payment or adjustment when negative."""
+
+    day: int
+    mills: int
+    pat_num: int
+
+
+@dataclass(slots=True)
+class Family:
+    """A guarantor, whoever they pay for, and what has been entered so far.
+
+    `row` is the guarantor's row as the office's table holds it now, which is older than the entries until the family
+    is aged or somebody opens the account. `est_balance_mills` is the guarantor's own balance as of the last time that
+    somebody opened it.
+    """
+
+    guarantor: int
+    dependents: tuple[int, ...]
+    clinic_num: int
+    last_name: str
+    row: StoredBalance
+    entries: list[Entry] = field(default_factory=list)
+    ins_est_mills: int = 0
+    est_balance_mills: int = 0
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """PatNums of the family, guarantor first."""
+        return (self.guarantor, *self.dependents)
+
+    @property
+    def owed_mills(self) -> int:
+        """Everything entered, future-dated entries included."""
+        return sum(entry.mills for entry in self.entries)
+
+
+def compute_aged_row(family: Family, aging_day: int) -> StoredBalance:
+    """The guarantor's row after aging as of a day; EstBalance is not aging's to write.
+
+    Charges dated after the day are in no bucket, payments dated after it pay nothing yet, and both are in BalTotal.
+    """
+    charges: list[Entry] = []
+    paid_mills = total_mills = 0
+    for entry in family.entries:
+        total_mills += entry.mills
+        if entry.day > aging_day:
+            continue
+        if entry.mills > 0:
+            charges.append(entry)
+        else:
+            paid_mills -= entry.mills
+    charges.sort()
+    buckets = [0] * (len(BUCKET_DAYS_MAX) + 1)
+    for day, mills, _ in charges:
+        covered_mills = min(mills, paid_mills)
+        paid_mills -= covered_mills
+        buckets[bisect_left(BUCKET_DAYS_MAX, aging_day - day)] += mills - covered_mills
+    money = Money._make((family.est_balance_mills, *buckets, family.ins_est_mills, total_mills))
+    return StoredBalance(family.guarantor, family.clinic_num, money)
+
+
+def recalculate(family: Family, aging_day: int) -> StoredBalance:
+    """The row after somebody opened the account: aged, and the guarantor's own EstBalance brought up to date."""
+    family.est_balance_mills = sum_own_mills(family)
+    return compute_aged_row(family, aging_day)
+
+
+def sum_own_mills(family: Family) -> int:
+    """The guarantor's own balance, without the dependents'."""
+    return sum(entry.mills for entry in family.entries if entry.pat_num == family.guarantor)
+
+
+def settle(family: Family, day: int) -> None:
+    """Bring every member's account to zero, by a payment or a refund each, and close the claims.
+
+    What was post-dated is due now: a zero balance with something still to come would not be all zero.
+    """
+    family.entries = [entry._replace(day=min(entry.day, day)) for entry in family.entries]
+    by_patient = attrgetter("pat_num")
+    for pat_num, entries in groupby(sorted(family.entries, key=by_patient), key=by_patient):
+        if balance_mills := sum(entry.mills for entry in entries):
+            family.entries.append(Entry(day, -balance_mills, pat_num))
+    family.ins_est_mills = family.est_balance_mills = 0

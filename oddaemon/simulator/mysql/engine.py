@@ -1,0 +1,138 @@
+"""The SQL engine of one office: screens, translates, runs, and renders as the API does."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+from oddaemon.simulator.model.office_clock import OfficeClock
+from oddaemon.simulator.mysql.errors import SqlFailed
+from oddaemon.simulator.mysql.functions import FUNCTIONS
+from oddaemon.simulator.mysql.group_concat import GroupConcat
+from oddaemon.simulator.mysql.query_filter import make_syntax_error, tokenize_query
+from oddaemon.simulator.mysql.scope import Columns
+from oddaemon.simulator.mysql.statement_cache import extract_literals
+from oddaemon.simulator.mysql.tables import SqlType, format_mysql_datetime
+from oddaemon.simulator.mysql.translate import Statement, translate
+
+STATEMENT_CACHE_SIZE = 512
+
+Row = dict[str, object]
+
+
+class SqlEngine:
+    """Runs SELECTs on an office's database.
+
+    Args:
+        connection: The database; it is taught MySQL's functions.
+        office_clock: What `NOW()` reads; it stands still for the length of a statement.
+        group_concat_max_len: Bytes after which GROUP_CONCAT is cut.
+        refuses: Words that this office's screen refuses besides the usual ones.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        office_clock: OfficeClock,
+        *,
+        group_concat_max_len: int,
+        refuses: Sequence[str],
+    ) -> None:
+        _register_functions(connection, group_concat_max_len)
+        self._connection = connection
+        self._office_clock = office_clock
+        self._refuses = tuple(refuses)
+
+    def select(self, sql: str) -> list[Row]:
+        """All rows of the answer, as JSON-ready values under the names that MySQL gives the columns.
+
+        Raises:
+            QueryRefused: The screen does not let it through.
+            SqlFailed: The database answers with an error.
+        """
+        template, literals = extract_literals(sql)
+        statement = prepare_statement(template, self._refuses)
+        now = self._office_clock.now()
+        parameters = {
+            **literals,
+            "now": format_mysql_datetime(now),
+            "today": now.date().isoformat(),
+            "utc_now": format_mysql_datetime(self._office_clock.utc_now()),
+        }
+        try:
+            found = self._connection.execute(statement.sqlite, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _to_mysql_error(error, sql) from error
+        return _render_rows(found, _restore_literals(statement.columns, literals))
+
+
+def _register_functions(connection: sqlite3.Connection, group_concat_max_len: int) -> None:
+    """MySQL's functions; all are deterministic, so that SQLite computes constants once."""
+    for name, function in FUNCTIONS.items():
+        connection.create_function(name, -1, function, deterministic=True)
+    # The standard library's stubs know only aggregates of one integer.
+    aggregate: Callable[[], Any] = partial(GroupConcat, group_concat_max_len)
+    connection.create_aggregate("my_group_concat", -1, aggregate)
+
+
+@lru_cache(maxsize=STATEMENT_CACHE_SIZE)
+def prepare_statement(sql: str, refuses: tuple[str, ...]) -> Statement:
+    """The statement screened and translated; the same text is not translated twice.
+
+    Raises:
+        QueryRefused: The screen does not let it through.
+        SqlFailed: It cannot be parsed, or names what does not exist.
+    """
+    return translate(sql, tokenize_query(sql, refuses))
+
+
+def _restore_literals(columns: Columns, literals: Mapping[str, int | str]) -> Columns:
+    """Columns under the names that they have in the statement as it was sent."""
+    for name, value in literals.items():
+        if isinstance(value, str):
+            columns = tuple(column._replace(name=column.name.replace(f":{name}", f"'{value}'")) for column in columns)
+    return columns
+
+
+def _render_rows(found: list[tuple[object, ...]], columns: Columns) -> list[Row]:
+    names = _make_distinct_names(columns)
+    rows = [dict(zip(names, values, strict=True)) for values in found]
+    for name, column in zip(names, columns, strict=True):
+        if (render := _RENDERERS.get(column.sql_type)) is not None:
+            for row in rows:
+                row[name] = render(row[name])
+    return rows
+
+
+def _make_distinct_names(columns: Columns) -> list[str]:
+    """A name that comes twice gets a number, as ADO.NET gives it."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for column in columns:
+        name, number = column.name, 0
+        while name.lower() in taken:
+            number += 1
+            name = f"{column.name}{number}"
+        taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def _render_datetime(value: object) -> object:
+    return value.replace(" ", "T") if isinstance(value, str) else value
+
+
+def _render_date(value: object) -> object:
+    return f"{value}T00:00:00" if isinstance(value, str) else value
+
+
+_RENDERERS: dict[SqlType, Callable[[object], object]] = {SqlType.DATETIME: _render_datetime, SqlType.DATE: _render_date}
+
+
+def _to_mysql_error(error: sqlite3.Error, sql: str) -> SqlFailed:
+    reason = str(error)
+    if "misuse of aggregate" in reason:
+        return SqlFailed("Invalid use of group function")
+    if "user-defined" in reason or "wrong number of arguments" in reason:
+        return SqlFailed("Incorrect parameter count in the call to native function")
+    return make_syntax_error(sql)

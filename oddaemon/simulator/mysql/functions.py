@@ -1,0 +1,248 @@
+"""MySQL's functions, where SQLite has none or means something else.
+
+Each takes and gives SQLite values: None, int, float, str. Dates are text in MySQL's notation.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from zlib import crc32
+
+from oddaemon.simulator.model.balances import round_half_even
+
+Value = None | int | float | str
+
+EXPONENT_FROM: Final = 1e15  # from here on MySQL writes a double with an exponent
+EXPONENT_BELOW: Final = 1e-15  # and below
+DATE_LENGTH: Final = len("yyyy-MM-dd")
+ZERO_DATE: Final = "0000-00-00"
+SECONDS_PER_UNIT: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
+
+
+def to_text(value: Value) -> str | None:
+    """The value as MySQL writes it into a string: a double that holds an integer has no point, minus zero is `-0`.
+
+    A rounded double beyond `EXPONENT_FROM` is the one that MySQL would write without an exponent; what is rounded is
+    not known here.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if value.is_integer() and abs(value) < EXPONENT_FROM:
+        return f"{value:.0f}"
+    shortest = Decimal(repr(value))
+    if EXPONENT_BELOW <= abs(value) < EXPONENT_FROM:
+        return f"{shortest:f}"
+    return f"{shortest.normalize():e}".replace("e+", "e")
+
+
+def to_number(value: Value) -> int | float | None:
+    """The value as a number; text counts as far as it reads like one."""
+    if not isinstance(value, str):
+        return value
+    digits = value.strip()
+    for end in range(len(digits), 0, -1):
+        try:
+            return float(digits[:end])
+        except ValueError:
+            continue
+    return 0.0
+
+
+def concat(*parts: Value) -> str | None:
+    """NULL if any part is."""
+    if None in parts:
+        return None
+    return "".join([to_text(part) or "" for part in parts])
+
+
+def concat_ws(separator: Value, *parts: Value) -> str | None:
+    """Leaves NULL parts out; NULL only if the separator is."""
+    joint = to_text(separator)
+    return None if joint is None else joint.join([to_text(part) or "" for part in parts if part is not None])
+
+
+def round_to(value: Value, decimals: Value = 0) -> int | float | None:
+    """Ties to even; a double stays a double."""
+    exact = to_number(value)
+    places = to_number(decimals)
+    if exact is None or places is None:
+        return None
+    if isinstance(exact, int) and places >= 0:
+        return exact
+    if not places:
+        return round_half_even(exact)
+    scale = 10.0 ** int(places)
+    rounded = round_half_even(exact * scale) / scale
+    return int(rounded) if isinstance(exact, int) else rounded
+
+
+def truncate(value: Value, decimals: Value) -> float | None:
+    """Towards zero."""
+    exact, places = to_number(value), to_number(decimals)
+    if exact is None or places is None:
+        return None
+    scale = 10.0 ** int(places)
+    return math.trunc(exact * scale) / scale
+
+
+def cast_signed(value: Value) -> int | None:
+    """`CAST(x AS SIGNED)`: doubles are rounded, text is cut at the first character that is no digit."""
+    if isinstance(value, str):
+        return math.trunc(to_number(value) or 0)
+    return None if value is None else int(round_half_even(value))
+
+
+def div(dividend: Value, divisor: Value) -> int | None:
+    """`DIV`: towards zero, NULL by zero."""
+    upper, lower = to_number(dividend), to_number(divisor)
+    if upper is None or not lower:
+        return None
+    if isinstance(upper, int) and isinstance(lower, int):
+        quotient = abs(upper) // abs(lower)
+        return quotient if (upper < 0) == (lower < 0) else -quotient
+    return math.trunc(upper / lower)
+
+
+def mod(dividend: Value, divisor: Value) -> int | float | None:
+    """`MOD`: has the dividend's sign, NULL by zero."""
+    upper, lower = to_number(dividend), to_number(divisor)
+    if upper is None or not lower:
+        return None
+    if isinstance(upper, int) and isinstance(lower, int):
+        return abs(upper) % abs(lower) * (1 if upper >= 0 else -1)
+    return math.fmod(upper, lower)
+
+
+def checksum(value: Value) -> int | None:
+    """`CRC32` of the value's text."""
+    written = to_text(value)
+    return None if written is None else crc32(written.encode())
+
+
+def substring(value: Value, start: Value, length: Value = None) -> str | None:
+    """Counts from one, or from the end below zero; from zero is empty."""
+    return _slice(value, start, length) if length is not None else _slice(value, start, math.inf)
+
+
+def left(value: Value, length: Value) -> str | None:
+    """The first characters."""
+    return _slice(value, 1, length)
+
+
+def right(value: Value, length: Value) -> str | None:
+    """The last characters."""
+    written, wanted = to_text(value), to_number(length)
+    if written is None or wanted is None:
+        return None
+    return written[-int(wanted) :] if wanted >= 1 else ""
+
+
+def byte_length(value: Value) -> int | None:
+    """`LENGTH` counts bytes."""
+    written = to_text(value)
+    return None if written is None else len(written.encode())
+
+
+def char_length(value: Value) -> int | None:
+    """`CHAR_LENGTH` counts characters."""
+    written = to_text(value)
+    return None if written is None else len(written)
+
+
+def upper(value: Value) -> str | None:
+    """Upper case."""
+    written = to_text(value)
+    return None if written is None else written.upper()
+
+
+def lower(value: Value) -> str | None:
+    """Lower case."""
+    written = to_text(value)
+    return None if written is None else written.lower()
+
+
+def trim(value: Value) -> str | None:
+    """`TRIM` takes spaces away, and nothing else that looks like one."""
+    written = to_text(value)
+    return None if written is None else written.strip(" ")
+
+
+def to_datetime(value: Value) -> str | None:
+    """The value as `yyyy-MM-dd HH:mm:ss`; NULL when it is no date."""
+    instant = _parse_instant(value)
+    return None if instant is None else instant.isoformat(" ", "seconds")
+
+
+def to_date(value: Value) -> str | None:
+    """`DATE(x)`: `yyyy-MM-dd`; NULL when it is no date."""
+    instant = _parse_instant(value)
+    return None if instant is None else instant.date().isoformat()
+
+
+def add_interval(value: Value, amount: Value, unit: str) -> str | None:
+    """`DATE_ADD` for units of fixed length; the result has a time unless both are whole days."""
+    instant, count = _parse_instant(value), to_number(amount)
+    if instant is None or count is None:
+        return None
+    seconds = SECONDS_PER_UNIT[unit]
+    shifted = instant + timedelta(seconds=count * seconds)
+    whole_days = len(to_text(value) or "") == DATE_LENGTH and seconds % SECONDS_PER_UNIT["DAY"] == 0
+    return shifted.date().isoformat() if whole_days else shifted.isoformat(" ", "seconds")
+
+
+def timestamp_difference(unit: str, start: Value, end: Value) -> int | None:
+    """`TIMESTAMPDIFF`: whole units from start to end, towards zero."""
+    first, last = _parse_instant(start), _parse_instant(end)
+    if first is None or last is None:
+        return None
+    return math.trunc((last - first).total_seconds() / SECONDS_PER_UNIT[unit])
+
+
+def _slice(value: Value, start: Value, length: Value) -> str | None:
+    written, first, wanted = to_text(value), to_number(start), to_number(length)
+    if written is None or first is None or wanted is None:
+        return None
+    begin = int(first) - 1 if first > 0 else len(written) + int(first)
+    if not first or begin < 0 or wanted < 1:
+        return ""
+    return written[begin:] if wanted == math.inf else written[begin : begin + int(wanted)]
+
+
+def _parse_instant(value: Value) -> datetime | None:
+    written = to_text(value)
+    if not written or written.startswith(ZERO_DATE):
+        return None
+    try:
+        return datetime.fromisoformat(written).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
+FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
+    "my_text": to_text,
+    "my_number": to_number,
+    "my_concat": concat,
+    "my_concat_ws": concat_ws,
+    "my_round": round_to,
+    "my_truncate": truncate,
+    "my_signed": cast_signed,
+    "my_div": div,
+    "my_mod": mod,
+    "my_crc32": checksum,
+    "my_substring": substring,
+    "my_left": left,
+    "my_right": right,
+    "my_length": byte_length,
+    "my_char_length": char_length,
+    "my_upper": upper,
+    "my_lower": lower,
+    "my_trim": trim,
+    "my_datetime": to_datetime,
+    "my_date": to_date,
+    "my_add_interval": add_interval,
+    "my_timestampdiff": timestamp_difference,
+}

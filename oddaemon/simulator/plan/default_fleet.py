@@ -1,0 +1,58 @@
+"""A world when no plan was written: a believable fleet, a key for each office, nothing planted."""
+
+from dataclasses import replace
+
+from oddaemon.simulator.api.keys import ApiKey
+from oddaemon.simulator.plan.fleet_builder import build_fleet
+from oddaemon.simulator.plan.plan_file import OfficePlan, SimulatorPlan, derive_customer_key
+from oddaemon.simulator.practice.practice import PracticeSpec
+
+SERVICE_DOWN_SECONDS = 3600.0
+"""A service that starts later than this does not run aging that night, at any pace."""
+
+
+def make_fleet_plan(
+    offices: int,
+    seed: int,
+    *,
+    due_in_seconds: float | None = None,
+    due_over_seconds: float = 0.0,
+    pace: float = 1.0,
+    with_failures: bool = True,
+) -> SimulatorPlan:
+    """A plan of that many offices; the same arguments give the same plan.
+
+    Args:
+        offices: how many.
+        seed: from which everything follows.
+        due_in_seconds: when the first aging is due after the start; None leaves each office's time of night. Offices
+            without automated aging stay without.
+        due_over_seconds: over how long the due times are then spread, evenly.
+        pace: the share of its usual time that an aging run takes, and that its service takes to start it.
+        with_failures: whether some offices have aging that does not complete by itself.
+    """
+    specs = [_apply_pace(spec, pace) for spec in build_fleet(seed, offices, with_failures=with_failures)]
+    step_seconds = due_over_seconds / max(1, offices - 1)
+    return SimulatorPlan(
+        [
+            OfficePlan(
+                spec,
+                ApiKey(derive_customer_key(seed, spec.office_id), spec.office_id),
+                name=f"Practice {spec.office_id}",
+                due_in_seconds=None
+                if due_in_seconds is None or spec.service_time_due is None
+                else due_in_seconds + index * step_seconds,
+            )
+            for index, spec in enumerate(specs)
+        ],
+        seed=seed,
+    )
+
+
+def _apply_pace(spec: PracticeSpec, pace: float) -> PracticeSpec:
+    is_down = spec.start_delay_seconds >= SERVICE_DOWN_SECONDS
+    return replace(
+        spec,
+        run_seconds=spec.run_seconds * pace,
+        start_delay_seconds=spec.start_delay_seconds * (1.0 if is_down else pace),
+    )

@@ -1,0 +1,108 @@
+"""Troubles as a plan file or a request to the control desk writes them.
+
+[[fault]]
+kind = "econnector_down"        # the name of a fault, in snake case
+offices = ["brookside"]         # none: every office
+from_seconds = 5.0              # since headquarters opened; or `since`, an instant
+until_seconds = 20.0            # or `until`
+calls = ["short_query"]         # none: every call
+skip = 0                        # requests let through first
+hits_max = 3                    # requests then hit
+chance = 0.5
+...                             # and the fault's own fields
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from oddaemon.simulator.api.messages import Endpoint
+from oddaemon.simulator.faults import faults
+from oddaemon.simulator.faults.faults import Fault, FaultWindow, ScheduledFault
+from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
+from oddaemon.simulator.plan.plan_values import PlanError, parse_table
+
+FAULTS: dict[str, type] = {
+    "econnector_down": faults.EConnectorDown,
+    "key_disabled": faults.KeyDisabled,
+    "key_unassigned": faults.KeyUnassigned,
+    "key_moved": faults.KeyMoved,
+    "permission_missing": faults.PermissionMissing,
+    "old_version": faults.OldVersion,
+    "too_many_requests": faults.TooManyRequests,
+    "gateway_error": faults.GatewayError,
+    "latency": faults.Latency,
+    "broken_connection": faults.BrokenConnection,
+    "truncated_body": faults.TruncatedBody,
+    "other_body": faults.OtherBody,
+    "limit_ignored": faults.LimitIgnored,
+}
+
+
+@dataclass(frozen=True)
+class _FaultPlacement:
+    """Whom, when and how often, as written."""
+
+    kind: str
+    offices: tuple[str, ...] = ()
+    from_seconds: float = 0.0
+    until_seconds: float = math.inf
+    since: datetime | None = None
+    until: datetime | None = None
+    calls: tuple[Endpoint, ...] = ()
+    skip: int = 0
+    hits_max: int | None = None
+    chance: float = 1.0
+
+
+_PLACEMENT_FIELDS = frozenset(_FaultPlacement.__dataclass_fields__)
+
+
+def parse_fault(table: Mapping[str, object], offices: Iterable[str], where: str) -> ScheduledFault:
+    """One trouble from its table.
+
+    Args:
+        table: as in this module's docstring.
+        offices: ids of the offices that exist.
+        where: the table's name in errors.
+
+    Raises:
+        PlanError: a name is unknown, a value has the wrong type, an office does not exist.
+    """
+    placement = parse_table(
+        _FaultPlacement, {name: value for name, value in table.items() if name in _PLACEMENT_FIELDS}, where
+    )
+    fault = _make_fault(placement.kind, {name: table[name] for name in table if name not in _PLACEMENT_FIELDS}, where)
+    office_ids = {*placement.offices, *([fault.to_office_id] if isinstance(fault, faults.KeyMoved) else [])}
+    if unknown_offices := sorted(office_ids - set(offices)):
+        raise PlanError(f"{where}: no such office: {', '.join(unknown_offices)}")
+    return ScheduledFault(
+        fault,
+        office_ids=frozenset(placement.offices),
+        window=FaultWindow(
+            _make_edge(placement.since, placement.from_seconds), _make_edge(placement.until, placement.until_seconds)
+        ),
+        endpoints=frozenset(placement.calls),
+        skip=placement.skip,
+        hits_max=placement.hits_max,
+        chance=placement.chance,
+    )
+
+
+def _make_fault(kind: str, own: Mapping[str, object], where: str) -> Fault:
+    if kind == "altered":
+        name = own.get("alteration")
+        if not isinstance(name, str) or name not in ALTERATIONS or len(own) > 1:
+            raise PlanError(f"{where}: alteration must be one of {', '.join(ALTERATIONS)}")
+        return get_alteration(name)
+    if kind not in FAULTS:
+        raise PlanError(f"{where}: kind must be one of {', '.join([*FAULTS, 'altered'])}")
+    fault: Fault = parse_table(FAULTS[kind], own, where)
+    return fault
+
+
+def _make_edge(instant: datetime | None, seconds: float) -> float | datetime:
+    if instant is None:
+        return seconds
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

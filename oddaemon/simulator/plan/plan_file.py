@@ -1,0 +1,194 @@
+"""A whole world in one file (TOML or JSON): headquarters, its offices, the troubles of their night.
+
+    seed = 7
+    base = 2025-03-03T09:55:00Z     # the world's clock at the start; absent: the real time
+    [headquarters]                  # fields of `HeadquartersOptions`
+    [config.api]                    # anything more for the daemon's oddaemon.toml, table by table
+    max_in_flight = 64
+    [[office]]
+    id = "brookside"
+    due_in_seconds = 8.0            # aging is due this long after the start
+    permission = "standard"         # or read_all, enterprise
+    mode = "remote"                 # or local
+    guarantors = 4000               # and any other field of `PracticeSpec`
+    [office.config]                 # anything more for this office's own configuration
+    fresh_by = "07:00"
+    [[fault]]                       # see `fault_plan`
+
+The customer keys and all that is random follow from the seed. It must never hold a real key.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.faults.faults import ScheduledFault
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.plan.fault_plan import parse_fault
+from oddaemon.simulator.plan.fleet_builder import compute_due_time
+from oddaemon.simulator.plan.plan_values import PlanError, check_names, get_table, get_tables, parse_table
+from oddaemon.simulator.practice.practice import PracticeSpec
+
+CUSTOMER_KEY_LETTERS = 16
+
+
+@dataclass(frozen=True)
+class OfficePlan:
+    """One office of a plan.
+
+    Attributes:
+        spec: the practice; its due time is a placeholder when `due_in_seconds` is given.
+        key: its one customer key.
+        name: for people.
+        due_in_seconds: when aging is due after the start; None leaves the spec's time of day.
+        config: more settings for the daemon's configuration of this office.
+    """
+
+    spec: PracticeSpec
+    key: ApiKey
+    name: str
+    due_in_seconds: float | None = None
+    config: Mapping[str, object] = field(default_factory=dict)
+
+    def make_spec(self, start: datetime) -> PracticeSpec:
+        """The practice of a world that starts at this aware instant, with its due time on the office's own clock."""
+        if self.due_in_seconds is None:
+            return self.spec
+        due = compute_due_time(
+            self.spec.zone, start, self.due_in_seconds, clock_skew_seconds=self.spec.clock_skew_seconds
+        )
+        return replace(self.spec, service_time_due=due)
+
+
+@dataclass(frozen=True)
+class SimulatorPlan:
+    """A world before it starts.
+
+    Attributes:
+        offices: in the order written.
+        options: of headquarters.
+        faults: the troubles.
+        seed: from which everything random follows.
+        base: the world's clock at the start, aware; None for the real time.
+        config: more tables for the daemon's `oddaemon.toml`.
+    """
+
+    offices: Sequence[OfficePlan]
+    options: HeadquartersOptions = field(default_factory=HeadquartersOptions)
+    faults: Sequence[ScheduledFault] = ()
+    seed: int = 0
+    base: datetime | None = None
+    config: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _OfficeTable:
+    """What an `[[office]]` may say besides the fields of its practice."""
+
+    id: str
+    name: str | None = None
+    customer_key: str | None = field(default=None, repr=False)
+    permission: Permission = Permission.QUERIES
+    mode: Mode = Mode.REMOTE
+    spacing_seconds: float | None = None
+    rows_max: int | None = None
+    due_in_seconds: float | None = None
+    config: dict[str, object] = field(default_factory=dict)
+
+
+_OFFICE_FIELDS = {each.name for each in fields(_OfficeTable)}
+_SPEC_FIELDS = {each.name for each in fields(PracticeSpec)} - {"office_id"}
+
+
+def read_plan(path: Path) -> SimulatorPlan:
+    """The plan in a file, JSON when its name ends so, else TOML.
+
+    Raises:
+        PlanError: the file does not parse, or says something that no world can be.
+        OSError: the file cannot be read.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise PlanError(f"{path}: {error}") from error
+    try:
+        return parse_plan(document)
+    except PlanError as error:
+        raise PlanError(f"{path}: {error}") from error
+
+
+def parse_plan(document: Mapping[str, object]) -> SimulatorPlan:
+    """The plan in a parsed document.
+
+    Raises:
+        PlanError: a name is unknown, a value has the wrong type, an id or a key is taken twice.
+    """
+    check_names(document, {"seed", "base", "headquarters", "config", "office", "fault"}, "plan")
+    seed = document.get("seed", 0)
+    if not isinstance(seed, int):
+        raise PlanError("seed: must be a whole number")
+    offices = [
+        _parse_office(table, seed, f"office[{number}]")
+        for number, table in enumerate(get_tables(document, "office"), 1)
+    ]
+    ids = [office.spec.office_id for office in offices]
+    for what, all_of_them in (("id", ids), ("customer_key", [office.key.customer_key for office in offices])):
+        if len(set(all_of_them)) < len(all_of_them):
+            raise PlanError(f"office: two have the same {what}")
+    return SimulatorPlan(
+        offices,
+        options=parse_table(HeadquartersOptions, get_table(document, "headquarters"), "headquarters"),
+        faults=[
+            parse_fault(table, ids, f"fault[{number}]") for number, table in enumerate(get_tables(document, "fault"), 1)
+        ],
+        seed=seed,
+        base=_parse_base(document.get("base")),
+        config=get_table(document, "config"),
+    )
+
+
+def derive_customer_key(seed: int, office_id: str) -> str:
+    """The customer key of an office whose plan names none: 16 letters and digits, as the real ones have."""
+    return hashlib.sha256(f"{seed}/{office_id}".encode()).hexdigest()[:CUSTOMER_KEY_LETTERS]
+
+
+def _parse_office(table: Mapping[str, object], seed: int, where: str) -> OfficePlan:
+    check_names(table, _OFFICE_FIELDS | _SPEC_FIELDS, where)
+    own = parse_table(_OfficeTable, {name: value for name, value in table.items() if name in _OFFICE_FIELDS}, where)
+    spec = {
+        "seed": int(hashlib.sha256(f"{seed}/{own.id}".encode()).hexdigest()[:8], 16),
+        **{name: value for name, value in table.items() if name in _SPEC_FIELDS},
+        "office_id": own.id,
+    }
+    return OfficePlan(
+        spec=parse_table(PracticeSpec, spec, where),
+        key=ApiKey(
+            customer_key=own.customer_key or derive_customer_key(seed, own.id),
+            office_id=own.id,
+            permission=own.permission,
+            mode=own.mode,
+            spacing_override_seconds=own.spacing_seconds,
+            rows_override=own.rows_max,
+        ),
+        name=own.name or own.id,
+        due_in_seconds=own.due_in_seconds,
+        config=own.config,
+    )
+
+
+def _parse_base(written: object) -> datetime | None:
+    if written is None:
+        return None
+    try:
+        base = datetime.fromisoformat(written) if isinstance(written, str) else written
+    except ValueError:
+        base = None
+    if not isinstance(base, datetime):
+        raise PlanError("base: must be an instant, like 2025-03-03T09:55:00Z")
+    return base if base.tzinfo else base.replace(tzinfo=UTC)

@@ -1,0 +1,70 @@
+"""From the tables of a plan file to values: every unknown name and wrong type is an error that says where it stands."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+_Value = TypeVar("_Value")
+
+
+class PlanError(ValueError):
+    """The plan cannot be read; the message names the place, never a key's value."""
+
+
+def parse_table(model: type[_Value], table: Mapping[str, object], where: str) -> _Value:
+    """Make a dataclass of this kind from a table of its fields.
+
+    Raises:
+        PlanError: a name is unknown or missing, or a value has the wrong type.
+    """
+    if not is_dataclass(model):
+        raise TypeError(f"{model.__name__} is no dataclass.")
+    names = {field.name for field in fields(model)}
+    required = {field.name for field in fields(model) if field.default is MISSING and field.default_factory is MISSING}
+    check_names(table, names, where)
+    if missing := sorted(required - table.keys()):
+        raise PlanError(f"{where}: {', '.join(missing)} must be given")
+    try:
+        return TypeAdapter(model).validate_python(dict(table))
+    except ValidationError as error:
+        problems = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+        raise PlanError(f"{where}: {'; '.join(problems)}") from None
+
+
+def check_names(table: Mapping[str, object], known: set[str], where: str) -> None:
+    """Complain of the first name in the table that is not known, with the nearest one that is.
+
+    Raises:
+        PlanError: when there is one.
+    """
+    for name in table:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), 1)
+            raise PlanError(f"{where}: unknown name {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+
+
+def get_tables(document: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    """The list of tables under a name, empty when it is absent.
+
+    Raises:
+        PlanError: when it is something else.
+    """
+    found = document.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
+        raise PlanError(f"{name}: must be a list of tables, [[{name}]]")
+    return found
+
+
+def get_table(document: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """The table under a name, empty when it is absent.
+
+    Raises:
+        PlanError: when it is something else.
+    """
+    found = document.get(name, {})
+    if not isinstance(found, Mapping):
+        raise PlanError(f"{name}: must be a table, [{name}]")
+    return found

@@ -1,0 +1,78 @@
+"""The aging report of any day: made anew from the ledgers each time it is asked for, ordered by name.
+
+Entries dated after the day are not in it, so its BalTotal differs from the table's where something is post-dated. What
+is pending at the insurance is known for now only.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
+
+from oddaemon.simulator.model.balances import TrueBalance, to_cents, to_stored_double
+from oddaemon.simulator.model.ledger import Family, compute_aged_row
+
+WRITE_OFF_SHARE = 4
+"""One part in so many of what is pending is a write-off, the rest a payment."""
+MILLS_PER_CENT = 10
+
+
+class ReportLine(NamedTuple):
+    """One guarantor of the report; amounts in mills."""
+
+    pat_num: int
+    clinic_num: int
+    name: str
+    buckets: tuple[int, int, int, int]
+    bal_total: int
+    write_off: int
+    ins_pay: int
+
+    def to_row(self) -> dict[str, object]:
+        """As `GET /reports/Aging` gives it."""
+        names = ("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90")
+        return {
+            "PatNum": self.pat_num,
+            "patName": self.name,
+            **dict(zip(names, map(to_stored_double, self.buckets), strict=True)),
+            "BalTotal": to_stored_double(self.bal_total),
+            "InsWoEst": to_stored_double(self.write_off),
+            "InsPayEst": to_stored_double(self.ins_pay),
+            "PatientPortion": to_stored_double(self.bal_total - self.write_off - self.ins_pay),
+        }
+
+    def to_true_balance(self, *, with_clinic: bool) -> TrueBalance:
+        """What a correct reader makes of it: no EstBalance is told, and a clinic only to whoever asks for it."""
+        ins_est = to_cents(self.write_off) + to_cents(self.ins_pay)
+        amounts = (0, *map(to_cents, self.buckets), ins_est, to_cents(self.bal_total))
+        return TrueBalance(self.pat_num, self.clinic_num if with_clinic else 0, *amounts)
+
+
+def build_report(families: Iterable[Family], as_of: date, clinics: Sequence[int] = ()) -> list[ReportLine]:
+    """The report of a day, ordered by name; guarantors without any amount are not in it.
+
+    Args:
+        families: All of the office.
+        as_of: The day.
+        clinics: Of these clinics only; empty: of all.
+    """
+    lines = (
+        _build_line(family, as_of.toordinal()) for family in families if not clinics or family.clinic_num in clinics
+    )
+    nonzero = (line for line in lines if any((*line.buckets, line.bal_total, line.write_off, line.ins_pay)))
+    return sorted(nonzero, key=lambda line: (line.name, line.pat_num))
+
+
+def _build_line(family: Family, day: int) -> ReportLine:
+    family_then = replace(family, entries=[entry for entry in family.entries if entry.day <= day])
+    money = compute_aged_row(family_then, day).money
+    write_off = money.ins_est // WRITE_OFF_SHARE // MILLS_PER_CENT * MILLS_PER_CENT
+    return ReportLine(
+        pat_num=family.guarantor,
+        clinic_num=family.clinic_num,
+        name=f"{family.last_name}, {chr(ord('A') + family.guarantor % 26)}.",
+        buckets=(money.bal_0_30, money.bal_31_60, money.bal_61_90, money.bal_over_90),
+        bal_total=money.bal_total,
+        write_off=write_off,
+        ins_pay=money.ins_est - write_off,
+    )

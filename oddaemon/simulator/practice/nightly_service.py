@@ -1,0 +1,125 @@
+"""The Open Dental Service of one office: starts aging at the due time, within one hour from it, or not that night."""
+
+from collections.abc import Collection
+from datetime import date, datetime, time, timedelta
+from typing import Literal
+
+import anyio
+
+from oddaemon.simulator.model.office_clock import OfficeClock
+from oddaemon.simulator.model.world_clock import WorldClock
+from oddaemon.simulator.practice.aging_run import AgingProcess
+from oddaemon.simulator.practice.preferences import (
+    AGING_BEGIN_DATE_TIME,
+    AGING_MONTHLY,
+    AGING_SERVICE_TIME_DUE,
+    DATE_LAST_AGING,
+    Preferences,
+)
+
+START_WINDOW = timedelta(hours=1)
+CRASH_LOCK_EXPIRES_AFTER = timedelta(hours=24)
+
+
+class NightlyService:
+    """Watches the clock and the preferences.
+
+    Args:
+        aging: What it starts.
+        preferences: Due time and state of aging, read anew each time.
+        clock: The world's time.
+        office_clock: The office's time.
+        start_delay_seconds: How late it wakes up each night; for more than an hour it is down, and its heart stops.
+        crashes: Nights whose run crashes.
+    """
+
+    def __init__(
+        self,
+        aging: AgingProcess,
+        preferences: Preferences,
+        clock: WorldClock,
+        office_clock: OfficeClock,
+        *,
+        start_delay_seconds: float,
+        crashes: Collection[date] | Literal["always"],
+    ) -> None:
+        self._aging = aging
+        self._preferences = preferences
+        self._clock = clock
+        self._office_clock = office_clock
+        self._delay = timedelta(seconds=start_delay_seconds)
+        self._crashes = crashes
+        self._last_attempt: datetime | None = None
+        self._sleep_scope: anyio.CancelScope | None = None
+
+    async def run(self) -> None:
+        """Run every night's aging, for ever."""
+        while True:
+            next_night = self._find_next_night()
+            if next_night is None:
+                await self._sleep_until(None)
+            elif await self._sleep_until(next_night[1] + self._delay):
+                night, self._last_attempt = next_night
+                if self._may_start():
+                    await self._aging.run(None, crashes=self._crashes == "always" or night in self._crashes)
+
+    def set_delay(self, seconds: float) -> None:
+        """From now on it wakes up so late; for more than an hour it is down."""
+        self._delay = timedelta(seconds=seconds)
+        self.wake_up()
+
+    def wake_up(self) -> None:
+        """Somebody changed a preference: the due time may be another now."""
+        if self._sleep_scope is not None:
+            self._sleep_scope.cancel()
+
+    def get_heartbeat(self) -> datetime:
+        """When the service last said that it is alive, office-local."""
+        now = self._office_clock.now()
+        due = self._get_time_due()
+        if due is not None and self._delay > START_WINDOW:
+            for night in (now.date(), now.date() - timedelta(days=1)):
+                down_from = datetime.combine(night, due)
+                if down_from <= now < down_from + self._delay:
+                    return down_from
+        return now.replace(second=0)
+
+    async def _sleep_until(self, instant: datetime | None) -> bool:
+        """Sleep, for ever without an instant; False if somebody changed a preference first."""
+        with anyio.CancelScope() as self._sleep_scope:
+            if instant is None:
+                await anyio.sleep_forever()
+            else:
+                await self._clock.sleep_until(instant)
+        was_woken, self._sleep_scope = self._sleep_scope.cancelled_caught, None
+        return not was_woken
+
+    def _find_next_night(self) -> tuple[date, datetime] | None:
+        """The next night whose hour is not over, and when that hour begins; None if there is none to wait for."""
+        due = self._get_time_due()
+        if due is None or self._delay > START_WINDOW:
+            return None
+        today, now = self._office_clock.today(), self._clock.now()
+        for night in (today + timedelta(days=days) for days in (-1, 0, 1, 2)):
+            opens_at = self._office_clock.find_first_instant(night, due)
+            if now <= opens_at + START_WINDOW and (self._last_attempt is None or opens_at > self._last_attempt):
+                return night, opens_at
+        return None
+
+    def _may_start(self) -> bool:
+        if self._aging.is_running:
+            return False
+        today = self._office_clock.today()
+        if self._preferences.get(DATE_LAST_AGING) >= today.isoformat():
+            return False
+        if self._preferences.get(AGING_MONTHLY) == "1" and today.day != 1:
+            return False
+        begun = self._preferences.get(AGING_BEGIN_DATE_TIME)
+        if not begun:
+            return True
+        age = self._office_clock.now() - datetime.fromisoformat(begun)
+        return self._aging.is_crash_safe_version and age >= CRASH_LOCK_EXPIRES_AFTER
+
+    def _get_time_due(self) -> time | None:
+        written = self._preferences.get(AGING_SERVICE_TIME_DUE)
+        return datetime.fromisoformat(written).time() if written else None

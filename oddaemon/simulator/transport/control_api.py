@@ -1,0 +1,164 @@
+"""The control desk: what a demo or a bench asks of the world itself, beside the API and on the same port.
+
+    GET  /-/healthy                  the world runs
+    GET  /-/offices                  each office: its spec, its aging runs, what is planted on it
+    POST /-/offices/ID/true          {"include": "all", "clinics": [], "balances": [[9 integers, in cents], ...]}: was
+                                     that the office's table at some instant? From when until when, or where it differs
+    GET  /-/traffic                  counts, and every impoliteness; agreed limits in the query string
+    POST /-/faults                   a trouble, as in a plan; DELETE takes all of them away
+
+It has no lock, so the server must not listen beyond loopback. It never tells a key.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from pydantic import AwareDatetime
+
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
+from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.headquarters.traffic_log import find_violations
+from oddaemon.simulator.model.balances import Include
+from oddaemon.simulator.plan.fault_plan import parse_fault
+from oddaemon.simulator.plan.plan_values import PlanError, parse_table
+from oddaemon.simulator.practice.practice import Practice, TrueBalance
+
+PREFIX = "/-/"
+SHOWN_MAX = 20
+"""How many differences or violations are written out; all are counted."""
+
+
+class ControlApi:
+    """Answers under `/-/` itself and hands everything else to headquarters."""
+
+    def __init__(self, headquarters: Headquarters) -> None:
+        self._headquarters = headquarters
+
+    async def handle(self, request: ApiRequest) -> ApiResponse:
+        """The answer, at once for the desk's own routes."""
+        if not request.path.startswith(PREFIX):
+            return await self._headquarters.handle(request)
+        try:
+            found = self._handle_get(request) if request.method == "GET" else self._handle_change(request)
+        except (PlanError, ValueError) as error:
+            return _make_json_response(400, {"error": str(error)})
+        return (
+            _make_json_response(404, {"error": "no such route or office"})
+            if found is None
+            else _make_json_response(200, found)
+        )
+
+    def _handle_get(self, request: ApiRequest) -> object:
+        match request.path.removeprefix(PREFIX).split("/"):
+            case ["healthy"]:
+                return {"healthy": True, "seconds": self._headquarters.now().seconds}
+            case ["offices"]:
+                return {
+                    "offices": [self._describe_office(practice) for practice in self._headquarters.practices.values()]
+                }
+            case ["traffic"]:
+                return self._describe_traffic(request.query)
+            case _:
+                return None
+
+    def _handle_change(self, request: ApiRequest) -> object:
+        match request.method, request.path.removeprefix(PREFIX).split("/"):
+            case "POST", ["offices", office_id, "true"] if office_id in self._headquarters.practices:
+                return _check_claim(self._headquarters.practices[office_id], _parse_body(request))
+            case "POST", ["faults"]:
+                fault = parse_fault(_parse_body(request), self._headquarters.practices, "fault")
+                self._headquarters.faults.schedule(fault)
+                return {"planted": fault.describe()}
+            case "DELETE", ["faults"]:
+                self._headquarters.faults.clear()
+                return {"planted": None}
+            case _:
+                return None
+
+    def _describe_office(self, practice: Practice) -> dict[str, object]:
+        faults = self._headquarters.faults.list_for_office(practice.spec.office_id)
+        return {
+            "id": practice.spec.office_id,
+            "spec": asdict(practice.spec),
+            "aging_runs": [asdict(run) for run in practice.aging_runs],
+            "faults": [each.describe() for each in faults],
+        }
+
+    def _describe_traffic(self, limits: Mapping[str, str]) -> dict[str, object]:
+        log = self._headquarters.traffic
+        found = find_violations(
+            log,
+            max_in_flight=int(limits["max_in_flight"]) if "max_in_flight" in limits else None,
+            max_requests_per_second=_parse_number(limits, "max_requests_per_second"),
+            retry_after_max_seconds=_parse_number(limits, "retry_after_max_seconds") or math.inf,
+            tolerance_seconds=_parse_number(limits, "tolerance_seconds") or 0.001,
+        )
+        return {
+            "requests": len(log),
+            "in_flight": self._headquarters.in_flight,
+            "by_kind": Counter(request.kind.value for request in log),
+            "by_status": Counter(str(exchange.status) for exchange in log),
+            "by_office": Counter(exchange.office_id for exchange in log),
+            "violations": len(found),
+            "violations_by_kind": Counter(type(violation).__name__ for violation in found),
+            "first_violations": [str(violation) for violation in found[:SHOWN_MAX]],
+        }
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Balances that somebody holds to be an office's."""
+
+    balances: tuple[tuple[int, int, int, int, int, int, int, int, int], ...]
+    include: Include = "all"
+    clinics: tuple[int, ...] = ()
+    since: AwareDatetime | None = None
+
+
+def _check_claim(practice: Practice, body: Mapping[str, object]) -> dict[str, object]:
+    claim = parse_table(_Claim, body, "body")
+    balances = [TrueBalance(*numbers) for numbers in claim.balances]
+    if period := practice.find_true_interval(balances, claim.include, claim.clinics, claim.since):
+        return {"true": True, "from": period[0], "to": period[1]}
+    return {
+        "true": False,
+        "differences": _compare_balances(balances, practice.get_true_balances(claim.include, claim.clinics)),
+    }
+
+
+def _compare_balances(claimed: Sequence[TrueBalance], true: Sequence[TrueBalance]) -> dict[str, object]:
+    """Where the claim differs from the table as it is now, which is the nearest that can be told."""
+    ours = {balance.pat_num: balance for balance in claimed}
+    theirs = {balance.pat_num: balance for balance in true}
+    differing = [pat_num for pat_num in sorted(ours.keys() | theirs.keys()) if ours.get(pat_num) != theirs.get(pat_num)]
+    return {
+        "claimed_rows": len(claimed),
+        "true_rows": len(true),
+        "repeated_rows": len(claimed) - len(ours),
+        "differing_rows": len(differing),
+        "first": [{"claimed": ours.get(pat_num), "true": theirs.get(pat_num)} for pat_num in differing[:SHOWN_MAX]],
+    }
+
+
+def _parse_body(request: ApiRequest) -> Mapping[str, object]:
+    body = json.loads(request.body or b"null")
+    if not isinstance(body, dict):
+        raise PlanError("body: must be a JSON object")
+    return body
+
+
+def _parse_number(limits: Mapping[str, str], name: str) -> float | None:
+    return float(limits[name]) if name in limits else None
+
+
+def _make_json_response(status: int, value: object) -> ApiResponse:
+    body = json.dumps(value, default=_to_json_value).encode()
+    return ApiResponse(status, (("content-type", "application/json; charset=utf-8"),), body)
+
+
+def _to_json_value(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -1,0 +1,99 @@
+"""Headquarters as an httpx transport in the same process: no sockets, and time-outs in the loop's own time.
+
+It raises what httpx raises over a real network. `httpx.ASGITransport` will not do: it buffers bodies, has no time-outs
+and cannot lose a connection.
+"""
+
+from collections.abc import AsyncIterator
+from itertools import count
+
+import anyio
+import httpx
+
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, RequestHandler, TransportFault
+
+CHUNK_BYTES = 16_384
+_connection_numbers = count(1)
+
+
+class SimulatedTransport(httpx.AsyncBaseTransport):
+    """Hands each request of an `httpx.AsyncClient` to headquarters and gives the answer back as a stream.
+
+    Errors: `httpx.ConnectTimeout`, `ConnectError`, `ReadTimeout`, `ReadError` and `RemoteProtocolError`, when and as
+    the planted faults say; the time-outs are the request's own (`httpx.Timeout`), one of None waits for ever.
+    """
+
+    def __init__(self, handler: RequestHandler) -> None:
+        self._handler = handler
+        self._connection = f"in-process {next(_connection_numbers)}"
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        timeouts = _Timeouts(request)
+        api_request = ApiRequest(
+            method=request.method,
+            path=request.url.path,
+            query=dict(request.url.params),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=await request.aread(),
+            remote=self._connection,
+        )
+        try:
+            with anyio.fail_after(timeouts.read_seconds):
+                response = await self._handler.handle(api_request)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("No answer in time.", request=request) from error
+        if response.transport_fault is not None and response.transport_fault.after_bytes is None:
+            raise await _make_error(response.transport_fault, timeouts, sent=0, announced=0)
+        headers = [*response.headers, ("content-length", str(len(response.body)))]
+        return httpx.Response(response.status, headers=headers, stream=_Body(response, timeouts))
+
+
+class _Timeouts:
+    def __init__(self, request: httpx.Request) -> None:
+        timeouts = request.extensions.get("timeout", {})
+        self.connect_seconds: float | None = timeouts.get("connect")
+        self.read_seconds: float | None = timeouts.get("read")
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: ApiResponse, timeouts: _Timeouts) -> None:
+        self._response = response
+        self._timeouts = timeouts
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        fault, body = self._response.transport_fault, self._response.body
+        sent = body if fault is None else body[: fault.after_bytes]
+        for start in range(0, len(sent), CHUNK_BYTES):
+            yield sent[start : start + CHUNK_BYTES]
+        if fault is not None:
+            raise await _make_error(fault, self._timeouts, sent=len(sent), announced=len(body))
+
+
+async def _make_error(fault: TransportFault, timeouts: _Timeouts, *, sent: int, announced: int) -> httpx.TransportError:
+    """What httpx raises when the connection fails so, after the time that it takes to notice."""
+    match fault.failure:
+        case ConnectionFailure.NO_CONNECTION:
+            await _wait(timeouts.connect_seconds)
+            return httpx.ConnectTimeout("No connection in time.")
+        case ConnectionFailure.REFUSED:
+            return httpx.ConnectError("Connection refused.")
+        case ConnectionFailure.STALL:
+            await _wait(timeouts.read_seconds)
+            return httpx.ReadTimeout("The answer stopped coming.")
+        case ConnectionFailure.RESET:
+            return httpx.ReadError("Connection reset by peer.")
+        case ConnectionFailure.CLOSE if fault.after_bytes is None:
+            return httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        case ConnectionFailure.CLOSE:
+            return httpx.RemoteProtocolError(
+                "peer closed connection without sending complete message body "
+                f"(received {sent} bytes, expected {announced})"
+            )
+
+
+async def _wait(seconds: float | None) -> None:
+    if seconds is None:
+        await anyio.sleep_forever()
+    else:
+        await anyio.sleep(seconds)

@@ -1,0 +1,121 @@
+"""Headquarters on real sockets, for processes that must not share one: the demo, the crash tests, the benches.
+
+A connection can be reset, stalled or closed at any byte, which is why this is not a ready-made web server. Never listen
+beyond loopback: there is no TLS and the control desk has no lock.
+"""
+
+import math
+import socket
+import struct
+from http import HTTPStatus
+from itertools import count
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream, TaskStatus
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from oddaemon.simulator.api import responses
+from oddaemon.simulator.api.http_parser import BadRequestError, RequestParser
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, RequestHandler, TransportFault
+
+RECEIVE_BYTES = 65_536
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+async def serve(
+    handler: RequestHandler,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    task_status: TaskStatus[int] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled.
+
+    Args:
+        handler: who answers.
+        host: address to listen on.
+        port: 0 for any free one.
+        task_status: told the port once connections are accepted.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    numbers = count(1)
+
+    async def serve_connection(stream: SocketStream) -> None:
+        await _Connection(handler, stream, f"connection {next(numbers)}").run()
+
+    async with await anyio.create_tcp_listener(local_host=host, local_port=port) as listener:
+        task_status.started(listener.extra(SocketAttribute.local_port))  # noqa: S610 - Django's rule, anyio's extra
+        await listener.serve(serve_connection)
+
+
+class _Connection:
+    """One client: one task reads requests and notices that the client hangs up, the other answers in order."""
+
+    def __init__(self, handler: RequestHandler, stream: SocketStream, name: str) -> None:
+        self._handler = handler
+        self._stream = stream
+        self._parser = RequestParser(name)
+
+    async def run(self) -> None:
+        send, receive = anyio.create_memory_object_stream[ApiRequest | BadRequestError](math.inf)
+        try:
+            async with self._stream, anyio.create_task_group() as tasks, send, receive:
+                tasks.start_soon(self._read, send, tasks.cancel_scope)
+                await self._handle_all(receive)
+                tasks.cancel_scope.cancel()
+        except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass  # the client hung up while it was being answered: nobody is left to tell
+
+    async def _read(
+        self, send: MemoryObjectSendStream[ApiRequest | BadRequestError], connection: anyio.CancelScope
+    ) -> None:
+        try:
+            while True:
+                for request in self._parser.feed(await self._stream.receive(RECEIVE_BYTES)):
+                    send.send_nowait(request)
+        except BadRequestError as error:
+            send.send_nowait(error)
+        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            connection.cancel()
+
+    async def _handle_all(self, receive: MemoryObjectReceiveStream[ApiRequest | BadRequestError]) -> None:
+        async for request in receive:
+            if isinstance(request, BadRequestError):
+                await self._stream.send(
+                    _render_response(responses.make_json_error(400, str(request)), keep_alive=False)
+                )
+                return
+            response = await self._handler.handle(request)
+            keep_alive = request.headers.get("connection", "").lower() != "close"
+            if response.transport_fault is not None:
+                await self._fail(response, response.transport_fault)
+                return
+            await self._stream.send(_render_response(response, keep_alive=keep_alive))
+            if not keep_alive:
+                return
+
+    async def _fail(self, response: ApiResponse, fault: TransportFault) -> None:
+        if fault.after_bytes is not None:
+            whole = _render_response(response, keep_alive=True)
+            await self._stream.send(whole[: len(whole) - len(response.body) + fault.after_bytes])
+        match fault.failure:
+            case ConnectionFailure.STALL | ConnectionFailure.NO_CONNECTION:
+                # The kernel has accepted the connection already: silence is the nearest to no connection.
+                await anyio.sleep_forever()
+            case ConnectionFailure.RESET | ConnectionFailure.REFUSED:
+                raw = self._stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - as above
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                await anyio.aclose_forcefully(self._stream)
+            case ConnectionFailure.CLOSE:
+                await self._stream.aclose()
+
+
+def _render_response(response: ApiResponse, *, keep_alive: bool) -> bytes:
+    lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}"]
+    lines += [f"{name}: {value}" for name, value in response.headers]
+    lines.append(f"content-length: {len(response.body)}")
+    if not keep_alive:
+        lines.append("connection: close")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + response.body

@@ -1,0 +1,106 @@
+"""Rows as text: CSV, JSON, and one JSON object a line. Nothing is held back: what was put is in the file."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, BinaryIO
+
+import msgspec
+
+from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.sinks.formats.columns import Columns, ColumnType, Row, WriteRows
+
+_encode = msgspec.json.Encoder().encode
+
+_FORMATTERS: Mapping[ColumnType, Callable[[Any], object]] = {
+    ColumnType.DATE: date.isoformat,
+    ColumnType.INSTANT: format_instant,
+}
+"""The kinds that are not written as they are, besides money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The one JSON document around rows: `{**head, rows_named: [row, ...]}`."""
+
+    rows_key: str = "rows"
+    header: Mapping[str, object] = field(default_factory=dict)
+    """What stands before the rows, ready for JSON."""
+
+
+@contextmanager
+def open_csv_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]:
+    """A line of names, then a line a row, as RFC 4180 wants it but for the plain line feeds; None is nothing at all."""
+
+    def write(rows: Sequence[Row]) -> None:
+        write_lines(_format_rows(columns, rows))
+
+    def write_lines(values: Iterable[Iterable[object]]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(values)
+        file.write(text.getvalue().encode())
+
+    write_lines([[column.name for column in columns]])
+    yield write
+
+
+@contextmanager
+def open_ndjson_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]:
+    """One JSON object a row, one row a line."""
+
+    def write(rows: Sequence[Row]) -> None:
+        file.writelines(each + b"\n" for each in _encode_objects(columns, rows))
+
+    yield write
+
+
+@contextmanager
+def open_json_writer(file: BinaryIO, columns: Columns, envelope: Envelope) -> Iterator[WriteRows]:
+    """One JSON document: what stands before the rows, then the rows, an object each on a line of its own."""
+    file.write(b"{\n")
+    file.writelines(_encode(name) + b": " + _encode(value) + b",\n" for name, value in envelope.header.items())
+    file.write(_encode(envelope.rows_key) + b": [")
+    separator = b"\n"
+
+    def write(rows: Sequence[Row]) -> None:
+        nonlocal separator
+        for each in _encode_objects(columns, rows):
+            file.write(separator + each)
+            separator = b",\n"
+
+    yield write
+    # Not reached where it breaks off: half a document must not look whole.
+    file.write(b"\n]}\n")
+
+
+def _format_rows(columns: Columns, rows: Sequence[Row]) -> Iterable[Iterable[object]]:
+    """The rows with every value as text writes it; column by column, as a call for each value is what takes long."""
+    columns_text = [
+        _format_values(column.kind, values) for column, values in zip(columns, zip(*rows, strict=True), strict=False)
+    ]
+    return zip(*columns_text, strict=True)
+
+
+def _format_values(kind: ColumnType, values: Sequence[Any]) -> Sequence[object]:
+    if kind is ColumnType.MONEY:
+        # `core.status.money` without a call: seven of ten columns are amounts.
+        return [
+            None
+            if cents is None
+            else f"{cents // 100}.{cents % 100:02d}"
+            if cents >= 0
+            else f"-{-cents // 100}.{-cents % 100:02d}"
+            for cents in values
+        ]
+    if (formatter := _FORMATTERS.get(kind)) is not None:
+        return [None if value is None else formatter(value) for value in values]
+    return values
+
+
+def _encode_objects(columns: Columns, rows: Sequence[Row]) -> Iterable[bytes]:
+    names = [column.name for column in columns]
+    for values in _format_rows(columns, rows):
+        yield _encode(dict(zip(names, values, strict=True)))

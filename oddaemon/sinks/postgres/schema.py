@@ -1,0 +1,131 @@
+"""The tables that we make in a consumer's PostgreSQL, and keep up to date: one list of migrations, oldest first.
+
+`balance` holds what is true now, `change` everything that ever became different, `snapshot` one row for each delivery;
+by its `delivery_id` a delivery that comes twice is known. `last_seen` of who is cleared is the aging date of the
+delivery before, the last that had them. Money is numeric with two places.
+"""
+
+from oddaemon.core.model import MONEY_COLUMNS, Balance
+from oddaemon.core.snapshot.missing_columns import OPTIONAL_COLUMNS
+
+MONEY = "numeric(19, 2)"
+COLUMNS = Balance._fields[1:]
+"""All but the guarantor."""
+
+
+def _build_columns(prefix: str = "", null: str = " NOT NULL") -> str:
+    columns = [f"{prefix}clinic_num bigint{null}", *(f"{prefix}{name} {MONEY}{null}" for name in MONEY_COLUMNS)]
+    return ",\n    ".join(columns)
+
+
+MIGRATIONS: tuple[str, ...] = (
+    f"""
+    CREATE TABLE {{schema}}.snapshot (
+        delivery_id text PRIMARY KEY,
+        office text NOT NULL,
+        office_name text NOT NULL,
+        snapshot_id bigint NOT NULL,
+        aging_date date NOT NULL,
+        observed_at timestamptz NOT NULL,
+        published_at timestamptz NOT NULL,
+        delivered_at timestamptz NOT NULL DEFAULT now(),
+        guarantors integer NOT NULL,
+        {", ".join(f"{name} {MONEY} NOT NULL" for name in MONEY_COLUMNS)}
+    );
+    CREATE INDEX snapshot_office ON {{schema}}.snapshot (office, delivered_at);
+    CREATE TABLE {{schema}}.balance (
+        office text NOT NULL,
+        pat_num bigint NOT NULL,
+        {_build_columns()},
+        PRIMARY KEY (office, pat_num)
+    );
+    CREATE TABLE {{schema}}.change (
+        delivery_id text NOT NULL REFERENCES {{schema}}.snapshot,
+        office text NOT NULL,
+        aging_date date NOT NULL,
+        change text NOT NULL CHECK (change IN ('new', 'changed', 'cleared')),
+        pat_num bigint NOT NULL,
+        {_build_columns(null="")},
+        {_build_columns("was_", null="")},
+        PRIMARY KEY (delivery_id, pat_num)
+    );
+    CREATE INDEX change_office ON {{schema}}.change (office, pat_num);
+    """,
+    """
+    ALTER TABLE {schema}.change ADD COLUMN last_seen date;
+    ALTER TABLE {schema}.balance ALTER COLUMN clinic_num DROP NOT NULL, ALTER COLUMN est_balance DROP NOT NULL;
+    ALTER TABLE {schema}.snapshot ALTER COLUMN est_balance DROP NOT NULL;
+    """,
+)
+
+CREATE_STAGING = f"""
+CREATE TEMPORARY TABLE pg_temp.staging (
+    pat_num bigint PRIMARY KEY,
+    {", ".join(f"{name} bigint" for name in COLUMNS)}
+) ON COMMIT DROP
+"""
+"""Money in cents: they are numbers that COPY takes as they are."""
+
+_NOW = ", ".join(["clinic_num", *(f"{name} / 100.0 AS {name}" for name in MONEY_COLUMNS)])
+_LATER = ", ".join(f"later.{name}" for name in COLUMNS)
+_EARLIER = ", ".join(f"earlier.{name}" for name in COLUMNS)
+_BOTH = ", ".join(
+    f"CASE WHEN {{1}}.pat_num IS NULL OR {{1}}.{name} IS NOT NULL THEN {{0}}.{name} END"
+    if name in OPTIONAL_COLUMNS
+    else f"{{0}}.{name}"
+    for name in COLUMNS
+)
+"""One side as far as the other one tells, too."""
+_WAS = ", ".join(f"was_{name}" for name in COLUMNS)
+_NAMES = ", ".join(COLUMNS)
+
+INSERT_SNAPSHOT = f"""
+INSERT INTO {{schema}}.snapshot (
+    delivery_id, office, office_name, snapshot_id, aging_date, observed_at, published_at, guarantors,
+    {", ".join(MONEY_COLUMNS)}
+)
+SELECT $1, $2, $3, $4, $5, $6, $7, count(*),
+    {", ".join(f"CASE WHEN count(*) = 0 THEN 0 ELSE sum({name}) / 100.0 END" for name in MONEY_COLUMNS)}
+FROM pg_temp.staging ON CONFLICT DO NOTHING
+"""  # noqa: S608 - our own names
+"""Nothing is inserted of a delivery that is known."""
+
+INSERT_CHANGES = f"""
+INSERT INTO {{schema}}.change (delivery_id, office, aging_date, change, pat_num, {_NAMES}, {_WAS}, last_seen)
+SELECT $1, $2, $3,
+    CASE WHEN earlier.pat_num IS NULL THEN 'new' WHEN later.pat_num IS NULL THEN 'cleared' ELSE 'changed' END,
+    coalesce(later.pat_num, earlier.pat_num), {_LATER}, {_EARLIER},
+    CASE WHEN later.pat_num IS NULL THEN (
+        SELECT aging_date FROM {{schema}}.snapshot WHERE office = $2 AND delivery_id <> $1
+        ORDER BY delivered_at DESC, snapshot_id DESC LIMIT 1
+    ) END
+FROM (SELECT pat_num, {_NOW} FROM pg_temp.staging) AS later
+FULL JOIN (SELECT pat_num, {_NAMES} FROM {{schema}}.balance WHERE office = $2) AS earlier USING (pat_num)
+WHERE ({_BOTH.format("later", "earlier")}) IS DISTINCT FROM ({_BOTH.format("earlier", "later")})
+"""  # noqa: S608 - our own names
+"""What only one of the two tells is no change."""
+
+UPDATE_OPTIONAL_COLUMNS = f"""
+UPDATE {{schema}}.balance AS held SET {", ".join(f"{name} = later.{name}" for name in OPTIONAL_COLUMNS)}
+FROM (SELECT pat_num, {_NOW} FROM pg_temp.staging) AS later
+WHERE held.office = $1 AND held.pat_num = later.pat_num
+AND ({", ".join(f"held.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
+    IS DISTINCT FROM ({", ".join(f"later.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
+"""  # noqa: S608 - our own names
+"""What was not told is told now, or the other way round, of those who did not change, too."""
+
+DELETE_CHANGED = """
+DELETE FROM {schema}.balance WHERE office = $2
+AND pat_num IN (SELECT pat_num FROM {schema}.change WHERE delivery_id = $1)
+"""
+
+INSERT_BALANCES = f"""
+INSERT INTO {{schema}}.balance (office, pat_num, {_NAMES})
+SELECT $2, pat_num, {_NAMES} FROM {{schema}}.change WHERE delivery_id = $1 AND change <> 'cleared'
+"""  # noqa: S608 - our own names
+
+SUM_BALANCES = f"""
+SELECT count(*), {", ".join(f"coalesce(sum({name}), 0)" for name in MONEY_COLUMNS)}
+FROM {{schema}}.balance WHERE office = $1
+"""  # noqa: S608 - our own names
+"""What the office's balances add up to; held against the snapshot's own totals before anything is committed."""

@@ -1,0 +1,243 @@
+"""Tables in a consumer's PostgreSQL: one transaction a delivery, so whoever reads sees one snapshot or the next.
+
+The snapshot goes by binary COPY into a staging table that lives and dies with the transaction; what became different is
+found there, where both are. Before it is committed the office's balances must add up to the snapshot's totals. What the
+server says is not shown: it may quote rows. Needs asyncpg, an extra of its own.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+from zlib import crc32
+
+import anyio
+
+from oddaemon.core.model import MONEY_COLUMNS, Balance
+from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.postgres.schema import (
+    CREATE_STAGING,
+    DELETE_CHANGED,
+    INSERT_BALANCES,
+    INSERT_CHANGES,
+    INSERT_SNAPSHOT,
+    MIGRATIONS,
+    SUM_BALANCES,
+    UPDATE_OPTIONAL_COLUMNS,
+)
+
+if TYPE_CHECKING:
+    import asyncpg
+
+LOCK_TIMEOUT_SHARE = 0.5
+"""Of the time-out: so long a lock is waited for, so that there is time to hear that it was in vain."""
+_ASYNCPG_MISSING = (
+    "PostgreSQL needs asyncpg, which is not installed. Install it with: pip install 'oddaemon[postgres]', then restart."
+)
+_TABLES_CHANGED = (
+    "its tables are not as we made them, so let no other program change them; once its schema is dropped or renamed, "
+    "they are made anew"
+)
+_SQLSTATE_MEANINGS = {
+    "28": "it does not let this user in, so look at name, password and pg_hba.conf",
+    "3D": "it has no such database",
+    "42501": "this user may not make or write the tables: grant it CREATE and TEMPORARY on the database, "
+    "and let it own the schema and all that is in it",
+    "53100": "its disk is full",
+    "53300": "it has too many connections",
+    "25006": "it is read-only, as a standby is",
+    "23": "a constraint or a foreign key that we did not make stands against it",
+    "P0": "a trigger that we did not make stands against it",
+    "57P": "it is shutting down or starting",
+    "55P03": "another session holds its tables locked",
+    "57014": "the statement was cancelled, by somebody or by the statement_timeout of this user or database",
+    "42704": "it does not know a setting that the DSN holds",
+    "42P": _TABLES_CHANGED,
+    "42703": _TABLES_CHANGED,
+    "42804": _TABLES_CHANGED,
+    "42883": _TABLES_CHANGED,
+}
+"""By SQLSTATE or its beginning, the longest that fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresOptions:
+    """Where the tables are."""
+
+    dsn: str = field(repr=False)
+    schema: str
+    timeout_seconds: float
+
+
+class Postgres:
+    """Tables in one database."""
+
+    def __init__(self, options: PostgresOptions) -> None:
+        self._options = options
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._schema = f'"{options.schema}"'
+        """A checked name, which may be a word of SQL's own."""
+        self._server = f"PostgreSQL at {_get_host(options.dsn) or 'its socket'}"
+
+    async def deliver(self, payload: Payload, delivery_id: str) -> None:
+        """Store the snapshot, unless it is there.
+
+        Raises:
+            SinkRefused: the database has not committed it, or not said so.
+        """
+        try:
+            import asyncpg  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise DeliveryFailed(_ASYNCPG_MISSING) from None
+        is_done = False
+        try:
+            with anyio.fail_after(self._options.timeout_seconds) as scope:
+                connection = await self._connect(asyncpg.connect)
+                with _cancel_when_lost(connection, scope):
+                    await self._store(connection, payload, delivery_id)
+            if scope.cancelled_caught:
+                raise DeliveryFailed(f"{self._server} went away before it had committed.")
+            is_done = True
+        except TimeoutError:
+            seconds = self._options.timeout_seconds
+            raise DeliveryFailed(f"{self._server} was not done within {seconds:g} s.") from None
+        except asyncpg.PostgresError as error:
+            raise DeliveryFailed(
+                f"{self._server} refused: {_describe_sqlstate(error.sqlstate or '', error)}."
+            ) from error
+        except asyncpg.ClientConfigurationError as error:
+            raise DeliveryFailed(
+                f"The DSN of {self._server} cannot be used: is every option in it right? With sslmode=verify-full or "
+                "verify-ca it needs sslrootcert=/path/to/ca.pem, unless ~/.postgresql/root.crt is there."
+            ) from error
+        except asyncpg.TargetServerAttributeNotMatched as error:
+            raise DeliveryFailed(f"{self._server} is not what target_session_attrs in its DSN asks for.") from error
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            raise DeliveryFailed(f"The connection to {self._server} broke.") from error
+        except OSError as error:
+            raise DeliveryFailed(_describe_connection_error(self._server, error)) from error
+        finally:
+            if not is_done:
+                self._disconnect()
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def _connect(self, connect: Callable[..., Any]) -> "asyncpg.Connection[Any]":
+        if self._connection is None or self._connection.is_closed():
+            # Poolers hand the same session to others: no statement is kept prepared in it.
+            self._connection = await connect(self._options.dsn, statement_cache_size=0)
+            await self._migrate(self._connection)
+        return self._connection
+
+    @asynccontextmanager
+    async def _transaction(self, connection: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
+        """One that the server ends by itself, too: else one that we gave up would wait on, and hold its locks."""
+        async with connection.transaction():
+            milliseconds = str(max(1, int(self._options.timeout_seconds * 1000 * LOCK_TIMEOUT_SHARE)))
+            for limit in ("lock_timeout", "idle_in_transaction_session_timeout"):
+                await connection.execute("SELECT set_config($1, $2, true)", limit, milliseconds)
+            yield
+
+    async def _migrate(self, connection: "asyncpg.Connection[Any]") -> None:
+        schema = self._schema
+        async with self._transaction(connection):
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", crc32(self._options.schema.encode()))
+            if await connection.fetchval("SELECT to_regnamespace($1) IS NULL", schema):
+                await connection.execute(f"CREATE SCHEMA {schema}")
+            await connection.execute(f"CREATE TABLE IF NOT EXISTS {schema}.version (revision integer NOT NULL)")
+            found = await connection.fetchval(f"SELECT max(revision) FROM {schema}.version") or 0  # noqa: S608 - a checked name
+            if found > len(MIGRATIONS):
+                raise DeliveryFailed(
+                    f"The tables at {self._server} are of revision {found}, made by a newer oddaemon; "
+                    f"this one knows revisions up to {len(MIGRATIONS)}."
+                )
+            for revision, migration in enumerate(MIGRATIONS[found:], start=found + 1):
+                await connection.execute(migration.format(schema=schema))
+                await connection.execute(f"INSERT INTO {schema}.version VALUES ($1)", revision)  # noqa: S608 - the same
+
+    async def _store(self, connection: "asyncpg.Connection[Any]", payload: Payload, delivery_id: str) -> None:
+        office, snapshot = payload.office_id, payload.snapshot
+
+        def format_sql(text: str) -> str:
+            return text.format(schema=self._schema)
+
+        async with self._transaction(connection):
+            await connection.execute(CREATE_STAGING)
+            await connection.copy_records_to_table(
+                "staging", schema_name="pg_temp", records=payload.visible_balances, columns=Balance._fields
+            )
+            header = (
+                office,
+                payload.office_name,
+                snapshot.id,
+                snapshot.aging_date,
+                snapshot.observed_at,
+                snapshot.published_at,
+            )
+            result = await connection.execute(format_sql(INSERT_SNAPSHOT), delivery_id, *header)
+            if result.endswith(" 0"):
+                return
+            await connection.execute(format_sql(INSERT_CHANGES), delivery_id, office, snapshot.aging_date)
+            await connection.execute(format_sql(UPDATE_OPTIONAL_COLUMNS), office)
+            await connection.execute(format_sql(DELETE_CHANGED), delivery_id, office)
+            await connection.execute(format_sql(INSERT_BALANCES), delivery_id, office)
+            self._verify_totals(await connection.fetchrow(format_sql(SUM_BALANCES), office), payload)
+
+    def _verify_totals(self, found: Any, payload: Payload) -> None:  # noqa: ANN401 - a record of asyncpg's
+        totals = payload.snapshot.totals
+        expected = (totals.guarantors, *(Decimal(getattr(totals, name)) / 100 for name in MONEY_COLUMNS))
+        if tuple(found) != expected:
+            raise DeliveryFailed(
+                f"What {self._server} would hold does not add up to the snapshot, so nothing was committed: "
+                "does a trigger or another program change its tables?"
+            )
+
+
+@contextmanager
+def _cancel_when_lost(connection: "asyncpg.Connection[Any]", scope: anyio.CancelScope) -> Iterator[None]:
+    """While it copies, asyncpg does not notice that its connection is gone, and would wait for ever."""
+
+    def cancel(_connection: object) -> None:
+        scope.cancel()
+
+    connection.add_termination_listener(cancel)
+    try:
+        yield
+    finally:
+        connection.remove_termination_listener(cancel)
+
+
+def _get_host(dsn: str) -> str:
+    """Where it leads first; empty: a socket."""
+    parts = urlsplit(dsn)
+    named = parts.hostname or dict(parse_qsl(parts.query)).get("host", "")
+    return "" if named.startswith(("/", "%2f")) else named
+
+
+def _describe_connection_error(server: str, error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate of {server} cannot be trusted: {error.verify_message}."
+    if isinstance(error, ssl.SSLError):
+        return f"No safe connection to {server}: {error.reason or 'TLS failed'}."
+    if "rejected SSL upgrade" in str(error):  # the driver has no kind of error for it
+        return f"{server} does not speak TLS, which sslmode in its DSN asks for: set `ssl = on` there."
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return f"{server} cannot be reached: its socket, or a file that its DSN names: {error.strerror}."
+    return f"{server} cannot be reached, or went away: {error.strerror or 'connection lost'}."
+
+
+def _describe_sqlstate(sqlstate: str, error: Exception) -> str:
+    for length in (5, 3, 2):
+        if (meaning := _SQLSTATE_MEANINGS.get(sqlstate[:length])) is not None:
+            return meaning
+    return f"SQLSTATE {sqlstate or 'unknown'} ({type(error).__name__})"

@@ -1,0 +1,230 @@
+"""Orders to read past days, and how far each has come: a page and its progress are one row, so neither can be ahead."""
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Row, Select, Update, delete, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillTarget, JobState
+from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.aging_report import ReportCursor
+from oddaemon.store import schema
+from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
+from oddaemon.store.sqlite.connection import Database
+
+_encode = msgspec.json.Encoder().encode
+_balances_decoder = msgspec.json.Decoder(list[Balance])
+
+_INSERT_JOB = text(
+    "INSERT INTO backfill (office, as_of, via, query, ordered_at, stage, attempts, rereads, why) "
+    "SELECT office.key, :as_of, :via, :query, :ordered_at, 'open', 0, 0, '' FROM office WHERE office.id = :office "
+    "RETURNING number"
+)
+_INSERT_PAGE = (
+    "INSERT INTO backfill_page (backfill, balances, progress) "
+    "SELECT number, ?, ? FROM backfill WHERE number = ? AND stage = 'open'"
+)
+_COUNT_PAGES = text(
+    "SELECT backfill, COUNT(*) AS requests, SUM(json_array_length(balances)) AS rows FROM backfill_page "
+    "GROUP BY backfill"
+)
+CANCELLED_MESSAGE = "It was cancelled. Order the day again to read it from its beginning."
+
+
+class JobData(NamedTuple):
+    """What an order has read so far; each request is a page."""
+
+    progress: ReportCursor = ReportCursor()
+    balances: tuple[Balance, ...] = ()
+    requests: int = 0
+
+
+class _PageProgress(msgspec.Struct):
+    """What stands beside a page."""
+
+    progress: ReportCursor
+    scope: str
+
+
+_progress_decoder = msgspec.json.Decoder(_PageProgress)
+
+
+class JobCounts(NamedTuple):
+    """The same in numbers."""
+
+    requests: int = 0
+    rows: int = 0
+
+
+async def get_or_create(db: Database, target: BackfillTarget, now: datetime) -> BackfillJob:
+    """Take an order, or join the open one that is the same, with what it has read.
+
+    Any other one for the same office and day, and what it had read so far, is forgotten.
+
+    Raises:
+        OfficeNotEnrolled: no such office.
+    """
+    row = {
+        "office": target.office_id,
+        "as_of": target.as_of.isoformat(),
+        "via": target.via.value,
+        "query": target.query,
+        "ordered_at": schema.format_instant(now),
+    }
+    async with db.transaction() as connection:
+        if (existing := await _find_open_job(connection, target)) is not None:
+            return existing
+        await _delete_jobs(connection, target.office_id, target.as_of)
+        number = (await connection.execute(_INSERT_JOB, row)).scalar_one_or_none()
+        if number is None:
+            raise OfficeNotRegistered(target.office_id)
+    return BackfillJob(number, target, now)
+
+
+async def list_jobs(db: Database, stage: JobState | None = None) -> list[BackfillJob]:
+    """Every order, or those that stand so, oldest first."""
+    query = _select_jobs() if stage is None else _select_jobs().where(schema.backfill.c.stage == stage.value)
+    async with db.read_transaction() as connection:
+        with decoding_errors(db.path):
+            return [_parse_job(row) for row in (await connection.execute(query)).all()]
+
+
+async def cancel(db: Database, office_id: str, days: Collection[date] = ()) -> list[BackfillJob]:
+    """End the office's open orders, or those for these days; what they have read is forgotten.
+
+    Returns:
+        Those that are cancelled now.
+    """
+    open_jobs = _select_jobs().where(schema.office.c.id == office_id, schema.backfill.c.stage == JobState.OPEN.value)
+    async with db.transaction() as connection:
+        jobs = [_parse_job(row) for row in (await connection.execute(open_jobs)).all()]
+        cancelled = [
+            replace(order, state=JobState.CANCELLED, not_before=None, why=CANCELLED_MESSAGE)
+            for order in jobs
+            if not days or order.target.as_of in days
+        ]
+        for job in cancelled:
+            await connection.execute(_update_job(job), {"stage": job.state.value, "not_before": None, "why": job.why})
+            await drop_pages(connection, job.number)
+    return cancelled
+
+
+async def load_counts(db: Database) -> dict[int, JobCounts]:
+    """How far each order that has read something has come, by its number."""
+    async with db.read_transaction() as connection:
+        with decoding_errors(db.path):
+            return {row.backfill: JobCounts(row.requests, row.rows) for row in await connection.execute(_COUNT_PAGES)}
+
+
+async def save(db: Database, job: BackfillJob) -> None:
+    """Remember how an open order stands; what it has read stays, unless it begins anew or is over."""
+    values = asdict(job)
+    columns = {name: values[name] for name in ("not_before", "attempts", "rereads", "why")}
+    async with db.transaction() as connection:
+        stored = (
+            await connection.execute(
+                select(schema.backfill.c.rereads, schema.backfill.c.stage).where(schema.backfill.c.number == job.number)
+            )
+        ).one_or_none()
+        if stored is None or stored.stage != JobState.OPEN.value:
+            return
+        await connection.execute(_update_job(job), {**columns, "stage": job.state.value})
+        if job.state is not JobState.OPEN or stored.rereads != job.rereads:
+            await drop_pages(connection, job.number)
+
+
+async def add_page(db: Database, number: int, page: Sequence[Balance], progress: ReportCursor, scope: str) -> None:
+    """Add a page and how far that reaches, both or neither; nothing where the order is over by now.
+
+    Args:
+        db: Where.
+        number: The order's.
+        page: What came.
+        progress: How far that reaches.
+        scope: Which guarantors the office's settings want.
+    """
+    await db.execute_one(
+        _INSERT_PAGE, (_encode(page).decode(), _encode(_PageProgress(progress, scope)).decode(), number)
+    )
+
+
+async def load_data(db: Database, number: int, scope: str) -> JobData:
+    """How far an order has come, and the balances that it has.
+
+    What was read for another scope, as lists of other clinics, or cannot be read, is forgotten: from the beginning.
+    """
+    query = (
+        select(schema.backfill_page.c.balances, schema.backfill_page.c.progress)
+        .where(schema.backfill_page.c.backfill == number)
+        .order_by(schema.backfill_page.c.number)
+    )
+    async with db.read_transaction() as connection:
+        pages = (await connection.execute(query)).all()
+    if not pages:
+        return JobData()
+    with suppress(msgspec.DecodeError):
+        stored = _progress_decoder.decode(pages[-1].progress)
+        balances = tuple(balance for page in pages for balance in _balances_decoder.decode(page.balances))
+        if stored.scope == scope:
+            return JobData(stored.progress, balances, len(pages))
+    async with db.transaction() as connection:
+        await drop_pages(connection, number)
+    return JobData()
+
+
+async def drop_pages(connection: AsyncConnection, number: int) -> None:
+    """Forget what an order has read, as part of a larger transaction."""
+    await connection.execute(delete(schema.backfill_page).where(schema.backfill_page.c.backfill == number))
+
+
+def _select_jobs() -> Select[Any]:
+    table = schema.backfill
+    return (
+        select(schema.office.c.id, table)
+        .join(schema.office, schema.office.c.key == table.c.office)
+        .order_by(table.c.number)
+    )
+
+
+def _update_job(job: BackfillJob) -> Update:
+    return schema.backfill.update().where(schema.backfill.c.number == job.number)
+
+
+async def _find_open_job(connection: AsyncConnection, target: BackfillTarget) -> BackfillJob | None:
+    table = schema.backfill
+    same = _select_jobs().where(
+        schema.office.c.id == target.office_id,
+        table.c.as_of == target.as_of,
+        table.c.via == target.via.value,
+        table.c.query == target.query,
+        table.c.stage == JobState.OPEN.value,
+    )
+    row = (await connection.execute(same)).one_or_none()
+    return None if row is None else _parse_job(row)
+
+
+async def _delete_jobs(connection: AsyncConnection, office_id: str, as_of: date) -> None:
+    table = schema.backfill
+    office = select(schema.office.c.key).where(schema.office.c.id == office_id).scalar_subquery()
+    found = await connection.execute(select(table.c.number).where(table.c.office == office, table.c.as_of == as_of))
+    for (number,) in found.all():
+        await drop_pages(connection, number)
+        await connection.execute(delete(table).where(table.c.number == number))
+
+
+def _parse_job(row: Row[Any]) -> BackfillJob:
+    return BackfillJob(
+        number=row.number,
+        target=BackfillTarget(row.id, row.as_of, BackfillMethod(row.via), row.query),
+        created_at=row.ordered_at,
+        state=JobState(row.stage),
+        not_before=row.not_before,
+        attempts=row.attempts,
+        rereads=row.rereads,
+        why=row.why,
+    )

@@ -1,0 +1,121 @@
+"""The picture of a day: an office's balances as of it, whether they were pulled that night or read afterwards.
+
+Where a day has both, the night's own is its picture: it is what the table held, not what the ledgers tell today.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.snapshot.missing_columns import PARTIAL_READERS
+from oddaemon.store.backfilled_days import BackfilledDay
+from oddaemon.store.errors import StoreError
+from oddaemon.store.snapshot_rows import SnapshotRow
+
+HistoryDay = SnapshotRow | BackfilledDay
+_EARLIEST_ZONE = timedelta(hours=12)
+"""Behind UTC: a day that is over there is over everywhere."""
+
+
+class DaySource(StrEnum):
+    """Where a picture comes from."""
+
+    NIGHT = "night"
+    """Pulled when the office had aged, and published as a snapshot."""
+    BACKFILLED = "backfilled"
+    """Read by order once the day was over."""
+
+
+class SnapshotMissing(StoreError):
+    """There is no snapshot of that day, or of that id."""
+
+
+def get_source(day: HistoryDay) -> DaySource:
+    """Where it comes from."""
+    return DaySource.NIGHT if isinstance(day, SnapshotRow) else DaySource.BACKFILLED
+
+
+def select_snapshots(days: Iterable[HistoryDay]) -> list[SnapshotRow]:
+    """Those that are snapshots."""
+    return [each for each in days if isinstance(each, SnapshotRow)]
+
+
+def may_omit_columns(day: HistoryDay) -> bool:
+    """Whether it may leave out `OPTIONAL_COLUMNS`."""
+    return isinstance(day, BackfilledDay) or day.reader in PARTIAL_READERS
+
+
+def get_column_sums(day: HistoryDay) -> dict[str, int | None]:
+    """The sum of each column of money, in cents; None: it does not tell that column."""
+    sums: dict[str, int | None] = {name: getattr(day.totals, name) for name in MONEY_COLUMNS}
+    if may_omit_columns(day) and not sums["est_balance"]:
+        sums["est_balance"] = None
+    return sums
+
+
+def merge_days(snapshots: Sequence[SnapshotRow], backfilled_days: Iterable[BackfilledDay]) -> list[HistoryDay]:
+    """All pictures of an office: its snapshots as they were published, a past day before the first later night.
+
+    Args:
+        snapshots: in the order in which they were published.
+        backfilled_days: earliest first; those of a day that has a snapshot are left out.
+    """
+    pulled = {each.aging_date for each in snapshots}
+    remaining = deque(day for day in backfilled_days if day.aging_date not in pulled)
+    days: list[HistoryDay] = []
+    for snapshot in snapshots:
+        while remaining and remaining[0].aging_date < snapshot.aging_date:
+            days.append(remaining.popleft())
+        days.append(snapshot)
+    return [*days, *remaining]
+
+
+def select_day(days: Sequence[HistoryDay], requested: date | int | None, office_id: str) -> HistoryDay:
+    """The picture that somebody means.
+
+    Args:
+        days: the office's, in order.
+        requested: an aging date (its last published snapshot), a snapshot's id, or None (the latest).
+        office_id: the office, for the message.
+
+    Raises:
+        SnapshotMissing: there is none; the text names the nearest.
+    """
+    snapshots = select_snapshots(days)
+    if not days or not (snapshots or isinstance(requested, date)):
+        raise SnapshotMissing(f"{office_id} has no published snapshot yet.", f"See `oddaemon explain {office_id}`.")
+    if requested is None:
+        return snapshots[-1]
+    matches: Sequence[HistoryDay]
+    if isinstance(requested, int):
+        matches = [each for each in snapshots if each.id == requested]
+        what, nearest = f"no snapshot {requested}", _find_nearest([each.id for each in snapshots], requested)
+    else:
+        matches = [each for each in days if each.aging_date == requested]
+        what, nearest = f"no snapshot of {requested}", _find_nearest([each.aging_date for each in days], requested)
+    if matches:
+        return matches[-1]
+    nearest_text = " and ".join(map(str, nearest))
+    tail = f"the nearest are {nearest_text}." if len(nearest) > 1 else f"the nearest is {nearest_text}."
+    is_past = isinstance(requested, date) and requested < (datetime.now(UTC) - _EARLIEST_ZONE).date()
+    backfill_hint = f" `oddaemon backfill {office_id} --as-of {requested}` reads a past day." if is_past else ""
+    raise SnapshotMissing(
+        f"{office_id} has {what}; {tail}", f"`oddaemon history {office_id}` lists them all.{backfill_hint}"
+    )
+
+
+def find_previous(days: Sequence[HistoryDay], day: HistoryDay) -> HistoryDay | None:
+    """The picture before this one."""
+    index = days.index(day)
+    return days[index - 1] if index else None
+
+
+def _find_nearest(values: Sequence[Any], requested: Any) -> list[Any]:  # noqa: ANN401 - dates or ids, which are compared only
+    """The values on either side."""
+    ordered = sorted(set(values))
+    index = bisect_left(ordered, requested)
+    return ordered[max(0, index - 1) : index + 1]

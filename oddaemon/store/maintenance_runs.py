@@ -1,0 +1,49 @@
+"""What the housekeeper remembers of each of its jobs, so that a restart neither forgets a run nor doubles one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, text
+
+from oddaemon.store import schema
+from oddaemon.store.errors import decoding_errors
+from oddaemon.store.sqlite.connection import Database
+
+_SAVE = text(
+    "INSERT INTO maintenance (job, seen_at, succeeded_at, result) VALUES (:job, :seen_at, :succeeded_at, :result) "
+    "ON CONFLICT (job) DO UPDATE SET seen_at = excluded.seen_at, result = excluded.result, "
+    "succeeded_at = coalesce(excluded.succeeded_at, succeeded_at)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One job, as it was left."""
+
+    seen_at: datetime
+    """Every run that was due until then was done, or will not be."""
+    succeeded_at: datetime | None = None
+    """When it last ended well; None: never yet."""
+    result: str = ""
+    """One sentence on the last run."""
+
+
+async def load_runs(db: Database) -> dict[str, JobRun]:
+    """What is known of every job that ever was, by name."""
+    table = schema.maintenance.c
+    async with db.read_transaction() as connection:
+        with decoding_errors(db.path):
+            rows = await connection.execute(select(table.job, table.seen_at, table.succeeded_at, table.result))
+            return {row.job: JobRun(row.seen_at, row.succeeded_at, row.result) for row in rows}
+
+
+async def save_run(db: Database, job: str, run: JobRun) -> None:
+    """Keep this of a job; a failure does not forget the last success."""
+    row = {
+        "job": job,
+        "seen_at": schema.format_instant(run.seen_at),
+        "succeeded_at": None if run.succeeded_at is None else schema.format_instant(run.succeeded_at),
+        "result": run.result,
+    }
+    async with db.transaction() as connection:
+        await connection.execute(_SAVE, row)

@@ -1,0 +1,93 @@
+"""Pulls in pages that are not complete yet: what a restart goes on from.
+
+A page is one row: its balances together with the checkpoint after it. So a checkpoint can never claim a page that is
+not stored, and a page of 100 costs one insert.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oddaemon.core.model import Balance, Checkpoint
+from oddaemon.store import schema
+from oddaemon.store.errors import OfficeNotRegistered
+from oddaemon.store.sqlite.connection import Database
+
+_encode = msgspec.json.Encoder().encode
+_checkpoint_decoder = msgspec.json.Decoder(Checkpoint)
+_balances_decoder = msgspec.json.Decoder(list[Balance])
+
+_ADD = (
+    "INSERT INTO pull_page (office, balances, checkpoint) "
+    "SELECT office.key, ?, ? FROM office WHERE office.id = ? RETURNING number"
+)
+_DISCARD = "DELETE FROM pull_page WHERE office = (SELECT office.key FROM office WHERE office.id = ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPull:
+    """How far a pull has come, and what it has."""
+
+    checkpoint: Checkpoint
+    balances: tuple[Balance, ...] = field(repr=False)
+    """Ordered by pat_num. Of a guarantor that came more than once, the last."""
+
+
+async def load(db: Database, office_id: str) -> OpenPull | None:
+    """The office's open pull; None if it has none, or none that this version can read: begin anew then."""
+    query = (
+        select(schema.pull_page.c.balances, schema.pull_page.c.checkpoint)
+        .join(schema.office, schema.office.c.key == schema.pull_page.c.office)
+        .where(schema.office.c.id == office_id)
+        .order_by(schema.pull_page.c.number)
+    )
+    async with db.read_transaction() as connection:
+        pages = (await connection.execute(query)).all()
+    if not pages:
+        return None
+    try:
+        checkpoint = _checkpoint_decoder.decode(pages[-1].checkpoint)
+        staged = {balance.pat_num: balance for page in pages for balance in _balances_decoder.decode(page.balances)}
+    except msgspec.DecodeError:
+        return None
+    return OpenPull(checkpoint, tuple(staged[pat_num] for pat_num in sorted(staged)))
+
+
+async def begin(db: Database, office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> None:
+    """Open a new pull with its first page; whatever was staged before is dropped.
+
+    Raises:
+        OfficeNotEnrolled: no such office.
+    """
+    async with db.transaction() as connection:
+        await drop_pages(connection, office_id)
+        added = await connection.exec_driver_sql(_ADD, _build_row(office_id, page, checkpoint))
+        if not added.fetchall():
+            raise OfficeNotRegistered(office_id)
+
+
+async def add_page(db: Database, office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> None:
+    """Stage a page, or rows read again, and move the checkpoint: both or neither.
+
+    Raises:
+        OfficeNotEnrolled: no such office.
+    """
+    if not await db.execute_one(_ADD, _build_row(office_id, page, checkpoint)):
+        raise OfficeNotRegistered(office_id)
+
+
+async def discard(db: Database, office_id: str) -> None:
+    """Forget the office's open pull, if any."""
+    await db.execute_one(_DISCARD, (office_id,))
+
+
+async def drop_pages(connection: AsyncConnection, office_id: str) -> None:
+    """Forget the open pull as part of a larger transaction."""
+    await connection.exec_driver_sql(_DISCARD, (office_id,))
+
+
+def _build_row(office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> tuple[str, str, str]:
+    return _encode(page).decode(), _encode(checkpoint).decode(), office_id

@@ -1,0 +1,140 @@
+"""When the last nights of all offices were published and how long their pulls took, for whoever expects the next.
+
+One published snapshot as the database lists it: everything but its balances.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from oddaemon.core.model import ControlTotals, Reader
+from oddaemon.store import schema
+from oddaemon.store.errors import decoding_errors
+from oddaemon.store.sqlite.connection import Database
+
+
+@dataclass(frozen=True, slots=True)
+class NightTime:
+    """One published snapshot."""
+
+    snapshot_id: int
+    aging_date: date
+    published_at: datetime
+    late_at: datetime | None
+    pull_seconds: float
+
+
+async def load_night_times(db: Database, since: datetime, after_id: int = 0) -> Mapping[str, list[NightTime]]:
+    """By office, oldest first, in one query.
+
+    Args:
+        db: the database.
+        since: only what was published from then on.
+        after_id: only snapshots later than this one.
+    """
+    columns = ("id", "aging_date", "published_at", "late_at", "pull_seconds")
+    query = (
+        select(schema.office.c.id, *(schema.snapshot.c[name] for name in columns))
+        .join(schema.office, schema.office.c.key == schema.snapshot.c.office)
+        .where(schema.snapshot.c.id > after_id, schema.snapshot.c.published_at >= since)
+        .order_by(schema.snapshot.c.id)
+    )
+    found: dict[str, list[NightTime]] = {}
+    async with db.read_transaction() as connection:
+        with decoding_errors(db.path):
+            for office_id, *values in (await connection.execute(query)).all():
+                found.setdefault(office_id, []).append(NightTime(*values))
+    return found
+
+
+_TOTALS = tuple(schema.snapshot.c[name] for name in ControlTotals._fields)
+
+SNAPSHOT_COLUMNS = (
+    schema.snapshot.c.id,
+    schema.snapshot.c.aging_date,
+    schema.snapshot.c.observed_at,
+    schema.snapshot.c.published_at,
+    schema.snapshot.c.reader,
+    schema.snapshot.c.requests,
+    schema.snapshot.c.new_guarantors,
+    schema.snapshot.c.changed_guarantors,
+    schema.snapshot.c.cleared_guarantors,
+    schema.snapshot.c.pull_seconds,
+    schema.snapshot.c.late_at,
+    *_TOTALS,
+)
+"""What to select for `make_snapshot_row`, in its order."""
+SNAPSHOT_COLUMN_NAMES = tuple(column.name for column in SNAPSHOT_COLUMNS)
+"""The same by name, for `parse_snapshot_row`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """One published snapshot."""
+
+    id: int
+    """Rises with every publication of any office; never given twice."""
+    office_id: str
+    aging_date: date
+    observed_at: datetime
+    published_at: datetime
+    reader: Reader
+    requests: int
+    totals: ControlTotals
+    new: int
+    changed: int
+    cleared: int
+    """Guarantors that became so since the office's snapshot before."""
+    pull_seconds: float = 0.0
+    """From the pull's first request; 0: of a version that did not keep it."""
+    late_at: datetime | None = None
+    """From when on it was called late; None: never, or not kept."""
+    verified: bool = True
+    """Only verified snapshots are ever published."""
+
+    @property
+    def versions_started(self) -> int:
+        """Versions of balances that began with it."""
+        return self.new + self.changed
+
+    @property
+    def versions_ended(self) -> int:
+        """Versions of balances that were true until it came."""
+        return self.changed + self.cleared
+
+
+def parse_snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
+    """Build one from the values of `SNAPSHOT_COLUMN_NAMES` as SQLite holds them.
+
+    Raises:
+        ValueError, TypeError: a value is none that was ever stored.
+    """
+    row = dict(zip(SNAPSHOT_COLUMN_NAMES, values, strict=True))
+    row["aging_date"] = date.fromisoformat(row["aging_date"])
+    for name in ("observed_at", "published_at", "late_at"):
+        row[name] = None if row[name] is None else datetime.fromisoformat(row[name])
+    return make_snapshot_row(office_id, tuple(row.values()))
+
+
+def make_snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
+    """Build one from the values of `SNAPSHOT_COLUMNS`."""
+    snapshot_id, aging_date, observed_at, published_at, reader, requests, new, changed, cleared, *rest = values
+    pull_seconds, late_at, *totals = rest
+    return SnapshotRow(
+        id=snapshot_id,
+        office_id=office_id,
+        aging_date=aging_date,
+        observed_at=observed_at,
+        published_at=published_at,
+        reader=Reader(reader),
+        requests=requests,
+        totals=ControlTotals._make(totals),
+        new=new,
+        changed=changed,
+        cleared=cleared,
+        pull_seconds=pull_seconds,
+        late_at=late_at,
+    )

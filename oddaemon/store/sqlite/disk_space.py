@@ -1,0 +1,66 @@
+"""Whether a disk has room for what is to be written: asked first, so that long copying does not end in a no."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from oddaemon.store.errors import DatabaseUnusable, translate_errors
+
+MIN_FREE_BYTES = 16 * 1024 * 1024
+_KILO = 1000
+"""As large as the write-ahead log grows before it is folded back: the snapshot of any office fits."""
+
+_NO_SPACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def require_min_space(path: Path) -> None:
+    """Look whether files beside `path` may still grow, by quota and limits too, not only by free blocks.
+
+    A log that was emptied takes small writes on a full disk, so a small write that succeeds proves nothing.
+
+    Raises:
+        DatabaseUnusable: there is less than `MIN_FREE_BYTES` of room.
+    """
+    with translate_errors(path):
+        try:
+            with tempfile.TemporaryFile(dir=path.parent) as probe_file:
+                os.posix_fallocate(probe_file.fileno(), 0, MIN_FREE_BYTES)
+        except OSError as error:
+            # Who may not make files here may still be able to write those that are there.
+            if error.errno in _NO_SPACE_ERRORS:
+                raise
+
+
+def require_space(path: Path, bytes_needed: int, error_prefix: str) -> None:
+    """Look whether a file of this size may be made.
+
+    Args:
+        path: of the file.
+        bytes_needed: its size.
+        error_prefix: what it is for, as the beginning of a sentence: "The copy … cannot be made".
+
+    Raises:
+        DatabaseUnusable: there is less room.
+    """
+    with translate_errors(path, error_prefix):
+        disk = os.statvfs(path.parent)
+    free = disk.f_bavail * disk.f_frsize
+    if free < bytes_needed:
+        raise DatabaseUnusable(
+            f"{error_prefix}: it takes {format_size(bytes_needed)}, and the disk has {format_size(free)} left.",
+            f"Free some space in {path.parent}.",
+            is_transient=True,
+        )
+
+
+def format_size(size_bytes: int) -> str:
+    """A size for people: "695 bytes", "28.7 kB", "12.3 MB", "1,234.5 GB"."""
+    if size_bytes < _KILO:
+        return "1 byte" if size_bytes == 1 else f"{size_bytes} bytes"
+    size = size_bytes / _KILO
+    for unit in ("kB", "MB"):
+        if round(size, 1) < _KILO:
+            return f"{size:.1f} {unit}"
+        size /= _KILO
+    return f"{size:,.1f} GB"

@@ -1,0 +1,146 @@
+"""A backup of a database in use: whole, of one instant, checked, and there only once it is all of that."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, StoreError, translate_errors
+from oddaemon.store.sqlite.copy import (
+    Counts,
+    ProgressCallback,
+    check_copy,
+    copy_database,
+    fsync_path,
+    get_size_bytes,
+    open_read_only,
+)
+from oddaemon.store.sqlite.disk_space import require_space
+from oddaemon.store.sqlite.lock import get_lock_path
+from oddaemon.store.sqlite.version import read_revision
+
+
+class BackupRefused(StoreError):
+    """The backup is not made there; nothing was touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What was backed up."""
+
+    path: Path
+    size_bytes: int
+    revision: str
+    counts: Counts
+
+
+class BackupInterrupted(StoreError):
+    """Whoever wanted the backup does not want it any more."""
+
+
+def back_up(
+    source: Path,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    progress: ProgressCallback | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Backup:
+    """Copy the database beside whoever writes to it, check the copy, and only then give it its name.
+
+    Args:
+        source: the database, resolved; it is only read.
+        target: the file to make, readable by its owner alone. A symbolic link stays one.
+        overwrite: whether a file that is there may be replaced.
+        progress: told how far the copying is; what it raises ends it.
+        is_cancelled: asked now and then; whether to break off.
+
+    Raises:
+        BackupBrokenOff: it was enough.
+        BackupRefused: the target is taken, in no directory, or the database itself.
+        DatabaseMissing: there is nothing to back up.
+        DatabaseNewer: it was made by a newer oddaemon.
+        DatabaseUnusable: the source cannot be read or is damaged, or the target not be written.
+    """
+    target = target.expanduser().resolve()
+    revision = _read_revision(source)
+    _require_valid_target(source, target, overwrite=overwrite)
+    error_prefix = f"The backup {target} cannot be made"
+    needed_bytes = get_size_bytes(source)
+    require_space(target, needed_bytes, error_prefix)
+    with translate_errors(target, error_prefix):
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # made with mode 0600
+        os.close(descriptor)
+    copy = Path(name)
+    try:
+        copy_database(source, copy, error_prefix, _wrap_progress(progress, is_cancelled))
+        counts = check_copy(copy, is_cancelled)
+        _require_revision(copy, revision)
+        with translate_errors(target, error_prefix):
+            if not overwrite:
+                _require_absent(target)
+            copy.replace(target)
+            fsync_path(target.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            copy.unlink()
+        if isinstance(error, sqlite3.OperationalError) and is_cancelled():
+            raise _make_interrupted_error() from error
+        raise
+    return Backup(target, needed_bytes, revision, counts)
+
+
+def _wrap_progress(progress: ProgressCallback | None, is_cancelled: Callable[[], bool]) -> ProgressCallback:
+    def report(copied_bytes: int, all_bytes: int) -> None:
+        if is_cancelled():
+            raise _make_interrupted_error()
+        if progress is not None:
+            progress(copied_bytes, all_bytes)
+
+    return report
+
+
+def _make_interrupted_error() -> BackupInterrupted:
+    return BackupInterrupted("The backup was broken off.", "Make it again later.")
+
+
+def _require_valid_target(source: Path, target: Path, *, overwrite: bool) -> None:
+    with translate_errors(target, f"The backup {target} cannot be made"):
+        database_files = [
+            source,
+            get_lock_path(source),
+            *(source.with_name(source.name + suffix) for suffix in ("-wal", "-shm")),
+        ]
+        if target in database_files or any(
+            target.exists() and each.exists() and target.samefile(each) for each in database_files
+        ):
+            raise BackupRefused(f"{target} belongs to the database itself.", "Name another file for the backup.")
+        if not target.parent.is_dir():
+            raise BackupRefused(f"There is no directory {target.parent}.", "Make it first, or name another file.")
+        if target.is_dir():
+            raise BackupRefused(f"{target} is a directory.", "Name a file in it.")
+        if not overwrite:
+            _require_absent(target)
+
+
+def _require_absent(target: Path) -> None:
+    if target.exists():
+        raise BackupRefused(f"{target} is there already.", "Name another file, or replace it with --force.")
+
+
+def _require_revision(copy: Path, revision: str) -> None:
+    if _read_revision(copy) != revision:
+        raise DatabaseDamaged(copy, "the copy is of another revision")
+
+
+def _read_revision(path: Path) -> str:
+    if not path.exists():
+        raise DatabaseMissing(f"There is no database at {path}.", "Check --config, or start the daemon first.")
+    with translate_errors(path), closing(open_read_only(path)) as connection:
+        revision = read_revision(connection, path)
+    if revision is None:
+        raise DatabaseMissing(f"The database {path} is empty.", "There is nothing to back up yet.")
+    return revision

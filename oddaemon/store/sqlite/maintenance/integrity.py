@@ -1,0 +1,243 @@
+"""Whether what is stored is what was published: every snapshot and past day, held against its own control totals.
+
+SQLite's integrity check finds pages and indexes that do not fit together; it cannot find an amount that was changed. So
+all versions are read, and every snapshot is made again from them (`replay`). Nothing here shows an amount or a
+guarantor.
+
+It reads beside a running daemon, one office and one transaction at a time, and keeps no more than a batch of rows.
+"""
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
+from oddaemon.core.office.state import OfficeState
+from oddaemon.core.snapshot.aging_report import add_totals
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, parse_backfilled_day
+from oddaemon.store.errors import DatabaseUnusable, decoding_errors, translate_errors
+from oddaemon.store.history.replay import Replay
+from oddaemon.store.schema import REVISIONS
+from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, parse_snapshot_row
+from oddaemon.store.sqlite.copy import open_read_only
+from oddaemon.store.sqlite.maintenance.vacuum import find_integrity_problems
+from oddaemon.store.sqlite.version import prepare, require_newest
+
+ROWS_PER_BATCH = 20_000
+
+_COLUMNS = ", ".join(Balance._fields)
+_VERSIONS = f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance WHERE office = ? ORDER BY pat_num, valid_from"  # noqa: S608 - our own column names
+_CURRENT = f"SELECT {_COLUMNS} FROM balance WHERE office = ? AND valid_to IS NULL ORDER BY pat_num"  # noqa: S608 - the same
+_SNAPSHOTS = f"SELECT {', '.join(SNAPSHOT_COLUMN_NAMES)} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - the same
+_BROKEN_PAGES = "SELECT 1 FROM pull_page WHERE office = ? AND NOT (json_valid(balances) AND json_valid(checkpoint))"
+_BACKFILLED_DAYS = (
+    f"SELECT {', '.join(BACKFILLED_DAY_COLUMNS)} FROM historical_snapshot WHERE office = ? ORDER BY as_of"  # noqa: S608 - the same
+)
+_BACKFILLED_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ?"  # noqa: S608 - the same
+_ZERO = compute_totals(())
+
+_state_decoder = msgspec.json.Decoder(OfficeState)
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrityProblem:
+    """Something that is not as it was stored."""
+
+    what: str
+    office: str | None = None
+    snapshot: int | None = None
+    as_of: str | None = None
+    """The past day, of one that was read afterwards."""
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was looked at, and what was found."""
+
+    database: Path
+    revision: str
+    offices: int = 0
+    snapshots: int = 0
+    versions: int = 0
+    backfilled_days: int = 0
+    """Days that were read afterwards."""
+    problems: list[IntegrityProblem] = field(default_factory=list)
+
+
+def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Verification:
+    """Read everything, beside a running daemon or without one.
+
+    Args:
+        path: the database, or a backup of one.
+        progress: told how many offices of how many are done.
+
+    Raises:
+        DatabaseMissing: there is none.
+        DatabaseOlder: it has to be migrated first.
+        DatabaseNewer: its revision is not known.
+        DatabaseUnusable: it cannot be read at all.
+    """
+    require_newest(path)
+    result = Verification(path, REVISIONS[-1])
+    with translate_errors(path), closing(open_read_only(path)) as connection:
+        result.problems += (
+            IntegrityProblem(f"the file is damaged: {line}") for line in find_integrity_problems(connection)
+        )
+        offices: list[tuple[_Office, str | None]] = []
+        if _read_schema(connection) != _build_reference_schema():
+            result.problems.append(IntegrityProblem("its tables and indexes are not those of its revision"))
+        with _collect_errors(result, None, path):
+            rows = connection.execute("SELECT key, id, history_from, state FROM office ORDER BY id")
+            offices = [(_Office(key, office_id, first or 0), state) for key, office_id, first, state in rows]
+            result.problems += map(IntegrityProblem, _find_orphans(connection))
+        for number, (office, state) in enumerate(offices):
+            if progress is not None:
+                progress(number, len(offices))
+            result.offices += 1
+            with _collect_errors(result, office.id, path), _read_transaction(connection):
+                _verify_office(connection, office, result)
+            with _collect_errors(result, office.id, path), _read_transaction(connection):
+                _verify_backfilled_days(connection, office, result)
+            if state is not None and not _is_valid_state(state):
+                result.problems.append(IntegrityProblem("its state cannot be read", office.id))
+    return result
+
+
+class _Office(NamedTuple):
+    key: int
+    id: str
+    history_from: int
+    """The snapshot before which everything was pruned; 0: nothing was."""
+
+
+def _verify_office(connection: sqlite3.Connection, office: _Office, result: Verification) -> None:
+    with decoding_errors(result.database):
+        rows = connection.execute(_SNAPSHOTS, (office.key,))
+        snapshots = {row.id: row for row in (parse_snapshot_row(office.id, values) for values in rows)}
+    result.snapshots += len(snapshots)
+    if connection.execute(_BROKEN_PAGES, (office.key,)).fetchone():
+        result.problems.append(IntegrityProblem("its open pull cannot be read", office.id))
+    replay = Replay()
+    with decoding_errors(result.database):
+        for batch in _fetch_batches(connection.execute(_VERSIONS, (office.key,))):
+            result.versions += len(batch)
+            replay.add_versions(batch)
+    result.problems += (
+        IntegrityProblem(what, office.id) for what in replay.find_problems(snapshots.keys(), office.history_from)
+    )
+    for snapshot_id, totals, (started, ended) in replay.compute_snapshots(snapshots.keys()):
+        row = snapshots[snapshot_id]
+        if (mismatch := _describe_mismatch(totals, row.totals)) is not None:
+            result.problems.append(
+                IntegrityProblem(f"its balances do not add up to its totals: {mismatch}", office.id, row.id)
+            )
+        # What ended with the first snapshot that is left was pruned, or is about to be.
+        is_ended_consistent = (
+            ended <= row.versions_ended if row.id == office.history_from else ended == row.versions_ended
+        )
+        if started != row.versions_started or not is_ended_consistent:
+            result.problems.append(IntegrityProblem("its changes are not as many as it counts", office.id, row.id))
+    with decoding_errors(result.database):
+        current = compute_totals([Balance._make(row) for row in connection.execute(_CURRENT, (office.key,))])
+    last = snapshots[max(snapshots)] if snapshots else None
+    if (mismatch := _describe_mismatch(current, last.totals if last else _ZERO)) is not None:
+        what = f"the current balances do not add up to the last snapshot: {mismatch}"
+        result.problems.append(IntegrityProblem(what, office.id, last.id if last else None))
+
+
+def _verify_backfilled_days(connection: sqlite3.Connection, office: _Office, result: Verification) -> None:
+    for row in connection.execute(_BACKFILLED_DAYS, (office.key,)).fetchall():
+        result.backfilled_days += 1
+        columns = dict(zip(BACKFILLED_DAY_COLUMNS, row, strict=True))
+        try:
+            with decoding_errors(result.database):
+                day, totals = parse_backfilled_day(row), _ZERO
+                for batch in _fetch_batches(connection.execute(_BACKFILLED_BALANCES, (day.key,))):
+                    totals = add_totals(totals, list(map(Balance._make, batch)))
+        except DatabaseUnusable as error:
+            result.problems.append(IntegrityProblem(error.what, office.id, as_of=str(columns["as_of"])))
+            continue
+        if (mismatch := _describe_mismatch(totals, day.totals)) is not None:
+            what = f"its balances do not add up to its totals: {mismatch}"
+            result.problems.append(IntegrityProblem(what, office.id, as_of=day.aging_date.isoformat()))
+
+
+def _read_schema(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    return set(connection.execute("SELECT name, sql FROM sqlite_master"))
+
+
+@cache
+def _build_reference_schema() -> set[tuple[str, str]]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "new.db")
+        path.touch()
+        prepare(path)
+        with closing(open_read_only(path)) as connection:
+            return _read_schema(connection)
+
+
+def _find_orphans(connection: sqlite3.Connection) -> Iterator[str]:
+    for table, rows in (
+        ("pull_page", "SELECT COUNT(*) FROM pull_page WHERE office NOT IN (SELECT key FROM office)"),
+        ("snapshot", "SELECT COUNT(*) FROM snapshot WHERE office NOT IN (SELECT key FROM office)"),
+        ("delivery", "SELECT COUNT(*) FROM delivery WHERE office NOT IN (SELECT key FROM office)"),
+        ("balance", "SELECT COUNT(*) FROM balance WHERE office NOT IN (SELECT key FROM office)"),
+        ("backfill", "SELECT COUNT(*) FROM backfill WHERE office NOT IN (SELECT key FROM office)"),
+        (
+            "historical_snapshot",
+            "SELECT COUNT(*) FROM historical_snapshot WHERE office NOT IN (SELECT key FROM office)",
+        ),
+    ):
+        ((count,),) = connection.execute(rows).fetchall()
+        if count:
+            yield f"{count} rows of table {table} belong to no office"
+
+
+def _describe_mismatch(found: ControlTotals, expected: ControlTotals) -> str | None:
+    """What differs, without amounts."""
+    if found.guarantors != expected.guarantors:
+        return f"{found.guarantors} guarantors instead of {expected.guarantors}"
+    differing = [name for name in MONEY_COLUMNS if getattr(found, name) != getattr(expected, name)]
+    if differing:
+        return f"the sums of {', '.join(differing)} differ"
+    return None if found == expected else "the sums agree and the rows do not"
+
+
+def _is_valid_state(state: str) -> bool:
+    try:
+        _state_decoder.decode(state)
+    except (msgspec.DecodeError, TypeError):
+        return False
+    return True
+
+
+def _fetch_batches(cursor: sqlite3.Cursor) -> Iterator[list[tuple[int, ...]]]:
+    while batch := cursor.fetchmany(ROWS_PER_BATCH):
+        yield batch
+
+
+@contextmanager
+def _read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+@contextmanager
+def _collect_errors(result: Verification, office_id: str | None, path: Path) -> Iterator[None]:
+    """What cannot be read is a problem of this office, and no reason not to look at the others."""
+    try:
+        with translate_errors(path):
+            yield
+    except DatabaseUnusable as error:
+        result.problems.append(IntegrityProblem(error.what, office_id))

@@ -1,0 +1,198 @@
+"""Migrations, on a copy first.
+
+The database in use is not touched until its migrated copy is complete, checked and safely on the disk; then the two
+change names, and the former one is kept. Whatever goes wrong before, and whenever the process is killed, the database
+is what it was.
+"""
+
+import os
+import sqlite3
+import stat
+from contextlib import closing, suppress
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from oddaemon.store.errors import DatabaseUnusable, StoreError, translate_errors
+from oddaemon.store.sqlite.copy import check_copy, copy_database, count_rows, fsync_path, get_size_bytes, open_read_only
+from oddaemon.store.sqlite.disk_space import require_space
+from oddaemon.store.sqlite.errors import LOCKED
+
+AUTO_VACUUM_INCREMENTAL = 2
+"""SQLite's number for it."""
+_SUFFIXES = ("", "-journal", "-wal", "-shm")
+
+
+class MigrationFailed(StoreError):
+    """The database could not be brought to this program's revision; it is as it was."""
+
+
+def create(path: Path, location: str) -> None:
+    """Make all tables in an empty file: all of them or none, and there is nothing to lose.
+
+    Raises:
+        DatabaseUnusable: it cannot be written.
+    """
+    with translate_errors(path):
+        enable_incremental_vacuum(path)
+        _migrate(path, location)
+
+
+def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
+    """Migrate a copy, check it, and put it in the database's place.
+
+    Args:
+        path: of the database; whoever calls holds its lock.
+        revision: its revision.
+        newest: the one to bring it to.
+        location: where Alembic finds the revisions.
+
+    Returns:
+        Where the former file is kept.
+
+    Raises:
+        MigrationFailed: with what went wrong; the database is as it was.
+    """
+    copy = path.with_name(f"{path.name}.migrating")
+    try:
+        with closing(open_read_only(path)) as original:
+            version_before = _read_data_version(original)
+            _copy_migrated(path, copy, location)
+            _require_unchanged(original, version_before)
+        return _swap_files(path, copy, revision)
+    # Whatever a migration raises, its user must learn that nothing is lost.
+    except Exception as error:
+        raise _make_error(path, f"from revision {revision} to {newest}", error) from error
+    finally:
+        with suppress(OSError):
+            _remove_files(copy)
+
+
+def _copy_migrated(path: Path, copy: Path, location: str) -> None:
+    error_prefix = f"The copy {copy} cannot be made"
+    with translate_errors(copy, error_prefix):
+        # Left over by a process that was killed: whoever holds the database's lock may throw it away.
+        _remove_files(copy)
+        require_space(copy, get_size_bytes(path), error_prefix)
+        _create_copy_file(copy, path)
+        copy_database(path, copy, error_prefix)
+        with closing(open_read_only(copy)) as connection:
+            expected = count_rows(connection)
+        enable_incremental_vacuum(copy)
+        _migrate(copy, location)
+        fsync_path(copy)
+    found = check_copy(copy)
+    if found != expected:
+        raise DatabaseUnusable(
+            f"The migrated copy has {found.offices} offices and {found.snapshots} snapshots where the database has "
+            f"{expected.offices} and {expected.snapshots}.",
+            "Run the former oddaemon until then, and report this to us.",
+        )
+
+
+def enable_incremental_vacuum(path: Path) -> None:
+    """Have a database keep account of its free pages, so that they can be given back a few at a time.
+
+    One that has tables already is written anew for that, which takes as long as copying it; nobody else may have it
+    open.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        ((mode,),) = connection.execute("PRAGMA auto_vacuum").fetchall()
+        if mode != AUTO_VACUUM_INCREMENTAL:
+            connection.execute(f"PRAGMA auto_vacuum = {AUTO_VACUUM_INCREMENTAL}")
+            connection.execute("VACUUM")
+
+
+def _swap_files(path: Path, copy: Path, revision: str) -> Path:
+    """Give the copy the database's name; in between, a file of that name is always there."""
+    with (
+        translate_errors(path),
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)) as connection,
+    ):
+        # Ends the log and its index, which is refused while anybody else has the file open: they would read the new
+        # file with the old one's log.
+        ((mode,),) = connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+        if mode != "delete":
+            raise DatabaseUnusable(
+                f"The database {path} cannot be used: {LOCKED.what}.", LOCKED.advice, is_transient=True
+            )
+        connection.execute("BEGIN EXCLUSIVE")
+        previous_file = _link_previous(path, revision)
+        copy.replace(path)
+        fsync_path(path.parent)
+    return previous_file
+
+
+def _link_previous(path: Path, revision: str) -> Path:
+    """A second name for the database."""
+    number = 1
+    while True:
+        previous_file = path.with_name(f"{path.name}.before-{revision}{'' if number == 1 else f'-{number}'}")
+        if not previous_file.exists():
+            previous_file.hardlink_to(path)
+            return previous_file
+        if previous_file.samefile(path):
+            # A process was killed between the two names.
+            return previous_file
+        number += 1
+
+
+def _migrate(path: Path, location: str) -> None:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,
+        connect_args={"isolation_level": None},
+        hide_parameters=True,
+    )
+    with engine.begin() as connection:
+        # All revisions or none: SQLite's DDL obeys transactions, its Python driver has to be told to begin one.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", location)
+        command.upgrade(config, "head")
+
+
+def _require_unchanged(connection: sqlite3.Connection, version_before: int) -> None:
+    if _read_data_version(connection) != version_before:
+        raise DatabaseUnusable(
+            "Another program wrote to it meanwhile.", "Keep other programs away from the file.", is_transient=True
+        )
+
+
+def _read_data_version(connection: sqlite3.Connection) -> int:
+    """Changes whenever another connection commits."""
+    ((version,),) = connection.execute("PRAGMA data_version").fetchall()
+    return int(version)
+
+
+def _create_copy_file(copy: Path, path: Path) -> None:
+    """An empty file for those who may use the database, and nobody else."""
+    original = path.stat()
+    descriptor = os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        created = os.fstat(descriptor)
+        if (created.st_uid, created.st_gid) != (original.st_uid, original.st_gid):
+            os.fchown(descriptor, original.st_uid, original.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(original.st_mode))
+    finally:
+        os.close(descriptor)
+
+
+def _remove_files(copy: Path) -> None:
+    for part in _SUFFIXES:
+        copy.with_name(copy.name + part).unlink(missing_ok=True)
+
+
+def _make_error(path: Path, how: str, error: Exception) -> MigrationFailed:
+    what = f"The database {path} could not be migrated {how}; it is as it was."
+    if isinstance(error, StoreError):
+        return MigrationFailed(f"{what} {error.what}", error.advice, is_transient=error.is_transient)
+    # An error of SQLite without its statement, which may hold values.
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return MigrationFailed(
+        f"{what} {type(cause).__name__}: {cause}.", "Run the former oddaemon until then, and report this to us."
+    )

@@ -1,0 +1,77 @@
+"""The second line of defence for secrets: what the first lets through is blotted out before it is written.
+
+The first line is that no event, error or status ever holds a secret. This one must never be needed, and never trusted
+to know a secret that nobody registered.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+MASK = "***"
+
+CHARACTERS_MIN = 4
+"""A shorter value is not a secret but a syllable; blotting it out everywhere would only make logs unreadable."""
+
+_URL_SECRETS = re.compile(
+    r"(?P<scheme>[A-Za-z][\w+.-]*://)(?:[^\s/?#'\"@]*@)?(?P<place>[^\s?#'\"]*)(?P<query>\?[^\s#'\"]*)?"
+)
+_API_KEYS = re.compile(r"ODFHIR\s+[^\s'\",]+")
+
+
+class Redactor:
+    """Knows the secrets of this process, and replaces them in whatever is about to be written."""
+
+    def __init__(self) -> None:
+        self._forms_by_prefix: dict[str, set[str]] = {}
+
+    def add_secrets(self, values: Iterable[str]) -> None:
+        """From now on these values are replaced, also where they stand quoted for a URL, in JSON or in a repr."""
+        for value in values:
+            for form in _list_encoded_forms(value):
+                prefix = form[:CHARACTERS_MIN]
+                self._forms_by_prefix[prefix] = {*self._forms_by_prefix.get(prefix, ()), form}
+
+    def redact_text(self, text: str) -> str:
+        """`text` without secrets: registered values, passwords and queries of URLs, authorization headers."""
+        if "://" in text:
+            text = _URL_SECRETS.sub(_redact_url, text)
+        if "ODFHIR" in text:
+            text = _API_KEYS.sub(f"ODFHIR {MASK}", text)
+        return self._redact_registered(text)
+
+    def redact_value(self, value: object) -> object:
+        """The same for every string inside lists and mappings."""
+        match value:
+            case str():
+                return self.redact_text(value)
+            case list() | tuple():
+                return [self.redact_value(item) for item in value]
+            case dict():
+                return {self.redact_value(key): self.redact_value(item) for key, item in value.items()}
+            case _:
+                return value
+
+    def _redact_registered(self, text: str) -> str:
+        # Thousands of customer keys are normal, and a status document of a million characters: so the text is gone
+        # through once, in C, for what any of them could begin with, and again only for those that it could hold.
+        prefixes = set(map("".join, zip(*(text[start:] for start in range(CHARACTERS_MIN)), strict=False)))
+        possible = [
+            form for prefix in self._forms_by_prefix.keys() & prefixes for form in self._forms_by_prefix[prefix]
+        ]
+        if not possible:
+            return text
+        longest_first = sorted(possible, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, longest_first)), MASK, text)
+
+
+def _list_encoded_forms(value: str) -> set[str]:
+    escaped = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1])
+    return {form for form in (value, quote(value, safe=""), *escaped) if len(form) >= CHARACTERS_MIN}
+
+
+def _redact_url(url: re.Match[str]) -> str:
+    user = f"{MASK}@" if url.group(0).partition("?")[0] != url["scheme"] + url["place"] else ""
+    query = f"?{MASK}" if url["query"] else ""
+    return f"{url['scheme']}{user}{url['place']}{query}"

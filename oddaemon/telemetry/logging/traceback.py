@@ -1,0 +1,52 @@
+"""A crash told with everything that helps to find the error and nothing that belongs to a patient or opens a door.
+
+Frames are told without their locals. A message is told only if the exception is of a kind whose messages hold no data:
+our own, and the system's. Others quote what they choked on, and here that may be a balance or a key.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from traceback import extract_tb
+
+OWN_PACKAGE = __name__.partition(".")[0]
+
+CHAIN_MAX = 10
+"""Exceptions told of one crash; a group of a thousand says no more than its first ten."""
+
+
+def format_traceback(error: BaseException) -> str:
+    """The traceback of `error` and of what led to it, oldest first, one frame a line."""
+    chain = _collect_chain(error)
+    return "\n".join(line for link in chain for line in (*_format_frames(link), _format_headline(link)))
+
+
+def _collect_chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    pending = [error]
+    while pending and len(chain) < CHAIN_MAX:
+        link = pending.pop()
+        if link in chain:
+            continue
+        chain.append(link)
+        if isinstance(link, BaseExceptionGroup):
+            pending.extend(reversed(link.exceptions))
+        if link.__cause__ is not None:
+            pending.append(link.__cause__)
+        elif link.__context__ is not None and not link.__suppress_context__:
+            pending.append(link.__context__)
+    return chain[::-1]
+
+
+def _format_frames(error: BaseException) -> Iterator[str]:
+    for frame in extract_tb(error.__traceback__):
+        yield f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}'
+        if frame.line:
+            yield f"    {frame.line}"
+
+
+def _format_headline(error: BaseException) -> str:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if kind.__module__.partition(".")[0] == OWN_PACKAGE or isinstance(error, OSError | sqlite3.Error):
+        return f"{name}: {error}"
+    return f"{name} (its message is withheld: it may hold data)"

@@ -1,0 +1,110 @@
+"""The figures of every single office, as metrics: eight families, one series an office in each.
+
+They are not counted up in labelled metrics but read from one immutable picture of the fleet at scrape time: thousands
+of offices cost nothing between two scrapes, and an office that left the configuration leaves no series behind.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from oddaemon.core.model import Condition, Status
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeMetrics:
+    """What the metrics tell of one office."""
+
+    office: str
+    status: Status
+    aging_date: date | None = None
+    """Of the last published snapshot, as are the next two."""
+    published_at: datetime | None = None
+    guarantors: int | None = None
+    requests: int = 0
+    """Since this process started, as the next one."""
+    failures: int = 0
+    fresh_deadline: datetime | None = None
+    """When the first balances that are not there yet have to be there; None: nothing is expected."""
+
+
+OfficeMetricsSource = Callable[[], tuple[OfficeMetrics, ...]]
+"""Takes the picture; called on the event loop, so it needs no lock and must not wait."""
+
+
+def collect_office_metrics(offices: tuple[OfficeMetrics, ...], now: datetime) -> Iterator[Metric]:
+    """The metric families of these offices as of `now` (aware). Pure, so a thread may run it."""
+    statuses = [(office.office, office.status.evaluate_at(now)) for office in offices]
+    counted = Counter(standing.condition for _, standing in statuses)
+
+    by_condition = GaugeMetricFamily("oddaemon_offices", "Offices, by their condition.", labels=["condition"])
+    for condition in Condition:
+        by_condition.add_metric([condition.value], counted[condition])
+    yield by_condition
+
+    condition_family = GaugeMetricFamily(
+        "oddaemon_office_condition",
+        "1 for the condition the office is in; no other is told. The owner is who must act, or empty.",
+        labels=["office", "condition", "owner"],
+    )
+    for office, status in statuses:
+        condition_family.add_metric([office, status.condition.value, status.owner.value if status.owner else ""], 1)
+    yield condition_family
+
+    yield _make_gauge(
+        "aging_date_timestamp_seconds",
+        "Aging date of the last published snapshot, as midnight UTC of that calendar day.",
+        ((office.office, _to_midnight_timestamp(office.aging_date)) for office in offices),
+    )
+    yield _make_gauge(
+        "snapshot_published_timestamp_seconds",
+        "When the last snapshot was published.",
+        ((office.office, _to_timestamp(office.published_at)) for office in offices),
+    )
+    yield _make_gauge(
+        "guarantors",
+        "Guarantors of the last published snapshot.",
+        ((office.office, office.guarantors) for office in offices),
+    )
+    yield _make_gauge(
+        "next_action_timestamp_seconds",
+        "When something is next done for the office.",
+        ((office.office, _to_timestamp(office.status.next_action_at)) for office in offices),
+    )
+    yield _make_gauge(
+        "fresh_deadline_timestamp_seconds",
+        "By when the first balances that are not there yet have to be there; past it, a night is missed.",
+        ((office.office, _to_timestamp(office.fresh_deadline)) for office in offices),
+    )
+    yield _make_counter(
+        "requests_total", "Requests to the office.", ((office.office, office.requests) for office in offices)
+    )
+    yield _make_counter(
+        "failures_total", "Failures of the office.", ((office.office, office.failures) for office in offices)
+    )
+
+
+def _make_gauge(name: str, documentation: str, values: Iterable[tuple[str, float | None]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"oddaemon_office_{name}", documentation, labels=["office"])
+    for office, value in values:
+        if value is not None:
+            family.add_metric([office], value)
+    return family
+
+
+def _make_counter(name: str, documentation: str, values: Iterable[tuple[str, int]]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"oddaemon_office_{name}", documentation, labels=["office"])
+    for office, value in values:
+        family.add_metric([office], value)
+    return family
+
+
+def _to_midnight_timestamp(day: date | None) -> float | None:
+    return None if day is None else datetime.combine(day, time(), UTC).timestamp()
+
+
+def _to_timestamp(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()

@@ -1,0 +1,118 @@
+"""Times, amounts and the house's own terms, in the words of the pages."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from oddaemon.core.model import Condition
+from oddaemon.core.office.clock import OfficeClock
+from oddaemon.core.reporting.forecast import Outlook
+from oddaemon.core.reporting.night_history import NightOutcome
+
+MEANINGS: Mapping[Condition, str] = {
+    Condition.SUSPECT: "read, but it does not add up or is hard to believe; held back",
+    Condition.BLOCKED: "somebody must act",
+    Condition.LATE: "past the hour by which it was wanted",
+    Condition.UNREACHABLE: "does not answer; tried again by itself",
+    Condition.PULLING: "the balances are being read",
+    Condition.AGING: "tonight's aging is due or running",
+    Condition.WAITING: "tonight's aging is not due yet",
+    Condition.FRESH: "the last aging is published",
+    Condition.PAUSED: "left alone",
+}
+OUTLOOKS: Mapping[Outlook, str] = {
+    Outlook.IN_TIME: "in time",
+    Outlook.AT_RISK: "at risk",
+    Outlook.WILL_MISS: "will miss",
+    Outlook.MISSED: "missed",
+    Outlook.NONE: "no forecast",
+}
+OUTCOMES: Mapping[NightOutcome, str] = {
+    NightOutcome.IN_TIME: "in time",
+    NightOutcome.LATE: "late",
+    NightOutcome.MISSING: "no snapshot",
+    NightOutcome.OVERDUE: "overdue",
+    NightOutcome.PENDING: "awaited",
+    NightOutcome.NOT_DUE: "not due",
+    NightOutcome.UNKNOWN: "not known",
+}
+BUCKETS = (
+    ("bal_0_30", "0 to 30 days"),
+    ("bal_31_60", "31 to 60 days"),
+    ("bal_61_90", "61 to 90 days"),
+    ("bal_over_90", "over 90 days"),
+)
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_THOUSAND, _MILLION = 1_000, 1_000_000
+
+
+def format_duration(length: timedelta) -> str:
+    """About how long, in at most two units: "12 s", "5 min", "4 h 19 min", "2 d 3 h"."""
+    seconds = round(abs(length.total_seconds()))
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    large, small, size = ("d", "h", _DAY) if seconds >= _DAY else ("h", "min", _HOUR)
+    rest = seconds % size // (_HOUR if large == "d" else _MINUTE)
+    return f"{seconds // size} {large} {rest} {small}" if rest else f"{seconds // size} {large}"
+
+
+def format_seconds(seconds: float) -> str:
+    """How long a pull took: "0.8 s", "3 min"."""
+    return f"{seconds:.1f} s" if seconds < _MINUTE else format_duration(timedelta(seconds=seconds))
+
+
+def format_margin(early_by: timedelta) -> str:
+    """How a night stood to its hour: "4 h 19 min early", "12 min late"."""
+    return f"{format_duration(early_by)} {'late' if early_by < timedelta() else 'early'}"
+
+
+def format_time(at: datetime, clock: OfficeClock) -> str:
+    """The time of day on the office's clock: "02:41"."""
+    return f"{clock.to_local(at):%H:%M}"
+
+
+def format_moment(at: datetime, clock: OfficeClock) -> str:
+    """The same with its day: "Tue 3 Mar, 02:41"."""
+    local = clock.to_local(at)
+    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
+
+
+def format_utc(at: datetime) -> str:
+    """For machines, and for whoever reads logs beside the page: "2026-03-03T10:41:00Z"."""
+    return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def format_day(when: date) -> str:
+    """A night's name: "Tue 3 Mar"."""
+    return f"{when:%a} {when.day} {when:%b}"
+
+
+def format_dollars(cents: int) -> str:
+    """To the cent: "$1,234.50"; a minus stands before all of it."""
+    whole, rest = divmod(abs(cents), 100)
+    return f"{_format_sign(cents)}${whole:,}.{rest:02d}"
+
+
+def format_round_dollars(cents: int) -> str:
+    """For an axis: "$0", "$250", "$12.5k", "$3M"."""
+    whole = abs(cents) / 100
+    for size, unit in ((_MILLION, "M"), (_THOUSAND, "k")):
+        if whole >= size:
+            return f"{_format_sign(cents)}${whole / size:g}{unit}"
+    return f"{_format_sign(cents)}${whole:g}"
+
+
+def format_number(count: int) -> str:
+    """With commas: "12,345"."""
+    return f"{count:,}"
+
+
+def format_office_count(count: int) -> str:
+    """A count and its noun: "1 office", "12 offices"."""
+    return f"{count:,} office{'' if count == 1 else 's'}"
+
+
+def _format_sign(cents: int) -> str:
+    return "−" if cents < 0 else ""  # noqa: RUF001 - a minus, as wide as a digit

@@ -1,0 +1,96 @@
+"""What the pages say in words and numbers of many offices or many nights together. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from statistics import median
+
+from oddaemon.core.model import Condition, Owner
+from oddaemon.core.office.status import OWNER_SHORT_NAMES, WORST_FIRST
+from oddaemon.core.reporting.forecast import Outlook
+from oddaemon.core.reporting.night_history import Night, NightOutcome
+from oddaemon.web.pages import formatting
+from oddaemon.web.pages.view_models import OfficeOverview
+
+_BEST_FIRST = (*(each for each in reversed(WORST_FIRST) if each is not Condition.PAUSED), Condition.PAUSED)
+_AT_RISK_OUTLOOKS = (Outlook.WILL_MISS, Outlook.AT_RISK)
+
+
+def list_at_risk(overviews: Iterable[OfficeOverview]) -> list[OfficeOverview]:
+    """The offices that will miss their hour or may, the most urgent first."""
+    return sorted(
+        (overview for overview in overviews if overview.forecast.outlook in _AT_RISK_OUTLOOKS), key=_get_urgency_key
+    )
+
+
+def get_severity_key(overview: OfficeOverview) -> tuple[int, str, str]:
+    """Sorts offices by how much they need to be looked at."""
+    return WORST_FIRST.index(overview.status.condition), overview.name.casefold(), overview.id
+
+
+def _get_urgency_key(overview: OfficeOverview) -> tuple[int, float, str]:
+    late_at = overview.status.late_at
+    return _AT_RISK_OUTLOOKS.index(overview.forecast.outlook), late_at.timestamp() if late_at else 0.0, overview.id
+
+
+def format_title(conditions: Counter[Condition]) -> str:
+    """Of the page of the fleet."""
+    awake = conditions.total() - conditions[Condition.PAUSED]
+    return f"{conditions[Condition.FRESH]} of {awake} fresh · oddaemon"
+
+
+def summarize_conditions(conditions: Counter[Condition]) -> dict[str, object]:
+    """The fleet in a sentence, in a list, and as a bar."""
+    total = conditions.total()
+    awake, fresh = total - conditions[Condition.PAUSED], conditions[Condition.FRESH]
+    if not total:
+        sentence = "No office is configured yet"
+    elif not awake:
+        sentence = "Every office is paused"
+    elif fresh == awake:
+        sentence = "The one office is fresh" if awake == 1 else f"All {awake:,} offices are fresh"
+    else:
+        sentence = f"{fresh:,} of {formatting.format_office_count(awake)} {'is' if fresh == 1 else 'are'} fresh"
+    present = [condition for condition in WORST_FIRST if conditions[condition]]
+    slices, offset = [], 0
+    for condition in filter(conditions.__getitem__, _BEST_FIRST):
+        slices.append({"condition": condition.value, "before": offset, "count": conditions[condition]})
+        offset += conditions[condition]
+    spread = ", ".join(f"{conditions[condition]:,} {condition}" for condition in present)
+    return {"headline": sentence, "total": total, "spread": spread, "slices": slices}
+
+
+def compute_figures(overviews: Iterable[OfficeOverview], outlooks: Counter[Outlook]) -> dict[str, object]:
+    """How the last nights went against their hours, what is expected, and who must act."""
+    overviews = tuple(overviews)
+    margins = [overview.early_by for overview in overviews if overview.early_by is not None]
+    owners = Counter(line.status.owner for line in overviews if line.status.owner is not None)
+    usual = timedelta(seconds=median(each.total_seconds() for each in margins)) if margins else timedelta()
+    return {
+        "timed": len(margins),
+        "in_time": sum(each >= timedelta() for each in margins),
+        "median": formatting.format_margin(usual) if usual > timedelta() else "",
+        "will_miss": outlooks[Outlook.WILL_MISS],
+        "at_risk": outlooks[Outlook.AT_RISK],
+        "missed": outlooks[Outlook.MISSED],
+        "acting": owners.total(),
+        "actors": ", ".join(f"{OWNER_SHORT_NAMES[owner]}: {owners[owner]:,}" for owner in Owner if owners[owner]),
+    }
+
+
+def list_outcomes(nights: Sequence[Night]) -> list[NightOutcome]:
+    """Those that occur."""
+    counts = Counter(night.outcome for night in nights)
+    return [outcome for outcome in NightOutcome if counts[outcome]]
+
+
+def describe_outcomes(nights: Sequence[Night]) -> str:
+    """How many nights had which outcome."""
+    counts = Counter(night.outcome for night in nights)
+    return ", ".join(f"{counts[outcome]} {formatting.OUTCOMES[outcome]}" for outcome in NightOutcome if counts[outcome])
+
+
+def format_change(cents: int, since: date, until: date) -> str:
+    """From one published night to the next: that is not the night before where some brought no snapshot."""
+    span = "overnight" if until - since == timedelta(days=1) else f"since {formatting.format_day(since)}"
+    return f"{'+' if cents > 0 else ''}{formatting.format_dollars(cents) if cents else 'unchanged'} {span}"

@@ -1,0 +1,270 @@
+"""Takes the pictures that the pages are painted from: out of the fleet's views, and out of the database."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import anyio.lowlevel
+
+from oddaemon.core.model import Cadence, Reader
+from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
+from oddaemon.core.office.clock import OfficeClock
+from oddaemon.core.office.machine import make_office_clock
+from oddaemon.core.office.state import OfficeState
+from oddaemon.core.reporting.forecast import ForecastInput, make_forecast
+from oddaemon.core.reporting.night_history import NIGHTS, PendingNight, Publication, build_night_history
+from oddaemon.core.reporting.status_document import LastSnapshot
+from oddaemon.engine.journal.format import Formatters, render_entry
+from oddaemon.engine.journal.recorder import JournalRecorder
+from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.settings import Settings
+from oddaemon.store import snapshots
+from oddaemon.store.errors import StoreError
+from oddaemon.store.snapshot_rows import NightTime, SnapshotRow, load_night_times
+from oddaemon.store.sqlite.connection import Database
+from oddaemon.web.app import Readiness
+from oddaemon.web.pages.formatting import format_seconds, format_time
+from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeOverview, OfficePageView, PageViewSource
+
+NIGHTS_LOOKBACK = timedelta(days=8)
+NIGHTS_MAX = 7
+"""What an office's next night is expected from."""
+HISTORY_MAX = 3 * NIGHTS
+"""Snapshots that are read for the last nights: some nights have more than one."""
+REFRESH_AFTER = timedelta(seconds=15)
+"""A line that nothing happened to is made anew after it: an hour passes, and with it what is to be expected."""
+
+JOURNAL_LINES = 20
+OFFICES_PER_SLICE = 100
+_READER_TEXTS = {
+    Reader.AUTO: "not read yet",
+    Reader.STATEMENT: "in one statement",
+    Reader.PAGES: "in pages, between two controls",
+    Reader.REPORT: "by the vendor's aging report, twice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _CachedOverview:
+    """An office's line, and what it was made from."""
+
+    overview: OfficeOverview
+    state: OfficeState
+    snapshot: LastSnapshot | None
+    last_night_id: int
+    expires_at: datetime
+
+
+class PageViewBuilder:
+    """Takes pictures of the fleet. A line that nothing happened to is the same object as before."""
+
+    def __init__(
+        self,
+        fleet: FleetState,
+        settings: Callable[[], Settings],
+        readiness: Callable[[], Readiness],
+        journal: JournalRecorder,
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            fleet: all offices.
+            settings: those in force.
+            readiness: whether the daemon is at work.
+            journal: what is remembered of each office.
+        """
+        self.database: Database | None = None
+        """None until it is open: then pictures show only what is kept in memory."""
+        self.source = PageViewSource(self.build_fleet, self.build_office)
+        self._fleet = fleet
+        self._settings = settings
+        self._readiness = readiness
+        self._recorder = journal
+        self._last_config: tuple[Settings, object] | None = None
+        self._generation = 0
+        self._configured_at: datetime | None = None
+        self._cache: dict[str, _CachedOverview] = {}
+        self._nights: dict[str, deque[NightTime]] = {}
+        self._last_snapshot_id = 0
+
+    async def build_fleet(self) -> FleetPageView:
+        """All offices as of now."""
+        await self._read_nights()
+        self._track_config_changes()
+        now, cadence = self._fleet.now(), self._settings().cadence
+        cached: dict[str, _CachedOverview] = {}
+        for number, (office_id, runtime) in enumerate(tuple(self._fleet.offices.items())):
+            # A line takes 50 µs to make: thousands in one breath would hold up everybody else.
+            if number % OFFICES_PER_SLICE == OFFICES_PER_SLICE - 1:
+                await anyio.lowlevel.checkpoint()
+            cached[office_id] = self._get_overview(runtime, now, cadence)
+        self._cache = cached
+        readiness = self._readiness()
+        return FleetPageView(
+            offices=tuple(kept.overview for kept in self._cache.values()),
+            generation=self._generation,
+            configured_at=self._configured_at,
+            not_ready_reason="" if readiness.ready else readiness.reason,
+        )
+
+    async def build_office(self, office_id: str) -> OfficePageView | None:
+        """One office as of now, with its history."""
+        runtime = self._fleet.offices.get(office_id)
+        if runtime is None:
+            return None
+        now, cadence = self._fleet.now(), self._settings().cadence
+        overview = self._get_overview(runtime, now, cadence).overview
+        rows, journal = await self._load_history(office_id), await self._load_journal(office_id, overview.clock)
+        publications = tuple(_make_publication(row) for row in rows)
+        state = runtime.state
+        latest, pending, nightly = _find_due_night(runtime, now, cadence)
+        return OfficePageView(
+            overview=overview,
+            nights=build_night_history(publications, latest, pending, now, nightly=nightly),
+            publications=publications,
+            journal=journal,
+            preferences=state.preferences,
+            run_seconds=state.run_seconds,
+            skew_seconds=state.skew_seconds,
+            reader=_READER_TEXTS[state.reader],
+            failures=state.attempts,
+            key_rotation=None
+            if runtime.key_rotation is None or now >= runtime.key_rotation.ends_at
+            else runtime.key_rotation,
+        )
+
+    def _track_config_changes(self) -> None:
+        config = (self._settings(), self._fleet.offices)
+        if self._last_config is not None and self._last_config[0] is config[0] and self._last_config[1] is config[1]:
+            return
+        self._last_config = config
+        self._generation += 1
+        self._configured_at = self._fleet.now() if self._fleet.offices else None
+
+    def _get_overview(self, runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> _CachedOverview:
+        cached, office_id = self._cache.get(runtime.office.id), runtime.office.id
+        nights = self._nights.get(office_id, ())
+        last_night_id = nights[-1].snapshot_id if nights else 0
+        is_same = (
+            cached is not None
+            and cached.state is runtime.state
+            and cached.snapshot is runtime.snapshot
+            and cached.last_night_id == last_night_id
+            and now < cached.expires_at
+        )
+        if cached is not None and is_same and cached.overview.name == runtime.office.name:
+            return cached
+        overview = make_overview(runtime, nights, now, cadence)
+        if cached is not None and cached.overview == overview:
+            overview = cached.overview
+        expires_at, late_at = now + REFRESH_AFTER, runtime.state.standing.late_at
+        if late_at is not None and now < late_at:
+            expires_at = min(expires_at, late_at)
+        return _CachedOverview(overview, runtime.state, runtime.snapshot, last_night_id, expires_at)
+
+    async def _read_nights(self) -> None:
+        """Take in what was published since it was last looked at."""
+        newest = max((runtime.snapshot.id for runtime in self._fleet.offices.values() if runtime.snapshot), default=0)
+        if self.database is None or newest <= self._last_snapshot_id:
+            return
+        try:
+            found = await load_night_times(self.database, self._fleet.now() - NIGHTS_LOOKBACK, self._last_snapshot_id)
+        except StoreError:
+            return  # told where the database's health is watched; the forecast does without
+        for office_id, nights in found.items():
+            self._nights.setdefault(office_id, deque(maxlen=NIGHTS_MAX)).extend(nights)
+        self._last_snapshot_id = max([newest, *(nights[-1].snapshot_id for nights in found.values())])
+
+    async def _load_history(self, office_id: str) -> list[SnapshotRow]:
+        if self.database is None:
+            return []
+        try:
+            return await snapshots.list_latest(self.database, office_id, HISTORY_MAX)
+        except StoreError:
+            return []
+
+    async def _load_journal(self, office_id: str, clock: OfficeClock) -> tuple[JournalLine, ...]:
+        if self.database is None:
+            return ()
+        try:
+            entries = await self._recorder.read_tail(self.database, office_id, JOURNAL_LINES)
+        except StoreError:
+            return ()
+        formatters = Formatters(lambda at: format_time(at, clock), format_seconds)
+        return tuple(
+            JournalLine(entry.at, entry.level, render_entry(entry.event, entry.fields, formatters))
+            for entry in reversed(entries)
+        )
+
+
+def make_overview(
+    runtime: OfficeRuntime, nights: Sequence[NightTime], now: datetime, cadence: Cadence
+) -> OfficeOverview:
+    """One office at a glance, as of `now` (aware); `nights` are its last ones, the oldest first."""
+    state, office = runtime.state, runtime.office
+    clock, status = make_office_clock(state, office), state.standing.evaluate_at(now)
+    aging = _evaluate_aging(state, runtime, now, cadence)
+    pull_seconds = tuple(night.pull_seconds for night in nights)
+    forecast_input = ForecastInput(
+        status, clock, aging.pending_due_at if aging else None, state.run_seconds, pull_seconds
+    )
+    return OfficeOverview(
+        id=office.id,
+        name=office.name,
+        status=status,
+        forecast=make_forecast(forecast_input, now),
+        clock=clock,
+        zone="" if office.zone is None else str(office.zone),
+        labels=office.labels,
+        fresh_by=office.fresh_by,
+        snapshot=runtime.snapshot,
+        early_by=_compute_early_by(nights),
+    )
+
+
+def _compute_early_by(nights: Sequence[NightTime]) -> timedelta | None:
+    """Of the last night; what was published first for it decides."""
+    if not nights:
+        return None
+    first = next(night for night in nights if night.aging_date == nights[-1].aging_date)
+    return None if first.late_at is None else first.late_at - first.published_at
+
+
+def _evaluate_aging(state: OfficeState, runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> Aging | None:
+    if state.preferences is None:
+        return None
+    return evaluate_aging(state.preferences, make_office_clock(state, runtime.office), now, cadence)
+
+
+def _find_due_night(runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> tuple[date, PendingNight | None, bool]:
+    """The night that was due last, the one that is due and not there, and whether every night is one."""
+    clock, aging = (
+        make_office_clock(runtime.state, runtime.office),
+        _evaluate_aging(runtime.state, runtime, now, cadence),
+    )
+    today = clock.to_local(now).date()
+    published = runtime.snapshot.aging_date if runtime.snapshot else None
+    if aging is None or aging.due_at is None:
+        return published or today, None, False
+    due = clock.to_local(aging.due_at).date()
+    nightly = aging.status is not AgingStatus.MONTHLY
+    if not nightly or (published is not None and published >= due):
+        return due, None, nightly
+    return due, PendingNight(due, runtime.state.standing.late_at), nightly
+
+
+def _make_publication(row: SnapshotRow) -> Publication:
+    return Publication(
+        snapshot_id=row.id,
+        aging_date=row.aging_date,
+        published_at=row.published_at,
+        late_at=row.late_at,
+        pull_seconds=row.pull_seconds,
+        requests=row.requests,
+        reader=row.reader,
+        totals=row.totals,
+        new=row.new,
+        changed=row.changed,
+        cleared=row.cleared,
+    )
