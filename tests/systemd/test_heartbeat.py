@@ -12,7 +12,8 @@ import pytest
 
 from oddaemon.core.model import Condition
 from oddaemon.core.stall_detection import TURN_SECONDS
-from oddaemon.engine.monitoring.watchdog import CLOSING_SECONDS, NOTIFY_INTERVAL_SECONDS, ActivityBoard, DaemonHealth
+from oddaemon.engine.monitoring.watchdog import CLOSING_SECONDS, NOTIFY_INTERVAL_SECONDS, DaemonHealth
+from oddaemon.engine.offices.activity import ActivityBoard
 from oddaemon.settings import ApiSettings, DaemonSettings, Secret, Settings, StateSettings
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import VirtualLoop

@@ -16,7 +16,7 @@ from oddaemon.core.reporting.fleet_summary import format_fleet_summary
 from oddaemon.core.stall_detection import StallLimits, WorkerActivity, find_stall
 from oddaemon.settings import Settings
 from oddaemon.telemetry import systemd
-from oddaemon.telemetry.events import EngineRecovered, EngineStalled, RequestFinished, RequestStarted
+from oddaemon.telemetry.events import EngineRecovered, EngineStalled
 from oddaemon.telemetry.events.base import Event
 
 NOTIFY_INTERVAL_SECONDS = 2.0
@@ -27,41 +27,6 @@ EXTEND_TIMEOUT_SECONDS = 30.0
 """How much longer a start or an end may take from now on, each time that it is asked for."""
 CLOSING_SECONDS = 15.0
 """For what has to be closed once a drain is over."""
-
-
-class ActivityBoard:
-    """What each office's worker does, told by whoever does it."""
-
-    def __init__(self) -> None:
-        self._workers: dict[str, WorkerActivity] = {}
-
-    def record_turn(self, office: str) -> None:
-        """The office's worker takes a turn."""
-        self._workers[office] = WorkerActivity(office, anyio.current_time())
-
-    def record_sleep(self, office: str, until: float) -> None:
-        """The worker does nothing before `until`."""
-        self._workers[office] = WorkerActivity(office, anyio.current_time(), asleep_until=until)
-
-    def observe(self, event: Event) -> None:
-        """A request leaves or has ended, however.
-
-        While the office's worker sleeps, or where there is none, it was somebody else's, such as one for a past day.
-        """
-        if isinstance(event, RequestStarted | RequestFinished):
-            activity = self._workers.get(event.office)
-            if activity is not None and activity.asleep_until is None:
-                now = anyio.current_time()
-                asking_since = now if isinstance(event, RequestStarted) else None
-                self._workers[event.office] = WorkerActivity(event.office, now, request_since=asking_since)
-
-    def remove(self, office: str) -> None:
-        """The office has no worker any more."""
-        self._workers.pop(office, None)
-
-    def get_all(self) -> list[WorkerActivity]:
-        """A picture of this moment."""
-        return list(self._workers.values())
 
 
 @dataclass(frozen=True, slots=True)

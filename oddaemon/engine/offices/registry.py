@@ -13,7 +13,7 @@ from oddaemon.core.office.state import Command, OfficeSpec, SyncCommand
 from oddaemon.core.office.status import make_status
 from oddaemon.core.reporting.deadlines import get_known_since
 from oddaemon.engine.delivery.routes import DeliveryRoutes
-from oddaemon.engine.monitoring.watchdog import ActivityBoard
+from oddaemon.engine.offices.activity import ActivityBoard
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext

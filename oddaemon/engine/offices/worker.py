@@ -41,7 +41,7 @@ from oddaemon.core.office.state import (
 )
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing, plan_packing
 from oddaemon.engine.delivery.routes import DeliveryRoutes
-from oddaemon.engine.monitoring.watchdog import ActivityBoard
+from oddaemon.engine.offices.activity import ActivityBoard
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.engine.pull.reader import read_office
