@@ -14,7 +14,8 @@ from oddaemon.core.office.state import AcceptCommand, Command, OfficeState, Paus
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.settings import BadConfiguration, LoadResult
-from oddaemon.settings.files.problem import find_nearest, make_problem_document
+from oddaemon.settings.files.problem import make_problem_document
+from oddaemon.settings.values.suggestions import find_nearest
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import CommandIgnored, CommandReceived
 from oddaemon.telemetry.events.base import Event

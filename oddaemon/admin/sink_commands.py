@@ -17,7 +17,7 @@ from oddaemon.admin.commands import CommandRejected
 from oddaemon.admin.office_commands import CONFLICT, NOT_FOUND, CommandService
 from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.http_server.unix_socket import get_uid
-from oddaemon.settings.files.problem import suggest_name
+from oddaemon.settings.values.suggestions import suggest_name
 from oddaemon.store import outbox
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.connection import Database

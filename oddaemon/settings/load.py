@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.files.directory import list_office_groups, read_directory
 from oddaemon.settings.files.document import TomlDocument, read_document
-from oddaemon.settings.files.problem import BadConfiguration, Diagnostics, Problem, suggest_name
+from oddaemon.settings.files.problem import BadConfiguration, Diagnostics, Problem
 from oddaemon.settings.files.pydantic_errors import translate_validation_error
 from oddaemon.settings.files.redacted import render_redacted
 from oddaemon.settings.files.secret_sources import find_secret, get_source_names, list_secret_files
@@ -41,6 +41,7 @@ from oddaemon.settings.tables.sections import (
 from oddaemon.settings.tables.sftp import HOST_KEY_FILE, UPLOAD_DIRECTORY, SftpSettings
 from oddaemon.settings.tables.sinks import SINK_FIELDS, read_sinks
 from oddaemon.settings.values.secret import SECRET_NAMES, Secret
+from oddaemon.settings.values.suggestions import suggest_name
 from oddaemon.settings.warnings import add_warnings
 
 _SECTIONS: dict[str, type[Table]] = {

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from oddaemon.core.dates import parse_date, parse_datetime, parse_due_time
 from oddaemon.core.model import AgingMark, Cadence, Owner
 from oddaemon.core.office.aging import (
     BLOCKING_STATUSES,
@@ -13,9 +14,6 @@ from oddaemon.core.office.aging import (
     evaluate_aging,
     has_completed,
     make_crashed_aging,
-    parse_date,
-    parse_datetime,
-    parse_due_time,
 )
 from oddaemon.core.office.clock import OfficeClock
 from tests.core.builders import CHICAGO, DUE, at, preferences

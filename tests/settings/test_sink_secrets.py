@@ -2,8 +2,7 @@
 
 import pytest
 
-from oddaemon.settings.files.secret_sources import InvalidSecret
-from oddaemon.settings.values.secret import Secret
+from oddaemon.settings.values.secret import InvalidSecret, Secret
 from oddaemon.settings.values.sink_secrets import check_dsn
 
 OPEN = "would send balances in the open"

@@ -31,7 +31,7 @@ from oddaemon.core.diagnostics.diagnosis import Diagnosis, attribute_rejected_ke
 from oddaemon.core.diagnostics.document import make_diagnosis_document, parse_diagnosis
 from oddaemon.engine.diagnostics.standalone import StandaloneDoctor
 from oddaemon.settings import OfficeSettings, Settings
-from oddaemon.settings.files.problem import suggest_name
+from oddaemon.settings.values.suggestions import suggest_name
 
 POLL_INTERVAL_SECONDS = 0.5
 """Between two looks at what the daemon has found out."""

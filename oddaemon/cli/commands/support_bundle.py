@@ -33,8 +33,8 @@ from oddaemon.cli.sources.daemon_client import DaemonUnavailable, fetch_document
 from oddaemon.cli.sources.fleet import read_office_records
 from oddaemon.core.reporting.status_document import format_instant, make_status_document
 from oddaemon.settings import LoadResult, Settings, render_redacted_files, try_load
-from oddaemon.settings.files.problem import suggest_name
 from oddaemon.settings.values.secret import find_secrets
+from oddaemon.settings.values.suggestions import suggest_name
 from oddaemon.sinks.formats.export import atomic_write_without_manifest
 from oddaemon.store import journal
 from oddaemon.store.errors import StoreError

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from oddaemon.core.dates import parse_datetime, parse_due_time
 from oddaemon.core.diagnostics.diagnosis import (
     CheckedOffice,
     CheckName,
@@ -20,7 +21,7 @@ from oddaemon.core.failures.messages import (
     format_aging_message,
 )
 from oddaemon.core.model import Owner, Preferences
-from oddaemon.core.office.aging import BLOCKING_STATUSES, AgingStatus, evaluate_aging, parse_datetime, parse_due_time
+from oddaemon.core.office.aging import BLOCKING_STATUSES, AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import CLOCK_NOISE, OfficeClock, compute_skew
 
 HEARTBEAT_AGE_MAX = timedelta(minutes=6)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
+from oddaemon.core.dates import parse_date
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
 from oddaemon.core.model import AgingMark, Condition, Office, Owner, Preferences, Reader, SnapshotSummary, Status
@@ -24,7 +25,6 @@ from oddaemon.core.office.aging import (
     evaluate_aging,
     has_completed,
     make_crashed_aging,
-    parse_date,
 )
 from oddaemon.core.office.cadence import compute_late_at, compute_next_probe, compute_next_slot
 from oddaemon.core.office.clock import OfficeClock

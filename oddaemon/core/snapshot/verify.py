@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from zlib import crc32
 
+from oddaemon.core.dates import parse_date, parse_datetime
 from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, ControlQueryResult, ControlTotals
-from oddaemon.core.office.aging import parse_date, parse_datetime
 from oddaemon.core.snapshot.packing import ROW_SEPARATOR
 
 

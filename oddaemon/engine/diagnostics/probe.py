@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import anyio
 
+from oddaemon.core.dates import parse_date
 from oddaemon.core.diagnostics.checks import PREFERENCES, run_checks
 from oddaemon.core.diagnostics.diagnosis import CheckedOffice, Clocks, Diagnosis, Observations
 from oddaemon.core.diagnostics.network_checks import is_blocking
@@ -19,7 +20,6 @@ from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE, parse_ver
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Cadence, ControlQueryResult, Office, Reader
-from oddaemon.core.office.aging import parse_date
 from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated
 from oddaemon.opendental import decode, sql

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from oddaemon.core.dates import parse_date
 from oddaemon.core.model import Office
-from oddaemon.core.office.aging import parse_date
 from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.deadlines import MonitoredOffice, find_next_deadline

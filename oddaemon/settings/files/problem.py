@@ -3,14 +3,11 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 PROBLEMS_MAX = 1000
-_WORD_CHARACTERS_MAX = 60
-"""Longer names resemble nothing that is known, and comparing them takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +66,7 @@ class Diagnostics:
         self.problems.extend(islice(problems, max(0, PROBLEMS_MAX - len(self.problems))))
 
 
-def find_nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that `word` was most likely meant to be, or None if it resembles none."""
-    if len(word) > _WORD_CHARACTERS_MAX:
-        return None
-    by_normalized = {_normalize_name(name): name for name in known}
-    matches = get_close_matches(_normalize_name(word), by_normalized, n=1)
-    return by_normalized[matches[0]] if matches else None
-
-
-def suggest_name(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known name; empty if there is none."""
-    name = find_nearest(word, known)
-    return f"did you mean `{name}`?" if name else ""
-
-
 def format_path(path: Path) -> str:
     """A path on one line, whatever bytes its name has: it may come from a directory that others write to."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
-
-
-def _normalize_name(word: str) -> str:
-    return word.casefold().replace("-", "_")

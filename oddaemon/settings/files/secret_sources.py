@@ -6,33 +6,21 @@ looked for among those. A key leaves this module as a `Secret` only, and no prob
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
-from oddaemon.settings.files.problem import Problem, find_nearest
+from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.values.path import is_private, read_file, validate_path
-from oddaemon.settings.values.secret import Secret, looks_like_key
+from oddaemon.settings.values.secret import InvalidSecret, Secret, SecretCheck, looks_like_key
+from oddaemon.settings.values.suggestions import find_nearest
 
 _BYTES_MAX = 4096
 """A key has 16 characters; more than this is some other file."""
 _LENGTH_MAX = 256
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidSecret:
-    """Why a value is no secret of its kind. Never holds it."""
-
-    message: str
-    hint: str = ""
-
-
-SecretCheck = Callable[[str], Secret | InvalidSecret]
-"""Makes a secret of what was found, or says why it is none."""
 
 
 def get_source_names(name: str) -> tuple[str, str, str]:

@@ -9,12 +9,14 @@ from pydantic import ValidationError
 from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
-from oddaemon.settings.files.problem import Diagnostics, Problem, suggest_name
+from oddaemon.settings.files.problem import Diagnostics, Problem
 from oddaemon.settings.files.pydantic_errors import translate_validation_error
-from oddaemon.settings.files.secret_sources import SecretCheck, find_secret, get_source_names
+from oddaemon.settings.files.secret_sources import find_secret, get_source_names
 from oddaemon.settings.tables.optional_packages import check_sink_requirements
 from oddaemon.settings.tables.sink import SINK_TABLES, ContentSinkTable, SinkSettings, SinkTable
+from oddaemon.settings.values.secret import SecretCheck
 from oddaemon.settings.values.sink_secrets import check_dsn, check_signing_secret
+from oddaemon.settings.values.suggestions import suggest_name
 
 _SECRETS: Mapping[str, tuple[str, SecretCheck | None]] = {
     "webhook": ("secret", check_signing_secret),

@@ -5,8 +5,8 @@ what looks like an Open Dental key, because people paste keys into the wrong lin
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from hmac import compare_digest
 from itertools import chain, pairwise
 from typing import Never, Self
@@ -56,6 +56,18 @@ class Secret:
 
     def __reduce__(self) -> Never:
         raise TypeError("a Secret is not pickled: read it again from where it is kept")
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidSecret:
+    """Why a value is not a secret of its kind. Never holds the value."""
+
+    message: str
+    hint: str = ""
+
+
+SecretCheck = Callable[[str], Secret | InvalidSecret]
+"""Makes a `Secret` of a value, or says why the value is not one."""
 
 
 def find_secrets(value: object) -> Iterator[Secret]:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from oddaemon.settings.files.problem import find_nearest
 from oddaemon.settings.values.invalid import invalid
+from oddaemon.settings.values.suggestions import find_nearest
 
 _ZONE_ALIASES = {
     "pacific standard time": "America/Los_Angeles",
