@@ -89,7 +89,7 @@ class SftpReceiver:
     def _prepare_host_key(self, ssh_server: ModuleType) -> tuple[object, str]:
         """The host key and its fingerprint."""
         self._options.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = ssh_server.host_key(self._options.host_key)
+        key = ssh_server.load_host_key(self._options.host_key)
         return key, key.get_fingerprint()
 
 
