@@ -6,7 +6,6 @@ neither a balance nor a key.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hmac import compare_digest
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ import msgspec
 
 from oddaemon.core.diagnostics.diagnosis import ClinicShare, PatNumDensity, RegisteredKeys
 from oddaemon.core.model import Balance, ControlQueryResult, ControlTotals, DatabaseIdentity
+from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, PackedColumnTruncated, Packing, unpack
 from oddaemon.core.snapshot.verify import compute_checksum
 from oddaemon.opendental.decode_values import (
@@ -134,10 +134,10 @@ def parse_density(rows: Sequence[Row]) -> PatNumDensity:
     return PatNumDensity(get_integer(row, "Guarantors"), get_integer(row, "Spans"))
 
 
-def parse_registered_keys(rows: Sequence[Row], key: str) -> RegisteredKeys:
-    """Whether `key` is among the keys that came, and how many those are; none of them leaves this function."""
+def parse_registered_keys(rows: Sequence[Row], key: Secret) -> RegisteredKeys:
+    """Whether `key` is among the registered keys, and how many there are. None of them leaves this function."""
     registered = [get_text(row, "CustApiKey").strip() for row in rows]
-    return RegisteredKeys(any(compare_digest(each.encode(), key.encode()) for each in registered), len(registered))
+    return RegisteredKeys(any(key.equals(each) for each in registered), len(registered))
 
 
 def parse_clocks(rows: Sequence[Row]) -> ClockReading:

@@ -1,12 +1,11 @@
-"""One question to an office and its answer: in its turn, with the key that is in force, and told to whoever watches.
+"""One request to an office: rate-limited, sent with an accepted key, observed.
 
-Every failure leaves as `ApiError` with the `Failure` it was named, and no key leaves at all but in the header it
-belongs in.
+Every failure leaves as an `ApiError` with its `Failure`. Keys leave only in the `Authorization` header.
 """
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +15,8 @@ import httpx
 
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.secret import Secret
+from oddaemon.opendental.auth import KeyAuth
 from oddaemon.opendental.circuit_breaker import OUTAGE_KINDS, CircuitBreaker
 from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.key_ring import KEY_REJECTED_KINDS, KEY_RETRY_SECONDS, KeyRing
@@ -53,7 +54,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long and how large an answer may be."""
+    """How long a response may take, and how large it may be."""
 
     connect_timeout_seconds: float
     request_timeout_seconds: float
@@ -62,19 +63,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OfficeCredentials:
-    """What it takes to ask one office."""
+    """Where and how to reach one office."""
 
     office_id: str
     base_url: str
-    developer_key: str = field(repr=False)
-    keys: KeyRing = field(repr=False)
+    developer_key: Secret
+    keys: KeyRing
     min_interval_seconds: float
     remote: bool
+    """False for an office on its own network."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What the exchanges of all offices share."""
+    """What the requests of all offices share."""
 
     limits: Limits
     observe: Observer
@@ -83,7 +85,7 @@ class RequestContext:
 
 
 class Request(NamedTuple):
-    """One request, before it is anybody's."""
+    """One request, before it is addressed to an office."""
 
     kind: str
     method: str
@@ -93,15 +95,15 @@ class Request(NamedTuple):
 
 
 class RequestRunner:
-    """Questions of one action of one office, one after another, and what they cost.
+    """Sends the requests of one action of one office, one after another, and counts them.
 
     Args:
-        credentials: What it takes to ask.
-        key_limiter: Of the office's key.
-        circuit_breaker: What is known of its headquarters.
-        client: The connection; nobody else's.
-        context: What all share.
-        configured_only: The former key of a change is of no help: it is the configured one that is looked at.
+        credentials: Where to send them, and with which keys.
+        key_limiter: The rate limiter of the office's key.
+        circuit_breaker: The state of the office's headquarters.
+        client: The connection, used by this runner only.
+        context: What all runners share.
+        configured_only: Use the configured key only, even while the previous one would still work.
     """
 
     def __init__(
@@ -120,81 +122,89 @@ class RequestRunner:
         self._client = client
         self._context = context
         self._configured_only = configured_only
-        self._key: str | None = None
-        """The key that was let in."""
+        self._accepted: KeyAuth | None = None
+        """The keys that the API accepted; all later requests use them."""
         self.requests = 0
         self.response_seconds = 0.0
-        """Without the waits for the key's turn."""
+        """Without the time spent waiting for the rate limiter."""
 
     @property
-    def key(self) -> str:
-        """The customer key that is asked with."""
-        return self._key or self._credentials.keys.current
+    def key(self) -> Secret:
+        """The customer key in use."""
+        return self._accepted.customer_key if self._accepted is not None else self._credentials.keys.current
 
     async def run(self, request: Request, parse: Callable[[bytes], T]) -> T:
-        """What `parse` makes of the answer, whichever of the office's keys it takes.
+        """Send a request and parse the body of its response; the first request finds the key that is accepted.
 
         Raises:
-            ApiError: No such answer came.
-            GateClosedError: The daemon is stopping.
+            ApiError: The request failed, or the API accepts no key of the office.
+            ShuttingDown: The daemon is stopping.
         """
-        if self._key is not None:
-            return await self._run_with_key(self._key, request, parse)
-        keys, office, now = self._credentials.keys, self._credentials.office_id, anyio.current_time()
-        last_error = ApiError(Failure(FailureKind.KEY_CHANGING))
+        if self._accepted is not None:
+            return await self._run_once(self._accepted, request, parse)
+        keys, now = self._credentials.keys, anyio.current_time()
+        failure = Failure(FailureKind.KEY_CHANGING)
         for key in (keys.current,) if self._configured_only else keys.list_candidates(now):
+            auth = KeyAuth(self._credentials.developer_key, key)
             try:
-                result = await self._run_with_key(key, request, parse)
-            except ApiError as key_error:
-                error = self._refine_error(key, key_error)
-                if error.failure.kind not in KEY_REJECTED_KINDS or not keys.is_rotating(now):
-                    raise error from None
-                keys.record_rejected(key, now)
-                last_error = error
-                until = self._context.now() + timedelta(seconds=keys.get_seconds_left(now))
-                self._context.observe(
-                    KeyRejectedDuringRotation(office, "new" if key == keys.current else "former", until)
-                )
-                if self._configured_only:
-                    raise error from None
-                continue
-            self._key = key
-            if keys.record_accepted(key):
-                self._context.observe(KeyRotated(office))
-            return result
-        failure = last_error.failure
-        raise ApiError(Failure(FailureKind.KEY_CHANGING, failure.message, failure.status, KEY_RETRY_SECONDS)) from None
+                result = await self._run_once(auth, request, parse)
+            except ApiError as error:
+                failure = self._record_rejected(key, error.failure, now)
+            else:
+                self._record_accepted(auth)
+                return result
+        raise ApiError(Failure(FailureKind.KEY_CHANGING, failure.message, failure.status, KEY_RETRY_SECONDS))
 
-    def _refine_error(self, key: str, error: ApiError) -> ApiError:
-        """The error, in the light of whether the key ever worked."""
+    def _record_accepted(self, auth: KeyAuth) -> None:
+        self._accepted = auth
+        if self._credentials.keys.record_accepted(auth.customer_key):
+            self._context.observe(KeyRotated(self._credentials.office_id))
+
+    def _record_rejected(self, key: Secret, failure: Failure, now: float) -> Failure:
+        """Remember that a key was rejected while a change of keys settles. Returns the failure.
+
+        Raises:
+            ApiError: Another key cannot help: the failure has another cause, or no other key may be used.
+        """
         keys = self._credentials.keys
-        return ApiError(refine_unproven_key(error.failure)) if keys.is_unproven and key == keys.current else error
+        if keys.is_unproven and key == keys.current:
+            failure = refine_unproven_key(failure)
+        if failure.kind not in KEY_REJECTED_KINDS or not keys.is_rotating(now):
+            raise ApiError(failure) from None
+        keys.record_rejected(key, now)
+        until = self._context.now() + timedelta(seconds=keys.get_seconds_left(now))
+        which = "new" if key == keys.current else "former"
+        self._context.observe(KeyRejectedDuringRotation(self._credentials.office_id, which, until))
+        if self._configured_only:
+            raise ApiError(failure) from None
+        return failure
 
-    async def _run_with_key(self, key: str, request: Request, parse: Callable[[bytes], T]) -> T:
-        """One request through the gate; what `parse` makes of the body of its successful answer."""
+    async def _run_once(self, auth: KeyAuth, request: Request, parse: Callable[[bytes], T]) -> T:
+        """Send one request when the rate limiter and the circuit breaker allow it."""
+        breaker = self._circuit_breaker
         self._require_closed_circuit()
         async with self._key_limiter.acquire() as waited:
             self._require_closed_circuit()
-            self._circuit_breaker.record_start(self._credentials.office_id)
+            breaker.record_start(self._credentials.office_id)
             self.requests += 1
             try:
-                return await self._run_observed(key, request, parse, waited)
+                return await self._run_observed(auth, request, parse, waited)
             except ApiError as error:
-                if error.failure.kind in OUTAGE_KINDS and self._circuit_breaker.down_since is not None:
-                    # Not this office's trouble: it says so, and does not back off by itself.
+                if error.failure.kind in OUTAGE_KINDS and breaker.down_since is not None:
+                    # Headquarters failed, not this office: it must not back off on its own account.
                     raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
                 raise
 
-    async def _run_observed(self, key: str, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
-        """Send and read, with everybody told how it began and ended."""
+    async def _run_observed(self, auth: KeyAuth, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
+        """Send, parse, and report how the request started and finished."""
         office, kind = self._credentials.office_id, request.kind
         self._context.observe(RequestStarted(office, kind))
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
         try:
-            response = await self._send(key, request)
+            response = await self._send(auth, request)
             status, size = response.status, len(response.body)
-            self._require_success(response, key, is_query=kind in {"short_query", "query_upload"})
+            self._require_success(response, auth, is_query=kind in {"short_query", "query_upload"})
             result = parse_response(parse, response.body)
             outcome = "ok"
         except ApiError as error:
@@ -212,7 +222,7 @@ class RequestRunner:
             raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN))
 
     def _update_circuit_breaker(self, outcome: str) -> None:
-        """What this request showed of headquarters is known to all offices."""
+        """Share what this request showed about headquarters with all its offices."""
         office, now, host = self._credentials.office_id, anyio.current_time(), get_host(self._credentials.base_url)
         if outcome == "cancelled":
             self._circuit_breaker.record_cancelled(office)
@@ -222,36 +232,35 @@ class RequestRunner:
         elif (since := self._circuit_breaker.record_response()) is not None:
             self._context.observe(HeadquartersRecovered(host, now - since))
 
-    async def _send(self, key: str, request: Request) -> Response:
-        """Send and read, within all limits; every way in which no whole answer comes is named.
+    async def _send(self, auth: KeyAuth, request: Request) -> Response:
+        """Send the request and read the whole response within all limits.
 
-        httpx limits each read of a body, not the body: an answer that drips is cut here. That spoils the client's
-        connection, so the session is of no use afterwards; an action ends with its first failure anyway.
+        httpx limits each read of a body, not the whole body; this limits both. A cut spoils the client's connection, so
+        the session cannot be used afterwards; an action ends with its first failure anyway.
         """
         _, method, path, params, content = request
         http_request = self._client.build_request(method, path, params=params, content=content)
-        http_request.headers["Authorization"] = f"ODFHIR {self._credentials.developer_key}/{key}"
         limits = self._context.limits
         try:
             with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
-                return await send_request(self._client, http_request, limits.max_response_bytes)
+                return await send_request(self._client, http_request, auth, limits.max_response_bytes)
         except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
-            # The last: httpx looks at where a redirect leads, though nobody follows it, and the name may be none.
+            # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
             raise ApiError(classify_transport_error(error)) from None
 
-    def _require_success(self, response: Response, key: str, *, is_query: bool) -> None:
+    def _require_success(self, response: Response, auth: KeyAuth, *, is_query: bool) -> None:
         if not httpx.codes.is_success(response.status):
-            secrets = (self._credentials.developer_key, key)
-            raise ApiError(classify_error_response(response, secrets, self._context.now(), is_query=is_query))
+            now = self._context.now()
+            raise ApiError(classify_error_response(response, auth.secrets, now, is_query=is_query))
 
 
 def get_host(base_url: str) -> str:
-    """Whom an address names, as it is written: httpx refuses to tell some that cannot be anybody's name."""
+    """The host of a URL as written: httpx raises for some that cannot be host names."""
     return urlsplit(base_url).hostname or ""
 
 
 def parse_response(parse: Callable[[S], T], response: S) -> T:
-    """What `parse` makes of an answer.
+    """Parse a response.
 
     Raises:
         ApiError: It is malformed.

@@ -15,6 +15,7 @@ import httpx
 
 from oddaemon.core.failures.classify import classify_response, extract_message
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.secret import Secret
 
 ERROR_BYTES_MAX = 20_000
 """More of an error's body is never looked at."""
@@ -36,14 +37,14 @@ class Response(NamedTuple):
     retry_after: str | None
 
 
-async def send_request(client: httpx.AsyncClient, request: httpx.Request, bytes_max: int) -> Response:
-    """Send a request and read its answer.
+async def send_request(client: httpx.AsyncClient, request: httpx.Request, auth: httpx.Auth, bytes_max: int) -> Response:
+    """Send a request and read its response.
 
     Raises:
-        ApiError: It has more than `bytes_max` bytes, as sent or unpacked.
-        httpx.HTTPError, OSError, zlib.error: No whole answer came: see `broken`.
+        ApiError: The response has more than `bytes_max` bytes, compressed or decompressed.
+        httpx.HTTPError, OSError, zlib.error: No complete response came: see `classify_transport_error`.
     """
-    response = await client.send(request, stream=True)
+    response = await client.send(request, stream=True, auth=auth)
     try:
         body = await _read_body(response, bytes_max)
         return Response(response.status_code, body, response.headers.get("Retry-After"))
@@ -81,7 +82,7 @@ def classify_transport_error(error: Exception) -> Failure:
             return Failure(FailureKind.CONNECTION_LOST, type(error).__name__)
 
 
-def classify_error_response(response: Response, secrets: Sequence[str], now: datetime, *, is_query: bool) -> Failure:
+def classify_error_response(response: Response, secrets: Sequence[Secret], now: datetime, *, is_query: bool) -> Failure:
     """Name the failure behind an answer that is not a success.
 
     Args:
@@ -92,7 +93,7 @@ def classify_error_response(response: Response, secrets: Sequence[str], now: dat
     """
     body = response.body
     for secret in secrets:
-        body = body.replace(secret.encode(), b"***")
+        body = secret.mask_bytes(body)
     text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
     kind = classify_response(response.status, text, query=is_query)
     return Failure(kind, extract_message(text, secrets), response.status, _parse_retry_after(response.retry_after, now))

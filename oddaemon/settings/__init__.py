@@ -1,6 +1,7 @@
 """TOML to frozen settings: every problem of every file at once, and secrets that hide themselves."""
 
 from oddaemon.core.model import Cadence, Plausibility
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.problem import BadConfiguration, Problem
 from oddaemon.settings.files.writer import OfficeDraft, render_office_toml
 from oddaemon.settings.load import find_control_socket, load, render_redacted_files, try_load
@@ -18,7 +19,6 @@ from oddaemon.settings.tables.sections import (
     StateSettings,
 )
 from oddaemon.settings.tables.sink import SinkSettings
-from oddaemon.settings.values.secret import Secret
 
 __all__ = [
     "MAINTENANCE_JOBS",

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from oddaemon.core.model import Cadence, Plausibility
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.directory import list_office_groups, read_directory
 from oddaemon.settings.files.document import TomlDocument, read_document
 from oddaemon.settings.files.problem import BadConfiguration, Diagnostics, Problem
@@ -40,7 +41,7 @@ from oddaemon.settings.tables.sections import (
 )
 from oddaemon.settings.tables.sftp import HOST_KEY_FILE, UPLOAD_DIRECTORY, SftpSettings
 from oddaemon.settings.tables.sinks import SINK_FIELDS, read_sinks
-from oddaemon.settings.values.secret import SECRET_NAMES, Secret
+from oddaemon.settings.values.secret import SECRET_NAMES
 from oddaemon.settings.values.suggestions import suggest_name
 from oddaemon.settings.warnings import add_warnings
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
 from oddaemon.settings.files.problem import Diagnostics
 from oddaemon.settings.tables.office import SPACING_SECONDS, OfficeTable
 from oddaemon.settings.tables.offices import OfficeEntry
 from oddaemon.settings.tables.sections import ApiSettings
-from oddaemon.settings.values.secret import Secret
 from oddaemon.settings.values.url import API_PATH, is_local_url
 
 REQUEST_TIMEOUT_SECONDS_MIN = 65.0

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import anyio
 
+from oddaemon.core.secret import Secret
 from oddaemon.daemon.process import tune_garbage_collector
 from oddaemon.opendental.client import Api, Limits, OfficeCredentials
 from oddaemon.opendental.key_ring import KeyRing
@@ -33,7 +34,7 @@ async def _rate(base_url: str) -> float:
 
     async def ask(office_id: str) -> None:
         access = OfficeCredentials(
-            office_id, base_url, DEVELOPER_KEY, KeyRing(customer_key(office_id)), 0.0, remote=True
+            office_id, base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(customer_key(office_id))), 0.0, remote=True
         )
         async with api.make_office_api(access).session() as session:
             for _ in range(ROUNDS):

@@ -16,6 +16,7 @@ import anyio
 from oddaemon.core.model import AgingMark, Office, Reader, Snapshot
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import Pull
+from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import FIRST_PACKING
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.daemon.process import tune_garbage_collector
@@ -104,7 +105,9 @@ async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) 
 
 
 def _access(base_url: str, office_id: str) -> OfficeCredentials:
-    return OfficeCredentials(office_id, base_url, DEVELOPER_KEY, KeyRing(customer_key(office_id)), 0.0, remote=True)
+    return OfficeCredentials(
+        office_id, base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(customer_key(office_id))), 0.0, remote=True
+    )
 
 
 async def _mark(office: OfficeApi) -> AgingMark:

@@ -5,6 +5,7 @@ import pytest
 
 from oddaemon.core.failures.classify import MESSAGE_CHARACTERS_MAX, classify_response, extract_message
 from oddaemon.core.failures.failure import RULES, FailureKind, Recovery
+from oddaemon.core.secret import Secret
 from tests.core.failure_corpus import SAID, Said
 
 # ruff: noqa: RUF001  typographic apostrophes and hyphens are what some of these are about
@@ -117,7 +118,7 @@ def test_no_body_takes_long(hostile: str) -> None:
 
 @pytest.mark.parametrize("body", ['"key \\u0053ECRET1 is bad"', "key &#83;ECRET1 is bad", "key S\0E\0C\0RET1 is bad"])
 def test_a_secret_is_hidden_however_it_is_spelt(body: str) -> None:
-    assert extract_message(body, ["SECRET1"]) == "key *** is bad"
+    assert extract_message(body, [Secret("SECRET1")]) == "key *** is bad"
 
 
 def test_a_text_in_a_text_in_a_text_is_opened_a_few_times_and_no_more() -> None:

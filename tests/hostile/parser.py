@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import httpx
 
+from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import PackedColumnTruncated
 from oddaemon.opendental import decode
 from oddaemon.opendental.response import (
@@ -23,6 +24,7 @@ from tests.hostile.mutation import Spoiler
 from tests.hostile.target import KEYS, Violation, check_numbers
 from tests.opendental.bodies import GOOD, READERS, body
 
+SECRETS = tuple(map(Secret, KEYS))
 NOW = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
 ERRORS = (
     b'"The office\'s eConnector is not running. Please contact the office to start their eConnector."',
@@ -89,7 +91,7 @@ class Refusals:
         status, header, said = [*sent.split(b"\n", 2), b"", b""][:3]
         answer = Response(int(status) if status.isdigit() else 400, said, header.decode("latin-1"))
         for query in (False, True):
-            failure = classify_error_response(answer, KEYS, NOW, is_query=query)
+            failure = classify_error_response(answer, SECRETS, NOW, is_query=query)
             seconds = failure.retry_after_seconds
             if seconds is not None and not 0 <= seconds < float("inf"):
                 raise Violation(f"asked again after {seconds} s")
@@ -141,7 +143,9 @@ class _Wire(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
 async def _received(sent: bytes) -> str:
     async with httpx.AsyncClient(transport=_Wire(sent), verify=_TLS, trust_env=False) as client:
         try:
-            answer = await send_request(client, client.build_request("GET", "http://127.0.0.1/"), BYTES_MAX)
+            answer = await send_request(
+                client, client.build_request("GET", "http://127.0.0.1/"), httpx.Auth(), BYTES_MAX
+            )
         except ApiError as error:
             return str(error)
         except (httpx.HTTPError, OSError, zlib.error) as error:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from oddaemon.core.failures.failure import Failure
+from oddaemon.core.secret import Secret
 from oddaemon.opendental.client import Api, ApiError, ApiEvent, Limits, OfficeApi, OfficeCredentials, Session
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import RateLimiter
@@ -67,7 +68,9 @@ def asked(
     events: list[Observed] = []
     gate = RateLimiter(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
     api = Api(gate, limits, events.append, lambda: NOW, transport)
-    access = OfficeCredentials("elm", base_url, DEVELOPER_KEY, KeyRing(CUSTOMER_KEY), interval_seconds, remote)
+    access = OfficeCredentials(
+        "elm", base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(CUSTOMER_KEY)), interval_seconds, remote
+    )
     return Asked(gate, api, api.make_office_api(access), access, events)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from oddaemon.core.diagnostics.diagnosis import RegisteredKeys
 from oddaemon.core.model import Balance, ControlQueryResult, Include, Office
+from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental import decode, sql
@@ -351,8 +352,8 @@ def test_the_keys_that_an_office_holds_are_compared_and_never_shown() -> None:
         office.grant_key("O'Dea & Sons", key)
     office.grant_key("others", "planted-three")
     rows = asked(office, sql.select_registered_keys("O'Dea & Sons"))
-    assert decode.parse_registered_keys(rows, "planted-two") == RegisteredKeys(ours=True, count=2)
-    found = decode.parse_registered_keys(rows, "planted-three")
+    assert decode.parse_registered_keys(rows, Secret("planted-two")) == RegisteredKeys(ours=True, count=2)
+    found = decode.parse_registered_keys(rows, Secret("planted-three"))
     assert found == RegisteredKeys(ours=False, count=2)
     assert "planted" not in repr(found)
 

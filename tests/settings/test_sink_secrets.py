@@ -2,7 +2,8 @@
 
 import pytest
 
-from oddaemon.settings.values.secret import InvalidSecret, Secret
+from oddaemon.core.secret import Secret
+from oddaemon.settings.values.secret import InvalidSecret
 from oddaemon.settings.values.sink_secrets import check_dsn
 
 OPEN = "would send balances in the open"

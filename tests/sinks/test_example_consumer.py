@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from oddaemon.core.reporting.status_document import format_money
-from oddaemon.settings.values.secret import Secret
+from oddaemon.core.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.webhook import Webhook, WebhookOptions

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from oddaemon.settings.values.secret import Secret
+from oddaemon.core.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.webhook import make_signature_headers, render_body
 from tests.sinks.payloads import payload

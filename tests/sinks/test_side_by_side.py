@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from oddaemon.core.delivery import Content
+from oddaemon.core.secret import Secret
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.tables.sink import WebhookTable
-from oddaemon.settings.values.secret import Secret
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.sinks.payload import DeliveryFailed, Payload
 from tests.engine.night import night

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.diff import SnapshotChanges
-from oddaemon.settings.values.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.payload import DeliveryFailed, DiffBase, Payload
 from oddaemon.sinks.webhook import Webhook, WebhookOptions, parse_retry_after

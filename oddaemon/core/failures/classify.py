@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from oddaemon.core.failures.failure import Failure, FailureKind
+from oddaemon.core.secret import Secret
 
 MESSAGE_CHARACTERS_MAX = 200
 BODY_CHARACTERS_MAX = 20_000
@@ -36,14 +37,14 @@ _TYPOGRAPHY = str.maketrans(
 """Apostrophes, quotes and hyphens as word processors and other languages write them."""
 
 
-def extract_message(body: str, secrets: Iterable[str] = ()) -> str:
+def extract_message(body: str, secrets: Iterable[Secret] = ()) -> str:
     """The words of an error body, on one line, without markup or control characters, at most 200 characters.
 
     Secrets are hidden in the words: in the body they may be spelt as escapes, as entities or in two bytes a letter.
     """
     text = _extract_text(body)
     for secret in secrets:
-        text = text.replace(secret, "***")
+        text = secret.mask(text)
     return text if len(text) <= MESSAGE_CHARACTERS_MAX else text[: MESSAGE_CHARACTERS_MAX - 1] + "…"
 
 

@@ -40,8 +40,8 @@ class StandaloneDoctor:
         credentials = OfficeCredentials(
             office_id=office.office.id,
             base_url=office.base_url,
-            developer_key=settings.api.developer_key.reveal(),
-            keys=KeyRing(office.customer_key.reveal()),
+            developer_key=settings.api.developer_key,
+            keys=KeyRing(office.customer_key),
             min_interval_seconds=office.min_interval_seconds,
             remote=office.remote,
         )

@@ -126,8 +126,8 @@ class Registry:
         credentials = OfficeCredentials(
             office_id=office_id,
             base_url=settings.base_url,
-            developer_key=config.developer_key.reveal(),
-            keys=self._get_key_ring(office_id, settings.customer_key.reveal()),
+            developer_key=config.developer_key,
+            keys=self._get_key_ring(office_id, settings.customer_key),
             min_interval_seconds=settings.min_interval_seconds,
             remote=settings.remote,
         )
@@ -149,7 +149,7 @@ class Registry:
                 del self._workers[office_id]
                 self.activity.remove(office_id)
 
-    def _get_key_ring(self, office_id: str, key: str) -> KeyRing:
+    def _get_key_ring(self, office_id: str, key: Secret) -> KeyRing:
         """The office's keys, of which the former is remembered in memory only: no key ever enters the database."""
         ring = self._keys.get(office_id) or KeyRing(key)
         if ring.current != key:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.line_numbers import Location, find_line, find_line_numbers
 from oddaemon.settings.files.problem import Diagnostics, Problem, format_path
 from oddaemon.settings.values.path import is_private, read_file
-from oddaemon.settings.values.secret import SECRET_NAMES, Secret, redact
+from oddaemon.settings.values.secret import SECRET_NAMES, redact
 
 _BYTES_MAX = 2_097_152
 """About 12,000 offices; a larger file is not a configuration."""

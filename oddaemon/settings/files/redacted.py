@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
-from oddaemon.settings.values.secret import Secret, redact
+from oddaemon.settings.values.secret import redact
 
 HIDDEN = "…"
 HEADER_COMMENT = "# As it was read: without comments, and with … for whatever could be a secret."

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.values.path import is_private, read_file, validate_path
-from oddaemon.settings.values.secret import InvalidSecret, Secret, SecretCheck, looks_like_key
+from oddaemon.settings.values.secret import InvalidSecret, SecretCheck, looks_like_key
 from oddaemon.settings.values.suggestions import find_nearest
 
 _BYTES_MAX = 4096

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument, hide_secrets
 from oddaemon.settings.files.line_numbers import Location
-from oddaemon.settings.values.secret import Secret
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _FIELD_ORDER = ("id", "name", "customer_key", "customer_key_file", "customer_key_env", "timezone", "tier")

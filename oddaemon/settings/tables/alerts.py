@@ -6,11 +6,12 @@ from typing import Literal
 from pydantic import Field
 from pydantic_core import PydanticCustomError
 
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.problem import Diagnostics, Problem
 from oddaemon.settings.files.secret_sources import find_secret, get_source_names
 from oddaemon.settings.tables.base import Seconds, Table
-from oddaemon.settings.values.secret import InvalidSecret, Secret
+from oddaemon.settings.values.secret import InvalidSecret
 from oddaemon.settings.values.url import validate_ping_url
 
 

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from oddaemon.core.model import Include, Office, Reader
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.secret_sources import get_source_names
 from oddaemon.settings.tables.base import BaseUrl, SecondsOrZero, Table
 from oddaemon.settings.values.invalid import invalid
-from oddaemon.settings.values.secret import Secret, looks_like_key
+from oddaemon.settings.values.secret import looks_like_key
 from oddaemon.settings.values.timezone import find_zone
 from oddaemon.settings.values.url import HEADQUARTERS_HOST
 

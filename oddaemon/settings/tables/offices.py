@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
 from oddaemon.settings.files.problem import Diagnostics
@@ -14,7 +15,6 @@ from oddaemon.settings.files.pydantic_errors import describe_form_error, transla
 from oddaemon.settings.files.secret_sources import find_secret, get_source_names
 from oddaemon.settings.tables.office import OFFICE_FIELDS, OfficeTable
 from oddaemon.settings.tables.sftp import SftpSettings
-from oddaemon.settings.values.secret import Secret
 
 _KEY_SOURCES = get_source_names("customer_key")
 

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, cre
 
 from oddaemon.core.diagnostics.diagnosis import is_sql_safe_name
 from oddaemon.core.model import Cadence, Plausibility
+from oddaemon.core.secret import Secret
 from oddaemon.settings.tables.base import BaseUrl, Seconds, SecondsOrZero, Table
 from oddaemon.settings.values.cron import normalize_cron
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.path import to_absolute_path
-from oddaemon.settings.values.secret import Secret
 from oddaemon.settings.values.url import HEADQUARTERS, normalize_host, split_listen
 
 _SQLITE_PREFIX = "sqlite+aiosqlite:///"

@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Office
+from oddaemon.core.secret import Secret
 from oddaemon.settings.tables.base import Seconds
 from oddaemon.settings.tables.sections import BackoffSettings
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.path import to_absolute_path
-from oddaemon.settings.values.secret import Secret
 from oddaemon.settings.values.url import validate_push_url
 
 _SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")

@@ -7,11 +7,11 @@ what looks like an Open Dental key, because people paste keys into the wrong lin
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from hmac import compare_digest
 from itertools import chain, pairwise
-from typing import Never, Self
 
 from pydantic import BaseModel
+
+from oddaemon.core.secret import Secret
 
 SECRET_NAMES = ("developer_key", "customer_key", "ping_url")
 
@@ -20,42 +20,6 @@ _URL_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _KEY_LENGTH = 16
 _CLASS_CHANGES_MIN = 6
 """Between upper case, lower case and digits. A random key of 16 has about 9, `BrightSmiles2024` has 4."""
-
-
-class Secret:
-    """A string that only `reveal()` shows."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The string itself. Pass it on at once: a local variable that holds it shows up in tracebacks."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('…')"
-
-    def __format__(self, spec: str) -> str:
-        return format(repr(self), spec)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return compare_digest(self._value.encode(), other._value.encode())
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> Never:
-        raise TypeError("a Secret is not pickled: read it again from where it is kept")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ import binascii
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from oddaemon.settings.values.secret import InvalidSecret, Secret
+from oddaemon.core.secret import Secret
+from oddaemon.settings.values.secret import InvalidSecret
 from oddaemon.settings.values.url import is_private_host
 
 SIGNING_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
