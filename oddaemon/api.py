@@ -40,6 +40,7 @@ from oddaemon.core import model
 from oddaemon.core.model import ChangeKind
 from oddaemon.core.snapshot.diff import GuarantorChange
 from oddaemon.core.snapshot.missing_columns import MissingColumns
+from oddaemon.store.errors import OfficeUnknown
 from oddaemon.store.errors import StoreError as OddaemonError
 from oddaemon.store.history.day import (
     DaySource,
@@ -50,8 +51,8 @@ from oddaemon.store.history.day import (
     get_source,
     select_day,
 )
-from oddaemon.store.history.reader import DayMovement, HistoryReader, OfficeUnknown, StoredOffice
 from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader, StoredOffice
 from oddaemon.store.sqlite.location import parse_database_path
 
 __all__ = [

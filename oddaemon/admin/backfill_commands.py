@@ -28,8 +28,8 @@ from oddaemon.http_server.unix_socket import get_uid
 from oddaemon.sftp import UploadReceiver
 from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.backfilled_days import BackfillOutcome
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import Database
 
 OWES_NOTHING = "Nobody owed anything that day: is the date right? The office may not have used Open Dental yet."
 

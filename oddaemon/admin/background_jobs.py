@@ -15,7 +15,7 @@ from oddaemon.admin.commands import CommandRejected, Document
 from oddaemon.admin.office_commands import CONFLICT, NOT_FOUND, CommandService
 from oddaemon.engine.tasks import run_guarded
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import JobFailed, JobFinished
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
@@ -52,7 +52,11 @@ class BackgroundJobs:
     """
 
     def __init__(
-        self, commands: CommandService, database: Database, tasks: anyio.abc.TaskGroup, emit: Callable[[Event], None]
+        self,
+        commands: CommandService,
+        database: SqliteDatabase,
+        tasks: anyio.abc.TaskGroup,
+        emit: Callable[[Event], None],
     ) -> None:
         self._commands = commands
         self._database = database

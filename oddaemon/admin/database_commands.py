@@ -22,7 +22,7 @@ from oddaemon.engine.backfill.service import BackfillService
 from oddaemon.engine.config.active_config import ActiveConfig
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.store import retention
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.copy import get_size_bytes
 from oddaemon.store.sqlite.disk_space import format_size
 from oddaemon.store.sqlite.maintenance import erase, vacuum
@@ -30,7 +30,7 @@ from oddaemon.telemetry.events import OfficeErased
 from oddaemon.telemetry.events.base import Event
 
 
-async def prune(database: Database, days: int, now: datetime) -> Document:
+async def prune(database: SqliteDatabase, days: int, now: datetime) -> Document:
     """Forget what is older than so many days.
 
     Raises:
@@ -44,7 +44,7 @@ async def prune(database: Database, days: int, now: datetime) -> Document:
     return {"outcome": outcome}
 
 
-async def vacuum_database(database: Database) -> Document:
+async def vacuum_database(database: SqliteDatabase) -> Document:
     """Write the file anew.
 
     Raises:
@@ -67,7 +67,7 @@ class DatabaseCommands:
     configuration: ActiveConfig
     backfill: BackfillService
     fleet: FleetState
-    database: Database
+    database: SqliteDatabase
     emit: Callable[[Event], None]
 
     @property

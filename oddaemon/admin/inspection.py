@@ -24,8 +24,8 @@ from oddaemon.core.reporting.status_document import StatusDocument, format_insta
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.store import snapshots
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.metrics.office import OfficeMetricsSource
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import Readiness

@@ -19,8 +19,8 @@ from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.http_server.unix_socket import get_uid
 from oddaemon.settings.values.suggestions import suggest_name
 from oddaemon.store import outbox
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.events import DeliverySkipped
 from oddaemon.telemetry.events.base import Event
 

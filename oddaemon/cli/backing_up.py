@@ -7,8 +7,9 @@ import typer
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import load_settings
-from oddaemon.store.errors import StoreError, translate_errors
+from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.disk_space import format_size
+from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.backup import back_up
 

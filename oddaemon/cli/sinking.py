@@ -31,7 +31,7 @@ from oddaemon.settings import Settings, SinkSettings
 from oddaemon.store import outbox
 from oddaemon.store.errors import StoreError
 from oddaemon.store.outbox import DeliveryRow
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 COLUMNS = (
     TableColumn("sink"),
@@ -143,7 +143,7 @@ def _run_without_daemon(config_path: Path, command: str, name: str, office: str 
         raise fail(f"there is no database at {settings.state.path}, so nothing waits; start the daemon first")
 
     async def run_command() -> dict[str, Any]:
-        async with Database.open(settings.state.database) as database:
+        async with SqliteDatabase.open(settings.state.database) as database:
             now = datetime.now(UTC)
             perform = retry if command == "retry" else skip
             return dict(await perform(database, name, office, now))
@@ -166,7 +166,7 @@ def _require_known_sink(name: str, names: Sequence[str]) -> None:
 
 
 async def _read_sinks(settings: Settings) -> list[_SinkOverview]:
-    async with Database.open_for_reading(settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(settings.state.database) as database:
         rows = await outbox.list_deliveries(database)
         states = await outbox.load_sink_states(database)
     offices = [each.office for each in settings.offices]

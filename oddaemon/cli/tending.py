@@ -14,7 +14,7 @@ from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.daemon_client import run_in_daemon
 from oddaemon.settings import Settings
 from oddaemon.store.errors import DatabaseLocked, StoreError
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.version import require_newest
 
 
@@ -23,7 +23,7 @@ def prune_state(config: Path | None, days: int | None) -> None:
     settings = load_settings(config)
     older_than = days or settings.state.retain_days
 
-    async def work(database: Database) -> Document:
+    async def work(database: SqliteDatabase) -> Document:
         return await prune(database, older_than, datetime.now(UTC))
 
     result = _run_on_database(settings, work, "/state/prune", f"?older_than_days={older_than}")
@@ -36,13 +36,13 @@ def vacuum_state(config: Path | None) -> None:
 
 
 def _run_on_database(
-    settings: Settings, work: Callable[[Database], Awaitable[Document]], target: str, query: str = ""
+    settings: Settings, work: Callable[[SqliteDatabase], Awaitable[Document]], target: str, query: str = ""
 ) -> Document:
     """Work on the database by ourselves or, while a daemon has it open, have the daemon do it."""
 
     async def run() -> Document:
         try:
-            async with Database.open(settings.state.database) as database:
+            async with SqliteDatabase.open(settings.state.database) as database:
                 return await work(database)
         except DatabaseLocked as locked:
             return await run_in_daemon(locked, settings.source, target, query)

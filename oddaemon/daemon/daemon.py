@@ -42,7 +42,7 @@ from oddaemon.http_server.server import ListenError, serve
 from oddaemon.opendental.client import TransportFactory
 from oddaemon.settings import LoadResult, Settings
 from oddaemon.sftp import ReceiverError, SftpReceiver, UploadReceiver
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.events import (
     DaemonDraining,
@@ -106,7 +106,7 @@ class Daemon:
         self._drain_deadline: float | None = None
         self._ended = False
         self._scope = anyio.CancelScope()
-        self._database: Database | None = None
+        self._database: SqliteDatabase | None = None
         self._services: Services | None = None
         self._admin: AdminServices | None = None
 
@@ -239,9 +239,9 @@ class Daemon:
             now=self.fleet.now(),
         )
 
-    async def _open_database(self, stack: AsyncExitStack) -> Database:
+    async def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
         database = await stack.enter_async_context(
-            Database.open(self.settings.state.database, self.health.report_failure)
+            SqliteDatabase.open(self.settings.state.database, self.health.report_failure)
         )
         opened = database.open_result
         previous_file = None if opened.previous_file is None else str(opened.previous_file)
@@ -249,7 +249,7 @@ class Daemon:
         self._database = database
         return database
 
-    async def _run_services(self, database: Database, listen: str, warnings: Sequence[str]) -> None:
+    async def _run_services(self, database: SqliteDatabase, listen: str, warnings: Sequence[str]) -> None:
         async with anyio.create_task_group() as tasks:
             receiver = self._receiver or create_receiver(self.settings.sftp)
             if isinstance(receiver, SftpReceiver):
@@ -291,7 +291,9 @@ class Daemon:
             make_sink=self._make_sink,
         )
 
-    def _make_admin_services(self, database: Database, services: Services, tasks: anyio.abc.TaskGroup) -> AdminServices:
+    def _make_admin_services(
+        self, database: SqliteDatabase, services: Services, tasks: anyio.abc.TaskGroup
+    ) -> AdminServices:
         emit = self._telemetry.emit
         commands = CommandService(
             services.registry,
@@ -321,7 +323,7 @@ class Daemon:
             ),
         )
 
-    def _start_background_tasks(self, database: Database, tasks: anyio.abc.TaskGroup) -> None:
+    def _start_background_tasks(self, database: SqliteDatabase, tasks: anyio.abc.TaskGroup) -> None:
         """What goes on beside the work: the journal, looks at the database and the mornings, the housekeeping."""
         emit = self._telemetry.emit
         check_interval_seconds = self.settings.state.look_seconds

@@ -24,7 +24,7 @@ from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.settings import Settings
 from oddaemon.sftp import UploadReceiver
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.database import Database
 from oddaemon.telemetry.events.base import Event
 
 

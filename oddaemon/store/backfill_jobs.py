@@ -14,8 +14,8 @@ from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillTarg
 from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.aging_report import ReportCursor
 from oddaemon.store import schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
-from oddaemon.store.sqlite.connection import Database
 
 _encode = msgspec.json.Encoder().encode
 _balances_decoder = msgspec.json.Decoder(list[Balance])
@@ -90,7 +90,7 @@ async def list_jobs(db: Database, stage: JobState | None = None) -> list[Backfil
     """Every order, or those that stand so, oldest first."""
     query = _select_jobs() if stage is None else _select_jobs().where(schema.backfill.c.stage == stage.value)
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             return [_parse_job(row) for row in (await connection.execute(query)).all()]
 
 
@@ -117,7 +117,7 @@ async def cancel(db: Database, office_id: str, days: Collection[date] = ()) -> l
 async def load_counts(db: Database) -> dict[int, JobCounts]:
     """How far each order that has read something has come, by its number."""
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             return {row.backfill: JobCounts(row.requests, row.rows) for row in await connection.execute(_COUNT_PAGES)}
 
 

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillResult, JobState
 from oddaemon.core.model import Balance, ControlTotals
 from oddaemon.store import backfill_jobs, schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
-from oddaemon.store.sqlite.connection import Database
 
 _decoder = msgspec.json.Decoder(list[Balance])
 _COLUMNS = ", ".join(Balance._fields)
@@ -89,7 +89,7 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
             **result.totals._asdict(),
         }
         table = schema.historical_snapshot
-        with constraint_errors(db.path):
+        with constraint_errors(db.where):
             snapshot = await connection.scalar(insert(table).returning(table.c.id), header)
             if result.balances:
                 await connection.exec_driver_sql(_ADD, [(snapshot, *balance) for balance in result.balances])
@@ -104,7 +104,7 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
 async def load_outcomes(db: Database) -> dict[tuple[str, date], BackfillOutcome]:
     """What is held of every past day, in short, by office and day."""
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             return {
                 (row.id, date.fromisoformat(row.as_of)): BackfillOutcome(
                     row.guarantors, row.requests, bool(row.owes_nothing)
@@ -125,7 +125,7 @@ async def find(db: Database, office_id: str, as_of: date | None = None) -> list[
     if as_of is not None:
         query = query.where(table.c.as_of == as_of)
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             rows = (await connection.execute(query)).all()
             return [
                 BackfilledSnapshot(
@@ -139,7 +139,7 @@ async def load_balances(db: Database, snapshot_id: int) -> list[Balance]:
     """The balances of a historical snapshot, ordered by pat_num."""
     async with db.read_transaction() as connection:
         found = (await connection.exec_driver_sql(_BALANCES, (snapshot_id,))).scalar_one()
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             return _decoder.decode(found)
 
 

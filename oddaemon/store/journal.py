@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import select, text
 
 from oddaemon.store import schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
-from oddaemon.store.sqlite.connection import Database
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, object])
@@ -110,7 +110,7 @@ async def list_latest(db: Database, office_id: str, limit: int) -> list[JournalE
         .limit(limit)
     )
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             rows = (await connection.execute(query)).all()
             entries = [
                 _make_entry(office_id, row.at, row.level, row.event, _decoder.decode(row.fields)) for row in rows

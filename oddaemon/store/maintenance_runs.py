@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import select, text
 
 from oddaemon.store import schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
-from oddaemon.store.sqlite.connection import Database
 
 _SAVE = text(
     "INSERT INTO maintenance (job, seen_at, succeeded_at, result) VALUES (:job, :seen_at, :succeeded_at, :result) "
@@ -32,7 +32,7 @@ async def load_runs(db: Database) -> dict[str, JobRun]:
     """What is known of every job that ever was, by name."""
     table = schema.maintenance.c
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             rows = await connection.execute(select(table.job, table.seen_at, table.succeeded_at, table.result))
             return {row.job: JobRun(row.seen_at, row.succeeded_at, row.result) for row in rows}
 

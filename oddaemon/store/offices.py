@@ -20,10 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddaemon.core.model import Office
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
 from oddaemon.store.outbox import write_sinks
 from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, SnapshotRow, make_snapshot_row
-from oddaemon.store.sqlite.connection import Database
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(OfficeState)
@@ -117,7 +117,7 @@ async def list_all(db: Database) -> list[OfficeRow]:
         .order_by(schema.office.c.id)
     )
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             rows = (await connection.execute(query)).all()
             return [_parse_office(row) for row in rows]
 
@@ -165,7 +165,7 @@ async def list_removed_offices(db: Database, configured: Collection[str]) -> lis
         _select_for_office(schema.journal, func.max(schema.journal.c.at)),
     ).order_by(schema.office.c.id)
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             rows = (await connection.execute(query)).all()
     return [
         RemovedOffice(office_id, name, nights, days, max((at for at in moments if at is not None), default=None))

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import Balance, Checkpoint
 from oddaemon.store import schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered
-from oddaemon.store.sqlite.connection import Database
 
 _encode = msgspec.json.Encoder().encode
 _checkpoint_decoder = msgspec.json.Decoder(Checkpoint)

@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, FailedAttempt, PreviousDelivery, SinkState
 from oddaemon.core.model import Balance, Reader
 from oddaemon.store import schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
 from oddaemon.store.schema import format_instant
 from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, SnapshotRow, parse_snapshot_row
-from oddaemon.store.sqlite.connection import Database
 
 RETENTION = timedelta(days=30)
 """How long it can be seen what became of a delivery."""
@@ -200,7 +200,7 @@ async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -
     """
     excluded = msgspec.json.encode(list(in_flight)).decode()
     ((number, *values, previous, backlog, sink_state),) = await db.fetch(_SINK_QUEUE, (sink, sink, sink, excluded))
-    with decoding_errors(db.path):
+    with decoding_errors(db.where):
         pending, oldest_at = msgspec.json.decode(backlog, type=tuple[int, datetime | None])
         if number is None:
             return SinkQueue(None, None, pending, oldest_at)
@@ -232,7 +232,7 @@ async def load_delivery_data(db: Database, delivery: Delivery, base_snapshot_id:
     found = await db.fetch(_DELIVERY_DATA, (base_snapshot_id, delivery.snapshot_id))
     if not found:
         return None
-    with decoding_errors(db.path):
+    with decoding_errors(db.where):
         *values, office_name, balances_text, aging_date, reader, base_balances_text = found[0]
         snapshot = parse_snapshot_row(delivery.office_id, values)
         balances = _balances_decoder.decode(balances_text)
@@ -331,7 +331,7 @@ async def list_deliveries(db: Database) -> list[DeliveryRow]:
     shown = text(f"(delivery.state = 'due' OR {_IS_LATEST.text} OR {_IS_UNRESOLVED.text})")
     query = _select_deliveries().where(shown).order_by(_delivery.sink, _office.id, _delivery.number)
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             return [
                 DeliveryRow(row.sink, row.id, _parse_delivery(row), DeliveryState(row.state), row.error, row.ended_at)
                 for row in (await connection.execute(query)).all()

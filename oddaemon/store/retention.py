@@ -13,8 +13,8 @@ A past day that was read by order is kept for as long as a snapshot, from the da
 from dataclasses import dataclass
 from datetime import datetime
 
+from oddaemon.store.database import Database
 from oddaemon.store.schema import format_instant
-from oddaemon.store.sqlite.connection import Database
 
 ROWS_PER_TRANSACTION = 2000
 """About 10 ms of the one connection that writes."""

@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from oddaemon.core.model import ControlTotals, Reader
 from oddaemon.store import schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
-from oddaemon.store.sqlite.connection import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def load_night_times(db: Database, since: datetime, after_id: int = 0) -> 
     )
     found: dict[str, list[NightTime]] = {}
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             for office_id, *values in (await connection.execute(query)).all():
                 found.setdefault(office_id, []).append(NightTime(*values))
     return found

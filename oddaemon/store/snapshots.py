@@ -19,10 +19,10 @@ from oddaemon.core.model import Balance, Snapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.diff import SnapshotChanges, diff
 from oddaemon.store import open_pulls, outbox, schema
+from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
 from oddaemon.store.offices import write_state
 from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, SnapshotRow, make_snapshot_row
-from oddaemon.store.sqlite.connection import Database
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(list[Balance])
@@ -108,10 +108,10 @@ async def publish(
         if found is None:
             raise OfficeNotRegistered(office_id)
         office_key, is_staged, current = tuple(found)
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             previous_balances = {balance.pat_num: balance for balance in _decoder.decode(current)}
         changes = diff(previous_balances, new_balances)
-        with constraint_errors(db.path):
+        with constraint_errors(db.where):
             row = {"published_at": published_at, **_build_snapshot_row(snapshot, changes, context)}
             snapshot_id = await _insert_snapshot(connection, {"office": office_key, **row})
             await _write_versions(connection, office_key, snapshot_id, changes)
@@ -138,7 +138,7 @@ async def list_latest(db: Database, office_id: str, limit: int) -> list[Snapshot
         .limit(limit)
     )
     async with db.read_transaction() as connection:
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             rows = (await connection.execute(query)).all()
             return [make_snapshot_row(office_id, row) for row in rows]
 
@@ -156,7 +156,7 @@ async def load_balances(db: Database, office_id: str, snapshot_id: int | None = 
         if snapshot_id is not None:
             query, parameters = _BALANCES_AS_OF, (office_id, snapshot_id, snapshot_id)
         text = (await connection.exec_driver_sql(query, parameters)).scalar_one()
-        with decoding_errors(db.path):
+        with decoding_errors(db.where):
             return _decoder.decode(text)
 
 

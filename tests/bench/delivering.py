@@ -33,7 +33,7 @@ from oddaemon.sinks.payload import Payload, SnapshotHeader
 from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from oddaemon.store import offices, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import OutboxSize
 from oddaemon.telemetry.events.base import Event
 from tests.sinks.postgres_server import missing, serving
@@ -70,7 +70,7 @@ async def _publish_seconds(sinks: int) -> float:
     names = ["lake"][:sinks]
     dice, rows, took = random.Random(1), list(_balances(GUARANTORS)), []
     with tempfile.TemporaryDirectory() as directory:
-        async with Database.open(str(Path(directory) / "state.db")) as database:
+        async with SqliteDatabase.open(str(Path(directory) / "state.db")) as database:
             await offices.register_offices(database, [Office("one", "One")])
             for number in range(ROUNDS + 1):
                 for index in dice.sample(range(GUARANTORS), int(GUARANTORS * CHANGED_SHARE)):
@@ -103,7 +103,7 @@ async def _courier_seconds(path: Path, url: str) -> float:
         if isinstance(event, OutboxSize) and not event.pending:
             over.set()
 
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         ids = [f"office-{number}" for number in range(PUSHED_OFFICES)]
         await offices.register_offices(database, [Office(each, each) for each in ids])
         for each in ids:

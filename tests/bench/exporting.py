@@ -19,8 +19,8 @@ import anyio
 from oddaemon.core.model import Balance, ControlTotals, Office
 from oddaemon.sinks.formats import BALANCE_COLUMNS, FileFormat, Layout, export
 from oddaemon.store import offices
-from oddaemon.store.history.reader import HistoryReader
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.history_reader import HistoryReader
 
 FEW, MANY = 100_000, 1_000_000
 OFFICE = Office("bench", "Bench")
@@ -103,7 +103,7 @@ def _fill(path: Path, count: int) -> None:
 
 
 async def _enroll(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, [OFFICE])
 
 

@@ -16,8 +16,8 @@ from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, St
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, retention, snapshots
-from oddaemon.store.history.reader import HistoryReader
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.maintenance import vacuum
 
 NIGHTS = 365
@@ -41,7 +41,7 @@ def measure() -> list[tuple[str, str, str]]:
 
 async def _measured(directory: Path) -> list[tuple[str, str, str]]:
     path = directory / "year.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, [OFFICE])
         publish_seconds = await _live(database)
         await vacuum.checkpoint_wal(database)
@@ -62,7 +62,7 @@ async def _measured(directory: Path) -> list[tuple[str, str, str]]:
     ]
 
 
-async def _live(database: Database) -> list[float]:
+async def _live(database: SqliteDatabase) -> list[float]:
     draw = random.Random(1)
     balances = {row.pat_num: row for row in _drawn(draw, GUARANTORS)}
     seconds = []
@@ -73,7 +73,7 @@ async def _live(database: Database) -> list[float]:
     return seconds
 
 
-async def _publish(database: Database, rows: list[Balance], day: date) -> float:
+async def _publish(database: SqliteDatabase, rows: list[Balance], day: date) -> float:
     snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(rows), tuple(rows))
     began = time.perf_counter()
     await snapshots.publish(database, OFFICE.id, snapshot, STATE, NOW)
@@ -84,13 +84,13 @@ async def _large(directory: Path) -> float:
     draw = random.Random(2)
     rows = _drawn(draw, LARGE)
     later = [_another(draw, row) if draw.random() < CHANGING else row for row in rows]
-    async with Database.open(str(directory / "large.db")) as database:
+    async with SqliteDatabase.open(str(directory / "large.db")) as database:
         await offices.register_offices(database, [OFFICE])
         await _publish(database, rows, DAY_ONE)
         return await _publish(database, later, DAY_ONE + timedelta(days=1))
 
 
-async def _timed_reading(database: Database, snapshot_id: int) -> float:
+async def _timed_reading(database: SqliteDatabase, snapshot_id: int) -> float:
     began = time.perf_counter()
     assert len(await snapshots.load_balances(database, OFFICE.id, snapshot_id)) == GUARANTORS
     return time.perf_counter() - began
@@ -106,7 +106,7 @@ def _by_archive(path: Path) -> tuple[list[float], float, list[float]]:
         return reading, _timed(lambda: archive.compute_flows(office, nights[0], nights[-1])), changing
 
 
-async def _pruned(database: Database) -> tuple[float, float]:
+async def _pruned(database: SqliteDatabase) -> tuple[float, float]:
     database.slowest_write_seconds = 0.0
     half = datetime.combine(DAY_ONE + timedelta(days=NIGHTS // 2), datetime.min.time(), UTC)
     began = time.perf_counter()

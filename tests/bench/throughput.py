@@ -28,7 +28,7 @@ from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.store import offices as enrolled
 from oddaemon.store import snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.bench.plain_script import pull as pull_plainly
 from tests.bench.processes import bench_server
@@ -83,7 +83,10 @@ async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) 
     api = Api(RateLimiter(4096, 1e6), Limits(10, 75, 2**26), telemetry.emit, _now)
     with tempfile.TemporaryDirectory() as directory:
         journal = JournalRecorder(telemetry, _now, retained_max=500, write_seconds=2.0)
-        async with Database.open(str(Path(directory) / "state.db")) as database, anyio.create_task_group() as keeping:
+        async with (
+            SqliteDatabase.open(str(Path(directory) / "state.db")) as database,
+            anyio.create_task_group() as keeping,
+        ):
             keeping.start_soon(journal.run, database)
             await enrolled.register_offices(database, [Office(each, each) for each in (*office_ids, WARM_UP)])
             offices = {office_id: api.make_office_api(_access(base_url, office_id)) for office_id in office_ids}
@@ -118,13 +121,15 @@ async def _mark(office: OfficeApi) -> AgingMark:
         )
 
 
-async def _warm_up(database: Database) -> None:
+async def _warm_up(database: SqliteDatabase) -> None:
     """A daemon has published before: its statements are compiled."""
     nothing = Snapshot(datetime.now(UTC).date(), _now(), Reader.STATEMENT, 1, compute_totals([]), ())
     await snapshots.publish(database, WARM_UP, nothing, make_initial_state(_now()), _now())
 
 
-async def _one_office(office: OfficeApi, office_id: str, database: Database, telemetry: Telemetry, pull: Pull) -> int:
+async def _one_office(
+    office: OfficeApi, office_id: str, database: SqliteDatabase, telemetry: Telemetry, pull: Pull
+) -> int:
     """From a new connection to the commit; returns how many requests that took."""
     async with office.session() as session:
         wanted = Office(office_id, office_id)

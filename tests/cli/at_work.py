@@ -14,7 +14,7 @@ from oddaemon.core.model import Office
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
 from oddaemon.store import offices
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.telemetry import Telemetry
@@ -52,7 +52,7 @@ def at_work(directory: Path) -> Iterator[AtWork]:
 
 
 async def _serve(desk: AtWork, directory: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    async with Database.open(str(directory / "state.db")) as database:
+    async with SqliteDatabase.open(str(directory / "state.db")) as database:
         for row in await offices.list_all(database):
             if row.state is not None:
                 snapshot = None if row.snapshot is None else make_last_snapshot(row.snapshot)

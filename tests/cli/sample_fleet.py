@@ -13,7 +13,7 @@ from oddaemon.core.model import Balance, Condition, Office, Owner, Preferences, 
 from oddaemon.core.office.state import Intent, OfficeState, Published
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 AGED = date(2026, 3, 2)
 BALANCES = (
@@ -126,7 +126,7 @@ def paused_state(now: datetime) -> OfficeState:
 async def _store(path: Path, now: datetime) -> None:
     fleet = {"bright-smiles": fresh_state, "coast-reno": paused_state, "hill-street": blocked_state}
     names = {"bright-smiles": "Bright Smiles [Family] Dentistry", "hill-street": "Hill Street Dental"}
-    async with Database.open(str(path)) as db:
+    async with SqliteDatabase.open(str(path)) as db:
         await offices.register_offices(db, [Office(each, names.get(each, each)) for each in fleet])
         for office_id, state in fleet.items():
             await offices.save_state(db, office_id, state(now))

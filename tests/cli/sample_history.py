@@ -10,7 +10,7 @@ from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, BackfillT
 from oddaemon.core.model import Balance, Office, Reader, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, fresh_state, written
 
 FIRST = (
@@ -50,7 +50,7 @@ def backfill(
     """What `oddaemon backfill bright-smiles` leaves."""
 
     async def read_afterwards() -> None:
-        async with Database.open(str(history.directory / "state.db")) as db:
+        async with SqliteDatabase.open(str(history.directory / "state.db")) as db:
             order = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day, via), history.fleet.now)
             await backfilled_days.publish(db, order, BackfillResult(rows, compute_totals(rows), 7), history.fleet.now)
 
@@ -61,7 +61,7 @@ def pull(history: History, day: date, rows: tuple[Balance, ...], reader: Reader)
     """What a night leaves of an office that is read so."""
 
     async def pulled() -> None:
-        async with Database.open(str(history.directory / "state.db")) as db:
+        async with SqliteDatabase.open(str(history.directory / "state.db")) as db:
             await _publish(db, "bright-smiles", day, rows, history.fleet.now, reader=reader)
 
     anyio.run(pulled)
@@ -74,7 +74,7 @@ def sample_history(directory: Path) -> History:
 
 
 async def _store(path: Path, now: datetime) -> None:
-    async with Database.open(str(path)) as db:
+    async with SqliteDatabase.open(str(path)) as db:
         await offices.register_offices(
             db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")]
         )
@@ -86,7 +86,7 @@ async def _store(path: Path, now: datetime) -> None:
 
 
 async def _publish(
-    db: Database,
+    db: SqliteDatabase,
     office_id: str,
     day: date,
     rows: tuple[Balance, ...],

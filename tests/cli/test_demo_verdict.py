@@ -24,7 +24,7 @@ from oddaemon.simulator.transport.control_api import ControlApi
 from oddaemon.simulator.transport.server import serve
 from oddaemon.store import offices, snapshots
 from oddaemon.store.snapshot_rows import SnapshotRow
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 TONIGHT = date(2026, 3, 8)
@@ -87,7 +87,7 @@ def test_what_is_not_as_planted_is_complained_about(
 class Court:
     """A simulated office that knows the truth, and a database that claims to."""
 
-    db: Database
+    db: SqliteDatabase
     desk: SimulatorClient
     practice: Practice
 
@@ -111,7 +111,7 @@ async def court(tmp_path: Path) -> AsyncIterator[Court]:
     clock = WorldClock(NOW)
     practice = Practice(PracticeSpec("elm", seed=7, guarantors=40), clock)
     site = ControlApi(Headquarters(clock, [practice], [ApiKey("k", "elm")]))
-    async with Database.open(str(tmp_path / "state.db")) as db, anyio.create_task_group() as tasks:
+    async with SqliteDatabase.open(str(tmp_path / "state.db")) as db, anyio.create_task_group() as tasks:
         await offices.register_offices(db, [ELM])
         port = await tasks.start(serve, site)
         yield Court(db, SimulatorClient(f"127.0.0.1:{port}"), practice)

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import anyio
 import pytest
 
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.processes import PATIENCE_SECONDS, finished, running, wait_for
 from tests.cli.sample_fleet import CONFIGURATION
 from tests.cli.sample_history import History, sample_history
@@ -73,7 +73,7 @@ def test_a_misspelt_office_is_told_the_nearest(history: History) -> None:
 
 def test_beside_a_daemon_that_takes_no_orders_it_says_what_to_do(history: History) -> None:
     async def beside() -> str:
-        async with Database.open(str(history.directory / "state.db")):
+        async with SqliteDatabase.open(str(history.directory / "state.db")):
             return await anyio.to_thread.run_sync(history.refused, "office", "forget", "left", "--yes")
 
     said = anyio.run(beside)

@@ -12,7 +12,7 @@ from oddaemon.core.delivery import DeliveryAttempt, DeliveryFailure, RetryPolicy
 from oddaemon.core.model import Reader, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import outbox, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.processes import finished, running, wait_for
 from tests.cli.sample_fleet import BALANCES, CONFIGURATION, SampleFleet, fresh_state, json_of, sample_fleet
 
@@ -40,7 +40,7 @@ def with_sinks(fleet: SampleFleet) -> SampleFleet:
 
 async def _refuse(path: Path, *, patience: RetryPolicy) -> None:
     now = datetime.now(UTC)
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await outbox.reconcile_sinks(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
         queue = await outbox.load_queue(database, "lake")
         assert queue.next_attempt is not None
@@ -72,7 +72,7 @@ def gone_for_good(fleet: SampleFleet) -> SampleFleet:
 
     async def night() -> None:
         await _refuse(path, patience=RetryPolicy(give_up_after_seconds=1.0))
-        async with Database.open(str(path)) as database:
+        async with SqliteDatabase.open(str(path)) as database:
             now = datetime.now(UTC)
             again = Snapshot(date(2026, 3, 3), now, Reader.STATEMENT, 1, compute_totals(BALANCES), BALANCES)
             await snapshots.publish(database, "bright-smiles", again, fresh_state(now), now, sinks=("lake",))
@@ -116,7 +116,7 @@ def test_a_sink_that_takes_nothing_says_why_although_something_new_waits(gone_fo
 
 
 async def _deliver(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         queue = await outbox.load_queue(database, "lake")
         assert queue.next_attempt is not None
         await outbox.mark_done(database, "lake", queue.next_attempt, datetime.now(UTC))

@@ -12,12 +12,12 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.sample_fleet import SampleFleet, command, json_of
 
 
 async def _change(path: Path, sql: str) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await database.execute_one(sql)
 
 
@@ -55,7 +55,7 @@ def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet) -> None:
     day = date(2025, 12, 31)
 
     async def read_afterwards() -> None:
-        async with Database.open(str(fleet.config.with_name("state.db"))) as db:
+        async with SqliteDatabase.open(str(fleet.config.with_name("state.db"))) as db:
             order = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day), fleet.now)
             rows = (Balance(205, 0, 0, 300, 0, 0, 0, 0, 300),)
             await backfilled_days.publish(db, order, BackfillResult(rows, compute_totals(rows), 7), fleet.now)

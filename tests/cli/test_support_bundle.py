@@ -18,7 +18,7 @@ from oddaemon.core.model import Balance, Office, Reader, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.journal import JournalEntry
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.at_work import at_work
 from tests.cli.sample_fleet import KEYS, SampleFleet, command, fresh_state
 
@@ -77,7 +77,7 @@ def fleet(tmp_path: Path) -> SampleFleet:
 
 
 async def _fill(path: Path, now: datetime) -> None:
-    async with Database.open(str(path)) as db:
+    async with SqliteDatabase.open(str(path)) as db:
         await offices.register_offices(db, [Office(each, each) for each in ("bright-smiles", "hill-street")])
         snapshot = Snapshot(date(2026, 3, 2), now, Reader.STATEMENT, 1, compute_totals(PATIENTS), PATIENTS)
         await snapshots.publish(db, "bright-smiles", snapshot, fresh_state(now), now)

@@ -8,7 +8,7 @@ import pytest
 
 from oddaemon.admin.commands import Document, create_control_app, serve_control
 from oddaemon.admin.database_routes import make_database_routes
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.control_desk import Desk
 from tests.cli.sample_fleet import command
 from tests.cli.sample_history import History, sample_history
@@ -49,7 +49,7 @@ def test_a_vacuum_makes_the_file_smaller(history: History) -> None:
 
 
 async def _fill_and_empty(path: Path) -> None:
-    async with Database.open(str(path)) as db:
+    async with SqliteDatabase.open(str(path)) as db:
         insert = "INSERT INTO journal (office, at, level, event, fields) VALUES (1, '', '', '', hex(zeroblob(100000)))"
         await db.execute_one(insert)
         await db.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -59,7 +59,7 @@ async def _fill_and_empty(path: Path) -> None:
 @pytest.mark.parametrize("name", ["prune", "vacuum"])
 def test_beside_a_daemon_that_takes_no_orders_it_says_what_to_do(history: History, name: str) -> None:
     async def beside() -> str:
-        async with Database.open(str(history.directory / "state.db")):
+        async with SqliteDatabase.open(str(history.directory / "state.db")):
             return await anyio.to_thread.run_sync(history.refused, "state", name)
 
     said = anyio.run(beside)
@@ -89,7 +89,7 @@ def test_a_daemon_that_is_stopped_meanwhile_is_not_to_be_stopped(history: Histor
         async def ask() -> None:
             said.append(await anyio.to_thread.run_sync(history.refused, "state", name))
 
-        database = Database.open(str(history.directory / "state.db"))
+        database = SqliteDatabase.open(str(history.directory / "state.db"))
         async with database, anyio.create_task_group() as tasks, anyio.create_task_group() as daemon:
             await daemon.start(
                 serve_control, socket, create_control_app(Desk().orders, make_database_routes(house.orders))

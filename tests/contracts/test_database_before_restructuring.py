@@ -11,7 +11,7 @@ import pytest
 from oddaemon.core.model import Condition
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import offices
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.contracts.make_database import (
     DATABASE,
     DOCUMENTS,
@@ -49,7 +49,7 @@ def test_every_state_and_checkpoint_is_understood_and_written_as_before(copy: Pa
     """A field that is called otherwise in the JSON of a column would silently begin an office anew."""
 
     async def rewrite() -> None:
-        async with Database.open(str(copy)) as database:
+        async with SqliteDatabase.open(str(copy)) as database:
             rows = await offices.list_all(database)
             assert {row.id for row in rows} == {*OFFICES, "left"}
             for row in rows:

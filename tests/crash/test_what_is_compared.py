@@ -12,7 +12,7 @@ import pytest
 
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import journal, offices, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.crash.kills import Kill, at_random, boundaries
 from tests.crash.remains import complaints, remains
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, snapshot, some_balances, state
@@ -32,7 +32,7 @@ async def told(
     edit: Callable[[OfficeState], OfficeState] = lambda state: state,
 ) -> bytes:
     """Two nights of two offices, as they stood then."""
-    async with Database.open(str(database)) as db:
+    async with SqliteDatabase.open(str(database)) as db:
         await offices.register_offices(db, OFFICES)
         for night in (1, 2):
             for office_id in order:
@@ -54,7 +54,7 @@ async def test_another_hour_and_another_order_of_offices_make_no_difference(tmp_
 
 async def test_a_journal_makes_no_difference_as_it_tells_of_the_kills_themselves(tmp_path: Path) -> None:
     before = await told(tmp_path / "told.db", NOW)
-    async with Database.open(str(tmp_path / "told.db")) as db:
+    async with SqliteDatabase.open(str(tmp_path / "told.db")) as db:
         await journal.append(db, [journal.JournalEntry(ELM, NOW, "info", "office_started", {})], entries_max=10)
     assert remains(tmp_path / "told.db") == before
 

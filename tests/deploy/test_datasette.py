@@ -17,7 +17,7 @@ from oddaemon.core.model import MONEY_COLUMNS, Reader
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.schema import metadata
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.disk.stored import fill, true_snapshot
 from tests.store.samples import ELM, NOW, some_balances, state
 
@@ -31,7 +31,7 @@ GIVEN = {"office": ELM, "as_of": "", "aging_date": ""}
 @pytest.fixture
 async def datasette(tmp_path: Path) -> AsyncIterator[Datasette]:
     path = tmp_path / "oddaemon.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         yield Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
 
@@ -65,7 +65,7 @@ async def test_any_day_reads_as_it_was_to_the_cent(datasette: Datasette) -> None
 
 async def test_a_day_that_was_backfilled_reads_too_but_not_in_place_of_a_night(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         for day in (date(2025, 12, 31), date(2026, 3, 1)):
             order = await backfill_jobs.get_or_create(
@@ -83,7 +83,7 @@ async def test_a_day_that_was_backfilled_reads_too_but_not_in_place_of_a_night(t
 async def test_what_was_not_told_is_nothing_and_no_zero(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.db"
     less = tuple(each._replace(clinic_num=0, est_balance=0) for each in some_balances(3))
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         reported = replace(true_snapshot(less, 5), reader=Reader.REPORT)
         await snapshots.publish(database, ELM, reported, state(), NOW)
@@ -128,7 +128,7 @@ def test_it_names_only_tables_and_columns_that_there_are() -> None:
 
 async def test_it_shows_what_the_daemon_writes_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
         await snapshots.publish(database, ELM, true_snapshot(some_balances(2), 4), state(), NOW)

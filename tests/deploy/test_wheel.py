@@ -52,9 +52,9 @@ def test_a_bad_configuration_is_told_outside_the_checkout(installed: Path, tmp_p
 
 def test_the_database_is_made_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     script = (
-        "import anyio; from oddaemon.store.sqlite.connection import Database\n"
+        "import anyio; from oddaemon.store.sqlite.connection import SqliteDatabase\n"
         "async def main():\n"
-        "    async with Database.open('made.db'): pass\n"
+        "    async with SqliteDatabase.open('made.db'): pass\n"
         "anyio.run(main)"
     )
     told = run(installed, tmp_path, script)

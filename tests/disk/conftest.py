@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.version import prepare
 from tests.disk.stored import fill
 
@@ -22,8 +22,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
-    async with Database.open(str(path)) as database:
+async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         yield database
 

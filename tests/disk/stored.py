@@ -9,7 +9,7 @@ from pathlib import Path
 from oddaemon.core.model import Balance, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, open_pulls, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, checkpoint, snapshot, some_balances, state
 
 Dump = tuple[str, ...]
@@ -21,7 +21,7 @@ def true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     return replace(told, totals=compute_totals(told.balances))
 
 
-async def fill(database: Database, guarantors: int = 30) -> None:
+async def fill(database: SqliteDatabase, guarantors: int = 30) -> None:
     """One office with three snapshots (new, changed, cleared guarantors), another with one and an open pull."""
     await offices.register_offices(database, OFFICES)
     first = list(some_balances(guarantors))
@@ -34,7 +34,7 @@ async def fill(database: Database, guarantors: int = 30) -> None:
 
 async def filled(path: Path, guarantors: int = 30) -> None:
     """The same in a file that nobody has open."""
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database, guarantors)
 
 

@@ -13,7 +13,7 @@ from oddaemon.engine.maintenance.jobs import MaintenanceContext, _check_integrit
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseUnusable, StoreError
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from oddaemon.telemetry.events.base import Event
@@ -78,7 +78,7 @@ def found_by_verify(path: Path) -> bool:
 
 
 async def use_everything(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, OFFICES)
         for row in await offices.list_all(database):
             await snapshots.list_latest(database, row.id, limit=9)
@@ -111,7 +111,7 @@ async def test_a_file_cut_off_anywhere_is_refused_with_advice(whole: Path, path:
     sound = content(whole)
     pages = len(sound) // PAGE_BYTES * eighths // 8
     overwrite(path, sound[: pages * PAGE_BYTES + (17 if pages else 60)])
-    for way in (Database.open, Database.open_for_reading):
+    for way in (SqliteDatabase.open, SqliteDatabase.open_for_reading):
         with pytest.raises(DatabaseUnusable) as caught:
             async with way(str(path)):
                 pass
@@ -120,7 +120,7 @@ async def test_a_file_cut_off_anywhere_is_refused_with_advice(whole: Path, path:
     assert found_by_verify(path)
 
 
-async def test_a_file_cut_off_while_it_is_open_is_noticed_without_reading_it(database: Database) -> None:
+async def test_a_file_cut_off_while_it_is_open_is_noticed_without_reading_it(database: SqliteDatabase) -> None:
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     await require_healthy(database)
     with database.path.open("r+b") as file:
@@ -130,7 +130,7 @@ async def test_a_file_cut_off_while_it_is_open_is_noticed_without_reading_it(dat
     assert not caught.value.is_transient
 
 
-async def test_a_file_that_another_program_made_smaller_is_sound(database: Database) -> None:
+async def test_a_file_that_another_program_made_smaller_is_sound(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, true_snapshot(some_balances(2000), 4), state(), NOW)
     await database.execute_one("DELETE FROM balance")
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -142,7 +142,7 @@ async def test_a_file_that_another_program_made_smaller_is_sound(database: Datab
     await require_healthy(database)
 
 
-async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: Database) -> None:
+async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: SqliteDatabase) -> None:
     troubles: list[StoreError] = []
     told: list[Event] = []
     house = MaintenanceContext(database, FleetState(lambda: NOW), troubles.append, told.append)
@@ -167,7 +167,7 @@ async def test_what_is_no_database_any_more_is_not_written_to(path: Path, overwr
     overwrite(path, overwritten)
     if overwritten.strip(b"\0"):
         with pytest.raises(DatabaseUnusable, match="is not a SQLite database") as caught:
-            async with Database.open(str(path)):
+            async with SqliteDatabase.open(str(path)):
                 pass
         assert not caught.value.is_transient
         assert content(path) == overwritten

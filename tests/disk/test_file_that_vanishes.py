@@ -8,7 +8,7 @@ import pytest
 
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseReplaced, DatabaseUnusable
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from tests.disk.stored import true_snapshot
@@ -42,7 +42,7 @@ VANISHING = [delete, move_away, replace_by_a_backup, delete_the_log, delete_the_
 
 @pytest.mark.parametrize("vanish", VANISHING)
 async def test_nothing_is_called_published_that_nobody_will_find(
-    database: Database, vanish: Callable[[Path], None]
+    database: SqliteDatabase, vanish: Callable[[Path], None]
 ) -> None:
     vanish(database.path)
     with pytest.raises(DatabaseReplaced, match=r"while the database was open.*Restart the daemon") as caught:
@@ -55,7 +55,7 @@ async def test_nothing_is_called_published_that_nobody_will_find(
 
 
 @pytest.mark.parametrize("vanish", VANISHING)
-async def test_it_is_noticed_although_nobody_writes(database: Database, vanish: Callable[[Path], None]) -> None:
+async def test_it_is_noticed_although_nobody_writes(database: SqliteDatabase, vanish: Callable[[Path], None]) -> None:
     await require_healthy(database)
     vanish(database.path)
     with pytest.raises(DatabaseReplaced):
@@ -64,7 +64,7 @@ async def test_it_is_noticed_although_nobody_writes(database: Database, vanish: 
 
 async def test_every_trouble_is_told_to_whoever_keeps_the_health(path: Path) -> None:
     told: list[DatabaseUnusable] = []
-    async with Database.open(str(path), told.append) as database:
+    async with SqliteDatabase.open(str(path), told.append) as database:
         await offices.register_offices(database, ())
         assert told == []
         delete(path)
@@ -74,10 +74,10 @@ async def test_every_trouble_is_told_to_whoever_keeps_the_health(path: Path) -> 
     assert [type(error) for error in told] == [DatabaseReplaced] * 2
 
 
-async def test_a_missing_file_is_made_anew_at_the_next_start(database: Database) -> None:
+async def test_a_missing_file_is_made_anew_at_the_next_start(database: SqliteDatabase) -> None:
     path = database.path
     delete(path)
     shutil.copytree(path.parent, path.parent.parent / "another")
-    async with Database.open(str(path.parent.parent / "another" / path.name)) as anew:
+    async with SqliteDatabase.open(str(path.parent.parent / "another" / path.name)) as anew:
         assert anew.open_result.is_new
         assert await offices.list_all(anew) == []

@@ -10,7 +10,7 @@ import pytest
 
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.health_check import try_writing
 from oddaemon.store.sqlite.maintenance.integrity import verify
@@ -22,11 +22,11 @@ LARGE = true_snapshot(some_balances(2000, seed=3), day=4)
 PAGE_BYTES = 4096
 
 
-async def publish(database: Database) -> None:
+async def publish(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, LARGE, state(attempts=9), NOW)
 
 
-async def is_published(database: Database, refusal: str) -> bool:
+async def is_published(database: SqliteDatabase, refusal: str) -> bool:
     """Whether it was; where not, the refusal must read so and be one that passes."""
     try:
         await publish(database)
@@ -37,13 +37,13 @@ async def is_published(database: Database, refusal: str) -> bool:
     return True
 
 
-async def must_be_as_published(database: Database) -> None:
+async def must_be_as_published(database: SqliteDatabase) -> None:
     assert await snapshots.load_balances(database, ELM) == list(LARGE.balances)
     assert await offices.load_state(database, ELM) == state(attempts=9)
     assert verify(database.path).problems == []
 
 
-async def test_whatever_page_is_the_last_one_a_publish_is_whole_or_nothing(database: Database) -> None:
+async def test_whatever_page_is_the_last_one_a_publish_is_whole_or_nothing(database: SqliteDatabase) -> None:
     before = dump(database.path)
     ((pages,),) = await database.execute_one("PRAGMA page_count")
     refused = 0
@@ -68,7 +68,7 @@ def files_up_to(size_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-async def test_whatever_byte_of_the_log_is_the_last_one_a_publish_is_whole_or_nothing(database: Database) -> None:
+async def test_whatever_byte_of_the_log_is_the_last_one_a_publish_is_whole_or_nothing(database: SqliteDatabase) -> None:
     before = dump(database.path)
     log = database.path.with_name("oddaemon.db-wal")
     written_bytes, refused = _size(log), 0
@@ -97,7 +97,7 @@ def fill_up(disk: Path, left_bytes: int) -> Path:
 @pytest.mark.parametrize("left_pages", [0, 1, 7, 30])
 async def test_on_a_disk_that_is_full_nothing_is_half_published(small_disk: Path, left_pages: int) -> None:
     path = small_disk / "oddaemon.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         before = dump(path)
         filler = fill_up(small_disk, left_pages * PAGE_BYTES)
@@ -111,21 +111,21 @@ async def test_on_a_disk_that_is_full_nothing_is_half_published(small_disk: Path
 
 async def test_a_daemon_killed_on_a_full_disk_finds_everything_again(small_disk: Path) -> None:
     path = small_disk / "oddaemon.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         before = dump(path)
         filler = fill_up(small_disk, 5 * PAGE_BYTES)
         with pytest.raises(DatabaseUnusable):
             await publish(database)
     filler.unlink()
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         assert dump(path) == before
         await publish(database)
 
 
 async def test_a_page_that_does_not_fit_moves_no_checkpoint(small_disk: Path) -> None:
     path = small_disk / "oddaemon.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         await open_pulls.begin(database, ELM, some_balances(100), checkpoint(397))
         staged = await open_pulls.load(database, ELM)
@@ -139,7 +139,7 @@ async def test_a_page_that_does_not_fit_moves_no_checkpoint(small_disk: Path) ->
 
 async def test_a_small_write_that_fits_into_the_log_does_not_prove_that_there_is_room(small_disk: Path) -> None:
     path = small_disk / "oddaemon.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         await database.execute_one("PRAGMA wal_checkpoint(PASSIVE)")
         filler = fill_up(small_disk, 0)
@@ -152,7 +152,7 @@ async def test_a_small_write_that_fits_into_the_log_does_not_prove_that_there_is
 
 async def test_folding_the_log_back_on_a_full_disk_loses_nothing(small_disk: Path) -> None:
     path = small_disk / "oddaemon.db"
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         await publish(database)
         fill_up(small_disk, 0)
@@ -161,7 +161,7 @@ async def test_folding_the_log_back_on_a_full_disk_loses_nothing(small_disk: Pat
         await must_be_as_published(database)
 
 
-async def test_a_backup_to_a_full_disk_leaves_nothing_there(database: Database, small_disk: Path) -> None:
+async def test_a_backup_to_a_full_disk_leaves_nothing_there(database: SqliteDatabase, small_disk: Path) -> None:
     fill_up(small_disk, 3 * PAGE_BYTES)
     with pytest.raises(DatabaseUnusable, match=r"it takes [\d.]+ (kB|MB), and the disk has ([\d.]+ kB|\d+ bytes) left"):
         back_up(database.path, small_disk / "backup.db")
@@ -179,9 +179,9 @@ def _inside(directory: Path) -> list[Path]:
 async def test_a_database_that_does_not_fit_on_its_disk_from_the_start_is_explained(small_disk: Path) -> None:
     filler = fill_up(small_disk, 0)
     with pytest.raises(DatabaseUnusable) as caught:
-        async with Database.open(str(small_disk / "oddaemon.db")):
+        async with SqliteDatabase.open(str(small_disk / "oddaemon.db")):
             pass
     assert caught.value.is_transient
     filler.unlink()
-    async with Database.open(str(small_disk / "oddaemon.db")) as database:
+    async with SqliteDatabase.open(str(small_disk / "oddaemon.db")) as database:
         await fill(database)

@@ -13,7 +13,7 @@ import pytest
 
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance import health_check
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy, try_writing
 from tests.store.samples import ELM, state
@@ -40,7 +40,7 @@ def locked(path: Path) -> Iterator[None]:
             process.kill()
 
 
-async def test_a_lock_is_explained_and_over_when_it_is_released(database: Database) -> None:
+async def test_a_lock_is_explained_and_over_when_it_is_released(database: SqliteDatabase) -> None:
     await database.execute_one("PRAGMA busy_timeout = 1")
     with locked(database.path):
         for attempt in (offices.save_state(database, ELM, state(attempts=8)), try_writing(database)):
@@ -54,7 +54,7 @@ async def test_a_lock_is_explained_and_over_when_it_is_released(database: Databa
     assert await offices.load_state(database, ELM) == state(attempts=8)
 
 
-async def test_a_short_lock_is_waited_for(database: Database) -> None:
+async def test_a_short_lock_is_waited_for(database: SqliteDatabase) -> None:
     async with anyio.create_task_group() as tasks:
         with locked(database.path):
             tasks.start_soon(offices.save_state, database, ELM, state(attempts=8))
@@ -64,7 +64,7 @@ async def test_a_short_lock_is_waited_for(database: Database) -> None:
 
 
 @pytest.fixture
-def stalled(database: Database) -> Iterator[threading.Event]:
+def stalled(database: SqliteDatabase) -> Iterator[threading.Event]:
     """Every change of an office waits in SQLite's thread until this is set: what a disk that hangs looks like."""
     assert database._writer is not None
     go_on = threading.Event()
@@ -76,7 +76,7 @@ def stalled(database: Database) -> Iterator[threading.Event]:
 
 
 async def test_a_write_that_does_not_come_back_is_told_and_over_when_it_does(
-    database: Database, stalled: threading.Event, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, stalled: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health_check, "STUCK_SECONDS", 0.02)
     async with anyio.create_task_group() as tasks:
@@ -90,13 +90,13 @@ async def test_a_write_that_does_not_come_back_is_told_and_over_when_it_does(
     assert await offices.load_state(database, ELM) == state(attempts=8)
 
 
-async def until_stuck(database: Database) -> None:
+async def until_stuck(database: SqliteDatabase) -> None:
     with anyio.fail_after(120):
         while not await is_stuck(database):  # noqa: ASYNC110 - nothing happens that could be awaited but that time passes
             await anyio.sleep(0.001)
 
 
-async def is_stuck(database: Database) -> bool:
+async def is_stuck(database: SqliteDatabase) -> bool:
     try:
         await require_healthy(database)
     except DatabaseUnusable as error:
@@ -104,7 +104,7 @@ async def is_stuck(database: Database) -> bool:
     return False
 
 
-async def test_a_slow_disk_does_not_hold_up_the_event_loop(database: Database, stalled: threading.Event) -> None:
+async def test_a_slow_disk_does_not_hold_up_the_event_loop(database: SqliteDatabase, stalled: threading.Event) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(offices.save_state, database, ELM, state(attempts=8))
         await anyio.wait_all_tasks_blocked()
@@ -118,6 +118,6 @@ async def test_a_slow_disk_does_not_hold_up_the_event_loop(database: Database, s
 async def test_a_lock_at_the_start_is_explained(path: Path) -> None:
     sqlite3.connect(path).close()
     with locked(path), pytest.raises(DatabaseUnusable, match="another program keeps it locked") as caught:
-        async with Database.open(str(path)):
+        async with SqliteDatabase.open(str(path)):
             pass
     assert caught.value.is_transient

@@ -7,7 +7,7 @@ import pytest
 
 from oddaemon.store import offices
 from oddaemon.store.errors import DatabaseUnusable, StoreError
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.health_check import try_writing
 from tests.disk.stored import filled
@@ -18,7 +18,7 @@ ADVICE = ("Check that its directory exists", "Give the daemon's user write permi
 
 async def must_be_refused(path: Path) -> None:
     with pytest.raises(DatabaseUnusable) as caught:
-        async with Database.open(str(path)) as database:
+        async with SqliteDatabase.open(str(path)) as database:
             await offices.save_state(database, ELM, state())
     assert caught.value.is_transient
     assert caught.value.advice.startswith(ADVICE)
@@ -36,7 +36,7 @@ async def test_a_directory_without_permission_is_explained_and_over_when_it_is_g
     allow(unprivileged, 0o500)
     await must_be_refused(path)
     allow(unprivileged, 0o700)
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.save_state(database, ELM, state())
 
 
@@ -47,7 +47,7 @@ async def test_a_file_without_permission_is_explained_and_over_when_it_is_given(
         allow(path, mode)
         await must_be_refused(path)
     allow(path, 0o600)
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.save_state(database, ELM, state())
 
 
@@ -61,7 +61,7 @@ async def test_a_file_that_may_not_be_read_is_explained_to_a_reader(unprivileged
     await filled(path)
     allow(path, 0o000)
     with pytest.raises(DatabaseUnusable, match="cannot be opened"):
-        async with Database.open_for_reading(str(path)):
+        async with SqliteDatabase.open_for_reading(str(path)):
             pass
     allow(path, 0o600)
 
@@ -83,12 +83,12 @@ async def test_a_disk_that_is_mounted_read_only_is_explained_and_over_when_remou
     remount("ro")
     await must_be_refused(path)
     remount("rw")
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.save_state(database, ELM, state())
 
 
 async def test_a_disk_that_turns_read_only_under_the_daemon_is_explained_and_over_when_it_turns_back(
-    database: Database,
+    database: SqliteDatabase,
 ) -> None:
     await database.execute_one("PRAGMA query_only = ON")
     with pytest.raises(DatabaseUnusable, match=r"it cannot be written. Give the daemon's user") as caught:
@@ -98,7 +98,7 @@ async def test_a_disk_that_turns_read_only_under_the_daemon_is_explained_and_ove
     await try_writing(database)
 
 
-async def test_trying_to_write_changes_nothing_and_is_a_real_write(database: Database) -> None:
+async def test_trying_to_write_changes_nothing_and_is_a_real_write(database: SqliteDatabase) -> None:
     log = database.path.with_name("oddaemon.db-wal")
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     assert size(log) == 0

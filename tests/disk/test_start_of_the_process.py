@@ -13,14 +13,14 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.processes import ENVIRONMENT, PATIENCE_SECONDS, finished, wait_for
 from tests.cli.test_run_command import quiet
 from tests.disk.test_locked_and_slow import locked
 
 
 async def _made(path: Path) -> None:
-    async with Database.open(str(path)):
+    async with SqliteDatabase.open(str(path)):
         pass
 
 

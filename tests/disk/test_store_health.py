@@ -12,7 +12,7 @@ import pytest
 from oddaemon.core.model import Condition, Owner
 from oddaemon.engine.monitoring.store_health import RETRY_SECONDS, SLOW_SECONDS
 from oddaemon.store.errors import DatabaseNewer, StoreError
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.disk.test_full_disk import fill_up
@@ -214,7 +214,7 @@ async def starting(world: World) -> AsyncIterator[None]:
 async def test_a_start_waits_for_a_lock_to_be_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oddaemon.store.sqlite.connection.BUSY_TIMEOUT_SECONDS", 0.01)
     async with night(tmp_path, [SMALL], running=False) as world:
-        async with Database.open(str(path_of(world))):
+        async with SqliteDatabase.open(str(path_of(world))):
             pass
         with ExitStack() as lock:
             lock.enter_context(locked(path_of(world)))
@@ -234,7 +234,7 @@ async def test_a_start_waits_for_room(small_disk: Path) -> None:
 
 async def test_a_start_waits_for_room_for_the_list_of_offices(small_disk: Path) -> None:
     async with night(small_disk, [SMALL], running=False) as world:
-        async with Database.open(str(path_of(world))):
+        async with SqliteDatabase.open(str(path_of(world))):
             pass
         filler = fill_up(small_disk, 48 * 1024)
         async with starting(world):
@@ -258,7 +258,7 @@ async def test_a_daemon_that_waits_for_its_database_can_be_told_to_stop(
     small_disk: Path, remount: Callable[[str], None]
 ) -> None:
     async with night(small_disk, [SMALL], running=False) as world:
-        async with Database.open(str(path_of(world))):
+        async with SqliteDatabase.open(str(path_of(world))):
             pass
         remount("ro")
         await attempted(world)
@@ -271,7 +271,7 @@ async def test_a_daemon_that_waits_for_its_database_can_be_told_to_stop(
 async def test_a_start_does_not_wait_for_what_does_not_pass(tmp_path: Path) -> None:
     async def start() -> None:
         async with night(tmp_path, [SMALL], running=False) as world:
-            async with Database.open(str(path_of(world))) as database:
+            async with SqliteDatabase.open(str(path_of(world))) as database:
                 await database.execute_one("UPDATE alembic_version SET version_num = '9999'")
             await world.start()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from oddaemon.settings import Settings, load
 from oddaemon.store import offices
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND
 
@@ -81,7 +81,7 @@ class ConfigFiles:
 
     async def wanted(self) -> set[str]:
         """What the database is marked with."""
-        async with Database.open_for_reading(str(self.main.parent / "state.db")) as database:
+        async with SqliteDatabase.open_for_reading(str(self.main.parent / "state.db")) as database:
             return {row.id for row in await offices.list_all(database) if row.is_configured}
 
 

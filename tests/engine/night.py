@@ -35,7 +35,7 @@ from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.virtual_time import VirtualLoop
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.mailroom import Mailroom
 from tests.engine.promises import assert_kept
@@ -121,7 +121,7 @@ async def night(
     """
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualLoop):
-        loop.track_calls(lambda: Database.calls_in_flight)
+        loop.track_calls(lambda: SqliteDatabase.calls_in_flight)
     clock, mailroom = WorldClock(base), Mailroom(directory)
     offices = settings.offices if settings else offices
     wanted = tuple(offices) if offices is not None else tuple(office_settings(spec.office_id) for spec in specs)

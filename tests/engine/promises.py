@@ -8,7 +8,7 @@ from oddaemon.simulator.practice.aging_run import AgingOutcome
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import journal, snapshots
 from oddaemon.store.snapshot_rows import SnapshotRow
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.world import World
 
 
@@ -23,13 +23,13 @@ async def assert_kept(world: World, *, crashes: bool) -> None:
     assert world.left_over == []
     assert "oddaemon_requests_in_flight 0.0" in world.metrics()
     assert crashes or not [line for line in world.lines if line["event"] == "worker_crashed"]
-    async with Database.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         _assert_discreet(world, await _journals(world, database))
         for office in world.settings.offices:
             await _assert_true(world, database, office.office.id)
 
 
-async def _assert_true(world: World, database: Database, office_id: str) -> None:
+async def _assert_true(world: World, database: SqliteDatabase, office_id: str) -> None:
     """Every snapshot that was ever published was the office's table at one instant after the run that it names."""
     for snapshot in await snapshots.list_latest(database, office_id, limit=1000):
         held = await snapshots.load_balances(database, office_id, snapshot.id)
@@ -51,7 +51,7 @@ def _assert_of_its_run(practice: Practice, snapshot: SnapshotRow) -> None:
         assert snapshot.aging_date == before[-1].aging_date
 
 
-async def _journals(world: World, database: Database) -> str:
+async def _journals(world: World, database: SqliteDatabase) -> str:
     """All that was kept of what happened to the offices."""
     ids = [office.office.id for office in world.settings.offices]
     return "\n".join([str(await journal.list_latest(database, office_id, 1000)) for office_id in ids])

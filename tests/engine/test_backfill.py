@@ -17,7 +17,7 @@ from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.faults import GatewayError, KeyDisabled, OldVersion
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.store import backfilled_days
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.night import BEFORE_DAWN, DUE, SMALL, SMILE, night, office_settings, planted
 from tests.engine.world import World
 
@@ -46,7 +46,7 @@ async def stages(world: World) -> dict[str, str]:
 
 
 async def stored(world: World, day: date = DAY) -> list[Balance]:
-    async with Database.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         (found,) = await backfilled_days.find(database, "smile", day)
         return await backfilled_days.load_balances(database, found.id)
 
@@ -155,7 +155,7 @@ async def test_an_order_is_cancelled_with_what_it_has_read(tmp_path: Path) -> No
         assert (await listed(world))[0]["requests"] is None
         with pytest.raises(CommandRejected, match="smile has no open order"):
             await desk(world).cancel("smile", [], 0)
-        async with Database.open_for_reading(world.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
             assert await backfilled_days.find(database, "smile", DAY) == []
 
 
@@ -209,7 +209,7 @@ async def test_ordered_again_a_day_is_read_again_and_replaces_what_was_there(tmp
         for count in (1, 2):
             await order(world)
             await world.until_said("backfill_published", count=count)
-        async with Database.open_for_reading(world.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
             assert len(await backfilled_days.find(database, "smile")) == 1
 
 

@@ -18,9 +18,9 @@ from oddaemon.core.model import Reader
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.history.reader import HistoryReader
 from oddaemon.store.schema import metadata
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.maintenance.erase import list_office_tables
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from tests.engine.night import SMALL, SMILE, night, office_settings
@@ -39,7 +39,7 @@ def desk(world: World) -> DatabaseCommands:
     return world.daemon.admin.database
 
 
-def database_of(world: World) -> Database:
+def database_of(world: World) -> SqliteDatabase:
     return world.database
 
 

@@ -16,7 +16,7 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.maintenance_runs import load_runs
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import (
     MaintenanceFailed,
     MaintenanceFinished,
@@ -55,9 +55,9 @@ class House:
         return MaintenanceJob(name, cron, work, **how)  # type: ignore[arg-type]  # a job's own fields
 
     @asynccontextmanager
-    async def living(self, *jobs: MaintenanceJob) -> AsyncIterator[Database]:
+    async def living(self, *jobs: MaintenanceJob) -> AsyncIterator[SqliteDatabase]:
         """A daemon's life."""
-        async with Database.open(str(self.path)) as database, anyio.create_task_group() as tasks:
+        async with SqliteDatabase.open(str(self.path)) as database, anyio.create_task_group() as tasks:
             tasks.start_soon(run_maintenance, database, jobs, self.now, self.told.append, LOS_ANGELES)
             yield database
             tasks.cancel_scope.cancel()
@@ -74,7 +74,7 @@ class House:
 async def house(tmp_path: Path) -> House:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    loop.track_calls(lambda: Database.calls_in_flight)
+    loop.track_calls(lambda: SqliteDatabase.calls_in_flight)
     return House(tmp_path / "oddaemon.db")
 
 

@@ -18,7 +18,7 @@ from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store import journal as stored
 from oddaemon.store import offices
 from oddaemon.store.journal import JournalEntry
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import AgingStatusChanged, OfficeStopped, RequestFinished
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.night import SMALL, after, night, planted
@@ -29,14 +29,16 @@ NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def kept_journal(directory: Path, kept: int = 100) -> AsyncIterator[tuple[JournalRecorder, Telemetry, Database]]:
+async def kept_journal(
+    directory: Path, kept: int = 100
+) -> AsyncIterator[tuple[JournalRecorder, Telemetry, SqliteDatabase]]:
     """A journal at work, for two offices."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    loop.track_calls(lambda: Database.calls_in_flight)
+    loop.track_calls(lambda: SqliteDatabase.calls_in_flight)
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
     journal = JournalRecorder(telemetry, lambda: NOW, retained_max=kept, write_seconds=2.0)
-    async with Database.open(str(directory / "state.db")) as database, anyio.create_task_group() as tasks:
+    async with SqliteDatabase.open(str(directory / "state.db")) as database, anyio.create_task_group() as tasks:
         await offices.register_offices(database, OFFICES)
         tasks.start_soon(journal.run, database)
         yield journal, telemetry, database
@@ -52,7 +54,7 @@ def rendered(telemetry: Telemetry) -> str:
 
 
 async def entries(world: World, office_id: str = "smile") -> list[JournalEntry]:
-    async with Database.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         return await stored.list_latest(database, office_id, 1000)
 
 

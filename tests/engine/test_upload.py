@@ -17,7 +17,7 @@ from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.practice.practice import PracticeSpec
 from oddaemon.store import backfilled_days
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.mailroom import Mailroom, Spoil, unspoilt
 from tests.engine.night import SMALL, SMILE, night, office_settings
 from tests.engine.world import World
@@ -169,7 +169,7 @@ async def test_the_operators_query_is_uploaded_counted_and_stored(tmp_path: Path
         before = await world.balances()
         await order(world)
         await world.until_said("backfill_published")
-        async with Database.open_for_reading(world.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
             (found,) = await backfilled_days.find(database, "smile", DAY)
             held = await backfilled_days.load_balances(database, found.id)
         assert (found.via, found.requests) == (BackfillMethod.SFTP, 2)
@@ -241,7 +241,7 @@ async def test_what_the_office_does_not_count_is_never_stored(tmp_path: Path, sp
         mailroom(world).spoil = lambda content: content if content.startswith(b"COUNT") else spoil(content)
         await order(world)
         await world.until(lambda: any(line["retry_at"] is None for line in world.events("backfill_failed")))
-        async with Database.open_for_reading(world.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
             assert await backfilled_days.find(database, "smile", DAY) == []
 
 

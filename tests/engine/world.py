@@ -29,7 +29,7 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import snapshots
 from oddaemon.store.snapshot_rows import SnapshotRow
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events.base import Level
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.eavesdropper import Eavesdropper, Heard
@@ -130,7 +130,7 @@ class World:
         return self.daemon._services
 
     @property
-    def database(self) -> Database:
+    def database(self) -> SqliteDatabase:
         """The daemon's own connection."""
         assert self.daemon._database is not None, "it was not opened"
         return self.daemon._database
@@ -253,12 +253,12 @@ class World:
 
     async def history(self, office_id: str = "smile") -> list[SnapshotRow]:
         """Everything published of an office, oldest first."""
-        async with Database.open_for_reading(self.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(self.settings.state.database) as database:
             return (await snapshots.list_latest(database, office_id, limit=1000))[::-1]
 
     async def balances(self, office_id: str = "smile") -> list[Balance]:
         """What is published now."""
-        async with Database.open_for_reading(self.settings.state.database) as database:
+        async with SqliteDatabase.open_for_reading(self.settings.state.database) as database:
             return await snapshots.load_balances(database, office_id)
 
     async def is_true(self, office_id: str = "smile") -> bool:

@@ -24,7 +24,7 @@ from oddaemon.core.model import (
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.diff import diff
 from oddaemon.store import offices, open_pulls, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 TOTALS = ControlTotals(*[0] * 9)
@@ -54,7 +54,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
         self._stack = ExitStack()
         self._portal = self._stack.enter_context(start_blocking_portal())
         self._path = Path(self._stack.enter_context(tempfile.TemporaryDirectory())) / "oddaemon.db"
-        self._opened: AbstractContextManager[Database] | None = None
+        self._opened: AbstractContextManager[SqliteDatabase] | None = None
         self._open()
         self.published: dict[str, list[tuple[int, Rows]]] = {office: [] for office in IDS}
         self.states: dict[str, OfficeState] = {}
@@ -148,7 +148,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
         return result
 
     def _open(self) -> None:
-        self._opened = self._portal.wrap_async_context_manager(Database.open(str(self._path)))
+        self._opened = self._portal.wrap_async_context_manager(SqliteDatabase.open(str(self._path)))
         self._database = self._opened.__enter__()
 
     def _close(self) -> None:

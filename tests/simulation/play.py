@@ -12,7 +12,7 @@ from oddaemon.core.model import Balance
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import snapshots
 from oddaemon.store.snapshot_rows import SnapshotRow
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.simulation import patience
 from tests.simulation.checkers import delivery, discretion, leftovers, manners, truth
 from tests.simulation.chronicle import Finding
@@ -113,7 +113,7 @@ async def _watch(stage: Stage) -> None:
 async def _published(stage: Stage) -> dict[str, tuple[Told, ...]]:
     """Everything that was published, held against the truth."""
     told: dict[str, tuple[Told, ...]] = {}
-    async with Database.open_for_reading(stage.world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(stage.world.settings.state.database) as database:
         for office_id, practice in stage.practices.items():
             held = [
                 truth.Held(row, await snapshots.load_balances(database, office_id, row.id), 0.0, stage.seconds)

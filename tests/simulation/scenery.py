@@ -10,7 +10,7 @@ from oddaemon.settings import ApiSettings, HttpSettings, MaintenanceSettings, Se
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import VirtualLoop
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.simulation.cast import Member
 from tests.simulation.chances import dice_of, of
 from tests.simulation.story import Story
@@ -75,4 +75,4 @@ def owe_to_threads() -> None:
     """The virtual loop waits for the database's threads, and never jumps over them."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop), "a story is played on virtual time"
-    loop.track_calls(lambda: Database.calls_in_flight)
+    loop.track_calls(lambda: SqliteDatabase.calls_in_flight)

@@ -18,7 +18,7 @@ from oddaemon.settings import SinkSettings
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.sinks.payload import DeliveryFailed, Payload, Sink
 from oddaemon.store import outbox
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.night import SMALL, night, office_settings
 from tests.engine.world import World
 from tests.sinks.consumer import Book, Mood, Moody, sink_settings
@@ -53,7 +53,7 @@ async def agrees(world: World, book: Book, office_id: str = "smile") -> bool:
 
 
 async def rows(world: World) -> list[outbox.DeliveryRow]:
-    async with Database.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         return await outbox.list_deliveries(database)
 
 

@@ -13,7 +13,7 @@ from oddaemon.core.delivery import Content, DeliveryState
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.sinks.payload import DeliveryFailed, Payload
 from oddaemon.store import outbox
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.night import night
 from tests.engine.world import World
 from tests.sinks.consumer import Book, Mood, Moody, sink_settings
@@ -68,7 +68,7 @@ class Deadly:
 
 
 async def states(world: World) -> Counter[DeliveryState]:
-    async with Database.open_for_reading(world.settings.state.database) as database:
+    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         return Counter(row.state for row in await outbox.list_deliveries(database))
 
 

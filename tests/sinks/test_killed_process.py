@@ -14,7 +14,7 @@ from oddaemon.core.model import Office
 from oddaemon.core.reporting.status_document import format_money
 from oddaemon.simulator.plan.daemon_config import render_toml
 from oddaemon.store import offices, outbox, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
 from tests.crash.news import PATIENCE_SECONDS, News
 from tests.disk.stored import true_snapshot
@@ -54,7 +54,7 @@ class Scene:
             yield daemon
 
     async def rows(self) -> list[outbox.DeliveryRow]:
-        async with Database.open_for_reading(str(self.directory / "oddaemon.db")) as database:
+        async with SqliteDatabase.open_for_reading(str(self.directory / "oddaemon.db")) as database:
             return await outbox.list_deliveries(database)
 
     async def over(self, daemon: DaemonProcess | None = None) -> bool:
@@ -81,7 +81,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(directory: Path) -> AsyncIterator[Scene]:
-    async with Database.open(str(directory / "oddaemon.db")) as database:
+    async with SqliteDatabase.open(str(directory / "oddaemon.db")) as database:
         await offices.register_offices(database, [Office(each, each) for each in OFFICES])
         for number in NIGHTS:
             for office_id in OFFICES:

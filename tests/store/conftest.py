@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.store import offices
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import OFFICES
 
 
@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
-    async with Database.open(str(path)) as database:
+async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, OFFICES)
         yield database

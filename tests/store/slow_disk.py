@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio.lowlevel
 
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 LONGEST_SECONDS = 60.0
 STEPS = 20
@@ -39,7 +39,7 @@ class Holding:
 
 
 @asynccontextmanager
-async def holding(database: Database) -> AsyncIterator[Holding]:
+async def holding(database: SqliteDatabase) -> AsyncIterator[Holding]:
     """The first statement of some length that is begun in the block is held."""
     held = Holding()
     assert database._writer is not None

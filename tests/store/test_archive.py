@@ -14,13 +14,13 @@ from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, apply_
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, compute_flow
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, snapshots
-from oddaemon.store.errors import DatabaseMissing
-from oddaemon.store.history import reader as archives
+from oddaemon.store.errors import DatabaseMissing, OfficeUnknown
 from oddaemon.store.history.day import DaySource, SnapshotMissing, get_column_sums, get_source, select_day
-from oddaemon.store.history.reader import HistoryReader, OfficeUnknown
 from oddaemon.store.retention import prune
 from oddaemon.store.snapshot_rows import SnapshotRow
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite import history_reader as archives
+from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.history_reader import HistoryReader
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
 
@@ -29,7 +29,7 @@ NIGHTS = 143
 DAY_ONE = date(2026, 3, 1)
 
 
-async def random_past(database: Database, nights: int, guarantors: int = 10) -> list[dict[int, Balance]]:
+async def random_past(database: SqliteDatabase, nights: int, guarantors: int = 10) -> list[dict[int, Balance]]:
     """Nights in which guarantors come, go, come back, and change to and fro between few values."""
     draw = random.Random(7)
     told: list[dict[int, Balance]] = []
@@ -45,7 +45,7 @@ async def random_past(database: Database, nights: int, guarantors: int = 10) -> 
 
 
 async def _publish(
-    database: Database, office_id: str, rows: Iterable[Balance], day: date, reader: Reader = Reader.STATEMENT
+    database: SqliteDatabase, office_id: str, rows: Iterable[Balance], day: date, reader: Reader = Reader.STATEMENT
 ) -> None:
     snapshot = replace(true_snapshot(rows), aging_date=day, reader=reader)
     await snapshots.publish(database, office_id, snapshot, state(), NOW)
@@ -66,7 +66,7 @@ def as_changes(found: Iterable[list[GuarantorChange]]) -> SnapshotChanges:
     return SnapshotChanges(tuple(new), tuple(changed), tuple(cleared))
 
 
-async def test_any_snapshot_and_its_changes_make_any_later_one(database: Database, path: Path) -> None:
+async def test_any_snapshot_and_its_changes_make_any_later_one(database: SqliteDatabase, path: Path) -> None:
     told = await random_past(database, NIGHTS)
     with HistoryReader.open(path) as archive:
         office = archive.get_office(ELM)
@@ -79,7 +79,7 @@ async def test_any_snapshot_and_its_changes_make_any_later_one(database: Databas
             assert all(before != after for before, after in changes.changed)
 
 
-async def test_any_past_night_reads_as_it_was(database: Database, path: Path) -> None:
+async def test_any_past_night_reads_as_it_was(database: SqliteDatabase, path: Path) -> None:
     told = await random_past(database, 30)
     with HistoryReader.open(path) as archive:
         office = archive.get_office(ELM)
@@ -87,7 +87,9 @@ async def test_any_past_night_reads_as_it_was(database: Database, path: Path) ->
             assert [row for batch in archive.read_balances(office, night) for row in batch] == list(rows.values())
 
 
-async def test_whoever_is_cleared_was_last_seen_on_the_last_day_that_had_them(database: Database, path: Path) -> None:
+async def test_whoever_is_cleared_was_last_seen_on_the_last_day_that_had_them(
+    database: SqliteDatabase, path: Path
+) -> None:
     told = await random_past(database, 30)
     with HistoryReader.open(path) as archive:
         office = archive.get_office(ELM)
@@ -100,7 +102,7 @@ async def test_whoever_is_cleared_was_last_seen_on_the_last_day_that_had_them(da
                         assert each.last_seen == nights[seen].aging_date
 
 
-async def test_flows_are_those_of_each_pair_of_nights(database: Database, path: Path) -> None:
+async def test_flows_are_those_of_each_pair_of_nights(database: SqliteDatabase, path: Path) -> None:
     told = await random_past(database, 30)
     with HistoryReader.open(path) as archive:
         office = archive.get_office(ELM)
@@ -113,7 +115,7 @@ async def test_flows_are_those_of_each_pair_of_nights(database: Database, path: 
             assert flows.get(nights[number].id, NO_FLOW) == wanted
 
 
-async def past_with_gaps(database: Database, days: int = 16) -> list[dict[int, Balance]]:
+async def past_with_gaps(database: SqliteDatabase, days: int = 16) -> list[dict[int, Balance]]:
     """Days of which every third was pulled in its night and the others were read afterwards, latest first."""
     draw = random.Random(11)
     told: list[dict[int, Balance]] = []
@@ -130,12 +132,12 @@ async def past_with_gaps(database: Database, days: int = 16) -> list[dict[int, B
     return told
 
 
-async def backfilled(database: Database, day: date, rows: tuple[Balance, ...]) -> None:
+async def backfilled(database: SqliteDatabase, day: date, rows: tuple[Balance, ...]) -> None:
     order = await backfill_jobs.get_or_create(database, BackfillTarget(ELM, day), NOW)
     await backfilled_days.publish(database, order, BackfillResult(rows, compute_totals(rows), 7), NOW)
 
 
-async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: Database, path: Path) -> None:
+async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: SqliteDatabase, path: Path) -> None:
     told = await past_with_gaps(database)
     with HistoryReader.open(path) as archive:
         office = archive.get_office(ELM)
@@ -148,7 +150,7 @@ async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: 
 
 
 async def test_whoever_is_cleared_was_last_seen_in_a_snapshot_or_on_the_first_day(
-    database: Database, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
     told = await past_with_gaps(database)
     with HistoryReader.open(path) as archive:
@@ -164,7 +166,7 @@ async def test_whoever_is_cleared_was_last_seen_in_a_snapshot_or_on_the_first_da
 
 
 async def test_before_the_history_that_is_kept_nobody_was_seen_in_its_latest_night(
-    database: Database, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
     """A version that began before it, and is still true in it, tells nothing of the days before."""
     family, other = some_balances(2)
@@ -181,7 +183,7 @@ async def test_before_the_history_that_is_kept_nobody_was_seen_in_its_latest_nig
         assert (gone.change, gone.pat_num, gone.last_seen) == (ChangeKind.CLEARED, family.pat_num, DAY_ONE)
 
 
-async def test_movements_are_those_since_the_day_before(database: Database, path: Path) -> None:
+async def test_movements_are_those_since_the_day_before(database: SqliteDatabase, path: Path) -> None:
     told = await past_with_gaps(database)
     with HistoryReader.open(path) as archive:
         office = archive.get_office(ELM)
@@ -199,7 +201,7 @@ async def test_movements_are_those_since_the_day_before(database: Database, path
             )
 
 
-async def test_a_day_that_was_pulled_in_its_night_is_that_night_s(database: Database, path: Path) -> None:
+async def test_a_day_that_was_pulled_in_its_night_is_that_night_s(database: SqliteDatabase, path: Path) -> None:
     await _publish(database, ELM, some_balances(3, seed=1), DAY_ONE)
     await backfilled(database, DAY_ONE, some_balances(2, seed=2))
     with HistoryReader.open(path) as archive:
@@ -207,7 +209,7 @@ async def test_a_day_that_was_pulled_in_its_night_is_that_night_s(database: Data
         assert (get_source(only), only.totals.guarantors) == (DaySource.NIGHT, 3)
 
 
-async def test_an_office_may_have_days_that_were_read_afterwards_alone(database: Database, path: Path) -> None:
+async def test_an_office_may_have_days_that_were_read_afterwards_alone(database: SqliteDatabase, path: Path) -> None:
     for number in (0, 2):
         await backfilled(database, DAY_ONE + timedelta(days=number), some_balances(3 + number))
     with HistoryReader.open(path) as archive:
@@ -233,7 +235,7 @@ OWN_ALONE = Balance(7, 2, 900, 0, 0, 0, 0, 0, 0)
 FAMILIES = (OWN_ALONE, *(each._replace(clinic_num=3) for each in some_balances(4)))
 
 
-async def test_a_reader_that_tells_less_is_no_change(database: Database, path: Path) -> None:
+async def test_a_reader_that_tells_less_is_no_change(database: SqliteDatabase, path: Path) -> None:
     moved = (OWN_ALONE, FAMILIES[1]._replace(bal_total=-1), *FAMILIES[2:4])
     nights = (
         (FAMILIES, Reader.STATEMENT),
@@ -265,7 +267,7 @@ async def test_a_reader_that_tells_less_is_no_change(database: Database, path: P
         assert counts == [None, (0, 0, 0), (0, 0, 0), (0, 4, 0), (0, 1, 1)]
 
 
-async def test_a_query_that_gives_a_column_tells_it(database: Database, path: Path) -> None:
+async def test_a_query_that_gives_a_column_tells_it(database: SqliteDatabase, path: Path) -> None:
     await backfilled(database, DAY_ONE, FAMILIES)
     with HistoryReader.open(path) as archive:
         office = archive.get_office(ELM)
@@ -275,7 +277,7 @@ async def test_a_query_that_gives_a_column_tells_it(database: Database, path: Pa
 
 
 async def test_what_is_pruned_or_read_anew_while_it_is_read_is_not_taken_for_whole(
-    database: Database, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
     for number in range(3):
         await _publish(database, ELM, some_balances(5, seed=number), DAY_ONE + timedelta(days=number))
@@ -299,7 +301,7 @@ async def test_what_is_pruned_or_read_anew_while_it_is_read_is_not_taken_for_who
 
 
 async def test_batches_are_bounded_and_miss_nothing(
-    database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = await random_past(database, 3)
     monkeypatch.setattr(archives, "ROWS_PER_BATCH", 2)
@@ -314,7 +316,7 @@ async def test_batches_are_bounded_and_miss_nothing(
         assert apply_changes(told[0], as_changes(changes)) == told[2]
 
 
-async def test_what_is_not_there_is_told(database: Database, path: Path) -> None:
+async def test_what_is_not_there_is_told(database: SqliteDatabase, path: Path) -> None:
     with pytest.raises(DatabaseMissing), HistoryReader.open(path.with_name("nowhere.db")):
         pass
     with HistoryReader.open(database.path) as archive:
@@ -325,12 +327,12 @@ async def test_what_is_not_there_is_told(database: Database, path: Path) -> None
             select_day([], None, ELM)
 
 
-async def test_an_error_of_whoever_reads_stays_their_own(database: Database) -> None:
+async def test_an_error_of_whoever_reads_stays_their_own(database: SqliteDatabase) -> None:
     with pytest.raises(BrokenPipeError), HistoryReader.open(database.path):
         raise BrokenPipeError
 
 
-async def test_of_a_day_that_aged_twice_the_last_is_meant(database: Database, path: Path) -> None:
+async def test_of_a_day_that_aged_twice_the_last_is_meant(database: SqliteDatabase, path: Path) -> None:
     for seed in (1, 2):
         await _publish(database, ELM, some_balances(3, seed=seed), DAY_ONE)
     with HistoryReader.open(path) as archive:
@@ -338,7 +340,7 @@ async def test_of_a_day_that_aged_twice_the_last_is_meant(database: Database, pa
         assert select_day(nights, DAY_ONE, ELM) is nights[1]
 
 
-async def test_it_reads_beside_a_daemon_that_writes(database: Database, path: Path) -> None:
+async def test_it_reads_beside_a_daemon_that_writes(database: SqliteDatabase, path: Path) -> None:
     await random_past(database, 2)
     async with database.transaction():
         with HistoryReader.open(path) as archive:

@@ -9,7 +9,7 @@ import pytest
 from oddaemon.store import snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer, DatabaseUnusable, StoreError
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.copy import Counts
 from oddaemon.store.sqlite.maintenance.backup import BackupRefused, back_up
 from oddaemon.store.sqlite.maintenance.integrity import verify
@@ -33,7 +33,7 @@ def around(target: Path) -> list[str]:
 
 
 async def test_a_backup_holds_everything_and_is_one_file_for_its_owner_alone(path: Path, target: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         made = back_up(path, target)
         assert dump(target) == dump(path)
@@ -46,7 +46,7 @@ async def test_a_backup_holds_everything_and_is_one_file_for_its_owner_alone(pat
 async def test_a_backup_is_of_one_instant_while_the_daemon_publishes(path: Path, target: Path) -> None:
     steps: list[int] = []
 
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database, guarantors=4000)
 
     def meanwhile(done: int, _total: int) -> None:
@@ -67,7 +67,7 @@ async def test_a_backup_is_of_one_instant_while_the_daemon_publishes(path: Path,
 async def test_a_daemon_can_go_on_with_a_backup(path: Path, target: Path) -> None:
     await filled(path)
     back_up(path, target)
-    async with Database.open(str(target)) as database:
+    async with SqliteDatabase.open(str(target)) as database:
         await snapshots.publish(database, ELM, true_snapshot(some_balances(7), 4), state(), NOW)
     assert verify(target).problems == []
 
@@ -86,7 +86,7 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(path: Path, target: 
 
 @pytest.mark.parametrize("name", ["oddaemon.db", "oddaemon.db-wal", "oddaemon.db.lock", "other-name.db", "link.db"])
 async def test_the_database_itself_is_no_target_by_whatever_name(path: Path, name: str) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         path.with_name("other-name.db").hardlink_to(path)
         path.with_name("link.db").symlink_to(path)

@@ -5,7 +5,7 @@ import anyio.lowlevel
 
 from oddaemon.core.model import Balance
 from oddaemon.store import offices, open_pulls, snapshots
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, checkpoint, snapshot, state
 
 CANCELLATIONS = 300
@@ -17,7 +17,7 @@ def generation(number: int) -> tuple[Balance, ...]:
     return tuple(Balance(pat_num, 0, *[number] * 7) for pat_num in range(1, GUARANTORS + 1))
 
 
-async def test_random_cancellations_leave_nothing_half_written_and_nobody_locked_out(database: Database) -> None:
+async def test_random_cancellations_leave_nothing_half_written_and_nobody_locked_out(database: SqliteDatabase) -> None:
     draw = random.Random(CANCELLATIONS)
     began = anyio.current_time()
     await _stage_and_publish(database, 0)
@@ -32,12 +32,12 @@ async def test_random_cancellations_leave_nothing_half_written_and_nobody_locked
             cancelled += scope.cancelled_caught
         with anyio.fail_after(120):
             await _must_be_whole(database)
-    assert Database.calls_in_flight == 0
+    assert SqliteDatabase.calls_in_flight == 0
     await _stage_and_publish(database, number + 1)
     assert await snapshots.load_balances(database, ELM) == list(generation(number + 1))
 
 
-async def _stage_and_publish(database: Database, number: int) -> None:
+async def _stage_and_publish(database: SqliteDatabase, number: int) -> None:
     rows = generation(number)
     await open_pulls.begin(database, ELM, (), checkpoint(0, number))
     await open_pulls.add_page(database, ELM, rows[:10], checkpoint(10, number))
@@ -45,7 +45,7 @@ async def _stage_and_publish(database: Database, number: int) -> None:
     await snapshots.publish(database, ELM, snapshot(rows), state(attempts=number), NOW)
 
 
-async def _must_be_whole(database: Database) -> None:
+async def _must_be_whole(database: SqliteDatabase) -> None:
     stored = await offices.load_state(database, ELM)
     assert stored is not None
     assert await snapshots.load_balances(database, ELM) == list(generation(stored.attempts))
@@ -55,7 +55,7 @@ async def _must_be_whole(database: Database) -> None:
         assert staged.checkpoint.requests > stored.attempts
 
 
-async def test_waiting_for_ones_turn_can_be_cancelled(database: Database) -> None:
+async def test_waiting_for_ones_turn_can_be_cancelled(database: SqliteDatabase) -> None:
     async with database.transaction():
         with anyio.move_on_after(0.001) as scope:
             await _save_in_another_task(database)
@@ -63,7 +63,7 @@ async def test_waiting_for_ones_turn_can_be_cancelled(database: Database) -> Non
     await offices.save_state(database, ELM, state())
 
 
-async def test_from_begin_to_commit_nothing_can_be_cancelled(database: Database) -> None:
+async def test_from_begin_to_commit_nothing_can_be_cancelled(database: SqliteDatabase) -> None:
     with anyio.CancelScope() as scope:
         async with database.transaction() as connection:
             scope.cancel()
@@ -72,6 +72,6 @@ async def test_from_begin_to_commit_nothing_can_be_cancelled(database: Database)
     assert await offices.load_state(database, ELM) == state(attempts=7)
 
 
-async def _save_in_another_task(database: Database) -> None:
+async def _save_in_another_task(database: SqliteDatabase) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(offices.save_state, database, ELM, state())

@@ -8,29 +8,29 @@ from sqlalchemy.exc import IntegrityError
 
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseUnusable
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, NOW, OFFICES, snapshot, some_balances, state
 
 
-async def test_a_new_database_is_for_its_owner_alone(database: Database) -> None:
+async def test_a_new_database_is_for_its_owner_alone(database: SqliteDatabase) -> None:
     for file in _directory(database.path):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
 
 
 async def test_the_directory_is_made(tmp_path: Path) -> None:
-    async with Database.open(str(tmp_path / "state" / "oddaemon" / "x.db")) as database:
+    async with SqliteDatabase.open(str(tmp_path / "state" / "oddaemon" / "x.db")) as database:
         assert database.path.exists()
 
 
 @pytest.mark.parametrize("prefix", ["", "sqlite:///", "sqlite+aiosqlite:///"])
 async def test_a_path_and_a_url_name_the_same_file(path: Path, prefix: str) -> None:
-    async with Database.open(f"{prefix}{path}") as database:
+    async with SqliteDatabase.open(f"{prefix}{path}") as database:
         assert database.path == path
 
 
 async def test_a_path_may_hold_what_a_uri_may_not(tmp_path: Path) -> None:
     path = tmp_path / "50% of #1? état.db"
-    async with Database.open(str(path)):
+    async with SqliteDatabase.open(str(path)):
         pass
     assert path.stat().st_size > 0
 
@@ -40,33 +40,33 @@ async def test_a_path_may_hold_what_a_uri_may_not(tmp_path: Path) -> None:
 )
 async def test_a_url_that_names_no_file_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(DatabaseUnusable) as caught:
-        async with Database.open(url):
+        async with SqliteDatabase.open(url):
             pass
     assert "Name a file" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
-async def test_commits_survive_any_crash_of_the_machine(database: Database) -> None:
+async def test_commits_survive_any_crash_of_the_machine(database: SqliteDatabase) -> None:
     assert await database.execute_one("PRAGMA journal_mode") == [("wal",)]
     assert await database.execute_one("PRAGMA synchronous") == [(2,)]
     assert await database.execute_one("PRAGMA foreign_keys") == [(1,)]
     assert await database.execute_one("PRAGMA busy_timeout") == [(5000,)]
 
 
-async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+async def test_a_transaction_that_raises_leaves_nothing(database: SqliteDatabase) -> None:
     with pytest.raises(ZeroDivisionError):
         await _delete_and_fail(database)
     assert len(await offices.list_all(database)) == len(OFFICES)
 
 
-async def test_a_broken_constraint_is_no_trouble_of_the_database(database: Database) -> None:
+async def test_a_broken_constraint_is_no_trouble_of_the_database(database: SqliteDatabase) -> None:
     with pytest.raises(IntegrityError):
         async with database.transaction() as connection:
             await connection.exec_driver_sql("INSERT INTO office (id, name, wanted) VALUES (?, 'x', 1)", (ELM,))
     await offices.save_state(database, ELM, state())
 
 
-async def test_errors_carry_no_values(database: Database) -> None:
+async def test_errors_carry_no_values(database: SqliteDatabase) -> None:
     with pytest.raises(IntegrityError) as caught:
         async with database.transaction() as connection:
             await connection.exec_driver_sql(
@@ -75,7 +75,7 @@ async def test_errors_carry_no_values(database: Database) -> None:
     assert ELM not in str(caught.value)
 
 
-async def test_a_reader_sees_the_state_before_while_a_writer_writes(database: Database) -> None:
+async def test_a_reader_sees_the_state_before_while_a_writer_writes(database: SqliteDatabase) -> None:
     await offices.save_state(database, ELM, state(attempts=1))
     with anyio.fail_after(120):
         async with database.transaction() as connection:
@@ -84,9 +84,9 @@ async def test_a_reader_sees_the_state_before_while_a_writer_writes(database: Da
     assert await offices.load_state(database, ELM) == state(attempts=2)
 
 
-async def test_somebody_may_read_beside_the_daemon(database: Database) -> None:
+async def test_somebody_may_read_beside_the_daemon(database: SqliteDatabase) -> None:
     published = await snapshots.publish(database, ELM, snapshot(some_balances(9)), state(), NOW)
-    async with Database.open_for_reading(str(database.path)) as reader:
+    async with SqliteDatabase.open_for_reading(str(database.path)) as reader:
         assert await snapshots.load_balances(reader, ELM) == list(some_balances(9))
         async with database.transaction():
             latest = await snapshots.get_latest(reader, ELM)
@@ -94,8 +94,8 @@ async def test_somebody_may_read_beside_the_daemon(database: Database) -> None:
     assert latest.id == published.id
 
 
-async def test_a_reader_cannot_write(database: Database) -> None:
-    async with Database.open_for_reading(str(database.path)) as reader:
+async def test_a_reader_cannot_write(database: SqliteDatabase) -> None:
+    async with SqliteDatabase.open_for_reading(str(database.path)) as reader:
         with pytest.raises(RuntimeError, match="opened for reading"):
             await offices.register_offices(reader, OFFICES)
         with pytest.raises(DatabaseUnusable, match="cannot be written"):
@@ -105,7 +105,7 @@ async def test_a_reader_cannot_write(database: Database) -> None:
 
 async def test_a_reader_is_told_that_there_is_no_database(path: Path) -> None:
     with pytest.raises(DatabaseMissing, match="Start the daemon"):
-        async with Database.open_for_reading(str(path)):
+        async with SqliteDatabase.open_for_reading(str(path)):
             pass
     assert not _directory(path)
 
@@ -113,7 +113,7 @@ async def test_a_reader_is_told_that_there_is_no_database(path: Path) -> None:
 async def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
     diary = b"Dear diary, " * 500
     _overwrite(path, diary)
-    for way in (Database.open, Database.open_for_reading):
+    for way in (SqliteDatabase.open, SqliteDatabase.open_for_reading):
         with pytest.raises(DatabaseUnusable, match=f"{path} cannot be used: the file is not a SQLite database"):
             async with way(str(path)):
                 pass
@@ -124,7 +124,7 @@ async def test_another_programs_database_is_left_alone(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE recipe (name TEXT)")
     connection.close()
-    for way in (Database.open, Database.open_for_reading):
+    for way in (SqliteDatabase.open, SqliteDatabase.open_for_reading):
         with pytest.raises(DatabaseUnusable, match="belongs to another program"):
             async with way(str(path)):
                 pass
@@ -134,7 +134,7 @@ async def test_another_programs_database_is_left_alone(path: Path) -> None:
     ("offset", "damage"), [(0, b"\xff" * 4096), (1, b"\xff\xf0")], ids=["a whole page", "two bytes of its header"]
 )
 async def test_a_damaged_table_of_offices_is_found_when_opening(path: Path, offset: int, damage: bytes) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, OFFICES)
         ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'office'")
     content = bytearray(_content(path))
@@ -142,24 +142,24 @@ async def test_a_damaged_table_of_offices_is_found_when_opening(path: Path, offs
     content[start : start + len(damage)] = damage
     _overwrite(path, bytes(content))
     with pytest.raises(DatabaseUnusable, match="damaged"):
-        async with Database.open(str(path)):
+        async with SqliteDatabase.open(str(path)):
             pass
 
 
 async def test_a_directory_in_its_place_is_explained(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnusable, match="Is a directory"):
-        async with Database.open(str(tmp_path)):
+        async with SqliteDatabase.open(str(tmp_path)):
             pass
 
 
 async def test_a_parent_that_is_a_file_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DatabaseUnusable, match="Check that its directory exists"):
-        async with Database.open(str(tmp_path / "file" / "x.db")):
+        async with SqliteDatabase.open(str(tmp_path / "file" / "x.db")):
             pass
 
 
-async def test_a_full_disk_is_explained_and_leaves_nothing_half_written(database: Database) -> None:
+async def test_a_full_disk_is_explained_and_leaves_nothing_half_written(database: SqliteDatabase) -> None:
     before = some_balances(10)
     await snapshots.publish(database, ELM, snapshot(before), state(attempts=1), NOW)
     ((pages,),) = await database.execute_one("PRAGMA page_count")
@@ -174,13 +174,13 @@ async def test_a_full_disk_is_explained_and_leaves_nothing_half_written(database
     assert len(await snapshots.load_balances(database, ELM)) == 4000
 
 
-async def test_a_database_that_cannot_be_written_is_explained(database: Database) -> None:
+async def test_a_database_that_cannot_be_written_is_explained(database: SqliteDatabase) -> None:
     await database.execute_one("PRAGMA query_only = ON")
     with pytest.raises(DatabaseUnusable, match="cannot be written"):
         await offices.save_state(database, ELM, state())
 
 
-async def test_another_programs_lock_is_explained(database: Database) -> None:
+async def test_another_programs_lock_is_explained(database: SqliteDatabase) -> None:
     await database.execute_one("PRAGMA busy_timeout = 1")
     shell = sqlite3.connect(database.path, isolation_level=None)
     shell.execute("BEGIN IMMEDIATE")
@@ -190,23 +190,23 @@ async def test_another_programs_lock_is_explained(database: Database) -> None:
     await offices.save_state(database, ELM, state())
 
 
-async def test_calls_in_flight_are_counted_from_begin_to_commit_but_not_while_waiting(database: Database) -> None:
+async def test_calls_in_flight_are_counted_from_begin_to_commit_but_not_while_waiting(database: SqliteDatabase) -> None:
     counts = []
 
     async def wait_for_the_turn() -> None:
         async with database.transaction():
-            counts.append(Database.calls_in_flight)
+            counts.append(SqliteDatabase.calls_in_flight)
 
-    assert Database.calls_in_flight == 0
+    assert SqliteDatabase.calls_in_flight == 0
     async with anyio.create_task_group() as tasks, database.transaction():
         tasks.start_soon(wait_for_the_turn)
         await anyio.wait_all_tasks_blocked()
-        counts.append(Database.calls_in_flight)
+        counts.append(SqliteDatabase.calls_in_flight)
     assert counts == [1, 1]
-    assert Database.calls_in_flight == 0
+    assert SqliteDatabase.calls_in_flight == 0
 
 
-async def _delete_and_fail(database: Database) -> None:
+async def _delete_and_fail(database: SqliteDatabase) -> None:
     async with database.transaction() as connection:
         await connection.exec_driver_sql("DELETE FROM office")
         raise ZeroDivisionError

@@ -7,13 +7,13 @@ from oddaemon.core.delivery import DeliveryAttempt, DeliveryState, FailedAttempt
 from oddaemon.core.model import Reader
 from oddaemon.store import outbox, snapshots
 from oddaemon.store.outbox import RETENTION
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, snapshot, some_balances, state
 
 LATER = NOW + timedelta(hours=1)
 
 
-async def published(database: Database, day: int, *sinks: str, office: str = ELM, seed: int = 1) -> int:
+async def published(database: SqliteDatabase, day: int, *sinks: str, office: str = ELM, seed: int = 1) -> int:
     at = NOW + timedelta(days=day)
     done = await snapshots.publish(
         database, office, snapshot(some_balances(9, seed), 1 + day % 28), state(), at, sinks=sinks
@@ -21,13 +21,13 @@ async def published(database: Database, day: int, *sinks: str, office: str = ELM
     return done.id
 
 
-async def first(database: Database, sink: str = "lake") -> DeliveryAttempt:
+async def first(database: SqliteDatabase, sink: str = "lake") -> DeliveryAttempt:
     queue = await outbox.load_queue(database, sink)
     assert queue.next_attempt is not None
     return queue.next_attempt
 
 
-async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(database: Database) -> None:
+async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(database: SqliteDatabase) -> None:
     number = await published(database, 1, "lake", "push")
     rows = await outbox.list_deliveries(database)
     assert [(row.sink, row.office_id, row.delivery.snapshot_id) for row in rows] == [
@@ -41,7 +41,7 @@ async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(
     assert len(await outbox.list_deliveries(database)) == 2
 
 
-async def test_the_soonest_of_each_office_s_first_comes_first(database: Database) -> None:
+async def test_the_soonest_of_each_office_s_first_comes_first(database: SqliteDatabase) -> None:
     await published(database, 1, "lake")
     await published(database, 2, "lake")
     await published(database, 3, "lake", office=HARBOR)
@@ -57,7 +57,7 @@ async def test_the_soonest_of_each_office_s_first_comes_first(database: Database
     assert (queue.pending, queue.oldest_at, queue.previous) == (3, NOW + timedelta(days=1), None)
 
 
-async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: Database) -> None:
+async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: SqliteDatabase) -> None:
     for day, office in ((1, ELM), (2, ELM), (3, HARBOR)):
         await published(database, day, "lake", office=office)
     queue = await outbox.load_queue(database, "lake", {ELM})
@@ -67,7 +67,7 @@ async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: Dat
     assert (queue.next_attempt, queue.pending, queue.oldest_at) == (None, 3, NOW + timedelta(days=1))
 
 
-async def test_what_came_before_is_told_with_how_it_ended(database: Database) -> None:
+async def test_what_came_before_is_told_with_how_it_ended(database: SqliteDatabase) -> None:
     one = await published(database, 1, "lake")
     two = await published(database, 2, "lake", seed=2)
     await outbox.mark_done(database, "lake", await first(database), LATER)
@@ -81,7 +81,7 @@ async def test_what_came_before_is_told_with_how_it_ended(database: Database) ->
     assert (parcel.snapshot.id, parcel.office_name) == (two, "Elm Street Dental")
 
 
-async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(database: Database) -> None:
+async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(database: SqliteDatabase) -> None:
     one = await published(database, 1, "lake")
     await published(database, 2, "lake", seed=2)
     former = await first(database)
@@ -93,7 +93,7 @@ async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(da
     assert parcel.base is None
 
 
-async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(database: Database) -> None:
+async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(database: SqliteDatabase) -> None:
     for day in (1, 2, 3):
         await published(database, day, "lake", seed=day)
         await outbox.mark_done(database, "lake", await first(database), NOW + timedelta(days=day))
@@ -104,7 +104,7 @@ async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(datab
     assert queue.previous == PreviousDelivery(DeliveryState.DONE, 3)
 
 
-async def test_a_sink_s_outbox_follows_the_configuration(database: Database) -> None:
+async def test_a_sink_s_outbox_follows_the_configuration(database: SqliteDatabase) -> None:
     for office in (ELM, HARBOR):
         await published(database, 1, "lake", office=office)
     await outbox.reconcile_sinks(database, {"push": [ELM]}, LATER)
@@ -117,6 +117,6 @@ async def test_a_sink_s_outbox_follows_the_configuration(database: Database) -> 
     ]
 
 
-async def test_an_office_without_a_snapshot_has_nothing_to_start_with(database: Database) -> None:
+async def test_an_office_without_a_snapshot_has_nothing_to_start_with(database: SqliteDatabase) -> None:
     await outbox.reconcile_sinks(database, {"push": [ELM]}, LATER)
     assert await outbox.load_queue(database, "push") == outbox.SinkQueue(None, None, 0, None)

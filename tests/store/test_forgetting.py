@@ -12,12 +12,11 @@ from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance, Office
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, journal, offices, open_pulls, snapshots
-from oddaemon.store.errors import DatabaseLocked, DatabaseMissing, DatabaseUnusable
-from oddaemon.store.history.reader import OfficeUnknown
+from oddaemon.store.errors import DatabaseLocked, DatabaseMissing, DatabaseUnusable, OfficeUnknown
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.outbox import enqueue
 from oddaemon.store.schema import metadata
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance import erase
 from oddaemon.store.sqlite.maintenance.erase import erase_and_verify, erase_office, list_office_tables
 from oddaemon.store.sqlite.maintenance.integrity import verify
@@ -42,7 +41,7 @@ def planted(seed: int, guarantors: int = 300) -> list[Balance]:
 async def lived(path: Path, nights: int = 4) -> list[list[Balance]]:
     """Two offices with everything that can be stored of one, written, changed, deleted and written again."""
     told: list[list[Balance]] = []
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, [LEAVING, STAYING])
         for night in range(nights):
             for office, seed in ((LEAVING, 1 + night), (STAYING, 100 + night)):
@@ -121,7 +120,7 @@ async def test_what_earlier_deletions_left_goes_too(path: Path) -> None:
 async def test_a_proof_that_finds_something_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await lived(path)
 
-    async def lazily(_database: Database) -> None:
+    async def lazily(_database: SqliteDatabase) -> None:
         """Neither a VACUUM nor zeros."""
 
     monkeypatch.setattr(erase, "vacuum", lazily)
@@ -141,7 +140,7 @@ async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) 
         rows[1]._replace(bal_0_30=0, bal_31_60=500_004, bal_61_90=200_005),
     ]
     less = [Balance(4, 0, 0, 600_009, 100_010, 0, 0, 400_011, 700_012)]
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, [LEAVING, STAYING])
         whole = less[0]._replace(clinic_num=5, est_balance=900_013)
         for office, nightly, past in ((LEAVING, rows, less), (STAYING, [*rolled, whole], [rows[2]])):
@@ -155,7 +154,7 @@ async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) 
 async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = await lived(path)
 
-    async def killed(_database: Database) -> None:
+    async def killed(_database: SqliteDatabase) -> None:
         raise InterruptedError
 
     monkeypatch.setattr(erase, "vacuum", killed)
@@ -190,14 +189,14 @@ async def test_what_is_not_there_cannot_be_forgotten(path: Path) -> None:
 async def test_beside_a_daemon_nothing_is_touched(path: Path) -> None:
     await lived(path, nights=1)
     before = dump(path)
-    async with Database.open(str(path)):
+    async with SqliteDatabase.open(str(path)):
         with pytest.raises(DatabaseLocked):
             await erase_and_verify(str(path), LEAVING.id)
     assert dump(path) == before
 
 
 async def test_an_office_of_which_little_is_known_is_forgotten_too(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, [LEAVING])
     done = await erase_and_verify(str(path), LEAVING.id)
     assert done.rows == {"office": 1}
@@ -208,7 +207,7 @@ async def test_others_go_on_writing_and_what_is_stored_of_it_meanwhile_goes_too(
     told = await lived(path)
     line = JournalEntry(LEAVING.id, NOW, "info", "x", {"text": PLANTED})
     rows: dict[str, int] = {}
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         ((before,),) = await database.execute_one("PRAGMA secure_delete")
 
         async def write() -> None:

@@ -5,7 +5,7 @@ import pytest
 from oddaemon.store import journal
 from oddaemon.store.errors import DatabaseDamaged
 from oddaemon.store.journal import JournalEntry
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW
 
 
@@ -14,7 +14,7 @@ def entry(number: int, office_id: str = ELM) -> JournalEntry:
     return JournalEntry(office_id, NOW + timedelta(seconds=number), "warning", "failure_seen", fields)
 
 
-async def test_what_is_read_is_what_was_written_oldest_first(database: Database) -> None:
+async def test_what_is_read_is_what_was_written_oldest_first(database: SqliteDatabase) -> None:
     await journal.append(database, [entry(1), entry(2, HARBOR), entry(3)], entries_max=10)
     await journal.append(database, [entry(4)], entries_max=10)
     assert await journal.list_latest(database, ELM, 10) == [entry(1), entry(3), entry(4)]
@@ -22,7 +22,7 @@ async def test_what_is_read_is_what_was_written_oldest_first(database: Database)
     assert await journal.list_latest(database, HARBOR, 10) == [entry(2, HARBOR)]
 
 
-async def test_each_office_keeps_its_own_last_entries(database: Database) -> None:
+async def test_each_office_keeps_its_own_last_entries(database: SqliteDatabase) -> None:
     await journal.append(database, [entry(0, HARBOR)], entries_max=3)
     for number in range(20):
         await journal.append(database, [entry(2 * number), entry(2 * number + 1)], entries_max=3)
@@ -30,14 +30,14 @@ async def test_each_office_keeps_its_own_last_entries(database: Database) -> Non
     assert await journal.list_latest(database, HARBOR, 100) == [entry(0, HARBOR)]
 
 
-async def test_an_unknown_office_has_no_journal_and_spoils_no_other_s(database: Database) -> None:
+async def test_an_unknown_office_has_no_journal_and_spoils_no_other_s(database: SqliteDatabase) -> None:
     await journal.append(database, [entry(1, "nowhere"), entry(2)], entries_max=3)
     await journal.append(database, [], entries_max=3)
     assert await journal.list_latest(database, "nowhere", 10) == []
     assert await journal.list_latest(database, ELM, 10) == [entry(2)]
 
 
-async def test_fields_that_nobody_can_have_written_are_told_as_damage(database: Database) -> None:
+async def test_fields_that_nobody_can_have_written_are_told_as_damage(database: SqliteDatabase) -> None:
     await journal.append(database, [entry(1)], entries_max=3)
     await database.execute_one("UPDATE journal SET fields = '[1'")
     with pytest.raises(DatabaseDamaged):

@@ -3,11 +3,11 @@ from datetime import timedelta
 from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.offices import RemovedOffice, list_removed_offices
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, snapshot, some_balances, state
 
 
-async def test_what_left_is_told_with_what_is_there_and_since_when_nothing_is_added(database: Database) -> None:
+async def test_what_left_is_told_with_what_is_there_and_since_when_nothing_is_added(database: SqliteDatabase) -> None:
     assert await list_removed_offices(database, {ELM, HARBOR}) == []
     assert await list_removed_offices(database, {HARBOR}) == [RemovedOffice(ELM, "Elm Street Dental", 0, 0, None)]
     await snapshots.publish(database, ELM, snapshot(some_balances(3)), state(), NOW)

@@ -7,7 +7,7 @@ import pytest
 
 from oddaemon.store import snapshots
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance import vacuum
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from tests.store.released import restored
@@ -15,7 +15,7 @@ from tests.store.samples import ELM, NOW, snapshot, some_balances, state
 from tests.store.slow_disk import holding
 
 
-async def test_a_checkpoint_empties_the_log(database: Database) -> None:
+async def test_a_checkpoint_empties_the_log(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(500)), state(), NOW)
     log = database.path.with_name(database.path.name + "-wal")
     assert log.stat().st_size > 0
@@ -24,7 +24,7 @@ async def test_a_checkpoint_empties_the_log(database: Database) -> None:
     assert len(await snapshots.load_balances(database, ELM)) == 500
 
 
-async def test_a_checkpoint_gives_way_to_a_reader(database: Database) -> None:
+async def test_a_checkpoint_gives_way_to_a_reader(database: SqliteDatabase) -> None:
     await database.execute_one("PRAGMA busy_timeout = 1")
     async with database.read_transaction() as connection:
         await connection.exec_driver_sql("SELECT COUNT(*) FROM office")
@@ -32,13 +32,13 @@ async def test_a_checkpoint_gives_way_to_a_reader(database: Database) -> None:
         assert not await vacuum.checkpoint_wal(database)
 
 
-async def test_a_sound_database_has_no_problems_even_while_it_is_written(database: Database) -> None:
+async def test_a_sound_database_has_no_problems_even_while_it_is_written(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(500)), state(), NOW)
     async with database.transaction():
         assert await vacuum.check_integrity(database) == []
 
 
-async def test_a_damaged_page_is_found_and_named(database: Database) -> None:
+async def test_a_damaged_page_is_found_and_named(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(2000)), state(), NOW)
     await vacuum.checkpoint_wal(database)
     ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
@@ -49,24 +49,24 @@ async def test_a_damaged_page_is_found_and_named(database: Database) -> None:
     assert 0 < len(problems) <= vacuum.PROBLEMS_MAX
 
 
-async def test_a_cancelled_check_does_not_hold_up_a_shutdown(database: Database) -> None:
+async def test_a_cancelled_check_does_not_hold_up_a_shutdown(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(2000)), state(), NOW)
     with anyio.move_on_after(0) as scope:
         await vacuum.check_integrity(database)
     assert scope.cancelled_caught
 
 
-def size_bytes(database: Database) -> int:
+def size_bytes(database: SqliteDatabase) -> int:
     return database.path.stat().st_size
 
 
-async def with_free_pages(database: Database, guarantors: int = 20_000) -> None:
+async def with_free_pages(database: SqliteDatabase, guarantors: int = 20_000) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(guarantors)), state(), NOW)
     await vacuum.checkpoint_wal(database)
     await database.execute_one("DELETE FROM balance")
 
 
-async def test_free_pages_go_back_to_the_disk_but_for_what_the_next_nights_need(database: Database) -> None:
+async def test_free_pages_go_back_to_the_disk_but_for_what_the_next_nights_need(database: SqliteDatabase) -> None:
     await with_free_pages(database)
     before = size_bytes(database)
     done = await vacuum.run_incremental_vacuum(database)
@@ -77,7 +77,7 @@ async def test_free_pages_go_back_to_the_disk_but_for_what_the_next_nights_need(
     assert (await vacuum.run_incremental_vacuum(database)).freed_bytes == 0
 
 
-async def test_a_database_that_gives_back_is_not_taken_for_one_that_was_cut_off(database: Database) -> None:
+async def test_a_database_that_gives_back_is_not_taken_for_one_that_was_cut_off(database: SqliteDatabase) -> None:
     await with_free_pages(database)
     await require_healthy(database)
     async with database.read_transaction() as connection:
@@ -97,7 +97,7 @@ async def test_a_database_that_gives_back_is_not_taken_for_one_that_was_cut_off(
     await require_healthy(database)
 
 
-async def test_a_file_cut_off_after_a_vacuum_is_noticed(database: Database) -> None:
+async def test_a_file_cut_off_after_a_vacuum_is_noticed(database: SqliteDatabase) -> None:
     await with_free_pages(database)
     await vacuum.run_incremental_vacuum(database)
     await require_healthy(database)
@@ -107,18 +107,18 @@ async def test_a_file_cut_off_after_a_vacuum_is_noticed(database: Database) -> N
         await require_healthy(database)
 
 
-async def test_a_database_keeps_account_of_its_free_pages_from_its_first_day(database: Database) -> None:
+async def test_a_database_keeps_account_of_its_free_pages_from_its_first_day(database: SqliteDatabase) -> None:
     assert await database.execute_one("PRAGMA auto_vacuum") == [(2,)]
 
 
 async def test_an_older_database_learns_it_when_it_is_migrated(path: Path) -> None:
     restored("0001", path)
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         assert database.open_result.previous_revision == "0001"
         assert await database.execute_one("PRAGMA auto_vacuum") == [(2,)]
 
 
-async def test_a_vacuum_whose_owner_is_cancelled_is_broken_off(database: Database) -> None:
+async def test_a_vacuum_whose_owner_is_cancelled_is_broken_off(database: SqliteDatabase) -> None:
     # A file of some gigabytes takes minutes, and a daemon that stops has one.
     await with_free_pages(database)
     free = await database.fetch("PRAGMA freelist_count")
@@ -137,7 +137,7 @@ async def test_a_vacuum_whose_owner_is_cancelled_is_broken_off(database: Databas
     assert await database.fetch("PRAGMA freelist_count") == [(0,)]
 
 
-async def test_a_vacuum_that_fails_tells_why(database: Database) -> None:
+async def test_a_vacuum_that_fails_tells_why(database: SqliteDatabase) -> None:
     await with_free_pages(database)
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

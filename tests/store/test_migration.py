@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from oddaemon.store import schema
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer, DatabaseOlder
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.version import prepare, require_newest
 
 
@@ -34,22 +34,22 @@ def test_the_known_revisions_are_those_that_are_packaged() -> None:
 
 
 async def test_what_was_stored_is_there_after_opening_again(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await database.execute_one("INSERT INTO office (id, name, wanted) VALUES ('elm', 'Elm', 1)")
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         assert await database.execute_one("SELECT id FROM office") == [("elm",)]
 
 
 async def test_an_up_to_date_database_opens_without_loading_alembic(path: Path) -> None:
-    async with Database.open(str(path)):
+    async with SqliteDatabase.open(str(path)):
         pass
     program = """
 import sys
 import anyio
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 async def look():
-    async with Database.open(sys.argv[1]):
+    async with SqliteDatabase.open(sys.argv[1]):
         print("alembic" in sys.modules)
 
 anyio.run(look)
@@ -59,16 +59,16 @@ anyio.run(look)
 
 
 async def test_a_newer_database_is_refused_by_its_revision(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await database.execute_one("UPDATE alembic_version SET version_num = '9999'")
-    for way in (Database.open, Database.open_for_reading):
+    for way in (SqliteDatabase.open, SqliteDatabase.open_for_reading):
         with pytest.raises(DatabaseNewer, match="is of revision 9999, made by a newer oddaemon"):
             async with way(str(path)):
                 pass
 
 
 async def test_a_reader_does_not_migrate_but_says_who_will(path: Path) -> None:
-    async with Database.open(str(path)):
+    async with SqliteDatabase.open(str(path)):
         pass
     with pytest.raises(
         DatabaseOlder, match=rf"is of revision {schema.REVISIONS[-1]}, this oddaemon reads 9001.*Restart the daemon"
@@ -79,7 +79,7 @@ async def test_a_reader_does_not_migrate_but_says_who_will(path: Path) -> None:
 async def test_a_reader_of_an_empty_database_is_told_to_start_the_daemon(path: Path) -> None:
     sqlite3.connect(path_made(path)).close()
     with pytest.raises(DatabaseMissing, match="is empty"):
-        async with Database.open_for_reading(str(path)):
+        async with SqliteDatabase.open_for_reading(str(path)):
             pass
 
 

@@ -4,18 +4,18 @@ import pytest
 from oddaemon.core.model import Condition, Office
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, snapshot, some_balances, state
 
 
-async def test_a_state_comes_back_as_it_was_saved(database: Database) -> None:
+async def test_a_state_comes_back_as_it_was_saved(database: SqliteDatabase) -> None:
     assert await offices.load_state(database, ELM) is None
     await offices.save_state(database, ELM, state(attempts=3))
     assert await offices.load_state(database, ELM) == state(attempts=3)
     assert await offices.load_state(database, HARBOR) is None
 
 
-async def test_a_person_can_look_at_a_state_with_the_sqlite3_shell(database: Database) -> None:
+async def test_a_person_can_look_at_a_state_with_the_sqlite3_shell(database: SqliteDatabase) -> None:
     await offices.save_state(database, ELM, state())
     seen = await database.execute_one(
         f"SELECT condition, since, reason, owner, not_before FROM office WHERE id = '{ELM}'"
@@ -26,24 +26,24 @@ async def test_a_person_can_look_at_a_state_with_the_sqlite3_shell(database: Dat
 
 
 @pytest.mark.parametrize("stored", ['{"intent": "dance"}', "{}", "not json", "[]"])
-async def test_a_state_of_another_version_is_unknown(database: Database, stored: str) -> None:
+async def test_a_state_of_another_version_is_unknown(database: SqliteDatabase, stored: str) -> None:
     await database.execute_one("UPDATE office SET state = ? WHERE id = ?", (stored, ELM))
     assert await offices.load_state(database, ELM) is None
     assert [row.state for row in await offices.list_all(database)] == [None, None]
 
 
-async def test_a_state_with_fields_of_a_newer_version_is_still_read(database: Database) -> None:
+async def test_a_state_with_fields_of_a_newer_version_is_still_read(database: SqliteDatabase) -> None:
     stored = msgspec.json.decode(msgspec.json.encode(state())) | {"mood": "cheerful"}
     await database.execute_one("UPDATE office SET state = ? WHERE id = ?", (msgspec.json.encode(stored).decode(), ELM))
     assert await offices.load_state(database, ELM) == state()
 
 
-async def test_an_unknown_office_cannot_be_saved(database: Database) -> None:
+async def test_an_unknown_office_cannot_be_saved(database: SqliteDatabase) -> None:
     with pytest.raises(OfficeNotRegistered, match="'nowhere' is not in the database"):
         await offices.save_state(database, "nowhere", state())
 
 
-async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: Database) -> None:
+async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: SqliteDatabase) -> None:
     await offices.save_state(database, ELM, state())
     await snapshots.publish(database, ELM, snapshot(some_balances(4)), state(), NOW)
     await offices.register_offices(database, OFFICES[1:])
@@ -58,12 +58,12 @@ async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: Datab
     assert elm.snapshot is not None
 
 
-async def test_no_offices_at_all_can_be_wanted(database: Database) -> None:
+async def test_no_offices_at_all_can_be_wanted(database: SqliteDatabase) -> None:
     await offices.register_offices(database, ())
     assert [row.is_configured for row in await offices.list_all(database)] == [False, False]
 
 
-async def test_standings_show_each_office_with_its_latest_snapshot(database: Database) -> None:
+async def test_standings_show_each_office_with_its_latest_snapshot(database: SqliteDatabase) -> None:
     for day in (1, 2):
         await snapshots.publish(database, HARBOR, snapshot(some_balances(day), day), state(attempts=day), NOW)
     elm, harbor = await offices.list_all(database)

@@ -14,13 +14,15 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, retention, snapshots
 from oddaemon.store.retention import PruneResult, prune
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
 
 
-async def nights(database: Database, days: int, office_id: str = ELM, guarantors: int = 20) -> dict[int, list[Balance]]:
+async def nights(
+    database: SqliteDatabase, days: int, office_id: str = ELM, guarantors: int = 20
+) -> dict[int, list[Balance]]:
     """So many nights from 1 March on, some guarantors changing, coming and going in each; what each left."""
     draw = random.Random(days)
     told: dict[int, list[Balance]] = {}
@@ -36,11 +38,13 @@ def march(day: int) -> datetime:
     return datetime(2026, 3, day, 3, 0, tzinfo=UTC)
 
 
-async def kept(database: Database, office_id: str = ELM) -> list[int]:
+async def kept(database: SqliteDatabase, office_id: str = ELM) -> list[int]:
     return [row.aging_date.day for row in await snapshots.list_latest(database, office_id, limit=100)][::-1]
 
 
-async def test_what_is_older_than_the_period_goes_but_for_the_night_with_which_it_begins(database: Database) -> None:
+async def test_what_is_older_than_the_period_goes_but_for_the_night_with_which_it_begins(
+    database: SqliteDatabase,
+) -> None:
     told = await nights(database, 10)
     pruned = await prune(database, march(6))
     assert await kept(database) == [5, 6, 7, 8, 9, 10]
@@ -53,20 +57,20 @@ async def test_what_is_older_than_the_period_goes_but_for_the_night_with_which_i
     assert verify(database.path).problems == []
 
 
-async def test_a_second_run_finds_nothing_more_to_do(database: Database) -> None:
+async def test_a_second_run_finds_nothing_more_to_do(database: SqliteDatabase) -> None:
     await nights(database, 10)
     await prune(database, march(6))
     assert await prune(database, march(6)) == PruneResult()
 
 
-async def test_no_version_is_left_that_no_snapshot_needs(database: Database) -> None:
+async def test_no_version_is_left_that_no_snapshot_needs(database: SqliteDatabase) -> None:
     await nights(database, 10)
     await prune(database, march(6))
     rows = await database.execute_one("SELECT COUNT(*) FROM balance WHERE valid_to <= 5 OR valid_from > 10")
     assert rows == [(0,)]
 
 
-async def test_the_latest_snapshot_stays_however_old_it_is(database: Database) -> None:
+async def test_the_latest_snapshot_stays_however_old_it_is(database: SqliteDatabase) -> None:
     told = await nights(database, 3)
     await prune(database, march(28))
     assert await kept(database) == [3]
@@ -74,14 +78,14 @@ async def test_the_latest_snapshot_stays_however_old_it_is(database: Database) -
     assert verify(database.path).problems == []
 
 
-async def test_an_office_that_was_published_today_for_the_first_time_keeps_it(database: Database) -> None:
+async def test_an_office_that_was_published_today_for_the_first_time_keeps_it(database: SqliteDatabase) -> None:
     await nights(database, 1)
     assert await prune(database, march(1)) == PruneResult()
     assert await prune(database, march(28)) == PruneResult()
     assert await kept(database) == [1]
 
 
-async def test_offices_are_pruned_each_by_its_own_nights(database: Database) -> None:
+async def test_offices_are_pruned_each_by_its_own_nights(database: SqliteDatabase) -> None:
     await nights(database, 10)
     await nights(database, 3, HARBOR)
     await prune(database, march(6))
@@ -90,14 +94,14 @@ async def test_offices_are_pruned_each_by_its_own_nights(database: Database) -> 
     assert verify(database.path).problems == []
 
 
-async def test_a_day_that_aged_twice_stays_whole(database: Database) -> None:
+async def test_a_day_that_aged_twice_stays_whole(database: SqliteDatabase) -> None:
     for day in (1, 2, 5, 5, 6):
         await snapshots.publish(database, ELM, true_snapshot(some_balances(3, seed=day), day), state(), NOW)
     await prune(database, march(5))
     assert await kept(database) == [2, 5, 5, 6]
 
 
-async def test_publishing_goes_on_after_pruning(database: Database) -> None:
+async def test_publishing_goes_on_after_pruning(database: SqliteDatabase) -> None:
     await nights(database, 10)
     await prune(database, march(6))
     await snapshots.publish(database, ELM, true_snapshot(some_balances(8, seed=3), 11), state(), NOW)
@@ -108,7 +112,7 @@ async def test_publishing_goes_on_after_pruning(database: Database) -> None:
 
 
 async def test_a_run_that_is_killed_between_its_bites_leaves_a_sound_database(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = await nights(database, 10)
     bites = 0
@@ -128,7 +132,7 @@ async def test_a_run_that_is_killed_between_its_bites_leaves_a_sound_database(
     assert verify(database.path).problems == []
 
 
-async def test_bites_are_bounded_and_miss_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bites_are_bounded_and_miss_nothing(database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     await nights(database, 10)
     monkeypatch.setattr(retention, "ROWS_PER_TRANSACTION", 7)
     monkeypatch.setattr(retention, "_ENDED", retention._ENDED.replace("LIMIT 2000", "LIMIT 7"))
@@ -137,7 +141,7 @@ async def test_bites_are_bounded_and_miss_nothing(database: Database, monkeypatc
     assert verify(database.path).problems == []
 
 
-async def test_old_lines_of_the_journal_go_too(database: Database) -> None:
+async def test_old_lines_of_the_journal_go_too(database: SqliteDatabase) -> None:
     for day in range(1, 11):
         at = march(day).isoformat(timespec="microseconds").replace("+00:00", "Z")
         await database.execute_one(
@@ -147,7 +151,7 @@ async def test_old_lines_of_the_journal_go_too(database: Database) -> None:
     assert await database.execute_one("SELECT COUNT(*) FROM journal") == [(5,)]
 
 
-async def test_past_days_go_as_long_after_they_were_read_as_snapshots_do(database: Database) -> None:
+async def test_past_days_go_as_long_after_they_were_read_as_snapshots_do(database: SqliteDatabase) -> None:
     for number, read_at in enumerate((march(2), march(8))):
         order = await backfill_jobs.get_or_create(database, BackfillTarget(ELM, date(2020, 1, 1 + number)), read_at)
         rows = some_balances(3)
@@ -158,7 +162,7 @@ async def test_past_days_go_as_long_after_they_were_read_as_snapshots_do(databas
     assert len(await backfill_jobs.list_jobs(database)) == 1
 
 
-async def test_what_was_tampered_with_is_found_in_a_pruned_past_too(database: Database, path: Path) -> None:
+async def test_what_was_tampered_with_is_found_in_a_pruned_past_too(database: SqliteDatabase, path: Path) -> None:
     await nights(database, 10)
     await prune(database, march(6))
 
@@ -173,7 +177,7 @@ async def test_what_was_tampered_with_is_found_in_a_pruned_past_too(database: Da
     assert verify(path).versions == whole
 
 
-async def test_a_snapshot_that_vanished_without_pruning_is_found(database: Database, path: Path) -> None:
+async def test_a_snapshot_that_vanished_without_pruning_is_found(database: SqliteDatabase, path: Path) -> None:
     await nights(database, 10)
     await prune(database, march(6))
     with closing(sqlite3.connect(path)) as connection:
@@ -186,7 +190,7 @@ async def test_a_snapshot_that_vanished_without_pruning_is_found(database: Datab
 @given(days=st.integers(1, 12), day=st.integers(1, 20), again=st.integers(1, 20))
 async def test_whatever_is_kept_reads_as_before_and_verifies(days: int, day: int, again: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        async with Database.open(str(Path(directory, "oddaemon.db"))) as database:
+        async with SqliteDatabase.open(str(Path(directory, "oddaemon.db"))) as database:
             await offices.register_offices(database, OFFICES)
             told = await nights(database, days, guarantors=6)
             for each in (day, again):

@@ -5,29 +5,29 @@ import pytest
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.open_pulls import OpenPull
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, checkpoint, snapshot, some_balances, state
 
 ROWS = some_balances(300)
 
 
 async def test_a_pull_goes_on_where_it_was_after_a_restart(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, OFFICES)
         await open_pulls.begin(database, ELM, (), checkpoint(0))
         await open_pulls.add_page(database, ELM, ROWS[:100], checkpoint(ROWS[99].pat_num, 3))
         await open_pulls.add_page(database, ELM, ROWS[100:200], checkpoint(ROWS[199].pat_num, 4))
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(ROWS[199].pat_num, 4), ROWS[:200])
         assert await open_pulls.load(database, HARBOR) is None
 
 
-async def test_a_pull_that_has_only_begun_has_a_checkpoint_and_no_rows(database: Database) -> None:
+async def test_a_pull_that_has_only_begun_has_a_checkpoint_and_no_rows(database: SqliteDatabase) -> None:
     await open_pulls.begin(database, ELM, (), checkpoint(0))
     assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(0), ())
 
 
-async def test_beginning_drops_what_was_staged_before_for_this_office_alone(database: Database) -> None:
+async def test_beginning_drops_what_was_staged_before_for_this_office_alone(database: SqliteDatabase) -> None:
     for office in (ELM, HARBOR):
         await open_pulls.begin(database, office, (), checkpoint(0))
         await open_pulls.add_page(database, office, ROWS[:100], checkpoint(ROWS[99].pat_num))
@@ -36,7 +36,7 @@ async def test_beginning_drops_what_was_staged_before_for_this_office_alone(data
     assert await open_pulls.load(database, HARBOR) == OpenPull(checkpoint(ROWS[99].pat_num), ROWS[:100])
 
 
-async def test_a_row_that_is_read_again_replaces_the_earlier_one(database: Database) -> None:
+async def test_a_row_that_is_read_again_replaces_the_earlier_one(database: SqliteDatabase) -> None:
     await open_pulls.begin(database, ELM, (), checkpoint(0))
     await open_pulls.add_page(database, ELM, ROWS[:3], checkpoint(ROWS[2].pat_num))
     patched = ROWS[1]._replace(bal_total=1)
@@ -44,14 +44,14 @@ async def test_a_row_that_is_read_again_replaces_the_earlier_one(database: Datab
     assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(ROWS[2].pat_num, 5), (ROWS[0], patched, ROWS[2]))
 
 
-async def test_a_discarded_pull_is_gone(database: Database) -> None:
+async def test_a_discarded_pull_is_gone(database: SqliteDatabase) -> None:
     await open_pulls.begin(database, ELM, (), checkpoint(0))
     await open_pulls.discard(database, ELM)
     await open_pulls.discard(database, ELM)
     assert await open_pulls.load(database, ELM) is None
 
 
-async def test_publishing_ends_the_pull_of_this_office_alone(database: Database) -> None:
+async def test_publishing_ends_the_pull_of_this_office_alone(database: SqliteDatabase) -> None:
     for office in (ELM, HARBOR):
         await open_pulls.begin(database, office, (), checkpoint(0))
     await snapshots.publish(database, ELM, snapshot(ROWS), state(), NOW)
@@ -60,13 +60,13 @@ async def test_publishing_ends_the_pull_of_this_office_alone(database: Database)
 
 
 @pytest.mark.parametrize("column", ["checkpoint", "balances"])
-async def test_a_pull_of_another_version_is_begun_anew(database: Database, column: str) -> None:
+async def test_a_pull_of_another_version_is_begun_anew(database: SqliteDatabase, column: str) -> None:
     await open_pulls.begin(database, ELM, (), checkpoint(0))
     await database.execute_one(f"UPDATE pull_page SET {column} = '{{}}'")
     assert await open_pulls.load(database, ELM) is None
 
 
-async def test_an_unknown_office_can_stage_nothing(database: Database) -> None:
+async def test_an_unknown_office_can_stage_nothing(database: SqliteDatabase) -> None:
     with pytest.raises(OfficeNotRegistered):
         await open_pulls.begin(database, "nowhere", (), checkpoint(0))
     with pytest.raises(OfficeNotRegistered):

@@ -7,7 +7,7 @@ import pytest
 from oddaemon.core.model import Balance
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from oddaemon.store.sqlite.version import prepare
 from tests.store.released import dump_path, restored
@@ -42,7 +42,7 @@ async def test_what_a_released_revision_held_is_all_there(path: Path, revision: 
     restored(revision, path)
     first = list(some_balances(GUARANTORS))
     second = [first[0]._replace(bal_total=-1), *first[2:], Balance(9999, 0, 1, 2, 3, 4, 5, 6, 7)]
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         history = await snapshots.list_latest(database, ELM, limit=9)
         assert [(row.id, row.aging_date.day, row.new, row.changed, row.cleared) for row in history] == [
             (3, 3, 1, 1, 1),

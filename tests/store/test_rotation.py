@@ -8,7 +8,7 @@ import pytest
 
 from oddaemon.store import snapshots
 from oddaemon.store.errors import DatabaseDamaged, DatabaseUnusable
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance import rotation
 from oddaemon.store.sqlite.maintenance.backup import Backup, BackupInterrupted, BackupRefused
 from oddaemon.store.sqlite.maintenance.integrity import verify
@@ -35,11 +35,11 @@ def is_good_and_private(path: Path) -> bool:
     return not verify(path).problems and stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def a_night(database: Database, backups: Path, day: int, keep: int = 3) -> rotation.BackupRotation:
+async def a_night(database: SqliteDatabase, backups: Path, day: int, keep: int = 3) -> rotation.BackupRotation:
     return await rotate_backups(database, backups, keep, NIGHT + timedelta(days=day))
 
 
-async def test_the_newest_stay_and_each_is_whole_and_its_owner_s_alone(database: Database, backups: Path) -> None:
+async def test_the_newest_stay_and_each_is_whole_and_its_owner_s_alone(database: SqliteDatabase, backups: Path) -> None:
     await fill(database)
     done = [await a_night(database, backups, day) for day in range(5)]
     assert names(backups) == [f"oddaemon-2026030{day}T033000Z.db" for day in (4, 5, 6)]
@@ -47,7 +47,7 @@ async def test_the_newest_stay_and_each_is_whole_and_its_owner_s_alone(database:
     assert all(is_good_and_private(backups / name) for name in names(backups))
 
 
-async def test_what_is_no_backup_of_this_database_is_never_deleted(database: Database, backups: Path) -> None:
+async def test_what_is_no_backup_of_this_database_is_never_deleted(database: SqliteDatabase, backups: Path) -> None:
     await fill(database)
     (backups / "oddaemon-20200101T000000Z.db").write_text("a diary of that name")
     (backups / "oddaemon-20200101T000000Z.db.gz").write_text("x")
@@ -62,7 +62,7 @@ async def test_what_is_no_backup_of_this_database_is_never_deleted(database: Dat
 
 
 async def test_an_old_backup_goes_only_once_the_new_one_is_checked(
-    database: Database, backups: Path, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, backups: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(database)
     await a_night(database, backups, 0)
@@ -76,21 +76,23 @@ async def test_an_old_backup_goes_only_once_the_new_one_is_checked(
     assert names(backups) == ["oddaemon-20260302T033000Z.db"]
 
 
-async def test_the_new_one_stays_though_the_clock_was_set_back_to_the_past(database: Database, backups: Path) -> None:
+async def test_the_new_one_stays_though_the_clock_was_set_back_to_the_past(
+    database: SqliteDatabase, backups: Path
+) -> None:
     await fill(database)
     await a_night(database, backups, 10, keep=1)
     await a_night(database, backups, 0, keep=1)
     assert names(backups) == ["oddaemon-20260302T033000Z.db"]
 
 
-async def test_a_directory_that_is_not_there_is_not_made(database: Database, tmp_path: Path) -> None:
+async def test_a_directory_that_is_not_there_is_not_made(database: SqliteDatabase, tmp_path: Path) -> None:
     # The disk for backups may not be mounted, and its place is on the disk of the database.
     with pytest.raises(DatabaseUnusable, match="cannot be made"):
         await a_night(database, tmp_path / "nowhere", 0)
     assert not (tmp_path / "nowhere").exists()
 
 
-async def test_a_backup_that_was_broken_off_leaves_nothing(database: Database, backups: Path) -> None:
+async def test_a_backup_that_was_broken_off_leaves_nothing(database: SqliteDatabase, backups: Path) -> None:
     await fill(database)
     stop = threading.Event()
     stop.set()
@@ -99,14 +101,14 @@ async def test_a_backup_that_was_broken_off_leaves_nothing(database: Database, b
     assert names(backups) == []
 
 
-async def test_a_cancelled_backup_does_not_hold_up_a_shutdown(database: Database, backups: Path) -> None:
+async def test_a_cancelled_backup_does_not_hold_up_a_shutdown(database: SqliteDatabase, backups: Path) -> None:
     await snapshots.publish(database, ELM, true_snapshot(some_balances(2000)), state(), NOW)
     with anyio.move_on_after(0) as scope:
         await a_night(database, backups, 0)
     assert scope.cancelled_caught
 
 
-async def test_the_rest_of_a_killed_backup_is_swept_away(database: Database, backups: Path) -> None:
+async def test_the_rest_of_a_killed_backup_is_swept_away(database: SqliteDatabase, backups: Path) -> None:
     await fill(database)
     (backups / ".oddaemon-20260301T033000Z.db.x7k_2b9q").write_text("half a database")
     (backups / ".something.else").write_text("not ours")
@@ -114,7 +116,7 @@ async def test_the_rest_of_a_killed_backup_is_swept_away(database: Database, bac
     assert names(backups) == [".something.else", "oddaemon-20260302T033000Z.db"]
 
 
-async def test_two_in_one_second_are_refused_and_the_first_stays(database: Database, backups: Path) -> None:
+async def test_two_in_one_second_are_refused_and_the_first_stays(database: SqliteDatabase, backups: Path) -> None:
     await fill(database)
     await a_night(database, backups, 0)
     with pytest.raises(BackupRefused):

@@ -9,11 +9,11 @@ from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.snapshots import PublishedSnapshot
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, snapshot, some_balances, state
 
 
-async def test_a_snapshot_comes_back_as_it_was_published(database: Database) -> None:
+async def test_a_snapshot_comes_back_as_it_was_published(database: SqliteDatabase) -> None:
     told = snapshot(some_balances(250))
     published = await snapshots.publish(database, ELM, told, state(), NOW + timedelta(seconds=1))
     assert published == PublishedSnapshot(published.id, new=250, changed=0, cleared=0)
@@ -35,12 +35,12 @@ async def test_a_snapshot_comes_back_as_it_was_published(database: Database) -> 
     )
 
 
-async def test_the_state_is_saved_with_the_snapshot(database: Database) -> None:
+async def test_the_state_is_saved_with_the_snapshot(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(2)), state(attempts=5), NOW)
     assert await offices.load_state(database, ELM) == state(attempts=5)
 
 
-async def test_every_earlier_state_stays_readable(database: Database) -> None:
+async def test_every_earlier_state_stays_readable(database: SqliteDatabase) -> None:
     first = list(some_balances(5))
     second = [first[0]._replace(bal_total=-1), *first[2:], Balance(9999, 0, 1, 2, 3, 4, 5, 6, 7)]
     one = await snapshots.publish(database, ELM, snapshot(first, day=1), state(), NOW)
@@ -55,14 +55,14 @@ async def test_every_earlier_state_stays_readable(database: Database) -> None:
     assert [row.aging_date.day for row in await snapshots.list_latest(database, ELM, limit=2)] == [3, 2]
 
 
-async def test_only_what_changed_is_written(database: Database) -> None:
+async def test_only_what_changed_is_written(database: SqliteDatabase) -> None:
     first = list(some_balances(1000))
     await snapshots.publish(database, ELM, snapshot(first), state(), NOW)
     await snapshots.publish(database, ELM, snapshot([first[0]._replace(ins_est=1), *first[1:]]), state(), NOW)
     assert await database.execute_one("SELECT COUNT(*) FROM balance") == [(1001,)]
 
 
-async def test_offices_do_not_touch_each_other(database: Database) -> None:
+async def test_offices_do_not_touch_each_other(database: SqliteDatabase) -> None:
     elm, harbor = list(some_balances(20, seed=1)), list(some_balances(30, seed=2))
     one = await snapshots.publish(database, ELM, snapshot(elm), state(), NOW)
     two = await snapshots.publish(database, HARBOR, snapshot(harbor), state(), NOW)
@@ -77,21 +77,21 @@ async def test_offices_do_not_touch_each_other(database: Database) -> None:
     assert await snapshots.list_latest(database, ELM, limit=9) == [await snapshots.get_latest(database, ELM)]
 
 
-async def test_an_office_where_nobody_owes_anything_is_a_snapshot_too(database: Database) -> None:
+async def test_an_office_where_nobody_owes_anything_is_a_snapshot_too(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(3)), state(), NOW)
     published = await snapshots.publish(database, ELM, snapshot(()), state(), NOW)
     assert published.cleared == 3
     assert await snapshots.load_balances(database, ELM) == []
 
 
-async def test_money_of_any_size_comes_back_to_the_cent(database: Database) -> None:
+async def test_money_of_any_size_comes_back_to_the_cent(database: SqliteDatabase) -> None:
     cents = 2**62
     rows = [Balance(2**62, 2**40, cents, -cents, 0, 1, -1, 99_999_999_999_999, cents - 1)]
     await snapshots.publish(database, ELM, replace(snapshot(()), totals=_totals(1), balances=tuple(rows)), state(), NOW)
     assert await snapshots.load_balances(database, ELM) == rows
 
 
-async def test_a_snapshot_that_does_not_match_its_count_is_not_published(database: Database) -> None:
+async def test_a_snapshot_that_does_not_match_its_count_is_not_published(database: SqliteDatabase) -> None:
     rows = some_balances(5)
     for bad in (
         replace(snapshot(rows), balances=rows[:4]),
@@ -103,20 +103,20 @@ async def test_a_snapshot_that_does_not_match_its_count_is_not_published(databas
     assert await snapshots.get_latest(database, ELM) is None
 
 
-async def test_an_unknown_office_publishes_nothing(database: Database) -> None:
+async def test_an_unknown_office_publishes_nothing(database: SqliteDatabase) -> None:
     with pytest.raises(OfficeNotRegistered):
         await snapshots.publish(database, "nowhere", snapshot(some_balances(5)), state(), NOW)
     assert await snapshots.load_balances(database, "nowhere") == []
     assert await snapshots.get_latest(database, "nowhere") is None
 
 
-async def test_a_naive_instant_is_refused(database: Database) -> None:
+async def test_a_naive_instant_is_refused(database: SqliteDatabase) -> None:
     with pytest.raises(Exception, match="naive datetime is no instant"):
         await snapshots.publish(database, ELM, snapshot(some_balances(5)), state(), NOW.replace(tzinfo=None))
     assert await snapshots.get_latest(database, ELM) is None
 
 
-async def test_the_database_itself_refuses_a_second_current_balance(database: Database) -> None:
+async def test_the_database_itself_refuses_a_second_current_balance(database: SqliteDatabase) -> None:
     await snapshots.publish(database, ELM, snapshot(some_balances(1)), state(), NOW)
     with pytest.raises(Exception, match="UNIQUE constraint failed"):
         await database.execute_one(
@@ -125,7 +125,7 @@ async def test_the_database_itself_refuses_a_second_current_balance(database: Da
         )
 
 
-async def test_a_year_of_an_office_stays_small(database: Database) -> None:
+async def test_a_year_of_an_office_stays_small(database: SqliteDatabase) -> None:
     draw = random.Random(365)
     rows = list(some_balances(400))
     nights = {}

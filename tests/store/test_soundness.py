@@ -16,7 +16,7 @@ from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer
 from oddaemon.store.history.replay import Replay
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
 from tests.disk.stored import fill, true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
@@ -39,7 +39,7 @@ def tampering(path: Path) -> Tamper:
 @pytest.fixture
 async def tamper(path: Path) -> Tamper:
     """Change a sound database behind its back, and see what is found."""
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
 
     return tampering(path)
@@ -53,7 +53,7 @@ async def test_a_sound_database_has_no_problems(path: Path) -> None:
 
 
 async def test_it_is_verified_beside_a_daemon_that_writes(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         async with database.transaction():
             assert verify(path).problems == []
@@ -170,7 +170,7 @@ async def test_no_amount_and_no_guarantor_is_shown(tamper: Tamper) -> None:
 
 
 async def test_an_office_without_snapshots_is_sound(path: Path) -> None:
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database, guarantors=2)
         await snapshots.publish(database, HARBOR, true_snapshot(()), state(), NOW)
         await offices.register_offices(database, ())
@@ -186,7 +186,7 @@ DAY = date(2025, 12, 31)
 @pytest.fixture
 async def spoil(path: Path) -> Tamper:
     """The same with two past days of each office."""
-    async with Database.open(str(path)) as database:
+    async with SqliteDatabase.open(str(path)) as database:
         await fill(database)
         for office_id in (ELM, HARBOR):
             for seed, day in enumerate((DAY, date(2025, 11, 30)), start=1):

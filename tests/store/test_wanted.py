@@ -10,23 +10,23 @@ from oddaemon.core.model import Office
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import StoreError
 from oddaemon.store.offices import save_config
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
 
 
-async def wanted(database: Database) -> dict[str, bool]:
+async def wanted(database: SqliteDatabase) -> dict[str, bool]:
     return {row.id: row.is_configured for row in await offices.list_all(database)}
 
 
-async def test_offices_and_their_sinks_are_recorded_together(database: Database) -> None:
+async def test_offices_and_their_sinks_are_recorded_together(database: SqliteDatabase) -> None:
     await save_config(database, OFFICES, {"lake": [ELM]}, NOW)
     assert await wanted(database) == {ELM: True, HARBOR: True}
     await save_config(database, OFFICES[:1], {}, NOW)
     assert await wanted(database) == {ELM: True, HARBOR: False}
 
 
-async def test_if_the_sinks_cannot_be_recorded_no_office_is_either(database: Database) -> None:
+async def test_if_the_sinks_cannot_be_recorded_no_office_is_either(database: SqliteDatabase) -> None:
     await save_config(database, OFFICES, {}, NOW)
     await snapshots.publish(database, ELM, true_snapshot(some_balances(2)), state(), NOW)
     await save_config(database, OFFICES, {"lake": [ELM]}, NOW)

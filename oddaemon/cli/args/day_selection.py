@@ -14,8 +14,8 @@ from oddaemon.settings import Settings
 from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.errors import StoreError
 from oddaemon.store.history.day import HistoryDay, get_source, select_day
-from oddaemon.store.history.reader import HistoryReader, StoredOffice
 from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.history_reader import HistoryReader, StoredOffice
 from oddaemon.store.sqlite.location import parse_database_path
 
 

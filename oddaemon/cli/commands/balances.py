@@ -19,7 +19,7 @@ from oddaemon.settings import Settings
 from oddaemon.sinks.formats import BALANCE_COLUMNS, ColumnType, ControlSums, Envelope, ExportColumn, Row
 from oddaemon.store.errors import DatabaseDamaged
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, get_column_sums, select_day
-from oddaemon.store.history.reader import HistoryReader
+from oddaemon.store.sqlite.history_reader import HistoryReader
 
 FLEET_COLUMNS = (
     ExportColumn("scope", ColumnType.TEXT),

@@ -11,8 +11,8 @@ from oddaemon.cli.output.table import TextTable
 from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.sinks.formats import ColumnType, Envelope, ExportColumn, Row
 from oddaemon.store.history.day import HistoryDay, get_column_sums, get_source, select_day
-from oddaemon.store.history.reader import DayMovement, HistoryReader, StoredOffice
 from oddaemon.store.snapshot_rows import SnapshotRow
+from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader, StoredOffice
 
 COLUMNS = (
     ExportColumn("aging_date", ColumnType.DATE),

@@ -12,8 +12,8 @@ from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.daemon_client import run_in_daemon
 from oddaemon.settings import Settings
-from oddaemon.store.errors import DatabaseLocked, StoreError
-from oddaemon.store.history.reader import HistoryReader, OfficeUnknown
+from oddaemon.store.errors import DatabaseLocked, OfficeUnknown, StoreError
+from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.erase import Erasure, erase_and_verify, erase_office_offline
 from oddaemon.store.sqlite.maintenance.rotation import find_backups

@@ -38,7 +38,7 @@ from oddaemon.settings.values.suggestions import suggest_name
 from oddaemon.sinks.formats.export import atomic_write_without_manifest
 from oddaemon.store import journal
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.disk_space import format_size
 from oddaemon.store.sqlite.maintenance.info import read_database_info
 from oddaemon.telemetry.logging.redaction import Redactor
@@ -209,7 +209,7 @@ async def _add_database(
 ) -> None:
     bundle.describe("store.json", "the database: its revision, sizes and counts, or why it cannot be read")
     try:
-        async with Database.open_for_reading(settings.state.database) as db:
+        async with SqliteDatabase.open_for_reading(settings.state.database) as db:
             bundle.add_json("store.json", asdict(await read_database_info(db)))
             await _add_offices(bundle, db, settings, office_ids, daemon_available)
     except StoreError as error:
@@ -218,7 +218,7 @@ async def _add_database(
 
 
 async def _add_offices(
-    bundle: SupportBundle, db: Database, settings: Settings, office_ids: Sequence[str], daemon_available: bool
+    bundle: SupportBundle, db: SqliteDatabase, settings: Settings, office_ids: Sequence[str], daemon_available: bool
 ) -> None:
     now = bundle.made_at
     records = await read_office_records(db, settings)

@@ -14,7 +14,7 @@ from oddaemon.cli.demo.simulator_client import SimulatorClient
 from oddaemon.cli.demo.verdict import Runs, find_status_problems
 from oddaemon.cli.sources.fleet import OfficeRecord, read_office_records
 from oddaemon.settings import Settings
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.database import Database
 
 TICK_SECONDS = 0.05
 REFRESH_EVERY_TICKS = 5

@@ -26,7 +26,7 @@ from oddaemon.cli.demo.verdict import evaluate_office
 from oddaemon.cli.output.exit import ExitStatus, fail, flatten_errors
 from oddaemon.settings import load
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 KILL_WITHIN_SECONDS = 25.0
 """If the moment that the demo waits for has not come by then, the daemon is killed all the same."""
@@ -96,7 +96,7 @@ async def _run_night(processes: DemoProcesses, scenarios: Sequence[OfficeScenari
         display.add_note("It answers. The daemon starts.")
         settings = load(processes.config_path)
         simulator = SimulatorClient(urlsplit(settings.api.base_url).netloc)
-        async with processes.start_daemon(1) as first, Database.open_for_reading(settings.state.database) as db:
+        async with processes.start_daemon(1) as first, SqliteDatabase.open_for_reading(settings.state.database) as db:
             observer = Observer(scenarios, settings, db, simulator, LogSummary(INTERRUPTED_OFFICE), display)
             display.add_note("It watches every office. Night falls: aging comes due.")
             killed_at_row = await _kill_during_pull(first, observer)

@@ -10,8 +10,8 @@ from oddaemon.cli.sources.fleet import OfficeRecord
 from oddaemon.core.model import Status
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import snapshots
+from oddaemon.store.database import Database
 from oddaemon.store.snapshot_rows import SnapshotRow
-from oddaemon.store.sqlite.connection import Database
 
 SNAPSHOTS_MAX = 100
 

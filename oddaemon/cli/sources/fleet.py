@@ -24,9 +24,10 @@ from oddaemon.core.reporting.status_document import OfficeSummary, make_status_d
 from oddaemon.engine.offices.fleet_state import make_last_snapshot, make_office_summary
 from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store import journal, offices
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.snapshot_rows import SnapshotRow
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 T = TypeVar("T")
 
@@ -126,10 +127,10 @@ def read_database(settings: Settings, read: Callable[[Database], Awaitable[T]]) 
 
 
 @asynccontextmanager
-async def open_for_reading(settings: Settings) -> AsyncIterator[Database]:
+async def open_for_reading(settings: Settings) -> AsyncIterator[SqliteDatabase]:
     """The database, for reading; what is wrong with it ends the command with a message."""
     try:
-        async with Database.open_for_reading(settings.state.database) as db:
+        async with SqliteDatabase.open_for_reading(settings.state.database) as db:
             yield db
     except StoreError as error:
         raise fail(str(error)) from error

@@ -6,8 +6,9 @@ import anyio
 
 from oddaemon.core.reporting.status_document import format_instant
 from oddaemon.settings import Settings
+from oddaemon.store.database import Database
 from oddaemon.store.offices import RemovedOffice, list_removed_offices
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 
 def load_removed_offices(settings: Settings) -> list[RemovedOffice]:
@@ -18,7 +19,7 @@ def load_removed_offices(settings: Settings) -> list[RemovedOffice]:
     """
 
     async def read() -> list[RemovedOffice]:
-        async with Database.open_for_reading(settings.state.database) as db:
+        async with SqliteDatabase.open_for_reading(settings.state.database) as db:
             return await read_removed_offices(db, settings)
 
     return anyio.run(read)

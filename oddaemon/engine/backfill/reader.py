@@ -19,7 +19,7 @@ from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.sftp import UploadReceiver
 from oddaemon.store import backfill_jobs
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.database import Database
 from oddaemon.telemetry.events.base import Event
 
 CHECK_INTERVAL_SECONDS = 1.0

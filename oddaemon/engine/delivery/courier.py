@@ -33,9 +33,9 @@ from oddaemon.core.snapshot.diff import diff
 from oddaemon.core.snapshot.missing_columns import find_missing_columns
 from oddaemon.sinks.payload import DeliveryFailed, DiffBase, Payload, Sink, SnapshotHeader
 from oddaemon.store import outbox
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.outbox import DeliveryData, SinkQueue
-from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.events import (
     DeliveryAbandoned,
     DeliveryAttemptFailed,

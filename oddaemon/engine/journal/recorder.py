@@ -13,9 +13,9 @@ from datetime import datetime
 import anyio
 
 from oddaemon.engine.journal.compaction import JournalBuffer, get_office_id
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.journal import JournalEntry, append, list_latest
-from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.events import JournalEntriesLost, OfficeErased, OfficeStopped
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.telemetry import Telemetry

@@ -12,7 +12,7 @@ from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.settings import MaintenanceSettings, Settings
 from oddaemon.store.errors import DatabaseDamaged, StoreError
 from oddaemon.store.retention import prune
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.disk_space import format_size
 from oddaemon.store.sqlite.maintenance import vacuum
 from oddaemon.telemetry.events import FleetDigest
@@ -23,7 +23,7 @@ from oddaemon.telemetry.events.base import Event
 class MaintenanceContext:
     """What the jobs work with."""
 
-    database: Database
+    database: SqliteDatabase
     fleet: FleetState
     on_damage: Callable[[StoreError], None]
     """Told of a database that is found to be damaged."""

@@ -30,7 +30,7 @@ from apscheduler.triggers.cron import CronTrigger
 from oddaemon.engine.tasks import run_guarded
 from oddaemon.store.errors import StoreError
 from oddaemon.store.maintenance_runs import JobRun, load_runs, save_run
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import MaintenanceFailed, MaintenanceFinished, MaintenancePlanned, MaintenanceSkipped
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
@@ -83,7 +83,7 @@ class CronSchedule:
 
 
 async def run_maintenance(
-    database: Database,
+    database: SqliteDatabase,
     jobs: Sequence[MaintenanceJob],
     now: Callable[[], datetime],
     emit: Callable[[Event], None],
@@ -115,7 +115,7 @@ async def run_maintenance(
 class _SchedulerContext:
     """What all jobs share."""
 
-    database: Database
+    database: SqliteDatabase
     now: Callable[[], datetime]
     emit: Callable[[Event], None]
 

@@ -14,7 +14,7 @@ import anyio
 
 from oddaemon.core.reporting.status_document import format_instant
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy, try_writing
 from oddaemon.telemetry.events import StoreFailed, StoreRecovered, StoreSlow
 from oddaemon.telemetry.events.base import Event
@@ -79,7 +79,7 @@ class StoreHealth:
         self._failure_event = anyio.Event()
         self._emit(StoreRecovered((self._now() - previous.since).total_seconds(), self._is_running()))
 
-    async def watch(self, database: Database, check_interval_seconds: float) -> None:
+    async def watch(self, database: SqliteDatabase, check_interval_seconds: float) -> None:
         """Look after an open database until cancelled, so often while it is well; whoever writes to it looks, too."""
         while True:
             with anyio.move_on_after(check_interval_seconds):
@@ -117,7 +117,7 @@ class StoreHealth:
             seconds = min(2 * seconds, OPEN_SECONDS_MAX)
         return None
 
-    async def _check(self, database: Database) -> None:
+    async def _check(self, database: SqliteDatabase) -> None:
         slowest_seconds, database.slowest_write_seconds = database.slowest_write_seconds, 0.0
         if slowest_seconds > SLOW_SECONDS:
             self._emit(StoreSlow(slowest_seconds, "See what else keeps this disk busy, and whether it is failing."))

@@ -22,9 +22,9 @@ from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.settings import OfficeSettings, Secret, Settings
 from oddaemon.sftp import UploadReceiver
 from oddaemon.store import offices
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.offices import OfficeRow, save_config
-from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.events.base import Event
 
 

@@ -51,8 +51,8 @@ from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.sftp import UploadReceiver
 from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.sqlite.connection import Database
 
 SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from oddaemon.core.model import Balance, Checkpoint
 from oddaemon.store import open_pulls
+from oddaemon.store.database import Database
 from oddaemon.store.open_pulls import OpenPull
-from oddaemon.store.sqlite.connection import Database
 from oddaemon.telemetry.events import PageStored
 
 

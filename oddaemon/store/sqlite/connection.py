@@ -19,7 +19,8 @@ import anyio.to_thread
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from oddaemon.store.errors import DatabaseUnusable, translate_errors
+from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.interrupt import interrupt_when_cancelled
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.lock import hold_lock
@@ -62,7 +63,7 @@ class _ConnectionHandle:
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
 
-class Database:
+class SqliteDatabase:
     """An open database. Make one with `open` or `open_for_reading`.
 
     Attributes:
@@ -221,6 +222,11 @@ class Database:
                 return list(await self._reader.driver.execute_fetchall(statement, parameters))
 
     @property
+    def where(self) -> str:
+        """The path, for messages."""
+        return str(self.path)
+
+    @property
     def file_guard(self) -> FileGuard:
         """The files that are open for writing."""
         self._require_writer()
@@ -258,11 +264,11 @@ class Database:
 @contextmanager
 def _shield_call(path: Path) -> Iterator[None]:
     with anyio.CancelScope(shield=True), translate_errors(path):
-        Database.calls_in_flight += 1
+        SqliteDatabase.calls_in_flight += 1
         try:
             yield
         finally:
-            Database.calls_in_flight -= 1
+            SqliteDatabase.calls_in_flight -= 1
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from oddaemon.store.errors import DatabaseDamaged, find_fault, translate_errors
-from oddaemon.store.sqlite.errors import DAMAGED
+from oddaemon.store.errors import DatabaseDamaged
+from oddaemon.store.sqlite.errors import DAMAGED, find_fault, translate_errors
 
 PAGES_PER_STEP = 2000
 """8 MB between two reports of progress."""

@@ -5,7 +5,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from oddaemon.store.errors import DatabaseUnusable, translate_errors
+from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.store.sqlite.errors import translate_errors
 
 MIN_FREE_BYTES = 16 * 1024 * 1024
 _KILO = 1000

@@ -1,18 +1,35 @@
-"""The troubles that a disk or another program can make, by SQLite's result codes and by the system's error numbers.
+"""Errors of SQLite and of the file system, by result code and errno, translated to the store's own.
 
-One table, so that the same trouble reads the same whoever meets it first: SQLite in the middle of a publish, or the
+One table, so that the same fault has the same text wherever it shows first: in SQLite during a publish, or in the
 system while a copy is made.
 """
 
 import errno
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from oddaemon.store.errors import DatabaseClosed, DatabaseDamaged, DatabaseUnusable
+
+_PRIMARY_CODE = 0xFF
+"""SQLite's extended result codes carry the primary one in their lowest byte."""
+_DAMAGE_MESSAGES = (
+    "Could not decode to UTF-8",
+    "JSON cannot hold BLOB values",
+    "malformed JSON",
+    "no such table",
+    "unsupported file format",
+)
+"""Messages without a code of their own, for rows and tables that this program cannot have written."""
 
 
 @dataclass(frozen=True, slots=True)
 class StorageFault:
-    """One trouble: what it is as the end of a sentence, what to do, and whether waiting can help."""
+    """What is wrong, as the end of a sentence; what to do; and whether waiting can help."""
 
     what: str
     advice: str
@@ -39,10 +56,8 @@ DISK_ERROR = StorageFault(
     "Look into the kernel's log, and check the disk and any quota.",
     is_transient=True,
 )
-DAMAGED = StorageFault(
-    "the file is damaged",
-    "Stop the daemon, keep a copy of the file, and restore the last backup, or start afresh without the history.",
-)
+DAMAGED = StorageFault("the file is damaged", "")
+"""Raised as `DatabaseDamaged`, which has the advice."""
 
 FAULT_BY_SQLITE_CODE: Mapping[int, StorageFault] = {
     sqlite3.SQLITE_FULL: DISK_FULL,
@@ -80,3 +95,58 @@ FAULT_BY_ERRNO: Mapping[int, StorageFault] = {
     errno.EACCES: StorageFault("Permission denied", _ACCESS_ADVICE, is_transient=True),
     errno.EPERM: StorageFault("Operation not permitted", _ACCESS_ADVICE, is_transient=True),
 }
+
+
+@contextmanager
+def translate_errors(path: Path, error_prefix: str = "") -> Iterator[None]:
+    """Turn what SQLite and the file system say about `path` into a `DatabaseUnusable`.
+
+    Errors that a program alone can cause (a broken constraint, wrong SQL) pass unchanged.
+
+    Args:
+        path: the file that is being worked with.
+        error_prefix: what could not be done, as the beginning of a sentence; empty: that the database cannot be used.
+    """
+    error_prefix = error_prefix or f"The database {path} cannot be used"
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        fault = find_fault(error.orig if isinstance(error, DBAPIError) else error)
+        if fault is None:
+            raise
+        if fault is DAMAGED:
+            raise DatabaseDamaged(path) from error
+        raise DatabaseUnusable(
+            f"{error_prefix}: {fault.what}.", fault.advice, is_transient=fault.is_transient
+        ) from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes a damaged schema, and its Python driver chokes on that.
+        raise DatabaseDamaged(path) from error
+    except OSError as error:
+        code = error.errno or errno.EIO
+        fault = FAULT_BY_ERRNO.get(
+            code, StorageFault(error.strerror or str(error), FAULT_BY_ERRNO[errno.EACCES].advice)
+        )
+        raise DatabaseUnusable(
+            f"{error_prefix}: {fault.what}.", fault.advice, is_transient=fault.is_transient
+        ) from error
+
+
+@contextmanager
+def translate_read_errors(path: Path) -> Iterator[None]:
+    """As `explained`, where whoever asks may have closed the database meanwhile."""
+    try:
+        with translate_errors(path):
+            yield
+    except sqlite3.ProgrammingError as error:
+        if "closed database" not in str(error):
+            raise
+        raise DatabaseClosed(path) from error
+
+
+def find_fault(error: BaseException | None) -> StorageFault | None:
+    """What an error of SQLite means for the file; None: it is a program's own."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if isinstance(error, sqlite3.Error) and any(message in str(error) for message in _DAMAGE_MESSAGES):
+        return DAMAGED
+    return FAULT_BY_SQLITE_CODE.get(code)

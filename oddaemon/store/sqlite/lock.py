@@ -16,7 +16,8 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
-from oddaemon.store.errors import DatabaseLocked, translate_errors
+from oddaemon.store.errors import DatabaseLocked
+from oddaemon.store.sqlite.errors import translate_errors
 
 
 class LockOwner(msgspec.Struct, frozen=True):

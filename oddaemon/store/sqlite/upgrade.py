@@ -17,10 +17,10 @@ from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from oddaemon.store.errors import DatabaseUnusable, StoreError, translate_errors
+from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.sqlite.copy import check_copy, copy_database, count_rows, fsync_path, get_size_bytes, open_read_only
 from oddaemon.store.sqlite.disk_space import require_space
-from oddaemon.store.sqlite.errors import LOCKED
+from oddaemon.store.sqlite.errors import LOCKED, translate_errors
 
 AUTO_VACUUM_INCREMENTAL = 2
 """SQLite's number for it."""

@@ -10,16 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from oddaemon.store.errors import (
-    DatabaseDamaged,
-    DatabaseMissing,
-    DatabaseNewer,
-    DatabaseOlder,
-    DatabaseUnusable,
-    translate_errors,
-)
+from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, DatabaseNewer, DatabaseOlder, DatabaseUnusable
 from oddaemon.store.schema import APPLICATION_ID, REVISIONS, metadata
 from oddaemon.store.sqlite.copy import open_read_only
+from oddaemon.store.sqlite.errors import translate_errors
 
 MIGRATIONS_LOCATION = "oddaemon.store:migrations"
 """Where Alembic finds the revisions."""

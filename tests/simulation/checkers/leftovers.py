@@ -5,7 +5,7 @@ import gc
 from dataclasses import dataclass
 from pathlib import Path
 
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.simulation.chronicle import Chronicle
 
 LEFT_OVER = "left over"
@@ -25,7 +25,7 @@ class Baseline:
     def now(cls) -> "Baseline":
         """What there is now; must be called on the event loop."""
         tasks = frozenset(task.get_name() for task in asyncio.all_tasks() if not task.done())
-        return cls(tasks, tuple(sorted(_descriptors())), Database.calls_in_flight)
+        return cls(tasks, tuple(sorted(_descriptors())), SqliteDatabase.calls_in_flight)
 
 
 def judge(before: Baseline, after: Baseline, outlived: list[str], chronicle: Chronicle) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, StoreError, translate_errors
+from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, StoreError
 from oddaemon.store.sqlite.copy import (
     Counts,
     ProgressCallback,
@@ -19,6 +19,7 @@ from oddaemon.store.sqlite.copy import (
     open_read_only,
 )
 from oddaemon.store.sqlite.disk_space import require_space
+from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.lock import get_lock_path
 from oddaemon.store.sqlite.version import read_revision
 

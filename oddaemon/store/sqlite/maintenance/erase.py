@@ -21,8 +21,8 @@ from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.store import schema
-from oddaemon.store.history.reader import OfficeUnknown
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.errors import OfficeUnknown
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.location import parse_database_path
 from oddaemon.store.sqlite.maintenance.residue_scan import ResidueScan
 from oddaemon.store.sqlite.maintenance.vacuum import SECURE_DELETE, require_vacuum_space, truncate_wal, vacuum
@@ -55,7 +55,7 @@ async def erase_office_offline(url: str, office_id: str) -> dict[str, int]:
         DatabaseHeld: a daemon has the database open.
         DatabaseUnusable, OfficeUnknown: as `remove`.
     """
-    async with Database.open(url) as database:
+    async with SqliteDatabase.open(url) as database:
         return await erase_office(database, office_id)
 
 
@@ -81,7 +81,7 @@ async def erase_and_verify(url: str, office_id: str, erase: EraseFunction = eras
     return Erasure(rows, len(scan.patterns), found_before, found_after)
 
 
-async def erase_office(db: Database, office_id: str) -> dict[str, int]:
+async def erase_office(db: SqliteDatabase, office_id: str) -> dict[str, int]:
     """Remove an office from an open database; whoever writes to it meanwhile waits, and whoever reads does not.
 
     On two busy cores they wait 0.8 s where 500 offices have 500 guarantors each (15 MB), 6.3 s after a year of nights
@@ -124,7 +124,7 @@ def list_office_tables() -> list[Table]:
 
 
 @asynccontextmanager
-async def _secure_delete(db: Database) -> AsyncIterator[None]:
+async def _secure_delete(db: SqliteDatabase) -> AsyncIterator[None]:
     """What is deleted in the block is overwritten; afterwards it is again as this build of SQLite has it."""
     ((previous,),) = await db.execute_one("PRAGMA secure_delete")
     await db.execute_one(SECURE_DELETE)

@@ -4,14 +4,14 @@ import anyio
 import anyio.to_thread
 
 from oddaemon.store.errors import DatabaseUnusable
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.disk_space import require_min_space
 
 STUCK_SECONDS = 10.0
 """A write that takes longer waits for the disk: one that waits for another program has given up by then."""
 
 
-async def require_healthy(db: Database) -> None:
+async def require_healthy(db: SqliteDatabase) -> None:
     """Look whether the files are in place and whole, and no write is stuck: microseconds, mostly.
 
     Raises:
@@ -33,7 +33,7 @@ async def require_healthy(db: Database) -> None:
             db.file_guard.require_min_bytes(pages * page_bytes)
 
 
-async def try_writing(db: Database) -> None:
+async def try_writing(db: SqliteDatabase) -> None:
     """Write as little as can be written, where there is room for a snapshot too.
 
     Raises:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from oddaemon.store.errors import translate_errors
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.errors import translate_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class DatabaseInfo:
     journal_entries: int
 
 
-async def read_database_info(db: Database) -> DatabaseInfo:
+async def read_database_info(db: SqliteDatabase) -> DatabaseInfo:
     """What is told of an open database.
 
     Raises:
@@ -63,7 +63,7 @@ async def read_database_info(db: Database) -> DatabaseInfo:
     )
 
 
-def _measure_files(db: Database) -> tuple[str, int, int, int]:
+def _measure_files(db: SqliteDatabase) -> tuple[str, int, int, int]:
     with translate_errors(db.path):
         status, disk = db.path.stat(), os.statvfs(db.path.parent)
         wal = db.path.with_name(f"{db.path.name}-wal")

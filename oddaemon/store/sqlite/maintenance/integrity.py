@@ -23,11 +23,12 @@ from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.aging_report import add_totals
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, parse_backfilled_day
-from oddaemon.store.errors import DatabaseUnusable, decoding_errors, translate_errors
+from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.history.replay import Replay
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, parse_snapshot_row
 from oddaemon.store.sqlite.copy import open_read_only
+from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.maintenance.vacuum import find_integrity_problems
 from oddaemon.store.sqlite.version import prepare, require_newest
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from oddaemon.core.model import MONEY_COLUMNS
-from oddaemon.store.errors import translate_errors
-from oddaemon.store.history.reader import HistoryReader
 from oddaemon.store.sqlite.copy import open_read_only
+from oddaemon.store.sqlite.errors import translate_errors
+from oddaemon.store.sqlite.history_reader import HistoryReader
 
 SUFFIXES = ("", "-wal", "-journal")
 SAMPLE_ROWS = 200

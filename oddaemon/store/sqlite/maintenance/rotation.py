@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from oddaemon.store.errors import translate_errors
 from oddaemon.store.schema import APPLICATION_ID
+from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.maintenance.backup import Backup, back_up
 
 _STAMP = "%Y%m%dT%H%M%SZ"

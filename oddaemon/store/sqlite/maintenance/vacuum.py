@@ -10,11 +10,11 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from oddaemon.store.errors import DatabaseUnusable, translate_errors
-from oddaemon.store.sqlite.connection import Database
+from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.copy import VM_STEPS_PER_CHECK, get_size_bytes, open_read_only
 from oddaemon.store.sqlite.disk_space import require_space
-from oddaemon.store.sqlite.errors import LOCKED
+from oddaemon.store.sqlite.errors import LOCKED, translate_errors
 from oddaemon.store.sqlite.maintenance.rotation import BackupRotation, rotate
 
 PROBLEMS_MAX = 20
@@ -36,7 +36,7 @@ class VacuumResult:
     """Left free for what is written next."""
 
 
-async def checkpoint_wal(db: Database) -> bool:
+async def checkpoint_wal(db: SqliteDatabase) -> bool:
     """Move the write-ahead log into the database file and cut it to nothing.
 
     Returns:
@@ -48,7 +48,7 @@ async def checkpoint_wal(db: Database) -> bool:
     return not busy
 
 
-async def vacuum(db: Database) -> None:
+async def vacuum(db: SqliteDatabase) -> None:
     """Write the whole file anew, without a gap and without what was deleted from it; everybody else waits meanwhile.
 
     Raises:
@@ -59,7 +59,7 @@ async def vacuum(db: Database) -> None:
     await truncate_wal(db)
 
 
-async def require_vacuum_space(db: Database) -> None:
+async def require_vacuum_space(db: SqliteDatabase) -> None:
     """Look whether the disk has room for a second copy.
 
     Raises:
@@ -70,7 +70,7 @@ async def require_vacuum_space(db: Database) -> None:
     await anyio.to_thread.run_sync(require_space, path, size, f"The database {path} cannot be written anew")
 
 
-async def truncate_wal(db: Database) -> None:
+async def truncate_wal(db: SqliteDatabase) -> None:
     """Empty the write-ahead log, so that nothing of what was there before is left in it.
 
     Raises:
@@ -84,7 +84,7 @@ async def truncate_wal(db: Database) -> None:
         )
 
 
-async def run_incremental_vacuum(db: Database) -> VacuumResult:
+async def run_incremental_vacuum(db: SqliteDatabase) -> VacuumResult:
     """Give free pages back to the disk, a megabyte a turn; what the next nights need is left.
 
     The file becomes smaller once the write-ahead log is folded back, which is tried at the end.
@@ -105,20 +105,20 @@ async def run_incremental_vacuum(db: Database) -> VacuumResult:
     return VacuumResult(freed * await _get_page_bytes(db), free * await _get_page_bytes(db))
 
 
-async def _count_pages(db: Database) -> tuple[int, int]:
+async def _count_pages(db: SqliteDatabase) -> tuple[int, int]:
     """How many pages the file has, and how many of them are free."""
     async with db.read_transaction() as connection:
         pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
         return pages, (await connection.exec_driver_sql("PRAGMA freelist_count")).scalar_one()
 
 
-async def _get_page_bytes(db: Database) -> int:
+async def _get_page_bytes(db: SqliteDatabase) -> int:
     async with db.read_transaction() as connection:
         page_bytes: int = (await connection.exec_driver_sql("PRAGMA page_size")).scalar_one()
         return page_bytes
 
 
-async def rotate_backups(db: Database, directory: Path, keep: int, now: datetime) -> BackupRotation:
+async def rotate_backups(db: SqliteDatabase, directory: Path, keep: int, now: datetime) -> BackupRotation:
     """Make a backup in the directory, and delete the oldest ones: beside all other work.
 
     Raises:
@@ -131,7 +131,7 @@ async def rotate_backups(db: Database, directory: Path, keep: int, now: datetime
         stop.set()
 
 
-async def check_integrity(db: Database) -> list[str]:
+async def check_integrity(db: SqliteDatabase) -> list[str]:
     """Read every page of the file and compare indexes with tables: minutes on a large fleet, beside all other work.
 
     Returns:

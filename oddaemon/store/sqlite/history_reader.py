@@ -21,10 +21,11 @@ from oddaemon.core.snapshot.diff import GuarantorChange, iter_changes
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING, OPTIONAL_COLUMNS, MissingColumns, to_comparable
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, RollRates, compute_flow, compute_roll_rates
 from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, BackfilledDay, parse_backfilled_day
-from oddaemon.store.errors import StoreError, decoding_errors, translate_errors, translate_read_errors
+from oddaemon.store.errors import OfficeUnknown, decoding_errors
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, may_omit_columns, merge_days, select_snapshots
 from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, SnapshotRow, parse_snapshot_row
 from oddaemon.store.sqlite.copy import open_read_only
+from oddaemon.store.sqlite.errors import translate_errors, translate_read_errors
 from oddaemon.store.sqlite.version import require_newest
 
 ROWS_PER_BATCH = 10_000
@@ -56,13 +57,6 @@ _LAST_SEEN = (
 
 Version = tuple[int, int | None, Balance]
 """From which snapshot on, until which (None: still), and what."""
-
-
-class OfficeUnknown(StoreError):
-    """Nothing was ever stored of such an office."""
-
-    def __init__(self, office_id: str) -> None:
-        super().__init__(f"The database knows no office {office_id!r}.", "`oddaemon status` lists them all.")
 
 
 @dataclass(frozen=True, slots=True)
