@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from oddaemon.admin.commands import CommandHandlers, CommandNoOp, CommandRejected, Document, OfficeCommand
 from oddaemon.core.config_diff import ConfigDiff, make_config_diff_document
-from oddaemon.core.office.machine import can_accept
+from oddaemon.core.office.evidence import can_accept
 from oddaemon.core.office.state import AcceptCommand, Command, OfficeState, PauseCommand, ResumeCommand, SyncCommand
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.registry import Registry

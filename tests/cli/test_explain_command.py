@@ -97,7 +97,7 @@ def test_an_office_read_in_pages_and_one_never_read_say_so() -> None:
 
     assert lines(paged)["Reading"] == "in pages, between two controls"
     assert lines(new)["Reading"] == "not read yet"
-    assert lines(new)["Why"] == "Not asked yet."
+    assert lines(new)["Why"] == "Not contacted yet."
 
 
 def test_json_is_the_office_s_document_and_how_it_is_read(fleet: SampleFleet) -> None:
@@ -116,7 +116,7 @@ def test_json_is_the_office_s_document_and_how_it_is_read(fleet: SampleFleet) ->
 def test_json_of_an_office_not_taken_up_yet_is_complete(fleet: SampleFleet) -> None:
     document = json_of(fleet.run("explain", "new-oak", "--json"))
 
-    assert document["reason"] == "Not asked yet."
+    assert document["reason"] == "Not contacted yet."
     assert document["reader"] is None
     assert document.keys() == json_of(fleet.run("explain", "bright-smiles", "--json")).keys()
 

@@ -21,7 +21,7 @@ def test_the_fleet_is_a_plain_table_with_the_worst_first(fleet: SampleFleet) -> 
     assert [re.split(" {2,}", line) for line in table] == [
         [column.header.upper() for column in COLUMNS],
         ["hill-street", "Hill Street Dental", "blocked", "3 d", "-", "-", "-", "in 20 min", "the office", BLOCKED],
-        ["new-oak", "new-oak", "waiting", "0 s", "-", "-", "-", "-", "-", "Not asked yet."],
+        ["new-oak", "new-oak", "waiting", "0 s", "-", "-", "-", "-", "-", "Not contacted yet."],
         ["bright-smiles", BRIGHT, "fresh", "2 h", "2026-03-02", "2026-03-02", "3", "in 12 min", "-", FRESH],
         ["coast-reno", "coast-reno", "paused", "5 h", "-", "-", "-", "-", "you", "Switched off in the configuration."],
     ]

@@ -8,8 +8,10 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Cadence, Condition, Owner, Plausibility
-from oddaemon.core.office.machine import FAR_FUTURE, adjust_for_clock_step, can_accept, make_initial_state
+from oddaemon.core.office.evidence import can_accept
+from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state
 from oddaemon.core.office.state import AcceptCommand, Intent, MeasureClock, Probe, Pull, Started, Survey, Wait
+from oddaemon.core.office.transition import FAR_FUTURE
 from oddaemon.core.snapshot.plausibility import is_other_database
 from tests.core.builders import IDENTITY, STRANGER, Night, at, balance, preferences
 

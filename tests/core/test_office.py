@@ -7,15 +7,11 @@ import msgspec
 import pytest
 
 from oddaemon.core.model import AgingMark, Cadence, Condition, Include, Owner, Reader
-from oddaemon.core.office.machine import (
-    FAR_FUTURE,
-    IllegalObservationError,
-    make_initial_state,
-    make_office_clock,
-    next_action,
-)
+from oddaemon.core.office.clock import make_office_clock
+from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     ClockMeasured,
+    IllegalObservationError,
     Intent,
     MeasureClock,
     Observation,
@@ -32,6 +28,7 @@ from oddaemon.core.office.state import (
     TimerFired,
     Wait,
 )
+from oddaemon.core.office.transition import FAR_FUTURE
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 from tests.core.builders import IDENTITY, JITTER, WISH, Night, at, preferences, proved, snapshot, wish
 
@@ -540,14 +537,14 @@ def test_an_answer_to_another_question_raises(intent: Intent, answered: Intent) 
     if intent is answered:
         next_action(state, OF_INTENT[answered], EVENING, WISH, JITTER)
         return
-    with pytest.raises(IllegalObservationError, match=f"does not answer {intent}"):
+    with pytest.raises(IllegalObservationError, match=str(intent)):
         next_action(state, OF_INTENT[answered], EVENING, WISH, JITTER)
 
 
 def test_a_snapshot_of_another_aging_than_was_asked_for_is_not_published() -> None:
     night = begun()
     night.surveyed()
-    with pytest.raises(IllegalObservationError, match="2026-05-03 where 2026-05-04 was asked for"):
+    with pytest.raises(IllegalObservationError, match="2026-05-03 .* 2026-05-04"):
         night.turn(proved(snapshot(date(2026, 5, 3))))
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.core.office.machine import FAR_FUTURE, make_initial_state, next_action
+from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     Intent,
     OfficeState,
@@ -18,6 +18,7 @@ from oddaemon.core.office.state import (
     TimerFired,
     Wait,
 )
+from oddaemon.core.office.transition import FAR_FUTURE
 from tests.core.builders import at, wish
 
 NOW = at("2026-03-07 12:00")

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 
 from oddaemon.core.failures.failure import RULES, Failure, FailureKind, Recovery
 from oddaemon.core.model import Balance, Cadence, Condition, DatabaseIdentity, Include, Preferences, Reader, Snapshot
-from oddaemon.core.office.machine import FAR_FUTURE, IllegalObservationError, make_initial_state, next_action
+from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     AcceptCommand,
     Action,
     ClockMeasured,
     Command,
     Failed,
+    IllegalObservationError,
     Intent,
     MeasureClock,
     Observation,
@@ -44,6 +45,7 @@ from oddaemon.core.office.state import (
     Wait,
 )
 from oddaemon.core.office.status import ACTION_REQUIRED
+from oddaemon.core.office.transition import FAR_FUTURE
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 from tests.core.builders import IDENTITY, STRANGER, balance, proved, snapshot, wish
 

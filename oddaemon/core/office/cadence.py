@@ -3,9 +3,12 @@
 import hashlib
 from datetime import UTC, datetime, time, timedelta
 
+from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
+from oddaemon.core.failures.failure import Failure, Recovery
 from oddaemon.core.model import Cadence
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.clock import OfficeClock
+from oddaemon.core.office.state import OfficeSpec
 
 FIRST_PROBE_SHARE = 0.8
 """Of the length of the last run: when to ask for the first time after the due time."""
@@ -66,3 +69,31 @@ def compute_late_at(aging: Aging, clock: OfficeClock, fresh_by: time | None, cad
         if aging.status is AgingStatus.MISSED
         else late_at
     )
+
+
+def compute_backoff_at(attempts: int, now: datetime, spec: OfficeSpec, jitter: float) -> datetime:
+    """When to try again after this many failures in a row."""
+    return now + timedelta(seconds=compute_backoff_seconds(attempts, jitter, spec.cadence))
+
+
+def compute_retry_at(failure: Failure, attempts: int, now: datetime, spec: OfficeSpec, jitter: float) -> datetime:
+    """When to ask again: when the server says, or at the office's own slot if no request has left this machine."""
+    if failure.rule.recovery is Recovery.STAND_BY:
+        return compute_next_slot(spec.office.id, spec.cadence.late_probe_seconds, now)
+    seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, spec.cadence)
+    return now + timedelta(seconds=seconds)
+
+
+def compute_latest_wait(now: datetime, spec: OfficeSpec) -> datetime:
+    """The end of the longest wait that any rule can ask for."""
+    cadence = spec.cadence
+    longest_seconds = max(
+        cadence.probe_seconds,
+        cadence.late_probe_seconds,
+        cadence.idle_probe_seconds,
+        cadence.blocked_probe_seconds,
+        cadence.backoff_max_seconds,
+        cadence.retry_after_max_seconds,
+        spec.plausibility.hold_seconds,
+    )
+    return now + timedelta(seconds=longest_seconds)

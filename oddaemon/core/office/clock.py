@@ -6,6 +6,11 @@ Open Dental stores local times without a zone. Instants come in and go out as aw
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from oddaemon.core.model import Office
+from oddaemon.core.office.state import OfficeState
+
+CLOCK_AGE_MAX = timedelta(hours=1)
+"""An older measurement is no evidence against the office: it is not blamed for a date or a lock on its account."""
 CLOCK_NOISE = timedelta(seconds=60)
 """A server's UTC that differs by less shows the answer's latency, not a wrong clock."""
 
@@ -75,3 +80,21 @@ def compute_skew(zone: tzinfo | None, office_now: datetime, utc_now: datetime, i
         error = timedelta()
     configured = instant.astimezone(zone or UTC).utcoffset() or timedelta()
     return timedelta(seconds=round((offset - configured + error).total_seconds()))
+
+
+def make_office_clock(state: OfficeState, office: Office) -> OfficeClock:
+    """Make the office's clock from its configured zone and what was measured; UTC while neither is known."""
+    measured = state.skew_seconds if state.skew_zone == str(office.zone) else None
+    return OfficeClock(office.zone or UTC, timedelta(seconds=measured or 0.0))
+
+
+def has_clock(state: OfficeState, office: Office) -> bool:
+    """Whether the office's "today" is known, from its configured zone or its measured clock."""
+    return office.zone is not None or (state.skew_seconds is not None and state.skew_zone == str(office.zone))
+
+
+def is_clock_recent(state: OfficeState, now: datetime, office: Office) -> bool:
+    """Whether the office's clock was measured recently; a step of our own clock makes every measurement old."""
+    if state.skew_zone != str(office.zone) or state.measured_at is None:
+        return False
+    return abs(now - state.measured_at) < CLOCK_AGE_MAX

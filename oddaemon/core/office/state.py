@@ -1,6 +1,6 @@
 """What is remembered of an office, what an action can bring, and which actions there are.
 
-Values only: the transitions between them are in `office.py`.
+Values only: the transitions between them are in `machine.py`.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,10 @@ from oddaemon.core.model import (
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 
 DEFAULT_PLAUSIBILITY = Plausibility()
+
+
+class IllegalObservationError(Exception):
+    """An observation that no action of this state can produce: an error in oddaemon."""
 
 
 class Intent(StrEnum):

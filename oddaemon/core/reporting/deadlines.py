@@ -18,8 +18,7 @@ from functools import lru_cache
 from oddaemon.core.dates import parse_due_time
 from oddaemon.core.model import Condition, Office
 from oddaemon.core.office.aging import is_monthly
-from oddaemon.core.office.clock import OfficeClock
-from oddaemon.core.office.machine import make_office_clock
+from oddaemon.core.office.clock import OfficeClock, make_office_clock
 from oddaemon.core.office.state import OfficeState
 
 DAY = timedelta(days=1)

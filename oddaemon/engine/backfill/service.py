@@ -25,7 +25,7 @@ from oddaemon.core.backfill.job import (
     validate_day,
 )
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.office.machine import make_office_clock
+from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.snapshot.aging_report import count_report_requests
 from oddaemon.engine.backfill.queue import JobProgress, OfficeQueue
 from oddaemon.engine.backfill.reader import (

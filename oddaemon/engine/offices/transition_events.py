@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Condition, Reader, Snapshot
 from oddaemon.core.office.aging import AgingStatus, evaluate_aging
-from oddaemon.core.office.machine import make_office_clock, refine_failure
+from oddaemon.core.office.clock import make_office_clock
+from oddaemon.core.office.evidence import refine_failure
 from oddaemon.core.office.state import Failed, Observation, OfficeSpec, OfficeState
 from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.engine.offices.fleet_state import OfficeRuntime

@@ -17,7 +17,8 @@ import anyio
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Preferences, Reader, Snapshot
 from oddaemon.core.office.clock import compute_skew
-from oddaemon.core.office.machine import adjust_for_clock_step, has_authenticated, make_initial_state, next_action
+from oddaemon.core.office.evidence import has_authenticated
+from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state, next_action
 from oddaemon.core.office.state import (
     Action,
     ClockMeasured,

@@ -9,8 +9,7 @@ import anyio.lowlevel
 
 from oddaemon.core.model import Cadence, Reader
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
-from oddaemon.core.office.clock import OfficeClock
-from oddaemon.core.office.machine import make_office_clock
+from oddaemon.core.office.clock import OfficeClock, make_office_clock
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.forecast import ForecastInput, make_forecast
 from oddaemon.core.reporting.night_history import NIGHTS, PendingNight, Publication, build_night_history

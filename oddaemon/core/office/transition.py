@@ -1,0 +1,126 @@
+"""The moves of an office: each puts it into one intent, with the instant to begin and the status that people see.
+
+Which move is made when is decided in `machine.py`.
+"""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
+from oddaemon.core.model import Condition, Owner, Reader, Status
+from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus
+from oddaemon.core.office.cadence import compute_late_at, compute_latest_wait, compute_next_probe, compute_next_slot
+from oddaemon.core.office.clock import make_office_clock
+from oddaemon.core.office.evidence import KEY_FAILURES
+from oddaemon.core.office.record import require_preferences
+from oddaemon.core.office.state import Intent, OfficeSpec, OfficeState
+from oddaemon.core.office.status import (
+    make_disabled_status,
+    make_failure_status,
+    make_paused_status,
+    make_status,
+    to_sentence,
+)
+
+FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
+SURVEY_INTERVAL = timedelta(hours=6)
+"""Due times and versions change rarely."""
+_NEXT_ACTION_TEXTS = {
+    Intent.SURVEY: "reads the office's preferences",
+    Intent.MEASURE_CLOCK: "asks the office's server for its time and its identity",
+    Intent.PROBE: "asks whether aging has completed",
+    Intent.PULL: "reads the balances",
+}
+
+
+def move_to(state: OfficeState, intent: Intent, not_before: datetime, status: Status) -> OfficeState:
+    """Take up an intent at `not_before`; `FAR_FUTURE`: not by itself."""
+    next_action_at = None if not_before == FAR_FUTURE else not_before
+    status = replace(
+        status, next_action="" if next_action_at is None else _NEXT_ACTION_TEXTS[intent], next_action_at=next_action_at
+    )
+    confirming = state.confirming if intent is Intent.PROBE else None
+    return replace(state, intent=intent, not_before=not_before, standing=status, confirming=confirming)
+
+
+def limit_wait(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeState:
+    """Cut a wait that is longer than any rule can ask for: our wall clock was set back."""
+    latest = compute_latest_wait(now, spec)
+    if state.standing.condition is Condition.PAUSED or state.not_before <= latest:
+        return state
+    return move_to(state, state.intent, latest, state.standing)
+
+
+def pause(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeState:
+    """Stop asking the office. If the configuration disables it, the status says so, as no command can change that."""
+    make_pause_status = make_paused_status if spec.office.enabled else make_disabled_status
+    return move_to(state, Intent.SURVEY, FAR_FUTURE, make_pause_status(state.standing, now))
+
+
+def measure_clock(state: OfficeState, now: datetime) -> OfficeState:
+    """Ask the office's server for its time and its identity, at once."""
+    return move_to(state, Intent.MEASURE_CLOCK, now, state.standing)
+
+
+def schedule_pull(state: OfficeState, now: datetime, not_before: datetime, reason: str) -> OfficeState:
+    """Read the balances; what an operator must look at stays shown until they are published."""
+    late_at = state.standing.late_at
+    status = make_status(
+        state.standing, now, Condition.PULLING, to_sentence(reason), late_at=late_at, keep_action_required=True
+    )
+    return move_to(state, Intent.PULL, not_before, status)
+
+
+def hold(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) -> OfficeState:
+    """Keep a verified but implausible snapshot back until a second reading confirms it."""
+    state = replace(state, attempts=0, rereads=0)
+    status = make_failure_status(state.standing, now, Condition.SUSPECT, failure)
+    return move_to(state, Intent.PULL, now + timedelta(seconds=spec.plausibility.hold_seconds), status)
+
+
+def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) -> OfficeState:
+    """Wait until a human has acted, and survey the office from time to time meanwhile."""
+    status = make_failure_status(state.standing, now, Condition.BLOCKED, failure)
+    is_statement_failure = failure.rule.recovery in (Recovery.SWITCH_READER, Recovery.NARROW_PACKING)
+    if spec.office.reader is Reader.STATEMENT and (is_statement_failure or failure.kind is FailureKind.QUERY_REFUSED):
+        advice = 'Set `reader = "auto"`, so that oddaemon may read this office in pages.'
+        status = replace(status, owner=Owner.US, advice=advice, letter="")
+    if spec.office.reader is Reader.AUTO:
+        state = replace(state, reader=Reader.STATEMENT)
+    state = replace(state, unidentified=state.unidentified or failure.kind in KEY_FAILURES)
+    next_slot = compute_next_slot(spec.office.id, spec.cadence.blocked_probe_seconds, now)
+    return move_to(state, Intent.SURVEY, next_slot, status)
+
+
+def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> OfficeState:
+    """There is nothing to pull: probe again when the next run may be over, and survey every few hours."""
+    clock = make_office_clock(state, spec.office)
+    late_at = compute_late_at(aging, clock, spec.office.fresh_by, spec.cadence)
+    if aging.status is AgingStatus.RUNNING and state.standing.condition is Condition.AGING:
+        # A run writes its date a moment before it ends: until then it is still the run that was pending.
+        late_at = state.standing.late_at or late_at
+    condition = _get_condition(aging, clock.to_local(now).date())
+    status = make_status(
+        state.standing,
+        now,
+        condition,
+        aging.reason,
+        owner=aging.owner,
+        advice=aging.advice,
+        message=aging.message,
+        late_at=late_at,
+    )
+    not_before = compute_next_probe(spec.office.id, aging, spec.cadence, state.run_seconds, now)
+    is_survey_due = abs(not_before - require_preferences(state).read_at) >= SURVEY_INTERVAL
+    intent = Intent.SURVEY if condition is Condition.BLOCKED or is_survey_due else Intent.PROBE
+    return move_to(state, intent, not_before, status)
+
+
+def _get_condition(aging: Aging, today: date) -> Condition:
+    if aging.status in (AgingStatus.COMPLETE, AgingStatus.MONTHLY) or aging.aging_date == today:
+        return Condition.FRESH
+    if aging.status in BLOCKING_STATUSES:
+        return Condition.BLOCKED
+    if aging.status in (AgingStatus.WAITING, AgingStatus.MISSED):
+        return Condition.WAITING
+    return Condition.AGING
