@@ -24,6 +24,7 @@ from starlette.routing import Route
 from typer.core import TyperArgument, TyperGroup
 
 import oddaemon.api
+from docs.contract_renames import RENAMED
 from docs.contract_samples import application_routes, sink_samples
 from docs.contract_words import SAMPLE_INSTANT, bounds_of, described, event_rows, names_of, table_of
 from oddaemon.admin import inspection, office_details
@@ -55,9 +56,6 @@ from oddaemon.telemetry.metrics.office import collect_office_metrics
 
 PAGE = Path(__file__).parent / "contracts.md"
 TEMPLATE = Path(__file__).parent / "contracts.template.md"
-
-RENAMED: Sequence[tuple[str, str, str]] = ()
-"""What kind of name, the old one, the new one."""
 
 EXIT_STATUS = {
     ExitStatus.DONE: "done",
@@ -98,10 +96,10 @@ def page() -> str:
     return text
 
 
-def _renamed() -> str:
-    if not RENAMED:
-        return "Nothing so far."
-    return table_of(("kind", "old", "new"), [(kind, f"`{old}`", f"`{new}`") for kind, old, new in RENAMED])
+def render_renames() -> str:
+    """The table of old and new names, for this page and the changelog."""
+    rows = [(kind, f"`{old}`", f"`{new}`") for kind, names in RENAMED.items() for old, new in names.items()]
+    return table_of(("kind of name", "old", "new"), rows)
 
 
 def _exit_status() -> str:
@@ -345,7 +343,7 @@ def _unqualified(text: str) -> str:
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
-    "renamed": _renamed,
+    "renamed": render_renames,
     "exit_status": _exit_status,
     "commands": _commands,
     "settings": _settings,

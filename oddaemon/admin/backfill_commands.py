@@ -144,10 +144,12 @@ class BackfillCommands:
             "as_of": target.as_of.isoformat(),
             "via": BackfillMethod(target.via).value,
             "stage": current.state.value,
-            "ordered_at": format_instant(job.created_at),
+            "requested_at": format_instant(job.created_at),
             "not_before": _format_instant(current.not_before),
             "attempts": current.attempts,
-            "why": current.why if current.state is not JobState.OPEN else self._get_waiting_reason(current, progress),
+            "reason": current.why
+            if current.state is not JobState.OPEN
+            else self._get_waiting_reason(current, progress),
             "warning": OWES_NOTHING if current.state is JobState.DONE and outcome and outcome.owes_nothing else "",
             "step": progress.step.value if progress is not None and progress.step is not None else None,
             "step_since": _format_instant(progress.step_since)

@@ -20,7 +20,7 @@ from oddaemon.telemetry.events import JobFailed, JobFinished
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
 
-UNDER_WAY = "under way"
+IN_PROGRESS = "in_progress"
 DONE = "done"
 
 Work = Callable[[], Awaitable[Document]]
@@ -81,7 +81,7 @@ class BackgroundJobs:
             return reply("It is done now, in its turn at the database's file.")
 
     async def get_status(self, command: str, office_id: str) -> Document:
-        """`{"outcome": "under way"|"done", "found": {…}|null}`.
+        """`{"outcome": "in_progress"|"done", "result": {…}|null}`.
 
         Raises:
             OrderRefused: It could not be done, or nobody has ordered it.
@@ -95,7 +95,7 @@ class BackgroundJobs:
             )
         if job.rejection is not None:
             raise job.rejection
-        return {"outcome": DONE if job.is_done else UNDER_WAY, "found": job.result}
+        return {"outcome": DONE if job.is_done else IN_PROGRESS, "result": job.result}
 
     def cancel_all(self) -> None:
         """Break off what is under way: a large file takes minutes, and whoever has something to store waits for it."""

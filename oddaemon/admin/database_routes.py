@@ -32,7 +32,7 @@ class DatabaseHandlers:
 def make_database_routes(handlers: DatabaseHandlers) -> Sequence[Route]:
     """`POST /offices/ID/forget`, `POST /state/prune?older_than_days=90`, `POST /state/vacuum`; `GET` tells of each.
 
-    The latter answers `{"outcome": "under way"|"done", "found": {"outcome": SENTENCE, …}|null}`.
+    The latter answers `{"outcome": "in_progress"|"done", "result": {"outcome": SENTENCE, …}|null}`.
     """
 
     async def forget(request: Request) -> Response:

@@ -31,7 +31,7 @@ from oddaemon.telemetry.events import JobFailed
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
 
-UNDER_WAY = "under way"
+IN_PROGRESS = "in_progress"
 DONE = "done"
 
 
@@ -112,15 +112,15 @@ class DiagnosticJobs:
             raise CommandRejected(NOT_FOUND, f"{office_id!r} was not examined.", f"`oddaemon doctor {office_id}` does.")
         if job.rejection is not None:
             raise job.rejection
-        outcome = UNDER_WAY if job.result is None else DONE
-        return {"outcome": outcome, "asked": job.requests, "of": job.requests_max, "examination": job.result}
+        outcome = IN_PROGRESS if job.result is None else DONE
+        return {"outcome": outcome, "completed": job.requests, "total": job.requests_max, "diagnosis": job.result}
 
     def _make_target(self, office_id: str) -> ProbeTarget:
         settings, worker = self._settings(), self._registry.get_worker(office_id)
         office = next((each for each in settings.offices if each.office.id == office_id), None)
         if worker is None or office is None:
             advice = "`oddaemon status` lists them all."
-            raise CommandRejected(NOT_FOUND, f"Nobody is at work at {office_id!r}.", advice, {"at_work": False})
+            raise CommandRejected(NOT_FOUND, f"Nobody is at work at {office_id!r}.", advice, {"worker_running": False})
         name = settings.api.developer_name
         return ProbeTarget(office, worker.api, settings.cadence, name, "daemon", worker.has_authenticated)
 
@@ -154,7 +154,7 @@ class DiagnosisHandlers:
 def make_diagnosis_routes(handlers: DiagnosisHandlers) -> Sequence[Route]:
     """`POST /offices/ID/examine` and `GET /offices/ID/examination`.
 
-    The latter answers `{"outcome": "under way"|"done", "asked": 3, "of": 14, "examination": {…}|null}`.
+    The latter answers `{"outcome": "in_progress"|"done", "completed": 3, "total": 14, "diagnosis": {…}|null}`.
     """
 
     async def start(request: Request) -> Response:

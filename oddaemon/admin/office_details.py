@@ -30,8 +30,8 @@ class PreferencesDocument(TypedDict):
 class PackingDocument(TypedDict):
     """How its statement is packed."""
 
-    lane_span: int
-    lanes: int
+    pat_nums_per_column: int
+    columns: int
 
 
 class PullDocument(TypedDict):
@@ -90,7 +90,9 @@ def build_office_details(status: OfficeSummary, context: OfficeContext, now: dat
         **make_office_document(status, now),
         "preferences": None if state is None or state.preferences is None else _build_preferences(state.preferences),
         "reader": None if state is None else state.reader.value,
-        "packing": None if state is None else {"lane_span": state.packing.lane_span, "lanes": state.packing.lanes},
+        "packing": None
+        if state is None
+        else {"pat_nums_per_column": state.packing.lane_span, "columns": state.packing.lanes},
         "clock_skew_seconds": None if state is None else state.skew_seconds,
         "timezone": None if office is None or office.zone is None else str(office.zone),
         "failures_in_a_row": 0 if state is None else state.attempts,

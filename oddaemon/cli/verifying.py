@@ -60,7 +60,7 @@ def _format_problem(problem: IntegrityProblem) -> str:
 def _make_document(verification: Verification) -> dict[str, object]:
     return {
         "database": str(verification.database),
-        "sound": not verification.problems,
+        "valid": not verification.problems,
         "revision": verification.revision,
         "offices": verification.offices,
         "snapshots": verification.snapshots,

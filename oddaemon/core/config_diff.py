@@ -68,7 +68,7 @@ class ConfigChangeDocument(TypedDict):
 
     office: str
     settings: Sequence[str]
-    disturbing: bool
+    restarts_worker: bool
 
 
 class ConfigDiffDocument(TypedDict):
@@ -78,7 +78,7 @@ class ConfigDiffDocument(TypedDict):
     changed: Sequence[ConfigChangeDocument]
     removed: Sequence[str]
     unchanged: int
-    restart: Sequence[str]
+    restart_required: Sequence[str]
     sinks: Sequence[str]
 
 
@@ -116,12 +116,12 @@ def make_config_diff_document(config_diff: ConfigDiff) -> ConfigDiffDocument:
     return {
         "new": config_diff.new,
         "changed": [
-            {"office": each.office, "settings": each.settings, "disturbing": each.restarts_worker}
+            {"office": each.office, "settings": each.settings, "restarts_worker": each.restarts_worker}
             for each in config_diff.changed
         ],
         "removed": config_diff.removed,
         "unchanged": config_diff.unchanged,
-        "restart": config_diff.restart,
+        "restart_required": config_diff.restart,
         "sinks": config_diff.sinks,
     }
 
@@ -133,7 +133,7 @@ def parse_config_diff(document: ConfigDiffDocument) -> ConfigDiff:
         changed=tuple(ConfigChange(each["office"], tuple(each["settings"])) for each in document["changed"]),
         removed=tuple(document["removed"]),
         unchanged=document["unchanged"],
-        restart=tuple(document["restart"]),
+        restart=tuple(document["restart_required"]),
         sinks=tuple(document["sinks"]),
     )
 

@@ -339,7 +339,7 @@ class Daemon:
         tasks.start_soon(pinger.run, name="sign of life")
 
     def _drain_by_command(self) -> str:
-        self.drain("an order")
+        self.drain("command")
         return f"Requests under way end, within {self.settings.daemon.drain_seconds:g} s; then the daemon stops."
 
     def _mark_ready(self, listen: str) -> None:

@@ -173,7 +173,7 @@ class RequestRunner:
             raise ApiError(failure) from None
         keys.record_rejected(key, now)
         until = self._context.now() + timedelta(seconds=keys.get_seconds_left(now))
-        which = "new" if key == keys.current else "former"
+        which = "new" if key == keys.current else "old"
         self._context.observe(KeyRejectedDuringRotation(self._credentials.office_id, which, until))
         if self._configured_only:
             raise ApiError(failure) from None

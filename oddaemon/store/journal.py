@@ -59,6 +59,9 @@ _RENAMED_FIELDS: Mapping[str, Mapping[str, str]] = {
     "snapshot_held": {**_REASON, "until": "retry_at"},
 }
 """The same for the fields of an event, by its present name."""
+_RENAMED_VALUES = {"former": "old", "lane_cut": "column_truncated", "aging_moved": "aging_changed"}
+"""The same for the values of the fields in `_CODED_FIELDS`."""
+_CODED_FIELDS = frozenset({"key", "kind", "outcome"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,5 +123,12 @@ async def list_latest(db: Database, office_id: str, limit: int) -> list[JournalE
 
 def _make_entry(office_id: str, at: datetime, level: str, event: str, fields: Mapping[str, object]) -> JournalEntry:
     event = _RENAMED_EVENTS.get(event, event)
+    return JournalEntry(office_id, at, level, event, _translate_fields(event, fields))
+
+
+def _translate_fields(event: str, fields: Mapping[str, object]) -> dict[str, object]:
     renamed = _RENAMED_FIELDS.get(event, {})
-    return JournalEntry(office_id, at, level, event, {renamed.get(name, name): fields[name] for name in fields})
+    return {
+        renamed.get(name, name): _RENAMED_VALUES.get(str(value), value) if name in _CODED_FIELDS else value
+        for name, value in fields.items()
+    }

@@ -83,7 +83,7 @@ class Desk:
         await anyio.lowlevel.checkpoint()
         if office == "hill-street":
             return "It is examined now."
-        raise CommandRejected(404, f"Nobody is at work at {office!r}.", "", {"at_work": False})
+        raise CommandRejected(404, f"Nobody is at work at {office!r}.", "", {"worker_running": False})
 
     async def examination(self, office: str) -> Document:
         await anyio.lowlevel.checkpoint()
@@ -91,7 +91,7 @@ class Desk:
             raise CommandRejected(404, f"{office!r} was not examined.")
         self.looks += 1
         found = make_diagnosis_document(EXAMINED) if self.looks > 1 else None
-        return {"outcome": "done" if found else "under way", "asked": self.looks, "of": 14, "examination": found}
+        return {"outcome": "done" if found else "in_progress", "completed": self.looks, "total": 14, "diagnosis": found}
 
 
 class PauseDesk(Desk):

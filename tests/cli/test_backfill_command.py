@@ -66,9 +66,9 @@ class Archive:
             "as_of": day.as_of.isoformat(),
             "via": day.via.value,
             "stage": "failed" if burnt else "done" if pages == PAGES else "open",
-            "why": "It was lost in a fire; see `[sftp]`." if burnt else "",
+            "reason": "It was lost in a fire; see `[sftp]`." if burnt else "",
             "warning": "Nobody owed anything." if day.as_of.year < 2000 else "",
-            "step": "waiting for the file" if day.as_of.year == 2021 else None,
+            "step": "waiting_for_file" if day.as_of.year == 2021 else None,
             "step_since": "2026-03-09T09:00:00Z",
             "rows": 100 * pages,
             "requests": pages,
@@ -133,7 +133,7 @@ def test_without_an_office_every_order_is_listed(archive: Archive, tmp_path: Pat
 @pytest.mark.usefixtures("archive")
 def test_an_order_that_has_met_nothing_says_what_it_is_at(tmp_path: Path) -> None:
     backfill(tmp_path, "hill-street", "--as-of", "2021-12-31", "--no-wait")
-    assert "waiting for the file" in backfill(tmp_path).stdout
+    assert "waiting for file" in backfill(tmp_path).stdout
 
 
 def test_orders_are_cancelled(archive: Archive, tmp_path: Path) -> None:
@@ -254,8 +254,8 @@ SINCE = datetime(2026, 3, 3, 9, tzinfo=UTC)
         ({"stage": "open", "requests": 1200, "requests_expected": 120}, "1,200/1,200 requests"),
         ({"stage": "done", "requests": 120, "requests_expected": 120}, "done"),
         (
-            {"stage": "open", "requests": 0, "step": "waiting for the file", "step_since": "2026-03-03T09:00:00Z"},
-            "waiting for the file, 0:01:30",
+            {"stage": "open", "requests": 0, "step": "waiting_for_file", "step_since": "2026-03-03T09:00:00Z"},
+            "waiting for file, 0:01:30",
         ),
     ],
 )

@@ -54,7 +54,7 @@ def test_json_names_each_problem_with_its_place(tmp_path: Path) -> None:
     assert document["summary"] is None
     assert {
         "file": str(path),
-        "where": 'office[0] "bright-smiles".timezone',
+        "key": 'office[0] "bright-smiles".timezone',
         "value": '"America/Chicgo"',
         "message": "unknown time zone",
         "hint": "did you mean `America/Chicago`?",

@@ -27,7 +27,7 @@ def aging(day: str, office: str = "elm") -> dict[str, object]:
 
 
 def page(rows: int, of: int = 400, office: str = "elm") -> dict[str, object]:
-    return {"event": "page_stored", "office": office, "rows": rows, "of": of}
+    return {"event": "page_stored", "office": office, "rows": rows, "rows_total": of}
 
 
 def pull(resumed_rows: int) -> dict[str, object]:

@@ -55,9 +55,9 @@ def test_json_holds_every_step_in_order_and_no_key(config: Path) -> None:
     done = asked(config, "doctor", "elm", "oak", "--json")
     told = document(done)
     assert done.exit_code == 1
-    assert [(each["office"], each["well"]) for each in told["offices"]] == [("elm", True), ("oak", False)]
+    assert [(each["office"], each["healthy"]) for each in told["offices"]] == [("elm", True), ("oak", False)]
     assert [step["step"] for step in told["offices"][0]["steps"]] == list(CheckName)
-    assert told["offices"][0]["asked_by"] == "doctor"
+    assert told["offices"][0]["source"] == "doctor"
     keys = [line.split('"')[1] for path in config.parent.rglob("*.toml") for line in path.read_text().splitlines()
             if "_key =" in line]  # fmt: skip
     assert len(keys) == 4
@@ -80,7 +80,7 @@ def test_check_live_checks_the_configuration_first_and_then_every_office(config:
     assert "1 of 3 offices is well." in done.stdout
     told = document(asked(config, "check", "--live", "--json"))
     assert told["summary"]["offices"] == 3
-    assert {each["office"]: each["well"] for each in told["live"]["offices"]} == {
+    assert {each["office"]: each["healthy"] for each in told["live"]["offices"]} == {
         "ash": False,
         "elm": True,
         "oak": False,
@@ -124,7 +124,7 @@ def test_one_refused_key_of_several_is_the_customer_key_and_refused_alone_it_may
         alone = document(asked(config, "doctor", "oak", "--json"))["offices"][0]
         among = document(asked(config, "doctor", "--json"))["offices"][1]
     place = list(CheckName).index(CheckName.DEVELOPER_KEY)
-    assert [each["steps"][place]["outcome"] for each in (alone, among)] == ["untold", "ok"]
+    assert [each["steps"][place]["outcome"] for each in (alone, among)] == ["unknown", "ok"]
 
 
 def test_while_a_daemon_is_at_work_it_is_the_one_that_asks(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_while_a_daemon_is_at_work_it_is_the_one_that_asks(tmp_path: Path) -> No
 def test_an_office_that_the_daemon_does_not_know_is_asked_directly(tmp_path: Path) -> None:
     with headquarters(tmp_path, [office("elm")]) as config, daemon(tmp_path / "oddaemon.db.sock"):
         told = document(asked(config, "doctor", "elm", "--json"))
-    assert told["offices"][0]["asked_by"] == "doctor"
+    assert told["offices"][0]["source"] == "doctor"
 
 
 def test_a_host_that_does_not_exist_is_ours_to_mend(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_json_is_the_office_s_document_and_how_it_is_read(fleet: SampleFleet) ->
     assert document["snapshot"] is None
     assert document["preferences"] is None
     assert document["reader"] == "statement"
-    assert document["packing"] == {"lane_span": 12, "lanes": 64}
+    assert document["packing"] == {"pat_nums_per_column": 12, "columns": 64}
     assert document["failures_in_a_row"] == 4
     assert document["labels"] == {"group": "coast"}
 

@@ -52,18 +52,18 @@ def test_what_is_kept_of_whom_is_listed_until_it_is_forgotten(history: History) 
     assert (
         kept == f"left: removed, data kept since {day}: 1 snapshot; `oddaemon office forget left` removes it for good."
     )
-    [found] = json.loads(history.run("office", "list", "--json"))["kept"]
-    assert found.pop("kept_since").startswith(f"{history.fleet.now:%Y-%m-%d}")
-    assert found == {"id": "left", "name": "Left", "snapshots": 1, "past_days": 0}
+    [found] = json.loads(history.run("office", "list", "--json"))["removed"]
+    assert found.pop("data_until").startswith(f"{history.fleet.now:%Y-%m-%d}")
+    assert found == {"id": "left", "name": "Left", "snapshots": 1, "backfilled_days": 0}
     history.run("office", "forget", "left", "--yes")
     assert history.run("office", "list").endswith("\n4 offices, 1 switched off.\n")
-    assert json.loads(history.run("office", "list", "--json"))["kept"] == []
+    assert json.loads(history.run("office", "list", "--json"))["removed"] == []
 
 
 def test_a_database_that_cannot_be_read_hides_no_configured_office(history: History) -> None:
     (history.directory / "state.db").write_bytes(b"no database" * 1000)
     done = history.fleet.run("office", "list", "--json")
-    assert (done.exit_code, len(json.loads(done.stdout)["offices"]), json.loads(done.stdout)["kept"]) == (0, 4, None)
+    assert (done.exit_code, len(json.loads(done.stdout)["offices"]), json.loads(done.stdout)["removed"]) == (0, 4, None)
     assert done.stderr.startswith("oddaemon: offices that were removed are not listed: ")
 
 

@@ -47,12 +47,12 @@ def test_json_is_the_daemon_s_own_document(running: Path, typed: tuple[str, ...]
     assert document["plan"] == {
         "new": ["ash"],
         "changed": [
-            {"office": "elm", "settings": ["clinics", "customer_key"], "disturbing": True},
-            {"office": "fir", "settings": ["labels"], "disturbing": False},
+            {"office": "elm", "settings": ["clinics", "customer_key"], "restarts_worker": True},
+            {"office": "fir", "settings": ["labels"], "restarts_worker": False},
         ],
         "removed": ["oak"],
         "unchanged": 7,
-        "restart": ["[http]"],
+        "restart_required": ["[http]"],
         "sinks": [],
     }
 

@@ -111,7 +111,7 @@ def test_a_sink_that_takes_nothing_says_why_although_something_new_waits(gone_fo
     document: Any = json_of(gone_for_good.run("sink", "status", "lake", "--json"))
     [told] = document["sinks"]
     assert (told["due"], told["dead"], told["error"]) == (1, 1, "Cannot write below /lake: Permission denied.")
-    assert told["error_at"] == told["dead_since"] == told["dead_last"] == told["deliveries"][0]["ended_at"]
+    assert told["error_at"] == told["dead_first_at"] == told["dead_last_at"] == told["deliveries"][0]["ended_at"]
     assert [each["state"] for each in told["deliveries"]] == ["dead", "due"]
 
 
@@ -139,7 +139,7 @@ def test_json_has_every_delivery_that_counts(refusing: SampleFleet) -> None:
     lake, elsewhere = document["sinks"]
     assert (lake["due"], lake["dead"], lake["failures_in_a_row"], lake["content"]) == (1, 0, 1, "snapshot")
     [delivery] = lake["deliveries"]
-    assert (delivery["office"], delivery["state"], delivery["refusals"]) == ("bright-smiles", "due", 1)
+    assert (delivery["office"], delivery["state"], delivery["failed_attempts"]) == ("bright-smiles", "due", 1)
     assert elsewhere["deliveries"] == []
 
 
@@ -165,7 +165,7 @@ def test_what_was_given_up_is_due_again(given_up: SampleFleet) -> None:
     assert "Permission denied" in given_up.run("sink", "status").stdout
     assert given_up.run("sink", "retry", "lake", "--office", "bright-smiles").exit_code == 0
     [again] = deliveries_of(given_up)
-    assert (again["state"], again["delivery_id"], again["refusals"]) == ("due", dead["delivery_id"], 0)
+    assert (again["state"], again["delivery_id"], again["failed_attempts"]) == ("due", dead["delivery_id"], 0)
 
 
 def test_without_a_daemon_a_skip_is_done_in_the_database(refusing: SampleFleet) -> None:

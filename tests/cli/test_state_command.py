@@ -78,7 +78,7 @@ def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet) -> None:
 def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
     assert json_of(fleet.run("state", "verify", "--json")) == {
         "database": f"{fleet.config.parent}/state.db",
-        "sound": True,
+        "valid": True,
         "revision": REVISIONS[-1],
         "offices": 3,
         "snapshots": 1,
@@ -90,7 +90,7 @@ def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
     result = fleet.run("state", "verify", "--json")
     document = json_of(result)
 
-    assert (result.exit_code, document["sound"]) == (1, False)
+    assert (result.exit_code, document["valid"]) == (1, False)
     assert isinstance(document["problems"], list)
     assert document["problems"][0] == {
         "office": "bright-smiles",

@@ -129,7 +129,7 @@ def _verdict(case: Path) -> str:
 
 def _place(problem: Mapping[str, Any], directory: Path) -> str:
     file = re.sub(f"^{re.escape(str(directory))}/", "", problem["file"])
-    return f"  {file}:{'-' if problem['line'] is None else problem['line']}:{problem['where']}"
+    return f"  {file}:{'-' if problem['line'] is None else problem['line']}:{problem['key']}"
 
 
 def events_of_the_log() -> str:

@@ -83,8 +83,8 @@ async def test_a_daemon_says_that_its_disk_is_read_only_and_when_it_is_over(tmp_
         await until_well(world)
         await assert_well(world)
         (failed,), (recovered,) = world.events("store_failed"), world.events("store_recovered")
-        assert (failed["level"], failed["passes"]) == ("error", True)
-        assert recovered["is_ready"]
+        assert (failed["level"], failed["transient"]) == ("error", True)
+        assert recovered["ready"]
         assert recovered["seconds"] > 0
         await world.until_published(2)
 
@@ -175,7 +175,7 @@ async def test_a_database_that_vanished_is_noticed_and_made_anew_by_a_restart(
         assert world.explains(Condition.UNREACHABLE, Owner.US, "was deleted or moved away")
         await world.drain()
         await world.start()
-        assert world.events("store_opened")[-1]["is_new"]
+        assert world.events("store_opened")[-1]["created"]
         await world.until_published(2)
         assert await world.is_true()
 
@@ -221,7 +221,7 @@ async def test_a_start_waits_for_a_lock_to_be_released(tmp_path: Path, monkeypat
             async with starting(world):
                 await assert_unwell(world, "another program keeps it locked")
                 lock.close()
-        assert world.events("store_recovered")[0]["is_ready"] is False
+        assert world.events("store_recovered")[0]["ready"] is False
 
 
 async def test_a_start_waits_for_room(small_disk: Path) -> None:

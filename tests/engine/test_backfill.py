@@ -106,7 +106,7 @@ async def test_an_office_without_a_worker_keeps_its_order_and_says_so(tmp_path: 
         world.mines["smile"] = 1
         await world.until_is(Condition.BLOCKED)
         await order(world)
-        assert "Nobody is at work at smile" in (await listed(world))[0]["why"]
+        assert "Nobody is at work at smile" in (await listed(world))[0]["reason"]
         await world.apply(world.settings)
         await world.until_said("backfill_published")
 
@@ -147,7 +147,7 @@ async def test_an_order_is_cancelled_with_what_it_has_read(tmp_path: Path) -> No
         await world.until_published(1)
         await ordered(world, BackfillTarget("smile", DAY), BackfillTarget("smile", earlier))
         await world.until(lambda: reports(world) >= 2)
-        assert "carried out first" in (await listed(world))[1]["why"]
+        assert "carried out first" in (await listed(world))[1]["reason"]
         answer = await desk(world).cancel("smile", [DAY], 0)
         assert str(DAY) in answer["outcome"]
         await world.until_said("backfill_published")
@@ -173,7 +173,7 @@ async def test_an_order_that_waits_for_the_night_says_so(tmp_path: Path) -> None
         await order(world)
         await world.until_time(world.clock.now() + timedelta(seconds=2))
         (waiting,) = await listed(world)
-        assert "night's balances" in waiting["why"]
+        assert "night's balances" in waiting["reason"]
 
 
 async def test_the_nights_pull_comes_first(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ async def test_what_needs_a_human_ends_the_order_with_a_reason(tmp_path: Path, f
         assert await stages(world) == {"2026-01-31": "failed"}
         (line,) = world.events("backfill_failed")
         assert line["retry_at"] is None
-        assert line["why"].endswith(".")
+        assert line["reason"].endswith(".")
 
 
 async def test_a_paused_office_is_not_asked_for_past_days_either(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ async def test_an_order_about_a_paused_office_says_so(tmp_path: Path) -> None:
         await world.daemon.admin.commands.run_office_command(OfficeCommand.PAUSE, "smile", 0)
         await world.until_is(Condition.PAUSED)
         assert "`oddaemon office resume smile`" in (await order(world))["outcome"]
-        assert "smile is paused" in (await listed(world))[0]["why"]
+        assert "smile is paused" in (await listed(world))[0]["reason"]
 
 
 async def test_an_office_that_goes_takes_its_order_with_it(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ async def test_an_office_that_goes_takes_its_order_with_it(tmp_path: Path) -> No
         await world.until(lambda: reports(world) >= 2)
         await world.apply(replace(world.settings, offices=(office_settings("neighbour"),)))
         await world.until_said("backfill_failed")
-        assert "not in the configuration" in world.events("backfill_failed")[0]["why"]
+        assert "not in the configuration" in world.events("backfill_failed")[0]["reason"]
 
 
 async def test_an_error_of_ours_ends_the_order_and_nothing_else(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ async def test_an_error_of_ours_ends_the_order_and_nothing_else(tmp_path: Path) 
         (crash,) = world.events("backfill_crashed")
         assert (crash["as_of"], crash["error"]) == (DAY.isoformat(), "ProgrammersError")
         (document,) = await listed(world)
-        assert (document["stage"], "`backfill_crashed`" in document["why"]) == ("failed", True)
+        assert (document["stage"], "`backfill_crashed`" in document["reason"]) == ("failed", True)
         await order(world)
         await world.until_said("backfill_published")
         await world.until_published(2)

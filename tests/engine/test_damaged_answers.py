@@ -128,11 +128,11 @@ async def test_a_damaged_answer_is_named_and_never_published(tmp_path: Path, nam
         for office_id in BOTH:
             if (name, office_id) in HARMLESS:
                 continue
-            standing, named = world.standing(office_id), set(world.failures(office_id)) - {"aging_moved"}
-            if named == {"lane_cut"}:
+            standing, named = world.standing(office_id), set(world.failures(office_id)) - {"aging_changed"}
+            if named == {"column_truncated"}:
                 assert world.explains(Condition.PULLING, None, "cut a packed row", office_id=office_id)
             else:
-                assert named <= {"malformed", "incomplete", "lane_cut"}
+                assert named <= {"malformed", "incomplete", "column_truncated"}
                 assert standing.condition in TROUBLED, standing
                 assert world.explains(standing.condition, Owner.VENDOR, office_id=office_id)
             assert await world.balances(office_id) == former[office_id]

@@ -24,11 +24,11 @@ def visits_of(world: World) -> DiagnosticJobs:
 
 async def examination(world: World, office_id: str = "smile") -> Any:
     """What the daemon tells, once it is done."""
-    while not (told := await visits_of(world).get_status(office_id))["examination"]:
-        assert told["outcome"] == "under way"
+    while not (told := await visits_of(world).get_status(office_id))["diagnosis"]:
+        assert told["outcome"] == "in_progress"
         await anyio.sleep(0.5)
     assert told["outcome"] == "done"
-    return told["examination"]
+    return told["diagnosis"]
 
 
 async def test_an_examination_in_the_middle_of_a_pull_disturbs_neither_the_pull_nor_the_keys_pace(
@@ -54,14 +54,17 @@ async def test_whoever_orders_an_examination_that_is_under_way_is_shown_that_one
         assert await visits_of(world).start("smile", 1000) == "It is being examined already."
         await examination(world)
         assert len(world.exchanges()) == before + 13  # no developer's name is configured
-        assert [line["order"] for line in world.lines if line["event"] == "command_received"] == ["examine", "examine"]
+        assert [line["command"] for line in world.lines if line["event"] == "command_received"] == [
+            "examine",
+            "examine",
+        ]
 
 
 async def test_a_paused_office_is_examined_as_well(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], [office_settings(enabled=False)]) as world:
         await world.until_is(Condition.PAUSED)
         await visits_of(world).start("smile", 1000)
-        assert (await examination(world))["well"]
+        assert (await examination(world))["healthy"]
 
 
 async def test_an_examination_that_the_end_of_the_daemon_cuts_was_none(tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ async def test_an_office_at_which_nobody_works_is_left_to_whoever_asks(tmp_path:
     async with night(tmp_path, [SMALL]) as world:
         with pytest.raises(CommandRejected) as refusal:
             await visits_of(world).start("smiles", 1000)
-        assert (refusal.value.status, refusal.value.extra) == (404, {"at_work": False})
+        assert (refusal.value.status, refusal.value.extra) == (404, {"worker_running": False})
         with pytest.raises(CommandRejected, match="was not examined"):
             await visits_of(world).get_status("smile")
 
@@ -101,9 +104,9 @@ async def test_an_error_of_our_own_in_an_examination_is_told_and_ends_nothing(tm
         with pytest.raises(CommandRejected, match="An error in oddaemon itself ended it: ProgrammersError"):
             await examination(world)
         failed = world.events("job_failed", "")[-1]
-        assert (failed["errand"], "handle_async_request" in failed["traceback"]) == ("examine smile", True)
+        assert (failed["job"], "handle_async_request" in failed["traceback"]) == ("examine smile", True)
         assert await visits_of(world).start("smile", 1000) == BEGUN
-        assert (await examination(world))["well"]
+        assert (await examination(world))["healthy"]
 
 
 def test_an_examination_is_no_order_that_changes_an_office() -> None:

@@ -29,7 +29,7 @@ async def test_a_drain_lets_the_request_in_flight_finish_and_keeps_its_page(tmp_
         assert world.clock.now() - began < timedelta(seconds=6)
         assert all(each.status == 200 for each in world.exchanges())
         assert len(world.events("page_stored")) == 2
-        assert world.events("office_stopped")[-1]["why"] == "the daemon is stopping"
+        assert world.events("office_stopped")[-1]["reason"] == "the daemon is stopping"
         await world.start()
         await world.until_published(1)
         assert world.events("pull_started")[-1]["resumed_rows"] == 200

@@ -49,11 +49,11 @@ async def without_hill(world: World) -> None:
 
 async def told(world: World, order: str = "forget", office_id: str = "hill") -> Mapping[str, Any]:
     """What became of it, once it is over."""
-    while (answer := await desk(world).jobs.get_status(order, office_id))["found"] is None:
-        assert answer["outcome"] == "under way"
+    while (answer := await desk(world).jobs.get_status(order, office_id))["result"] is None:
+        assert answer["outcome"] == "in_progress"
         await anyio.sleep(0.5)
     assert answer["outcome"] == "done"
-    found: Mapping[str, Any] = answer["found"]
+    found: Mapping[str, Any] = answer["result"]
     return found
 
 
@@ -92,7 +92,7 @@ async def test_an_office_goes_while_another_is_in_the_middle_of_its_pull(tmp_pat
         assert '"hill"' not in world.metrics()
         (event,) = world.events("office_erased", "hill")
         assert event["rows"] == sum(rows.values())
-        assert world.events("job_finished", "")[-1]["errand"] == "forget hill"
+        assert world.events("job_finished", "")[-1]["job"] == "forget hill"
         await world.until_published(1)
         assert not world.failures()
         assert not world.events("store_failed", "")
@@ -307,9 +307,9 @@ async def test_a_drain_breaks_off_what_would_keep_the_database_from_whoever_has_
             world.daemon.drain()
             await held.let_go()
             await world.ended()
-        failed = {each["errand"]: each for each in world.events("job_failed", "")}
+        failed = {each["job"]: each for each in world.events("job_failed", "")}
         assert set(failed) == {"vacuum", "forget hill"}
-        assert all("The daemon is stopping" in each["problem"] for each in failed.values())
+        assert all("The daemon is stopping" in each["reason"] for each in failed.values())
         assert not world.events("job_finished", "")
         assert not world.events("store_failed", "")
         assert len(world.published()) == 1

@@ -105,7 +105,7 @@ async def test_a_doctor_who_is_let_in_with_the_new_key_ends_the_trial(tmp_path: 
         await world.until_said("key_rejected_during_rotation")
         await world.until_time(CHANGED_AT + timedelta(minutes=2))
         await world.daemon.admin.diagnostics.start("smile", 1000)
-        assert (await examination(world))["well"]
+        assert (await examination(world))["healthy"]
         assert world.daemon.fleet.offices["smile"].key_rotation is None
 
 

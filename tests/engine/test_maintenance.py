@@ -24,7 +24,7 @@ async def test_a_day_of_every_job_beside_a_night_s_pull(tmp_path: Path) -> None:
         assert not [line for line in world.lines if line["event"] == "maintenance_failed"]
         assert {line["job"] for line in done} == {*EVERY_HOUR, "digest"}
         assert len([line for line in done if line["job"] == "backup"]) == 24
-        assert 'oddaemon_maintenance_last_run_successful{chore="backup"} 1.0' in world.metrics()
+        assert 'oddaemon_maintenance_last_run_successful{task="backup"} 1.0' in world.metrics()
     backups = newest_first(tmp_path)
     assert len(backups) == 2
     assert verify(backups[0]).problems == []
@@ -50,6 +50,6 @@ async def test_a_backup_directory_that_is_not_there_is_told_and_the_daemon_goes_
         await world.until_said("maintenance_failed", 2)
         failed = [line for line in world.lines if line["event"] == "maintenance_failed"]
         assert {line["job"] for line in failed} == {"backup"}
-        assert "unmounted" in failed[0]["problem"]
-        assert 'oddaemon_maintenance_last_run_successful{chore="backup"} 0.0' in world.metrics()
+        assert "unmounted" in failed[0]["reason"]
+        assert 'oddaemon_maintenance_last_run_successful{task="backup"} 0.0' in world.metrics()
         await world.until_published(1)

@@ -134,11 +134,14 @@ async def test_a_daemon_that_was_away_over_the_hour_tells_the_last_night_and_no_
         await world.start()
         await world.until(lambda: bool([line for line in world.lines[before:] if line["event"] == "night_recovered"]))
         since = [line for line in world.lines[before:] if line["event"] in NIGHTS]
-        assert [(line["event"], line["morning"]) for line in since] == [
+        assert [(line["event"], line["night"]) for line in since] == [
             ("night_missed", "2026-03-05"),
             ("night_recovered", "2026-03-05"),
         ]
-        assert sorted(line["nights"] for line in world.lines[before:] if line["event"] == "deadline_missed") == [2, 2]
+        assert sorted(line["nights_missed"] for line in world.lines[before:] if line["event"] == "deadline_missed") == [
+            2,
+            2,
+        ]
 
 
 async def test_a_new_office_has_until_its_next_morning(tmp_path: Path) -> None:

@@ -132,9 +132,9 @@ async def test_every_order_is_written_down_with_who_gave_it(tmp_path: Path) -> N
         await refused(world, SYNC, "is paused")
         with pytest.raises(CommandRejected, match="No office 'smil' is at work") as unknown:
             await world.daemon.commands.run_office_command(SYNC, "smil", 1000)
-        given = [(each["order"], each["uid"], each["is_refused"]) for each in world.events("command_received")]
+        given = [(each["command"], each["uid"], each["rejected"]) for each in world.events("command_received")]
         assert given == [("sync", 1000, False), ("pause", 1000, False), ("sync", 1000, True)]
-        needless = [(each["order"], each["uid"], each["level"]) for each in world.events("command_ignored")]
+        needless = [(each["command"], each["uid"], each["level"]) for each in world.events("command_ignored")]
         assert needless == [("resume", 1000, "info"), ("pause", 1000, "info")]
         assert (unknown.value.status, unknown.value.advice) == (404, "Did you mean `smile`?")
 
@@ -147,5 +147,5 @@ async def test_a_drain_is_what_sigterm_does_and_ends_taking_orders(tmp_path: Pat
         with pytest.raises(CommandRejected, match="the daemon is stopping"):
             await world.daemon.commands.drain(0)
         await world.ended()
-        assert [each["signal"] for each in world.events("daemon_draining")] == ["an order"]
+        assert [each["cause"] for each in world.events("daemon_draining")] == ["command"]
         assert all(each.status == 200 for each in world.exchanges())

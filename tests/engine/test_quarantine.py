@@ -38,7 +38,7 @@ async def test_a_worker_that_crashes_too_often_is_quarantined_and_its_neighbour_
         assert "worker_crashed" in world.standing().advice
         assert [line["restarts_left"] for line in world.events("worker_crashed")] == [2, 1, 0]
         await world.until_published(2, "healthy")
-        assert world.events("office_stopped")[-1]["why"] == "crashed too often"
+        assert world.events("office_stopped")[-1]["reason"] == "crashed too often"
         assert len(world.events("worker_crashed")) == 3
         assert world.explains(Condition.FRESH, None, "2026-03-03", office_id="healthy")
         assert await world.is_true("healthy")

@@ -48,7 +48,7 @@ async def test_what_changed_is_told_and_nothing_else_is_disturbed(tmp_path: Path
             ("ash",), (ConfigChange("elm", ("labels", "name", "tier")), ConfigChange("oak", ("clinics",))), (), 0
         )
         loaded = world.events("configuration_loaded")[-1]
-        assert (loaded["cause"], loaded["offices"], loaded["new"], loaded["unchanged"]) == ("order", 3, ["ash"], 0)
+        assert (loaded["cause"], loaded["offices"], loaded["new"], loaded["unchanged"]) == ("command", 3, ["ash"], 0)
         assert loaded["changed"] == ["elm (labels, name, tier)", "oak (clinics)"]
         assert world.daemon.fleet.offices["elm"].office.name == "Elm Street"
         await world.until_published(1, "elm")
@@ -169,7 +169,7 @@ async def test_a_removed_office_keeps_its_data_and_is_marked(tmp_path: Path) -> 
         world.want(files.write())
         await world.daemon.reload(ReloadTrigger.FILES)
         assert world.events("configuration_loaded")[-1]["removed"] == ["oak"]
-        assert world.events("office_stopped", "oak")[-1]["why"] == "not wanted any more"
+        assert world.events("office_stopped", "oak")[-1]["reason"] == "not wanted any more"
         assert await files.wanted() == {"elm"}
         assert len(await world.history("oak")) == 1
         assert await world.balances("oak")
@@ -217,5 +217,5 @@ async def test_an_order_to_reload_answers_with_the_plan_or_with_every_problem(tm
         assert "2 problems" in refusal.value.sentence
         with pytest.raises(CommandRejected, match="2 problems"):
             await desk.preview_reload()
-        given = [(each["order"], each["is_refused"]) for each in world.events("command_received")]
+        given = [(each["command"], each["rejected"]) for each in world.events("command_received")]
         assert given == [("reload", False), ("reload", True)]

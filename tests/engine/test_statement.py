@@ -14,14 +14,14 @@ from tests.engine.night import SMILE, night, office_settings, planted
 async def test_a_server_that_cuts_lanes_is_sent_narrower_ones_and_that_is_remembered(tmp_path: Path) -> None:
     async with night(tmp_path, [replace(SMILE, group_concat_max_len=200)]) as world:
         await world.until_published(1)
-        assert set(world.failures()) == {"lane_cut"}
+        assert set(world.failures()) == {"column_truncated"}
         assert world.explains(Condition.FRESH, None)
         assert await world.is_true()
         cuts = len(world.failures())
         await world.crash()
         await world.start()
         await world.until_published(2)
-        assert "lane_cut" not in world.failures()[cuts:]
+        assert "column_truncated" not in world.failures()[cuts:]
         assert world.published()[1]["requests"] == 1
         assert [row.reader for row in await world.history()] == [Reader.STATEMENT, Reader.STATEMENT]
         assert await world.is_true()
@@ -30,7 +30,7 @@ async def test_a_server_that_cuts_lanes_is_sent_narrower_ones_and_that_is_rememb
 async def test_a_lane_planned_wide_and_then_cut_is_narrowed_again(tmp_path: Path) -> None:
     async with night(tmp_path, [replace(SMILE, group_concat_max_len=480)]) as world:
         await world.until_published(2)
-        assert set(world.failures()) <= {"lane_cut", "aging_moved"}
+        assert set(world.failures()) <= {"column_truncated", "aging_changed"}
         assert world.published()[1]["reader"] == "statement"
         assert await world.is_true()
 
@@ -38,7 +38,7 @@ async def test_a_lane_planned_wide_and_then_cut_is_narrowed_again(tmp_path: Path
 async def test_a_server_that_cuts_even_a_single_row_is_read_in_pages(tmp_path: Path) -> None:
     async with night(tmp_path, [replace(SMILE, group_concat_max_len=16)]) as world:
         await world.until_published(1)
-        assert set(world.failures()) == {"lane_cut"}
+        assert set(world.failures()) == {"column_truncated"}
         assert world.published()[0]["reader"] == "pages"
         assert await world.is_true()
 
@@ -111,7 +111,7 @@ async def test_a_later_statement_that_is_cut_is_narrowed_without_reading_the_ear
     cut = planted(get_alteration("halve_longest_lane"), kinds=frozenset({Endpoint.SHORT_QUERY}), skip=1, hits_max=1)
     async with night(tmp_path, [spec], [office], rows_max={"smile": 2}, faults=[cut]) as world:
         await world.until_published(1)
-        assert world.failures() == ["lane_cut"]
+        assert world.failures() == ["column_truncated"]
         assert world.events("pull_started")[-1]["resumed_rows"] > 0
         assert ["PatNum>" in heard.sql for heard in world.statements()] == [False, True, True]
         assert await world.is_true()

@@ -209,13 +209,13 @@ async def test_an_order_that_backs_off_lets_the_others_go_and_tells_its_step(tmp
         await world.until_time(world.clock.now() + timedelta(seconds=5))
         await desk(world).submit(others, 0)
         first, second, _ = (await desk(world).list_jobs())["backfills"]
-        assert first["step"] == "waiting for the file"
-        assert second["why"] == f"The order for {DAY} is carried out first."
+        assert first["step"] == "waiting_for_file"
+        assert second["reason"] == f"The order for {DAY} is carried out first."
         await world.until_said("backfill_published", count=2)
         assert len(mailroom(world).carried) == 1, "who has failed comes after who has not"
         first, *published = (await desk(world).list_jobs())["backfills"]
         assert (first["stage"], {each["stage"] for each in published}) == ("open", {"done"})
-        assert "did not come" in first["why"]
+        assert "did not come" in first["reason"]
 
 
 async def test_a_cancelled_order_waits_for_no_file_any_more(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ async def test_a_file_that_is_too_large_ends_the_order_and_names_the_setting(tmp
         await world.until_said("backfill_failed")
         (line,) = world.events("backfill_failed")
         assert line["retry_at"] is None
-        assert "`bytes_max` of `[sftp]`" in line["why"]
+        assert "`bytes_max` of `[sftp]`" in line["reason"]
 
 
 @pytest.mark.parametrize("file", ["rows", "count"])
@@ -264,7 +264,7 @@ async def test_a_file_that_is_taken_away_again_is_asked_for_anew(tmp_path: Path,
         mailroom(world).taken_away = 1 if file == "rows" else 2
         await order(world)
         await world.until_said("backfill_published")
-        assert "No such file" in world.events("backfill_failed")[0]["why"]
+        assert "No such file" in world.events("backfill_failed")[0]["reason"]
 
 
 async def test_an_upload_that_has_no_place_is_told_and_tried_again(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ async def test_an_upload_that_has_no_place_is_told_and_tried_again(tmp_path: Pat
         mailroom(world).directory = tmp_path / "uploads"
         await order(world)
         await world.until_said("backfill_failed")
-        assert f"{tmp_path / 'uploads'}: No such file or directory" in world.events("backfill_failed")[0]["why"]
+        assert f"{tmp_path / 'uploads'}: No such file or directory" in world.events("backfill_failed")[0]["reason"]
         (tmp_path / "uploads").mkdir()
         await world.until_said("backfill_published")
 
@@ -285,7 +285,7 @@ async def test_a_query_that_the_office_refuses_ends_the_order(tmp_path: Path) ->
         await world.until_said("backfill_failed")
         (line,) = world.events("backfill_failed")
         assert line["retry_at"] is None
-        assert line["why"].endswith(OWN_QUERY_ADVICE)
+        assert line["reason"].endswith(OWN_QUERY_ADVICE)
 
 
 async def test_a_file_as_most_are_saved_is_understood(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ async def test_a_query_without_the_columns_says_which(tmp_path: Path) -> None:
         await world.until_published(1)
         await order(world, "SELECT PatNum,BalTotal FROM patient WHERE '{as_of}'<>'' AND PatNum=Guarantor")
         await world.until_said("backfill_failed")
-        assert "no column for bal_0_30" in world.events("backfill_failed")[0]["why"]
+        assert "no column for bal_0_30" in world.events("backfill_failed")[0]["reason"]
 
 
 @pytest.mark.parametrize(

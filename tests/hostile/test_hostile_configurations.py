@@ -74,7 +74,7 @@ def test_files_that_hold_too_much_together_are_not_all_read(tmp_path: Path) -> N
 
 def test_a_key_of_any_length_is_shown_in_short(tmp_path: Path) -> None:
     (problem,) = read_from(tmp_path, f"{'x' * 100_000} = 1\n{API}").problems
-    assert problem.where == "x" * 60 + "…"
+    assert problem.key == "x" * 60 + "…"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def warnings_of(directory: Path) -> list[str]:
     path.write_text(OFFICE + DEMANDING)
     loaded = try_load(path, ENVIRONMENT)
     assert loaded.problems == ()
-    return [f"{warning.where}: {warning.message}; {warning.hint}" for warning in loaded.warnings]
+    return [f"{warning.key}: {warning.message}; {warning.hint}" for warning in loaded.warnings]
 
 
 def test_what_is_not_installed_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

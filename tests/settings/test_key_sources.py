@@ -30,7 +30,7 @@ def key_of(loaded: LoadResult) -> str:
 
 def only_message(loaded: LoadResult) -> str:
     (problem,) = loaded.problems
-    assert problem.where == 'office[0] "smile".customer_key_file'
+    assert problem.key == 'office[0] "smile".customer_key_file'
     assert problem.value == '"smile.key"'
     assert KEY not in str(problem)
     return problem.message

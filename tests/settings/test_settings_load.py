@@ -180,7 +180,7 @@ def test_a_database_too_deep_for_a_socket_beside_it_goes_without_and_says_so(tmp
     loaded = loaded_from(tmp_path, f'{API}[state]\ndatabase = "/{deep}/12.db"\n')
     assert loaded.settings is not None
     assert loaded.settings.http.control_socket is None
-    (message,) = [warning.message for warning in loaded.warnings if warning.where == "http.control_socket"]
+    (message,) = [warning.message for warning in loaded.warnings if warning.key == "http.control_socket"]
     assert message == "there is none, as the path beside the database has more than 107 bytes"
     just_fits = settings_from(tmp_path, f'{API}[state]\ndatabase = "/{deep[:-8]}/12345.db"\n').http.control_socket
     assert just_fits is not None
@@ -196,7 +196,7 @@ def test_hosts_have_one_spelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["", "*", "*.example.com", "example.com:9464", "http://example.com", "a b", "127.1"])
 def test_what_is_no_host_is_not_allowed_as_one(tmp_path: Path, host: str) -> None:
     (problem,) = loaded_from(tmp_path, f'{API}[http]\nallowed_hosts = ["{host}"]\n').problems
-    assert (problem.where, problem.message) == ("http.allowed_hosts[0]", "must be a host's name or address")
+    assert (problem.key, problem.message) == ("http.allowed_hosts[0]", "must be a host's name or address")
 
 
 def test_a_directory_is_no_database(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_the_listener_has_a_host_and_a_port(tmp_path: Path, listen: str, host: s
 )
 def test_other_listeners_are_refused(tmp_path: Path, listen: str) -> None:
     (problem,) = loaded_from(tmp_path, f'{API}[http]\nlisten = "{listen}"\n').problems
-    assert problem.where == "http.listen"
+    assert problem.key == "http.listen"
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ async def test_every_snapshot_is_delivered_in_order_and_once(tmp_path: Path, con
         assert set(book.had.values()) == {1}
         kinds = [payload.content for payload in book.taken if payload.office_id == "smile"]
         assert kinds == ["snapshot", *[content.value] * 2]
-        assert world.events("delivery_succeeded")[0]["refusals"] == 0
+        assert world.events("delivery_succeeded")[0]["failed_attempts"] == 0
         assert 'oddaemon_deliveries_total{outcome="done",sink="book"} 6.0' in world.metrics()
         assert 'oddaemon_deliveries_pending{sink="book"} 0.0' in world.metrics()
 
@@ -91,7 +91,7 @@ async def test_what_was_not_acknowledged_comes_again_under_the_same_id(tmp_path:
         assert 4.9 < waits[1] < 10.1
         assert 9.9 < waits[2] < 20.1
         assert [line["attempt"] for line in world.events("delivery_attempt_failed")] == [1, 2, 3]
-        assert world.events("delivery_succeeded")[0]["refusals"] == 3
+        assert world.events("delivery_succeeded")[0]["failed_attempts"] == 3
         assert await agrees(world, book)
 
 
@@ -159,7 +159,7 @@ async def test_a_dead_letter_is_followed_by_the_whole_snapshot(tmp_path: Path) -
         await world.until_said("delivery_abandoned")
         [dead] = world.events("delivery_abandoned")
         [made] = world.events("delivery_succeeded")
-        assert dead["why"] == "The consumer is in a bad mood."
+        assert dead["reason"] == "The consumer is in a bad mood."
         moody.plan(Mood.TAKES)
         await world.until_said("delivery_succeeded", 2)
         assert [payload.content for payload in book.taken] == ["snapshot", "changes", "snapshot"]
@@ -284,7 +284,7 @@ async def test_a_courier_that_crashes_too_often_stops_and_a_restart_tries_again(
     async with delivering(tmp_path, moody) as world:
         await world.until_said("sink_stopped")
         assert [line["restarts_left"] for line in world.events("courier_crashed")] == [5, 4, 3, 2, 1, 0]
-        assert world.events("sink_stopped")[0]["why"] == "crashed too often"
+        assert world.events("sink_stopped")[0]["reason"] == "crashed too often"
         assert "oddaemon_delivery_oldest_pending_timestamp_seconds{sink=" in world.metrics()
         moody.plan(Mood.TAKES)
         await world.crash()
@@ -299,7 +299,7 @@ async def test_a_sink_without_a_courier_that_is_not_wanted_any_more_leaves_no_fi
     async with delivering(tmp_path, moody) as world:
         await world.until_said("sink_stopped")
         await world.apply(replace(world.settings, sinks=()))
-        assert [line["why"] for line in world.events("sink_stopped")] == ["crashed too often", "not wanted any more"]
+        assert [line["reason"] for line in world.events("sink_stopped")] == ["crashed too often", "not wanted any more"]
         assert "oddaemon_delivery_oldest_pending_timestamp_seconds{" not in world.metrics()
 
 
@@ -310,7 +310,7 @@ async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path
         await world.drain()
         assert len(book.taken) in {0, 1}
         assert len(world.events("delivery_succeeded")) == len(book.taken)
-        assert world.events("sink_stopped")[-1]["why"] == "the daemon is stopping"
+        assert world.events("sink_stopped")[-1]["reason"] == "the daemon is stopping"
 
 
 async def test_a_reload_that_the_end_overtakes_does_not_hold_it_up(tmp_path: Path) -> None:

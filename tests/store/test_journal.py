@@ -42,3 +42,18 @@ async def test_fields_that_nobody_can_have_written_are_told_as_damage(database: 
     await database.execute_one("UPDATE journal SET fields = '[1'")
     with pytest.raises(DatabaseDamaged):
         await journal.list_latest(database, ELM, 10)
+
+
+async def test_a_journal_of_an_older_version_is_read_under_the_present_names(database: SqliteDatabase) -> None:
+    old: list[tuple[str, dict[str, object]]] = [
+        ("key_not_in_force", {"key": "former", "until": "2026-03-09"}),
+        ("failure_seen", {"kind": "lane_cut", "attempt": 1}),
+        ("delivery_refused", {"why": "It is full.", "attempt": 1}),
+    ]
+    entries = [JournalEntry(ELM, NOW, "info", event, fields) for event, fields in old]
+    await journal.append(database, entries, entries_max=10)
+    assert [(each.event, dict(each.fields)) for each in await journal.list_latest(database, ELM, 10)] == [
+        ("key_rejected_during_rotation", {"key": "old", "until": "2026-03-09"}),
+        ("failure_seen", {"kind": "column_truncated", "attempt": 1}),
+        ("delivery_attempt_failed", {"reason": "It is full.", "attempt": 1}),
+    ]

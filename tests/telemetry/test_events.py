@@ -131,7 +131,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (
         events.SinkStarted("lake", "files"),
         "info",
-        {f"deliveries_total{{outcome={outcome},sink=lake}}": 0 for outcome in ("done", "refused", "dead", "skipped")},
+        {f"deliveries_total{{outcome={outcome},sink=lake}}": 0 for outcome in ("done", "failed", "dead", "skipped")},
     ),
     (events.SinkStopped("lake", "not wanted any more"), "info", {}),
     (
@@ -142,12 +142,12 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (
         events.DeliveryAttemptFailed("lake", "mesa", "d1", 7, 1, "The disk is full.", NOW),
         "warning",
-        {"deliveries_total{outcome=refused,sink=lake}": 1},
+        {"deliveries_total{outcome=failed,sink=lake}": 1},
     ),
     (
         events.DeliveryAttemptFailed("lake", "mesa", "d1", 7, 2, "The disk is full.", NOW),
         "info",
-        {"deliveries_total{outcome=refused,sink=lake}": 1},
+        {"deliveries_total{outcome=failed,sink=lake}": 1},
     ),
     (
         events.DeliveryAbandoned("lake", "mesa", "d1", 7, 40, "The disk is full."),
@@ -176,25 +176,25 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
     (
         events.MaintenancePlanned("prune", NOW, None),
         "debug",
-        {"maintenance_last_success_timestamp_seconds{chore=prune}": 0},
+        {"maintenance_last_success_timestamp_seconds{task=prune}": 0},
     ),
     (
         events.MaintenancePlanned("prune", NOW, NOW),
         "debug",
-        {"maintenance_last_success_timestamp_seconds{chore=prune}": NOW.timestamp()},
+        {"maintenance_last_success_timestamp_seconds{task=prune}": NOW.timestamp()},
     ),
     (
         events.MaintenanceFinished("prune", 0.25, "12 snapshots are gone.", NOW),
         "info",
         {
-            "maintenance_last_success_timestamp_seconds{chore=prune}": NOW.timestamp(),
-            "maintenance_last_run_successful{chore=prune}": 1,
+            "maintenance_last_success_timestamp_seconds{task=prune}": NOW.timestamp(),
+            "maintenance_last_run_successful{task=prune}": 1,
         },
     ),
     (
         events.MaintenanceFailed("backup", 0.25, "The disk is full. Free some space.", None),
         "error",
-        {"maintenance_last_run_successful{chore=backup}": 0},
+        {"maintenance_last_run_successful{task=backup}": 0},
     ),
     (events.MaintenanceSkipped("digest", NOW, "Its time had passed."), "info", {}),
     (

@@ -38,7 +38,7 @@ class Housekeeper:
             raise CommandRejected(404, f"Nobody has ordered {order}.")
         self.looks += 1
         found = {"outcome": f"{order} {office}"} if self.looks > 1 else None
-        return {"outcome": "done" if found else "under way", "found": found}
+        return {"outcome": "done" if found else "in_progress", "result": found}
 
     async def _begin(self, *order: object) -> str:
         await anyio.lowlevel.checkpoint()
@@ -66,8 +66,8 @@ async def test_it_is_begun_and_looked_at_until_it_is_over(
             assert (await client.get(target)).status_code == 404
             begun = await client.post(target)
             assert (begun.status_code, begun.json()["outcome"]) == (200, "It is done now.")
-            assert (await client.get(target)).json() == {"outcome": "under way", "found": None}
-            assert (await client.get(target)).json() == {"outcome": "done", "found": {"outcome": found}}
+            assert (await client.get(target)).json() == {"outcome": "in_progress", "result": None}
+            assert (await client.get(target)).json() == {"outcome": "done", "result": {"outcome": found}}
             for days in ("0", "-1", "1.5", "007", "\u0663", "x", "9" * 400):
                 refused = await client.post("/state/prune", params={"older_than_days": days})
                 assert (refused.status_code, "number" in refused.json()["error"]) == (400, True)

@@ -64,12 +64,16 @@ def format_progress(document: Document, now: datetime) -> str:
     """How far an order is, in the measure of its way: requests of about how many, or for how long it is at a step."""
     if document["step"] is not None:
         since = now - datetime.fromisoformat(document["step_since"])
-        return f"{document['step']}, {timedelta(seconds=max(0, round(since.total_seconds())))}"
+        return f"{_format_step(document['step'])}, {timedelta(seconds=max(0, round(since.total_seconds())))}"
     if document["stage"] != JobState.OPEN or document["requests"] is None:
         return str(document["stage"])
     expected = document["requests_expected"]
     of = "" if expected is None else f"/{max(expected, document['requests']):,}"
     return f"{document['requests']:,}{of} requests"
+
+
+def _format_step(step: str | None) -> str:
+    return (step or "").replace("_", " ")
 
 
 def _select_backfills(document: Document, office: str, days: set[str]) -> list[Document]:
@@ -82,7 +86,7 @@ def _update_bar(progress: Progress, task: TaskID, document: Document) -> None:
         total = done = max(done, total or 1)
     elif total is not None:
         total = max(total, done)
-    reason = f": {document['why']}" if document["why"] else ""
+    reason = f": {document['reason']}" if document["reason"] else ""
     description = f"{document['office']} {document['as_of']}{reason}"
     progress.update(
         task, completed=done, total=total, description=description, far=format_progress(document, datetime.now(UTC))
@@ -153,7 +157,7 @@ def _report_problems(documents: Sequence[Document]) -> None:
     failed = [each for each in documents if each["stage"] in {JobState.FAILED, JobState.CANCELLED}]
     suspect = [each for each in documents if each["warning"]]
     for each in (*failed, *suspect):
-        typer.echo(f"oddaemon: {each['office']} as of {each['as_of']}: {each['why'] or each['warning']}", err=True)
+        typer.echo(f"oddaemon: {each['office']} as of {each['as_of']}: {each['reason'] or each['warning']}", err=True)
     if failed:
         raise typer.Exit(ExitStatus.FAILED)
 
@@ -195,7 +199,7 @@ def _format_cells(document: Document) -> Iterator[str]:
         yield str(document[name])
     for name in ("rows", "requests"):
         yield "-" if document[name] is None else f"{document[name]:,}"
-    yield document["why"] or document["warning"] or document["step"] or ""
+    yield document["reason"] or document["warning"] or _format_step(document["step"])
 
 
 def _parse_date_option(text: str) -> date:

@@ -87,7 +87,7 @@ def diagnose_directly(settings: Settings, office: OfficeSettings) -> Diagnosis:
 def make_diagnoses_document(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
     """All of them, in values of JSON."""
     return {
-        "well": all(each.is_healthy for each in diagnoses),
+        "healthy": all(each.is_healthy for each in diagnoses),
         "offices": [make_diagnosis_document(each) for each in diagnoses],
     }
 
@@ -142,7 +142,7 @@ async def _start_in_daemon(socket: Path, office_id: str) -> ControlResponse | No
     response = await _send(socket, "POST", f"/offices/{quote(office_id, safe='')}/examine")
     if response.status == HTTPStatus.OK:
         return response
-    if response.document.get("at_work") is False:
+    if response.document.get("worker_running") is False:
         return None
     raise InvalidResponse(response.error_message)
 
@@ -152,9 +152,9 @@ async def _diagnose_in_daemon(socket: Path, office_id: str, progress: ProgressCa
         response = await _send(socket, "GET", f"/offices/{quote(office_id, safe='')}/examination")
         if response.status != HTTPStatus.OK:
             raise InvalidResponse(response.error_message)
-        progress(response.document["asked"], response.document["of"])
-        if response.document["examination"] is not None:
-            return parse_diagnosis(response.document["examination"])
+        progress(response.document["completed"], response.document["total"])
+        if response.document["diagnosis"] is not None:
+            return parse_diagnosis(response.document["diagnosis"])
         await anyio.sleep(POLL_INTERVAL_SECONDS)
 
 

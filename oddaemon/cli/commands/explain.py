@@ -149,7 +149,7 @@ def _describe_reader(document: OfficeDetails) -> str:
         return "not read yet"
     if document["reader"] != Reader.STATEMENT:
         return "in pages, between two controls" if document["reader"] == Reader.PAGES else f"by {document['reader']}"
-    columns, span = packing["lanes"], packing["lane_span"]
+    columns, span = packing["columns"], packing["pat_nums_per_column"]
     return f"in one statement: {columns} lanes a row, {span} PatNum{'' if span == 1 else 's'} a lane"
 
 

@@ -22,7 +22,7 @@ def list_offices(config: Path | None, *, as_json: bool) -> None:
     if as_json:
         document = {
             "offices": [_make_document(each) for each in settings.offices],
-            "kept": None if removed is None else [make_removed_document(each) for each in removed],
+            "removed": None if removed is None else [make_removed_document(each) for each in removed],
         }
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return

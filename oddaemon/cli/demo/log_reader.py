@@ -63,8 +63,13 @@ class LogSummary:
                     # What is read of the day before is thrown away: it is not half of tonight's pull.
                     self.aging_dates.add(aging_date)
                     self.rows_stored = self.rows_expected = 0
-            case {"event": "page_stored", "office": self.interrupted_office, "rows": int(rows), "of": int(of)}:
-                self.rows_stored, self.rows_expected = rows, of
+            case {
+                "event": "page_stored",
+                "office": self.interrupted_office,
+                "rows": int(rows),
+                "rows_total": int(total),
+            }:
+                self.rows_stored, self.rows_expected = rows, total
             case {"event": "pull_started", "office": self.interrupted_office, "resumed_rows": int(rows)}:
                 self.rows_stored = self.resumed_rows = rows
                 self.rows_expected = 0

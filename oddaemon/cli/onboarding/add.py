@@ -121,7 +121,7 @@ def _add_key(
 
 
 def _is_key_problem(problem: Problem) -> bool:
-    return problem.where.endswith(".customer_key")
+    return problem.key.endswith(".customer_key")
 
 
 def _read_key(answers: OfficeAnswers, *, interactive: bool) -> Secret:

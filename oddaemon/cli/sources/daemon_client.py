@@ -188,7 +188,7 @@ async def run_in_daemon(locked: DatabaseLocked, config: Path, target: str, query
     typer.echo(f"The daemon has the database open. {started['outcome']}", err=True)
     try:
         while True:
-            result: Document | None = (await _request_document(socket, "GET", target))["found"]
+            result: Document | None = (await _request_document(socket, "GET", target))["result"]
             if result is not None:
                 return result
             await anyio.sleep(POLL_INTERVAL_SECONDS)

@@ -47,7 +47,7 @@ def make_removed_document(removed: RemovedOffice) -> Mapping[str, object]:
     return {
         "id": removed.id,
         "name": removed.name,
-        "kept_since": None if removed.last_activity_at is None else format_instant(removed.last_activity_at),
+        "data_until": None if removed.last_activity_at is None else format_instant(removed.last_activity_at),
         "snapshots": removed.snapshots,
-        "past_days": removed.backfilled_days,
+        "backfilled_days": removed.backfilled_days,
     }

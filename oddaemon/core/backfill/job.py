@@ -31,10 +31,10 @@ class BackfillMethod(StrEnum):
 class UploadStep(StrEnum):
     """What an order by upload is at, as people see it."""
 
-    REQUESTING_UPLOAD = "asking the office to upload"
-    WAITING_FOR_UPLOAD = "waiting for the file"
-    REQUESTING_COUNT = "asking the office to count"
-    WAITING_FOR_COUNT = "waiting for the count"
+    REQUESTING_UPLOAD = "requesting_upload"
+    WAITING_FOR_UPLOAD = "waiting_for_file"
+    REQUESTING_COUNT = "requesting_count"
+    WAITING_FOR_COUNT = "waiting_for_count"
 
 
 class JobState(StrEnum):

@@ -56,9 +56,9 @@ class CheckOutcome(StrEnum):
     """What became of a step."""
 
     OK = "ok"
-    FAILED = "wrong"
+    FAILED = "failed"
     """A human must act."""
-    SKIPPED = "untold"
+    SKIPPED = "unknown"
     """It does not apply, could not be told, or was not tried."""
 
 

@@ -14,15 +14,15 @@ def make_diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "office": diagnosis.office,
         "name": diagnosis.name,
-        "examined_at": format_instant(diagnosis.at),
-        "asked_by": diagnosis.asked_by,
-        "well": diagnosis.is_healthy,
+        "checked_at": format_instant(diagnosis.at),
+        "source": diagnosis.asked_by,
+        "healthy": diagnosis.is_healthy,
         "zones": list(diagnosis.zones),
         "steps": [
             {
                 "step": check.name.value,
                 "outcome": check.outcome.value,
-                "sentence": check.sentence,
+                "message": check.sentence,
                 "owner": None if check.owner is None else check.owner.value,
                 "advice": check.advice,
                 "letter": check.message,
@@ -41,13 +41,13 @@ def parse_diagnosis(document: Mapping[str, Any]) -> Diagnosis:
     return Diagnosis(
         office=document["office"],
         name=document["name"],
-        at=datetime.fromisoformat(document["examined_at"]),
-        asked_by=document["asked_by"],
+        at=datetime.fromisoformat(document["checked_at"]),
+        asked_by=document["source"],
         checks=tuple(
             CheckResult(
                 CheckName(step["step"]),
                 CheckOutcome(step["outcome"]),
-                step["sentence"],
+                step["message"],
                 None if step["owner"] is None else Owner(step["owner"]),
                 step["advice"],
                 step["letter"],

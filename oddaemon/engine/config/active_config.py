@@ -38,7 +38,7 @@ class ReloadTrigger(StrEnum):
     START = "start"
     SIGNAL = "signal"
     FILES = "files"
-    COMMAND = "order"
+    COMMAND = "command"
 
 
 class ActiveConfig:

@@ -146,7 +146,7 @@ class Courier:
         data = await outbox.load_delivery_data(database, delivery, find_diff_base(config.content, previous))
         if data is None:
             await outbox.mark_skipped(database, delivery, NOT_RETAINED, self._context.now())
-            self._emit_event(DeliverySkipped, delivery, why=NOT_RETAINED)
+            self._emit_event(DeliverySkipped, delivery, reason=NOT_RETAINED)
             return
         payload = await anyio.to_thread.run_sync(build_payload, data, previous)
         started = anyio.current_time()
@@ -160,7 +160,7 @@ class Courier:
             DeliverySucceeded,
             delivery,
             content=payload.content,
-            refusals=delivery.attempts,
+            failed_attempts=delivery.attempts,
             seconds=anyio.current_time() - started,
         )
 
@@ -170,13 +170,13 @@ class Courier:
         await outbox.record_failure(self._context.database, self._config.sink, after, failure.reason, now)
         attempts = after.delivery.attempts
         if after.state is DeliveryState.DEAD:
-            self._emit_event(DeliveryAbandoned, after.delivery, attempts=attempts, why=failure.reason)
+            self._emit_event(DeliveryAbandoned, after.delivery, attempts=attempts, reason=failure.reason)
         else:
             retry_at = compute_attempt_at(
                 DeliveryAttempt(after.delivery, after.sink_state), now, self._config.retry_policy
             )
             self._emit_event(
-                DeliveryAttemptFailed, after.delivery, attempt=attempts, why=failure.reason, retry_at=retry_at
+                DeliveryAttemptFailed, after.delivery, attempt=attempts, reason=failure.reason, retry_at=retry_at
             )
 
     def _emit_queue_size(self, queue: SinkQueue) -> None:

@@ -54,7 +54,7 @@ class TomlDocument:
         """A problem at `location` of this file; `value` is shown only if it is a short scalar."""
         return Problem(
             file=self.path,
-            where=redact(self._format_location(location)),
+            key=redact(self._format_location(location)),
             value=_format_value(value),
             message=redact(message),
             hint=redact(hint),

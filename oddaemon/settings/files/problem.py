@@ -15,7 +15,7 @@ class Problem:
     """One thing to mend, or to think about."""
 
     file: Path
-    where: str
+    key: str
     """The key's path, such as `office[2] "smile".customer_key`; empty when the whole file is meant."""
     value: str | None
     """As it would be written in TOML; None for secrets, tables and whatever is not worth showing."""
@@ -26,7 +26,7 @@ class Problem:
     def __str__(self) -> str:
         file = format_path(self.file)
         place = file if self.line is None else f"{file}:{self.line}"
-        subject = self.where if self.value is None else f"{self.where} = {self.value}"
+        subject = self.key if self.value is None else f"{self.key} = {self.value}"
         explanation = f"{self.message}; {self.hint}" if self.hint else self.message
         return ": ".join(part for part in (place, subject, explanation) if part)
 

@@ -19,7 +19,7 @@ class SinkStarted(Event):
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         """Its counters are there from the beginning, so that their first rise is seen."""
-        for outcome in ("done", "refused", "dead", "skipped"):
+        for outcome in ("done", "failed", "dead", "skipped"):
             metrics.deliveries.labels(self.sink, outcome)
 
 
@@ -79,7 +79,7 @@ class DeliveryAttemptFailed(Event):
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
-        metrics.deliveries.labels(self.sink, "refused").inc()
+        metrics.deliveries.labels(self.sink, "failed").inc()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,64 +39,72 @@ class FleetMetrics:
         factory = _MetricFactory(registry)
         counter, gauge, histogram = factory.counter, factory.gauge, factory.histogram
         self._now = now
-        self.events = counter("events_total", "Everything that happened, logged or not.", "event")
-        self.requests = counter("requests_total", "Requests answered or failed.", "kind", "outcome")
+        self.events = counter("events_total", "Events by name, whether logged or not.", "event")
+        self.requests = counter("requests_total", "Finished API requests by kind and outcome.", "kind", "outcome")
         self.request_duration = histogram(
-            "request_duration_seconds", "From sending a request to its whole answer.", REQUEST_BUCKETS_SECONDS, "kind"
+            "request_duration_seconds",
+            "Time from sending a request to the end of its response.",
+            REQUEST_BUCKETS_SECONDS,
+            "kind",
         )
         self.rate_limiter_wait = histogram(
             "rate_limiter_wait_seconds",
-            "Time a request was held back to keep a key's rate and the cap.",
+            "Time a request waited for the rate limiter.",
             WAIT_BUCKETS_SECONDS,
         )
-        self.response_bytes = counter("response_bytes_total", "Bytes of answers' bodies, uncompressed.")
-        self.requests_in_flight = gauge("requests_in_flight", "Requests sent and not yet answered.")
-        self.headquarters_down = gauge("headquarters_down", "How many headquarters answer nobody (0 or 1, mostly).")
-        self.failures = counter("failures_total", "Failures, by kind and by who must act.", "kind", "owner")
-        self.snapshots_published = counter("snapshots_published_total", "Snapshots published.", "reader")
-        self.snapshots_late = counter("snapshots_late_total", "Snapshots published after their office's fresh_by.")
-        self.snapshots_held = counter("snapshots_held_total", "Snapshots held back because they are hard to believe.")
-        self.pulls_rejected = counter("pulls_rejected_total", "Pulls thrown away because they did not add up.")
+        self.response_bytes = counter("response_bytes_total", "Bytes of response bodies, uncompressed.")
+        self.requests_in_flight = gauge("requests_in_flight", "Requests in flight.")
+        self.headquarters_down = gauge("headquarters_down", "Number of API hosts whose circuit breaker is open.")
+        self.failures = counter("failures_total", "Failures by kind and owner.", "kind", "owner")
+        self.snapshots_published = counter("snapshots_published_total", "Published snapshots by reader.", "reader")
+        self.snapshots_late = counter(
+            "snapshots_late_total", "Snapshots published after the fresh_by deadline of the office."
+        )
+        self.snapshots_held = counter("snapshots_held_total", "Snapshots held back as implausible.")
+        self.pulls_rejected = counter(
+            "pulls_rejected_total", "Pulls discarded because the rows did not match the control totals."
+        )
         self.pull_duration = histogram(
-            "pull_duration_seconds", "From a pull's first request to its snapshot.", PULL_BUCKETS_SECONDS, "reader"
+            "pull_duration_seconds",
+            "Time from the first request of a pull to its published snapshot.",
+            PULL_BUCKETS_SECONDS,
+            "reader",
         )
-        self.backfills = counter("backfills_total", "Orders to read a past day that are over.", "via", "outcome")
-        self.worker_restarts = counter("worker_restarts_total", "Workers started again after a crash.")
-        self.log_lines_lost = counter("log_lines_lost_total", "Log lines that standard output did not take.")
+        self.backfills = counter("backfills_total", "Finished backfills by way and outcome.", "via", "outcome")
+        self.worker_restarts = counter("worker_restarts_total", "Restarts of office workers after a crash.")
+        self.log_lines_lost = counter("log_lines_lost_total", "Log lines that could not be written to standard output.")
         self.journal_entries_lost = counter(
-            "journal_entries_lost_total", "Journal entries for which there was no room while the database failed."
+            "journal_entries_lost_total", "Journal entries dropped while the database could not be written."
         )
-        self.deliveries = counter("deliveries_total", "Attempts to deliver a snapshot.", "sink", "outcome")
-        self.deliveries_pending = gauge("deliveries_pending", "Snapshots that a sink has not taken yet.", "sink")
+        self.deliveries = counter("deliveries_total", "Delivery attempts by sink and outcome.", "sink", "outcome")
+        self.deliveries_pending = gauge("deliveries_pending", "Deliveries waiting in the outbox of a sink.", "sink")
         self.delivery_oldest = gauge(
             "delivery_oldest_pending_timestamp_seconds",
-            "Since when the oldest of them waits; absent: none does.",
+            "Time at which the oldest pending delivery was queued. No series: none is pending.",
             "sink",
         )
-        self.nights = counter("nights_total", "Nights of the whole fleet, by what became of them.", "outcome")
+        self.nights = counter("nights_total", "Nights of the fleet by outcome.", "outcome")
         self.night_last_complete_timestamp = gauge(
             "night_last_complete_timestamp_seconds",
-            "When every office of which balances were expected had last published them; 0: not since the start.",
+            "Time at which the last complete night was completed. 0: none since the start.",
         )
-        self.pings = counter(
-            "heartbeat_pings_total", "Signs of life after a night, by whether they were taken.", "outcome"
-        )
-        self.build_info = gauge("build_info", "Always 1; the version is the label.", "version")
-        self.ready = gauge("ready", "1 while the daemon is at work: what /-/ready says.")
-        self.store_healthy = gauge("store_healthy", "1 while the database is open and takes what it is given.")
+        self.pings = counter("heartbeat_pings_total", "Heartbeat pings by outcome.", "outcome")
+        self.build_info = gauge("build_info", "Always 1. The version is a label.", "version")
+        self.ready = gauge("ready", "1 while the daemon is ready, as /-/ready reports.")
+        self.store_healthy = gauge("store_healthy", "1 while the database is open and writable.")
         self.config_last_reload_successful = gauge(
-            "config_last_reload_successful", "1 if the last reading of the configuration was applied."
+            "config_last_reload_successful", "1 if the last reload of the configuration succeeded."
         )
         self.config_last_reload_success_timestamp = gauge(
-            "config_last_reload_success_timestamp_seconds", "When a configuration was last applied."
+            "config_last_reload_success_timestamp_seconds", "Time of the last successful reload of the configuration."
         )
         self.maintenance_last_success_timestamp = gauge(
             "maintenance_last_success_timestamp_seconds",
-            "When a job of [maintenance] last succeeded; 0: never.",
-            "chore",
+            "Time at which a maintenance job last succeeded. 0: never.",
+            "task",
         )
         self.maintenance_last_run_successful = gauge(
-            "maintenance_last_run_successful", "1 if the last run of a job of [maintenance] ended well.", "chore"
+            "maintenance_last_run_successful", "1 if the last run of a maintenance job succeeded.", "task"
         )
         self._init_series(version)
 

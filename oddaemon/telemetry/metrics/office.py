@@ -40,14 +40,14 @@ def collect_office_metrics(offices: tuple[OfficeMetrics, ...], now: datetime) ->
     statuses = [(office.office, office.status.evaluate_at(now)) for office in offices]
     counted = Counter(standing.condition for _, standing in statuses)
 
-    by_condition = GaugeMetricFamily("oddaemon_offices", "Offices, by their condition.", labels=["condition"])
+    by_condition = GaugeMetricFamily("oddaemon_offices", "Offices by condition.", labels=["condition"])
     for condition in Condition:
         by_condition.add_metric([condition.value], counted[condition])
     yield by_condition
 
     condition_family = GaugeMetricFamily(
         "oddaemon_office_condition",
-        "1 for the condition the office is in; no other is told. The owner is who must act, or empty.",
+        "1 for the current condition of the office; other conditions have no series. owner is who must act, or empty.",
         labels=["office", "condition", "owner"],
     )
     for office, status in statuses:
@@ -61,29 +61,29 @@ def collect_office_metrics(offices: tuple[OfficeMetrics, ...], now: datetime) ->
     )
     yield _make_gauge(
         "snapshot_published_timestamp_seconds",
-        "When the last snapshot was published.",
+        "Time at which the last snapshot was published.",
         ((office.office, _to_timestamp(office.published_at)) for office in offices),
     )
     yield _make_gauge(
         "guarantors",
-        "Guarantors of the last published snapshot.",
+        "Guarantors in the last published snapshot.",
         ((office.office, office.guarantors) for office in offices),
     )
     yield _make_gauge(
         "next_action_timestamp_seconds",
-        "When something is next done for the office.",
+        "Time of the next scheduled action for the office.",
         ((office.office, _to_timestamp(office.status.next_action_at)) for office in offices),
     )
     yield _make_gauge(
         "fresh_deadline_timestamp_seconds",
-        "By when the first balances that are not there yet have to be there; past it, a night is missed.",
+        "Deadline (fresh_by) of the oldest balances that are still missing. In the past: a deadline was missed.",
         ((office.office, _to_timestamp(office.fresh_deadline)) for office in offices),
     )
     yield _make_counter(
-        "requests_total", "Requests to the office.", ((office.office, office.requests) for office in offices)
+        "requests_total", "Requests sent to the office.", ((office.office, office.requests) for office in offices)
     )
     yield _make_counter(
-        "failures_total", "Failures of the office.", ((office.office, office.failures) for office in offices)
+        "failures_total", "Failures at the office.", ((office.office, office.failures) for office in offices)
     )
 
 
