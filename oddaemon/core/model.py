@@ -4,6 +4,7 @@ Money is integer cents, instants are aware UTC datetimes, an aging date is the o
 Nothing here may read a clock, draw a number or know how a value is stored or sent.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, tzinfo
 from enum import StrEnum
@@ -70,6 +71,17 @@ class Balance(NamedTuple):
     bal_over_90: int
     ins_est: int
     bal_total: int
+
+
+def index_balances(balances: Iterable[Balance]) -> dict[int, Balance]:
+    """The balances by pat_num, in ascending order; of a guarantor who occurs twice, one."""
+    return {balance.pat_num: balance for balance in sorted(balances)}
+
+
+def sort_balances(balances: dict[int, Balance]) -> dict[int, Balance]:
+    """The same balances in ascending order of pat_num; most come in that order already."""
+    pat_nums = sorted(balances)
+    return balances if pat_nums == list(balances) else {pat_num: balances[pat_num] for pat_num in pat_nums}
 
 
 class ControlTotals(NamedTuple):
@@ -224,8 +236,8 @@ class Snapshot:
     reader: Reader
     requests: int
     totals: ControlTotals
-    balances: tuple[Balance, ...] = field(repr=False)
-    """Ordered by pat_num."""
+    balances: Mapping[int, Balance] = field(repr=False)
+    """By pat_num, in ascending order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
         with constraint_errors(db.where):
             snapshot = await connection.scalar(insert(table).returning(table.c.id), header)
             if result.balances:
-                await connection.exec_driver_sql(_ADD, [(snapshot, *balance) for balance in result.balances])
+                await connection.exec_driver_sql(_ADD, [(snapshot, *balance) for balance in result.balances.values()])
         await connection.execute(
             schema.backfill.update().where(schema.backfill.c.number == job.number),
             {"stage": JobState.DONE.value, "not_before": None, "why": ""},

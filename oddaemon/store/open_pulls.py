@@ -32,8 +32,8 @@ class OpenPull:
     """How far a pull has come, and what it has."""
 
     checkpoint: Checkpoint
-    balances: tuple[Balance, ...] = field(repr=False)
-    """Ordered by pat_num. Of a guarantor that came more than once, the last."""
+    balances: dict[int, Balance] = field(repr=False)
+    """By pat_num. Of a guarantor that came more than once, the last."""
 
 
 async def load(db: Database, office_id: str) -> OpenPull | None:
@@ -53,7 +53,7 @@ async def load(db: Database, office_id: str) -> OpenPull | None:
         staged = {balance.pat_num: balance for page in pages for balance in _balances_decoder.decode(page.balances)}
     except msgspec.DecodeError:
         return None
-    return OpenPull(checkpoint, tuple(staged[pat_num] for pat_num in sorted(staged)))
+    return OpenPull(checkpoint, staged)
 
 
 async def begin(db: Database, office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> None:

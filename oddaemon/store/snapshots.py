@@ -98,10 +98,9 @@ async def publish(
 
     Raises:
         OfficeNotEnrolled: no such office.
-        ValueError: guarantors repeat, or are not as many as the control totals say; nothing is written.
+        ValueError: the number of guarantors differs from the control totals; nothing is written.
     """
-    new_balances = {balance.pat_num: balance for balance in snapshot.balances}
-    if not len(new_balances) == len(snapshot.balances) == snapshot.totals.guarantors:
+    if len(snapshot.balances) != snapshot.totals.guarantors:
         raise ValueError("A snapshot is published only when its guarantors are as many as its control totals say.")
     async with db.transaction() as connection:
         found = (await connection.exec_driver_sql(_OFFICE, (office_id, office_id))).one_or_none()
@@ -110,7 +109,7 @@ async def publish(
         office_key, is_staged, current = tuple(found)
         with decoding_errors(db.where):
             previous_balances = {balance.pat_num: balance for balance in _decoder.decode(current)}
-        changes = diff(previous_balances, new_balances)
+        changes = diff(previous_balances, snapshot.balances)
         with constraint_errors(db.where):
             row = {"published_at": published_at, **_build_snapshot_row(snapshot, changes, context)}
             snapshot_id = await _insert_snapshot(connection, {"office": office_key, **row})

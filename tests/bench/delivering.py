@@ -23,7 +23,7 @@ import asyncpg
 import httpx
 
 from oddaemon.core.delivery import Content, RetryPolicy
-from oddaemon.core.model import Balance, Office, Reader, Snapshot
+from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balances
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.engine.delivery.courier import Courier, CourierConfig, CourierContext
@@ -208,7 +208,7 @@ def _balances(count: int) -> tuple[Balance, ...]:
 
 
 def _snapshot(rows: tuple[Balance, ...] | list[Balance]) -> Snapshot:
-    return Snapshot(date(2026, 3, 2), _now(), Reader.STATEMENT, 1, compute_totals(rows), tuple(rows))
+    return Snapshot(date(2026, 3, 2), _now(), Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows))
 
 
 def _payload(count: int) -> Payload:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import anyio
 
-from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, Status
+from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, Status, index_balances
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, retention, snapshots
@@ -74,7 +74,7 @@ async def _live(database: SqliteDatabase) -> list[float]:
 
 
 async def _publish(database: SqliteDatabase, rows: list[Balance], day: date) -> float:
-    snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(rows), tuple(rows))
+    snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows))
     began = time.perf_counter()
     await snapshots.publish(database, OFFICE.id, snapshot, STATE, NOW)
     return time.perf_counter() - began

@@ -123,7 +123,7 @@ async def _mark(office: OfficeApi) -> AgingMark:
 
 async def _warm_up(database: SqliteDatabase) -> None:
     """A daemon has published before: its statements are compiled."""
-    nothing = Snapshot(datetime.now(UTC).date(), _now(), Reader.STATEMENT, 1, compute_totals([]), ())
+    nothing = Snapshot(datetime.now(UTC).date(), _now(), Reader.STATEMENT, 1, compute_totals([]), {})
     await snapshots.publish(database, WARM_UP, nothing, make_initial_state(_now()), _now())
 
 
@@ -136,8 +136,7 @@ async def _one_office(
         staging = PullStaging(database, office_id, "all:", telemetry.emit)
         proved = await read_office(session, wanted, pull, staging=staging, resumed=None, now=_now)
         totals = proved.control.totals
-        snapshot = Snapshot(pull.aging_date, proved.observed_at, pull.reader, session.requests, totals, proved.balances)
-        await snapshots.publish(database, office_id, snapshot, make_initial_state(_now()), _now())
+        await snapshots.publish(database, office_id, proved.snapshot, make_initial_state(_now()), _now())
         assert totals.guarantors == GUARANTORS
         return session.requests
 

@@ -9,7 +9,7 @@ import msgspec
 from typer.testing import CliRunner, Result
 
 from oddaemon.cli.app import app
-from oddaemon.core.model import Balance, Condition, Office, Owner, Preferences, Reader, Snapshot, Status
+from oddaemon.core.model import Balance, Condition, Office, Owner, Preferences, Reader, Snapshot, Status, index_balances
 from oddaemon.core.office.state import Intent, OfficeState, Published
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, snapshots
@@ -131,7 +131,7 @@ async def _store(path: Path, now: datetime) -> None:
         for office_id, state in fleet.items():
             await offices.save_state(db, office_id, state(now))
         observed = now - timedelta(hours=2, minutes=10)
-        snapshot = Snapshot(AGED, observed, Reader.STATEMENT, 1, compute_totals(BALANCES), BALANCES)
+        snapshot = Snapshot(AGED, observed, Reader.STATEMENT, 1, compute_totals(BALANCES), index_balances(BALANCES))
         await snapshots.publish(db, "bright-smiles", snapshot, fresh_state(now), observed)
 
 

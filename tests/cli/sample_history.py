@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 
 from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, Office, Reader, Snapshot
+from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -52,7 +52,9 @@ def backfill(
     async def read_afterwards() -> None:
         async with SqliteDatabase.open(str(history.directory / "state.db")) as db:
             order = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day, via), history.fleet.now)
-            await backfilled_days.publish(db, order, BackfillResult(rows, compute_totals(rows), 7), history.fleet.now)
+            await backfilled_days.publish(
+                db, order, BackfillResult(index_balances(rows), compute_totals(rows), 7), history.fleet.now
+            )
 
     anyio.run(read_afterwards)
 
@@ -94,5 +96,5 @@ async def _publish(
     *,
     reader: Reader = Reader.STATEMENT,
 ) -> None:
-    snapshot = Snapshot(day, at, reader, 1, compute_totals(rows), rows)
+    snapshot = Snapshot(day, at, reader, 1, compute_totals(rows), index_balances(rows))
     await snapshots.publish(db, office_id, snapshot, fresh_state(at), at)

@@ -11,7 +11,7 @@ from oddaemon.cli.demo.offices import ExpectedState, OfficeScenario
 from oddaemon.cli.demo.simulator_client import SimulatedAgingRun, SimulatorClient
 from oddaemon.cli.demo.verdict import evaluate_office, find_status_problems
 from oddaemon.cli.sources.fleet import OfficeRecord
-from oddaemon.core.model import Balance, Condition, Office, Owner, Reader, Snapshot, Status
+from oddaemon.core.model import Balance, Condition, Office, Owner, Reader, Snapshot, Status, index_balances
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
@@ -96,7 +96,7 @@ class Court:
         return tuple(Balance(*row) for row in self.practice.get_true_balances())
 
     async def publish(self, balances: tuple[Balance, ...], day: date = TONIGHT) -> None:
-        snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(balances), balances)
+        snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(balances), index_balances(balances))
         await snapshots.publish(self.db, "elm", snapshot, make_initial_state(NOW), NOW)
 
     async def complaints(self, runs: tuple[SimulatedAgingRun, ...] = ()) -> list[str]:

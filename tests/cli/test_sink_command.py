@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from oddaemon.core.delivery import DeliveryAttempt, DeliveryFailure, RetryPolicy, fail_attempt
-from oddaemon.core.model import Reader, Snapshot
+from oddaemon.core.model import Reader, Snapshot, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import outbox, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -74,7 +74,9 @@ def gone_for_good(fleet: SampleFleet) -> SampleFleet:
         await _refuse(path, patience=RetryPolicy(give_up_after_seconds=1.0))
         async with SqliteDatabase.open(str(path)) as database:
             now = datetime.now(UTC)
-            again = Snapshot(date(2026, 3, 3), now, Reader.STATEMENT, 1, compute_totals(BALANCES), BALANCES)
+            again = Snapshot(
+                date(2026, 3, 3), now, Reader.STATEMENT, 1, compute_totals(BALANCES), index_balances(BALANCES)
+            )
             await snapshots.publish(database, "bright-smiles", again, fresh_state(now), now, sinks=("lake",))
 
     anyio.run(night)

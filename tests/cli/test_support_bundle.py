@@ -14,7 +14,7 @@ import anyio
 import pytest
 from typer.testing import Result
 
-from oddaemon.core.model import Balance, Office, Reader, Snapshot
+from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.journal import JournalEntry
@@ -79,7 +79,9 @@ def fleet(tmp_path: Path) -> SampleFleet:
 async def _fill(path: Path, now: datetime) -> None:
     async with SqliteDatabase.open(str(path)) as db:
         await offices.register_offices(db, [Office(each, each) for each in ("bright-smiles", "hill-street")])
-        snapshot = Snapshot(date(2026, 3, 2), now, Reader.STATEMENT, 1, compute_totals(PATIENTS), PATIENTS)
+        snapshot = Snapshot(
+            date(2026, 3, 2), now, Reader.STATEMENT, 1, compute_totals(PATIENTS), index_balances(PATIENTS)
+        )
         await snapshots.publish(db, "bright-smiles", snapshot, fresh_state(now), now)
         told = [
             f"it was ODFHIR {INLINE}/{IN_A_FILE}, {KEYS['BRIGHT']}",

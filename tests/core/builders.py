@@ -16,6 +16,7 @@ from oddaemon.core.model import (
     Preferences,
     Reader,
     Snapshot,
+    index_balances,
 )
 from oddaemon.core.office.machine import next_action
 from oddaemon.core.office.state import (
@@ -80,7 +81,9 @@ def balance(pat_num: int, bal_total: int = 12_345) -> Balance:
 
 def snapshot(aging_date: date, balances: Iterable[Balance] = (balance(1), balance(2))) -> Snapshot:
     kept = tuple(balances)
-    return Snapshot(aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, compute_totals(kept), kept)
+    return Snapshot(
+        aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, compute_totals(kept), index_balances(kept)
+    )
 
 
 def control(

@@ -18,7 +18,7 @@ Dump = tuple[str, ...]
 def true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     """A snapshot whose control totals are those of its balances."""
     told = snapshot(balances, day)
-    return replace(told, totals=compute_totals(told.balances))
+    return replace(told, totals=compute_totals(told.balances.values()))
 
 
 async def fill(database: SqliteDatabase, guarantors: int = 30) -> None:

@@ -33,7 +33,7 @@ def by_statements(asked: Asked, office: Office, packing: Packing) -> tuple[list[
         balances += packed.balances
         checksum += packed.checksum
         if packed.last_group is None or packed.groups < office.page_rows:
-            return balances, find_difference(balances, packed.control, checksum)
+            return balances, find_difference(balances, packed.control.totals, checksum)
         after = (packed.last_group + 1) * packing.group_span - 1
     raise AssertionError("the office never ends")
 
@@ -45,4 +45,4 @@ def by_pages(asked: Asked, office: Office) -> tuple[list[Balance], str | None]:
     while page := decode.parse_page(answer(asked, sql.select_page(office, after)), after, office.page_rows):
         balances += page
         after = page[-1].pat_num
-    return balances, find_difference(balances, decode.parse_control(answer(asked, sql.select_control(office))))
+    return balances, find_difference(balances, decode.parse_control(answer(asked, sql.select_control(office))).totals)

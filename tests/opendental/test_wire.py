@@ -209,13 +209,15 @@ def test_a_number_cut_short_still_reads_as_one_and_the_totals_tell() -> None:
     rows = packed_rows()
     rows[0]["L2"] = rows[0]["L2"][:-1]
     packed = decode.parse_packed(decode.parse_json_rows(body(rows)), PACKING)
-    assert find_difference(packed.balances, packed.control) == "the sums of bal_total differ from the office's own"
+    assert (
+        find_difference(packed.balances, packed.control.totals) == "the sums of bal_total differ from the office's own"
+    )
 
 
 def test_of_a_name_that_comes_twice_the_last_counts_and_the_totals_tell() -> None:
     sent = body(packed_rows()).replace(b'"Guarantors": 4', b'"Guarantors": 4, "Guarantors": 5', 1)
     packed = decode.parse_packed(decode.parse_json_rows(sent), PACKING)
-    assert find_difference(packed.balances, packed.control) == "4 guarantors were read where the office counts 5"
+    assert find_difference(packed.balances, packed.control.totals) == "4 guarantors were read where the office counts 5"
 
 
 def test_a_good_control_is_read_whether_sums_are_integers_doubles_or_texts() -> None:
@@ -247,7 +249,7 @@ def test_a_clock_with_fractions_or_a_zone_is_the_wall_clock() -> None:
 def test_packed_rows_are_the_balances() -> None:
     packed = decode.parse_packed(decode.parse_json_rows(body(packed_rows())), PACKING)
     assert (packed.balances, packed.groups, packed.last_group) == (BALANCES, 2, 1)
-    assert find_difference(packed.balances, packed.control) is None
+    assert find_difference(packed.balances, packed.control.totals) is None
 
 
 def test_a_page_may_be_empty_and_begins_anywhere_without_a_former_one() -> None:

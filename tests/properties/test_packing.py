@@ -55,7 +55,7 @@ def test_a_server_that_cuts_never_brings_a_wrong_snapshot_that_verifies(
         found = parse_balance_text(unpack(packed(rows, packing, lane_bytes_max), packing))
     except (PackedColumnTruncated, MalformedValue):
         return
-    if find_difference(found, control(rows)) is None:
+    if find_difference(found, control(rows).totals) is None:
         assert found == rows
 
 
@@ -70,7 +70,7 @@ def test_one_lane_cut_anywhere_is_noticed(rows: list[Balance], packing: Packing,
         found = parse_balance_text(unpack(damaged, packing))
     except (PackedColumnTruncated, MalformedValue):
         return
-    assert find_difference(found, control(rows)) is not None
+    assert find_difference(found, control(rows).totals) is not None
 
 
 @given(balances)

@@ -73,7 +73,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
             reader=Reader.PAGES,
             requests=1,
             totals=TOTALS._replace(guarantors=len(rows)),
-            balances=tuple(rows.values()),
+            balances=rows,
         )
         published = self._call(snapshots.publish, office, snapshot, _state(attempts), NOW)
         changes = diff(before, rows)
@@ -130,7 +130,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
             if expected is None:
                 assert pull is None
             else:
-                assert pull == open_pulls.OpenPull(expected[0], tuple(expected[1].values()))
+                assert pull == open_pulls.OpenPull(expected[0], expected[1])
 
     @invariant()
     def every_office_stands_as_it_was_saved(self) -> None:

@@ -15,6 +15,7 @@ from oddaemon.core.model import (
     Reader,
     Snapshot,
     Status,
+    index_balances,
 )
 from oddaemon.core.office.state import Intent, OfficeState
 
@@ -40,7 +41,7 @@ def snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     rows = tuple(sorted(balances))
     sums = [sum(column) for column in list(zip(*rows, strict=True))[2:]] or [0] * 7
     totals = ControlTotals._make([len(rows), *sums, len(rows) * 7])
-    return Snapshot(date(2026, 3, day), NOW, Reader.STATEMENT, 3, totals, rows)
+    return Snapshot(date(2026, 3, day), NOW, Reader.STATEMENT, 3, totals, index_balances(rows))
 
 
 def checkpoint(last_pat_num: int, requests: int = 2) -> Checkpoint:

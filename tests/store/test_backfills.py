@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillResult, BackfillTarget, JobState
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, index_balances
 from oddaemon.core.snapshot.aging_report import ReportCursor
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days
@@ -26,7 +26,9 @@ async def started(database: SqliteDatabase, day: BackfillTarget) -> BackfillJob:
 
 
 async def published(database: SqliteDatabase, order: BackfillJob, rows: Sequence[Balance] = PAGE) -> bool:
-    return await backfilled_days.publish(database, order, BackfillResult(tuple(rows), compute_totals(rows), 7), NOW)
+    return await backfilled_days.publish(
+        database, order, BackfillResult(index_balances(rows), compute_totals(rows), 7), NOW
+    )
 
 
 async def stages(database: SqliteDatabase) -> list[JobState]:

@@ -3,7 +3,7 @@ import random
 import anyio
 import anyio.lowlevel
 
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, index_balances
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, checkpoint, snapshot, state
@@ -51,7 +51,9 @@ async def _must_be_whole(database: SqliteDatabase) -> None:
     assert await snapshots.load_balances(database, ELM) == list(generation(stored.attempts))
     staged = await open_pulls.load(database, ELM)
     if staged is not None:
-        assert staged.balances == generation(staged.checkpoint.requests)[: staged.checkpoint.last_pat_num]
+        assert staged.balances == index_balances(
+            generation(staged.checkpoint.requests)[: staged.checkpoint.last_pat_num]
+        )
         assert staged.checkpoint.requests > stored.attempts
 
 

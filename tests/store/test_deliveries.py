@@ -37,7 +37,7 @@ async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(
     assert len({row.delivery.delivery_id for row in rows}) == 2
     wrong = snapshot(some_balances(3))
     with pytest.raises(ValueError, match="as many"):
-        await snapshots.publish(database, ELM, replace(wrong, balances=()), state(), NOW, sinks=("lake",))
+        await snapshots.publish(database, ELM, replace(wrong, balances={}), state(), NOW, sinks=("lake",))
     assert len(await outbox.list_deliveries(database)) == 2
 
 

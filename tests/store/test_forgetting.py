@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, Office
+from oddaemon.core.model import Balance, Office, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, journal, offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseLocked, DatabaseMissing, DatabaseUnusable, OfficeUnknown
@@ -58,7 +58,7 @@ async def lived(path: Path, nights: int = 4) -> list[list[Balance]]:
             database, BackfillTarget(LEAVING.id, date(2025, 1, 1), query=PLANTED), NOW
         )
         await backfilled_days.publish(
-            database, order, BackfillResult(tuple(planted(60)), compute_totals(planted(60)), 3), NOW
+            database, order, BackfillResult(index_balances(planted(60)), compute_totals(planted(60)), 3), NOW
         )
         await backfill_jobs.get_or_create(database, BackfillTarget(LEAVING.id, date(2025, 1, 2), query=PLANTED), NOW)
         insert = "INSERT INTO journal (office, at, level, event, fields) VALUES (1, ?, 'info', 'x', ?)"
@@ -146,7 +146,9 @@ async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) 
         for office, nightly, past in ((LEAVING, rows, less), (STAYING, [*rolled, whole], [rows[2]])):
             await snapshots.publish(database, office.id, true_snapshot(nightly), state(), NOW)
             order = await backfill_jobs.get_or_create(database, BackfillTarget(office.id, date(2025, 1, 1)), NOW)
-            await backfilled_days.publish(database, order, BackfillResult(tuple(past), compute_totals(past), 3), NOW)
+            await backfilled_days.publish(
+                database, order, BackfillResult(index_balances(past), compute_totals(past), 3), NOW
+            )
     done = await erase_and_verify(str(path), LEAVING.id)
     assert (done.pattern_count, done.found_after) == (1, 0)
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from oddaemon.core.model import index_balances
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.open_pulls import OpenPull
@@ -18,13 +19,15 @@ async def test_a_pull_goes_on_where_it_was_after_a_restart(path: Path) -> None:
         await open_pulls.add_page(database, ELM, ROWS[:100], checkpoint(ROWS[99].pat_num, 3))
         await open_pulls.add_page(database, ELM, ROWS[100:200], checkpoint(ROWS[199].pat_num, 4))
     async with SqliteDatabase.open(str(path)) as database:
-        assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(ROWS[199].pat_num, 4), ROWS[:200])
+        assert await open_pulls.load(database, ELM) == OpenPull(
+            checkpoint(ROWS[199].pat_num, 4), index_balances(ROWS[:200])
+        )
         assert await open_pulls.load(database, HARBOR) is None
 
 
 async def test_a_pull_that_has_only_begun_has_a_checkpoint_and_no_rows(database: SqliteDatabase) -> None:
     await open_pulls.begin(database, ELM, (), checkpoint(0))
-    assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(0), ())
+    assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(0), index_balances(()))
 
 
 async def test_beginning_drops_what_was_staged_before_for_this_office_alone(database: SqliteDatabase) -> None:
@@ -32,8 +35,8 @@ async def test_beginning_drops_what_was_staged_before_for_this_office_alone(data
         await open_pulls.begin(database, office, (), checkpoint(0))
         await open_pulls.add_page(database, office, ROWS[:100], checkpoint(ROWS[99].pat_num))
     await open_pulls.begin(database, ELM, (), checkpoint(0, 9))
-    assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(0, 9), ())
-    assert await open_pulls.load(database, HARBOR) == OpenPull(checkpoint(ROWS[99].pat_num), ROWS[:100])
+    assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(0, 9), index_balances(()))
+    assert await open_pulls.load(database, HARBOR) == OpenPull(checkpoint(ROWS[99].pat_num), index_balances(ROWS[:100]))
 
 
 async def test_a_row_that_is_read_again_replaces_the_earlier_one(database: SqliteDatabase) -> None:
@@ -41,7 +44,9 @@ async def test_a_row_that_is_read_again_replaces_the_earlier_one(database: Sqlit
     await open_pulls.add_page(database, ELM, ROWS[:3], checkpoint(ROWS[2].pat_num))
     patched = ROWS[1]._replace(bal_total=1)
     await open_pulls.add_page(database, ELM, [patched], checkpoint(ROWS[2].pat_num, 5))
-    assert await open_pulls.load(database, ELM) == OpenPull(checkpoint(ROWS[2].pat_num, 5), (ROWS[0], patched, ROWS[2]))
+    assert await open_pulls.load(database, ELM) == OpenPull(
+        checkpoint(ROWS[2].pat_num, 5), index_balances((ROWS[0], patched, ROWS[2]))
+    )
 
 
 async def test_a_discarded_pull_is_gone(database: SqliteDatabase) -> None:
@@ -74,4 +79,4 @@ async def test_an_unknown_office_can_stage_nothing(database: SqliteDatabase) -> 
 
 
 def test_an_open_pull_hides_its_rows_from_logs() -> None:
-    assert "balances" not in repr(OpenPull(checkpoint(0), ROWS))
+    assert "balances" not in repr(OpenPull(checkpoint(0), index_balances(ROWS)))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, index_balances
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -59,4 +59,4 @@ async def test_what_a_released_revision_held_is_all_there(path: Path, revision: 
         assert elm.standing.reason == "The key is disabled."
         pull = await open_pulls.load(database, HARBOR)
         assert pull is not None
-        assert (pull.balances, pull.checkpoint.last_pat_num) == (some_balances(5), 112)
+        assert (pull.balances, pull.checkpoint.last_pat_num) == (index_balances(some_balances(5)), 112)

@@ -1,5 +1,6 @@
 """An order to read an office as of a past day: what it is, and what becomes of it when a reading of it fails."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -61,8 +62,8 @@ class BackfillTarget:
 class BackfillResult:
     """What came of it, proved."""
 
-    balances: tuple[Balance, ...] = field(repr=False)
-    """Ordered by pat_num."""
+    balances: Mapping[int, Balance] = field(repr=False)
+    """By pat_num, in ascending order."""
     totals: ControlTotals
     requests: int
 

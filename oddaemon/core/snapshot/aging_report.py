@@ -4,7 +4,7 @@ The report has no totals of its own, and its pages are cut by a position in a li
 read twice, and what it says is believed when both readings are the same row for row.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -72,8 +72,8 @@ class ReportCursor:
 class ReportResult:
     """A day's balances, proved."""
 
-    balances: tuple[Balance, ...] = field(repr=False)
-    """Ordered by pat_num."""
+    balances: Mapping[int, Balance] = field(repr=False)
+    """By pat_num, in ascending order."""
     totals: ControlTotals
     """What the balances add up to: of a report, its second reading's."""
 

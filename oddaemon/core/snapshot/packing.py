@@ -5,7 +5,7 @@ of its guarantors. A server cuts a GROUP_CONCAT silently at `group_concat_max_le
 below, and whatever comes back is counted again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import sub
 
@@ -51,7 +51,7 @@ class Packing:
 FIRST_PACKING = Packing()
 
 
-def plan_packing(balances: Sequence[Balance]) -> Packing | None:
+def plan_packing(balances: Collection[Balance]) -> Packing | None:
     """The packing with the fewest lanes that holds these balances, however they are spread among themselves.
 
     Returns:
@@ -68,7 +68,7 @@ def plan_packing(balances: Sequence[Balance]) -> Packing | None:
     return Packing(lane_span, lanes) if is_dense else None
 
 
-def _compute_row_bytes_max(balances: Sequence[Balance]) -> int:
+def _compute_row_bytes_max(balances: Collection[Balance]) -> int:
     """The bytes of a row that has the longest number of every column, with its separator."""
     columns = list(zip(*balances, strict=True))
     widths = (max(len(str(max(column))), len(str(min(column)))) for column in columns)

@@ -1,6 +1,6 @@
 """Proof that what was read is what the office's table holds: rows against the office's own control totals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from zlib import crc32
 
 from oddaemon.core.dates import parse_date, parse_datetime
@@ -8,13 +8,12 @@ from oddaemon.core.model import MONEY_COLUMNS, AgingMark, Balance, ControlQueryR
 from oddaemon.core.snapshot.packing import ROW_SEPARATOR
 
 
-def compute_totals(balances: Sequence[Balance], checksum: int | None = None) -> ControlTotals:
-    """The control totals that the office would give for exactly these balances.
+def compute_totals(balances: Collection[Balance], checksum: int | None = None) -> ControlTotals:
+    """The control totals that the office would report for exactly these balances.
 
     Args:
         balances: Each guarantor once.
-        checksum: Of the very texts that these balances were read from, if they are at hand; None: of the texts that
-            such balances have.
+        checksum: Of the row texts that the balances were parsed from. None: of the texts made from the balances.
     """
     if not balances:
         return ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -29,17 +28,8 @@ def compute_checksum(text: str) -> int:
     return sum(map(crc32, text.encode().split(ROW_SEPARATOR.encode()))) if text else 0
 
 
-def find_difference(
-    balances: Sequence[Balance], control: ControlQueryResult, checksum: int | None = None
-) -> str | None:
-    """What does not add up, as a sentence without amounts; None: the balances are proved."""
-    return find_totals_difference(balances, control.totals, checksum)
-
-
-def find_totals_difference(
-    balances: Sequence[Balance], wanted: ControlTotals, checksum: int | None = None
-) -> str | None:
-    """The same against totals alone."""
+def find_difference(balances: Collection[Balance], wanted: ControlTotals, checksum: int | None = None) -> str | None:
+    """How the balances differ from the wanted totals, as a clause without amounts. None: the balances are proved."""
     found = compute_totals(balances, checksum)
     if found == wanted:
         return None

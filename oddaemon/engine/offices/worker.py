@@ -15,7 +15,7 @@ from functools import partial
 import anyio
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Preferences, Reader, Snapshot
+from oddaemon.core.model import Preferences, Reader
 from oddaemon.core.office.clock import compute_skew
 from oddaemon.core.office.evidence import has_authenticated
 from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state, next_action
@@ -207,19 +207,11 @@ class Worker:
         if action.reader is Reader.SFTP:
             read = partial(read, upload=self._make_upload_reader(session).read_query)
         verified = await read(staging=staging, resumed=resumed, now=context.now)
-        snapshot = Snapshot(
-            aging_date=action.aging_date,
-            observed_at=verified.observed_at,
-            reader=action.reader,
-            requests=session.requests,
-            totals=verified.control.totals,
-            balances=verified.balances,
-        )
         packing: Packing | None = action.packing
         if action.reader in _PACKED and (action.packing == FIRST_PACKING or verified.parts > 1):
-            packing = plan_packing(verified.balances)
+            packing = plan_packing(verified.snapshot.balances.values())
         skew_seconds = self._measure_skew_seconds(verified.control.office_now, verified.control.utc_now)
-        return Pulled(snapshot, verified.control, packing, skew_seconds)
+        return Pulled(verified.snapshot, verified.control, packing, skew_seconds)
 
     def _make_upload_reader(self, session: Session) -> UploadReader:
         receiver, preferences = self._context.receiver, self._saved and self._saved.preferences

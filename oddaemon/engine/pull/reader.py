@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, Office, Reader
+from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, Office, Reader, Snapshot, sort_balances
 from oddaemon.core.office.state import Pull
 from oddaemon.core.snapshot.packing import GUARANTORS_PER_GROUP_MIN, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.core.snapshot.plausibility import is_other_database
@@ -35,13 +35,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPull:
-    """Balances that equal the office's table at one instant."""
+    """A snapshot that equals the office's table at one instant."""
 
-    balances: tuple[Balance, ...]
+    snapshot: Snapshot
     control: ControlQueryResult
-    observed_at: datetime
+    """The control query that proves it."""
     parts: int
-    """Statements or pages that it took; what a former attempt left counts as one."""
+    """Statements or pages that it took; the rows of an earlier attempt count as one."""
 
 
 async def read_office(
@@ -117,7 +117,7 @@ class _PullReader:
         self._after_pat_num = pull.checkpoint.last_pat_num
         self._started_at = pull.checkpoint.started_at
         self._session.resume(pull.checkpoint.requests)
-        self._balances = {balance.pat_num: balance for balance in pull.balances}
+        self._balances = pull.balances
         self._parts = 1
         if pull.checkpoint.packings is not None:
             requested, next_packing = (Packing(*spans) for spans in pull.checkpoint.packings)
@@ -184,11 +184,19 @@ class _PullReader:
                 raise ApiError(Failure(FailureKind.INCOMPLETE, mismatch))
             patches += 1
             await self._reread_changed()
-        ordered = tuple(sorted(self._balances.values()))
-        return VerifiedPull(ordered, self._require(self._last_control), self._observed_at, self._parts)
+        control = self._require(self._last_control)
+        snapshot = Snapshot(
+            self._action.aging_date,
+            self._observed_at,
+            self._action.reader,
+            self._session.requests,
+            control.totals,
+            sort_balances(self._balances),
+        )
+        return VerifiedPull(snapshot, control, self._parts)
 
     def _find_difference(self) -> str | None:
-        return find_difference(list(self._balances.values()), self._require(self._last_control), self._checksum)
+        return find_difference(self._balances.values(), self._require(self._last_control).totals, self._checksum)
 
     def _is_one_instant(self) -> bool:
         """One statement that began and ended the pull: nothing can have moved in between."""

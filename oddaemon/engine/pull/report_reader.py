@@ -4,16 +4,25 @@ A report has no control totals: it is read twice, and both readings must be the 
 needs besides (where aging stands, whose database answers) is asked for with GETs, before and after.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, date, datetime
 from zlib import crc32
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import AgingMark, Balance, Checkpoint, ControlQueryResult, DatabaseIdentity, Office
+from oddaemon.core.model import (
+    AgingMark,
+    Balance,
+    Checkpoint,
+    ControlQueryResult,
+    DatabaseIdentity,
+    Office,
+    Snapshot,
+    sort_balances,
+)
 from oddaemon.core.office.state import Pull
 from oddaemon.core.snapshot.aging_report import ZERO_TOTALS, ReportCursor, ReportResult, make_balances
 from oddaemon.core.snapshot.plausibility import is_other_database
-from oddaemon.core.snapshot.verify import find_aging_change, find_totals_difference
+from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.engine.pull.reader import VerifiedPull
 from oddaemon.opendental.client import ApiError, Session
@@ -28,7 +37,7 @@ async def read_report(
     office: Office,
     as_of: date,
     store_page: PageCallback,
-    previous: tuple[ReportCursor, Sequence[Balance]] = (ReportCursor(), ()),
+    previous: tuple[ReportCursor, Collection[Balance]] = (ReportCursor(), ()),
 ) -> ReportResult:
     """Read a report twice.
 
@@ -58,11 +67,10 @@ async def read_report(
         cursor = cursor.advance(len(rows), office.page_rows, len(lists), page)
         await store_page(page if first_reading else (), cursor)
     assert cursor.again is not None, "a whole report was read twice"
-    ordered = tuple(sorted(balances.values()))
-    mismatch = find_totals_difference(ordered, cursor.again)
+    mismatch = find_difference(balances.values(), cursor.again)
     if mismatch is not None:
         raise _make_mismatch_error(f"two readings of the report differ: {mismatch}")
-    return ReportResult(ordered, cursor.again)
+    return ReportResult(sort_balances(balances), cursor.again)
 
 
 async def read_by_report(
@@ -76,7 +84,7 @@ async def read_by_report(
 ) -> VerifiedPull:
     """The night's pull of an office whose key may not query. Arguments and errors as for `read_office`."""
     first = await _read_control(session, office, action, now())
-    previous: tuple[ReportCursor, Sequence[Balance]] = ReportCursor(), ()
+    previous: tuple[ReportCursor, Collection[Balance]] = ReportCursor(), ()
     if resumed is not None:
         if (
             resumed.checkpoint.report is None
@@ -84,7 +92,7 @@ async def read_by_report(
         ):
             await staging.discard()
         else:
-            previous = ReportCursor(*resumed.checkpoint.report), resumed.balances
+            previous = ReportCursor(*resumed.checkpoint.report), resumed.balances.values()
             session.resume(resumed.checkpoint.requests)
     rows = len(previous[1])
     started_at = now()
@@ -105,7 +113,8 @@ async def read_by_report(
         raise
     observed_at = now()
     last = _set_office_time(first, office, observed_at)._replace(totals=result.totals)
-    return VerifiedPull(result.balances, last, observed_at, parts=1)
+    snapshot = Snapshot(action.aging_date, observed_at, action.reader, session.requests, last.totals, result.balances)
+    return VerifiedPull(snapshot, last, parts=1)
 
 
 async def read_identity(session: Session) -> DatabaseIdentity:

@@ -25,7 +25,7 @@ from oddaemon.core.backfill.csv_upload import (
 from oddaemon.core.backfill.custom_sql import InvalidQuery, make_count_query, prepare_query
 from oddaemon.core.backfill.job import UploadStep
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, index_balances
 from oddaemon.core.snapshot.aging_report import ReportResult
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental.client import ApiError, Session, UploadDestination
@@ -103,7 +103,7 @@ class UploadReader:
             header = None
         money = () if header is None else header.list_money_columns()
         await self._verify_count(make_count_query(dated_query, money), header, balances)
-        return ReportResult(tuple(balances), compute_totals(balances))
+        return ReportResult(index_balances(balances), compute_totals(balances))
 
     async def _verify_count(self, query: str, header: CsvHeader | None, balances: Sequence[Balance]) -> None:
         line = await self._read_count_line(query)
