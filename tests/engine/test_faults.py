@@ -123,7 +123,7 @@ async def test_when_headquarters_is_down_for_everyone_everyone_recovers(tmp_path
 
 
 async def test_a_statement_that_always_takes_too_long_is_given_up_for_pages(tmp_path: Path) -> None:
-    slow = planted(Latency(70), kinds=frozenset({Endpoint.SHORT_QUERY}), hits_max=2)
+    slow = planted(Latency(70), endpoints=frozenset({Endpoint.SHORT_QUERY}), hits_max=2)
     async with night(tmp_path, [SMALL], faults=[slow]) as world:
         await world.until_is(Condition.UNREACHABLE)
         assert world.explains(Condition.UNREACHABLE, Owner.OFFICE, "limit of 60 seconds", "504")

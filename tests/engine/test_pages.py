@@ -141,7 +141,7 @@ async def test_too_much_movement_to_patch_is_read_anew_and_not_chased(tmp_path: 
 
 
 async def test_a_pull_that_broke_off_goes_on_from_its_last_page(tmp_path: Path) -> None:
-    broken = planted(GatewayError(502), kinds=frozenset({Endpoint.SHORT_QUERY}), skip=3, hits_max=2)
+    broken = planted(GatewayError(502), endpoints=frozenset({Endpoint.SHORT_QUERY}), skip=3, hits_max=2)
     async with night(tmp_path, [ODD], PAGED, faults=[broken]) as world:
         await world.until_is(Condition.UNREACHABLE)
         assert world.explains(Condition.UNREACHABLE, Owner.VENDOR, "HTTP 502")

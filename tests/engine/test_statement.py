@@ -108,7 +108,7 @@ async def test_what_moves_between_two_statements_is_patched(tmp_path: Path) -> N
 
 async def test_a_later_statement_that_is_cut_is_narrowed_without_reading_the_earlier_again(tmp_path: Path) -> None:
     spec, office = PracticeSpec("smile", seed=1, guarantors=1200, settled=100), office_settings(page_rows=2)
-    cut = planted(get_alteration("halve_longest_lane"), kinds=frozenset({Endpoint.SHORT_QUERY}), skip=1, hits_max=1)
+    cut = planted(get_alteration("halve_longest_lane"), endpoints=frozenset({Endpoint.SHORT_QUERY}), skip=1, hits_max=1)
     async with night(tmp_path, [spec], [office], rows_max={"smile": 2}, faults=[cut]) as world:
         await world.until_published(1)
         assert world.failures() == ["column_truncated"]

@@ -70,7 +70,7 @@ async def test_an_office_that_refuses_everything_is_asked_rarely_and_told_in_its
 async def test_an_office_that_refuses_queries_alone_is_not_blamed_for_its_key(
     tmp_path: Path, fault: OtherBody, condition: Condition, owner: Owner, words: str
 ) -> None:
-    async with night(tmp_path, [SMALL], faults=[planted(fault, BEGINS, ENDS, kinds=QUERIES)]) as world:
+    async with night(tmp_path, [SMALL], faults=[planted(fault, BEGINS, ENDS, endpoints=QUERIES)]) as world:
         await world.until_is(condition)
         since = world.clock.now()
         if condition is C.BLOCKED:
