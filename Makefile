@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SEEDS ?= 200
+KILLS ?= 300
+INPUTS ?= 100000
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-mariadb test-systemd test-browser screenshots simulate crash fuzz lint format coverage bench docs lock wheel clean
+.PHONY: help venv demo test test-real test-systemd test-pythons screenshots simulate crash fuzz lint format coverage bench docs lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,17 +26,17 @@ venv: $(READY) ## .venv from the lock
 demo: $(READY) ## one night of 25 simulated offices, with a crash in the middle, checked to the cent
 	@$(BIN)/oddaemon demo
 
-test: $(READY) ## every test, on all cores
-	$(BIN)/python -m pytest -n auto
+test: $(READY) ## the quick tests, after every change: units, properties, whole nights in virtual time, one kill
+	$(BIN)/python -m pytest -n auto -m "not real and not systemd" --durations=10 $(ARGS)
 
-test-mariadb: $(READY) ## every statement against a real MariaDB (Debian: apt-get install mariadb-server)
-	$(BIN)/python -m pytest tests/mariadb
+test-real: $(READY) ## the tests with real servers, browsers, disks, containers, kills (.ci/packages names what they need)
+	$(BIN)/python -m pytest -n auto -m real --durations=10 $(ARGS)
 
 test-systemd: $(READY) ## the unit as shipped under a real systemd of its own (root; Debian: apt-get install debootstrap)
-	ODDAEMON_SYSTEMD_LAB=1 $(BIN)/python -m pytest tests/systemd
+	ODDAEMON_SYSTEMD_LAB=1 $(BIN)/python -m pytest -m systemd $(ARGS)
 
-test-browser: $(READY) ## the pages in a real Chromium (Debian: apt-get install chromium)
-	$(BIN)/python -m pytest tests/browser
+test-pythons: $(READY) ## the quick tests on every Python from 3.11 on that is installed
+	.ci/pythons
 
 screenshots: $(READY) ## docs/screenshots, taken anew
 	$(BIN)/python -m tests.browser.screenshots
@@ -42,11 +44,11 @@ screenshots: $(READY) ## docs/screenshots, taken anew
 simulate: $(READY) ## many seeds of a fleet with every fault: make simulate SEEDS=5000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
-crash: $(READY) ## kill the daemon 300 times, everywhere: what is left must equal a run without (minutes)
-	$(BIN)/python -m tests.crash
+crash: $(READY) ## kill the daemon at every step and compare with a run that was not killed: make crash KILLS=300
+	$(BIN)/python -m tests.crash --kills $(KILLS)
 
-fuzz: $(READY) ## 100,000 hostile answers and configurations: no crash, no hang, memory bounded
-	$(BIN)/python -m tests.hostile
+fuzz: $(READY) ## hostile responses and configurations: no crash, no hang, memory bounded: make fuzz INPUTS=100000
+	$(BIN)/python -m tests.hostile --inputs $(INPUTS)
 
 lint: $(READY) ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

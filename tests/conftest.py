@@ -17,6 +17,40 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell lets what it starts in the background ignore Ctrl-C, and the programs that tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+MEMORY = Path("/dev/shm")
+BYTES_MIN = 2**30
+"""Twice what the quick tier leaves there."""
+
+REAL_FLOORS = {
+    "browser": "needs Chromium",
+    "disk": "needs a file system of its own",
+    "mariadb": "needs MariaDB",
+}
+"""Folders in which every test needs the real thing."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        floor = item.path.relative_to(Path(__file__).parent).parts[0]
+        if floor in REAL_FLOORS:
+            item.add_marker(pytest.mark.real(REAL_FLOORS[floor]))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the quick tier write into memory: most of its time would be fsync. The real tier writes to a disk."""
+    if "not real" in config.getoption("markexpr") and can_hold_files(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def can_hold_files(directory: Path) -> bool:
+    """Whether tests can write there, as much as they need, and start what they have written."""
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return False
+    executable = not found.f_flag & os.ST_NOEXEC
+    return executable and os.access(directory, os.W_OK) and found.f_bavail * found.f_frsize > BYTES_MIN
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -9,6 +9,8 @@ from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.alerts.promtool import alerts, needs_promtool
 from tests.alerts.scenes import SCENES, Scene
 
+pytestmark = pytest.mark.real("needs promtool")
+
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:

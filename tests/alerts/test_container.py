@@ -22,6 +22,8 @@ import yaml
 from oddaemon.settings import Settings, try_load
 from tests.alerts.promtool import needs_promtool, promtool
 
+pytestmark = pytest.mark.real("starts the program as the user of the container image")
+
 CHECKOUT = Path(__file__).parents[2]
 DEPLOY = CHECKOUT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
@@ -249,9 +251,32 @@ def test_the_configuration_keeps_its_balances_in_the_volume(settings: Settings) 
     assert settings.http.control_socket.parent == Path(volume)
 
 
+NEEDED = [Path(sys.base_prefix), Path(sys.prefix), CHECKOUT]
+"""The Python, its environment and the program. The checkout may stand in a home that other users may not enter."""
+
+
+def find_closed_directories(places: list[Path]) -> list[str]:
+    """The outermost directory on the way to each place that other users may not enter."""
+    found = set()
+    for place in places:
+        for directory in reversed(place.resolve().parents):
+            if not directory.stat().st_mode & stat.S_IXOTH:
+                found.add(str(directory))
+                break
+    return sorted(found) or ["/mnt"]
+
+
 ALONE = """
 set -eu
 ip link set lo up
+number=0
+while read -r place; do
+    number=$((number + 1))
+    mkdir "$STAGE/$number"
+    mount --rbind "$place" "$STAGE/$number"
+done <<END
+$PLACES
+END
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /var/lib
@@ -262,13 +287,19 @@ install -d -m 0755 /run/secrets
 printf %s "$KEY" >/run/secrets/developer_key
 chown $USER_ID /run/secrets/developer_key
 chmod 0400 /run/secrets/developer_key
-case $BASE in /root/*)  # where nobody else may look
-    mkdir -p /mnt/base
-    mount --bind "$BASE" /mnt/base
-    mount -t tmpfs -o mode=755 tmpfs /root
-    mkdir -p "$BASE"
-    mount --bind /mnt/base "$BASE"
-esac
+while read -r closed; do
+    mount -t tmpfs -o mode=755 tmpfs "$closed"
+done <<END
+$CLOSED
+END
+number=0
+while read -r place; do
+    number=$((number + 1))
+    mkdir -p "$place"
+    mount --rbind "$STAGE/$number" "$place"
+done <<END
+$PLACES
+END
 mount -o remount,bind,ro /mnt
 mount -o remount,bind,ro /run
 mount -o remount,bind,ro /
@@ -293,14 +324,16 @@ wait $daemon
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a root file system read only")
 @pytest.mark.skipif(not all(map(shutil.which, ("unshare", "setpriv", "ip"))), reason="no unshare, setpriv or ip")
-def test_the_daemon_works_as_the_images_user_with_no_capability_on_a_root_that_it_cannot_write() -> None:
+def test_the_daemon_works_as_the_images_user_with_no_capability_on_a_root_that_it_cannot_write(tmp_path: Path) -> None:
     (health,) = final_stage()["HEALTHCHECK"]
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHON": sys.executable,
         "PYTHONPATH": str(CHECKOUT),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "BASE": sys.base_prefix,
+        "PLACES": "\n".join(map(str, NEEDED)),
+        "CLOSED": "\n".join(find_closed_directories(NEEDED)),
+        "STAGE": str(tmp_path),
         "ETC": str(DEPLOY / "container" / "etc"),
         "ODDAEMON_CONFIG": "/mnt/etc/oddaemon.toml",
         "HEALTHCHECK": json.loads(health.partition("CMD ")[2])[-1],

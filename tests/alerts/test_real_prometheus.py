@@ -19,9 +19,12 @@ from tests.alerts.promtool import PROMETHEUS, RULES, expressions
 from tests.cli.processes import PATIENCE_SECONDS, running, wait_for
 from tests.cli.test_run_command import quiet
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="no prometheus: install Debian's package `prometheus`"
-)
+pytestmark = [
+    pytest.mark.real("needs Prometheus"),
+    pytest.mark.skipif(
+        shutil.which("prometheus") is None, reason="no prometheus: install Debian's package `prometheus`"
+    ),
+]
 
 
 def test_a_real_prometheus_scrapes_a_real_daemon_and_its_rules_say_that_all_is_well(tmp_path: Path) -> None:

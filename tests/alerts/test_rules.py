@@ -12,6 +12,8 @@ from oddaemon.telemetry.telemetry import Telemetry
 from tests.alerts.families import families
 from tests.alerts.promtool import RULES, TESTS, alerts, expressions, named_series, needs_promtool, promtool
 
+pytestmark = pytest.mark.real("needs promtool")
+
 SEVERITIES = {"none", "ticket", "page"}
 OWNERS = {"us", "office", "vendor"}
 OF_OTHERS = {"up", "process_start_time_seconds"}

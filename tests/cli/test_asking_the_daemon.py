@@ -149,6 +149,7 @@ def test_a_daemon_that_ends_without_an_answer_is_not_called_another_program(flee
     assert "it stopped, or was not done within a minute and goes on; see its log" in ordered.stderr
 
 
+@pytest.mark.real("starts a real daemon")
 def test_a_real_daemon_is_asked_while_it_runs_and_the_database_once_it_is_gone(tmp_path: Path) -> None:
     output, config = tmp_path / "log", quiet(tmp_path)
     arguments = ("explain", "bright-smiles", "--config", str(config))

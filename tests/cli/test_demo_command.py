@@ -1,6 +1,8 @@
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.cli.processes import PATIENCE_SECONDS, running, wait_for
 from tests.cli.sample_fleet import command
 
@@ -18,6 +20,7 @@ def processes_of(directory: Path) -> list[str]:
     return found
 
 
+@pytest.mark.real("starts the demo with its processes")
 def test_an_interrupted_night_leaves_no_process_and_says_where_its_logs_are(tmp_path: Path) -> None:
     night, output = tmp_path / "night", tmp_path / "said"
     with running("demo", "--keep", str(night), output=output) as process:

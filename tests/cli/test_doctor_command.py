@@ -73,6 +73,7 @@ def test_without_an_office_all_are_examined_and_the_worst_comes_first(config: Pa
     assert lines[4:] == ["1 of 3 offices is well.", "`oddaemon doctor oak` shows each step, and what to send to whom."]
 
 
+@pytest.mark.real("keeps the pace of the API in real time")
 def test_check_live_checks_the_configuration_first_and_then_every_office(config: Path) -> None:
     done = asked(config, "check", "--live", "--concurrency", "1")
     assert done.exit_code == 1
@@ -87,6 +88,7 @@ def test_check_live_checks_the_configuration_first_and_then_every_office(config:
     }
 
 
+@pytest.mark.real("keeps the pace of the API in real time")
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_no_more_offices_are_examined_at_once_than_was_said(tmp_path: Path, concurrency: int) -> None:
     offices = [office(f"office-{number}") for number in range(7)]
@@ -118,6 +120,7 @@ def test_an_unknown_office_is_answered_with_the_nearest(config: Path) -> None:
     assert "`oddaemon office list`" in asked(config, "doctor", "zzz").stderr
 
 
+@pytest.mark.real("keeps the pace of the API in real time")
 def test_one_refused_key_of_several_is_the_customer_key_and_refused_alone_it_may_be_either(tmp_path: Path) -> None:
     faults = [fault("key_disabled", "oak")]
     with headquarters(tmp_path, [office("elm"), office("oak")], faults) as config:

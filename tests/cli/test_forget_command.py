@@ -112,6 +112,7 @@ def ordered(history: History, *arguments: str) -> CompletedProcess[str]:
     return finished(*arguments, "--config", str(history.fleet.config), cwd=history.directory)
 
 
+@pytest.mark.real("starts a real daemon")
 def test_a_running_daemon_does_it_and_the_proof_is_the_same(history: History) -> None:
     database = history.directory / "state.db"
     files = [database, database.with_name("state.db-wal")]
@@ -132,6 +133,7 @@ def test_a_running_daemon_does_it_and_the_proof_is_the_same(history: History) ->
     assert "4 snapshots" in history.run("state", "verify")
 
 
+@pytest.mark.real("starts a real daemon")
 def test_what_a_running_daemon_still_watches_is_kept(history: History) -> None:
     with beside_a_daemon(history):
         config = history.fleet.config
@@ -148,6 +150,7 @@ def test_what_a_running_daemon_still_watches_is_kept(history: History) -> None:
     assert "hill-street is forgotten." in done.stdout
 
 
+@pytest.mark.real("starts a real daemon")
 def test_a_running_daemon_prunes_and_writes_the_file_anew(history: History) -> None:
     with beside_a_daemon(history) as log:
         pruned = ordered(history, "state", "prune", "--older-than-days", "90")

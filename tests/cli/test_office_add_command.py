@@ -46,6 +46,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield Place(config)
 
 
+@pytest.mark.real("keeps the pace of the API in real time")
 def test_an_office_is_examined_and_written_for_its_owner_alone(place: Place) -> None:
     done = place.add(
         *("--id", "oak", "--name", 'Oak "Dental" é', "--timezone", ZONE, "--clinics", "1,2,0", "--fresh-by", "06:30"),
@@ -81,6 +82,7 @@ def test_whatever_would_be_bad_in_the_whole_is_shown_before_anybody_is_asked_and
     assert not list(place.path.parent.glob(".*"))
 
 
+@pytest.mark.real("keeps the pace of the API in real time")
 def test_an_office_that_needs_somebody_is_not_written_unless_nobody_looks(place: Place) -> None:
     done = place.add("--id", "oak", key="aKeyThatNobodyHas")
     assert (done.exit_code, place.ids()) == (1, ["elm"])
@@ -169,6 +171,7 @@ def questions(place: Place, zone: str, *more: tuple[str, str]) -> list[tuple[str
     ]
 
 
+@pytest.mark.real("keeps the pace of the API in real time")
 def test_at_a_terminal_what_matters_is_asked_the_key_is_not_shown_and_the_zone_is_suggested(place: Place) -> None:
     added = ["office", "add", "--config", str(place.config)]
     status, screen = conversation(added, questions(place, "", ("have the clock measured", "")), place.config.parent)
@@ -213,6 +216,7 @@ def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wr
     assert office.office.labels == (("group", "coast"), ("region", "west"))
 
 
+@pytest.mark.real("keeps the pace of the API in real time")
 def test_at_a_terminal_the_suggested_zone_may_be_declined(place: Place) -> None:
     added = ["office", "add", "--config", str(place.config)]
     status, screen = conversation(added, questions(place, "", ("have the clock measured", "-")), place.config.parent)
@@ -220,6 +224,7 @@ def test_at_a_terminal_the_suggested_zone_may_be_declined(place: Place) -> None:
     assert load(place.config).offices[1].office.zone is None
 
 
+@pytest.mark.real("keeps the pace of the API in real time")
 def test_at_a_terminal_an_office_that_needs_somebody_is_written_only_if_that_is_wanted(tmp_path: Path) -> None:
     with headquarters(tmp_path, [office("elm"), office("oak")], [fault("econnector_down", "oak")]) as config:
         place = Place(config)

@@ -267,6 +267,7 @@ def _killed_at(directory: Path, at: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command_line, capture_output=True, text=True, check=False, timeout=240)
 
 
+@pytest.mark.real("kills real processes")
 def test_a_kill_at_any_step_leaves_none_of_the_offices_or_all(config: Path) -> None:
     directory = config.parent / "offices.d"
     seen, at = set(), 0

@@ -3,6 +3,8 @@ import socket
 import stat
 from pathlib import Path
 
+import pytest
+
 from tests.cli.processes import PATIENCE_SECONDS, finished, running, wait_for
 from tests.cli.sample_fleet import CONFIGURATION, written
 
@@ -84,6 +86,7 @@ def test_a_running_daemon_takes_orders_from_its_owner_and_removes_its_socket(tmp
     assert "nowhere" in unknown.stderr
 
 
+@pytest.mark.real("starts a real daemon and waits for the file watcher")
 def test_a_running_daemon_takes_up_a_changed_file_and_tells_what_a_reload_would_do(tmp_path: Path) -> None:
     output, config = tmp_path / "log", quiet(tmp_path)
     with running("run", "--config", str(config), output=output) as process:

@@ -184,6 +184,7 @@ def test_where_nothing_waits_a_retry_says_so(refusing: SampleFleet) -> None:
     assert (result.exit_code, "Nothing waits for elsewhere." in result.stderr) == (1, True)
 
 
+@pytest.mark.real("starts a real daemon")
 def test_a_real_daemon_delivers_tells_and_obeys(tmp_path: Path) -> None:
     """A place that cannot be written, until somebody makes room and says so."""
     fleet = with_sinks(sample_fleet(tmp_path))

@@ -3,6 +3,8 @@ import pytest
 from tests.cli.processes import finished, finished_for_a_reader_who_left, finished_on_a_full_disk
 from tests.cli.sample_fleet import SampleFleet
 
+pytestmark = pytest.mark.real("starts a process for each case")
+
 COMMANDS = [
     "balances bright-smiles",
     "balances bright-smiles --format csv",

@@ -18,6 +18,8 @@ import pytest
 from tests.cli.processes import ENVIRONMENT, PATIENCE_SECONDS
 from tests.cli.sample_fleet import SampleFleet
 
+pytestmark = pytest.mark.real("starts a process at a terminal of its own")
+
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7][;m]")
 
 

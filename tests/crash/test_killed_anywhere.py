@@ -9,9 +9,16 @@ from tests.crash.scenes import noon_zone, scenes
 
 SEED = 7
 KILLS = 6
+MORE_SCENES = ["pages", "parts", "overtaken", "fleet"]
 
 
-@pytest.mark.parametrize("name", ["statement", "pages", "parts", "overtaken", "fleet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "statement",
+        *(pytest.param(name, marks=pytest.mark.real("kills real processes")) for name in MORE_SCENES),
+    ],
+)
 async def test_a_daemon_that_is_killed_again_and_again_ends_like_one_that_is_not(name: str) -> None:
     scene = scenes(noon_zone())[name]
     rehearsal = await rehearse(scene)

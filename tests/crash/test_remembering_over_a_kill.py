@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import anyio
+import pytest
 
 from oddaemon.simulator.faults.faults import EConnectorDown, ScheduledFault, TooManyRequests
 from tests.crash.daemon_process import DaemonProcess, daemon_process
@@ -17,6 +18,8 @@ from tests.crash.remains import balances, states
 from tests.crash.scenes import Scene, noon_zone, scenes
 from tests.crash.stage import Stage, stage
 from tests.crash.telling import WAKES_EARLY, left_behind
+
+pytestmark = pytest.mark.real("kills real processes")
 
 LIVES = 2
 

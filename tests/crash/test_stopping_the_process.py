@@ -19,6 +19,8 @@ from tests.crash.scenes import PAGE_ROWS, Scene, noon_zone, scenes
 from tests.crash.stage import Stage, stage
 from tests.crash.telling import MORTAL
 
+pytestmark = pytest.mark.real("stops and kills real processes")
+
 IN_TIME_SECONDS = 15.0
 """Far above what an end takes on a busy machine, far below `LONG_SECONDS`."""
 LONG_SECONDS = 60.0

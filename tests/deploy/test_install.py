@@ -22,7 +22,7 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give fil
 needs_sysusers = pytest.mark.skipif(
     shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is missing: apt-get install systemd"
 )
-pytestmark = needs_sysusers
+pytestmark = [pytest.mark.real("installs on this machine"), needs_sysusers]
 
 
 @pytest.fixture(scope="module")

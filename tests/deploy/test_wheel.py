@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real("builds and installs the wheel")
+
 CHECKOUT = Path(__file__).parents[2]
 
 

@@ -27,6 +27,8 @@ from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import night
 from tests.engine.world import World
 
+pytestmark = pytest.mark.real("a thousand reloads")
+
 EDITS = 1000
 NAMES = ("ash", "bay", "elm", "fir", "hay", "ivy", "oak", "yew")
 SPECS = [PracticeSpec(name, seed=seed, guarantors=350, settled=10) for seed, name in enumerate(NAMES)]

@@ -15,6 +15,8 @@ from oddaemon.opendental.client import Limits
 from tests.opendental.asking import ROWS, asked
 from tests.opendental.listening import PATIENT, api_at, failure_at, head, listening, saying, whole
 
+pytestmark = pytest.mark.real("waits for real time-outs of sockets")
+
 BYTES_MAX = 65_536
 SMALL = Limits(connect_timeout_seconds=20.0, request_timeout_seconds=20.0, max_response_bytes=BYTES_MAX)
 HASTY = Limits(connect_timeout_seconds=2.0, request_timeout_seconds=0.1, max_response_bytes=BYTES_MAX)

@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.processes import finished, running, wait_for
+
+pytestmark = pytest.mark.real("two real processes, which keep the pace of the API in real time")
 
 QUERY = """SELECT PatNum, EstBalance, Bal_0_30, Bal_31_60, Bal_61_90, BalOver90, InsEst, BalTotal, LName
 FROM patient WHERE PatNum = Guarantor AND BalTotal <> 0 AND '{as_of}' <> ''"""

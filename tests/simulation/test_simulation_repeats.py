@@ -1,5 +1,7 @@
 """A seed is one story, however often it is played, and a process is as it was when it is over."""
 
+import pytest
+
 from tests.simulation.checkers import leftovers
 from tests.simulation.play import Outcome, play
 from tests.simulation.small_stories import member, story
@@ -22,6 +24,7 @@ def test_a_seed_draws_the_same_story_every_time() -> None:
     assert draw_story(11).describe() != draw_story(12).describe()
 
 
+@pytest.mark.real("fifty runs, and the garbage collector after them")
 def test_fifty_runs_leave_nothing_in_the_process() -> None:
     told = story(members=(member(guarantors=8),))
     for _ in range(RUNS_TO_WARM_UP):

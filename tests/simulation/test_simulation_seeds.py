@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.campaign import judge
 
-SEEDS = 24
+SEEDS = 8
 SEEDS_A_TEST = 2
 """Few enough for two cores to share them evenly."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import anyio.abc
+import pytest
 
 from oddaemon.core.delivery import DeliveryState
 from oddaemon.core.model import Office
@@ -22,6 +23,8 @@ from tests.sinks.payloads import night
 from tests.sinks.receiver import SECRET, Receiver, Request
 from tests.sinks.test_files import consumed
 from tests.store.samples import NOW, state
+
+pytestmark = pytest.mark.real("kills real processes")
 
 OFFICES = ("hill", "smile")
 NIGHTS = (1, 2, 3)

@@ -20,7 +20,10 @@ from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
 from tests.sinks.payloads import as_report, between, night, payload
 from tests.sinks.postgres_server import Server, missing, passed_on, serving, through
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all there")
+pytestmark = [
+    pytest.mark.real("needs PostgreSQL"),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "all there"),
+]
 SECONDS = 60.0
 HASTY_SECONDS = 8.0
 MONEY = (

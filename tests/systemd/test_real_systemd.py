@@ -15,7 +15,10 @@ from tests.cli.processes import running, wait_for
 from tests.systemd.lab import CHECKOUT, Lab, missing
 
 ONLY_WITH = "ODDAEMON_SYSTEMD_LAB"
-pytestmark = pytest.mark.skipif(ONLY_WITH not in os.environ, reason="make test-systemd starts it")
+pytestmark = [
+    pytest.mark.systemd,
+    pytest.mark.skipif(ONLY_WITH not in os.environ, reason="make test-systemd starts it"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ import pytest
 from tests.cli.processes import ENVIRONMENT, PATIENCE_SECONDS, running, wait_for
 from tests.systemd.manager import Manager, key_words
 
+pytestmark = pytest.mark.real("starts real processes")
+
 WORLD = """
 seed = 5
 [headquarters]

@@ -14,6 +14,8 @@ from starlette.types import Receive, Scope, Send
 from oddaemon.http_server.limits import ConnectionLimits
 from tests.web.raw import PATIENCE_SECONDS, everything, heard, idle_connections, listener, request, said
 
+pytestmark = pytest.mark.real("waits for real time-outs of sockets")
+
 HASTY = ConnectionLimits(timeout_seconds=0.1)
 PATIENT = ConnectionLimits(timeout_seconds=60.0, connections_max=8)
 GET = request("Host: localhost")
