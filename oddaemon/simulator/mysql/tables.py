@@ -5,6 +5,7 @@ dates are text in MySQL's own notation, money is double.
 """
 
 import sqlite3
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum, auto
@@ -67,6 +68,7 @@ class Tables:
 
     def __init__(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self.connection.close)  # a practice has no end of its own, and Python 3.13 warns
         for table, columns in TABLES.items():
             key, *others = columns
             declared = ", ".join(f"{name} {_SQLITE_TYPES[columns[name]]} NOT NULL" for name in others)
