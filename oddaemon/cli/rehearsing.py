@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from oddaemon.cli.args.options import REHEARSAL_PANEL, format_examples
+from oddaemon.cli.output.exit import require_simulator
 
 DEFAULT_OFFICES = 25
 """The cast of the demo; more are ordinary offices."""
@@ -53,6 +54,7 @@ def simulator(
     """Be Open Dental's headquarters and its offices, until Ctrl-C."""
     if plan is not None and (offices, due_in) != (None, None):
         raise typer.BadParameter("goes with neither --offices nor --due-in: the file says both.", param_hint="--plan")
+    require_simulator("oddaemon simulator")
     from oddaemon.cli.commands.simulator import SimulatorEndpoint, simulate
 
     simulate(plan, offices or DEFAULT_OFFICES, seed, due_in, SimulatorEndpoint(listen, config_dir))
@@ -68,6 +70,7 @@ def demo(
     ] = None,
 ) -> None:
     """Live through one night of simulated offices, with a crash in the middle, and prove every snapshot to the cent."""
+    require_simulator("oddaemon demo")
     from oddaemon.cli.demo.run import run_demo
 
     run_demo(offices, seed, keep)

@@ -1,6 +1,10 @@
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from oddaemon.settings import load
 from tests.cli.processes import PATIENCE_SECONDS, running, wait_for
@@ -55,3 +59,12 @@ def test_an_address_that_is_none_is_a_message() -> None:
 
     assert result.exit_code == 1
     assert "write HOST:PORT" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["simulator", "demo"])
+def test_the_extra_that_is_missing_is_named(name: str) -> None:
+    script = "import sys; sys.modules['sqlglot'] = None; from oddaemon.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script, name], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'oddaemon[simulator]'" in done.stderr
+    assert "Traceback" not in done.stderr

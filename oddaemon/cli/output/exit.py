@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from importlib.util import find_spec
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any
 
@@ -41,6 +42,12 @@ def fail(message: str, status: ExitStatus = ExitStatus.FAILED) -> typer.Exit:
     """Say on standard error what is wrong; whoever calls raises what comes back, which ends the command."""
     typer.echo(f"oddaemon: {message}", err=True)
     return typer.Exit(status)
+
+
+def require_simulator(command: str) -> None:
+    """End the command if the packages of the simulator are not installed."""
+    if find_spec("sqlglot") is None:
+        raise fail(f"`{command}` needs sqlglot, which is not installed. Run: pip install 'oddaemon[simulator]'")
 
 
 class _GuardedStdout(FileIO):
