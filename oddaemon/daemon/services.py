@@ -18,7 +18,7 @@ from oddaemon.engine.delivery.courier_pool import CourierPool, SinkFactory
 from oddaemon.engine.delivery.routes import DeliveryRoutes
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.registry import Registry
-from oddaemon.engine.offices.supervisor import Supervisor
+from oddaemon.engine.offices.supervisor import create_supervisor
 from oddaemon.engine.tasks import CrashBudget
 from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
 from oddaemon.opendental.rate_limiter import RateLimiter
@@ -79,14 +79,7 @@ class Services:
         self.couriers = CourierPool(
             tasks, CourierContext(database, fleet.now, rng, emit), deps.make_sink, routes, budget
         )
-        self.supervisor = Supervisor(
-            tasks=tasks,
-            work=self.registry.run_worker,
-            quarantine=self.registry.quarantine,
-            rate_limiter=self._rate_limiter,
-            budget=budget,
-            emit=emit,
-        )
+        self.supervisor = create_supervisor(tasks, self.registry, self._rate_limiter, emit, budget)
         self.backfill = BackfillService(
             BackfillSurroundings(
                 database,

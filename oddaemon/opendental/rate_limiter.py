@@ -54,6 +54,10 @@ class RateLimiter:
             with self.wait_unless_closed():
                 await anyio.sleep_until(deadline)
 
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for so long. Raises as `sleep_until` does."""
+        await self.sleep_until(anyio.current_time() + seconds)
+
     @asynccontextmanager
     async def hold(self, resource: anyio.Lock | anyio.CapacityLimiter) -> AsyncIterator[None]:
         """Hold what others wait for too, first come first served.

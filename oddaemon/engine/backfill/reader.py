@@ -132,7 +132,7 @@ class BackfillReader:
             self._require_wanted(progress)
             progress.job = clear_failures(progress.job)
             while self._context.is_busy(target.office_id):
-                await self._context.rate_limiter.sleep_until(anyio.current_time() + CHECK_INTERVAL_SECONDS)
+                await self._context.rate_limiter.sleep(CHECK_INTERVAL_SECONDS)
                 self._require_wanted(progress)
             if self._context.get_api(target.office_id) is not api:
                 raise RestartJob

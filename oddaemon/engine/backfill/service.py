@@ -167,7 +167,7 @@ class BackfillService:
                 while queue.entries:
                     progress = None if context.is_busy(office_id) else queue.get_next_due(context.fleet.now())
                     if progress is None:
-                        await context.rate_limiter.sleep_until(anyio.current_time() + CHECK_INTERVAL_SECONDS)
+                        await context.rate_limiter.sleep(CHECK_INTERVAL_SECONDS)
                         continue
                     queue.current = progress
                     await self._run_guarded(progress)

@@ -16,8 +16,8 @@ import anyio.to_thread
 
 from oddaemon.core.config_diff import ConfigDiff, OfficeAttributes, diff_configs
 from oddaemon.engine.delivery.courier_pool import CourierPool
-from oddaemon.engine.offices.registry import Registry, WorkerConfig, make_worker_configs
-from oddaemon.engine.offices.supervisor import Supervisor
+from oddaemon.engine.offices.registry import Registry, make_worker_configs
+from oddaemon.engine.offices.supervisor import OfficeSupervisor
 from oddaemon.settings import BadConfiguration, LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import Problem
 from oddaemon.store.errors import StoreError
@@ -67,10 +67,10 @@ class ActiveConfig:
         """Problems that are in the log already, while they stand."""
         self._logged_warnings: tuple[str, ...] = ()
         self._registry: Registry | None = None
-        self._supervisor: Supervisor[WorkerConfig] | None = None
+        self._supervisor: OfficeSupervisor | None = None
         self._couriers: CourierPool | None = None
 
-    def attach(self, registry: Registry, supervisor: Supervisor[WorkerConfig], couriers: CourierPool) -> None:
+    def attach(self, registry: Registry, supervisor: OfficeSupervisor, couriers: CourierPool) -> None:
         """From now on settings are put in force by these."""
         self._registry, self._supervisor, self._couriers = registry, supervisor, couriers
 

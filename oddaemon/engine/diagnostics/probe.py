@@ -10,8 +10,6 @@ from datetime import date
 from functools import partial
 from typing import TypeVar
 
-import anyio
-
 from oddaemon.core.dates import parse_date
 from oddaemon.core.diagnostics.checks import PREFERENCES, run_checks
 from oddaemon.core.diagnostics.diagnosis import CheckedOffice, Clocks, Diagnosis, Observations
@@ -201,7 +199,7 @@ class _DiagnosticRun:
     async def _request(self, request: Callable[[Session], Awaitable[T]]) -> T | Failure:
         """One question, on a connection of its own: a failure spoils it for those after."""
         if self._spacing_seconds:
-            await self._api.rate_limiter.sleep_until(anyio.current_time() + self._spacing_seconds)
+            await self._api.rate_limiter.sleep(self._spacing_seconds)
         try:
             # Not with the former key while a change settles: it would hide that the configured one is wrong.
             async with self._target.api.session(configured_only=True) as session:

@@ -25,6 +25,7 @@ from oddaemon.store import offices
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.offices import OfficeRow, save_config
+from oddaemon.telemetry.events import OfficeQuarantined
 from oddaemon.telemetry.events.base import Event
 
 
@@ -162,7 +163,8 @@ class Registry:
         return self._workers.get(office_id)
 
     async def quarantine(self, office_id: str) -> None:
-        """Show an office whose worker crashed too often as blocked, and by whom."""
+        """Show an office whose worker crashed too often as blocked by us."""
+        self._emit(OfficeQuarantined(office_id))
         runtime, now = self._fleet.offices.get(office_id), self._fleet.now()
         if runtime is None:
             # A reload has taken it out meanwhile, and is about to end its worker.
