@@ -544,7 +544,7 @@ def test_an_answer_to_another_question_raises(intent: Intent, answered: Intent) 
 def test_a_snapshot_of_another_aging_than_was_asked_for_is_not_published() -> None:
     night = begun()
     night.surveyed()
-    with pytest.raises(IllegalObservationError, match="2026-05-03 .* 2026-05-04"):
+    with pytest.raises(IllegalObservationError, match=r"2026-05-03 .* 2026-05-04"):
         night.turn(proved(snapshot(date(2026, 5, 3))))
 
 
