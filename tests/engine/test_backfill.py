@@ -20,6 +20,7 @@ from oddaemon.store import backfilled_days
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.night import BEFORE_DAWN, DUE, SMALL, SMILE, night, office_settings, planted
 from tests.engine.world import World
+from tests.store.backfilled import read_backfilled_day
 
 DAY = date(2026, 1, 31)
 
@@ -46,9 +47,7 @@ async def stages(world: World) -> dict[str, str]:
 
 
 async def stored(world: World, day: date = DAY) -> list[Balance]:
-    async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
-        (found,) = await backfilled_days.find(database, "smile", day)
-        return await backfilled_days.load_balances(database, found.id)
+    return read_backfilled_day(world.settings.state.database, "smile", day)[1]
 
 
 def reported(world: World, day: date = DAY) -> list[tuple[int, ...]]:
@@ -156,7 +155,7 @@ async def test_an_order_is_cancelled_with_what_it_has_read(tmp_path: Path) -> No
         with pytest.raises(CommandRejected, match="smile has no open order"):
             await desk(world).cancel("smile", [], 0)
         async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
-            assert await backfilled_days.find(database, "smile", DAY) == []
+            assert ("smile", DAY) not in await backfilled_days.load_outcomes(database)
 
 
 async def test_days_are_all_checked_before_any_is_ordered(tmp_path: Path) -> None:
@@ -210,7 +209,7 @@ async def test_ordered_again_a_day_is_read_again_and_replaces_what_was_there(tmp
             await order(world)
             await world.until_said("backfill_published", count=count)
         async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
-            assert len(await backfilled_days.find(database, "smile")) == 1
+            assert len(await backfilled_days.load_outcomes(database)) == 1
 
 
 async def test_a_gateway_that_fails_is_asked_again_later(tmp_path: Path) -> None:

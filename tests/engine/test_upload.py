@@ -21,6 +21,7 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.mailroom import Mailroom, Spoil, unspoilt
 from tests.engine.night import SMALL, SMILE, night, office_settings
 from tests.engine.world import World
+from tests.store.backfilled import read_backfilled_day
 
 DAY = date(2026, 1, 31)
 QUERY = (
@@ -170,9 +171,9 @@ async def test_the_operators_query_is_uploaded_counted_and_stored(tmp_path: Path
         await order(world)
         await world.until_said("backfill_published")
         async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
-            (found,) = await backfilled_days.find(database, "smile", DAY)
-            held = await backfilled_days.load_balances(database, found.id)
-        assert (found.via, found.requests) == (BackfillMethod.SFTP, 2)
+            outcome = (await backfilled_days.load_outcomes(database))["smile", DAY]
+        day, held = read_backfilled_day(world.settings.state.database, "smile", DAY)
+        assert (day.via, outcome.requests) == (BackfillMethod.SFTP, 2)
         assert world.was_true(held, "smile")
         assert await world.balances() == before
         rows, count = mailroom(world).carried
@@ -242,7 +243,7 @@ async def test_what_the_office_does_not_count_is_never_stored(tmp_path: Path, sp
         await order(world)
         await world.until(lambda: any(line["retry_at"] is None for line in world.events("backfill_failed")))
         async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
-            assert await backfilled_days.find(database, "smile", DAY) == []
+            assert await backfilled_days.load_outcomes(database) == {}
 
 
 async def test_a_file_that_is_too_large_ends_the_order_and_names_the_setting(tmp_path: Path) -> None:

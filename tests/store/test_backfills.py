@@ -74,7 +74,7 @@ async def test_what_is_cancelled_keeps_and_publishes_nothing_any_more(database: 
     assert not await published(database, order)
     assert await stages(database) == [JobState.CANCELLED]
     assert await backfill_jobs.load_counts(database) == {}
-    assert await backfilled_days.find(database, ELM) == []
+    assert await backfilled_days.load_outcomes(database) == {}
 
 
 async def test_only_open_orders_of_the_office_and_the_days_are_cancelled(database: SqliteDatabase) -> None:

@@ -159,7 +159,7 @@ async def test_past_days_go_as_long_after_they_were_read_as_snapshots_do(databas
             database, order, BackfillResult(index_balances(rows), compute_totals(rows), 7), read_at
         )
     assert await prune(database, march(6)) == PruneResult(backfilled_days=1)
-    assert [day.as_of for day in await backfilled_days.find(database, ELM)] == [date(2020, 1, 2)]
+    assert list(await backfilled_days.load_outcomes(database)) == [(ELM, date(2020, 1, 2))]
     assert await database.execute_one("SELECT COUNT(*) FROM historical_balance") == [(3,)]
     assert len(await backfill_jobs.list_jobs(database)) == 1
 

@@ -1,11 +1,10 @@
-"""All that was ever published and is kept, read beside a running daemon or without one: any day, and what changed.
+"""Reads everything that was published and is kept, with or without a running daemon: any day, and what changed.
 
-For whoever reads in their own thread: commands, scripts, exports. Nothing is written, nothing is held back: rows come a
-batch at a time, so that a million of them take no more memory than a few thousand.
+For commands, scripts and exports, each in its own thread. Nothing is written. Rows come in batches, so that a million
+of them take no more memory than a few thousand.
 """
 
 import sqlite3
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -18,11 +17,12 @@ from typing import Any, Self
 
 from oddaemon.core.model import Balance, ChangeKind
 from oddaemon.core.snapshot.diff import GuarantorChange, iter_changes
-from oddaemon.core.snapshot.missing_columns import NONE_MISSING, OPTIONAL_COLUMNS, MissingColumns, to_comparable
+from oddaemon.core.snapshot.missing_columns import NONE_MISSING, OPTIONAL_COLUMNS, MissingColumns
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, RollRates, compute_flow, compute_roll_rates
 from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, BackfilledDay, parse_backfilled_day
 from oddaemon.store.errors import OfficeUnknown, decoding_errors
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, may_omit_columns, merge_days, select_snapshots
+from oddaemon.store.history.versions import AgingDates, Version, compare_ends, iterate_steps
 from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, SnapshotRow, parse_snapshot_row
 from oddaemon.store.sqlite.copy import open_read_only
 from oddaemon.store.sqlite.errors import translate_errors, translate_read_errors
@@ -55,13 +55,10 @@ _LAST_SEEN = (
 )
 """Each guarantor's first snapshot without them after the last one with them, among those before a snapshot."""
 
-Version = tuple[int, int | None, Balance]
-"""From which snapshot on, until which (None: still), and what."""
-
 
 @dataclass(frozen=True, slots=True)
 class DayMovement:
-    """What became of an office from one picture to the next."""
+    """How an office's balances changed from one day to the next."""
 
     new: int
     changed: int
@@ -72,7 +69,7 @@ class DayMovement:
 
 @dataclass(frozen=True, slots=True)
 class StoredOffice:
-    """One office that something is known of."""
+    """One office that has data in the database."""
 
     key: int
     """Of its rows."""
@@ -98,18 +95,18 @@ class HistoryReader:
             DatabaseMissing: there is none.
             DatabaseOlder: its daemon has to migrate it first.
             DatabaseNewer: it was made by a newer oddaemon.
-            DatabaseUnusable: it cannot be read; the text says why and what to do.
+            DatabaseUnusable: it cannot be read; the message says why and what to do.
         """
         path = path.expanduser().resolve()
         require_newest(path)
         with translate_errors(path):
             connection = open_read_only(path)
-        # What goes wrong in the block is not the database's fault, unless a method below says so.
+        # An error in the block is the caller's: the methods below translate those of the database.
         with closing(connection):
             yield cls(path, connection)
 
     def list_offices(self) -> list[StoredOffice]:
-        """Every office that was ever enrolled, ordered by id."""
+        """Every office that was ever registered, ordered by id."""
         with translate_read_errors(self.path):
             rows = self._connection.execute(_OFFICES).fetchall()
         return [StoredOffice(key, office_id, name, bool(is_configured)) for key, office_id, name, is_configured in rows]
@@ -126,28 +123,28 @@ class HistoryReader:
         raise OfficeUnknown(office_id)
 
     def list_snapshots(self, office: StoredOffice) -> list[SnapshotRow]:
-        """What is kept of an office's published snapshots, oldest first."""
+        """The office's snapshots that are kept, oldest first."""
         with translate_read_errors(self.path), decoding_errors(self.path):
             rows = self._connection.execute(_SNAPSHOTS, (office.key,))
             return [parse_snapshot_row(office.id, row) for row in rows]
 
     def list_days(self, office: StoredOffice) -> list[HistoryDay]:
-        """The picture of every day that is known, in order: the snapshots, and what was read of other days."""
+        """Every day that has balances, in order: the snapshots, and the backfilled days."""
         with translate_read_errors(self.path), decoding_errors(self.path):
             rows = self._connection.execute(_BACKFILLED_DAYS, (office.key,)).fetchall()
-            backfilled_days = [parse_backfilled_day(row) for row in rows]
+            backfilled_days = [parse_backfilled_day(office.id, row) for row in rows]
         return merge_days(self.list_snapshots(office), backfilled_days)
 
     def read_balances(self, office: StoredOffice, day: HistoryDay) -> Iterator[list[Balance]]:
-        """A picture's balances, ordered by pat_num."""
+        """The balances of a day, ordered by pat_num."""
         with translate_read_errors(self.path):
             cursor = self._connection.execute(*_build_balance_query(office, day))
             while rows := cursor.fetchmany(ROWS_PER_BATCH):
                 yield list(map(Balance._make, rows))
-        self._require_stored(office, day)
+        self._require_stored(day)
 
     def find_missing_columns(self, office: StoredOffice, day: HistoryDay) -> MissingColumns:
-        """The columns that a picture does not tell: those that may be left out, and are 0 in each of its rows."""
+        """The columns that a day does not have: those that may be left out, and are 0 in each of its rows."""
         if not may_omit_columns(day):
             return NONE_MISSING
         rows, parameters = _build_balance_query(office, day)
@@ -159,27 +156,30 @@ class HistoryReader:
     def read_changes(
         self, office: StoredOffice, first: HistoryDay, last: HistoryDay
     ) -> Iterator[list[GuarantorChange]]:
-        """What became of each guarantor from one picture to a later one, ordered by pat_num.
+        """How each guarantor changed from one day to a later one, ordered by pat_num.
 
-        Whoever came and went in between, or has the very balance again, did not change; nor is a column a change that
-        one of the two does not tell.
+        A guarantor who came and went in between, or who has the same balance again, did not change. A column that one
+        of the two days does not have is not compared.
         """
         changes = self._find_changes(office, first, last)
         while batch := list(islice(changes, ROWS_PER_BATCH)):
             yield batch
 
     def compute_movements(self, office: StoredOffice, days: Sequence[HistoryDay]) -> list[DayMovement | None]:
-        """What moved with each of these pictures, which follow one another, since the one before; None: the first."""
+        """How money moved to each of these consecutive days from the day before; None: the first has none before."""
         snapshots = select_snapshots(days)
         flows = self.compute_flows(office, snapshots[0], snapshots[-1]) if snapshots else {}
         movements: list[DayMovement | None] = [None]
         for earlier, later in pairwise(days):
-            have_same_columns = may_omit_columns(earlier) == may_omit_columns(later)
-            if have_same_columns and isinstance(earlier, SnapshotRow) and isinstance(later, SnapshotRow):
-                counts, money_flow = (later.new, later.changed, later.cleared), flows.get(later.id, NO_FLOW)
+            if (
+                isinstance(earlier, SnapshotRow)
+                and isinstance(later, SnapshotRow)
+                and may_omit_columns(earlier) == may_omit_columns(later)
+            ):
+                counts, flow = (later.new, later.changed, later.cleared), flows.get(later.id, NO_FLOW)
             else:
-                counts, money_flow = _summarize_changes(self._find_changes(office, earlier, later))
-            movements.append(DayMovement(*counts, money_flow, compute_roll_rates(money_flow, earlier.totals)))
+                counts, flow = _summarize_changes(self._find_changes(office, earlier, later))
+            movements.append(DayMovement(*counts, flow, compute_roll_rates(flow, earlier.totals)))
         return movements
 
     def compute_flows(self, office: StoredOffice, first: SnapshotRow, last: SnapshotRow) -> dict[int, BucketFlow]:
@@ -189,51 +189,63 @@ class HistoryReader:
         """
         flows: defaultdict[int, BucketFlow] = defaultdict(lambda: NO_FLOW)
         for versions in self._read_versions(office, first.id, last.id):
-            for snapshot_id, previous, current in _iterate_version_changes(versions, first.id, last.id):
+            for snapshot_id, previous, current in iterate_steps(versions, first.id, last.id):
                 flows[snapshot_id] = flows[snapshot_id].add(compute_flow(previous, current))
-        self._require_stored(office, first)
+        self._require_stored(first)
         return dict(flows)
 
     def _find_changes(self, office: StoredOffice, first: HistoryDay, last: HistoryDay) -> Iterator[GuarantorChange]:
-        aging_dates, missing_columns = (
-            self._load_aging_dates(office),
-            self.find_missing_columns(office, first) | self.find_missing_columns(office, last),
-        )
         if isinstance(first, SnapshotRow) and isinstance(last, SnapshotRow):
-            for versions in self._read_versions(office, first.id, last.id):
-                if (
-                    change := _compare_versions(versions, (first.id, last.id), aging_dates, missing_columns)
-                ) is not None:
-                    yield change
-            self._require_stored(office, first)
-            return
-        last_seen = self._load_last_seen(office, last, aging_dates)
-        earlier, later = (chain.from_iterable(self.read_balances(office, each)) for each in (first, last))
-        yield from iter_changes(
-            earlier, later, lambda pat_num: max(first.aging_date, last_seen.get(pat_num, date.min)), missing_columns
-        )
+            return self._find_changes_by_versions(office, first, last)
+        return self._find_changes_by_comparison(office, first, last)
 
-    def _require_stored(self, office: StoredOffice, day: HistoryDay) -> None:
-        """What was read of a picture was whole if it is there afterwards: it is pruned before its rows are."""
-        query, (*_, key) = _build_balance_query(office, day)
-        table = "historical_snapshot" if query is _BACKFILLED_BALANCES else "snapshot"
+    def _find_changes_by_versions(
+        self, office: StoredOffice, first: SnapshotRow, last: SnapshotRow
+    ) -> Iterator[GuarantorChange]:
+        """Between two snapshots: from the versions that began or ended in between."""
+        aging_dates, missing = self._load_aging_dates(office), self._find_missing_of_either(office, first, last)
+        for versions in self._read_versions(office, first.id, last.id):
+            if (change := compare_ends(versions, first.id, last.id, aging_dates, missing)) is not None:
+                yield change
+        self._require_stored(first)
+
+    def _find_changes_by_comparison(
+        self, office: StoredOffice, first: HistoryDay, last: HistoryDay
+    ) -> Iterator[GuarantorChange]:
+        """Where one of the days was backfilled and has no versions: from the rows of both."""
+        aging_dates, missing = self._load_aging_dates(office), self._find_missing_of_either(office, first, last)
+        last_seen = self._load_last_seen(office, last, aging_dates)
+
+        def find_last_seen(pat_num: int) -> date:
+            return max(first.aging_date, last_seen.get(pat_num, date.min))
+
+        earlier, later = (chain.from_iterable(self.read_balances(office, each)) for each in (first, last))
+        return iter_changes(earlier, later, find_last_seen, missing)
+
+    def _find_missing_of_either(self, office: StoredOffice, first: HistoryDay, last: HistoryDay) -> MissingColumns:
+        return self.find_missing_columns(office, first) | self.find_missing_columns(office, last)
+
+    def _require_stored(self, day: HistoryDay) -> None:
+        """Raise if a day was pruned while it was read; its header is pruned before its rows are."""
+        table = "snapshot" if isinstance(day, SnapshotRow) else "historical_snapshot"
         with translate_read_errors(self.path):
-            if not self._connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (key,)).fetchone():  # noqa: S608 - our own names
+            if not self._connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (day.id,)).fetchone():  # noqa: S608 - our own names
                 raise SnapshotMissing(
-                    f"What was kept of {office.id} of {day.aging_date} went while it was read.", "Ask once more."
+                    f"The balances of {day.office_id} of {day.aging_date} were pruned while they were read.",
+                    "Run the command again.",
                 )
 
-    def _load_last_seen(self, office: StoredOffice, last: HistoryDay, aging_dates: "_AgingDates") -> dict[int, date]:
-        """The aging date of the last snapshot before a picture that had each guarantor."""
+    def _load_last_seen(self, office: StoredOffice, last: HistoryDay, aging_dates: AgingDates) -> dict[int, date]:
+        """For each guarantor, the aging date of the last snapshot before a day that had them."""
         until = last.id if isinstance(last, SnapshotRow) else aging_dates.find_first_since(last.aging_date)
         with translate_read_errors(self.path), decoding_errors(self.path):
             rows = self._connection.execute(_LAST_SEEN, (office.key, until))
             return {pat_num: aging_dates.find_previous(missing_since) for pat_num, missing_since in rows}
 
-    def _load_aging_dates(self, office: StoredOffice) -> "_AgingDates":
+    def _load_aging_dates(self, office: StoredOffice) -> AgingDates:
         with translate_read_errors(self.path), decoding_errors(self.path):
             rows = self._connection.execute(_AGING_DATES, (office.key,)).fetchall()
-            return _AgingDates([key for key, _ in rows], [date.fromisoformat(day) for _, day in rows])
+            return AgingDates([key for key, _ in rows], [date.fromisoformat(day) for _, day in rows])
 
     def _read_versions(self, office: StoredOffice, first: int, last: int) -> Iterator[list[Version]]:
         """The versions between two snapshots, a list for each guarantor."""
@@ -244,57 +256,10 @@ class HistoryReader:
                 yield [(valid_from, valid_to, Balance._make(row)) for valid_from, valid_to, *row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class _AgingDates:
-    """The aging dates of snapshots in the order of their ids, to say of which day the one before another was."""
-
-    ids: list[int]
-    dates: list[date]
-
-    def find_previous(self, snapshot_id: int) -> date:
-        """`date.min`: it was the first that is kept."""
-        index = bisect_left(self.ids, snapshot_id)
-        return self.dates[index - 1] if index else date.min
-
-    def find_first_since(self, day: date) -> int:
-        """The first snapshot of that day or a later one; where there is none, an id after all."""
-        later = (number for number, each in zip(self.ids, self.dates, strict=True) if each >= day)
-        return next(later, self.ids[-1] + 1 if self.ids else 0)
-
-
 def _build_balance_query(office: StoredOffice, day: HistoryDay) -> tuple[str, tuple[int, ...]]:
     if isinstance(day, BackfilledDay):
-        return _BACKFILLED_BALANCES, (day.key,)
+        return _BACKFILLED_BALANCES, (day.id,)
     return _BALANCES, (office.key, day.id)
-
-
-def _compare_versions(
-    versions: Sequence[Version],
-    snapshot_ids: tuple[int, int],
-    aging_dates: _AgingDates,
-    missing_columns: MissingColumns = NONE_MISSING,
-) -> GuarantorChange | None:
-    first, last = snapshot_ids
-    relevant = (
-        [each for each in versions if to_comparable(each[2], missing_columns) is not None]
-        if missing_columns
-        else versions
-    )
-    if not relevant:
-        return None
-    valid_from, _, balance = relevant[0]
-    earlier = balance if valid_from <= first else None
-    _, valid_to, balance = relevant[-1]
-    later = balance if valid_to is None or valid_to > last else None
-    if earlier is not None and later is not None:
-        is_same = to_comparable(earlier, missing_columns) == to_comparable(later, missing_columns)
-        return None if is_same else GuarantorChange(ChangeKind.CHANGED, earlier, later)
-    if later is not None:
-        return GuarantorChange(ChangeKind.NEW, None, later)
-    if earlier is None:
-        return None
-    assert valid_to is not None, "a version without an end is true at the last snapshot"
-    return GuarantorChange(ChangeKind.CLEARED, earlier, None, aging_dates.find_previous(valid_to))
 
 
 def _summarize_changes(changes: Iterable[GuarantorChange]) -> tuple[tuple[int, int, int], BucketFlow]:
@@ -303,22 +268,6 @@ def _summarize_changes(changes: Iterable[GuarantorChange]) -> tuple[tuple[int, i
         counts[each.change] += 1
         total_flow = total_flow.add(compute_flow(each.before, each.after))
     return (counts[ChangeKind.NEW], counts[ChangeKind.CHANGED], counts[ChangeKind.CLEARED]), total_flow
-
-
-def _iterate_version_changes(
-    versions: Sequence[Version], first: int, last: int
-) -> Iterator[tuple[int, Balance | None, Balance | None]]:
-    """Each snapshot with which a guarantor changed: its id, the balance before and the balance after."""
-    earlier, ended = None, None
-    for valid_from, valid_to, balance in versions:
-        if ended is not None and ended != valid_from:
-            yield ended, earlier, None
-            earlier = None
-        if valid_from > first:
-            yield valid_from, earlier, balance
-        earlier, ended = balance, valid_to
-    if ended is not None and ended <= last:
-        yield ended, earlier, None
 
 
 def _fetch_rows(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:

@@ -160,8 +160,8 @@ def _verify_backfilled_days(connection: sqlite3.Connection, office: _Office, res
         columns = dict(zip(BACKFILLED_DAY_COLUMNS, row, strict=True))
         try:
             with decoding_errors(result.database):
-                day, totals = parse_backfilled_day(row), _ZERO
-                for batch in _fetch_batches(connection.execute(_BACKFILLED_BALANCES, (day.key,))):
+                day, totals = parse_backfilled_day(office.id, row), _ZERO
+                for batch in _fetch_batches(connection.execute(_BACKFILLED_BALANCES, (day.id,))):
                     totals = add_totals(totals, list(map(Balance._make, batch)))
         except DatabaseUnusable as error:
             result.problems.append(IntegrityProblem(error.what, office.id, as_of=str(columns["as_of"])))

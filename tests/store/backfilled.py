@@ -1,0 +1,16 @@
+from datetime import date
+from pathlib import Path
+
+from oddaemon.core.model import Balance
+from oddaemon.store.backfilled_days import BackfilledDay
+from oddaemon.store.sqlite.history_reader import HistoryReader
+
+
+def read_backfilled_day(database: Path | str, office_id: str, day: date) -> tuple[BackfilledDay, list[Balance]]:
+    """The one backfilled day of that date, and its balances."""
+    with HistoryReader.open(Path(database)) as reader:
+        office = reader.get_office(office_id)
+        (found,) = (
+            each for each in reader.list_days(office) if isinstance(each, BackfilledDay) and each.aging_date == day
+        )
+        return found, [balance for batch in reader.read_balances(office, found) for balance in batch]
