@@ -123,7 +123,7 @@ def _build_environment(payload: Payload, delivery_id: str, options: ExecOptions)
         "ODDAEMON_CONTENT": payload.content,
         "ODDAEMON_FORMAT": options.file_format.value,
         "ODDAEMON_SNAPSHOT": str(snapshot.id),
-        "ODDAEMON_BASE_SNAPSHOT": "" if payload.base is None else str(payload.base.id),
+        "ODDAEMON_BASE_SNAPSHOT": "" if payload.delta is None else str(payload.delta.base_snapshot_id),
         "ODDAEMON_AGING_DATE": snapshot.aging_date.isoformat(),
         "ODDAEMON_GUARANTORS": str(snapshot.totals.guarantors),
         "ODDAEMON_BAL_TOTAL": format_money(snapshot.totals.bal_total),

@@ -1,4 +1,4 @@
-"""What a delivery carries, in one shape for every sink, and how a sink says no."""
+"""What a delivery carries, in one shape for every sink, and how a sink reports a failure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Protocol
 from oddaemon.core.delivery import DeliveryFailure
 from oddaemon.core.model import Balance, ChangeKind, ControlTotals
 from oddaemon.core.reporting.status_document import format_instant, format_money
-from oddaemon.core.snapshot.diff import SnapshotChanges
+from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING, MissingColumns, mask_missing_columns
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Columns, Row, make_change_row
 
@@ -23,7 +23,7 @@ class SnapshotHeader:
     published_at: datetime
     totals: ControlTotals
     missing_columns: MissingColumns = NONE_MISSING
-    """What is 0 in its balances as its reader does not tell it."""
+    """Columns that are 0 in its balances because its reader does not give them."""
 
     def to_document(self) -> Mapping[str, object]:
         """The same, ready for JSON."""
@@ -42,53 +42,40 @@ class SnapshotHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class DiffBase:
-    """The snapshot that changes start from."""
-
-    id: int
-    aging_date: date
-
-
-@dataclass(frozen=True, slots=True)
 class Payload:
     """One snapshot of one office, whole or as changes."""
 
     office_id: str
     office_name: str
     snapshot: SnapshotHeader
-    balances: Sequence[Balance] = field(repr=False)
-    """All of the snapshot, ordered by pat_num, as it is kept; `rows` has it as it is given to others."""
-    changes: SnapshotChanges | None = field(default=None, repr=False)
-    """What differs from the snapshot that the consumer holds; None: that is not known, and the whole is sent."""
-    base: DiffBase | None = None
-    """Where there are changes."""
+    balances: Sequence[Balance] = field(default=(), repr=False)
+    """The whole snapshot as it is stored, ordered by pat_num; empty where changes are sent."""
+    delta: SnapshotDelta | None = field(default=None, repr=False)
+    """The changes since the snapshot that the consumer has; None: the whole snapshot is sent."""
 
     @property
     def content(self) -> str:
         """`changes` or `snapshot`: what the rows are."""
-        return "snapshot" if self.changes is None else "changes"
+        return "snapshot" if self.delta is None else "changes"
+
+    @property
+    def base_snapshot_id(self) -> int | None:
+        """The snapshot that the changes start from; None: the whole snapshot is sent."""
+        return None if self.delta is None else self.delta.base_snapshot_id
 
     @property
     def columns(self) -> Columns:
         """What the rows hold."""
-        return BALANCE_COLUMNS if self.changes is None else CHANGE_COLUMNS
-
-    @property
-    def visible_balances(self) -> Sequence[Row]:
-        """All balances, with None where the snapshot does not tell."""
-        missing_columns = self.snapshot.missing_columns
-        return (
-            [mask_missing_columns(each, missing_columns) for each in self.balances]
-            if missing_columns
-            else self.balances
-        )
+        return BALANCE_COLUMNS if self.delta is None else CHANGE_COLUMNS
 
     def build_rows(self) -> Sequence[Row]:
-        """The balances, or the changes by pat_num."""
-        if self.changes is None:
-            return self.visible_balances
-        assert self.base is not None, "changes start from somewhere"
-        return build_change_rows(self.changes, self.base.aging_date, self.snapshot.missing_columns)
+        """The balances, or the changes, ordered by pat_num. A column that the reader does not give is None."""
+        missing_columns = self.snapshot.missing_columns
+        if self.delta is not None:
+            return build_change_rows(self.delta.changes, self.delta.base_aging_date, missing_columns)
+        if not missing_columns:
+            return self.balances
+        return [mask_missing_columns(each, missing_columns) for each in self.balances]
 
     def build_metadata(self, delivery_id: str) -> dict[str, object]:
         """What belongs to the rows, ready for JSON."""
@@ -97,7 +84,7 @@ class Payload:
             "office": self.office_id,
             "office_name": self.office_name,
             "content": self.content,
-            "base_snapshot": self.base and self.base.id,
+            "base_snapshot": self.base_snapshot_id,
             "snapshot": self.snapshot.to_document(),
         }
 
@@ -109,8 +96,8 @@ def build_change_rows(
 
     Args:
         changes: what differs.
-        last_seen: the last day that had those who are cleared.
-        missing_columns: what neither of the two snapshots tells.
+        last_seen: the last day on which the cleared guarantors had a balance.
+        missing_columns: the columns that neither of the two snapshots has.
     """
 
     def to_row(balance: Balance) -> Row:
@@ -125,10 +112,10 @@ def build_change_rows(
 
 
 class DeliveryFailed(Exception):
-    """The sink has not taken a delivery, or not said so."""
+    """The sink has not accepted a delivery, or not confirmed it."""
 
     def __init__(self, what: str, *, retry_after_seconds: float | None = None, final: bool = False) -> None:
-        """Arguments as of `Refusal`."""
+        """Arguments as of `DeliveryFailure`."""
         super().__init__(what)
         self.error = DeliveryFailure(what, retry_after_seconds, final)
 
@@ -137,11 +124,11 @@ class Sink(Protocol):
     """Where deliveries go."""
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
-        """Return once the consumer has it, durably; a second delivery of the same id must change nothing.
+        """Return once the consumer has stored it durably; a second delivery of the same id must change nothing.
 
         Raises:
-            SinkRefused: the consumer has not said so. It may have it all the same.
+            DeliveryFailed: the consumer has not confirmed it. It may have it all the same.
         """
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close connections."""

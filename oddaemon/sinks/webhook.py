@@ -169,7 +169,7 @@ def render_body(payload: Payload, delivery_id: str, rows: Sequence[Row], part: i
         "part": part,
         "parts": parts,
     }
-    name = "balances" if payload.changes is None else "changes"
+    name = "balances" if payload.delta is None else "changes"
     text = io.BytesIO()
     write_rows(text, Layout(FileFormat.JSON, payload.columns, Envelope(name, header)), [rows])
     return text.getvalue()

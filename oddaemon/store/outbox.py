@@ -1,14 +1,12 @@
-"""Queuing a snapshot for the sinks, inside the transaction that publishes it; everything else is in `deliveries`.
+"""The outbox: one row for each sink and snapshot, written in the transaction that publishes the snapshot.
 
-The outbox: one row for each sink and snapshot, written in the snapshot's own transaction.
-
-What the courier has to know is in these rows, so it survives whatever happens to its process. A row says `done` only
-after the sink has said so; whoever dies in between delivers once more, under the same `delivery_id`.
+All that a courier must remember is in these rows, so it survives the death of the process. A row becomes `done` only
+after the sink has acknowledged; a process that dies in between delivers again, under the same `delivery_id`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -17,30 +15,28 @@ from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, FailedAttempt, PreviousDelivery, SinkState
-from oddaemon.core.model import Balance, Reader
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
 from oddaemon.store.schema import format_instant
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, SnapshotRow, parse_snapshot_row
 
 RETENTION = timedelta(days=30)
-"""How long it can be seen what became of a delivery."""
+"""How long the outcome of a delivery is kept."""
 _DELETE_OLD = (
     "DELETE FROM delivery WHERE office = ? AND sink = ? AND state <> 'due' AND ended_at < ? AND snapshot < ? "
     "AND number < (SELECT MAX(last.number) FROM delivery AS last WHERE last.office = delivery.office "
     "AND last.sink = delivery.sink AND last.state <> 'due')"
 )
-"""Of each office the last that ended stays: what the next one carries hangs on it."""
+"""The last delivery of each office that ended stays: the next one's content depends on it."""
 
 
 async def enqueue(
     connection: AsyncConnection, office_key: int, snapshot_id: int, sinks: Sequence[str], at: datetime
 ) -> None:
-    """Queue a snapshot for each of these sinks.
+    """Queue a snapshot for each of these sinks, as part of the publish transaction.
 
-    The ids are drawn, not derived: a database that is made anew counts its snapshots from one again, and its deliveries
-    must not be taken for those of the former one.
+    The ids are random, not derived: a new database counts its snapshots from one again, and a consumer must not take
+    its deliveries for those of the previous database.
     """
     if not sinks:
         return
@@ -78,40 +74,26 @@ _IS_UNRESOLVED = text(
     "delivery.state = 'dead' AND NOT EXISTS (SELECT 1 FROM delivery AS later WHERE later.sink = delivery.sink "
     "AND later.office = delivery.office AND later.number > delivery.number AND later.state = 'done')"
 )
-_SINK_QUEUE = f"""
-SELECT delivery.number, delivery_id, office.id, delivery.snapshot, queued_at, delivery.not_before, attempts,
-    (SELECT json_object('state', former.state, 'snapshot_id', former.snapshot) FROM delivery AS former
-        WHERE former.sink = delivery.sink AND former.office = delivery.office AND former.number < delivery.number
-        ORDER BY former.number DESC LIMIT 1),
-    (SELECT json_array(COUNT(*), MIN(queued_at)) FROM delivery WHERE sink = ? AND state = 'due'),
-    (SELECT json_object('failures', failures, 'not_before', not_before) FROM sink WHERE name = ?)
-FROM (SELECT 1) LEFT JOIN delivery ON delivery.number = (
-    SELECT number FROM delivery WHERE sink = ? AND state = 'due' AND {_IS_FIRST_DUE.text}
-        AND office NOT IN (SELECT key FROM office WHERE id IN (SELECT value FROM json_each(?)))
-    ORDER BY not_before, number LIMIT 1
-) LEFT JOIN office ON office.key = delivery.office
+_NEXT_DUE = f"""
+SELECT delivery.number, delivery.delivery_id, office.id, delivery.snapshot, delivery.queued_at, delivery.not_before,
+    delivery.attempts, previous.state, previous.snapshot, sink.failures, sink.not_before
+FROM delivery JOIN office ON office.key = delivery.office
+LEFT JOIN sink ON sink.name = delivery.sink
+LEFT JOIN delivery AS previous ON previous.number = (
+    SELECT MAX(earlier.number) FROM delivery AS earlier
+    WHERE earlier.sink = delivery.sink AND earlier.office = delivery.office AND earlier.number < delivery.number)
+WHERE delivery.sink = ? AND delivery.state = 'due' AND {_IS_FIRST_DUE.text}
+    AND office.id NOT IN (SELECT value FROM json_each(?))
+ORDER BY delivery.not_before, delivery.number LIMIT 1
 """  # noqa: S608 - our own text
-"""All that a courier asks at each turn, in one question."""
+_BACKLOG = "SELECT COUNT(*), MIN(queued_at) FROM delivery WHERE sink = ? AND state = 'due'"
 _NEVER_DELIVERED = text(
     "SELECT office.key, MAX(snapshot.id) FROM office JOIN snapshot ON snapshot.office = office.key "
     "WHERE office.id IN (SELECT value FROM json_each(:offices)) AND NOT EXISTS "
     "(SELECT 1 FROM delivery WHERE delivery.sink = :sink AND delivery.office = office.key) GROUP BY office.key"
 )
-"""Offices of whom a sink has never been sent anything, with their current snapshots."""
-_BALANCES = (
-    f"(SELECT json_group_array(json_array({', '.join(Balance._fields)})) FROM (SELECT * FROM balance"  # noqa: S608 - our own column names
-    " WHERE office = snapshot.office AND valid_from <= {0} AND (valid_to IS NULL OR valid_to > {0}) ORDER BY pat_num))"
-)
-_SNAPSHOT_COLUMNS = ", ".join(f"snapshot.{name}" for name in SNAPSHOT_COLUMN_NAMES)
-_DELIVERY_DATA = (
-    f"SELECT {_SNAPSHOT_COLUMNS}, office.name, {_BALANCES.format('snapshot.id')}, "  # noqa: S608 - the same
-    f"former.aging_date, former.reader, (SELECT {_BALANCES.format('former.id')}) "
-    "FROM snapshot JOIN office ON office.key = snapshot.office "
-    "LEFT JOIN snapshot AS former ON former.id = ? WHERE snapshot.id = ?"
-)
-"""All that a delivery carries, of one instant."""
+"""Offices of which a sink has no delivery yet, with their current snapshots."""
 _MARK_DONE = "UPDATE delivery SET state = 'done', error = NULL, ended_at = ? WHERE number = ? AND state = 'due'"
-_balances_decoder = msgspec.json.Decoder(list[Balance])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +101,8 @@ class SinkQueue:
     """What waits for a sink."""
 
     next_attempt: DeliveryAttempt | None
-    """What is to be tried next: of each office's first due delivery the one that may be tried soonest, but of no office
-    of which one is on its way."""
+    """What to try next: of the first due delivery of each office the one that may be tried soonest. Offices with a
+    delivery in flight are left out."""
     previous: PreviousDelivery | None
     """The delivery before it, of the same office."""
     pending: int
@@ -129,28 +111,8 @@ class SinkQueue:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryBase:
-    """The snapshot that the consumer holds."""
-
-    aging_date: date
-    reader: Reader
-    balances: list[Balance]
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryData:
-    """What a delivery carries."""
-
-    snapshot: SnapshotRow
-    office_name: str
-    balances: list[Balance]
-    base: DeliveryBase | None
-    """Where only changes are sent."""
-
-
-@dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """What became of a delivery so far, for whoever asks how a sink stands."""
+    """The state of a delivery, for `sink status`."""
 
     sink: str
     office_id: str
@@ -160,24 +122,18 @@ class DeliveryRow:
     ended_at: datetime | None
 
 
-async def reconcile_sinks(db: Database, wanted: Mapping[str, Collection[str]], now: datetime) -> None:
-    """Make the outbox fit the configuration.
+async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collection[str]], now: datetime) -> None:
+    """Make the outbox fit the configuration, as part of a larger transaction.
 
-    A sink or an office that is new to a sink starts with the office's current snapshot, so that a consumer is complete
-    at once. What the configuration does not want delivered any more is forgotten, due or done: should it come back, it
-    starts anew.
+    An office that is new to a sink starts with its current snapshot, so that a consumer is complete at once.
+    Deliveries that the configuration no longer wants are deleted, due or done: should they be wanted again, the sink
+    starts from the current snapshot.
 
     Args:
-        db: the database.
+        connection: of the transaction.
         wanted: the ids of the offices that go to each sink.
         now: the present.
     """
-    async with db.transaction() as connection:
-        await write_sinks(connection, wanted, now)
-
-
-async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collection[str]], now: datetime) -> None:
-    """The same as part of a larger transaction."""
     await connection.execute(delete(schema.delivery).where(_delivery.sink.not_in(wanted)))
     await connection.execute(delete(schema.sink).where(_sink.name.not_in(wanted)))
     for sink, offices in wanted.items():
@@ -196,52 +152,14 @@ async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -
     Args:
         db: the database.
         sink: which one.
-        in_flight: the ids of the offices of which a delivery is on its way: no other of theirs comes first.
+        in_flight: the ids of the offices with a delivery in flight; their other deliveries wait.
     """
-    excluded = msgspec.json.encode(list(in_flight)).decode()
-    ((number, *values, previous, backlog, sink_state),) = await db.fetch(_SINK_QUEUE, (sink, sink, sink, excluded))
+    # Two of the calls that go straight to the driver: a transaction of SQLAlchemy takes six times as long.
+    ((pending, oldest_at),) = await db.fetch(_BACKLOG, (sink,))
+    next_due = await db.fetch(_NEXT_DUE, (sink, msgspec.json.encode(list(in_flight)).decode()))
     with decoding_errors(db.where):
-        pending, oldest_at = msgspec.json.decode(backlog, type=tuple[int, datetime | None])
-        if number is None:
-            return SinkQueue(None, None, pending, oldest_at)
-        delivery_id, office_id, snapshot_id, queued_at, not_before, attempts = values
-        instants = datetime.fromisoformat(queued_at), datetime.fromisoformat(not_before)
-        delivery = Delivery(number, delivery_id, office_id, snapshot_id, *instants, attempts)
-        return SinkQueue(
-            DeliveryAttempt(
-                delivery, SinkState() if sink_state is None else msgspec.json.decode(sink_state, type=SinkState)
-            ),
-            None if previous is None else msgspec.json.decode(previous, type=PreviousDelivery),
-            pending,
-            oldest_at,
-        )
-
-
-async def load_delivery_data(db: Database, delivery: Delivery, base_snapshot_id: int | None) -> DeliveryData | None:
-    """What a delivery carries.
-
-    Args:
-        db: the database.
-        delivery: which one.
-        base_snapshot_id: the snapshot that the consumer holds, if changes are wanted; if it is no longer
-            kept, the whole snapshot is sent.
-
-    Returns:
-        None: its snapshot is no longer kept.
-    """
-    found = await db.fetch(_DELIVERY_DATA, (base_snapshot_id, delivery.snapshot_id))
-    if not found:
-        return None
-    with decoding_errors(db.where):
-        *values, office_name, balances_text, aging_date, reader, base_balances_text = found[0]
-        snapshot = parse_snapshot_row(delivery.office_id, values)
-        balances = _balances_decoder.decode(balances_text)
-        if aging_date is None:
-            return DeliveryData(snapshot, office_name, balances, None)
-        delivery_base = DeliveryBase(
-            date.fromisoformat(aging_date), Reader(reader), _balances_decoder.decode(base_balances_text)
-        )
-        return DeliveryData(snapshot, office_name, balances, delivery_base)
+        attempt, previous = _parse_next_due(next_due[0]) if next_due else (None, None)
+        return SinkQueue(attempt, previous, pending, _parse_instant(oldest_at))
 
 
 async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: datetime) -> None:
@@ -343,6 +261,20 @@ async def load_sink_states(db: Database) -> dict[str, SinkState]:
     async with db.read_transaction() as connection:
         rows = (await connection.execute(select(_sink.name, _sink.failures, _sink.not_before))).all()
         return {row.name: SinkState(row.failures, row.not_before) for row in rows}
+
+
+def _parse_next_due(row: Sequence[Any]) -> tuple[DeliveryAttempt, PreviousDelivery | None]:
+    number, delivery_id, office_id, snapshot_id, queued_at, not_before, attempts, *other = row
+    previous_state, previous_id, failures, sink_not_before = other
+    instants = datetime.fromisoformat(queued_at), datetime.fromisoformat(not_before)
+    delivery = Delivery(number, delivery_id, office_id, snapshot_id, *instants, attempts)
+    sink_state = SinkState(failures or 0, _parse_instant(sink_not_before))
+    previous = None if previous_state is None else PreviousDelivery(DeliveryState(previous_state), previous_id)
+    return DeliveryAttempt(delivery, sink_state), previous
+
+
+def _parse_instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _select_deliveries() -> Any:  # noqa: ANN401 - a select of eleven types

@@ -15,6 +15,7 @@ from oddaemon.store import outbox, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.processes import finished, running, wait_for
 from tests.cli.sample_fleet import BALANCES, CONFIGURATION, SampleFleet, fresh_state, json_of, sample_fleet
+from tests.store.configured import reconcile_sinks
 
 SINKS = """
 [[sink]]
@@ -41,7 +42,7 @@ def with_sinks(fleet: SampleFleet) -> SampleFleet:
 async def _refuse(path: Path, *, patience: RetryPolicy) -> None:
     now = datetime.now(UTC)
     async with SqliteDatabase.open(str(path)) as database:
-        await outbox.reconcile_sinks(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
+        await reconcile_sinks(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
         queue = await outbox.load_queue(database, "lake")
         assert queue.next_attempt is not None
         what = DeliveryFailure("Cannot write below /lake: Permission denied.")

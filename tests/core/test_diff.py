@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddaemon.core.model import Balance, ChangeKind
-from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, apply_changes, diff, iter_changes
+from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, diff, iter_changes
 from oddaemon.core.snapshot.missing_columns import OPTIONAL_COLUMNS, to_comparable
+from tests.core.apply_changes import apply_changes
 
 SMITH = Balance(1, 0, 100, 100, 0, 0, 0, 0, 100)
 JONES = Balance(2, 0, 200, 0, 200, 0, 0, 0, 200)

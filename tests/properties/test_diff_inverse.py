@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddaemon.core.model import Balance
-from oddaemon.core.snapshot.diff import apply_changes, diff
+from oddaemon.core.snapshot.diff import diff
+from tests.core.apply_changes import apply_changes
 
 CENTS = st.integers(-3, 3)
 BALANCES = st.dictionaries(st.integers(1, 12), st.tuples(*[CENTS] * 8)).map(

@@ -10,10 +10,10 @@ import anyio
 
 from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Balance
-from oddaemon.core.snapshot.diff import apply_changes
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.tables.sink import FilesTable
 from oddaemon.sinks.payload import DeliveryFailed, Payload
+from tests.core.apply_changes import apply_changes
 
 
 class Mood(Enum):
@@ -44,10 +44,10 @@ class Book:
         if self.had[delivery_id] > 1:
             return
         self.taken.append(payload)
-        if payload.changes is None:
+        if payload.delta is None:
             self.balances[payload.office_id] = {balance.pat_num: balance for balance in payload.balances}
         else:
-            self.balances[payload.office_id] = apply_changes(self.balances[payload.office_id], payload.changes)
+            self.balances[payload.office_id] = apply_changes(self.balances[payload.office_id], payload.delta.changes)
 
     def holds(self, office_id: str) -> list[Balance]:
         return list(self.balances.get(office_id, {}).values())

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.model import Balance
-from oddaemon.core.snapshot.diff import SnapshotChanges, diff
+from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta, diff
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.sinks.payload import DiffBase, Payload, SnapshotHeader
+from oddaemon.sinks.payload import Payload, SnapshotHeader
 from tests.store.samples import some_balances
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
@@ -28,8 +28,9 @@ def payload(number: int = 1, *, changes: bool = False, guarantors: int = 30, off
     head = SnapshotHeader(number, date(2026, 3, number), NOW, NOW, compute_totals(balances))
     if not changes:
         return Payload(office_id, "Smile Dental", head, balances)
-    base = DiffBase(number - 1, date(2026, 3, 1) + timedelta(days=number - 2))
-    return Payload(office_id, "Smile Dental", head, balances, between(number - 1, number, guarantors), base)
+    changes_since = between(number - 1, number, guarantors)
+    delta = SnapshotDelta(number - 1, date(2026, 3, 1) + timedelta(days=number - 2), changes_since)
+    return Payload(office_id, "Smile Dental", head, delta=delta)
 
 
 def as_report(told: Payload) -> Payload:

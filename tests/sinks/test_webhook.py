@@ -13,9 +13,9 @@ import pytest
 
 from oddaemon.core.reporting.status_document import format_money
 from oddaemon.core.secret import Secret
-from oddaemon.core.snapshot.diff import SnapshotChanges
+from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta
 from oddaemon.settings.values.sink_secrets import decode_signing_key
-from oddaemon.sinks.payload import DeliveryFailed, DiffBase, Payload
+from oddaemon.sinks.payload import DeliveryFailed, Payload
 from oddaemon.sinks.webhook import Webhook, WebhookOptions, parse_retry_after
 from tests.certificates import client_tls, server_tls
 from tests.sinks.payloads import OFFICE, as_report, night, payload
@@ -140,7 +140,7 @@ async def test_what_a_reader_does_not_tell_is_null() -> None:
 async def test_an_office_where_nothing_changed_is_acknowledged_too() -> None:
     receiver = Receiver()
     same = payload(1)
-    nothing = replace(same, changes=SnapshotChanges(), base=DiffBase(1, same.snapshot.aging_date))
+    nothing = replace(same, delta=SnapshotDelta(1, same.snapshot.aging_date, SnapshotChanges()))
     async with pushing(receiver) as sink:
         await sink.deliver(same, "d1")
         await sink.deliver(nothing, "d2")

@@ -10,7 +10,7 @@ import pytest
 
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance, ChangeKind, Reader, index_balances
-from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, apply_changes, diff
+from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, diff
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, compute_flow
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, snapshots
@@ -21,6 +21,7 @@ from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite import history_reader as archives
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.history_reader import HistoryReader
+from tests.core.apply_changes import apply_changes
 from tests.disk.stored import true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
 
@@ -295,7 +296,9 @@ async def test_what_is_pruned_or_read_anew_while_it_is_read_is_not_taken_for_who
             lambda: list(archive.read_changes(office, first, last)),
             lambda: archive.compute_flows(office, first, last),
         ):
-            with pytest.raises(SnapshotMissing, match=r"of elm-street of 2026-0\d-\d\d went while it was read"):
+            with pytest.raises(
+                SnapshotMissing, match=r"of elm-street of 2026-0\d-\d\d were pruned while they were read"
+            ):
                 read()
         assert [len(rows) for rows in archive.read_balances(office, last)] == [5]
 

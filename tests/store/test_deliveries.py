@@ -1,13 +1,18 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from oddaemon.core.delivery import DeliveryAttempt, DeliveryState, FailedAttempt, PreviousDelivery, SinkState
-from oddaemon.core.model import Reader
+from oddaemon.core.model import Balance, Reader
+from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta, diff
+from oddaemon.core.snapshot.missing_columns import NONE_MISSING
 from oddaemon.store import outbox, snapshots
+from oddaemon.store.delivery_data import DeliveryData, load_delivery_data
 from oddaemon.store.outbox import RETENTION
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import reconcile_sinks
 from tests.store.samples import ELM, HARBOR, NOW, snapshot, some_balances, state
 
 LATER = NOW + timedelta(hours=1)
@@ -74,10 +79,11 @@ async def test_what_came_before_is_told_with_how_it_ended(database: SqliteDataba
     queue = await outbox.load_queue(database, "lake")
     assert queue.next_attempt is not None
     assert (queue.previous, queue.next_attempt.delivery.snapshot_id) == (PreviousDelivery(DeliveryState.DONE, one), two)
-    parcel = await outbox.load_delivery_data(database, queue.next_attempt.delivery, one)
+    parcel = await load_delivery_data(database, queue.next_attempt.delivery, one)
     assert parcel is not None
-    before = outbox.DeliveryBase(date(2026, 3, 2), Reader.STATEMENT, list(some_balances(9, 1)))
-    assert (parcel.base, parcel.balances) == (before, list(some_balances(9, 2)))
+    before, after = ({each.pat_num: each for each in some_balances(9, seed)} for seed in (1, 2))
+    assert parcel.delta == SnapshotDelta(one, date(2026, 3, 2), diff(before, after))
+    assert (parcel.balances, parcel.missing_columns) == ([], NONE_MISSING)
     assert (parcel.snapshot.id, parcel.office_name) == (two, "Elm Street Dental")
 
 
@@ -87,10 +93,56 @@ async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(da
     former = await first(database)
     await outbox.mark_done(database, "lake", former, LATER)
     await database.execute_one("DELETE FROM snapshot WHERE id = ?", (one,))
-    assert await outbox.load_delivery_data(database, former.delivery, None) is None
-    parcel = await outbox.load_delivery_data(database, (await first(database)).delivery, one)
+    assert await load_delivery_data(database, former.delivery, None) is None
+    parcel = await load_delivery_data(database, (await first(database)).delivery, one)
     assert parcel is not None
-    assert parcel.base is None
+    assert (parcel.delta, parcel.balances) == (None, list(some_balances(9, 2)))
+
+
+async def carried(database: SqliteDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> DeliveryData:
+    """What the delivery of the last of these nights carries to a consumer that has the first."""
+    ids = []
+    for day, (reader, balances) in enumerate(nights, start=1):
+        night = replace(snapshot(balances, day), reader=reader)
+        ids.append((await snapshots.publish(database, ELM, night, state(), NOW, sinks=("lake",))).id)
+        if day < len(nights):
+            await outbox.mark_done(database, "lake", await first(database), LATER)
+    data = await load_delivery_data(database, (await first(database)).delivery, ids[0])
+    assert data is not None
+    return data
+
+
+def without_optional(balances: Sequence[Balance]) -> list[Balance]:
+    return [each._replace(clinic_num=0, est_balance=0) for each in balances]
+
+
+async def test_only_what_differs_at_the_two_ends_is_carried(database: SqliteDatabase) -> None:
+    one, two, three = (list(some_balances(9, seed)) for seed in (1, 2, 3))
+    kept, gone_between, returned, cleared = one[:4]
+    middle, last = [kept, returned._replace(bal_total=7), cleared, *two[4:]], [kept, gone_between, returned, *three[4:]]
+    data = await carried(database, *((Reader.STATEMENT, rows) for rows in (one, middle, last)))
+    assert data.delta is not None
+    assert data.delta.changes == SnapshotChanges((), tuple(zip(one[4:], three[4:], strict=True)), (cleared,))
+
+
+async def test_a_report_s_missing_columns_are_known_from_the_versions(database: SqliteDatabase) -> None:
+    rows = without_optional(some_balances(9))
+    data = await carried(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
+    assert data.delta is not None
+    assert (data.delta.changes.new, data.delta.changes.changed) == ((rows[0],), ())
+    assert data.missing_columns == {"clinic_num", "est_balance"}
+
+
+async def test_a_report_that_gives_a_column_has_it(database: SqliteDatabase) -> None:
+    rows = [each._replace(est_balance=0) for each in some_balances(9)]
+    data = await carried(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
+    assert (data.delta is not None, data.missing_columns) == (True, frozenset({"est_balance"}))
+
+
+async def test_what_another_reader_gave_is_carried_whole(database: SqliteDatabase) -> None:
+    rows = list(some_balances(9))
+    data = await carried(database, (Reader.REPORT, without_optional(rows)), (Reader.STATEMENT, rows))
+    assert (data.delta, data.balances, data.missing_columns) == (None, rows, NONE_MISSING)
 
 
 async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(database: SqliteDatabase) -> None:
@@ -107,10 +159,10 @@ async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(datab
 async def test_a_sink_s_outbox_follows_the_configuration(database: SqliteDatabase) -> None:
     for office in (ELM, HARBOR):
         await published(database, 1, "lake", office=office)
-    await outbox.reconcile_sinks(database, {"push": [ELM]}, LATER)
+    await reconcile_sinks(database, {"push": [ELM]}, LATER)
     assert [(row.sink, row.office_id) for row in await outbox.list_deliveries(database)] == [("push", ELM)]
-    await outbox.reconcile_sinks(database, {"push": [ELM, HARBOR]}, LATER)
-    await outbox.reconcile_sinks(database, {"push": [ELM, HARBOR]}, LATER)
+    await reconcile_sinks(database, {"push": [ELM, HARBOR]}, LATER)
+    await reconcile_sinks(database, {"push": [ELM, HARBOR]}, LATER)
     assert [(row.sink, row.office_id) for row in await outbox.list_deliveries(database)] == [
         ("push", ELM),
         ("push", HARBOR),
@@ -118,5 +170,5 @@ async def test_a_sink_s_outbox_follows_the_configuration(database: SqliteDatabas
 
 
 async def test_an_office_without_a_snapshot_has_nothing_to_start_with(database: SqliteDatabase) -> None:
-    await outbox.reconcile_sinks(database, {"push": [ELM]}, LATER)
+    await reconcile_sinks(database, {"push": [ELM]}, LATER)
     assert await outbox.load_queue(database, "push") == outbox.SinkQueue(None, None, 0, None)

@@ -1,7 +1,7 @@
 """What became of each guarantor from one snapshot to the next.
 
-Absence is information: a guarantor who is in the earlier snapshot and not in the later one owes nothing any more and
-is `cleared`, never silently gone. `apply` undoes `diff`, so a feed of changes rebuilds every snapshot to the cent.
+Absence is information: a guarantor who is in the earlier snapshot and not in the later one no longer owes anything and
+is `cleared`, never silently gone. A feed of changes rebuilds every snapshot to the cent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,6 +24,15 @@ class SnapshotChanges:
     """In both and not equal: (earlier, later), in the later snapshot's order."""
     cleared: tuple[Balance, ...] = field(default=(), repr=False)
     """Only in the earlier snapshot, as they last were, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotDelta:
+    """A snapshot as what changed since an earlier one, which its receiver has."""
+
+    base_snapshot_id: int
+    base_aging_date: date
+    changes: SnapshotChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +106,3 @@ def _drop_empty(rows: Iterable[Balance], missing_columns: MissingColumns) -> Ite
 
 def _get_pat_num(row: tuple[int, Balance]) -> int:
     return row[1].pat_num
-
-
-def apply_changes(before: Mapping[int, Balance], changes: SnapshotChanges) -> dict[int, Balance]:
-    """The later snapshot, ordered by pat_num: `apply(before, diff(before, after)) == after`.
-
-    Args:
-        before: the earlier balances by pat_num.
-        changes: what `diff` found between these very balances and the later ones.
-
-    Raises:
-        ValueError: the changes were not made from `before`; applying them would invent a snapshot that never was.
-    """
-    starts = (*(earlier for earlier, _ in changes.changed), *changes.cleared)
-    if any(before.get(balance.pat_num) != balance for balance in starts) or any(
-        balance.pat_num in before for balance in changes.new
-    ):
-        raise ValueError(
-            "These changes start from other balances: apply them to the snapshot that they were made from."
-        )
-    after = dict(before)
-    for balance in changes.cleared:
-        del after[balance.pat_num]
-    for balance in (*changes.new, *(later for _, later in changes.changed)):
-        after[balance.pat_num] = balance
-    return dict(sorted(after.items()))

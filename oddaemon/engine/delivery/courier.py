@@ -9,7 +9,7 @@ its own sink, and nobody waits for it.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import anyio
@@ -29,13 +29,12 @@ from oddaemon.core.delivery import (
     find_diff_base,
     get_max_in_flight,
 )
-from oddaemon.core.snapshot.diff import diff
-from oddaemon.core.snapshot.missing_columns import find_missing_columns
-from oddaemon.sinks.payload import DeliveryFailed, DiffBase, Payload, Sink, SnapshotHeader
+from oddaemon.sinks.payload import DeliveryFailed, Payload, Sink, SnapshotHeader
 from oddaemon.store import outbox
 from oddaemon.store.database import Database
+from oddaemon.store.delivery_data import DeliveryData, load_delivery_data
 from oddaemon.store.errors import StoreError
-from oddaemon.store.outbox import DeliveryData, SinkQueue
+from oddaemon.store.outbox import SinkQueue
 from oddaemon.telemetry.events import (
     DeliveryAbandoned,
     DeliveryAttemptFailed,
@@ -143,12 +142,12 @@ class Courier:
 
     async def _deliver(self, attempt: DeliveryAttempt, previous: PreviousDelivery | None) -> None:
         delivery, database, config = attempt.delivery, self._context.database, self._config
-        data = await outbox.load_delivery_data(database, delivery, find_diff_base(config.content, previous))
+        data = await load_delivery_data(database, delivery, find_diff_base(config.content, previous))
         if data is None:
             await outbox.mark_skipped(database, delivery, NOT_RETAINED, self._context.now())
             self._emit_event(DeliverySkipped, delivery, reason=NOT_RETAINED)
             return
-        payload = await anyio.to_thread.run_sync(build_payload, data, previous)
+        payload = build_payload(data)
         started = anyio.current_time()
         try:
             await self._sink.deliver(payload, delivery.delivery_id)
@@ -196,20 +195,8 @@ class Courier:
         )
 
 
-def build_payload(data: DeliveryData, previous: PreviousDelivery | None) -> Payload:
-    """What the sink is given. Takes a moment with large offices, so not on the event loop.
-
-    Where the consumer holds what another reader told, it is given the whole: changes would be of readers, not of
-    families.
-    """
+def build_payload(data: DeliveryData) -> Payload:
+    """What the sink is given."""
     row = data.snapshot
-    missing = find_missing_columns(row.reader, data.balances)
-    header = SnapshotHeader(row.id, row.aging_date, row.observed_at, row.published_at, row.totals, missing)
-    full = Payload(row.office_id, data.office_name, header, data.balances)
-    if data.base is None or previous is None or find_missing_columns(data.base.reader, data.base.balances) != missing:
-        return full
-    base_balances, new_balances = (
-        {balance.pat_num: balance for balance in each} for each in (data.base.balances, data.balances)
-    )
-    base = DiffBase(previous.snapshot_id, data.base.aging_date)
-    return replace(full, changes=diff(base_balances, new_balances), base=base)
+    header = SnapshotHeader(row.id, row.aging_date, row.observed_at, row.published_at, row.totals, data.missing_columns)
+    return Payload(row.office_id, data.office_name, header, data.balances, data.delta)

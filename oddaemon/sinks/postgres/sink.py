@@ -174,7 +174,7 @@ class Postgres:
         async with self._transaction(connection):
             await connection.execute(CREATE_STAGING)
             await connection.copy_records_to_table(
-                "staging", schema_name="pg_temp", records=payload.visible_balances, columns=Balance._fields
+                "staging", schema_name="pg_temp", records=payload.build_rows(), columns=Balance._fields
             )
             header = (
                 office,

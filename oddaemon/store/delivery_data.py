@@ -1,0 +1,116 @@
+"""What a delivery carries: a whole snapshot, or the changes since the one that the consumer has.
+
+The changes are read from the stored versions: those that are true in only one of the two snapshots.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+
+from oddaemon.core.delivery import Delivery
+from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.diff import SnapshotDelta, diff
+from oddaemon.core.snapshot.missing_columns import (
+    NONE_MISSING,
+    OPTIONAL_COLUMNS,
+    PARTIAL_READERS,
+    MissingColumns,
+    find_missing_columns,
+)
+from oddaemon.store.database import Database
+from oddaemon.store.errors import decoding_errors
+from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, SnapshotRow, parse_snapshot_row
+
+_COLUMNS = ", ".join(Balance._fields)
+_SNAPSHOT_COLUMNS = ", ".join(f"snapshot.{name}" for name in SNAPSHOT_COLUMN_NAMES)
+_VALID_AT = "(valid_from <= {0}.id AND (valid_to IS NULL OR valid_to > {0}.id))"
+_VALID_NOW, _VALID_BEFORE = _VALID_AT.format("snapshot"), _VALID_AT.format("base")
+_SNAPSHOT_DATA = (
+    f"SELECT {_SNAPSHOT_COLUMNS}, office.name, (SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM "  # noqa: S608 - our own column names
+    f"balance WHERE office = snapshot.office AND {_VALID_NOW} ORDER BY pat_num)) "
+    "FROM snapshot JOIN office ON office.key = snapshot.office WHERE snapshot.id = ?"
+)
+"""A snapshot with all of its balances, as of one instant."""
+_PARTIAL = ", ".join(f"'{reader.value}'" for reader in sorted(PARTIAL_READERS))
+_HAS_COLUMNS = ", ".join(
+    f"EXISTS (SELECT 1 FROM balance WHERE office = snapshot.office AND {{valid}} AND {name} <> 0)"  # noqa: S608 - the same
+    for name in OPTIONAL_COLUMNS
+)
+_PRESENCE = f"CASE WHEN {{snapshot}}.reader IN ({_PARTIAL}) THEN json_array({_HAS_COLUMNS}) END"
+"""For each of `OPTIONAL_COLUMNS` whether a row has it; NULL where the reader gives them all."""
+_DELTA_DATA = (
+    f"SELECT {_SNAPSHOT_COLUMNS}, office.name, base.aging_date, "  # noqa: S608 - the same
+    f"{_PRESENCE.format(snapshot='snapshot', valid=_VALID_NOW)}, "
+    f"{_PRESENCE.format(snapshot='base', valid=_VALID_BEFORE)}, "
+    f"(SELECT json_group_array(json_array({_VALID_NOW}, json_array({_COLUMNS}))) FROM (SELECT * FROM balance "
+    f"WHERE office = snapshot.office AND {_VALID_NOW} <> {_VALID_BEFORE} ORDER BY pat_num)) "
+    "FROM snapshot JOIN office ON office.key = snapshot.office JOIN snapshot AS base ON base.id = ? "
+    "WHERE snapshot.id = ?"
+)
+"""A snapshot with the versions that are true in only one of it and its base, as of one instant."""
+_balances_decoder = msgspec.json.Decoder(list[Balance])
+_versions_decoder = msgspec.json.Decoder(list[tuple[int, Balance]])
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryData:
+    """What a delivery carries."""
+
+    snapshot: SnapshotRow
+    office_name: str
+    missing_columns: MissingColumns
+    """Columns that are 0 in the snapshot because its reader does not give them."""
+    balances: list[Balance]
+    """The whole snapshot; empty where only changes are sent."""
+    delta: SnapshotDelta | None = None
+    """None: the whole snapshot is sent."""
+
+
+async def load_delivery_data(db: Database, delivery: Delivery, base_snapshot_id: int | None) -> DeliveryData | None:
+    """What a delivery carries.
+
+    Changes are sent only between two snapshots that have the same columns. Otherwise, and where the base is no longer
+    kept, the whole snapshot is sent: changes would be differences of the readers, not of the balances.
+
+    Args:
+        db: the database.
+        delivery: which one.
+        base_snapshot_id: the snapshot that the consumer has, if changes are wanted.
+
+    Returns:
+        None: its snapshot is no longer kept.
+    """
+    if base_snapshot_id is not None and (data := await _load_delta(db, delivery, base_snapshot_id)) is not None:
+        return data
+    found = await db.fetch(_SNAPSHOT_DATA, (delivery.snapshot_id,))
+    if not found:
+        return None
+    *values, office_name, balances_text = found[0]
+    with decoding_errors(db.where):
+        snapshot, balances = parse_snapshot_row(delivery.office_id, values), _balances_decoder.decode(balances_text)
+    return DeliveryData(snapshot, office_name, find_missing_columns(snapshot.reader, balances), balances)
+
+
+async def _load_delta(db: Database, delivery: Delivery, base_snapshot_id: int) -> DeliveryData | None:
+    found = await db.fetch(_DELTA_DATA, (base_snapshot_id, delivery.snapshot_id))
+    if not found:
+        return None
+    *values, office_name, aging_date, presence, base_presence, versions_text = found[0]
+    with decoding_errors(db.where):
+        snapshot = parse_snapshot_row(delivery.office_id, values)
+        missing_columns = _select_missing_columns(presence)
+        if missing_columns != _select_missing_columns(base_presence):
+            return None
+        sides: tuple[dict[int, Balance], dict[int, Balance]] = ({}, {})
+        for is_later, balance in _versions_decoder.decode(versions_text):
+            sides[is_later][balance.pat_num] = balance
+        delta = SnapshotDelta(base_snapshot_id, date.fromisoformat(aging_date), diff(*sides))
+        return DeliveryData(snapshot, office_name, missing_columns, [], delta)
+
+
+def _select_missing_columns(presence: str | None) -> MissingColumns:
+    if presence is None:
+        return NONE_MISSING
+    found = zip(OPTIONAL_COLUMNS, msgspec.json.decode(presence), strict=True)
+    return frozenset(name for name, is_present in found if not is_present)
