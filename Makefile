@@ -27,10 +27,10 @@ demo: $(READY) ## one night of 25 simulated offices, with a crash in the middle,
 	@$(BIN)/oddaemon demo
 
 test: $(READY) ## the quick tests, after every change: units, properties, whole nights in virtual time, one kill
-	$(BIN)/python -m pytest -n auto -m "not real and not systemd" --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not real and not slow and not systemd" --durations=10 $(ARGS)
 
 test-real: $(READY) ## the tests with real servers, browsers, disks, containers, kills (.ci/packages names what they need)
-	$(BIN)/python -m pytest -n auto -m real --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "real or slow" --durations=10 $(ARGS)
 
 test-systemd: $(READY) ## the unit as shipped under a real systemd of its own (root; Debian: apt-get install debootstrap)
 	ODDAEMON_SYSTEMD_LAB=1 $(BIN)/python -m pytest -m systemd $(ARGS)

@@ -52,6 +52,7 @@ def test_promtool_finds_nothing_wrong_with_a_live_scrape(address: str) -> None:
     assert "error while linting" not in told.stdout
 
 
+@pytest.mark.real("starts a real daemon")
 def test_a_live_scrape_brings_exactly_the_families_that_are_known(address: str) -> None:
     found = {family.name for family in text_string_to_metric_families(scrape(address).decode())}
     ours = {name for name in found if name.startswith("oddaemon_")}

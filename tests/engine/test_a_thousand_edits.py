@@ -27,7 +27,7 @@ from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import night
 from tests.engine.world import World
 
-pytestmark = pytest.mark.real("a thousand reloads")
+pytestmark = pytest.mark.slow("a thousand reloads")
 
 EDITS = 1000
 NAMES = ("ash", "bay", "elm", "fir", "hay", "ivy", "oak", "yew")

@@ -236,6 +236,7 @@ async def test_what_nothing_is_known_of_cannot_be_forgotten(tmp_path: Path) -> N
             await told(world, office_id="dale")
 
 
+@pytest.mark.real("waits for the lock time-out of SQLite in real time")
 async def test_a_database_that_is_read_by_others_is_told_and_it_is_done_again(tmp_path: Path) -> None:
     async with night(tmp_path, BOTH) as world:
         await world.until_published(1, "hill")

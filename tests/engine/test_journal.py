@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
+import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.engine.journal.recorder import PENDING_MAX, RETRY_SECONDS, JournalRecorder
@@ -164,6 +165,7 @@ async def test_what_cannot_be_written_waits_and_past_its_room_is_counted(tmp_pat
         assert (told[0].fields["status"], told[-1].fields["status"], len(told)) == ("7", "10006", PENDING_MAX)
 
 
+@pytest.mark.slow("forty offices for days")
 async def test_forty_offices_are_told_in_a_few_entries_a_day(tmp_path: Path) -> None:
     specs = [PracticeSpec(f"office-{number}", seed=number, guarantors=5, settled=1) for number in range(40)]
     async with night(tmp_path, specs) as world:

@@ -135,6 +135,7 @@ async def test_files_that_say_the_same_are_no_news(tmp_path: Path) -> None:
         assert len(world.events("configuration_loaded")) == loaded + 1
 
 
+@pytest.mark.real("waits for the lock time-out of SQLite in real time")
 async def test_a_database_that_does_not_take_the_offices_leaves_everything_as_it_was(tmp_path: Path) -> None:
     files = config_files(tmp_path, "elm", "oak")
     async with night(tmp_path, SPECS, settings=files.write()) as world:

@@ -218,6 +218,7 @@ async def test_five_hundred_files_at_once_are_read_once(etc: Path) -> None:
     assert len(reader.seen) - before <= 2
 
 
+@pytest.mark.real("waits for a real file watcher")
 async def test_files_that_never_rest_are_read_all_the_same(etc: Path) -> None:
     async with watching(etc, debounce_seconds=0.2) as reader, anyio.create_task_group() as tasks:
         tasks.start_soon(_never_rest, etc / "offices.d/elm.toml")

@@ -24,7 +24,7 @@ def test_a_seed_draws_the_same_story_every_time() -> None:
     assert draw_story(11).describe() != draw_story(12).describe()
 
 
-@pytest.mark.real("fifty runs, and the garbage collector after them")
+@pytest.mark.slow("fifty runs, and the garbage collector after them")
 def test_fifty_runs_leave_nothing_in_the_process() -> None:
     told = story(members=(member(guarantors=8),))
     for _ in range(RUNS_TO_WARM_UP):

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from oddaemon.core.model import Condition
 from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, KeyMoved, ScheduledFault
 from tests.simulation.deeds import AgingByHand, ClockStep
@@ -52,6 +54,7 @@ def test_a_night_whose_due_time_does_not_exist_is_published_once() -> None:
     assert [str(each.row.aging_date) for each in outcome.published[ELM]][1] == "2026-03-08"
 
 
+@pytest.mark.slow("weeks of virtual time")
 def test_an_econnector_that_sleeps_for_weeks_is_named_all_the_time_and_forgiven_when_it_wakes() -> None:
     asleep = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(2 * HOUR, 18 * 24 * HOUR))
     blames = (blame("eConnector is not running", Condition.UNREACHABLE),)

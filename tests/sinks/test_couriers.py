@@ -382,6 +382,7 @@ class _Locking(Moody):
             self.lock.execute("BEGIN IMMEDIATE")
 
 
+@pytest.mark.real("waits for the lock time-out of SQLite in real time")
 async def test_a_database_that_fails_once_it_is_acknowledged_has_it_delivered_again_under_the_same_id(
     tmp_path: Path,
 ) -> None:

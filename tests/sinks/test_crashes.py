@@ -93,7 +93,7 @@ async def test_killed_around_each_acknowledgement(tmp_path: Path, moment: str, c
         assert deadly.book.had.most_common(1)[0][1] == expected
 
 
-@pytest.mark.real("dozens of crashes for each seed")
+@pytest.mark.slow("dozens of crashes for each seed")
 @pytest.mark.parametrize("seed", range(4))
 async def test_killed_at_random_with_a_consumer_of_many_moods(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)

@@ -180,6 +180,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.real("waits for the time-out of a real command")
 async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_path: Path) -> None:
     told = tmp_path / "told"
     refusal = await refusal_of(lingering(told, seconds=3.0))

@@ -167,6 +167,7 @@ async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch:
     assert traces(path, told) == []
 
 
+@pytest.mark.real("waits for the lock time-out of SQLite in real time")
 async def test_a_reader_that_keeps_the_log_alive_is_told_and_nothing_is_given_up(path: Path) -> None:
     told = await lived(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
