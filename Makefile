@@ -35,7 +35,7 @@ test-real: $(READY) ## the tests with real servers, browsers, disks, containers,
 test-systemd: $(READY) ## the unit as shipped under a real systemd of its own (root; Debian: apt-get install debootstrap)
 	ODDAEMON_SYSTEMD_LAB=1 $(BIN)/python -m pytest -m systemd $(ARGS)
 
-test-pythons: $(READY) ## the quick tests on every Python from 3.11 on that is installed
+test-pythons: $(READY) ## the quick tests on every Python from 3.11 to 3.13 that is installed
 	.ci/pythons
 
 screenshots: $(READY) ## docs/screenshots, taken anew

@@ -43,6 +43,7 @@ def scrape(address: str, accept: str = "text/plain") -> bytes:
     return body
 
 
+@pytest.mark.real("starts a real daemon")
 @needs_promtool
 def test_promtool_finds_nothing_wrong_with_a_live_scrape(address: str) -> None:
     told = promtool("check", "metrics", stdin=scrape(address))
@@ -61,6 +62,7 @@ def test_a_live_scrape_brings_exactly_the_families_that_are_known(address: str) 
     assert "process_start_time_seconds" in found
 
 
+@pytest.mark.real("starts a real daemon")
 def test_both_formats_bring_the_same_samples(address: str) -> None:
     plain, open_metrics = (_sampled(scrape(address, accept).decode()) for accept in ("text/plain", OPENMETRICS))
     assert plain == open_metrics
