@@ -1,21 +1,20 @@
-"""Reads what an order for a past day wants, by the way that it names, and makes room for the night on its way."""
+"""Reads one backfill job by its method, and lets the night's pull go first."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
+import anyio.lowlevel
 
 from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, UploadStep, clear_failures
-from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance, Cadence, Condition
-from oddaemon.core.snapshot.aging_report import ReportCursor
+from oddaemon.core.model import Cadence, Condition
 from oddaemon.engine.backfill.queue import JobProgress
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.registry import Registry
-from oddaemon.engine.pull.report_reader import read_report
-from oddaemon.engine.pull.upload_reader import UploadReader
-from oddaemon.opendental.client import ApiError, OfficeApi, Session
+from oddaemon.engine.pull.report_reader import ReportReader
+from oddaemon.engine.pull.upload_reader import create_upload_reader
+from oddaemon.opendental.client import OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.sftp import UploadReceiver
 from oddaemon.store import backfill_jobs
@@ -23,24 +22,16 @@ from oddaemon.store.database import Database
 from oddaemon.telemetry.events.base import Event
 
 CHECK_INTERVAL_SECONDS = 1.0
-"""Between two looks whether an order may go: its office is pulled, or left alone, or all of its orders back off."""
+"""Between two checks whether a job may run: its office is being pulled or is paused, or all its jobs back off."""
 
 
 class OfficeRemoved(Exception):
-    """The office is not watched, or not any more."""
-
-
-class JobCancelled(Exception):
-    """The order was cancelled, or another one for the same day was given."""
-
-
-class RestartJob(Exception):
-    """The office's settings changed: go on with the new ones, from the last page if they want the same guarantors."""
+    """The office is not in the active configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillContext:
-    """What all orders share."""
+    """What all jobs share."""
 
     database: Database
     registry: Registry
@@ -50,13 +41,13 @@ class BackfillContext:
     rng: random.Random
     cadence: Callable[[], Cadence]
     receiver: UploadReceiver | None
-    """Takes what offices upload; None: nobody does."""
+    """Receives uploads; None: the SFTP receiver is disabled."""
 
     def get_runtime(self, office_id: str) -> OfficeRuntime:
-        """How an office stands.
+        """The office's runtime state.
 
         Raises:
-            OfficeGoneError: It is not watched.
+            OfficeRemoved: It is not in the active configuration.
         """
         runtime = self.fleet.offices.get(office_id)
         if runtime is None:
@@ -64,10 +55,10 @@ class BackfillContext:
         return runtime
 
     def get_api(self, office_id: str) -> OfficeApi:
-        """The way to an office.
+        """The office's API.
 
         Raises:
-            OfficeGoneError: It is not watched.
+            OfficeRemoved: The office has no worker.
         """
         worker = self.registry.get_worker(office_id)
         if worker is None:
@@ -75,10 +66,10 @@ class BackfillContext:
         return worker.api
 
     def is_busy(self, office_id: str) -> bool:
-        """Whether the night comes first, the office is to be left alone, or nobody is at work at it just now.
+        """Whether the jobs of an office must wait: it is being pulled, is paused, or has no worker at the moment.
 
-        Its worker is gone for a moment where its settings change, for longer where it crashed, and for good where the
-        daemon is stopping: none of that is the end of an order.
+        An office has no worker for a moment while its settings change, for longer after crashes, and at the end when
+        the daemon stops. None of these ends a job.
         """
         runtime = self.fleet.offices.get(office_id)
         if runtime is None:
@@ -91,24 +82,26 @@ class BackfillReader:
     """Reads for one daemon.
 
     Args:
-        context: What all orders share.
-        is_wanted: Whether an order still stands.
+        context: What all jobs share.
+        is_wanted: Whether a job is still open: neither cancelled nor replaced by another one for the same day.
     """
 
     def __init__(self, context: BackfillContext, is_wanted: Callable[[JobProgress], bool]) -> None:
         self._context = context
         self._is_wanted = is_wanted
 
-    async def read(self, progress: JobProgress) -> BackfillResult:
-        """What an order wants, proved.
+    async def read(self, progress: JobProgress) -> BackfillResult | None:
+        """Read and prove the balances of a job.
+
+        Returns:
+            The result. None: the job is not open any more, or the office's settings changed and the job must be read
+            again with them; it resumes at its last page if they select the same guarantors.
 
         Raises:
-            ApiError: It did not come, or is not proved.
-            StoreError: What came could not be kept.
-            OfficeGoneError: No such office is watched any more.
-            OverError: Nobody wants it any more.
-            AnewError: It is to go on with the office's new settings.
-            GateClosedError: The daemon is stopping; what was kept stays.
+            ApiError: The balances did not come or are not proved.
+            StoreError: A page could not be stored.
+            OfficeRemoved: The office is not in the active configuration any more.
+            ShuttingDown: The daemon is stopping; stored pages stay.
         """
         target = progress.job.target
         runtime, api = self._context.get_runtime(target.office_id), self._context.get_api(target.office_id)
@@ -119,52 +112,47 @@ class BackfillReader:
 
     async def _read_report(
         self, progress: JobProgress, session: Session, runtime: OfficeRuntime, api: OfficeApi
-    ) -> BackfillResult:
+    ) -> BackfillResult | None:
         database, target, number = self._context.database, progress.job.target, progress.job.number
         scope = runtime.office.scope
-        stored = await backfill_jobs.load_data(database, number, scope)
-        progress.requests, progress.rows = stored.requests, len(stored.balances)
-
-        async def store_page(page: Sequence[Balance], cursor: ReportCursor) -> None:
-            await backfill_jobs.add_page(database, number, page, cursor, scope)
+        cursor, balances, requests = await backfill_jobs.load_data(database, number, scope)
+        progress.requests, progress.rows = requests, len(balances)
+        reader = ReportReader(session, runtime.office, target.as_of, cursor, balances)
+        async for page, reached in reader:
+            await backfill_jobs.add_page(database, number, page, reached, scope)
             progress.rows += len(page)
             progress.requests += 1
-            self._require_wanted(progress)
+            if not self._is_wanted(progress):
+                return None
             progress.job = clear_failures(progress.job)
-            while self._context.is_busy(target.office_id):
-                await self._context.rate_limiter.sleep(CHECK_INTERVAL_SECONDS)
-                self._require_wanted(progress)
-            if self._context.get_api(target.office_id) is not api:
-                raise RestartJob
-
-        result = await read_report(session, runtime.office, target.as_of, store_page, stored[:2])
+            await self._wait_while_busy(progress)
+            if not self._is_wanted(progress) or self._context.get_api(target.office_id) is not api:
+                return None
+        result = reader.verify()
         return BackfillResult(result.balances, result.totals, progress.requests)
 
-    async def _read_upload(self, progress: JobProgress, session: Session, runtime: OfficeRuntime) -> BackfillResult:
-        target = progress.job.target
+    async def _wait_while_busy(self, progress: JobProgress) -> None:
+        while self._is_wanted(progress) and self._context.is_busy(progress.job.target.office_id):
+            await self._context.rate_limiter.sleep(CHECK_INTERVAL_SECONDS)
 
-        def on_step(step: UploadStep) -> None:
-            self._require_wanted(progress)
-            progress.set_step(step, self._context.fleet.now())
+    async def _read_upload(
+        self, progress: JobProgress, session: Session, runtime: OfficeRuntime
+    ) -> BackfillResult | None:
+        target, context = progress.job.target, self._context
+
+        async def on_step(step: UploadStep) -> None:
+            progress.set_step(step, context.fleet.now())
+            if not self._is_wanted(progress):
+                scope.cancel()
+            await anyio.lowlevel.checkpoint()  # ends a cancelled reading here, between two requests
 
         try:
-            with anyio.CancelScope() as progress.wait_scope:
-                result = await self._make_upload_reader(session, runtime, on_step).read_day(target.query, target.as_of)
+            with anyio.CancelScope() as scope:
+                progress.wait_scope = scope
+                preferences = runtime.state.preferences
+                reader = create_upload_reader(session, context.rate_limiter, context.receiver, preferences, on_step)
+                result = await reader.read_day(target.query, target.as_of)
                 return BackfillResult(result.balances, result.totals, session.requests)
-            raise JobCancelled
+            return None
         finally:
             progress.wait_scope = progress.step = None
-
-    def _require_wanted(self, progress: JobProgress) -> None:
-        if not self._is_wanted(progress):
-            raise JobCancelled
-
-    def _make_upload_reader(
-        self, session: Session, runtime: OfficeRuntime, on_step: Callable[[UploadStep], None]
-    ) -> UploadReader:
-        receiver, preferences = self._context.receiver, runtime.state.preferences
-        if receiver is None:
-            raise ApiError(Failure(FailureKind.UPLOAD_MISSING, "nobody receives: `[sftp] listen` is not set"))
-        return UploadReader(
-            session, self._context.rate_limiter, receiver, preferences.program_version if preferences else "", on_step
-        )

@@ -32,9 +32,7 @@ from oddaemon.engine.backfill.reader import (
     CHECK_INTERVAL_SECONDS,
     BackfillContext,
     BackfillReader,
-    JobCancelled,
     OfficeRemoved,
-    RestartJob,
 )
 from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.engine.tasks import run_guarded
@@ -225,12 +223,12 @@ class BackfillService:
         progress.started_at = progress.started_at or context.fleet.now()
         try:
             result = await self._reader.read(progress)
+            if result is None:
+                return
             if await backfilled_days.publish(context.database, progress.job, result, context.fleet.now()):
                 self._report_published(progress, result)
             else:
                 self._queues[progress.job.target.office_id].remove(progress)
-        except (JobCancelled, RestartJob):
-            return
         except OfficeRemoved:
             await self._save_failed_job(progress, replace(progress.job, state=JobState.FAILED, why=OFFICE_REMOVED))
         except ApiError as error:

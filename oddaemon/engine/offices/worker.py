@@ -47,7 +47,7 @@ from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.engine.pull.reader import read_office
 from oddaemon.engine.pull.report_reader import read_by_report, read_identity
-from oddaemon.engine.pull.upload_reader import UploadReader
+from oddaemon.engine.pull.upload_reader import create_upload_reader
 from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.sftp import UploadReceiver
@@ -205,21 +205,15 @@ class Worker:
         self._emitter.emit_pull_started(action.reader, len(resumed.balances) if resumed else 0)
         read = partial(_READERS.get(action.reader, read_office), session, self._spec.office, action)
         if action.reader is Reader.SFTP:
-            read = partial(read, upload=self._make_upload_reader(session).read_query)
+            preferences = self._saved.preferences if self._saved else None
+            upload = create_upload_reader(session, context.rate_limiter, context.receiver, preferences)
+            read = partial(read, upload=upload.read_query)
         verified = await read(staging=staging, resumed=resumed, now=context.now)
         packing: Packing | None = action.packing
         if action.reader in _PACKED and (action.packing == FIRST_PACKING or verified.parts > 1):
             packing = plan_packing(verified.snapshot.balances.values())
         skew_seconds = self._measure_skew_seconds(verified.control.office_now, verified.control.utc_now)
         return Pulled(verified.snapshot, verified.control, packing, skew_seconds)
-
-    def _make_upload_reader(self, session: Session) -> UploadReader:
-        receiver, preferences = self._context.receiver, self._saved and self._saved.preferences
-        if receiver is None:
-            raise ApiError(Failure(FailureKind.UPLOAD_MISSING, "nobody receives: `[sftp] listen` is not set"))
-        return UploadReader(
-            session, self._context.rate_limiter, receiver, preferences.program_version if preferences else ""
-        )
 
     async def _publish(
         self, previous: OfficeState, current: OfficeState, action: Publish

@@ -1,11 +1,13 @@
-"""Reads an office by the vendor's aging report, for keys that may not query and for days that are past.
+"""Reads the vendor's aging report: for keys without the Queries permission, and for past days.
 
-A report has no control totals: it is read twice, and both readings must be the same row for row. What a night's pull
-needs besides (where aging stands, whose database answers) is asked for with GETs, before and after.
+A report has no control totals and its pages are positions in a list that the server builds for each request. So it is
+read twice, page by page, and accepted when both readings agree row for row. During the night's pull the aging date is
+checked before and after.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime
+from typing import NamedTuple, Self
 from zlib import crc32
 
 from oddaemon.core.failures.failure import Failure, FailureKind
@@ -28,49 +30,78 @@ from oddaemon.engine.pull.reader import VerifiedPull
 from oddaemon.opendental.client import ApiError, Session
 from oddaemon.store.open_pulls import OpenPull
 
-PageCallback = Callable[[Sequence[Balance], ReportCursor], Awaitable[None]]
-"""Stores a page of the first reading (nothing of the second) and how far that reaches, both or neither."""
+
+class ReportPage(NamedTuple):
+    """A page of a report. Store the balances and the cursor together, or neither."""
+
+    balances: Sequence[Balance]
+    """What the first reading adds; empty in the second reading."""
+    cursor: ReportCursor
+    """How far the reading has come."""
 
 
-async def read_report(
-    session: Session,
-    office: Office,
-    as_of: date,
-    store_page: PageCallback,
-    previous: tuple[ReportCursor, Collection[Balance]] = (ReportCursor(), ()),
-) -> ReportResult:
-    """Read a report twice.
+class ReportReader:
+    """Reads a report twice: iterate over its pages, then `verify`.
 
     Args:
         session: To the office.
-        office: Whose guarantors, and which of them.
-        as_of: The day.
-        store_page: Takes each page.
-        previous: How far a former attempt came, and the balances of its first reading.
-
-    Raises:
-        ApiError: No such answer came, or the two readings differ.
-        GateClosedError: The daemon is stopping; what was kept stays.
+        office: Its clinics, and which guarantors are included.
+        as_of: The day of the report.
+        cursor: How far an earlier attempt came.
+        balances: The balances that the first reading of that attempt brought.
     """
-    lists: Sequence[int | None] = office.clinics or (None,)
-    cursor, balances = previous[0], {balance.pat_num: balance for balance in previous[1]}
-    while not cursor.is_complete(len(lists)):
-        clinic = lists[cursor.place]
-        rows = await session.get_report_page(as_of, cursor.offset, clinic)
+
+    def __init__(
+        self,
+        session: Session,
+        office: Office,
+        as_of: date,
+        cursor: ReportCursor,
+        balances: Collection[Balance],
+    ) -> None:
+        self._session = session
+        self._office = office
+        self._as_of = as_of
+        self._clinics: Sequence[int | None] = office.clinics or (None,)
+        self._cursor = cursor
+        self._balances = {balance.pat_num: balance for balance in balances}
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ReportPage:
+        """Read the next page.
+
+        Raises:
+            ApiError: The request failed, or the page contradicts what was read before.
+            ShuttingDown: The daemon is stopping.
+        """
+        cursor, office = self._cursor, self._office
+        if cursor.is_complete(len(self._clinics)):
+            raise StopAsyncIteration
+        clinic = self._clinics[cursor.place]
+        rows = await self._session.get_report_page(self._as_of, cursor.offset, clinic)
         page = make_balances(rows, office.include, clinic)
-        first_reading = cursor.again is None
-        if first_reading:
-            _require_new_rows(balances, page, cursor)
-            balances.update((balance.pat_num, balance) for balance in page)
-        elif cursor.again is not None and cursor.again.guarantors > len(balances):
+        if cursor.again is None:
+            _require_new_rows(self._balances, page, cursor)
+            self._balances.update((balance.pat_num, balance) for balance in page)
+        elif cursor.again.guarantors > len(self._balances):
             raise _make_mismatch_error("the second reading of the report has more guarantors than the first")
-        cursor = cursor.advance(len(rows), office.page_rows, len(lists), page)
-        await store_page(page if first_reading else (), cursor)
-    assert cursor.again is not None, "a whole report was read twice"
-    mismatch = find_difference(balances.values(), cursor.again)
-    if mismatch is not None:
-        raise _make_mismatch_error(f"two readings of the report differ: {mismatch}")
-    return ReportResult(sort_balances(balances), cursor.again)
+        self._cursor = cursor.advance(len(rows), office.page_rows, len(self._clinics), page)
+        return ReportPage(page if cursor.again is None else (), self._cursor)
+
+    def verify(self) -> ReportResult:
+        """The balances, after all pages were read.
+
+        Raises:
+            ApiError: The two readings differ.
+        """
+        second = self._cursor.again
+        assert second is not None, "every page was read twice"
+        mismatch = find_difference(self._balances.values(), second)
+        if mismatch is not None:
+            raise _make_mismatch_error(f"two readings of the report differ: {mismatch}")
+        return ReportResult(sort_balances(self._balances), second)
 
 
 async def read_by_report(
@@ -84,41 +115,37 @@ async def read_by_report(
 ) -> VerifiedPull:
     """The night's pull of an office whose key may not query. Arguments and errors as for `read_office`."""
     first = await _read_control(session, office, action, now())
-    previous: tuple[ReportCursor, Collection[Balance]] = ReportCursor(), ()
+    cursor, balances = ReportCursor(), dict[int, Balance]()
     if resumed is not None:
-        if (
-            resumed.checkpoint.report is None
-            or find_aging_change(action.expected, resumed.checkpoint.first) is not None
-        ):
+        report = resumed.checkpoint.report
+        if report is None or find_aging_change(action.expected, resumed.checkpoint.first) is not None:
             await staging.discard()
         else:
-            previous = ReportCursor(*resumed.checkpoint.report), resumed.balances.values()
+            cursor, balances = ReportCursor(*report), resumed.balances
             session.resume(resumed.checkpoint.requests)
-    rows = len(previous[1])
-    started_at = now()
-
-    async def store_page(page: Sequence[Balance], cursor: ReportCursor) -> None:
-        nonlocal rows
-        rows += len(page)
-        report = (cursor.place, cursor.offset, cursor.again)
-        checkpoint = Checkpoint(started_at, first, 0, session.requests, staging.scope, report=report)
-        await staging.add(page, checkpoint, rows=rows)
-
+    rows, started_at = len(balances), now()
+    reader = ReportReader(session, office, action.aging_date, cursor, balances.values())
     try:
-        result = await read_report(session, office, action.aging_date, store_page, previous)
+        async for page, reached in reader:
+            rows += len(page)
+            position = (reached.place, reached.offset, reached.again)
+            checkpoint = Checkpoint(started_at, first, 0, session.requests, staging.scope, report=position)
+            await staging.add(page, checkpoint, rows=rows)
+        result = reader.verify()
         _require_unchanged(action, await _read_aging_mark(session))
     except ApiError as error:
         if error.failure.kind in {FailureKind.INCOMPLETE, FailureKind.AGING_CHANGED}:
             await staging.discard()
         raise
     observed_at = now()
-    last = _set_office_time(first, office, observed_at)._replace(totals=result.totals)
-    snapshot = Snapshot(action.aging_date, observed_at, action.reader, session.requests, last.totals, result.balances)
-    return VerifiedPull(snapshot, last, parts=1)
+    control = _set_office_time(first, office, observed_at)._replace(totals=result.totals)
+    requests = session.requests
+    snapshot = Snapshot(action.aging_date, observed_at, action.reader, requests, result.totals, result.balances)
+    return VerifiedPull(snapshot, control, parts=1)
 
 
 async def read_identity(session: Session) -> DatabaseIdentity:
-    """Which database answers, by GETs; the same three checksums that a statement brings."""
+    """Which database answers, read with GETs: the same three checksums that a statement returns."""
     title = await session.get_preference("PracticeTitle")
     phone = await session.get_preference("PracticePhone")
     address = await session.get_preference("PracticeAddress")
@@ -141,7 +168,7 @@ async def _read_control(session: Session, office: Office, action: Pull, now: dat
 
 
 async def _read_aging_mark(session: Session) -> AgingMark:
-    """The lock before the date, as a probe reads them."""
+    """The lock before the date, in the order in which a probe reads them."""
     begin = await session.get_preference("AgingBeginDateTime")
     return AgingMark(await session.get_preference("DateLastAging"), begin)
 
@@ -153,7 +180,7 @@ def _require_unchanged(action: Pull, mark: AgingMark) -> None:
 
 
 def _set_office_time(control: ControlQueryResult, office: Office, now: datetime) -> ControlQueryResult:
-    """The control with the time that the office's configured zone says: a key that may not query cannot ask for it."""
+    """The control with the time of the office's configured zone: this key cannot query the server's clock."""
     zone = office.zone or UTC
     return control._replace(
         office_now=now.astimezone(zone).replace(tzinfo=None), utc_now=now.astimezone(UTC).replace(tzinfo=None)
@@ -161,13 +188,13 @@ def _set_office_time(control: ControlQueryResult, office: Office, now: datetime)
 
 
 def _require_new_rows(known: dict[int, Balance], page: Sequence[Balance], cursor: ReportCursor) -> None:
-    """A page that repeats what is known is none: its server ignores the offset, or the list moved under the reading."""
+    """Reject a page of known rows: the server ignores the offset, or the list changed during the reading."""
     repeated = [balance for balance in page if balance.pat_num in known]
     if any(known[balance.pat_num] != balance for balance in repeated):
         raise _make_mismatch_error("a guarantor changed while the report was read")
     if page and cursor.offset and len(repeated) == len(page):
         raise ApiError(
-            Failure(FailureKind.MALFORMED, "a page of the report repeats the former ones: its Offset is ignored")
+            Failure(FailureKind.MALFORMED, "a page of the report repeats earlier ones: the server ignores Offset")
         )
 
 

@@ -4,7 +4,7 @@ The API's answer says little: where it times out, the office may be uploading al
 file came, and that it holds what the office's own server counts.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +25,7 @@ from oddaemon.core.backfill.csv_upload import (
 from oddaemon.core.backfill.custom_sql import InvalidQuery, make_count_query, prepare_query
 from oddaemon.core.backfill.job import UploadStep
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance, index_balances
+from oddaemon.core.model import Balance, Preferences, index_balances
 from oddaemon.core.snapshot.aging_report import ReportResult
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental.client import ApiError, Session, UploadDestination
@@ -57,27 +57,27 @@ _ROW_STEPS = (UploadStep.REQUESTING_UPLOAD, UploadStep.WAITING_FOR_UPLOAD)
 _COUNT_STEPS = (UploadStep.REQUESTING_COUNT, UploadStep.WAITING_FOR_COUNT)
 
 
-def _ignore_step(_step: UploadStep) -> None:
-    """For whoever does not watch."""
+async def _ignore_step(_step: UploadStep) -> None:
+    """The default for callers that show no progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadReader:
-    """The way to an office's files.
+    """Has an office upload query results, and reads the files.
 
     Args:
         session: To the office.
-        rate_limiter: Ends the wait for a file where the daemon is stopping; it is asked for anew by the next one.
-        receiver: Takes them.
+        rate_limiter: Its closing ends the wait for a file; the next daemon requests the file again.
+        receiver: Receives the files.
         program_version: Of the office's Open Dental, as its preference has it.
-        on_step: Told of each step; what it raises ends the reading, between two requests.
+        on_step: Called before each step. Cancelling the reading there never interrupts a request.
     """
 
     session: Session
     rate_limiter: RateLimiter
     receiver: UploadReceiver
     program_version: str
-    on_step: Callable[[UploadStep], None] = _ignore_step
+    on_step: Callable[[UploadStep], Awaitable[None]] = _ignore_step
 
     async def read_query(self, query: str) -> Sequence[Balance]:
         """What the file of one of our own queries holds; who asks proves it by the office's controls.
@@ -143,7 +143,7 @@ class UploadReader:
 
     async def _receive_file(self, query: str, slot: UploadSlot, steps: tuple[UploadStep, UploadStep]) -> Path:
         request_step, wait_step = steps
-        self.on_step(request_step)
+        await self.on_step(request_step)
         target = slot.target
         destination = UploadDestination(target.address, target.port, target.username, target.password)
         try:
@@ -151,13 +151,30 @@ class UploadReader:
         except ApiError as error:
             if error.failure.kind not in MAY_STILL_ARRIVE:
                 raise
-        self.on_step(wait_step)
+        await self.on_step(wait_step)
         with self.rate_limiter.wait_unless_closed():
             return await slot.wait_for_file(self.receiver.wait_seconds)
 
     def _supports_async(self) -> bool:
         parts = self.program_version.split(".")[:_VERSION_PARTS]
         return all(part.isdecimal() for part in parts) and tuple(map(int, parts)) >= ASYNCHRONOUS_SINCE
+
+
+def create_upload_reader(
+    session: Session,
+    rate_limiter: RateLimiter,
+    receiver: UploadReceiver | None,
+    preferences: Preferences | None,
+    on_step: Callable[[UploadStep], Awaitable[None]] = _ignore_step,
+) -> UploadReader:
+    """The reader of an office's uploads; arguments as for `UploadReader`.
+
+    Raises:
+        ApiError: There is no receiver.
+    """
+    if receiver is None:
+        raise ApiError(Failure(FailureKind.UPLOAD_MISSING, "the SFTP receiver is disabled: `[sftp] listen` is not set"))
+    return UploadReader(session, rate_limiter, receiver, preferences.program_version if preferences else "", on_step)
 
 
 def _parse_balances(path: Path) -> tuple[CsvHeader | None, list[Balance]]:
