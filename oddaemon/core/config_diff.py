@@ -1,50 +1,69 @@
-"""What another configuration would change, as a value: told before it is done, done, and told again.
+"""What another configuration would change, as a value: the report before a reload, the reload, the report after it.
 
-Settings are compared by equality and told by name alone, so a plan can be shown to anybody: no value is in it.
+There is one definition of what is a change, and it is derived from the fields of the dataclasses that an office's
+worker is made from. A field is compared, reported under its own name, and restarts the worker, unless its metadata
+says otherwise (`setting`). Changes are reported by name and never by value, so a diff can be shown to anybody.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-DISPLAY_ONLY = frozenset({"name", "labels", "tier"})
-"""What an office is shown by. Nothing that is done for it hangs on these, so no work is disturbed by another one."""
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-OfficeAttributes = Mapping[str, object]
-"""Everything that is wanted of an office, by the name of the setting."""
+
+class Effect(Enum):
+    """What another value of a field does."""
+
+    RESTARTS_WORKER = auto()
+    """The office's worker starts again; what it has read of a pull in pages is kept."""
+    DISPLAY_ONLY = auto()
+    """It is reported, and the worker continues: nothing that is done for the office depends on it."""
+    NONE = auto()
+    """It is not a setting."""
+    NESTED = auto()
+    """The field holds a dataclass, whose fields are the settings."""
+
+
+def setting(effect: Effect = Effect.RESTARTS_WORKER, *, name: str = "") -> Mapping[str, Any]:
+    """The metadata of a dataclass field that is not simply a setting of the same name which restarts the worker.
+
+    Args:
+        effect: What another value does.
+        name: The setting's name in the configuration; "": the field's own.
+    """
+    return {"effect": effect, "name": name}
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """An office of which something else is wanted than before."""
+    """An office whose settings differ."""
 
     office: str
     settings: tuple[str, ...]
     """Their names, sorted; never a value."""
-
-    @property
-    def restarts_worker(self) -> bool:
-        """Whether its work begins anew; what was read so far of a pull in pages is kept."""
-        return not DISPLAY_ONLY.issuperset(self.settings)
+    restarts_worker: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigDiff:
-    """From the configuration in force to another one. Offices by id, in the order of the configuration."""
+    """From the active configuration to another one. Offices by id, in the order of the configuration."""
 
     new: tuple[str, ...] = ()
     changed: tuple[ConfigChange, ...] = ()
     removed: tuple[str, ...] = ()
-    """No longer watched; what is known of them is kept."""
+    """No longer monitored; their data is kept."""
     unchanged: int = 0
     restart: tuple[str, ...] = ()
-    """Tables that are read once: what they say now counts after a restart."""
+    """Changed tables that take effect only after a restart."""
     sinks: tuple[str, ...] = ()
-    """The names of those that come, go or change."""
+    """The names of added, removed and changed sinks."""
 
     @property
     def sentence(self) -> str:
-        """The plan in one line: "1 new, 2 changed, 210 unchanged; [http] changes with a restart only."."""
+        """One line: "1 new, 2 changed, 210 unchanged; [http] takes effect only after a restart."."""
         counts = (
             (len(self.new), "new"),
             (len(self.changed), "changed"),
@@ -57,10 +76,11 @@ class ConfigDiff:
 
     @property
     def restart_sentence(self) -> str:
-        """What a reload does not do; "": it does all."""
+        """What a reload does not activate; "": it activates everything."""
         if not self.restart:
             return ""
-        return f"{' and '.join(self.restart)} change{'s' if len(self.restart) == 1 else ''} with a restart only."
+        verb = "takes" if len(self.restart) == 1 else "take"
+        return f"{' and '.join(self.restart)} {verb} effect only after a restart."
 
 
 class ConfigChangeDocument(TypedDict):
@@ -72,7 +92,7 @@ class ConfigChangeDocument(TypedDict):
 
 
 class ConfigDiffDocument(TypedDict):
-    """A plan, as `check --plan --json` and the control socket tell it."""
+    """A diff, as `check --plan --json` and the control socket report it."""
 
     new: Sequence[str]
     changed: Sequence[ConfigChangeDocument]
@@ -83,23 +103,23 @@ class ConfigDiffDocument(TypedDict):
 
 
 def diff_configs(
-    before: Mapping[str, OfficeAttributes],
-    after: Mapping[str, OfficeAttributes],
+    before: Mapping[str, object],
+    after: Mapping[str, object],
     restart: Sequence[str] = (),
     sinks: Sequence[str] = (),
 ) -> ConfigDiff:
-    """Compare what is wanted of each office in two configurations.
+    """Compare what the workers are made from in two configurations.
 
     Args:
-        before: The configuration in force, by the office's id.
+        before: The active configuration: a dataclass for each office, by the office's id.
         after: The other one.
-        restart: Tables of it that a reload does not put in force.
-        sinks: Those that come, go or change.
+        restart: Tables of it that a reload does not activate.
+        sinks: The names of added, removed and changed sinks.
     """
     changed = tuple(
-        ConfigChange(office, tuple(sorted(changed_settings)))
-        for office, wanted in after.items()
-        if office in before and (changed_settings := _find_changed_settings(before[office], wanted))
+        change
+        for office, config in after.items()
+        if office in before and (change := _find_change(office, before[office], config)) is not None
     )
     return ConfigDiff(
         new=tuple(office for office in after if office not in before),
@@ -111,8 +131,13 @@ def diff_configs(
     )
 
 
+def needs_restart(before: object, after: object) -> bool:
+    """Whether a worker that was made from `before` must start again to work by `after`."""
+    return Effect.RESTARTS_WORKER in _find_effects(before, after).values()
+
+
 def make_config_diff_document(config_diff: ConfigDiff) -> ConfigDiffDocument:
-    """The plan as plain values."""
+    """Convert a diff to its JSON document."""
     return {
         "new": config_diff.new,
         "changed": [
@@ -127,10 +152,13 @@ def make_config_diff_document(config_diff: ConfigDiff) -> ConfigDiffDocument:
 
 
 def parse_config_diff(document: ConfigDiffDocument) -> ConfigDiff:
-    """The plan that a document tells."""
+    """Read a diff back from its JSON document."""
     return ConfigDiff(
         new=tuple(document["new"]),
-        changed=tuple(ConfigChange(each["office"], tuple(each["settings"])) for each in document["changed"]),
+        changed=tuple(
+            ConfigChange(each["office"], tuple(each["settings"]), each["restarts_worker"])
+            for each in document["changed"]
+        ),
         removed=tuple(document["removed"]),
         unchanged=document["unchanged"],
         restart=tuple(document["restart_required"]),
@@ -138,6 +166,28 @@ def parse_config_diff(document: ConfigDiffDocument) -> ConfigDiff:
     )
 
 
-def _find_changed_settings(before: OfficeAttributes, after: OfficeAttributes) -> set[str]:
-    missing = object()
-    return {name for name in before.keys() | after.keys() if before.get(name, missing) != after.get(name, missing)}
+def _find_change(office: str, before: object, after: object) -> ConfigChange | None:
+    effects = _find_effects(before, after)
+    if not effects:
+        return None
+    return ConfigChange(office, tuple(sorted(effects)), Effect.RESTARTS_WORKER in effects.values())
+
+
+def _find_effects(before: object, after: object) -> dict[str, Effect]:
+    """The settings that differ, by name, each with what its change does."""
+    if before == after:
+        return {}
+    effects: dict[str, Effect] = {}
+    for (name, effect, old), (_, _, new) in zip(_iter_settings(before), _iter_settings(after), strict=True):
+        if old != new and effects.get(name) is not Effect.RESTARTS_WORKER:
+            effects[name] = effect
+    return effects
+
+
+def _iter_settings(config: object) -> Iterator[tuple[str, Effect, object]]:
+    for each in fields(cast("DataclassInstance", config)):
+        value, effect = getattr(config, each.name), each.metadata.get("effect", Effect.RESTARTS_WORKER)
+        if effect is Effect.NESTED:
+            yield from _iter_settings(value)
+        elif effect is not Effect.NONE:
+            yield each.metadata.get("name") or each.name, effect, value

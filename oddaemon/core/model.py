@@ -10,6 +10,8 @@ from datetime import date, datetime, time, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
+from oddaemon.core.config_diff import Effect, setting
+
 MONEY_COLUMNS = ("est_balance", "bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "ins_est", "bal_total")
 
 
@@ -136,9 +138,9 @@ class ControlQueryResult(NamedTuple):
 class Office:
     """One customer key's database, and what its owner wants read from it."""
 
-    id: str
-    name: str
-    zone: tzinfo | None = None
+    id: str = field(metadata=setting(Effect.NONE))
+    name: str = field(metadata=setting(Effect.DISPLAY_ONLY))
+    zone: tzinfo | None = field(default=None, metadata=setting(name="timezone"))
     """None: the office's clock is measured instead."""
     clinics: tuple[int, ...] = ()
     """Empty: every clinic, ClinicNum 0 and hidden ones included."""
@@ -147,9 +149,9 @@ class Office:
     fresh_by: time | None = time(7, 0)
     """Office-local; None: never late."""
     enabled: bool = True
-    page_rows: int = 100
+    page_rows: int = field(default=100, metadata=setting(name="base_url"))
     """The API's cap on rows of one answer: 100 through headquarters, 1000 on the office's own network."""
-    labels: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = field(default=(), metadata=setting(Effect.DISPLAY_ONLY))
 
     @property
     def scope(self) -> str:

@@ -4,6 +4,7 @@
 each sink, and restarts a task that crashed, within a budget.
 """
 
+import operator
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -78,10 +79,13 @@ class TaskDiff:
     start: tuple[str, ...]
 
 
-def reconcile(wanted: Mapping[str, T], running: Mapping[str, T]) -> TaskDiff:
-    """Compare the settings of tasks by equality: a task whose settings are equal keeps running."""
-    stop = tuple(key for key, settings in running.items() if wanted.get(key) != settings)
-    start = tuple(key for key, settings in wanted.items() if running.get(key) != settings)
+def reconcile(
+    wanted: Mapping[str, T], running: Mapping[str, T], needs_restart: Callable[[T, T], bool] = operator.ne
+) -> TaskDiff:
+    """Stop what is not wanted, start what does not run, and restart where `needs_restart(running, wanted)`."""
+    restart = {key for key in running.keys() & wanted.keys() if needs_restart(running[key], wanted[key])}
+    stop = tuple(key for key in running if key in restart or key not in wanted)
+    start = tuple(key for key in wanted if key in restart or key not in running)
     return TaskDiff(stop, start)
 
 
@@ -118,6 +122,7 @@ class TaskSupervisor(Generic[T]):
         give_up: Called for a task that crashed too often. None: such a task stays known as crashed, and only other
             settings or a restart of the daemon start it again; otherwise the next `apply` does.
         sleep: Waits before a restart; may raise ShuttingDown.
+        needs_restart: Whether a task must start again when its settings change from the first to the second.
     """
 
     def __init__(
@@ -131,6 +136,7 @@ class TaskSupervisor(Generic[T]):
         budget: CrashBudget,
         give_up: Callable[[str], Awaitable[None]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        needs_restart: Callable[[T, T], bool] = operator.ne,
     ) -> None:
         self._tasks = tasks
         self._kind = kind
@@ -140,6 +146,7 @@ class TaskSupervisor(Generic[T]):
         self._budget = budget
         self._give_up = give_up
         self._sleep = sleep
+        self._needs_restart = needs_restart
         self._running: dict[str, _Task[T]] = {}
 
     @property
@@ -148,8 +155,8 @@ class TaskSupervisor(Generic[T]):
         return tuple(self._running)
 
     async def apply(self, wanted: Mapping[str, T]) -> None:
-        """Run the wanted tasks and no others; tasks whose settings did not change are not interrupted."""
-        diff = reconcile(wanted, {key: task.settings for key, task in self._running.items()})
+        """Run the wanted tasks and no others; tasks that need no restart are not interrupted."""
+        diff = reconcile(wanted, {key: task.settings for key, task in self._running.items()}, self._needs_restart)
         stopping = {key: self._running[key] for key in diff.stop}
         for task in stopping.values():
             task.scope.cancel()

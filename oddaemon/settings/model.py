@@ -1,6 +1,6 @@
 """What the house is handed: settings that are complete, checked and do not change."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from oddaemon.core.model import Cadence, Plausibility
@@ -8,6 +8,7 @@ from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.tables.alerts import AlertSettings
 from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.settings.tables.sections import (
+    RELOADED,
     ApiSettings,
     DaemonSettings,
     HttpSettings,
@@ -18,27 +19,31 @@ from oddaemon.settings.tables.sections import (
 from oddaemon.settings.tables.sftp import SftpSettings
 from oddaemon.settings.tables.sink import SinkSettings
 
+_RELOADED = {"reloaded": True}
+"""Marks a field that a reload activates. The others take effect at the next start, and a reload reports them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `oddaemon.toml` and its offices say. Two readings of the same files are equal."""
 
-    source: Path
+    source: Path = field(metadata=_RELOADED)
     """The absolute path of `oddaemon.toml`."""
-    api: ApiSettings
+    api: ApiSettings = field(metadata=_RELOADED)
+    """Its fields without the mark `RELOADED` take effect at the next start."""
     state: StateSettings
     http: HttpSettings = field(default_factory=HttpSettings)
-    cadence: Cadence = field(default_factory=Cadence)
-    plausibility: Plausibility = field(default_factory=Plausibility)
+    cadence: Cadence = field(default_factory=Cadence, metadata=_RELOADED)
+    plausibility: Plausibility = field(default_factory=Plausibility, metadata=_RELOADED)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
-    alerts: AlertSettings = field(default_factory=AlertSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings, metadata=_RELOADED)
     sftp: SftpSettings = field(default_factory=SftpSettings)
-    offices_directory: Path | None = None
-    offices: tuple[OfficeSettings, ...] = ()
+    offices_directory: Path | None = field(default=None, metadata=_RELOADED)
+    offices: tuple[OfficeSettings, ...] = field(default=(), metadata=_RELOADED)
     """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""
-    sinks: tuple[SinkSettings, ...] = ()
+    sinks: tuple[SinkSettings, ...] = field(default=(), metadata=_RELOADED)
     """In their order."""
 
 
@@ -54,3 +59,26 @@ class LoadResult:
     files: frozenset[Path] = frozenset()
     """Absolute paths of all that was looked at, there or not: the files, the files of keys, and the directory of
     offices. When one of these changes, another reading may come to something else."""
+
+
+def get_restart_tables(settings: Settings) -> dict[str, object]:
+    """What takes effect at a start and not at a reload, by the names of the tables in `oddaemon.toml`."""
+    return {
+        **{name: getattr(settings, name) for name in _list_restart_tables(settings)},
+        "api": _get_restart_api(settings.api),
+    }
+
+
+def keep_restart_tables(at_start: Settings, settings: Settings) -> Settings:
+    """`settings`, with the values of the start where a reload has no effect."""
+    tables = {name: getattr(at_start, name) for name in _list_restart_tables(settings)}
+    return replace(settings, api=settings.api.model_copy(update=_get_restart_api(at_start.api)), **tables)
+
+
+def _list_restart_tables(settings: Settings) -> list[str]:
+    return [each.name for each in fields(settings) if not each.metadata]
+
+
+def _get_restart_api(api: ApiSettings) -> dict[str, object]:
+    names = (name for name, each in type(api).model_fields.items() if RELOADED not in each.metadata)
+    return {name: getattr(api, name) for name in names}

@@ -25,7 +25,7 @@ from tests.core.examinations import examination
 
 PLAN = ConfigDiff(
     ("ash",),
-    (ConfigChange("elm", ("clinics", "customer_key")), ConfigChange("fir", ("labels",))),
+    (ConfigChange("elm", ("clinics", "customer_key")), ConfigChange("fir", ("labels",), restarts_worker=False)),
     ("oak",),
     7,
     ("[http]",),

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.control_desk import Desk, daemon
 from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, command, json_of, written
 
-SENTENCE = "1 new, 2 changed, 1 removed, 7 unchanged; [http] changes with a restart only."
+SENTENCE = "1 new, 2 changed, 1 removed, 7 unchanged; [http] takes effect only after a restart."
 LINES = [
     "  new      ash",
     "  changed  elm: clinics, customer_key",

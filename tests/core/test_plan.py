@@ -1,6 +1,8 @@
 """What another configuration would change, told without a single value of it."""
 
 import json
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,34 +11,73 @@ from hypothesis import strategies as st
 from oddaemon.core.config_diff import (
     ConfigChange,
     ConfigDiff,
+    Effect,
     diff_configs,
     make_config_diff_document,
+    needs_restart,
     parse_config_diff,
+    setting,
 )
 
-ELM = {"clinics": (1, 2), "customer_key": "secret", "name": "Elm"}
-traits = st.dictionaries(st.sampled_from("abc"), st.integers(0, 1), max_size=3)
-fleets = st.dictionaries(st.sampled_from(["elm", "oak", "ash", "fir"]), traits)
+
+@dataclass(frozen=True)
+class OfficeConfig:
+    id: str = field(default="elm", metadata=setting(Effect.NONE))
+    name: str = field(default="Elm", metadata=setting(Effect.DISPLAY_ONLY))
+    clinics: tuple[int, ...] = (1, 2)
+    zone: str = field(default="UTC", metadata=setting(name="timezone"))
+    server: str = field(default="here", metadata=setting(name="base_url"))
+    rows: int = field(default=100, metadata=setting(name="base_url"))
 
 
-def test_an_office_of_which_the_same_is_wanted_is_unchanged() -> None:
-    plan = diff_configs({"elm": ELM}, {"elm": dict(ELM)})
+@dataclass(frozen=True)
+class TaskConfig:
+    office: OfficeConfig = field(default=OfficeConfig(), metadata=setting(Effect.NESTED))
+    customer_key: str = "secret"
+
+
+@dataclass(frozen=True)
+class LaterOfficeConfig(OfficeConfig):
+    """A version of the program that has one more setting, about which nothing was declared."""
+
+    new_setting: int = 0
+
+
+ELM = TaskConfig()
+offices = st.builds(OfficeConfig, name=st.sampled_from("ab"), clinics=st.sampled_from([(), (1,)]))
+fleets = st.dictionaries(st.sampled_from(["elm", "oak", "ash", "fir"]), st.builds(TaskConfig, office=offices))
+
+
+def change(**settings: Any) -> TaskConfig:
+    return replace(ELM, office=replace(ELM.office, **settings))
+
+
+def test_an_office_with_the_same_settings_is_unchanged() -> None:
+    plan = diff_configs({"elm": ELM}, {"elm": change(id="oak")})
     assert plan == ConfigDiff(unchanged=1)
     assert plan.sentence == "1 unchanged."
 
 
-def test_a_change_is_told_by_the_names_of_its_settings() -> None:
-    plan = diff_configs({"elm": ELM}, {"elm": {**ELM, "customer_key": "other", "clinics": ()}})
-    assert plan.changed == (ConfigChange("elm", ("clinics", "customer_key")),)
-    assert plan.changed[0].restarts_worker
+def test_a_change_is_reported_by_the_names_of_its_settings() -> None:
+    wanted = TaskConfig(OfficeConfig(clinics=(), zone="CET", rows=1000), "other")
+    plan = diff_configs({"elm": ELM}, {"elm": wanted})
+    assert plan.changed == (ConfigChange("elm", ("base_url", "clinics", "customer_key", "timezone")),)
+    assert needs_restart(ELM, wanted)
     assert "secret" not in repr(plan)
     assert "other" not in repr(plan)
 
 
-def test_what_an_office_is_only_shown_by_disturbs_nothing() -> None:
-    plan = diff_configs({"elm": ELM}, {"elm": {**ELM, "name": "Elm Street", "labels": ("a", "b")}})
-    assert plan.changed == (ConfigChange("elm", ("labels", "name")),)
-    assert not plan.changed[0].restarts_worker
+def test_a_display_only_setting_is_reported_and_restarts_nothing() -> None:
+    wanted = change(name="Elm Street")
+    plan = diff_configs({"elm": ELM}, {"elm": wanted})
+    assert plan.changed == (ConfigChange("elm", ("name",), restarts_worker=False),)
+    assert not needs_restart(ELM, wanted)
+
+
+def test_a_new_field_is_reported_and_restarts_the_worker_without_further_work() -> None:
+    before, after = (TaskConfig(LaterOfficeConfig(new_setting=value)) for value in (0, 1))
+    assert diff_configs({"elm": before}, {"elm": after}).changed == (ConfigChange("elm", ("new_setting",)),)
+    assert needs_restart(before, after)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +86,8 @@ def test_what_an_office_is_only_shown_by_disturbs_nothing() -> None:
         (ConfigDiff(), "no offices."),
         (ConfigDiff(new=("a", "b"), removed=("c",), unchanged=1200), "2 new, 1 removed, 1,200 unchanged."),
         (ConfigDiff(unchanged=1, sinks=("lake", "push")), "1 unchanged; [[sink]] lake, push changed."),
-        (ConfigDiff(unchanged=1, restart=("[http]",)), "1 unchanged; [http] changes with a restart only."),
-        (ConfigDiff(restart=("[api]", "[log]")), "no offices; [api] and [log] change with a restart only."),
+        (ConfigDiff(unchanged=1, restart=("[http]",)), "1 unchanged; [http] takes effect only after a restart."),
+        (ConfigDiff(restart=("[api]", "[log]")), "no offices; [api] and [log] take effect only after a restart."),
     ],
 )
 def test_a_plan_is_told_in_a_sentence(plan: ConfigDiff, sentence: str) -> None:
@@ -54,9 +95,7 @@ def test_a_plan_is_told_in_a_sentence(plan: ConfigDiff, sentence: str) -> None:
 
 
 @given(fleets, fleets)
-def test_every_office_is_in_one_part_of_the_plan(
-    before: dict[str, dict[str, int]], after: dict[str, dict[str, int]]
-) -> None:
+def test_every_office_is_in_one_part_of_the_plan(before: dict[str, TaskConfig], after: dict[str, TaskConfig]) -> None:
     plan = diff_configs(before, after)
     changed = {each.office for each in plan.changed}
     assert set(plan.new) == after.keys() - before.keys()

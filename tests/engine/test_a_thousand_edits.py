@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.core.config_diff import DISPLAY_ONLY, ConfigDiff
+from oddaemon.core.config_diff import ConfigDiff, needs_restart
 from oddaemon.core.model import Condition
 from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.engine.offices.registry import make_worker_configs
@@ -205,13 +205,14 @@ def assert_meant(plan: ConfigDiff, in_force: Settings) -> None:
     assert ids.isdisjoint(plan.removed)
     assert len(ids) == len(plan.new) + len(plan.changed) + plan.unchanged
     assert all(each.settings for each in plan.changed)
-    assert DISPLAY_ONLY
 
 
 def assert_runs(world: World, in_force: Settings) -> None:
-    """Exactly what is in force has a worker, with exactly those settings."""
+    """Exactly what is in force has a worker, with the settings of now."""
     wanted = make_worker_configs(in_force)
-    assert {key: task.settings for key, task in world.crew.supervisor._running.items()} == wanted
+    running = {key: task.settings for key, task in world.crew.supervisor._running.items()}
+    assert running.keys() == wanted.keys()
+    assert not any(needs_restart(running[key], wanted[key]) for key in wanted)
     shown = {view.office for view in world.daemon.fleet.offices.values()}
     assert shown == {each.office for each in in_force.offices}
 

@@ -1,17 +1,20 @@
 """The one path of a reload: everything read, everything checked, all of it applied or nothing."""
 
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from oddaemon.admin.commands import CommandRejected
-from oddaemon.core.config_diff import ConfigChange, ConfigDiff
+from oddaemon.core.config_diff import ConfigChange, ConfigDiff, diff_configs, needs_restart
 from oddaemon.core.model import Condition
 from oddaemon.engine.config.active_config import ReloadTrigger
-from oddaemon.settings import BadConfiguration, LoadResult
+from oddaemon.engine.offices.registry import WorkerConfig, make_worker_configs
+from oddaemon.engine.tasks import reconcile
+from oddaemon.settings import BadConfiguration, LoadResult, OfficeSettings
+from oddaemon.settings.tables.office import OFFICE_FIELDS
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.store.errors import StoreError
 from tests.engine.config_files import config_files
@@ -45,7 +48,10 @@ async def test_what_changed_is_told_and_nothing_else_is_disturbed(tmp_path: Path
         world.want(files.write())
         plan, _ = await world.daemon.reload(ReloadTrigger.COMMAND)
         assert plan == ConfigDiff(
-            ("ash",), (ConfigChange("elm", ("labels", "name", "tier")), ConfigChange("oak", ("clinics",))), (), 0
+            ("ash",),
+            (ConfigChange("elm", ("labels", "name", "tier"), restarts_worker=False), ConfigChange("oak", ("clinics",))),
+            (),
+            0,
         )
         loaded = world.events("configuration_loaded")[-1]
         assert (loaded["cause"], loaded["offices"], loaded["new"], loaded["unchanged"]) == ("command", 3, ["ash"], 0)
@@ -89,7 +95,7 @@ async def test_an_error_of_our_own_in_the_reading_ends_nothing(tmp_path: Path) -
         configuration = world.daemon.configuration
         files, reader, configuration._reader = configuration.files, configuration._reader, stumbling
         bad = await refused(world, ReloadTrigger.SIGNAL)
-        assert "an error in oddaemon itself ended the reading (ZeroDivisionError)" in str(bad)
+        assert "an error of its own (ZeroDivisionError)" in str(bad)
         assert KEY not in str(said(world))
         assert configuration.files == files
         await world.until_published(1, "elm")
@@ -220,3 +226,53 @@ async def test_an_order_to_reload_answers_with_the_plan_or_with_every_problem(tm
             await desk.preview_reload()
         given = [(each["command"], each["rejected"]) for each in world.events("command_received")]
         assert given == [("reload", False), ("reload", True)]
+
+
+def test_every_setting_of_an_office_is_reported_by_its_name_in_the_file(tmp_path: Path) -> None:
+    files = config_files(tmp_path, "elm")
+    before = make_worker_configs(files.write())
+    files.offices["elm"] = {
+        "id": "elm",
+        "name": "Elm Street",
+        "customer_key": "another-customer-key",
+        "timezone": "America/Chicago",
+        "tier": "read_all",
+        "min_interval_seconds": 9.0,
+        "base_url": "http://10.0.0.1:30222/api/v1",
+        "clinics": [1],
+        "include": "debts",
+        "fresh_by": "08:00",
+        "reader": "report",
+        "enabled": False,
+        "labels": {"group": "coast"},
+    }
+    diff = diff_configs(before, make_worker_configs(files.write()))
+    assert diff.changed[0].settings == tuple(
+        sorted(name for name in OFFICE_FIELDS if name != "id" and not name.endswith(("_file", "_env")))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LaterOfficeSettings(OfficeSettings):
+    """A version of the program that has one more setting, about which nothing was declared."""
+
+    new_setting: int = 0
+
+
+def test_a_new_setting_is_reported_and_restarts_its_worker_and_no_other(tmp_path: Path) -> None:
+    settings = config_files(tmp_path, "elm", "oak").write()
+
+    def with_new_setting(**values: int) -> dict[str, WorkerConfig]:
+        offices = (
+            LaterOfficeSettings(
+                **{each.name: getattr(office, each.name) for each in fields(office)},
+                new_setting=values.get(office.office.id, 0),
+            )
+            for office in settings.offices
+        )
+        return make_worker_configs(replace(settings, offices=tuple(offices)))
+
+    running, wanted = with_new_setting(), with_new_setting(oak=1)
+    assert diff_configs(running, wanted) == ConfigDiff(changed=(ConfigChange("oak", ("new_setting",)),), unchanged=1)
+    tasks = reconcile(wanted, running, needs_restart)
+    assert (tasks.stop, tasks.start) == (("oak",), ("oak",))

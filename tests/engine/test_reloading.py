@@ -101,7 +101,7 @@ async def test_what_only_a_restart_changes_is_told(tmp_path: Path) -> None:
         before = world.settings
         for _ in range(2):
             await world.apply(replace(world.settings, api=api))
-            assert world.events("configuration_loaded")[-1]["warnings"] == ["[api] changes with a restart only."]
+            assert world.events("configuration_loaded")[-1]["warnings"] == ["[api] takes effect only after a restart."]
         await world.apply(before)
         assert world.events("configuration_loaded")[-1]["warnings"] == []
 

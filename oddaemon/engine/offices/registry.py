@@ -2,11 +2,11 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import anyio
 
+from oddaemon.core.config_diff import Effect, setting
 from oddaemon.core.model import Cadence, Condition, Office, Owner, Plausibility
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import Command, OfficeSpec, SyncCommand
@@ -31,29 +31,20 @@ from oddaemon.telemetry.events.base import Event
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """Everything a worker's behaviour hangs on: while it stays equal, a reload leaves the worker alone."""
+    """Everything a worker depends on. Its fields are the settings of an office: see `core.config_diff`."""
 
-    office: OfficeSettings
+    office: OfficeSettings = field(metadata=setting(Effect.NESTED))
     cadence: Cadence
     plausibility: Plausibility
     developer_key: Secret
 
 
 def make_worker_configs(settings: Settings) -> dict[str, WorkerConfig]:
-    """The wanted offices by id, disabled ones included: they are shown as paused.
-
-    What an office is only shown by is left out, and where it is written: another name disturbs no worker, nor does a
-    tier that leaves spacing and reader as they are.
-    """
+    """The configured offices by id. Disabled ones are included: they are shown as paused."""
     key = settings.api.developer_key
     return {
-        each.office.id: WorkerConfig(_strip_display_fields(each), settings.cadence, settings.plausibility, key)
-        for each in settings.offices
+        each.office.id: WorkerConfig(each, settings.cadence, settings.plausibility, key) for each in settings.offices
     }
-
-
-def _strip_display_fields(settings: OfficeSettings) -> OfficeSettings:
-    return replace(settings, office=replace(settings.office, name="", labels=()), source=Path(), tier="")
 
 
 class Registry:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import anyio.abc
 
+from oddaemon.core.config_diff import needs_restart
 from oddaemon.engine.offices.registry import Registry, WorkerConfig
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.opendental.rate_limiter import RateLimiter
@@ -44,4 +45,5 @@ def create_supervisor(
         budget=budget,
         give_up=registry.quarantine,
         sleep=rate_limiter.sleep,
+        needs_restart=needs_restart,
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from oddaemon.core.config_diff import Effect, setting
 from oddaemon.core.model import Include, Office, Reader
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.secret_sources import get_source_names
@@ -125,17 +126,17 @@ OFFICE_FIELDS = frozenset({*OfficeTable.model_fields, *get_source_names("custome
 class OfficeSettings:
     """One office, ready to be watched. Equal settings mean that a reload has nothing to do."""
 
-    office: Office
+    office: Office = field(metadata=setting(Effect.NESTED))
     customer_key: Secret
     base_url: str
     min_interval_seconds: float
     """Between two requests; 0 on the office's own network."""
-    remote: bool
+    remote: bool = field(metadata=setting(name="base_url"))
     """Through headquarters, so the throttle and the small pages apply."""
-    source: Path
+    source: Path = field(metadata=setting(Effect.NONE))
     """The file that names it."""
-    tier: str = "standard"
-    """What was bought for its key."""
+    tier: str = field(default="standard", metadata=setting(Effect.DISPLAY_ONLY))
+    """The permissions that were bought for its key: spacing and reader follow from it."""
 
 
 def make_office_settings(table: OfficeTable, customer_key: Secret, api_base_url: str, source: Path) -> OfficeSettings:

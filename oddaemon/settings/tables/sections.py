@@ -23,13 +23,17 @@ SOCKET_PATH_BYTES_MAX = 107
 Cron = Annotated[str, AfterValidator(normalize_cron)]
 
 
+RELOADED = "reloaded"
+"""Marks a field of `[api]` that a reload activates; the others take effect at the next start."""
+
+
 class ApiSettings(Table):
     """`[api]`: Open Dental's API, and how hard it may be asked."""
 
-    developer_key: Secret
-    developer_name: str = ""
+    developer_key: Annotated[Secret, RELOADED]
+    developer_name: Annotated[str, RELOADED] = ""
     """Under which an office lists our keys; empty: the doctor does not look there."""
-    base_url: BaseUrl = HEADQUARTERS
+    base_url: Annotated[BaseUrl, RELOADED] = HEADQUARTERS
     max_in_flight: int = Field(64, ge=1, le=4096)
     """Requests under way at one instant, over all offices."""
     max_requests_per_second: float = Field(20.0, gt=0, le=10_000, allow_inf_nan=False)
