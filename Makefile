@@ -67,10 +67,11 @@ coverage: $(READY) ## branch coverage of the core, held at 100 %
 bench: $(READY) ## the figures of the README, as a table
 	$(BIN)/python -m tests.bench
 
-docs: $(READY) ## the state diagram in README.md, docs/commands.md and docs/contracts.md, from the code itself
-	$(BIN)/python -m docs.state_diagram --write
+docs: $(READY) ## the generated parts of docs/ and of the runbook
+	$(BIN)/python -m docs.architecture --write
 	$(BIN)/python -m docs.command_reference --write
 	$(BIN)/python -m docs.contracts --write
+	$(BIN)/python -m tests.alerts.runbook --write
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml, and the container's share of it
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements.lock

@@ -1,18 +1,12 @@
-"""Draws the state machine by trying it: every intent, every observation that answers it, in many situations.
+"""Draws the state machine by running it: every intent with every observation that can follow, in many situations.
 
-    python docs/state_diagram.py            prints the diagram
-    python docs/state_diagram.py --write    puts it into README.md
-
-Nothing here knows a transition; what `next_action` does is what is drawn.
+It knows no transition: it draws what `next_action` does.
 """
 
 import itertools
-import re
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import (
@@ -43,8 +37,6 @@ from oddaemon.core.office.state import (
     Surveyed,
 )
 
-README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- state diagram: begin -->", "<!-- state diagram: end -->"
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 DATES = ("", "2026-03-02", "2026-03-03")
 BEGINS = ("", "2026-03-03 11:58:00", "2026-03-01 02:00:00")
@@ -81,11 +73,6 @@ def diagram() -> str:
     for (source, target), labels in sorted(edges().items()):
         lines.append(f"    {source} --> {target}: {', '.join(sorted(labels))}")
     return "\n".join([*lines, "```"])
-
-
-def in_place(text: str) -> str:
-    """The README with the diagram of this moment."""
-    return re.sub(f"(?<={BEGIN}\n).*?(?={END})", lambda _: f"{diagram()}\n", text, flags=re.DOTALL)
 
 
 def _preferences() -> Iterator[Preferences]:
@@ -143,10 +130,3 @@ def _label(observation: Observation, action: Action) -> str:
             return "measured"
         case _:
             return "proved" if isinstance(action, Publish) else "hold"
-
-
-if __name__ == "__main__":
-    if "--write" in sys.argv:
-        README.write_text(in_place(README.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(diagram())  # noqa: T201
