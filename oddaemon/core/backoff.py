@@ -1,5 +1,8 @@
 """How long to wait after a failure. The random number is an argument."""
 
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 
@@ -35,3 +38,19 @@ def compute_retry_seconds(requested: float | None, attempts: int, jitter: float,
     """What a server asked for, within reason: at least our own back-off, at most `retry_after_max_seconds`."""
     own = compute_backoff_seconds(attempts, jitter, backoff)
     return own if requested is None else min(max(own, requested), max(own, backoff.retry_after_max_seconds))
+
+
+def parse_retry_after(header: str | None, now: datetime) -> float | None:
+    """The seconds that a Retry-After header asks for, as a number or as a date; None: it asks for nothing."""
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(header)
+        except (ValueError, OverflowError):
+            return None
+        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = (aware - now).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

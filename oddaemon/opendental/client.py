@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import anyio
 import httpx
 
-from oddaemon import __version__
 from oddaemon.core.diagnostics.diagnosis import Connectivity
+from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 from oddaemon.opendental.circuit_breaker import CircuitBreaker
 from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
 from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
@@ -75,11 +75,8 @@ class Api:
         self.limits = limits
         self.context = RequestContext(limits, observe, now)
         self._circuit_breakers: dict[str, CircuitBreaker] = {}
-        # To load the CA certificates takes as long as a hundred requests; without them a context accepts nobody.
-        # Made by hand: the default context writes what decrypts every answer to the file that SSLKEYLOGFILE names.
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if transport is None:
-            self._tls.load_default_certs()
+        # Loading the CA certificates takes as long as a hundred requests; without them a context accepts no server.
+        self._tls = make_tls_context() if transport is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._transport = transport
 
     def make_office_api(self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None) -> "OfficeApi":
@@ -129,7 +126,7 @@ class Api:
             headers={
                 "Accept-Encoding": "gzip",
                 "Content-Type": "application/json",
-                "User-Agent": f"oddaemon/{__version__}",
+                "User-Agent": USER_AGENT,
             },
         )
 

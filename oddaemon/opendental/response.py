@@ -3,19 +3,19 @@
 Whichever way a request ends, it is named here. No key and nothing of a successful body gets into a failure's words.
 """
 
-import math
 import ssl
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import httpx
 
+from oddaemon.core.backoff import parse_retry_after
 from oddaemon.core.failures.classify import classify_response, extract_message
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.secret import Secret
+from oddaemon.http_client.tls import find_tls_error
 
 ERROR_BYTES_MAX = 20_000
 """More of an error's body is never looked at."""
@@ -96,30 +96,12 @@ def classify_error_response(response: Response, secrets: Sequence[Secret], now: 
         body = secret.mask_bytes(body)
     text = body[:ERROR_BYTES_MAX].decode("utf-8", "replace")
     kind = classify_response(response.status, text, query=is_query)
-    return Failure(kind, extract_message(text, secrets), response.status, _parse_retry_after(response.retry_after, now))
+    return Failure(kind, extract_message(text, secrets), response.status, parse_retry_after(response.retry_after, now))
 
 
 def _classify_connect_error(error: httpx.ConnectError) -> Failure:
-    """A certificate that was not accepted hides in the cause of a ConnectError; other trouble of TLS may pass."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Failure(FailureKind.TLS, cause.verify_message)
-        cause = cause.__cause__ or cause.__context__
+    """A rejected certificate hides in the cause of a ConnectError; other errors of TLS may pass."""
+    tls_error = find_tls_error(error)
+    if isinstance(tls_error, ssl.SSLCertVerificationError):
+        return Failure(FailureKind.TLS, tls_error.verify_message)
     return Failure(FailureKind.CONNECT, extract_message(str(error)))
-
-
-def _parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
-    """A Retry-After header, which is a number or a date; what is neither says nothing."""
-    if retry_after is None:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            at = parsedate_to_datetime(retry_after)
-        except (ValueError, OverflowError):
-            return None
-        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (aware - now).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
+import anyio.to_thread
 import httpx
 
-from oddaemon import __version__
+from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 
 REDIRECTS_MAX = 3
 _METHOD_PRESERVING_REDIRECTS = frozenset({307, 308})
@@ -66,7 +67,7 @@ async def ping(target: PingTarget, document: Mapping[str, str | int]) -> Sent | 
         target: Who is told.
         document: What, as a flat JSON object.
     """
-    tls = _make_tls_context()
+    tls = await anyio.to_thread.run_sync(make_tls_context)
     pause_seconds, attempt = target.pause_seconds, 1
     while (failure := await _attempt(target, document, tls)) is not None:
         if attempt >= target.attempts or not failure.is_transient:
@@ -76,17 +77,10 @@ async def ping(target: PingTarget, document: Mapping[str, str | int]) -> Sent | 
     return Sent(attempt)
 
 
-def _make_tls_context() -> ssl.SSLContext:
-    # Made by hand: the default context writes what decrypts the traffic to the file that SSLKEYLOGFILE names.
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.load_default_certs()
-    return tls
-
-
 async def _attempt(target: PingTarget, document: Mapping[str, str | int], tls: ssl.SSLContext) -> _AttemptFailed | None:
     """One attempt with a client of its own, which is thrown away whatever became of it."""
     client = httpx.AsyncClient(
-        verify=tls, trust_env=False, timeout=target.timeout_seconds, headers={"User-Agent": f"oddaemon/{__version__}"}
+        verify=tls, trust_env=False, timeout=target.timeout_seconds, headers={"User-Agent": USER_AGENT}
     )
     # A receiver that sends a byte now and then would keep any time-out of httpx's from ending.
     with anyio.move_on_after(target.timeout_seconds):

@@ -15,10 +15,9 @@ import hashlib
 import hmac
 import io
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -28,8 +27,9 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from oddaemon import __version__
+from oddaemon.core.backoff import parse_retry_after
 from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.http_client.tls import USER_AGENT, describe_tls_error, find_tls_error, make_tls_context
 from oddaemon.sinks.formats.columns import Row
 from oddaemon.sinks.formats.export import FileFormat, Layout, write_rows
 from oddaemon.sinks.formats.text import Envelope
@@ -39,7 +39,6 @@ RESPONSE_BYTES_MAX = 65_536
 """Read and forgotten, so that the connection can be used again; whoever says more loses it."""
 KEEPALIVE_SECONDS = 30.0
 _GZIP_LEVEL = 6
-_DIGITS_MAX = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +135,14 @@ class Webhook:
 
     async def _make_client(self) -> httpx.AsyncClient:
         if self._tls is None:
-            self._tls = await anyio.to_thread.run_sync(_make_tls_context)
+            self._tls = await anyio.to_thread.run_sync(make_tls_context)
         return httpx.AsyncClient(
             transport=self._transport() if self._transport else None,
             verify=self._tls,
             trust_env=False,
             timeout=httpx.Timeout(self._options.timeout_seconds),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
-            headers={"User-Agent": f"oddaemon/{__version__}", "Content-Type": "application/json"},
+            headers={"User-Agent": USER_AGENT, "Content-Type": "application/json"},
         )
 
     def _require_acknowledged(self, status: int, retry_after: str) -> None:
@@ -183,18 +182,6 @@ def make_signature_headers(secret: bytes, message_id: str, now: datetime, body: 
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
 
 
-def parse_retry_after(retry_after: str, now: datetime) -> float | None:
-    """What a Retry-After header asks for: seconds, or a date."""
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:_DIGITS_MAX])
-    try:
-        until = parsedate_to_datetime(retry_after)
-    except (ValueError, OverflowError):
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - now).total_seconds())
-
-
 def _get_hint(status: int) -> str:
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
@@ -212,25 +199,8 @@ def _get_hint(status: int) -> str:
 
 
 def _describe_transport_error(host: str, error: Exception) -> str:
-    for cause in _iterate_causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of {host} cannot be trusted: {cause.verify_message}."
-        if isinstance(cause, ssl.SSLError):
-            return f"No safe connection to {host}: {cause.reason or 'TLS failed'}."
+    if (tls_error := find_tls_error(error)) is not None:
+        return describe_tls_error(host, tls_error)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | UnicodeError):
         return f"{host} cannot be reached: is its address right, and does it run?"
     return f"The connection to {host} broke before it had answered."
-
-
-def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _make_tls_context() -> ssl.SSLContext:
-    # Made by hand: the default context writes what decrypts everything to the file that SSLKEYLOGFILE names.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    return context

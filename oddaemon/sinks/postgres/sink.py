@@ -17,6 +17,7 @@ from zlib import crc32
 import anyio
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance
+from oddaemon.http_client.tls import describe_tls_error
 from oddaemon.sinks.payload import DeliveryFailed, Payload
 from oddaemon.sinks.postgres.schema import (
     CREATE_STAGING,
@@ -225,10 +226,8 @@ def _get_host(dsn: str) -> str:
 
 
 def _describe_connection_error(server: str, error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The certificate of {server} cannot be trusted: {error.verify_message}."
     if isinstance(error, ssl.SSLError):
-        return f"No safe connection to {server}: {error.reason or 'TLS failed'}."
+        return describe_tls_error(server, error)
     if "rejected SSL upgrade" in str(error):  # the driver has no kind of error for it
         return f"{server} does not speak TLS, which sslmode in its DSN asks for: set `ssl = on` there."
     if isinstance(error, FileNotFoundError | PermissionError):

@@ -1,0 +1,1 @@
+"""What all outgoing connections share, whichever library makes them."""
