@@ -20,7 +20,7 @@ from oddaemon.telemetry.events.base import Event
 RESTART_PAUSE_SECONDS = 1.0
 CANCELLED = "cancelled"
 CRASHED = "crashed too often"
-NOT_WANTED = "not wanted any more"
+NOT_WANTED = "removed or reconfigured"
 STOPPING = "the daemon is stopping"
 
 T = TypeVar("T")

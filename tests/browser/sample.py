@@ -208,7 +208,7 @@ def _journal(line: OfficeOverview) -> Sequence[JournalLine]:
         return ()
     told = (
         (3, "info", "Aging: complete, last one 2026-03-03."),
-        (4, "warning", "The eConnector is not running (HTTP 400). Met by a short query after 0.8 s. Again at 05:24."),
+        (4, "warning", "The eConnector is not running (HTTP 400). Request: short query, 0.8 s. Next attempt at 05:24."),
         (60, "info", f"waiting → {line.status.condition}: {line.status.reason}"),
     )
     return tuple(JournalLine(NOW - timedelta(minutes=minutes), *entry) for minutes, *entry in told)

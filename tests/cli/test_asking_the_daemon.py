@@ -94,7 +94,7 @@ def test_the_journal_is_told_as_a_timeline_before_it_is_written(fleet: SampleFle
     )
     lines = fleet.run("explain", "hill-street").stdout.splitlines()
     assert [line.partition("  ")[2] for line in lines[-3:]] == [
-        "Asked once; 1 preferences, 0.25 s, 640 bytes.",
+        "1 request; 1 preferences, 0.25 s, 640 bytes.",
         "The API does not accept the key.",
         lines[-1].partition("  ")[2],
     ]
@@ -161,6 +161,6 @@ def test_a_real_daemon_is_asked_while_it_runs_and_the_database_once_it_is_gone(t
     alone = finished(*arguments, cwd=tmp_path)
 
     assert (asked.returncode, asked.stderr) == (0, "")
-    assert asked.stdout.splitlines()[-2].endswith("  Watching begins.")
+    assert asked.stdout.splitlines()[-2].endswith("  Monitoring started.")
     assert "is not running" in alone.stderr
-    assert alone.stdout.splitlines()[-1].endswith("  Watching ends: the daemon is stopping.")
+    assert alone.stdout.splitlines()[-1].endswith("  Monitoring stopped: the daemon is stopping.")

@@ -19,85 +19,91 @@ DOWN = events.FailureSeen("elm", "econnector_down", Owner.OFFICE, "the eConnecto
 CUT = events.RequestFinished("elm", "short_query", "econnector_down", 400, 0.75, 0.0, 50)
 
 TOLD: list[tuple[tuple[Event, ...], str]] = [
-    ((events.OfficeStarted("elm"),), "Watching begins."),
-    ((events.OfficeStopped("elm", "the daemon is stopping"),), "Watching ends: the daemon is stopping."),
+    ((events.OfficeStarted("elm"),), "Monitoring started."),
+    ((events.OfficeStopped("elm", "the daemon is stopping"),), "Monitoring stopped: the daemon is stopping."),
     (
         (events.ConditionChanged("elm", Condition.WAITING, Condition.LATE, "Aging did not run.", Owner.OFFICE),),
         "waiting → late: Aging did not run.",
     ),
     ((events.ConditionChanged("elm", None, Condition.FRESH, "It is done.", None),), "fresh: It is done."),
-    ((events.AgingStatusChanged("elm", "not_configured", None),), "Aging: not configured, last one never."),
-    ((events.AgingStatusChanged("elm", "complete", DAY),), "Aging: complete, last one 2026-03-08."),
-    ((CUT, DOWN), "The eConnector is not running (HTTP 400). Met by a short query after 0.75 s. Again at 03:00:00."),
-    ((CUT,), "A request (short query) ended after 0.75 s: econnector down."),
+    ((events.AgingStatusChanged("elm", "not_configured", None),), "Aging: not configured; last run: never."),
+    ((events.AgingStatusChanged("elm", "complete", DAY),), "Aging: complete; last run: 2026-03-08."),
+    ((CUT, DOWN), "The eConnector is not running (HTTP 400). Request: short query, 0.75 s. Next attempt at 03:00:00."),
+    ((CUT,), "A request (short query) failed after 0.75 s: econnector down."),
     (
         (events.FailureSeen("elm", "store", Owner.US, "the disk is full", 1, None),),
         "The disk is full.",
     ),
     (
         (events.ReaderChanged("elm", Reader.STATEMENT, Reader.PAGES, "Refused."),),
-        "Read by pages from now on, not by statement: Refused.",
+        "Reader changed from statement to pages: Refused.",
     ),
-    ((events.PullStarted("elm", Reader.STATEMENT, 0),), "A pull begins, by statement."),
-    ((events.PullStarted("elm", Reader.PAGES, 1200),), "The pull goes on after 1,200 rows, by pages."),
-    ((events.PullRejected("elm", "one row is missing"),), "The pull is thrown away: one row is missing."),
+    ((events.PullStarted("elm", Reader.STATEMENT, 0),), "Pull started, reader statement."),
+    ((events.PullStarted("elm", Reader.PAGES, 1200),), "Pull resumed after 1,200 rows, reader pages."),
+    ((events.PullRejected("elm", "one row is missing"),), "Pull rejected: one row is missing."),
     (
         (events.SnapshotHeld("elm", DAY, "Nobody owes anything.", NOW),),
-        "The snapshot of 2026-03-08 is held until 03:00:00: Nobody owes anything.",
+        "Holding the snapshot of 2026-03-08 until 03:00:00: Nobody owes anything.",
     ),
     (
         (events.SnapshotPublished("elm", 7, DAY, 4132, 1, 20, 3, Reader.STATEMENT, 1, 2.5, 61.0),),
         (
-            "Snapshot 7 of 2026-03-08 is published: 4,132 guarantors (1 new, 20 changed, 3 cleared)"
+            "Published snapshot 7 of 2026-03-08: 4,132 guarantors (1 new, 20 changed, 3 cleared)"
             "; 1 request, 2.5 s, 1 min late."
         ),
     ),
     (
         (events.ClockMismatch("elm", -25200.0, -19800.0),),
-        "The office's clock is -5.50 h from UTC, the zone of the configuration -7.00 h.",
+        "The office's clock is -5.50 h from UTC, but its configured time zone is -7.00 h.",
     ),
     ((events.CommandReceived("pause", "elm", 1000, "Left alone."),), "Command `pause` by user 1000: Left alone."),
     ((events.CommandReceived("sync", "elm", None, "No.", rejected=True),), "Command `sync`, rejected: No."),
     (
         (events.KeyRejectedDuringRotation("elm", "new", NOW),),
-        "The new key is not accepted while the change of keys settles, until 03:00:00.",
+        "The new key is not accepted while the key change settles, until 03:00:00.",
     ),
-    ((events.KeyRotated("elm"),), "The new key is accepted; the former one is forgotten."),
+    ((events.KeyRotated("elm"),), "The new key is accepted; the previous key is dropped."),
     (
         (events.WorkerCrashed("elm", "KeyError", 1, "…"),),
-        "An error in oddaemon itself (KeyError); tried again once at most.",
+        "The worker crashed (KeyError), a bug in oddaemon; 1 restart left.",
     ),
-    ((events.BackfillRequested("elm", DAY, "report"),), "The balances as of 2026-03-08 are ordered, by report."),
+    ((events.BackfillRequested("elm", DAY, "report"),), "Backfill of 2026-03-08 requested, by report."),
     (
         (events.BackfillPublished("elm", DAY, "report", 1, 42, 100.0),),
-        "The balances as of 2026-03-08 are stored: 1 guarantor; 42 requests, 1 min.",
+        "Backfill of 2026-03-08 stored: 1 guarantor; 42 requests, 1 min.",
     ),
     (
         (events.BackfillFailed("elm", DAY, "report", "It is gone.", 1, NOW),),
-        "The balances as of 2026-03-08 cannot be read, again at 03:00:00: It is gone.",
+        "The backfill of 2026-03-08 failed, next attempt at 03:00:00: It is gone.",
     ),
     (
         (events.BackfillFailed("elm", DAY, "report", "It is gone.", 9, None),),
-        "The balances as of 2026-03-08 cannot be read, the order is given up: It is gone.",
+        "The backfill of 2026-03-08 failed, gave up: It is gone.",
     ),
-    ((events.BackfillCancelled("elm", DAY, "report"),), "The balances as of 2026-03-08 are not wanted any more."),
+    ((events.BackfillCancelled("elm", DAY, "report"),), "Backfill of 2026-03-08 cancelled."),
     (
         (events.DeliverySucceeded("lake", "elm", "d-7", 7, "changes", 2, 0.25),),
-        "lake has taken snapshot 7 (changes), 0.25 s, after 2 refusals.",
+        "Delivered snapshot 7 (changes) to lake: 0.25 s, after 2 failed attempts.",
     ),
     (
         (events.DeliveryAttemptFailed("lake", "elm", "d-7", 7, 1, "The disk is full.", NOW),),
-        "lake does not take snapshot 7: The disk is full. Again at 03:00:00.",
+        "Delivery of snapshot 7 to lake failed: The disk is full. Next attempt at 03:00:00.",
     ),
     (
         (events.DeliveryAbandoned("lake", "elm", "d-7", 7, 9, "The disk is full."),),
-        "lake has not taken snapshot 7 in 9 attempts; it is given up: The disk is full.",
+        "Gave up the delivery of snapshot 7 to lake after 9 attempts: The disk is full.",
     ),
-    ((events.DeliverySkipped("lake", "elm", "d-7", 7, "By an order."),), "lake does not get snapshot 7: By an order."),
-    ((events.DeadlineMissed("elm", NOW, 1),), "03:00:00 has passed without this night's balances."),
-    ((events.DeadlineMissed("elm", NOW, 2),), "03:00:00 has passed without this night's balances, 2 nights in a row."),
-    ((events.DeadlineRecovered("elm", 1),), "In time again, after 1 night missed."),
-    ((events.OfficeQuarantined("elm"),), "Errors in oddaemon itself ended the office's worker too often."),
+    (
+        (events.DeliverySkipped("lake", "elm", "d-7", 7, "By an order."),),
+        "Skipped the delivery of snapshot 7 to lake: By an order.",
+    ),
+    ((events.DeadlineMissed("elm", NOW, 1),), "Missed the deadline 03:00:00 for this night's balances."),
+    (
+        (events.DeadlineMissed("elm", NOW, 2),),
+        "Missed the deadline 03:00:00 for this night's balances, 2 nights in a row.",
+    ),
+    ((events.DeadlineRecovered("elm", 1),), "On time again after 1 missed night."),
+    ((events.OfficeQuarantined("elm"),), "The worker crashed too often, a bug in oddaemon; monitoring stopped."),
 ]
 
 
@@ -122,10 +128,10 @@ def test_every_sentence_is_one_of_an_event_that_there_is() -> None:
 @pytest.mark.usefixtures("in_new_york")
 def test_what_was_folded_is_told_with_what_it_cost() -> None:
     ok = events.RequestFinished("elm", "preferences", "ok", 200, 0.5, 0.0, 1000)
-    assert lines(ok, ok, ok) == ["Asked 3 times since 03:00:00; 3 preferences, 1.5 s, 3,000 bytes."]
+    assert lines(ok, ok, ok) == ["3 requests since 03:00:00; 3 preferences, 1.5 s, 3,000 bytes."]
     again = events.FailureSeen("elm", DOWN.kind, DOWN.owner, DOWN.message, 2, NOW)
     assert lines(CUT, DOWN, CUT, again, CUT, again)[1] == (
-        "Asked 2 times since 03:00:00; failed as before, 2 econnector down."
+        "2 requests since 03:00:00; repeated failures: 2 econnector down."
     )
 
 
@@ -140,7 +146,7 @@ def test_times_are_the_reader_s() -> None:
     ("event", "told", "said"),
     [
         ("tooth_fairy_seen", {"coins": 2, "under_pillow": True}, "Tooth fairy seen: coins 2, under pillow True."),
-        ("office_started", {}, "Watching begins."),
+        ("office_started", {}, "Monitoring started."),
         ("aging_status_changed", {"state": "due"}, "Aging status changed: state due."),
         ("nothing", {}, "Nothing."),
     ],

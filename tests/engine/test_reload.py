@@ -176,7 +176,7 @@ async def test_a_removed_office_keeps_its_data_and_is_marked(tmp_path: Path) -> 
         world.want(files.write())
         await world.daemon.reload(ReloadTrigger.FILES)
         assert world.events("configuration_loaded")[-1]["removed"] == ["oak"]
-        assert world.events("office_stopped", "oak")[-1]["reason"] == "not wanted any more"
+        assert world.events("office_stopped", "oak")[-1]["reason"] == "removed or reconfigured"
         assert await files.wanted() == {"elm"}
         assert len(await world.history("oak")) == 1
         assert await world.balances("oak")

@@ -37,7 +37,7 @@ async def test_an_office_that_did_not_change_keeps_its_pull_in_flight(tmp_path: 
         assert len(world.events("pull_started", "stays")) == 1
         assert all(each.status == 200 for each in world.exchanges("stays"))
         assert len(world.events("office_started", "stays")) == 1
-        assert world.events("office_stopped", "goes")[-1]["reason"] == "not wanted any more"
+        assert world.events("office_stopped", "goes")[-1]["reason"] == "removed or reconfigured"
         assert len(world.exchanges("goes")) - before <= 1
         assert set(world.daemon.fleet.offices) == {"stays", "comes"}
         assert world.explains(Condition.FRESH, None, office_id="stays")

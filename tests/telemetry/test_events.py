@@ -133,7 +133,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
         "info",
         {f"deliveries_total{{outcome={outcome},sink=lake}}": 0 for outcome in ("done", "failed", "dead", "skipped")},
     ),
-    (events.SinkStopped("lake", "not wanted any more"), "info", {}),
+    (events.SinkStopped("lake", "removed or reconfigured"), "info", {}),
     (
         events.DeliverySucceeded("lake", "mesa", "d1", 7, "snapshot", 2, 0.5),
         "info",

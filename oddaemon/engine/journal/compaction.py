@@ -1,12 +1,11 @@
-"""What of all that happens to an office is worth an entry in its journal.
+"""Decides which events of an office become journal entries of their own and which are counted in a summary.
 
-An idle office is asked fifty times a day, one in trouble a hundred times, and nearly always nothing is new. So requests
-that were answered, and failures that were told before, are folded into one entry until there is news: the journal of a
-quiet day is a dozen lines, however often was asked.
+An idle office gets fifty requests a day, a failing one a hundred, and nearly all of them bring no news. Successful
+requests and repeated failures are therefore merged into one summary entry until something new happens: the journal of a
+quiet day has a dozen lines, however many requests there were.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,19 +22,19 @@ from oddaemon.telemetry.events import (
 from oddaemon.telemetry.events.base import SECONDS_DIGITS, Event, Level
 
 SUMMARY_EVENT = "requests_summarized"
-"""The event of a folded entry."""
+"""The event of a summary entry."""
 OK = "ok"
-"""The outcome of a request that was answered."""
+"""The outcome of a successful request."""
 SUMMARY_SPAN_MAX = timedelta(hours=6)
-"""A kill loses what is folded and not written yet: never more than this of an office to which nothing happens."""
+"""A crash loses a summary that is not written yet: at most this much of an office to which nothing else happens."""
 TEXT_CHARACTERS_MAX = 2000
-"""Of one field: a traceback or another side's message may be longer, and its beginning tells enough."""
+"""Of one field: a traceback or a server's message may be longer, and its beginning says enough."""
 Summarizable = RequestFinished | FailureSeen | DeliveryAttemptFailed
 _NOT_JOURNALED = (RequestStarted, PageStored, CommandIgnored)
 
 
 def get_office_id(event: Event) -> str | None:
-    """The office whose journal an event belongs into; None: no office's."""
+    """The office whose journal an event belongs to. None: it belongs to no journal."""
     if isinstance(event, _NOT_JOURNALED):
         return None
     office = getattr(event, "office", None)
@@ -49,15 +48,15 @@ class RequestSummary:
     since: datetime
     until: datetime
     answered: Counter[str] = field(default_factory=Counter)
-    """By what was asked."""
+    """Successful requests by kind."""
     failed: Counter[str] = field(default_factory=Counter)
-    """Failures that were told before, by their kind."""
+    """Repeated failures by kind."""
     seconds: float = 0.0
     slowest_seconds: float = 0.0
     bytes: int = 0
 
     def add(self, event: Summarizable, at: datetime) -> None:
-        """One more."""
+        """Count one more."""
         self.until = at
         match event:
             case DeliveryAttemptFailed():
@@ -72,7 +71,7 @@ class RequestSummary:
             self.bytes += event.bytes
 
     def to_entry(self, office_id: str) -> JournalEntry:
-        """All of it in one."""
+        """The summary as one entry."""
         fields: dict[str, object] = {
             "since": format_instant(self.since),
             "requests": self.answered.total() + self.failed.total(),
@@ -86,68 +85,67 @@ class RequestSummary:
 
 
 class JournalBuffer:
-    """The end of one office's journal, as long as it may still be folded."""
+    """The end of one office's journal, while it may still change.
+
+    It holds a summary, or a failed request that its `FailureSeen` will explain next, or both, or nothing. Events that
+    bring no news go into the summary; any other event completes what is held and becomes an entry of its own.
+    """
 
     def __init__(self, office_id: str) -> None:
         self._office_id = office_id
         self._summary: RequestSummary | None = None
-        self._failed_request: tuple[RequestFinished, datetime] | None = None
-        """A request that failed: why is said next."""
+        self._unexplained: tuple[RequestFinished, datetime] | None = None
+        """A failed request, until its failure is seen."""
         self._last_failure: tuple[str, str] | None = None
-        """Kind and message of the failure that was told last."""
+        """Kind and message of the last failure that became an entry."""
 
-    def add(self, event: Event, at: datetime) -> Iterator[JournalEntry]:
-        """The entries that are complete with this event; read them all."""
+    def add(self, event: Event, at: datetime) -> list[JournalEntry]:
+        """Take an event. Returns the entries that it completes."""
         match event:
-            case RequestFinished(outcome=outcome) if outcome == OK:
-                yield from self._flush_failed_request()
-                yield from self._summarize(event, at)
             case RequestFinished():
-                yield from self._flush_failed_request()
-                self._failed_request = event, at
+                completed = self.flush() if self._unexplained is not None else []
+                if event.outcome == OK:
+                    return completed + self._summarize(event, at)
+                self._unexplained = event, at
+                return completed
             case FailureSeen():
-                yield from self._add_failure(event, at)
-            case DeliveryAttemptFailed(attempt=attempt) if attempt > 1:
-                yield from self._summarize(event, at)
+                return self._add_failure(event, at)
+            case DeliveryAttemptFailed() if event.attempt > 1:
+                return self._summarize(event, at)
             case _:
-                yield from self.flush()
-                yield self._make_entry(event, at)
+                return [*self.flush(), self._make_entry(event, at)]
 
-    def flush(self) -> Iterator[JournalEntry]:
-        """What is folded so far, as complete entries; nothing stays."""
-        yield from self.peek()
-        self._summary = self._failed_request = None
+    def flush(self) -> list[JournalEntry]:
+        """Complete what is held. Returns it as entries."""
+        completed = self.peek()
+        self._summary = self._unexplained = None
+        return completed
 
-    def peek(self) -> Iterator[JournalEntry]:
-        """The same for who only looks."""
-        if self._summary is not None:
-            yield self._summary.to_entry(self._office_id)
-        if self._failed_request is not None:
-            yield self._make_entry(*self._failed_request)
+    def peek(self) -> list[JournalEntry]:
+        """What is held, as entries; it stays held."""
+        held = [] if self._summary is None else [self._summary.to_entry(self._office_id)]
+        if self._unexplained is not None:
+            held.append(self._make_entry(*self._unexplained))
+        return held
 
-    def _add_failure(self, event: FailureSeen, at: datetime) -> Iterator[JournalEntry]:
-        request = None if self._failed_request is None else self._failed_request[0]
-        self._failed_request = None
-        # What befalls the database comes without a request, and never with a number.
-        repeats = event.attempt > 1 or request is None
-        if repeats and self._last_failure == (event.kind, event.message):
-            yield from self._summarize(request or event, at)
-            return
+    def _add_failure(self, event: FailureSeen, at: datetime) -> list[JournalEntry]:
+        request = None if self._unexplained is None else self._unexplained[0]
+        self._unexplained = None
+        # A failure of the database comes without a request, and its attempt is always 1.
+        may_repeat = event.attempt > 1 or request is None
+        if may_repeat and self._last_failure == (event.kind, event.message):
+            return self._summarize(request or event, at)
         self._last_failure = event.kind, event.message
-        yield from self.flush()
         extra: dict[str, object] = {} if request is None else {"request": _get_fields(request)}
-        yield self._make_entry(event, at, extra)
+        return [*self.flush(), self._make_entry(event, at, extra)]
 
-    def _summarize(self, event: Summarizable, at: datetime) -> Iterator[JournalEntry]:
-        if self._summary is not None and at - self._summary.since > SUMMARY_SPAN_MAX:
-            yield from self.flush()
+    def _summarize(self, event: Summarizable, at: datetime) -> list[JournalEntry]:
+        is_full = self._summary is not None and at - self._summary.since > SUMMARY_SPAN_MAX
+        completed = self.flush() if is_full else []
         if self._summary is None:
             self._summary = RequestSummary(at, at)
         self._summary.add(event, at)
-
-    def _flush_failed_request(self) -> Iterator[JournalEntry]:
-        if self._failed_request is not None:
-            yield from self.flush()
+        return completed
 
     def _make_entry(self, event: Event, at: datetime, extra: dict[str, object] | None = None) -> JournalEntry:
         level = event.log_level().name.lower()

@@ -1,4 +1,4 @@
-"""An office's journal in sentences, for whoever reads it: at a terminal, or on a page."""
+"""Journal entries as sentences, for the terminal and the pages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ _INSTANT_FIELDS = frozenset({"since", "until", "retry_at", "deadline"})
 
 @dataclass(frozen=True, slots=True)
 class Formatters:
-    """How instants and lengths are told where the sentence is read."""
+    """Formats instants and durations for the place where the sentence is shown."""
 
     format_time: Callable[[datetime], str]
     format_duration: Callable[[float], str]
-    """Of seconds."""
+    """From seconds."""
 
 
 def render_entry(event: str, fields: Fields, formatters: Formatters) -> str:
-    """What happened; of an event that a newer daemon wrote, its fields as they are."""
+    """What happened, as a sentence; an event of another version is shown with its fields."""
     try:
         return _RENDERERS[event](_format_fields(fields, formatters))
     except (KeyError, TypeError, ValueError):
@@ -31,7 +31,7 @@ def render_entry(event: str, fields: Fields, formatters: Formatters) -> str:
 
 
 def _format_fields(fields: Fields, formatters: Formatters) -> Fields:
-    """The fields, instants and lengths among them as they are told."""
+    """The fields, with instants and durations formatted."""
     return {name: _format_field(name, value, formatters) for name, value in fields.items()}
 
 
@@ -53,33 +53,34 @@ def _render_condition_changed(fields: Fields) -> str:
 
 def _render_aging_observed(fields: Fields) -> str:
     status = str(fields["status"]).replace("_", " ")
-    return f"Aging: {status}, last one {fields['aging_date'] or 'never'}."
+    return f"Aging: {status}; last run: {fields['aging_date'] or 'never'}."
 
 
 def _render_failure_seen(fields: Fields) -> str:
     request = fields.get("request")
-    met = f" Met by a {request['kind'].replace('_', ' ')} after {request['seconds']}." if request else ""
-    again = f" Again at {fields['retry_at']}." if fields["retry_at"] else ""
+    met = f" Request: {request['kind'].replace('_', ' ')}, {request['seconds']}." if request else ""
+    again = f" Next attempt at {fields['retry_at']}." if fields["retry_at"] else ""
     return f"{to_sentence(str(fields['message']))}{met}{again}"
 
 
 def _render_summary(fields: Fields) -> str:
     times, failed, kinds = fields["requests"], fields["failed"], fields["by_kind"]
-    parts = [f"Asked {_format_times(times)} since {fields['since']}" if times > 1 else "Asked once"]
+    since = f" since {fields['since']}" if times > 1 else ""
+    parts = [f"{_format_count(times, 'request')}{since}"]
     parts += [f"{_format_counts(kinds)}, {fields['seconds']}, {fields['bytes']:,} bytes"] if kinds else []
-    parts += [f"failed as before, {_format_counts(failed)}"] if failed else []
+    parts += [f"repeated failures: {_format_counts(failed)}"] if failed else []
     return f"{'; '.join(parts)}."
 
 
 def _render_request_finished(fields: Fields) -> str:
     kind, seconds = fields["kind"].replace("_", " "), fields["seconds"]
-    return f"A request ({kind}) ended after {seconds}: {fields['outcome'].replace('_', ' ')}."
+    return f"A request ({kind}) failed after {seconds}: {fields['outcome'].replace('_', ' ')}."
 
 
 def _render_pull_started(fields: Fields) -> str:
     if fields["resumed_rows"]:
-        return f"The pull goes on after {fields['resumed_rows']:,} rows, by {fields['reader']}."
-    return f"A pull begins, by {fields['reader']}."
+        return f"Pull resumed after {fields['resumed_rows']:,} rows, reader {fields['reader']}."
+    return f"Pull started, reader {fields['reader']}."
 
 
 def _render_snapshot_published(fields: Fields) -> str:
@@ -87,7 +88,7 @@ def _render_snapshot_published(fields: Fields) -> str:
     changes = f"{fields['new']:,} new, {fields['changed']:,} changed, {fields['cleared']:,} cleared"
     took = f"{_format_count(fields['requests'], 'request')}, {fields['seconds']}{late}"
     return (
-        f"Snapshot {fields['snapshot_id']} of {fields['aging_date']} is published: "
+        f"Published snapshot {fields['snapshot_id']} of {fields['aging_date']}: "
         f"{_format_count(fields['guarantors'], 'guarantor')} ({changes}); {took}."
     )
 
@@ -98,82 +99,81 @@ def _render_command(fields: Fields) -> str:
 
 
 def _render_backfill_failed(fields: Fields) -> str:
-    again = f"again at {fields['retry_at']}" if fields["retry_at"] else "the order is given up"
-    return f"The balances as of {fields['as_of']} cannot be read, {again}: {fields['reason']}"
+    again = f"next attempt at {fields['retry_at']}" if fields["retry_at"] else "gave up"
+    return f"The backfill of {fields['as_of']} failed, {again}: {fields['reason']}"
 
 
 def _render_key_rejected(fields: Fields) -> str:
-    # What a daemon before this one wrote has no end.
+    # Entries of earlier versions have no `until`.
     until = f", until {fields['until']}" if "until" in fields else ""
-    return f"The {fields['key']} key is not accepted while the change of keys settles{until}."
+    which = {"former": "previous"}.get(fields["key"], fields["key"])
+    return f"The {which} key is not accepted while the key change settles{until}."
 
 
 def _render_clock_mismatch(fields: Fields) -> str:
     configured, measured = (
         f"{fields[f'{which}_offset_seconds'] / 3600:+.2f} h" for which in ("configured", "measured")
     )
-    return f"The office's clock is {measured} from UTC, the zone of the configuration {configured}."
+    return f"The office's clock is {measured} from UTC, but its configured time zone is {configured}."
 
 
 _RENDERERS: Mapping[str, Callable[[Fields], str]] = {
-    "office_started": lambda _: "Watching begins.",
-    "office_stopped": lambda fields: f"Watching ends: {fields['reason']}.",
+    "office_started": lambda _: "Monitoring started.",
+    "office_stopped": lambda fields: f"Monitoring stopped: {fields['reason']}.",
     "condition_changed": _render_condition_changed,
     "aging_status_changed": _render_aging_observed,
     "failure_seen": _render_failure_seen,
     "requests_summarized": _render_summary,
     "request_finished": _render_request_finished,
     "pull_started": _render_pull_started,
-    "pull_rejected": lambda fields: f"The pull is thrown away: {fields['reason']}.",
+    "pull_rejected": lambda fields: f"Pull rejected: {fields['reason']}.",
     "snapshot_held": lambda fields: (
-        f"The snapshot of {fields['aging_date']} is held until {fields['retry_at']}: {fields['reason']}"
+        f"Holding the snapshot of {fields['aging_date']} until {fields['retry_at']}: {fields['reason']}"
     ),
     "snapshot_published": _render_snapshot_published,
-    "reader_changed": lambda fields: (
-        f"Read by {fields['after']} from now on, not by {fields['before']}: {fields['reason']}"
-    ),
+    "reader_changed": lambda fields: f"Reader changed from {fields['before']} to {fields['after']}: {fields['reason']}",
     "key_rejected_during_rotation": _render_key_rejected,
-    "key_rotated": lambda _: "The new key is accepted; the former one is forgotten.",
+    "key_rotated": lambda _: "The new key is accepted; the previous key is dropped.",
     "clock_mismatch": _render_clock_mismatch,
     "command_received": _render_command,
-    "backfill_requested": lambda fields: f"The balances as of {fields['as_of']} are ordered, by {fields['via']}.",
+    "backfill_requested": lambda fields: f"Backfill of {fields['as_of']} requested, by {fields['via']}.",
     "backfill_published": lambda fields: (
-        f"The balances as of {fields['as_of']} are stored: {_format_count(fields['guarantors'], 'guarantor')}; "
+        f"Backfill of {fields['as_of']} stored: {_format_count(fields['guarantors'], 'guarantor')}; "
         f"{_format_count(fields['requests'], 'request')}, {fields['seconds']}."
     ),
     "backfill_failed": _render_backfill_failed,
-    "backfill_cancelled": lambda fields: f"The balances as of {fields['as_of']} are not wanted any more.",
+    "backfill_cancelled": lambda fields: f"Backfill of {fields['as_of']} cancelled.",
     "delivery_succeeded": lambda fields: (
-        f"{fields['sink']} has taken snapshot {fields['snapshot_id']} ({fields['content']}), "
-        f"{fields['seconds']}{_format_refusals(fields['failed_attempts'])}."
+        f"Delivered snapshot {fields['snapshot_id']} ({fields['content']}) to {fields['sink']}: "
+        f"{fields['seconds']}{_format_failed_attempts(fields['failed_attempts'])}."
     ),
     "delivery_attempt_failed": lambda fields: (
-        f"{fields['sink']} does not take snapshot {fields['snapshot_id']}: "
-        f"{fields['reason']} Again at {fields['retry_at']}."
+        f"Delivery of snapshot {fields['snapshot_id']} to {fields['sink']} failed: "
+        f"{fields['reason']} Next attempt at {fields['retry_at']}."
     ),
     "delivery_abandoned": lambda fields: (
-        f"{fields['sink']} has not taken snapshot {fields['snapshot_id']} in "
-        f"{_format_count(fields['attempts'], 'attempt')}; it is given up: {fields['reason']}"
+        f"Gave up the delivery of snapshot {fields['snapshot_id']} to {fields['sink']} after "
+        f"{_format_count(fields['attempts'], 'attempt')}: {fields['reason']}"
     ),
     "delivery_skipped": lambda fields: (
-        f"{fields['sink']} does not get snapshot {fields['snapshot_id']}: {fields['reason']}"
+        f"Skipped the delivery of snapshot {fields['snapshot_id']} to {fields['sink']}: {fields['reason']}"
     ),
     "deadline_missed": lambda fields: (
-        f"{fields['deadline']} has passed without this night's balances{_format_streak(fields['nights_missed'])}."
+        f"Missed the deadline {fields['deadline']} for this night's balances{_format_streak(fields['nights_missed'])}."
     ),
     "deadline_recovered": lambda fields: (
-        f"In time again, after {_format_count(fields['nights_missed'], 'night')} missed."
+        f"On time again after {_format_count(fields['nights_missed'], 'missed night')}."
     ),
     "worker_crashed": lambda fields: (
-        f"An error in oddaemon itself ({fields['error']}); tried again "
-        f"{_format_times(fields['restarts_left'])} at most."
+        f"The worker crashed ({fields['error']}), a bug in oddaemon; "
+        f"{_format_count(fields['restarts_left'], 'restart')} left."
     ),
-    "office_quarantined": lambda _: "Errors in oddaemon itself ended the office's worker too often.",
+    "office_quarantined": lambda _: "The worker crashed too often, a bug in oddaemon; monitoring stopped.",
 }
 
 
-def _format_refusals(refusals: int) -> str:
-    return f", after {_format_count(refusals, 'refusal')}" if refusals else ""
+def _format_failed_attempts(attempts: int) -> str:
+    return f", after {_format_count(attempts, 'failed attempt')}" if attempts else ""
 
 
 def _format_streak(nights: int) -> str:
@@ -186,7 +186,3 @@ def _format_counts(counts: Mapping[str, int]) -> str:
 
 def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _format_times(number: int) -> str:
-    return "once" if number == 1 else f"{number:,} times"
