@@ -299,7 +299,8 @@ async def test_a_sink_without_a_courier_that_is_not_wanted_any_more_leaves_no_fi
     async with delivering(tmp_path, moody) as world:
         await world.until_said("sink_stopped")
         await world.apply(replace(world.settings, sinks=()))
-        assert [line["reason"] for line in world.events("sink_stopped")] == ["crashed too often", "removed or reconfigured"]
+        reasons = [line["reason"] for line in world.events("sink_stopped")]
+        assert reasons == ["crashed too often", "removed or reconfigured"]
         assert "oddaemon_delivery_oldest_pending_timestamp_seconds{" not in world.metrics()
 
 
