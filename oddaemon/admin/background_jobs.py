@@ -1,7 +1,7 @@
-"""Orders that take longer than anybody should have to hold a connection: begun now, looked at until they are over.
+"""Commands that take too long for one HTTP request: a client starts one and polls until it is done.
 
-They work on the database's file as a whole, so they come one after another, and in turn with the housekeeper's jobs.
-What becomes of one is told to whoever looks, and stands in the log for whoever does not.
+They work on the whole database file, so they run one after another, and in turn with the scheduled maintenance. The
+outcome of each is kept for the client and written to the log.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,8 +11,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from oddaemon.admin.commands import CommandRejected, Document
-from oddaemon.admin.office_commands import CONFLICT, NOT_FOUND, CommandService
+from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind, reject_store_error
 from oddaemon.engine.tasks import run_guarded
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -24,14 +23,11 @@ IN_PROGRESS = "in_progress"
 DONE = "done"
 
 Work = Callable[[], Awaitable[Document]]
-"""Does it; its document has an `outcome`, a sentence. Raises `CommandRejected` or `StoreError` where it "
-"cannot be done."""
+"""Does the job and returns a document with an `outcome`, a sentence. Raises `CommandRejected` or `StoreError`."""
 
 
 @dataclass(slots=True)
 class _BackgroundJob:
-    """One of them, and what became of it."""
-
     result: Document | None = None
     rejection: CommandRejected | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -42,63 +38,58 @@ class _BackgroundJob:
 
 
 class BackgroundJobs:
-    """The last errand of each name.
+    """The last job of each name.
 
     Args:
-        commands: Writes orders down.
-        database: On whose file they work.
+        log: Logs the commands.
+        database: The file that the jobs work on.
         tasks: Where they run.
         emit: Takes the events.
     """
 
     def __init__(
-        self,
-        commands: CommandService,
-        database: SqliteDatabase,
-        tasks: anyio.abc.TaskGroup,
-        emit: Callable[[Event], None],
+        self, log: CommandLog, database: SqliteDatabase, tasks: anyio.abc.TaskGroup, emit: Callable[[Event], None]
     ) -> None:
-        self._commands = commands
+        self._log = log
         self._database = database
         self._tasks = tasks
         self._emit = emit
         self._jobs: dict[str, _BackgroundJob] = {}
 
     async def start(self, command: str, office_id: str, uid: int | None, work: Work) -> str:
-        """Have it done, unless that is under way; tells what happens now.
+        """Start a job unless it runs already; returns a sentence for the user.
 
         Raises:
-            OrderRefused: The daemon is not at work.
+            CommandRejected: The daemon accepts no commands now.
         """
         await anyio.lowlevel.checkpoint()
         name = _make_name(command, office_id)
-        with self._commands.log_command(command, office_id, uid) as reply:
+        with self._log.record(command, office_id, uid) as reply:
             previous = self._jobs.get(name)
             if previous is not None and not previous.is_done:
-                return reply("It is being done already.")
+                return reply(f"`{name}` is already running.")
             self._jobs[name] = job = _BackgroundJob()
             self._tasks.start_soon(self._run, name, job, work, name=name)
-            return reply("It is done now, in its turn at the database's file.")
+            return reply(f"Started `{name}`.")
 
     async def get_status(self, command: str, office_id: str) -> Document:
         """`{"outcome": "in_progress"|"done", "result": {…}|null}`.
 
         Raises:
-            OrderRefused: It could not be done, or nobody has ordered it.
+            CommandRejected: The job failed, or there is none.
         """
         await anyio.lowlevel.checkpoint()
         name = _make_name(command, office_id)
         job = self._jobs.get(name)
         if job is None:
-            raise CommandRejected(
-                NOT_FOUND, f"Nobody has ordered `{name}` since the daemon started.", "Order it again."
-            )
+            sentence = f"`{name}` was not requested since the daemon started."
+            raise CommandRejected(RejectionKind.NOT_FOUND, sentence, "Send the command again.")
         if job.rejection is not None:
             raise job.rejection
         return {"outcome": DONE if job.is_done else IN_PROGRESS, "result": job.result}
 
     def cancel_all(self) -> None:
-        """Break off what is under way: a large file takes minutes, and whoever has something to store waits for it."""
+        """Cancel the running jobs: a large file takes minutes, and every writer waits for it."""
         for job in self._jobs.values():
             job.scope.cancel()
 
@@ -106,7 +97,9 @@ class BackgroundJobs:
         async def run_work() -> None:
             job.result = await work()
 
-        error: Exception | None = _make_shutdown_rejection()
+        error: Exception | None = CommandRejected(
+            RejectionKind.CONFLICT, f"The daemon is stopping and cancelled `{name}`.", "Start it again after a restart."
+        )
         started = anyio.current_time()
         with job.scope:
             async with self._database.maintenance_lock:
@@ -116,26 +109,22 @@ class BackgroundJobs:
         if job.result is not None:
             self._emit(JobFinished(name, seconds, job.result["outcome"]))
             return
-        assert error is not None, "either it did or it did not"
-        job.rejection = rejection = make_rejection(error)
+        assert error is not None, "a job has a result or an error"
+        job.rejection = rejection = reject_failed_job(error)
         traceback = None if isinstance(error, StoreError | CommandRejected) else format_traceback(error)
         self._emit(JobFailed(name, seconds, f"{rejection.sentence} {rejection.advice}".strip(), traceback))
 
 
-def _make_shutdown_rejection() -> CommandRejected:
-    return CommandRejected(CONFLICT, "The daemon is stopping, and broke it off.", "Order it again once it has started.")
-
-
-def make_rejection(error: Exception) -> CommandRejected:
-    """What whoever ordered something is told of what ended it."""
+def reject_failed_job(error: Exception) -> CommandRejected:
+    """What the client of a job hears of the error that ended it."""
     match error:
         case CommandRejected():
             return error
         case StoreError():
-            return CommandRejected(CONFLICT, error.what, error.advice)
+            return reject_store_error(error)
         case _:
-            sentence = f"An error in oddaemon itself ended it: {type(error).__name__}."
-            return CommandRejected(CONFLICT, sentence, "Report the event `job_failed` from the log to us.")
+            sentence = f"An internal error ended the job: {type(error).__name__}."
+            return CommandRejected(RejectionKind.CONFLICT, sentence, "Report the log event `job_failed` to us.")
 
 
 def _make_name(command: str, office_id: str) -> str:

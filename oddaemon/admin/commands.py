@@ -1,187 +1,110 @@
-"""The control socket: whatever changes something is asked for here, and nowhere else.
+"""What all commands on the control socket share: how one is rejected, and the log line that each leaves.
 
-Who may give orders is decided by the socket's file alone, mode 0600: the daemon's own user, and root. What an order
-does is the engine's affair; here are its address, its answer, and who gave it.
+Nothing here knows HTTP: `app.py` turns a rejection into a status code.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
-import anyio
-import anyio.abc
-import anyio.to_thread
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
-
-from oddaemon.core.backfill.custom_sql import QUERY_LENGTH_MAX
-from oddaemon.http_server.allowed_hosts import AllowedHosts
-from oddaemon.http_server.limits import ConnectionLimits
-from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
-from oddaemon.http_server.server import ListenError, serve_socket
-from oddaemon.http_server.unix_socket import SocketError, get_uid, listen_privately
-
-TARGET_BYTES_MAX = 12 * QUERY_LENGTH_MAX + 4096
-"""An operator's query travels in a request's target, where a character may become four times `%F0`."""
-TIMEOUT_SECONDS = 60.0
-"""For the making of an answer: a reload of a large fleet reads thousands of files."""
-
-LIMITS = ConnectionLimits(TARGET_BYTES_MAX, 2 * TARGET_BYTES_MAX, TIMEOUT_SECONDS)
+from oddaemon.settings.values.suggestions import find_nearest
+from oddaemon.store.errors import StoreError
+from oddaemon.telemetry.events import CommandIgnored, CommandReceived
+from oddaemon.telemetry.events.base import Event
 
 Document = Mapping[str, Any]
 
 
-class OfficeCommand(StrEnum):
-    """What can be asked about one office."""
+class RejectionKind(StrEnum):
+    """Why a command is rejected."""
 
-    ACCEPT = "accept"
-    """Believe what is held of it as implausible."""
-    PAUSE = "pause"
-    """Leave it alone from now on."""
-    RESUME = "resume"
-    """Watch it again after a pause."""
-    SYNC = "sync"
-    """Ask it at once."""
+    INVALID_REQUEST = "invalid request"
+    NOT_FOUND = "not found"
+    NO_WORKER = "no worker"
+    """No worker of the daemon runs for the office, so the client may query the office itself."""
+    CONFLICT = "conflict"
+    NOTHING_TO_DO = "nothing to do"
+    """The office is in the wanted state already."""
+    BAD_CONFIGURATION = "bad configuration"
 
 
 class CommandRejected(Exception):
-    """An order that cannot be carried out."""
+    """A command that cannot be carried out.
 
-    def __init__(self, status: int, sentence: str, advice: str = "", extra: Document | None = None) -> None:
-        """All of it is told to whoever gave the order.
+    Args:
+        kind: The reason, for programs.
+        sentence: The reason, for people.
+        advice: What to do instead.
+        problems: The problems of a bad configuration, as documents.
+    """
 
-        Args:
-            status: 404 for an office that is not there, 409 where there is nothing to do, 422 for a bad configuration.
-            sentence: Why.
-            advice: What to do instead.
-            extra: What stands beside the two in the answer.
-        """
+    def __init__(self, kind: RejectionKind, sentence: str, advice: str = "", problems: Sequence[Document] = ()) -> None:
         super().__init__(sentence)
-        self.status = status
+        self.kind = kind
         self.sentence = sentence
         self.advice = advice
-        self.extra = extra or {}
+        self.problems = problems
 
 
-class CommandNoOp(CommandRejected):
-    """An order for what is so already; whoever ordered it of many at once has what they want."""
-
-    def __init__(self, sentence: str, advice: str = "") -> None:
-        super().__init__(HTTPStatus.CONFLICT, sentence, advice, {"nothing_to_do": True})
-
-
-@dataclass(frozen=True, slots=True)
-class CommandHandlers:
-    """What can be asked of the daemon. Each raises `CommandRejected` for what cannot be done.
-
-    The number that each takes at last is the uid of the user who asks; None: the system does not tell.
-    """
-
-    run_office_command: Callable[[OfficeCommand, str, int | None], Awaitable[str]]
-    """About the office of this id; tells in a sentence what happens now."""
-    reload: Callable[[int | None], Awaitable[Document]]
-    """Read the configuration again and apply it whole; tells the plan that was carried out."""
-    preview_reload: Callable[[], Awaitable[Document]]
-    """What a reload would do now; it is not done."""
-    drain: Callable[[int | None], Awaitable[str]]
-    """End in good order; tells in a sentence what happens now."""
+def reject_unknown_office(office_id: str, known: Iterable[str]) -> CommandRejected:
+    """The rejection of a command about an office that the daemon does not have."""
+    near = find_nearest(office_id, known)
+    advice = f"Did you mean `{near}`?" if near else "`oddaemon status` lists all offices."
+    return CommandRejected(RejectionKind.NOT_FOUND, f"The daemon has no office {office_id!r}.", advice)
 
 
-def create_control_app(handlers: CommandHandlers, extra_routes: Sequence[Route] = ()) -> ASGIApp:
-    """The application behind the control socket.
+def reject_store_error(error: StoreError) -> CommandRejected:
+    """The rejection of a command that the database could not serve."""
+    return CommandRejected(RejectionKind.CONFLICT, error.what, error.advice)
 
-    `POST /offices/ID/accept|pause|resume|sync` answers `{"office": ID, "outcome": SENTENCE}`, `POST /drain`
-    `{"outcome": SENTENCE}`, `POST /reload` and `GET /plan` `{"outcome": SENTENCE, "plan": {…}, "warnings": […]}`;
-    whatever is refused, `{"error": SENTENCE, "advice": SENTENCE}`, a bad configuration (422) with its `problems`, what
-    is so already (409) with `"nothing_to_do": true`.
+
+class CommandLog:
+    """Accepts commands while the daemon runs, and logs each with the user who sent it.
 
     Args:
-        handlers: What the daemon obeys.
-        extra_routes: Routes of other rooms.
+        get_closed_reason: Why no command is accepted now; "": commands are accepted.
+        emit: Takes the events.
     """
 
-    def make_office_endpoint(command: OfficeCommand) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            office = request.path_params["office"]
-            return JSONResponse(
-                {"office": office, "outcome": await handlers.run_office_command(command, office, get_uid(request))}
-            )
+    def __init__(self, get_closed_reason: Callable[[], str], emit: Callable[[Event], None]) -> None:
+        self._get_closed_reason = get_closed_reason
+        self._emit = emit
 
-        return endpoint
+    @contextmanager
+    def record(self, command: str, office_id: str, uid: int | None) -> Iterator[Callable[[str], str]]:
+        """Log the reply that is passed to the yielded function, or the rejection that leaves the block.
 
-    async def reload(request: Request) -> Response:
-        return JSONResponse(await handlers.reload(get_uid(request)))
+        Args:
+            command: Its name in the log.
+            office_id: "": the command concerns the whole daemon.
+            uid: The user who sent it; None: unknown.
 
-    async def preview_reload(_request: Request) -> Response:
-        return JSONResponse(await handlers.preview_reload())
+        Raises:
+            CommandRejected: The daemon accepts no commands now, the block raised it, or the database failed.
+        """
 
-    async def drain(request: Request) -> Response:
-        return JSONResponse({"outcome": await handlers.drain(get_uid(request))})
+        def reply(sentence: str) -> str:
+            self._emit(CommandReceived(command, office_id, uid, sentence))
+            return sentence
 
-    app = Starlette(
-        routes=[
-            Route("/-/healthy", _get_healthy),
-            *(
-                Route(f"/offices/{{office:path}}/{order}", make_office_endpoint(order), methods=["POST"])
-                for order in OfficeCommand
-            ),
-            Route("/reload", reload, methods=["POST"]),
-            Route("/plan", preview_reload),
-            Route("/drain", drain, methods=["POST"]),
-            *extra_routes,
-        ],
-        exception_handlers={CommandRejected: _handle_rejection, HTTPException: _handle_unknown_command},
-    )
-    app.router.redirect_slashes = False
-    return SecurityHeadersMiddleware(app)
+        try:
+            self.require_open()
+            yield reply
+        except (CommandRejected, StoreError) as error:
+            rejection = reject_store_error(error) if isinstance(error, StoreError) else error
+            if rejection.kind is RejectionKind.NOTHING_TO_DO:
+                self._emit(CommandIgnored(command, office_id, uid, rejection.sentence))
+            else:
+                self._emit(CommandReceived(command, office_id, uid, rejection.sentence, rejected=True))
+            raise rejection from None
 
+    def require_open(self) -> None:
+        """Check that the daemon accepts commands.
 
-async def serve_control(
-    path: Path,
-    app: ASGIApp,
-    *,
-    limits: ConnectionLimits | None = None,
-    task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-) -> None:
-    """Serve `app` on a Unix socket until cancelled.
-
-    Args:
-        path: Where; its directory is made if it is missing.
-        app: What `create_control_app` made.
-        limits: What one client may take; None: the usual, with the patience that a reload needs.
-        task_status: Told as soon as connections are accepted.
-
-    Raises:
-        ListenError: No socket can be made there; before `task_status` is told anything.
-    """
-    try:
-        private_socket = await anyio.to_thread.run_sync(listen_privately, path)
-    except SocketError as error:
-        raise ListenError(str(error)) from error
-    try:
-        task_status.started()
-        await serve_socket(private_socket.listener, app, AllowedHosts(), limits or LIMITS)
-    finally:
-        private_socket.remove()
-
-
-async def _get_healthy(_request: Request) -> Response:
-    return JSONResponse({"healthy": True})
-
-
-async def _handle_rejection(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, CommandRejected)
-    return JSONResponse({"error": error.sentence, "advice": error.advice, **error.extra}, error.status)
-
-
-async def _handle_unknown_command(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    body = {"error": f"There is no such order: {error.detail}.", "advice": "Is this command of the daemon's version?"}
-    return JSONResponse(body, error.status_code, error.headers)
+        Raises:
+            CommandRejected: It is starting or stopping.
+        """
+        if reason := self._get_closed_reason():
+            sentence = f"The daemon accepts no commands now: {reason}."
+            raise CommandRejected(RejectionKind.CONFLICT, sentence, "`oddaemon status` shows its state.")

@@ -1,13 +1,14 @@
-"""What people order on the control socket: whether it can be done, what happens now, and a line in the log of each.
+"""Commands about one office, and about the daemon: reload, preview of a reload, drain.
 
-An order to an office is decided by how the office stands, obeyed by its worker, and changes nothing but through the
-state machine. Whoever gives one is told the truth: what cannot be done is refused, with what to do instead.
+A command about an office is checked against the office's state, carried out by its worker, and changes nothing but
+through the state machine. A command that would do nothing is rejected, with advice.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 
-from oddaemon.admin.commands import CommandHandlers, CommandNoOp, CommandRejected, Document, OfficeCommand
+from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind, reject_unknown_office
 from oddaemon.core.config_diff import ConfigDiff, make_config_diff_document
 from oddaemon.core.office.evidence import can_accept
 from oddaemon.core.office.state import AcceptCommand, Command, OfficeState, PauseCommand, ResumeCommand, SyncCommand
@@ -15,26 +16,37 @@ from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.settings import BadConfiguration, LoadResult
 from oddaemon.settings.files.problem import make_problem_document
-from oddaemon.settings.values.suggestions import find_nearest
 from oddaemon.store.errors import StoreError
-from oddaemon.telemetry.events import CommandIgnored, CommandReceived
-from oddaemon.telemetry.events.base import Event
 
-CONFLICT = 409
-NOT_FOUND = 404
-UNPROCESSABLE = 422
+_ENABLE_ADVICE = "Set `enabled = true` for it, then run `oddaemon reload`."
+_STAYS_ACTIVE = "The previous configuration stays active."
+
+ReloadFunction = Callable[[], Awaitable[tuple[ConfigDiff, LoadResult]]]
+
+
+class OfficeCommand(StrEnum):
+    """A command about one office."""
+
+    ACCEPT = "accept"
+    """Publish what is held back as implausible."""
+    PAUSE = "pause"
+    """Send no requests until it is resumed."""
+    RESUME = "resume"
+    """End a pause."""
+    SYNC = "sync"
+    """Probe it now."""
 
 
 def validate_command(command: OfficeCommand, runtime: OfficeRuntime, *, at_once: bool) -> tuple[Command, str]:
-    """What the office's worker is to be told, and what whoever ordered it is.
+    """The command for the office's worker, and a sentence for the user.
 
     Args:
-        command: What is asked.
-        runtime: How the office stands.
-        at_once: Whether its worker waits; else it comes to the order after what it does now.
+        command: The command.
+        runtime: The office's state.
+        at_once: Whether its worker is idle; otherwise it finishes its current action first.
 
     Raises:
-        OrderRefused: It stands so that the order would do nothing.
+        CommandRejected: The command would do nothing.
     """
     match command:
         case OfficeCommand.ACCEPT:
@@ -50,185 +62,138 @@ def validate_command(command: OfficeCommand, runtime: OfficeRuntime, *, at_once:
 def _validate_accept(runtime: OfficeRuntime) -> str:
     office, state = runtime.office.id, runtime.state
     if not can_accept(state):
-        raise CommandRejected(CONFLICT, f"Nothing of {office} is held back.", f"See `oddaemon explain {office}`.")
+        advice = f"`oddaemon explain {office}` shows its state."
+        raise CommandRejected(RejectionKind.CONFLICT, f"Nothing of {office} is held back.", advice)
     if state.stranger is not None:
-        return "The database that answers now is taken for this office's own; it is read as soon as its aging allows."
+        return "Accepted the database that answers now as this office's own. It is read as soon as its aging allows."
     return "The next reading is published as it is."
 
 
 def _validate_pause(runtime: OfficeRuntime, *, at_once: bool) -> str:
     office = runtime.office.id
     if runtime.state.paused:
-        raise CommandNoOp(f"{office} is paused already.", f"`oddaemon office resume {office}` goes on.")
+        advice = f"Resume it with `oddaemon office resume {office}`."
+        raise CommandRejected(RejectionKind.NOTHING_TO_DO, f"{office} is already paused.", advice)
     if not runtime.office.enabled:
-        raise CommandRejected(
-            CONFLICT, f"{office} is switched off in the configuration.", "It is left alone as it is: nothing to do."
-        )
-    when = "from now on" if at_once else "as soon as what is under way with it has ended"
-    return f"Left alone {when}, also over a restart. `oddaemon office resume {office}` goes on."
+        raise _reject_disabled(office, "There is nothing to pause.")
+    when = "Paused" if at_once else "Paused as soon as its current action has ended"
+    return f"{when} (survives a restart). Resume with `oddaemon office resume {office}`."
 
 
 def _validate_resume(runtime: OfficeRuntime) -> str:
     office = runtime.office.id
     if not runtime.office.enabled:
-        advice = "Set `enabled = true` for it, then `oddaemon reload`."
         if runtime.state.paused:
-            return f"Not paused any more, but switched off in the configuration. {advice}"
-        raise CommandRejected(
-            CONFLICT, f"{office} is switched off in the configuration, which no order changes.", advice
-        )
+            return f"Resumed, but still disabled in the configuration. {_ENABLE_ADVICE}"
+        raise _reject_disabled(office, _ENABLE_ADVICE)
     if not runtime.state.paused:
-        raise CommandNoOp(f"{office} is not paused.", f"`oddaemon explain {office}` tells how it stands.")
-    return "Watched again, and asked at once."
+        advice = f"`oddaemon explain {office}` shows its state."
+        raise CommandRejected(RejectionKind.NOTHING_TO_DO, f"{office} is not paused.", advice)
+    return "Resumed. The office is probed now."
 
 
 def _validate_sync(runtime: OfficeRuntime, *, at_once: bool) -> str:
     office, state = runtime.office.id, runtime.state
     if not runtime.office.enabled:
-        raise CommandRejected(
-            CONFLICT,
-            f"{office} is switched off in the configuration, which no order changes.",
-            "Set `enabled = true` for it, then `oddaemon reload`.",
-        )
+        raise _reject_disabled(office, _ENABLE_ADVICE)
     if state.paused:
-        raise CommandRejected(
-            CONFLICT, f"{office} is paused.", f"`oddaemon office resume {office}` goes on, and asks it."
-        )
-    when = "at once" if at_once else "as soon as what is under way with it has ended"
-    return f"Asked {when}. {_describe_sync(state)}"
+        advice = f"`oddaemon office resume {office}` resumes and probes it."
+        raise CommandRejected(RejectionKind.CONFLICT, f"{office} is paused.", advice)
+    when = "now" if at_once else "as soon as its current action has ended"
+    return f"The office is probed {when}. {_describe_sync(state)}"
+
+
+def _reject_disabled(office: str, advice: str) -> CommandRejected:
+    return CommandRejected(RejectionKind.CONFLICT, f"{office} is disabled in the configuration.", advice)
 
 
 def _describe_sync(state: OfficeState) -> str:
-    """What a sync comes to: it asks, and reads only what is to be read."""
+    """What a sync leads to: a probe, and a pull only where one is needed."""
     if state.held is not None:
-        return "What is held is read a second time, and published if it says the same."
+        return "The reading that is held back is repeated, and published if both agree."
     if state.published is None:
         return "Its balances are read if its aging has completed."
     last = state.published.aging_date
-    return f"Its balances are read if aging has completed since that of {last}; what is fresh stays as it is."
-
-
-ReloadFunction = Callable[[], Awaitable[tuple[ConfigDiff, LoadResult]]]
+    return f"Its balances are read only if aging has completed since the run of {last}."
 
 
 class CommandService:
-    """Takes orders while the daemon is at work, and writes down each with who gave it.
+    """Runs commands about offices and about the daemon.
 
     Args:
-        registry: Who is at work where.
-        fleet: How every office stands.
+        log: Logs the commands.
+        registry: Has the worker of each office.
+        fleet: The state of each office.
         reload: Reads the configuration again and applies it.
-        preview: Tells what that would do.
-        drain: Ends the daemon in good order, and tells what happens now.
-        get_closed_reason: Why no orders are taken now; "": they are.
-        emit: Takes the events.
+        preview: Reads it and reports what a reload would change.
+        drain: Starts to stop the daemon; returns a sentence for the user.
     """
 
     def __init__(
         self,
+        log: CommandLog,
         registry: Registry,
         fleet: FleetState,
         *,
         reload: ReloadFunction,
         preview: ReloadFunction,
         drain: Callable[[], str],
-        get_closed_reason: Callable[[], str],
-        emit: Callable[[Event], None],
     ) -> None:
+        self._log = log
         self._registry = registry
         self._fleet = fleet
         self._reload = reload
         self._preview = preview
         self._drain = drain
-        self._get_closed_reason = get_closed_reason
-        self._emit = emit
-
-    @property
-    def handlers(self) -> CommandHandlers:
-        """All that can be ordered."""
-        return CommandHandlers(
-            run_office_command=self.run_office_command,
-            reload=self.reload,
-            preview_reload=self.preview_reload,
-            drain=self.drain,
-        )
 
     async def reload(self, uid: int | None) -> Document:
-        """Read the configuration again and apply it; tells what changed.
+        """Read the configuration again and apply it; returns what changed.
 
         Raises:
-            OrderRefused: It was refused; the former one stays in force.
+            CommandRejected: It has problems; the previous one stays active.
         """
-        with self.log_command("reload", "", uid) as reply:
-            with _translate_errors():
+        with self._log.record("reload", "", uid) as reply:
+            with _reject_reload_errors():
                 diff, result = await self._reload()
-            return _build_reload_document(reply(f"In force: {diff.sentence}"), diff, result)
+            return _build_reload_document(reply(f"Applied: {diff.sentence}"), diff, result)
 
     async def drain(self, uid: int | None) -> str:
-        """End the daemon in good order; tells what happens now.
+        """Stop the daemon after its requests in flight; returns a sentence for the user.
 
         Raises:
-            OrderRefused: It ends already.
+            CommandRejected: It is stopping already.
         """
-        with self.log_command("drain", "", uid) as reply:
+        with self._log.record("drain", "", uid) as reply:
             return reply(self._drain())
 
     async def preview_reload(self) -> Document:
-        """What a reload would do now.
+        """What a reload would change now.
 
         Raises:
-            OrderRefused: It would be refused.
+            CommandRejected: It would be rejected.
         """
-        self._require_open()
-        with _translate_errors():
+        self._log.require_open()
+        with _reject_reload_errors():
             diff, result = await self._preview()
-        return _build_reload_document(f"A reload would bring: {diff.sentence}", diff, result)
+        return _build_reload_document(f"A reload would apply: {diff.sentence}", diff, result)
 
     async def run_office_command(self, command: OfficeCommand, office_id: str, uid: int | None) -> str:
-        """Carry out an order about one office; tells what happens now.
+        """Run a command about one office; returns a sentence for the user.
 
         Raises:
-            OrderRefused: It would do nothing, or there is nobody to carry it out.
+            CommandRejected: It would do nothing, or the office has no worker.
         """
-        with self.log_command(command, office_id, uid) as reply:
+        with self._log.record(command, office_id, uid) as reply:
             runtime = self._fleet.offices.get(office_id)
             if runtime is None:
-                near = find_nearest(office_id, self._fleet.offices)
-                advice = f"Did you mean `{near}`?" if near else "`oddaemon status` lists them all."
-                raise CommandRejected(NOT_FOUND, f"No office {office_id!r} is at work.", advice)
+                raise reject_unknown_office(office_id, self._fleet.offices)
             worker = self._registry.get_worker(office_id)
             if worker is None:
-                sentence = f"Nobody is at work at {office_id}: an error in oddaemon itself ended that."
-                raise CommandRejected(CONFLICT, sentence, "`oddaemon reload` has it tried again.")
+                sentence = f"No worker runs for {office_id}: an internal error ended it."
+                raise CommandRejected(RejectionKind.CONFLICT, sentence, "`oddaemon reload` starts it again.")
             worker_command, sentence = validate_command(command, runtime, at_once=worker.is_waiting)
             worker.submit(worker_command)
             return reply(sentence)
-
-    @contextmanager
-    def log_command(self, command: str, office_id: str, uid: int | None) -> Iterator[Callable[[str], str]]:
-        """Around what carries an order out: what it tells through the function, or is refused with, is written down.
-
-        Raises:
-            OrderRefused: The daemon is not at work.
-        """
-
-        def reply(sentence: str) -> str:
-            self._emit(CommandReceived(command, office_id, uid, sentence))
-            return sentence
-
-        try:
-            self._require_open()
-            yield reply
-        except CommandNoOp as no_op:
-            self._emit(CommandIgnored(command, office_id, uid, no_op.sentence))
-            raise
-        except CommandRejected as rejection:
-            self._emit(CommandReceived(command, office_id, uid, rejection.sentence, rejected=True))
-            raise
-
-    def _require_open(self) -> None:
-        if reason := self._get_closed_reason():
-            raise CommandRejected(CONFLICT, f"No orders are taken now: {reason}.", "`oddaemon status` tells more.")
 
 
 def _build_reload_document(outcome: str, diff: ConfigDiff, result: LoadResult) -> Document:
@@ -237,17 +202,15 @@ def _build_reload_document(outcome: str, diff: ConfigDiff, result: LoadResult) -
 
 
 @contextmanager
-def _translate_errors() -> Iterator[None]:
-    """Whatever keeps a configuration out of force, told to whoever wanted it in force."""
+def _reject_reload_errors() -> Iterator[None]:
     try:
         yield
     except BadConfiguration as error:
         count = len(error.problems)
         sentence = f"The configuration has {'a problem' if count == 1 else f'{count:,} problems'}."
-        advice = "The former one stays in force; `oddaemon check` shows what to mend."
+        advice = f"{_STAYS_ACTIVE} `oddaemon check` shows all problems."
         problems = [make_problem_document(problem) for problem in error.problems]
-        raise CommandRejected(UNPROCESSABLE, sentence, advice, {"problems": problems}) from error
+        raise CommandRejected(RejectionKind.BAD_CONFIGURATION, sentence, advice, problems) from error
     except StoreError as error:
-        raise CommandRejected(
-            CONFLICT, error.what, f"The former configuration stays in force. {error.advice}"
-        ) from error
+        advice = f"{_STAYS_ACTIVE} {error.advice}"
+        raise CommandRejected(RejectionKind.CONFLICT, error.what, advice) from error

@@ -1,6 +1,6 @@
-"""All that is known of one office as a JSON document: what `explain --json` writes and the control socket answers.
+"""Everything about one office as a JSON document, for `explain --json` and the control socket.
 
-A contract like the status document, which it extends: fields may be added, never renamed or removed.
+It extends the status document and is a contract like it: fields may be added, never renamed or removed.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from oddaemon.store.snapshot_rows import SnapshotRow
 
 
 class PreferencesDocument(TypedDict):
-    """What the office said of its aging, as stored there."""
+    """The office's aging preferences, as stored there."""
 
     date_last_aging: str
     aging_service_time_due: str
@@ -28,14 +28,14 @@ class PreferencesDocument(TypedDict):
 
 
 class PackingDocument(TypedDict):
-    """How its statement is packed."""
+    """The packing of its statement."""
 
     pat_nums_per_column: int
     columns: int
 
 
 class PullDocument(TypedDict):
-    """How the last published snapshot came to be."""
+    """The pull of the last published snapshot."""
 
     observed_at: str
     reader: str
@@ -68,17 +68,17 @@ class OfficeDetails(OfficeDocument):
     run_seconds: float | None
     last_pull: PullDocument | None
     journal: list[EntryDocument]
-    """Its end, oldest first."""
+    """The last entries, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfficeContext:
-    """What stands behind an office's status."""
+    """What the document adds to an office's summary."""
 
     office: Office | None = None
-    """As configured; None: it is not any more."""
+    """As configured; None: it is no longer configured."""
     state: OfficeState | None = None
-    """None: nothing is remembered yet."""
+    """None: none is stored yet."""
     snapshot: SnapshotRow | None = None
     journal: Iterable[JournalEntry] = field(default=(), repr=False)
 
@@ -104,12 +104,12 @@ def build_office_details(status: OfficeSummary, context: OfficeContext, now: dat
 
 
 def build_entry_document(entry: JournalEntry) -> EntryDocument:
-    """One entry of the journal; whose it is says the document around it."""
+    """One entry of the journal, without the office: the enclosing document names it."""
     return {"at": format_instant(entry.at), "level": entry.level, "event": entry.event, "fields": dict(entry.fields)}
 
 
 def _build_preferences(preferences: Preferences) -> PreferencesDocument:
-    document: PreferencesDocument = {**asdict(preferences), "read_at": format_instant(preferences.read_at)}  # type: ignore[typeddict-item]  # its names are the dataclass's own, which a test holds
+    document: PreferencesDocument = {**asdict(preferences), "read_at": format_instant(preferences.read_at)}  # type: ignore[typeddict-item]  # a test checks that the names are the dataclass's own
     return document
 
 

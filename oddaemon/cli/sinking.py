@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from oddaemon.admin.commands import CommandRejected
-from oddaemon.admin.sink_commands import require_sink, retry, skip
+from oddaemon.admin.offline_commands import require_sink, retry_deliveries, skip_delivery
 from oddaemon.cli.commands.office import print_document
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.formatting import format_duration, format_relative
@@ -145,7 +145,7 @@ def _run_without_daemon(config_path: Path, command: str, name: str, office: str 
     async def run_command() -> dict[str, Any]:
         async with SqliteDatabase.open(settings.state.database) as database:
             now = datetime.now(UTC)
-            perform = retry if command == "retry" else skip
+            perform = retry_deliveries if command == "retry" else skip_delivery
             return dict(await perform(database, name, office, now))
 
     try:

@@ -8,7 +8,7 @@ import anyio
 import typer
 
 from oddaemon.admin.commands import Document
-from oddaemon.admin.database_commands import prune, vacuum_database
+from oddaemon.admin.offline_commands import prune, vacuum_database
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.daemon_client import run_in_daemon

@@ -14,10 +14,10 @@ import anyio
 from starlette.types import ASGIApp
 
 from oddaemon import __version__
-from oddaemon.admin.app import AdminServices, create_admin_app
+from oddaemon.admin.app import AdminServices, create_admin_app, serve_control
 from oddaemon.admin.backfill_commands import BackfillCommands
 from oddaemon.admin.background_jobs import BackgroundJobs
-from oddaemon.admin.commands import serve_control
+from oddaemon.admin.commands import CommandLog
 from oddaemon.admin.database_commands import DatabaseCommands
 from oddaemon.admin.diagnostics_commands import DiagnosticJobs
 from oddaemon.admin.inspection import StatusService
@@ -38,6 +38,7 @@ from oddaemon.engine.monitoring.heartbeat_ping import HeartbeatPinger
 from oddaemon.engine.monitoring.store_health import StoreHealth
 from oddaemon.engine.monitoring.watchdog import DaemonHealth, run_watchdog
 from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.server import ListenError, serve
 from oddaemon.opendental.client import TransportFactory
 from oddaemon.settings import LoadResult, Settings
@@ -53,7 +54,7 @@ from oddaemon.telemetry.events import (
     StoreOpened,
 )
 from oddaemon.telemetry.telemetry import Telemetry
-from oddaemon.web.app import Readiness, create_app
+from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
 from oddaemon.web.pages.view_builder import PageViewBuilder
 
@@ -294,33 +295,23 @@ class Daemon:
     def _make_admin_services(
         self, database: SqliteDatabase, services: Services, tasks: anyio.abc.TaskGroup
     ) -> AdminServices:
-        emit = self._telemetry.emit
-        commands = CommandService(
-            services.registry,
-            self.fleet,
-            reload=partial(self.reload, ReloadTrigger.COMMAND),
-            preview=self.configuration.preview,
-            drain=self._drain_by_command,
-            get_closed_reason=lambda: "" if self.is_running else self.readiness.reason,
-            emit=emit,
-        )
+        emit, fleet, registry = self._telemetry.emit, self.fleet, services.registry
+        log = CommandLog(lambda: "" if self.is_running else self.readiness.reason, emit)
+        jobs = BackgroundJobs(log, database, tasks, emit)
         return AdminServices(
-            commands=commands,
-            backfill=BackfillCommands(commands, services.backfill, services.registry, database),
-            diagnostics=DiagnosticJobs(
-                commands, services.registry, services.api, tasks, lambda: self.settings, emit=emit
+            commands=CommandService(
+                log,
+                registry,
+                fleet,
+                reload=partial(self.reload, ReloadTrigger.COMMAND),
+                preview=self.configuration.preview,
+                drain=self._drain_by_command,
             ),
-            sinks=SinkCommands(commands, services.couriers, database, self.fleet.now, emit),
-            status=StatusService(database, self.fleet, self._journal, lambda: self.readiness),
-            database=DatabaseCommands(
-                commands,
-                BackgroundJobs(commands, database, tasks, emit),
-                self.configuration,
-                services.backfill,
-                self.fleet,
-                database,
-                emit,
-            ),
+            backfill=BackfillCommands(log, services.backfill, registry, fleet, database),
+            diagnostics=DiagnosticJobs(log, registry, services.api, tasks, lambda: self.settings, emit=emit),
+            sinks=SinkCommands(log, services.couriers, database, fleet.now, emit),
+            status=StatusService(database, fleet, self._journal, lambda: self.readiness),
+            database=DatabaseCommands(log, jobs, self.configuration, services.backfill, fleet, database, emit),
         )
 
     def _start_background_tasks(self, database: SqliteDatabase, tasks: anyio.abc.TaskGroup) -> None:

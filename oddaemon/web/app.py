@@ -17,18 +17,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from oddaemon.core.reporting.status_document import OfficeDocument, StatusDocument
+from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
 from oddaemon.telemetry.metrics.office import OfficeMetricsSource
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.pages.routes import Pages
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether the configuration is applied and the store open; if not, a sentence that says what is missing."""
-
-    ready: bool
-    reason: str = ""
 
 
 def create_app(

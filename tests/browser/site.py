@@ -10,10 +10,11 @@ from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp
 
 from oddaemon.core.reporting.status_document import OfficeSummary, StatusDocument, make_status_document
+from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.server import serve
 from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
-from oddaemon.web.app import Readiness, create_app
+from oddaemon.web.app import create_app
 from oddaemon.web.pages.event_stream import StreamOptions
 from oddaemon.web.pages.routes import Pages
 from tests.browser.sample import SampleFleet

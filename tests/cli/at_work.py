@@ -8,18 +8,19 @@ from pathlib import Path
 import anyio.abc
 from anyio.from_thread import start_blocking_portal
 
-from oddaemon.admin.commands import create_control_app, serve_control
-from oddaemon.admin.inspection import StatusHandlers, StatusService, make_inspection_routes
+from oddaemon.admin.app import serve_control
+from oddaemon.admin.inspection import StatusService
 from oddaemon.core.model import Office
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
+from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.store import offices
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.telemetry import Telemetry
-from oddaemon.web.app import Readiness
 from tests.cli.control_desk import Desk
+from tests.web.admin_app import make_admin_app
 
 NOT_LISTED = "new-oak"
 """Stands in the configuration, and nobody has taken it up."""
@@ -60,11 +61,10 @@ async def _serve(desk: AtWork, directory: Path, *, task_status: anyio.abc.TaskSt
                 office = Office(row.id, row.name, labels=labels)
                 desk.fleet.offices[row.id] = OfficeRuntime(office, row.state, snapshot, row.state.standing.since)
         journal = JournalRecorder(desk.telemetry, _now, retained_max=100, write_seconds=3600.0)
-        inspector = StatusService(database, desk.fleet, journal, lambda: desk.readiness)
-        looks = make_inspection_routes(
-            StatusHandlers(inspector.get_fleet, inspector.get_office), desk.telemetry, desk.fleet.get_metrics
+        status = StatusService(database, desk.fleet, journal, lambda: desk.readiness)
+        app = make_admin_app(
+            commands=Desk(), status=status, telemetry=desk.telemetry, office_metrics=desk.fleet.get_metrics
         )
-        app = create_control_app(Desk().orders, looks)
         await serve_control(directory / "state.db.sock", app, task_status=task_status)
 
 

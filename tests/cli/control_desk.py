@@ -8,20 +8,14 @@ from pathlib import Path
 import anyio
 from anyio.from_thread import start_blocking_portal
 
-from oddaemon.admin.commands import (
-    CommandHandlers,
-    CommandNoOp,
-    CommandRejected,
-    Document,
-    OfficeCommand,
-    create_control_app,
-    serve_control,
-)
-from oddaemon.admin.diagnostics_commands import DiagnosisHandlers, make_diagnosis_routes
+from oddaemon.admin.app import serve_control
+from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
+from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.config_diff import ConfigChange, ConfigDiff, make_config_diff_document
 from oddaemon.core.diagnostics.document import make_diagnosis_document
 from oddaemon.settings.files.problem import Problem, make_problem_document
 from tests.core.examinations import examination
+from tests.web.admin_app import make_admin_app
 
 PLAN = ConfigDiff(
     ("ash",),
@@ -43,11 +37,7 @@ class Desk:
         self._good = good
         self.looks = 0
 
-    @property
-    def orders(self) -> CommandHandlers:
-        return CommandHandlers(self.about_office, self.reload, self.plan, self.drain)
-
-    async def about_office(self, order: OfficeCommand, office: str, uid: int | None) -> str:
+    async def run_office_command(self, order: OfficeCommand, office: str, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
         assert uid == os.getuid()
         match office:
@@ -55,19 +45,21 @@ class Desk:
                 return f"It is done: {order}."
             case "bright-smiles":
                 advice = "`oddaemon explain bright-smiles` tells more."
-                raise CommandRejected(409, "Nothing of bright-smiles is held.", advice)
+                raise CommandRejected(RejectionKind.CONFLICT, "Nothing of bright-smiles is held.", advice)
             case _:
-                raise CommandRejected(404, f"No office {office!r} is at work.", "Did you mean `x`?")
+                raise CommandRejected(RejectionKind.NOT_FOUND, f"No office {office!r} is at work.", "Did you mean `x`?")
 
     async def reload(self, uid: int | None) -> Document:
         assert uid == os.getuid()
-        return {**await self.plan(), "outcome": f"In force: {PLAN.sentence}"}
+        return {**await self.preview_reload(), "outcome": f"In force: {PLAN.sentence}"}
 
-    async def plan(self) -> Document:
+    async def preview_reload(self) -> Document:
         await anyio.lowlevel.checkpoint()
         if not self._good:
             problems = [make_problem_document(each) for each in PROBLEMS]
-            raise CommandRejected(422, "The configuration has 2 problems.", "Mend them.", {"problems": problems})
+            raise CommandRejected(
+                RejectionKind.BAD_CONFIGURATION, "The configuration has 2 problems.", "Mend them.", problems
+            )
         outcome = f"A reload would bring: {PLAN.sentence}"
         return {
             "outcome": outcome,
@@ -79,16 +71,16 @@ class Desk:
         await anyio.lowlevel.checkpoint()
         return "It stops."
 
-    async def examine(self, office: str, _uid: int | None) -> str:
+    async def start(self, office: str, _uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
         if office == "hill-street":
             return "It is examined now."
-        raise CommandRejected(404, f"Nobody is at work at {office!r}.", "", {"worker_running": False})
+        raise CommandRejected(RejectionKind.NO_WORKER, f"No worker runs for {office!r}.")
 
-    async def examination(self, office: str) -> Document:
+    async def get_status(self, office: str) -> Document:
         await anyio.lowlevel.checkpoint()
         if office != "hill-street":
-            raise CommandRejected(404, f"{office!r} was not examined.")
+            raise CommandRejected(RejectionKind.NOT_FOUND, f"{office!r} was not examined.")
         self.looks += 1
         found = make_diagnosis_document(EXAMINED) if self.looks > 1 else None
         return {"outcome": "done" if found else "in_progress", "completed": self.looks, "total": 14, "diagnosis": found}
@@ -101,10 +93,11 @@ class PauseDesk(Desk):
         super().__init__()
         self.paused = set(paused)
 
-    async def about_office(self, order: OfficeCommand, office: str, uid: int | None) -> str:  # noqa: ARG002 - anybody
+    async def run_office_command(self, order: OfficeCommand, office: str, uid: int | None) -> str:  # noqa: ARG002 - anybody
         await anyio.lowlevel.checkpoint()
         if (order is OfficeCommand.PAUSE) == (office in self.paused):
-            raise CommandNoOp(f"{office} is {'paused already' if office in self.paused else 'not paused'}.")
+            sentence = f"{office} is {'paused already' if office in self.paused else 'not paused'}."
+            raise CommandRejected(RejectionKind.NOTHING_TO_DO, sentence)
         self.paused ^= {office}
         return f"It is done: {order}."
 
@@ -112,9 +105,9 @@ class PauseDesk(Desk):
 @contextmanager
 def daemon(path: Path, desk: Desk | None = None) -> Iterator[None]:
     desk = desk or Desk()
-    routes = make_diagnosis_routes(DiagnosisHandlers(desk.examine, desk.examination))
+    app = make_admin_app(commands=desk, diagnostics=desk)
     with start_blocking_portal() as portal:
-        serving, _ = portal.start_task(serve_control, path, create_control_app(desk.orders, routes))
+        serving, _ = portal.start_task(serve_control, path, app)
         try:
             yield
         finally:

@@ -13,15 +13,15 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from typer.testing import Result
 
-from oddaemon.admin.backfill_commands import BackfillHandlers, make_backfill_routes
-from oddaemon.admin.commands import CommandRejected, create_control_app, serve_control
+from oddaemon.admin.app import serve_control
+from oddaemon.admin.commands import CommandRejected, RejectionKind
 from oddaemon.cli.commands.backfill import format_progress
 from oddaemon.core.backfill.custom_sql import QUERY_LENGTH_MAX
 from oddaemon.core.backfill.job import BackfillMethod, BackfillTarget
-from tests.cli.control_desk import Desk
 from tests.cli.processes import PATIENCE_SECONDS, running
 from tests.cli.sample_fleet import command, written
 from tests.cli.terminal import conversation
+from tests.web.admin_app import make_admin_app
 
 PAGES = 4
 
@@ -36,13 +36,13 @@ class Archive:
         self.seen = threading.Event()
         """Somebody looked."""
 
-    async def order(self, days: Sequence[BackfillTarget], _uid: int | None) -> Mapping[str, Any]:
+    async def submit(self, days: Sequence[BackfillTarget], _uid: int | None) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
         return {"backfills": [self._ordered(day) for day in days], "outcome": "They are ordered."}
 
     def _ordered(self, day: BackfillTarget) -> dict[str, Any]:
         if day.office_id != "hill-street":
-            raise CommandRejected(404, f"No office {day.office_id!r} is at work.", "`oddaemon status` lists them all.")
+            raise CommandRejected(RejectionKind.NOT_FOUND, f"No office {day.office_id!r} is at work.")
         self.days[day] = 0
         return {**self._document(day), "outcome": f"{day.office_id} is read as of {day.as_of}."}
 
@@ -51,7 +51,7 @@ class Archive:
         self.days = {day: pages for day, pages in self.days.items() if days and day.as_of not in days}
         return {"backfills": [], "outcome": f"{office_id} is not read any more."}
 
-    async def orders(self) -> Mapping[str, Any]:
+    async def list_jobs(self) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
         if self.forgetful:
             self.days.clear()
@@ -79,9 +79,7 @@ class Archive:
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
     archive = Archive()
-    control = create_control_app(
-        Desk().orders, make_backfill_routes(BackfillHandlers(archive.order, archive.cancel, archive.orders))
-    )
+    control = make_admin_app(backfill=archive)
     with start_blocking_portal() as portal:
         serving, _ = portal.start_task(serve_control, tmp_path / "state.db.sock", control)
         yield archive
@@ -117,7 +115,7 @@ def test_a_day_that_cannot_be_had_ends_with_1_and_the_reason(archive: Archive, t
 def test_an_order_that_is_refused_says_why(tmp_path: Path) -> None:
     refused = backfill(tmp_path, "nobody", "--as-of", "2025-12-31")
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr == "oddaemon: No office 'nobody' is at work. `oddaemon status` lists them all.\n"
+    assert "'nobody'" in refused.stderr
 
 
 def test_without_an_office_every_order_is_listed(archive: Archive, tmp_path: Path) -> None:

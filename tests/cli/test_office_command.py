@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from oddaemon.admin.commands import OfficeCommand
+from oddaemon.admin.office_commands import OfficeCommand
 from tests.cli.control_desk import PauseDesk, daemon
 from tests.cli.sample_fleet import CONFIGURATION, command, json_of, written
 

@@ -23,7 +23,7 @@ from typing import Any
 import anyio
 from typer.testing import CliRunner
 
-from oddaemon.admin.commands import OfficeCommand
+from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.cli.app import app
 from oddaemon.core.backfill.job import BackfillTarget
 from oddaemon.core.model import Condition, Office

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from oddaemon.admin.backfill_commands import BackfillCommands
-from oddaemon.admin.commands import CommandRejected, OfficeCommand
+from oddaemon.admin.commands import CommandRejected
+from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.backfill.job import BackfillTarget
 from oddaemon.core.model import Balance, Condition, Reader
 from oddaemon.core.snapshot.aging_report import count_report_requests
@@ -105,7 +106,7 @@ async def test_an_office_without_a_worker_keeps_its_order_and_says_so(tmp_path: 
         world.mines["smile"] = 1
         await world.until_is(Condition.BLOCKED)
         await order(world)
-        assert "Nobody is at work at smile" in (await listed(world))[0]["reason"]
+        assert "No worker runs for smile" in (await listed(world))[0]["reason"]
         await world.apply(world.settings)
         await world.until_said("backfill_published")
 
@@ -134,7 +135,7 @@ async def test_ordered_again_while_it_is_read_a_day_goes_on_where_it_stands(tmp_
         await world.until(lambda: reports(world) >= 4)
         again = await order(world)
         assert again["requests"] >= 3
-        assert "goes on" in again["outcome"]
+        assert "is still open" in again["outcome"]
         await world.until_said("backfill_published")
         assert reports(world) == count_report_requests(len(await stored(world)), 100)
         assert len(world.events("backfill_requested")) == 1
@@ -146,13 +147,13 @@ async def test_an_order_is_cancelled_with_what_it_has_read(tmp_path: Path) -> No
         await world.until_published(1)
         await ordered(world, BackfillTarget("smile", DAY), BackfillTarget("smile", earlier))
         await world.until(lambda: reports(world) >= 2)
-        assert "carried out first" in (await listed(world))[1]["reason"]
+        assert "Waits for" in (await listed(world))[1]["reason"]
         answer = await desk(world).cancel("smile", [DAY], 0)
         assert str(DAY) in answer["outcome"]
         await world.until_said("backfill_published")
         assert await stages(world) == {str(DAY): "cancelled", str(earlier): "done"}
         assert (await listed(world))[0]["requests"] is None
-        with pytest.raises(CommandRejected, match="smile has no open order"):
+        with pytest.raises(CommandRejected, match="smile has no open backfill"):
             await desk(world).cancel("smile", [], 0)
         async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
             assert ("smile", DAY) not in await backfilled_days.load_outcomes(database)
@@ -172,7 +173,7 @@ async def test_an_order_that_waits_for_the_night_says_so(tmp_path: Path) -> None
         await order(world)
         await world.until_time(world.clock.now() + timedelta(seconds=2))
         (waiting,) = await listed(world)
-        assert "night's balances" in waiting["reason"]
+        assert "nightly pull" in waiting["reason"]
 
 
 async def test_the_nights_pull_comes_first(tmp_path: Path) -> None:
@@ -241,7 +242,7 @@ async def test_a_paused_office_is_not_asked_for_past_days_either(tmp_path: Path)
         await world.apply(off)
         await world.until_is(Condition.PAUSED)
         since = world.clock.now()
-        assert "smile is switched off" in (await order(world))["outcome"]
+        assert "smile is disabled" in (await order(world))["outcome"]
         await world.until_time(since + timedelta(hours=1))
         assert world.exchanges(since=since) == []
         await world.apply(replace(world.settings, offices=(office_settings(),)))
@@ -304,5 +305,5 @@ async def test_a_day_that_cannot_be_had_is_refused(tmp_path: Path, day: date, wo
     async with night(tmp_path, [SMALL]) as world:
         with pytest.raises(CommandRejected, match=words):
             await order(world, day)
-        with pytest.raises(CommandRejected, match="No office"):
+        with pytest.raises(CommandRejected, match="no office"):
             await order(world, DAY, "nobody")

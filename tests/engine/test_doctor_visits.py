@@ -7,15 +7,16 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.admin.commands import CommandRejected, OfficeCommand
+from oddaemon.admin.commands import CommandRejected, RejectionKind
 from oddaemon.admin.diagnostics_commands import DiagnosticJobs
+from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.diagnostics.document import parse_diagnosis
 from oddaemon.core.model import Condition, Reader
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.night import DUE, SMALL, SMILE, night, office_settings
 from tests.engine.world import World
 
-BEGUN = "It is examined now, in its key's own turn."
+BEGUN = "Started the diagnosis of smile."
 
 
 def visits_of(world: World) -> DiagnosticJobs:
@@ -51,7 +52,7 @@ async def test_whoever_orders_an_examination_that_is_under_way_is_shown_that_one
         await world.until_published(1)
         before = len(world.exchanges())
         assert await visits_of(world).start("smile", 1000) == BEGUN
-        assert await visits_of(world).start("smile", 1000) == "It is being examined already."
+        assert await visits_of(world).start("smile", 1000) == "The diagnosis of smile is already running."
         await examination(world)
         assert len(world.exchanges()) == before + 13  # no developer's name is configured
         assert [line["command"] for line in world.lines if line["event"] == "command_received"] == [
@@ -74,7 +75,7 @@ async def test_an_examination_that_the_end_of_the_daemon_cuts_was_none(tmp_path:
         await anyio.sleep(3)
         visits = visits_of(world)
         await world.stop()
-        with pytest.raises(CommandRejected, match="was not examined"):
+        with pytest.raises(CommandRejected, match="There is no diagnosis"):
             await visits.get_status("smile")
 
 
@@ -82,8 +83,8 @@ async def test_an_office_at_which_nobody_works_is_left_to_whoever_asks(tmp_path:
     async with night(tmp_path, [SMALL]) as world:
         with pytest.raises(CommandRejected) as refusal:
             await visits_of(world).start("smiles", 1000)
-        assert (refusal.value.status, refusal.value.extra) == (404, {"worker_running": False})
-        with pytest.raises(CommandRejected, match="was not examined"):
+        assert refusal.value.kind is RejectionKind.NO_WORKER
+        with pytest.raises(CommandRejected, match="There is no diagnosis"):
             await visits_of(world).get_status("smile")
 
 
@@ -101,7 +102,7 @@ async def test_an_error_of_our_own_in_an_examination_is_told_and_ends_nothing(tm
         await world.until_published(1)
         world.mines["smile"] = 1
         await visits_of(world).start("smile", 1000)
-        with pytest.raises(CommandRejected, match="An error in oddaemon itself ended it: ProgrammersError"):
+        with pytest.raises(CommandRejected, match="internal error ended the job: ProgrammersError"):
             await examination(world)
         failed = world.events("job_failed", "")[-1]
         assert (failed["job"], "handle_async_request" in failed["traceback"]) == ("examine smile", True)

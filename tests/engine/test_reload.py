@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.admin.commands import CommandRejected
+from oddaemon.admin.commands import CommandRejected, RejectionKind
 from oddaemon.core.config_diff import ConfigChange, ConfigDiff, diff_configs, needs_restart
 from oddaemon.core.model import Condition
 from oddaemon.engine.config.active_config import ReloadTrigger
@@ -213,14 +213,14 @@ async def test_an_order_to_reload_answers_with_the_plan_or_with_every_problem(tm
         world.want(files.write())
         desk = world.daemon.commands
         planned, done = await desk.preview_reload(), await desk.reload(1000)
-        assert planned["outcome"] == "A reload would bring: 1 new, 1 unchanged."
-        assert done["outcome"] == "In force: 1 new, 1 unchanged."
+        assert planned["outcome"] == "A reload would apply: 1 new, 1 unchanged."
+        assert done["outcome"] == "Applied: 1 new, 1 unchanged."
         assert planned["plan"] == done["plan"]
         for name in ("a", "b"):
             (files.directory / f"{name}.toml").write_text("colour = 1\n")
         with pytest.raises(CommandRejected) as refusal:
             await desk.reload(1000)
-        assert (refusal.value.status, len(refusal.value.extra["problems"])) == (422, 2)
+        assert (refusal.value.kind, len(refusal.value.problems)) == (RejectionKind.BAD_CONFIGURATION, 2)
         assert "2 problems" in refusal.value.sentence
         with pytest.raises(CommandRejected, match="2 problems"):
             await desk.preview_reload()

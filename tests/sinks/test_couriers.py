@@ -364,7 +364,7 @@ async def test_a_dead_letter_that_something_newer_took_the_place_of_is_not_reviv
     moody.plan(Mood.IS_GONE, Mood.TAKES)
     async with delivering(tmp_path, moody) as world:
         await world.until_said("delivery_succeeded")
-        with pytest.raises(CommandRejected, match="Nothing waits"):
+        with pytest.raises(CommandRejected, match="No delivery waits"):
             await desk_of(world).retry("book", None, None)
         assert len(moody.attempts) == 2
 

@@ -13,17 +13,13 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.admin.commands import (
-    CommandHandlers,
-    CommandRejected,
-    Document,
-    OfficeCommand,
-    create_control_app,
-    serve_control,
-)
+from oddaemon.admin.app import serve_control
+from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
+from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.server import ListenError
 from oddaemon.http_server.unix_socket import SocketError, listen_privately
+from tests.web.admin_app import make_admin_app
 
 
 class Desk:
@@ -33,22 +29,24 @@ class Desk:
         self.accepted: list[str] = []
         self.given: list[tuple[str, str, int | None]] = []
 
-    async def order(self, order: OfficeCommand, office: str, uid: int | None) -> str:
+    async def run_office_command(self, order: OfficeCommand, office: str, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
         self.given.append((order, office, uid))
         if office == "elm":
             self.accepted.append(office)
             return "The next reading of elm is published as it is."
         if office == "oak":
-            raise CommandRejected(409, "Nothing of oak is held.", "`oddaemon explain oak` tells how it stands.")
-        raise CommandRejected(404, f"There is no office {office!r}.")
+            raise CommandRejected(
+                RejectionKind.CONFLICT, "Nothing of oak is held.", "`oddaemon explain oak` tells how it stands."
+            )
+        raise CommandRejected(RejectionKind.NOT_FOUND, f"There is no office {office!r}.")
 
     async def reload(self, uid: int | None) -> Document:
         await anyio.lowlevel.checkpoint()
         self.given.append(("reload", "", uid))
-        raise CommandRejected(422, "It has a problem.", "Mend it.", {"problems": [{"file": "a.toml"}]})
+        raise CommandRejected(RejectionKind.BAD_CONFIGURATION, "It has a problem.", "Mend it.", [{"file": "a.toml"}])
 
-    async def plan(self) -> Document:
+    async def preview_reload(self) -> Document:
         await anyio.lowlevel.checkpoint()
         return {"outcome": "A reload would bring: 1 new.", "plan": {"new": ["ash"]}}
 
@@ -57,15 +55,11 @@ class Desk:
         self.given.append(("drain", "", uid))
         return "It stops."
 
-    @property
-    def orders(self) -> CommandHandlers:
-        return CommandHandlers(self.order, self.reload, self.plan, self.drain)
-
 
 @asynccontextmanager
 async def taking_orders(path: Path, desk: Desk | None = None) -> AsyncIterator[httpx.AsyncClient]:
     async with anyio.create_task_group() as tasks:
-        await tasks.start(serve_control, path, create_control_app((desk or Desk()).orders))
+        await tasks.start(serve_control, path, make_admin_app(commands=desk or Desk()))
         transport = httpx.AsyncHTTPTransport(uds=str(path))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
@@ -124,7 +118,7 @@ async def test_looking_changes_nothing_and_there_are_no_other_orders(tmp_path: P
         assert (await client.get("/-/healthy")).json() == {"healthy": True}
         assert (await client.get("/offices/elm/accept")).status_code == 405
         assert (await client.get("/drain")).status_code == 405
-        for path in ("/offices/elm", "/offices/elm/forget", "/offices/elm/accept/", "/drain/", "/metrics", "/"):
+        for path in ("/offices/elm/unknown", "/offices/elm/accept/", "/drain/", "/"):
             answer = await client.post(path)
             assert (path, answer.status_code, set(answer.json())) == (path, 404, {"error", "advice"})
         assert (await client.post("/offices/elm/accept", content=b"x")).status_code == 413
@@ -176,7 +170,7 @@ async def test_what_a_living_daemon_listens_on_stays_its_own(tmp_path: Path) -> 
     path = tmp_path / "c.sock"
     async with taking_orders(path) as client:
         with pytest.raises(ListenError, match=r"another process listens there.*`\[http\] control_socket`"):
-            await serve_control(path, create_control_app(Desk().orders))
+            await serve_control(path, make_admin_app(commands=Desk()))
         assert (await client.get("/-/healthy")).status_code == 200
 
 
@@ -187,7 +181,7 @@ async def test_a_daemon_that_is_too_busy_to_answer_is_alive(tmp_path: Path) -> N
         busy.listen(0)
         waiting.connect(str(path))
         with pytest.raises(ListenError, match="another process listens there"):
-            await serve_control(path, create_control_app(Desk().orders))
+            await serve_control(path, make_admin_app(commands=Desk()))
     assert path.exists()
 
 
@@ -211,7 +205,7 @@ async def test_what_is_no_socket_of_ours_is_never_removed(tmp_path: Path, kind: 
                 datagrams.bind(str(path))
         before = path.lstat()
         with pytest.raises(ListenError, match=r"`\[http\] control_socket`"):
-            await serve_control(path, create_control_app(Desk().orders))
+            await serve_control(path, make_admin_app(commands=Desk()))
     assert path.lstat().st_ino == before.st_ino
 
 
@@ -272,7 +266,7 @@ async def test_slow_clients_are_cut_here_too(tmp_path: Path) -> None:
 
 async def _serve_hastily(path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     limits = ConnectionLimits(timeout_seconds=0.05)
-    await serve_control(path, create_control_app(Desk().orders), limits=limits, task_status=task_status)
+    await serve_control(path, make_admin_app(commands=Desk()), limits=limits, task_status=task_status)
 
 
 async def test_answers_are_json_to_the_last_byte(tmp_path: Path) -> None:

@@ -7,33 +7,39 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.admin.commands import create_control_app
-from oddaemon.admin.inspection import JOURNAL_ENTRIES, JOURNAL_ENTRIES_MAX, StatusHandlers, make_inspection_routes
+from oddaemon.admin.app import JOURNAL_ENTRIES, JOURNAL_ENTRIES_MAX
+from oddaemon.admin.commands import reject_unknown_office
 from oddaemon.core.model import Condition, Status
 from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.web.test_control_socket import Desk
+from tests.web.admin_app import make_admin_app
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
 STANDING = Status(Condition.FRESH, NOW, "It is done.")
 
 
-async def fleet() -> dict[str, object]:
-    await anyio.lowlevel.checkpoint()
-    return {"offices": [], "reason": 'The office said "planted-key".'}
+class SampleStatus:
+    """Knows the office elm."""
 
+    async def get_fleet(self) -> dict[str, object]:
+        await anyio.lowlevel.checkpoint()
+        return {"offices": [], "reason": 'The office said "planted-key".'}
 
-async def office(office_id: str, entries: int) -> dict[str, object] | None:
-    await anyio.lowlevel.checkpoint()
-    return {"id": office_id, "journal": entries, "reason": "planted-key"} if office_id == "elm" else None
+    async def get_office(self, office_id: str, entries: int) -> dict[str, object]:
+        await anyio.lowlevel.checkpoint()
+        if office_id != "elm":
+            raise reject_unknown_office(office_id, ["elm"])
+        return {"id": office_id, "journal": entries, "reason": "planted-key"}
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
     telemetry.add_secrets(["planted-key"])
-    routes = make_inspection_routes(StatusHandlers(fleet, office), telemetry, lambda: (OfficeMetrics("elm", STANDING),))
-    transport = httpx.ASGITransport(create_control_app(Desk().orders, routes))
+    app = make_admin_app(
+        status=SampleStatus(), telemetry=telemetry, office_metrics=lambda: (OfficeMetrics("elm", STANDING),)
+    )
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 

@@ -18,11 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.reporting.status_document import OfficeSummary, StatusDocument, make_status_document
+from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.security_headers import FILE_HEADERS, HEADERS, PAGE_HEADERS
 from oddaemon.http_server.server import ListenError, serve
 from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
-from oddaemon.web.app import Readiness, create_app
+from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
 from tests.browser.sample import sample_fleet
 

@@ -7,9 +7,9 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.admin.commands import CommandRejected, Document, create_control_app, serve_control
-from oddaemon.admin.database_routes import DatabaseHandlers, make_database_routes
-from tests.cli.control_desk import Desk
+from oddaemon.admin.app import serve_control
+from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
+from tests.web.admin_app import make_admin_app
 
 
 class Housekeeper:
@@ -20,8 +20,8 @@ class Housekeeper:
         self.looks = 0
 
     @property
-    def orders(self) -> DatabaseHandlers:
-        return DatabaseHandlers(self.forget, self.prune, self.vacuum, self.told)
+    def jobs(self) -> "Housekeeper":
+        return self
 
     async def forget(self, office: str, uid: int | None) -> str:
         return await self._begin("forget", office, uid)
@@ -32,10 +32,10 @@ class Housekeeper:
     async def vacuum(self, uid: int | None) -> str:
         return await self._begin("vacuum", uid)
 
-    async def told(self, order: str, office: str) -> Document:
+    async def get_status(self, order: str, office: str) -> Document:
         await anyio.lowlevel.checkpoint()
         if not self.given:
-            raise CommandRejected(404, f"Nobody has ordered {order}.")
+            raise CommandRejected(RejectionKind.NOT_FOUND, f"Nobody has ordered {order}.")
         self.looks += 1
         found = {"outcome": f"{order} {office}"} if self.looks > 1 else None
         return {"outcome": "done" if found else "in_progress", "result": found}
@@ -60,7 +60,7 @@ async def test_it_is_begun_and_looked_at_until_it_is_over(
 ) -> None:
     keeper, path = Housekeeper(), tmp_path / "c.sock"
     async with anyio.create_task_group() as tasks:
-        await tasks.start(serve_control, path, create_control_app(Desk().orders, make_database_routes(keeper.orders)))
+        await tasks.start(serve_control, path, make_admin_app(database=keeper))
         transport = httpx.AsyncHTTPTransport(uds=str(path))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             assert (await client.get(target)).status_code == 404

@@ -17,12 +17,12 @@ from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.engine.journal.format import Formatters, render_entry
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
+from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.settings import Settings
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.snapshot_rows import NightTime, SnapshotRow, load_night_times
-from oddaemon.web.app import Readiness
 from oddaemon.web.pages.formatting import format_seconds, format_time
 from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeOverview, OfficePageView, PageViewSource
 
