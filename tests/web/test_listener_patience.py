@@ -2,6 +2,8 @@
 
 import gc
 import logging
+import resource
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import anyio
@@ -21,6 +23,7 @@ PATIENT = ConnectionLimits(timeout_seconds=60.0, connections_max=8)
 GET = request("Host: localhost")
 LARGE_BYTES = 16_000_000
 """More than any socket's buffers hold."""
+OPEN_FILES = 4096
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,6 +88,18 @@ async def test_whoever_takes_it_gets_it_whole() -> None:
         assert len(heard(await said(port, request("Host: localhost", target="/large"))).body) == LARGE_BYTES
 
 
+@pytest.fixture
+def many_open_files() -> Iterator[None]:
+    """As many as the system allows: both ends of each connection are in this process, and many shells allow 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < OPEN_FILES:
+        pytest.skip(f"the system allows {hard} open files, and this needs {OPEN_FILES}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, OPEN_FILES), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_open_files")
 async def test_a_thousand_slow_clients_do_not_keep_the_next_one_out(caplog: pytest.LogCaptureFixture) -> None:
     async with listener(app, PATIENT) as port, AsyncExitStack() as stack:
         for first in (b"", b"GET / HTTP/1.1\r\nHost: local"):
