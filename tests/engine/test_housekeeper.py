@@ -153,7 +153,7 @@ async def test_jobs_at_the_file_wait_for_each_other_in_the_order_in_which_they_w
         house.job("prune", "0 3 * * *", seconds=1800),
         house.job("vacuum", "10 3 * * *", seconds=600, grace=SHORT_GRACE),
         house.job("backup", "5 3 * * *", seconds=60),
-        house.job("digest", "15 3 * * *", alone=False),
+        house.job("digest", "15 3 * * *", is_exclusive=False),
     )
     await house.live(5, *jobs)
     assert house.ran == [

@@ -21,7 +21,10 @@ NIGHTS = ("night_complete", "night_missed", "night_recovered")
 def told(world: World, *names: str) -> list[tuple[Any, ...]]:
     """These events in their order, each with what is special about it."""
     return [
-        (line["event"], *(line[field] for field in ("morning", "fresh", "missing", "late", "nights") if field in line))
+        (
+            line["event"],
+            *(line[field] for field in ("night", "fresh", "missing", "late", "nights_missed") if field in line),
+        )
         for line in world.lines
         if line["event"] in names
     ]

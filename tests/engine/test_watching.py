@@ -247,7 +247,7 @@ async def test_what_is_no_part_of_the_configuration_is_not_looked_at(etc: Path) 
 
 
 async def test_a_reading_that_wants_another_try_gets_it_without_any_change(etc: Path) -> None:
-    async with watching(etc, Reader(etc.parent, tries_again=True), again_seconds=0.05) as reader:
+    async with watching(etc, Reader(etc.parent, tries_again=True), retry_seconds=0.05) as reader:
         await reader.until(lambda: len(reader.seen) >= 3)
 
 
@@ -257,7 +257,7 @@ async def test_a_system_that_has_no_watch_left_is_told_of_once_and_tried_again(e
     async with anyio.create_task_group() as tasks:
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
         try:
-            how = {"debounce_seconds": DEBOUNCE_SECONDS, "again_seconds": 0.05}
+            how = {"debounce_seconds": DEBOUNCE_SECONDS, "retry_seconds": 0.05}
             tasks.start_soon(lambda: watch(lambda: reader.files, reader.reload, reader.emit, **how))
             await reader.until(lambda: len(reader.events) >= 1)
             await anyio.sleep(0.3)
