@@ -123,6 +123,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(lambda _: self._executor_calls.__exit__(None, None, None))
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109, ARG002 - asyncio's signature
+        """As in asyncio, without its time limit: virtual minutes pass while a real thread ends."""
+        with self._executor_calls:
+            await super().shutdown_default_executor()
+
 
 def make_virtual_loop() -> asyncio.AbstractEventLoop:
     """A new loop on virtual time, for anyio's `loop_factory` option."""
