@@ -1,1 +1,1 @@
-"""What happened, told once: `events` go into `Telemetry.emit`, log lines and metrics come out."""
+"""Events go into `Telemetry.emit`; log lines and metrics come out."""

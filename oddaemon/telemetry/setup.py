@@ -1,6 +1,6 @@
-"""Telemetry of the daemon process: standard output, the libraries' own messages, memory and CPU.
+"""Telemetry of the daemon process: standard output, messages of libraries, memory and CPU.
 
-Everything here is global to the process, so tests of other rooms make a plain `Telemetry` instead.
+Everything here is global to the process, so tests of other packages make a plain `Telemetry` instead.
 """
 
 import logging
@@ -28,7 +28,7 @@ def open_process_telemetry(
     level: Level = Level.INFO,
     descriptor: int = STANDARD_OUTPUT,
 ) -> Iterator[Telemetry]:
-    """Telemetry that writes to `descriptor` and speaks for the libraries too; at the end it writes what still waits.
+    """Telemetry that writes to `descriptor` and captures messages of libraries; at the end it writes the queued lines.
 
     A descriptor that stalls or breaks costs lines, never the daemon.
     """
@@ -68,14 +68,14 @@ def capture_library_messages(telemetry: Telemetry) -> Iterator[None]:
 
 
 class _LibraryHandler(logging.Handler):
-    """Turns each record into an event."""
+    """Turns log records into events."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         super().__init__(logging.WARNING)
         self._telemetry = telemetry
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Never fails: a message whose arguments do not fit is told without them."""
+        """Emit the record. Never fails: a message whose arguments do not fit is emitted without them."""
         try:
             message = record.getMessage()
         except (TypeError, ValueError):

@@ -1,6 +1,6 @@
-"""Tells systemd how the daemon is, over the socket that it named; without one, all of this does nothing.
+"""Notifications to systemd over the socket in `NOTIFY_SOCKET`; without it they do nothing.
 
-Never waits and never fails: the service manager being deaf is no reason to stop.
+They never wait and never fail: a service manager that does not listen is no reason to stop.
 """
 
 import os
@@ -30,22 +30,22 @@ def notify_watchdog() -> None:
 
 
 def notify_reloading() -> None:
-    """A reload has begun; `ready` must follow, whether or not it was successful."""
+    """A reload has begun; `notify_ready` must follow, whether or not it succeeded."""
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def extend_timeout(seconds: float) -> None:
-    """A start or an end needs longer, and is asked after again in so many seconds from now."""
+    """The start or the stop needs longer; the next notification follows within `seconds`."""
     notify(f"EXTEND_TIMEOUT_USEC={seconds * 1e6:.0f}")
 
 
 def is_available() -> bool:
-    """Whether there is a service manager that wants to be told."""
+    """Whether a service manager listens."""
     return bool(os.environ.get("NOTIFY_SOCKET"))
 
 
 def get_watchdog_seconds() -> float | None:
-    """Within which time systemd wants to hear from this process again; None: it does not watch."""
+    """The watchdog timeout of systemd; None: the watchdog is off."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = os.environ.get("WATCHDOG_USEC", "")
@@ -53,7 +53,7 @@ def get_watchdog_seconds() -> float | None:
 
 
 def notify(state: str) -> None:
-    """Sends `state` ("KEY=value" lines) to NOTIFY_SOCKET, a path or an abstract "@name"."""
+    """Send `state` ("KEY=value" lines) to NOTIFY_SOCKET, a path or an abstract "@name"."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

@@ -1,4 +1,4 @@
-"""The one place where anything is logged or counted: an event goes in, a log line and moved metrics come out."""
+"""The only place that logs and counts: an event goes in, a log line and moved metrics come out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,16 +41,16 @@ class Telemetry:
         count_lost: Callable[[], int] = lambda: 0,
         process_metrics: bool = False,
     ) -> None:
-        """Nothing outside this object is touched: no root logger, no global registry.
+        """Changes nothing global: no root logger, no global registry.
 
         Args:
-            write: takes each log line, without its end; must neither wait nor fail.
+            write: receives each log line, without its end; must neither wait nor fail.
             now: the wall clock, aware.
             version: of the daemon, for `oddaemon_build_info`.
             log_format: AUTO means JSON here.
             level: of the quietest line that is written; metrics move at any level.
             count_lost: how many lines `write` has lost so far.
-            process_metrics: also tell memory, CPU, open files and the interpreter, which are the whole process's.
+            process_metrics: also report memory, CPU and open files of the process, and the interpreter.
         """
         self._registry = CollectorRegistry()
         self._metrics = FleetMetrics(self._registry, version, now)
@@ -67,33 +67,33 @@ class Telemetry:
             GCCollector(registry=self._registry)
 
     def emit(self, event: Event) -> None:
-        """Writes the event's log line, if its level is loud enough, and moves its metrics. Any thread may call it."""
+        """Write the event's log line, if its level is enabled, and move its metrics. Thread-safe."""
         self._record(event)
         if (lost := self._count_lost()) > self._lost_reported:
             missing, self._lost_reported = lost - self._lost_reported, lost
             self._record(LogLinesLost(missing))
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
-        """From now on `follower` is told every event too, after its line and metrics; it must neither wait nor fail."""
+        """Call `subscriber` with every event, after its line and metrics; it must neither wait nor fail."""
         self._subscribers.append(subscriber)
 
     def add_secrets(self, values: Iterable[str]) -> None:
-        """Registers secrets: from now on "***" stands for them in every log line and in `redact`."""
+        """Register secrets. "***" replaces them in every log line and in `redact`."""
         self._redactor.add_secrets(values)
 
     def redact(self, text: str) -> str:
-        """`text` as it may be shown to others."""
+        """`text` without secrets."""
         return self._redactor.redact_text(text)
 
     def redact_fields(self, fields: Mapping[str, object]) -> dict[str, object]:
-        """The same for every text in an event's fields."""
+        """The fields of an event without secrets."""
         return {name: self._redactor.redact_value(value) for name, value in fields.items()}
 
     def render(self, offices: tuple[OfficeMetrics, ...], accept: str = "") -> Scrape:
-        """All metrics, with the figures of these offices. Takes long with thousands of them: run it in a thread.
+        """All metrics, with those of these offices. Slow with thousands of offices: run it in a thread.
 
         Args:
-            offices: a picture of the fleet, taken on the event loop.
+            offices: the present values, read on the event loop.
             accept: the request's Accept header; decides between OpenMetrics and the plain text format.
         """
         families = _MetricFamilies(self._registry, offices, self._now())
@@ -114,7 +114,7 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class _MetricFamilies:
-    """Everything of one scrape, shaped as prometheus_client wants it."""
+    """The families of one scrape, in the shape that prometheus_client expects."""
 
     registry: CollectorRegistry
     offices: tuple[OfficeMetrics, ...]
@@ -122,7 +122,7 @@ class _MetricFamilies:
 
     def collect(self) -> Iterator[Metric]:
         for family in self.registry.collect():
-            # When a series was created says nothing that a restart of the process does not, and doubles the text.
+            # The creation time of a series says no more than the start of the process, and doubles the text.
             family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
             yield family
         yield from collect_office_metrics(self.offices, self.now)

@@ -15,14 +15,14 @@ RUNBOOK = Path(__file__).parents[2] / "deploy" / "RUNBOOK.md"
 def metrics_table() -> str:
     """Every exported family, with what the code says of it."""
     rows = [_row(family) for family in sorted(families().values(), key=lambda each: each.name)]
-    return "\n".join(["| metric | kind | labels | what it tells |", "|---|---|---|---|", *rows])
+    return "\n".join(["| metric | kind | labels | meaning |", "|---|---|---|---|", *rows])
 
 
 def events_table() -> str:
     """Every event, with what the code says of it."""
     kinds: list[type[Event]] = [getattr(events, name) for name in events.__all__]
     rows = [_event_row(kind) for kind in sorted(kinds, key=lambda each: each.name)]
-    return "\n".join(["| event | level | what happened |", "|---|---|---|", *rows])
+    return "\n".join(["| event | level | meaning |", "|---|---|---|", *rows])
 
 
 def sections(text: str) -> dict[str, str]:
@@ -50,7 +50,7 @@ def with_tables(text: str) -> str:
 
 def _event_row(kind: type[Event]) -> str:
     said = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
-    level = "by what it tells" if "log_level" in vars(kind) else kind.level.name.lower()
+    level = "varies" if "log_level" in vars(kind) else kind.level.name.lower()
     return f"| `{kind.name}` | {level} | {said} |"
 
 

@@ -1,6 +1,6 @@
 """Everything that can happen, one class each: its log level, its name, its fields, and the metrics it moves.
 
-Whoever does the thing emits the event; nobody else logs or counts.
+The component that does something emits the event. No other code logs or counts.
 """
 
 from oddaemon.telemetry.events.backfill import (

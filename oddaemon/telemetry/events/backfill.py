@@ -1,4 +1,4 @@
-"""What happens to orders to read past days. See `Event` for what a field may hold."""
+"""Events of backfills. See `Event` for what a field may hold."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,7 +10,7 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 @dataclass(frozen=True, slots=True)
 class SftpListening(Event):
-    """Offices can upload; `fingerprint` is the host key's, for whoever wants to compare it."""
+    """The SFTP receiver accepts uploads; `fingerprint` is the host key's, for comparison."""
 
     name: ClassVar[str] = "sftp_listening"
     listen: str
@@ -19,7 +19,7 @@ class SftpListening(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackfillRequested(Event):
-    """Somebody wants an office's balances as of a past day."""
+    """A command requested the balances of a past day."""
 
     name: ClassVar[str] = "backfill_requested"
     office: str
@@ -29,7 +29,7 @@ class BackfillRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackfillPublished(Event):
-    """Balances as of a past day are read, proved and stored."""
+    """The balances of a past day are read, verified and stored."""
 
     name: ClassVar[str] = "backfill_published"
     office: str
@@ -46,7 +46,7 @@ class BackfillPublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackfillFailed(Event):
-    """An order to read a past day met something; `retry_at` None: it is given up until somebody gives it again."""
+    """A backfill attempt failed. `retry_at` None: the job has failed until a command requests it again."""
 
     name: ClassVar[str] = "backfill_failed"
     office: str
@@ -57,18 +57,18 @@ class BackfillFailed(Event):
     retry_at: datetime | None
 
     def log_level(self) -> Level:
-        """Louder when it is over."""
+        """An error once the job has failed."""
         return Level.INFO if self.retry_at is not None else Level.ERROR
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts the orders that are given up."""
+        """Counts failed jobs."""
         if self.retry_at is None:
             metrics.backfills.labels(self.via, "failed").inc()
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillCrashed(Event):
-    """An error in oddaemon itself ended an order to read a past day; it is given up, and nothing else noticed."""
+    """An error in oddaemon itself ended a backfill job. The job has failed; nothing else is affected."""
 
     name: ClassVar[str] = "backfill_crashed"
     level: ClassVar[Level] = Level.ERROR
@@ -78,12 +78,12 @@ class BackfillCrashed(Event):
     error: str
     """The exception's type."""
     traceback: str
-    """As `crash.describe` gives it."""
+    """From `format_traceback`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillCancelled(Event):
-    """Somebody does not want an office's balances as of a past day any more."""
+    """A command cancelled the backfill of a past day."""
 
     name: ClassVar[str] = "backfill_cancelled"
     office: str

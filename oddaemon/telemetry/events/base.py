@@ -1,7 +1,6 @@
-"""What every event has in common: a level, a name, fields, and what it counts.
+"""What all events share: a level, a name, fields, and the metrics they move.
 
-An event is a plain frozen value; it logs and counts nothing by itself. `Telemetry.emit` alone does both, so a log line
-and its metric cannot disagree.
+An event is a frozen value. Only `Telemetry.emit` logs and counts it, so a log line and its metric cannot disagree.
 """
 
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ SECONDS_DIGITS = 6
 
 
 class Level(IntEnum):
-    """How loud a log line is; the numbers are those of the standard library."""
+    """Level of a log line, with the numbers of the standard library."""
 
     DEBUG = 10
     INFO = 20
@@ -38,15 +37,15 @@ class Event:
     level: ClassVar[Level] = Level.INFO
 
     def log_level(self) -> Level:
-        """The level of this very event, where it depends on the fields."""
+        """The level of this event; it may depend on the fields."""
         return self.level
 
     def log_fields(self) -> Mapping[str, object]:
-        """The fields of the log line, ready for JSON: all that the event has, under their own names."""
+        """The fields of the log line, as values of JSON."""
         return {field.name: _to_json_value(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Moves the metrics that this event is about; the plain count of events is not among them."""
+        """Move the metrics of this event, apart from `oddaemon_events_total`."""
 
 
 def _to_json_value(value: object) -> object:

@@ -1,4 +1,4 @@
-"""What people ask of the daemon. See `Event` for what a field may hold."""
+"""Events of commands. See `Event` for what a field may hold."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,26 +8,26 @@ from oddaemon.telemetry.events.base import Event, Level
 
 @dataclass(frozen=True, slots=True)
 class CommandReceived(Event):
-    """Somebody gave an order on the control socket; `answer` is what they were told."""
+    """The control socket received a command; `response` is the sentence that it returned."""
 
     name: ClassVar[str] = "command_received"
     command: str
     """"pause", "reload" …"""
     office: str
-    """"": it concerns the whole daemon."""
+    """"": the whole daemon."""
     uid: int | None
-    """Of the user who gave it; None: the system does not tell."""
+    """Of the user; None: the system does not report it."""
     response: str
     rejected: bool = False
 
     def log_level(self) -> Level:
-        """Louder when nothing came of it."""
+        """A warning if it was rejected."""
         return Level.WARNING if self.rejected else Level.INFO
 
 
 @dataclass(frozen=True, slots=True)
 class JobFinished(Event):
-    """What was ordered and took a while is done; `result` is one sentence."""
+    """A background job of a command finished; `result` is one sentence."""
 
     name: ClassVar[str] = "job_finished"
     job: str
@@ -38,7 +38,7 @@ class JobFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobFailed(Event):
-    """What was ordered and took a while could not be done; `problem` says why and what to do."""
+    """A background job of a command failed; `reason` says why and what to do."""
 
     name: ClassVar[str] = "job_failed"
     level: ClassVar[Level] = Level.ERROR
@@ -46,26 +46,26 @@ class JobFailed(Event):
     seconds: float
     reason: str
     traceback: str | None
-    """Of an error in oddaemon itself; None: it is none."""
+    """Of an error in oddaemon itself; None for other failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandIgnored(Event):
-    """Somebody ordered of an office what is so already: no news of it, and no line in its journal."""
+    """A command asked for a state that the office already has. The journal does not record it."""
 
     name: ClassVar[str] = "command_ignored"
     command: str
     office: str
     uid: int | None
-    """Of the user who gave it; None: the system does not tell."""
+    """Of the user; None: the system does not report it."""
     response: str
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationWatchFailed(Event):
-    """Changed files are not noticed, for `reason`, until it can be done again; a signal or an order still counts."""
+    """The daemon cannot watch the configuration files, for `reason`. A signal or a command still reloads them."""
 
     name: ClassVar[str] = "configuration_watch_failed"
     level: ClassVar[Level] = Level.WARNING
     reason: str
-    advice: str = "Tell the daemon of changes with `oddaemon reload`; `fs.inotify` limits are in sysctl."
+    advice: str = "Run `oddaemon reload` after each change; check the `fs.inotify` limits in sysctl."

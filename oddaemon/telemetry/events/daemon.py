@@ -1,4 +1,4 @@
-"""What happens to the process as a whole. See `Event` for what a field may hold."""
+"""Events of the whole process. See `Event` for what a field may hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 @dataclass(frozen=True, slots=True)
 class DaemonStarted(Event):
-    """The process runs; nothing is asked of any office yet. `database` is a path or a URL without its password."""
+    """The process runs and has sent no request yet. `database` is a path, or a URL without its password."""
 
     name: ClassVar[str] = "daemon_started"
     version: str
@@ -20,25 +20,25 @@ class DaemonStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class DaemonReady(Event):
-    """The configuration is applied, the store is open and `listen` ("127.0.0.1:9464", or "" for none) answers."""
+    """The configuration is applied, the database is open and `listen` ("127.0.0.1:9464", or "" for none) answers."""
 
     name: ClassVar[str] = "daemon_ready"
     listen: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Ready."""
+        """Ready is 1."""
         metrics.ready.set(1)
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonDraining(Event):
-    """`signal` ("SIGTERM", or "an order") asked to stop: requests in flight end, none is begun."""
+    """A stop was requested by `cause` (a signal's name, or "command"): requests in flight end, no new one begins."""
 
     name: ClassVar[str] = "daemon_draining"
     cause: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Not ready any more."""
+        """Ready is 0."""
         metrics.ready.set(0)
 
 
@@ -50,7 +50,7 @@ class DaemonStopped(Event):
     seconds: float
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Not ready, also when it never drained."""
+        """Ready is 0, also without a drain."""
         metrics.ready.set(0)
 
 
@@ -62,29 +62,29 @@ class ConfigurationLoaded(Event):
     offices: int
     warnings: tuple[str, ...] = ()
     cause: str = "start"
-    """"start", "signal", "files" or "order"."""
+    """"start", "signal", "files" or "command"."""
     new: tuple[str, ...] = ()
-    """Offices that have a worker from now on."""
+    """Offices that got a worker."""
     changed: tuple[str, ...] = ()
-    """Offices of which something else is wanted, each with the names of what: `elm (clinics, fresh_by)`."""
+    """Offices with changed settings, each with their names: `elm (clinics, fresh_by)`."""
     removed: tuple[str, ...] = ()
-    """Offices that are watched no longer."""
+    """Offices that are no longer configured."""
     unchanged: int = 0
 
     def log_level(self) -> Level:
-        """Louder with warnings."""
+        """A warning if there are warnings."""
         return Level.WARNING if self.warnings else Level.INFO
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """A successful reload, now."""
+        """A successful reload."""
         metrics.record_config_applied()
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationRejected(Event):
-    """A configuration was read and refused, so the one before stays in force; each problem is one sentence.
+    """A configuration was read and rejected; the previous one stays active. Each problem is one sentence.
 
-    Files that stay broken while somebody works on them are told once.
+    While files stay broken, the same problems are reported once.
     """
 
     name: ClassVar[str] = "configuration_rejected"
@@ -99,48 +99,48 @@ class ConfigurationRejected(Event):
 
 @dataclass(frozen=True, slots=True)
 class StoreOpened(Event):
-    """The database is open; one that is new has no history, which is news if it should have had some."""
+    """The database is open. `created`: it is new and has no history."""
 
     name: ClassVar[str] = "store_opened"
     created: bool
     migrated_from: str | None = None
-    """The former revision, if it had to be migrated."""
+    """The old revision, if the database was migrated."""
     backup: str | None = None
-    """Where the file as it was before that is kept."""
+    """Where the file from before the migration is."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Healthy, so far."""
+        """Healthy is 1."""
         metrics.store_healthy.set(1)
 
 
 @dataclass(frozen=True, slots=True)
 class StoreFailed(Event):
-    """The database cannot be used: from now on nothing is stored until it can. Told once for each trouble."""
+    """The database cannot be used; nothing is stored until it recovers. Reported once for each incident."""
 
     name: ClassVar[str] = "store_failed"
     level: ClassVar[Level] = Level.ERROR
     reason: str
     advice: str
     transient: bool
-    """Whether the daemon goes on by itself once the cause is gone; else it has to be restarted."""
+    """Whether the daemon recovers by itself once the cause is gone; otherwise it needs a restart."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Neither healthy nor ready."""
+        """Healthy and ready are 0."""
         metrics.store_healthy.set(0)
         metrics.ready.set(0)
 
 
 @dataclass(frozen=True, slots=True)
 class StoreRecovered(Event):
-    """The database takes again what it is given, `seconds` after it first did not."""
+    """The database accepts writes again, `seconds` after it failed."""
 
     name: ClassVar[str] = "store_recovered"
     seconds: float
     ready: bool
-    """Whether the daemon is at work with that; false while it starts or drains."""
+    """Whether the daemon is ready now; false while it starts or drains."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Healthy, and ready if nothing else is missing."""
+        """Healthy is 1, and ready if the daemon is."""
         metrics.store_healthy.set(1)
         if self.ready:
             metrics.ready.set(1)
@@ -148,7 +148,7 @@ class StoreRecovered(Event):
 
 @dataclass(frozen=True, slots=True)
 class StoreSlow(Event):
-    """The disk needs long to keep what it is given: the longest write since this was last looked at."""
+    """The disk is slow: the longest write since the last check."""
 
     name: ClassVar[str] = "store_slow"
     level: ClassVar[Level] = Level.WARNING
@@ -158,17 +158,17 @@ class StoreSlow(Event):
 
 @dataclass(frozen=True, slots=True)
 class EngineStalled(Event):
-    """Something hangs that should not; under systemd the watchdog ends the process unless it moves again in time."""
+    """Something hangs. Under systemd the watchdog ends the process unless it makes progress in time."""
 
     name: ClassVar[str] = "engine_stalled"
     level: ClassVar[Level] = Level.ERROR
     reason: str
-    """A sentence; names an office, never what is in it."""
+    """A sentence. It may name an office, never its data."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRecovered(Event):
-    """What hung moves again, `seconds` after it was noticed."""
+    """What hung makes progress again, `seconds` after it was noticed."""
 
     name: ClassVar[str] = "engine_recovered"
     seconds: float
@@ -176,7 +176,7 @@ class EngineRecovered(Event):
 
 @dataclass(frozen=True, slots=True)
 class LibraryMessage(Event):
-    """A library had something to say through the standard library's logging or warnings."""
+    """A library wrote to the standard library's logging or warnings."""
 
     name: ClassVar[str] = "library_message"
     library: str
@@ -186,17 +186,17 @@ class LibraryMessage(Event):
     traceback: str | None
 
     def log_level(self) -> Level:
-        """The library's own."""
+        """The level that the library chose."""
         return self.severity
 
     def log_fields(self) -> Mapping[str, object]:
-        """All but the severity, which is the line's level."""
+        """All but the severity, which is the level of the line."""
         return {"library": self.library, "message": self.message, "traceback": self.traceback}
 
 
 @dataclass(frozen=True, slots=True)
 class LogLinesLost(Event):
-    """Standard output did not take lines as fast as they came, or not at all."""
+    """Log lines were dropped, because standard output accepted them too slowly or not at all."""
 
     name: ClassVar[str] = "log_lines_lost"
     level: ClassVar[Level] = Level.WARNING
@@ -209,7 +209,7 @@ class LogLinesLost(Event):
 
 @dataclass(frozen=True, slots=True)
 class JournalEntriesLost(Event):
-    """More happened to the offices than there was room to keep while the database could not be written."""
+    """Journal entries were dropped, because the database could not be written and the buffer was full."""
 
     name: ClassVar[str] = "journal_entries_lost"
     level: ClassVar[Level] = Level.WARNING

@@ -1,4 +1,4 @@
-"""What happens to the API that all offices share. See `Event` for what a field may hold."""
+"""Events of the API that all offices share. See `Event` for what a field may hold."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,7 +9,7 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 @dataclass(frozen=True, slots=True)
 class HeadquartersDown(Event):
-    """Several offices in a row met silence: from now on one request at a time finds out when it ends."""
+    """Several offices in a row received no answer. From now on one request at a time probes the host."""
 
     name: ClassVar[str] = "headquarters_down"
     level: ClassVar[Level] = Level.ERROR
@@ -17,31 +17,31 @@ class HeadquartersDown(Event):
     """The host of the API."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One more."""
+        """One host more."""
         metrics.headquarters_down.inc()
 
 
 @dataclass(frozen=True, slots=True)
 class HeadquartersRecovered(Event):
-    """Headquarters answer again, `seconds` after they were taken for down."""
+    """Headquarters answers again, `seconds` after it was found to be down."""
 
     name: ClassVar[str] = "headquarters_recovered"
     host: str
     seconds: float
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One less."""
+        """One host less."""
         metrics.headquarters_down.dec()
 
 
 @dataclass(frozen=True, slots=True)
 class HeadquartersUnused(Event):
-    """No office asks headquarters that were down any more, `seconds` later: nobody will hear when they are back."""
+    """No office uses a host that was down any more, so its recovery will not be noticed. `seconds` since then."""
 
     name: ClassVar[str] = "headquarters_unused"
     host: str
     seconds: float
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One less."""
+        """One host less."""
         metrics.headquarters_down.dec()

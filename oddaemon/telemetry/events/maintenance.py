@@ -1,4 +1,4 @@
-"""What the housekeeper does, and what it tells in the morning. See `Event` for what a field may hold."""
+"""Events of maintenance, and the digest of the morning. See `Event` for what a field may hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 @dataclass(frozen=True, slots=True)
 class MaintenancePlanned(Event):
-    """A job of `[maintenance]` is due at `due_at` next (None: never), and last ended well at `succeeded_at`."""
+    """A job of `[maintenance]` is next due at `due_at` (None: never) and last succeeded at `succeeded_at`."""
 
     name: ClassVar[str] = "maintenance_planned"
     level: ClassVar[Level] = Level.DEBUG
@@ -22,14 +22,14 @@ class MaintenancePlanned(Event):
     succeeded_at: datetime | None
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """What is remembered from before the start; 0: it never ended well."""
+        """The last success, also from before the start; 0: never."""
         at = 0.0 if self.succeeded_at is None else self.succeeded_at.timestamp()
         metrics.maintenance_last_success_timestamp.labels(self.job).set(at)
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceFinished(Event):
-    """A job of `[maintenance]` ended well at `at`; `result` is one sentence."""
+    """A job of `[maintenance]` succeeded at `at`; `result` is one sentence."""
 
     name: ClassVar[str] = "maintenance_finished"
     job: str
@@ -38,14 +38,14 @@ class MaintenanceFinished(Event):
     at: datetime
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """A success."""
+        """The last run succeeded."""
         metrics.maintenance_last_success_timestamp.labels(self.job).set(self.at.timestamp())
         metrics.maintenance_last_run_successful.labels(self.job).set(1)
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceFailed(Event):
-    """A job of `[maintenance]` could not be done; `problem` says why and what to do. The others go on."""
+    """A job of `[maintenance]` failed; `reason` says why and what to do. The other jobs continue."""
 
     name: ClassVar[str] = "maintenance_failed"
     level: ClassVar[Level] = Level.ERROR
@@ -53,16 +53,16 @@ class MaintenanceFailed(Event):
     seconds: float
     reason: str
     traceback: str | None
-    """Of an error in oddaemon itself; None: it is none."""
+    """Of an error in oddaemon itself; None for other failures."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """No success."""
+        """The last run failed."""
         metrics.maintenance_last_run_successful.labels(self.job).set(0)
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceSkipped(Event):
-    """A run of a job of `[maintenance]` that was due at `due_at` is not done; `reason` is one sentence."""
+    """A run of a job of `[maintenance]`, due at `due_at`, was skipped; `reason` is one sentence."""
 
     name: ClassVar[str] = "maintenance_skipped"
     job: str
@@ -72,13 +72,13 @@ class MaintenanceSkipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class FleetDigest(Event):
-    """The fleet in the morning: numbers, and who is not fresh and why."""
+    """The fleet in the morning: counts, and which offices are not fresh and why."""
 
     name: ClassVar[str] = "fleet_digest"
     offices: int
     fresh: int
     published: int
-    """Offices of which a snapshot was published within the last day."""
+    """Offices with a snapshot published within the last day."""
     guarantors: int
     conditions: Mapping[str, int]
     not_fresh: tuple[Mapping[str, str | None], ...]
@@ -86,7 +86,7 @@ class FleetDigest(Event):
 
     @classmethod
     def from_summary(cls, summary: FleetSummary) -> Self:
-        """The event that tells this."""
+        """The event of a summary."""
         return cls(
             summary.offices,
             summary.fresh,

@@ -1,4 +1,4 @@
-"""What became of a night: of one office, and of the whole fleet. See `Event` for what a field may hold."""
+"""Events of a night, of one office and of the fleet. See `Event` for what a field may hold."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,49 +10,49 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 @dataclass(frozen=True, slots=True)
 class DeadlineMissed(Event):
-    """The hour of the office's `fresh_by` has passed without its balances; told again for each further night."""
+    """The office's `fresh_by` has passed without its balances. Repeated for each further night."""
 
     name: ClassVar[str] = "deadline_missed"
     level: ClassVar[Level] = Level.WARNING
     office: str
     deadline: datetime
-    """Of the first night that is missing."""
+    """Of the first missing night."""
     nights_missed: int
-    """Missing in a row, this one included."""
+    """In a row, this one included."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadlineRecovered(Event):
-    """An office that had missed its `fresh_by` has published; nothing of it is missing any more."""
+    """An office that had missed its `fresh_by` has published; no night is missing any more."""
 
     name: ClassVar[str] = "deadline_recovered"
     office: str
     nights_missed: int
-    """That were missed in a row."""
+    """In a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class NightComplete(Event):
-    """Every office of which balances are expected this morning has published them."""
+    """Every office with expected balances has published them this morning."""
 
     name: ClassVar[str] = "night_complete"
     night: date
     fresh: int
     late: int
-    """Those that were published after their office's `fresh_by`."""
+    """Published after the office's `fresh_by`."""
     blocked: int
-    """Not expected, because somebody had to act there before the night began."""
+    """Not expected: blocked since before the night began."""
     exempt: int
     """Not expected: paused, monthly, new, or without `fresh_by`."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts the night, and remembers when it was complete."""
+        """Counts the night and sets the time of the last complete one."""
         metrics.record_night("complete")
 
 
 @dataclass(frozen=True, slots=True)
 class NightMissed(Event):
-    """The last `fresh_by` of the morning has passed, and not all offices of which balances are expected are fresh."""
+    """The last `fresh_by` of the morning has passed, and an office with expected balances is not fresh."""
 
     name: ClassVar[str] = "night_missed"
     level: ClassVar[Level] = Level.ERROR
@@ -60,7 +60,7 @@ class NightMissed(Event):
     fresh: int
     missing: int
     offices: tuple[str, ...]
-    """The first of the missing ones, by id."""
+    """The first missing ones, by id."""
     blocked: int
     exempt: int
 
@@ -71,7 +71,7 @@ class NightMissed(Event):
 
 @dataclass(frozen=True, slots=True)
 class NightRecovered(Event):
-    """What a missed night lacked is there after all."""
+    """The balances that a missed night lacked are published."""
 
     name: ClassVar[str] = "night_recovered"
     night: date
@@ -79,13 +79,13 @@ class NightRecovered(Event):
     late: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it among the recovered ones, beside the missed ones."""
+        """Counts a recovered night; it stays counted as missed."""
         metrics.record_night("recovered")
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatPingSent(Event):
-    """Whoever waits for a sign of life each morning has taken this one."""
+    """The heartbeat ping of a night was acknowledged."""
 
     name: ClassVar[str] = "heartbeat_ping_sent"
     outcome: str
@@ -99,7 +99,7 @@ class HeartbeatPingSent(Event):
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatPingFailed(Event):
-    """The sign of life was not taken, however often it was tried; `why` names no URL."""
+    """The heartbeat ping of a night failed in every attempt; `reason` never contains the URL."""
 
     name: ClassVar[str] = "heartbeat_ping_failed"
     level: ClassVar[Level] = Level.WARNING

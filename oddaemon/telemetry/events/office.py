@@ -1,4 +1,4 @@
-"""What happens to one office. See `Event` for what a field may hold."""
+"""Events of one office. See `Event` for what a field may hold."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,7 +23,7 @@ class OfficeStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class OfficeStopped(Event):
-    """The office's worker has ended as it was told to."""
+    """The office's worker has ended, for `reason`."""
 
     name: ClassVar[str] = "office_stopped"
     office: str
@@ -32,7 +32,7 @@ class OfficeStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class OfficeErased(Event):
-    """Everything that was stored of an office is gone by order, its journal too."""
+    """Everything stored of an office was erased by a command, its journal too."""
 
     name: ClassVar[str] = "office_erased"
     office: str
@@ -41,7 +41,7 @@ class OfficeErased(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConditionChanged(Event):
-    """The office stands differently from now on. `before` is None for an office never seen."""
+    """The office's condition changed. `before` is None for an office seen for the first time."""
 
     name: ClassVar[str] = "condition_changed"
     office: str
@@ -51,13 +51,13 @@ class ConditionChanged(Event):
     owner: Owner | None
 
     def log_level(self) -> Level:
-        """Louder when the office turns to the worse."""
+        """A warning for an alarming condition."""
         return Level.WARNING if self.after in ALARMING_CONDITIONS else Level.INFO
 
 
 @dataclass(frozen=True, slots=True)
 class RequestStarted(Event):
-    """A request left the gate. Exactly one `request_finished` follows, when it is cut off too."""
+    """A request has passed the rate limiter. Exactly one `request_finished` follows, also after a cancellation."""
 
     name: ClassVar[str] = "request_started"
     level: ClassVar[Level] = Level.DEBUG
@@ -65,13 +65,13 @@ class RequestStarted(Event):
     kind: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One more in flight."""
+        """One request more in flight."""
         metrics.requests_in_flight.inc()
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFinished(Event):
-    """A started request was answered, failed or was cut off."""
+    """A started request was answered, failed or was cancelled."""
 
     name: ClassVar[str] = "request_finished"
     level: ClassVar[Level] = Level.DEBUG
@@ -81,14 +81,14 @@ class RequestFinished(Event):
     outcome: str
     """"ok", a failure's kind, or "cancelled"."""
     status: int | None
-    """None: no answer came."""
+    """None: no response arrived."""
     seconds: float
     wait_seconds: float
-    """In the gate, before it was sent."""
+    """In the rate limiter, before the request was sent."""
     bytes: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One less in flight; its outcome, times and size."""
+        """One request less in flight; its outcome, times and size."""
         metrics.requests_in_flight.dec()
         metrics.requests.labels(self.kind, self.outcome).inc()
         metrics.request_duration.labels(self.kind).observe(self.seconds)
@@ -98,18 +98,18 @@ class RequestFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class KeyRejectedDuringRotation(Event):
-    """One of an office's two keys ("new", "former") was refused while the configuration's change of it settles."""
+    """One of an office's two keys ("new" or "old") was rejected while a change of the key settles."""
 
     name: ClassVar[str] = "key_rejected_during_rotation"
     office: str
     key: str
     until: datetime
-    """The end of the change: from then on only the new key counts."""
+    """The end of the change: from then on only the new key is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRotated(Event):
-    """The office's new key was accepted; the former one is forgotten."""
+    """The office's new key was accepted; the old one is discarded."""
 
     name: ClassVar[str] = "key_rotated"
     office: str
@@ -117,21 +117,21 @@ class KeyRotated(Event):
 
 @dataclass(frozen=True, slots=True)
 class FailureSeen(Event):
-    """Something about an office failed; what stands for long is news only once."""
+    """A failure at an office. A failure that lasts is loud only once."""
 
     name: ClassVar[str] = "failure_seen"
     office: str
     kind: str
     owner: Owner
     message: str
-    """The other side's own words, trimmed and free of secrets."""
+    """The message of the other side, shortened and without secrets."""
     attempt: int
-    """1 is the first of a row."""
+    """1 is the first in a row."""
     retry_at: datetime | None
-    """None: not asked again by itself."""
+    """None: no automatic retry."""
 
     def log_level(self) -> Level:
-        """As loud as the table of failures says for the first of a row."""
+        """The severity from the table of failures for the first in a row, then info."""
         return _LEVEL_BY_SEVERITY[RULES[FailureKind(self.kind)].severity] if self.attempt <= 1 else Level.INFO
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
@@ -141,7 +141,7 @@ class FailureSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class AgingStatusChanged(Event):
-    """The office's aging stands differently than when it was last looked at."""
+    """The office's aging status differs from the one at the last probe."""
 
     name: ClassVar[str] = "aging_status_changed"
     office: str
@@ -151,7 +151,7 @@ class AgingStatusChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReaderChanged(Event):
-    """The office is read in another way from now on, because its server wants it so."""
+    """The office is read in another way from now on, because its server requires it."""
 
     name: ClassVar[str] = "reader_changed"
     office: str
@@ -162,7 +162,7 @@ class ReaderChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class PullStarted(Event):
-    """A pull begins, or goes on after the rows of its checkpoint."""
+    """A pull begins, or continues after the rows of its checkpoint."""
 
     name: ClassVar[str] = "pull_started"
     office: str
@@ -172,7 +172,7 @@ class PullStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PageStored(Event):
-    """A page and its checkpoint are in the store: `rows` so far, of so many counted by the office."""
+    """A page and its checkpoint are stored: `rows` so far, of the `rows_total` that the office counted."""
 
     name: ClassVar[str] = "page_stored"
     level: ClassVar[Level] = Level.DEBUG
@@ -183,7 +183,7 @@ class PageStored(Event):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotHeld(Event):
-    """A snapshot adds up and is hard to believe; `why` says so without amounts. It is read again at `until`."""
+    """A snapshot matches the totals but is implausible; `reason` has no amounts. It is read again at `retry_at`."""
 
     name: ClassVar[str] = "snapshot_held"
     level: ClassVar[Level] = Level.WARNING
@@ -199,7 +199,7 @@ class SnapshotHeld(Event):
 
 @dataclass(frozen=True, slots=True)
 class PullRejected(Event):
-    """A pull did not add up and was thrown away; `reason` tells which count or sum, never an amount."""
+    """A pull did not match the control totals and was discarded. `reason` names the count or sum, never an amount."""
 
     name: ClassVar[str] = "pull_rejected"
     level: ClassVar[Level] = Level.WARNING
@@ -226,12 +226,12 @@ class SnapshotPublished(Event):
     reader: Reader
     requests: int
     seconds: float
-    """From the pull's first request."""
+    """Since the first request of the pull."""
     late_by_seconds: float | None
-    """After the office's `fresh_by`; None: in time, or never late."""
+    """After the office's `fresh_by`; None: in time, or without deadline."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it, also among the late ones if it was late, and the pull's duration."""
+        """Counts the snapshot, and the late ones; observes the duration of the pull."""
         metrics.snapshots_published.labels(self.reader.value).inc()
         metrics.pull_duration.labels(self.reader.value).observe(self.seconds)
         if self.late_by_seconds is not None:
@@ -240,7 +240,7 @@ class SnapshotPublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerCrashed(Event):
-    """An error in oddaemon itself ended an office's worker; no other office noticed."""
+    """An error in oddaemon itself ended an office's worker; no other office is affected."""
 
     name: ClassVar[str] = "worker_crashed"
     level: ClassVar[Level] = Level.ERROR
@@ -248,12 +248,12 @@ class WorkerCrashed(Event):
     error: str
     """The exception's type."""
     restarts_left: int
-    """How often the worker may still be started again, this time included; 0: it stays down."""
+    """How often the worker may still be restarted, this time included; 0: it stays down."""
     traceback: str
-    """As `crash.describe` gives it."""
+    """From `format_traceback`."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts a restart, if one follows."""
+        """Counts the restart, if one follows."""
         if self.restarts_left > 0:
             metrics.worker_restarts.inc()
 
@@ -269,7 +269,7 @@ class OfficeQuarantined(Event):
 
 @dataclass(frozen=True, slots=True)
 class ClockMismatch(Event):
-    """The office's database clock is not in the zone that the configuration names."""
+    """The office's database clock is not in the time zone of its configuration."""
 
     name: ClassVar[str] = "clock_mismatch"
     level: ClassVar[Level] = Level.WARNING

@@ -1,4 +1,4 @@
-"""What happens between the outbox and the sinks. See `Event` for what a field may hold."""
+"""Events of deliveries. See `Event` for what a field may hold."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 @dataclass(frozen=True, slots=True)
 class SinkStarted(Event):
-    """The sink has a courier. `kind` is one of files, webhook, postgres, exec."""
+    """The sink has a courier. `kind` is files, webhook, postgres or exec."""
 
     name: ClassVar[str] = "sink_started"
     sink: str
     kind: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Its counters are there from the beginning, so that their first rise is seen."""
+        """Creates its counters, so that their first increase is visible."""
         for outcome in ("done", "failed", "dead", "skipped"):
             metrics.deliveries.labels(self.sink, outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class SinkStopped(Event):
-    """The sink's courier has ended; `crashed`: too often, so that a sink that is still wanted has none."""
+    """The sink's courier has ended. `crashed`: it crashed too often, so a wanted sink has no courier."""
 
     name: ClassVar[str] = "sink_stopped"
     sink: str
@@ -33,7 +33,7 @@ class SinkStopped(Event):
     crashed: bool = False
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Nobody counts any more what waits for it; what an error of ours leaves waiting is shown on."""
+        """Removes the gauges of its queue. After a crash they stay, because its deliveries still wait."""
         if self.crashed:
             return
         for gauge in (metrics.deliveries_pending, metrics.delivery_oldest):
@@ -43,7 +43,7 @@ class SinkStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeliverySucceeded(Event):
-    """The sink has taken a snapshot, after so many refusals; `content` is "snapshot" or "changes"."""
+    """The sink acknowledged a snapshot, after `failed_attempts`; `content` is "snapshot" or "changes"."""
 
     name: ClassVar[str] = "delivery_succeeded"
     sink: str
@@ -53,7 +53,7 @@ class DeliverySucceeded(Event):
     content: str
     failed_attempts: int
     seconds: float
-    """Of the attempt."""
+    """Of this attempt."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         """Counts it."""
@@ -62,7 +62,7 @@ class DeliverySucceeded(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttemptFailed(Event):
-    """The sink has not taken a snapshot, or not said so; `why` is one sentence of ours."""
+    """The sink did not acknowledge a snapshot; `reason` is one sentence, written by oddaemon."""
 
     name: ClassVar[str] = "delivery_attempt_failed"
     sink: str
@@ -74,7 +74,7 @@ class DeliveryAttemptFailed(Event):
     retry_at: datetime
 
     def log_level(self) -> Level:
-        """What goes on for long is news only once."""
+        """A warning for the first attempt only."""
         return Level.WARNING if self.attempt == 1 else Level.INFO
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
@@ -84,7 +84,7 @@ class DeliveryAttemptFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAbandoned(Event):
-    """A delivery is dead: it was refused for too long, or for good. The next one carries the whole snapshot."""
+    """A delivery is dead: rejected for good, or failed for too long. The next one carries the whole snapshot."""
 
     name: ClassVar[str] = "delivery_abandoned"
     level: ClassVar[Level] = Level.ERROR
@@ -102,7 +102,7 @@ class DeliveryAbandoned(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeliverySkipped(Event):
-    """A delivery will not be made, by an order or because its snapshot is no longer kept."""
+    """A delivery was skipped, by a command or because its snapshot is no longer stored."""
 
     name: ClassVar[str] = "delivery_skipped"
     level: ClassVar[Level] = Level.WARNING
@@ -119,7 +119,7 @@ class DeliverySkipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class OutboxSize(Event):
-    """What waits for a sink now, and since when the oldest of it does."""
+    """The number of deliveries that wait for a sink, and when the oldest was queued."""
 
     name: ClassVar[str] = "outbox_size"
     level: ClassVar[Level] = Level.DEBUG
@@ -128,7 +128,7 @@ class OutboxSize(Event):
     oldest_at: datetime | None
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Shows it; nothing that waits has no time stamp."""
+        """Sets both gauges; without a pending delivery the time has no series."""
         metrics.deliveries_pending.labels(self.sink).set(self.pending)
         if self.oldest_at is not None:
             metrics.delivery_oldest.labels(self.sink).set(self.oldest_at.timestamp())
@@ -139,7 +139,7 @@ class OutboxSize(Event):
 
 @dataclass(frozen=True, slots=True)
 class CourierCrashed(Event):
-    """An error in oddaemon itself ended a courier; with no restarts left its sink gets nothing until a restart."""
+    """An error in oddaemon itself ended a courier. With no restarts left its sink receives nothing until a restart."""
 
     name: ClassVar[str] = "courier_crashed"
     level: ClassVar[Level] = Level.ERROR

@@ -1,4 +1,4 @@
-"""How an event becomes a log line: JSON for machines, colours for a terminal, secrets for nobody."""
+"""Turns an event into a log line, in JSON or with colours for a terminal, without secrets."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from oddaemon.telemetry.logging.redaction import Redactor
 
 
 class LogFormat(StrEnum):
-    """What log lines look like."""
+    """Format of log lines."""
 
     AUTO = "auto"
     """Console on a terminal, JSON elsewhere."""
@@ -32,7 +32,7 @@ class EventLogger:
         log_format: LogFormat,
         level: Level,
     ) -> None:
-        """`log_format`: AUTO is JSON here, since only whoever owns the terminal can know of it."""
+        """`log_format`: AUTO means JSON here; the caller checks for a terminal."""
         self._now = now
         self._redactor = redactor
         self._level = level

@@ -1,7 +1,7 @@
-"""The second line of defence for secrets: what the first lets through is blotted out before it is written.
+"""The second line of defence for secrets: replaces them before anything is written.
 
-The first line is that no event, error or status ever holds a secret. This one must never be needed, and never trusted
-to know a secret that nobody registered.
+The first line is that no event, error or status holds a secret. Do not rely on this one: it knows only
+registered secrets.
 """
 
 import json
@@ -12,7 +12,7 @@ from urllib.parse import quote
 MASK = "***"
 
 CHARACTERS_MIN = 4
-"""A shorter value is not a secret but a syllable; blotting it out everywhere would only make logs unreadable."""
+"""Shorter values are not replaced: they occur in ordinary words."""
 
 _URL_SECRETS = re.compile(
     r"(?P<scheme>[A-Za-z][\w+.-]*://)(?:[^\s/?#'\"@]*@)?(?P<place>[^\s?#'\"]*)(?P<query>\?[^\s#'\"]*)?"
@@ -21,13 +21,13 @@ _API_KEYS = re.compile(r"ODFHIR\s+[^\s'\",]+")
 
 
 class Redactor:
-    """Knows the secrets of this process, and replaces them in whatever is about to be written."""
+    """Knows the secrets of this process and replaces them in texts."""
 
     def __init__(self) -> None:
         self._forms_by_prefix: dict[str, set[str]] = {}
 
     def add_secrets(self, values: Iterable[str]) -> None:
-        """From now on these values are replaced, also where they stand quoted for a URL, in JSON or in a repr."""
+        """Register values. They are also replaced as quoted for a URL, in JSON or in a repr."""
         for value in values:
             for form in _list_encoded_forms(value):
                 prefix = form[:CHARACTERS_MIN]
@@ -54,8 +54,8 @@ class Redactor:
                 return value
 
     def _redact_registered(self, text: str) -> str:
-        # Thousands of customer keys are normal, and a status document of a million characters: so the text is gone
-        # through once, in C, for what any of them could begin with, and again only for those that it could hold.
+        # With thousands of customer keys and a status document of a million characters, one pass in C finds which
+        # prefixes occur; only the secrets with these prefixes are searched for.
         prefixes = set(map("".join, zip(*(text[start:] for start in range(CHARACTERS_MIN)), strict=False)))
         possible = [
             form for prefix in self._forms_by_prefix.keys() & prefixes for form in self._forms_by_prefix[prefix]

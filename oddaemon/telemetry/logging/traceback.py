@@ -1,7 +1,7 @@
-"""A crash told with everything that helps to find the error and nothing that belongs to a patient or opens a door.
+"""Tracebacks without patient data and secrets.
 
-Frames are told without their locals. A message is told only if the exception is of a kind whose messages hold no data:
-our own, and the system's. Others quote what they choked on, and here that may be a balance or a key.
+Frames are shown without their locals. A message is shown only for exceptions whose messages hold no data: our own and
+the system's. Other exceptions quote their input, which may be a balance or a key.
 """
 
 import sqlite3
@@ -11,11 +11,11 @@ from traceback import extract_tb
 OWN_PACKAGE = __name__.partition(".")[0]
 
 CHAIN_MAX = 10
-"""Exceptions told of one crash; a group of a thousand says no more than its first ten."""
+"""Exceptions shown of one crash; a group of a thousand says no more than its first ten."""
 
 
 def format_traceback(error: BaseException) -> str:
-    """The traceback of `error` and of what led to it, oldest first, one frame a line."""
+    """The traceback of `error` and of its causes, oldest first, one frame a line."""
     chain = _collect_chain(error)
     return "\n".join(line for link in chain for line in (*_format_frames(link), _format_headline(link)))
 

@@ -1,7 +1,7 @@
-"""Writes log lines to a file descriptor without ever making the event loop wait.
+"""Writes log lines to a file descriptor without blocking the event loop.
 
-A reader of standard output that stalls, or is gone, must stop no office: lines then wait in memory, and those for which
-there is no room are counted and forgotten. There is one writer, so lines never mix.
+A reader of standard output that stalls, or is gone, must stop no office: lines wait in memory, and lines beyond
+the limit are dropped and counted. There is one writer, so lines never mix.
 """
 
 import os
@@ -13,7 +13,7 @@ QUEUED_LINES_MAX = 10_000
 """About 4 MB of lines; a second or so of the loudest level with the whole fleet pulling."""
 
 WRITE_TIMEOUT_SECONDS = 1.0
-"""How long one line waits for a descriptor that takes nothing, before it is lost."""
+"""How long one line waits for the descriptor before it is lost."""
 
 
 class LineWriter:
@@ -28,18 +28,18 @@ class LineWriter:
         self._thread.start()
 
     def write(self, line: str) -> None:
-        """Takes one line, without its end. Never waits, never fails; see `lost`."""
+        """Queue one line, without its end. Never waits, never fails; see `count_lost`."""
         try:
             self._queue.put_nowait(line)
         except queue.Full:
             self._dropped += 1
 
     def count_lost(self) -> int:
-        """How many lines were lost so far."""
+        """Number of lines lost so far."""
         return self._dropped + self._unwritten
 
     def close(self, timeout_seconds: float = 2.0) -> None:
-        """Writes what waits, for at most about twice this time; a reader that stalls gets no more than that."""
+        """Write the queued lines, for at most about twice this time."""
         try:
             self._queue.put(None, timeout=timeout_seconds)
         except queue.Full:

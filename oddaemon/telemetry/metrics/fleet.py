@@ -1,6 +1,6 @@
-"""The fleet's own metrics: everything that is not a figure of a single office (those are in `fleet`).
+"""Metrics of the whole daemon; those of a single office are in `metrics.office`.
 
-Only events move them. A label here has a handful of values known beforehand: never an office, a message or a URL.
+Only events move them. A label has a handful of values that are known beforehand: never an office, a message or a URL.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,15 +9,15 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REQUEST_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0)
-"""The API gives up after 60 s; a request answered later than that was queued."""
+"""The API gives up after 60 s; a longer request was queued."""
 WAIT_BUCKETS_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
-"""Five seconds is the spacing of the slowest tier; minutes mean that the global cap binds."""
+"""Five seconds is the spacing of the slowest tier; minutes mean that the global cap is reached."""
 PULL_BUCKETS_SECONDS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 """One statement to several hundred pages at five seconds each."""
 
 
 class _MetricFactory:
-    """Makes the families of one registry, under the name of the house."""
+    """Makes the families of one registry, with the prefix `oddaemon_`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -36,9 +36,15 @@ class FleetMetrics:
     """The fleet-wide metric families of one registry."""
 
     def __init__(self, registry: CollectorRegistry, version: str, now: Callable[[], datetime]) -> None:
-        factory = _MetricFactory(registry)
-        counter, gauge, histogram = factory.counter, factory.gauge, factory.histogram
         self._now = now
+        factory = _MetricFactory(registry)
+        self._add_request_metrics(factory)
+        self._add_night_metrics(factory)
+        self._add_process_metrics(factory)
+        self._init_series(version)
+
+    def _add_request_metrics(self, factory: _MetricFactory) -> None:
+        counter, gauge, histogram = factory.counter, factory.gauge, factory.histogram
         self.events = counter("events_total", "Events by name, whether logged or not.", "event")
         self.requests = counter("requests_total", "Finished API requests by kind and outcome.", "kind", "outcome")
         self.request_duration = histogram(
@@ -56,6 +62,9 @@ class FleetMetrics:
         self.requests_in_flight = gauge("requests_in_flight", "Requests in flight.")
         self.headquarters_down = gauge("headquarters_down", "Number of API hosts whose circuit breaker is open.")
         self.failures = counter("failures_total", "Failures by kind and owner.", "kind", "owner")
+
+    def _add_night_metrics(self, factory: _MetricFactory) -> None:
+        counter, gauge, histogram = factory.counter, factory.gauge, factory.histogram
         self.snapshots_published = counter("snapshots_published_total", "Published snapshots by reader.", "reader")
         self.snapshots_late = counter(
             "snapshots_late_total", "Snapshots published after the fresh_by deadline of the office."
@@ -71,11 +80,6 @@ class FleetMetrics:
             "reader",
         )
         self.backfills = counter("backfills_total", "Finished backfills by way and outcome.", "via", "outcome")
-        self.worker_restarts = counter("worker_restarts_total", "Restarts of office workers after a crash.")
-        self.log_lines_lost = counter("log_lines_lost_total", "Log lines that could not be written to standard output.")
-        self.journal_entries_lost = counter(
-            "journal_entries_lost_total", "Journal entries dropped while the database could not be written."
-        )
         self.deliveries = counter("deliveries_total", "Delivery attempts by sink and outcome.", "sink", "outcome")
         self.deliveries_pending = gauge("deliveries_pending", "Deliveries waiting in the outbox of a sink.", "sink")
         self.delivery_oldest = gauge(
@@ -89,6 +93,14 @@ class FleetMetrics:
             "Time at which the last complete night was completed. 0: none since the start.",
         )
         self.pings = counter("heartbeat_pings_total", "Heartbeat pings by outcome.", "outcome")
+
+    def _add_process_metrics(self, factory: _MetricFactory) -> None:
+        counter, gauge = factory.counter, factory.gauge
+        self.worker_restarts = counter("worker_restarts_total", "Restarts of office workers after a crash.")
+        self.log_lines_lost = counter("log_lines_lost_total", "Log lines that could not be written to standard output.")
+        self.journal_entries_lost = counter(
+            "journal_entries_lost_total", "Journal entries dropped while the database could not be written."
+        )
         self.build_info = gauge("build_info", "Always 1. The version is a label.", "version")
         self.ready = gauge("ready", "1 while the daemon is ready, as /-/ready reports.")
         self.store_healthy = gauge("store_healthy", "1 while the database is open and writable.")
@@ -106,28 +118,27 @@ class FleetMetrics:
         self.maintenance_last_run_successful = gauge(
             "maintenance_last_run_successful", "1 if the last run of a maintenance job succeeded.", "task"
         )
-        self._init_series(version)
 
     def _init_series(self, version: str) -> None:
         self.build_info.labels(version).set(1)
-        # What is counted from nothing can be seen to grow: a series that begins with 1 has no rate.
+        # A counter that first appears as 1 has no rate, so each starts with 0.
         for outcome in ("complete", "missed", "recovered"):
             self.nights.labels(outcome)
         for outcome in ("sent", "failed"):
             self.pings.labels(outcome)
 
     def init_event_counters(self, events: Iterable[str]) -> None:
-        """These events may happen: each is counted from 0 on."""
+        """Start the counter of each event with 0."""
         for event in events:
             self.events.labels(event)
 
     def record_night(self, outcome: str) -> None:
-        """What became of a night is known; also when a missed one is recovered."""
+        """Count the outcome of a night, also when a missed one recovers."""
         self.nights.labels(outcome).inc()
         if outcome != "missed":
             self.night_last_complete_timestamp.set(self._now().timestamp())
 
     def record_config_applied(self) -> None:
-        """The configuration as read is in force from now on."""
+        """Set the success and the time of the last reload."""
         self.config_last_reload_successful.set(1)
         self.config_last_reload_success_timestamp.set(self._now().timestamp())

@@ -1,7 +1,7 @@
-"""The figures of every single office, as metrics: eight families, one series an office in each.
+"""Metrics of each office: eight families with one series an office.
 
-They are not counted up in labelled metrics but read from one immutable picture of the fleet at scrape time: thousands
-of offices cost nothing between two scrapes, and an office that left the configuration leaves no series behind.
+A scrape reads them from one immutable view of the fleet. Thousands of offices cost nothing between two scrapes, and an
+office that left the configuration leaves no series behind.
 """
 
 from collections import Counter
@@ -16,23 +16,23 @@ from oddaemon.core.model import Condition, Status
 
 @dataclass(frozen=True, slots=True)
 class OfficeMetrics:
-    """What the metrics tell of one office."""
+    """Values of one office."""
 
     office: str
     status: Status
     aging_date: date | None = None
-    """Of the last published snapshot, as are the next two."""
+    """Of the last published snapshot, like the next two."""
     published_at: datetime | None = None
     guarantors: int | None = None
     requests: int = 0
-    """Since this process started, as the next one."""
+    """Since this process started, like the next one."""
     failures: int = 0
     fresh_deadline: datetime | None = None
-    """When the first balances that are not there yet have to be there; None: nothing is expected."""
+    """Deadline of the oldest missing balances; None: none are expected."""
 
 
 OfficeMetricsSource = Callable[[], tuple[OfficeMetrics, ...]]
-"""Takes the picture; called on the event loop, so it needs no lock and must not wait."""
+"""Returns the present values. It runs on the event loop, so it needs no lock and must not wait."""
 
 
 def collect_office_metrics(offices: tuple[OfficeMetrics, ...], now: datetime) -> Iterator[Metric]:

@@ -6,9 +6,9 @@ from prometheus_client import ProcessCollector
 
 
 class OwnProcessCollector(ProcessCollector):
-    """The library's collector reads /proc/stat for when the machine started, and tells nothing without it.
+    """The library's collector reads the boot time from /proc/stat and reports nothing without it.
 
-    A unit with `ProcSubset=pid` has no /proc/stat; the clocks know the same.
+    A unit with `ProcSubset=pid` has no /proc/stat; the clocks give the same time.
     """
 
     def _boot_time(self) -> float:
