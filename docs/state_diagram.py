@@ -112,7 +112,7 @@ def _observations(state: OfficeState) -> Iterator[Observation]:
                 control = ControlQueryResult(
                     totals, asked.isoformat(), "", NOW.replace(tzinfo=None), NOW.replace(tzinfo=None), HERE
                 )
-                yield Pulled(Snapshot(asked, NOW, state.reader, 1, totals, ()), control, state.packing, 0.0)
+                yield Pulled(Snapshot(asked, NOW, state.reader, 1, totals, {}), control, state.packing, 0.0)
     pulling = state.intent is Intent.PULL
     for kind in FailureKind:
         failure = Failure(kind)

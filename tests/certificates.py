@@ -16,13 +16,13 @@ def make_certificate(directory: Path) -> None:
     )
 
 
-def server_tls(certificate: Path) -> ssl.SSLContext:
+def make_server_context(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
     return context
 
 
-def client_tls(trusted: Path | None = None) -> ssl.SSLContext:
+def make_client_context(trusted: Path | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if trusted is not None:
         context.load_verify_locations(trusted / "certificate.pem")

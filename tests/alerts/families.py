@@ -40,29 +40,29 @@ class Family:
     samples: frozenset[str]
 
 
-def families() -> dict[str, Family]:
+def collect_families() -> dict[str, Family]:
     """All that are ours, by name; those of the process and the interpreter are the client library's."""
-    found = [*_instruments(), *_fleet()]
+    found = [*_collect_fleet_metrics(), *_collect_office_metrics()]
     return {family.name: family for family in found}
 
 
-def _instruments() -> list[Family]:
+def _collect_fleet_metrics() -> list[Family]:
     registry = CollectorRegistry()
     instruments = FleetMetrics(registry, "test", lambda: NOW)
     metrics = [each for each in vars(instruments).values() if isinstance(each, MetricWrapperBase)]
     assert len(metrics) == len(list(registry.collect())), "a family that no attribute holds"
-    return [_family(each._name, str(each._type), each._documentation, each._labelnames) for each in metrics]
+    return [_make_family(each._name, str(each._type), each._documentation, each._labelnames) for each in metrics]
 
 
-def _fleet() -> list[Family]:
+def _collect_office_metrics() -> list[Family]:
     found = []
     for family in collect_office_metrics((OFFICE,), NOW):
         labels = {label for sample in family.samples for label in sample.labels}
-        found.append(_family(family.name, str(family.type), family.documentation, labels))
+        found.append(_make_family(family.name, str(family.type), family.documentation, labels))
     return found
 
 
-def _family(name: str, kind: str, documentation: str, labels: object) -> Family:
+def _make_family(name: str, kind: str, documentation: str, labels: object) -> Family:
     samples = frozenset(name + suffix for suffix in _SUFFIXES[kind])
     extra = {"le"} if kind == "histogram" else set[str]()
     shown = f"{name}_total" if kind == "counter" else name

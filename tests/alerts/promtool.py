@@ -23,7 +23,7 @@ needs_promtool = pytest.mark.skipif(
 )
 
 
-def promtool(*arguments: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+def run_promtool(*arguments: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
     """One call of the real one, with all that it said."""
     done = subprocess.run(
         ["promtool", *map(str, arguments)],
@@ -32,90 +32,92 @@ def promtool(*arguments: str | Path, stdin: bytes | None = None) -> subprocess.C
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode())
 
 
-def alerts() -> dict[str, Mapping[str, object]]:
+def load_alerts() -> dict[str, Mapping[str, object]]:
     """The shipped alerts by name."""
     groups = yaml.safe_load(RULES.read_text())["groups"]
     return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
 
 
-def expressions() -> list[str]:
+def load_expressions() -> list[str]:
     """Of every shipped rule, recording ones included."""
     return [rule["expr"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
 
 @dataclass
-class Recording:
+class ScrapeRecording:
     """What a Prometheus would have scraped, one sample of each series at each interval; None: it was not there."""
 
     interval_seconds: int
-    began_at: float
+    started_at: float
     """The Unix time of the first scrape; promtool's own time begins one interval before it."""
     samples: dict[str, list[float | None]] = field(default_factory=dict)
     scrapes: int = 0
 
-    def scraped(self, exposition: str, families: Iterable[str], target: Mapping[str, str]) -> None:
+    def add_scrape(self, exposition: str, families: Iterable[str], target: Mapping[str, str]) -> None:
         """One scrape of the text format. `families`: names of series that anybody asks for."""
         wanted = set(families)
-        labels = _labels(target)
-        self._take(f"up{{{labels}}}", 1)
+        labels = _format_labels(target)
+        self._add_sample(f"up{{{labels}}}", 1)
         for line in exposition.splitlines():
             name = _NAME.match(line)
             if name is None or name.group() not in wanted:
                 continue
             series, _, value = line.rpartition(" ")
             bare = series[name.end() :].strip("{}")
-            self._take(f"{name.group()}{{{','.join(filter(None, (bare, labels)))}}}", float(value))
+            self._add_sample(f"{name.group()}{{{','.join(filter(None, (bare, labels)))}}}", float(value))
         self.scrapes += 1
 
-    def unreachable(self, target: Mapping[str, str]) -> None:
+    def add_failed_scrape(self, target: Mapping[str, str]) -> None:
         """A scrape that nobody answered."""
-        self._take(f"up{{{_labels(target)}}}", 0)
+        self._add_sample(f"up{{{_format_labels(target)}}}", 0)
         self.scrapes += 1
 
-    def _take(self, series: str, value: float) -> None:
+    def _add_sample(self, series: str, value: float) -> None:
         name = series.partition("{")[0]
         if value and name.endswith(("_timestamp_seconds", "_start_time_seconds")):
-            value -= self.began_at - self.interval_seconds
+            value -= self.started_at - self.interval_seconds
         values = self.samples.setdefault(series, [])
         values += [None] * (self.scrapes - len(values))
         values.append(value)
 
-    def fired(self, directory: Path) -> str:
+    def find_fired_alerts(self, directory: Path) -> str:
         """Which alerts the shipped rules fired at any time, in promtool's own words; "" is none but the watchdog."""
         minutes = (self.scrapes + 1) * self.interval_seconds // 60
-        test = self._test([{"expr": _FIRED % minutes, "eval_time": f"{minutes}m", "exp_samples": []}])
+        test = self._build_rule_test([{"expr": _FIRED % minutes, "eval_time": f"{minutes}m", "exp_samples": []}])
         path = directory / "recorded.yml"
         path.write_text(yaml.safe_dump(test))
-        told = promtool("test", "rules", path)
-        got = next(line for line in told.stdout.splitlines() if line.strip().startswith("got:"))
+        result = run_promtool("test", "rules", path)
+        got = next(line for line in result.stdout.splitlines() if line.strip().startswith("got:"))
         return " ".join(sorted(set(re.findall(r'alertname="Oddaemon(\w+)"', got)) - {"Watchdog"}))
 
-    def _test(self, expectations: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
+    def _build_rule_test(self, expectations: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
         interval = f"{self.interval_seconds}s"
-        series = [{"series": name, "values": self._notation(values)} for name, values in sorted(self.samples.items())]
+        series = [
+            {"series": name, "values": self._format_series(values)} for name, values in sorted(self.samples.items())
+        ]
         return {
             "rule_files": [str(RULES)],
             "evaluation_interval": interval,
             "tests": [{"interval": interval, "input_series": series, "promql_expr_test": list(expectations)}],
         }
 
-    def _notation(self, values: Sequence[float | None]) -> str:
+    def _format_series(self, values: Sequence[float | None]) -> str:
         """One interval of nothing, then the samples, equal ones together; a series that ends is stale at once."""
         parts = ["_"]
         for value, run in groupby(values):
             more = len(list(run)) - 1
-            parts.append(f"stale _x{more}" if value is None else f"{_decimal(value)}x{more}")
+            parts.append(f"stale _x{more}" if value is None else f"{_format_decimal(value)}x{more}")
         return " ".join(parts if len(values) == self.scrapes else [*parts, "stale"])
 
 
-def _labels(target: Mapping[str, str]) -> str:
+def _format_labels(target: Mapping[str, str]) -> str:
     return ",".join(f'{name}="{value}"' for name, value in target.items())
 
 
-def _decimal(value: float) -> str:
+def _format_decimal(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
-def named_series(expression: str) -> set[str]:
+def find_series_names(expression: str) -> set[str]:
     """Names in an expression that can only be series of ours or of the process: ours are prefixed."""
     return set(re.findall(r"\b(?:oddaemon_\w+|process_\w+|python_\w+|up)\b", expression))

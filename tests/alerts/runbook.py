@@ -7,25 +7,25 @@ from pathlib import Path
 
 from oddaemon.telemetry import events
 from oddaemon.telemetry.events.base import Event
-from tests.alerts.families import Family, families
+from tests.alerts.families import Family, collect_families
 
 RUNBOOK = Path(__file__).parents[2] / "deploy" / "RUNBOOK.md"
 
 
-def metrics_table() -> str:
+def render_metrics_table() -> str:
     """Every exported family, with what the code says of it."""
-    rows = [_row(family) for family in sorted(families().values(), key=lambda each: each.name)]
+    rows = [_render_metric_row(family) for family in sorted(collect_families().values(), key=lambda each: each.name)]
     return "\n".join(["| metric | kind | labels | meaning |", "|---|---|---|---|", *rows])
 
 
-def events_table() -> str:
+def render_events_table() -> str:
     """Every event, with what the code says of it."""
     kinds: list[type[Event]] = [getattr(events, name) for name in events.__all__]
-    rows = [_event_row(kind) for kind in sorted(kinds, key=lambda each: each.name)]
+    rows = [_render_event_row(kind) for kind in sorted(kinds, key=lambda each: each.name)]
     return "\n".join(["| event | level | meaning |", "|---|---|---|", *rows])
 
 
-def sections(text: str) -> dict[str, str]:
+def split_sections(text: str) -> dict[str, str]:
     """The text of each section by the anchor that its heading gets."""
     found, anchor = dict[str, list[str]](), ""
     for line in text.splitlines():
@@ -38,9 +38,9 @@ def sections(text: str) -> dict[str, str]:
     return {anchor: "\n".join(lines).strip() for anchor, lines in found.items()}
 
 
-def with_tables(text: str) -> str:
+def replace_tables(text: str) -> str:
     """The runbook with its tables as they should be."""
-    for name, table in (("metrics", metrics_table()), ("events", events_table())):
+    for name, table in (("metrics", render_metrics_table()), ("events", render_events_table())):
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
@@ -48,16 +48,16 @@ def with_tables(text: str) -> str:
     return text
 
 
-def _event_row(kind: type[Event]) -> str:
-    said = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+def _render_event_row(kind: type[Event]) -> str:
+    description = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
     level = "varies" if "log_level" in vars(kind) else kind.level.name.lower()
-    return f"| `{kind.name}` | {level} | {said} |"
+    return f"| `{kind.name}` | {level} | {description} |"
 
 
-def _row(family: Family) -> str:
+def _render_metric_row(family: Family) -> str:
     labels = ", ".join(f"`{label}`" for label in sorted(family.labels - {"le"}))
     return f"| `{family.name}` | {family.kind} | {labels} | {family.documentation} |"
 
 
 if __name__ == "__main__" and "--write" in sys.argv:
-    RUNBOOK.write_text(with_tables(RUNBOOK.read_text()))
+    RUNBOOK.write_text(replace_tables(RUNBOOK.read_text()))

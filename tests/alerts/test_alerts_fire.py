@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from tests.alerts.promtool import alerts, needs_promtool
-from tests.alerts.scenes import SCENES, Scene
+from tests.alerts.promtool import load_alerts, needs_promtool
+from tests.alerts.scenes import SCENARIOS, FaultScenario
 
 pytestmark = pytest.mark.real("needs promtool")
 
@@ -18,12 +18,12 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @needs_promtool
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-async def test_a_fault_fires_its_own_alert_and_no_other(tmp_path: Path, scene: Scene) -> None:
-    recording = await scene.play(tmp_path)
-    assert recording.fired(tmp_path) == scene.fires
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scene: scene.name)
+async def test_a_fault_fires_its_own_alert_and_no_other(tmp_path: Path, scenario: FaultScenario) -> None:
+    recording = await scenario.run(tmp_path)
+    assert recording.find_fired_alerts(tmp_path) == scenario.alerts
 
 
 def test_every_alert_has_a_fault_that_fires_it() -> None:
-    fired = {f"Oddaemon{name}" for scene in SCENES for name in scene.fires.split()}
-    assert fired | {"OddaemonWatchdog"} == alerts().keys()
+    fired = {f"Oddaemon{name}" for scenario in SCENARIOS for name in scenario.alerts.split()}
+    assert fired | {"OddaemonWatchdog"} == load_alerts().keys()

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from oddaemon.settings import Settings, try_load
-from tests.alerts.promtool import needs_promtool, promtool
+from tests.alerts.promtool import needs_promtool, run_promtool
 
 pytestmark = pytest.mark.real("starts the program as the user of the container image")
 
@@ -33,23 +33,23 @@ USER = "10001"
 KEY = "Qm7xT2kLp9RvWc4Z"
 
 
-def instructions() -> list[tuple[str, str]]:
+def parse_instructions() -> list[tuple[str, str]]:
     """Each instruction of the Dockerfile with its whole line."""
     text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
     lines = (line.partition(" ") for line in text.splitlines() if line)
     return [(name, " ".join(rest.split())) for name, _, rest in lines]
 
 
-def final_stage() -> dict[str, list[str]]:
+def get_final_stage() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, rest in instructions():
+    for name, rest in parse_instructions():
         if name == "FROM":
             found = {}
         found.setdefault(name, []).append(rest)
     return found
 
 
-def context() -> list[Path]:
+def list_build_context() -> list[Path]:
     """What a build is sent: the top of the tree, as the ignore file lets it through."""
     lines = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
@@ -60,8 +60,8 @@ def context() -> list[Path]:
 # --- the image --------------------------------------------------------------------------------------------------------
 
 
-def test_the_image_runs_as_nobody_in_particular_and_says_how_it_is() -> None:
-    stage = final_stage()
+def test_the_image_runs_as_an_unprivileged_user_and_reports_its_health() -> None:
+    stage = get_final_stage()
     assert stage["USER"] == [f"{USER}:{USER}"]
     assert stage["VOLUME"] == ["/var/lib/oddaemon"]
     assert json.loads(stage["ENTRYPOINT"][0]) == ["oddaemon"]
@@ -72,20 +72,20 @@ def test_the_image_runs_as_nobody_in_particular_and_says_how_it_is() -> None:
 
 
 def test_the_image_is_built_in_two_stages_of_one_base_and_brings_no_builder_along() -> None:
-    bases = [rest.removesuffix(" AS build") for name, rest in instructions() if name == "FROM"]
+    bases = [rest.removesuffix(" AS build") for name, rest in parse_instructions() if name == "FROM"]
     assert len(bases) == 2
     assert len(set(bases)) == 1
     assert not bases[0].endswith(":latest")
     assert ":" in bases[0]
-    assert [rest for rest in final_stage()["COPY"] if not rest.startswith("--from=build ")] == []
-    assert not any(word in rest for rest in final_stage()["RUN"] for word in ("pip", "apt", "curl", "wget"))
+    assert [rest for rest in get_final_stage()["COPY"] if not rest.startswith("--from=build ")] == []
+    assert not any(tool in rest for rest in get_final_stage()["RUN"] for tool in ("pip", "apt", "curl", "wget"))
 
 
 def test_no_instruction_is_one_that_a_linter_would_frown_at() -> None:
-    names = [name for name, _ in instructions()]
+    names = [name for name, _ in parse_instructions()]
     assert "ADD" not in names
     assert names[0] == "ARG"
-    for name, rest in instructions():
+    for name, rest in parse_instructions():
         assert not re.search(r"\b(sudo|chmod 777|--no-check|latest)\b", rest), rest
         assert name != "WORKDIR" or rest.startswith("/")
         assert name not in {"ENTRYPOINT", "CMD"} or isinstance(json.loads(rest), list)
@@ -97,7 +97,7 @@ def test_no_instruction_is_one_that_a_linter_would_frown_at() -> None:
 
 @pytest.mark.parametrize("name", ["runtime.lock", "build.lock"])
 def test_a_lock_of_the_image_is_a_share_of_the_one_that_is_tested(name: str) -> None:
-    ours, tested = _locked(DEPLOY / "container" / name), _locked(CHECKOUT / "requirements.lock")
+    ours, tested = _parse_lock_file(DEPLOY / "container" / name), _parse_lock_file(CHECKOUT / "requirements.lock")
     assert ours
     assert {package: tested.get(package) for package in ours} == ours
     assert not ours.keys() & {"pytest", "ruff", "mypy", "playwright"}
@@ -107,16 +107,16 @@ def test_a_lock_of_the_image_is_a_share_of_the_one_that_is_tested(name: str) -> 
 def test_a_lock_of_the_image_lacks_nothing(name: str) -> None:
     """Everything is installed here, in these versions; a package that the lock forgot has no hash and is refused."""
     pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--require-hashes"]
-    told = subprocess.run(
+    result = subprocess.run(
         [*pip, "-r", DEPLOY / "container" / name], capture_output=True, text=True, check=False, timeout=120
     )
-    assert told.returncode == 0, told.stderr
-    assert "Would install" not in told.stdout, "another version than the one that is tested"
+    assert result.returncode == 0, result.stderr
+    assert "Would install" not in result.stdout, "another version than the one that is tested"
 
 
 def test_the_wheel_is_built_of_what_the_build_is_sent(tmp_path: Path) -> None:
     source = tmp_path / "src"
-    for path in context():
+    for path in list_build_context():
         assert path.exists(), path
         target = source / path.relative_to(CHECKOUT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def test_what_an_installation_has_of_its_own_stays_out_of_image_and_repository()
         assert any(fnmatch(f"deploy/container/{place}", f"{rule}*") for rule in excluded), place
 
 
-def _locked(path: Path) -> dict[str, str]:
+def _parse_lock_file(path: Path) -> dict[str, str]:
     """Each package with its version, its marker and its hashes."""
     blocks = re.split(r"\n(?=\S)", path.read_text().strip())
     return {block.partition("==")[0]: re.sub(r" ; [^\\]*", "", block) for block in blocks}
@@ -185,7 +185,7 @@ def test_everything_that_is_declared_is_used() -> None:
         assert path.name in (DEPLOY / "compose.yaml").read_text().partition("name: oddaemon")[0], "how it is made"
 
 
-def test_the_balances_are_in_one_volume_that_nobody_else_mounts() -> None:
+def test_the_balances_are_in_one_volume_that_no_other_service_mounts() -> None:
     mounted = {name: [volume.partition(":")[0] for volume in service["volumes"]] for name, service in SERVICES.items()}
     assert [name for name, volumes in mounted.items() if "balances" in volumes] == ["oddaemon"]
 
@@ -194,13 +194,13 @@ def test_the_build_finds_its_dockerfile() -> None:
     build = SERVICES["oddaemon"]["build"]
     assert (DEPLOY / build["context"]).resolve() == CHECKOUT
     assert CHECKOUT / build["dockerfile"] == DEPLOY / "Dockerfile"
-    for name, rest in instructions():
+    for name, rest in parse_instructions():
         if name == "COPY" and not rest.startswith("--from"):
             *sources, _ = rest.split()
             assert all(source == "." or list(CHECKOUT.glob(source)) for source in sources), rest
 
 
-def test_prometheus_asks_the_daemon_where_it_listens_and_by_a_name_that_it_answers_to(settings: Settings) -> None:
+def test_prometheus_scrapes_the_daemon_at_its_address_and_allowed_host(settings: Settings) -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     (job,) = config["scrape_configs"]
     ((target,),) = [each["targets"] for each in job["static_configs"]]
@@ -218,8 +218,8 @@ def test_prometheus_asks_the_daemon_where_it_listens_and_by_a_name_that_it_answe
 @needs_promtool
 @pytest.mark.parametrize("name", ["prometheus.yml", "scrape.yml"])
 def test_promtool_finds_nothing_wrong_with_the_configuration(name: str) -> None:
-    told = promtool("check", "config", DEPLOY / "prometheus" / name)
-    assert told.returncode == 0, told.stdout
+    result = run_promtool("check", "config", DEPLOY / "prometheus" / name)
+    assert result.returncode == 0, result.stdout
 
 
 def test_stopping_waits_for_what_is_under_way(settings: Settings) -> None:
@@ -245,7 +245,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_the_configuration_keeps_its_balances_in_the_volume(settings: Settings) -> None:
-    (volume,) = final_stage()["VOLUME"]
+    (volume,) = get_final_stage()["VOLUME"]
     assert settings.state.path.parent == Path(volume)
     assert settings.http.control_socket is not None
     assert settings.http.control_socket.parent == Path(volume)
@@ -266,7 +266,7 @@ def find_closed_directories(places: list[Path]) -> list[str]:
     return sorted(found) or ["/mnt"]
 
 
-ALONE = """
+ISOLATED_RUN_SCRIPT = """
 set -eu
 ip link set lo up
 number=0
@@ -324,8 +324,8 @@ wait $daemon
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a root file system read only")
 @pytest.mark.skipif(not all(map(shutil.which, ("unshare", "setpriv", "ip"))), reason="no unshare, setpriv or ip")
-def test_the_daemon_works_as_the_images_user_with_no_capability_on_a_root_that_it_cannot_write(tmp_path: Path) -> None:
-    (health,) = final_stage()["HEALTHCHECK"]
+def test_the_daemon_works_without_capabilities_on_a_read_only_root(tmp_path: Path) -> None:
+    (health,) = get_final_stage()["HEALTHCHECK"]
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHON": sys.executable,
@@ -340,15 +340,15 @@ def test_the_daemon_works_as_the_images_user_with_no_capability_on_a_root_that_i
         "USER_ID": USER,
         "KEY": KEY,
     }
-    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", ALONE]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "oddaemon_ready 1.0" in told.stdout
-    assert '"daemon_stopped"' in told.stdout
-    assert KEY not in told.stdout + told.stderr
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", ISOLATED_RUN_SCRIPT]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "oddaemon_ready 1.0" in result.stdout
+    assert '"daemon_stopped"' in result.stdout
+    assert KEY not in result.stdout + result.stderr
 
 
-def test_what_is_ignored_is_no_key_of_somebody() -> None:
+def test_ignored_files_hold_no_readable_key() -> None:
     """A checkout may hold keys of an installation beside these; they must at least be private."""
     for place in ("secrets", "etc/keys"):
         for path in (DEPLOY / "container" / place).iterdir():

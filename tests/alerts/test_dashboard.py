@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.alerts.families import families
-from tests.alerts.promtool import named_series, needs_promtool, promtool
+from tests.alerts.families import collect_families
+from tests.alerts.promtool import find_series_names, needs_promtool, run_promtool
 
 GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "oddaemon.json").read_text())
-OF_THE_PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
+PROCESS_METRICS = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
 COLUMNS = 24
-BY_DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-FILLED_IN = {
+DATASOURCE_VARIABLE = {"type": "prometheus", "uid": "${datasource}"}
+VARIABLE_VALUES = {
     "$__rate_interval": "2m",
     "$__interval": "1m",
     "$instance": "balances:9464",
@@ -25,21 +25,25 @@ FILLED_IN = {
 """What Grafana puts in the place of its variables."""
 
 
-def panels() -> list[dict[str, Any]]:
+def list_panels() -> list[dict[str, Any]]:
     return [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 
 
-def queries() -> list[tuple[str, str]]:
+def list_queries() -> list[tuple[str, str]]:
     """Every expression, with where it stands."""
     annotations = [each for each in DASHBOARD["annotations"]["list"] if "expr" in each]
     return [
-        *((f"{panel['title']} {target['refId']}", target["expr"]) for panel in panels() for target in panel["targets"]),
+        *(
+            (f"{panel['title']} {target['refId']}", target["expr"])
+            for panel in list_panels()
+            for target in panel["targets"]
+        ),
         *((each["name"], each["expr"]) for each in annotations),
     ]
 
 
-def filled_in(expression: str) -> str:
-    for variable, value in FILLED_IN.items():
+def fill_variables(expression: str) -> str:
+    for variable, value in VARIABLE_VALUES.items():
         expression = expression.replace(variable, value)
     assert "$" not in expression, expression
     return expression
@@ -47,20 +51,22 @@ def filled_in(expression: str) -> str:
 
 @needs_promtool
 def test_prometheus_understands_every_query(tmp_path: Path) -> None:
-    rules = [{"record": f"query:{number}", "expr": filled_in(query)} for number, (_, query) in enumerate(queries())]
+    rules = [
+        {"record": f"query:{number}", "expr": fill_variables(query)} for number, (_, query) in enumerate(list_queries())
+    ]
     path = tmp_path / "queries.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
-    told = promtool("check", "rules", path)
-    assert told.returncode == 0, told.stdout
-    assert f"{len(rules)} rules found" in told.stdout
+    result = run_promtool("check", "rules", path)
+    assert result.returncode == 0, result.stdout
+    assert f"{len(rules)} rules found" in result.stdout
 
 
-@pytest.mark.parametrize(("where", "query"), queries())
+@pytest.mark.parametrize(("where", "query"), list_queries())
 def test_every_metric_that_a_query_names_exists_with_its_labels(where: str, query: str) -> None:
-    known = {sample: family for family in families().values() for sample in family.samples}
-    named = named_series(query)
+    known = {sample: family for family in collect_families().values() for sample in family.samples}
+    named = find_series_names(query)
     assert named, where
-    assert named <= known.keys() | OF_THE_PROCESS, where
+    assert named <= known.keys() | PROCESS_METRICS, where
     for name, matchers in re.findall(r"\b(oddaemon_\w+)\{([^}]*)\}", query):
         labels = set(re.findall(r"(\w+)\s*[=!]", matchers))
         assert labels <= known[name].labels | {"instance", "job"}, where
@@ -68,8 +74,8 @@ def test_every_metric_that_a_query_names_exists_with_its_labels(where: str, quer
 
 def test_every_alert_worthy_family_is_shown_somewhere() -> None:
     """What is exported and shown nowhere is exported for nothing; some are for the alerts or for queries by hand."""
-    shown = set[str]().union(*(named_series(query) for _, query in queries()))
-    for name, family in families().items():
+    shown = set[str]().union(*(find_series_names(query) for _, query in list_queries()))
+    for name, family in collect_families().items():
         by_hand = {
             "oddaemon_events_total",
             "oddaemon_heartbeat_pings_total",
@@ -89,8 +95,8 @@ def test_nothing_has_to_be_filled_in() -> None:
     assert (datasource["name"], datasource["type"], datasource["query"]) == ("datasource", "datasource", "prometheus")
     assert datasource["current"]["value"] == "default"
     assert {variable["name"] for variable in others} == {"instance", "office"}
-    for each in [*others, *panels(), *(target for panel in panels() for target in panel["targets"])]:
-        assert each["datasource"] == BY_DATASOURCE
+    for each in [*others, *list_panels(), *(target for panel in list_panels() for target in panel["targets"])]:
+        assert each["datasource"] == DATASOURCE_VARIABLE
     text = json.dumps(DASHBOARD)
     assert "http" not in text.replace("http_", ""), "no address of anybody's"
 
@@ -105,7 +111,7 @@ def test_every_panel_has_a_place_a_title_and_an_explanation() -> None:
         assert not cells & taken, f"{panel['title']} lies over another"
         taken |= cells
         assert panel["title"]
-    assert all(panel["description"].endswith(".") for panel in panels())
+    assert all(panel["description"].endswith(".") for panel in list_panels())
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(ids) == len(set(ids))
 

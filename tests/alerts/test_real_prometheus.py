@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.alerts.promtool import PROMETHEUS, RULES, expressions
-from tests.cli.processes import PATIENCE_SECONDS, running, wait_for
-from tests.cli.test_run_command import quiet
+from tests.alerts.promtool import PROMETHEUS, RULES, load_expressions
+from tests.cli.processes import TIMEOUT_SECONDS, running_command, wait_for_output
+from tests.cli.test_run_command import write_paused_config
 
 pytestmark = [
     pytest.mark.real("needs Prometheus"),
@@ -29,21 +29,23 @@ pytestmark = [
 
 def test_a_real_prometheus_scrapes_a_real_daemon_and_its_rules_say_that_all_is_well(tmp_path: Path) -> None:
     output = tmp_path / "log"
-    with running("run", "--config", str(quiet(tmp_path)), output=output) as daemon:
-        said = wait_for('"daemon_ready"', output, daemon)
-        (ready,) = [json.loads(line) for line in said.splitlines() if '"daemon_ready"' in line]
+    with running_command("run", "--config", str(write_paused_config(tmp_path)), output=output) as daemon:
+        log_output = wait_for_output('"daemon_ready"', output, daemon)
+        (ready,) = [json.loads(line) for line in log_output.splitlines() if '"daemon_ready"' in line]
         with prometheus(tmp_path, ready["listen"]) as address:
-            targets = until(
+            targets = wait_for_api(
                 address, "targets", lambda found: [each for each in found["activeTargets"] if each["health"] == "up"]
             )
             assert targets["activeTargets"][0]["lastError"] == ""
-            rules = until(address, "rules", lambda found: {each["health"] for each in every(found)} == {"ok"})
-            assert len(every(rules)) == len(expressions())
-            alerts = until(address, "alerts", lambda found: found["alerts"])["alerts"]
+            rules = wait_for_api(
+                address, "rules", lambda found: {each["health"] for each in list_rules(found)} == {"ok"}
+            )
+            assert len(list_rules(rules)) == len(load_expressions())
+            alerts = wait_for_api(address, "alerts", lambda found: found["alerts"])["alerts"]
             assert {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"} == {"OddaemonWatchdog"}
 
 
-def every(found: Any) -> list[dict[str, Any]]:
+def list_rules(found: Any) -> list[dict[str, Any]]:
     """All rules of an answer about rules."""
     return [rule for group in found["groups"] for rule in group["rules"]]
 
@@ -69,9 +71,9 @@ def prometheus(directory: Path, target: str) -> Iterator[str]:
         process.wait()
 
 
-def until(address: str, what: str, reached: Any) -> Any:
+def wait_for_api(address: str, what: str, reached: Any) -> Any:
     """What it answers about this, once that holds."""
-    deadline, found = time.monotonic() + PATIENCE_SECONDS, None
+    deadline, found = time.monotonic() + TIMEOUT_SECONDS, None
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"http://{address}/api/v1/{what}", timeout=10) as answer:

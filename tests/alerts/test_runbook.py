@@ -15,38 +15,38 @@ from oddaemon.telemetry import events
 from oddaemon.telemetry.events.base import Level
 from oddaemon.telemetry.logging.formatter import EventLogger, LogFormat
 from oddaemon.telemetry.logging.redaction import Redactor
-from tests.alerts.families import families
-from tests.alerts.promtool import alerts
-from tests.alerts.runbook import RUNBOOK, events_table, metrics_table, sections, with_tables
+from tests.alerts.families import collect_families
+from tests.alerts.promtool import load_alerts
+from tests.alerts.runbook import RUNBOOK, render_events_table, render_metrics_table, replace_tables, split_sections
 
 TEXT = RUNBOOK.read_text()
-SECTIONS = sections(TEXT)
+SECTIONS = split_sections(TEXT)
 COMMANDS = sorted(set(re.findall(r"(?:`|^ {4})oddaemon ([a-z][^`#\n]*)", TEXT, re.MULTILINE)))
 
 
-def said(section: str) -> list[str]:
+def list_topics(section: str) -> list[str]:
     """What each of its points is about."""
     return re.findall(r"\* \*\*(.+?):\*\*", section)
 
 
-@pytest.mark.parametrize("alert", alerts())
+@pytest.mark.parametrize("alert", load_alerts())
 def test_an_alert_has_its_section_where_its_link_points(alert: str) -> None:
-    annotations = cast(Mapping[str, str], alerts()[alert]["annotations"])
+    annotations = cast(Mapping[str, str], load_alerts()[alert]["annotations"])
     anchor = annotations["runbook_url"].partition("#")[2]
-    assert said(SECTIONS[anchor]) == ["Means", "Confirm", "Who must act", "Do", "Escalate"]
+    assert list_topics(SECTIONS[anchor]) == ["Means", "Confirm", "Who must act", "Do", "Escalate"]
 
 
 @pytest.mark.parametrize("condition", Condition)
 def test_a_condition_has_its_section(condition: Condition) -> None:
-    told = said(SECTIONS[condition.value])
-    assert told[0] == "Means"
-    assert "Who must act" in told
-    assert {"Do", "Next"} & {*told} or condition is Condition.PAUSED
+    topics = list_topics(SECTIONS[condition.value])
+    assert topics[0] == "Means"
+    assert "Who must act" in topics
+    assert {"Do", "Next"} & {*topics} or condition is Condition.PAUSED
 
 
 def test_no_section_is_about_an_alert_that_is_none() -> None:
-    told = {anchor for anchor in SECTIONS if re.match("oddaemon(?!_)", anchor)}
-    assert told == {name.lower() for name in alerts()}
+    anchors = {anchor for anchor in SECTIONS if re.match("oddaemon(?!_)", anchor)}
+    assert anchors == {name.lower() for name in load_alerts()}
 
 
 def test_every_link_within_leads_somewhere() -> None:
@@ -55,14 +55,14 @@ def test_every_link_within_leads_somewhere() -> None:
     assert set(links) <= SECTIONS.keys()
 
 
-def test_every_metric_and_event_is_told_as_the_code_tells_it() -> None:
-    assert with_tables(TEXT) == TEXT, "make it anew: python -m tests.alerts.runbook --write"
-    assert metrics_table().count("\n") == len(families()) + 1
-    assert events_table().count("\n") == len(events.__all__) + 1
+def test_every_metric_and_event_is_described_as_in_the_code() -> None:
+    assert replace_tables(TEXT) == TEXT, "make it anew: python -m tests.alerts.runbook --write"
+    assert render_metrics_table().count("\n") == len(collect_families()) + 1
+    assert render_events_table().count("\n") == len(events.__all__) + 1
 
 
 @pytest.mark.parametrize("level", Level)
-def test_the_journal_is_searched_for_what_a_line_of_trouble_has(level: Level) -> None:
+def test_the_journal_search_matches_lines_of_that_level(level: Level) -> None:
     lines: list[str] = []
     log = EventLogger(lines.append, lambda: datetime(2026, 3, 2, tzinfo=UTC), Redactor(), LogFormat.JSON, Level.DEBUG)
     log.write_line(level, "something", {"office": "elm"})
@@ -71,15 +71,15 @@ def test_the_journal_is_searched_for_what_a_line_of_trouble_has(level: Level) ->
 
 
 def test_every_metric_that_is_named_exists() -> None:
-    samples = {sample for family in families().values() for sample in family.samples}
-    assert set(re.findall(r"\boddaemon_\w+", TEXT)) <= samples | families().keys()
+    samples = {sample for family in collect_families().values() for sample in family.samples}
+    assert set(re.findall(r"\boddaemon_\w+", TEXT)) <= samples | collect_families().keys()
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_that_is_named_exists(line: str) -> None:
-    command, words = get_command(app), line.split()
+    command, arguments = get_command(app), line.split()
     while isinstance(command, typer.core.TyperGroup):
-        assert words, f"{line} says not which"
-        found = command.get_command(typer.Context(command), words.pop(0))
+        assert arguments, f"{line} says not which"
+        found = command.get_command(typer.Context(command), arguments.pop(0))
         assert found is not None, line
         command = found

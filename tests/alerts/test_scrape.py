@@ -12,10 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.alerts.families import OFFICE, families
-from tests.alerts.promtool import named_series, needs_promtool, promtool
-from tests.cli.processes import running, wait_for
-from tests.cli.test_run_command import quiet
+from tests.alerts.families import OFFICE, collect_families
+from tests.alerts.promtool import find_series_names, needs_promtool, run_promtool
+from tests.cli.processes import running_command, wait_for_output
+from tests.cli.test_run_command import write_paused_config
 
 OFFICES = 500
 SERIES_MAX = 9 * OFFICES + 500
@@ -30,9 +30,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a daemon of its own process can be scraped."""
     directory = tmp_path_factory.mktemp("daemon")
     output = directory / "log"
-    with running("run", "--config", str(quiet(directory)), output=output) as process:
-        said = wait_for('"daemon_ready"', output, process)
-        (ready,) = [json.loads(line) for line in said.splitlines() if '"daemon_ready"' in line]
+    with running_command("run", "--config", str(write_paused_config(directory)), output=output) as process:
+        log_output = wait_for_output('"daemon_ready"', output, process)
+        (ready,) = [json.loads(line) for line in log_output.splitlines() if '"daemon_ready"' in line]
         yield f"http://{ready['listen']}/metrics"
 
 
@@ -46,41 +46,43 @@ def scrape(address: str, accept: str = "text/plain") -> bytes:
 @pytest.mark.real("starts a real daemon")
 @needs_promtool
 def test_promtool_finds_nothing_wrong_with_a_live_scrape(address: str) -> None:
-    told = promtool("check", "metrics", stdin=scrape(address))
+    result = run_promtool("check", "metrics", stdin=scrape(address))
     # What the client library says of its own process and interpreter is not ours to name.
-    ours = [line for line in told.stdout.splitlines() if line.startswith("oddaemon")]
+    ours = [line for line in result.stdout.splitlines() if line.startswith("oddaemon")]
     assert ours == []
-    assert "error while linting" not in told.stdout
+    assert "error while linting" not in result.stdout
 
 
 @pytest.mark.real("starts a real daemon")
 def test_a_live_scrape_brings_exactly_the_families_that_are_known(address: str) -> None:
     found = {family.name for family in text_string_to_metric_families(scrape(address).decode())}
     ours = {name for name in found if name.startswith("oddaemon_")}
-    known = {family.name.removesuffix("_total") for family in families().values()}
+    known = {family.name.removesuffix("_total") for family in collect_families().values()}
     assert not {name for name in known - ours if not name.startswith("oddaemon_office_")}, "nothing is known of offices"
     assert "process_start_time_seconds" in found
 
 
 @pytest.mark.real("starts a real daemon")
 def test_both_formats_bring_the_same_samples(address: str) -> None:
-    plain, open_metrics = (_sampled(scrape(address, accept).decode()) for accept in ("text/plain", OPENMETRICS))
+    plain, open_metrics = (
+        _find_sampled_names(scrape(address, accept).decode()) for accept in ("text/plain", OPENMETRICS)
+    )
     assert plain == open_metrics
     assert "oddaemon_offices" in plain
 
 
-def _sampled(text: str) -> set[str]:
+def _find_sampled_names(text: str) -> set[str]:
     """The names of our series that have a value."""
     return {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if line.startswith("oddaemon")}
 
 
-def _series(line: str) -> str:
+def _get_series_name(line: str) -> str:
     return line.rpartition(" ")[0]
 
 
 def test_five_hundred_offices_fit_into_the_budget() -> None:
     telemetry = Telemetry(write=lambda _: None, now=lambda: datetime.now(UTC), version="test")
-    offices = tuple(replaced(number) for number in range(OFFICES))
+    offices = tuple(make_office_metrics(number) for number in range(OFFICES))
     telemetry.render(offices)
     began = time.process_time()
     body = telemetry.render(offices).body
@@ -96,22 +98,23 @@ def test_five_hundred_offices_fit_into_the_budget() -> None:
 def test_no_label_but_the_office_grows_with_the_fleet() -> None:
     telemetry = Telemetry(write=lambda _: None, now=lambda: datetime.now(UTC), version="test")
     small, large = (
-        telemetry.render(tuple(replaced(number) for number in range(count))).body.decode() for count in (5, OFFICES)
+        telemetry.render(tuple(make_office_metrics(number) for number in range(count))).body.decode()
+        for count in (5, OFFICES)
     )
     fleet_wide = [
-        {_series(line) for line in text.splitlines() if 'office="' not in line and line.startswith("oddaemon")}
+        {_get_series_name(line) for line in text.splitlines() if 'office="' not in line and line.startswith("oddaemon")}
         for text in (small, large)
     ]
     assert fleet_wide[0] == fleet_wide[1]
 
 
 def test_names_are_ours_in_base_units_and_say_what_they_are() -> None:
-    for name, family in families().items():
-        assert named_series(name) == {name}
+    for name, family in collect_families().items():
+        assert find_series_names(name) == {name}
         assert family.documentation.endswith("."), name
         assert not name.endswith(("_ms", "_milliseconds", "_minutes", "_hours", "_kb", "_age_seconds")), name
         assert family.kind != "gauge" or not name.endswith("_total"), name
 
 
-def replaced(number: int) -> OfficeMetrics:
+def make_office_metrics(number: int) -> OfficeMetrics:
     return replace(OFFICE, office=f"office-in-a-small-town-{number:04}")

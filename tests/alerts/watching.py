@@ -9,22 +9,22 @@ from typing import Any
 
 import anyio
 
-from tests.alerts.promtool import Recording, expressions, named_series
+from tests.alerts.promtool import ScrapeRecording, find_series_names, load_expressions
 from tests.engine.night import SMALL, night
 from tests.engine.world import World
 
 TARGET = {"job": "oddaemon", "instance": "balances:9464"}
 NAMES = ("smile", "ash", "birch", "cedar")
 FLEET = tuple(replace(SMALL, office_id=name, seed=seed) for seed, name in enumerate(NAMES, 1))
-FAMILIES = frozenset[str]().union(*map(named_series, expressions()))
+FAMILIES = frozenset[str]().union(*map(find_series_names, load_expressions()))
 
 
 @dataclass
-class Watched:
+class ScrapedDaemon:
     """A world and what is scraped of it."""
 
     world: World
-    recording: Recording
+    recording: ScrapeRecording
 
     async def scrape(self) -> None:
         """At every interval, until cancelled."""
@@ -32,25 +32,25 @@ class Watched:
         while True:
             if world.is_running:
                 # Where many daemons live in one process, the process does not say when this one began.
-                began = f"process_start_time_seconds {_started_at(world).timestamp()}\n"
-                self.recording.scraped(world.metrics() + began, FAMILIES, TARGET)
+                began = f"process_start_time_seconds {_get_start_time(world).timestamp()}\n"
+                self.recording.add_scrape(world.render_metrics() + began, FAMILIES, TARGET)
             else:
-                self.recording.unreachable(TARGET)
+                self.recording.add_failed_scrape(TARGET)
             at += timedelta(seconds=self.recording.interval_seconds)
-            await world.until_time(at)
+            await world.sleep_until(at)
 
 
 @asynccontextmanager
-async def watched(directory: Path, *, interval_seconds: int = 60, **how: Any) -> AsyncIterator[Watched]:
+async def scraped_daemon(directory: Path, *, interval_seconds: int = 60, **how: Any) -> AsyncIterator[ScrapedDaemon]:
     """A night as `tests.engine.night` makes it, scraped from its beginning to its end."""
     how.setdefault("specs", FLEET)
     async with night(directory, **how) as world, anyio.create_task_group() as tasks:
-        found = Watched(world, Recording(interval_seconds, world.clock.now().timestamp()))
+        found = ScrapedDaemon(world, ScrapeRecording(interval_seconds, world.clock.now().timestamp()))
         tasks.start_soon(found.scrape)
         yield found
         tasks.cancel_scope.cancel()
 
 
-def _started_at(world: World) -> datetime:
+def _get_start_time(world: World) -> datetime:
     lines = [line["timestamp"] for line in world.lines if line["event"] == "daemon_started"]
     return datetime.fromisoformat(lines[-1])

@@ -11,12 +11,12 @@ import pytest
 from oddaemon import api
 from oddaemon.api import ChangeKind, DaySource, OddaemonError, OfficeUnknown, SnapshotMissing, open_database
 from oddaemon.core.model import Reader
-from tests.cli.sample_history import NIGHTS, OTHER, THIRD, History, backfill, pull, sample_history
+from tests.cli.sample_history import NIGHTS, OTHER, THIRD, History, make_history, store_backfill, store_night
 
 
 @pytest.fixture
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
-    history = sample_history(tmp_path)
+    history = make_history(tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "state.db").rename("oddaemon.db")
     (tmp_path / "state.db").symlink_to("oddaemon.db")
@@ -29,16 +29,18 @@ def test_its_examples_are_true() -> None:
         assert len(fleet.offices()) == 3
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
     assert api.__doc__ is not None
-    said: list[str] = []
-    runner.run(parser.get_doctest(api.__doc__, {}, "oddaemon.api", None, 0), out=said.append)
+    output: list[str] = []
+    runner.run(parser.get_doctest(api.__doc__, {}, "oddaemon.api", None, 0), out=output.append)
     assert runner.summarize(verbose=False).attempted > 3
-    assert said == []
+    assert output == []
 
 
 def test_balances_are_those_of_the_command_to_the_cent(history: History) -> None:
     with open_database("oddaemon.db") as fleet:
         for day in NIGHTS:
-            told = json.loads(history.run("balances", "bright-smiles", "--as-of", str(day), "-f", "json"))["balances"]
+            exported = json.loads(history.run("balances", "bright-smiles", "--as-of", str(day), "-f", "json"))[
+                "balances"
+            ]
             given = [
                 {
                     name: value if isinstance(value := getattr(each, name), int) else str(value)
@@ -46,7 +48,7 @@ def test_balances_are_those_of_the_command_to_the_cent(history: History) -> None
                 }
                 for each in fleet.balances("bright-smiles", day)
             ]
-            assert given == told
+            assert given == exported
 
 
 @pytest.mark.usefixtures("history")
@@ -69,7 +71,7 @@ def test_changes_between_any_two_days() -> None:
 
 
 @pytest.mark.usefixtures("history")
-def test_history_tells_what_rolled() -> None:
+def test_history_has_the_roll_rates() -> None:
     with open_database("oddaemon.db") as fleet:
         first, second, _ = fleet.history("bright-smiles")
         assert (first.charged, first.roll_rate_31_60) == (None, None)
@@ -81,7 +83,7 @@ def test_history_tells_what_rolled() -> None:
 
 def test_days_that_were_backfilled_are_there_too(history: History) -> None:
     day = date(2025, 12, 31)
-    backfill(history, day, OTHER)
+    store_backfill(history, day, OTHER)
     with open_database("oddaemon.db") as fleet:
         year_end, first, *_ = fleet.history("bright-smiles")
         shown = year_end.snapshot
@@ -100,12 +102,14 @@ def test_days_that_were_backfilled_are_there_too(history: History) -> None:
             fleet.changes("bright-smiles", since=2, until=day)
 
 
-def test_what_a_reader_does_not_tell_is_none(history: History) -> None:
-    pull(history, date(2026, 3, 6), tuple(each._replace(clinic_num=0, est_balance=0) for each in THIRD), Reader.REPORT)
+def test_columns_missing_from_a_reader_are_none(history: History) -> None:
+    store_night(
+        history, date(2026, 3, 6), tuple(each._replace(clinic_num=0, est_balance=0) for each in THIRD), Reader.REPORT
+    )
     with open_database("oddaemon.db") as fleet:
         assert fleet.snapshot("bright-smiles").est_balance is None
-        told = [(each.clinic_num, each.est_balance, each.bal_total) for each in fleet.balances("bright-smiles")]
-        assert told == [(None, None, Decimal("100.00")), (None, None, Decimal("20.00"))]
+        values = [(each.clinic_num, each.est_balance, each.bal_total) for each in fleet.balances("bright-smiles")]
+        assert values == [(None, None, Decimal("100.00")), (None, None, Decimal("20.00"))]
         assert list(fleet.changes("bright-smiles")) == []
         (_, change) = fleet.changes("bright-smiles", since=2)
         assert change.before is not None
@@ -131,7 +135,7 @@ def test_what_is_shown_by_accident_is_no_patient_data() -> None:
             assert not any(character.isdigit() for character in repr(shown).replace("2026, 3, 3", ""))
 
 
-def test_a_directory_is_told_as_one(tmp_path: Path) -> None:
+def test_a_directory_is_reported_as_a_directory(tmp_path: Path) -> None:
     with pytest.raises(OddaemonError, match=r"is a directory, not a database\. Name the file"), open_database(tmp_path):
         pass
 

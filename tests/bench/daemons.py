@@ -22,17 +22,17 @@ from oddaemon.settings import (
     StateSettings,
 )
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.bench.server import DEVELOPER_KEY, customer_key
+from tests.bench.server import DEVELOPER_KEY, make_customer_key
 
 
-def bench_settings(
+def make_settings(
     base_url: str, office_ids: list[str], directory: Path, *, reader: Reader, cadence: Cadence, spacing: float
 ) -> Settings:
     """Settings of a daemon that is held back by nothing but itself."""
     offices = [
         OfficeSettings(
             office=Office(office_id, office_id, zone=UTC, reader=reader),
-            customer_key=Secret(customer_key(office_id)),
+            customer_key=Secret(make_customer_key(office_id)),
             base_url=base_url,
             min_interval_seconds=spacing,
             remote=True,
@@ -52,7 +52,7 @@ def bench_settings(
     )
 
 
-class Said:
+class PublishedLog:
     """What a daemon says, as far as a bench wants to know."""
 
     def __init__(self) -> None:
@@ -66,23 +66,23 @@ class Said:
             self.changed.set()
             self.changed = anyio.Event()
 
-    async def snapshots(self, count: int) -> None:
+    async def wait_for_snapshots(self, count: int) -> None:
         """Wait for so many."""
         while len(self.published) < count:
             await self.changed.wait()
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, listening: bool = False) -> AsyncIterator[tuple[Daemon, Said]]:
+async def running(settings: Settings, *, listening: bool = False) -> AsyncIterator[tuple[Daemon, PublishedLog]]:
     """A daemon at work in this process."""
-    said = Said()
-    telemetry = Telemetry(write=said.write, now=_now, version="bench")
-    daemon = Daemon(settings, telemetry, _now, listening=listening)
+    published = PublishedLog()
+    telemetry = Telemetry(write=published.write, now=_get_now, version="bench")
+    daemon = Daemon(settings, telemetry, _get_now, listening=listening)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(daemon.run)
-        yield daemon, said
+        yield daemon, published
         daemon.stop()
 
 
-def _now() -> datetime:
+def _get_now() -> datetime:
     return datetime.now(UTC)

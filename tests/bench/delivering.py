@@ -36,7 +36,7 @@ from oddaemon.store import offices, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import OutboxSize
 from oddaemon.telemetry.events.base import Event
-from tests.sinks.postgres_server import missing, serving
+from tests.sinks.postgres_server import find_missing_requirement, running_server
 
 GUARANTORS = 8_000
 CHANGED_SHARE = 0.08
@@ -54,11 +54,11 @@ Row = tuple[str, str, str]
 
 def measure() -> list[Row]:
     """Rows of the table: what, figure, goal."""
-    return [*_publishing(), *_pushing(), *_writing(), *_filling()]
+    return [*_measure_publishing(), *_measure_webhook(), *_measure_files(), *_measure_postgres()]
 
 
-def _publishing() -> list[Row]:
-    milliseconds = {sinks: 1000 * anyio.run(_publish_seconds, sinks) for sinks in (0, 1)}
+def _measure_publishing() -> list[Row]:
+    milliseconds = {sinks: 1000 * anyio.run(_time_publishing, sinks) for sinks in (0, 1)}
     what = f"publish and diff of {GUARANTORS:,} guarantors, 8 % changed"
     return [
         (f"{what}, no sink", f"{milliseconds[0]:.0f} ms", ""),
@@ -66,28 +66,30 @@ def _publishing() -> list[Row]:
     ]
 
 
-async def _publish_seconds(sinks: int) -> float:
+async def _time_publishing(sinks: int) -> float:
     names = ["lake"][:sinks]
-    dice, rows, took = random.Random(1), list(_balances(GUARANTORS)), []
+    rng, rows, took = random.Random(1), list(_make_balances(GUARANTORS)), []
     with tempfile.TemporaryDirectory() as directory:
         async with SqliteDatabase.open(str(Path(directory) / "state.db")) as database:
             await offices.register_offices(database, [Office("one", "One")])
             for number in range(ROUNDS + 1):
-                for index in dice.sample(range(GUARANTORS), int(GUARANTORS * CHANGED_SHARE)):
-                    rows[index] = rows[index]._replace(bal_total=dice.randrange(1_000_000))
-                snapshot = _snapshot(rows)
+                for index in rng.sample(range(GUARANTORS), int(GUARANTORS * CHANGED_SHARE)):
+                    rows[index] = rows[index]._replace(bal_total=rng.randrange(1_000_000))
+                snapshot = _make_snapshot(rows)
                 started = time.perf_counter()
-                await snapshots.publish(database, "one", snapshot, make_initial_state(_now()), _now(), sinks=names)
+                await snapshots.publish(
+                    database, "one", snapshot, make_initial_state(_get_now()), _get_now(), sinks=names
+                )
                 if number:  # the first one is the whole office
                     took.append(time.perf_counter() - started)
     return statistics.median(took)
 
 
-def _pushing() -> list[Row]:
-    with _receiver() as url, tempfile.TemporaryDirectory() as directory:
+def _measure_webhook() -> list[Row]:
+    with _push_receiver() as url, tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "state.db"
-        seconds = anyio.run(_courier_seconds, path, url)
-        script = PUSHED_OFFICES / _script_push_seconds(path, url)
+        seconds = anyio.run(_time_courier, path, url)
+        script = PUSHED_OFFICES / _time_script_push(path, url)
     courier = PUSHED_OFFICES / seconds
     return [
         ("webhook deliveries/s of 100 guarantors, plain httpx script", f"{script:,.0f}", ""),
@@ -96,7 +98,7 @@ def _pushing() -> list[Row]:
     ]
 
 
-async def _courier_seconds(path: Path, url: str) -> float:
+async def _time_courier(path: Path, url: str) -> float:
     over = anyio.Event()
 
     def emit(event: Event) -> None:
@@ -107,11 +109,11 @@ async def _courier_seconds(path: Path, url: str) -> float:
         ids = [f"office-{number}" for number in range(PUSHED_OFFICES)]
         await offices.register_offices(database, [Office(each, each) for each in ids])
         for each in ids:
-            rows = _snapshot(_balances(PUSHED_GUARANTORS))
-            await snapshots.publish(database, each, rows, make_initial_state(_now()), _now(), sinks=["push"])
-        sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _now)
-        streets = CourierContext(database, _now, random.Random(1), emit)
-        courier = Courier(CourierConfig("push", Content.SNAPSHOT, RetryPolicy(), IN_FLIGHT_MAX), sink, streets)
+            rows = _make_snapshot(_make_balances(PUSHED_GUARANTORS))
+            await snapshots.publish(database, each, rows, make_initial_state(_get_now()), _get_now(), sinks=["push"])
+        sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _get_now)
+        context = CourierContext(database, _get_now, random.Random(1), emit)
+        courier = Courier(CourierConfig("push", Content.SNAPSHOT, RetryPolicy(), IN_FLIGHT_MAX), sink, context)
         async with anyio.create_task_group() as tasks:
             started = time.perf_counter()
             tasks.start_soon(courier.run)
@@ -121,7 +123,7 @@ async def _courier_seconds(path: Path, url: str) -> float:
     return took
 
 
-def _script_push_seconds(path: Path, url: str) -> float:
+def _time_script_push(path: Path, url: str) -> float:
     """Read, sign and post, one office after another; what was sent is nowhere written down."""
     started = time.perf_counter()
     query = "SELECT balance.*, office.id FROM balance JOIN office ON office.key = balance.office ORDER BY office"
@@ -139,7 +141,7 @@ def _script_push_seconds(path: Path, url: str) -> float:
 
 
 @contextmanager
-def _receiver() -> Iterator[str]:
+def _push_receiver() -> Iterator[str]:
     command = [sys.executable, "-m", "tests.bench.push_receiver"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -147,8 +149,8 @@ def _receiver() -> Iterator[str]:
         process.kill()
 
 
-def _writing() -> list[Row]:
-    payload, found = _payload(FILE_ROWS), list[Row]()
+def _measure_files() -> list[Row]:
+    payload, found = _make_payload(FILE_ROWS), list[Row]()
     with tempfile.TemporaryDirectory() as directory:
         started = time.perf_counter()
         with (Path(directory) / "plain.csv").open("w", newline="") as file:
@@ -167,13 +169,13 @@ def _writing() -> list[Row]:
     return found
 
 
-def _filling() -> list[Row]:
-    if missing():
-        return [("rows/s into PostgreSQL", "not measured", missing())]
-    payload = _payload(TABLE_ROWS)
-    with serving() as server:
-        script = TABLE_ROWS / anyio.run(_script_fill_seconds, server.dsn(), payload)
-        sink = TABLE_ROWS / anyio.run(partial(_sink_fill_seconds, server.dsn(), payload))
+def _measure_postgres() -> list[Row]:
+    if find_missing_requirement():
+        return [("rows/s into PostgreSQL", "not measured", find_missing_requirement())]
+    payload = _make_payload(TABLE_ROWS)
+    with running_server() as server:
+        script = TABLE_ROWS / anyio.run(_time_script_copy, server.make_dsn(), payload)
+        sink = TABLE_ROWS / anyio.run(partial(_time_postgres_sink, server.make_dsn(), payload))
     return [
         ("rows/s into PostgreSQL, plain COPY into one table", f"{script:,.0f}", ""),
         ("rows/s into PostgreSQL, compared, both tables, proved", f"{sink:,.0f}", ""),
@@ -181,7 +183,7 @@ def _filling() -> list[Row]:
     ]
 
 
-async def _script_fill_seconds(dsn: str, payload: Payload) -> float:
+async def _time_script_copy(dsn: str, payload: Payload) -> float:
     connection = await asyncpg.connect(dsn)
     columns = ", ".join(f"{name} bigint" for name in Balance._fields)
     await connection.execute(f"CREATE TABLE plain ({columns}, PRIMARY KEY (pat_num))")
@@ -192,7 +194,7 @@ async def _script_fill_seconds(dsn: str, payload: Payload) -> float:
     return took
 
 
-async def _sink_fill_seconds(dsn: str, payload: Payload) -> float:
+async def _time_postgres_sink(dsn: str, payload: Payload) -> float:
     sink = Postgres(PostgresOptions(dsn, "bench", 300.0))
     await sink.deliver(Payload("other", "", payload.snapshot, payload.balances), "d0")
     started = time.perf_counter()
@@ -202,21 +204,23 @@ async def _sink_fill_seconds(dsn: str, payload: Payload) -> float:
     return took
 
 
-def _balances(count: int) -> tuple[Balance, ...]:
-    dice = random.Random(count)
-    return tuple(Balance(number, 0, *(dice.randrange(1_000_000) for _ in range(7))) for number in range(1, count + 1))
+def _make_balances(count: int) -> tuple[Balance, ...]:
+    rng = random.Random(count)
+    return tuple(Balance(number, 0, *(rng.randrange(1_000_000) for _ in range(7))) for number in range(1, count + 1))
 
 
-def _snapshot(rows: tuple[Balance, ...] | list[Balance]) -> Snapshot:
-    return Snapshot(date(2026, 3, 2), _now(), Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows))
+def _make_snapshot(rows: tuple[Balance, ...] | list[Balance]) -> Snapshot:
+    return Snapshot(date(2026, 3, 2), _get_now(), Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows))
 
 
-def _payload(count: int) -> Payload:
-    rows = _balances(count)
-    return Payload("one", "One", SnapshotHeader(1, date(2026, 3, 2), _now(), _now(), compute_totals(rows)), rows)
+def _make_payload(count: int) -> Payload:
+    rows = _make_balances(count)
+    return Payload(
+        "one", "One", SnapshotHeader(1, date(2026, 3, 2), _get_now(), _get_now(), compute_totals(rows)), rows
+    )
 
 
-def _now() -> datetime:
+def _get_now() -> datetime:
     return datetime.now(UTC)
 
 

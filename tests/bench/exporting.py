@@ -39,11 +39,11 @@ def measure() -> list[tuple[str, str, str]]:
     with tempfile.TemporaryDirectory() as directory:
         few, many = Path(directory, "few.db"), Path(directory, "many.db")
         for path, count in ((few, FEW), (many, MANY)):
-            _fill(path, count)
-        return [_row(form, few, many, Path(directory)) for form in ("csv", "parquet", "ndjson")]
+            _fill_database(path, count)
+        return [_measure_format(form, few, many, Path(directory)) for form in ("csv", "parquet", "ndjson")]
 
 
-def _row(form: str, few: Path, many: Path, directory: Path) -> tuple[str, str, str]:
+def _measure_format(form: str, few: Path, many: Path, directory: Path) -> tuple[str, str, str]:
     _, little_mb = _run("ours", form, few, directory)
     seconds, much_mb = _run("ours", form, many, directory)
     figure = f"{seconds:.1f} s, {much_mb - little_mb:+.0f} MB beside a tenth of it ({much_mb:.0f} MB in all)"
@@ -62,14 +62,14 @@ def _run(who: str, form: str, database: Path, directory: Path) -> tuple[float, f
     return float(seconds), float(megabytes)
 
 
-def _ours(form: str, database: Path, target: Path) -> None:
-    with HistoryReader.open(database) as archive:
-        office = archive.get_office(OFFICE.id)
-        night = archive.list_snapshots(office)[-1]
-        export(target, Layout(FileFormat(form), BALANCE_COLUMNS), archive.read_balances(office, night))
+def _export_with_oddaemon(form: str, database: Path, target: Path) -> None:
+    with HistoryReader.open(database) as reader:
+        office = reader.get_office(OFFICE.id)
+        night = reader.list_snapshots(office)[-1]
+        export(target, Layout(FileFormat(form), BALANCE_COLUMNS), reader.read_balances(office, night))
 
 
-def _plain(form: str, database: Path, target: Path) -> None:
+def _export_with_script(form: str, database: Path, target: Path) -> None:
     """What somebody writes in ten minutes: everything at once, amounts as floats, no manifest, no proof."""
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute(f"SELECT {', '.join(NAMES)} FROM balance WHERE valid_to IS NULL").fetchall()
@@ -87,7 +87,7 @@ def _plain(form: str, database: Path, target: Path) -> None:
         parquet.write_table(pa.table(columns, names=list(NAMES)), target)
 
 
-def _fill(path: Path, count: int) -> None:
+def _fill_database(path: Path, count: int) -> None:
     anyio.run(_enroll, path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(_FILL, (count,))
@@ -109,7 +109,7 @@ async def _enroll(path: Path) -> None:
 
 def main(who: str, form: str, database: str, target: str) -> None:
     """Export once; print the seconds and the megabytes that it took."""
-    work: Callable[[str, Path, Path], None] = _ours if who == "ours" else _plain
+    work: Callable[[str, Path, Path], None] = _export_with_oddaemon if who == "ours" else _export_with_script
     began = time.perf_counter()
     work(form, Path(database), Path(target))
     seconds = time.perf_counter() - began

@@ -36,20 +36,20 @@ STATE = OfficeState(Intent.PROBE, Status(Condition.FRESH, NOW, "Aging is complet
 def measure() -> list[tuple[str, str, str]]:
     """Rows of the table: what, figure, goal."""
     with tempfile.TemporaryDirectory() as directory:
-        return anyio.run(_measured, Path(directory))
+        return anyio.run(_measure_year, Path(directory))
 
 
-async def _measured(directory: Path) -> list[tuple[str, str, str]]:
+async def _measure_year(directory: Path) -> list[tuple[str, str, str]]:
     path = directory / "year.db"
     async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, [OFFICE])
-        publish_seconds = await _live(database)
+        publish_seconds = await _publish_year(database)
         await vacuum.checkpoint_wal(database)
         size_bytes = path.stat().st_size
         ids = [row.id for row in await snapshots.list_latest(database, OFFICE.id, limit=NIGHTS)]
-        daemon_seconds = [await _timed_reading(database, each) for each in _some(ids)]
-        command_seconds, history_seconds, changes_seconds = _by_archive(path)
-        prune_seconds, longest_seconds = await _pruned(database)
+        daemon_seconds = [await _time_reading(database, each) for each in _pick_some(ids)]
+        command_seconds, history_seconds, changes_seconds = _time_history_reader(path)
+        prune_seconds, longest_seconds = await _time_pruning(database)
     return [
         (f"{NIGHTS} nights, {GUARANTORS:,} guarantors, 8 % changing", f"{size_bytes / 1e6:.1f} MB", "< 25 MB"),
         ("any night as the daemon reads it (worst)", f"{max(daemon_seconds) * 1000:.0f} ms", "< 200 ms"),
@@ -58,17 +58,17 @@ async def _measured(directory: Path) -> list[tuple[str, str, str]]:
         ("history of all nights, with roll rates", f"{history_seconds:.1f} s", ""),
         ("publishing a night (median)", f"{statistics.median(publish_seconds) * 1000:.0f} ms", ""),
         ("pruning half a year", f"{prune_seconds:.1f} s, longest write {longest_seconds * 1000:.0f} ms", ""),
-        (f"publish and diff of {LARGE:,}", f"{await _large(directory) * 1000:.0f} ms", "< 150 ms"),
+        (f"publish and diff of {LARGE:,}", f"{await _time_large_publish(directory) * 1000:.0f} ms", "< 150 ms"),
     ]
 
 
-async def _live(database: SqliteDatabase) -> list[float]:
+async def _publish_year(database: SqliteDatabase) -> list[float]:
     draw = random.Random(1)
-    balances = {row.pat_num: row for row in _drawn(draw, GUARANTORS)}
+    balances = {row.pat_num: row for row in _draw_balances(draw, GUARANTORS)}
     seconds = []
     for night in range(NIGHTS):
         for pat_num in draw.sample(sorted(balances), int(GUARANTORS * CHANGING)):
-            balances[pat_num] = _another(draw, balances[pat_num])
+            balances[pat_num] = _redraw_balance(draw, balances[pat_num])
         seconds.append(await _publish(database, sorted(balances.values()), DAY_ONE + timedelta(days=night)))
     return seconds
 
@@ -80,33 +80,36 @@ async def _publish(database: SqliteDatabase, rows: list[Balance], day: date) -> 
     return time.perf_counter() - began
 
 
-async def _large(directory: Path) -> float:
+async def _time_large_publish(directory: Path) -> float:
     draw = random.Random(2)
-    rows = _drawn(draw, LARGE)
-    later = [_another(draw, row) if draw.random() < CHANGING else row for row in rows]
+    rows = _draw_balances(draw, LARGE)
+    later = [_redraw_balance(draw, row) if draw.random() < CHANGING else row for row in rows]
     async with SqliteDatabase.open(str(directory / "large.db")) as database:
         await offices.register_offices(database, [OFFICE])
         await _publish(database, rows, DAY_ONE)
         return await _publish(database, later, DAY_ONE + timedelta(days=1))
 
 
-async def _timed_reading(database: SqliteDatabase, snapshot_id: int) -> float:
+async def _time_reading(database: SqliteDatabase, snapshot_id: int) -> float:
     began = time.perf_counter()
     assert len(await snapshots.load_balances(database, OFFICE.id, snapshot_id)) == GUARANTORS
     return time.perf_counter() - began
 
 
-def _by_archive(path: Path) -> tuple[list[float], float, list[float]]:
-    with HistoryReader.open(path) as archive:
-        office = archive.get_office(OFFICE.id)
-        nights = archive.list_snapshots(office)
-        reading = [_timed(lambda night=night: list(archive.read_balances(office, night))) for night in _some(nights)]  # type: ignore[misc]  # bound at once
-        pairs = _some(list(pairwise(nights)))
-        changing = [_timed(lambda pair=pair: list(archive.read_changes(office, *pair))) for pair in pairs]  # type: ignore[misc]  # the same
-        return reading, _timed(lambda: archive.compute_flows(office, nights[0], nights[-1])), changing
+def _time_history_reader(path: Path) -> tuple[list[float], float, list[float]]:
+    with HistoryReader.open(path) as reader:
+        office = reader.get_office(OFFICE.id)
+        nights = reader.list_snapshots(office)
+        reading = [
+            _time_call(lambda night=night: list(reader.read_balances(office, night)))  # type: ignore[misc]  # bound at once
+            for night in _pick_some(nights)
+        ]
+        pairs = _pick_some(list(pairwise(nights)))
+        changing = [_time_call(lambda pair=pair: list(reader.read_changes(office, *pair))) for pair in pairs]  # type: ignore[misc]  # the same
+        return reading, _time_call(lambda: reader.compute_flows(office, nights[0], nights[-1])), changing
 
 
-async def _pruned(database: SqliteDatabase) -> tuple[float, float]:
+async def _time_pruning(database: SqliteDatabase) -> tuple[float, float]:
     database.slowest_write_seconds = 0.0
     half = datetime.combine(DAY_ONE + timedelta(days=NIGHTS // 2), datetime.min.time(), UTC)
     began = time.perf_counter()
@@ -114,21 +117,23 @@ async def _pruned(database: SqliteDatabase) -> tuple[float, float]:
     return time.perf_counter() - began, database.slowest_write_seconds
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _time_call(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def _some(values: list[T]) -> list[T]:
+def _pick_some(values: list[T]) -> list[T]:
     return [values[0], values[-1], *random.Random(3).sample(values, READ_AGAIN)]
 
 
-def _drawn(draw: random.Random, guarantors: int) -> list[Balance]:
-    return [_another(draw, Balance(1_000 + 7 * index, index % 3, 0, 0, 0, 0, 0, 0, 0)) for index in range(guarantors)]
+def _draw_balances(draw: random.Random, guarantors: int) -> list[Balance]:
+    return [
+        _redraw_balance(draw, Balance(1_000 + 7 * index, index % 3, 0, 0, 0, 0, 0, 0, 0)) for index in range(guarantors)
+    ]
 
 
-def _another(draw: random.Random, row: Balance) -> Balance:
+def _redraw_balance(draw: random.Random, row: Balance) -> Balance:
     first, second, third, fourth = (draw.choice([0, draw.randrange(1, 250_000)]) for _ in range(4))
     insurance, total = draw.randrange(50_000), first + second + third + fourth
     return Balance(row.pat_num, row.clinic_num, total - insurance, first, second, third, fourth, insurance, total)

@@ -9,11 +9,11 @@ from pathlib import Path
 import anyio
 
 from oddaemon.core.model import Cadence, Reader
-from tests.bench.daemons import bench_settings, running
+from tests.bench.daemons import make_settings, running
 from tests.bench.processes import bench_server
 
 OFFICES = 2_000
-WATCHED_SECONDS = 30.0
+OBSERVED_SECONDS = 30.0
 CLOCK_TICKS_PER_SECOND = 100
 
 
@@ -25,10 +25,10 @@ def measure() -> list[tuple[str, str, str]]:
             assert daemon.stdout is not None
             try:
                 assert daemon.stdout.readline() == "idle\n"
-                before = _cpu_seconds(daemon.pid)
-                time.sleep(WATCHED_SECONDS)  # the daemon under measure is another process
-                share = (_cpu_seconds(daemon.pid) - before) / WATCHED_SECONDS
-                megabytes = _resident_bytes(daemon.pid) / 1e6
+                before = _get_cpu_seconds(daemon.pid)
+                time.sleep(OBSERVED_SECONDS)  # the daemon under measure is another process
+                share = (_get_cpu_seconds(daemon.pid) - before) / OBSERVED_SECONDS
+                megabytes = _get_resident_bytes(daemon.pid) / 1e6
             finally:
                 daemon.kill()
     return [
@@ -37,26 +37,26 @@ def measure() -> list[tuple[str, str, str]]:
     ]
 
 
-def _cpu_seconds(pid: int) -> float:
+def _get_cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_SECOND
 
 
-def _resident_bytes(pid: int) -> int:
+def _get_resident_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-async def _daemon(base_url: str, directory: str) -> None:
+async def _run_daemon(base_url: str, directory: str) -> None:
     """A daemon with its listener, that says once every office is fresh and has nothing to do."""
     office_ids = [f"office-{number:04}" for number in range(OFFICES)]
-    settings = bench_settings(base_url, office_ids, Path(directory), reader=Reader.AUTO, cadence=Cadence(), spacing=0.0)
-    async with running(settings, listening=True) as (_, said):
-        await said.snapshots(OFFICES)
+    settings = make_settings(base_url, office_ids, Path(directory), reader=Reader.AUTO, cadence=Cadence(), spacing=0.0)
+    async with running(settings, listening=True) as (_, published):
+        await published.wait_for_snapshots(OFFICES)
         await anyio.sleep(5)
         print("idle", flush=True)  # noqa: T201  the protocol of this process
         await anyio.sleep_forever()
 
 
 if __name__ == "__main__":
-    anyio.run(_daemon, sys.argv[1], sys.argv[2])
+    anyio.run(_run_daemon, sys.argv[1], sys.argv[2])

@@ -12,7 +12,7 @@ from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.bench.processes import bench_server
-from tests.bench.server import DEVELOPER_KEY, customer_key
+from tests.bench.server import DEVELOPER_KEY, make_customer_key
 
 OFFICES = 256
 SERVER_SECONDS = 1.0
@@ -23,18 +23,18 @@ def measure() -> list[tuple[str, str, str]]:
     """Rows of the table: what, figure, goal."""
     tune_garbage_collector()  # as the daemon does
     with bench_server(OFFICES, 10, SERVER_SECONDS) as base_url:
-        rate = anyio.run(_rate, base_url)
+        rate = anyio.run(_measure_rate, base_url)
     return [("requests/s, 256 offices, server takes 1 s (possible: 256)", f"{rate:.0f}", ">= 240")]
 
 
-async def _rate(base_url: str) -> float:
+async def _measure_rate(base_url: str) -> float:
     """Each office asks ROUNDS times; the clients' connecting is part of the time."""
-    telemetry = Telemetry(write=lambda _line: None, now=_now, version="bench")
-    api = Api(RateLimiter(OFFICES, 1e6), Limits(10, 75, 2**20), telemetry.emit, _now)
+    telemetry = Telemetry(write=lambda _line: None, now=_get_now, version="bench")
+    api = Api(RateLimiter(OFFICES, 1e6), Limits(10, 75, 2**20), telemetry.emit, _get_now)
 
     async def ask(office_id: str) -> None:
         access = OfficeCredentials(
-            office_id, base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(customer_key(office_id))), 0.0, remote=True
+            office_id, base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(make_customer_key(office_id))), 0.0, remote=True
         )
         async with api.make_office_api(access).session() as session:
             for _ in range(ROUNDS):
@@ -47,7 +47,7 @@ async def _rate(base_url: str) -> float:
     return OFFICES * ROUNDS / (time.perf_counter() - started)
 
 
-def _now() -> datetime:
+def _get_now() -> datetime:
     return datetime.now(UTC)
 
 

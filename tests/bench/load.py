@@ -18,7 +18,7 @@ import anyio
 
 from oddaemon.core.model import Cadence, Reader
 from oddaemon.daemon.process import tune_garbage_collector
-from tests.bench.daemons import bench_settings, running
+from tests.bench.daemons import make_settings, running
 
 OFFICES, GUARANTORS = 2_000, 100
 REQUESTS_PER_SECOND = 100.0
@@ -26,7 +26,7 @@ IN_FLIGHT = 64
 PROBE_SECONDS = 60.0
 FIRST_PASS_SECONDS = 200.0
 """For a survey and a first snapshot of every office, before the night: 14,000 requests at the cap take 140 s."""
-STALL_LOOK_SECONDS = 0.005
+STALL_CHECK_SECONDS = 0.005
 TOLERANCE_SECONDS = 0.25
 """What two processes on two shared cores may add between a request's leaving and its being seen."""
 
@@ -40,9 +40,16 @@ def measure() -> list[tuple[str, str, str]]:
     ):
         assert other_side.stdout is not None
         try:
-            told = json.loads(other_side.stdout.readline())
-            address = f"http://127.0.0.1:{told['port']}"
-            command = [sys.executable, "-m", "tests.bench.load", f"{address}/api/v1", directory, str(told["due"])]
+            server_info = json.loads(other_side.stdout.readline())
+            address = f"http://127.0.0.1:{server_info['port']}"
+            command = [
+                sys.executable,
+                "-m",
+                "tests.bench.load",
+                f"{address}/api/v1",
+                directory,
+                str(server_info["due"]),
+            ]
             ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             found = json.loads(ended.stdout)
             agreed = f"max_in_flight={IN_FLIGHT}&max_requests_per_second={REQUESTS_PER_SECOND}"
@@ -50,10 +57,10 @@ def measure() -> list[tuple[str, str, str]]:
                 traffic = json.load(log)
         finally:
             other_side.kill()
-    return _rows(found, traffic)
+    return _make_rows(found, traffic)
 
 
-def _rows(found: dict[str, float], traffic: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _make_rows(found: dict[str, float], traffic: dict[str, Any]) -> list[tuple[str, str, str]]:
     limit = found["requests"] / REQUESTS_PER_SECOND
     what = f"2,000 offices, one night: {found['requests']:,.0f} requests, {limit:.0f} s at the cap"
     return [
@@ -61,33 +68,33 @@ def _rows(found: dict[str, float], traffic: dict[str, Any]) -> list[tuple[str, s
         ("largest stall of the event loop that night", f"{found['stall'] * 1000:.0f} ms", "< 100 ms"),
         ("the same while 2,000 workers start", f"{found['start_stall'] * 1000:.0f} ms", ""),
         ("peak resident memory", f"{found['peak_bytes'] / 1e6:.0f} MB", ""),
-        (f"impolite requests of {traffic['requests']:,}", _impolite(traffic), "0"),
+        (f"impolite requests of {traffic['requests']:,}", _format_violations(traffic), "0"),
     ]  # fmt: skip
 
 
-def _impolite(traffic: dict[str, Any]) -> str:
+def _format_violations(traffic: dict[str, Any]) -> str:
     kinds = ", ".join(f"{kind} {count}" for kind, count in traffic["violations_by_kind"].items())
     return f"{traffic['violations']} {kinds}".strip()
 
 
-async def _night(base_url: str, directory: str, due: float) -> None:
+async def _run_night(base_url: str, directory: str, due: float) -> None:
     """Live until every office has its second snapshot; prints what was measured as JSON."""
     office_ids = [f"office-{number:04}" for number in range(OFFICES)]
     cadence = Cadence(probe_seconds=PROBE_SECONDS)
-    settings = bench_settings(base_url, office_ids, Path(directory), reader=Reader.AUTO, cadence=cadence, spacing=1.0)
+    settings = make_settings(base_url, office_ids, Path(directory), reader=Reader.AUTO, cadence=cadence, spacing=1.0)
     paced = settings.api.model_copy(update={"max_in_flight": IN_FLIGHT, "max_requests_per_second": REQUESTS_PER_SECOND})
     stalls = [0.0]
     tune_garbage_collector()  # as the daemon does
     async with (
-        running(replace(settings, api=paced), listening=True) as (daemon, said),
+        running(replace(settings, api=paced), listening=True) as (daemon, published),
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(_watch_loop, stalls)
-        await said.snapshots(OFFICES)
+        await published.wait_for_snapshots(OFFICES)
         assert time.time() < due, f"the first pass took {time.time() - due:.0f} s longer than was left for it"
         start_stall, stalls[0] = stalls[0], 0.0
         asked = sum(view.requests for view in daemon.fleet.offices.values())
-        await said.snapshots(2 * OFFICES)
+        await published.wait_for_snapshots(2 * OFFICES)
         seconds = time.time() - due
         requests = sum(view.requests for view in daemon.fleet.offices.values()) - asked
         tasks.cancel_scope.cancel()
@@ -96,7 +103,7 @@ async def _night(base_url: str, directory: str, due: float) -> None:
         "requests": requests,
         "stall": max(stalls),
         "start_stall": start_stall,
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": _get_peak_bytes(),
     }
     print(json.dumps(peak), flush=True)  # noqa: T201  the protocol of this process
 
@@ -105,11 +112,11 @@ async def _watch_loop(stalls: list[float]) -> None:
     """How much later than asked for the event loop came back, at worst."""
     while True:
         before = time.perf_counter()
-        await anyio.sleep(STALL_LOOK_SECONDS)
-        stalls[0] = max(stalls[0], time.perf_counter() - before - STALL_LOOK_SECONDS)
+        await anyio.sleep(STALL_CHECK_SECONDS)
+        stalls[0] = max(stalls[0], time.perf_counter() - before - STALL_CHECK_SECONDS)
 
 
-def _peak_bytes() -> int:
+def _get_peak_bytes() -> int:
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
@@ -119,4 +126,4 @@ if __name__ == "__main__":
         for line in measure():
             print(*line, sep="\t")  # noqa: T201
     else:
-        anyio.run(_night, sys.argv[1], sys.argv[2], float(sys.argv[3]))
+        anyio.run(_run_night, sys.argv[1], sys.argv[2], float(sys.argv[3]))

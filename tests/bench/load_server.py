@@ -17,7 +17,7 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.transport.control_api import ControlApi
 from oddaemon.simulator.transport.server import serve
-from tests.bench.server import DEVELOPER_KEY, customer_key
+from tests.bench.server import DEVELOPER_KEY, make_customer_key
 
 BUILD_SECONDS_PER_OFFICE = 0.03
 """Twice what building one takes here: what is due later than that is due on time."""
@@ -36,7 +36,7 @@ async def main(offices: int, guarantors: int, seconds_until_due: float) -> None:
         for number in range(offices)
     ]  # fmt: skip
     practices = [Practice(spec, clock) for spec in specs]
-    keys = [ApiKey(customer_key(spec.office_id), spec.office_id) for spec in specs]
+    keys = [ApiKey(make_customer_key(spec.office_id), spec.office_id) for spec in specs]
     options = HeadquartersOptions(developer_key=DEVELOPER_KEY, base_seconds=0.05, query_seconds=0.1)
     headquarters = Headquarters(clock, practices, keys, options)
     async with anyio.create_task_group() as tasks:

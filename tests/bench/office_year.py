@@ -25,12 +25,12 @@ NOON = datetime(2025, 6, 1, 20, 0, tzinfo=UTC)
 
 def measure() -> list[tuple[str, str, str]]:
     """Rows of the table: what, figure, goal."""
-    holds, nights = anyio.run(_holds, backend_options={"loop_factory": make_virtual_loop})
+    holds, nights = anyio.run(_count_holds, backend_options={"loop_factory": make_virtual_loop})
     per_year = len(holds) / nights * 365
     return [(f"false holds per office-year ({nights:,} nights)", f"{per_year:.2f}", "< 1")]
 
 
-async def _holds() -> tuple[list[str], int]:
+async def _count_holds() -> tuple[list[str], int]:
     """Every doubt about an honest night, and how many nights were judged."""
     clock = WorldClock(NOON)
     fleet = build_fleet(3, len(SIZES), with_failures=False)
@@ -47,17 +47,17 @@ async def _holds() -> tuple[list[str], int]:
         for _ in range(NIGHTS + 1):
             for practice in practices:
                 office_id = practice.spec.office_id
-                former = last.get(office_id)
-                control = _control(practice, former)
+                previous = last.get(office_id)
+                control = _query_control(practice, previous)
                 totals = control.totals
                 aged = totals.bal_0_30 + totals.bal_31_60 + totals.bal_61_90 + totals.bal_over_90
                 aging_date = datetime.fromisoformat(control.date_last_aging).date()
                 new = SnapshotSummary(
                     aging_date, control.office_now, totals.guarantors, aged, totals.bal_total, totals.checksum
                 )
-                if former is not None and former.aging_date != aging_date:
+                if previous is not None and previous.aging_date != aging_date:
                     judged += 1
-                    why = find_implausibility(former, new, control.touched, Plausibility())
+                    why = find_implausibility(previous, new, control.touched, Plausibility())
                     holds += [f"{office_id}: {why}"] if why else []
                 last[office_id] = new
             await anyio.sleep(timedelta(days=1).total_seconds())
@@ -65,7 +65,7 @@ async def _holds() -> tuple[list[str], int]:
     return holds, judged
 
 
-def _control(practice: Practice, former: SnapshotSummary | None) -> ControlQueryResult:
+def _query_control(practice: Practice, previous: SnapshotSummary | None) -> ControlQueryResult:
     office = Office(practice.spec.office_id, practice.spec.office_id)
-    since = former.office_now if former else None
+    since = previous.office_now if previous else None
     return decode.parse_control(practice.run_short_query(sql.select_control(office, since)))  # type: ignore[arg-type]  # rows of cells

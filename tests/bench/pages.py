@@ -14,10 +14,10 @@ from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search
 from oddaemon.web.pages.view_builder import make_overview
 from oddaemon.web.pages.view_models import FleetPageView
-from tests.browser.chromium import NotInstalledError, chromium, visit
-from tests.browser.sample import NOW, sample_fleet
-from tests.browser.site import Site, shown
-from tests.browser.speed import load_seconds
+from tests.browser.chromium import ChromiumNotInstalled, chromium, open_page
+from tests.browser.sample import NOW, make_fleet
+from tests.browser.site import PageSite, serve_site
+from tests.browser.speed import measure_load_seconds
 
 FLEET, LARGE_FLEET = 500, 2_000
 TIMES = 7
@@ -26,55 +26,67 @@ TIMES = 7
 def measure() -> list[tuple[str, str, str]]:
     """Rows of the table: what, figure, goal."""
     return [
-        (f"{FLEET} offices in a real Chromium, from the click to the picture", _loaded(), "< 1 s"),
+        (f"{FLEET} offices in a real Chromium, from the click to the picture", _measure_load(), "< 1 s"),
         *(
             row
             for offices in (FLEET, LARGE_FLEET)
             for row in (
-                (f"writing the page of {offices:,} offices", _told(_page(offices)), "< 100 ms a 500"),
-                (f"painting {offices:,} offices for the first time", _told(_first(offices)), ""),
-                (f"painting one that changed among {offices:,}", _told(_one(offices)), ""),
+                (
+                    f"writing the page of {offices:,} offices",
+                    _format_milliseconds(_make_page_renderer(offices)),
+                    "< 100 ms a 500",
+                ),
+                (
+                    f"painting {offices:,} offices for the first time",
+                    _format_milliseconds(_make_first_render(offices)),
+                    "",
+                ),
+                (
+                    f"painting one that changed among {offices:,}",
+                    _format_milliseconds(_make_single_render(offices)),
+                    "",
+                ),
             )
         ),
-        ("taking the picture of an office", f"{1e6 * _picture():.0f} µs", ""),
+        ("taking the picture of an office", f"{1e6 * _measure_view_model():.0f} µs", ""),
     ]
 
 
-def _loaded() -> str:
+def _measure_load() -> str:
     try:
-        with chromium() as browser, shown(Site(sample_fleet(FLEET))) as url, visit(browser) as visited:
-            taken = sorted(load_seconds(visited.go(url)) for _ in range(TIMES))
-    except NotInstalledError as missing:
+        with chromium() as browser, serve_site(PageSite(make_fleet(FLEET))) as url, open_page(browser) as visited:
+            taken = sorted(measure_load_seconds(visited.open_url(url)) for _ in range(TIMES))
+    except ChromiumNotInstalled as missing:
         return str(missing)
     return f"{median(taken):.2f} s ({taken[0]:.2f} to {taken[-1]:.2f})"
 
 
-def _page(offices: int) -> Callable[[], object]:
-    renderer, painting = _painting(offices)
-    return lambda: renderer.render_fleet_page(painting, Search(), "", NOW).encode()
+def _make_page_renderer(offices: int) -> Callable[[], object]:
+    renderer, rendered = _render_fleet(offices)
+    return lambda: renderer.render_fleet_page(rendered, Search(), "", NOW).encode()
 
 
-def _first(offices: int) -> Callable[[], object]:
-    renderer, painting = _painting(offices)
-    return lambda: render_fleet(renderer, RenderedFleet(), painting.view)
+def _make_first_render(offices: int) -> Callable[[], object]:
+    renderer, rendered = _render_fleet(offices)
+    return lambda: render_fleet(renderer, RenderedFleet(), rendered.view)
 
 
-def _one(offices: int) -> Callable[[], object]:
-    renderer, painting = _painting(offices)
-    fleet = sample_fleet(offices)
-    fleet.stands(fleet.lines[-1].id, fleet.lines[-1].status.condition, "Otherwise.")
-    lines = (*painting.view.offices[:-1], fleet.lines[-1])
-    return lambda: render_fleet(renderer, painting, FleetPageView(lines))
+def _make_single_render(offices: int) -> Callable[[], object]:
+    renderer, rendered = _render_fleet(offices)
+    fleet = make_fleet(offices)
+    fleet.set_condition(fleet.lines[-1].id, fleet.lines[-1].status.condition, "Otherwise.")
+    lines = (*rendered.view.offices[:-1], fleet.lines[-1])
+    return lambda: render_fleet(renderer, rendered, FleetPageView(lines))
 
 
-def _painting(offices: int) -> tuple[Renderer, RenderedFleet]:
+def _render_fleet(offices: int) -> tuple[Renderer, RenderedFleet]:
     renderer = Renderer(lambda text: text, str)
-    return renderer, render_fleet(renderer, RenderedFleet(), FleetPageView(tuple(sample_fleet(offices).lines)))
+    return renderer, render_fleet(renderer, RenderedFleet(), FleetPageView(tuple(make_fleet(offices).lines)))
 
 
-def _picture() -> float:
+def _measure_view_model() -> float:
     """Seconds for one office that changed: those that did not are only looked at."""
-    line = sample_fleet(1).lines[0]
+    line = make_fleet(1).lines[0]
     state = OfficeState(
         Intent.PROBE,
         line.status,
@@ -83,14 +95,14 @@ def _picture() -> float:
         run_seconds=2400.0,
     )
     view = OfficeRuntime(Office("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
-    return _seconds(lambda: [make_overview(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
+    return _time_action(lambda: [make_overview(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
 
 
-def _told(action: Callable[[], object]) -> str:
-    return f"{1e3 * _seconds(action):.0f} ms"
+def _format_milliseconds(action: Callable[[], object]) -> str:
+    return f"{1e3 * _time_action(action):.0f} ms"
 
 
-def _seconds(action: Callable[[], object]) -> float:
+def _time_action(action: Callable[[], object]) -> float:
     taken = []
     for _ in range(TIMES):
         began = time.perf_counter()

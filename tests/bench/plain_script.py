@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.bench.server import DEVELOPER_KEY, customer_key
+from tests.bench.server import DEVELOPER_KEY, make_customer_key
 
 QUERY = (
     "SELECT patnum, clinicnum, estbalance, bal_0_30, bal_31_60, bal_61_90, balover90, insest, baltotal FROM patient "
@@ -14,7 +14,7 @@ QUERY = (
 )
 
 
-def pull(base_url: str, office_ids: list[str], database: Path) -> int:
+def pull_balances(base_url: str, office_ids: list[str], database: Path) -> int:
     """Page all offices one after another; returns how many rows were stored."""
     connection = sqlite3.connect(database)
     connection.execute("PRAGMA journal_mode=WAL")
@@ -25,7 +25,7 @@ def pull(base_url: str, office_ids: list[str], database: Path) -> int:
     rows = 0
     for office_id in office_ids:
         headers = {
-            "Authorization": f"ODFHIR {DEVELOPER_KEY}/{customer_key(office_id)}",
+            "Authorization": f"ODFHIR {DEVELOPER_KEY}/{make_customer_key(office_id)}",
             "Content-Type": "application/json",
         }
         with httpx.Client(base_url=base_url, headers=headers, timeout=75, trust_env=False) as client:

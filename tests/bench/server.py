@@ -21,7 +21,7 @@ from oddaemon.simulator.transport.server import serve
 DEVELOPER_KEY = "bench-developer-key"
 
 
-class FromMemory:
+class CachingHandler:
     """Answers each request the second time as it did the first."""
 
     def __init__(self, headquarters: RequestHandler) -> None:
@@ -43,7 +43,7 @@ class FromMemory:
         return answer
 
 
-def customer_key(office_id: str) -> str:
+def make_customer_key(office_id: str) -> str:
     """The key of a bench's office."""
     return f"bench-customer-key-{office_id}"
 
@@ -59,17 +59,17 @@ async def main(offices: int, guarantors: int, base_seconds: float) -> None:
         for number in range(offices)
     ]  # fmt: skip
     practices = [Practice(spec, clock) for spec in specs]
-    keys = [ApiKey(customer_key(spec.office_id), spec.office_id, spacing_override_seconds=0.0) for spec in specs]
+    keys = [ApiKey(make_customer_key(spec.office_id), spec.office_id, spacing_override_seconds=0.0) for spec in specs]
     options = HeadquartersOptions(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
-    site = FromMemory(Headquarters(clock, practices, keys, options))
+    site = CachingHandler(Headquarters(clock, practices, keys, options))
     if base_seconds:
-        site = Slow(site, base_seconds)
+        site = SlowHandler(site, base_seconds)
     async with anyio.create_task_group() as tasks:
         port = await tasks.start(serve, site, "127.0.0.1", 0)
         print(json.dumps({"port": port}), flush=True)  # noqa: T201  the protocol of this process
 
 
-class Slow(FromMemory):
+class SlowHandler(CachingHandler):
     """Takes its time for every answer."""
 
     def __init__(self, site: RequestHandler, seconds: float) -> None:

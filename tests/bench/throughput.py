@@ -30,9 +30,9 @@ from oddaemon.store import offices as enrolled
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.bench.plain_script import pull as pull_plainly
+from tests.bench.plain_script import pull_balances as pull_plainly
 from tests.bench.processes import bench_server
-from tests.bench.server import DEVELOPER_KEY, customer_key
+from tests.bench.server import DEVELOPER_KEY, make_customer_key
 
 OFFICES = 16
 GUARANTORS = 4_000
@@ -49,10 +49,10 @@ def measure() -> list[tuple[str, str, str]]:
     tune_garbage_collector()  # as the daemon does, and for both sides
     with bench_server(OFFICES, GUARANTORS) as base_url:
         for round_number in range(ROUNDS + 1):
-            took = {"script": _script_seconds(base_url, office_ids)}
+            took = {"script": _time_script(base_url, office_ids)}
             for reader in (Reader.STATEMENT, Reader.PAGES):
                 took[reader.value], requests[reader.value] = anyio.run(
-                    functools.partial(_engine_seconds, base_url, office_ids, reader)
+                    functools.partial(_time_engine, base_url, office_ids, reader)
                 )
             if round_number:  # the first one fills the server's memory
                 for name, value in took.items():
@@ -69,7 +69,7 @@ def measure() -> list[tuple[str, str, str]]:
     ]
 
 
-def _script_seconds(base_url: str, office_ids: list[str]) -> float:
+def _time_script(base_url: str, office_ids: list[str]) -> float:
     with tempfile.TemporaryDirectory() as directory:
         started = time.perf_counter()
         rows = pull_plainly(base_url, office_ids, Path(directory) / "script.db")
@@ -77,43 +77,45 @@ def _script_seconds(base_url: str, office_ids: list[str]) -> float:
         return time.perf_counter() - started
 
 
-async def _engine_seconds(base_url: str, office_ids: list[str], reader: Reader) -> tuple[float, int]:
+async def _time_engine(base_url: str, office_ids: list[str], reader: Reader) -> tuple[float, int]:
     """Seconds for all offices into a fresh database, and the most requests that one of them took."""
-    telemetry = Telemetry(write=lambda _line: None, now=_now, version="bench")
-    api = Api(RateLimiter(4096, 1e6), Limits(10, 75, 2**26), telemetry.emit, _now)
+    telemetry = Telemetry(write=lambda _line: None, now=_get_now, version="bench")
+    api = Api(RateLimiter(4096, 1e6), Limits(10, 75, 2**26), telemetry.emit, _get_now)
     with tempfile.TemporaryDirectory() as directory:
-        journal = JournalRecorder(telemetry, _now, retained_max=500, write_seconds=2.0)
+        journal = JournalRecorder(telemetry, _get_now, retained_max=500, write_seconds=2.0)
         async with (
             SqliteDatabase.open(str(Path(directory) / "state.db")) as database,
             anyio.create_task_group() as keeping,
         ):
             keeping.start_soon(journal.run, database)
             await enrolled.register_offices(database, [Office(each, each) for each in (*office_ids, WARM_UP)])
-            offices = {office_id: api.make_office_api(_access(base_url, office_id)) for office_id in office_ids}
-            marks = {office_id: await _mark(office) for office_id, office in offices.items()}
+            offices = {
+                office_id: api.make_office_api(_make_credentials(base_url, office_id)) for office_id in office_ids
+            }
+            marks = {office_id: await _read_aging_mark(office) for office_id, office in offices.items()}
             await _warm_up(database)
             most: list[int] = []
 
-            async def work(office_id: str) -> None:
+            async def pull_one(office_id: str) -> None:
                 pull = Pull(reader, FIRST_PACKING, datetime.now(UTC).date(), marks[office_id])
-                most.append(await _one_office(offices[office_id], office_id, database, telemetry, pull))
+                most.append(await _pull_and_publish(offices[office_id], office_id, database, telemetry, pull))
 
             started = time.perf_counter()
             async with anyio.create_task_group() as tasks:
                 for office_id in office_ids:
-                    tasks.start_soon(work, office_id)
+                    tasks.start_soon(pull_one, office_id)
             seconds = time.perf_counter() - started
             keeping.cancel_scope.cancel()
         return seconds, max(most)
 
 
-def _access(base_url: str, office_id: str) -> OfficeCredentials:
+def _make_credentials(base_url: str, office_id: str) -> OfficeCredentials:
     return OfficeCredentials(
-        office_id, base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(customer_key(office_id))), 0.0, remote=True
+        office_id, base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(make_customer_key(office_id))), 0.0, remote=True
     )
 
 
-async def _mark(office: OfficeApi) -> AgingMark:
+async def _read_aging_mark(office: OfficeApi) -> AgingMark:
     """What a probe has told before a pull begins."""
     async with office.session() as session:
         return AgingMark(
@@ -123,25 +125,25 @@ async def _mark(office: OfficeApi) -> AgingMark:
 
 async def _warm_up(database: SqliteDatabase) -> None:
     """A daemon has published before: its statements are compiled."""
-    nothing = Snapshot(datetime.now(UTC).date(), _now(), Reader.STATEMENT, 1, compute_totals([]), {})
-    await snapshots.publish(database, WARM_UP, nothing, make_initial_state(_now()), _now())
+    nothing = Snapshot(datetime.now(UTC).date(), _get_now(), Reader.STATEMENT, 1, compute_totals([]), {})
+    await snapshots.publish(database, WARM_UP, nothing, make_initial_state(_get_now()), _get_now())
 
 
-async def _one_office(
+async def _pull_and_publish(
     office: OfficeApi, office_id: str, database: SqliteDatabase, telemetry: Telemetry, pull: Pull
 ) -> int:
     """From a new connection to the commit; returns how many requests that took."""
     async with office.session() as session:
         wanted = Office(office_id, office_id)
         staging = PullStaging(database, office_id, "all:", telemetry.emit)
-        proved = await read_office(session, wanted, pull, staging=staging, resumed=None, now=_now)
+        proved = await read_office(session, wanted, pull, staging=staging, resumed=None, now=_get_now)
         totals = proved.control.totals
-        await snapshots.publish(database, office_id, proved.snapshot, make_initial_state(_now()), _now())
+        await snapshots.publish(database, office_id, proved.snapshot, make_initial_state(_get_now()), _get_now())
         assert totals.guarantors == GUARANTORS
         return session.requests
 
 
-def _now() -> datetime:
+def _get_now() -> datetime:
     return datetime.now(UTC)
 
 

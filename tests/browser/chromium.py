@@ -22,15 +22,15 @@ FLAGS = (
 )
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
-PATIENCE_MILLISECONDS = 60_000
-_TELL_VIOLATIONS = """
+TIMEOUT_MILLISECONDS = 60_000
+_RECORD_VIOLATIONS = """
     addEventListener("securitypolicyviolation", (event) => {
         (window.violations ??= []).push(`${event.effectiveDirective} ${event.blockedURI}`);
     });
 """
 
 
-class NotInstalledError(Exception):
+class ChromiumNotInstalled(Exception):
     """There is no Chromium on this machine; the message says how to get it."""
 
 
@@ -42,7 +42,7 @@ def chromium() -> Iterator[Browser]:
         NotInstalledError: there is none.
     """
     if not CHROMIUM.exists():
-        raise NotInstalledError(f"no Chromium at {CHROMIUM} (Debian: apt-get install chromium)")
+        raise ChromiumNotInstalled(f"no Chromium at {CHROMIUM} (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         try:
@@ -52,7 +52,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @dataclass
-class Visit:
+class OpenPage:
     """A page that is open, and all that a good page never does."""
 
     page: Page
@@ -61,16 +61,16 @@ class Visit:
     hosts: set[str] = field(default_factory=set)
     """Every host that was asked for anything."""
 
-    def go(self, url: str) -> Page:
+    def open_url(self, url: str) -> Page:
         self.page.goto(url)
         return self.page
 
-    def violations(self) -> list[str]:
+    def get_csp_violations(self) -> list[str]:
         """What the Content-Security-Policy forbade on this page."""
         found: list[str] = self.page.evaluate("window.violations ?? []")
         return found
 
-    def axe(self) -> list[str]:
+    def run_axe(self) -> list[str]:
         """What axe-core finds wrong, each as a line: the rule, and the elements."""
         # By the debugger, as a script of the page it would be forbidden.
         self.page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
@@ -80,15 +80,15 @@ class Visit:
             for rule in found["violations"]
         ]
 
-    def scrolls_sideways(self) -> bool:
+    def has_horizontal_scroll(self) -> bool:
         wide: bool = self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
         return wide
 
 
 @contextmanager
-def visit(
+def open_page(
     browser: Browser, *, size: tuple[int, int] = DESKTOP, dark: bool = False, scripted: bool = True
-) -> Iterator[Visit]:
+) -> Iterator[OpenPage]:
     """One page in a context of its own."""
     width, height = size
     context = browser.new_context(
@@ -97,14 +97,14 @@ def visit(
         java_script_enabled=scripted,
         permissions=["clipboard-read", "clipboard-write"],
     )
-    context.set_default_timeout(PATIENCE_MILLISECONDS)
-    context.add_init_script(_TELL_VIOLATIONS)
+    context.set_default_timeout(TIMEOUT_MILLISECONDS)
+    context.add_init_script(_RECORD_VIOLATIONS)
     page = context.new_page()
-    visited = Visit(page)
-    page.on("console", lambda message: visited.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: visited.errors.append(str(error)))
-    page.on("request", lambda request: visited.hosts.add(urlsplit(request.url).hostname or ""))
+    opened = OpenPage(page)
+    page.on("console", lambda message: opened.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: opened.errors.append(str(error)))
+    page.on("request", lambda request: opened.hosts.add(urlsplit(request.url).hostname or ""))
     try:
-        yield visited
+        yield opened
     finally:
         context.close()

@@ -17,7 +17,7 @@ from oddaemon.core.reporting.forecast import Forecast, ForecastInput, make_forec
 from oddaemon.core.reporting.night_history import PendingNight, Publication, build_night_history
 from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeOverview, OfficePageView, PageViewSource
-from tests.browser.standings import TOLD
+from tests.browser.standings import CONDITION_TEXTS
 
 NOW = datetime(2026, 3, 3, 12, 40, tzinfo=UTC)
 """07:40 in New York, where it is late by now, and 04:40 in Los Angeles, where aging runs."""
@@ -45,31 +45,31 @@ class SampleFleet:
     now: datetime = NOW
     generation: int = 1
     configured_at: datetime | None = NOW - timedelta(days=2, hours=3)
-    trouble: str = ""
+    failure: str = ""
     journals: dict[str, Sequence[JournalLine]] = field(default_factory=dict)
 
     @property
-    def pictures(self) -> PageViewSource:
-        return PageViewSource(self.fleet, self.office)
+    def view_models(self) -> PageViewSource:
+        return PageViewSource(self.get_fleet, self.get_office)
 
-    async def fleet(self) -> FleetPageView:
+    async def get_fleet(self) -> FleetPageView:
         await anyio.lowlevel.checkpoint()
-        return FleetPageView(tuple(self.lines), self.generation, self.configured_at, self.trouble)
+        return FleetPageView(tuple(self.lines), self.generation, self.configured_at, self.failure)
 
-    async def office(self, office_id: str) -> OfficePageView | None:
+    async def get_office(self, office_id: str) -> OfficePageView | None:
         await anyio.lowlevel.checkpoint()
         line = next((line for line in self.lines if line.id == office_id), None)
-        return None if line is None else picture_of(line, self.now, self.journals.get(office_id, ()))
+        return None if line is None else make_office_view(line, self.now, self.journals.get(office_id, ()))
 
-    def stands(self, office_id: str, condition: Condition, reason: str, **more: object) -> None:
+    def set_condition(self, office_id: str, condition: Condition, reason: str, **more: object) -> None:
         """From now on an office stands differently."""
         for index, line in enumerate(self.lines):
             if line.id == office_id:
-                standing = replace(line.status, condition=condition, reason=reason, since=self.now, **more)  # type: ignore[arg-type]  # its own fields
-                self.lines[index] = replace(line, status=standing, forecast=_forecast(line.clock, standing, self.now))
+                status = replace(line.status, condition=condition, reason=reason, since=self.now, **more)  # type: ignore[arg-type]  # its own fields
+                self.lines[index] = replace(line, status=status, forecast=_make_forecast(line.clock, status, self.now))
 
 
-def sample_fleet(offices: int = 60, seed: int = 1) -> SampleFleet:
+def make_fleet(offices: int = 60, seed: int = 1) -> SampleFleet:
     """So many offices, the first of which show one condition each."""
     conditions = [*Condition, Condition.BLOCKED]
     rng = Random(seed)
@@ -78,20 +78,20 @@ def sample_fleet(offices: int = 60, seed: int = 1) -> SampleFleet:
         [880, 40, 40, 15, 12, 13],
         k=max(0, offices - len(conditions)),
     )
-    lines = [_line(number, condition) for number, condition in enumerate([*conditions, *usual][:offices])]
+    lines = [_make_overview(number, condition) for number, condition in enumerate([*conditions, *usual][:offices])]
     fleet = SampleFleet(lines)
     for line in lines:
-        fleet.journals[line.id] = _journal(line)
+        fleet.journals[line.id] = _make_journal(line)
     return fleet
 
 
-def _line(number: int, condition: Condition) -> OfficeOverview:
+def _make_overview(number: int, condition: Condition) -> OfficeOverview:
     rng = Random(number)
     zone = ZONES[_ZONE_OF.get(condition, number % len(ZONES))]
     first, last, town = rng.choice(_FIRST), rng.choice(_LAST), rng.choice(_TOWNS)
     name = _LONG_NAME if number == 4 else f"{first} {last}, {town}"
     clock = OfficeClock(ZoneInfo(zone))
-    standing = _standing(number, condition, clock)
+    status = _make_status(number, condition, clock)
     published = condition is not Condition.PAUSED and number != 1
     aging_date = TODAY if condition is Condition.FRESH else TODAY - timedelta(days=1)
     guarantors = rng.randrange(80, 4200)
@@ -99,8 +99,8 @@ def _line(number: int, condition: Condition) -> OfficeOverview:
     return OfficeOverview(
         id=f"{first}-{town}-{number:03}".lower().replace(" ", "-"),
         name=name,
-        status=standing,
-        forecast=_forecast(clock, standing, NOW),
+        status=status,
+        forecast=_make_forecast(clock, status, NOW),
         clock=clock,
         zone=zone,
         labels=(("group", rng.choice(("coast", "north", "plains"))), ("tier", "gold"))[: number % 3],
@@ -112,7 +112,7 @@ def _line(number: int, condition: Condition) -> OfficeOverview:
     )  # fmt: skip
 
 
-def _standing(number: int, condition: Condition, clock: OfficeClock) -> Status:
+def _make_status(number: int, condition: Condition, clock: OfficeClock) -> Status:
     late_at = clock.find_next(time(7), NOW)
     if condition is Condition.LATE:
         late_at = clock.find_last(time(7), NOW)[1]
@@ -120,9 +120,9 @@ def _standing(number: int, condition: Condition, clock: OfficeClock) -> Status:
         late_at = clock.find_next(time(7), clock.find_next(time(2), NOW))
     elif condition is Condition.AGING and number % 7 == 2:
         late_at = clock.find_next(time(5), NOW)
-    reason, owner, advice, letter = TOLD[condition]
+    reason, owner, advice, message = CONDITION_TEXTS[condition]
     if condition is Condition.BLOCKED and number % 2:
-        owner, letter = Owner.US, ""
+        owner, message = Owner.US, ""
     paused = condition is Condition.PAUSED
     since = late_at if condition is Condition.LATE else NOW - timedelta(minutes=7 + 13 * (number % 40))
     return Status(
@@ -134,30 +134,30 @@ def _standing(number: int, condition: Condition, clock: OfficeClock) -> Status:
         next_action="" if paused else "asks whether aging has completed",
         next_action_at=None if paused else NOW + timedelta(minutes=1 + number % 29),
         late_at=None if paused else late_at,
-        letter=letter,
+        letter=message,
     )
 
 
-def _forecast(clock: OfficeClock, standing: Status, now: datetime) -> Forecast:
-    condition = standing.condition
+def _make_forecast(clock: OfficeClock, status: Status, now: datetime) -> Forecast:
+    condition = status.condition
     due = _DUE.get(condition, time(2))
-    awaited_at = (
+    expected_at = (
         clock.find_next(due, now) if condition in (Condition.FRESH, Condition.WAITING) else clock.find_last(due, now)[1]
     )
     if condition is Condition.PULLING:
-        awaited_at = clock.find_next(due, now)
-    return make_forecast(ForecastInput(standing, clock, awaited_at, 2400.0, (4.0, 3.0, 7.5)), now)
+        expected_at = clock.find_next(due, now)
+    return make_forecast(ForecastInput(status, clock, expected_at, 2400.0, (4.0, 3.0, 7.5)), now)
 
 
-def picture_of(line: OfficeOverview, now: datetime, journal: Sequence[JournalLine] = ()) -> OfficePageView:
+def make_office_view(line: OfficeOverview, now: datetime, journal: Sequence[JournalLine] = ()) -> OfficePageView:
     """An office with thirty nights behind it, some of them late and some missing."""
-    publications = _publications(line) if line.snapshot else ()
+    publications = _make_publications(line) if line.snapshot else ()
     awaits = line.status.condition in (Condition.AGING, Condition.PULLING, Condition.LATE, Condition.UNREACHABLE)
-    awaited = PendingNight(TODAY, line.status.late_at) if awaits else None
-    latest = line.snapshot.aging_date if line.snapshot and not awaited else TODAY
+    pending = PendingNight(TODAY, line.status.late_at) if awaits else None
+    latest = line.snapshot.aging_date if line.snapshot and not pending else TODAY
     return OfficePageView(
         overview=line,
-        nights=build_night_history(publications, latest, awaited, now),
+        nights=build_night_history(publications, latest, pending, now),
         publications=publications,
         journal=tuple(journal),
         preferences=Preferences("2026-03-02", "2020-01-01 02:00:00", "", "0", "25.4.48.0", now - timedelta(minutes=12))
@@ -168,7 +168,7 @@ def picture_of(line: OfficeOverview, now: datetime, journal: Sequence[JournalLin
     )  # fmt: skip
 
 
-def _publications(line: OfficeOverview) -> tuple[Publication, ...]:
+def _make_publications(line: OfficeOverview) -> tuple[Publication, ...]:
     rng = Random(line.id)
     snapshot = line.snapshot
     assert snapshot is not None, "only where one was published"
@@ -203,12 +203,12 @@ def _publications(line: OfficeOverview) -> tuple[Publication, ...]:
     return tuple(found)
 
 
-def _journal(line: OfficeOverview) -> Sequence[JournalLine]:
+def _make_journal(line: OfficeOverview) -> Sequence[JournalLine]:
     if line.snapshot is None:
         return ()
-    told = (
+    entries = (
         (3, "info", "Aging: complete, last one 2026-03-03."),
         (4, "warning", "The eConnector is not running (HTTP 400). Request: short query, 0.8 s. Next attempt at 05:24."),
         (60, "info", f"waiting → {line.status.condition}: {line.status.reason}"),
     )
-    return tuple(JournalLine(NOW - timedelta(minutes=minutes), *entry) for minutes, *entry in told)
+    return tuple(JournalLine(NOW - timedelta(minutes=minutes), *entry) for minutes, *entry in entries)

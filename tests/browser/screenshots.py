@@ -8,10 +8,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.chromium import DESKTOP, PHONE, chromium, visit
-from tests.browser.palette import smaller
-from tests.browser.sample import sample_fleet
-from tests.browser.site import Site, shown
+from tests.browser.chromium import DESKTOP, PHONE, chromium, open_page
+from tests.browser.palette import compress_png
+from tests.browser.sample import make_fleet
+from tests.browser.site import PageSite, serve_site
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "screenshots"
 OFFICES = 500
@@ -24,21 +24,21 @@ BYTES_MAX = 150_000
 def main() -> None:
     """Take them all."""
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    fleet = sample_fleet(OFFICES)
+    fleet = make_fleet(OFFICES)
     pages = {"fleet": "/", "office": f"/offices/{fleet.lines[BLOCKED].id}"}
-    looks = product((("desktop", DESKTOP), ("phone", PHONE)), (False, True))
-    with chromium() as browser, shown(Site(fleet)) as url:
-        for (width, size), dark in looks:
-            with visit(browser, size=size, dark=dark) as visited:
+    variants = product((("desktop", DESKTOP), ("phone", PHONE)), (False, True))
+    with chromium() as browser, serve_site(PageSite(fleet)) as url:
+        for (width, size), dark in variants:
+            with open_page(browser, size=size, dark=dark) as visited:
                 for name, path in pages.items():
-                    picture = smaller(_taken(visited.go(url + path), size))
-                    assert len(picture) <= BYTES_MAX, f"{name} is {len(picture)} bytes"
+                    image = compress_png(_take_screenshot(visited.open_url(url + path), size))
+                    assert len(image) <= BYTES_MAX, f"{name} is {len(image)} bytes"
                     file = DIRECTORY / f"{name}-{width}-{'dark' if dark else 'light'}.png"
-                    file.write_bytes(picture)
-                    print(f"{file} {len(picture):,} bytes")  # noqa: T201 - a script
+                    file.write_bytes(image)
+                    print(f"{file} {len(image):,} bytes")  # noqa: T201 - a script
 
 
-def _taken(page: Page, size: tuple[int, int]) -> bytes:
+def _take_screenshot(page: Page, size: tuple[int, int]) -> bytes:
     expect(page.locator("#live")).to_have_text("Live")
     height = page.evaluate("document.documentElement.scrollHeight")
     clip = {"x": 0, "y": 0, "width": size[0], "height": min(height, HEIGHT_MAX[size])}

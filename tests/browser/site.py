@@ -19,42 +19,42 @@ from oddaemon.web.pages.event_stream import StreamOptions
 from oddaemon.web.pages.routes import Pages
 from tests.browser.sample import SampleFleet
 
-LIVELY = StreamOptions(settle_seconds=0.05)
+FAST_STREAM = StreamOptions(settle_seconds=0.05)
 
 
 @dataclass
-class Site:
+class PageSite:
     """What shows a fleet."""
 
     fleet: SampleFleet
     secrets: tuple[str, ...] = ()
-    liveliness: StreamOptions = LIVELY
+    stream_options: StreamOptions = FAST_STREAM
 
-    def app(self) -> ASGIApp:
+    def create_app(self) -> ASGIApp:
         telemetry = Telemetry(write=lambda _: None, now=lambda: self.fleet.now, version="test")
         telemetry.add_secrets(self.secrets)
         return create_app(
             telemetry=telemetry,
-            office_metrics=self._figures,
-            readiness=lambda: Readiness(ready=not self.fleet.trouble, reason=self.fleet.trouble),
-            status=self._status,
-            pages=Pages(self.fleet.pictures, telemetry.redact, lambda: self.fleet.now, self.liveliness),
+            office_metrics=self._get_metrics,
+            readiness=lambda: Readiness(ready=not self.fleet.failure, reason=self.fleet.failure),
+            status=self._get_status,
+            pages=Pages(self.fleet.view_models, telemetry.redact, lambda: self.fleet.now, self.stream_options),
         )
 
-    def _figures(self) -> tuple[OfficeMetrics, ...]:
+    def _get_metrics(self) -> tuple[OfficeMetrics, ...]:
         return tuple(OfficeMetrics(line.id, line.status) for line in self.fleet.lines)
 
-    async def _status(self) -> StatusDocument:
+    async def _get_status(self) -> StatusDocument:
         await anyio.lowlevel.checkpoint()
         statuses = [OfficeSummary(line.id, line.name, line.status, None, line.snapshot) for line in self.fleet.lines]
         return make_status_document(statuses, self.fleet.now)
 
 
 @contextmanager
-def shown(site: Site, port: int = 0) -> Iterator[str]:
+def serve_site(site: PageSite, port: int = 0) -> Iterator[str]:
     """The address at which the fleet is shown meanwhile."""
     with start_blocking_portal() as portal:
-        task, (host, bound) = portal.start_task(serve, "127.0.0.1", port, site.app())
+        task, (host, bound) = portal.start_task(serve, "127.0.0.1", port, site.create_app())
         try:
             yield f"http://{host}:{bound}"
         finally:

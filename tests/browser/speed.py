@@ -3,7 +3,7 @@
 from playwright.sync_api import Page
 
 
-def load_seconds(page: Page) -> float:
+def measure_load_seconds(page: Page) -> float:
     """From the start of the navigation to the first picture of the whole page, the server's share included."""
     page.wait_for_load_state("load")
     milliseconds: float = page.evaluate(

@@ -21,43 +21,43 @@ KEY_REJECTED = (
 )
 
 
-class Told(NamedTuple):
+class ConditionText(NamedTuple):
     reason: str
     owner: Owner | None = None
     advice: str = ""
-    letter: str = ""
+    message: str = ""
 
 
-TOLD: Mapping[Condition, Told] = {
-    Condition.FRESH: Told("Aging of 2026-03-03 is complete."),
-    Condition.WAITING: Told("Aging of 2026-03-02 is complete."),
-    Condition.AGING: Told("Aging has been running since 04:17 on the office's clock."),
-    Condition.PULLING: Told(
+CONDITION_TEXTS: Mapping[Condition, ConditionText] = {
+    Condition.FRESH: ConditionText("Aging of 2026-03-03 is complete."),
+    Condition.WAITING: ConditionText("Aging of 2026-03-02 is complete."),
+    Condition.AGING: ConditionText("Aging has been running since 04:17 on the office's clock."),
+    Condition.PULLING: ConditionText(
         "Reading the balances of the aging of 2026-03-03 in pages, because the API refuses the query."
     ),
-    Condition.LATE: Told(
+    Condition.LATE: ConditionText(
         "Aging did not start within its hour after 02:00 on 2026-03-03; the last run was on 2026-03-02.",
         Owner.OFFICE,
         "Ask the office whether the Open Dental Service is running on its server, and to run aging by hand.",
         ECONNECTOR.replace("eConnector", "Open Dental Service"),
     ),
-    Condition.UNREACHABLE: Told(
+    Condition.UNREACHABLE: ConditionText(
         "The office's eConnector is not running: “eConnector is not running for this office” (HTTP 400).",
         Owner.OFFICE,
         "Ask the office to start the OpenDentalEConnector service on its server.",
         ECONNECTOR,
     ),
-    Condition.BLOCKED: Told(
+    Condition.BLOCKED: ConditionText(
         "The API does not accept the key (HTTP 401): the customer key is disabled.",
         Owner.OFFICE,
         "Check the key in the developer portal; ask the office whether it disabled it.",
         KEY_REJECTED,
     ),
-    Condition.SUSPECT: Told(
+    Condition.SUSPECT: ConditionText(
         "Its total fell by 71 % in one night, with nothing touched to explain it; it is read again before anybody"
         " sees it.",
         Owner.US,
         "Compare with the office; `oddaemon office accept` believes it at once.",
     ),
-    Condition.PAUSED: Told("Switched off in the configuration.", Owner.US, "Set `enabled = true` to go on."),
+    Condition.PAUSED: ConditionText("Switched off in the configuration.", Owner.US, "Set `enabled = true` to go on."),
 }

@@ -8,25 +8,25 @@ from playwright.sync_api import Page, expect
 
 from oddaemon.core.model import Condition
 from oddaemon.web.pages.formatting import format_dollars
-from tests.browser.conftest import Opens
-from tests.browser.sample import SampleFleet, picture_of, sample_fleet
-from tests.browser.site import Site, shown
+from tests.browser.conftest import PageOpener
+from tests.browser.sample import SampleFleet, make_fleet, make_office_view
+from tests.browser.site import PageSite, serve_site
 
 BLOCKED, NEVER_PUBLISHED, LONG_NAME = 6, 1, 4
 
 
 @pytest.fixture
 def fleet() -> SampleFleet:
-    return sample_fleet(12)
+    return make_fleet(12)
 
 
 @pytest.fixture
 def url(fleet: SampleFleet) -> Iterator[str]:
-    with shown(Site(fleet)) as address:
+    with serve_site(PageSite(fleet)) as address:
         yield f"{address}/offices"
 
 
-def facts(page: Page) -> dict[str, str]:
+def read_facts(page: Page) -> dict[str, str]:
     pairs = page.locator(".facts > div").evaluate_all(
         "all => all.map(each => [each.children[0].textContent, each.children[1].textContent])"
     )
@@ -34,39 +34,41 @@ def facts(page: Page) -> dict[str, str]:
 
 
 def test_it_says_how_it_stands_why_who_must_act_what_to_do_and_what_is_next(
-    opens: Opens, fleet: SampleFleet, url: str
+    page_opener: PageOpener, fleet: SampleFleet, url: str
 ) -> None:
     office = fleet.lines[BLOCKED]
-    page = opens(scripted=False).go(f"{url}/{office.id}")
+    page = page_opener(scripted=False).open_url(f"{url}/{office.id}")
     expect(page.get_by_role("heading", level=1)).to_have_text(office.name)
     expect(page.locator(".verdict")).to_contain_text("blocked")
     expect(page.locator(".reason")).to_have_text(office.status.reason)
-    told = facts(page)
-    assert told["Who must act"] == "The office"
-    assert told["What to do"] == office.status.advice
-    assert told["What happens next"] == "Asks whether aging has completed at Tue 3 Mar, 05:47"
-    assert told["Wanted by"] == "Tue 3 Mar, 07:00"
-    assert told["Forecast"] == "will miss Will miss 07:00 unless the office acts."
-    assert "4,053 guarantors" in told["Last snapshot"]
+    shown_facts = read_facts(page)
+    assert shown_facts["Who must act"] == "The office"
+    assert shown_facts["What to do"] == office.status.advice
+    assert shown_facts["What happens next"] == "Asks whether aging has completed at Tue 3 Mar, 05:47"
+    assert shown_facts["Wanted by"] == "Tue 3 Mar, 07:00"
+    assert shown_facts["Forecast"] == "will miss Will miss 07:00 unless the office acts."
+    assert "4,053 guarantors" in shown_facts["Last snapshot"]
     expect(page.locator("#letter")).to_have_text(office.status.letter)
     expect(page.locator("footer")).to_contain_text("America/Denver")
 
 
-def test_only_with_javascript_there_is_a_button_that_copies_the_letter(
-    opens: Opens, fleet: SampleFleet, url: str
+def test_the_button_that_copies_the_message_needs_javascript(
+    page_opener: PageOpener, fleet: SampleFleet, url: str
 ) -> None:
     office = fleet.lines[BLOCKED]
-    assert opens(scripted=False).go(f"{url}/{office.id}").get_by_role("button").count() == 0
-    page = opens().go(f"{url}/{office.id}")
+    assert page_opener(scripted=False).open_url(f"{url}/{office.id}").get_by_role("button").count() == 0
+    page = page_opener().open_url(f"{url}/{office.id}")
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("#news")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == office.status.letter
 
 
-def test_the_last_thirty_nights_are_told_in_shapes_and_in_a_table(opens: Opens, fleet: SampleFleet, url: str) -> None:
+def test_the_last_thirty_nights_are_shown_as_shapes_and_in_a_table(
+    page_opener: PageOpener, fleet: SampleFleet, url: str
+) -> None:
     office = fleet.lines[BLOCKED]
-    page = opens(scripted=False).go(f"{url}/{office.id}")
-    nights = picture_of(office, fleet.now).nights
+    page = page_opener(scripted=False).open_url(f"{url}/{office.id}")
+    nights = make_office_view(office, fleet.now).nights
     shapes = page.locator(".nights use").evaluate_all("all => all.map(each => each.getAttribute('href'))")
     assert shapes == [f"#i-{night.outcome}" for night in nights]
     assert len(set(shapes)) >= 3
@@ -78,11 +80,11 @@ def test_the_last_thirty_nights_are_told_in_shapes_and_in_a_table(opens: Opens, 
 
 
 def test_the_buckets_are_a_chart_and_every_number_of_it_is_in_a_table(
-    opens: Opens, fleet: SampleFleet, url: str
+    page_opener: PageOpener, fleet: SampleFleet, url: str
 ) -> None:
     office = fleet.lines[BLOCKED]
-    page = opens(scripted=False).go(f"{url}/{office.id}")
-    nights = [night for night in picture_of(office, fleet.now).nights if night.last]
+    page = page_opener(scripted=False).open_url(f"{url}/{office.id}")
+    nights = [night for night in make_office_view(office, fleet.now).nights if night.last]
     assert page.locator("#buckets svg g").count() == len(nights)
     assert page.locator("#buckets svg g").first.locator("rect").count() == 4
     page.locator("#buckets summary").click()
@@ -102,10 +104,12 @@ def test_the_buckets_are_a_chart_and_every_number_of_it_is_in_a_table(
         assert tallest["y"] <= box["y"] <= tallest["y"] + tallest["height"]
 
 
-def test_the_last_pulls_tell_requests_rows_seconds_and_verification(opens: Opens, fleet: SampleFleet, url: str) -> None:
+def test_the_last_pulls_show_requests_rows_seconds_and_verification(
+    page_opener: PageOpener, fleet: SampleFleet, url: str
+) -> None:
     office = fleet.lines[BLOCKED]
-    page = opens(scripted=False).go(f"{url}/{office.id}")
-    pull = picture_of(office, fleet.now).publications[0]
+    page = page_opener(scripted=False).open_url(f"{url}/{office.id}")
+    pull = make_office_view(office, fleet.now).publications[0]
     first = page.locator("#pulls tbody tr").first.locator("th, td").all_inner_texts()
     assert first[2] == f"{pull.totals.guarantors:,}"
     assert first[6] == str(pull.requests)
@@ -115,8 +119,10 @@ def test_the_last_pulls_tell_requests_rows_seconds_and_verification(opens: Opens
     expect(page.locator("#journal li")).to_have_count(3)
 
 
-def test_an_office_that_never_published_has_a_page_that_says_so(opens: Opens, fleet: SampleFleet, url: str) -> None:
-    page = opens().go(f"{url}/{fleet.lines[NEVER_PUBLISHED].id}")
+def test_an_office_that_never_published_has_a_page_that_says_so(
+    page_opener: PageOpener, fleet: SampleFleet, url: str
+) -> None:
+    page = page_opener().open_url(f"{url}/{fleet.lines[NEVER_PUBLISHED].id}")
     for part, sentence in {
         "#standing": "None yet: nothing was published for this office",
         "#buckets": "there is nothing to draw",
@@ -126,22 +132,24 @@ def test_an_office_that_never_published_has_a_page_that_says_so(opens: Opens, fl
         expect(page.locator(part)).to_contain_text(sentence)
 
 
-def test_an_office_that_is_not_there_is_a_page_that_says_so(opens: Opens, url: str) -> None:
-    opened = opens()
-    page = opened.go(f"{url}/nobody")
+def test_an_office_that_is_not_there_is_a_page_that_says_so(page_opener: PageOpener, url: str) -> None:
+    opened = page_opener()
+    page = opened.open_url(f"{url}/nobody")
     expect(page.get_by_role("heading", level=1)).to_have_text("No such office")
     opened.errors.clear()  # the browser calls a 404 an error
     page.get_by_role("link", name="All offices").click()
     expect(page.locator("#grid > li")).to_have_count(12)
 
 
-def test_it_moves_with_the_office_and_keeps_what_was_opened(opens: Opens, fleet: SampleFleet, url: str) -> None:
+def test_it_moves_with_the_office_and_keeps_what_was_opened(
+    page_opener: PageOpener, fleet: SampleFleet, url: str
+) -> None:
     office = fleet.lines[BLOCKED]
-    page = opens().go(f"{url}/{office.id}")
+    page = page_opener().open_url(f"{url}/{office.id}")
     expect(page.locator("#live")).to_have_text("Live")
     page.locator("#nights summary").click()
     page.evaluate("window.same = true")
-    fleet.stands(office.id, Condition.PULLING, "Reading the balances at last.", owner=None, letter="")
+    fleet.set_condition(office.id, Condition.PULLING, "Reading the balances at last.", owner=None, letter="")
     expect(page.locator(".reason")).to_have_text("Reading the balances at last.")
     expect(page.locator(".verdict")).to_have_class("verdict t-pulling")
     expect(page.locator("#news")).to_contain_text("pulling")
@@ -151,9 +159,11 @@ def test_it_moves_with_the_office_and_keeps_what_was_opened(opens: Opens, fleet:
     assert page.evaluate("window.same")
 
 
-def test_an_office_that_leaves_the_configuration_leaves_its_page(opens: Opens, fleet: SampleFleet, url: str) -> None:
-    opened = opens()
-    page = opened.go(f"{url}/{fleet.lines[BLOCKED].id}")
+def test_an_office_that_leaves_the_configuration_leaves_its_page(
+    page_opener: PageOpener, fleet: SampleFleet, url: str
+) -> None:
+    opened = page_opener()
+    page = opened.open_url(f"{url}/{fleet.lines[BLOCKED].id}")
     expect(page.locator("#live")).to_have_text("Live")
     fleet.lines = fleet.lines[:BLOCKED]
     fleet.generation += 1
@@ -161,12 +171,12 @@ def test_an_office_that_leaves_the_configuration_leaves_its_page(opens: Opens, f
     opened.errors.clear()  # the browser calls a 404 an error
 
 
-def test_a_name_that_is_markup_is_a_name(opens: Opens, fleet: SampleFleet, url: str) -> None:
+def test_a_name_that_is_markup_is_a_name(page_opener: PageOpener, fleet: SampleFleet, url: str) -> None:
     hostile = '<img src=x onerror=alert(1)> & "Sons" </title><script>alert(2)</script>'
     fleet.lines[0] = replace(fleet.lines[0], name=hostile, labels=(("<b>", "'\"&"),))
-    office = opens().go(f"{url}/{fleet.lines[0].id}")
+    office = page_opener().open_url(f"{url}/{fleet.lines[0].id}")
     expect(office.get_by_role("heading", level=1)).to_have_text(hostile)
-    page = opens().go(url.removesuffix("offices"))
+    page = page_opener().open_url(url.removesuffix("offices"))
     expect(page.locator(f"#row-{fleet.lines[0].id} th a")).to_have_text(hostile)
     expect(page.locator("#live")).to_have_text("Live")
     page.get_by_label("Label", exact=True).select_option("<b>='\"&")

@@ -19,59 +19,59 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import RequestFinished, RequestStarted
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.cli.control_desk import Desk
+from tests.cli.control_desk import FakeCommands
 from tests.web.admin_app import make_admin_app
 
-NOT_LISTED = "new-oak"
+UNKNOWN_OFFICE = "new-oak"
 """Stands in the configuration, and nobody has taken it up."""
 
 
-class AtWork:
+class InspectedDaemon:
     """What happens at the daemon while it answers."""
 
     def __init__(self) -> None:
-        self.telemetry = Telemetry(write=lambda _: None, now=_now, version="test")
-        self.fleet = FleetState(_now)
+        self.telemetry = Telemetry(write=lambda _: None, now=_get_now, version="test")
+        self.fleet = FleetState(_get_now)
         self.readiness = Readiness(ready=True)
 
-    def happens(self, *events: Event) -> None:
+    def emit_events(self, *events: Event) -> None:
         for event in events:
             self.fleet.observe(event)
             self.telemetry.emit(event)
 
 
 @contextmanager
-def at_work(directory: Path) -> Iterator[AtWork]:
+def inspected_daemon(directory: Path) -> Iterator[InspectedDaemon]:
     """For the length of the block, somebody answers at the socket beside `state.db` in this directory."""
-    desk = AtWork()
+    daemon = InspectedDaemon()
     with start_blocking_portal() as portal:
-        serving, _ = portal.start_task(_serve, desk, directory)
+        serving, _ = portal.start_task(_serve, daemon, directory)
         try:
-            yield desk
+            yield daemon
         finally:
             serving.cancel()
 
 
-async def _serve(desk: AtWork, directory: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+async def _serve(daemon: InspectedDaemon, directory: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     async with SqliteDatabase.open(str(directory / "state.db")) as database:
         for row in await offices.list_all(database):
             if row.state is not None:
                 snapshot = None if row.snapshot is None else make_last_snapshot(row.snapshot)
                 labels = (("group", "coast"),) if row.id == "hill-street" else ()
                 office = Office(row.id, row.name, labels=labels)
-                desk.fleet.offices[row.id] = OfficeRuntime(office, row.state, snapshot, row.state.standing.since)
-        journal = JournalRecorder(desk.telemetry, _now, retained_max=100, write_seconds=3600.0)
-        status = StatusService(database, desk.fleet, journal, lambda: desk.readiness)
+                daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, snapshot, row.state.standing.since)
+        journal = JournalRecorder(daemon.telemetry, _get_now, retained_max=100, write_seconds=3600.0)
+        status = StatusService(database, daemon.fleet, journal, lambda: daemon.readiness)
         app = make_admin_app(
-            commands=Desk(), status=status, telemetry=desk.telemetry, office_metrics=desk.fleet.get_metrics
+            commands=FakeCommands(), status=status, telemetry=daemon.telemetry, office_metrics=daemon.fleet.get_metrics
         )
         await serve_control(directory / "state.db.sock", app, task_status=task_status)
 
 
-def request(office: str) -> tuple[RequestStarted, RequestFinished]:
+def make_request_events(office: str) -> tuple[RequestStarted, RequestFinished]:
     """One that is answered."""
     return RequestStarted(office, "preferences"), RequestFinished(office, "preferences", "ok", 200, 0.25, 0.0, 640)
 
 
-def _now() -> datetime:
+def _get_now() -> datetime:
     return datetime.now(UTC)

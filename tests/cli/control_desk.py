@@ -14,7 +14,7 @@ from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.config_diff import ConfigChange, ConfigDiff, make_config_diff_document
 from oddaemon.core.diagnostics.document import make_diagnosis_document
 from oddaemon.settings.files.problem import Problem, make_problem_document
-from tests.core.examinations import examination
+from tests.core.examinations import make_diagnosis
 from tests.web.admin_app import make_admin_app
 
 PLAN = ConfigDiff(
@@ -27,15 +27,15 @@ PLAN = ConfigDiff(
 WARNING = Problem(Path("/etc/a.toml"), "api.developer_key", None, "others may read it", "chmod 600", line=2)
 PROBLEMS = (Problem(Path("/etc/a.toml"), "office[0].id", '"É"', "must be short"), Problem(Path("b"), "", None, "gone"))
 
-EXAMINED = examination(office="hill-street")
+DIAGNOSIS = make_diagnosis(office="hill-street")
 
 
-class Desk:
+class FakeCommands:
     """Answers `hill-street` and refuses what is about any other office; its configuration is good or bad."""
 
     def __init__(self, *, good: bool = True) -> None:
         self._good = good
-        self.looks = 0
+        self.polls = 0
 
     async def run_office_command(self, order: OfficeCommand, office: str, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
@@ -81,12 +81,12 @@ class Desk:
         await anyio.lowlevel.checkpoint()
         if office != "hill-street":
             raise CommandRejected(RejectionKind.NOT_FOUND, f"{office!r} was not examined.")
-        self.looks += 1
-        found = make_diagnosis_document(EXAMINED) if self.looks > 1 else None
-        return {"outcome": "done" if found else "in_progress", "completed": self.looks, "total": 14, "diagnosis": found}
+        self.polls += 1
+        found = make_diagnosis_document(DIAGNOSIS) if self.polls > 1 else None
+        return {"outcome": "done" if found else "in_progress", "completed": self.polls, "total": 14, "diagnosis": found}
 
 
-class PauseDesk(Desk):
+class FakePauseCommands(FakeCommands):
     """Pauses and resumes all that it is asked about, once; `paused` are at the start."""
 
     def __init__(self, *paused: str) -> None:
@@ -103,9 +103,9 @@ class PauseDesk(Desk):
 
 
 @contextmanager
-def daemon(path: Path, desk: Desk | None = None) -> Iterator[None]:
-    desk = desk or Desk()
-    app = make_admin_app(commands=desk, diagnostics=desk)
+def fake_daemon(path: Path, commands: FakeCommands | None = None) -> Iterator[None]:
+    commands = commands or FakeCommands()
+    app = make_admin_app(commands=commands, diagnostics=commands)
     with start_blocking_portal() as portal:
         serving, _ = portal.start_task(serve_control, path, app)
         try:

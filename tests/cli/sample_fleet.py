@@ -15,7 +15,7 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 
-AGED = date(2026, 3, 2)
+AGING_DATE = date(2026, 3, 2)
 BALANCES = (
     Balance(11, 0, 0, 37000, 0, 0, 0, 26500, 37000),
     Balance(205, 3, 1250, 1250, 0, 0, 0, 0, 1250),
@@ -65,31 +65,31 @@ class SampleFleet:
     now: datetime
 
     def run(self, *arguments: str) -> Result:
-        return command(*arguments, "--config", str(self.config))
+        return invoke(*arguments, "--config", str(self.config))
 
 
-def command(*arguments: str) -> Result:
+def invoke(*arguments: str) -> Result:
     """One command line, inside this process; its standard output is no terminal."""
     return CliRunner(env={**KEYS, "ODDAEMON_CONFIG": None, "COLUMNS": "100"}).invoke(app, arguments)
 
 
-def written(directory: Path, text: str = CONFIGURATION) -> Path:
+def write_config(directory: Path, text: str = CONFIGURATION) -> Path:
     path = directory / "oddaemon.toml"
     path.write_text(text)
     return path
 
 
-def sample_fleet(directory: Path) -> SampleFleet:
+def make_fleet(directory: Path) -> SampleFleet:
     """Four offices: one fresh, one blocked, one paused, and one that the daemon has not taken up yet."""
-    fleet = SampleFleet(written(directory), datetime.now(UTC))
-    anyio.run(_store, directory / "state.db", fleet.now)
+    fleet = SampleFleet(write_config(directory), datetime.now(UTC))
+    anyio.run(_fill_database, directory / "state.db", fleet.now)
     return fleet
 
 
-def fresh_state(now: datetime) -> OfficeState:
+def make_fresh_state(now: datetime) -> OfficeState:
     published = now - timedelta(hours=2, minutes=10)
     preferences = Preferences("2026-03-02", "2000-01-01 02:00:00", "", "0", "25.4.48.0", published)
-    standing = Status(
+    status = Status(
         Condition.FRESH,
         published,
         "Aging of 2026-03-02 is complete.",
@@ -98,15 +98,15 @@ def fresh_state(now: datetime) -> OfficeState:
     )
     return OfficeState(
         Intent.PROBE,
-        standing,
+        status,
         now + timedelta(minutes=12, seconds=30),
         preferences=preferences,
-        published=Published(AGED, published, len(BALANCES), 1, "all:"),
+        published=Published(AGING_DATE, published, len(BALANCES), 1, "all:"),
     )
 
 
-def blocked_state(now: datetime) -> OfficeState:
-    standing = Status(
+def make_blocked_state(now: datetime) -> OfficeState:
+    status = Status(
         Condition.BLOCKED,
         now - timedelta(days=3, minutes=1),
         "The API does not accept the key (HTTP 401): API key is disabled.",
@@ -115,26 +115,28 @@ def blocked_state(now: datetime) -> OfficeState:
         "reads the office's preferences",
         now + timedelta(minutes=20, seconds=30),
     )
-    return OfficeState(Intent.SURVEY, standing, now + timedelta(minutes=20, seconds=30), attempts=4)
+    return OfficeState(Intent.SURVEY, status, now + timedelta(minutes=20, seconds=30), attempts=4)
 
 
-def paused_state(now: datetime) -> OfficeState:
-    standing = Status(Condition.PAUSED, now - timedelta(hours=5), "Switched off in the configuration.", Owner.US)
-    return OfficeState(Intent.SURVEY, standing, now)
+def make_paused_state(now: datetime) -> OfficeState:
+    status = Status(Condition.PAUSED, now - timedelta(hours=5), "Switched off in the configuration.", Owner.US)
+    return OfficeState(Intent.SURVEY, status, now)
 
 
-async def _store(path: Path, now: datetime) -> None:
-    fleet = {"bright-smiles": fresh_state, "coast-reno": paused_state, "hill-street": blocked_state}
+async def _fill_database(path: Path, now: datetime) -> None:
+    fleet = {"bright-smiles": make_fresh_state, "coast-reno": make_paused_state, "hill-street": make_blocked_state}
     names = {"bright-smiles": "Bright Smiles [Family] Dentistry", "hill-street": "Hill Street Dental"}
     async with SqliteDatabase.open(str(path)) as db:
         await offices.register_offices(db, [Office(each, names.get(each, each)) for each in fleet])
         for office_id, state in fleet.items():
             await offices.save_state(db, office_id, state(now))
         observed = now - timedelta(hours=2, minutes=10)
-        snapshot = Snapshot(AGED, observed, Reader.STATEMENT, 1, compute_totals(BALANCES), index_balances(BALANCES))
-        await snapshots.publish(db, "bright-smiles", snapshot, fresh_state(now), observed)
+        snapshot = Snapshot(
+            AGING_DATE, observed, Reader.STATEMENT, 1, compute_totals(BALANCES), index_balances(BALANCES)
+        )
+        await snapshots.publish(db, "bright-smiles", snapshot, make_fresh_state(now), observed)
 
 
-def json_of(result: Result) -> dict[str, object]:
+def parse_json(result: Result) -> dict[str, object]:
     document: dict[str, object] = msgspec.json.decode(result.stdout)
     return document

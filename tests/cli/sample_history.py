@@ -11,7 +11,7 @@ from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balance
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, fresh_state, written
+from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, make_fresh_state, write_config
 
 FIRST = (
     Balance(11, 0, 10000, 10000, 0, 0, 0, 0, 10000),
@@ -38,56 +38,56 @@ class History:
         assert (result.exit_code, result.stderr) == (0, "")
         return result.stdout
 
-    def refused(self, *arguments: str, status: int = 1) -> str:
+    def run_failing(self, *arguments: str, status: int = 1) -> str:
         result = self.fleet.run(*arguments)
         assert (result.exit_code, result.stdout) == (status, "")
         return result.stderr.strip()
 
 
-def backfill(
+def store_backfill(
     history: History, day: date, rows: tuple[Balance, ...], via: BackfillMethod = BackfillMethod.REPORT
 ) -> None:
     """What `oddaemon backfill bright-smiles` leaves."""
 
-    async def read_afterwards() -> None:
+    async def store() -> None:
         async with SqliteDatabase.open(str(history.directory / "state.db")) as db:
-            order = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day, via), history.fleet.now)
+            job = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day, via), history.fleet.now)
             await backfilled_days.publish(
-                db, order, BackfillResult(index_balances(rows), compute_totals(rows), 7), history.fleet.now
+                db, job, BackfillResult(index_balances(rows), compute_totals(rows), 7), history.fleet.now
             )
 
-    anyio.run(read_afterwards)
+    anyio.run(store)
 
 
-def pull(history: History, day: date, rows: tuple[Balance, ...], reader: Reader) -> None:
+def store_night(history: History, day: date, rows: tuple[Balance, ...], reader: Reader) -> None:
     """What a night leaves of an office that is read so."""
 
-    async def pulled() -> None:
+    async def store() -> None:
         async with SqliteDatabase.open(str(history.directory / "state.db")) as db:
-            await _publish(db, "bright-smiles", day, rows, history.fleet.now, reader=reader)
+            await _publish_night(db, "bright-smiles", day, rows, history.fleet.now, reader=reader)
 
-    anyio.run(pulled)
+    anyio.run(store)
 
 
-def sample_history(directory: Path) -> History:
-    fleet = SampleFleet(written(directory, CONFIGURATION), datetime.now(UTC))
-    anyio.run(_store, directory / "state.db", fleet.now)
+def make_history(directory: Path) -> History:
+    fleet = SampleFleet(write_config(directory, CONFIGURATION), datetime.now(UTC))
+    anyio.run(_fill_database, directory / "state.db", fleet.now)
     return History(fleet, directory)
 
 
-async def _store(path: Path, now: datetime) -> None:
+async def _fill_database(path: Path, now: datetime) -> None:
     async with SqliteDatabase.open(str(path)) as db:
         await offices.register_offices(
             db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")]
         )
         for number, (day, rows) in enumerate(NIGHTS.items()):
-            await _publish(db, "bright-smiles", day, rows, now - timedelta(days=3 - number))
-        await _publish(db, "hill-street", date(2026, 3, 5), OTHER, now)
-        await _publish(db, "left", date(2026, 3, 5), OTHER, now)
+            await _publish_night(db, "bright-smiles", day, rows, now - timedelta(days=3 - number))
+        await _publish_night(db, "hill-street", date(2026, 3, 5), OTHER, now)
+        await _publish_night(db, "left", date(2026, 3, 5), OTHER, now)
         await offices.register_offices(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street")])
 
 
-async def _publish(
+async def _publish_night(
     db: SqliteDatabase,
     office_id: str,
     day: date,
@@ -97,4 +97,4 @@ async def _publish(
     reader: Reader = Reader.STATEMENT,
 ) -> None:
     snapshot = Snapshot(day, at, reader, 1, compute_totals(rows), index_balances(rows))
-    await snapshots.publish(db, office_id, snapshot, fresh_state(at), at)
+    await snapshots.publish(db, office_id, snapshot, make_fresh_state(at), at)

@@ -24,28 +24,28 @@ ZONE = "America/Los_Angeles"
 QUICK = {"base_seconds": 0.0, "query_seconds": 0.0, "report_seconds": 0.0}
 
 
-def office(office_id: str, **character: Any) -> dict[str, Any]:
+def make_office(office_id: str, **overrides: Any) -> dict[str, Any]:
     """A small practice in which all is well, and which may be asked without a pause."""
     aged = datetime.now(ZoneInfo(ZONE)).date()
     table = {"id": office_id, "zone": ZONE, "guarantors": 40, "settled": 10, "last_aging": aged, "spacing_seconds": 0.0}
-    return {**table, **character}
+    return {**table, **overrides}
 
 
-def fault(kind: str, *office_ids: str, **more: Any) -> dict[str, Any]:
+def make_fault(kind: str, *office_ids: str, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "offices": list(office_ids), **more}
 
 
 @contextmanager
-def headquarters(
+def simulated_headquarters(
     directory: Path, offices: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]] = (), **options: Any
 ) -> Iterator[Path]:
     """Where the configuration stands while headquarters answers."""
-    with watched_headquarters(directory, offices, faults, **options) as (config, _):
+    with observed_headquarters(directory, offices, faults, **options) as (config, _):
         yield config
 
 
 @contextmanager
-def watched_headquarters(
+def observed_headquarters(
     directory: Path, offices: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]] = (), **options: Any
 ) -> Iterator[tuple[Path, Headquarters]]:
     """The same, with what is asked there."""

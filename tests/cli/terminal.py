@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.cli.processes import ENVIRONMENT, PATIENCE_SECONDS
+from tests.cli.processes import ENVIRONMENT, TIMEOUT_SECONDS
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
-def conversation(arguments: Iterable[str], answers: Iterable[tuple[str, str]], cwd: Path) -> tuple[int, str]:
+def run_in_terminal(arguments: Iterable[str], answers: Iterable[tuple[str, str]], cwd: Path) -> tuple[int, str]:
     """Run a command and answer each question as it comes.
 
     Args:
@@ -32,17 +32,17 @@ def conversation(arguments: Iterable[str], answers: Iterable[tuple[str, str]], c
     process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
     try:
-        seen, place = "", 0
-        for question, answer in answers:
-            while question not in seen[place:]:
+        output, position = "", 0
+        for prompt, answer in answers:
+            while prompt not in output[position:]:
                 more = _read(screen)
-                assert more, f"{question!r} was never asked:\n{seen}"
-                seen += more
-            place = len(seen)
+                assert more, f"{prompt!r} was never asked:\n{output}"
+                output += more
+            position = len(output)
             os.write(screen, f"{answer}\n".encode())
         while more := _read(screen):
-            seen += more
-        return process.wait(PATIENCE_SECONDS), _CONTROL.sub("", seen)
+            output += more
+        return process.wait(TIMEOUT_SECONDS), _CONTROL.sub("", output)
     finally:
         process.kill()
         process.wait()
@@ -51,7 +51,7 @@ def conversation(arguments: Iterable[str], answers: Iterable[tuple[str, str]], c
 
 def _read(screen: int) -> str:
     """What comes next; empty at the end."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     ready, _, _ = select.select([screen], [], [], deadline - time.monotonic())
     assert ready, "nothing comes any more"
     try:

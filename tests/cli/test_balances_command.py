@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.sample_fleet import SampleFleet, json_of
+from tests.cli.sample_fleet import SampleFleet, parse_json
 
 
 def test_the_table_has_every_guarantor_and_a_line_of_totals(fleet: SampleFleet) -> None:
@@ -23,7 +23,7 @@ def test_the_table_has_every_guarantor_and_a_line_of_totals(fleet: SampleFleet) 
 
 
 def test_json_is_the_contract_s_and_ordered_by_pat_num(fleet: SampleFleet) -> None:
-    document = json_of(fleet.run("balances", "bright-smiles", "--format", "json"))
+    document = parse_json(fleet.run("balances", "bright-smiles", "--format", "json"))
 
     assert document.keys() == {"office", "snapshot", "balances"}
     assert document["office"] == "bright-smiles"

@@ -1,14 +1,14 @@
 from pathlib import Path
 
 from oddaemon.settings import load
-from tests.cli.sample_fleet import CONFIGURATION, KEYS, command, json_of, written
+from tests.cli.sample_fleet import CONFIGURATION, KEYS, invoke, parse_json, write_config
 
 BAD = CONFIGURATION.replace("customer_key_env", "custmer_key_env", 1).replace("Chicago", "Chicgo")
 
 
-def test_a_good_configuration_is_told_with_what_it_comes_to(tmp_path: Path) -> None:
-    path = written(tmp_path)
-    result = command("check", "--config", str(path))
+def test_a_good_configuration_is_summarized(tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    result = invoke("check", "--config", str(path))
 
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -23,19 +23,19 @@ def test_a_good_configuration_is_told_with_what_it_comes_to(tmp_path: Path) -> N
 
 def test_a_single_office_asks_more_than_nothing(tmp_path: Path) -> None:
     single = CONFIGURATION.partition('[[office]]\nid = "coast-reno"')[0]
-    assert "at most 0.1 a second" in command("check", "--config", str(written(tmp_path, single))).stdout
+    assert "at most 0.1 a second" in invoke("check", "--config", str(write_config(tmp_path, single))).stdout
 
 
-def test_a_fleet_whose_probes_exceed_the_cap_is_told_so(tmp_path: Path) -> None:
+def test_probes_above_the_cap_are_reported(tmp_path: Path) -> None:
     tight = CONFIGURATION.replace("[state]", "max_requests_per_second = 0.05\n[state]")
-    result = command("check", "--config", str(written(tmp_path, tight)))
+    result = invoke("check", "--config", str(write_config(tmp_path, tight)))
 
     assert "probes would wait for the cap of 0.05 a second" in result.stdout
 
 
 def test_every_problem_is_on_standard_error_and_the_status_is_78(tmp_path: Path) -> None:
-    path = written(tmp_path, BAD)
-    result = command("check", "--config", str(path))
+    path = write_config(tmp_path, BAD)
+    result = invoke("check", "--config", str(path))
 
     assert result.exit_code == 78
     assert result.stdout == ""
@@ -46,10 +46,10 @@ def test_every_problem_is_on_standard_error_and_the_status_is_78(tmp_path: Path)
 
 
 def test_json_names_each_problem_with_its_place(tmp_path: Path) -> None:
-    path = written(tmp_path, BAD)
-    result = command("check", "--json", "--config", str(path))
+    path = write_config(tmp_path, BAD)
+    result = invoke("check", "--json", "--config", str(path))
 
-    document = json_of(result)
+    document = parse_json(result)
     assert result.exit_code == 78
     assert document["summary"] is None
     assert {
@@ -63,7 +63,7 @@ def test_json_names_each_problem_with_its_place(tmp_path: Path) -> None:
 
 
 def test_json_of_a_good_configuration_has_the_estimate(tmp_path: Path) -> None:
-    document = json_of(command("check", "--json", "--config", str(written(tmp_path))))
+    document = parse_json(invoke("check", "--json", "--config", str(write_config(tmp_path))))
 
     assert document == {
         "problems": [],
@@ -77,12 +77,12 @@ def test_json_of_a_good_configuration_has_the_estimate(tmp_path: Path) -> None:
     }
 
 
-def test_a_warning_is_told_and_does_not_fail(tmp_path: Path) -> None:
-    path = written(
+def test_a_warning_is_shown_and_does_not_fail(tmp_path: Path) -> None:
+    path = write_config(
         tmp_path, CONFIGURATION.replace('developer_key_env = "DEVELOPER"', f'developer_key = "{KEYS["OAK"]}x"')
     )
     path.chmod(0o644)
-    result = command("check", "--config", str(path))
+    result = invoke("check", "--config", str(path))
 
     assert result.exit_code == 0
     assert result.stderr.startswith(f"warning: {path}")
@@ -91,11 +91,11 @@ def test_a_warning_is_told_and_does_not_fail(tmp_path: Path) -> None:
 
 def test_no_configuration_at_all_says_where_it_was_looked_for(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere.toml"
-    result = command("check", "--config", str(missing))
+    result = invoke("check", "--config", str(missing))
 
     assert result.exit_code == 78
     assert str(missing) in result.stderr
 
 
 def test_the_sample_configuration_is_good(tmp_path: Path) -> None:
-    assert len(load(written(tmp_path), KEYS).offices) == 4
+    assert len(load(write_config(tmp_path), KEYS).offices) == 4

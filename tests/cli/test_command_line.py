@@ -12,15 +12,15 @@ from docs.command_reference import PAGE
 from oddaemon import __version__
 from oddaemon.cli.app import app
 from tests.cli.processes import ENVIRONMENT
-from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, command, written
+from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, invoke, write_config
 
 COMMANDS = ("run", "check", "status", "explain", "balances", "simulator", "demo")
 SINK = '[[sink]]\nname = "ledger"\nkind = "files"\ndirectory = "ledger"\n'
-LIGHT_ROOMS = {"cli", "core"}
+LIGHT_PACKAGES = {"cli", "core"}
 HEAVY = {"sqlalchemy", "alembic", "msgspec", "httpx", "starlette", "uvicorn", "sqlglot", "structlog", "anyio"}
 
 
-def loaded_by(*arguments: str) -> set[str]:
+def list_loaded_modules(*arguments: str) -> set[str]:
     program = (
         f"import sys; sys.argv = ['oddaemon', *{arguments!r}]\n"
         "from oddaemon.cli import main\n"
@@ -33,27 +33,27 @@ def loaded_by(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_of_itself(name: str) -> None:
-    result = command(name, "--help")
+    result = invoke(name, "--help")
 
     assert result.exit_code == 0
     assert f"oddaemon {name}" in result.stdout.partition("Example")[2]
 
 
-def every_command() -> Iterator[tuple[str, ...]]:
+def list_commands() -> Iterator[tuple[str, ...]]:
     """The words of each, those of the families too."""
     families: list[tuple[tuple[str, ...], TyperGroup]] = [((), get_group(app))]
-    for words, family in families:
+    for path, family in families:
         for name, each in family.commands.items():
-            yield (*words, name)
+            yield (*path, name)
             if isinstance(each, TyperGroup):
-                families.append(((*words, name), each))
+                families.append(((*path, name), each))
 
 
-@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
-def test_every_example_is_a_line_that_can_be_copied_from_a_small_terminal(words: tuple[str, ...]) -> None:
-    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"]).stdout
+@pytest.mark.parametrize("text", list(list_commands()), ids=" ".join)
+def test_every_example_is_a_line_that_can_be_copied_from_a_small_terminal(text: tuple[str, ...]) -> None:
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*text, "--help"]).stdout
     heading, *examples = (line.strip() for line in shown[shown.index("Example") :].strip().splitlines())
-    page = PAGE.read_text(encoding="utf-8").partition(f"## `oddaemon {' '.join(words)}`\n")[2].partition("\n#")[0]
+    page = PAGE.read_text(encoding="utf-8").partition(f"## `oddaemon {' '.join(text)}`\n")[2].partition("\n#")[0]
     assert heading == ("Examples:" if len(examples) > 1 else "Example:")
     assert examples
     for example in examples:
@@ -61,13 +61,13 @@ def test_every_example_is_a_line_that_can_be_copied_from_a_small_terminal(words:
         assert f"$ {example}\n" in page
 
 
-@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
-def test_help_reads_well_on_a_small_terminal(words: tuple[str, ...]) -> None:
-    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"]).stdout
+@pytest.mark.parametrize("path", list(list_commands()), ids=" ".join)
+def test_help_reads_well_on_a_small_terminal(path: tuple[str, ...]) -> None:
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*path, "--help"]).stdout
     command: object = get_group(app)
-    for word in words:
+    for name in path:
         assert isinstance(command, TyperGroup)
-        command = command.commands[word]
+        command = command.commands[name]
     for paragraph in inspect.cleandoc(getattr(command, "help", "")).split("\n\n")[1:]:
         lines = paragraph.splitlines()
         assert len(lines) == 1 or max(map(len, lines)) <= 78, "lines of a paragraph stay lines, so each has to fit"
@@ -76,14 +76,14 @@ def test_help_reads_well_on_a_small_terminal(words: tuple[str, ...]) -> None:
 
 
 def test_help_lists_every_command() -> None:
-    result = command("--help")
+    result = invoke("--help")
 
     assert result.exit_code == 0
     assert all(f" {name} " in result.stdout for name in COMMANDS)
 
 
 def test_the_version_is_the_package_s() -> None:
-    assert command("--version").stdout == f"oddaemon {__version__}\n"
+    assert invoke("--version").stdout == f"oddaemon {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -101,33 +101,33 @@ def test_the_version_is_the_package_s() -> None:
     ],
 )
 def test_what_cannot_be_understood_is_a_usage_error(arguments: tuple[str, ...]) -> None:
-    assert command(*arguments).exit_code == 2
+    assert invoke(*arguments).exit_code == 2
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("status", "--help"), ("demo", "--help")])
 def test_nothing_heavy_is_loaded_before_a_command_runs(arguments: tuple[str, ...]) -> None:
-    loaded = loaded_by(*arguments)
+    loaded = list_loaded_modules(*arguments)
 
     assert loaded.isdisjoint(HEAVY)
-    assert {name.split(".")[1] for name in loaded if name.startswith("oddaemon.")} == LIGHT_ROOMS
+    assert {name.split(".")[1] for name in loaded if name.startswith("oddaemon.")} == LIGHT_PACKAGES
 
 
-def completed(line: str, shell: str = "bash", **environment: str) -> list[str]:
+def complete(line: str, shell: str = "bash", **environment: str) -> list[str]:
     """What a shell offers for the last word of a line; nothing may be said beside it."""
-    asked = {"_ODDAEMON_COMPLETE": f"complete_{shell}"} | (
+    completion_request = {"_ODDAEMON_COMPLETE": f"complete_{shell}"} | (
         {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
         if shell == "bash"
         else {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     )
     program = "from oddaemon.cli import app; app.app(prog_name='oddaemon')"
-    variables = ENVIRONMENT | asked | environment
+    variables = ENVIRONMENT | completion_request | environment
     done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return done.stdout.split()
 
 
 def test_the_shell_completes_commands() -> None:
-    assert completed("oddaemon stat") == ["status", "state"]
+    assert complete("oddaemon stat") == ["status", "state"]
 
 
 @pytest.mark.parametrize(
@@ -145,16 +145,16 @@ def test_the_shell_completes_commands() -> None:
 )
 def test_the_shell_completes_offices_and_sinks(fleet: SampleFleet, line: str, offered: list[str]) -> None:
     left, _, rest = CONFIGURATION.partition('[[office]]\nid = "hill-street"')
-    written(fleet.config.parent, f"{left}{rest[rest.index('[[office]]') :]}{SINK}")
-    assert completed(line, ODDAEMON_CONFIG=str(fleet.config)) == offered
+    write_config(fleet.config.parent, f"{left}{rest[rest.index('[[office]]') :]}{SINK}")
+    assert complete(line, ODDAEMON_CONFIG=str(fleet.config)) == offered
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_completes_offices_of_the_configuration_on_the_line(fleet: SampleFleet, shell: str) -> None:
-    assert "bright-smiles" in " ".join(completed(f"oddaemon explain --config {fleet.config} br", shell))
+    assert "bright-smiles" in " ".join(complete(f"oddaemon explain --config {fleet.config} br", shell))
 
 
 @pytest.mark.parametrize("config", ["/nowhere/oddaemon.toml", "/", __file__])
-def test_the_shell_is_told_nothing_of_a_configuration_that_cannot_be_read(config: str) -> None:
-    assert completed("oddaemon explain b", ODDAEMON_CONFIG=config) == []
-    assert completed("oddaemon office forget b", ODDAEMON_CONFIG=config) == []
+def test_an_unreadable_configuration_completes_to_nothing(config: str) -> None:
+    assert complete("oddaemon explain b", ODDAEMON_CONFIG=config) == []
+    assert complete("oddaemon office forget b", ODDAEMON_CONFIG=config) == []

@@ -21,11 +21,11 @@ NIGHT = timedelta(seconds=60)
 CADENCE = Cadence()
 
 
-def office_of(office_id: str, now: datetime) -> dict[str, Any]:
-    return next(dict(character.office) for character in make_scenarios(now, 25, 7) if character.id == office_id)
+def get_office(office_id: str, now: datetime) -> dict[str, Any]:
+    return next(dict(scenario.office) for scenario in make_scenarios(now, 25, 7) if scenario.id == office_id)
 
 
-def aging_of(office: dict[str, Any], now: datetime) -> tuple[Aging, OfficeClock]:
+def evaluate_office_aging(office: dict[str, Any], now: datetime) -> tuple[Aging, OfficeClock]:
     clock = OfficeClock(ZoneInfo(office["zone"]))
     last = office.get("last_aging", clock.to_local(now).date() - timedelta(days=1))
     preferences = Preferences(
@@ -39,9 +39,9 @@ def aging_of(office: dict[str, Any], now: datetime) -> tuple[Aging, OfficeClock]
     return evaluate_aging(preferences, clock, now, CADENCE), clock
 
 
-def test_the_cast_is_the_night_that_was_promised() -> None:
+def test_the_scenarios_are_those_that_the_demo_promises() -> None:
     characters = make_scenarios(NOW, 25, 7)
-    guarantors = [int(str(character.office["guarantors"])) for character in characters]
+    guarantors = [int(str(scenario.office["guarantors"])) for scenario in characters]
 
     assert len(characters) == len({character.id for character in characters}) == 25
     assert (min(guarantors), max(guarantors)) == (0, 8000)
@@ -56,9 +56,9 @@ def test_the_cast_is_the_night_that_was_promised() -> None:
     }
 
 
-def test_whoever_is_not_fresh_must_say_why() -> None:
-    for character in make_scenarios(NOW, 25, 7):
-        assert character.expected.condition is Condition.FRESH or character.expected.reason_contains
+def test_every_office_that_is_not_fresh_must_say_why() -> None:
+    for scenario in make_scenarios(NOW, 25, 7):
+        assert scenario.expected.condition is Condition.FRESH or scenario.expected.reason_contains
 
 
 def test_more_offices_are_ordinary_ones_and_follow_from_the_seed() -> None:
@@ -76,9 +76,9 @@ def test_the_plan_is_one_that_the_simulator_takes(hours: int) -> None:
 
 @given(INSTANTS)
 def test_the_late_office_is_late_at_any_hour(now: datetime) -> None:
-    office = office_of("chestnut-row", now)
+    office = get_office("chestnut-row", now)
     for moment in (now, now + NIGHT):
-        aging, clock = aging_of(office, moment)
+        aging, clock = evaluate_office_aging(office, moment)
         late_at = compute_late_at(aging, clock, time.fromisoformat(office["config"]["fresh_by"]), CADENCE)
 
         assert aging.status is AgingStatus.MISSED
@@ -88,9 +88,9 @@ def test_the_late_office_is_late_at_any_hour(now: datetime) -> None:
 
 @given(INSTANTS)
 def test_the_office_that_never_aged_waits_and_says_so_at_any_hour(now: datetime) -> None:
-    office = office_of("cypress-court", now)
+    office = get_office("cypress-court", now)
     for moment in (now, now + NIGHT):
-        aging, _ = aging_of(office, moment)
+        aging, _ = evaluate_office_aging(office, moment)
 
         assert aging.status in {AgingStatus.WAITING, AgingStatus.MISSED}
         assert "never run" in aging.reason
@@ -99,4 +99,4 @@ def test_the_office_that_never_aged_waits_and_says_so_at_any_hour(now: datetime)
 
 @given(INSTANTS)
 def test_the_monthly_office_is_content_at_any_hour(now: datetime) -> None:
-    assert aging_of(office_of("linden-square", now), now)[0].status is AgingStatus.MONTHLY
+    assert evaluate_office_aging(get_office("linden-square", now), now)[0].status is AgingStatus.MONTHLY

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import PATIENCE_SECONDS, running, wait_for
-from tests.cli.sample_fleet import command
+from tests.cli.processes import TIMEOUT_SECONDS, running_command, wait_for_output
+from tests.cli.sample_fleet import invoke
 
 
-def processes_of(directory: Path) -> list[str]:
+def find_processes(directory: Path) -> list[str]:
     """The command lines of this machine that name the directory."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -23,19 +23,19 @@ def processes_of(directory: Path) -> list[str]:
 @pytest.mark.real("starts the demo with its processes")
 def test_an_interrupted_night_leaves_no_process_and_says_where_its_logs_are(tmp_path: Path) -> None:
     night, output = tmp_path / "night", tmp_path / "said"
-    with running("demo", "--keep", str(night), output=output) as process:
-        wait_for("The daemon starts.", output, process)
-        assert len(processes_of(night)) >= 1
+    with running_command("demo", "--keep", str(night), output=output) as process:
+        wait_for_output("The daemon starts.", output, process)
+        assert len(find_processes(night)) >= 1
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_SECONDS) == 1
+        assert process.wait(TIMEOUT_SECONDS) == 1
 
-    assert processes_of(night) == []
+    assert find_processes(night) == []
     assert f"it was interrupted\nLogs and database are kept in {night}\n" in output.read_text()
 
 
 def test_a_directory_that_is_in_use_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("mine")
-    result = command("demo", "--keep", str(tmp_path))
+    result = invoke("demo", "--keep", str(tmp_path))
 
     assert result.exit_code == 1
     assert "is not empty" in result.stderr

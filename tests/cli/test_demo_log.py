@@ -15,54 +15,65 @@ def test_a_journal_gives_each_event_once_and_waits_for_the_end_of_a_line(tmp_pat
     assert [event["event"] for event in journal.read_new_events()] == ["two", "three"]
 
 
-def told(*events: dict[str, object]) -> LogSummary:
-    summary = LogSummary("elm")
+def read_events(*events: dict[str, object]) -> LogSummary:
+    reader = LogSummary("elm")
     for event in events:
-        summary.add(event)
-    return summary
+        reader.add(event)
+    return reader
 
 
-def aging(day: str, office: str = "elm") -> dict[str, object]:
+def make_aging_event(day: str, office: str = "elm") -> dict[str, object]:
     return {"event": "aging_status_changed", "office": office, "status": "complete", "aging_date": day}
 
 
-def page(rows: int, of: int = 400, office: str = "elm") -> dict[str, object]:
+def make_page_event(rows: int, of: int = 400, office: str = "elm") -> dict[str, object]:
     return {"event": "page_stored", "office": office, "rows": rows, "rows_total": of}
 
 
-def pull(resumed_rows: int) -> dict[str, object]:
+def make_pull_event(resumed_rows: int) -> dict[str, object]:
     return {"event": "pull_started", "office": "elm", "reader": "pages", "resumed_rows": resumed_rows}
 
 
 def test_the_moment_to_kill_is_half_way_through_tonight_s_pull() -> None:
-    first = (aging("2026-03-07"), pull(0), page(200))
-    tonight = (*first, aging("2026-03-08"), pull(0))
+    first = (make_aging_event("2026-03-07"), make_pull_event(0), make_page_event(200))
+    tonight = (*first, make_aging_event("2026-03-08"), make_pull_event(0))
 
-    assert not told(*first).is_half_pulled
-    assert not told(*tonight).is_half_pulled
-    assert not told(*tonight, page(100)).is_half_pulled
-    assert told(*tonight, page(200)).is_half_pulled
-    assert told(*tonight, page(300)).is_half_pulled
-    assert not told(*tonight, page(400)).is_half_pulled
+    assert not read_events(*first).is_half_pulled
+    assert not read_events(*tonight).is_half_pulled
+    assert not read_events(*tonight, make_page_event(100)).is_half_pulled
+    assert read_events(*tonight, make_page_event(200)).is_half_pulled
+    assert read_events(*tonight, make_page_event(300)).is_half_pulled
+    assert not read_events(*tonight, make_page_event(400)).is_half_pulled
 
 
 def test_a_pull_that_aging_overtook_is_no_half_of_tonight_s() -> None:
-    overtaken = (aging("2026-03-07"), pull(0), page(300), aging("2026-03-07"), aging("2026-03-08"))
+    overtaken = (
+        make_aging_event("2026-03-07"),
+        make_pull_event(0),
+        make_page_event(300),
+        make_aging_event("2026-03-07"),
+        make_aging_event("2026-03-08"),
+    )
 
-    assert not told(*overtaken).is_half_pulled
-    assert not told(*overtaken, pull(0), page(100)).is_half_pulled
-    assert told(*overtaken, pull(0), page(200)).is_half_pulled
+    assert not read_events(*overtaken).is_half_pulled
+    assert not read_events(*overtaken, make_pull_event(0), make_page_event(100)).is_half_pulled
+    assert read_events(*overtaken, make_pull_event(0), make_page_event(200)).is_half_pulled
 
 
 def test_other_offices_do_not_matter_to_the_victim() -> None:
-    events = (aging("2026-03-07"), aging("2026-03-08", "oak"), page(200, office="oak"))
+    events = (make_aging_event("2026-03-07"), make_aging_event("2026-03-08", "oak"), make_page_event(200, office="oak"))
 
-    assert not told(*events, page(200)).is_half_pulled
-    assert told(*events).rows_stored == 0
+    assert not read_events(*events, make_page_event(200)).is_half_pulled
+    assert read_events(*events).rows_stored == 0
 
 
 def test_where_a_pull_goes_on_and_what_crashed_is_kept() -> None:
-    summary = told(pull(0), page(200), {"event": "daemon_ready", "listen": "127.0.0.1:1"}, pull(200))
+    summary = read_events(
+        make_pull_event(0),
+        make_page_event(200),
+        {"event": "daemon_ready", "listen": "127.0.0.1:1"},
+        make_pull_event(200),
+    )
     summary.add({"event": "worker_crashed", "office": "oak"})
     summary.add({"event": "something_new"})
 

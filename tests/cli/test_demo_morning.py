@@ -34,45 +34,47 @@ def test_a_daemon_must_obey_sigterm_in_good_order() -> None:
     assert not check_shutdown(None, 10.0).passed
 
 
-def report(*complaints: str, check: bool = True) -> Report:
-    character = make_scenarios(NOW, 25, 7)[0]
-    proof = SnapshotAudit(snapshots=2, guarantors=40, cents=123456, problems=complaints)
+def make_report(*complaints: str, check: bool = True) -> Report:
+    scenario = make_scenarios(NOW, 25, 7)[0]
+    evidence = SnapshotAudit(snapshots=2, guarantors=40, cents=123456, problems=complaints)
     return Report(
-        [Verdict(character, FRESH, EMPTY, proof, complaints)], [FinalCheck(check, "All keys are hidden.")], 31.4
+        [Verdict(scenario, FRESH, EMPTY, evidence, complaints)], [FinalCheck(check, "All keys are hidden.")], 31.4
     )
 
 
-def told(given: Report, width: int = 200) -> str:
+def render_report(report: Report, width: int = 200) -> str:
     file = io.StringIO()
-    print_report(given, Console(file=file, width=width, force_terminal=True, no_color=True, highlight=False))
+    print_report(report, Console(file=file, width=width, force_terminal=True, no_color=True, highlight=False))
     return file.getvalue()
 
 
 def test_a_good_night_ends_with_what_was_proved() -> None:
-    good = report()
+    good = make_report()
 
     assert good.passed
-    assert "✓ true" in told(good)
-    assert "1 of 1 offices are as they must be: 2 snapshots of 40 guarantors, $1,234.56 in all, equal" in told(good)
+    assert "✓ true" in render_report(good)
+    assert "1 of 1 offices are as they must be: 2 snapshots of 40 guarantors, $1,234.56 in all, equal" in render_report(
+        good
+    )
 
 
 def test_a_narrow_terminal_loses_no_reason() -> None:
-    given = report()
+    given = make_report()
     blocked = replace(given.verdicts[0], status=BLOCKED)
 
-    assert "does not accept" in told(replace(given, verdicts=[blocked]), width=80)
+    assert "does not accept" in render_report(replace(given, verdicts=[blocked]), width=80)
 
 
 def test_a_bad_office_or_a_bad_check_makes_a_bad_night() -> None:
-    bad = report("snapshot 1 is not true")
+    bad = make_report("snapshot 1 is not true")
 
     assert not bad.passed
-    assert not report(check=False).passed
-    assert "✗ alder-creek: snapshot 1 is not true" in told(bad)
-    assert "0 of 1 offices" in told(bad)
+    assert not make_report(check=False).passed
+    assert "✗ alder-creek: snapshot 1 is not true" in render_report(bad)
+    assert "0 of 1 offices" in render_report(bad)
 
 
-async def test_a_process_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
+async def test_a_process_that_ends_by_itself_is_reported_with_its_log(tmp_path: Path) -> None:
     async with run_process(["--version"], tmp_path / "log") as child:
         assert await child.stop() is not None
         message = ""

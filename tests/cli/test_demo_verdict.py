@@ -36,33 +36,33 @@ FRESH = Status(Condition.FRESH, NOW, "Aging of 2026-03-08 is complete.")
 BLOCKED = Status(Condition.BLOCKED, NOW, "The API does not accept the Key.", Owner.OFFICE)
 
 
-def known(standing: Status, snapshot: SnapshotRow | None = EMPTY) -> OfficeRecord:
-    state: OfficeState = replace(make_initial_state(NOW), standing=standing)
+def make_office_record(status: Status, snapshot: SnapshotRow | None = EMPTY) -> OfficeRecord:
+    state: OfficeState = replace(make_initial_state(NOW), standing=status)
     return OfficeRecord("elm", "elm", ELM_SETTINGS, state, snapshot)
 
 
-def character(**expected: object) -> OfficeScenario:
+def make_scenario(**expected: object) -> OfficeScenario:
     return OfficeScenario("elm", "nothing", {}, expected=ExpectedState(**expected))  # type: ignore[arg-type]  # fields by name
 
 
-DISABLED = character(
+DISABLED = make_scenario(
     condition=Condition.BLOCKED, reason_contains="key", owner=Owner.OFFICE, published=False, ages_tonight=False
 )
 
 
 def test_an_office_as_it_must_be_gives_no_complaint() -> None:
-    assert find_status_problems(character(), known(FRESH), [RUN], NOW) == []
-    assert find_status_problems(DISABLED, known(BLOCKED, None), [], NOW) == []
+    assert find_status_problems(make_scenario(), make_office_record(FRESH), [RUN], NOW) == []
+    assert find_status_problems(DISABLED, make_office_record(BLOCKED, None), [], NOW) == []
 
 
 @pytest.mark.parametrize(
-    ("expected", "standing", "snapshot", "runs", "complaint"),
+    ("expected", "status", "snapshot", "runs", "complaint"),
     [
-        (character(), BLOCKED, EMPTY, [RUN], "is blocked, should be fresh"),
-        (character(), FRESH, None, [RUN], "has no snapshot"),
-        (character(), FRESH, EMPTY, [], "did not age tonight"),
+        (make_scenario(), BLOCKED, EMPTY, [RUN], "is blocked, should be fresh"),
+        (make_scenario(), FRESH, None, [RUN], "has no snapshot"),
+        (make_scenario(), FRESH, EMPTY, [], "did not age tonight"),
         (
-            character(),
+            make_scenario(),
             FRESH,
             replace(EMPTY, aging_date=date(2026, 3, 7)),
             [RUN],
@@ -73,88 +73,90 @@ def test_an_office_as_it_must_be_gives_no_complaint() -> None:
         (DISABLED, BLOCKED, EMPTY, [], "has a snapshot that it cannot have"),
     ],
 )
-def test_what_is_not_as_planted_is_complained_about(
+def test_deviations_from_the_scenario_are_reported(
     expected: OfficeScenario,
-    standing: Status,
+    status: Status,
     snapshot: SnapshotRow | None,
     runs: list[SimulatedAgingRun],
     complaint: str,
 ) -> None:
-    assert find_status_problems(expected, known(standing, snapshot), runs, NOW) == [complaint]
+    assert find_status_problems(expected, make_office_record(status, snapshot), runs, NOW) == [complaint]
 
 
 @dataclass
-class Court:
+class VerdictSetup:
     """A simulated office that knows the truth, and a database that claims to."""
 
     db: SqliteDatabase
-    desk: SimulatorClient
+    client: SimulatorClient
     practice: Practice
 
     @property
-    def truth(self) -> tuple[Balance, ...]:
+    def true_balances(self) -> tuple[Balance, ...]:
         return tuple(Balance(*row) for row in self.practice.get_true_balances())
 
     async def publish(self, balances: tuple[Balance, ...], day: date = TONIGHT) -> None:
         snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(balances), index_balances(balances))
         await snapshots.publish(self.db, "elm", snapshot, make_initial_state(NOW), NOW)
 
-    async def complaints(self, runs: tuple[SimulatedAgingRun, ...] = ()) -> list[str]:
+    async def find_complaints(self, runs: tuple[SimulatedAgingRun, ...] = ()) -> list[str]:
         found = await snapshots.get_latest(self.db, "elm")
-        expected = character(ages_tonight=False)
-        judged = await evaluate_office(expected, known(FRESH, found), runs, NOW, db=self.db, simulator=self.desk)
+        expected = make_scenario(ages_tonight=False)
+        judged = await evaluate_office(
+            expected, make_office_record(FRESH, found), runs, NOW, db=self.db, simulator=self.client
+        )
         return list(judged.problems)
 
 
 @pytest.fixture
-async def court(tmp_path: Path) -> AsyncIterator[Court]:
+async def verdict_setup(tmp_path: Path) -> AsyncIterator[VerdictSetup]:
     clock = WorldClock(NOW)
     practice = Practice(PracticeSpec("elm", seed=7, guarantors=40), clock)
     site = ControlApi(Headquarters(clock, [practice], [ApiKey("k", "elm")]))
     async with SqliteDatabase.open(str(tmp_path / "state.db")) as db, anyio.create_task_group() as tasks:
         await offices.register_offices(db, [ELM])
         port = await tasks.start(serve, site)
-        yield Court(db, SimulatorClient(f"127.0.0.1:{port}"), practice)
+        yield VerdictSetup(db, SimulatorClient(f"127.0.0.1:{port}"), practice)
         tasks.cancel_scope.cancel()
 
 
-async def test_a_true_snapshot_is_believed(court: Court) -> None:
-    await court.publish(court.truth)
+async def test_a_true_snapshot_is_believed(verdict_setup: VerdictSetup) -> None:
+    await verdict_setup.publish(verdict_setup.true_balances)
 
-    assert await court.complaints() == []
-
-
-async def test_one_cent_is_noticed(court: Court) -> None:
-    first, *others = court.truth
-    await court.publish((first._replace(bal_total=first.bal_total + 1), *others))
-
-    assert await court.complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
+    assert await verdict_setup.find_complaints() == []
 
 
-async def test_a_missing_guarantor_is_noticed(court: Court) -> None:
-    await court.publish(court.truth[1:])
+async def test_one_cent_is_noticed(verdict_setup: VerdictSetup) -> None:
+    first, *others = verdict_setup.true_balances
+    await verdict_setup.publish((first._replace(bal_total=first.bal_total + 1), *others))
 
-    assert await court.complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
-
-
-async def test_an_older_snapshot_is_judged_too(court: Court) -> None:
-    await court.publish(court.truth[1:], TONIGHT - timedelta(days=1))
-    await court.publish(court.truth)
-
-    assert await court.complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
+    assert await verdict_setup.find_complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
 
 
-async def test_balances_from_before_the_run_do_not_pass_for_tonight_s(court: Court) -> None:
-    before = court.truth
-    court.practice.post_activity(families=5)
-    await court.publish(before)
+async def test_a_missing_guarantor_is_noticed(verdict_setup: VerdictSetup) -> None:
+    await verdict_setup.publish(verdict_setup.true_balances[1:])
 
-    assert await court.complaints() == []
-    assert len(await court.complaints((SimulatedAgingRun(TONIGHT, NOW + timedelta(hours=1)),))) == 1
+    assert await verdict_setup.find_complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
 
 
-async def test_one_aging_published_twice_is_noticed(court: Court) -> None:
-    await court.publish(court.truth)
-    await court.publish(court.truth)
+async def test_an_older_snapshot_is_judged_too(verdict_setup: VerdictSetup) -> None:
+    await verdict_setup.publish(verdict_setup.true_balances[1:], TONIGHT - timedelta(days=1))
+    await verdict_setup.publish(verdict_setup.true_balances)
 
-    assert await court.complaints() == ["published one aging twice"]
+    assert await verdict_setup.find_complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
+
+
+async def test_balances_from_before_the_run_do_not_pass_for_tonight_s(verdict_setup: VerdictSetup) -> None:
+    before = verdict_setup.true_balances
+    verdict_setup.practice.post_activity(families=5)
+    await verdict_setup.publish(before)
+
+    assert await verdict_setup.find_complaints() == []
+    assert len(await verdict_setup.find_complaints((SimulatedAgingRun(TONIGHT, NOW + timedelta(hours=1)),))) == 1
+
+
+async def test_one_aging_published_twice_is_noticed(verdict_setup: VerdictSetup) -> None:
+    await verdict_setup.publish(verdict_setup.true_balances)
+    await verdict_setup.publish(verdict_setup.true_balances)
+
+    assert await verdict_setup.find_complaints() == ["published one aging twice"]

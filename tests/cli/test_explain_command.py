@@ -9,21 +9,22 @@ from oddaemon.cli.sources.fleet import OfficeRecord
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Condition, Reader
 from oddaemon.core.office.status import make_failure_status
-from tests.cli.sample_fleet import SampleFleet, blocked_state, fresh_state, json_of
-from tests.cli.sample_history import sample_history
+from tests.cli.sample_fleet import SampleFleet, make_blocked_state, make_fresh_state, parse_json
+from tests.cli.sample_history import make_history
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
 
-def lines(known: OfficeRecord, now: datetime = NOW) -> dict[str, str]:
+def explain_lines(known: OfficeRecord, now: datetime = NOW) -> dict[str, str]:
     return dict(describe_office(known.make_details(now), now))
 
 
 @pytest.mark.usefixtures("in_new_york")
-def test_a_blocked_office_is_told_with_who_must_act_and_what_to_say_to_them() -> None:
+def test_a_blocked_office_is_explained_with_owner_and_advice() -> None:
     assert list(
         describe_office(
-            OfficeRecord("hill-street", "Hill Street Dental", None, blocked_state(NOW), None).make_details(NOW), NOW
+            OfficeRecord("hill-street", "Hill Street Dental", None, make_blocked_state(NOW), None).make_details(NOW),
+            NOW,
         )
     ) == [
         ("Office", "hill-street, Hill Street Dental"),
@@ -39,8 +40,8 @@ def test_a_blocked_office_is_told_with_who_must_act_and_what_to_say_to_them() ->
 
 
 @pytest.mark.usefixtures("in_new_york")
-def test_a_key_on_trial_is_told_with_its_end() -> None:
-    document = OfficeRecord("elm", "Elm", None, fresh_state(NOW), None).make_details(NOW)
+def test_a_key_rotation_is_shown_with_its_end() -> None:
+    document = OfficeRecord("elm", "Elm", None, make_fresh_state(NOW), None).make_details(NOW)
     document["key_trial"] = {"ends_at": "2026-03-08T12:15:00.000Z", "former_accepted": True}
     assert dict(describe_office(document, NOW))["Key"] == (
         "A new key is on trial until 2026-03-08 08:15:00 EDT: it is not accepted yet. The former one is used meanwhile;"
@@ -48,60 +49,60 @@ def test_a_key_on_trial_is_told_with_its_end() -> None:
     )
 
 
-def test_what_can_be_sent_to_the_office_is_told_as_it_stands(fleet: SampleFleet) -> None:
-    blocked = blocked_state(NOW)
-    standing = make_failure_status(
+def test_the_message_to_the_office_is_printed_verbatim(fleet: SampleFleet) -> None:
+    blocked = make_blocked_state(NOW)
+    status = make_failure_status(
         blocked.standing, NOW, Condition.BLOCKED, Failure(FailureKind.KEY_REJECTED, "API key is disabled.", 401)
     )
-    sent = lines(OfficeRecord("elm", "Elm", None, replace(blocked, standing=standing), None))["To send"]
+    sent = explain_lines(OfficeRecord("elm", "Elm", None, replace(blocked, standing=status), None))["To send"]
 
-    assert sent == standing.letter
+    assert sent == status.letter
     assert sent.startswith("Hello! ")
     assert "“API key is disabled.”" in sent
-    assert json_of(fleet.run("explain", "bright-smiles", "--json"))["letter"] == ""
+    assert parse_json(fleet.run("explain", "bright-smiles", "--json"))["letter"] == ""
 
 
-def test_a_fresh_office_is_told_with_its_snapshot_and_the_proof(fleet: SampleFleet) -> None:
+def test_a_fresh_office_is_explained_with_its_snapshot_and_verification(fleet: SampleFleet) -> None:
     result = fleet.run("explain", "bright-smiles")
 
     assert result.exit_code == 0
-    told_lines = {line[:12].strip(): line[12:] for line in result.stdout.splitlines()}
-    assert told_lines["Office"] == "bright-smiles, Bright Smiles [Family] Dentistry"
-    assert told_lines["Who acts"] == "nobody, it goes on by itself"
-    assert told_lines["Aging"] == (
+    shown_lines = {line[:12].strip(): line[12:] for line in result.stdout.splitlines()}
+    assert shown_lines["Office"] == "bright-smiles, Bright Smiles [Family] Dentistry"
+    assert shown_lines["Who acts"] == "nobody, it goes on by itself"
+    assert shown_lines["Aging"] == (
         "DateLastAging 2026-03-02, AgingServiceTimeDue 2000-01-01 02:00:00, AgingBeginDateTime not set"
     )
-    assert told_lines["Program"] == "Open Dental 25.4.48.0; all read 2 h ago"
-    assert told_lines["Snapshot"] == (
+    assert shown_lines["Program"] == "Open Dental 25.4.48.0; all read 2 h ago"
+    assert shown_lines["Snapshot"] == (
         "number 1 of the aging of 2026-03-02: 3 guarantors, 382.45 in all; 3 new, 0 changed, 0 cleared"
     )
-    assert told_lines["Published"].startswith("2 h ago, at ")
-    assert told_lines["Proof"].endswith("read by statement in 1 request")
-    assert "Failures" not in told_lines
+    assert shown_lines["Published"].startswith("2 h ago, at ")
+    assert shown_lines["Proof"].endswith("read by statement in 1 request")
+    assert "Failures" not in shown_lines
 
 
 @pytest.mark.usefixtures("in_new_york")
-def test_the_clock_is_told_only_where_it_is_wrong() -> None:
-    def clock_line(skew_seconds: float) -> str | None:
-        state = replace(fresh_state(NOW), skew_seconds=skew_seconds)
-        return lines(OfficeRecord("elm", "elm", None, state, None)).get("Clock")
+def test_the_clock_is_shown_only_where_it_is_wrong() -> None:
+    def get_clock_line(skew_seconds: float) -> str | None:
+        state = replace(make_fresh_state(NOW), skew_seconds=skew_seconds)
+        return explain_lines(OfficeRecord("elm", "elm", None, state, None)).get("Clock")
 
-    assert clock_line(12.0) is None
-    assert clock_line(181.0) == "181 s ahead of UTC"
-    assert clock_line(-3600.0) == "3,600 s behind UTC"
+    assert get_clock_line(12.0) is None
+    assert get_clock_line(181.0) == "181 s ahead of UTC"
+    assert get_clock_line(-3600.0) == "3,600 s behind UTC"
 
 
 def test_an_office_read_in_pages_and_one_never_read_say_so() -> None:
-    paged = OfficeRecord("elm", "elm", None, replace(fresh_state(NOW), reader=Reader.PAGES), None)
+    paged = OfficeRecord("elm", "elm", None, replace(make_fresh_state(NOW), reader=Reader.PAGES), None)
     new = OfficeRecord("elm", "elm", None, None, None)
 
-    assert lines(paged)["Reading"] == "in pages, between two controls"
-    assert lines(new)["Reading"] == "not read yet"
-    assert lines(new)["Why"] == "Not contacted yet."
+    assert explain_lines(paged)["Reading"] == "in pages, between two controls"
+    assert explain_lines(new)["Reading"] == "not read yet"
+    assert explain_lines(new)["Why"] == "Not contacted yet."
 
 
 def test_json_is_the_office_s_document_and_how_it_is_read(fleet: SampleFleet) -> None:
-    document = json_of(fleet.run("explain", "hill-street", "--json"))
+    document = parse_json(fleet.run("explain", "hill-street", "--json"))
 
     assert document["id"] == "hill-street"
     assert document["owner"] == "office"
@@ -114,11 +115,11 @@ def test_json_is_the_office_s_document_and_how_it_is_read(fleet: SampleFleet) ->
 
 
 def test_json_of_an_office_not_taken_up_yet_is_complete(fleet: SampleFleet) -> None:
-    document = json_of(fleet.run("explain", "new-oak", "--json"))
+    document = parse_json(fleet.run("explain", "new-oak", "--json"))
 
     assert document["reason"] == "Not contacted yet."
     assert document["reader"] is None
-    assert document.keys() == json_of(fleet.run("explain", "bright-smiles", "--json")).keys()
+    assert document.keys() == parse_json(fleet.run("explain", "bright-smiles", "--json")).keys()
 
 
 def test_an_unknown_office_is_answered_with_the_nearest(fleet: SampleFleet) -> None:
@@ -129,18 +130,18 @@ def test_an_unknown_office_is_answered_with_the_nearest(fleet: SampleFleet) -> N
     assert far.stderr == "oddaemon: no office 'zzz'; `oddaemon status` lists all offices\n"
 
 
-def test_an_office_that_was_removed_is_told_with_what_is_kept(tmp_path: Path) -> None:
-    history = sample_history(tmp_path)
+def test_a_removed_office_is_shown_with_its_stored_data(tmp_path: Path) -> None:
+    history = make_history(tmp_path)
     day = f"{history.fleet.now.astimezone():%Y-%m-%d}"
-    assert history.refused("explain", "left") == (
+    assert history.run_failing("explain", "left") == (
         f"oddaemon: left: removed, data kept since {day}: 1 snapshot; "
         "`oddaemon office forget left` removes it for good; `oddaemon history left` shows it"
     )
     assert "3.00" in history.run("history", "left")
 
 
-def test_what_should_have_happened_long_ago_is_told_as_past() -> None:
+def test_an_overdue_action_is_shown_as_past() -> None:
     later = NOW + timedelta(hours=3)
-    next_line = lines(OfficeRecord("elm", "elm", None, fresh_state(NOW), None), later)["Next"]
+    next_line = explain_lines(OfficeRecord("elm", "elm", None, make_fresh_state(NOW), None), later)["Next"]
 
     assert next_line.startswith("asks whether aging has completed 2 h ago")

@@ -14,17 +14,17 @@ import pytest
 from pyarrow import parquet
 
 from oddaemon.core.model import Reader
-from tests.cli.sample_history import NIGHTS, OTHER, THIRD, History, backfill, pull, sample_history
+from tests.cli.sample_history import NIGHTS, OTHER, THIRD, History, make_history, store_backfill, store_night
 
 YEAR_END = date(2025, 12, 31)
 
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
-    return sample_history(tmp_path)
+    return make_history(tmp_path)
 
 
-def rows_of(text: str) -> list[dict[str, str]]:
+def parse_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -47,7 +47,7 @@ def test_a_snapshot_s_id_means_it_too(history: History) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("wanted", "expected"),
     [
         ("2026-03-04", "no snapshot of 2026-03-04; the nearest are 2026-03-03 and 2026-03-05."),
         ("2020-01-01", "no snapshot of 2020-01-01; the nearest is 2026-03-02."),
@@ -55,19 +55,21 @@ def test_a_snapshot_s_id_means_it_too(history: History) -> None:
         ("99", "no snapshot 99; the nearest is 3."),
     ],
 )
-def test_a_day_without_a_snapshot_names_the_nearest(history: History, wanted: str, said: str) -> None:
-    stderr = history.refused("balances", "bright-smiles", "--as-of", wanted)
+def test_a_day_without_a_snapshot_names_the_nearest(history: History, wanted: str, expected: str) -> None:
+    stderr = history.run_failing("balances", "bright-smiles", "--as-of", wanted)
     backfill = f" `oddaemon backfill bright-smiles --as-of {wanted}` reads a past day." if wanted[0] == "2" else ""
-    assert stderr == f"oddaemon: bright-smiles has {said} `oddaemon history bright-smiles` lists them all.{backfill}"
+    assert (
+        stderr == f"oddaemon: bright-smiles has {expected} `oddaemon history bright-smiles` lists them all.{backfill}"
+    )
 
 
 @pytest.mark.parametrize("wanted", ["yesterday", "2026-3-4", "2026-02-30", "-1", ""])
 def test_what_is_no_date_is_a_usage_error(history: History, wanted: str) -> None:
-    assert "is no date" in history.refused("balances", "bright-smiles", f"--as-of={wanted}", status=2)
+    assert "is no date" in history.run_failing("balances", "bright-smiles", f"--as-of={wanted}", status=2)
 
 
-def test_a_past_day_that_was_read_afterwards_is_told_as_what_it_is(history: History) -> None:
-    backfill(history, YEAR_END, OTHER)
+def test_a_backfilled_day_is_marked_as_such(history: History) -> None:
+    store_backfill(history, YEAR_END, OTHER)
     document = json.loads(history.run("balances", "bright-smiles", "--as-of", str(YEAR_END), "-f", "json"))
     assert (document["snapshot"]["id"], document["snapshot"]["via"]) == (None, "report")
     assert document["snapshot"]["source"] == "backfilled"
@@ -75,7 +77,7 @@ def test_a_past_day_that_was_read_afterwards_is_told_as_what_it_is(history: Hist
 
 
 def test_the_latest_balances_are_a_night_s_even_after_a_later_day_was_backfilled(history: History) -> None:
-    backfill(history, date(2026, 3, 7), OTHER)
+    store_backfill(history, date(2026, 3, 7), OTHER)
     document = json.loads(history.run("balances", "bright-smiles", "-f", "json"))
     assert (document["snapshot"]["id"], document["snapshot"]["source"]) == (3, "night")
 
@@ -98,7 +100,7 @@ def test_changes_since_the_night_before_are_the_default(history: History) -> Non
 
 
 def test_changes_between_any_two_days_have_every_kind(history: History) -> None:
-    rows = rows_of(history.run("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2026-03-05", "-f", "csv"))
+    rows = parse_csv(history.run("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2026-03-05", "-f", "csv"))
     assert [(row["pat_num"], row["change"], row["last_seen"]) for row in rows] == [
         ("11", "changed", ""),
         ("12", "cleared", "2026-03-03"),
@@ -129,16 +131,16 @@ def test_the_table_shows_old_and_new(history: History) -> None:
 
 @pytest.mark.parametrize(("first", "day"), [("3", "2026-03-05"), ("1", "2026-03-02")])
 def test_from_must_be_earlier_than_to(history: History, first: str, day: str) -> None:
-    stderr = history.refused("changes", "bright-smiles", "--from", first, "--to", "1")
+    stderr = history.run_failing("changes", "bright-smiles", "--from", first, "--to", "1")
     assert f"snapshot {first} of {day} was not published before 1 of 2026-03-02" in stderr
 
 
 def test_the_first_snapshot_has_nothing_before_it(history: History) -> None:
-    assert "is the first that is kept of hill-street" in history.refused("changes", "hill-street")
+    assert "is the first that is kept of hill-street" in history.run_failing("changes", "hill-street")
 
 
 def test_a_day_that_was_backfilled_compares_with_a_night(history: History) -> None:
-    backfill(history, YEAR_END, OTHER)
+    store_backfill(history, YEAR_END, OTHER)
     asked = ("changes", "bright-smiles", "--from", "2025-12-31", "--to", "2026-03-03", "-f", "json")
     document = json.loads(history.run(*asked))
     assert (document["from"]["id"], document["from"]["source"], document["from"]["via"]) == (
@@ -155,8 +157,8 @@ def test_a_day_that_was_backfilled_compares_with_a_night(history: History) -> No
 
 
 def test_a_night_compares_with_a_day_that_was_backfilled_later(history: History) -> None:
-    backfill(history, date(2026, 3, 4), OTHER)
-    rows = rows_of(history.run("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2026-03-04", "-f", "csv"))
+    store_backfill(history, date(2026, 3, 4), OTHER)
+    rows = parse_csv(history.run("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2026-03-04", "-f", "csv"))
     assert [(row["pat_num"], row["change"], row["last_seen"]) for row in rows] == [
         ("11", "changed", ""),
         ("12", "cleared", "2026-03-03"),
@@ -165,18 +167,18 @@ def test_a_night_compares_with_a_day_that_was_backfilled_later(history: History)
 
 
 def test_days_are_compared_in_their_order(history: History) -> None:
-    backfill(history, YEAR_END, OTHER)
-    stderr = history.refused("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2025-12-31")
+    store_backfill(history, YEAR_END, OTHER)
+    stderr = history.run_failing("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2025-12-31")
     assert "2026-03-02 is not before 2025-12-31; --from is the earlier one." in stderr
-    first = history.refused("changes", "bright-smiles", "--to", "2025-12-31")
+    first = history.run_failing("changes", "bright-smiles", "--to", "2025-12-31")
     assert "2025-12-31 is the first that is kept of bright-smiles" in first
 
 
 # --- history ----------------------------------------------------------------------------------------------------------
 
 
-def test_every_night_tells_its_totals_its_changes_and_what_rolled(history: History) -> None:
-    first, second, third = rows_of(history.run("history", "bright-smiles", "--format", "csv"))
+def test_every_night_has_totals_changes_and_roll_rates(history: History) -> None:
+    first, second, third = parse_csv(history.run("history", "bright-smiles", "--format", "csv"))
     assert [first[name] for name in ("aging_date", "guarantors", "bal_total", "new", "roll_rate_31_60")] == [
         "2026-03-02",
         "3",
@@ -195,9 +197,9 @@ def test_every_night_tells_its_totals_its_changes_and_what_rolled(history: Histo
     assert (third["settled"], third["rolled_31_60"]) == ("10.00", "0.00")
 
 
-def test_a_range_of_nights_still_tells_what_moved_in_its_first(history: History) -> None:
-    (third,) = rows_of(history.run("history", "bright-smiles", "--from", "2026-03-05", "--format", "csv"))
-    assert third == rows_of(history.run("history", "bright-smiles", "--format", "csv"))[2]
+def test_the_first_night_of_a_range_still_has_its_changes(history: History) -> None:
+    (third,) = parse_csv(history.run("history", "bright-smiles", "--from", "2026-03-05", "--format", "csv"))
+    assert third == parse_csv(history.run("history", "bright-smiles", "--format", "csv"))[2]
 
 
 def test_the_table_of_nights_fits_people(history: History) -> None:
@@ -207,9 +209,9 @@ def test_the_table_of_nights_fits_people(history: History) -> None:
 
 
 def test_days_that_were_backfilled_stand_among_the_nights_and_say_so(history: History) -> None:
-    nights = rows_of(history.run("history", "bright-smiles", "--format", "csv"))
-    backfill(history, YEAR_END, OTHER)
-    year_end, *rows = rows_of(history.run("history", "bright-smiles", "--format", "csv"))
+    nights = parse_csv(history.run("history", "bright-smiles", "--format", "csv"))
+    store_backfill(history, YEAR_END, OTHER)
+    year_end, *rows = parse_csv(history.run("history", "bright-smiles", "--format", "csv"))
     assert (year_end["aging_date"], year_end["snapshot"], year_end["source"]) == ("2025-12-31", "", "backfilled")
     assert (year_end["bal_total"], year_end["new"], year_end["charged"]) == ("3.00", "", "")
     assert [row["source"] for row in rows] == ["night"] * 3
@@ -218,7 +220,7 @@ def test_days_that_were_backfilled_stand_among_the_nights_and_say_so(history: Hi
     table = history.run("history", "bright-smiles").splitlines()
     assert [line.split()[-1] for line in table] == ["SOURCE", "backfilled", "night", "night", "night"]
     ranged = history.run("history", "bright-smiles", "--from", "2025-12-31", "--to", "2026-03-02", "--format", "csv")
-    assert rows_of(ranged) == [year_end, rows[0]]
+    assert parse_csv(ranged) == [year_end, rows[0]]
 
 
 # --- the fleet --------------------------------------------------------------------------------------------------------
@@ -227,7 +229,7 @@ def test_days_that_were_backfilled_stand_among_the_nights_and_say_so(history: Hi
 def test_the_fleet_has_a_row_for_each_office_each_label_and_all(history: History) -> None:
     result = history.fleet.run("balances", "--fleet", "--format", "csv")
     assert "Without a snapshot, not counted: coast-reno, new-oak." in result.stderr
-    rows = [(row["scope"], row["name"], row["offices"], row["bal_total"]) for row in rows_of(result.stdout)]
+    rows = [(row["scope"], row["name"], row["offices"], row["bal_total"]) for row in parse_csv(result.stdout)]
     assert rows == [
         ("office", "bright-smiles", "1", "120.00"),
         ("office", "hill-street", "1", "3.00"),
@@ -236,16 +238,16 @@ def test_the_fleet_has_a_row_for_each_office_each_label_and_all(history: History
     ]
 
 
-def test_the_fleet_of_a_past_day_counts_whoever_has_it(history: History) -> None:
+def test_the_fleet_of_a_past_day_counts_the_offices_that_have_it(history: History) -> None:
     result = history.fleet.run("balances", "--fleet", "--as-of", "2026-03-02", "--format", "json")
     assert json.loads(result.stdout)["totals"][-1]["bal_total"] == "105.00"
     assert "hill-street" in result.stderr
-    assert "of 2020-01-01" in history.refused("balances", "--fleet", "--as-of", "2020-01-01")
+    assert "of 2020-01-01" in history.run_failing("balances", "--fleet", "--as-of", "2020-01-01")
 
 
 @pytest.mark.parametrize("arguments", [(), ("bright-smiles", "--fleet")])
 def test_an_office_or_the_fleet_but_not_both(history: History, arguments: tuple[str, ...]) -> None:
-    assert "name an office, or say --fleet" in history.refused("balances", *arguments, status=2)
+    assert "name an office, or say --fleet" in history.run_failing("balances", *arguments, status=2)
 
 
 # --- what a reader does not tell --------------------------------------------------------------------------------------
@@ -258,17 +260,17 @@ TONIGHT = date(2026, 3, 6)
 @pytest.fixture
 def reported(history: History) -> History:
     """The same, and a night that was read by the vendor's report."""
-    pull(history, TONIGHT, REPORTED, Reader.REPORT)
+    store_night(history, TONIGHT, REPORTED, Reader.REPORT)
     return history
 
 
-def test_what_the_report_does_not_tell_is_null_and_not_zero(reported: History) -> None:
+def test_columns_missing_from_the_report_are_null_and_not_zero(reported: History) -> None:
     document = json.loads(reported.run("balances", "bright-smiles", "-f", "json"))
     lines = reported.run("balances", "bright-smiles", "-f", "ndjson").splitlines()
     for rows in (document["balances"], [json.loads(line) for line in lines]):
         assert [(row["clinic_num"], row["est_balance"]) for row in rows] == [(None, None)] * 2
         assert [row["bal_total"] for row in rows] == ["100.00", "20.00"]
-    row, _ = rows_of(reported.run("balances", "bright-smiles", "-f", "csv"))
+    row, _ = parse_csv(reported.run("balances", "bright-smiles", "-f", "csv"))
     assert (row["clinic_num"], row["est_balance"], row["bal_total"]) == ("", "", "100.00")
     table = reported.run("balances", "bright-smiles").splitlines()
     assert [line.split()[1:3] for line in table[1:3]] == [["-", "-"]] * 2
@@ -284,19 +286,19 @@ def test_a_parquet_file_has_nulls_and_its_manifest_says_so(reported: History) ->
     assert (manifest["control_totals"]["est_balance"], manifest["control_totals"]["bal_total"]) == (None, "120.00")
 
 
-def test_a_report_of_clinics_tells_them(history: History) -> None:
-    pull(history, TONIGHT, tuple(each._replace(est_balance=0) for each in THIRD), Reader.REPORT)
-    rows = rows_of(history.run("balances", "bright-smiles", "-f", "csv"))
+def test_a_report_by_clinic_has_the_clinics(history: History) -> None:
+    store_night(history, TONIGHT, tuple(each._replace(est_balance=0) for each in THIRD), Reader.REPORT)
+    rows = parse_csv(history.run("balances", "bright-smiles", "-f", "csv"))
     assert [(row["clinic_num"], row["est_balance"]) for row in rows] == [("0", ""), ("3", "")]
 
 
-def test_a_reader_that_tells_less_changes_no_family(reported: History) -> None:
+def test_a_reader_with_fewer_columns_changes_no_family(reported: History) -> None:
     assert json.loads(reported.run("changes", "bright-smiles", "-f", "json"))["changes"] == []
-    last = rows_of(reported.run("history", "bright-smiles", "-f", "csv"))[-1]
+    last = parse_csv(reported.run("history", "bright-smiles", "-f", "csv"))[-1]
     assert (last["est_balance"], last["changed"], last["charged"]) == ("", "0", "0.00")
 
 
-def test_a_change_is_told_as_far_as_each_of_the_two_is(reported: History) -> None:
+def test_a_change_has_the_columns_that_both_snapshots_have(reported: History) -> None:
     asked = ("changes", "bright-smiles", "--from", "2026-03-03", "--to", "2026-03-06")
     _, row = json.loads(reported.run(*asked, "-f", "json"))["changes"]
     assert (row["was_est_balance"], row["est_balance"]) == ("25.00", None)
@@ -305,9 +307,9 @@ def test_a_change_is_told_as_far_as_each_of_the_two_is(reported: History) -> Non
     assert line.split()[2:4] == ["-", "25.00"]
 
 
-def test_a_fleet_does_not_sum_up_what_one_of_it_does_not_tell(reported: History) -> None:
+def test_a_fleet_has_no_sum_of_a_column_missing_in_one_office(reported: History) -> None:
     result = reported.fleet.run("balances", "--fleet", "--format", "csv")
-    own = {row["name"]: row["est_balance"] for row in rows_of(result.stdout)}
+    own = {row["name"]: row["est_balance"] for row in parse_csv(result.stdout)}
     assert own == {"bright-smiles": "", "hill-street": "3.00", "group=coast": "3.00", "": ""}
 
 
@@ -346,7 +348,7 @@ def test_balances_that_are_not_what_was_published_are_not_exported(history: Hist
         connection.execute("UPDATE balance SET ins_est = 1 WHERE office = 1 AND valid_to IS NULL AND pat_num = 14")
         connection.commit()
     path = history.directory / "today.csv"
-    assert "do not add up" in history.refused("balances", "bright-smiles", "-f", "csv", "-o", str(path))
+    assert "do not add up" in history.run_failing("balances", "bright-smiles", "-f", "csv", "-o", str(path))
     assert not path.exists()
 
 

@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import PATIENCE_SECONDS, finished, running, wait_for
-from tests.cli.sample_fleet import CONFIGURATION, written
+from tests.cli.processes import TIMEOUT_SECONDS, run_command, running_command, wait_for_output
+from tests.cli.sample_fleet import CONFIGURATION, write_config
 
-QUIET = CONFIGURATION.replace("[[office]]", "[[office]]\nenabled = false").replace(
+PAUSED_CONFIGURATION = CONFIGURATION.replace("[[office]]", "[[office]]\nenabled = false").replace(
     'customer_key_env = "RENO"\nenabled = false', 'customer_key_env = "RENO"'
 )
 """Every office switched off: this daemon asks nobody."""
 
 
-def quiet(directory: Path, listen: str = "127.0.0.1:0") -> Path:
-    return written(directory, f'{QUIET}\n[http]\nlisten = "{listen}"\n[log]\nformat = "json"\n')
+def write_paused_config(directory: Path, listen: str = "127.0.0.1:0") -> Path:
+    return write_config(directory, f'{PAUSED_CONFIGURATION}\n[http]\nlisten = "{listen}"\n[log]\nformat = "json"\n')
 
 
-def test_a_bad_configuration_is_told_whole_and_nothing_starts(tmp_path: Path) -> None:
-    written(tmp_path, CONFIGURATION + "[colour]\n[sound]\n")
-    done = finished("run", cwd=tmp_path)
+def test_every_problem_of_a_bad_configuration_is_printed_and_nothing_starts(tmp_path: Path) -> None:
+    write_config(tmp_path, CONFIGURATION + "[colour]\n[sound]\n")
+    done = run_command("run", cwd=tmp_path)
 
     assert (done.returncode, done.stdout) == (78, "")
     assert len(done.stderr.splitlines()) == 2
@@ -28,7 +28,7 @@ def test_a_bad_configuration_is_told_whole_and_nothing_starts(tmp_path: Path) ->
 
 
 def test_no_configuration_says_where_it_was_looked_for(tmp_path: Path) -> None:
-    done = finished("run", cwd=tmp_path)
+    done = run_command("run", cwd=tmp_path)
 
     assert done.returncode == 78
     assert done.stderr == (
@@ -39,18 +39,18 @@ def test_no_configuration_says_where_it_was_looked_for(tmp_path: Path) -> None:
 
 def test_it_runs_until_sigterm_and_ends_with_0(tmp_path: Path) -> None:
     output = tmp_path / "log"
-    with running("run", "--config", str(quiet(tmp_path)), output=output) as process:
-        wait_for('"daemon_ready"', output, process)
+    with running_command("run", "--config", str(write_paused_config(tmp_path)), output=output) as process:
+        wait_for_output('"daemon_ready"', output, process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_SECONDS) == 0
+        assert process.wait(TIMEOUT_SECONDS) == 0
     assert '"daemon_stopped"' in output.read_text()
 
 
-def test_a_second_daemon_on_the_same_database_is_told_who_has_it(tmp_path: Path) -> None:
-    output, config = tmp_path / "log", quiet(tmp_path)
-    with running("run", "--config", str(config), output=output) as process:
-        wait_for('"daemon_ready"', output, process)
-        second = finished("run", "--config", str(config), cwd=tmp_path)
+def test_a_second_daemon_on_the_same_database_names_the_lock_owner(tmp_path: Path) -> None:
+    output, config = tmp_path / "log", write_paused_config(tmp_path)
+    with running_command("run", "--config", str(config), output=output) as process:
+        wait_for_output('"daemon_ready"', output, process)
+        second = run_command("run", "--config", str(config), cwd=tmp_path)
 
     assert second.returncode == 1
     assert f"oddaemon: The database {tmp_path}/state.db is in use by another oddaemon: process {process.pid}" in (
@@ -62,49 +62,49 @@ def test_a_second_daemon_on_the_same_database_is_told_who_has_it(tmp_path: Path)
 def test_a_taken_port_is_a_message(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = finished("run", "--config", str(quiet(tmp_path, listen)), cwd=tmp_path)
+        done = run_command("run", "--config", str(write_paused_config(tmp_path, listen)), cwd=tmp_path)
 
     assert done.returncode == 1
     assert f"oddaemon: Cannot listen on {listen}: the address is in use" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_running_daemon_takes_orders_from_its_owner_and_removes_its_socket(tmp_path: Path) -> None:
-    output, config = tmp_path / "log", quiet(tmp_path)
-    with running("run", "--config", str(config), output=output) as process:
-        wait_for('"daemon_ready"', output, process)
+def test_a_running_daemon_takes_commands_from_its_owner_and_removes_its_socket(tmp_path: Path) -> None:
+    output, config = tmp_path / "log", write_paused_config(tmp_path)
+    with running_command("run", "--config", str(config), output=output) as process:
+        wait_for_output('"daemon_ready"', output, process)
         control = tmp_path / "state.db.sock"
         assert stat.S_IMODE(control.stat().st_mode) == 0o600
-        held = finished("office", "accept", "bright-smiles", "--config", str(config), cwd=tmp_path)
-        unknown = finished("office", "accept", "nowhere", "--config", str(config), cwd=tmp_path)
+        result = run_command("office", "accept", "bright-smiles", "--config", str(config), cwd=tmp_path)
+        unknown = run_command("office", "accept", "nowhere", "--config", str(config), cwd=tmp_path)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_SECONDS) == 0
+        assert process.wait(TIMEOUT_SECONDS) == 0
 
     assert not control.exists()
-    assert (held.returncode, unknown.returncode) == (1, 1)
-    assert "Nothing of bright-smiles is held back" in held.stderr
+    assert (result.returncode, unknown.returncode) == (1, 1)
+    assert "Nothing of bright-smiles is held back" in result.stderr
     assert "nowhere" in unknown.stderr
 
 
 @pytest.mark.real("starts a real daemon and waits for the file watcher")
-def test_a_running_daemon_takes_up_a_changed_file_and_tells_what_a_reload_would_do(tmp_path: Path) -> None:
-    output, config = tmp_path / "log", quiet(tmp_path)
-    with running("run", "--config", str(config), output=output) as process:
-        wait_for('"daemon_ready"', output, process)
+def test_a_running_daemon_applies_a_changed_file_and_previews_a_reload(tmp_path: Path) -> None:
+    output, config = tmp_path / "log", write_paused_config(tmp_path)
+    with running_command("run", "--config", str(config), output=output) as process:
+        wait_for_output('"daemon_ready"', output, process)
         text = config.read_text()
         config.write_text(text.replace('id = "new-oak"', 'id = "old-oak"'))
-        said = wait_for('"cause": "files"', output, process)
+        log_output = wait_for_output('"cause": "files"', output, process)
         config.write_text(f"{text}\n[colour]\n")
-        wait_for('"configuration_rejected"', output, process)
-        refused = finished("reload", "--config", str(config), cwd=tmp_path)
+        wait_for_output('"configuration_rejected"', output, process)
+        refused = run_command("reload", "--config", str(config), cwd=tmp_path)
         other = text.replace('id = "new-oak"', 'id = "third-oak"')
         config.write_text(other)
-        planned = finished("check", "--plan", "--config", str(config), cwd=tmp_path)
-        drained = finished("drain", "--config", str(config), cwd=tmp_path)
-        assert process.wait(PATIENCE_SECONDS) == 0
-        after = finished("check", "--plan", "--config", str(config), cwd=tmp_path)
+        planned = run_command("check", "--plan", "--config", str(config), cwd=tmp_path)
+        drained = run_command("drain", "--config", str(config), cwd=tmp_path)
+        assert process.wait(TIMEOUT_SECONDS) == 0
+        after = run_command("check", "--plan", "--config", str(config), cwd=tmp_path)
 
-    assert '"new": ["old-oak"], "changed": [], "removed": ["new-oak"], "unchanged": 3' in said
+    assert '"new": ["old-oak"], "changed": [], "removed": ["new-oak"], "unchanged": 3' in log_output
     assert (refused.returncode, refused.stdout) == (78, "")
     assert "colour" in refused.stderr
     assert "A reload would bring: " in planned.stdout

@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 
 from oddaemon.settings import load
-from tests.cli.processes import PATIENCE_SECONDS, running, wait_for
-from tests.cli.sample_fleet import command
+from tests.cli.processes import TIMEOUT_SECONDS, running_command, wait_for_output
+from tests.cli.sample_fleet import invoke
 
 
 def test_it_writes_a_configuration_that_a_daemon_can_run_and_ends_with_0(tmp_path: Path) -> None:
     output, config = tmp_path / "log", tmp_path / "config"
     arguments = ("simulator", "--offices", "2", "--seed", "3", "--config-dir", str(config))
-    with running(*arguments, output=output) as process:
-        said = wait_for("Ready.\n", output, process)
+    with running_command(*arguments, output=output) as process:
+        log_output = wait_for_output("Ready.\n", output, process)
         settings = load(config / "oddaemon.toml")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_SECONDS) == 0
+        assert process.wait(TIMEOUT_SECONDS) == 0
 
     assert len(settings.offices) == 2
-    assert f"with 2 offices answers at {settings.api.base_url}\n" in said
-    assert f"oddaemon run --config {config}/oddaemon.toml\n" in said
-    assert settings.api.developer_key.reveal() not in said
+    assert f"with 2 offices answers at {settings.api.base_url}\n" in log_output
+    assert f"oddaemon run --config {config}/oddaemon.toml\n" in log_output
+    assert settings.api.developer_key.reveal() not in log_output
     files = [path for path in config.rglob("*") if path.is_file()]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
@@ -31,31 +31,31 @@ def test_it_writes_a_configuration_that_a_daemon_can_run_and_ends_with_0(tmp_pat
 def test_without_a_directory_it_says_how_to_get_a_configuration(tmp_path: Path) -> None:
     plan, output = tmp_path / "world.toml", tmp_path / "log"
     plan.write_text('[[office]]\nid = "elm"\nguarantors = 3\n')
-    with running("simulator", "--plan", str(plan), output=output) as process:
-        said = wait_for("Ready.\n", output, process)
+    with running_command("simulator", "--plan", str(plan), output=output) as process:
+        log_output = wait_for_output("Ready.\n", output, process)
 
-    assert "with 1 office answers at http://127.0.0.1:" in said
-    assert "--config-dir DIR" in said
+    assert "with 1 office answers at http://127.0.0.1:" in log_output
+    assert "--config-dir DIR" in log_output
 
 
 def test_a_bad_plan_is_a_message(tmp_path: Path) -> None:
     plan = tmp_path / "world.toml"
     plan.write_text('[[office]]\nid = "elm"\nguarantor = 3\n')
-    result = command("simulator", "--plan", str(plan))
+    result = invoke("simulator", "--plan", str(plan))
 
     assert result.exit_code == 1
     assert "did you mean 'guarantors'?" in result.stderr
 
 
 def test_a_missing_plan_is_a_message(tmp_path: Path) -> None:
-    result = command("simulator", "--plan", str(tmp_path / "world.toml"))
+    result = invoke("simulator", "--plan", str(tmp_path / "world.toml"))
 
     assert result.exit_code == 1
     assert "No such file" in result.stderr
 
 
 def test_an_address_that_is_none_is_a_message() -> None:
-    result = command("simulator", "--offices", "1", "--listen", "here")
+    result = invoke("simulator", "--offices", "1", "--listen", "here")
 
     assert result.exit_code == 1
     assert "write HOST:PORT" in result.stderr

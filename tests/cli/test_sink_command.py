@@ -13,8 +13,8 @@ from oddaemon.core.model import Reader, Snapshot, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import outbox, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.cli.processes import finished, running, wait_for
-from tests.cli.sample_fleet import BALANCES, CONFIGURATION, SampleFleet, fresh_state, json_of, sample_fleet
+from tests.cli.processes import run_command, running_command, wait_for_output
+from tests.cli.sample_fleet import BALANCES, CONFIGURATION, SampleFleet, make_fleet, make_fresh_state, parse_json
 from tests.store.configured import reconcile_sinks
 
 SINKS = """
@@ -32,14 +32,14 @@ offices = ["hill-street"]
 """
 
 
-def with_sinks(fleet: SampleFleet) -> SampleFleet:
+def add_sinks(fleet: SampleFleet) -> SampleFleet:
     text = CONFIGURATION.replace("[state]", '[http]\nlisten = "127.0.0.1:0"\n[state]')
     text = text.replace("[api]", '[api]\nbase_url = "http://127.0.0.1:9/api/v1"')
     fleet.config.write_text(text + SINKS)
     return fleet
 
 
-async def _refuse(path: Path, *, patience: RetryPolicy) -> None:
+async def _record_failed_attempt(path: Path, *, retry_policy: RetryPolicy) -> None:
     now = datetime.now(UTC)
     async with SqliteDatabase.open(str(path)) as database:
         await reconcile_sinks(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
@@ -47,7 +47,7 @@ async def _refuse(path: Path, *, patience: RetryPolicy) -> None:
         assert queue.next_attempt is not None
         what = DeliveryFailure("Cannot write below /lake: Permission denied.")
         after = fail_attempt(
-            DeliveryAttempt(queue.next_attempt.delivery, queue.next_attempt.sink_state), what, now, 1.0, patience
+            DeliveryAttempt(queue.next_attempt.delivery, queue.next_attempt.sink_state), what, now, 1.0, retry_policy
         )
         await outbox.record_failure(database, "lake", after, what.reason, now)
 
@@ -55,44 +55,52 @@ async def _refuse(path: Path, *, patience: RetryPolicy) -> None:
 @pytest.fixture
 def refusing(fleet: SampleFleet) -> SampleFleet:
     """One delivery was refused, and waits."""
-    anyio.run(lambda: _refuse(fleet.config.with_name("state.db"), patience=RetryPolicy(backoff_base_seconds=600.0)))
-    return with_sinks(fleet)
+    anyio.run(
+        lambda: _record_failed_attempt(
+            fleet.config.with_name("state.db"), retry_policy=RetryPolicy(backoff_base_seconds=600.0)
+        )
+    )
+    return add_sinks(fleet)
 
 
 @pytest.fixture
-def given_up(fleet: SampleFleet) -> SampleFleet:
+def abandoned(fleet: SampleFleet) -> SampleFleet:
     """One delivery was given up."""
-    anyio.run(lambda: _refuse(fleet.config.with_name("state.db"), patience=RetryPolicy(give_up_after_seconds=1.0)))
-    return with_sinks(fleet)
+    anyio.run(
+        lambda: _record_failed_attempt(
+            fleet.config.with_name("state.db"), retry_policy=RetryPolicy(give_up_after_seconds=1.0)
+        )
+    )
+    return add_sinks(fleet)
 
 
 @pytest.fixture
-def gone_for_good(fleet: SampleFleet) -> SampleFleet:
+def permanently_failed(fleet: SampleFleet) -> SampleFleet:
     """What was first sent was given up; a new night waits, and was not tried yet."""
     path = fleet.config.with_name("state.db")
 
-    async def night() -> None:
-        await _refuse(path, patience=RetryPolicy(give_up_after_seconds=1.0))
+    async def publish_night() -> None:
+        await _record_failed_attempt(path, retry_policy=RetryPolicy(give_up_after_seconds=1.0))
         async with SqliteDatabase.open(str(path)) as database:
             now = datetime.now(UTC)
             again = Snapshot(
                 date(2026, 3, 3), now, Reader.STATEMENT, 1, compute_totals(BALANCES), index_balances(BALANCES)
             )
-            await snapshots.publish(database, "bright-smiles", again, fresh_state(now), now, sinks=("lake",))
+            await snapshots.publish(database, "bright-smiles", again, make_fresh_state(now), now, sinks=("lake",))
 
-    anyio.run(night)
-    return with_sinks(fleet)
+    anyio.run(publish_night)
+    return add_sinks(fleet)
 
 
-def deliveries_of(fleet: SampleFleet) -> list[dict[str, Any]]:
-    document: Any = json_of(fleet.run("sink", "status", "lake", "--json"))
+def list_deliveries(fleet: SampleFleet) -> list[dict[str, Any]]:
+    document: Any = parse_json(fleet.run("sink", "status", "lake", "--json"))
     found: list[dict[str, Any]] = document["sinks"][0]["deliveries"]
     return found
 
 
 def test_without_sinks_it_says_how_to_have_one(fleet: SampleFleet) -> None:
     assert fleet.run("sink", "status").stdout.startswith("No sink is configured; [[sink]]")
-    assert json_of(fleet.run("sink", "status", "--json")) == {"sinks": []}
+    assert parse_json(fleet.run("sink", "status", "--json")) == {"sinks": []}
 
 
 def test_what_waits_is_shown_with_its_reason_and_its_next_try(refusing: SampleFleet) -> None:
@@ -106,28 +114,37 @@ def test_what_waits_is_shown_with_its_reason_and_its_next_try(refusing: SampleFl
     assert elsewhere.split() == ["elsewhere", "files", "1", "0", "0", "0", "-", "-", "-"]
 
 
-def test_a_sink_that_takes_nothing_says_why_although_something_new_waits(gone_for_good: SampleFleet) -> None:
-    result = gone_for_good.run("sink", "status")
+def test_a_sink_that_takes_nothing_says_why_although_something_new_waits(permanently_failed: SampleFleet) -> None:
+    result = permanently_failed.run("sink", "status")
     lake = result.stdout.splitlines()[1]
     assert lake.split()[:7] == ["lake", "files", "4", "0", "1", "1", "since"]
     assert lake.endswith("s ago: Cannot write below /lake: Permission denied.")
-    document: Any = json_of(gone_for_good.run("sink", "status", "lake", "--json"))
-    [told] = document["sinks"]
-    assert (told["due"], told["dead"], told["error"]) == (1, 1, "Cannot write below /lake: Permission denied.")
-    assert told["error_at"] == told["dead_first_at"] == told["dead_last_at"] == told["deliveries"][0]["ended_at"]
-    assert [each["state"] for each in told["deliveries"]] == ["dead", "due"]
+    document: Any = parse_json(permanently_failed.run("sink", "status", "lake", "--json"))
+    [sink_status] = document["sinks"]
+    assert (sink_status["due"], sink_status["dead"], sink_status["error"]) == (
+        1,
+        1,
+        "Cannot write below /lake: Permission denied.",
+    )
+    assert (
+        sink_status["error_at"]
+        == sink_status["dead_first_at"]
+        == sink_status["dead_last_at"]
+        == sink_status["deliveries"][0]["ended_at"]
+    )
+    assert [each["state"] for each in sink_status["deliveries"]] == ["dead", "due"]
 
 
-async def _deliver(path: Path) -> None:
+async def _record_delivery(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
         queue = await outbox.load_queue(database, "lake")
         assert queue.next_attempt is not None
         await outbox.mark_done(database, "lake", queue.next_attempt, datetime.now(UTC))
 
 
-def test_what_was_made_good_since_is_no_trouble_any_more(gone_for_good: SampleFleet) -> None:
-    anyio.run(_deliver, gone_for_good.config.with_name("state.db"))
-    lake = gone_for_good.run("sink", "status").stdout.splitlines()[1]
+def test_a_failure_that_was_recovered_is_not_shown_any_more(permanently_failed: SampleFleet) -> None:
+    anyio.run(_record_delivery, permanently_failed.config.with_name("state.db"))
+    lake = permanently_failed.run("sink", "status").stdout.splitlines()[1]
     assert lake.split() == ["lake", "files", "4", "1", "0", "0", "-", "-", "-"]
 
 
@@ -138,7 +155,7 @@ def test_one_sink_is_shown_office_by_office(refusing: SampleFleet) -> None:
 
 
 def test_json_has_every_delivery_that_counts(refusing: SampleFleet) -> None:
-    document: Any = json_of(refusing.run("sink", "status", "--json"))
+    document: Any = parse_json(refusing.run("sink", "status", "--json"))
     lake, elsewhere = document["sinks"]
     assert (lake["due"], lake["dead"], lake["failures_in_a_row"], lake["content"]) == (1, 0, 1, "snapshot")
     [delivery] = lake["deliveries"]
@@ -146,7 +163,7 @@ def test_json_has_every_delivery_that_counts(refusing: SampleFleet) -> None:
     assert elsewhere["deliveries"] == []
 
 
-def test_a_sink_that_is_not_configured_is_told_with_the_nearest(refusing: SampleFleet) -> None:
+def test_an_unknown_sink_gets_a_suggestion(refusing: SampleFleet) -> None:
     for command in (("status", "lak"), ("retry", "lak"), ("skip", "lak", "bright-smiles")):
         result = refusing.run("sink", *command)
         assert (result.exit_code, result.stderr) == (
@@ -158,26 +175,26 @@ def test_a_sink_that_is_not_configured_is_told_with_the_nearest(refusing: Sample
 def test_without_a_daemon_a_retry_is_done_in_the_database(refusing: SampleFleet) -> None:
     result = refusing.run("sink", "retry", "lake")
     assert result.stdout == "1 delivery is due now to lake. The daemon is not running: it is done once it does.\n"
-    [delivery] = deliveries_of(refusing)
+    [delivery] = list_deliveries(refusing)
     assert datetime.fromisoformat(delivery["not_before"]) <= datetime.now(UTC)
 
 
-def test_what_was_given_up_is_due_again(given_up: SampleFleet) -> None:
-    [dead] = deliveries_of(given_up)
+def test_what_was_given_up_is_due_again(abandoned: SampleFleet) -> None:
+    [dead] = list_deliveries(abandoned)
     assert dead["state"] == "dead"
-    assert "Permission denied" in given_up.run("sink", "status").stdout
-    assert given_up.run("sink", "retry", "lake", "--office", "bright-smiles").exit_code == 0
-    [again] = deliveries_of(given_up)
+    assert "Permission denied" in abandoned.run("sink", "status").stdout
+    assert abandoned.run("sink", "retry", "lake", "--office", "bright-smiles").exit_code == 0
+    [again] = list_deliveries(abandoned)
     assert (again["state"], again["delivery_id"], again["failed_attempts"]) == ("due", dead["delivery_id"], 0)
 
 
 def test_without_a_daemon_a_skip_is_done_in_the_database(refusing: SampleFleet) -> None:
     result = refusing.run("sink", "skip", "lake", "bright-smiles", "--json")
-    assert json_of(result)["office"] == "bright-smiles"
-    assert [each["state"] for each in deliveries_of(refusing)] == ["skipped"]
+    assert parse_json(result)["office"] == "bright-smiles"
+    assert [each["state"] for each in list_deliveries(refusing)] == ["skipped"]
     again = refusing.run("sink", "skip", "lake", "bright-smiles")
-    told = "oddaemon: Nothing waits for lake for bright-smiles"
-    assert (again.exit_code, again.stderr.partition(".")[0]) == (1, told)
+    expected = "oddaemon: Nothing waits for lake for bright-smiles"
+    assert (again.exit_code, again.stderr.partition(".")[0]) == (1, expected)
 
 
 def test_where_nothing_waits_a_retry_says_so(refusing: SampleFleet) -> None:
@@ -186,25 +203,25 @@ def test_where_nothing_waits_a_retry_says_so(refusing: SampleFleet) -> None:
 
 
 @pytest.mark.real("starts a real daemon")
-def test_a_real_daemon_delivers_tells_and_obeys(tmp_path: Path) -> None:
+def test_a_real_daemon_delivers_reports_and_obeys_commands(tmp_path: Path) -> None:
     """A place that cannot be written, until somebody makes room and says so."""
-    fleet = with_sinks(sample_fleet(tmp_path))
+    fleet = add_sinks(make_fleet(tmp_path))
     output, blocked = tmp_path / "output", tmp_path / "lake"
     blocked.write_text("in the way")
 
-    def typed(*arguments: str) -> str:
-        done = finished("sink", *arguments, "--config", str(fleet.config), cwd=tmp_path)
+    def run_sink_command(*arguments: str) -> str:
+        done = run_command("sink", *arguments, "--config", str(fleet.config), cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
-    with running("run", "--config", str(fleet.config), output=output) as process:
-        wait_for('"delivery_attempt_failed"', output, process)
-        wait_for('"daemon_ready"', output, process)
-        assert "Not a directory" in typed("status")
+    with running_command("run", "--config", str(fleet.config), output=output) as process:
+        wait_for_output('"delivery_attempt_failed"', output, process)
+        wait_for_output('"daemon_ready"', output, process)
+        assert "Not a directory" in run_sink_command("status")
         blocked.unlink()
-        assert typed("retry", "lake") == "1 delivery is due now to lake.\n"
-        wait_for('"delivery_succeeded"', output, process)
-        [lake, _] = json.loads(typed("status", "--json"))["sinks"]
+        assert run_sink_command("retry", "lake") == "1 delivery is due now to lake.\n"
+        wait_for_output('"delivery_succeeded"', output, process)
+        [lake, _] = json.loads(run_sink_command("status", "--json"))["sinks"]
         assert (lake["delivered"], lake["due"], lake["error"]) == (1, 0, None)
     [manifest] = blocked.glob("office=bright-smiles/aging_date=2026-03-02/*.manifest.json")
     assert json.loads(manifest.read_text())["totals"]["bal_total"] == "382.45"

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.cli.processes import finished, finished_for_a_reader_who_left, finished_on_a_full_disk
+from tests.cli.processes import run_command, run_command_on_full_disk, run_command_with_broken_pipe
 from tests.cli.sample_fleet import SampleFleet
 
 pytestmark = pytest.mark.real("starts a process for each case")
@@ -20,7 +20,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_full_disk_is_one_sentence(fleet: SampleFleet, command: str) -> None:
-    done = finished_on_a_full_disk(*command.split(), "--config", str(fleet.config), cwd=fleet.config.parent)
+    done = run_command_on_full_disk(*command.split(), "--config", str(fleet.config), cwd=fleet.config.parent)
 
     assert (done.returncode, done.stderr.splitlines()[-1:]) == (
         1,
@@ -30,8 +30,8 @@ def test_a_full_disk_is_one_sentence(fleet: SampleFleet, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["balances bright-smiles", "balances bright-smiles --format csv", "sink status"])
-def test_a_reader_who_has_heard_enough_is_no_trouble(fleet: SampleFleet, command: str) -> None:
-    done = finished_for_a_reader_who_left(*command.split(), "--config", str(fleet.config), cwd=fleet.config.parent)
+def test_a_closed_pipe_is_no_error(fleet: SampleFleet, command: str) -> None:
+    done = run_command_with_broken_pipe(*command.split(), "--config", str(fleet.config), cwd=fleet.config.parent)
 
     assert (done.returncode, done.stderr) == (1, "")
 
@@ -42,6 +42,6 @@ def test_a_sign_that_the_terminal_has_not_ends_no_command(fleet: SampleFleet, co
     fleet.config.write_text(fleet.config.read_text().replace("Bright Smiles", "Bright Smiles ✓"))
     variables = {"ODDAEMON_CONFIG": str(fleet.config), "PYTHONIOENCODING": encoding, "COLUMNS": "80"}
 
-    done = finished(*command.split(), cwd=fleet.config.parent, **variables)
+    done = run_command(*command.split(), cwd=fleet.config.parent, **variables)
 
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)

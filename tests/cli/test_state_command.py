@@ -13,16 +13,16 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.cli.sample_fleet import SampleFleet, command, json_of
+from tests.cli.sample_fleet import SampleFleet, invoke, parse_json
 
 
-async def _change(path: Path, sql: str) -> None:
+async def _execute(path: Path, sql: str) -> None:
     async with SqliteDatabase.open(str(path)) as database:
         await database.execute_one(sql)
 
 
-def changed(fleet: SampleFleet, sql: str) -> None:
-    anyio.run(_change, fleet.config.with_name("state.db"), sql)
+def execute_sql(fleet: SampleFleet, sql: str) -> None:
+    anyio.run(_execute, fleet.config.with_name("state.db"), sql)
 
 
 def test_a_sound_database_says_what_was_looked_at(fleet: SampleFleet) -> None:
@@ -36,8 +36,8 @@ def test_a_sound_database_says_what_was_looked_at(fleet: SampleFleet) -> None:
 
 
 def test_every_problem_is_a_line_with_its_office_and_snapshot(fleet: SampleFleet) -> None:
-    changed(fleet, "UPDATE balance SET ins_est = 1 WHERE pat_num = 205")
-    changed(fleet, "UPDATE office SET state = '{}' WHERE id = 'hill-street'")
+    execute_sql(fleet, "UPDATE balance SET ins_est = 1 WHERE pat_num = 205")
+    execute_sql(fleet, "UPDATE office SET state = '{}' WHERE id = 'hill-street'")
     result = fleet.run("state", "verify")
 
     assert result.exit_code == 1
@@ -54,17 +54,17 @@ def test_every_problem_is_a_line_with_its_office_and_snapshot(fleet: SampleFleet
 def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet) -> None:
     day = date(2025, 12, 31)
 
-    async def read_afterwards() -> None:
+    async def store_backfill() -> None:
         async with SqliteDatabase.open(str(fleet.config.with_name("state.db"))) as db:
-            order = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day), fleet.now)
+            job = await backfill_jobs.get_or_create(db, BackfillTarget("bright-smiles", day), fleet.now)
             rows = (Balance(205, 0, 0, 300, 0, 0, 0, 0, 300),)
             await backfilled_days.publish(
-                db, order, BackfillResult(index_balances(rows), compute_totals(rows), 7), fleet.now
+                db, job, BackfillResult(index_balances(rows), compute_totals(rows), 7), fleet.now
             )
 
-    anyio.run(read_afterwards)
+    anyio.run(store_backfill)
     assert "1 backfilled days." in fleet.run("state", "verify").stdout
-    changed(fleet, "UPDATE historical_balance SET bal_total = 301")
+    execute_sql(fleet, "UPDATE historical_balance SET bal_total = 301")
     result = fleet.run("state", "verify")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
@@ -78,7 +78,7 @@ def test_a_spoilt_day_that_was_backfilled_is_named(fleet: SampleFleet) -> None:
 
 
 def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
-    assert json_of(fleet.run("state", "verify", "--json")) == {
+    assert parse_json(fleet.run("state", "verify", "--json")) == {
         "database": f"{fleet.config.parent}/state.db",
         "valid": True,
         "revision": REVISIONS[-1],
@@ -88,9 +88,9 @@ def test_json_has_the_same_for_programs(fleet: SampleFleet) -> None:
         "backfilled_days": 0,
         "problems": [],
     }
-    changed(fleet, "UPDATE snapshot SET bal_total = 7")
+    execute_sql(fleet, "UPDATE snapshot SET bal_total = 7")
     result = fleet.run("state", "verify", "--json")
-    document = json_of(result)
+    document = parse_json(result)
 
     assert (result.exit_code, document["valid"]) == (1, False)
     assert isinstance(document["problems"], list)
@@ -110,7 +110,7 @@ def test_a_backup_is_made_and_verifies_without_a_configuration(fleet: SampleFlee
     assert result.stdout.startswith(f"{target}: 1")
     assert f"kB, revision {REVISIONS[-1]}, 3 offices, 1 snapshots. It holds patient data." in result.stdout
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert command("state", "verify", "--database", str(target)).exit_code == 0
+    assert invoke("state", "verify", "--database", str(target)).exit_code == 0
 
 
 def test_a_backup_replaces_a_file_only_when_forced(fleet: SampleFleet, tmp_path: Path) -> None:
@@ -122,23 +122,23 @@ def test_a_backup_replaces_a_file_only_when_forced(fleet: SampleFleet, tmp_path:
     assert refused.stderr == (f"oddaemon: {target} is there already. Name another file, or replace it with --force.\n")
     assert target.read_text() == "last week's"
     assert fleet.run("state", "backup", "--force", str(target)).exit_code == 0
-    assert command("state", "verify", "--database", str(target)).exit_code == 0
+    assert invoke("state", "verify", "--database", str(target)).exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "expected"),
     [
         ("state.db", "belongs to the database itself. Name another file for the backup."),
         ("nowhere/backup.db", "Make it first, or name another file."),
         (".", "is a directory. Name a file in it."),
     ],
 )
-def test_an_impossible_target_is_a_message(fleet: SampleFleet, target: str, said: str) -> None:
+def test_an_impossible_target_is_a_message(fleet: SampleFleet, target: str, expected: str) -> None:
     result = fleet.run("state", "backup", str(fleet.config.parent / target), "--force")
 
     assert result.exit_code == 1
-    assert said in result.stderr
-    assert _lines(result) == 1
+    assert expected in result.stderr
+    assert _count_error_lines(result) == 1
 
 
 @pytest.mark.parametrize("arguments", [("verify",), ("backup", "backup.db")])
@@ -148,13 +148,13 @@ def test_no_database_is_a_message(fleet: SampleFleet, arguments: tuple[str, ...]
 
     assert result.exit_code == 1
     assert f"oddaemon: There is no database at {fleet.config.parent}/state.db." in result.stderr
-    assert _lines(result) == 1
+    assert _count_error_lines(result) == 1
 
 
 def test_what_is_no_database_is_a_message(tmp_path: Path) -> None:
     diary = tmp_path / "diary.txt"
     diary.write_text("Dear diary, " * 500)
-    result = command("state", "verify", "--database", str(diary))
+    result = invoke("state", "verify", "--database", str(diary))
 
     assert result.exit_code == 1
     assert "the file is not a SQLite database" in result.stderr
@@ -162,18 +162,18 @@ def test_what_is_no_database_is_a_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["verify", "backup"])
 def test_every_command_of_the_family_has_help_with_an_example_of_itself(name: str) -> None:
-    result = command("state", name, "--help")
+    result = invoke("state", name, "--help")
 
     assert result.exit_code == 0
     assert f"oddaemon state {name}" in " ".join(result.stdout.partition("Example")[2].split())
 
 
 def test_the_family_lists_its_commands() -> None:
-    result = command("state", "--help")
+    result = invoke("state", "--help")
 
     assert result.exit_code == 0
     assert all(f" {name} " in result.stdout for name in ("verify", "backup"))
 
 
-def _lines(result: Result) -> int:
+def _count_error_lines(result: Result) -> int:
     return len(result.stderr.splitlines())

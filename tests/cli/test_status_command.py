@@ -6,7 +6,7 @@ from pathlib import Path
 from oddaemon.cli.commands.status import COLUMNS, OfficeFilter, format_idle_warning, format_summary, make_fleet_table
 from oddaemon.core.model import Condition, Status
 from oddaemon.core.reporting.status_document import OfficeDocument, OfficeSummary, make_office_document
-from tests.cli.sample_fleet import SampleFleet, command, fresh_state, json_of, paused_state, written
+from tests.cli.sample_fleet import SampleFleet, invoke, make_fresh_state, make_paused_state, parse_json, write_config
 
 BRIGHT = "Bright Smiles [Family] Dentistry"
 FRESH = "Aging of 2026-03-02 is complete."
@@ -29,7 +29,7 @@ def test_the_fleet_is_a_plain_table_with_the_worst_first(fleet: SampleFleet) -> 
 
 
 def test_json_has_the_shape_of_the_contract(fleet: SampleFleet) -> None:
-    document = json_of(fleet.run("status", "--json"))
+    document = parse_json(fleet.run("status", "--json"))
 
     offices = document["offices"]
     assert isinstance(offices, list)
@@ -53,12 +53,14 @@ def test_json_has_the_shape_of_the_contract(fleet: SampleFleet) -> None:
     assert (document["source"], document["daemon"]) == ("database", None)
 
 
-def test_without_a_daemon_it_says_in_a_line_that_the_database_tells(fleet: SampleFleet) -> None:
-    said = fleet.run("status").stderr
+def test_without_a_daemon_one_line_says_that_the_database_was_read(fleet: SampleFleet) -> None:
+    output = fleet.run("status").stderr
     socket = fleet.config.with_name("state.db.sock")
 
-    assert said == f"oddaemon: the daemon is not running: nobody answers at {socket}; this is what the database says.\n"
-    assert fleet.run("explain", "bright-smiles").stderr == said
+    assert (
+        output == f"oddaemon: the daemon is not running: nobody answers at {socket}; this is what the database says.\n"
+    )
+    assert fleet.run("explain", "bright-smiles").stderr == output
 
 
 def test_check_fails_while_any_office_is_not_fresh(fleet: SampleFleet) -> None:
@@ -74,18 +76,18 @@ def test_check_overlooks_paused_offices_but_not_an_empty_selection(fleet: Sample
 
 
 def test_offices_are_selected_by_condition_and_label(fleet: SampleFleet) -> None:
-    def shown(*options: str) -> list[str]:
-        offices = json_of(fleet.run("status", "--json", *options))["offices"]
+    def list_shown_ids(*options: str) -> list[str]:
+        offices = parse_json(fleet.run("status", "--json", *options))["offices"]
         assert isinstance(offices, list)
         return [office["id"] for office in offices]
 
-    assert shown("--condition", "fresh") == ["bright-smiles"]
-    assert shown("--label", "group=coast") == ["hill-street"]
-    assert shown("--label", "group=coast", "--condition", "fresh") == []
+    assert list_shown_ids("--condition", "fresh") == ["bright-smiles"]
+    assert list_shown_ids("--label", "group=coast") == ["hill-street"]
+    assert list_shown_ids("--label", "group=coast", "--condition", "fresh") == []
 
 
 def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
-    result = command("status", "--config", str(written(tmp_path)))
+    result = invoke("status", "--config", str(write_config(tmp_path)))
 
     assert result.exit_code == 1
     assert result.stderr == (
@@ -95,28 +97,28 @@ def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_bad_configuration_ends_it_with_every_problem(tmp_path: Path) -> None:
-    result = command("status", "--config", str(written(tmp_path, "[api]\n[colour]\n[sound]\n")))
+    result = invoke("status", "--config", str(write_config(tmp_path, "[api]\n[colour]\n[sound]\n")))
 
     assert result.exit_code == 78
     assert "colour" in result.stderr
     assert "sound" in result.stderr
 
 
-def document(office_id: str, standing: Status, now: datetime) -> OfficeDocument:
-    return make_office_document(OfficeSummary(office_id, office_id, standing), now)
+def make_document(office_id: str, status: Status, now: datetime) -> OfficeDocument:
+    return make_office_document(OfficeSummary(office_id, office_id, status), now)
 
 
 def test_waiting_past_the_deadline_is_shown_as_late(fleet: SampleFleet) -> None:
     late_at = fleet.now - timedelta(minutes=3)
-    standing = replace(fresh_state(fleet.now).standing, condition=Condition.WAITING, late_at=late_at)
-    row = make_fleet_table([document("elm", standing, fleet.now)], fleet.now).rows[0]
+    status = replace(make_fresh_state(fleet.now).standing, condition=Condition.WAITING, late_at=late_at)
+    row = make_fleet_table([make_document("elm", status, fleet.now)], fleet.now).rows[0]
 
     assert [str(cell) for cell in row[:3]] == ["elm", "late", "3 min"]
 
 
-def test_a_fleet_that_nobody_works_on_is_remarked(fleet: SampleFleet) -> None:
-    due = document("elm", fresh_state(fleet.now).standing, fleet.now)
-    paused = document("oak", paused_state(fleet.now).standing, fleet.now)
+def test_a_fleet_without_a_running_daemon_is_remarked(fleet: SampleFleet) -> None:
+    due = make_document("elm", make_fresh_state(fleet.now).standing, fleet.now)
+    paused = make_document("oak", make_paused_state(fleet.now).standing, fleet.now)
 
     assert format_idle_warning([due], fleet.now) == ""
     assert format_idle_warning([paused], fleet.now) == ""

@@ -19,8 +19,8 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.cli.at_work import at_work
-from tests.cli.sample_fleet import KEYS, SampleFleet, command, fresh_state
+from tests.cli.at_work import inspected_daemon
+from tests.cli.sample_fleet import KEYS, SampleFleet, invoke, make_fresh_state
 
 INLINE, IN_A_FILE = "Vx8kP3mJc6RtYw2N", "Fg5hS9bLz4DqKv7M"
 SIGNING = "whsec_c2lnbmVkLXdpdGgtdGhpcy1vbmUtYW5kLW9ubHk="
@@ -72,29 +72,29 @@ def fleet(tmp_path: Path) -> SampleFleet:
     (tmp_path / "warehouse.dsn").write_text(f"postgresql://u:{PASSWORD}@127.0.0.1/x")
     (tmp_path / "warehouse.dsn").chmod(0o600)
     now = datetime.now(UTC)
-    anyio.run(_fill, tmp_path / "state.db", now)
+    anyio.run(_fill_database, tmp_path / "state.db", now)
     return SampleFleet(config, now)
 
 
-async def _fill(path: Path, now: datetime) -> None:
+async def _fill_database(path: Path, now: datetime) -> None:
     async with SqliteDatabase.open(str(path)) as db:
         await offices.register_offices(db, [Office(each, each) for each in ("bright-smiles", "hill-street")])
         snapshot = Snapshot(
             date(2026, 3, 2), now, Reader.STATEMENT, 1, compute_totals(PATIENTS), index_balances(PATIENTS)
         )
-        await snapshots.publish(db, "bright-smiles", snapshot, fresh_state(now), now)
-        told = [
+        await snapshots.publish(db, "bright-smiles", snapshot, make_fresh_state(now), now)
+        messages = [
             f"it was ODFHIR {INLINE}/{IN_A_FILE}, {KEYS['BRIGHT']}",
             f"https://x:{IN_A_FILE}@h/?k={INLINE}",
             f"{SIGNING}, https://hc-ping.com/{PING}, postgresql://u:{PASSWORD}@127.0.0.1/x",
         ]
-        entries = [JournalEntry("hill-street", now, "warning", "failure_seen", {"message": text}) for text in told]
+        entries = [JournalEntry("hill-street", now, "warning", "failure_seen", {"message": text}) for text in messages]
         await journal.append(
             db, [*entries, JournalEntry("bright-smiles", now, "info", "office_started", {})], entries_max=100
         )
 
 
-def unpacked(path: Path) -> dict[str, str]:
+def unpack(path: Path) -> dict[str, str]:
     """The texts of an archive by their names inside of its one directory."""
     with tarfile.open(path) as tar:
         members = tar.getmembers()
@@ -104,15 +104,15 @@ def unpacked(path: Path) -> dict[str, str]:
         return {name.removeprefix(f"{directory}/"): file.read().decode() for name, file in files.items() if file}
 
 
-def made(fleet: SampleFleet, *arguments: str) -> tuple[Result, dict[str, str]]:
+def make_bundle(fleet: SampleFleet, *arguments: str) -> tuple[Result, dict[str, str]]:
     target = fleet.config.with_name("bundle.tar.gz")
     result = fleet.run("support-bundle", "-o", str(target), *arguments)
     assert result.exit_code == 0, result.stderr
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    return result, unpacked(target)
+    return result, unpack(target)
 
 
-def secrets() -> Iterator[str]:
+def list_secrets() -> Iterator[str]:
     yield from (INLINE, IN_A_FILE, KEYS["BRIGHT"], SIGNING, PASSWORD, PING, HOOK)
     for balance in PATIENTS:
         yield str(balance.pat_num)
@@ -125,21 +125,21 @@ def secrets() -> Iterator[str]:
 @pytest.mark.parametrize("running", [True, False])
 def test_no_key_no_patient_and_no_amount_is_in_it(fleet: SampleFleet, *, running: bool) -> None:
     if running:
-        with at_work(fleet.config.parent):
-            _, texts = made(fleet)
+        with inspected_daemon(fleet.config.parent):
+            _, texts = make_bundle(fleet)
     else:
-        _, texts = made(fleet)
+        _, texts = make_bundle(fleet)
     everything = "\n".join([*texts, *texts.values()])
 
-    assert len(list(secrets())) > 50
-    assert [secret for secret in secrets() if secret in everything] == []
+    assert len(list(list_secrets())) > 50
+    assert [secret for secret in list_secrets() if secret in everything] == []
     assert "it was ODFHIR ***" in texts["journal/hill-street.jsonl"]
     assert fleet.run("balances", "bright-smiles").stdout.count("90071992547409") == 2, "they are in the database"
 
 
 def test_what_a_helper_needs_is_in_it(fleet: SampleFleet) -> None:
-    with at_work(fleet.config.parent):
-        result, texts = made(fleet)
+    with inspected_daemon(fleet.config.parent):
+        result, texts = make_bundle(fleet)
     documents: dict[str, Any] = {name: json.loads(text) for name, text in texts.items() if name.endswith(".json")}
 
     assert {name.partition("/")[0] for name in texts} == {
@@ -175,8 +175,8 @@ def test_what_a_helper_needs_is_in_it(fleet: SampleFleet) -> None:
     assert result.stdout.splitlines()[-1].startswith("See for yourself before you send it: tar xzf ")
 
 
-def test_without_a_daemon_the_database_tells_and_what_is_missing_is_said(fleet: SampleFleet) -> None:
-    result, texts = made(fleet)
+def test_without_a_daemon_the_database_is_read_and_missing_parts_are_named(fleet: SampleFleet) -> None:
+    result, texts = make_bundle(fleet)
 
     assert json.loads(texts["status.json"])["source"] == "database"
     assert "metrics.txt" not in texts
@@ -185,7 +185,7 @@ def test_without_a_daemon_the_database_tells_and_what_is_missing_is_said(fleet: 
 
 
 def test_named_offices_alone_are_in_it_and_unknown_ones_end_it(fleet: SampleFleet) -> None:
-    _, texts = made(fleet, "hill-street")
+    _, texts = make_bundle(fleet, "hill-street")
     assert [name for name in texts if name.startswith(("offices/", "journal/"))] == [
         "journal/hill-street.jsonl",
         "offices/hill-street.json",
@@ -197,7 +197,7 @@ def test_named_offices_alone_are_in_it_and_unknown_ones_end_it(fleet: SampleFlee
 
 def test_a_broken_configuration_is_what_help_is_needed_with(fleet: SampleFleet) -> None:
     fleet.config.write_text(CONFIGURATION + f'[colour]\nshade = "{KEYS["OAK"]}"\n')
-    result, texts = made(fleet)
+    result, texts = make_bundle(fleet)
 
     assert "colour" in json.loads(texts["check.json"])["problems"][0]
     assert "[colour]" in texts["configuration/00000-oddaemon.toml"]
@@ -206,13 +206,13 @@ def test_a_broken_configuration_is_what_help_is_needed_with(fleet: SampleFleet) 
 
 
 @pytest.mark.parametrize("damage", ["missing", "garbage"])
-def test_a_database_that_cannot_be_read_is_told_as_that(fleet: SampleFleet, damage: str) -> None:
+def test_an_unreadable_database_is_reported(fleet: SampleFleet, damage: str) -> None:
     database = fleet.config.with_name("state.db")
     for path in database.parent.glob("state.db*"):
         path.unlink()
     if damage == "garbage":
         database.write_bytes(b"garbage" * 1000)
-    result, texts = made(fleet)
+    result, texts = make_bundle(fleet)
 
     assert json.loads(texts["store.json"])["error"] in result.stdout
     assert json.loads(texts["store.json"])["advice"]
@@ -226,6 +226,6 @@ def test_a_place_that_cannot_be_written_is_a_message(fleet: SampleFleet, tmp_pat
 
 def test_its_name_says_when_it_was_made(fleet: SampleFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert command("support-bundle", "--config", str(fleet.config)).exit_code == 0
+    assert invoke("support-bundle", "--config", str(fleet.config)).exit_code == 0
     (bundle,) = tmp_path.glob("oddaemon-support-*Z.tar.gz")
     assert gzip.decompress(bundle.read_bytes())

@@ -15,10 +15,12 @@ from oddaemon.telemetry.events.base import Event
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
 DAY = date(2026, 3, 8)
-DOWN = events.FailureSeen("elm", "econnector_down", Owner.OFFICE, "the eConnector is not running (HTTP 400)", 1, NOW)
-CUT = events.RequestFinished("elm", "short_query", "econnector_down", 400, 0.75, 0.0, 50)
+ECONNECTOR_FAILURE = events.FailureSeen(
+    "elm", "econnector_down", Owner.OFFICE, "the eConnector is not running (HTTP 400)", 1, NOW
+)
+FAILED_REQUEST = events.RequestFinished("elm", "short_query", "econnector_down", 400, 0.75, 0.0, 50)
 
-TOLD: list[tuple[tuple[Event, ...], str]] = [
+EXPECTED_SENTENCES: list[tuple[tuple[Event, ...], str]] = [
     ((events.OfficeStarted("elm"),), "Monitoring started."),
     ((events.OfficeStopped("elm", "the daemon is stopping"),), "Monitoring stopped: the daemon is stopping."),
     (
@@ -28,8 +30,11 @@ TOLD: list[tuple[tuple[Event, ...], str]] = [
     ((events.ConditionChanged("elm", None, Condition.FRESH, "It is done.", None),), "fresh: It is done."),
     ((events.AgingStatusChanged("elm", "not_configured", None),), "Aging: not configured; last run: never."),
     ((events.AgingStatusChanged("elm", "complete", DAY),), "Aging: complete; last run: 2026-03-08."),
-    ((CUT, DOWN), "The eConnector is not running (HTTP 400). Request: short query, 0.75 s. Next attempt at 03:00:00."),
-    ((CUT,), "A request (short query) failed after 0.75 s: econnector down."),
+    (
+        (FAILED_REQUEST, ECONNECTOR_FAILURE),
+        "The eConnector is not running (HTTP 400). Request: short query, 0.75 s. Next attempt at 03:00:00.",
+    ),
+    ((FAILED_REQUEST,), "A request (short query) failed after 0.75 s: econnector down."),
     (
         (events.FailureSeen("elm", "store", Owner.US, "the disk is full", 1, None),),
         "The disk is full.",
@@ -107,43 +112,49 @@ TOLD: list[tuple[tuple[Event, ...], str]] = [
 ]
 
 
-def lines(*happened: Event) -> list[str]:
-    draft = JournalBuffer("elm")
-    entries = [entry for event in happened for entry in draft.add(event, NOW)] + list(draft.flush())
-    return [said for _, said, _ in format_journal([build_entry_document(entry) for entry in entries])]
+def render_lines(*happened: Event) -> list[str]:
+    buffer = JournalBuffer("elm")
+    entries = [entry for event in happened for entry in buffer.add(event, NOW)] + list(buffer.flush())
+    return [text for _, text, _ in format_journal([build_entry_document(entry) for entry in entries])]
 
 
 @pytest.mark.usefixtures("in_new_york")
-@pytest.mark.parametrize(("happened", "said"), TOLD, ids=[said[:30] for _, said in TOLD])
-def test_every_entry_is_a_sentence(happened: tuple[Event, ...], said: str) -> None:
-    assert lines(*happened) == [said]
+@pytest.mark.parametrize(
+    ("happened", "expected"), EXPECTED_SENTENCES, ids=[said[:30] for _, said in EXPECTED_SENTENCES]
+)
+def test_every_entry_is_a_sentence(happened: tuple[Event, ...], expected: str) -> None:
+    assert render_lines(*happened) == [expected]
 
 
 def test_every_sentence_is_one_of_an_event_that_there_is() -> None:
     names = {kind.name for kind in (getattr(events, name) for name in events.__all__)}
     assert _RENDERERS.keys() - {SUMMARY_EVENT} <= names
-    assert {event.name for happened, _ in TOLD for event in happened} | {SUMMARY_EVENT} >= _RENDERERS.keys()
+    assert {event.name for happened, _ in EXPECTED_SENTENCES for event in happened} | {
+        SUMMARY_EVENT
+    } >= _RENDERERS.keys()
 
 
 @pytest.mark.usefixtures("in_new_york")
-def test_what_was_folded_is_told_with_what_it_cost() -> None:
+def test_compacted_entries_are_shown_with_their_cost() -> None:
     ok = events.RequestFinished("elm", "preferences", "ok", 200, 0.5, 0.0, 1000)
-    assert lines(ok, ok, ok) == ["3 requests since 03:00:00; 3 preferences, 1.5 s, 3,000 bytes."]
-    again = events.FailureSeen("elm", DOWN.kind, DOWN.owner, DOWN.message, 2, NOW)
-    assert lines(CUT, DOWN, CUT, again, CUT, again)[1] == (
+    assert render_lines(ok, ok, ok) == ["3 requests since 03:00:00; 3 preferences, 1.5 s, 3,000 bytes."]
+    again = events.FailureSeen(
+        "elm", ECONNECTOR_FAILURE.kind, ECONNECTOR_FAILURE.owner, ECONNECTOR_FAILURE.message, 2, NOW
+    )
+    assert render_lines(FAILED_REQUEST, ECONNECTOR_FAILURE, FAILED_REQUEST, again, FAILED_REQUEST, again)[1] == (
         "2 requests since 03:00:00; repeated failures: 2 econnector down."
     )
 
 
 @pytest.mark.usefixtures("in_new_york")
 def test_times_are_the_reader_s() -> None:
-    draft = JournalBuffer("elm")
-    entries = [build_entry_document(entry) for entry in draft.add(events.OfficeStarted("elm"), NOW)]
+    buffer = JournalBuffer("elm")
+    entries = [build_entry_document(entry) for entry in buffer.add(events.OfficeStarted("elm"), NOW)]
     assert [(at, style) for at, _, style in format_journal(entries)] == [("2026-03-08 03:00:00", "dim")]
 
 
 @pytest.mark.parametrize(
-    ("event", "told", "said"),
+    ("event", "expected", "expected_text"),
     [
         ("tooth_fairy_seen", {"coins": 2, "under_pillow": True}, "Tooth fairy seen: coins 2, under pillow True."),
         ("office_started", {}, "Monitoring started."),
@@ -151,9 +162,11 @@ def test_times_are_the_reader_s() -> None:
         ("nothing", {}, "Nothing."),
     ],
 )
-def test_what_another_version_wrote_is_told_as_it_is(event: str, told: dict[str, Any], said: str) -> None:
-    assert render_entry(event, told, FORMATTERS) == said
+def test_entries_of_another_version_are_shown_generically(
+    event: str, expected: dict[str, Any], expected_text: str
+) -> None:
+    assert render_entry(event, expected, FORMATTERS) == expected_text
 
 
 def test_every_office_event_reaches_the_journal() -> None:
-    assert all(get_office_id(event) == "elm" for happened, _ in TOLD for event in happened)
+    assert all(get_office_id(event) == "elm" for happened, _ in EXPECTED_SENTENCES for event in happened)

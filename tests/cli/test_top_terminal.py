@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cli.processes import ENVIRONMENT, PATIENCE_SECONDS
+from tests.cli.processes import ENVIRONMENT, TIMEOUT_SECONDS
 from tests.cli.sample_fleet import SampleFleet
 
 pytestmark = pytest.mark.real("starts a process at a terminal of its own")
@@ -28,16 +28,16 @@ class Terminal:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self.said = ""
+        self.output = ""
 
-    def until(self, text: str) -> str:
+    def wait_for(self, text: str) -> str:
         """All that was written, once the text is in it."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while text not in self.said:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while text not in self.output:
             ready, _, _ = select.select([self._descriptor], [], [], deadline - time.monotonic())
-            assert ready, self.said
-            self.said += os.read(self._descriptor, 65_536).decode(errors="replace")
-        return self.said
+            assert ready, self.output
+            self.output += os.read(self._descriptor, 65_536).decode(errors="replace")
+        return self.output
 
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
@@ -55,7 +55,7 @@ def terminal(fleet: SampleFleet, **environment: str) -> Iterator[tuple[Terminal,
     )
     try:
         yield Terminal(outer), process
-        assert process.wait(PATIENCE_SECONDS) == 0
+        assert process.wait(TIMEOUT_SECONDS) == 0
         assert termios.tcgetattr(inner) == before, "the terminal is as it was"
     finally:
         process.kill()
@@ -65,34 +65,34 @@ def terminal(fleet: SampleFleet, **environment: str) -> Iterator[tuple[Terminal,
 
 
 @pytest.mark.parametrize("keys", ["q", "\x1bq", "\x03"], ids=["q", "Esc and q", "Ctrl-C"])
-def test_it_shows_the_fleet_until_somebody_has_seen_enough(fleet: SampleFleet, keys: str) -> None:
+def test_it_shows_the_fleet_until_it_is_quit(fleet: SampleFleet, keys: str) -> None:
     with terminal(fleet) as (screen, process):
-        said = screen.until("q quit")
-        assert "hill-street" in said
-        assert COLOUR.search(said)
+        output = screen.wait_for("q quit")
+        assert "hill-street" in output
+        assert COLOUR.search(output)
         if keys == "\x03":
             # The terminal would turn it into a signal for whoever is in the foreground, which here is nobody.
             process.send_signal(2)
         else:
             screen.press(keys)
-        screen.until("\x1b[?1049l")
+        screen.wait_for("\x1b[?1049l")
 
 
 def test_keys_are_obeyed_at_once_and_no_color_is_respected(fleet: SampleFleet) -> None:
     with terminal(fleet, NO_COLOR="1") as (screen, _):
-        said = screen.until("q quit")
-        assert "1-4 of 4" in said
+        output = screen.wait_for("q quit")
+        assert "1-4 of 4" in output
         screen.press("/hill")
-        screen.until("/ hill▏")
+        screen.wait_for("/ hill▏")
         screen.press("\r")
-        screen.until("1-1 of 1   search: hill")
+        screen.wait_for("1-1 of 1   search: hill")
         screen.press("q")
-        assert not COLOUR.search(screen.until("\x1b[?1049l"))
+        assert not COLOUR.search(screen.wait_for("\x1b[?1049l"))
 
 
 def test_what_is_typed_before_the_first_screen_counts(fleet: SampleFleet) -> None:
     with terminal(fleet) as (screen, _):
         screen.press("/hill")
-        screen.until("/ hill▏")
+        screen.wait_for("/ hill▏")
         screen.press("\rq")
-        screen.until("\x1b[?1049l")
+        screen.wait_for("\x1b[?1049l")

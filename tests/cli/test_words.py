@@ -16,7 +16,7 @@ NOW = datetime(2026, 3, 8, 6, 59, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (0, "0 s"),
         (59.4, "59 s"),
@@ -28,15 +28,15 @@ NOW = datetime(2026, 3, 8, 6, 59, 30, tzinfo=UTC)
         (-90, "1 min"),
     ],
 )
-def test_durations_are_told_in_one_unit(seconds: float, words: str) -> None:
-    assert format_duration(timedelta(seconds=seconds)) == words
+def test_durations_have_one_unit(seconds: float, text: str) -> None:
+    assert format_duration(timedelta(seconds=seconds)) == text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(720, "in 12 min"), (0.4, "now"), (-60, "now"), (-61, "1 min ago"), (-7200, "2 h ago")]
+    ("seconds", "text"), [(720, "in 12 min"), (0.4, "now"), (-60, "now"), (-61, "1 min ago"), (-7200, "2 h ago")]
 )
-def test_the_next_action_is_ahead_or_overdue(seconds: float, words: str) -> None:
-    assert format_relative(NOW + timedelta(seconds=seconds), NOW) == words
+def test_the_next_action_is_ahead_or_overdue(seconds: float, text: str) -> None:
+    assert format_relative(NOW + timedelta(seconds=seconds), NOW) == text
 
 
 @pytest.mark.usefixtures("in_new_york")
@@ -45,11 +45,11 @@ def test_instants_are_shown_on_the_reader_s_clock_across_the_change_of_time() ->
     assert format_instant(NOW + timedelta(minutes=1)) == "2026-03-08 03:00:30 EDT"
 
 
-@pytest.mark.parametrize(("cents", "words"), [(0, "0.00"), (123456789, "1,234,567.89"), (-5, "-0.05")])
-def test_amounts_have_thousands(cents: int, words: str) -> None:
-    assert format_dollars(cents) == words
+@pytest.mark.parametrize(("cents", "text"), [(0, "0.00"), (123456789, "1,234,567.89"), (-5, "-0.05")])
+def test_amounts_have_thousands(cents: int, text: str) -> None:
+    assert format_dollars(cents) == text
 
 
-def test_every_condition_and_owner_has_its_words() -> None:
+def test_every_condition_and_owner_has_a_label() -> None:
     assert set(WORST_FIRST) == set(CONDITION_STYLES) == set(Condition)
     assert set(OWNER_NAMES) == set(Owner)

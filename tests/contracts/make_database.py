@@ -33,10 +33,10 @@ from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
-from tests.engine.front_desk import charge, owing, vanish
+from tests.engine.front_desk import list_owing_families, post_charge, remove_guarantor
 from tests.engine.night import DUE, night
 from tests.engine.world import World
-from tests.sinks.consumer import Book, Mood, Moody
+from tests.sinks.consumer import ConsumerBook, ScriptedSink, SinkBehavior
 
 DIRECTORY = Path(__file__).parent / "database"
 CONFIGURATION = DIRECTORY / "oddaemon.toml"
@@ -134,7 +134,7 @@ def as_text(document: object) -> str:
 
 
 @asynccontextmanager
-async def two_nights(directory: Path) -> AsyncIterator[tuple[World, Moody]]:
+async def two_nights(directory: Path) -> AsyncIterator[tuple[World, ScriptedSink]]:
     """Two nights up to the crash, and the consumer behind `hook`, which takes nothing until it is told otherwise."""
     settings = settings_in(directory)
     left = OfficeSettings(
@@ -145,8 +145,8 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, Moody]]:
         remote=True,
         source=settings.source,
     )
-    taking, refusing = Moody(Book()), Moody(Book())
-    refusing.plan(Mood.REFUSES)
+    taking, refusing = ScriptedSink(ConsumerBook()), ScriptedSink(ConsumerBook())
+    refusing.plan(SinkBehavior.REJECTS)
     sinks = {"book": taking, "hook": refusing}
     async with night(
         directory,
@@ -156,31 +156,31 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, Moody]]:
         make_sink=lambda wanted: sinks[wanted.name],
     ) as world:
         for office_id in (*OFFICES, "left"):
-            await world.until_published(1, office_id)
+            await world.wait_for_snapshots(1, office_id)
         await world.daemon.admin.backfill.submit([BackfillTarget("smile", BACKFILLED)], 1000)
-        await world.until_said("backfill_published")
+        await world.wait_for_event("backfill_published")
         await world.apply(settings)
         await world.daemon.commands.run_office_command(OfficeCommand.PAUSE, "oak", 1000)
-        await world.until_is(Condition.PAUSED, "oak")
-        await world.until_time(DUE - timedelta(minutes=5))
+        await world.wait_for_condition(Condition.PAUSED, "oak")
+        await world.sleep_until(DUE - timedelta(minutes=5))
         _disturb(world)
         for office_id in ("elm", "smile"):
-            await world.until_published(2, office_id)
+            await world.wait_for_snapshots(2, office_id)
         orders = [BackfillTarget("smile", day) for day in (UNDER_WAY, NOT_BEGUN)]
         await world.daemon.admin.backfill.submit(orders, 1000)
-        pages = len(world.exchanges("smile"))
-        await world.until(lambda: len(world.exchanges("smile")) >= pages + 4)
-        assert len(world.published("hill")) == 1, "its second pull is over already"
+        pages = len(world.list_requests("smile"))
+        await world.wait_until(lambda: len(world.list_requests("smile")) >= pages + 4)
+        assert len(world.list_published("hill")) == 1, "its second pull is over already"
         await world.crash()
         yield world, refusing
 
 
 def _disturb(world: World) -> None:
     """What the offices do before their second night."""
-    charge(world.practice("smile"), owing(world.practice("smile"))[0])
-    vanish(world.practice("smile"), owing(world.practice("smile"))[1])
-    for family in owing(world.practice("mesa")):
-        vanish(world.practice("mesa"), family)
+    post_charge(world.get_practice("smile"), list_owing_families(world.get_practice("smile"))[0])
+    remove_guarantor(world.get_practice("smile"), list_owing_families(world.get_practice("smile"))[1])
+    for family in list_owing_families(world.get_practice("mesa")):
+        remove_guarantor(world.get_practice("mesa"), family)
 
 
 async def live(directory: Path) -> None:

@@ -24,7 +24,7 @@ from docs.contract_words import event_rows
 from oddaemon.cli.app import app
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.contracts.make_database import DATABASE, documents, settings_in, two_nights
-from tests.settings.test_bad_configurations import CASES, ENVIRONMENT, unfold
+from tests.settings.test_bad_configurations import CASES, ENVIRONMENT, write_case_files
 
 GOLDEN = Path(__file__).parent / "golden"
 FREE = frozenset({"fields", "labels"})
@@ -95,7 +95,7 @@ def families_of_a_night() -> str:
 
     async def live(directory: Path) -> None:
         async with two_nights(directory) as (world, _):
-            texts.append(world.metrics())
+            texts.append(world.render_metrics())
 
     with TemporaryDirectory() as name:
         anyio.run(live, Path(name), backend_options={"loop_factory": make_virtual_loop})
@@ -114,7 +114,7 @@ def verdicts_on_bad_configurations() -> str:
 def _verdict(case: Path) -> str:
     with TemporaryDirectory() as name:
         directory = Path(name).resolve()
-        unfold(case, directory)
+        write_case_files(case, directory)
         before = Path.cwd()
         os.chdir(directory)
         try:

@@ -20,7 +20,7 @@ from docs.architecture import BALANCE_PATH, PAGE, render_page
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from tests.engine.night import SMALL, night
-from tests.sinks.consumer import sink_settings
+from tests.sinks.consumer import make_sink_settings
 
 CODES: Mapping[CodeType, str] = {function.__code__: function.__qualname__ for function in BALANCE_PATH}
 
@@ -62,8 +62,8 @@ async def test_a_balance_goes_the_way_of_the_page(tmp_path: Path) -> None:
     options = WebhookOptions("http://consumer/", b"x" * 32, rows_max=1000, timeout_seconds=60.0, compressed=False)
     sink = Webhook(options, lambda: datetime.now(UTC), transport=lambda: httpx.ASGITransport(app))
     with recording() as names:
-        async with night(tmp_path, [SMALL], sinks=[sink_settings()], make_sink=lambda _: sink) as world:
-            await world.until_said("delivery_succeeded")
+        async with night(tmp_path, [SMALL], sinks=[make_sink_settings()], make_sink=lambda _: sink) as world:
+            await world.wait_for_event("delivery_succeeded")
     remaining = iter(names)
     missing = [name for name in CODES.values() if name not in remaining]
     assert not missing, f"the night did not run {missing} in the order of the page"

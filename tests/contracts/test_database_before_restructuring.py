@@ -22,7 +22,7 @@ from tests.contracts.make_database import (
     stored,
     two_nights,
 )
-from tests.sinks.consumer import Mood
+from tests.sinks.consumer import SinkBehavior
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def copy(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_is_told_the_same(copy: Path) -> None:
+def test_it_is_shown_as_before(copy: Path) -> None:
     told, expected = documents(copy.parent), json.loads(DOCUMENTS.read_text())
     assert told.keys() == expected.keys()
     for name, document in expected.items():
@@ -68,18 +68,18 @@ async def test_the_night_goes_on_with_it(tmp_path: Path) -> None:
         for name in ("", "-wal", "-shm"):
             (tmp_path / f"{DATABASE.name}{name}").unlink(missing_ok=True)
         shutil.copyfile(DATABASE, tmp_path / DATABASE.name)
-        hook.plan(Mood.TAKES)
-        before, asked = len(world.events("pull_started", "hill")), len(world.exchanges("oak"))
+        hook.plan(SinkBehavior.ACCEPTS)
+        before, asked = len(world.find_events("pull_started", "hill")), len(world.list_requests("oak"))
         await world.start()
-        assert world.condition("oak") is Condition.PAUSED
-        assert world.condition("mesa") is Condition.SUSPECT
-        await world.until_published(2, "hill")
-        assert world.events("pull_started", "hill")[before]["resumed_rows"] == 27
-        await world.until_published(2, "mesa")
-        await world.until_said("backfill_published", 3)
+        assert world.get_condition("oak") is Condition.PAUSED
+        assert world.get_condition("mesa") is Condition.SUSPECT
+        await world.wait_for_snapshots(2, "hill")
+        assert world.find_events("pull_started", "hill")[before]["resumed_rows"] == 27
+        await world.wait_for_snapshots(2, "mesa")
+        await world.wait_for_event("backfill_published", 3)
         for office_id in ("elm", "hill", "mesa", "smile"):
-            last = world.published(office_id)[-1]["snapshot_id"]
-            await world.until(lambda office=office_id, wanted=last: wanted in hook.book.snapshots(office))  # type: ignore[misc]  # mypy knows no defaults of lambdas
-            assert world.condition(office_id) is Condition.FRESH
-            assert hook.book.holds(office_id) == await world.balances(office_id)
-        assert len(world.exchanges("oak")) == asked
+            last = world.list_published(office_id)[-1]["snapshot_id"]
+            await world.wait_until(lambda office=office_id, wanted=last: wanted in hook.book.list_snapshot_ids(office))  # type: ignore[misc]  # mypy knows no defaults of lambdas
+            assert world.get_condition(office_id) is Condition.FRESH
+            assert hook.book.get_balances(office_id) == await world.read_balances(office_id)
+        assert len(world.list_requests("oak")) == asked

@@ -43,19 +43,19 @@ from oddaemon.core.snapshot.verify import compute_totals
 
 CHICAGO = ZoneInfo("America/Chicago")
 OFFICE = Office("mesa", "Mesa Dental", zone=CHICAGO)
-WISH = OfficeSpec(OFFICE, Cadence())
+SPEC = OfficeSpec(OFFICE, Cadence())
 JITTER = 0.5
 DUE = "2020-01-01 02:00:00"
 IDENTITY = DatabaseIdentity(11, 22, 33)
-STRANGER = DatabaseIdentity(11, 77, 88)
+OTHER_IDENTITY = DatabaseIdentity(11, 77, 88)
 
 
-def at(text: str, zone: str = "America/Chicago", *, fold: int = 0) -> datetime:
+def make_instant(text: str, zone: str = "America/Chicago", *, fold: int = 0) -> datetime:
     """The instant (UTC) at which a correct clock in `zone` says `text`."""
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC)
 
 
-def preferences(
+def make_preferences(
     last: str = "2026-05-04",
     *,
     due: str = DUE,
@@ -64,36 +64,36 @@ def preferences(
     version: str = "25.4.48.0",
     read_at: datetime | None = None,
 ) -> Preferences:
-    return Preferences(last, due, begin, monthly, version, read_at or at("2026-05-05 00:00"))
+    return Preferences(last, due, begin, monthly, version, read_at or make_instant("2026-05-05 00:00"))
 
 
-def failed(kind: FailureKind, message: str = "", retry_after_seconds: float | None = None) -> Failed:
+def make_failed(kind: FailureKind, message: str = "", retry_after_seconds: float | None = None) -> Failed:
     return Failed(Failure(kind, message, None, retry_after_seconds))
 
 
-def wish(cadence: Cadence | None = None, **changes: object) -> OfficeSpec:
+def make_spec(cadence: Cadence | None = None, **changes: object) -> OfficeSpec:
     return OfficeSpec(replace(OFFICE, **changes), cadence or Cadence())  # type: ignore[arg-type]  # fields by name
 
 
-def balance(pat_num: int, bal_total: int = 12_345) -> Balance:
+def make_balance(pat_num: int, bal_total: int = 12_345) -> Balance:
     return Balance(pat_num, 0, bal_total, bal_total, 0, 0, 0, 0, bal_total)
 
 
-def snapshot(aging_date: date, balances: Iterable[Balance] = (balance(1), balance(2))) -> Snapshot:
-    kept = tuple(balances)
+def make_snapshot(aging_date: date, balances: Iterable[Balance] = (make_balance(1), make_balance(2))) -> Snapshot:
+    rows = tuple(balances)
     return Snapshot(
-        aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, compute_totals(kept), index_balances(kept)
+        aging_date, datetime(2026, 1, 1, tzinfo=UTC), Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows)
     )
 
 
-def control(
-    proved: Snapshot, now: datetime, identity: DatabaseIdentity = IDENTITY, touched: int = 0
+def make_control(
+    read: Snapshot, now: datetime, identity: DatabaseIdentity = IDENTITY, touched: int = 0
 ) -> ControlQueryResult:
     local, utc = (now.astimezone(zone).replace(tzinfo=None) for zone in (CHICAGO, UTC))
-    return ControlQueryResult(proved.totals, proved.aging_date.isoformat(), "", local, utc, identity, touched)
+    return ControlQueryResult(read.totals, read.aging_date.isoformat(), "", local, utc, identity, touched)
 
 
-def proved(
+def make_pulled(
     read: Snapshot,
     packing: Packing | None = None,
     skew_seconds: float = 0.0,
@@ -102,73 +102,73 @@ def proved(
     identity: DatabaseIdentity = IDENTITY,
     touched: int = 0,
 ) -> Pulled:
-    return Pulled(read, control(read, now, identity, touched), packing, skew_seconds)
+    return Pulled(read, make_control(read, now, identity, touched), packing, skew_seconds)
 
 
-class Night:
+class OfficeRun:
     """One office lived through: the present instant, the state, and the action that is asked for."""
 
-    def __init__(self, state: OfficeState, now: datetime, wanted: OfficeSpec = WISH) -> None:
+    def __init__(self, state: OfficeState, now: datetime, wanted: OfficeSpec = SPEC) -> None:
         self.state = state
         self.now = now
-        self.wish = wanted
+        self.spec = wanted
         self.action: Action = Wait(now)
 
-    def turn(self, observation: Observation, jitter: float = JITTER) -> Action:
+    def observe(self, observation: Observation, jitter: float = JITTER) -> Action:
         """Bring an observation; a snapshot is stored at once."""
-        self.state, self.action = next_action(self.state, observation, self.now, self.wish, jitter)
+        self.state, self.action = next_action(self.state, observation, self.now, self.spec, jitter)
         if isinstance(self.action, Publish):
-            return self.turn(PublishSucceeded())
+            return self.observe(PublishSucceeded())
         return self.action
 
-    def wait(self) -> Action:
+    def sleep_and_wake(self) -> Action:
         """Sleep until it is time, and wake."""
         assert isinstance(self.action, Wait), self.action
         self.now = self.action.until
-        return self.woken()
+        return self.wake()
 
-    def woken(self) -> Action:
+    def wake(self) -> Action:
         """Wake at the present instant."""
-        return self.turn(TimerFired())
+        return self.observe(TimerFired())
 
-    def surveyed(self, found: Preferences | None = None) -> Action:
+    def answer_survey(self, found: Preferences | None = None) -> Action:
         assert isinstance(self.action, Survey), self.action
-        return self.turn(Surveyed(replace(found or preferences(), read_at=self.now)))
+        return self.observe(Surveyed(replace(found or make_preferences(), read_at=self.now)))
 
-    def probed(self, last: str, begin: str = "") -> Action:
+    def answer_probe(self, last: str, begin: str = "") -> Action:
         assert isinstance(self.action, Probe), self.action
-        return self.turn(Probed(last, begin))
+        return self.observe(Probed(last, begin))
 
-    def told(self, last: str, begin: str = "") -> Action:
+    def answer_preferences(self, last: str, begin: str = "") -> Action:
         """The office answers whichever it is asked: all preferences or the two that move."""
         if isinstance(self.action, Survey):
-            return self.surveyed(preferences(last, begin=begin))
-        return self.probed(last, begin)
+            return self.answer_survey(make_preferences(last, begin=begin))
+        return self.answer_probe(last, begin)
 
-    def condition(self) -> Condition:
+    def get_condition(self) -> Condition:
         """How the office stands at this instant."""
         return self.state.standing.evaluate_at(self.now).condition
 
-    def pulled(
+    def answer_pull(
         self,
         packing: Packing | None = FIRST_PACKING,
         skew_seconds: float = 0.0,
         *,
-        balances: Iterable[Balance] = (balance(1), balance(2)),
+        balances: Iterable[Balance] = (make_balance(1), make_balance(2)),
         identity: DatabaseIdentity = IDENTITY,
         touched: int = 0,
     ) -> Action:
         assert isinstance(self.action, Pull), self.action
-        read = snapshot(self.action.aging_date, balances)
-        return self.turn(proved(read, packing, skew_seconds, now=self.now, identity=identity, touched=touched))
+        read = make_snapshot(self.action.aging_date, balances)
+        return self.observe(make_pulled(read, packing, skew_seconds, now=self.now, identity=identity, touched=touched))
 
-    def measured(self, skew_seconds: float = 0.0, identity: DatabaseIdentity = IDENTITY) -> Action:
+    def answer_clock(self, skew_seconds: float = 0.0, identity: DatabaseIdentity = IDENTITY) -> Action:
         assert isinstance(self.action, MeasureClock), self.action
-        return self.turn(ClockMeasured(skew_seconds, identity))
+        return self.observe(ClockMeasured(skew_seconds, identity))
 
-    def fails(self, kind: FailureKind, message: str = "", *, wait: bool = False) -> Action:
-        action = self.turn(failed(kind, message))
-        return self.wait() if wait and isinstance(action, Wait) else action
+    def fail(self, kind: FailureKind, message: str = "", *, wait: bool = False) -> Action:
+        action = self.observe(make_failed(kind, message))
+        return self.sleep_and_wake() if wait and isinstance(action, Wait) else action
 
-    def passes(self, **duration: float) -> None:
+    def advance(self, **duration: float) -> None:
         self.now += timedelta(**duration)

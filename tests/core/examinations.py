@@ -45,7 +45,7 @@ REACH = Connectivity(
 )
 
 
-def control(guarantors: int = 4132) -> ControlQueryResult:
+def make_control(guarantors: int = 4132) -> ControlQueryResult:
     naive = NOW.replace(tzinfo=None)
     return ControlQueryResult(ControlTotals(guarantors, *[0] * 8), "2026-03-03", "", LOCAL, naive)
 
@@ -60,43 +60,43 @@ WELL = Observations(
     report_seconds=2.1,
     clinics=(1, 2),
     clinic_shares=(ClinicShare(0, 40, None), ClinicShare(1, 4000, hidden=False), ClinicShare(3, 92, hidden=True)),
-    control=control(),
+    control=make_control(),
     density=PatNumDensity(4132, 3),
     registered_keys=RegisteredKeys(ours=True, count=1),
     seconds_per_request=0.2,
 )
 
 
-def seen(**changed: Any) -> Observations:
+def make_observations(**changed: Any) -> Observations:
     """What was observed, all well but for what is changed."""
     return replace(WELL, **changed)
 
 
-def telling(**preferences: str) -> Observations:
+def observe_preferences(**preferences: str) -> Observations:
     """The office whose preferences differ so."""
-    return seen(preferences={**PREFERENCES, **preferences})
+    return make_observations(preferences={**PREFERENCES, **preferences})
 
 
-def patient(
+def make_checked_office(
     zone: tzinfo | None = CHICAGO,
     *,
     remote: bool = True,
     developer_name: str = "Elm",
-    former_key_for: timedelta = timedelta(),
-    **wishes: Any,
+    previous_key_for: timedelta = timedelta(),
+    **overrides: Any,
 ) -> CheckedOffice:
     return CheckedOffice(
-        Office("elm", "Elm", zone=zone, **wishes), remote, 1.0, Cadence(), former_key_for, developer_name
+        Office("elm", "Elm", zone=zone, **overrides), remote, 1.0, Cadence(), previous_key_for, developer_name
     )
 
 
-def step(name: CheckName, observed: Observations = WELL, who: CheckedOffice | None = None) -> CheckResult:
-    return {each.name: each for each in run_checks(who or patient(), observed)}[name]
+def find_check(name: CheckName, observed: Observations = WELL, who: CheckedOffice | None = None) -> CheckResult:
+    return {each.name: each for each in run_checks(who or make_checked_office(), observed)}[name]
 
 
-def outcomes(observed: Observations, who: CheckedOffice | None = None) -> dict[CheckName, CheckOutcome]:
-    return {each.name: each.outcome for each in run_checks(who or patient(), observed)}
+def list_outcomes(observed: Observations, who: CheckedOffice | None = None) -> dict[CheckName, CheckOutcome]:
+    return {each.name: each.outcome for each in run_checks(who or make_checked_office(), observed)}
 
 
-def examination(observed: Observations = WELL, office: str = "elm") -> Diagnosis:
-    return Diagnosis(office, office.title(), NOW, "doctor", run_checks(patient(), observed))
+def make_diagnosis(observed: Observations = WELL, office: str = "elm") -> Diagnosis:
+    return Diagnosis(office, office.title(), NOW, "doctor", run_checks(make_checked_office(), observed))

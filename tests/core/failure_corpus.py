@@ -10,23 +10,23 @@ from oddaemon.core.failures.failure import FailureKind
 # ruff: noqa: RUF001  typographic apostrophes and hyphens are what some of these bodies are about
 
 
-class Group(NamedTuple):
+class ResponseGroup(NamedTuple):
     """Bodies of one status that mean the same."""
 
     title: str
     status: int
-    of_get: FailureKind
-    of_query: FailureKind
+    get_kind: FailureKind
+    query_kind: FailureKind
     bodies: tuple[str, ...]
 
 
-class Said(NamedTuple):
+class CorpusResponse(NamedTuple):
     """One answer and its names."""
 
     status: int
     body: str
-    of_get: FailureKind
-    of_query: FailureKind
+    get_kind: FailureKind
+    query_kind: FailureKind
 
 
 PROBLEM = '{"type":"about:blank","title":"Bad Request","status":400,"detail":"%s","traceId":"00-84c1fd4063c38d9f-01"}'
@@ -48,21 +48,21 @@ SYNTAX = (
     "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version for the "
     "right syntax to use near 'FORM patient' at line 1"
 )
-DOWN = "The office's eConnector is not running. Please contact the office to start their eConnector."
+ECONNECTOR_TEXT = "The office's eConnector is not running. Please contact the office to start their eConnector."
 
-CORPUS = (
-    Group(
+RESPONSE_GROUPS = (
+    ResponseGroup(
         "the office's eConnector is not running: seen 899 times in one week",
         400,
         FailureKind.ECONNECTOR_DOWN,
         FailureKind.ECONNECTOR_DOWN,
         (
-            f'"{DOWN}"',
-            DOWN,
-            DOWN.upper(),
-            DOWN.lower(),
-            "\ufeff" + f'"{DOWN}"',
-            f"  \r\n {DOWN}\r\n",
+            f'"{ECONNECTOR_TEXT}"',
+            ECONNECTOR_TEXT,
+            ECONNECTOR_TEXT.upper(),
+            ECONNECTOR_TEXT.lower(),
+            "\ufeff" + f'"{ECONNECTOR_TEXT}"',
+            f"  \r\n {ECONNECTOR_TEXT}\r\n",
             "The office’s eConnector isn’t running. Please contact the office to start their eConnector.",
             '"The office\\u2019s eConnector is not running."',
             "The office&#39;s eConnector is not running.",
@@ -98,21 +98,21 @@ CORPUS = (
             "\0".join("The office's eConnector is not running."),
         ),
     ),
-    Group(
+    ResponseGroup(
         "the same under other statuses",
         500,
         FailureKind.ECONNECTOR_DOWN,
         FailureKind.ECONNECTOR_DOWN,
-        (f'"{DOWN}"', '{"message":"eConnector timed out"}'),
+        (f'"{ECONNECTOR_TEXT}"', '{"message":"eConnector timed out"}'),
     ),
-    Group(
+    ResponseGroup(
         "the same as a refusal",
         401,
         FailureKind.ECONNECTOR_DOWN,
         FailureKind.ECONNECTOR_DOWN,
-        (f'"{DOWN}"', "eConnector is asleep"),
+        (f'"{ECONNECTOR_TEXT}"', "eConnector is asleep"),
     ),
-    Group(
+    ResponseGroup(
         "the key is no office's yet",
         400,
         FailureKind.KEY_UNASSIGNED,
@@ -130,14 +130,14 @@ CORPUS = (
             "API key has not been assigned to an eConnector.",
         ),
     ),
-    Group(
+    ResponseGroup(
         "the same as a refusal",
         401,
         FailureKind.KEY_UNASSIGNED,
         FailureKind.UNKNOWN_401,
         ('"API key has not been assigned."', "unassigned key", '{"error":"Key not assigned"}'),
     ),
-    Group(
+    ResponseGroup(
         "the office's version is too old",
         400,
         FailureKind.VERSION_TOO_OLD,
@@ -159,7 +159,7 @@ CORPUS = (
             "Cette version est obsolète.",
         ),
     ),
-    Group(
+    ResponseGroup(
         "the office cannot be reached",
         400,
         FailureKind.OFFICE_NETWORK,
@@ -194,7 +194,7 @@ CORPUS = (
             "Kan geen verbinding maken met de externe server",
         ),
     ),
-    Group(
+    ResponseGroup(
         "the office's database is in trouble",
         400,
         FailureKind.OFFICE_DATABASE,
@@ -224,14 +224,14 @@ CORPUS = (
             '{"message":"Unable to connect to any of the specified MySQL hosts."}',
         ),
     ),
-    Group(
+    ResponseGroup(
         "the same as an error of the API's",
         500,
         FailureKind.OFFICE_DATABASE,
         FailureKind.OFFICE_DATABASE,
         ("Unable to connect to any of the specified MySQL hosts.", '"Too many connections"'),
     ),
-    Group(
+    ResponseGroup(
         "the office's database took too long",
         400,
         FailureKind.TIMEOUT,
@@ -244,7 +244,7 @@ CORPUS = (
             "Fatal error encountered during command execution: command timeout",
         ),
     ),
-    Group(
+    ResponseGroup(
         "the database refuses the statement",
         400,
         FailureKind.UNKNOWN_400,
@@ -281,28 +281,28 @@ CORPUS = (
             "Body must be a JSON object with a SqlCommand.",
         ),
     ),
-    Group(
+    ResponseGroup(
         "the database refuses the statement, and repeats words of it that mean nothing",
         400,
         FailureKind.VERSION_TOO_OLD,
         FailureKind.SQL_ERROR,
         (SYNTAX.replace("FORM patient", "network timed out, version issue, eConnector"),),
     ),
-    Group(
+    ResponseGroup(
         "the API does not let the statement through, in other words",
         400,
         FailureKind.PERMISSION_MISSING,
         FailureKind.QUERY_REFUSED,
         ("This word is not permitted in queries.", "Permission for this command: not allowed in a query"),
     ),
-    Group(
+    ResponseGroup(
         "the API does not let the statement through, on a page",
         400,
         FailureKind.GATEWAY_REFUSED,
         FailureKind.QUERY_REFUSED,
         ('<html><body>Query cannot contain "SCHEMA".</body></html>',),
     ),
-    Group(
+    ResponseGroup(
         "the API does not let the statement through",
         400,
         FailureKind.UNKNOWN_400,
@@ -324,7 +324,7 @@ CORPUS = (
             '{"message":"Query cannot contain \\"SCHEMA\\"."}',
         ),
     ),
-    Group(
+    ResponseGroup(
         "the same as a refusal: no verdict on the key",
         401,
         FailureKind.KEY_REJECTED,
@@ -338,7 +338,7 @@ CORPUS = (
             '{"error":"Query cannot contain \\"VERSION ISSUE\\"."}',
         ),
     ),
-    Group(
+    ResponseGroup(
         "the statement is too long",
         400,
         FailureKind.GATEWAY_REFUSED,
@@ -348,14 +348,14 @@ CORPUS = (
             NGINX % ("400 Request entity too large", "Request entity too large"),
         ),
     ),
-    Group(
+    ResponseGroup(
         "too large",
         413,
         FailureKind.UNEXPECTED_STATUS,
         FailureKind.QUERY_REFUSED,
         ("", NGINX % ("413", "Request Entity Too Large")),
     ),
-    Group(
+    ResponseGroup(
         "the key is dead",
         400,
         FailureKind.KEY_REJECTED,
@@ -370,7 +370,7 @@ CORPUS = (
             '{"message":"API key not recognized"}',
         ),
     ),
-    Group(
+    ResponseGroup(
         "the key is dead, or so it seems",
         401,
         FailureKind.KEY_REJECTED,
@@ -402,14 +402,14 @@ CORPUS = (
             "x" * 30_000,
         ),
     ),
-    Group(
+    ResponseGroup(
         "forbidden",
         403,
         FailureKind.KEY_REJECTED,
         FailureKind.UNKNOWN_401,
         ("", "Forbidden", '"Forbidden"', '{"message":"Forbidden"}', "Your API key has been blocked."),
     ),
-    Group(
+    ResponseGroup(
         "the key lacks a permission",
         401,
         FailureKind.PERMISSION_MISSING,
@@ -424,14 +424,14 @@ CORPUS = (
             "NO PERMISSION",
         ),
     ),
-    Group(
+    ResponseGroup(
         "the key lacks a permission, said with 403",
         403,
         FailureKind.PERMISSION_MISSING,
         FailureKind.UNKNOWN_401,
         ("Permission missing: Queries", '{"error":"missing permission"}'),
     ),
-    Group(
+    ResponseGroup(
         "a gateway refuses",
         403,
         FailureKind.GATEWAY_REFUSED,
@@ -450,7 +450,7 @@ CORPUS = (
             "Please solve the CAPTCHA",
         ),
     ),
-    Group(
+    ResponseGroup(
         "a gateway takes the request for a bad one",
         400,
         FailureKind.GATEWAY_REFUSED,
@@ -467,7 +467,7 @@ CORPUS = (
             '<?xml version="1.0"?><html><body>Bad Request</body></html>',
         ),
     ),
-    Group(
+    ResponseGroup(
         "nobody knows why",
         400,
         FailureKind.UNKNOWN_400,
@@ -502,36 +502,41 @@ CORPUS = (
             "Content-Type header must be application/json.",
         ),
     ),
-    Group(
+    ResponseGroup(
         "no such resource",
         404,
         FailureKind.NOT_FOUND,
         FailureKind.NOT_FOUND,
         ("", '"Resource not found."', NGINX % ("404", "404")),
     ),
-    Group("removed", 410, FailureKind.NOT_FOUND, FailureKind.NOT_FOUND, ("", "This resource was removed.")),
-    Group(
+    ResponseGroup("removed", 410, FailureKind.NOT_FOUND, FailureKind.NOT_FOUND, ("", "This resource was removed.")),
+    ResponseGroup(
         "too many queued",
         429,
         FailureKind.THROTTLED,
         FailureKind.THROTTLED,
-        ("", '"Too many requests."', NGINX % ("429", "429"), DOWN),
+        ("", '"Too many requests."', NGINX % ("429", "429"), ECONNECTOR_TEXT),
     ),
-    Group(
+    ResponseGroup(
         "the office took too long",
         504,
         FailureKind.GATEWAY_TIMEOUT,
         FailureKind.GATEWAY_TIMEOUT,
-        ("", NGINX % ("504 Gateway Time-out", "504 Gateway Time-out"), "upstream request timeout", f'"{DOWN}"'),
+        (
+            "",
+            NGINX % ("504 Gateway Time-out", "504 Gateway Time-out"),
+            "upstream request timeout",
+            f'"{ECONNECTOR_TEXT}"',
+        ),
     ),
-    Group(
+    ResponseGroup(
         "Cloudflare's name for it",
         524,
         FailureKind.GATEWAY_TIMEOUT,
         FailureKind.GATEWAY_TIMEOUT,
         (CLOUDFLARE % ("524", "A timeout"),),
     ),
-    Group(
+    ResponseGroup(
         "headquarters has an error",
         500,
         FailureKind.SERVER_ERROR,
@@ -545,45 +550,51 @@ CORPUS = (
             NGINX % ("500", "could not find the eConnector page"),
         ),
     ),
-    Group(
+    ResponseGroup(
         "bad gateway",
         502,
         FailureKind.SERVER_ERROR,
         FailureKind.SERVER_ERROR,
         (NGINX % ("502 Bad Gateway", "502 Bad Gateway"), ""),
     ),
-    Group(
+    ResponseGroup(
         "unavailable",
         503,
         FailureKind.SERVER_ERROR,
         FailureKind.SERVER_ERROR,
         (IIS % ("503", "Service Unavailable"), "maintenance", ""),
     ),
-    Group(
+    ResponseGroup(
         "Cloudflare finds nobody",
         522,
         FailureKind.SERVER_ERROR,
         FailureKind.SERVER_ERROR,
         (CLOUDFLARE % ("522", "Timed out"), ""),
     ),
-    Group(
+    ResponseGroup(
         "a proxy of ours",
         407,
         FailureKind.CONNECT,
         FailureKind.CONNECT,
         ("", NGINX % ("407", "Proxy Authentication Required")),
     ),
-    Group("a hotel's network", 511, FailureKind.CONNECT, FailureKind.CONNECT, ("<html>Please log in</html>",)),
-    Group("slow request", 408, FailureKind.TIMEOUT, FailureKind.TIMEOUT, ("", "Request Timeout")),
-    Group(
+    ResponseGroup("a hotel's network", 511, FailureKind.CONNECT, FailureKind.CONNECT, ("<html>Please log in</html>",)),
+    ResponseGroup("slow request", 408, FailureKind.TIMEOUT, FailureKind.TIMEOUT, ("", "Request Timeout")),
+    ResponseGroup(
         "moved",
         301,
         FailureKind.UNEXPECTED_STATUS,
         FailureKind.UNEXPECTED_STATUS,
         ("", NGINX % ("301", "Moved Permanently")),
     ),
-    Group("a teapot", 418, FailureKind.UNEXPECTED_STATUS, FailureKind.UNEXPECTED_STATUS, ("I'm a teapot", DOWN)),
-    Group("no status of HTTP", 600, FailureKind.UNEXPECTED_STATUS, FailureKind.UNEXPECTED_STATUS, ("",)),
+    ResponseGroup(
+        "a teapot", 418, FailureKind.UNEXPECTED_STATUS, FailureKind.UNEXPECTED_STATUS, ("I'm a teapot", ECONNECTOR_TEXT)
+    ),
+    ResponseGroup("no status of HTTP", 600, FailureKind.UNEXPECTED_STATUS, FailureKind.UNEXPECTED_STATUS, ("",)),
 )
 
-SAID = tuple(Said(group.status, body, group.of_get, group.of_query) for group in CORPUS for body in group.bodies)
+RESPONSES = tuple(
+    CorpusResponse(group.status, body, group.get_kind, group.query_kind)
+    for group in RESPONSE_GROUPS
+    for body in group.bodies
+)

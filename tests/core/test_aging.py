@@ -16,13 +16,13 @@ from oddaemon.core.office.aging import (
     make_crashed_aging,
 )
 from oddaemon.core.office.clock import OfficeClock
-from tests.core.builders import CHICAGO, DUE, at, preferences
+from tests.core.builders import CHICAGO, DUE, make_instant, make_preferences
 
 CADENCE = Cadence()
 S = AgingStatus
 
 
-def seen(
+def evaluate_at(
     now: str,
     last: str,
     *,
@@ -34,8 +34,8 @@ def seen(
     skew: timedelta = timedelta(),
     fold: int = 0,
 ) -> Aging:
-    known = preferences(last, due=due, begin=begin, monthly=monthly, version=version)
-    return evaluate_aging(known, OfficeClock(ZoneInfo(zone), skew), at(now, zone, fold=fold), CADENCE)
+    known = make_preferences(last, due=due, begin=begin, monthly=monthly, version=version)
+    return evaluate_aging(known, OfficeClock(ZoneInfo(zone), skew), make_instant(now, zone, fold=fold), CADENCE)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def seen(
     ],
 )
 def test_where_an_office_stands(now: str, last: str, due: str, status: AgingStatus) -> None:
-    assert seen(now, last, due=due).status is status
+    assert evaluate_at(now, last, due=due).status is status
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_where_an_office_stands(now: str, last: str, due: str, status: AgingStat
     ],
 )
 def test_a_lock_is_a_run_or_what_a_crash_left(now: str, begin: str, last: str, status: AgingStatus) -> None:
-    assert seen(now, last, begin=begin).status is status
+    assert evaluate_at(now, last, begin=begin).status is status
 
 
 @pytest.mark.parametrize("due", [DUE, ""])
 def test_no_balances_are_trusted_while_a_run_is_or_may_be_half_done(due: str) -> None:
     for now in ("2026-05-05 02:30", "2026-05-05 09:00"):
-        assert seen(now, "2026-05-05", begin="2026-05-05 02:00:00", due=due).aging_date is None
+        assert evaluate_at(now, "2026-05-05", begin="2026-05-05 02:00:00", due=due).aging_date is None
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_no_balances_are_trusted_while_a_run_is_or_may_be_half_done(due: str) ->
     ],
 )
 def test_monthly_aging_ended_with_version_22_2(version: str, status: AgingStatus) -> None:
-    monthly = seen("2026-05-25 12:00", "2026-05-01", monthly="1", version=version)
+    monthly = evaluate_at("2026-05-25 12:00", "2026-05-01", monthly="1", version=version)
     assert monthly.status is status
     assert monthly.aging_date == date(2026, 5, 1)
 
 
 def test_an_office_that_ages_monthly_is_never_late_and_may_wait_for_its_first() -> None:
-    first = seen("2026-05-25 12:00", "", monthly="1", version="21.4.12.0")
+    first = evaluate_at("2026-05-25 12:00", "", monthly="1", version="21.4.12.0")
     assert (first.status, first.aging_date, first.pending_due_at) == (S.WAITING, None, None)
 
 
@@ -165,36 +165,36 @@ def test_an_office_that_ages_monthly_is_never_late_and_may_wait_for_its_first() 
 def test_nights_on_which_the_clock_changes(  # noqa: PLR0917  a table
     zone: str, now: str, fold: int, last: str, due: str, status: AgingStatus
 ) -> None:
-    assert seen(now, last, due=due, zone=zone, fold=fold).status is status
+    assert evaluate_at(now, last, due=due, zone=zone, fold=fold).status is status
 
 
 def test_a_run_over_the_change_of_the_clock_is_still_a_run() -> None:
-    spring = seen("2026-03-08 03:05", "2026-03-07", begin="2026-03-08 01:58:00")
-    autumn = seen("2026-11-01 01:05", "2026-10-31", begin="2026-11-01 01:58:00", fold=1)
+    spring = evaluate_at("2026-03-08 03:05", "2026-03-07", begin="2026-03-08 01:58:00")
+    autumn = evaluate_at("2026-11-01 01:05", "2026-10-31", begin="2026-11-01 01:58:00", fold=1)
     assert (spring.status, autumn.status) == (S.RUNNING, S.RUNNING)
 
 
 def test_due_is_read_on_the_offices_own_wrong_clock() -> None:
     fast, slow = timedelta(minutes=20), timedelta(minutes=-20)
-    assert seen("2026-05-05 01:45", "2026-05-04", skew=fast).status is S.DUE
-    assert seen("2026-05-05 02:15", "2026-05-04", skew=slow).status is S.COMPLETE
-    assert seen("2026-05-04 23:45", "2026-05-05", due="00:00", skew=fast).status is S.COMPLETE
-    assert seen("2026-05-05 02:15", "2026-05-04", skew=slow).next_due_at == at("2026-05-05 02:20")
+    assert evaluate_at("2026-05-05 01:45", "2026-05-04", skew=fast).status is S.DUE
+    assert evaluate_at("2026-05-05 02:15", "2026-05-04", skew=slow).status is S.COMPLETE
+    assert evaluate_at("2026-05-04 23:45", "2026-05-05", due="00:00", skew=fast).status is S.COMPLETE
+    assert evaluate_at("2026-05-05 02:15", "2026-05-04", skew=slow).next_due_at == make_instant("2026-05-05 02:20")
 
 
 def test_summer_time_not_measured_yet_makes_no_future_of_today() -> None:
     measured_in_winter = OfficeClock(ZoneInfo("Etc/GMT+6"))
-    known = preferences("2026-03-09", due="00:00")
-    assert evaluate_aging(known, measured_in_winter, at("2026-03-09 00:10"), CADENCE).status is not S.FUTURE
+    known = make_preferences("2026-03-09", due="00:00")
+    assert evaluate_aging(known, measured_in_winter, make_instant("2026-03-09 00:10"), CADENCE).status is not S.FUTURE
 
 
 def test_what_only_the_office_can_mend_names_the_office_and_a_remedy() -> None:
     met = {
-        seen("2026-05-05 12:00", "2026-05-04", begin="2026-05-05 02:00:00"),
-        seen("2026-05-05 12:00", "2026-05-04", due=""),
-        seen("2026-05-05 12:00", "2026-06-30"),
-        seen("2026-05-05 12:00", "?"),
-        seen("2026-05-05 12:00", "2026-05-04"),
+        evaluate_at("2026-05-05 12:00", "2026-05-04", begin="2026-05-05 02:00:00"),
+        evaluate_at("2026-05-05 12:00", "2026-05-04", due=""),
+        evaluate_at("2026-05-05 12:00", "2026-06-30"),
+        evaluate_at("2026-05-05 12:00", "?"),
+        evaluate_at("2026-05-05 12:00", "2026-05-04"),
     }
     assert {aging.status for aging in met} == BLOCKING_STATUSES | {S.MISSED}
     for aging in met:
@@ -205,7 +205,7 @@ def test_what_only_the_office_can_mend_names_the_office_and_a_remedy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "begin", "due", "words"),
+    ("last", "begin", "due", "text"),
     [
         ("2026-05-05", "", DUE, "Aging of 2026-05-05 is complete."),
         ("", "", "", "Automated aging is switched off; aging has never run."),
@@ -222,26 +222,26 @@ def test_what_only_the_office_can_mend_names_the_office_and_a_remedy() -> None:
         ("x" * 5_000, "", DUE, "is no date."),
     ],
 )
-def test_each_status_is_a_sentence(last: str, begin: str, due: str, words: str) -> None:
-    reason = seen("2026-05-05 12:00", last, begin=begin, due=due).reason
-    assert words in reason
+def test_each_status_is_a_sentence(last: str, begin: str, due: str, text: str) -> None:
+    reason = evaluate_at("2026-05-05 12:00", last, begin=begin, due=due).reason
+    assert text in reason
     assert len(reason) < 200
 
 
-def test_the_due_times_around_now_are_told() -> None:
-    aging = seen("2026-05-05 12:00", "2026-05-05")
-    assert (aging.due_at, aging.next_due_at) == (at("2026-05-05 02:00"), at("2026-05-06 02:00"))
+def test_the_due_times_around_now_are_reported() -> None:
+    aging = evaluate_at("2026-05-05 12:00", "2026-05-05")
+    assert (aging.due_at, aging.next_due_at) == (make_instant("2026-05-05 02:00"), make_instant("2026-05-06 02:00"))
     assert aging.pending_due_at == aging.next_due_at
-    assert seen("2026-05-05 12:00", "2026-05-04").pending_due_at == aging.due_at
-    assert seen("2026-05-05 01:00", "").pending_due_at == aging.due_at
-    assert seen("2026-05-05 12:00", "2026-05-05", due="").pending_due_at is None
+    assert evaluate_at("2026-05-05 12:00", "2026-05-04").pending_due_at == aging.due_at
+    assert evaluate_at("2026-05-05 01:00", "").pending_due_at == aging.due_at
+    assert evaluate_at("2026-05-05 12:00", "2026-05-05", due="").pending_due_at is None
 
 
 def test_a_run_is_missed_after_its_hour_and_a_little() -> None:
-    assert compute_missed_at(at("2026-05-05 02:00"), CADENCE) == at("2026-05-05 03:05")
-    assert compute_missed_at(at("2026-05-05 02:00"), replace(CADENCE, start_window_seconds=60)) == at(
-        "2026-05-05 02:06"
-    )
+    assert compute_missed_at(make_instant("2026-05-05 02:00"), CADENCE) == make_instant("2026-05-05 03:05")
+    assert compute_missed_at(
+        make_instant("2026-05-05 02:00"), replace(CADENCE, start_window_seconds=60)
+    ) == make_instant("2026-05-05 02:06")
 
 
 @pytest.mark.parametrize(
@@ -256,11 +256,11 @@ def test_a_run_is_missed_after_its_hour_and_a_little() -> None:
     ],
 )
 def test_a_run_completed_if_it_left_its_date(mark: AgingMark, last: str, version: str, *, completed: bool) -> None:
-    assert has_completed(mark, preferences(last, version=version)) is completed
+    assert has_completed(mark, make_preferences(last, version=version)) is completed
 
 
 def test_balances_of_a_run_that_was_broken_off_are_not_to_be_had() -> None:
-    before = seen("2026-05-05 12:00", "2026-05-04")
+    before = evaluate_at("2026-05-05 12:00", "2026-05-04")
     after = make_crashed_aging(before, AgingMark("2026-05-04", "2026-05-05 02:00:00"))
     assert (after.status, after.aging_date, after.owner) == (S.MISSED, None, Owner.OFFICE)
     assert "broken off" in after.reason
@@ -311,7 +311,7 @@ def test_what_is_no_time_of_day_is_refused_with_a_sentence(text: str) -> None:
 
 def test_a_zone_is_nothing_the_preferences_say() -> None:
     here, there = (
-        evaluate_aging(preferences(), OfficeClock(zone), at("2026-05-05 01:30"), CADENCE)
+        evaluate_aging(make_preferences(), OfficeClock(zone), make_instant("2026-05-05 01:30"), CADENCE)
         for zone in (CHICAGO, ZoneInfo("America/New_York"))
     )
     assert (here.status, there.status) == (S.COMPLETE, S.DUE)

@@ -20,17 +20,17 @@ from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Cadence
 
 NOW = datetime(2026, 3, 3, 9, tzinfo=UTC)
-ORDER = BackfillJob(1, BackfillTarget("elm", date(2026, 1, 31)), NOW)
+JOB = BackfillJob(1, BackfillTarget("elm", date(2026, 1, 31)), NOW)
 
 
-def after(kind: FailureKind, order: BackfillJob = ORDER, retry_after_seconds: float | None = None) -> BackfillJob:
-    return apply_failure(order, Failure(kind, retry_after_seconds=retry_after_seconds), NOW, Cadence(), 1.0)
+def fail_with(kind: FailureKind, job: BackfillJob = JOB, retry_after_seconds: float | None = None) -> BackfillJob:
+    return apply_failure(job, Failure(kind, retry_after_seconds=retry_after_seconds), NOW, Cadence(), 1.0)
 
 
 @pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.HEADQUARTERS_DOWN, FailureKind.SERVER_ERROR])
 def test_what_passes_by_itself_is_tried_again_further_apart(kind: FailureKind) -> None:
-    first = after(kind)
-    second = after(kind, first)
+    first = fail_with(kind)
+    second = fail_with(kind, first)
     assert (first.state, first.attempts, second.attempts) == (JobState.OPEN, 1, 2)
     assert first.not_before is not None
     assert second.not_before is not None
@@ -40,15 +40,15 @@ def test_what_passes_by_itself_is_tried_again_further_apart(kind: FailureKind) -
 
 
 def test_a_server_that_says_when_is_heard() -> None:
-    assert after(FailureKind.THROTTLED, retry_after_seconds=300).not_before == NOW + timedelta(seconds=300)
+    assert fail_with(FailureKind.THROTTLED, retry_after_seconds=300).not_before == NOW + timedelta(seconds=300)
 
 
 def test_readings_that_differ_are_thrown_away_a_few_times() -> None:
-    order = ORDER
+    job = JOB
     for count in range(1, REREADS_MAX + 1):
-        order = after(FailureKind.INCOMPLETE, order)
-        assert (order.state, order.rereads) == (JobState.OPEN, count)
-    assert after(FailureKind.INCOMPLETE, order).state is JobState.FAILED
+        job = fail_with(FailureKind.INCOMPLETE, job)
+        assert (job.state, job.rereads) == (JobState.OPEN, count)
+    assert fail_with(FailureKind.INCOMPLETE, job).state is JobState.FAILED
 
 
 @pytest.mark.parametrize(
@@ -62,30 +62,30 @@ def test_readings_that_differ_are_thrown_away_a_few_times() -> None:
     ],
 )
 def test_what_needs_a_human_ends_it(kind: FailureKind) -> None:
-    ended = after(kind)
+    ended = fail_with(kind)
     assert (ended.state, ended.not_before) == (JobState.FAILED, None)
     assert ended.why
 
 
 @pytest.mark.parametrize("kind", [FailureKind.QUERY_REFUSED, FailureKind.SQL_ERROR])
 def test_a_query_of_the_operators_is_theirs_to_mend(kind: FailureKind) -> None:
-    theirs = replace(ORDER, target=BackfillTarget("elm", date(2026, 1, 31), BackfillMethod.SFTP, "SELECT"))
-    assert after(kind, theirs).why.endswith(OWN_QUERY_ADVICE)
-    assert OWN_QUERY_ADVICE not in after(kind).why
+    theirs = replace(JOB, target=BackfillTarget("elm", date(2026, 1, 31), BackfillMethod.SFTP, "SELECT"))
+    assert fail_with(kind, theirs).why.endswith(OWN_QUERY_ADVICE)
+    assert OWN_QUERY_ADVICE not in fail_with(kind).why
 
 
 def test_the_other_sides_own_full_stop_is_not_doubled() -> None:
-    ended = apply_failure(ORDER, Failure(FailureKind.PERMISSION_MISSING, "No permission."), NOW, Cadence(), 1.0)
+    ended = apply_failure(JOB, Failure(FailureKind.PERMISSION_MISSING, "No permission."), NOW, Cadence(), 1.0)
     assert ended.why.startswith("The key lacks a permission: No permission. Give")
 
 
 def test_going_on_forgets_the_back_off() -> None:
-    assert clear_failures(after(FailureKind.TIMEOUT)) == ORDER
+    assert clear_failures(fail_with(FailureKind.TIMEOUT)) == JOB
 
 
 def test_only_days_that_are_past_and_can_have_been_can_be_had() -> None:
     today = date(2026, 3, 3)
     assert validate_day(today - timedelta(days=1), today) == date(2026, 3, 2)
-    for wrong in (today, today + timedelta(days=1), EARLIEST_DATE - timedelta(days=1)):
+    for invalid in (today, today + timedelta(days=1), EARLIEST_DATE - timedelta(days=1)):
         with pytest.raises(InvalidDate):
-            validate_day(wrong, today)
+            validate_day(invalid, today)

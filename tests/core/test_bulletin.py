@@ -8,41 +8,44 @@ NOW = datetime(2026, 3, 3, 12, 40, tzinfo=UTC)
 CHICAGO = ZoneInfo("America/Chicago")
 
 
-def standings(condition: Condition, count: int, *, after: timedelta | None = None) -> list[Status]:
+def make_statuses(condition: Condition, count: int, *, after: timedelta | None = None) -> list[Status]:
     at = None if after is None else NOW + after
     return [Status(condition, NOW, "So it is.", next_action_at=at) for _ in range(count)]
 
 
 def test_the_fleet_is_one_sentence() -> None:
     fleet = [
-        *standings(Condition.WAITING, 9, after=timedelta(hours=3)),
-        *standings(Condition.FRESH, 214),
-        *standings(Condition.LATE, 7, after=timedelta(hours=1)),
+        *make_statuses(Condition.WAITING, 9, after=timedelta(hours=3)),
+        *make_statuses(Condition.FRESH, 214),
+        *make_statuses(Condition.LATE, 7, after=timedelta(hours=1)),
     ]
     assert format_fleet_summary(fleet, NOW, CHICAGO) == "214 of 230 fresh, 9 waiting for aging, 7 late; next 07:40"
 
 
-def test_every_condition_has_its_word() -> None:
-    fleet = [standing for condition in Condition for standing in standings(condition, 1)]
+def test_every_condition_has_a_label() -> None:
+    fleet = [status for condition in Condition for status in make_statuses(condition, 1)]
     assert format_fleet_summary(fleet, NOW, UTC) == (
         "1 of 9 fresh, 1 waiting for aging, 1 aging, 1 pulling, 1 late, 1 unreachable, 1 blocked, 1 suspect, 1 paused"
     )
 
 
-def test_waiting_past_its_hour_is_told_as_late() -> None:
+def test_waiting_past_its_hour_is_counted_as_late() -> None:
     waits = Status(Condition.WAITING, NOW, "Not yet.", late_at=NOW - timedelta(minutes=1))
     assert format_fleet_summary([waits], NOW, UTC) == "0 of 1 fresh, 1 late"
 
 
 def test_another_day_is_named() -> None:
-    assert format_fleet_summary(standings(Condition.FRESH, 1, after=timedelta(days=1)), NOW, CHICAGO) == (
+    assert format_fleet_summary(make_statuses(Condition.FRESH, 1, after=timedelta(days=1)), NOW, CHICAGO) == (
         "1 of 1 fresh; next Wednesday 06:40"
     )
 
 
 def test_what_is_due_is_due_now() -> None:
-    assert format_fleet_summary(standings(Condition.FRESH, 1, after=timedelta(0)), NOW, UTC) == "1 of 1 fresh; next now"
+    assert (
+        format_fleet_summary(make_statuses(Condition.FRESH, 1, after=timedelta(0)), NOW, UTC)
+        == "1 of 1 fresh; next now"
+    )
 
 
-def test_no_office_is_told_too() -> None:
+def test_an_empty_fleet_has_a_sentence() -> None:
     assert format_fleet_summary([], NOW, UTC) == "no office to watch"

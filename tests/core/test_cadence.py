@@ -7,20 +7,22 @@ from oddaemon.core.model import Cadence
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
 from oddaemon.core.office.cadence import compute_late_at, compute_next_probe, compute_next_slot, compute_phase
 from oddaemon.core.office.clock import OfficeClock
-from tests.core.builders import CHICAGO, at, preferences
+from tests.core.builders import CHICAGO, make_instant, make_preferences
 
-NOW = at("2026-05-05 12:00")
+NOW = make_instant("2026-05-05 12:00")
 CADENCE = Cadence()
 CLOCK = OfficeClock(CHICAGO)
-DUE_AT, NEXT_DUE_AT = at("2026-05-05 02:00"), at("2026-05-06 02:00")
+DUE_AT, NEXT_DUE_AT = make_instant("2026-05-05 02:00"), make_instant("2026-05-06 02:00")
 
 
-def aging(status: AgingStatus, due_at: datetime | None = DUE_AT, next_due_at: datetime | None = NEXT_DUE_AT) -> Aging:
+def make_aging(
+    status: AgingStatus, due_at: datetime | None = DUE_AT, next_due_at: datetime | None = NEXT_DUE_AT
+) -> Aging:
     return Aging(status, "So.", due_at=due_at, next_due_at=next_due_at)
 
 
-def wait_seconds(status: AgingStatus, now: datetime = NOW, run_seconds: float | None = None) -> float:
-    return (compute_next_probe("mesa", aging(status), CADENCE, run_seconds, now) - now).total_seconds()
+def compute_wait_seconds(status: AgingStatus, now: datetime = NOW, run_seconds: float | None = None) -> float:
+    return (compute_next_probe("mesa", make_aging(status), CADENCE, run_seconds, now) - now).total_seconds()
 
 
 def test_shares_spread_evenly_and_stay() -> None:
@@ -63,7 +65,7 @@ def test_a_slot_is_always_later(interval_seconds: float) -> None:
 )
 def test_each_status_has_its_interval(status: AgingStatus, longest_seconds: float) -> None:
     waits = [
-        (compute_next_probe(f"office-{number}", aging(status), CADENCE, None, NOW) - NOW).total_seconds()
+        (compute_next_probe(f"office-{number}", make_aging(status), CADENCE, None, NOW) - NOW).total_seconds()
         for number in range(200)
     ]
     assert min(waits) > 0
@@ -71,24 +73,24 @@ def test_each_status_has_its_interval(status: AgingStatus, longest_seconds: floa
 
 
 def test_a_run_is_asked_for_once_most_of_its_usual_length_has_passed() -> None:
-    assert 400 <= wait_seconds(AgingStatus.DUE, DUE_AT + timedelta(seconds=1), run_seconds=600) < 480 + 60
-    assert wait_seconds(AgingStatus.DUE, DUE_AT + timedelta(seconds=1), run_seconds=None) <= 60
+    assert 400 <= compute_wait_seconds(AgingStatus.DUE, DUE_AT + timedelta(seconds=1), run_seconds=600) < 480 + 60
+    assert compute_wait_seconds(AgingStatus.DUE, DUE_AT + timedelta(seconds=1), run_seconds=None) <= 60
 
 
-def test_the_first_question_of_a_night_comes_right_after_the_due_time() -> None:
+def test_the_first_probe_of_a_night_comes_right_after_the_due_time() -> None:
     shortly_before = NEXT_DUE_AT - timedelta(seconds=5)
-    assert 5 < wait_seconds(AgingStatus.COMPLETE, shortly_before) <= 65
+    assert 5 < compute_wait_seconds(AgingStatus.COMPLETE, shortly_before) <= 65
 
 
 def test_one_night_that_took_half_a_day_never_silences_the_next() -> None:
-    assert wait_seconds(AgingStatus.DUE, DUE_AT + timedelta(seconds=1), run_seconds=50_000) <= 1800
-    assert wait_seconds(AgingStatus.COMPLETE, DUE_AT, run_seconds=50_000) <= 1800
+    assert compute_wait_seconds(AgingStatus.DUE, DUE_AT + timedelta(seconds=1), run_seconds=50_000) <= 1800
+    assert compute_wait_seconds(AgingStatus.COMPLETE, DUE_AT, run_seconds=50_000) <= 1800
 
 
 def test_a_run_by_hand_is_watched_where_nothing_is_ever_due() -> None:
-    by_hand = aging(AgingStatus.RUNNING, due_at=None, next_due_at=None)
+    by_hand = make_aging(AgingStatus.RUNNING, due_at=None, next_due_at=None)
     assert NOW < compute_next_probe("mesa", by_hand, CADENCE, 900.0, NOW) <= NOW + timedelta(seconds=60)
-    switched_off = aging(AgingStatus.NOT_CONFIGURED, due_at=None, next_due_at=None)
+    switched_off = make_aging(AgingStatus.NOT_CONFIGURED, due_at=None, next_due_at=None)
     assert NOW < compute_next_probe("mesa", switched_off, CADENCE, 900.0, NOW) <= NOW + timedelta(seconds=1800)
 
 
@@ -105,20 +107,20 @@ def test_a_run_by_hand_is_watched_where_nothing_is_ever_due() -> None:
         ("2026-05-05 15:01", "2026-05-05", "02:00", "2026-05-05 15:00:00", "2026-05-06 07:00"),
     ],
 )
-def test_the_deadline_is_the_first_fresh_by_after_the_awaited_run(
+def test_the_deadline_is_the_first_fresh_by_after_the_expected_run(
     now: str, last: str, due: str, begin: str, late_at: str
 ) -> None:
-    judged = evaluate_aging(preferences(last, due=due, begin=begin), CLOCK, at(now), CADENCE)
-    assert compute_late_at(judged, CLOCK, time(7), CADENCE) == at(late_at)
+    judged = evaluate_aging(make_preferences(last, due=due, begin=begin), CLOCK, make_instant(now), CADENCE)
+    assert compute_late_at(judged, CLOCK, time(7), CADENCE) == make_instant(late_at)
 
 
-def test_a_missed_run_does_not_become_late_anew_with_every_question() -> None:
-    known = preferences("2026-05-04", due="02:00")
-    asked = [evaluate_aging(known, CLOCK, at(f"2026-05-05 {hour:02}:00"), CADENCE) for hour in range(4, 24)]
-    assert {compute_late_at(judged, CLOCK, time(7), CADENCE) for judged in asked} == {at("2026-05-05 03:05")}
+def test_a_missed_run_does_not_become_late_again_with_every_probe() -> None:
+    known = make_preferences("2026-05-04", due="02:00")
+    asked = [evaluate_aging(known, CLOCK, make_instant(f"2026-05-05 {hour:02}:00"), CADENCE) for hour in range(4, 24)]
+    assert {compute_late_at(judged, CLOCK, time(7), CADENCE) for judged in asked} == {make_instant("2026-05-05 03:05")}
 
 
 def test_who_awaits_nothing_by_the_clock_has_no_deadline() -> None:
-    complete = replace(aging(AgingStatus.COMPLETE), pending_due_at=NEXT_DUE_AT)
+    complete = replace(make_aging(AgingStatus.COMPLETE), pending_due_at=NEXT_DUE_AT)
     assert compute_late_at(complete, CLOCK, None, CADENCE) is None
     assert compute_late_at(replace(complete, pending_due_at=None), CLOCK, time(7), CADENCE) is None

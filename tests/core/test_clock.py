@@ -4,12 +4,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from oddaemon.core.office.clock import OfficeClock, compute_skew
-from tests.core.builders import at
+from tests.core.builders import make_instant
 
 CHICAGO = ZoneInfo("America/Chicago")
 
 
-def naive(text: str) -> datetime:
+def parse_naive(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
@@ -36,13 +36,13 @@ def naive(text: str) -> datetime:
     ],
 )
 def test_a_local_time_is_reached_at_one_instant(zone: str, local: str, instant: str) -> None:
-    assert OfficeClock(ZoneInfo(zone)).to_instant(naive(local)) == datetime.fromisoformat(instant)
+    assert OfficeClock(ZoneInfo(zone)).to_instant(parse_naive(local)) == datetime.fromisoformat(instant)
 
 
 def test_the_office_reads_its_own_clock() -> None:
     fast = OfficeClock(CHICAGO, timedelta(minutes=20))
-    assert fast.to_local(at("2026-05-05 01:50")) == naive("2026-05-05 02:10")
-    assert fast.to_instant(naive("2026-05-05 02:00")) == at("2026-05-05 01:40")
+    assert fast.to_local(make_instant("2026-05-05 01:50")) == parse_naive("2026-05-05 02:10")
+    assert fast.to_instant(parse_naive("2026-05-05 02:00")) == make_instant("2026-05-05 01:40")
 
 
 @pytest.mark.parametrize(
@@ -60,22 +60,22 @@ def test_the_office_reads_its_own_clock() -> None:
     ],
 )
 def test_the_last_time_that_the_clock_reached_its_due_time(due: str, now: str, day: str, reached: str) -> None:
-    last = OfficeClock(CHICAGO).find_last(time.fromisoformat(due), at(now))
-    assert last == (date.fromisoformat(day), at(reached))
+    last = OfficeClock(CHICAGO).find_last(time.fromisoformat(due), make_instant(now))
+    assert last == (date.fromisoformat(day), make_instant(reached))
 
 
 def test_in_the_second_hour_of_a_fold_the_due_time_is_not_reached_again() -> None:
-    clock, second = OfficeClock(CHICAGO), at("2026-11-01 01:10", fold=1)
-    assert clock.to_local(second) == naive("2026-11-01 01:10")
-    assert clock.find_last(time(1, 30), second) == (date(2026, 11, 1), at("2026-11-01 01:30"))
-    assert clock.find_next(time(1, 30), second) == at("2026-11-02 01:30")
+    clock, second = OfficeClock(CHICAGO), make_instant("2026-11-01 01:10", fold=1)
+    assert clock.to_local(second) == parse_naive("2026-11-01 01:10")
+    assert clock.find_last(time(1, 30), second) == (date(2026, 11, 1), make_instant("2026-11-01 01:30"))
+    assert clock.find_next(time(1, 30), second) == make_instant("2026-11-02 01:30")
 
 
 def test_the_next_due_time_is_always_later_than_now() -> None:
     clock = OfficeClock(CHICAGO)
-    assert clock.find_next(time(2), at("2026-05-05 02:00")) == at("2026-05-06 02:00")
-    assert clock.find_next(time(2), at("2026-05-05 01:59")) == at("2026-05-05 02:00")
-    assert clock.find_next(time(2), at("2026-03-07 12:00")) == at("2026-03-08 03:00")
+    assert clock.find_next(time(2), make_instant("2026-05-05 02:00")) == make_instant("2026-05-06 02:00")
+    assert clock.find_next(time(2), make_instant("2026-05-05 01:59")) == make_instant("2026-05-05 02:00")
+    assert clock.find_next(time(2), make_instant("2026-03-07 12:00")) == make_instant("2026-03-08 03:00")
 
 
 INSTANT = datetime(2026, 5, 5, 12, 0, tzinfo=UTC)
@@ -96,17 +96,17 @@ INSTANT = datetime(2026, 5, 5, 12, 0, tzinfo=UTC)
 def test_a_servers_clock_is_measured_against_its_zone(
     zone: ZoneInfo | None, office_now: str, utc_now: str, skew: timedelta
 ) -> None:
-    assert compute_skew(zone, naive(office_now), naive(utc_now), INSTANT) == skew
+    assert compute_skew(zone, parse_naive(office_now), parse_naive(utc_now), INSTANT) == skew
 
 
 @pytest.mark.parametrize("fold", [0, 1])
 def test_the_hour_that_comes_twice_is_not_measured_as_skew(fold: int) -> None:
-    instant = at("2026-11-01 01:30", fold=fold)
+    instant = make_instant("2026-11-01 01:30", fold=fold)
     utc_now = instant.replace(tzinfo=None)
-    assert compute_skew(CHICAGO, naive("2026-11-01 01:30"), utc_now, instant) == timedelta()
+    assert compute_skew(CHICAGO, parse_naive("2026-11-01 01:30"), utc_now, instant) == timedelta()
 
 
 def test_a_measured_clock_reads_what_the_server_said() -> None:
     for zone in (None, CHICAGO):
-        skew = compute_skew(zone, naive("2026-05-05 21:40"), naive("2026-05-05 12:10"), INSTANT)
-        assert OfficeClock(zone or UTC, skew).to_local(INSTANT) == naive("2026-05-05 21:40")
+        skew = compute_skew(zone, parse_naive("2026-05-05 21:40"), parse_naive("2026-05-05 12:10"), INSTANT)
+        assert OfficeClock(zone or UTC, skew).to_local(INSTANT) == parse_naive("2026-05-05 21:40")

@@ -14,29 +14,31 @@ JONES = Balance(2, 0, 200, 0, 200, 0, 0, 0, 200)
 BROWN = Balance(3, 0, -50, 0, 0, 0, 0, 0, -50)
 
 
-def by_pat_num(*balances: Balance) -> dict[int, Balance]:
+def index_by_pat_num(*balances: Balance) -> dict[int, Balance]:
     return {balance.pat_num: balance for balance in balances}
 
 
-def test_everybody_is_new_in_the_first_snapshot() -> None:
-    assert diff({}, by_pat_num(SMITH, JONES)) == SnapshotChanges(new=(SMITH, JONES))
+def test_every_guarantor_is_new_in_the_first_snapshot() -> None:
+    assert diff({}, index_by_pat_num(SMITH, JONES)) == SnapshotChanges(new=(SMITH, JONES))
 
 
 def test_who_vanishes_is_cleared_as_they_last_were() -> None:
-    assert diff(by_pat_num(SMITH, BROWN), by_pat_num(SMITH)) == SnapshotChanges(cleared=(BROWN,))
+    assert diff(index_by_pat_num(SMITH, BROWN), index_by_pat_num(SMITH)) == SnapshotChanges(cleared=(BROWN,))
 
 
 def test_who_differs_in_any_column_is_changed_from_and_to() -> None:
-    moved = SMITH._replace(clinic_num=7)
-    assert diff(by_pat_num(SMITH, JONES), by_pat_num(moved, JONES)) == SnapshotChanges(changed=((SMITH, moved),))
+    changed = SMITH._replace(clinic_num=7)
+    assert diff(index_by_pat_num(SMITH, JONES), index_by_pat_num(changed, JONES)) == SnapshotChanges(
+        changed=((SMITH, changed),)
+    )
 
 
 def test_nothing_comes_of_equal_snapshots() -> None:
-    assert diff(by_pat_num(SMITH, JONES), by_pat_num(JONES, SMITH)) == SnapshotChanges()
+    assert diff(index_by_pat_num(SMITH, JONES), index_by_pat_num(JONES, SMITH)) == SnapshotChanges()
 
 
 def test_applying_changes_leads_to_the_later_snapshot_in_its_order() -> None:
-    before, after = by_pat_num(SMITH, BROWN), by_pat_num(SMITH._replace(bal_total=1), JONES)
+    before, after = index_by_pat_num(SMITH, BROWN), index_by_pat_num(SMITH._replace(bal_total=1), JONES)
     assert list(apply_changes(before, diff(before, after)).items()) == list(after.items())
 
 
@@ -51,11 +53,14 @@ def test_applying_changes_leads_to_the_later_snapshot_in_its_order() -> None:
 )
 def test_changes_are_not_applied_to_a_snapshot_that_they_were_not_made_from(changes: SnapshotChanges) -> None:
     with pytest.raises(ValueError, match="start from other balances"):
-        apply_changes(by_pat_num(SMITH), changes)
+        apply_changes(index_by_pat_num(SMITH), changes)
 
 
 def test_changes_hide_the_rows_from_logs() -> None:
-    assert repr(diff(by_pat_num(SMITH, JONES), by_pat_num(BROWN, JONES._replace(bal_total=1)))) == "SnapshotChanges()"
+    assert (
+        repr(diff(index_by_pat_num(SMITH, JONES), index_by_pat_num(BROWN, JONES._replace(bal_total=1))))
+        == "SnapshotChanges()"
+    )
 
 
 def test_a_difference_says_whose_it_is() -> None:
@@ -71,24 +76,24 @@ DAY = date(2025, 12, 31)
 
 
 @given(before=ROWS, after=ROWS)
-def test_two_pictures_compared_as_they_are_read_differ_as_two_that_are_held(
+def test_streamed_and_in_memory_comparison_give_the_same_changes(
     before: dict[int, Balance], after: dict[int, Balance]
 ) -> None:
     found = list(iter_changes(iter(before.values()), iter(after.values()), lambda _: DAY))
-    held = diff(before, after)
-    wanted = [GuarantorChange(ChangeKind.NEW, None, each) for each in held.new]
-    wanted += [GuarantorChange(ChangeKind.CHANGED, *each) for each in held.changed]
-    wanted += [GuarantorChange(ChangeKind.CLEARED, each, None, DAY) for each in held.cleared]
+    in_memory = diff(before, after)
+    wanted = [GuarantorChange(ChangeKind.NEW, None, each) for each in in_memory.new]
+    wanted += [GuarantorChange(ChangeKind.CHANGED, *each) for each in in_memory.changed]
+    wanted += [GuarantorChange(ChangeKind.CLEARED, each, None, DAY) for each in in_memory.cleared]
     assert found == sorted(wanted, key=lambda each: each.pat_num)
 
 
-@given(before=ROWS, after=ROWS, untold=st.sets(st.sampled_from(OPTIONAL_COLUMNS), min_size=1).map(frozenset))
-def test_what_one_of_two_pictures_does_not_tell_makes_no_difference(
-    before: dict[int, Balance], after: dict[int, Balance], untold: frozenset[str]
+@given(before=ROWS, after=ROWS, missing=st.sets(st.sampled_from(OPTIONAL_COLUMNS), min_size=1).map(frozenset))
+def test_columns_missing_from_one_snapshot_make_no_change(
+    before: dict[int, Balance], after: dict[int, Balance], missing: frozenset[str]
 ) -> None:
-    def told(rows: dict[int, Balance]) -> list[Balance]:
-        return [left for each in rows.values() if (left := to_comparable(each, untold)) is not None]
+    def strip_columns(rows: dict[int, Balance]) -> list[Balance]:
+        return [left for each in rows.values() if (left := to_comparable(each, missing)) is not None]
 
-    found = iter_changes(before.values(), after.values(), lambda _: DAY, untold)
-    wanted = iter_changes(told(before), told(after), lambda _: DAY)
+    found = iter_changes(before.values(), after.values(), lambda _: DAY, missing)
+    wanted = iter_changes(strip_columns(before), strip_columns(after), lambda _: DAY)
     assert [(each.change, each.pat_num) for each in found] == [(each.change, each.pat_num) for each in wanted]

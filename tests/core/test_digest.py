@@ -9,29 +9,31 @@ NOW = datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def office(name: str, condition: Condition, owner: Owner | None = None, published: timedelta = HOUR) -> OfficeSummary:
+def make_office(
+    name: str, condition: Condition, owner: Owner | None = None, published: timedelta = HOUR
+) -> OfficeSummary:
     snapshot = LastSnapshot(7, date(2026, 3, 8), NOW - published, 100, 123_456, verified=True)
     return OfficeSummary(name, name.title(), Status(condition, NOW - HOUR, "Why.", owner), snapshot=snapshot)
 
 
-def test_a_fleet_that_is_fresh_has_nobody_to_name() -> None:
-    assert summarize_fleet([office("elm", Condition.FRESH), office("oak", Condition.FRESH)], NOW) == FleetSummary(
-        offices=2, fresh=2, published=2, guarantors=200, conditions={Condition.FRESH: 2}, stale=()
-    )
+def test_a_fresh_fleet_names_no_office() -> None:
+    assert summarize_fleet(
+        [make_office("elm", Condition.FRESH), make_office("oak", Condition.FRESH)], NOW
+    ) == FleetSummary(offices=2, fresh=2, published=2, guarantors=200, conditions={Condition.FRESH: 2}, stale=())
 
 
-def test_whoever_is_not_fresh_is_named_with_owner_and_reason_but_for_the_paused() -> None:
-    told = summarize_fleet(
+def test_every_stale_office_is_named_with_owner_and_reason_except_paused_ones() -> None:
+    summary = summarize_fleet(
         [
-            office("oak", Condition.UNREACHABLE, Owner.OFFICE, published=30 * HOUR),
-            office("ash", Condition.UNREACHABLE, Owner.OFFICE),
-            office("elm", Condition.PAUSED),
-            office("fir", Condition.BLOCKED, Owner.US),
+            make_office("oak", Condition.UNREACHABLE, Owner.OFFICE, published=30 * HOUR),
+            make_office("ash", Condition.UNREACHABLE, Owner.OFFICE),
+            make_office("elm", Condition.PAUSED),
+            make_office("fir", Condition.BLOCKED, Owner.US),
         ],
         NOW,
     )
-    assert (told.offices, told.fresh, told.published) == (4, 0, 3)
-    assert told.stale == (
+    assert (summary.offices, summary.fresh, summary.published) == (4, 0, 3)
+    assert summary.stale == (
         StaleOffice("fir", Condition.BLOCKED, Owner.US, NOW - HOUR, "Why."),
         StaleOffice("ash", Condition.UNREACHABLE, Owner.OFFICE, NOW - HOUR, "Why."),
         StaleOffice("oak", Condition.UNREACHABLE, Owner.OFFICE, NOW - HOUR, "Why."),
@@ -39,9 +41,9 @@ def test_whoever_is_not_fresh_is_named_with_owner_and_reason_but_for_the_paused(
 
 
 def test_waiting_past_the_deadline_is_late() -> None:
-    waiting = office("elm", Condition.WAITING)
+    waiting = make_office("elm", Condition.WAITING)
     late = replace(waiting, status=replace(waiting.status, late_at=NOW - HOUR / 2), snapshot=None)
-    told = summarize_fleet([late], NOW)
-    assert told.conditions == {Condition.LATE: 1}
-    assert (told.published, told.guarantors) == (0, 0)
-    assert told.stale[0].since == NOW - HOUR / 2
+    summary = summarize_fleet([late], NOW)
+    assert summary.conditions == {Condition.LATE: 1}
+    assert (summary.published, summary.guarantors) == (0, 0)
+    assert summary.stale[0].since == NOW - HOUR / 2

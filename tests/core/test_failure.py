@@ -13,7 +13,7 @@ OURS_FIRST = {FailureKind.KEY_NEVER_ACCEPTED}
 
 
 @pytest.mark.parametrize("kind", FailureKind)
-def test_every_kind_has_a_rule_that_tells_what_to_do(kind: FailureKind) -> None:
+def test_every_kind_has_a_rule_with_advice(kind: FailureKind) -> None:
     rule = Failure(kind).rule
     assert rule.meaning
     assert not rule.meaning.endswith(".")
@@ -31,24 +31,24 @@ def test_what_needs_a_human_is_an_error_in_the_log(kind: FailureKind) -> None:
 
 
 @pytest.mark.parametrize("kind", FailureKind)
-def test_whose_fault_it_is_not_ours_gets_a_letter(kind: FailureKind) -> None:
+def test_every_failure_of_another_owner_has_a_message(kind: FailureKind) -> None:
     assert bool(format_failure_message(Failure(kind))) is (RULES[kind].owner is not Owner.US or kind in OURS_FIRST)
 
 
 @pytest.mark.parametrize("kind", MESSAGE_TEMPLATES)
-def test_a_letter_can_be_sent_as_it_stands(kind: FailureKind) -> None:
-    letter = format_failure_message(Failure(kind, "Said the other side.", 400))
+def test_a_message_can_be_sent_as_it_is(kind: FailureKind) -> None:
+    message = format_failure_message(Failure(kind, "Said the other side.", 400))
     to_vendor = RULES[kind].owner is Owner.VENDOR
-    assert letter.startswith("Hello Open Dental support! " if to_vendor else "Hello! ")
-    assert letter.endswith(" Thank you very much for your help!")
-    assert "Could you please" in letter
-    assert "“Said the other side.”" in letter
+    assert message.startswith("Hello Open Dental support! " if to_vendor else "Hello! ")
+    assert message.endswith(" Thank you very much for your help!")
+    assert "Could you please" in message
+    assert "“Said the other side.”" in message
     assert "message" not in format_failure_message(Failure(kind))
-    assert letter == " ".join(letter.split())
-    assert not re.search(r"oddaemon|HTTP|None|\{|customer key", letter)
+    assert message == " ".join(message.split())
+    assert not re.search(r"oddaemon|HTTP|None|\{|customer key", message)
 
 
-def test_a_letter_to_an_office_names_no_statement() -> None:
+def test_a_message_to_an_office_names_no_statement() -> None:
     for kind, request in MESSAGE_TEMPLATES.items():
         if RULES[kind].owner is Owner.OFFICE:
             assert not re.search(r"SQL\b(?<!MySQL)|SELECT|ShortQuery|JSON|status", " ".join(request))
@@ -61,13 +61,13 @@ def test_the_sentence_holds_the_meaning_the_status_and_the_other_sides_own_words
     assert Failure(FailureKind.TIMEOUT).sentence == "no answer in time"
 
 
-def test_a_key_that_never_worked_is_ours_first_and_nobody_is_said_to_have_taken_it_away() -> None:
+def test_a_key_that_never_worked_is_ours_first_and_blames_no_office() -> None:
     mistyped = refine_unproven_key(Failure(FailureKind.KEY_REJECTED, "API key is not valid.", 401))
     assert (mistyped.kind, mistyped.rule.owner) == (FailureKind.KEY_NEVER_ACCEPTED, Owner.US)
     assert mistyped.rule.advice.startswith("Was the key typed right?")
-    letter = format_failure_message(mistyped)
-    assert "any more" not in letter
-    assert "we are to read your practice's account balances" in letter
+    message = format_failure_message(mistyped)
+    assert "any more" not in message
+    assert "we are to read your practice's account balances" in message
     assert "any more" in format_failure_message(Failure(FailureKind.KEY_REJECTED))
 
 

@@ -6,26 +6,26 @@ import pytest
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.reporting.forecast import ForecastInput, Outlook, make_forecast
-from tests.core.builders import CHICAGO, at
+from tests.core.builders import CHICAGO, make_instant
 
-EVENING = at("2026-05-04 21:00")
-DUE = at("2026-05-05 02:00")
-SEVEN = at("2026-05-05 07:00")
+EVENING = make_instant("2026-05-04 21:00")
+DUE = make_instant("2026-05-05 02:00")
+SEVEN = make_instant("2026-05-05 07:00")
 CLOCK = OfficeClock(CHICAGO)
 
 
-def standing(condition: Condition = Condition.FRESH, **more: object) -> Status:
+def make_status(condition: Condition = Condition.FRESH, **more: object) -> Status:
     return replace(Status(condition, EVENING, "As it is.", late_at=SEVEN), **more)  # type: ignore[arg-type]  # its own fields
 
 
-USUAL = ForecastInput(standing(), CLOCK, DUE, run_seconds=2400.0, pull_seconds=(3.0, 420.0, 5.0))
+USUAL = ForecastInput(make_status(), CLOCK, DUE, run_seconds=2400.0, pull_seconds=(3.0, 420.0, 5.0))
 
 
 def test_the_next_balances_are_expected_after_the_last_run_and_the_slowest_pull() -> None:
-    told = make_forecast(USUAL, EVENING)
-    assert told.outlook is Outlook.IN_TIME
-    assert told.ready_at == DUE + timedelta(minutes=47)
-    assert told.sentence == "Expected by Tue 02:47, in time for Tue 07:00."
+    result = make_forecast(USUAL, EVENING)
+    assert result.outlook is Outlook.IN_TIME
+    assert result.ready_at == DUE + timedelta(minutes=47)
+    assert result.sentence == "Expected by Tue 02:47, in time for Tue 07:00."
 
 
 def test_on_the_day_itself_no_day_is_named() -> None:
@@ -33,85 +33,85 @@ def test_on_the_day_itself_no_day_is_named() -> None:
 
 
 def test_a_run_that_usually_ends_after_the_hour_will_miss_it() -> None:
-    told = make_forecast(replace(USUAL, run_seconds=5.5 * 3600), EVENING)
-    assert (told.outlook, told.sentence) == (Outlook.WILL_MISS, "Expected by Tue 07:37, after its Tue 07:00.")
+    result = make_forecast(replace(USUAL, run_seconds=5.5 * 3600), EVENING)
+    assert (result.outlook, result.sentence) == (Outlook.WILL_MISS, "Expected by Tue 07:37, after its Tue 07:00.")
 
 
 def test_a_run_that_usually_ends_just_before_the_hour_is_at_risk() -> None:
-    told = make_forecast(replace(USUAL, run_seconds=4.5 * 3600), EVENING)
-    assert (told.outlook, told.sentence) == (Outlook.AT_RISK, "Expected by Tue 06:37, hardly before its Tue 07:00.")
+    result = make_forecast(replace(USUAL, run_seconds=4.5 * 3600), EVENING)
+    assert (result.outlook, result.sentence) == (Outlook.AT_RISK, "Expected by Tue 06:37, hardly before its Tue 07:00.")
 
 
 def test_what_is_not_known_yet_counts_as_no_time() -> None:
     assert make_forecast(replace(USUAL, run_seconds=None, pull_seconds=()), EVENING).ready_at == DUE
 
 
-def test_a_run_in_progress_is_expected_no_earlier_than_the_next_question() -> None:
-    aging = standing(Condition.AGING, next_action_at=DUE + timedelta(minutes=50))
-    told = make_forecast(replace(USUAL, status=aging), DUE + timedelta(minutes=41))
-    assert told.ready_at == DUE + timedelta(minutes=57)
-    assert told.outlook is Outlook.IN_TIME
+def test_a_run_in_progress_is_expected_no_earlier_than_the_next_probe() -> None:
+    aging = make_status(Condition.AGING, next_action_at=DUE + timedelta(minutes=50))
+    result = make_forecast(replace(USUAL, status=aging), DUE + timedelta(minutes=41))
+    assert result.ready_at == DUE + timedelta(minutes=57)
+    assert result.outlook is Outlook.IN_TIME
 
 
 def test_a_run_that_takes_much_longer_than_last_time_is_at_risk() -> None:
-    aging = standing(Condition.AGING)
+    aging = make_status(Condition.AGING)
     late_in_the_night = DUE + timedelta(minutes=81)
     assert (
         make_forecast(replace(USUAL, status=aging), late_in_the_night - timedelta(minutes=1)).outlook is Outlook.IN_TIME
     )
-    told = make_forecast(replace(USUAL, status=aging), late_in_the_night)
-    assert told.outlook is Outlook.AT_RISK
-    assert told.sentence == "Expected by 03:28, wanted by 07:00; its aging is slower than last time."
+    result = make_forecast(replace(USUAL, status=aging), late_in_the_night)
+    assert result.outlook is Outlook.AT_RISK
+    assert result.sentence == "Expected by 03:28, wanted by 07:00; its aging is slower than last time."
 
 
 def test_a_run_of_unknown_length_is_never_called_slow() -> None:
-    aging = replace(USUAL, status=standing(Condition.AGING), run_seconds=None)
+    aging = replace(USUAL, status=make_status(Condition.AGING), run_seconds=None)
     assert make_forecast(aging, DUE + timedelta(hours=3)).outlook is Outlook.IN_TIME
 
 
-@pytest.mark.parametrize("awaited_at", [None, DUE + timedelta(days=1)])
-def test_once_aging_is_over_only_the_pull_is_left(awaited_at: datetime | None) -> None:
+@pytest.mark.parametrize("expected_at", [None, DUE + timedelta(days=1)])
+def test_once_aging_is_over_only_the_pull_is_left(expected_at: datetime | None) -> None:
     now = SEVEN - timedelta(minutes=6)
-    pulling = replace(USUAL, status=standing(Condition.PULLING), pending_due_at=awaited_at)
+    pulling = replace(USUAL, status=make_status(Condition.PULLING), pending_due_at=expected_at)
     assert make_forecast(pulling, now).ready_at == now + timedelta(minutes=7)
     assert make_forecast(pulling, now).outlook is Outlook.WILL_MISS
 
 
 @pytest.mark.parametrize("condition", [Condition.UNREACHABLE, Condition.SUSPECT])
 def test_what_hangs_on_the_next_try_is_at_risk(condition: Condition) -> None:
-    trying = standing(condition, owner=Owner.OFFICE, next_action_at=DUE + timedelta(hours=1))
-    told = make_forecast(replace(USUAL, status=trying), DUE)
-    assert told.outlook is Outlook.AT_RISK
-    assert told.sentence == "Expected by 03:07 if the next try succeeds; wanted by 07:00."
+    trying = make_status(condition, owner=Owner.OFFICE, next_action_at=DUE + timedelta(hours=1))
+    result = make_forecast(replace(USUAL, status=trying), DUE)
+    assert result.outlook is Outlook.AT_RISK
+    assert result.sentence == "Expected by 03:07 if the next try succeeds; wanted by 07:00."
 
 
 @pytest.mark.parametrize(
     ("owner", "who"), [(Owner.US, "we act"), (Owner.OFFICE, "the office acts"), (Owner.VENDOR, "Open Dental acts")]
 )
 @pytest.mark.parametrize("condition", [Condition.BLOCKED, Condition.WAITING, Condition.AGING, Condition.LATE])
-def test_what_waits_for_somebody_will_miss_without_them(condition: Condition, owner: Owner, who: str) -> None:
-    stopped = replace(USUAL, status=standing(condition, owner=owner))
+def test_an_office_that_needs_action_will_miss_its_deadline(condition: Condition, owner: Owner, who: str) -> None:
+    stopped = replace(USUAL, status=make_status(condition, owner=owner))
     before, after = make_forecast(stopped, DUE), make_forecast(stopped, SEVEN)
     assert (before.outlook, before.sentence) == (Outlook.WILL_MISS, f"Will miss 07:00 unless {who}.")
     assert (after.outlook, after.sentence) == (Outlook.MISSED, f"Missed 07:00; nothing comes unless {who}.")
     assert before.ready_at is after.ready_at is None
 
 
-def test_an_hour_that_has_passed_is_missed_and_the_balances_are_expected_all_the_same() -> None:
-    late = standing(Condition.LATE, next_action_at=SEVEN + timedelta(minutes=20))
-    told = make_forecast(replace(USUAL, status=late), SEVEN + timedelta(minutes=18))
-    assert (told.outlook, told.sentence) == (Outlook.MISSED, "Expected by 07:27; 07:00 is missed.")
+def test_a_passed_deadline_is_missed_and_the_balances_are_still_expected() -> None:
+    late = make_status(Condition.LATE, next_action_at=SEVEN + timedelta(minutes=20))
+    result = make_forecast(replace(USUAL, status=late), SEVEN + timedelta(minutes=18))
+    assert (result.outlook, result.sentence) == (Outlook.MISSED, "Expected by 07:27; 07:00 is missed.")
 
 
 def test_a_paused_office_expects_nothing() -> None:
-    told = make_forecast(replace(USUAL, status=standing(Condition.PAUSED)), EVENING)
-    assert (told.outlook, told.sentence) == (Outlook.NONE, "Paused: nothing is expected.")
+    result = make_forecast(replace(USUAL, status=make_status(Condition.PAUSED)), EVENING)
+    assert (result.outlook, result.sentence) == (Outlook.NONE, "Paused: nothing is expected.")
 
 
 def test_without_an_hour_nothing_can_be_missed() -> None:
-    told = make_forecast(replace(USUAL, status=standing(late_at=None)), EVENING)
-    assert (told.outlook, told.sentence) == (Outlook.NONE, "No hour is set or known by which it must be there.")
-    blocked = standing(Condition.BLOCKED, owner=Owner.OFFICE, late_at=None)
+    result = make_forecast(replace(USUAL, status=make_status(late_at=None)), EVENING)
+    assert (result.outlook, result.sentence) == (Outlook.NONE, "No hour is set or known by which it must be there.")
+    blocked = make_status(Condition.BLOCKED, owner=Owner.OFFICE, late_at=None)
     assert make_forecast(replace(USUAL, status=blocked), EVENING).sentence == "Nothing comes unless the office acts."
-    ours = standing(Condition.BLOCKED, late_at=None)
+    ours = make_status(Condition.BLOCKED, late_at=None)
     assert make_forecast(replace(USUAL, status=ours), EVENING).outlook is Outlook.NONE

@@ -30,43 +30,53 @@ from oddaemon.core.office.state import (
 )
 from oddaemon.core.office.transition import FAR_FUTURE
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
-from tests.core.builders import IDENTITY, JITTER, WISH, Night, at, preferences, proved, snapshot, wish
+from tests.core.builders import (
+    IDENTITY,
+    JITTER,
+    SPEC,
+    OfficeRun,
+    make_instant,
+    make_preferences,
+    make_pulled,
+    make_snapshot,
+    make_spec,
+)
 
-EVENING = at("2026-05-04 20:00")
+EVENING = make_instant("2026-05-04 20:00")
 C = Condition
 
 
-def begun(wanted: OfficeSpec = WISH, now: datetime = EVENING) -> Night:
+def start_office(wanted: OfficeSpec = SPEC, now: datetime = EVENING) -> OfficeRun:
     """An office that nothing is known of, about to be surveyed."""
-    night = Night(make_initial_state(now), now, wanted)
-    night.turn(Started())
+    night = OfficeRun(make_initial_state(now), now, wanted)
+    night.observe(Started())
     return night
 
 
-def fresh(wanted: OfficeSpec = WISH, last: str = "2026-05-04") -> Night:
+def make_fresh(wanted: OfficeSpec = SPEC, last: str = "2026-05-04") -> OfficeRun:
     """An office whose last run is published."""
-    night = begun(wanted)
-    night.surveyed(preferences(last))
-    night.pulled()
-    assert night.condition() is C.FRESH
+    night = start_office(wanted)
+    night.answer_survey(make_preferences(last))
+    night.answer_pull()
+    assert night.get_condition() is C.FRESH
     return night
 
 
-def sleep_until(night: Night, instant: datetime, last: str, begin: str = "") -> list[datetime]:
+def sleep_until(night: OfficeRun, instant: datetime, last: str, begin: str = "") -> list[datetime]:
     """Live on with unchanged preferences to the first wait that ends after `instant`; gives when it was asked."""
-    asked: list[datetime] = []
+    asked_at: list[datetime] = []
     while True:
         assert isinstance(night.action, Wait)
         if night.action.until > instant:
-            return asked
-        night.wait()
-        asked.append(night.now)
-        night.told(last, begin)
+            return asked_at
+        night.sleep_and_wake()
+        asked_at.append(night.now)
+        night.answer_preferences(last, begin)
         if isinstance(night.action, MeasureClock):
-            night.measured()
+            night.answer_clock()
 
 
-def restored(state: OfficeState) -> OfficeState:
+def reload_state(state: OfficeState) -> OfficeState:
     """The state as the next process finds it."""
     return msgspec.json.decode(msgspec.json.encode(state), type=OfficeState)
 
@@ -75,277 +85,277 @@ def restored(state: OfficeState) -> OfficeState:
 
 
 def test_the_documented_night_turn_by_turn() -> None:
-    night = begun()
+    night = start_office()
     assert night.action == Survey()
 
-    assert night.surveyed(preferences("2026-05-04")) == Pull(
+    assert night.answer_survey(make_preferences("2026-05-04")) == Pull(
         Reader.STATEMENT, FIRST_PACKING, date(2026, 5, 4), AgingMark("2026-05-04", "")
     )
-    assert night.condition() is C.PULLING
+    assert night.get_condition() is C.PULLING
     wide = Packing(48, 8)
-    assert isinstance(night.pulled(wide), Wait)
-    assert night.condition() is C.FRESH
+    assert isinstance(night.answer_pull(wide), Wait)
+    assert night.get_condition() is C.FRESH
     assert night.state.published is not None
     assert night.state.published.aging_date == date(2026, 5, 4)
 
     # Idle until the run is due, then asked every minute.
-    sleep_until(night, at("2026-05-05 02:00"), "2026-05-04")
-    night.wait()
-    assert night.now < at("2026-05-05 02:01:05")
-    night.told("2026-05-04")
-    assert night.condition() is C.AGING
-    assert night.state.standing.late_at == at("2026-05-05 07:00")
-    asked = sleep_until(night, at("2026-05-05 02:10"), "2026-05-04", begin="2026-05-05 02:01:00")
+    sleep_until(night, make_instant("2026-05-05 02:00"), "2026-05-04")
+    night.sleep_and_wake()
+    assert night.now < make_instant("2026-05-05 02:01:05")
+    night.answer_preferences("2026-05-04")
+    assert night.get_condition() is C.AGING
+    assert night.state.standing.late_at == make_instant("2026-05-05 07:00")
+    asked = sleep_until(night, make_instant("2026-05-05 02:10"), "2026-05-04", begin="2026-05-05 02:01:00")
     assert len(asked) in {8, 9}
 
     # The date moves: pulled at once, in the shape that fitted last time, and fresh until the next night.
-    night.wait()
+    night.sleep_and_wake()
     read_at = datetime(2026, 5, 4, 20)  # noqa: DTZ001  the office's own clock
-    assert night.probed("2026-05-05") == Pull(
+    assert night.answer_probe("2026-05-05") == Pull(
         Reader.STATEMENT, wide, date(2026, 5, 5), AgingMark("2026-05-05", ""), IDENTITY, read_at
     )
     completed = night.now
-    night.pulled(wide)
-    assert night.condition() is C.FRESH
+    night.answer_pull(wide)
+    assert night.get_condition() is C.FRESH
     assert night.state.standing.since == completed
-    assert night.state.run_seconds == (completed - at("2026-05-05 02:00")).total_seconds()
-    assert night.state.standing.late_at == at("2026-05-06 07:00")
-    asked = sleep_until(night, at("2026-05-06 02:00"), "2026-05-05")
+    assert night.state.run_seconds == (completed - make_instant("2026-05-05 02:00")).total_seconds()
+    assert night.state.standing.late_at == make_instant("2026-05-06 07:00")
+    asked = sleep_until(night, make_instant("2026-05-06 02:00"), "2026-05-05")
     assert 40 <= len(asked) <= 55
 
     # The next night waits for most of a run's usual length before it asks.
-    night.wait()
-    assert at("2026-05-06 02:08") < night.now < at("2026-05-06 02:11")
-    night.probed("2026-05-06")
-    night.pulled()
-    assert night.condition() is C.FRESH
+    night.sleep_and_wake()
+    assert make_instant("2026-05-06 02:08") < night.now < make_instant("2026-05-06 02:11")
+    night.answer_probe("2026-05-06")
+    night.answer_pull()
+    assert night.get_condition() is C.FRESH
 
 
 def test_the_snapshot_comes_with_the_state_to_store_beside_it() -> None:
-    night = begun()
-    night.surveyed()
-    state, action = next_action(night.state, proved(snapshot(date(2026, 5, 4))), night.now, WISH, JITTER)
+    night = start_office()
+    night.answer_survey()
+    state, action = next_action(night.state, make_pulled(make_snapshot(date(2026, 5, 4))), night.now, SPEC, JITTER)
     assert isinstance(action, Publish)
     assert action.snapshot.aging_date == date(2026, 5, 4)
     assert state.published is not None
     assert (state.published.guarantors, state.published.requests, state.published.scope) == (2, 1, "all:")
-    after, wait = next_action(state, PublishSucceeded(), night.now, WISH, JITTER)
+    after, wait = next_action(state, PublishSucceeded(), night.now, SPEC, JITTER)
     assert after == state
     assert isinstance(wait, Wait)
 
 
 def test_a_night_without_a_run_is_late_once_and_stays_so_since_then() -> None:
-    night = fresh()
-    seen = set()
+    night = make_fresh()
+    statuses = set()
     for hour in range(4, 20):
-        sleep_until(night, at(f"2026-05-05 {hour:02}:00"), "2026-05-04")
-        seen.add(replace(night.state.standing.evaluate_at(night.now), next_action="", next_action_at=None))
-    assert len(seen) == 1
-    late = seen.pop()
-    assert (late.condition, late.owner, late.late_at) == (C.LATE, Owner.OFFICE, at("2026-05-05 03:05"))
-    assert timedelta() <= late.since - at("2026-05-05 03:05") <= timedelta(seconds=60)
+        sleep_until(night, make_instant(f"2026-05-05 {hour:02}:00"), "2026-05-04")
+        statuses.add(replace(night.state.standing.evaluate_at(night.now), next_action="", next_action_at=None))
+    assert len(statuses) == 1
+    late = statuses.pop()
+    assert (late.condition, late.owner, late.late_at) == (C.LATE, Owner.OFFICE, make_instant("2026-05-05 03:05"))
+    assert timedelta() <= late.since - make_instant("2026-05-05 03:05") <= timedelta(seconds=60)
 
 
 def test_a_run_is_late_from_the_moment_that_it_counts_as_missed() -> None:
-    night = fresh()
-    sleep_until(night, at("2026-05-05 03:05"), "2026-05-04")
-    assert night.condition() is C.AGING
-    night.wait()
-    night.told("2026-05-04")
-    assert night.state.standing.late_at == at("2026-05-05 03:05")
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 03:05"), "2026-05-04")
+    assert night.get_condition() is C.AGING
+    night.sleep_and_wake()
+    night.answer_preferences("2026-05-04")
+    assert night.state.standing.late_at == make_instant("2026-05-05 03:05")
 
 
 def test_a_run_that_left_its_date_and_still_holds_its_lock_keeps_its_deadline() -> None:
-    night = fresh()
-    sleep_until(night, at("2026-05-05 02:30"), "2026-05-04", begin="2026-05-05 02:00:00")
-    night.wait()
-    night.probed("2026-05-05", "2026-05-05 02:00:00")
-    assert night.condition() is C.AGING
-    assert night.state.standing.late_at == at("2026-05-05 07:00")
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 02:30"), "2026-05-04", begin="2026-05-05 02:00:00")
+    night.sleep_and_wake()
+    night.answer_probe("2026-05-05", "2026-05-05 02:00:00")
+    assert night.get_condition() is C.AGING
+    assert night.state.standing.late_at == make_instant("2026-05-05 07:00")
 
 
 def test_a_run_for_an_older_date_teaches_nothing_about_the_length_of_a_night() -> None:
-    night = fresh()
-    sleep_until(night, at("2026-05-05 02:30"), "2026-05-04")
-    night.wait()
-    assert isinstance(night.told("2026-05-03"), Pull)
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 02:30"), "2026-05-04")
+    night.sleep_and_wake()
+    assert isinstance(night.answer_preferences("2026-05-03"), Pull)
     assert night.state.run_seconds is None
 
 
 def test_a_run_by_a_clock_that_was_never_measured_teaches_nothing() -> None:
-    night = fresh()
-    sleep_until(night, at("2026-05-05 02:05"), "2026-05-04")
-    night.wait()
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 02:05"), "2026-05-04")
+    night.sleep_and_wake()
     night.state = replace(night.state, skew_seconds=None, measured_at=None)
-    night.told("2026-05-05")
+    night.answer_preferences("2026-05-05")
     assert night.state.run_seconds is None
 
 
 def test_a_missed_night_run_by_hand_in_the_morning_is_pulled() -> None:
-    night = fresh()
-    sleep_until(night, at("2026-05-05 09:00"), "2026-05-04")
-    night.wait()
-    assert isinstance(night.probed("2026-05-05"), Pull)
-    night.pulled()
-    assert night.condition() is C.FRESH
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 09:00"), "2026-05-04")
+    night.sleep_and_wake()
+    assert isinstance(night.answer_probe("2026-05-05"), Pull)
+    night.answer_pull()
+    assert night.get_condition() is C.FRESH
     # A late night teaches nothing about the length of a run.
     assert night.state.run_seconds is None
 
 
 def test_a_second_run_on_the_same_day_is_pulled_again() -> None:
-    night = fresh()
-    night.wait()
-    night.probed("2026-05-04", "2026-05-04 20:05:00")
-    assert night.condition() is C.AGING
-    assert night.condition() is C.AGING
-    night.wait()
-    assert isinstance(night.probed("2026-05-04"), Pull)
-    night.pulled()
-    night.wait()
-    assert isinstance(night.probed("2026-05-04"), Wait)
+    night = make_fresh()
+    night.sleep_and_wake()
+    night.answer_probe("2026-05-04", "2026-05-04 20:05:00")
+    assert night.get_condition() is C.AGING
+    assert night.get_condition() is C.AGING
+    night.sleep_and_wake()
+    assert isinstance(night.answer_probe("2026-05-04"), Pull)
+    night.answer_pull()
+    night.sleep_and_wake()
+    assert isinstance(night.answer_probe("2026-05-04"), Wait)
 
 
 def test_a_run_that_was_broken_off_is_not_pulled_when_its_lock_is_cleared() -> None:
-    night = fresh()
-    sleep_until(night, at("2026-05-05 02:00"), "2026-05-04")
-    sleep_until(night, at("2026-05-05 06:30"), "2026-05-04", begin="2026-05-05 02:00:00")
-    assert night.condition() is C.BLOCKED
+    night = make_fresh()
+    sleep_until(night, make_instant("2026-05-05 02:00"), "2026-05-04")
+    sleep_until(night, make_instant("2026-05-05 06:30"), "2026-05-04", begin="2026-05-05 02:00:00")
+    assert night.get_condition() is C.BLOCKED
     assert "left its lock" in night.state.standing.reason
-    night.wait()
-    night.surveyed(preferences("2026-05-04"))
+    night.sleep_and_wake()
+    night.answer_survey(make_preferences("2026-05-04"))
     assert isinstance(night.action, Wait)
     assert "broken off" in night.state.standing.reason
     assert night.state.standing.owner is Owner.OFFICE
-    assert night.condition() is C.LATE
-    sleep_until(night, at("2026-05-06 02:05"), "2026-05-04")
-    night.wait()
-    assert isinstance(night.probed("2026-05-06"), Pull)
-    night.pulled()
+    assert night.get_condition() is C.LATE
+    sleep_until(night, make_instant("2026-05-06 02:05"), "2026-05-04")
+    night.sleep_and_wake()
+    assert isinstance(night.answer_probe("2026-05-06"), Pull)
+    night.answer_pull()
     assert night.state.run_seen is None
 
 
 def test_an_office_that_never_aged_waits_for_its_first_run() -> None:
-    night = begun(now=at("2026-05-05 01:00"))
-    night.surveyed(preferences(""))
-    assert night.condition() is C.WAITING
-    sleep_until(night, at("2026-05-05 02:30"), "")
-    night.wait()
-    assert night.probed("2026-05-05") == Pull(
+    night = start_office(now=make_instant("2026-05-05 01:00"))
+    night.answer_survey(make_preferences(""))
+    assert night.get_condition() is C.WAITING
+    sleep_until(night, make_instant("2026-05-05 02:30"), "")
+    night.sleep_and_wake()
+    assert night.answer_probe("2026-05-05") == Pull(
         Reader.STATEMENT, FIRST_PACKING, date(2026, 5, 5), AgingMark("2026-05-05", "")
     )
 
 
-def test_automation_off_is_pulled_when_run_by_hand_and_told_from_the_next_day_on() -> None:
-    night = begun(now=at("2026-05-04 20:00"))
-    night.surveyed(preferences("2026-05-04", due=""))
-    night.pulled()
-    assert night.condition() is C.FRESH
-    while night.now < at("2026-05-05 00:30"):
-        night.wait()
+def test_automation_off_is_pulled_when_run_by_hand_and_reported_from_the_next_day_on() -> None:
+    night = start_office(now=make_instant("2026-05-04 20:00"))
+    night.answer_survey(make_preferences("2026-05-04", due=""))
+    night.answer_pull()
+    assert night.get_condition() is C.FRESH
+    while night.now < make_instant("2026-05-05 00:30"):
+        night.sleep_and_wake()
         if night.action == Survey():
-            night.surveyed(preferences("2026-05-04", due=""))
+            night.answer_survey(make_preferences("2026-05-04", due=""))
         else:
-            night.probed("2026-05-04")
-    assert night.condition() is C.BLOCKED
+            night.answer_probe("2026-05-04")
+    assert night.get_condition() is C.BLOCKED
     assert night.state.standing.owner is Owner.OFFICE
     assert "switched off" in night.state.standing.reason
-    night.wait()
+    night.sleep_and_wake()
     assert night.action == Survey()
-    night.surveyed(preferences("2026-05-05", due=""))
+    night.answer_survey(make_preferences("2026-05-05", due=""))
     assert isinstance(night.action, Pull)
 
 
 def test_a_monthly_office_is_fresh_with_a_date_weeks_old() -> None:
-    night = begun()
-    night.surveyed(preferences("2026-04-01", monthly="1", version="21.4.2.0"))
-    night.pulled()
-    assert night.condition() is C.FRESH
+    night = start_office()
+    night.answer_survey(make_preferences("2026-04-01", monthly="1", version="21.4.2.0"))
+    night.answer_pull()
+    assert night.get_condition() is C.FRESH
 
 
 @pytest.mark.parametrize(("last", "begin"), [("2026-07-01", ""), ("?", ""), ("2026-05-04", "2026-05-04 02:00:00")])
 def test_what_cannot_be_believed_is_never_pulled(last: str, begin: str) -> None:
-    night = begun()
-    night.surveyed(preferences(last, begin=begin))
+    night = start_office()
+    night.answer_survey(make_preferences(last, begin=begin))
     if isinstance(night.action, MeasureClock):
-        night.measured()
+        night.answer_clock()
     assert isinstance(night.action, Wait)
-    standing = night.state.standing
-    assert (standing.condition, standing.owner, bool(standing.advice)) == (C.BLOCKED, Owner.OFFICE, True)
+    status = night.state.standing
+    assert (status.condition, status.owner, bool(status.advice)) == (C.BLOCKED, Owner.OFFICE, True)
 
 
-def test_a_date_that_only_a_wrong_zone_puts_into_the_future_blames_nobody() -> None:
-    night = begun()
-    night.surveyed(preferences("2026-05-06"))
+def test_a_future_date_caused_by_a_wrong_zone_blames_no_owner() -> None:
+    night = start_office()
+    night.answer_survey(make_preferences("2026-05-06"))
     assert isinstance(night.action, MeasureClock)
-    assert isinstance(night.measured(30 * 3600.0), Pull)
+    assert isinstance(night.answer_clock(30 * 3600.0), Pull)
 
 
 @pytest.mark.parametrize("since", [timedelta(hours=2), timedelta(hours=-2)], ids=["long ago", "by a clock set back"])
-def test_a_clock_measured_while_ours_was_wrong_is_measured_again_before_anybody_is_blamed(since: timedelta) -> None:
-    night = fresh()
-    night.now = at("2026-05-05 02:30")
-    wrong = replace(night.state, skew_seconds=-30 * 3600.0, not_before=night.now)
-    night.state = replace(wrong, measured_at=night.now - since)
-    night.woken()
-    night.told("2026-05-05")
+def test_a_clock_measured_while_ours_was_wrong_is_measured_again_before_blame(since: timedelta) -> None:
+    night = make_fresh()
+    night.now = make_instant("2026-05-05 02:30")
+    invalid = replace(night.state, skew_seconds=-30 * 3600.0, not_before=night.now)
+    night.state = replace(invalid, measured_at=night.now - since)
+    night.wake()
+    night.answer_preferences("2026-05-05")
     assert isinstance(night.action, MeasureClock)
-    assert isinstance(night.measured(), Pull)
-    night.state, night.action = replace(wrong, measured_at=night.now), Probe()
-    night.told("2026-05-05")
-    assert night.condition() is C.BLOCKED
+    assert isinstance(night.answer_clock(), Pull)
+    night.state, night.action = replace(invalid, measured_at=night.now), Probe()
+    night.answer_preferences("2026-05-05")
+    assert night.get_condition() is C.BLOCKED
 
 
 def test_a_run_for_a_future_date_that_is_put_right_under_the_old_date_is_read() -> None:
-    night = fresh()
-    night.now = at("2026-05-04 22:00")
+    night = make_fresh()
+    night.now = make_instant("2026-05-04 22:00")
     night.state = replace(night.state, not_before=night.now, measured_at=night.now)
-    night.woken()
-    night.told("2026-05-12")
-    assert night.condition() is C.BLOCKED
-    night.wait()
-    night.told("2026-05-04")
+    night.wake()
+    night.answer_preferences("2026-05-12")
+    assert night.get_condition() is C.BLOCKED
+    night.sleep_and_wake()
+    night.answer_preferences("2026-05-04")
     assert isinstance(night.action, Pull)
 
 
 def test_preferences_are_surveyed_again_every_few_hours_and_probed_in_between() -> None:
-    night = fresh()
+    night = make_fresh()
     kinds = []
     for _ in range(26):
-        night.wait()
+        night.sleep_and_wake()
         kinds.append(type(night.action))
-        night.told("2026-05-04")
+        night.answer_preferences("2026-05-04")
         night.state = replace(night.state, not_before=night.now + timedelta(minutes=30))
         night.action = Wait(night.state.not_before)
     assert kinds.count(Survey) == 2
 
 
 def test_a_new_version_gets_the_statement_another_chance() -> None:
-    night = fresh()
+    night = make_fresh()
     night.state = replace(night.state, reader=Reader.PAGES, packing=Packing(3, 128), intent=Intent.SURVEY)
-    night.passes(hours=7)
-    night.woken()
-    night.surveyed(preferences("2026-05-05", version="25.4.48.0"))
+    night.advance(hours=7)
+    night.wake()
+    night.answer_survey(make_preferences("2026-05-05", version="25.4.48.0"))
     assert night.state.reader is Reader.PAGES
     night.state = replace(night.state, intent=Intent.SURVEY)
-    night.turn(Surveyed(preferences("2026-05-05", version="26.1.1.0")))
+    night.observe(Surveyed(make_preferences("2026-05-05", version="26.1.1.0")))
     assert (night.state.reader, night.state.packing) == (Reader.STATEMENT, FIRST_PACKING)
 
 
 def test_an_office_too_sparse_to_pack_is_read_in_pages_from_then_on() -> None:
-    night = begun()
-    night.surveyed()
-    night.pulled(None)
+    night = start_office()
+    night.answer_survey()
+    night.answer_pull(None)
     assert night.state.reader is Reader.PAGES
-    stubborn = begun(wish(reader=Reader.STATEMENT))
-    stubborn.surveyed()
-    stubborn.pulled(None)
+    stubborn = start_office(make_spec(reader=Reader.STATEMENT))
+    stubborn.answer_survey()
+    stubborn.answer_pull(None)
     assert (stubborn.state.reader, stubborn.state.packing) == (Reader.STATEMENT, FIRST_PACKING)
 
 
 def test_what_fits_pages_says_nothing_about_the_statement() -> None:
-    night = begun(wish(reader=Reader.PAGES))
-    assert isinstance(night.surveyed(), Pull)
-    night.pulled(Packing(5, 5))
+    night = start_office(make_spec(reader=Reader.PAGES))
+    assert isinstance(night.answer_survey(), Pull)
+    night.answer_pull(Packing(5, 5))
     assert (night.state.reader, night.state.packing) == (Reader.PAGES, FIRST_PACKING)
 
 
@@ -353,206 +363,210 @@ def test_what_fits_pages_says_nothing_about_the_statement() -> None:
 
 
 def test_without_a_zone_the_clock_is_measured_once_and_with_every_pull() -> None:
-    night = begun(wish(zone=None))
-    assert night.surveyed() == MeasureClock()
-    assert isinstance(night.measured(-5 * 3600.0), Pull)
-    assert make_office_clock(night.state, night.wish.office).to_local(EVENING) == datetime.fromisoformat(
+    night = start_office(make_spec(zone=None))
+    assert night.answer_survey() == MeasureClock()
+    assert isinstance(night.answer_clock(-5 * 3600.0), Pull)
+    assert make_office_clock(night.state, night.spec.office).to_local(EVENING) == datetime.fromisoformat(
         "2026-05-04 20:00"
     )
-    night.pulled(skew_seconds=-6 * 3600.0)
+    night.answer_pull(skew_seconds=-6 * 3600.0)
     assert night.state.skew_seconds == -6 * 3600.0
-    night.wait()
-    assert isinstance(night.probed("2026-05-04"), Wait)
+    night.sleep_and_wake()
+    assert isinstance(night.answer_probe("2026-05-04"), Wait)
 
 
 def test_a_skew_measured_against_another_zone_is_forgotten() -> None:
-    night = begun(wish(zone=None))
-    night.surveyed()
-    night.measured(-5 * 3600.0)
-    night.pulled(skew_seconds=-5 * 3600.0)
-    assert make_office_clock(night.state, wish().office).skew == timedelta()
+    night = start_office(make_spec(zone=None))
+    night.answer_survey()
+    night.answer_clock(-5 * 3600.0)
+    night.answer_pull(skew_seconds=-5 * 3600.0)
+    assert make_office_clock(night.state, make_spec().office).skew == timedelta()
 
-    with_zone = fresh()
-    with_zone.wish = wish(zone=None)
-    with_zone.wait()
-    assert with_zone.probed("2026-05-04") == MeasureClock()
+    with_zone = make_fresh()
+    with_zone.spec = make_spec(zone=None)
+    with_zone.sleep_and_wake()
+    assert with_zone.answer_probe("2026-05-04") == MeasureClock()
 
 
 def test_a_clock_ahead_of_its_zone_is_waited_for_as_it_goes() -> None:
-    night = begun()
-    night.surveyed()
-    night.pulled(skew_seconds=1200.0)
-    sleep_until(night, at("2026-05-05 01:42"), "2026-05-04")
-    assert night.condition() is C.AGING
+    night = start_office()
+    night.answer_survey()
+    night.answer_pull(skew_seconds=1200.0)
+    sleep_until(night, make_instant("2026-05-05 01:42"), "2026-05-04")
+    assert night.get_condition() is C.AGING
 
 
 # --- restarts and configuration ---------------------------------------------------------------------------------------
 
 
-def stations() -> dict[str, Night]:
+def make_office_in_each_state() -> dict[str, OfficeRun]:
     """One office in each kind of state."""
-    by_name = {"new": Night(make_initial_state(EVENING), EVENING), "idle": fresh(), "surveying": begun()}
-    by_name["pulling"] = begun()
-    by_name["pulling"].surveyed()
-    by_name["measuring"] = begun(wish(zone=None))
-    by_name["measuring"].surveyed()
-    by_name["aging"] = fresh()
-    sleep_until(by_name["aging"], at("2026-05-05 02:10"), "2026-05-04", begin="2026-05-05 02:00:00")
-    by_name["probing"] = fresh()
-    by_name["probing"].wait()
+    by_name = {
+        "new": OfficeRun(make_initial_state(EVENING), EVENING),
+        "idle": make_fresh(),
+        "surveying": start_office(),
+    }
+    by_name["pulling"] = start_office()
+    by_name["pulling"].answer_survey()
+    by_name["measuring"] = start_office(make_spec(zone=None))
+    by_name["measuring"].answer_survey()
+    by_name["aging"] = make_fresh()
+    sleep_until(by_name["aging"], make_instant("2026-05-05 02:10"), "2026-05-04", begin="2026-05-05 02:00:00")
+    by_name["probing"] = make_fresh()
+    by_name["probing"].sleep_and_wake()
     return by_name
 
 
-@pytest.mark.parametrize("name", stations())
+@pytest.mark.parametrize("name", make_office_in_each_state())
 def test_a_restart_goes_on_where_the_office_was(name: str) -> None:
-    night = stations()[name]
-    state, action = next_action(restored(night.state), Started(), night.now, night.wish, JITTER)
+    night = make_office_in_each_state()[name]
+    state, action = next_action(reload_state(night.state), Started(), night.now, night.spec, JITTER)
     assert state == replace(night.state, standing=state.standing)
     assert state.standing.condition is night.state.standing.condition
     assert action == night.action or name == "new"
 
 
 def test_a_restart_after_a_long_sleep_asks_at_once() -> None:
-    night = fresh()
-    night.passes(days=3)
-    assert isinstance(night.turn(Started()), Probe)
+    night = make_fresh()
+    night.advance(days=3)
+    assert isinstance(night.observe(Started()), Probe)
 
 
 @pytest.mark.parametrize("observation", [Started(), TimerFired()])
 def test_a_clock_that_was_set_back_makes_no_wait_longer_than_any_that_is_meant(observation: Observation) -> None:
-    night = fresh()
+    night = make_fresh()
     night.now -= timedelta(days=400)
-    action = night.turn(observation)
+    action = night.observe(observation)
     assert action == Wait(night.now + timedelta(seconds=Cadence().retry_after_max_seconds))
     assert night.state.standing.next_action_at == night.state.not_before
 
 
 def test_a_clock_that_was_set_back_does_not_keep_preferences_from_being_read() -> None:
-    night = fresh()
+    night = make_fresh()
     night.now -= timedelta(days=400)
-    night.turn(Started())
-    night.wait()
-    night.probed("2025-03-31")
-    night.pulled()
-    night.wait()
+    night.observe(Started())
+    night.sleep_and_wake()
+    night.answer_probe("2025-03-31")
+    night.answer_pull()
+    night.sleep_and_wake()
     assert night.action == Survey()
 
 
 def test_who_wakes_early_waits_on() -> None:
-    night = fresh()
+    night = make_fresh()
     before = night.action
-    night.passes(seconds=1)
-    assert night.woken() == before
+    night.advance(seconds=1)
+    assert night.wake() == before
 
 
 def test_a_paused_office_is_never_asked_and_goes_on_when_it_is_switched_on() -> None:
-    night = fresh()
-    night.wish = wish(enabled=False)
-    assert night.turn(Started()) == Wait(FAR_FUTURE)
-    standing = night.state.standing
-    assert (standing.condition, standing.next_action, standing.next_action_at) == (C.PAUSED, "", None)
-    night.passes(days=30)
-    assert night.woken() == Wait(FAR_FUTURE)
-    night.wish = WISH
-    assert night.turn(Started()) == Survey()
-    assert night.condition() is C.WAITING
-    night.surveyed(preferences("2026-06-03"))
+    night = make_fresh()
+    night.spec = make_spec(enabled=False)
+    assert night.observe(Started()) == Wait(FAR_FUTURE)
+    status = night.state.standing
+    assert (status.condition, status.next_action, status.next_action_at) == (C.PAUSED, "", None)
+    night.advance(days=30)
+    assert night.wake() == Wait(FAR_FUTURE)
+    night.spec = SPEC
+    assert night.observe(Started()) == Survey()
+    assert night.get_condition() is C.WAITING
+    night.answer_survey(make_preferences("2026-06-03"))
     assert isinstance(night.action, Pull)
 
 
 def test_who_was_paused_with_nothing_new_to_read_is_fresh_again() -> None:
-    night = fresh()
-    night.wish = wish(enabled=False)
-    night.turn(Started())
-    night.wish = WISH
-    night.turn(Started())
-    assert isinstance(night.surveyed(), Wait)
-    assert night.condition() is C.FRESH
+    night = make_fresh()
+    night.spec = make_spec(enabled=False)
+    night.observe(Started())
+    night.spec = SPEC
+    night.observe(Started())
+    assert isinstance(night.answer_survey(), Wait)
+    assert night.get_condition() is C.FRESH
 
 
-@pytest.mark.parametrize("other", [wish(clinics=(3, 1)), wish(include=Include.DEBTS)])
+@pytest.mark.parametrize("other", [make_spec(clinics=(3, 1)), make_spec(include=Include.DEBTS)])
 @pytest.mark.parametrize("through_a_pause", [False, True])
 def test_other_guarantors_wanted_are_pulled_though_the_date_is_the_same(
     other: OfficeSpec, *, through_a_pause: bool
 ) -> None:
-    night = fresh()
+    night = make_fresh()
     if through_a_pause:
-        night.wish = replace(other, office=replace(other.office, enabled=False))
-        night.turn(Started())
-    night.wish = other
-    assert night.turn(Started()) == Survey()
-    assert night.condition() is C.WAITING
-    assert isinstance(night.surveyed(), Pull)
-    night.pulled()
+        night.spec = replace(other, office=replace(other.office, enabled=False))
+        night.observe(Started())
+    night.spec = other
+    assert night.observe(Started()) == Survey()
+    assert night.get_condition() is C.WAITING
+    assert isinstance(night.answer_survey(), Pull)
+    night.answer_pull()
     assert night.state.published is not None
     assert night.state.published.scope == other.scope
-    assert isinstance(night.turn(Started()), Wait)
+    assert isinstance(night.observe(Started()), Wait)
 
 
 def test_other_guarantors_wanted_leave_said_what_a_human_must_do() -> None:
-    night = begun()
-    night.surveyed(preferences("2026-05-01", due=""))
-    night.pulled()
-    assert night.condition() is C.BLOCKED
-    night.wish = wish(include=Include.DEBTS)
-    assert night.turn(Started()) == Survey()
-    assert night.condition() is C.BLOCKED
+    night = start_office()
+    night.answer_survey(make_preferences("2026-05-01", due=""))
+    night.answer_pull()
+    assert night.get_condition() is C.BLOCKED
+    night.spec = make_spec(include=Include.DEBTS)
+    assert night.observe(Started()) == Survey()
+    assert night.get_condition() is C.BLOCKED
 
 
 def test_the_order_in_which_clinics_are_listed_changes_nothing() -> None:
-    assert wish(clinics=(3, 1)).scope == wish(clinics=(1, 3)).scope != wish(clinics=(1,)).scope
+    assert make_spec(clinics=(3, 1)).scope == make_spec(clinics=(1, 3)).scope != make_spec(clinics=(1,)).scope
 
 
 def test_the_reader_that_the_configuration_names_is_taken_at_the_next_start() -> None:
-    night = fresh()
+    night = make_fresh()
     for reader in (Reader.PAGES, Reader.STATEMENT, Reader.AUTO):
-        night.wish = wish(reader=reader)
-        night.turn(Started())
+        night.spec = make_spec(reader=reader)
+        night.observe(Started())
         assert night.state.reader is (Reader.STATEMENT if reader is Reader.AUTO else reader)
 
 
 def test_no_deadline_means_never_late() -> None:
-    night = fresh(wish(fresh_by=None))
-    sleep_until(night, at("2026-05-05 12:00"), "2026-05-04")
-    assert night.condition() is C.WAITING
-    early = fresh(wish(fresh_by=time(2, 30)))
-    sleep_until(early, at("2026-05-05 02:40"), "2026-05-04")
-    assert early.state.standing.evaluate_at(at("2026-05-05 02:40")).condition is C.LATE
+    night = make_fresh(make_spec(fresh_by=None))
+    sleep_until(night, make_instant("2026-05-05 12:00"), "2026-05-04")
+    assert night.get_condition() is C.WAITING
+    early = make_fresh(make_spec(fresh_by=time(2, 30)))
+    sleep_until(early, make_instant("2026-05-05 02:40"), "2026-05-04")
+    assert early.state.standing.evaluate_at(make_instant("2026-05-05 02:40")).condition is C.LATE
 
 
 # --- what cannot be ---------------------------------------------------------------------------------------------------
 
 OF_INTENT: dict[Intent, Observation] = {
-    Intent.SURVEY: Surveyed(preferences()),
+    Intent.SURVEY: Surveyed(make_preferences()),
     Intent.MEASURE_CLOCK: ClockMeasured(0.0, IDENTITY),
     Intent.PROBE: Probed("2026-05-04", ""),
-    Intent.PULL: proved(snapshot(date(2026, 5, 4))),
+    Intent.PULL: make_pulled(make_snapshot(date(2026, 5, 4))),
 }
 
 
 @pytest.mark.parametrize("intent", Intent)
 @pytest.mark.parametrize("answered", Intent)
-def test_an_answer_to_another_question_raises(intent: Intent, answered: Intent) -> None:
-    state = replace(fresh().state, intent=intent, not_before=EVENING)
+def test_an_observation_of_another_action_raises(intent: Intent, answered: Intent) -> None:
+    state = replace(make_fresh().state, intent=intent, not_before=EVENING)
     if intent is answered:
-        next_action(state, OF_INTENT[answered], EVENING, WISH, JITTER)
+        next_action(state, OF_INTENT[answered], EVENING, SPEC, JITTER)
         return
     with pytest.raises(IllegalObservationError, match=str(intent)):
-        next_action(state, OF_INTENT[answered], EVENING, WISH, JITTER)
+        next_action(state, OF_INTENT[answered], EVENING, SPEC, JITTER)
 
 
 def test_a_snapshot_of_another_aging_than_was_asked_for_is_not_published() -> None:
-    night = begun()
-    night.surveyed()
+    night = start_office()
+    night.answer_survey()
     with pytest.raises(IllegalObservationError, match=r"2026-05-03 .* 2026-05-04"):
-        night.turn(proved(snapshot(date(2026, 5, 3))))
+        night.observe(make_pulled(make_snapshot(date(2026, 5, 3))))
 
 
-def test_no_question_but_the_survey_comes_before_the_preferences_are_known() -> None:
+def test_no_action_but_the_survey_comes_before_the_preferences_are_known() -> None:
     bare = make_initial_state(EVENING)
     for intent in (Intent.PROBE, Intent.PULL):
         with pytest.raises(IllegalObservationError, match=f"{intent} before any survey"):
-            next_action(replace(bare, intent=intent), TimerFired(), EVENING, WISH, JITTER)
-    never = replace(bare, intent=Intent.PULL, preferences=preferences(""))
+            next_action(replace(bare, intent=intent), TimerFired(), EVENING, SPEC, JITTER)
+    never = replace(bare, intent=Intent.PULL, preferences=make_preferences(""))
     with pytest.raises(IllegalObservationError, match="never aged"):
-        next_action(never, TimerFired(), EVENING, WISH, JITTER)
+        next_action(never, TimerFired(), EVENING, SPEC, JITTER)

@@ -39,7 +39,7 @@ def test_the_same_query_is_counted_and_added_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "text"),
     [
         ("SELECT 1", "does not say where the day goes"),
         ("", "does not say"),
@@ -52,6 +52,6 @@ def test_the_same_query_is_counted_and_added_up() -> None:
         ("SELECT '{as_of}'" + " " * QUERY_LENGTH_MAX, "more than"),
     ],
 )
-def test_what_cannot_be_used_is_refused(query: str, words: str) -> None:
-    with pytest.raises(InvalidQuery, match=words):
+def test_what_cannot_be_used_is_refused(query: str, text: str) -> None:
+    with pytest.raises(InvalidQuery, match=text):
         prepare_query(query, DAY)

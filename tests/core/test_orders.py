@@ -19,73 +19,73 @@ from oddaemon.core.office.state import (
     Wait,
 )
 from oddaemon.core.office.transition import FAR_FUTURE
-from tests.core.builders import at, wish
+from tests.core.builders import make_instant, make_spec
 
-NOW = at("2026-03-07 12:00")
+NOW = make_instant("2026-03-07 12:00")
 LATER = NOW + timedelta(hours=1)
 
 
-def backing_off(intent: Intent = Intent.SURVEY) -> OfficeState:
+def make_backing_off(intent: Intent = Intent.SURVEY) -> OfficeState:
     return replace(make_initial_state(NOW), intent=intent, not_before=LATER, attempts=3)
 
 
 def test_a_paused_office_is_left_alone_whatever_wakes_it() -> None:
-    state, action = next_action(backing_off(), PauseCommand(), NOW, wish(), 0.5)
+    state, action = next_action(make_backing_off(), PauseCommand(), NOW, make_spec(), 0.5)
     assert action == Wait(FAR_FUTURE)
     assert (state.standing.condition, state.standing.owner) == (Condition.PAUSED, Owner.US)
     assert "order" in state.standing.reason
     assert state.standing.next_action_at is None
-    assert next_action(state, TimerFired(), LATER, wish(), 0.5) == (state, action)
+    assert next_action(state, TimerFired(), LATER, make_spec(), 0.5) == (state, action)
 
 
 def test_a_pause_outlives_a_restart() -> None:
-    state, _ = next_action(backing_off(), PauseCommand(), NOW, wish(), 0.5)
-    restarted, action = next_action(state, Started(), LATER, wish(), 0.5)
+    state, _ = next_action(make_backing_off(), PauseCommand(), NOW, make_spec(), 0.5)
+    restarted, action = next_action(state, Started(), LATER, make_spec(), 0.5)
     assert action == Wait(FAR_FUTURE)
     assert restarted.standing.since == NOW
 
 
 def test_a_resumed_office_is_asked_at_once() -> None:
-    state, _ = next_action(backing_off(), PauseCommand(), NOW, wish(), 0.5)
-    resumed, action = next_action(state, ResumeCommand(), LATER, wish(), 0.5)
+    state, _ = next_action(make_backing_off(), PauseCommand(), NOW, make_spec(), 0.5)
+    resumed, action = next_action(state, ResumeCommand(), LATER, make_spec(), 0.5)
     assert action == Survey()
     assert (resumed.paused, resumed.standing.condition) == (False, Condition.WAITING)
 
 
-def test_no_order_switches_on_what_the_configuration_switched_off() -> None:
-    off = replace(wish(), office=replace(wish().office, enabled=False))
-    state, _ = next_action(backing_off(), Started(), NOW, off, 0.5)
-    for order in (ResumeCommand(), SyncCommand()):
-        after, action = next_action(state, order, NOW, off, 0.5)
+def test_no_command_enables_what_the_configuration_disabled() -> None:
+    off = replace(make_spec(), office=replace(make_spec().office, enabled=False))
+    state, _ = next_action(make_backing_off(), Started(), NOW, off, 0.5)
+    for command in (ResumeCommand(), SyncCommand()):
+        after, action = next_action(state, command, NOW, off, 0.5)
         assert action == Wait(FAR_FUTURE)
         assert after.standing.reason == "Switched off in the configuration."
 
 
 def test_a_resumed_office_that_was_never_paused_goes_on_as_it_was() -> None:
-    state, action = next_action(backing_off(), ResumeCommand(), NOW, wish(), 0.5)
+    state, action = next_action(make_backing_off(), ResumeCommand(), NOW, make_spec(), 0.5)
     assert action == Wait(LATER)
     assert state.attempts == 3
 
 
 @pytest.mark.parametrize("intent", [Intent.SURVEY, Intent.MEASURE_CLOCK])
 def test_a_sync_ends_a_back_off(intent: Intent) -> None:
-    state, action = next_action(backing_off(intent), SyncCommand(), NOW, wish(), 0.5)
+    state, action = next_action(make_backing_off(intent), SyncCommand(), NOW, make_spec(), 0.5)
     assert not isinstance(action, Wait)
     assert (state.intent, state.attempts) == (intent, 3)
 
 
 def test_a_sync_reads_all_preferences_and_not_only_those_that_move() -> None:
-    _, action = next_action(backing_off(Intent.PROBE), SyncCommand(), NOW, wish(), 0.5)
+    _, action = next_action(make_backing_off(Intent.PROBE), SyncCommand(), NOW, make_spec(), 0.5)
     assert action == Survey()
 
 
 def test_a_sync_wakes_no_paused_office() -> None:
-    state, _ = next_action(backing_off(), PauseCommand(), NOW, wish(), 0.5)
-    assert next_action(state, SyncCommand(), NOW, wish(), 0.5) == (state, Wait(FAR_FUTURE))
+    state, _ = next_action(make_backing_off(), PauseCommand(), NOW, make_spec(), 0.5)
+    assert next_action(state, SyncCommand(), NOW, make_spec(), 0.5) == (state, Wait(FAR_FUTURE))
 
 
 def test_a_key_that_may_query_again_is_read_by_the_statement() -> None:
-    by_report, _ = next_action(backing_off(), Started(), NOW, wish(reader=Reader.REPORT), 0.5)
+    by_report, _ = next_action(make_backing_off(), Started(), NOW, make_spec(reader=Reader.REPORT), 0.5)
     assert by_report.reader is Reader.REPORT
-    asked, _ = next_action(by_report, Started(), NOW, wish(), 0.5)
+    asked, _ = next_action(by_report, Started(), NOW, make_spec(), 0.5)
     assert asked.reader is Reader.STATEMENT

@@ -90,7 +90,7 @@ def test_a_new_field_is_reported_and_restarts_the_worker_without_further_work() 
         (ConfigDiff(restart=("[api]", "[log]")), "no offices; [api] and [log] take effect only after a restart."),
     ],
 )
-def test_a_plan_is_told_in_a_sentence(plan: ConfigDiff, sentence: str) -> None:
+def test_a_config_diff_is_described_in_a_sentence(plan: ConfigDiff, sentence: str) -> None:
     assert plan.sentence == sentence
 
 

@@ -15,35 +15,38 @@ from oddaemon.core.snapshot.plausibility import (
     merge_identity,
     summarize_snapshot,
 )
-from tests.core.builders import at, balance, control, snapshot
+from tests.core.builders import make_balance, make_control, make_instant, make_snapshot
 
 MONDAY = SnapshotSummary(date(2026, 5, 4), datetime.fromisoformat("2026-05-04 02:10"), 200, 900_000, 800_000, 77)
 TUESDAY = replace(MONDAY, aging_date=date(2026, 5, 5), checksum=78)
 LIMITS = Plausibility()
-MANY = tuple(balance(pat_num) for pat_num in range(1, 41))
+MANY = tuple(make_balance(pat_num) for pat_num in range(1, 41))
 
 
 # --- one snapshot against the last ------------------------------------------------------------------------------------
 
 
-def changed(**fields: int) -> SnapshotSummary:
+def change_summary(**fields: int) -> SnapshotSummary:
     return replace(TUESDAY, **fields)  # type: ignore[arg-type]  # fields by name
 
 
 @pytest.mark.parametrize(
-    ("new", "words"),
+    ("new", "text"),
     [
-        (changed(guarantors=0, aged=0, bal_total=0), "no guarantor has a balance where 200 guarantors had one on"),
-        (changed(aged=0, bal_total=0), "every guarantor's balance is zero where 200"),
-        (changed(bal_total=1_260_000), "moved by 51% since 2026-05-04"),
-        (changed(aged=440_000), "moved by 51%"),
-        (changed(aged=10**9), "moved by 9999%"),
+        (change_summary(guarantors=0, aged=0, bal_total=0), (
+            "no guarantor has a balance where 200 "
+            "guarantors had one on"
+        )),
+        (change_summary(aged=0, bal_total=0), "every guarantor's balance is zero where 200"),
+        (change_summary(bal_total=1_260_000), "moved by 51% since 2026-05-04"),
+        (change_summary(aged=440_000), "moved by 51%"),
+        (change_summary(aged=10**9), "moved by 9999%"),
     ],
 )  # fmt: skip
-def test_what_is_hard_to_believe_is_said_without_an_amount(new: SnapshotSummary, words: str) -> None:
+def test_what_is_hard_to_believe_is_said_without_an_amount(new: SnapshotSummary, text: str) -> None:
     why = find_implausibility(MONDAY, new, 0, LIMITS)
     assert why is not None
-    assert words in why
+    assert text in why
     assert "0000" not in why
 
 
@@ -51,9 +54,9 @@ def test_what_is_hard_to_believe_is_said_without_an_amount(new: SnapshotSummary,
     "new",
     [
         TUESDAY,
-        changed(bal_total=1_240_000),
-        changed(aged=460_000, bal_total=360_000),
-        changed(aged=0, bal_total=460_000, guarantors=100),
+        change_summary(bal_total=1_240_000),
+        change_summary(aged=460_000, bal_total=360_000),
+        change_summary(aged=0, bal_total=460_000, guarantors=100),
     ],
 )
 def test_an_ordinary_day_is_believed(new: SnapshotSummary) -> None:
@@ -61,25 +64,26 @@ def test_an_ordinary_day_is_believed(new: SnapshotSummary) -> None:
     assert believed is None
 
 
-def test_an_office_that_was_not_read_for_days_may_have_moved_as_far_as_in_as_many() -> None:
-    moved = changed(aged=1_700_000, bal_total=1_700_000)
-    assert find_implausibility(MONDAY, moved, 0, LIMITS) is not None
-    assert find_implausibility(MONDAY, replace(moved, aging_date=date(2026, 5, 6)), 0, LIMITS) is None
-    assert find_implausibility(MONDAY, replace(moved, aging_date=date(2026, 5, 4)), 0, LIMITS) is not None
+def test_an_office_not_read_for_days_may_have_changed_as_much_as_in_that_many_days() -> None:
+    changed = change_summary(aged=1_700_000, bal_total=1_700_000)
+    assert find_implausibility(MONDAY, changed, 0, LIMITS) is not None
+    assert find_implausibility(MONDAY, replace(changed, aging_date=date(2026, 5, 6)), 0, LIMITS) is None
+    assert find_implausibility(MONDAY, replace(changed, aging_date=date(2026, 5, 4)), 0, LIMITS) is not None
 
 
 def test_of_a_small_office_only_sudden_emptiness_is_doubted() -> None:
     small = replace(MONDAY, guarantors=6)
-    assert find_implausibility(small, changed(guarantors=7, aged=5_000_000), 0, LIMITS) is None
-    assert find_implausibility(small, changed(guarantors=0, aged=0, bal_total=0), 0, LIMITS) is not None
+    assert find_implausibility(small, change_summary(guarantors=7, aged=5_000_000), 0, LIMITS) is None
+    assert find_implausibility(small, change_summary(guarantors=0, aged=0, bal_total=0), 0, LIMITS) is not None
     assert (
-        find_implausibility(replace(small, guarantors=4), changed(guarantors=0, aged=0, bal_total=0), 0, LIMITS) is None
+        find_implausibility(replace(small, guarantors=4), change_summary(guarantors=0, aged=0, bal_total=0), 0, LIMITS)
+        is None
     )
 
 
 def test_an_office_that_owed_nothing_may_go_on_owing_nothing() -> None:
     nothing = replace(MONDAY, aged=0, bal_total=0)
-    assert find_implausibility(nothing, changed(aged=0, bal_total=0), 0, LIMITS) is None
+    assert find_implausibility(nothing, change_summary(aged=0, bal_total=0), 0, LIMITS) is None
     assert find_implausibility(nothing, TUESDAY, 0, LIMITS) is not None
 
 
@@ -93,17 +97,17 @@ def test_numbers_that_stand_still_although_rows_were_written_are_yesterdays() ->
 
 
 def test_a_second_reading_repeats_the_first_even_if_a_few_paid_meanwhile() -> None:
-    empty = changed(guarantors=0, aged=0, bal_total=0)
+    empty = change_summary(guarantors=0, aged=0, bal_total=0)
     assert is_confirmed(empty, empty, LIMITS)
     assert not is_confirmed(empty, TUESDAY, LIMITS)
-    assert is_confirmed(changed(bal_total=2_000_000), changed(bal_total=1_900_000), LIMITS)
+    assert is_confirmed(change_summary(bal_total=2_000_000), change_summary(bal_total=1_900_000), LIMITS)
 
 
 # --- which database ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("known", "seen", "other"),
+    ("known", "observed", "other"),
     [
         ((1, 2, 3), (1, 2, 3), False),
         ((1, 2, 3), (9, 2, 3), False),
@@ -120,10 +124,10 @@ def test_a_second_reading_repeats_the_first_even_if_a_few_paid_meanwhile() -> No
     ],
 )
 def test_a_practice_may_change_one_thing_about_itself(
-    known: tuple[int, int, int], seen: tuple[int, int, int], other: bool
+    known: tuple[int, int, int], observed: tuple[int, int, int], other: bool
 ) -> None:
-    assert is_other_database(DatabaseIdentity(*known), DatabaseIdentity(*seen)) is other
-    assert is_other_database(DatabaseIdentity(*seen), DatabaseIdentity(*known)) is other
+    assert is_other_database(DatabaseIdentity(*known), DatabaseIdentity(*observed)) is other
+    assert is_other_database(DatabaseIdentity(*observed), DatabaseIdentity(*known)) is other
 
 
 def test_what_a_database_does_not_say_any_more_stays_known() -> None:
@@ -131,13 +135,13 @@ def test_what_a_database_does_not_say_any_more_stays_known() -> None:
     assert merge_identity(DatabaseIdentity(1, 2, 3), DatabaseIdentity(9, 0, 3)) == (9, 2, 3)
 
 
-def test_a_title_tells_of_a_database_what_its_own_control_tells() -> None:
+def test_a_title_identifies_a_database_as_its_own_control_does() -> None:
     assert identify_by_title(" Mesa Dental ") == (crc32(b"Mesa Dental"), 0, 0)
     assert identify_by_title("") is identify_by_title("  ") is identify_by_title("Clínica Mesa") is None
 
 
 def test_an_outline_is_taken_from_the_control_that_proved_the_snapshot() -> None:
-    read = snapshot(date(2026, 5, 4), MANY)
-    outline = summarize_snapshot(read, control(read, at("2026-05-04 20:00")))
+    read = make_snapshot(date(2026, 5, 4), MANY)
+    outline = summarize_snapshot(read, make_control(read, make_instant("2026-05-04 20:00")))
     assert (outline.guarantors, outline.aged, outline.bal_total) == (40, 40 * 12_345, 40 * 12_345)
     assert (outline.checksum, outline.office_now.hour) == (read.totals.checksum, 20)

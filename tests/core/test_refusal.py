@@ -6,40 +6,44 @@ import pytest
 from oddaemon.core.failures.classify import MESSAGE_CHARACTERS_MAX, classify_response, extract_message
 from oddaemon.core.failures.failure import RULES, FailureKind, Recovery
 from oddaemon.core.secret import Secret
-from tests.core.failure_corpus import SAID, Said
+from tests.core.failure_corpus import RESPONSES, CorpusResponse
 
 # ruff: noqa: RUF001  typographic apostrophes and hyphens are what some of these are about
 
 
-def short(said: Said) -> str:
-    return f"{said.status} {said.body[:40]!r}"
+def format_response(response: CorpusResponse) -> str:
+    return f"{response.status} {response.body[:40]!r}"
 
 
-@pytest.mark.parametrize("said", SAID, ids=short)
-def test_an_answer_is_named_by_its_status_and_words(said: Said) -> None:
+@pytest.mark.parametrize("response", RESPONSES, ids=format_response)
+def test_an_answer_is_named_by_its_status_and_words(response: CorpusResponse) -> None:
     named = (
-        classify_response(said.status, said.body, query=False),
-        classify_response(said.status, said.body, query=True),
+        classify_response(response.status, response.body, query=False),
+        classify_response(response.status, response.body, query=True),
     )
-    assert named == (said.of_get, said.of_query)
+    assert named == (response.get_kind, response.query_kind)
 
 
-@pytest.mark.parametrize("said", SAID, ids=short)
+@pytest.mark.parametrize("response", RESPONSES, ids=format_response)
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_query_alone_is_no_verdict_on_the_key(status: int, said: Said) -> None:
-    assert RULES[classify_response(status, said.body, query=True)].recovery in (Recovery.CONFIRM, Recovery.RETRY)
+def test_a_refused_query_alone_is_no_verdict_on_the_key(status: int, response: CorpusResponse) -> None:
+    assert RULES[classify_response(status, response.body, query=True)].recovery in (Recovery.CONFIRM, Recovery.RETRY)
 
 
-@pytest.mark.parametrize("said", [said for said in SAID if said.status == 400], ids=short)
-def test_case_and_typography_say_nothing(said: Said) -> None:
-    typeset = said.body.replace("'", "’").replace("-", "‑") if not said.body.startswith(("<", "{", "[")) else said.body
-    for body in (said.body.swapcase(), "\ufeff" + said.body, typeset, f"\n\t {said.body} \n"):
-        assert classify_response(400, body, query=False) is said.of_get
+@pytest.mark.parametrize("response", [said for said in RESPONSES if said.status == 400], ids=format_response)
+def test_case_and_typography_say_nothing(response: CorpusResponse) -> None:
+    typeset = (
+        response.body.replace("'", "’").replace("-", "‑")
+        if not response.body.startswith(("<", "{", "["))
+        else response.body
+    )
+    for body in (response.body.swapcase(), "\ufeff" + response.body, typeset, f"\n\t {response.body} \n"):
+        assert classify_response(400, body, query=False) is response.get_kind
 
 
 def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> None:
-    assert len(set(SAID)) == len(SAID) >= 300
-    named = {kind for said in SAID for kind in (said.of_get, said.of_query)}
+    assert len(set(RESPONSES)) == len(RESPONSES) >= 300
+    named = {kind for response in RESPONSES for kind in (response.get_kind, response.query_kind)}
     of_other_origin = {
         *(
             FailureKind.TLS,
@@ -69,7 +73,7 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "text"),
     [
         ('"API key has not been assigned."', "API key has not been assigned."),
         ('"The office\\u2019s eConnector"', "The office’s eConnector"),
@@ -90,8 +94,8 @@ def test_the_corpus_is_large_and_names_every_kind_that_an_answer_can_have() -> N
         ("", ""),
     ],
 )
-def test_trimmed_keeps_the_words(body: str, words: str) -> None:
-    assert extract_message(body) == words
+def test_trimmed_keeps_the_words(body: str, text: str) -> None:
+    assert extract_message(body) == text
 
 
 @pytest.mark.parametrize("body", ["word " * 100, "x" * 201, "é" * 30_000, '{"message":"' + "word " * 100 + '"}'])

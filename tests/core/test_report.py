@@ -19,7 +19,7 @@ CREDIT = ReportRow(12, 0, 0, 0, 0, -2_000, 0, 0, -2_000)
 EMPTY = ReportRow(13, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-def test_a_row_becomes_a_balance_without_what_the_report_does_not_tell() -> None:
+def test_a_row_becomes_a_balance_without_the_missing_columns() -> None:
     assert make_balances([ROW], Include.ALL, None) == [Balance(11, 0, 0, 0, 0, 0, 37_000, 26_500, 37_000)]
     assert make_balances([ROW], Include.ALL, 4)[0].clinic_num == 4
 
@@ -29,9 +29,9 @@ def test_credits_are_wanted_with_all_and_not_with_debts_and_nothing_never() -> N
     assert [each.pat_num for each in make_balances([ROW, CREDIT, EMPTY], Include.DEBTS, None)] == [11]
 
 
-@pytest.mark.parametrize(("portion", "wrong"), [(10_500, False), (10_502, False), (10_503, True), (36_500, True)])
-def test_columns_that_do_not_add_up_are_misunderstood_but_for_the_rounding(portion: int, *, wrong: bool) -> None:
-    assert has_inconsistent_row([EMPTY, ROW._replace(patient_portion=portion)]) is wrong
+@pytest.mark.parametrize(("portion", "invalid"), [(10_500, False), (10_502, False), (10_503, True), (36_500, True)])
+def test_columns_that_do_not_add_up_are_misunderstood_but_for_the_rounding(portion: int, *, invalid: bool) -> None:
+    assert has_inconsistent_row([EMPTY, ROW._replace(patient_portion=portion)]) is invalid
 
 
 def test_the_first_reading_goes_on_from_page_to_page_and_then_the_second_begins() -> None:
@@ -66,12 +66,12 @@ def test_two_readings_take_two_requests_a_page() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 400, 1000, 3912, 4132, 50_000, 500_000])
-def test_a_few_pages_tell_how_long_a_report_is(rows: int) -> None:
-    length, looks = ReportLength(), 0
+def test_a_few_pages_reveal_how_long_a_report_is(rows: int) -> None:
+    length, fetches = ReportLength(), 0
     while (offset := length.get_next_offset(100)) is not None:
-        looks += 1
+        fetches += 1
         length = length.refine(offset, max(0, min(100, rows - offset)), 100)
-    assert looks <= 12
+    assert fetches <= 12
     assert length.at_most is not None
     assert length.at_least <= rows <= length.at_most <= 1.25 * length.at_least
 

@@ -24,24 +24,24 @@ def test_since_stays_where_the_condition_does() -> None:
 
 
 @pytest.mark.parametrize("condition", Condition)
-def test_trouble_stays_said_while_the_office_is_read_again(condition: Condition) -> None:
+def test_the_failure_stays_shown_while_the_office_is_read_again(condition: Condition) -> None:
     before = Status(condition, SINCE, "Why.", Owner.OFFICE, "Do this.")
     after = make_status(before, NOW, Condition.PULLING, "Reading.", keep_action_required=True)
     assert (after == before) is (condition in ACTION_REQUIRED)
     assert make_status(before, NOW, Condition.PULLING, "Reading.").reason == "Reading."
 
 
-def test_a_paused_office_tells_how_it_goes_on() -> None:
-    standing = make_disabled_status(AGING, NOW)
-    assert standing.condition is Condition.PAUSED
-    assert "enabled = true" in standing.advice
+def test_a_paused_office_says_how_to_resume() -> None:
+    status = make_disabled_status(AGING, NOW)
+    assert status.condition is Condition.PAUSED
+    assert "enabled = true" in status.advice
 
 
 def test_a_troubled_office_names_the_owner_the_advice_and_the_reason_of_the_failure() -> None:
-    standing = make_failure_status(AGING, NOW, Condition.UNREACHABLE, Failure(FailureKind.TLS, "expired"))
+    status = make_failure_status(AGING, NOW, Condition.UNREACHABLE, Failure(FailureKind.TLS, "expired"))
     rule = RULES[FailureKind.TLS]
-    assert (standing.owner, standing.advice, standing.late_at) == (rule.owner, rule.advice, AGING.late_at)
-    assert standing.reason == "The server's certificate was not accepted: expired."
+    assert (status.owner, status.advice, status.late_at) == (rule.owner, rule.advice, AGING.late_at)
+    assert status.reason == "The server's certificate was not accepted: expired."
     assert make_failure_status(AGING, NOW, Condition.SUSPECT, Failure(FailureKind.TLS), "So.").reason == "So."
 
 
@@ -61,5 +61,5 @@ def test_waiting_is_late_from_its_deadline_on_by_the_clock_alone() -> None:
 
 
 def test_who_has_no_deadline_or_does_not_wait_is_never_late() -> None:
-    for standing in (replace(AGING, late_at=None), replace(AGING, condition=Condition.FRESH)):
-        assert standing.evaluate_at(NOW) == standing
+    for status in (replace(AGING, late_at=None), replace(AGING, condition=Condition.FRESH)):
+        assert status.evaluate_at(NOW) == status

@@ -25,11 +25,11 @@ PUBLISHED = LastSnapshot(
 )
 
 
-def office(id_: str, condition: Condition, **standing: datetime | Owner) -> OfficeSummary:
+def make_office(id_: str, condition: Condition, **status: datetime | Owner) -> OfficeSummary:
     return OfficeSummary(
         id=id_,
         name=id_.title(),
-        status=Status(condition, SINCE, "Said so.", **standing),  # type: ignore[arg-type]  # fields by name
+        status=Status(condition, SINCE, "Said so.", **status),  # type: ignore[arg-type]  # fields by name
     )
 
 
@@ -62,7 +62,7 @@ def test_instants_read_back_and_sort_as_they_passed(one: datetime, other: dateti
     assert (format_instant(one) < format_instant(other)) <= (one < other)
 
 
-def test_an_instant_of_another_zone_is_told_in_utc() -> None:
+def test_an_instant_of_another_zone_is_written_in_utc() -> None:
     assert (
         format_instant(datetime(2026, 3, 8, 2, 0, tzinfo=timezone(timedelta(hours=-5)))) == "2026-03-08T07:00:00.000Z"
     )
@@ -74,7 +74,7 @@ def test_a_naive_instant_is_refused() -> None:
 
 
 def test_the_document_of_an_office_is_the_contract() -> None:
-    standing = Status(
+    status = Status(
         condition=Condition.BLOCKED,
         since=SINCE,
         reason="The key is disabled.",
@@ -85,7 +85,7 @@ def test_the_document_of_an_office_is_the_contract() -> None:
         next_action_at=NOW + timedelta(minutes=30),
         late_at=NOW + timedelta(hours=1),
     )
-    row = OfficeSummary("mesa", "Mesa Dental", standing, date(2026, 3, 8), PUBLISHED, 1, (("group", "coast"),))
+    row = OfficeSummary("mesa", "Mesa Dental", status, date(2026, 3, 8), PUBLISHED, 1, (("group", "coast"),))
     document = json.loads(json.dumps(make_status_document([row], NOW)))
     assert document["offices"] == [
         {
@@ -116,16 +116,16 @@ def test_the_document_of_an_office_is_the_contract() -> None:
     ]
 
 
-def test_a_changed_key_is_on_trial_until_its_time_is_over() -> None:
-    trial = KeyRotation(NOW + timedelta(minutes=9), previous_accepted=True)
-    row = replace(office("mesa", Condition.FRESH), key_rotation=trial)
+def test_a_key_rotation_lasts_until_its_time_is_over() -> None:
+    rotation = KeyRotation(NOW + timedelta(minutes=9), previous_accepted=True)
+    row = replace(make_office("mesa", Condition.FRESH), key_rotation=rotation)
     [document] = make_status_document([row], NOW)["offices"]
     assert document["key_trial"] == {"ends_at": "2026-03-08T12:09:00.000Z", "former_accepted": True}
     [document] = make_status_document([row], NOW + timedelta(minutes=9))["offices"]
     assert document["key_trial"] is None
 
 
-def test_a_trial_tells_what_is_used_and_what_comes_after() -> None:
+def test_a_key_rotation_says_what_is_used_and_what_comes_after() -> None:
     assert describe_key_rotation(True, "15:29") == (
         "A new key is on trial until 15:29: it is not accepted yet. The former one is used meanwhile; then the office"
         " is blocked."
@@ -134,13 +134,13 @@ def test_a_trial_tells_what_is_used_and_what_comes_after() -> None:
 
 
 def test_what_is_not_known_is_null() -> None:
-    [document] = make_status_document([office("new", Condition.WAITING)], NOW)["offices"]
+    [document] = make_status_document([make_office("new", Condition.WAITING)], NOW)["offices"]
     nulls = {key for key, value in document.items() if value is None}
     assert nulls == {"owner", "next_action_at", "late_at", "aging_date", "snapshot", "requests_last_pull", "key_trial"}
 
 
-def test_an_office_that_waits_past_its_deadline_is_told_as_late() -> None:
-    document = make_status_document([office("slow", Condition.AGING, late_at=NOW - timedelta(minutes=1))], NOW)
+def test_an_office_that_waits_past_its_deadline_is_shown_as_late() -> None:
+    document = make_status_document([make_office("slow", Condition.AGING, late_at=NOW - timedelta(minutes=1))], NOW)
     assert document["offices"][0]["condition"] == "late"
     assert document["offices"][0]["since"] == "2026-03-08T11:59:00.000Z"
     assert document["summary"]["conditions"]["late"] == 1
@@ -148,10 +148,10 @@ def test_an_office_that_waits_past_its_deadline_is_told_as_late() -> None:
 
 def test_the_summary_counts_every_condition() -> None:
     offices = [
-        office("a", Condition.FRESH, next_action_at=NOW + timedelta(hours=3)),
-        office("b", Condition.FRESH, next_action_at=NOW + timedelta(hours=1)),
-        office("c", Condition.PULLING),
-        office("d", Condition.PAUSED),
+        make_office("a", Condition.FRESH, next_action_at=NOW + timedelta(hours=3)),
+        make_office("b", Condition.FRESH, next_action_at=NOW + timedelta(hours=1)),
+        make_office("c", Condition.PULLING),
+        make_office("d", Condition.PAUSED),
     ]
     summary = make_status_document(offices, NOW)["summary"]
     assert summary["total"] == 4

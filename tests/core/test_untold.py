@@ -12,28 +12,28 @@ SMITH = Balance(1, 7, 500, 100, 0, 0, 0, 0, 100)
 BOTH = frozenset({"clinic_num", "est_balance"})
 
 
-def test_what_is_told_is_compared_and_shown_as_it_is() -> None:
+def test_complete_columns_are_compared_and_shown() -> None:
     assert to_comparable(SMITH, NONE_MISSING) is SMITH
     assert mask_missing_columns(SMITH, NONE_MISSING) is SMITH
 
 
 @pytest.mark.parametrize(
-    ("untold", "shown"),
+    ("missing", "shown"),
     [
         (frozenset({"est_balance"}), (1, 7, None, 100, 0, 0, 0, 0, 100)),
         (BOTH, (1, None, None, 100, 0, 0, 0, 0, 100)),
     ],
 )
-def test_what_is_not_told_is_shown_as_nothing(untold: frozenset[str], shown: tuple[int | None, ...]) -> None:
-    assert mask_missing_columns(SMITH, untold) == shown
+def test_missing_columns_are_shown_as_null(missing: frozenset[str], shown: tuple[int | None, ...]) -> None:
+    assert mask_missing_columns(SMITH, missing) == shown
 
 
-def test_what_is_not_told_is_not_compared() -> None:
+def test_missing_columns_are_not_compared() -> None:
     assert to_comparable(SMITH, BOTH) == to_comparable(SMITH._replace(clinic_num=0, est_balance=0), BOTH)
     assert to_comparable(SMITH, BOTH) != to_comparable(SMITH._replace(bal_total=99), BOTH)
 
 
-def test_of_whom_nothing_is_told_there_is_no_balance() -> None:
+def test_a_guarantor_without_any_known_amount_has_no_balance() -> None:
     own_alone = Balance(1, 7, 500, 0, 0, 0, 0, 0, 0)
     assert to_comparable(own_alone, BOTH) is None
     assert to_comparable(own_alone, NONE_MISSING) is own_alone

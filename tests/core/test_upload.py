@@ -17,12 +17,12 @@ ELMS = Balance(11, 3, 150, 1025, 0, 0, 0, 250, 1025)
 OAKS = Balance(7, 0, 0, 0, 0, 0, 37_000, 0, 37_000)
 
 
-def read(*lines: str, columns: str = COLUMNS) -> list[Balance]:
+def parse_lines(*lines: str, columns: str = COLUMNS) -> list[Balance]:
     return parse_balances(f"{line}\n" for line in (columns, *lines))[1]
 
 
 def test_rows_come_ordered_by_guarantor() -> None:
-    assert read(ELM, OAK) == [OAKS, ELMS]
+    assert parse_lines(ELM, OAK) == [OAKS, ELMS]
 
 
 def test_line_ends_a_byte_order_mark_and_empty_lines_say_nothing() -> None:
@@ -31,27 +31,27 @@ def test_line_ends_a_byte_order_mark_and_empty_lines_say_nothing() -> None:
 
 
 def test_quotes_may_be_there_or_not() -> None:
-    assert read('"11","Elm, Ann","1.50","10.25","0","0","0","2.5","10.25","3"') == [ELMS]
+    assert parse_lines('"11","Elm, Ann","1.50","10.25","0","0","0","2.5","10.25","3"') == [ELMS]
 
 
 def test_a_stray_comma_in_a_text_moves_no_number() -> None:
     """The cells behind the name are counted from the right, and those before it from the left."""
-    assert read("11,Elm, Ann, the younger,1.50,10.25,0,0,0,2.5,10.25,3") == [ELMS]
-    assert read('11,Elm "Ann, 1.50,10.25,0,0,0,2.5,10.25,3') == [ELMS]
+    assert parse_lines("11,Elm, Ann, the younger,1.50,10.25,0,0,0,2.5,10.25,3") == [ELMS]
+    assert parse_lines('11,Elm "Ann, 1.50,10.25,0,0,0,2.5,10.25,3') == [ELMS]
 
 
 def test_a_number_between_two_texts_is_refused_where_a_comma_is_too_many() -> None:
     columns = f"{COLUMNS},note"
-    assert read(f"{ELM},x", columns=columns) == [ELMS]
+    assert parse_lines(f"{ELM},x", columns=columns) == [ELMS]
     with pytest.raises(InvalidUpload, match=r"line 2 has too many columns.*put the numbers first"):
-        read("11,Elm, Ann,1.50,10.25,0,0,0,2.5,10.25,3,x", columns=columns)
+        parse_lines("11,Elm, Ann,1.50,10.25,0,0,0,2.5,10.25,3,x", columns=columns)
 
 
 def test_without_any_text_a_row_that_is_too_long_is_refused() -> None:
     columns = COLUMNS.replace(",patName", "")
-    assert read(ELM.replace(",Elm", ""), columns=columns) == [ELMS]
+    assert parse_lines(ELM.replace(",Elm", ""), columns=columns) == [ELMS]
     with pytest.raises(InvalidUpload, match="too many"):
-        read(ELM.replace(",Elm", "") + ",4", columns=columns)
+        parse_lines(ELM.replace(",Elm", "") + ",4", columns=columns)
 
 
 @pytest.mark.parametrize(
@@ -64,17 +64,17 @@ def test_a_line_without_end_is_refused(lines: list[str]) -> None:
 
 def test_a_row_that_is_too_short_is_refused() -> None:
     with pytest.raises(InvalidUpload, match="line 3 has too few"):
-        read(OAK, "11,Elm")
+        parse_lines(OAK, "11,Elm")
 
 
 @pytest.mark.parametrize("columns", ["patnum", "Patnum", "PatNum"])
 def test_columns_are_known_however_they_are_written(columns: str) -> None:
     names = f"{columns},bal_0_30,Bal 31 60,bal_61_90,bal_over_90,InsWoEst,InsPayEst,BALTOTAL"
-    assert read("5,1,2,3,4,0.5,0.25,10", columns=names) == [Balance(5, 0, 0, 100, 200, 300, 400, 75, 1000)]
+    assert parse_lines("5,1,2,3,4,0.5,0.25,10", columns=names) == [Balance(5, 0, 0, 100, 200, 300, 400, 75, 1000)]
 
 
 def test_the_guarantor_beside_the_patient_is_no_second_patient() -> None:
-    assert read(f"{ELM},11", columns=f"{COLUMNS},Guarantor") == [ELMS]
+    assert parse_lines(f"{ELM},11", columns=f"{COLUMNS},Guarantor") == [ELMS]
 
 
 def test_missing_columns_are_all_named() -> None:
@@ -89,7 +89,7 @@ def test_a_column_named_twice_is_refused() -> None:
 
 def test_a_guarantor_who_comes_twice_is_refused() -> None:
     with pytest.raises(InvalidUpload, match="line 3 names a guarantor a second time"):
-        read(ELM, ELM)
+        parse_lines(ELM, ELM)
 
 
 def test_ok_alone_means_no_rows() -> None:
@@ -105,17 +105,17 @@ def test_a_file_that_ends_within_a_line_is_not_whole(lines: list[str]) -> None:
         parse_balances(lines)
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "1e400", "1,5", "NaN", "9" * 17, "0x1"])
-def test_an_amount_that_is_none_is_refused_without_being_shown(wrong: str) -> None:
+@pytest.mark.parametrize("invalid", ["", "x", "1e400", "1,5", "NaN", "9" * 17, "0x1"])
+def test_an_amount_that_is_none_is_refused_without_being_shown(invalid: str) -> None:
     with pytest.raises(InvalidUpload, match=r"line 2 has") as caught:
-        read(f'11,Elm,"{wrong}",10.25,0,0,0,2.5,10.25,3')
-    assert not wrong or wrong not in str(caught.value)
+        parse_lines(f'11,Elm,"{invalid}",10.25,0,0,0,2.5,10.25,3')
+    assert not invalid or invalid not in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", ["-1", "1.5", "", "x"])
-def test_a_guarantor_is_a_whole_number(wrong: str) -> None:
+@pytest.mark.parametrize("invalid", ["-1", "1.5", "", "x"])
+def test_a_guarantor_is_a_whole_number(invalid: str) -> None:
     with pytest.raises(InvalidUpload, match="no whole number"):
-        read(f"{wrong},Elm,1.50,10.25,0,0,0,2.5,10.25,3")
+        parse_lines(f"{invalid},Elm,1.50,10.25,0,0,0,2.5,10.25,3")
 
 
 def test_the_offices_own_count_proves_the_rows() -> None:

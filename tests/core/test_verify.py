@@ -11,7 +11,9 @@ NOW = datetime(2026, 5, 5, 2, 30, tzinfo=UTC).replace(tzinfo=None)
 ROWS = (Balance(3, 0, 1, 2, 3, 4, 5, 6, 7), Balance(9, 2, -10, 20, 30, 40, 50, 60, -70))
 
 
-def control(totals: ControlTotals, date_last_aging: str = "2026-05-05", aging_begin: str = "") -> ControlQueryResult:
+def make_control(
+    totals: ControlTotals, date_last_aging: str = "2026-05-05", aging_begin: str = ""
+) -> ControlQueryResult:
     return ControlQueryResult(totals, date_last_aging, aging_begin, NOW, NOW)
 
 
@@ -25,48 +27,48 @@ def test_the_checksum_of_rows_as_they_came_is_that_of_the_balances_in_them() -> 
     texts = "|".join(map(format_row, ROWS))
     assert compute_checksum(texts) == compute_totals(ROWS).checksum
     assert compute_checksum("") == compute_totals(()).checksum
-    assert find_difference(ROWS, control(compute_totals(ROWS)).totals, compute_checksum(texts)) is None
+    assert find_difference(ROWS, make_control(compute_totals(ROWS)).totals, compute_checksum(texts)) is None
     assert "cancel" in (
-        find_difference(ROWS, control(compute_totals(ROWS)).totals, compute_checksum(texts[::-1])) or ""
+        find_difference(ROWS, make_control(compute_totals(ROWS)).totals, compute_checksum(texts[::-1])) or ""
     )
 
 
 def test_an_office_without_balances_adds_up_to_nothing() -> None:
     assert compute_totals(()) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
-    assert find_difference((), control(compute_totals(())).totals) is None
+    assert find_difference((), make_control(compute_totals(())).totals) is None
 
 
 def test_balances_equal_to_the_control_are_proved_in_any_order() -> None:
-    assert find_difference(ROWS[::-1], control(compute_totals(ROWS)).totals) is None
+    assert find_difference(ROWS[::-1], make_control(compute_totals(ROWS)).totals) is None
 
 
-def test_a_lost_row_is_told_by_its_count() -> None:
-    assert find_difference(ROWS[:1], control(compute_totals(ROWS)).totals) == (
+def test_a_lost_row_is_reported_by_its_count() -> None:
+    assert find_difference(ROWS[:1], make_control(compute_totals(ROWS)).totals) == (
         "1 guarantors were read where the office counts 2"
     )
 
 
 @pytest.mark.parametrize("column", MONEY_COLUMNS)
-def test_a_cent_is_told_by_its_column_and_never_by_its_amount(column: str) -> None:
-    wrong = (ROWS[0]._replace(**{column: 987_654}), ROWS[1])
+def test_a_wrong_cent_is_reported_by_its_column_and_never_by_its_amount(column: str) -> None:
+    invalid = (ROWS[0]._replace(**{column: 987_654}), ROWS[1])
     assert (
-        find_difference(wrong, control(compute_totals(ROWS)).totals)
+        find_difference(invalid, make_control(compute_totals(ROWS)).totals)
         == f"the sums of {column} differ from the office's own"
     )
 
 
 def test_two_errors_that_cancel_each_other_are_seen() -> None:
-    moved = (ROWS[0]._replace(bal_total=8), ROWS[1]._replace(bal_total=-71))
-    assert "cancel" in (find_difference(moved, control(compute_totals(ROWS)).totals) or "")
+    altered = (ROWS[0]._replace(bal_total=8), ROWS[1]._replace(bal_total=-71))
+    assert "cancel" in (find_difference(altered, make_control(compute_totals(ROWS)).totals) or "")
 
 
 def test_a_balance_under_another_guarantors_name_is_seen() -> None:
     swapped = (ROWS[0]._replace(pat_num=9), ROWS[1]._replace(pat_num=3))
-    assert find_difference(swapped, control(compute_totals(ROWS)).totals) is not None
+    assert find_difference(swapped, make_control(compute_totals(ROWS)).totals) is not None
 
 
 @pytest.mark.parametrize(
-    ("expected", "date_last_aging", "aging_begin", "told"),
+    ("expected", "date_last_aging", "aging_begin", "message"),
     [
         (AgingMark("2026-05-05", ""), "2026-05-05", "", None),
         (AgingMark("2026-05-05", ""), "2026-05-05T00:00:00", "0001-01-01T00:00:00", None),
@@ -79,7 +81,7 @@ def test_a_balance_under_another_guarantors_name_is_seen() -> None:
         (AgingMark("2026-05-05", ""), "2026-05-05", "nonsense", "a run of aging began or ended"),
     ],
 )
-def test_aging_that_moved_under_a_pull_is_told(
-    expected: AgingMark, date_last_aging: str, aging_begin: str, told: str | None
+def test_aging_that_changed_during_a_pull_is_reported(
+    expected: AgingMark, date_last_aging: str, aging_begin: str, message: str | None
 ) -> None:
-    assert find_aging_change(expected, control(compute_totals(()), date_last_aging, aging_begin)) == told
+    assert find_aging_change(expected, make_control(compute_totals(()), date_last_aging, aging_begin)) == message

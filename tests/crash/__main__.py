@@ -11,8 +11,8 @@ import time
 import anyio
 from rich.console import Console
 
-from tests.crash.campaign import Campaign, Order
-from tests.crash.kills import Kill
+from tests.crash.campaign import Campaign, CampaignOptions
+from tests.crash.kills import KillPoint
 
 
 def main() -> None:
@@ -22,21 +22,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: 1)")
     parser.add_argument("--jobs", type=int, default=2, help="tellings side by side (default: 2)")
     parser.add_argument("--scene", default="", help="only this one")
-    parser.add_argument("--kill", type=Kill.parse, nargs="+", default=(), help="just these, one life after another")
+    parser.add_argument(
+        "--kill", type=KillPoint.parse, nargs="+", default=(), help="just these, one life after another"
+    )
     options = parser.parse_args()
     if options.kill and not options.scene:
         parser.error("--kill needs --scene")
     console = Console(width=110)
-    campaign = Campaign(Order(options.kills, options.seed, options.jobs, options.scene, options.kill), console)
+    campaign = Campaign(
+        CampaignOptions(options.kills, options.seed, options.jobs, options.scene, options.kill), console
+    )
     started = time.monotonic()
     anyio.run(campaign.run)
-    console.print(campaign.table())
+    console.print(campaign.build_table())
     console.print(
-        f"{campaign.kills} kills in {len(campaign.outcomes)} tellings, {campaign.failures} of them failed, "
+        f"{campaign.kill_count} kills in {len(campaign.outcomes)} tellings, {campaign.failure_count} of them failed, "
         f"seed {options.seed}, {time.monotonic() - started:.0f} s",
         highlight=False,
     )
-    sys.exit(bool(campaign.failures))
+    sys.exit(bool(campaign.failure_count))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ import anyio.abc
 
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, Endpoint, TransportFault
 from oddaemon.simulator.headquarters.headquarters import Headquarters
-from tests.crash.kills import Kill, Moment
-from tests.crash.news import News
+from tests.crash.kills import KillPoint, KillTrigger
+from tests.crash.news import ChangeSignal
 
-STANDS_SECONDS = 0.01
+HANG_SECONDS = 0.01
 """How long the daemon is left with half a body: it gets no more whatever it does, and stands there."""
 
 
-class Asked(StrEnum):
+class RequestKind(StrEnum):
     """What a request is about, as far as it matters here."""
 
     PREFERENCE = "preference"
@@ -31,17 +31,17 @@ class Asked(StrEnum):
 
 
 @dataclass(frozen=True)
-class Seen:
+class InterceptedRequest:
     """One request that arrived."""
 
     office_id: str
-    asked: Asked
+    kind: RequestKind
     life: int
     at: datetime
     sql: str = field(default="", repr=False)
 
 
-class Ambush:
+class RequestInterceptor:
     """Headquarters, with somebody in front who lets everything pass but what he was told to stop.
 
     Attributes:
@@ -50,20 +50,20 @@ class Ambush:
         on_page: Called in front of each answer to a page, with how many pages were asked for so far.
     """
 
-    def __init__(self, headquarters: Headquarters, news: News, tasks: anyio.abc.TaskGroup) -> None:
-        self.seen: list[Seen] = []
-        self.fetched: list[Seen] = []
-        self.on_page: Callable[[int], Awaitable[None]] = _lets_pass
+    def __init__(self, headquarters: Headquarters, changes: ChangeSignal, tasks: anyio.abc.TaskGroup) -> None:
+        self.requests: list[InterceptedRequest] = []
+        self.answered: list[InterceptedRequest] = []
+        self.on_page: Callable[[int], Awaitable[None]] = _do_nothing
         self._headquarters = headquarters
-        self._news = news
+        self._changes = changes
         self._tasks = tasks
         self._offices = {key.customer_key: key.office_id for key in headquarters.keys}
         self._life = 0
-        self._in_life = 0
-        self._kill: Kill | None = None
-        self._strike: Callable[[], None] = _nobody
+        self._requests_in_life = 0
+        self._kill: KillPoint | None = None
+        self._kill_process: Callable[[], None] = _kill_no_process
 
-    def arm(self, kill: Kill | None, strike: Callable[[], None]) -> None:
+    def arm_kill(self, kill: KillPoint | None, kill_process: Callable[[], None]) -> None:
         """A new life begins.
 
         Args:
@@ -71,67 +71,67 @@ class Ambush:
             strike: Ends it.
         """
         self._life += 1
-        self._in_life = 0
-        self._kill, self._strike = kill, strike
+        self._requests_in_life = 0
+        self._kill, self._kill_process = kill, kill_process
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
         """What headquarters says, if it is let pass."""
-        seen = self._see(request)
-        self._in_life += 1
-        self._news.ring()
-        kill = self._kill if self._kill is not None and self._kill.number == self._in_life else None
-        if kill is not None and kill.moment is Moment.REQUEST:
-            self._strike()
+        intercepted = self._record(request)
+        self._requests_in_life += 1
+        self._changes.notify()
+        kill = self._kill if self._kill is not None and self._kill.number == self._requests_in_life else None
+        if kill is not None and kill.trigger is KillTrigger.REQUEST:
+            self._kill_process()
             await anyio.sleep_forever()  # until the connection goes with the process
-        if kill is not None and kill.moment is Moment.WORK:
-            self._tasks.start_soon(strike_after, kill.seconds, self._strike)
-        if seen.asked is Asked.PAGE:
-            await self.on_page(sum(each.asked is Asked.PAGE for each in self.seen))
+        if kill is not None and kill.trigger is KillTrigger.WORK:
+            self._tasks.start_soon(kill_after, kill.seconds, self._kill_process)
+        if intercepted.kind is RequestKind.PAGE:
+            await self.on_page(sum(each.kind is RequestKind.PAGE for each in self.requests))
         answer = await self._headquarters.handle(request)
         if answer.status == HTTPStatus.OK:
-            self.fetched.append(seen)
-        if kill is None or kill.moment not in {Moment.BODY, Moment.ANSWER}:
+            self.answered.append(intercepted)
+        if kill is None or kill.trigger not in {KillTrigger.BODY, KillTrigger.ANSWER}:
             return answer
-        return self._ending_with(answer, kill)
+        return self._truncate_and_kill(answer, kill)
 
-    def _ending_with(self, answer: ApiResponse, kill: Kill) -> ApiResponse:
+    def _truncate_and_kill(self, answer: ApiResponse, kill: KillPoint) -> ApiResponse:
         """The answer, or the beginning of it; nothing more comes over this connection."""
         length = len(answer.body)
-        if kill.moment is Moment.BODY:
+        if kill.trigger is KillTrigger.BODY:
             length = min(round(kill.share * length), length - 1)
-        seconds = STANDS_SECONDS if kill.moment is Moment.BODY else kill.seconds
-        self._tasks.start_soon(strike_after, seconds, self._strike)
+        seconds = HANG_SECONDS if kill.trigger is KillTrigger.BODY else kill.seconds
+        self._tasks.start_soon(kill_after, seconds, self._kill_process)
         return replace(answer, transport_fault=TransportFault(ConnectionFailure.STALL, after_bytes=length))
 
-    def _see(self, request: ApiRequest) -> Seen:
+    def _record(self, request: ApiRequest) -> InterceptedRequest:
         office_id = self._offices[request.headers["authorization"].rpartition("/")[2]]
         sql = json.loads(request.body)["SqlCommand"] if request.endpoint is Endpoint.SHORT_QUERY else ""
-        seen = Seen(office_id, _asked(sql), self._life, datetime.now(UTC), sql)
-        self.seen.append(seen)
-        return seen
+        intercepted = InterceptedRequest(office_id, _classify_sql(sql), self._life, datetime.now(UTC), sql)
+        self.requests.append(intercepted)
+        return intercepted
 
 
-async def strike_after(seconds: float, strike: Callable[[], None]) -> None:
+async def kill_after(seconds: float, kill_process: Callable[[], None]) -> None:
     """The life ends by force so much later, if it has not ended by then."""
     await anyio.sleep(seconds)
-    strike()
+    kill_process()
 
 
-def _asked(sql: str) -> Asked:
+def _classify_sql(sql: str) -> RequestKind:
     if not sql:
-        return Asked.PREFERENCE
+        return RequestKind.PREFERENCE
     if "GROUP_CONCAT" in sql:
-        return Asked.STATEMENT
+        return RequestKind.STATEMENT
     if "AS Checksum" in sql:
-        return Asked.CONTROL
+        return RequestKind.CONTROL
     if "DateTStamp" in sql:
-        return Asked.PATCH
-    return Asked.PAGE if "AS Balance" in sql else Asked.CLOCK
+        return RequestKind.PATCH
+    return RequestKind.PAGE if "AS Balance" in sql else RequestKind.CLOCK
 
 
-async def _lets_pass(_: int) -> None:
+async def _do_nothing(_: int) -> None:
     """Nothing happens."""
 
 
-def _nobody() -> None:
+def _kill_no_process() -> None:
     """No life to end."""

@@ -10,19 +10,19 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from tests.crash.kills import Kill, Moment
-from tests.crash.ordeals import Ordeal, Outcome, alone, in_a_row, rehearse, undergo
-from tests.crash.scenes import Scene, noon_zone, scenes
-from tests.crash.verdict import Rehearsal, difference, fetched_again
+from tests.crash.kills import KillPoint, KillTrigger
+from tests.crash.ordeals import KillPlan, PlanOutcome, plan_kill_sequence, plan_single_kills, run_baseline, run_plan
+from tests.crash.scenes import Scenario, find_noon_zone, make_scenarios
+from tests.crash.verdict import Baseline, count_refetched, format_difference
 
 TITLES = {
-    Moment.REQUEST: "a request arrives",
-    Moment.BODY: "in the middle of an answer",
-    Moment.ANSWER: "just after an answer",
-    Moment.BEFORE: "before a commit",
-    Moment.AFTER: "after a commit",
-    Moment.START: "some instant of the start",
-    Moment.WORK: "some instant at work",
+    KillTrigger.REQUEST: "a request arrives",
+    KillTrigger.BODY: "in the middle of an answer",
+    KillTrigger.ANSWER: "just after an answer",
+    KillTrigger.BEFORE: "before a commit",
+    KillTrigger.AFTER: "after a commit",
+    KillTrigger.START: "some instant of the start",
+    KillTrigger.WORK: "some instant at work",
 }
 IN_A_ROW = 4
 ALONE_SHARE = 6 / 7
@@ -31,7 +31,7 @@ PROGRESS_EVERY = 20
 
 
 @dataclass(frozen=True)
-class Order:
+class CampaignOptions:
     """What is wanted of a campaign.
 
     Attributes:
@@ -45,94 +45,96 @@ class Order:
     kills: int
     seed: int
     jobs: int
-    scene: str = ""
-    only: Sequence[Kill] = ()
+    scenario: str = ""
+    kill_list: Sequence[KillPoint] = ()
 
 
 class Campaign:
     """One order, carried out."""
 
-    def __init__(self, order: Order, console: Console) -> None:
-        told = scenes(noon_zone())
-        self._order = order
+    def __init__(self, options: CampaignOptions, console: Console) -> None:
+        all_scenarios = make_scenarios(find_noon_zone())
+        self._options = options
         self._console = console
-        self._scenes: dict[str, Scene] = {order.scene: told[order.scene]} if order.scene else told
-        self._rehearsals: dict[str, Rehearsal] = {}
-        self.outcomes: list[Outcome] = []
+        self._scenarios: dict[str, Scenario] = (
+            {options.scenario: all_scenarios[options.scenario]} if options.scenario else all_scenarios
+        )
+        self._baselines: dict[str, Baseline] = {}
+        self.outcomes: list[PlanOutcome] = []
 
     @property
-    def kills(self) -> int:
+    def kill_count(self) -> int:
         """How many there were so far."""
-        return sum(outcome.told.kills for outcome in self.outcomes)
+        return sum(outcome.run.kill_count for outcome in self.outcomes)
 
     @property
-    def failures(self) -> int:
+    def failure_count(self) -> int:
         """How many tellings went wrong."""
-        return sum(bool(outcome.wrong) for outcome in self.outcomes)
+        return sum(bool(outcome.problems) for outcome in self.outcomes)
 
     async def run(self) -> None:
         """Rehearse each scene twice, then kill."""
-        for name, scene in self._scenes.items():
-            first, second = await rehearse(scene), await rehearse(scene)
-            if first.told.remains != second.told.remains:
-                unequal = difference(first.told.remains, second.told.remains)
+        for name, scenario in self._scenarios.items():
+            first, second = await run_baseline(scenario), await run_baseline(scenario)
+            if first.run.final_state != second.run.final_state:
+                unequal = format_difference(first.run.final_state, second.run.final_state)
                 raise SystemExit(f"Scene {name} does not end the same twice, without any kill:\n{unequal}")
-            self._rehearsals[name] = first
-            self._console.print(f"{name}: {first.told.requests} requests, {first.commits} commits")
-        ordeals = self._ordeals()
+            self._baselines[name] = first
+            self._console.print(f"{name}: {first.run.requests} requests, {first.commits} commits")
+        plans = self._iterate_plans()
         async with anyio.create_task_group() as tasks:
-            for _ in range(self._order.jobs):
-                tasks.start_soon(self._work, ordeals)
+            for _ in range(self._options.jobs):
+                tasks.start_soon(self._run_plans, plans)
 
-    def table(self) -> Table:
+    def build_table(self) -> Table:
         """A row for each kind of kill."""
-        planned: dict[Moment, int] = defaultdict(int)
-        came: dict[Moment, int] = defaultdict(int)
-        again: dict[Moment, float] = defaultdict(float)
+        planned: dict[KillTrigger, int] = defaultdict(int)
+        came: dict[KillTrigger, int] = defaultdict(int)
+        refetched: dict[KillTrigger, float] = defaultdict(float)
         for outcome in self.outcomes:
-            for life in outcome.told.lives:
+            for life in outcome.run.lives:
                 if life.kill is None:
                     continue
-                moment = life.kill.moment
+                moment = life.kill.trigger
                 planned[moment] += 1
                 came[moment] += life.was_killed
-                again[moment] = max(again[moment], self._again(outcome))
+                refetched[moment] = max(refetched[moment], self._count_refetched(outcome))
         table = Table("killed", "kills", "pages again a kill, at most", "came too late")
         for moment, title in TITLES.items():
             if not planned[moment]:
                 continue
-            table.add_row(title, str(came[moment]), f"{again[moment]:.2g}", str(planned[moment] - came[moment]))
+            table.add_row(title, str(came[moment]), f"{refetched[moment]:.2g}", str(planned[moment] - came[moment]))
         table.add_section()
-        table.add_row("all", str(self.kills), f"{max(again.values(), default=0):.2g}", "")
+        table.add_row("all", str(self.kill_count), f"{max(refetched.values(), default=0):.2g}", "")
         return table
 
-    def _again(self, outcome: Outcome) -> float:
-        again = fetched_again(outcome.told, self._rehearsals[outcome.ordeal.scene])
-        return max(again.values()) / max(1, outcome.told.kills)
+    def _count_refetched(self, outcome: PlanOutcome) -> float:
+        refetched = count_refetched(outcome.run, self._baselines[outcome.plan.scenario])
+        return max(refetched.values()) / max(1, outcome.run.kill_count)
 
-    def _ordeals(self) -> Iterator[Ordeal]:
-        order = self._order
-        if order.only:
-            return iter([Ordeal(order.scene, order.only)])
-        dice = random.Random(order.seed)
-        singles = alone(self._rehearsals, dice)[: int(order.kills * ALONE_SHARE)]
-        rows = (in_a_row(scene, IN_A_ROW, dice) for scene in cycle(self._rehearsals))
+    def _iterate_plans(self) -> Iterator[KillPlan]:
+        options = self._options
+        if options.kill_list:
+            return iter([KillPlan(options.scenario, options.kill_list)])
+        rng = random.Random(options.seed)
+        singles = plan_single_kills(self._baselines, rng)[: int(options.kills * ALONE_SHARE)]
+        rows = (plan_kill_sequence(scenario, IN_A_ROW, rng) for scenario in cycle(self._baselines))
         everything = chain(singles, rows)
-        return iter(lambda: next(everything) if self.kills < order.kills else None, None)
+        return iter(lambda: next(everything) if self.kill_count < options.kills else None, None)
 
-    async def _work(self, ordeals: Iterator[Ordeal]) -> None:
-        for ordeal in ordeals:
-            outcome = await undergo(ordeal, self._scenes[ordeal.scene], self._rehearsals[ordeal.scene])
+    async def _run_plans(self, plans: Iterator[KillPlan]) -> None:
+        for plan in plans:
+            outcome = await run_plan(plan, self._scenarios[plan.scenario], self._baselines[plan.scenario])
             self.outcomes.append(outcome)
-            self._tell(outcome)
+            self._report(outcome)
 
-    def _tell(self, outcome: Outcome) -> None:
-        if outcome.wrong:
-            self._print(f"FAILED; again: {outcome.ordeal.replay}")
-            for wrong in outcome.wrong:
-                self._print(f"  {wrong}")
+    def _report(self, outcome: PlanOutcome) -> None:
+        if outcome.problems:
+            self._print(f"FAILED; again: {outcome.plan.replay_command}")
+            for problem in outcome.problems:
+                self._print(f"  {problem}")
         elif len(self.outcomes) % PROGRESS_EVERY == 0:
-            self._print(f"{self.kills} kills in {len(self.outcomes)} tellings")
+            self._print(f"{self.kill_count} kills in {len(self.outcomes)} tellings")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

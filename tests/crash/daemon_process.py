@@ -14,7 +14,7 @@ import anyio.abc
 import msgspec
 from anyio.streams.text import TextReceiveStream
 
-from tests.crash.news import PATIENCE_SECONDS, News
+from tests.crash.news import TIMEOUT_SECONDS, ChangeSignal
 
 ROOT = Path(__file__).parents[2]
 DAEMON = ("oddaemon",)
@@ -31,11 +31,11 @@ class DaemonProcess:
         noise: What it wrote besides: a traceback, a message of the interpreter.
     """
 
-    def __init__(self, process: anyio.abc.Process, news: News) -> None:
+    def __init__(self, process: anyio.abc.Process, changes: ChangeSignal) -> None:
         self.lines: list[dict[str, Any]] = []
-        self.noise: list[str] = []
+        self.other_output: list[str] = []
         self._process = process
-        self._news = news
+        self._changes = changes
 
     @property
     def pid(self) -> int:
@@ -52,58 +52,60 @@ class DaemonProcess:
         """Its exit status; minus the number of the signal that ended it; None while it lives."""
         return self._process.returncode
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """A signal, unless nobody is left to take it."""
         if not self.is_over:
             self._process.send_signal(number)
 
-    def said(self, event: str) -> list[dict[str, Any]]:
+    def find_events(self, event: str) -> list[dict[str, Any]]:
         """Its lines of one event."""
         return [line for line in self.lines if line["event"] == event]
 
-    async def until_said(self, event: str, times: int = 1) -> dict[str, Any]:
+    async def wait_for_event(self, event: str, times: int = 1) -> dict[str, Any]:
         """The line in which it says so for the so-manieth time.
 
         Raises:
             AssertionError: it ended without.
             TimeoutError: it never does.
         """
-        await self._news.until(lambda: len(self.said(event)) >= times or self.is_over)
-        lines = self.said(event)
-        assert len(lines) >= times, f"It ended with {self.status} and never said {event}: {self.lines} {self.noise}"
+        await self._changes.wait_until(lambda: len(self.find_events(event)) >= times or self.is_over)
+        lines = self.find_events(event)
+        assert len(lines) >= times, (
+            f"It ended with {self.status} and never said {event}: {self.lines} {self.other_output}"
+        )
         return lines[times - 1]
 
-    async def ended(self) -> int:
+    async def wait_for_exit(self) -> int:
         """Its exit status, once it has one.
 
         Raises:
             TimeoutError: it lives on and on.
         """
-        with anyio.fail_after(PATIENCE_SECONDS):
+        with anyio.fail_after(TIMEOUT_SECONDS):
             return await self._process.wait()
 
-    async def listen(self) -> None:
+    async def read_output(self) -> None:
         """Take in what it says, until it ends."""
         assert self._process.stdout is not None
         rest = ""
         async for text in TextReceiveStream(self._process.stdout, errors="replace"):
             *lines, rest = (rest + text).split("\n")
             for line in lines:
-                self._hear(line)
-            self._news.ring()
+                self._parse_line(line)
+            self._changes.notify()
         await self._process.wait()
-        self._news.ring()
+        self._changes.notify()
 
-    def _hear(self, line: str) -> None:
+    def _parse_line(self, line: str) -> None:
         try:
             self.lines.append(msgspec.json.decode(line, type=dict[str, Any]))
         except msgspec.DecodeError:
-            self.noise.append(line)
+            self.other_output.append(line)
 
 
 @asynccontextmanager
 async def daemon_process(
-    config: Path, news: News, tasks: anyio.abc.TaskGroup, program: Sequence[str] = DAEMON
+    config: Path, changes: ChangeSignal, tasks: anyio.abc.TaskGroup, program: Sequence[str] = DAEMON
 ) -> AsyncIterator[DaemonProcess]:
     """A daemon for the length of the block; at its end the process is gone, by SIGKILL if need be.
 
@@ -117,19 +119,19 @@ async def daemon_process(
     async with await anyio.open_process(
         command, cwd=ROOT, env=ENVIRONMENT, stdin=DEVNULL, stderr=STDOUT, start_new_session=True
     ) as process:
-        daemon = DaemonProcess(process, news)
-        heard = anyio.Event()
+        daemon = DaemonProcess(process, changes)
+        output_read = anyio.Event()
 
-        async def listen() -> None:
+        async def read_output() -> None:
             try:
-                await daemon.listen()
+                await daemon.read_output()
             finally:
-                heard.set()
+                output_read.set()
 
-        tasks.start_soon(listen, name="daemon's log")
+        tasks.start_soon(read_output, name="daemon's log")
         try:
             yield daemon
         finally:
-            daemon.send(signal.SIGKILL)
-            with anyio.CancelScope(shield=True), anyio.move_on_after(PATIENCE_SECONDS):
-                await heard.wait()
+            daemon.send_signal(signal.SIGKILL)
+            with anyio.CancelScope(shield=True), anyio.move_on_after(TIMEOUT_SECONDS):
+                await output_read.wait()

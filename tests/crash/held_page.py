@@ -2,29 +2,29 @@
 
 import anyio
 
-from tests.crash.news import PATIENCE_SECONDS
-from tests.crash.stage import Stage
+from tests.crash.news import TIMEOUT_SECONDS
+from tests.crash.stage import Environment
 
 
-class HeldPage:
+class DelayedPage:
     """One page of a scene whose answer does not come until it is let go."""
 
-    def __init__(self, built: Stage, page: int) -> None:
+    def __init__(self, environment: Environment, page: int) -> None:
         self._page = page
-        self._asked = anyio.Event()
-        self._free = anyio.Event()
-        built.ambush.on_page = self._hold
+        self._requested = anyio.Event()
+        self._released = anyio.Event()
+        environment.interceptor.on_page = self._delay
 
-    async def asked(self) -> None:
+    async def wait_until_requested(self) -> None:
         """Return once the daemon waits for it."""
-        with anyio.fail_after(PATIENCE_SECONDS):
-            await self._asked.wait()
+        with anyio.fail_after(TIMEOUT_SECONDS):
+            await self._requested.wait()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let it be answered."""
-        self._free.set()
+        self._released.set()
 
-    async def _hold(self, pages: int) -> None:
+    async def _delay(self, pages: int) -> None:
         if pages == self._page:
-            self._asked.set()
-            await self._free.wait()
+            self._requested.set()
+            await self._released.wait()

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Self
 
 
-class Moment(StrEnum):
+class KillTrigger(StrEnum):
     """What a kill waits for."""
 
     REQUEST = "request"
@@ -30,7 +30,7 @@ class Moment(StrEnum):
     WORK = "work"
 
 
-COMMITS = frozenset({Moment.BEFORE, Moment.AFTER})
+COMMITS = frozenset({KillTrigger.BEFORE, KillTrigger.AFTER})
 SHARES_OF_BODY = (0.0, 0.5, 1.0)
 """Of a body that was sent when the kill comes; 1: all but its last byte."""
 AFTER_ANSWER_SECONDS_MAX = 0.01
@@ -41,7 +41,7 @@ START_SECONDS_MAX = 1.5
 
 
 @dataclass(frozen=True)
-class Kill:
+class KillPoint:
     """One SIGKILL.
 
     Attributes:
@@ -51,21 +51,21 @@ class Kill:
         seconds: After that, for ANSWER, START and WORK.
     """
 
-    moment: Moment
+    trigger: KillTrigger
     number: int = 0
     share: float = 0.0
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        match self.moment:
-            case Moment.BODY:
-                return f"{self.moment}/{self.number}/{self.share:g}"
-            case Moment.ANSWER | Moment.WORK:
-                return f"{self.moment}/{self.number}/{self.seconds:.4f}"
-            case Moment.START:
-                return f"{self.moment}/{self.seconds:.3f}"
+        match self.trigger:
+            case KillTrigger.BODY:
+                return f"{self.trigger}/{self.number}/{self.share:g}"
+            case KillTrigger.ANSWER | KillTrigger.WORK:
+                return f"{self.trigger}/{self.number}/{self.seconds:.4f}"
+            case KillTrigger.START:
+                return f"{self.trigger}/{self.seconds:.3f}"
             case _:
-                return f"{self.moment}/{self.number}"
+                return f"{self.trigger}/{self.number}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -75,30 +75,30 @@ class Kill:
             ValueError: it is none.
         """
         name, *numbers = text.split("/")
-        moment = Moment(name)
-        if moment is Moment.START:
+        trigger = KillTrigger(name)
+        if trigger is KillTrigger.START:
             (seconds,) = numbers
-            return cls(moment, seconds=float(seconds))
+            return cls(trigger, seconds=float(seconds))
         number, *rest = numbers
         (fraction,) = rest or ["0"]
-        if moment is Moment.BODY:
-            return cls(moment, int(number), share=float(fraction))
-        return cls(moment, int(number), seconds=float(fraction))
+        if trigger is KillTrigger.BODY:
+            return cls(trigger, int(number), share=float(fraction))
+        return cls(trigger, int(number), seconds=float(fraction))
 
 
-def boundaries(requests: int, commits: int, dice: random.Random) -> Iterator[Kill]:
+def iterate_boundaries(requests: int, commits: int, rng: random.Random) -> Iterator[KillPoint]:
     """Every boundary of a life of so many requests and commits."""
     for number in range(1, requests + 1):
-        yield Kill(Moment.REQUEST, number)
-        yield Kill(Moment.BODY, number, share=dice.choice(SHARES_OF_BODY))
-        yield Kill(Moment.ANSWER, number, seconds=round(dice.uniform(0.0, AFTER_ANSWER_SECONDS_MAX), 4))
+        yield KillPoint(KillTrigger.REQUEST, number)
+        yield KillPoint(KillTrigger.BODY, number, share=rng.choice(SHARES_OF_BODY))
+        yield KillPoint(KillTrigger.ANSWER, number, seconds=round(rng.uniform(0.0, AFTER_ANSWER_SECONDS_MAX), 4))
     for number in range(1, commits + 1):
-        yield Kill(Moment.BEFORE, number)
-        yield Kill(Moment.AFTER, number)
+        yield KillPoint(KillTrigger.BEFORE, number)
+        yield KillPoint(KillTrigger.AFTER, number)
 
 
-def at_random(requests: int, dice: random.Random) -> Kill:
+def draw_random_kill(requests: int, rng: random.Random) -> KillPoint:
     """Some instant of a life of so many requests: while it starts, or while it works."""
-    if dice.random() < 1 / 3:
-        return Kill(Moment.START, seconds=round(dice.uniform(0.0, START_SECONDS_MAX), 3))
-    return Kill(Moment.WORK, dice.randint(1, requests), seconds=round(dice.uniform(0.0, WORK_SECONDS_MAX), 4))
+    if rng.random() < 1 / 3:
+        return KillPoint(KillTrigger.START, seconds=round(rng.uniform(0.0, START_SECONDS_MAX), 3))
+    return KillPoint(KillTrigger.WORK, rng.randint(1, requests), seconds=round(rng.uniform(0.0, WORK_SECONDS_MAX), 4))

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "PRAGMA JOURNAL_MODE", "VACUUM")
 
 
-class Tally:
+class CommitCounter:
     """Counts the commits of the process, and strikes beside the one that was named."""
 
     def __init__(self, before: int | None, after: int | None, number: signal.Signals, file: Path | None) -> None:
@@ -32,12 +32,12 @@ class Tally:
         self._file = file
         self._commits = 0
 
-    def about_to(self) -> None:
+    def before_commit(self) -> None:
         """Everything is written but the commit."""
         if self._commits + 1 == self._before:
             os.kill(os.getpid(), self._signal)
 
-    def done(self) -> None:
+    def after_commit(self) -> None:
         """It is committed."""
         self._commits += 1
         if self._file is not None:
@@ -46,14 +46,14 @@ class Tally:
             os.kill(os.getpid(), self._signal)
 
 
-class Connection(sqlite3.Connection):
+class CountingConnection(sqlite3.Connection):
     """Tells of its commits."""
 
-    tally: ClassVar[Tally]
+    counter: ClassVar[CommitCounter]
 
     def cursor(self, *_arguments: Any) -> Any:
         """One that tells, too."""
-        return super().cursor(Cursor)
+        return super().cursor(CountingCursor)
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """As ever."""
@@ -64,30 +64,30 @@ class Connection(sqlite3.Connection):
         """As ever; nothing where no transaction is open."""
         if not self.in_transaction:
             return
-        self.tally.about_to()
+        self.counter.before_commit()
         super().commit()
-        self.tally.done()
+        self.counter.after_commit()
 
 
-class Cursor(sqlite3.Cursor):
+class CountingCursor(sqlite3.Cursor):
     """Tells when a statement outside of a transaction commits: with its last row, which is when SQLite does it."""
 
     _rows_left = False
 
-    def execute(self, sql: str, *parameters: Any) -> "Cursor":
+    def execute(self, sql: str, *parameters: Any) -> "CountingCursor":
         """As ever."""
         writes = not self.connection.in_transaction and sql.lstrip().upper().startswith(_WRITES)
         if not writes:
             super().execute(sql, *parameters)
             return self
         if "RETURNING" not in sql.upper():
-            Connection.tally.about_to()
+            CountingConnection.counter.before_commit()
         super().execute(sql, *parameters)
         self._rows_left = self.description is not None
         if not self._rows_left:
-            Connection.tally.done()
+            CountingConnection.counter.after_commit()
         elif "RETURNING" in sql.upper():
-            Connection.tally.about_to()
+            CountingConnection.counter.before_commit()
         return self
 
     def fetchall(self) -> list[Any]:
@@ -95,23 +95,23 @@ class Cursor(sqlite3.Cursor):
         rows = super().fetchall()
         if self._rows_left:
             self._rows_left = False
-            Connection.tally.done()
+            CountingConnection.counter.after_commit()
         return rows
 
 
-def install(tally: Tally) -> None:
+def install_counter(counter: CommitCounter) -> None:
     """From now on every connection of this process counts."""
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
-    Connection.tally = tally
+    CountingConnection.counter = counter
 
-    def counted(*arguments: Any, **keywords: Any) -> sqlite3.Connection:
-        return connect(*arguments, **{"factory": Connection, **keywords})
+    def connect_counted(*arguments: Any, **keywords: Any) -> sqlite3.Connection:
+        return connect(*arguments, **{"factory": CountingConnection, **keywords})
 
-    sqlite3.connect = counted  # type: ignore[assignment]  # the one seam that every library goes through
-    sqlite3.dbapi2.connect = counted  # type: ignore[assignment]  # the same, under its other name
+    sqlite3.connect = connect_counted  # type: ignore[assignment]  # the one seam that every library goes through
+    sqlite3.dbapi2.connect = connect_counted  # type: ignore[assignment]  # the same, under its other name
 
 
-def strike_at_import(module: str, number: signal.Signals) -> None:
+def signal_at_import(module: str, number: signal.Signals) -> None:
     """The signal comes when the process begins to load this."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -131,9 +131,9 @@ def main() -> None:
     parser.add_argument("--tally", type=Path)
     parser.add_argument("arguments", nargs="+")
     options = parser.parse_args()
-    install(Tally(options.before, options.after, options.signal, options.tally))
+    install_counter(CommitCounter(options.before, options.after, options.signal, options.tally))
     if options.importing is not None:
-        strike_at_import(options.importing, options.signal)
+        signal_at_import(options.importing, options.signal)
     sys.argv = ["oddaemon", *options.arguments]
     from oddaemon.cli import main as oddaemon  # noqa: PLC0415 - only now does sqlite3 count
 

@@ -4,27 +4,27 @@ from collections.abc import Callable
 
 import anyio
 
-PATIENCE_SECONDS = 240.0
+TIMEOUT_SECONDS = 240.0
 """Far beyond what anything here takes: reaching it is a failure, never bad luck."""
 
 
-class News:
+class ChangeSignal:
     """A bell, heard by all who wait at the moment it is rung."""
 
     def __init__(self) -> None:
-        self._bell = anyio.Event()
+        self._event = anyio.Event()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Something changed: everybody looks again."""
-        self._bell.set()
-        self._bell = anyio.Event()
+        self._event.set()
+        self._event = anyio.Event()
 
-    async def until(self, is_so: Callable[[], bool]) -> None:
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return once it is so.
 
         Raises:
             TimeoutError: it was not, for longer than anything takes.
         """
-        with anyio.fail_after(PATIENCE_SECONDS):
-            while not is_so():
-                await self._bell.wait()
+        with anyio.fail_after(TIMEOUT_SECONDS):
+            while not condition():
+                await self._event.wait()

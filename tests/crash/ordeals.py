@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.crash.kills import Kill, at_random, boundaries
-from tests.crash.scenes import Scene
-from tests.crash.telling import Told, tell
-from tests.crash.verdict import Rehearsal, complaints_of
+from tests.crash.kills import KillPoint, draw_random_kill, iterate_boundaries
+from tests.crash.scenes import Scenario
+from tests.crash.telling import ScenarioRun, run_scenario
+from tests.crash.verdict import Baseline, find_problems
 
-WHOLE = ("statement", "pages", "parts")
+EXHAUSTIVE = ("statement", "pages", "parts")
 """Scenes of which every boundary is played."""
 EARLY_REQUESTS = 4
 EARLY_COMMITS = 3
@@ -20,67 +20,67 @@ EARLY_COMMITS = 3
 
 
 @dataclass(frozen=True)
-class Ordeal:
+class KillPlan:
     """One telling to come: a scene, and a kill for each life but the last."""
 
-    scene: str
-    kills: Sequence[Kill]
+    scenario: str
+    kills: Sequence[KillPoint]
 
     @property
-    def replay(self) -> str:
+    def replay_command(self) -> str:
         """The command that does just this again."""
-        return f"python -m tests.crash --scene {self.scene} --kill {' '.join(map(str, self.kills))}"
+        return f"python -m tests.crash --scene {self.scenario} --kill {' '.join(map(str, self.kills))}"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PlanOutcome:
     """An ordeal that is over, and what went wrong in it."""
 
-    ordeal: Ordeal
-    told: Told
-    wrong: Sequence[str]
+    plan: KillPlan
+    run: ScenarioRun
+    problems: Sequence[str]
 
 
-def alone(rehearsals: Mapping[str, Rehearsal], dice: random.Random) -> list[Ordeal]:
+def plan_single_kills(baselines: Mapping[str, Baseline], rng: random.Random) -> list[KillPlan]:
     """Every boundary of the scenes that are played whole, each in a telling of its own, in random order."""
-    ordeals = [
-        Ordeal(name, (kill,))
-        for name in WHOLE
-        if name in rehearsals
-        for kill in boundaries(rehearsals[name].told.requests, rehearsals[name].commits, dice)
+    plans = [
+        KillPlan(name, (kill,))
+        for name in EXHAUSTIVE
+        if name in baselines
+        for kill in iterate_boundaries(baselines[name].run.requests, baselines[name].commits, rng)
     ]
-    dice.shuffle(ordeals)
-    return ordeals
+    rng.shuffle(plans)
+    return plans
 
 
-def in_a_row(scene: str, count: int, dice: random.Random) -> Ordeal:
+def plan_kill_sequence(scenario: str, count: int, rng: random.Random) -> KillPlan:
     """Boundaries, then random instants: each life goes on where the one before was killed.
 
     The boundaries come first, because how far a life gets until a random instant is the machine's affair.
     """
-    early = list(boundaries(EARLY_REQUESTS, EARLY_COMMITS, dice))
-    certain = [dice.choice(early) for _ in range(count - count // 2)]
-    return Ordeal(scene, (*certain, *(at_random(2 * EARLY_REQUESTS, dice) for _ in range(count // 2))))
+    early = list(iterate_boundaries(EARLY_REQUESTS, EARLY_COMMITS, rng))
+    certain = [rng.choice(early) for _ in range(count - count // 2)]
+    return KillPlan(scenario, (*certain, *(draw_random_kill(2 * EARLY_REQUESTS, rng) for _ in range(count // 2))))
 
 
-async def rehearse(scene: Scene) -> Rehearsal:
+async def run_baseline(scenario: Scenario) -> Baseline:
     """Tell a scene without any kill.
 
     Raises:
         AssertionError: even that goes wrong.
     """
     with _empty_directory() as directory:
-        tally = directory.parent / "tally"
-        told = await tell(scene, (), directory, tally)
-        assert not told.wrong, "\n".join(told.wrong)
-        return Rehearsal(told, int(tally.read_text(encoding="ascii")))
+        commit_count_file = directory.parent / "tally"
+        run = await run_scenario(scenario, (), directory, commit_count_file)
+        assert not run.problems, "\n".join(run.problems)
+        return Baseline(run, int(commit_count_file.read_text(encoding="ascii")))
 
 
-async def undergo(ordeal: Ordeal, scene: Scene, rehearsal: Rehearsal) -> Outcome:
+async def run_plan(plan: KillPlan, scenario: Scenario, baseline: Baseline) -> PlanOutcome:
     """Tell a scene through an ordeal's kills, and judge what is left."""
     with _empty_directory() as directory:
-        told = await tell(scene, ordeal.kills, directory)
-        return Outcome(ordeal, told, list(complaints_of(told, rehearsal)))
+        run = await run_scenario(scenario, plan.kills, directory)
+        return PlanOutcome(plan, run, list(find_problems(run, baseline)))
 
 
 @contextmanager

@@ -29,74 +29,74 @@ LEFT_OUT = "journal"
 SEQUENCES = "sqlite_sequence"
 """SQLite's own table of the highest numbers it gave, one row a table."""
 
-Places = Mapping[int, int]
+SnapshotPositions = Mapping[int, int]
 """The place of each snapshot among those of its office, by id."""
 
 
-def remains(database: Path) -> bytes:
+def dump_state(database: Path) -> bytes:
     """All that it says."""
-    with closing(_opened(database)) as connection:
-        places = _places(connection)
+    with closing(_open(database)) as connection:
+        positions = _read_positions(connection)
         lines = []
         for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
             cursor = connection.execute(f"SELECT * FROM {table}")
             names = [column for column, *_ in cursor.description]
             rows = [dict(zip(names, row, strict=True)) for row in cursor]
-            lines += sorted(_line(table, row, places) for row in rows if _is_compared(table, row))
+            lines += sorted(_format_row(table, row, positions) for row in rows if _is_compared(table, row))
     return "\n".join(lines).encode()
 
 
-def complaints(database: Path) -> list[str]:
+def find_problems(database: Path) -> list[str]:
     """What is wrong with it in itself, whatever any other run has left."""
-    wrong = []
-    with closing(_opened(database)) as connection:
+    problems = []
+    with closing(_open(database)) as connection:
         found = [line for (line,) in connection.execute("PRAGMA integrity_check")]
         if found != ["ok"]:
-            wrong.append(f"the file is damaged: {found[0]}")
+            problems.append(f"the file is damaged: {found[0]}")
         rows = connection.execute(
             "SELECT id, office, observed_at, published_at, guarantors,"
             " (SELECT count(*) FROM balance WHERE balance.office = snapshot.office AND valid_from <= id"
             " AND (valid_to IS NULL OR valid_to > id)) FROM snapshot ORDER BY id"
         ).fetchall()
     if [row[0] for row in rows] != list(range(1, len(rows) + 1)):
-        wrong.append(f"snapshot ids have gaps: {[row[0] for row in rows]}")
+        problems.append(f"snapshot ids have gaps: {[row[0] for row in rows]}")
     last: dict[int, str] = {}
     for number, office, observed_at, published_at, guarantors, stored in rows:
         if not last.get(office, "") < observed_at <= published_at:
-            wrong.append(f"snapshot {number} was observed or published out of order")
+            problems.append(f"snapshot {number} was observed or published out of order")
         if stored != guarantors:
-            wrong.append(f"snapshot {number} has {stored} balances of {guarantors}")
+            problems.append(f"snapshot {number} has {stored} balances of {guarantors}")
         last[office] = published_at
-    return wrong
+    return problems
 
 
-def balances(database: Path, office_id: str) -> list[tuple[int, ...]]:
+def read_balances(database: Path, office_id: str) -> list[tuple[int, ...]]:
     """The office's current balances, ordered by pat_num."""
     query = (
         "SELECT pat_num, clinic_num, est_balance, bal_0_30, bal_31_60, bal_61_90, bal_over_90, ins_est, bal_total"
         " FROM balance JOIN office ON office.key = balance.office WHERE id = ? AND valid_to IS NULL ORDER BY pat_num"
     )
-    with closing(_opened(database)) as connection:
+    with closing(_open(database)) as connection:
         return connection.execute(query, (office_id,)).fetchall()
 
 
-def states(database: Path) -> dict[str, dict[str, Any]]:
+def read_states(database: Path) -> dict[str, dict[str, Any]]:
     """What is remembered of each office, to the instant; nothing where nothing is stored yet.
 
     Nothing is mended by looking: a reader that may not write is no last user who moves the log into the file.
     """
-    with closing(_opened(database, "ro")) as connection:
+    with closing(_open(database, "ro")) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'office'").fetchone():
             return {}
         rows = connection.execute("SELECT id, state FROM office WHERE state IS NOT NULL").fetchall()
     return {office_id: json.loads(state) for office_id, state in rows}
 
 
-def _opened(database: Path, mode: str = "rw") -> sqlite3.Connection:
+def _open(database: Path, mode: str = "rw") -> sqlite3.Connection:
     return sqlite3.connect(f"{database.as_uri()}?mode={mode}", uri=True)
 
 
-def _places(connection: sqlite3.Connection) -> Places:
+def _read_positions(connection: sqlite3.Connection) -> SnapshotPositions:
     query = "SELECT id, row_number() OVER (PARTITION BY office ORDER BY id) FROM snapshot"
     return dict(connection.execute(query).fetchall())
 
@@ -105,34 +105,34 @@ def _is_compared(table: str, row: Mapping[str, Any]) -> bool:
     return LEFT_OUT not in {table, row["name"] if table == SEQUENCES else ""}
 
 
-def _line(table: str, row: Mapping[str, Any], places: Places) -> str:
-    told = {name: _told(table, name, value, places) for name, value in row.items()}
-    return f"{table} {json.dumps(told, ensure_ascii=False)}"
+def _format_row(table: str, row: Mapping[str, Any], positions: SnapshotPositions) -> str:
+    values = {name: _normalize(table, name, value, positions) for name, value in row.items()}
+    return f"{table} {json.dumps(values, ensure_ascii=False)}"
 
 
-def _told(table: str, name: str, value: Any, places: Places) -> Any:
+def _normalize(table: str, name: str, value: Any, positions: SnapshotPositions) -> Any:
     if (table, name) == ("snapshot", "pull_seconds"):
         return "(seconds)"
     if (table, name) in SNAPSHOT_IDS:
-        return places[value] if value is not None else None
+        return positions[value] if value is not None else None
     if (table, name) == ("office", "state") and value is not None:
-        return _timeless(_measured(json.loads(value)))
-    return _timeless(value)
+        return _mask_instants(_round_measurements(json.loads(value)))
+    return _mask_instants(value)
 
 
-def _measured(state: dict[str, Any]) -> dict[str, Any]:
+def _round_measurements(state: dict[str, Any]) -> dict[str, Any]:
     del state["run_seconds"]
     skew = state["skew_seconds"]
     return {**state, "skew_seconds": None if skew is None else f"{round(skew / 60)} min"}
 
 
-def _timeless(value: Any) -> Any:
+def _mask_instants(value: Any) -> Any:
     match value:
         case str():
             return INSTANT.sub("(instant)", value)
         case dict():
-            return {name: _timeless(each) for name, each in value.items()}
+            return {name: _mask_instants(each) for name, each in value.items()}
         case list():
-            return [_timeless(each) for each in value]
+            return [_mask_instants(each) for each in value]
         case _:
             return value

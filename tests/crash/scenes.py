@@ -21,7 +21,7 @@ SPACING_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
-class PlayedOffice:
+class ScenarioOffice:
     """An office, and how the daemon is told of it."""
 
     spec: PracticeSpec
@@ -43,7 +43,7 @@ class PlayedOffice:
             rows_override=self.rows_max,
         )
 
-    def table(self) -> dict[str, object]:
+    def make_table(self) -> dict[str, object]:
         """Its `[[office]]`."""
         return {
             "id": self.id,
@@ -54,7 +54,7 @@ class PlayedOffice:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Scenario:
     """One story, told as often as there are kills.
 
     Attributes:
@@ -66,35 +66,35 @@ class Scene:
     """
 
     name: str
-    offices: tuple[PlayedOffice, ...]
-    troubles: tuple[ScheduledFault, ...] = ()
+    offices: tuple[ScenarioOffice, ...]
+    faults: tuple[ScheduledFault, ...] = ()
     overtaken_at_page: int | None = None
 
 
-def scenes(zone: str) -> dict[str, Scene]:
+def make_scenarios(zone: str) -> dict[str, Scenario]:
     """All of them by name, in a zone where it is day."""
-    packed = _office("packed", 1, zone)
-    paged = _office("paged", 2, zone, rows_max=PAGE_ROWS, reader="pages")
-    sparse = _office("sparse", 3, zone, rows_max=GROUP_ROWS)
-    elsewhere = PlayedOffice(_office("elsewhere", 4, zone).spec, {})
-    told = (
-        Scene("statement", (packed,)),
-        Scene("pages", (paged,)),
-        Scene("parts", (sparse,)),
-        Scene("overtaken", (paged,), overtaken_at_page=5),
-        Scene("troubled", (paged,), troubles=_TROUBLES),
-        Scene("fleet", (packed, paged, sparse, elsewhere)),
+    packed = _make_office("packed", 1, zone)
+    paged = _make_office("paged", 2, zone, rows_max=PAGE_ROWS, reader="pages")
+    sparse = _make_office("sparse", 3, zone, rows_max=GROUP_ROWS)
+    elsewhere = ScenarioOffice(_make_office("elsewhere", 4, zone).spec, {})
+    all_scenarios = (
+        Scenario("statement", (packed,)),
+        Scenario("pages", (paged,)),
+        Scenario("parts", (sparse,)),
+        Scenario("overtaken", (paged,), overtaken_at_page=5),
+        Scenario("troubled", (paged,), faults=_FAULTS),
+        Scenario("fleet", (packed, paged, sparse, elsewhere)),
     )
-    return {scene.name: scene for scene in told}
+    return {scenario.name: scenario for scenario in all_scenarios}
 
 
-def noon_zone() -> str:
+def find_noon_zone() -> str:
     """An IANA zone in which it is between noon and one o'clock."""
     hours_behind_utc = datetime.now(UTC).hour - 12
     return f"Etc/GMT{hours_behind_utc:+d}" if hours_behind_utc else "Etc/GMT"
 
 
-_TROUBLES = (
+_FAULTS = (
     ScheduledFault(TooManyRequests("1"), hits_max=1),
     ScheduledFault(EConnectorDown(), skip=3, hits_max=2),
     ScheduledFault(GatewayError(), skip=14, hits_max=2),
@@ -103,7 +103,9 @@ _TROUBLES = (
 """Refused for a second, asleep, broken, and refused again in the middle of the pages."""
 
 
-def _office(office_id: str, seed: int, zone: str, *, rows_max: int | None = None, **settings: object) -> PlayedOffice:
+def _make_office(
+    office_id: str, seed: int, zone: str, *, rows_max: int | None = None, **settings: object
+) -> ScenarioOffice:
     pat_nums: Literal["dense", "sparse"] = "sparse" if office_id == "sparse" else "dense"
     spec = PracticeSpec(
         office_id,
@@ -115,4 +117,4 @@ def _office(office_id: str, seed: int, zone: str, *, rows_max: int | None = None
         service_time_due="22:00:00",
         run_seconds=0.02,
     )
-    return PlayedOffice(spec, {"timezone": zone, **settings}, rows_max)
+    return ScenarioOffice(spec, {"timezone": zone, **settings}, rows_max)

@@ -20,9 +20,9 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.plan.daemon_config import render_toml
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.transport.server import serve
-from tests.crash.ambush import Ambush
-from tests.crash.news import News
-from tests.crash.scenes import Scene
+from tests.crash.ambush import RequestInterceptor
+from tests.crash.news import ChangeSignal
+from tests.crash.scenes import Scenario
 
 OPTIONS = HeadquartersOptions(base_seconds=0.002, query_seconds=0.002)
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class Stage:
+class Environment:
     """One world and one database.
 
     Attributes:
@@ -57,10 +57,10 @@ class Stage:
         directory: Holds the daemon's configuration and its database.
     """
 
-    scene: Scene
+    scenario: Scenario
     headquarters: Headquarters
-    ambush: Ambush
-    news: News
+    interceptor: RequestInterceptor
+    changes: ChangeSignal
     tasks: anyio.abc.TaskGroup
     base_url: str
     directory: Path
@@ -78,7 +78,7 @@ class Stage:
     @property
     def today(self) -> date:
         """The date of an aging that runs now."""
-        return datetime.now(ZoneInfo(self.scene.offices[0].spec.zone)).date()
+        return datetime.now(ZoneInfo(self.scenario.offices[0].spec.zone)).date()
 
     def configure(self, *office_ids: str, **more: dict[str, Any]) -> None:
         """Write the daemon's configuration.
@@ -89,11 +89,11 @@ class Stage:
         """
         tables = {name: {**SETTINGS.get(name, {}), **more.get(name, {})} for name in {**SETTINGS, **more}}
         tables["api"]["base_url"] = self.base_url
-        offices = [office.table() for office in self.scene.offices if not office_ids or office.id in office_ids]
+        offices = [office.make_table() for office in self.scenario.offices if not office_ids or office.id in office_ids]
         self.config.touch(mode=0o600)
         self.config.write_text(render_toml({**tables, "office": offices}).lstrip(), encoding="utf-8")
 
-    async def age(self) -> None:
+    async def run_aging(self) -> None:
         """A run of aging in every office, to its end, whoever hangs up meanwhile."""
         over = anyio.Event()
 
@@ -108,18 +108,18 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(scene: Scene, directory: Path) -> AsyncIterator[Stage]:
+async def crash_environment(scenario: Scenario, directory: Path) -> AsyncIterator[Environment]:
     """A scene's world for the length of the block, its configuration written; no daemon yet."""
     clock = WorldClock(datetime.now(UTC))
-    practices = [Practice(office.spec, clock) for office in scene.offices]
-    keys = [office.key for office in scene.offices]
-    headquarters = Headquarters(clock, practices, keys, OPTIONS, FaultSchedule(faults=scene.troubles))
+    practices = [Practice(office.spec, clock) for office in scenario.offices]
+    keys = [office.key for office in scenario.offices]
+    headquarters = Headquarters(clock, practices, keys, OPTIONS, FaultSchedule(faults=scenario.faults))
     async with anyio.create_task_group() as tasks:
-        news = News()
-        ambush = Ambush(headquarters, news, tasks)
-        port = await tasks.start(serve, ambush)
+        changes = ChangeSignal()
+        interceptor = RequestInterceptor(headquarters, changes, tasks)
+        port = await tasks.start(serve, interceptor)
         base_url = f"http://127.0.0.1:{port}{API_PREFIX}"
-        built = Stage(scene, headquarters, ambush, news, tasks, base_url, directory)
-        built.configure()
-        yield built
+        environment = Environment(scenario, headquarters, interceptor, changes, tasks, base_url, directory)
+        environment.configure()
+        yield environment
         tasks.cancel_scope.cancel()

@@ -12,26 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from oddaemon.simulator.headquarters.traffic_log import RetryAfterIgnored, TwoInFlight, find_violations
-from tests.crash.ambush import Asked, strike_after
+from tests.crash.ambush import RequestKind, kill_after
 from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
-from tests.crash.kills import COMMITS, Kill, Moment
-from tests.crash.remains import balances, complaints, remains, states
-from tests.crash.scenes import Scene
-from tests.crash.stage import Stage, stage
+from tests.crash.kills import COMMITS, KillPoint, KillTrigger
+from tests.crash.remains import dump_state, find_problems, read_balances, read_states
+from tests.crash.scenes import Scenario
+from tests.crash.stage import Environment, crash_environment
 
-MORTAL = "tests.crash.mortal"
-WAKES_EARLY = timedelta(milliseconds=5)
+KILLABLE_DAEMON = "tests.crash.mortal"
+EARLY_WAKE_TOLERANCE = timedelta(milliseconds=5)
 """A sleep is measured by another clock than the instant it is to end at."""
-LOG_LINES_TOLD = 15
+LOG_LINES_SHOWN = 15
 
 
 @dataclass
 class Life:
     """One process, from start to end."""
 
-    kill: Kill | None
+    kill: KillPoint | None
     status: int | None = None
-    left: dict[str, dict[str, Any]] = field(default_factory=dict)
+    state_after_kill: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The states of the offices in the database that a kill left."""
 
     @property
@@ -41,25 +41,27 @@ class Life:
 
 
 @dataclass(frozen=True)
-class Told:
+class ScenarioRun:
     """What a telling came to."""
 
-    remains: bytes = field(repr=False)
+    final_state: bytes = field(repr=False)
     """Empty where the story did not come to its end."""
     lives: Sequence[Life] = field(repr=False)
-    fetched: Counter[tuple[str, Asked]]
+    fetched: Counter[tuple[str, RequestKind]]
     """How often each office gave each kind of answer."""
     requests: int
     """Of the first life."""
-    wrong: Sequence[str]
+    problems: Sequence[str]
 
     @property
-    def kills(self) -> int:
+    def kill_count(self) -> int:
         """How many came in time."""
         return sum(life.was_killed for life in self.lives)
 
 
-async def tell(scene: Scene, kills: Sequence[Kill], directory: Path, tally: Path | None = None) -> Told:
+async def run_scenario(
+    scenario: Scenario, kills: Sequence[KillPoint], directory: Path, commit_count_file: Path | None = None
+) -> ScenarioRun:
     """Tell a scene to its end, through all these kills.
 
     Args:
@@ -68,127 +70,138 @@ async def tell(scene: Scene, kills: Sequence[Kill], directory: Path, tally: Path
         directory: Empty; the daemon's database is made in it.
         tally: Takes the number of commits of a telling without kills.
     """
-    async with stage(scene, directory) as built:
-        telling = _Telling(built, tally)
+    async with crash_environment(scenario, directory) as environment:
+        runner = _ScenarioRunner(environment, commit_count_file)
         for kill in [*kills, None]:
-            life = await telling.live(kill)
+            life = await runner.run_life(kill)
             if not life.was_killed:
                 break
-        return telling.told()
+        return runner.make_result()
 
 
-class _Telling:
-    def __init__(self, built: Stage, tally: Path | None) -> None:
-        self._stage = built
-        self._tally = tally
+class _ScenarioRunner:
+    def __init__(self, environment: Environment, commit_count_file: Path | None) -> None:
+        self._environment = environment
+        self._commit_count_file = commit_count_file
         self._lives: list[Life] = []
-        self._wrong: list[str] = []
+        self._problems: list[str] = []
         self._aged = False
-        self._stands_still = False
-        self._today = built.today.isoformat()
-        self._yesterday = (built.today - timedelta(days=1)).isoformat()
-        if built.scene.overtaken_at_page is not None:
-            built.ambush.on_page = self._overtake
+        self._is_stalled = False
+        self._today = environment.today.isoformat()
+        self._yesterday = (environment.today - timedelta(days=1)).isoformat()
+        if environment.scenario.overtaken_at_page is not None:
+            environment.interceptor.on_page = self._run_aging_during_pull
 
-    async def live(self, kill: Kill | None) -> Life:
+    async def run_life(self, kill: KillPoint | None) -> Life:
         """One life of the daemon: until the story is over, or until it is killed."""
         life = Life(kill)
         self._lives.append(life)
-        built = self._stage
-        async with daemon_process(built.config, built.news, built.tasks, self._program(kill)) as daemon:
-            strike = partial(daemon.send, signal.SIGKILL)
-            built.ambush.arm(kill, strike)
-            if kill is not None and kill.moment is Moment.START:
-                built.tasks.start_soon(strike_after, kill.seconds, strike)
+        environment = self._environment
+        async with daemon_process(
+            environment.config, environment.changes, environment.tasks, self._choose_program(kill)
+        ) as daemon:
+            kill_process = partial(daemon.send_signal, signal.SIGKILL)
+            environment.interceptor.arm_kill(kill, kill_process)
+            if kill is not None and kill.trigger is KillTrigger.START:
+                environment.tasks.start_soon(kill_after, kill.seconds, kill_process)
             try:
-                await self._play(daemon)
+                await self._run_until_done(daemon)
             except TimeoutError:
-                self._stands_still = True
-                self._wrong.append(f"life {len(self._lives)}: the story stands still.\n{_last_words(daemon)}")
+                self._is_stalled = True
+                self._problems.append(f"life {len(self._lives)}: the story stands still.\n{_format_last_lines(daemon)}")
                 return life
-            daemon.send(signal.SIGTERM)
-            life.status = await daemon.ended()
+            daemon.send_signal(signal.SIGTERM)
+            life.status = await daemon.wait_for_exit()
         if life.was_killed:
-            life.left = left_behind(built.database)
-        self._judge(life, daemon)
+            life.state_after_kill = read_states_from_copy(environment.database)
+        self._check_life(life, daemon)
         return life
 
-    def told(self) -> Told:
+    def make_result(self) -> ScenarioRun:
         """What it came to."""
-        built = self._stage
-        wrong = list(self._wrong)
-        if not self._stands_still:
-            wrong += [*complaints(built.database), *self._untrue(), *self._impolite(), *self._forgotten()]
-        return Told(
-            remains=b"" if self._stands_still else remains(built.database),
+        environment = self._environment
+        problems = list(self._problems)
+        if not self._is_stalled:
+            problems += [
+                *find_problems(environment.database),
+                *self._find_wrong_balances(),
+                *self._find_rate_violations(),
+                *self._find_early_requests(),
+            ]
+        return ScenarioRun(
+            final_state=b"" if self._is_stalled else dump_state(environment.database),
             lives=self._lives,
-            fetched=Counter((each.office_id, each.asked) for each in built.ambush.fetched),
-            requests=sum(each.life == 1 for each in built.ambush.seen),
-            wrong=wrong,
+            fetched=Counter((each.office_id, each.kind) for each in environment.interceptor.answered),
+            requests=sum(each.life == 1 for each in environment.interceptor.requests),
+            problems=problems,
         )
 
-    async def _play(self, daemon: DaemonProcess) -> None:
+    async def _run_until_done(self, daemon: DaemonProcess) -> None:
         """The story, as far as this life goes with it."""
 
-        def is_told(day: str) -> bool:
-            told = _fresh(daemon.lines)
-            return all(told.get(office.id) == day for office in self._stage.scene.offices)
+        def is_fresh(day: str) -> bool:
+            fresh_dates = _find_fresh_offices(daemon.lines)
+            return all(fresh_dates.get(office.id) == day for office in self._environment.scenario.offices)
 
-        until = self._stage.news.until
-        if not self._aged and self._stage.scene.overtaken_at_page is None:
-            await until(lambda: daemon.is_over or is_told(self._yesterday))
+        wait_until = self._environment.changes.wait_until
+        if not self._aged and self._environment.scenario.overtaken_at_page is None:
+            await wait_until(lambda: daemon.is_over or is_fresh(self._yesterday))
             if daemon.is_over:
                 return
             self._aged = True
-            await self._stage.age()
-        await until(lambda: daemon.is_over or is_told(self._today))
+            await self._environment.run_aging()
+        await wait_until(lambda: daemon.is_over or is_fresh(self._today))
 
-    async def _overtake(self, pages: int) -> None:
-        if pages == self._stage.scene.overtaken_at_page and not self._aged:
+    async def _run_aging_during_pull(self, pages: int) -> None:
+        if pages == self._environment.scenario.overtaken_at_page and not self._aged:
             self._aged = True
-            await self._stage.age()
+            await self._environment.run_aging()
 
-    def _program(self, kill: Kill | None) -> Sequence[str]:
-        if kill is not None and kill.moment in COMMITS:
-            return (MORTAL, f"--{kill.moment}", str(kill.number), "--")
-        if self._tally is not None:
-            return (MORTAL, "--tally", str(self._tally), "--")
+    def _choose_program(self, kill: KillPoint | None) -> Sequence[str]:
+        if kill is not None and kill.trigger in COMMITS:
+            return (KILLABLE_DAEMON, f"--{kill.trigger}", str(kill.number), "--")
+        if self._commit_count_file is not None:
+            return (KILLABLE_DAEMON, "--tally", str(self._commit_count_file), "--")
         return DAEMON
 
-    def _judge(self, life: Life, daemon: DaemonProcess) -> None:
+    def _check_life(self, life: Life, daemon: DaemonProcess) -> None:
         if not life.was_killed and life.status != 0:
-            self._wrong.append(f"life {len(self._lives)} ended with status {life.status}.\n{_last_words(daemon)}")
-        self._wrong += [f"life {len(self._lives)} wrote: {line}" for line in daemon.noise]
+            self._problems.append(
+                f"life {len(self._lives)} ended with status {life.status}.\n{_format_last_lines(daemon)}"
+            )
+        self._problems += [f"life {len(self._lives)} wrote: {line}" for line in daemon.other_output]
         for line in daemon.lines:
             if line["level"] == "error":
-                self._wrong.append(f"life {len(self._lives)} said: {line}")
+                self._problems.append(f"life {len(self._lives)} said: {line}")
 
-    def _untrue(self) -> Iterator[str]:
-        for office_id, practice in self._stage.headquarters.practices.items():
-            if balances(self._stage.database, office_id) != [
+    def _find_wrong_balances(self) -> Iterator[str]:
+        for office_id, practice in self._environment.headquarters.practices.items():
+            if read_balances(self._environment.database, office_id) != [
                 tuple(balance) for balance in practice.get_true_balances()
             ]:
                 yield f"the balances of {office_id} are not true"
 
-    def _impolite(self) -> Iterator[str]:
+    def _find_rate_violations(self) -> Iterator[str]:
         # Whoever was killed before he had written down what he was told cannot know it.
         kinds = (TwoInFlight,) if any(life.was_killed for life in self._lives) else (TwoInFlight, RetryAfterIgnored)
-        for violation in find_violations(self._stage.headquarters.traffic):
+        for violation in find_violations(self._environment.headquarters.traffic):
             if isinstance(violation, kinds):
                 yield f"impolite: {violation}"
 
-    def _forgotten(self) -> Iterator[str]:
+    def _find_early_requests(self) -> Iterator[str]:
         """Requests that came before the instant that the database of the life before named."""
-        seen = self._stage.ambush.seen
+        requests = self._environment.interceptor.requests
         for number, life in enumerate(self._lives, 1):
-            for office_id, state in life.left.items():
+            for office_id, state in life.state_after_kill.items():
                 not_before = datetime.fromisoformat(state["not_before"])
-                first = next((each for each in seen if each.life == number + 1 and each.office_id == office_id), None)
-                if first is not None and first.at < not_before - WAKES_EARLY:
+                first = next(
+                    (each for each in requests if each.life == number + 1 and each.office_id == office_id), None
+                )
+                if first is not None and first.at < not_before - EARLY_WAKE_TOLERANCE:
                     yield f"life {number + 1} asked {office_id} {not_before - first.at} before its time"
 
 
-def _fresh(lines: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _find_fresh_offices(lines: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The offices that were last told to be fresh, each with the date of its aging."""
     dates: dict[str, str] = {}
     fresh: dict[str, str] = {}
@@ -203,15 +216,15 @@ def _fresh(lines: Sequence[dict[str, Any]]) -> dict[str, str]:
     return fresh
 
 
-def _last_words(daemon: DaemonProcess) -> str:
-    return "\n".join([*map(str, daemon.lines[-LOG_LINES_TOLD:]), *daemon.noise])
+def _format_last_lines(daemon: DaemonProcess) -> str:
+    return "\n".join([*map(str, daemon.lines[-LOG_LINES_SHOWN:]), *daemon.other_output])
 
 
-def left_behind(database: Path) -> dict[str, dict[str, Any]]:
+def read_states_from_copy(database: Path) -> dict[str, dict[str, Any]]:
     """What nobody writes any more, read from a copy: whoever opens a file may mend what the next life is to mend."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / database.name
         for suffix in ("", "-wal"):
             if (part := database.with_name(database.name + suffix)).exists():
                 shutil.copyfile(part, copy.with_name(part.name))
-        return states(copy) if copy.exists() else {}
+        return read_states(copy) if copy.exists() else {}

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tests.crash.ordeals import in_a_row, rehearse, undergo
-from tests.crash.scenes import noon_zone, scenes
+from tests.crash.ordeals import plan_kill_sequence, run_baseline, run_plan
+from tests.crash.scenes import find_noon_zone, make_scenarios
 
 SEED = 7
 KILLS = 6
@@ -20,8 +20,8 @@ MORE_SCENES = ["pages", "parts", "overtaken", "fleet"]
     ],
 )
 async def test_a_daemon_that_is_killed_again_and_again_ends_like_one_that_is_not(name: str) -> None:
-    scene = scenes(noon_zone())[name]
-    rehearsal = await rehearse(scene)
-    outcome = await undergo(in_a_row(name, KILLS, random.Random(f"{SEED}:{name}")), scene, rehearsal)
-    assert not outcome.wrong, "\n".join([outcome.ordeal.replay, *outcome.wrong])
-    assert outcome.told.kills >= KILLS // 2
+    scenario = make_scenarios(find_noon_zone())[name]
+    rehearsal = await run_baseline(scenario)
+    outcome = await run_plan(plan_kill_sequence(name, KILLS, random.Random(f"{SEED}:{name}")), scenario, rehearsal)
+    assert not outcome.problems, "\n".join([outcome.plan.replay_command, *outcome.problems])
+    assert outcome.run.kill_count >= KILLS // 2

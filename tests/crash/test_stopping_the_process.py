@@ -11,13 +11,13 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.crash.ambush import Asked
+from tests.crash.ambush import RequestKind
 from tests.crash.daemon_process import DaemonProcess, daemon_process
-from tests.crash.held_page import HeldPage
-from tests.crash.news import PATIENCE_SECONDS
-from tests.crash.scenes import PAGE_ROWS, Scene, noon_zone, scenes
-from tests.crash.stage import Stage, stage
-from tests.crash.telling import MORTAL
+from tests.crash.held_page import DelayedPage
+from tests.crash.news import TIMEOUT_SECONDS
+from tests.crash.scenes import PAGE_ROWS, Scenario, find_noon_zone, make_scenarios
+from tests.crash.stage import Environment, crash_environment
+from tests.crash.telling import KILLABLE_DAEMON
 
 pytestmark = pytest.mark.real("stops and kills real processes")
 
@@ -26,149 +26,149 @@ IN_TIME_SECONDS = 15.0
 LONG_SECONDS = 60.0
 
 
-def scene(name: str) -> Scene:
-    return scenes(noon_zone())[name]
+def get_scenario(name: str) -> Scenario:
+    return make_scenarios(find_noon_zone())[name]
 
 
-def pages(built: Stage) -> int:
-    return sum(seen.asked is Asked.PAGE for seen in built.ambush.seen)
+def count_pages(environment: Environment) -> int:
+    return sum(request.kind is RequestKind.PAGE for request in environment.interceptor.requests)
 
 
-def seconds_between(first: dict[str, Any], last: dict[str, Any]) -> float:
+def compute_seconds_between(first: dict[str, Any], last: dict[str, Any]) -> float:
     earlier, later = (datetime.fromisoformat(line["timestamp"]) for line in (first, last))
     return (later - earlier).total_seconds()
 
 
 async def test_sigterm_lets_the_page_in_flight_arrive_and_asks_for_no_other(tmp_path: Path) -> None:
-    async with stage(scene("pages"), tmp_path) as built:
-        page = HeldPage(built, 3)
-        async with daemon_process(built.config, built.news, built.tasks) as daemon:
-            await page.asked()
-            daemon.send(signal.SIGTERM)
-            await daemon.until_said("daemon_draining")
-            page.let_go()
-            assert await daemon.ended() == 0
-        assert (daemon.lines[-1]["event"], daemon.noise) == ("daemon_stopped", [])
-        assert (pages(built), len(built.ambush.fetched)) == (3, len(built.ambush.seen))
-        async with daemon_process(built.config, built.news, built.tasks) as second:
-            await second.until_said("snapshot_published")
-        assert second.said("pull_started")[0]["resumed_rows"] == 3 * PAGE_ROWS
-        assert pages(built) == 8
+    async with crash_environment(get_scenario("pages"), tmp_path) as built:
+        page = DelayedPage(built, 3)
+        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+            await page.wait_until_requested()
+            daemon.send_signal(signal.SIGTERM)
+            await daemon.wait_for_event("daemon_draining")
+            page.release()
+            assert await daemon.wait_for_exit() == 0
+        assert (daemon.lines[-1]["event"], daemon.other_output) == ("daemon_stopped", [])
+        assert (count_pages(built), len(built.interceptor.answered)) == (3, len(built.interceptor.requests))
+        async with daemon_process(built.config, built.changes, built.tasks) as second:
+            await second.wait_for_event("snapshot_published")
+        assert second.find_events("pull_started")[0]["resumed_rows"] == 3 * PAGE_ROWS
+        assert count_pages(built) == 8
 
 
 async def test_sigterm_waits_no_longer_than_drain_seconds(tmp_path: Path) -> None:
-    async with stage(scene("pages"), tmp_path) as built:
+    async with crash_environment(get_scenario("pages"), tmp_path) as built:
         built.configure(daemon={"drain_seconds": 0.3})
-        page = HeldPage(built, 3)
-        async with daemon_process(built.config, built.news, built.tasks) as daemon:
-            await page.asked()
-            daemon.send(signal.SIGTERM)
-            assert await daemon.ended() == 0
-        assert 0.3 <= seconds_between(draining(daemon), daemon.lines[-1]) < IN_TIME_SECONDS
-        assert daemon.noise == []
+        page = DelayedPage(built, 3)
+        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+            await page.wait_until_requested()
+            daemon.send_signal(signal.SIGTERM)
+            assert await daemon.wait_for_exit() == 0
+        assert 0.3 <= compute_seconds_between(get_draining_event(daemon), daemon.lines[-1]) < IN_TIME_SECONDS
+        assert daemon.other_output == []
 
 
 async def test_a_second_sigterm_stops_at_once(tmp_path: Path) -> None:
-    async with stage(scene("pages"), tmp_path) as built:
+    async with crash_environment(get_scenario("pages"), tmp_path) as built:
         built.configure(daemon={"drain_seconds": LONG_SECONDS})
-        page = HeldPage(built, 3)
-        async with daemon_process(built.config, built.news, built.tasks) as daemon:
-            await page.asked()
-            daemon.send(signal.SIGTERM)
-            await daemon.until_said("daemon_draining")
-            daemon.send(signal.SIGTERM)
-            assert await daemon.ended() == 0
-        assert seconds_between(draining(daemon), daemon.lines[-1]) < IN_TIME_SECONDS
-        assert daemon.noise == []
-        page.let_go()
-        async with daemon_process(built.config, built.news, built.tasks) as second:
-            await second.until_said("snapshot_published")
-        assert second.said("pull_started")[0]["resumed_rows"] == 2 * PAGE_ROWS
+        page = DelayedPage(built, 3)
+        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+            await page.wait_until_requested()
+            daemon.send_signal(signal.SIGTERM)
+            await daemon.wait_for_event("daemon_draining")
+            daemon.send_signal(signal.SIGTERM)
+            assert await daemon.wait_for_exit() == 0
+        assert compute_seconds_between(get_draining_event(daemon), daemon.lines[-1]) < IN_TIME_SECONDS
+        assert daemon.other_output == []
+        page.release()
+        async with daemon_process(built.config, built.changes, built.tasks) as second:
+            await second.wait_for_event("snapshot_published")
+        assert second.find_events("pull_started")[0]["resumed_rows"] == 2 * PAGE_ROWS
 
 
 async def test_a_kill_while_it_drains_is_a_kill_like_any_other(tmp_path: Path) -> None:
-    async with stage(scene("pages"), tmp_path) as built:
-        page = HeldPage(built, 3)
-        async with daemon_process(built.config, built.news, built.tasks) as daemon:
-            await page.asked()
-            daemon.send(signal.SIGTERM)
-            await daemon.until_said("daemon_draining")
-            daemon.send(signal.SIGKILL)
-            assert await daemon.ended() == -signal.SIGKILL
-        page.let_go()
-        async with daemon_process(built.config, built.news, built.tasks) as second:
-            await second.until_said("snapshot_published")
-        assert second.said("pull_started")[0]["resumed_rows"] == 2 * PAGE_ROWS
-        assert pages(built) == 9
+    async with crash_environment(get_scenario("pages"), tmp_path) as built:
+        page = DelayedPage(built, 3)
+        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+            await page.wait_until_requested()
+            daemon.send_signal(signal.SIGTERM)
+            await daemon.wait_for_event("daemon_draining")
+            daemon.send_signal(signal.SIGKILL)
+            assert await daemon.wait_for_exit() == -signal.SIGKILL
+        page.release()
+        async with daemon_process(built.config, built.changes, built.tasks) as second:
+            await second.wait_for_event("snapshot_published")
+        assert second.find_events("pull_started")[0]["resumed_rows"] == 2 * PAGE_ROWS
+        assert count_pages(built) == 9
 
 
 @pytest.mark.parametrize("commit", [1, 2, 3])
 async def test_sigterm_before_it_is_ready_ends_it_in_good_order(tmp_path: Path, commit: int) -> None:
     """In the middle of migrating, of opening, and of enrolling the offices."""
-    async with stage(scene("pages"), tmp_path) as built:
-        program = (MORTAL, "--before", str(commit), "--signal", "SIGTERM", "--")
-        async with daemon_process(built.config, built.news, built.tasks, program) as daemon:
-            assert await daemon.ended() == 0
-        assert (daemon.lines[-1]["event"], daemon.noise) == ("daemon_stopped", [])
-        assert (daemon.said("daemon_ready"), built.ambush.seen) == ([], [])
+    async with crash_environment(get_scenario("pages"), tmp_path) as built:
+        program = (KILLABLE_DAEMON, "--before", str(commit), "--signal", "SIGTERM", "--")
+        async with daemon_process(built.config, built.changes, built.tasks, program) as daemon:
+            assert await daemon.wait_for_exit() == 0
+        assert (daemon.lines[-1]["event"], daemon.other_output) == ("daemon_stopped", [])
+        assert (daemon.find_events("daemon_ready"), built.interceptor.requests) == ([], [])
 
 
 @pytest.mark.parametrize("program", [("--importing", "sqlalchemy"), ("--before", "1"), ("--before", "3")])
 async def test_sighup_before_it_is_ready_does_not_end_it(tmp_path: Path, program: tuple[str, str]) -> None:
-    async with stage(scene("pages"), tmp_path) as built:
-        launched = (MORTAL, *program, "--signal", "SIGHUP", "--")
-        async with daemon_process(built.config, built.news, built.tasks, launched) as daemon:
-            await daemon.until_said("snapshot_published")
-            daemon.send(signal.SIGTERM)
-            assert await daemon.ended() == 0
-        assert daemon.noise == []
+    async with crash_environment(get_scenario("pages"), tmp_path) as built:
+        launched = (KILLABLE_DAEMON, *program, "--signal", "SIGHUP", "--")
+        async with daemon_process(built.config, built.changes, built.tasks, launched) as daemon:
+            await daemon.wait_for_event("snapshot_published")
+            daemon.send_signal(signal.SIGTERM)
+            assert await daemon.wait_for_exit() == 0
+        assert daemon.other_output == []
 
 
 async def test_a_configuration_changed_while_it_starts_is_not_missed(tmp_path: Path) -> None:
     """It was read already, the offices are about to be enrolled, and the hangup comes before all is ready."""
-    async with stage(scene("fleet"), tmp_path) as built:
+    async with crash_environment(get_scenario("fleet"), tmp_path) as built:
         built.configure("packed")
-        launched = (MORTAL, "--before", "3", "--signal", "SIGSTOP", "--")
-        async with daemon_process(built.config, built.news, built.tasks, launched) as daemon:
-            await daemon.until_said("daemon_started")
-            await until_stopped(daemon.pid)
-            assert not daemon.said("daemon_ready")
+        launched = (KILLABLE_DAEMON, "--before", "3", "--signal", "SIGSTOP", "--")
+        async with daemon_process(built.config, built.changes, built.tasks, launched) as daemon:
+            await daemon.wait_for_event("daemon_started")
+            await wait_until_stopped(daemon.pid)
+            assert not daemon.find_events("daemon_ready")
             built.configure()
-            daemon.send(signal.SIGHUP)
-            daemon.send(signal.SIGCONT)
-            await daemon.until_said("snapshot_published", 4)
+            daemon.send_signal(signal.SIGHUP)
+            daemon.send_signal(signal.SIGCONT)
+            await daemon.wait_for_event("snapshot_published", 4)
 
 
 async def test_sighup_in_the_middle_of_a_pull_does_not_disturb_it(tmp_path: Path) -> None:
-    async with stage(scene("fleet"), tmp_path) as built:
+    async with crash_environment(get_scenario("fleet"), tmp_path) as built:
         built.configure("paged")
-        page = HeldPage(built, 3)
-        async with daemon_process(built.config, built.news, built.tasks) as daemon:
-            await page.asked()
-            daemon.send(signal.SIGHUP)
-            await daemon.until_said("configuration_loaded", 2)
+        page = DelayedPage(built, 3)
+        async with daemon_process(built.config, built.changes, built.tasks) as daemon:
+            await page.wait_until_requested()
+            daemon.send_signal(signal.SIGHUP)
+            await daemon.wait_for_event("configuration_loaded", 2)
             built.configure()
-            daemon.send(signal.SIGHUP)
-            loaded = await daemon.until_said("configuration_loaded", 3)
-            await daemon.until_said("snapshot_published", 3)
-            page.let_go()
-            await daemon.until_said("snapshot_published", 4)
-            daemon.send(signal.SIGTERM)
-            assert await daemon.ended() == 0
+            daemon.send_signal(signal.SIGHUP)
+            loaded = await daemon.wait_for_event("configuration_loaded", 3)
+            await daemon.wait_for_event("snapshot_published", 3)
+            page.release()
+            await daemon.wait_for_event("snapshot_published", 4)
+            daemon.send_signal(signal.SIGTERM)
+            assert await daemon.wait_for_exit() == 0
         assert loaded["offices"] == 4
-        assert [line["office"] for line in daemon.said("snapshot_published")][-1] == "paged"
-        assert [line["resumed_rows"] for line in daemon.said("pull_started") if line["office"] == "paged"] == [0]
-        assert daemon.said("snapshot_published")[-1]["requests"] == 10
-        assert pages(built) == 8
+        assert [line["office"] for line in daemon.find_events("snapshot_published")][-1] == "paged"
+        assert [line["resumed_rows"] for line in daemon.find_events("pull_started") if line["office"] == "paged"] == [0]
+        assert daemon.find_events("snapshot_published")[-1]["requests"] == 10
+        assert count_pages(built) == 8
 
 
-async def until_stopped(pid: int) -> None:
+async def wait_until_stopped(pid: int) -> None:
     """It stopped itself, and goes on with SIGCONT."""
     stopped = partial(os.waitid, os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
-    with anyio.fail_after(PATIENCE_SECONDS):
+    with anyio.fail_after(TIMEOUT_SECONDS):
         await anyio.to_thread.run_sync(stopped, abandon_on_cancel=True)
 
 
-def draining(daemon: DaemonProcess) -> dict[str, Any]:
-    (line,) = daemon.said("daemon_draining")
+def get_draining_event(daemon: DaemonProcess) -> dict[str, Any]:
+    (line,) = daemon.find_events("daemon_draining")
     return line

@@ -18,25 +18,25 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.disk.stored import fill, true_snapshot
-from tests.store.samples import ELM, NOW, some_balances, state
+from tests.disk.stored import fill_database, make_true_snapshot
+from tests.store.samples import ELM, NOW, make_balances, make_state
 
 # Datasette turns them on for the whole process as it is imported, other tests and all.
 sqlite3.enable_callback_tracebacks(False)
 FILE = Path(__file__).parents[2] / "deploy" / "datasette" / "metadata.yml"
-WRITTEN: dict[str, Any] = yaml.safe_load(FILE.read_text())["databases"]["oddaemon"]
-GIVEN = {"office": ELM, "as_of": "", "aging_date": ""}
+METADATA: dict[str, Any] = yaml.safe_load(FILE.read_text())["databases"]["oddaemon"]
+QUERY_PARAMETERS = {"office": ELM, "as_of": "", "aging_date": ""}
 
 
 @pytest.fixture
 async def datasette(tmp_path: Path) -> AsyncIterator[Datasette]:
     path = tmp_path / "oddaemon.db"
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database)
+        await fill_database(database)
         yield Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
 
 
-async def rows(datasette: Datasette, query: str, **parameters: str) -> list[dict[str, Any]]:
+async def fetch_rows(datasette: Datasette, query: str, **parameters: str) -> list[dict[str, Any]]:
     found = await datasette.client.get(
         f"/oddaemon/{query}.json", params={"_shape": "array", "_size": "max", **parameters}
     )
@@ -46,9 +46,9 @@ async def rows(datasette: Datasette, query: str, **parameters: str) -> list[dict
 
 
 async def test_every_query_runs_and_shows_dollars(datasette: Datasette) -> None:
-    for name, query in WRITTEN["queries"].items():
-        parameters = {key: value for key, value in GIVEN.items() if f":{key}" in query["sql"]}
-        found = await rows(datasette, name, **parameters)
+    for name, query in METADATA["queries"].items():
+        parameters = {key: value for key, value in QUERY_PARAMETERS.items() if f":{key}" in query["sql"]}
+        found = await fetch_rows(datasette, name, **parameters)
         assert found, name
         for row in found:
             for column in {name for name in row.keys() & set(MONEY_COLUMNS) if row[name] is not None}:
@@ -56,55 +56,57 @@ async def test_every_query_runs_and_shows_dollars(datasette: Datasette) -> None:
 
 
 async def test_any_day_reads_as_it_was_to_the_cent(datasette: Datasette) -> None:
-    for day, wanted in ((1, some_balances(30)), (3, some_balances(30))):
-        found = await rows(datasette, "balances", office=ELM, as_of=f"2026-03-0{day}")
-        told = {row["pat_num"]: int(Decimal(row["bal_total"]).scaleb(2)) for row in found}
-        assert told == {row.pat_num: row.bal_total for row in wanted}
-    assert {row["pat_num"] for row in await rows(datasette, "balances", office=ELM, as_of="2026-03-02")} != set(told)
+    for day, wanted in ((1, make_balances(30)), (3, make_balances(30))):
+        found = await fetch_rows(datasette, "balances", office=ELM, as_of=f"2026-03-0{day}")
+        amounts = {row["pat_num"]: int(Decimal(row["bal_total"]).scaleb(2)) for row in found}
+        assert amounts == {row.pat_num: row.bal_total for row in wanted}
+    assert {row["pat_num"] for row in await fetch_rows(datasette, "balances", office=ELM, as_of="2026-03-02")} != set(
+        amounts
+    )
 
 
 async def test_a_day_that_was_backfilled_reads_too_but_not_in_place_of_a_night(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.db"
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database)
+        await fill_database(database)
         for day in (date(2025, 12, 31), date(2026, 3, 1)):
-            order = await backfill_jobs.get_or_create(
+            job = await backfill_jobs.get_or_create(
                 database, core.BackfillTarget(ELM, day, core.BackfillMethod.REPORT), NOW
             )
-            past = some_balances(7, seed=4)
+            past = make_balances(7, seed=4)
             await backfilled_days.publish(
-                database, order, core.BackfillResult(index_balances(past), compute_totals(past), 1), NOW
+                database, job, core.BackfillResult(index_balances(past), compute_totals(past), 1), NOW
             )
     datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
-    found = await rows(datasette, "balances", office=ELM, as_of="2025-12-31")
+    found = await fetch_rows(datasette, "balances", office=ELM, as_of="2025-12-31")
     assert {row["pat_num"] for row in found} == {row.pat_num for row in past}
-    assert len(await rows(datasette, "balances", office=ELM, as_of="2026-03-01")) == 30
-    assert await rows(datasette, "balances", office=ELM, as_of="2025-12-30") == []
+    assert len(await fetch_rows(datasette, "balances", office=ELM, as_of="2026-03-01")) == 30
+    assert await fetch_rows(datasette, "balances", office=ELM, as_of="2025-12-30") == []
 
 
-async def test_what_was_not_told_is_nothing_and_no_zero(tmp_path: Path) -> None:
+async def test_missing_columns_are_null_and_not_zero(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.db"
-    less = tuple(each._replace(clinic_num=0, est_balance=0) for each in some_balances(3))
+    less = tuple(each._replace(clinic_num=0, est_balance=0) for each in make_balances(3))
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database)
-        reported = replace(true_snapshot(less, 5), reader=Reader.REPORT)
-        await snapshots.publish(database, ELM, reported, state(), NOW)
-        await snapshots.publish(database, ELM, true_snapshot(less, 6), state(), NOW)
-        order = await backfill_jobs.get_or_create(
+        await fill_database(database)
+        reported = replace(make_true_snapshot(less, 5), reader=Reader.REPORT)
+        await snapshots.publish(database, ELM, reported, make_state(), NOW)
+        await snapshots.publish(database, ELM, make_true_snapshot(less, 6), make_state(), NOW)
+        job = await backfill_jobs.get_or_create(
             database, core.BackfillTarget(ELM, date(2025, 12, 31), core.BackfillMethod.REPORT), NOW
         )
         await backfilled_days.publish(
-            database, order, core.BackfillResult(index_balances(less), compute_totals(less), 1), NOW
+            database, job, core.BackfillResult(index_balances(less), compute_totals(less), 1), NOW
         )
     datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
     for day, wanted in (("2025-12-31", (None, None)), ("2026-03-05", (None, None)), ("2026-03-06", (0, "0.00"))):
-        found = await rows(datasette, "balances", office=ELM, as_of=day)
+        found = await fetch_rows(datasette, "balances", office=ELM, as_of=day)
         assert {(row["clinic_num"], row["est_balance"]) for row in found} == {wanted}, day
         assert {int(Decimal(row["bal_total"]).scaleb(2)) for row in found} == {each.bal_total for each in less}
 
 
 async def test_changes_are_those_of_the_night(datasette: Datasette) -> None:
-    found = await rows(datasette, "changes", office=ELM, aging_date="2026-03-02")
+    found = await fetch_rows(datasette, "changes", office=ELM, aging_date="2026-03-02")
     assert [(row["change"], row["pat_num"]) for row in found] == [("changed", 100), ("cleared", 103), ("new", 9999)]
 
 
@@ -113,18 +115,18 @@ async def test_the_first_page_has_the_tables_of_people_and_hides_the_machine_s(d
     shown = {table["name"] for table in page["tables"] if not table["hidden"]}
     assert {"office", "snapshot", "balance"} <= shown
     assert not shown & {"alembic_version", "sqlite_sequence", "pull_page", "backfill_page"}
-    assert {query["name"] for query in page["queries"]} == WRITTEN["queries"].keys()
+    assert {query["name"] for query in page["queries"]} == METADATA["queries"].keys()
 
 
 async def test_every_page_of_a_table_opens(datasette: Datasette) -> None:
-    for name in WRITTEN["tables"]:
+    for name in METADATA["tables"]:
         page = await datasette.client.get(f"/oddaemon/{name}")
         assert page.status_code == 200, name
     assert "cents" in (await datasette.client.get("/oddaemon/balance")).text
 
 
 def test_it_names_only_tables_and_columns_that_there_are() -> None:
-    for name, table in WRITTEN["tables"].items():
+    for name, table in METADATA["tables"].items():
         if name not in {"alembic_version", "sqlite_sequence"}:
             columns = {column.name for column in metadata.tables[name].columns}
             assert table.get("columns", {}).keys() <= columns, name
@@ -133,8 +135,8 @@ def test_it_names_only_tables_and_columns_that_there_are() -> None:
 async def test_it_shows_what_the_daemon_writes_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "oddaemon.db"
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database)
+        await fill_database(database)
         datasette = Datasette([str(path)], metadata=yaml.safe_load(FILE.read_text()))
-        await snapshots.publish(database, ELM, true_snapshot(some_balances(2), 4), state(), NOW)
-        assert len(await rows(datasette, "balances", office=ELM, as_of="")) == 2
+        await snapshots.publish(database, ELM, make_true_snapshot(make_balances(2), 4), make_state(), NOW)
+        assert len(await fetch_rows(datasette, "balances", office=ELM, as_of="")) == 2
         assert len(await offices.list_all(database)) == 2

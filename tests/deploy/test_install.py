@@ -17,7 +17,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = CHECKOUT / "deploy" / "install.sh"
-OURS = "# written by hand\n"
+HAND_WRITTEN = "# written by hand\n"
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to a group")
 needs_sysusers = pytest.mark.skipif(
     shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is missing: apt-get install systemd"
@@ -44,15 +44,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bare / whole.name
 
 
-def ran(root: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run_installer(root: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [SCRIPT, "--root", root, "--python", sys.executable, *arguments]
     # Into a world of its own: nothing of the developer's environment decides what is installed.
     environment = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
     return subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=False)
 
 
-def done(root: Path, *arguments: str | Path) -> str:
-    finished = ran(root, *arguments)
+def install(root: Path, *arguments: str | Path) -> str:
+    finished = run_installer(root, *arguments)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
 
@@ -60,7 +60,7 @@ def done(root: Path, *arguments: str | Path) -> str:
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("machine")
-    done(root, wheel)
+    install(root, wheel)
     return root
 
 
@@ -70,7 +70,7 @@ def machine(installed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(installed, tmp_path / "machine", symlinks=True))
 
 
-def files(root: Path) -> Mapping[str, bytes]:
+def read_files(root: Path) -> Mapping[str, bytes]:
     """Every file and link but those of the program and of the accounts."""
     return {
         str(path.relative_to(root)): str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
@@ -81,7 +81,7 @@ def files(root: Path) -> Mapping[str, bytes]:
 
 
 def test_a_whole_installation_comes_from_the_wheel_alone(installed: Path) -> None:
-    assert set(files(installed)) == {
+    assert set(read_files(installed)) == {
         "etc/oddaemon/oddaemon.toml",
         "etc/systemd/system/oddaemon.service",
         "etc/sysusers.d/oddaemon.conf",
@@ -136,36 +136,36 @@ def test_the_first_configuration_lacks_nothing_but_a_key(installed: Path, tmp_pa
 
 def test_a_second_installation_overwrites_nothing_that_was_written_by_hand(machine: Path, wheel: Path) -> None:
     etc = machine / "etc" / "oddaemon"
-    (etc / "oddaemon.toml").write_text(OURS)
-    (etc / "offices.d" / "smile.toml").write_text(OURS)
-    (etc / "keys" / "smile.key").write_text(OURS)
+    (etc / "oddaemon.toml").write_text(HAND_WRITTEN)
+    (etc / "offices.d" / "smile.toml").write_text(HAND_WRITTEN)
+    (etc / "keys" / "smile.key").write_text(HAND_WRITTEN)
     state = machine / "var" / "lib" / "private" / "oddaemon"
     state.mkdir(parents=True)
-    (state / "oddaemon.db").write_text(OURS)
-    before = files(machine)
+    (state / "oddaemon.db").write_text(HAND_WRITTEN)
+    before = read_files(machine)
     (machine / "etc" / "systemd" / "system" / "oddaemon.service").write_text("# an older one\n")
-    done(machine, wheel)
-    assert files(machine) == before
+    install(machine, wheel)
+    assert read_files(machine) == before
 
 
 def test_an_upgrade_replaces_the_program_even_under_the_same_version(machine: Path, wheel: Path) -> None:
     [module] = machine.glob("opt/oddaemon/lib/python*/site-packages/oddaemon/__main__.py")
     module.write_text("broken")
-    done(machine, wheel)
+    install(machine, wheel)
     assert module.read_text() != "broken"
 
 
 def test_removing_keeps_configuration_and_balances_and_purging_does_not(machine: Path) -> None:
     state = machine / "var" / "lib" / "private" / "oddaemon"
     state.mkdir(parents=True)
-    (state / "oddaemon.db").write_text(OURS)
-    said = done(machine, "--remove")
-    assert set(files(machine)) == {"etc/oddaemon/oddaemon.toml", "var/lib/private/oddaemon/oddaemon.db"}
+    (state / "oddaemon.db").write_text(HAND_WRITTEN)
+    output = install(machine, "--remove")
+    assert set(read_files(machine)) == {"etc/oddaemon/oddaemon.toml", "var/lib/private/oddaemon/oddaemon.db"}
     assert not (machine / "opt" / "oddaemon").exists()
-    assert "What stays" in said
-    done(machine, "--remove")
-    done(machine, "--remove", "--purge")
-    assert files(machine) == {}
+    assert "What stays" in output
+    install(machine, "--remove")
+    install(machine, "--remove", "--purge")
+    assert read_files(machine) == {}
     groups = machine / "etc" / "group"  # only root makes one
     assert not groups.exists() or "oddaemon" not in groups.read_text()
 
@@ -173,12 +173,12 @@ def test_removing_keeps_configuration_and_balances_and_purging_does_not(machine:
 def test_what_is_not_ours_is_left_alone(tmp_path: Path, wheel: Path) -> None:
     theirs = tmp_path / "opt" / "oddaemon"
     theirs.mkdir(parents=True)
-    (theirs / "notes.txt").write_text(OURS)
-    refused = ran(tmp_path, wheel)
+    (theirs / "notes.txt").write_text(HAND_WRITTEN)
+    refused = run_installer(tmp_path, wheel)
     assert refused.returncode == 1
     assert "is there and not of this script's making" in refused.stderr
-    assert ran(tmp_path, "--remove").returncode == 1
-    assert (theirs / "notes.txt").read_text() == OURS
+    assert run_installer(tmp_path, "--remove").returncode == 1
+    assert (theirs / "notes.txt").read_text() == HAND_WRITTEN
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_what_is_not_ours_is_left_alone(tmp_path: Path, wheel: Path) -> None:
     ],
 )
 def test_a_wrong_call_is_a_message(tmp_path: Path, wheel: Path, arguments: list[str], message: str) -> None:
-    refused = ran(tmp_path, *arguments, *([wheel] if arguments[0] == "--python" else []))
+    refused = run_installer(tmp_path, *arguments, *([wheel] if arguments[0] == "--python" else []))
     assert refused.returncode == 1
     assert refused.stderr.startswith("install.sh: ")
     assert message in refused.stderr
@@ -211,9 +211,9 @@ def test_a_wheel_that_lies_beside_the_caller_need_not_be_named(tmp_path: Path, w
 
 
 def test_help_is_the_scripts_own_beginning() -> None:
-    said = subprocess.run([str(SCRIPT), "--help"], capture_output=True, text=True, check=True).stdout
-    assert "--remove --purge" in said
-    assert "#" not in said
+    output = subprocess.run([str(SCRIPT), "--help"], capture_output=True, text=True, check=True).stdout
+    assert "--remove --purge" in output
+    assert "#" not in output
 
 
 def test_the_script_is_clean() -> None:

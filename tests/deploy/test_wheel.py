@@ -28,7 +28,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-def run(installed: Path, cwd: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run_python(installed: Path, cwd: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Python in isolation from the checkout, with the wheel's folder first."""
     start = f"import sys; sys.path[:] = [{str(installed)!r}, *(p for p in sys.path if p != {str(CHECKOUT)!r})]; "
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -39,17 +39,22 @@ def run(installed: Path, cwd: Path, *command: str) -> subprocess.CompletedProces
 
 
 def test_the_command_runs_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
-    told = run(installed, tmp_path, "import oddaemon; print(oddaemon.__file__); from oddaemon.cli import main; main()",
+    result = run_python(installed, tmp_path, (
+        "import oddaemon; print(oddaemon.__file__); from "
+        "oddaemon.cli import main; main()"
+    ),
                "--version")  # fmt: skip
-    where, version = told.stdout.splitlines()
+    where, version = result.stdout.splitlines()
     assert Path(where).is_relative_to(installed)
     assert version == "oddaemon 0.1.0"
 
 
-def test_a_bad_configuration_is_told_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
-    told = run(installed, tmp_path, "from oddaemon.cli import main; main()", "check", "--config", "nowhere.toml")
-    assert told.returncode == 78
-    assert "nowhere.toml" in told.stderr
+def test_a_bad_configuration_is_reported_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+    result = run_python(
+        installed, tmp_path, "from oddaemon.cli import main; main()", "check", "--config", "nowhere.toml"
+    )
+    assert result.returncode == 78
+    assert "nowhere.toml" in result.stderr
 
 
 def test_the_database_is_made_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
@@ -59,12 +64,12 @@ def test_the_database_is_made_outside_the_checkout(installed: Path, tmp_path: Pa
         "    async with SqliteDatabase.open('made.db'): pass\n"
         "anyio.run(main)"
     )
-    told = run(installed, tmp_path, script)
-    assert (told.returncode, told.stderr) == (0, "")
+    result = run_python(installed, tmp_path, script)
+    assert (result.returncode, result.stderr) == (0, "")
     assert (tmp_path / "made.db").stat().st_size > 0
 
 
-def test_the_pages_are_painted_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+def test_the_pages_are_rendered_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     script = (
         "from oddaemon.web.pages.fleet_feed import render_fleet\n"
         "from oddaemon.web.pages.rendered import RenderedFleet\n"
@@ -76,9 +81,9 @@ def test_the_pages_are_painted_outside_the_checkout(installed: Path, tmp_path: P
         "parts = render_fleet(Renderer(str, str), RenderedFleet(), FleetPageView(())).parts\n"
         "print(parts['headline'].splitlines()[0], *sorted(load_static_files()))"
     )
-    told = run(installed, tmp_path, script)
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout == "<h1>No office is configured yet</h1> icon.svg page.css page.js\n"
+    result = run_python(installed, tmp_path, script)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "<h1>No office is configured yet</h1> icon.svg page.css page.js\n"
 
 
 def test_the_wheel_carries_its_types_and_its_licence(installed: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 PAGE_BYTES = 4096
 
 
-def fill_up(ballast: Path, leaving_pages: int = 0) -> None:
+def fill_disk(filler: Path, leaving_pages: int = 0) -> None:
     """Write until the disk is full, and give some pages back."""
-    descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+    descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
     with suppress(OSError):
         while True:
             os.write(descriptor, b"x" * PAGE_BYTES)

@@ -11,9 +11,9 @@ import pytest
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.version import prepare
-from tests.disk.stored import fill
+from tests.disk.stored import fill_database
 
-NOBODY = 65_534
+NOBODY_UID = 65_534
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database)
+        await fill_database(database)
         yield database
 
 
@@ -67,8 +67,8 @@ def unprivileged(tmp_path: Path) -> Iterator[Path]:
     (warm := tmp_path / "warm.db").touch()
     prepare(warm)
     if user == 0:
-        os.chown(place, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
+        os.chown(place, NOBODY_UID, NOBODY_UID)
+        os.seteuid(NOBODY_UID)
     yield place
     os.seteuid(user)
     shutil.rmtree(place)

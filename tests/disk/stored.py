@@ -10,35 +10,35 @@ from oddaemon.core.model import Balance, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.samples import ELM, HARBOR, NOW, OFFICES, checkpoint, snapshot, some_balances, state
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_checkpoint, make_snapshot, make_state
 
 Dump = tuple[str, ...]
 
 
-def true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
+def make_true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     """A snapshot whose control totals are those of its balances."""
-    told = snapshot(balances, day)
-    return replace(told, totals=compute_totals(told.balances.values()))
+    sample = make_snapshot(balances, day)
+    return replace(sample, totals=compute_totals(sample.balances.values()))
 
 
-async def fill(database: SqliteDatabase, guarantors: int = 30) -> None:
+async def fill_database(database: SqliteDatabase, guarantors: int = 30) -> None:
     """One office with three snapshots (new, changed, cleared guarantors), another with one and an open pull."""
     await offices.register_offices(database, OFFICES)
-    first = list(some_balances(guarantors))
+    first = list(make_balances(guarantors))
     second = [first[0]._replace(bal_total=-1), *first[2:], Balance(9999, 0, 1, 2, 3, 4, 5, 6, 7)]
     for day, rows in enumerate((first, second, first), start=1):
-        await snapshots.publish(database, ELM, true_snapshot(rows, day), state(attempts=day), NOW)
-    await snapshots.publish(database, HARBOR, true_snapshot(some_balances(guarantors, seed=2)), state(), NOW)
-    await open_pulls.begin(database, HARBOR, some_balances(5), checkpoint(112))
+        await snapshots.publish(database, ELM, make_true_snapshot(rows, day), make_state(attempts=day), NOW)
+    await snapshots.publish(database, HARBOR, make_true_snapshot(make_balances(guarantors, seed=2)), make_state(), NOW)
+    await open_pulls.begin(database, HARBOR, make_balances(5), make_checkpoint(112))
 
 
-async def filled(path: Path, guarantors: int = 30) -> None:
+async def make_filled_database(path: Path, guarantors: int = 30) -> None:
     """The same in a file that nobody has open."""
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database, guarantors)
+        await fill_database(database, guarantors)
 
 
-def dump(path: Path) -> Dump:
+def dump_database(path: Path) -> Dump:
     """Everything that is stored, as text; read by another connection, so only what is committed."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         return tuple(connection.iterdump())

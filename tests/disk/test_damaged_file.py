@@ -17,8 +17,8 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from oddaemon.telemetry.events.base import Event
-from tests.disk.stored import filled, true_snapshot
-from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
+from tests.disk.stored import make_filled_database, make_true_snapshot
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_state
 
 PAGE_BYTES = 4096
 HEADER_BYTES = 100
@@ -28,11 +28,11 @@ FLIPS_A_PART = 5
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "oddaemon.db"
-    anyio.run(filled, path)
+    anyio.run(make_filled_database, path)
     return path
 
 
-def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+def read_rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """What was published, as far as it can still be read."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         return {
@@ -41,13 +41,13 @@ def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-def parts(size_bytes: int) -> Iterator[tuple[int, int]]:
+def iterate_parts(size_bytes: int) -> Iterator[tuple[int, int]]:
     yield 0, HEADER_BYTES
     for start in range(0, size_bytes, PAGE_BYTES):
         yield start, start + PAGE_BYTES
 
 
-def content(path: Path) -> bytearray:
+def read_content(path: Path) -> bytearray:
     return bytearray(path.read_bytes())
 
 
@@ -59,18 +59,19 @@ def overwrite(path: Path, damaged: bytes | bytearray) -> Path:
 def has_different_amounts(path: Path, whole: Path) -> bool:
     """Whether a balance or a total now reads as another one; what cannot be read at all is none."""
     try:
-        found, wanted = rows_of(path), rows_of(whole)
+        found, wanted = read_rows(path), read_rows(whole)
     except (sqlite3.Error, UnicodeDecodeError):
         return False
     # Dates, instants and the reader of a snapshot are not covered by any sum, nor how long it took and when it was due.
-    texts, course = slice(2, 6), -2
+    texts, pull_columns = slice(2, 6), -2
     return found["balance"] != wanted["balance"] or any(
-        (*one[: texts.start], *one[texts.stop + 1 : course]) != (*other[: texts.start], *other[texts.stop + 1 : course])
+        (*one[: texts.start], *one[texts.stop + 1 : pull_columns])
+        != (*other[: texts.start], *other[texts.stop + 1 : pull_columns])
         for one, other in zip(found["snapshot"], wanted["snapshot"], strict=False)
     )
 
 
-def found_by_verify(path: Path) -> bool:
+def is_found_by_verify(path: Path) -> bool:
     try:
         return bool(verify(path).problems)
     except StoreError:
@@ -85,18 +86,18 @@ async def use_everything(path: Path) -> None:
             await snapshots.load_balances(database, row.id)
             await snapshots.load_balances(database, row.id, 2)
         await open_pulls.load(database, HARBOR)
-        await snapshots.publish(database, ELM, true_snapshot(some_balances(31), 4), state(), NOW)
+        await snapshots.publish(database, ELM, make_true_snapshot(make_balances(31), 4), make_state(), NOW)
 
 
 async def test_a_flipped_bit_anywhere_is_explained_or_harmless(whole: Path, path: Path) -> None:
     draw = random.Random(8)
-    sound = content(whole)
-    for start, end in parts(len(sound)):
+    sound = read_content(whole)
+    for start, end in iterate_parts(len(sound)):
         for _ in range(FLIPS_A_PART):
             damaged = bytearray(sound)
             damaged[draw.randrange(start, end)] ^= 1 << draw.randrange(8)
             overwrite(path, damaged)
-            assert found_by_verify(path) or not has_different_amounts(path, whole)
+            assert is_found_by_verify(path) or not has_different_amounts(path, whole)
             # Whatever else is raised would be taken for an error of the program.
             try:
                 await use_everything(path)
@@ -108,7 +109,7 @@ async def test_a_flipped_bit_anywhere_is_explained_or_harmless(whole: Path, path
 
 @pytest.mark.parametrize("eighths", range(8))
 async def test_a_file_cut_off_anywhere_is_refused_with_advice(whole: Path, path: Path, eighths: int) -> None:
-    sound = content(whole)
+    sound = read_content(whole)
     pages = len(sound) // PAGE_BYTES * eighths // 8
     overwrite(path, sound[: pages * PAGE_BYTES + (17 if pages else 60)])
     for way in (SqliteDatabase.open, SqliteDatabase.open_for_reading):
@@ -117,7 +118,7 @@ async def test_a_file_cut_off_anywhere_is_refused_with_advice(whole: Path, path:
                 pass
         assert not caught.value.is_transient
         assert caught.value.advice
-    assert found_by_verify(path)
+    assert is_found_by_verify(path)
 
 
 async def test_a_file_cut_off_while_it_is_open_is_noticed_without_reading_it(database: SqliteDatabase) -> None:
@@ -131,34 +132,34 @@ async def test_a_file_cut_off_while_it_is_open_is_noticed_without_reading_it(dat
 
 
 async def test_a_file_that_another_program_made_smaller_is_sound(database: SqliteDatabase) -> None:
-    await snapshots.publish(database, ELM, true_snapshot(some_balances(2000), 4), state(), NOW)
+    await snapshots.publish(database, ELM, make_true_snapshot(make_balances(2000), 4), make_state(), NOW)
     await database.execute_one("DELETE FROM balance")
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     await require_healthy(database)
-    before = size(database.path)
+    before = get_size(database.path)
     await database.execute_one("VACUUM")
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert size(database.path) < before
+    assert get_size(database.path) < before
     await require_healthy(database)
 
 
 async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: SqliteDatabase) -> None:
-    troubles: list[StoreError] = []
-    told: list[Event] = []
-    house = MaintenanceContext(database, FleetState(lambda: NOW), troubles.append, told.append)
-    assert await _check_integrity(house) == "The database is sound."
-    assert troubles == []
+    incidents: list[StoreError] = []
+    emitted: list[Event] = []
+    context = MaintenanceContext(database, FleetState(lambda: NOW), incidents.append, emitted.append)
+    assert await _check_integrity(context) == "The database is sound."
+    assert incidents == []
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
     with database.path.open("r+b") as file:
         file.seek((page - 1) * PAGE_BYTES)
         file.write(b"\xff" * PAGE_BYTES)
     with pytest.raises(DatabaseUnusable, match="the file is damaged"):
-        await _check_integrity(house)
-    assert [error.is_transient for error in troubles] == [False]
+        await _check_integrity(context)
+    assert [error.is_transient for error in incidents] == [False]
 
 
-def size(path: Path) -> int:
+def get_size(path: Path) -> int:
     return path.stat().st_size
 
 
@@ -170,4 +171,4 @@ async def test_what_is_no_database_any_more_is_not_written_to(path: Path, overwr
             async with SqliteDatabase.open(str(path)):
                 pass
         assert not caught.value.is_transient
-        assert content(path) == overwritten
+        assert read_content(path) == overwritten

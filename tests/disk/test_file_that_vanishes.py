@@ -11,8 +11,8 @@ from oddaemon.store.errors import DatabaseReplaced, DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
-from tests.disk.stored import true_snapshot
-from tests.store.samples import ELM, NOW, checkpoint, some_balances, state
+from tests.disk.stored import make_true_snapshot
+from tests.store.samples import ELM, NOW, make_balances, make_checkpoint, make_state
 
 
 def delete(path: Path) -> None:
@@ -37,47 +37,47 @@ def delete_the_directory(path: Path) -> None:
     shutil.rmtree(path.parent)
 
 
-VANISHING = [delete, move_away, replace_by_a_backup, delete_the_log, delete_the_directory]
+REMOVALS = [delete, move_away, replace_by_a_backup, delete_the_log, delete_the_directory]
 
 
-@pytest.mark.parametrize("vanish", VANISHING)
-async def test_nothing_is_called_published_that_nobody_will_find(
+@pytest.mark.parametrize("vanish", REMOVALS)
+async def test_nothing_is_published_into_a_deleted_file(
     database: SqliteDatabase, vanish: Callable[[Path], None]
 ) -> None:
     vanish(database.path)
     with pytest.raises(DatabaseReplaced, match=r"while the database was open.*Restart the daemon") as caught:
-        await snapshots.publish(database, ELM, true_snapshot(some_balances(3), 4), state(), NOW)
+        await snapshots.publish(database, ELM, make_true_snapshot(make_balances(3), 4), make_state(), NOW)
     assert not caught.value.is_transient
     with pytest.raises(DatabaseReplaced):
-        await offices.save_state(database, ELM, state())
+        await offices.save_state(database, ELM, make_state())
     with pytest.raises(DatabaseReplaced):
-        await open_pulls.add_page(database, ELM, some_balances(3), checkpoint(3))
+        await open_pulls.add_page(database, ELM, make_balances(3), make_checkpoint(3))
 
 
-@pytest.mark.parametrize("vanish", VANISHING)
-async def test_it_is_noticed_although_nobody_writes(database: SqliteDatabase, vanish: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("vanish", REMOVALS)
+async def test_it_is_noticed_without_a_write(database: SqliteDatabase, vanish: Callable[[Path], None]) -> None:
     await require_healthy(database)
     vanish(database.path)
     with pytest.raises(DatabaseReplaced):
         await require_healthy(database)
 
 
-async def test_every_trouble_is_told_to_whoever_keeps_the_health(path: Path) -> None:
-    told: list[DatabaseUnusable] = []
-    async with SqliteDatabase.open(str(path), told.append) as database:
+async def test_every_incident_is_reported_to_the_store_health(path: Path) -> None:
+    emitted: list[DatabaseUnusable] = []
+    async with SqliteDatabase.open(str(path), emitted.append) as database:
         await offices.register_offices(database, ())
-        assert told == []
+        assert emitted == []
         delete(path)
         for attempt in (offices.register_offices(database, ()), require_healthy(database)):
             with pytest.raises(DatabaseReplaced):
                 await attempt
-    assert [type(error) for error in told] == [DatabaseReplaced] * 2
+    assert [type(error) for error in emitted] == [DatabaseReplaced] * 2
 
 
-async def test_a_missing_file_is_made_anew_at_the_next_start(database: SqliteDatabase) -> None:
+async def test_a_missing_file_is_created_again_at_the_next_start(database: SqliteDatabase) -> None:
     path = database.path
     delete(path)
     shutil.copytree(path.parent, path.parent.parent / "another")
-    async with SqliteDatabase.open(str(path.parent.parent / "another" / path.name)) as anew:
-        assert anew.open_result.is_new
-        assert await offices.list_all(anew) == []
+    async with SqliteDatabase.open(str(path.parent.parent / "another" / path.name)) as recreated:
+        assert recreated.open_result.is_new
+        assert await offices.list_all(recreated) == []

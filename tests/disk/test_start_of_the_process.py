@@ -14,12 +14,12 @@ import httpx
 import pytest
 
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.cli.processes import ENVIRONMENT, PATIENCE_SECONDS, finished, wait_for
-from tests.cli.test_run_command import quiet
-from tests.disk.test_locked_and_slow import locked
+from tests.cli.processes import ENVIRONMENT, TIMEOUT_SECONDS, run_command, wait_for_output
+from tests.cli.test_run_command import write_paused_config
+from tests.disk.test_locked_and_slow import locked_database
 
 
-async def _made(path: Path) -> None:
+async def _create_database(path: Path) -> None:
     async with SqliteDatabase.open(str(path)):
         pass
 
@@ -27,7 +27,7 @@ async def _made(path: Path) -> None:
 @pytest.fixture
 def database_path(tmp_path: Path) -> Path:
     path = tmp_path / "state.db"
-    anyio.run(_made, path)
+    anyio.run(_create_database, path)
     return path
 
 
@@ -35,7 +35,7 @@ def test_a_newer_database_ends_it_with_a_sentence(tmp_path: Path, database_path:
     with closing(sqlite3.connect(database_path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
-    done = finished("run", "--config", str(quiet(tmp_path)), cwd=tmp_path)
+    done = run_command("run", "--config", str(write_paused_config(tmp_path)), cwd=tmp_path)
     assert done.returncode == 1
     assert "is of revision 9999, made by a newer oddaemon" in done.stderr
     assert "Start the newer oddaemon again" in done.stderr
@@ -44,7 +44,7 @@ def test_a_newer_database_ends_it_with_a_sentence(tmp_path: Path, database_path:
 
 def test_a_damaged_database_ends_it_with_a_sentence(tmp_path: Path, database_path: Path) -> None:
     os.truncate(database_path, 8192)
-    done = finished("run", "--config", str(quiet(tmp_path)), cwd=tmp_path)
+    done = run_command("run", "--config", str(write_paused_config(tmp_path)), cwd=tmp_path)
     assert done.returncode == 1
     assert "the file is damaged" in done.stderr
     assert "restore the last backup" in done.stderr
@@ -54,14 +54,14 @@ def test_a_damaged_database_ends_it_with_a_sentence(tmp_path: Path, database_pat
 def test_a_locked_database_is_waited_for_and_systemd_knows_why(tmp_path: Path, database_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    config, output = quiet(tmp_path, f"127.0.0.1:{port}"), tmp_path / "log"
+    config, output = write_paused_config(tmp_path, f"127.0.0.1:{port}"), tmp_path / "log"
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
         output.open("wb") as file,
     ):
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(PATIENCE_SECONDS)
-        with locked(database_path):
+        manager.settimeout(TIMEOUT_SECONDS)
+        with locked_database(database_path):
             process = subprocess.Popen(
                 [sys.executable, "-m", "oddaemon", "run", "--config", str(config)],
                 env=ENVIRONMENT | {"NOTIFY_SOCKET": str(tmp_path / "notify")},
@@ -69,36 +69,36 @@ def test_a_locked_database_is_waited_for_and_systemd_knows_why(tmp_path: Path, d
                 stderr=file,
             )
             try:
-                wait_for('"store_failed"', output, process)
+                wait_for_output('"store_failed"', output, process)
                 refusal = httpx.get(f"http://127.0.0.1:{port}/-/ready")
                 assert refusal.status_code == 503
                 assert "another program keeps it locked" in refusal.text
                 assert httpx.get(f"http://127.0.0.1:{port}/-/healthy").status_code == 200
                 assert "oddaemon_store_healthy 0.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
-                told = _told_until(manager, "STATUS=Not ready: ")
-                assert any(each.startswith("EXTEND_TIMEOUT_USEC=") for each in told)
-                assert "READY=1" not in told
+                messages = _read_until(manager, "STATUS=Not ready: ")
+                assert any(each.startswith("EXTEND_TIMEOUT_USEC=") for each in messages)
+                assert "READY=1" not in messages
                 process.send_signal(signal.SIGHUP)
             except BaseException:
                 process.kill()
                 process.wait()
                 raise
         try:
-            _told_until(manager, "READY=1")
+            _read_until(manager, "READY=1")
             # What was asked for while it waited.
-            _told_until(manager, "RELOADING=1")
-            _told_until(manager, "READY=1")
+            _read_until(manager, "RELOADING=1")
+            _read_until(manager, "READY=1")
             assert httpx.get(f"http://127.0.0.1:{port}/-/ready").status_code == 200
             process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE_SECONDS) == 0
+            assert process.wait(TIMEOUT_SECONDS) == 0
         finally:
             process.kill()
             process.wait()
 
 
-def _told_until(manager: socket.socket, beginning: str) -> list[str]:
+def _read_until(manager: socket.socket, beginning: str) -> list[str]:
     """What systemd was told, up to what begins so."""
-    told: list[str] = []
-    while not (told and told[-1].startswith(beginning)):
-        told.append(manager.recv(4096).decode())
-    return told
+    messages: list[str] = []
+    while not (messages and messages[-1].startswith(beginning)):
+        messages.append(manager.recv(4096).decode())
+    return messages

@@ -37,7 +37,7 @@ class ConfigFiles:
 
     main: Path
     offices: dict[str, dict[str, Any]] = field(default_factory=dict)
-    file_of: dict[str, str] = field(default_factory=dict)
+    file_by_office: dict[str, str] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:
@@ -47,57 +47,57 @@ class ConfigFiles:
         key = CUSTOMER_KEY_PREFIX + office_id
         zone = "America/Los_Angeles"
         self.offices[office_id] = {"id": office_id, "customer_key": key, "timezone": zone, **settings}
-        self.file_of[office_id] = f"{office_id}.toml"
+        self.file_by_office[office_id] = f"{office_id}.toml"
 
     def remove(self, office_id: str) -> None:
-        del self.offices[office_id], self.file_of[office_id]
+        del self.offices[office_id], self.file_by_office[office_id]
 
-    def texts(self) -> dict[str, str]:
+    def render_files(self) -> dict[str, str]:
         """Each file of the directory."""
         found: dict[str, str] = {}
         for office_id, settings in self.offices.items():
-            name = self.file_of[office_id]
-            found[name] = found.get(name, "") + _table(settings)
+            name = self.file_by_office[office_id]
+            found[name] = found.get(name, "") + _render_table(settings)
         return found
 
-    def write(self) -> Settings:
+    def write_and_load(self) -> Settings:
         """All files, and what they come to."""
-        self.put_all()
-        return self.read()
+        self.write_files()
+        return self.load_settings()
 
-    def put_all(self) -> None:
+    def write_files(self) -> None:
         """All files; those of no office are removed."""
         self.directory.mkdir(exist_ok=True)
-        texts = self.texts()
+        texts = self.render_files()
         for path in self.directory.iterdir():
             if path.name not in texts:
                 path.unlink()
         for name, text in texts.items():
-            put(self.directory / name, text)
-        put(self.main, MAIN)
+            write_private(self.directory / name, text)
+        write_private(self.main, MAIN)
 
-    def read(self) -> Settings:
+    def load_settings(self) -> Settings:
         return load(self.main, {})
 
-    async def wanted(self) -> set[str]:
+    async def read_wanted_ids(self) -> set[str]:
         """What the database is marked with."""
         async with SqliteDatabase.open_for_reading(str(self.main.parent / "state.db")) as database:
             return {row.id for row in await offices.list_all(database) if row.is_configured}
 
 
-def config_files(directory: Path, *office_ids: str) -> ConfigFiles:
+def make_config_files(directory: Path, *office_ids: str) -> ConfigFiles:
     files = ConfigFiles(directory / "oddaemon.toml")
     for office_id in office_ids:
         files.add(office_id)
     return files
 
 
-def put(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     path.write_text(text)
     path.chmod(0o600)
 
 
-def _table(settings: Mapping[str, Any]) -> str:
+def _render_table(settings: Mapping[str, Any]) -> str:
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items() if not isinstance(value, dict)]
     labels = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in settings.get("labels", {}).items()]
     return "\n".join(["[[office]]", *lines, *(["[office.labels]", *labels] if labels else []), ""])

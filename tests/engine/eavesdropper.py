@@ -14,7 +14,7 @@ CUSTOMER_KEY_PREFIX = "planted-customer-key-"
 
 
 @dataclass(frozen=True)
-class Heard:
+class SentStatement:
     """One statement on its way out."""
 
     office_id: str
@@ -38,11 +38,11 @@ class Heard:
         return not self.is_packed and "AS Checksum" in self.sql
 
 
-class ProgrammersError(Exception):
+class InjectedCrash(Exception):
     """What no office can cause."""
 
 
-class Eavesdropper(SimulatedTransport):
+class RequestRecorder(SimulatedTransport):
     """One connection to headquarters.
 
     Args:
@@ -51,18 +51,18 @@ class Eavesdropper(SimulatedTransport):
         mines: How many requests of an office end in a programmer's error instead.
     """
 
-    def __init__(self, headquarters: Headquarters, heard: list[Heard], mines: Counter[str]) -> None:
+    def __init__(self, headquarters: Headquarters, statements: list[SentStatement], crash_counts: Counter[str]) -> None:
         super().__init__(headquarters)
         self._headquarters = headquarters
-        self._heard = heard
-        self._mines = mines
+        self._statements = statements
+        self._crash_counts = crash_counts
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         office_id = request.headers["Authorization"].rpartition("/")[2].removeprefix(CUSTOMER_KEY_PREFIX)
-        if self._mines[office_id] > 0:
-            self._mines[office_id] -= 1
-            raise ProgrammersError(f"with {request.headers['Authorization']}")
+        if self._crash_counts[office_id] > 0:
+            self._crash_counts[office_id] -= 1
+            raise InjectedCrash(f"with {request.headers['Authorization']}")
         if request.method == "PUT":
             sql = json.loads(await request.aread())["SqlCommand"]
-            self._heard.append(Heard(office_id, self._headquarters.now().instant, sql))
+            self._statements.append(SentStatement(office_id, self._headquarters.now().instant, sql))
         return await super().handle_async_request(request)

@@ -8,14 +8,14 @@ from oddaemon.simulator.practice.practice import Practice
 MILLS = 12_340
 
 
-def charge(practice: Practice, family: Family, mills: int = MILLS) -> None:
+def post_charge(practice: Practice, family: Family, mills: int = MILLS) -> None:
     """Post a charge; the family is recalculated at once."""
     today = practice._office_clock.today().toordinal()
     family.entries.append(Entry(today, mills, family.guarantor))
     practice._table.rewrite([family], lambda changed: recalculate(changed, today))
 
 
-def vanish(practice: Practice, family: Family) -> None:
+def remove_guarantor(practice: Practice, family: Family) -> None:
     """The guarantor is gone from the table's answer, and no time stamp tells."""
     stamps = practice._tables.connection.execute(
         "SELECT DateTStamp FROM patient WHERE PatNum = ?", (family.guarantor,)
@@ -28,16 +28,16 @@ def vanish(practice: Practice, family: Family) -> None:
     )
 
 
-def owing(practice: Practice) -> list[Family]:
+def list_owing_families(practice: Practice) -> list[Family]:
     """Families that the balance query shows, by PatNum."""
     return [family for family in practice._table.families if any(family.row.money)]
 
 
-def settled(practice: Practice) -> list[Family]:
+def list_settled_families(practice: Practice) -> list[Family]:
     """Families that it does not show, by PatNum."""
     return [family for family in practice._table.families if not any(family.row.money)]
 
 
-def now_there(practice: Practice) -> str:
+def read_server_clock(practice: Practice) -> str:
     """NOW() of the office's server."""
     return format_mysql_datetime(practice._office_clock.now())

@@ -37,8 +37,8 @@ from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
-from tests.engine.mailroom import Mailroom
-from tests.engine.promises import assert_kept
+from tests.engine.mailroom import UploadNetwork
+from tests.engine.promises import assert_invariants
 from tests.engine.world import World
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
@@ -52,25 +52,27 @@ SMILE = PracticeSpec("smile", seed=1)
 SMALL = PracticeSpec("smile", seed=1, guarantors=40, settled=10)
 
 
-def after(**since_base: float) -> datetime:
+def time_after_start(**since_base: float) -> datetime:
     """An instant of the first night: so much later than its beginning."""
     return BEFORE_DAWN + timedelta(**since_base)
 
 
-def planted(fault: Fault, begins: datetime = BEFORE_DAWN, ends: datetime | None = None, **how: Any) -> ScheduledFault:
+def schedule_fault(
+    fault: Fault, begins: datetime = BEFORE_DAWN, ends: datetime | None = None, **options: Any
+) -> ScheduledFault:
     """A fault at `smile` from an instant on."""
     window = FaultWindow(begins) if ends is None else FaultWindow(begins, ends)
-    how.setdefault("office_ids", frozenset({"smile"}))
-    return ScheduledFault(fault, window=window, **how)
+    options.setdefault("office_ids", frozenset({"smile"}))
+    return ScheduledFault(fault, window=window, **options)
 
 
-def office_settings(
-    office_id: str = "smile", *, remote: bool = True, interval: float = 1.0, key: str = "", **wishes: Any
+def make_office_settings(
+    office_id: str = "smile", *, remote: bool = True, interval: float = 1.0, key: str = "", **overrides: Any
 ) -> OfficeSettings:
-    wishes.setdefault("zone", LOS_ANGELES)
-    wishes.setdefault("page_rows", 100 if remote else 1000)
+    overrides.setdefault("zone", LOS_ANGELES)
+    overrides.setdefault("page_rows", 100 if remote else 1000)
     return OfficeSettings(
-        office=Office(office_id, office_id.title(), **wishes),
+        office=Office(office_id, office_id.title(), **overrides),
         customer_key=Secret(key or CUSTOMER_KEY_PREFIX + office_id),
         base_url="http://127.0.0.1:1/api/v1",
         min_interval_seconds=interval if remote else 0.0,
@@ -122,18 +124,18 @@ async def night(
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualLoop):
         loop.track_calls(lambda: SqliteDatabase.calls_in_flight)
-    clock, mailroom = WorldClock(base), Mailroom(directory)
+    clock, upload_network = WorldClock(base), UploadNetwork(directory)
     offices = settings.offices if settings else offices
-    wanted = tuple(offices) if offices is not None else tuple(office_settings(spec.office_id) for spec in specs)
+    wanted = tuple(offices) if offices is not None else tuple(make_office_settings(spec.office_id) for spec in specs)
     near = {each.office.id for each in wanted if not each.remote}
-    accepted = keys if keys is not None else [_key(spec.office_id, near, rows_max or {}) for spec in specs]
+    accepted = keys if keys is not None else [_make_key(spec.office_id, near, rows_max or {}) for spec in specs]
     headquarters = Headquarters(
         clock,
         [Practice(spec, clock) for spec in specs],
         accepted,
         replace(options or HeadquartersOptions(), developer_key="planted-developer-key"),
         FaultSchedule(1, faults),
-        upload=mailroom.carry,
+        upload=upload_network.upload,
     )
     settings = settings or Settings(
         source=directory / "oddaemon.toml",
@@ -154,17 +156,17 @@ async def night(
         for practice in headquarters.practices.values():
             tasks.start_soon(practice.run)
         tasks.start_soon(headquarters.run_uploads)
-        world = World(clock, headquarters, settings, tasks, make_sink, mailroom)
+        world = World(clock, headquarters, settings, tasks, make_sink, upload_network)
         if running:
             await world.start()
         yield world
         if world.is_running:
             await world.crash()
-        await assert_kept(world, crashes=crashes)
+        await assert_invariants(world, crashes=crashes)
         tasks.cancel_scope.cancel()
 
 
-def _key(office_id: str, near: set[str], rows_max: Mapping[str, int]) -> ApiKey:
+def _make_key(office_id: str, near: set[str], rows_max: Mapping[str, int]) -> ApiKey:
     return ApiKey(
         CUSTOMER_KEY_PREFIX + office_id,
         office_id,

@@ -12,19 +12,19 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.world import World
 
 
-async def assert_kept(world: World, *, crashes: bool) -> None:
+async def assert_invariants(world: World, *, crashes: bool) -> None:
     """Hold a night that is over against the promises.
 
     Args:
         world: The night.
         crashes: Whether a worker was meant to crash.
     """
-    assert world.violations() == []
-    assert world.left_over == []
-    assert "oddaemon_requests_in_flight 0.0" in world.metrics()
+    assert world.find_violations() == []
+    assert world.leaked_tasks == []
+    assert "oddaemon_requests_in_flight 0.0" in world.render_metrics()
     assert crashes or not [line for line in world.lines if line["event"] == "worker_crashed"]
     async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
-        _assert_discreet(world, await _journals(world, database))
+        _assert_no_secrets(world, await _read_journals(world, database))
         for office in world.settings.offices:
             await _assert_true(world, database, office.office.id)
 
@@ -32,33 +32,35 @@ async def assert_kept(world: World, *, crashes: bool) -> None:
 async def _assert_true(world: World, database: SqliteDatabase, office_id: str) -> None:
     """Every snapshot that was ever published was the office's table at one instant after the run that it names."""
     for snapshot in await snapshots.list_latest(database, office_id, limit=1000):
-        held = await snapshots.load_balances(database, office_id, snapshot.id)
+        stored = await snapshots.load_balances(database, office_id, snapshot.id)
         if snapshot.reader is Reader.REPORT:
-            told = [tuple(each) for each in world.reported[snapshot.id]]
-            assert [tuple(each) for each in held] == told, f"{office_id}: snapshot {snapshot.id} is no report"
+            reported = [tuple(each) for each in world.reported[snapshot.id]]
+            assert [tuple(each) for each in stored] == reported, f"{office_id}: snapshot {snapshot.id} is no report"
         else:
-            assert world.was_true(held, office_id), f"{office_id}: snapshot {snapshot.id} was never true"
-        _assert_of_its_run(world.practice(office_id), snapshot)
+            assert world.was_true(stored, office_id), f"{office_id}: snapshot {snapshot.id} was never true"
+        _assert_from_last_run(world.get_practice(office_id), snapshot)
 
 
-def _assert_of_its_run(practice: Practice, snapshot: SnapshotRow) -> None:
+def _assert_from_last_run(practice: Practice, snapshot: SnapshotRow) -> None:
     """No run was in progress, and the last one to complete is the one that the snapshot names."""
-    seen_at = snapshot.observed_at
-    assert not [run for run in practice.aging_runs if run.finished_at and run.started_at < seen_at < run.finished_at]
-    done = [run for run in practice.aging_runs if run.outcome is AgingOutcome.COMPLETED and run.finished_at]
-    before = [run for run in done if run.finished_at and run.finished_at <= seen_at]
+    observed_at = snapshot.observed_at
+    assert not [
+        run for run in practice.aging_runs if run.finished_at and run.started_at < observed_at < run.finished_at
+    ]
+    completed = [run for run in practice.aging_runs if run.outcome is AgingOutcome.COMPLETED and run.finished_at]
+    before = [run for run in completed if run.finished_at and run.finished_at <= observed_at]
     if before:
         assert snapshot.aging_date == before[-1].aging_date
 
 
-async def _journals(world: World, database: SqliteDatabase) -> str:
+async def _read_journals(world: World, database: SqliteDatabase) -> str:
     """All that was kept of what happened to the offices."""
     ids = [office.office.id for office in world.settings.offices]
     return "\n".join([str(await journal.list_latest(database, office_id, 1000)) for office_id in ids])
 
 
-def _assert_discreet(world: World, journals: str) -> None:
+def _assert_no_secrets(world: World, journals: str) -> None:
     """Keys are in no line; nor is anything that could be a balance or a row of them."""
-    said = "\n".join((*(json.dumps(line) for line in world.lines), world.metrics(), journals))
-    assert "planted-" not in said
-    assert re.search(r"\d+,-?\d+,-?\d+,-?\d+", said) is None
+    output = "\n".join((*(json.dumps(line) for line in world.lines), world.render_metrics(), journals))
+    assert "planted-" not in output
+    assert re.search(r"\d+,-?\d+,-?\d+,-?\d+", output) is None

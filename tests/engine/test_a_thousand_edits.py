@@ -22,7 +22,7 @@ from oddaemon.settings import BadConfiguration, Settings
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.telemetry.events.base import Level
-from tests.engine.config_files import ConfigFiles, config_files, put
+from tests.engine.config_files import ConfigFiles, make_config_files, write_private
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import night
 from tests.engine.world import World
@@ -36,158 +36,164 @@ SLOW = HeadquartersOptions(base_seconds=2)
 """A pull in pages takes a quarter of a minute, an edit comes every few seconds."""
 GARBAGE = ("[[office]\n", 'id = "elm"\n', "[[office]]\n", '[[office]]\nid = "x"\ncolour = 1\n', "\x00", "[api]\n")
 
-Edit = Callable[["Desktop", Random], None]
+Edit = Callable[["EditedConfig", Random], None]
 
 
 @dataclass
-class Desktop:
+class EditedConfig:
     """The files as they lie there, and which of them are broken."""
 
     files: ConfigFiles
     broken: dict[str, str] = field(default_factory=dict)
 
-    def save(self) -> None:
+    def write_files(self) -> None:
         """Every file is written, some of them wrongly."""
         for path in self.files.directory.glob("broken-*.toml"):
             path.unlink()
-        self.files.put_all()
+        self.files.write_files()
         for name, text in self.broken.items():
-            put(self.files.directory / name, text)
+            write_private(self.files.directory / name, text)
 
-    def some(self, dice: Random) -> dict[str, Any]:
+    def pick_office(self, rng: Random) -> dict[str, Any]:
         """The settings of an office, or of a new one."""
         if not self.files.offices:
-            appears(self, dice)
-        return self.files.offices[dice.choice(sorted(self.files.offices))]
+            add_office(self, rng)
+        return self.files.offices[rng.choice(sorted(self.files.offices))]
 
 
-def appears(desk: Desktop, dice: Random) -> None:
-    missing = sorted(set(NAMES) - set(desk.files.offices))
+def add_office(config: EditedConfig, rng: Random) -> None:
+    missing = sorted(set(NAMES) - set(config.files.offices))
     if missing:
-        desk.files.add(dice.choice(missing), reader=dice.choice(("pages", "pages", "auto")))
+        config.files.add(rng.choice(missing), reader=rng.choice(("pages", "pages", "auto")))
 
 
-def vanishes(desk: Desktop, dice: Random) -> None:
-    if len(desk.files.offices) > 3:
-        desk.files.remove(desk.some(dice)["id"])
+def remove_office(config: EditedConfig, rng: Random) -> None:
+    if len(config.files.offices) > 3:
+        config.files.remove(config.pick_office(rng)["id"])
 
 
-def is_read_otherwise(desk: Desktop, dice: Random) -> None:
-    desk.some(dice)["include"] = dice.choice(("all", "debts"))
+def change_include(config: EditedConfig, rng: Random) -> None:
+    config.pick_office(rng)["include"] = rng.choice(("all", "debts"))
 
 
-def has_other_clinics(desk: Desktop, dice: Random) -> None:
-    desk.some(dice)["clinics"] = dice.choice(([], [0], [0, 1], [1]))
+def change_clinics(config: EditedConfig, rng: Random) -> None:
+    config.pick_office(rng)["clinics"] = rng.choice(([], [0], [0, 1], [1]))
 
 
-def is_awaited_earlier(desk: Desktop, dice: Random) -> None:
-    desk.some(dice)["fresh_by"] = dice.choice(("06:00", "07:00", ""))
+def change_deadline(config: EditedConfig, rng: Random) -> None:
+    config.pick_office(rng)["fresh_by"] = rng.choice(("06:00", "07:00", ""))
 
 
-def is_switched(desk: Desktop, dice: Random) -> None:
-    desk.some(dice)["enabled"] = dice.random() < 0.8
+def toggle_enabled(config: EditedConfig, rng: Random) -> None:
+    config.pick_office(rng)["enabled"] = rng.random() < 0.8
 
 
-def has_another_key(desk: Desktop, dice: Random) -> None:
-    office = desk.some(dice)
+def change_key(config: EditedConfig, rng: Random) -> None:
+    office = config.pick_office(rng)
     right = CUSTOMER_KEY_PREFIX + office["id"]
-    office["customer_key"] = right if dice.random() < 0.7 else f"planted-wrong-{office['id']}"
+    office["customer_key"] = right if rng.random() < 0.7 else f"planted-wrong-{office['id']}"
 
 
-def is_renamed(desk: Desktop, dice: Random) -> None:
-    desk.some(dice)["name"] = f"Practice {dice.randint(1, 9)}"
+def change_name(config: EditedConfig, rng: Random) -> None:
+    config.pick_office(rng)["name"] = f"Practice {rng.randint(1, 9)}"
 
 
-def is_labelled(desk: Desktop, dice: Random) -> None:
-    desk.some(dice)["labels"] = {"group": dice.choice(("coast", "hills"))}
+def change_labels(config: EditedConfig, rng: Random) -> None:
+    config.pick_office(rng)["labels"] = {"group": rng.choice(("coast", "hills"))}
 
 
-def moves_to_another_file(desk: Desktop, dice: Random) -> None:
-    desk.files.file_of[desk.some(dice)["id"]] = dice.choice(("one.toml", "two.toml", f"{dice.randint(1, 99)}.toml"))
+def move_to_another_file(config: EditedConfig, rng: Random) -> None:
+    config.files.file_by_office[config.pick_office(rng)["id"]] = rng.choice(
+        ("one.toml", "two.toml", f"{rng.randint(1, 99)}.toml")
+    )
 
 
-def breaks(desk: Desktop, dice: Random) -> None:
-    names = [f"broken-{dice.randint(1, 9)}.toml", *desk.files.texts()]
-    desk.broken[dice.choice(names)] = dice.choice(GARBAGE)
+def break_file(config: EditedConfig, rng: Random) -> None:
+    names = [f"broken-{rng.randint(1, 9)}.toml", *config.files.render_files()]
+    config.broken[rng.choice(names)] = rng.choice(GARBAGE)
 
 
-def is_mended(desk: Desktop, dice: Random) -> None:
-    del dice
-    desk.broken.clear()
+def repair_files(config: EditedConfig, rng: Random) -> None:
+    del rng
+    config.broken.clear()
 
 
-def stays(desk: Desktop, dice: Random) -> None:
-    del desk, dice
+def change_nothing(config: EditedConfig, rng: Random) -> None:
+    del config, rng
 
 
 EDITS_BY_WEIGHT: dict[Edit, int] = {
-    appears: 6,
-    vanishes: 4,
-    is_read_otherwise: 8,
-    has_other_clinics: 8,
-    is_awaited_earlier: 3,
-    is_switched: 3,
-    has_another_key: 3,
-    is_renamed: 4,
-    is_labelled: 4,
-    moves_to_another_file: 6,
-    breaks: 4,
-    is_mended: 8,
-    stays: 2,
+    add_office: 6,
+    remove_office: 4,
+    change_include: 8,
+    change_clinics: 8,
+    change_deadline: 3,
+    toggle_enabled: 3,
+    change_key: 3,
+    change_name: 4,
+    change_labels: 4,
+    move_to_another_file: 6,
+    break_file: 4,
+    repair_files: 8,
+    change_nothing: 2,
 }
 
 
 @dataclass
-class Watcher:
+class DisturbanceMonitor:
     """What each office has suffered so far."""
 
     world: World
 
-    def suffered(self, office: str) -> tuple[int, int, int]:
-        cut = sum(1 for each in self.world.events("request_finished", office) if each["outcome"] == "cancelled")
-        return cut, len(self.world.events("office_started", office)), len(self.world.events("office_stopped", office))
+    def count_disturbances(self, office: str) -> tuple[int, int, int]:
+        cut = sum(1 for each in self.world.find_events("request_finished", office) if each["outcome"] == "cancelled")
+        return (
+            cut,
+            len(self.world.find_events("office_started", office)),
+            len(self.world.find_events("office_stopped", office)),
+        )
 
-    def in_flight(self, office: str) -> bool:
-        started, finished = (len(self.world.events(f"request_{what}", office)) for what in ("started", "finished"))
+    def has_request_in_flight(self, office: str) -> bool:
+        started, finished = (len(self.world.find_events(f"request_{what}", office)) for what in ("started", "finished"))
         return started > finished
 
 
 @pytest.mark.parametrize("seed", [1])
 async def test_no_unchanged_office_sees_a_cancelled_request(tmp_path: Path, seed: int) -> None:
-    dice, desk = Random(seed), Desktop(config_files(tmp_path, *NAMES[:6]))
-    for office in desk.files.offices.values():
+    rng, config = Random(seed), EditedConfig(make_config_files(tmp_path, *NAMES[:6]))
+    for office in config.files.offices.values():
         office["reader"] = "pages"
-    async with night(tmp_path, SPECS, settings=desk.files.write(), options=SLOW) as world:
+    async with night(tmp_path, SPECS, settings=config.files.write_and_load(), options=SLOW) as world:
         assert world.level is Level.DEBUG
-        watcher, disturbed_nobody, refused, in_force = Watcher(world), 0, 0, world.settings
+        watcher, disturbed_none, refused, in_force = DisturbanceMonitor(world), 0, 0, world.settings
         for number in range(EDITS):
-            await anyio.sleep(dice.uniform(0, 5))
-            (edit,) = dice.choices(list(EDITS_BY_WEIGHT), list(EDITS_BY_WEIGHT.values()))
-            edit(desk, dice)
-            desk.save()
-            before = {name: watcher.suffered(name) for name in NAMES}
-            busy = {name for name in NAMES if watcher.in_flight(name)}
-            plan = await reloaded(world, dice.choice(list(ReloadTrigger)), is_good=not desk.broken)
+            await anyio.sleep(rng.uniform(0, 5))
+            (edit,) = rng.choices(list(EDITS_BY_WEIGHT), list(EDITS_BY_WEIGHT.values()))
+            edit(config, rng)
+            config.write_files()
+            before = {name: watcher.count_disturbances(name) for name in NAMES}
+            busy = {name for name in NAMES if watcher.has_request_in_flight(name)}
+            plan = await reload_config(world, rng.choice(list(ReloadTrigger)), is_good=not config.broken)
             if plan is None:
                 refused += 1
                 touched = set[str]()
             else:
-                in_force = desk.files.read()
-                world.want(in_force)
+                in_force = config.files.load_settings()
+                world.set_wanted(in_force)
                 touched = {*plan.new, *plan.removed, *(each.office for each in plan.changed if each.restarts_worker)}
-                assert_meant(plan, in_force)
+                assert_plan_consistent(plan, in_force)
             for name in set(NAMES) - touched:
-                assert watcher.suffered(name) == before[name], (number, edit.__name__, name)
-            disturbed_nobody += bool(busy - touched)
-            assert_runs(world, in_force)
+                assert watcher.count_disturbances(name) == before[name], (number, edit.__name__, name)
+            disturbed_none += bool(busy - touched)
+            assert_workers_match(world, in_force)
             if number % 100 == 0:
-                assert await desk.files.wanted() == {each.office.id for each in in_force.offices}
+                assert await config.files.read_wanted_ids() == {each.office.id for each in in_force.offices}
         assert refused > 100
-        assert disturbed_nobody > 500
-        await settle(world, desk)
+        assert disturbed_none > 500
+        await assert_all_become_fresh(world, config)
 
 
-async def reloaded(world: World, cause: ReloadTrigger, *, is_good: bool) -> ConfigDiff | None:
+async def reload_config(world: World, cause: ReloadTrigger, *, is_good: bool) -> ConfigDiff | None:
     """What was applied; None: it was refused, as it had to be."""
     try:
         plan, _ = await world.daemon.reload(cause)
@@ -198,33 +204,33 @@ async def reloaded(world: World, cause: ReloadTrigger, *, is_good: bool) -> Conf
     return plan
 
 
-def assert_meant(plan: ConfigDiff, in_force: Settings) -> None:
+def assert_plan_consistent(plan: ConfigDiff, settings: Settings) -> None:
     """No office is in two parts of the plan, and none is told to have changed in what it does not show."""
-    ids = {each.office.id for each in in_force.offices}
+    ids = {each.office.id for each in settings.offices}
     assert ids.issuperset(plan.new)
     assert ids.isdisjoint(plan.removed)
     assert len(ids) == len(plan.new) + len(plan.changed) + plan.unchanged
     assert all(each.settings for each in plan.changed)
 
 
-def assert_runs(world: World, in_force: Settings) -> None:
+def assert_workers_match(world: World, settings: Settings) -> None:
     """Exactly what is in force has a worker, with the settings of now."""
-    wanted = make_worker_configs(in_force)
-    running = {key: task.settings for key, task in world.crew.supervisor._running.items()}
+    wanted = make_worker_configs(settings)
+    running = {key: task.settings for key, task in world.services.supervisor._running.items()}
     assert running.keys() == wanted.keys()
     assert not any(needs_restart(running[key], wanted[key]) for key in wanted)
     shown = {view.office for view in world.daemon.fleet.offices.values()}
-    assert shown == {each.office for each in in_force.offices}
+    assert shown == {each.office for each in settings.offices}
 
 
-async def settle(world: World, desk: Desktop) -> None:
+async def assert_all_become_fresh(world: World, config: EditedConfig) -> None:
     """When nobody edits any more, every office becomes fresh and what is published is true."""
-    desk.broken.clear()
-    for office in desk.files.offices.values():
+    config.broken.clear()
+    for office in config.files.offices.values():
         office |= {"enabled": True, "customer_key": CUSTOMER_KEY_PREFIX + office["id"]}
-    desk.save()
-    world.want(desk.files.read())
+    config.write_files()
+    world.set_wanted(config.files.load_settings())
     await world.daemon.reload(ReloadTrigger.FILES)
-    for name in desk.files.offices:
-        await world.until_is(Condition.FRESH, name, within=timedelta(hours=2))
+    for name in config.files.offices:
+        await world.wait_for_condition(Condition.FRESH, name, within=timedelta(hours=2))
         assert await world.is_true(name)

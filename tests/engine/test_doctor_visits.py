@@ -13,102 +13,102 @@ from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.diagnostics.document import parse_diagnosis
 from oddaemon.core.model import Condition, Reader
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from tests.engine.night import DUE, SMALL, SMILE, night, office_settings
+from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night
 from tests.engine.world import World
 
-BEGUN = "Started the diagnosis of smile."
+STARTED = "Started the diagnosis of smile."
 
 
-def visits_of(world: World) -> DiagnosticJobs:
+def get_jobs(world: World) -> DiagnosticJobs:
     return world.daemon.admin.diagnostics
 
 
-async def examination(world: World, office_id: str = "smile") -> Any:
+async def wait_for_diagnosis(world: World, office_id: str = "smile") -> Any:
     """What the daemon tells, once it is done."""
-    while not (told := await visits_of(world).get_status(office_id))["diagnosis"]:
-        assert told["outcome"] == "in_progress"
+    while not (progress := await get_jobs(world).get_status(office_id))["diagnosis"]:
+        assert progress["outcome"] == "in_progress"
         await anyio.sleep(0.5)
-    assert told["outcome"] == "done"
-    return told["diagnosis"]
+    assert progress["outcome"] == "done"
+    return progress["diagnosis"]
 
 
-async def test_an_examination_in_the_middle_of_a_pull_disturbs_neither_the_pull_nor_the_keys_pace(
+async def test_a_diagnosis_during_a_pull_disturbs_neither_the_pull_nor_the_rate(
     tmp_path: Path,
 ) -> None:
     slow = HeadquartersOptions(base_seconds=2.0)
-    async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)], options=slow) as world:
-        await world.until(lambda: world.daemon.fleet.now() > DUE)
-        await world.until_is(Condition.PULLING)
-        assert await visits_of(world).start("smile", 1000) == BEGUN
-        found = parse_diagnosis(await examination(world))
+    async with night(tmp_path, [SMILE], [make_office_settings(reader=Reader.PAGES)], options=slow) as world:
+        await world.wait_until(lambda: world.daemon.fleet.now() > DUE)
+        await world.wait_for_condition(Condition.PULLING)
+        assert await get_jobs(world).start("smile", 1000) == STARTED
+        found = parse_diagnosis(await wait_for_diagnosis(world))
         assert found.is_healthy, found.failed_checks
         assert found.asked_by == "daemon"
-        await world.until_published(2)
+        await world.wait_for_snapshots(2)
         assert await world.is_true()
 
 
-async def test_whoever_orders_an_examination_that_is_under_way_is_shown_that_one(tmp_path: Path) -> None:
+async def test_a_second_request_joins_the_running_diagnosis(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        await world.until_published(1)
-        before = len(world.exchanges())
-        assert await visits_of(world).start("smile", 1000) == BEGUN
-        assert await visits_of(world).start("smile", 1000) == "The diagnosis of smile is already running."
-        await examination(world)
-        assert len(world.exchanges()) == before + 13  # no developer's name is configured
+        await world.wait_for_snapshots(1)
+        before = len(world.list_requests())
+        assert await get_jobs(world).start("smile", 1000) == STARTED
+        assert await get_jobs(world).start("smile", 1000) == "The diagnosis of smile is already running."
+        await wait_for_diagnosis(world)
+        assert len(world.list_requests()) == before + 13  # no developer's name is configured
         assert [line["command"] for line in world.lines if line["event"] == "command_received"] == [
             "examine",
             "examine",
         ]
 
 
-async def test_a_paused_office_is_examined_as_well(tmp_path: Path) -> None:
-    async with night(tmp_path, [SMALL], [office_settings(enabled=False)]) as world:
-        await world.until_is(Condition.PAUSED)
-        await visits_of(world).start("smile", 1000)
-        assert (await examination(world))["healthy"]
+async def test_a_paused_office_is_diagnosed_as_well(tmp_path: Path) -> None:
+    async with night(tmp_path, [SMALL], [make_office_settings(enabled=False)]) as world:
+        await world.wait_for_condition(Condition.PAUSED)
+        await get_jobs(world).start("smile", 1000)
+        assert (await wait_for_diagnosis(world))["healthy"]
 
 
-async def test_an_examination_that_the_end_of_the_daemon_cuts_was_none(tmp_path: Path) -> None:
+async def test_a_diagnosis_cut_by_the_end_of_the_daemon_is_discarded(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        await world.until_published(1)
-        await visits_of(world).start("smile", 1000)
+        await world.wait_for_snapshots(1)
+        await get_jobs(world).start("smile", 1000)
         await anyio.sleep(3)
-        visits = visits_of(world)
+        diagnoses = get_jobs(world)
         await world.stop()
         with pytest.raises(CommandRejected, match="There is no diagnosis"):
-            await visits.get_status("smile")
+            await diagnoses.get_status("smile")
 
 
-async def test_an_office_at_which_nobody_works_is_left_to_whoever_asks(tmp_path: Path) -> None:
+async def test_an_office_without_a_worker_is_left_to_the_client(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         with pytest.raises(CommandRejected) as refusal:
-            await visits_of(world).start("smiles", 1000)
+            await get_jobs(world).start("smiles", 1000)
         assert refusal.value.kind is RejectionKind.NO_WORKER
         with pytest.raises(CommandRejected, match="There is no diagnosis"):
-            await visits_of(world).get_status("smile")
+            await get_jobs(world).get_status("smile")
 
 
-async def test_the_settings_in_force_are_those_that_it_is_examined_with(tmp_path: Path) -> None:
+async def test_a_diagnosis_uses_the_active_settings(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         api = world.settings.api.model_copy(update={"developer_name": "oddaemon"})
         await world.apply(replace(world.settings, api=api))
-        await visits_of(world).start("smile", 1000)
-        found = parse_diagnosis(await examination(world))
+        await get_jobs(world).start("smile", 1000)
+        found = parse_diagnosis(await wait_for_diagnosis(world))
         assert found.checks[-1].sentence == "The office holds it."
 
 
-async def test_an_error_of_our_own_in_an_examination_is_told_and_ends_nothing(tmp_path: Path) -> None:
+async def test_a_crash_of_a_diagnosis_is_reported_and_ends_nothing(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], crashes=True) as world:
-        await world.until_published(1)
-        world.mines["smile"] = 1
-        await visits_of(world).start("smile", 1000)
+        await world.wait_for_snapshots(1)
+        world.injected_crashes["smile"] = 1
+        await get_jobs(world).start("smile", 1000)
         with pytest.raises(CommandRejected, match="internal error ended the job: ProgrammersError"):
-            await examination(world)
-        failed = world.events("job_failed", "")[-1]
+            await wait_for_diagnosis(world)
+        failed = world.find_events("job_failed", "")[-1]
         assert (failed["job"], "handle_async_request" in failed["traceback"]) == ("examine smile", True)
-        assert await visits_of(world).start("smile", 1000) == BEGUN
-        assert (await examination(world))["healthy"]
+        assert await get_jobs(world).start("smile", 1000) == STARTED
+        assert (await wait_for_diagnosis(world))["healthy"]
 
 
-def test_an_examination_is_no_order_that_changes_an_office() -> None:
+def test_a_diagnosis_is_no_office_command() -> None:
     assert "examine" not in set(OfficeCommand)

@@ -19,7 +19,7 @@ from oddaemon.simulator.faults.faults import (
     TruncatedBody,
 )
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from tests.engine.night import DUE, SMALL, after, night, planted
+from tests.engine.night import DUE, SMALL, night, schedule_fault, time_after_start
 
 HTML = "<!doctype html><html><head><title>Just a moment</title></head><body><p>Checking you</p></body></html>"
 OFFICE, VENDOR, US = Owner.OFFICE, Owner.VENDOR, Owner.US
@@ -51,25 +51,27 @@ PASSING = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "owner", "kind", "words"), PASSING, ids=lambda value: str(value)[:45])
-async def test_a_trouble_is_explained_while_it_lasts_and_over_when_it_ends(
-    tmp_path: Path, fault: Fault, owner: Owner, kind: str, words: str
+@pytest.mark.parametrize(("fault", "owner", "kind", "text"), PASSING, ids=lambda value: str(value)[:45])
+async def test_a_failure_is_explained_while_it_lasts_and_over_when_it_ends(
+    tmp_path: Path, fault: Fault, owner: Owner, kind: str, text: str
 ) -> None:
     """It begins before the night's run and lasts three hours: at the end the snapshot comes by itself."""
-    async with night(tmp_path, [SMALL], faults=[planted(fault, after(minutes=30), after(hours=3.5))]) as world:
-        await world.until_is(Condition.UNREACHABLE)
-        assert world.explains(Condition.UNREACHABLE, owner, words)
-        since = world.standing().since
-        former = await world.balances()
-        await world.until_time(after(hours=3.4))
-        assert world.explains(Condition.UNREACHABLE, owner, words)
-        assert world.standing().since == since
-        assert set(world.failures()) == {kind}
-        assert len(world.exchanges(since=since)) < 30
-        assert await world.balances() == former
-        await world.until_published(2, within=timedelta(minutes=20))
-        assert world.explains(Condition.FRESH, None, "2026-03-03")
-        assert world.state().reader is Reader.STATEMENT
+    async with night(
+        tmp_path, [SMALL], faults=[schedule_fault(fault, time_after_start(minutes=30), time_after_start(hours=3.5))]
+    ) as world:
+        await world.wait_for_condition(Condition.UNREACHABLE)
+        assert world.assert_explained(Condition.UNREACHABLE, owner, text)
+        since = world.get_status().since
+        previous = await world.read_balances()
+        await world.sleep_until(time_after_start(hours=3.4))
+        assert world.assert_explained(Condition.UNREACHABLE, owner, text)
+        assert world.get_status().since == since
+        assert set(world.list_failure_kinds()) == {kind}
+        assert len(world.list_requests(since=since)) < 30
+        assert await world.read_balances() == previous
+        await world.wait_for_snapshots(2, within=timedelta(minutes=20))
+        assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
+        assert world.get_state().reader is Reader.STATEMENT
         assert await world.is_true()
 
 
@@ -94,74 +96,80 @@ RETRY_AFTERS = [
 async def test_a_server_that_asks_to_slow_down_is_obeyed_within_reason(
     tmp_path: Path, header: str | None, meant: float | datetime
 ) -> None:
-    fault = planted(TooManyRequests(header), after(minutes=59), hits_max=1)
+    fault = schedule_fault(TooManyRequests(header), time_after_start(minutes=59), hits_max=1)
     async with night(tmp_path, [SMALL], faults=[fault]) as world:
-        await world.until_is(Condition.UNREACHABLE)
-        assert world.explains(Condition.UNREACHABLE, Owner.US, "slow down", "HTTP 429", "Too many requests")
-        told_at = world.clock.now()
-        seconds = (meant - told_at).total_seconds() if isinstance(meant, datetime) else meant
-        await world.until_published(2)
-        waited_seconds = (world.exchanges(since=told_at + timedelta(seconds=1))[0].arrived - told_at).total_seconds()
+        await world.wait_for_condition(Condition.UNREACHABLE)
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, "slow down", "HTTP 429", "Too many requests")
+        throttled_at = world.clock.now()
+        seconds = (meant - throttled_at).total_seconds() if isinstance(meant, datetime) else meant
+        await world.wait_for_snapshots(2)
+        waited_seconds = (
+            world.list_requests(since=throttled_at + timedelta(seconds=1))[0].arrived - throttled_at
+        ).total_seconds()
         assert max(seconds, 2.5) <= waited_seconds <= seconds + 10
         assert await world.is_true()
 
 
 async def test_when_headquarters_is_down_for_everyone_everyone_recovers(tmp_path: Path) -> None:
     specs = [replace(SMALL, office_id=f"office-{number}", seed=number) for number in range(6)]
-    down = planted(GatewayError(503), after(minutes=30), after(hours=5), office_ids=frozenset())
+    down = schedule_fault(
+        GatewayError(503), time_after_start(minutes=30), time_after_start(hours=5), office_ids=frozenset()
+    )
     async with night(tmp_path, specs, faults=[down]) as world:
-        await world.until_time(after(hours=4.9))
+        await world.sleep_until(time_after_start(hours=4.9))
         for spec in specs:
-            assert world.explains(Condition.UNREACHABLE, Owner.VENDOR, "answers nobody", office_id=spec.office_id)
-        await world.until_time(after(hours=5.4))
+            assert world.assert_explained(
+                Condition.UNREACHABLE, Owner.VENDOR, "answers nobody", office_id=spec.office_id
+            )
+        await world.sleep_until(time_after_start(hours=5.4))
         for spec in specs:
-            assert world.explains(Condition.FRESH, None, "2026-03-03", office_id=spec.office_id)
-            assert world.state(spec.office_id).reader is Reader.STATEMENT
+            assert world.assert_explained(Condition.FRESH, None, "2026-03-03", office_id=spec.office_id)
+            assert world.get_state(spec.office_id).reader is Reader.STATEMENT
             assert await world.is_true(spec.office_id)
         retries = [line["retry_at"] for line in world.lines if line["event"] == "failure_seen"]
         assert len(set(retries)) == len(retries)
 
 
 async def test_a_statement_that_always_takes_too_long_is_given_up_for_pages(tmp_path: Path) -> None:
-    slow = planted(Latency(70), endpoints=frozenset({Endpoint.SHORT_QUERY}), hits_max=2)
+    slow = schedule_fault(Latency(70), endpoints=frozenset({Endpoint.SHORT_QUERY}), hits_max=2)
     async with night(tmp_path, [SMALL], faults=[slow]) as world:
-        await world.until_is(Condition.UNREACHABLE)
-        assert world.explains(Condition.UNREACHABLE, Owner.OFFICE, "limit of 60 seconds", "504")
-        await world.until_published(1)
-        assert world.failures() == ["gateway_timeout", "gateway_timeout"]
-        assert [heard.is_packed for heard in world.statements()] == [True, True, False, False, False]
-        assert world.published()[0]["reader"] == "pages"
-        assert world.events("reader_changed")[0]["reason"].startswith("Reading the balances")
+        await world.wait_for_condition(Condition.UNREACHABLE)
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.OFFICE, "limit of 60 seconds", "504")
+        await world.wait_for_snapshots(1)
+        assert world.list_failure_kinds() == ["gateway_timeout", "gateway_timeout"]
+        assert [heard.is_packed for heard in world.list_statements()] == [True, True, False, False, False]
+        assert world.list_published()[0]["reader"] == "pages"
+        assert world.find_events("reader_changed")[0]["reason"].startswith("Reading the balances")
         assert await world.is_true()
 
 
 async def test_a_general_outage_in_the_middle_of_a_statement_is_not_the_statements_fault(tmp_path: Path) -> None:
     """The statement meets it first; the question whether the office lives then meets it too."""
-    outage = planted(GatewayError(504), after(seconds=6.5), after(hours=2))
+    outage = schedule_fault(GatewayError(504), time_after_start(seconds=6.5), time_after_start(hours=2))
     async with night(tmp_path, [SMALL], faults=[outage]) as world:
-        await world.until_is(Condition.UNREACHABLE)
-        assert [heard.is_packed for heard in world.statements()] == [True]
-        await world.until_published(1)
-        assert world.published()[0]["reader"] == "statement"
-        assert all(heard.is_packed for heard in world.statements())
+        await world.wait_for_condition(Condition.UNREACHABLE)
+        assert [heard.is_packed for heard in world.list_statements()] == [True]
+        await world.wait_for_snapshots(1)
+        assert world.list_published()[0]["reader"] == "statement"
+        assert all(heard.is_packed for heard in world.list_statements())
         assert await world.is_true()
 
 
 async def test_an_answer_that_stops_coming_is_cut_off_in_time(tmp_path: Path) -> None:
     async with night(
-        tmp_path, [SMALL], faults=[planted(BrokenConnection(ConnectionFailure.STALL, 5), hits_max=1)]
+        tmp_path, [SMALL], faults=[schedule_fault(BrokenConnection(ConnectionFailure.STALL, 5), hits_max=1)]
     ) as world:
-        await world.until_is(Condition.UNREACHABLE)
-        assert world.clock.now() <= after(seconds=90)
-        await world.until_published(1)
+        await world.wait_for_condition(Condition.UNREACHABLE)
+        assert world.clock.now() <= time_after_start(seconds=90)
+        await world.wait_for_snapshots(1)
         assert await world.is_true()
 
 
 async def test_two_quirks_of_the_api_do_no_harm(tmp_path: Path) -> None:
     quirks = HeadquartersOptions(filters_ignored=True, offset_gives_everything=True)
     async with night(tmp_path, [SMALL], options=quirks) as world:
-        await world.until_published(2)
-        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        await world.wait_for_snapshots(2)
+        assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert await world.is_true()
 
 
@@ -169,8 +177,8 @@ async def test_a_preference_that_is_not_found_counts_as_not_set(tmp_path: Path) 
     async with night(
         tmp_path, [replace(SMALL, last_aging="never")], options=HeadquartersOptions(absent_is_404=True)
     ) as world:
-        await world.until_time(datetime(2026, 3, 3, 9, 30, tzinfo=UTC))
-        assert world.explains(Condition.WAITING, None, "never run")
-        await world.until_time(DUE + timedelta(minutes=5))
-        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        await world.sleep_until(datetime(2026, 3, 3, 9, 30, tzinfo=UTC))
+        assert world.assert_explained(Condition.WAITING, None, "never run")
+        await world.sleep_until(DUE + timedelta(minutes=5))
+        assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert await world.is_true()

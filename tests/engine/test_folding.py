@@ -20,27 +20,27 @@ from oddaemon.telemetry.events import (
 from oddaemon.telemetry.events.base import Event
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
-NEWS = AgingStatusChanged("elm", "due", None)
+AGING_CHANGE = AgingStatusChanged("elm", "due", None)
 
 
-def asked(outcome: str = "ok", status: int | None = 200, seconds: float = 0.5) -> RequestFinished:
+def make_request(outcome: str = "ok", status: int | None = 200, seconds: float = 0.5) -> RequestFinished:
     return RequestFinished("elm", "preferences", outcome, status, seconds, 0.0, 100)
 
 
-def failed(attempt: int, message: str = "Not running.", kind: str = "econnector_down") -> FailureSeen:
+def make_failure(attempt: int, message: str = "Not running.", kind: str = "econnector_down") -> FailureSeen:
     return FailureSeen("elm", kind, Owner.OFFICE, message, attempt, NOW)
 
 
-def kept(*events: Event, every: timedelta = timedelta(minutes=1)) -> list[tuple[str, dict[str, Any]]]:
+def compact(*events: Event, every: timedelta = timedelta(minutes=1)) -> list[tuple[str, dict[str, Any]]]:
     """The entries that these become, one after another."""
-    draft = JournalBuffer("elm")
+    buffer = JournalBuffer("elm")
     at = iter(NOW + number * every for number in range(len(events)))
-    entries = [entry for event in events for entry in draft.add(event, next(at))]
-    return [(entry.event, dict(entry.fields)) for entry in (*entries, *draft.flush())]
+    entries = [entry for event in events for entry in buffer.add(event, next(at))]
+    return [(entry.event, dict(entry.fields)) for entry in (*entries, *buffer.flush())]
 
 
 def test_requests_without_news_are_one_entry() -> None:
-    assert kept(asked(), asked(seconds=1.25), asked()) == [
+    assert compact(make_request(), make_request(seconds=1.25), make_request()) == [
         (
             "requests_summarized",
             {
@@ -57,7 +57,9 @@ def test_requests_without_news_are_one_entry() -> None:
 
 
 def test_news_stands_between_what_was_asked_before_and_after() -> None:
-    assert [event for event, _ in kept(asked(), asked(), NEWS, asked(), NEWS)] == [
+    assert [
+        event for event, _ in compact(make_request(), make_request(), AGING_CHANGE, make_request(), AGING_CHANGE)
+    ] == [
         "requests_summarized",
         "aging_status_changed",
         "requests_summarized",
@@ -65,8 +67,8 @@ def test_news_stands_between_what_was_asked_before_and_after() -> None:
     ]
 
 
-def test_a_failure_is_told_with_the_exchange_that_brought_it() -> None:
-    ((event, fields),) = kept(asked("econnector_down", 400), failed(1))
+def test_a_failure_is_recorded_with_its_request() -> None:
+    ((event, fields),) = compact(make_request("econnector_down", 400), make_failure(1))
     assert event == "failure_seen"
     assert fields["message"] == "Not running."
     assert fields["request"] == {
@@ -80,9 +82,11 @@ def test_a_failure_is_told_with_the_exchange_that_brought_it() -> None:
     assert "office" not in fields
 
 
-def test_a_failure_that_stays_is_told_once_and_then_counted() -> None:
-    down = asked("econnector_down", 400)
-    first, rest = kept(down, failed(1), asked(), down, failed(2), asked(), down, failed(3))
+def test_a_persistent_failure_is_recorded_once_and_then_counted() -> None:
+    down = make_request("econnector_down", 400)
+    first, rest = compact(
+        down, make_failure(1), make_request(), down, make_failure(2), make_request(), down, make_failure(3)
+    )
     assert first[0] == "failure_seen"
     assert (rest[0], rest[1]["requests"], rest[1]["by_kind"], rest[1]["failed"]) == (
         "requests_summarized",
@@ -92,38 +96,40 @@ def test_a_failure_that_stays_is_told_once_and_then_counted() -> None:
     )
 
 
-def test_a_failure_with_other_words_or_after_a_success_is_told_anew() -> None:
-    down = asked("econnector_down", 400)
-    told = kept(down, failed(1), down, failed(2, "Two of them."), down, failed(1, "Two of them."))
-    assert [fields["message"] for _, fields in told] == ["Not running.", "Two of them.", "Two of them."]
+def test_a_different_failure_or_one_after_a_success_is_recorded_again() -> None:
+    down = make_request("econnector_down", 400)
+    entries = compact(
+        down, make_failure(1), down, make_failure(2, "Two of them."), down, make_failure(1, "Two of them.")
+    )
+    assert [fields["message"] for _, fields in entries] == ["Not running.", "Two of them.", "Two of them."]
 
 
-def test_a_sink_that_goes_on_refusing_is_told_once_and_then_counted() -> None:
+def test_a_persistently_failing_sink_is_recorded_once_and_then_counted() -> None:
     refusals = [DeliveryAttemptFailed("lake", "elm", "d-7", 7, attempt, "It is full.", NOW) for attempt in (1, 2, 3)]
-    assert [(event, fields.get("failed")) for event, fields in kept(*refusals)] == [
+    assert [(event, fields.get("failed")) for event, fields in compact(*refusals)] == [
         ("delivery_attempt_failed", None),
         ("requests_summarized", {"delivery_attempt_failed": 2}),
     ]
 
 
-def test_a_database_that_stays_full_is_told_once_though_nobody_counts_its_failures() -> None:
-    full = failed(1, "the disk is full", "store")
-    assert [(event, fields.get("failed")) for event, fields in kept(full, full, full)] == [
+def test_a_persistently_full_database_is_recorded_once() -> None:
+    full = make_failure(1, "the disk is full", "store")
+    assert [(event, fields.get("failed")) for event, fields in compact(full, full, full)] == [
         ("failure_seen", None),
         ("requests_summarized", {"store": 2}),
     ]
 
 
-def test_a_request_that_was_cut_off_is_told_as_it_is() -> None:
-    ((event, fields), *rest) = kept(asked("cancelled", None), asked())
+def test_a_cancelled_request_is_recorded_as_such() -> None:
+    ((event, fields), *rest) = compact(make_request("cancelled", None), make_request())
     assert (event, fields["outcome"], fields["status"]) == ("request_finished", "cancelled", None)
     assert [event for event, _ in rest] == ["requests_summarized"]
-    assert [event for event, _ in kept(asked("cancelled", None))] == ["request_finished"]
+    assert [event for event, _ in compact(make_request("cancelled", None))] == ["request_finished"]
 
 
 def test_a_day_of_an_idle_office_is_a_handful_of_entries_whatever_it_is_asked() -> None:
-    probes = [asked() for _ in range(24 * 60)]
-    entries = kept(*probes)
+    probes = [make_request() for _ in range(24 * 60)]
+    entries = compact(*probes)
     assert len(entries) == timedelta(days=1) / SUMMARY_SPAN_MAX
     assert sum(fields["requests"] for _, fields in entries) == len(probes)
 
@@ -136,9 +142,9 @@ def test_what_happens_to_the_daemon_or_is_no_news_is_in_no_journal() -> None:
         yield get_office_id(CommandIgnored("resume", "elm", 1000, "elm is not paused."))
 
     assert set(offices()) == {None}
-    assert get_office_id(NEWS) == "elm"
+    assert get_office_id(AGING_CHANGE) == "elm"
 
 
 def test_long_texts_are_cut() -> None:
-    ((_, fields),) = kept(WorkerCrashed("elm", "KeyError", 2, "x" * 50_000))
+    ((_, fields),) = compact(WorkerCrashed("elm", "KeyError", 2, "x" * 50_000))
     assert len(fields["traceback"]) == TEXT_CHARACTERS_MAX + 1

@@ -11,10 +11,10 @@ from oddaemon.core.model import Condition, Owner
 from oddaemon.simulator.api.messages import ConnectionFailure
 from oddaemon.simulator.faults.faults import BrokenConnection, Fault, FaultWindow, GatewayError, ScheduledFault
 from oddaemon.simulator.model.spec import PracticeSpec
-from tests.engine.night import after, night, office_settings
+from tests.engine.night import make_office_settings, night, time_after_start
 
 FLEET = [PracticeSpec(f"office-{number}", seed=number, guarantors=30, settled=5) for number in range(12)]
-DOWN, UP = after(minutes=90), after(hours=3)
+DOWN, UP = time_after_start(minutes=90), time_after_start(hours=3)
 OUTAGES = [
     GatewayError(503),
     BrokenConnection(ConnectionFailure.REFUSED),
@@ -25,53 +25,53 @@ OUTAGES = [
 @pytest.mark.parametrize("fault", OUTAGES, ids=str)
 async def test_an_outage_is_probed_by_one_and_explained_for_all(tmp_path: Path, fault: Fault) -> None:
     async with night(tmp_path, FLEET, faults=[ScheduledFault(fault, window=FaultWindow(DOWN, UP))]) as world:
-        await world.until_time(UP - timedelta(minutes=1))
+        await world.sleep_until(UP - timedelta(minutes=1))
         for spec in FLEET:
-            words = "Open Dental's API answers nobody"
-            assert world.explains(Condition.UNREACHABLE, Owner.VENDOR, words, office_id=spec.office_id)
+            text = "Open Dental's API answers nobody"
+            assert world.assert_explained(Condition.UNREACHABLE, Owner.VENDOR, text, office_id=spec.office_id)
         settled = [each for each in world.headquarters.traffic if each.arrived >= DOWN + timedelta(minutes=5)]
         assert len(settled) <= 120, "about one a minute, whoever asks"
         assert all(one.finished_seconds <= other.arrived_seconds for one, other in pairwise(settled))
-        assert "oddaemon_headquarters_down 1.0" in world.metrics()
-        (event,) = world.events("headquarters_down")
+        assert "oddaemon_headquarters_down 1.0" in world.render_metrics()
+        (event,) = world.find_events("headquarters_down")
         assert event["level"] == "error"
-        await world.until_time(UP + timedelta(minutes=8))
-        assert [world.condition(spec.office_id) for spec in FLEET] == [Condition.FRESH] * len(FLEET)
-        assert "oddaemon_headquarters_down 0.0" in world.metrics()
-        assert len(world.events("headquarters_recovered")) == 1
+        await world.sleep_until(UP + timedelta(minutes=8))
+        assert [world.get_condition(spec.office_id) for spec in FLEET] == [Condition.FRESH] * len(FLEET)
+        assert "oddaemon_headquarters_down 0.0" in world.render_metrics()
+        assert len(world.find_events("headquarters_recovered")) == 1
         back = [each.arrived for each in world.headquarters.traffic if each.arrived >= UP]
         busiest = max(sum(one <= other < one + timedelta(seconds=1) for other in back) for one in back)
         assert busiest <= 4, "their turns are spread over five minutes"
 
 
-async def test_headquarters_that_nobody_asks_any_more_are_not_down_for_ever(tmp_path: Path) -> None:
+async def test_unused_headquarters_are_not_down_for_ever(tmp_path: Path) -> None:
     async with night(
         tmp_path, FLEET[:4], faults=[ScheduledFault(GatewayError(503), window=FaultWindow(DOWN, UP))]
     ) as world:
-        await world.until_said("headquarters_down")
-        assert "oddaemon_headquarters_down 1.0" in world.metrics()
+        await world.wait_for_event("headquarters_down")
+        assert "oddaemon_headquarters_down 1.0" in world.render_metrics()
         elsewhere = tuple(replace(each, base_url="http://127.0.0.1:2/api/v1") for each in world.settings.offices)
         await world.apply(replace(world.settings, offices=elsewhere))
-        assert len(world.events("headquarters_unused")) == 1
-        assert "oddaemon_headquarters_down 0.0" in world.metrics()
-        await world.until_time(UP + timedelta(minutes=8))
-        assert [world.condition(spec.office_id) for spec in FLEET[:4]] == [Condition.FRESH] * 4
-        assert "oddaemon_headquarters_down 0.0" in world.metrics()
+        assert len(world.find_events("headquarters_unused")) == 1
+        assert "oddaemon_headquarters_down 0.0" in world.render_metrics()
+        await world.sleep_until(UP + timedelta(minutes=8))
+        assert [world.get_condition(spec.office_id) for spec in FLEET[:4]] == [Condition.FRESH] * 4
+        assert "oddaemon_headquarters_down 0.0" in world.render_metrics()
 
 
 async def test_two_sick_offices_are_no_outage(tmp_path: Path) -> None:
-    sick = frozenset({"office-0", "office-1"})
-    async with night(tmp_path, FLEET[:6], faults=[ScheduledFault(GatewayError(503), sick)]) as world:
-        await world.until_published(2, "office-5")
-        assert world.events("headquarters_down") == []
+    failing = frozenset({"office-0", "office-1"})
+    async with night(tmp_path, FLEET[:6], faults=[ScheduledFault(GatewayError(503), failing)]) as world:
+        await world.wait_for_snapshots(2, "office-5")
+        assert world.find_events("headquarters_down") == []
 
 
 async def test_an_office_on_its_own_network_knows_nothing_of_headquarters(tmp_path: Path) -> None:
-    offices = [office_settings(spec.office_id, remote=spec.office_id != "office-0") for spec in FLEET[:5]]
+    offices = [make_office_settings(spec.office_id, remote=spec.office_id != "office-0") for spec in FLEET[:5]]
     away = frozenset(spec.office_id for spec in FLEET[1:5])
-    down = ScheduledFault(GatewayError(503), away, FaultWindow(after(minutes=5), after(hours=3)))
+    down = ScheduledFault(GatewayError(503), away, FaultWindow(time_after_start(minutes=5), time_after_start(hours=3)))
     async with night(tmp_path, FLEET[:5], offices, faults=[down]) as world:
-        await world.until_time(after(hours=2))
-        assert world.condition("office-0") is Condition.FRESH
-        assert len(world.published("office-0")) == 2
-        assert world.condition("office-1") is Condition.UNREACHABLE
+        await world.sleep_until(time_after_start(hours=2))
+        assert world.get_condition("office-0") is Condition.FRESH
+        assert len(world.list_published("office-0")) == 2
+        assert world.get_condition("office-1") is Condition.UNREACHABLE

@@ -31,132 +31,138 @@ MIDNIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 @dataclass
-class House:
+class SchedulerRun:
     """One database and its housekeeper through any number of daemons' lives; what ran when, on the local clock."""
 
     path: Path
     clock: WorldClock = field(default_factory=lambda: WorldClock(MIDNIGHT))
-    ahead: timedelta = timedelta()
-    ran: list[tuple[str, str]] = field(default_factory=list)
-    told: list[Event] = field(default_factory=list)
+    clock_offset: timedelta = timedelta()
+    runs: list[tuple[str, str]] = field(default_factory=list)
+    emitted: list[Event] = field(default_factory=list)
 
-    def now(self) -> datetime:
-        return self.clock.now() + self.ahead
+    def get_now(self) -> datetime:
+        return self.clock.now() + self.clock_offset
 
-    def local(self) -> str:
-        return self.now().astimezone(LOS_ANGELES).strftime("%d %H:%M")
+    def format_local(self) -> str:
+        return self.get_now().astimezone(LOS_ANGELES).strftime("%d %H:%M")
 
-    def job(self, name: str, cron: str, seconds: float = 0.0, **how: object) -> MaintenanceJob:
+    def make_job(self, name: str, cron: str, seconds: float = 0.0, **how: object) -> MaintenanceJob:
         async def work() -> str:
-            self.ran.append((name, self.local()))
+            self.runs.append((name, self.format_local()))
             await anyio.sleep(seconds)
             return "Done."
 
         return MaintenanceJob(name, cron, work, **how)  # type: ignore[arg-type]  # a job's own fields
 
     @asynccontextmanager
-    async def living(self, *jobs: MaintenanceJob) -> AsyncIterator[SqliteDatabase]:
+    async def running(self, *jobs: MaintenanceJob) -> AsyncIterator[SqliteDatabase]:
         """A daemon's life."""
         async with SqliteDatabase.open(str(self.path)) as database, anyio.create_task_group() as tasks:
-            tasks.start_soon(run_maintenance, database, jobs, self.now, self.told.append, LOS_ANGELES)
+            tasks.start_soon(run_maintenance, database, jobs, self.get_now, self.emitted.append, LOS_ANGELES)
             yield database
             tasks.cancel_scope.cancel()
 
-    async def live(self, hours: float, *jobs: MaintenanceJob) -> None:
-        async with self.living(*jobs):
+    async def run_for(self, hours: float, *jobs: MaintenanceJob) -> None:
+        async with self.running(*jobs):
             await anyio.sleep(hours * 3600)
 
-    def events(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.told if type(event) is kind]
+    def find_events(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.emitted if type(event) is kind]
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> House:
+async def scheduler_run(tmp_path: Path) -> SchedulerRun:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     loop.track_calls(lambda: SqliteDatabase.calls_in_flight)
-    return House(tmp_path / "oddaemon.db")
+    return SchedulerRun(tmp_path / "oddaemon.db")
 
 
-async def test_each_job_comes_at_its_times_on_the_local_clock(house: House) -> None:
-    await house.live(50, house.job("prune", "0 3 * * *"), house.job("check", "45 4 * * tue"))
-    assert house.ran == [("prune", "02 03:00"), ("prune", "03 03:00"), ("check", "03 04:45")]
-    planned = [event for event in house.told if isinstance(event, MaintenancePlanned)]
+async def test_each_job_comes_at_its_times_on_the_local_clock(scheduler_run: SchedulerRun) -> None:
+    await scheduler_run.run_for(
+        50, scheduler_run.make_job("prune", "0 3 * * *"), scheduler_run.make_job("check", "45 4 * * tue")
+    )
+    assert scheduler_run.runs == [("prune", "02 03:00"), ("prune", "03 03:00"), ("check", "03 04:45")]
+    planned = [event for event in scheduler_run.emitted if isinstance(event, MaintenancePlanned)]
     assert [(event.job, event.succeeded_at) for event in planned] == [("prune", None), ("check", None)]
 
 
-async def test_an_empty_expression_is_never_due(house: House) -> None:
-    await house.live(50, house.job("prune", ""))
-    assert (house.ran, house.told) == ([], [])
+async def test_an_empty_expression_is_never_due(scheduler_run: SchedulerRun) -> None:
+    await scheduler_run.run_for(50, scheduler_run.make_job("prune", ""))
+    assert (scheduler_run.runs, scheduler_run.emitted) == ([], [])
 
 
-async def test_a_day_that_never_comes_is_no_trouble(house: House) -> None:
-    await house.live(1, house.job("prune", "0 3 30 2 *"))
-    assert house.ran == []
+async def test_a_day_that_never_comes_is_no_error(scheduler_run: SchedulerRun) -> None:
+    await scheduler_run.run_for(1, scheduler_run.make_job("prune", "0 3 30 2 *"))
+    assert scheduler_run.runs == []
 
 
-async def test_a_run_missed_while_the_daemon_was_down_is_done_once_a_minute_after_the_start(
-    house: House,
+async def test_a_missed_run_is_done_once_a_minute_after_the_start(
+    scheduler_run: SchedulerRun,
 ) -> None:
-    backup = house.job("backup", "30 3 * * *")
-    await house.live(1, backup)
+    backup = scheduler_run.make_job("backup", "30 3 * * *")
+    await scheduler_run.run_for(1, backup)
     await anyio.sleep(3 * 86_400)
-    await house.live(1, backup)
-    assert house.ran == [("backup", "05 01:01")]
-    await house.live(3, backup)
-    assert house.ran[1:] == [("backup", "05 03:30")]
+    await scheduler_run.run_for(1, backup)
+    assert scheduler_run.runs == [("backup", "05 01:01")]
+    await scheduler_run.run_for(3, backup)
+    assert scheduler_run.runs[1:] == [("backup", "05 03:30")]
 
 
-async def test_a_run_that_was_done_before_a_restart_is_not_done_again(house: House) -> None:
-    backup = house.job("backup", "30 3 * * *")
-    await house.live(4, backup)
-    await house.live(4, backup)
-    assert house.ran == [("backup", "02 03:30")]
+async def test_a_run_that_was_done_before_a_restart_is_not_done_again(scheduler_run: SchedulerRun) -> None:
+    backup = scheduler_run.make_job("backup", "30 3 * * *")
+    await scheduler_run.run_for(4, backup)
+    await scheduler_run.run_for(4, backup)
+    assert scheduler_run.runs == [("backup", "02 03:30")]
 
 
-async def test_a_run_that_was_killed_counts_as_missed(house: House) -> None:
-    backup = house.job("backup", "30 3 * * *", seconds=3600)
-    await house.live(4, backup)
-    await house.live(1.5, backup)
-    assert house.ran == [("backup", "02 03:30"), ("backup", "02 04:01")]
-    assert len(house.events(MaintenanceFinished)) == 1
+async def test_a_run_that_was_killed_counts_as_missed(scheduler_run: SchedulerRun) -> None:
+    backup = scheduler_run.make_job("backup", "30 3 * * *", seconds=3600)
+    await scheduler_run.run_for(4, backup)
+    await scheduler_run.run_for(1.5, backup)
+    assert scheduler_run.runs == [("backup", "02 03:30"), ("backup", "02 04:01")]
+    assert len(scheduler_run.find_events(MaintenanceFinished)) == 1
 
 
-async def test_what_is_of_no_use_late_is_made_up_for_within_an_hour_only(house: House) -> None:
-    digest = house.job("digest", "30 7 * * *", grace=SHORT_GRACE)
-    await house.live(7, digest)
+async def test_what_is_of_no_use_late_is_made_up_for_within_an_hour_only(scheduler_run: SchedulerRun) -> None:
+    digest = scheduler_run.make_job("digest", "30 7 * * *", grace=SHORT_GRACE)
+    await scheduler_run.run_for(7, digest)
     await anyio.sleep(0.8 * 3600)
-    await house.live(1, digest)
-    assert house.ran == [("digest", "02 07:49")]
+    await scheduler_run.run_for(1, digest)
+    assert scheduler_run.runs == [("digest", "02 07:49")]
     await anyio.sleep(86_400)
-    await house.live(24, digest)
-    assert house.ran[1:] == [("digest", "04 07:30")]
-    assert [event.reason for event in house.told if isinstance(event, MaintenanceSkipped)] == ["Its time had passed."]
+    await scheduler_run.run_for(24, digest)
+    assert scheduler_run.runs[1:] == [("digest", "04 07:30")]
+    assert [event.reason for event in scheduler_run.emitted if isinstance(event, MaintenanceSkipped)] == [
+        "Its time had passed."
+    ]
 
 
-async def test_a_first_start_has_missed_nothing(house: House) -> None:
+async def test_a_first_start_has_missed_nothing(scheduler_run: SchedulerRun) -> None:
     await anyio.sleep(12 * 3600)
-    await house.live(1, house.job("backup", "30 3 * * *"))
-    assert house.ran == []
+    await scheduler_run.run_for(1, scheduler_run.make_job("backup", "30 3 * * *"))
+    assert scheduler_run.runs == []
 
 
-async def test_a_run_due_while_the_same_job_works_is_that_one_and_is_told(house: House) -> None:
-    await house.live(4, house.job("check", "0 * * * *", seconds=5400))
-    assert house.ran == [("check", "02 01:00"), ("check", "02 03:00")]
-    (skipped,) = house.events(MaintenanceSkipped)
+async def test_a_run_due_while_the_same_job_works_is_skipped_and_reported(scheduler_run: SchedulerRun) -> None:
+    await scheduler_run.run_for(4, scheduler_run.make_job("check", "0 * * * *", seconds=5400))
+    assert scheduler_run.runs == [("check", "02 01:00"), ("check", "02 03:00")]
+    (skipped,) = scheduler_run.find_events(MaintenanceSkipped)
     assert isinstance(skipped, MaintenanceSkipped)
     assert (skipped.job, skipped.due_at) == ("check", MIDNIGHT + timedelta(hours=2))
 
 
-async def test_jobs_at_the_file_wait_for_each_other_in_the_order_in_which_they_were_due(house: House) -> None:
+async def test_jobs_at_the_file_wait_for_each_other_in_the_order_in_which_they_were_due(
+    scheduler_run: SchedulerRun,
+) -> None:
     jobs = (
-        house.job("prune", "0 3 * * *", seconds=1800),
-        house.job("vacuum", "10 3 * * *", seconds=600, grace=SHORT_GRACE),
-        house.job("backup", "5 3 * * *", seconds=60),
-        house.job("digest", "15 3 * * *", is_exclusive=False),
+        scheduler_run.make_job("prune", "0 3 * * *", seconds=1800),
+        scheduler_run.make_job("vacuum", "10 3 * * *", seconds=600, grace=SHORT_GRACE),
+        scheduler_run.make_job("backup", "5 3 * * *", seconds=60),
+        scheduler_run.make_job("digest", "15 3 * * *", is_exclusive=False),
     )
-    await house.live(5, *jobs)
-    assert house.ran == [
+    await scheduler_run.run_for(5, *jobs)
+    assert scheduler_run.runs == [
         ("prune", "02 03:00"),
         ("digest", "02 03:15"),
         ("backup", "02 03:30"),
@@ -164,78 +170,83 @@ async def test_jobs_at_the_file_wait_for_each_other_in_the_order_in_which_they_w
     ]
 
 
-async def test_two_jobs_of_one_moment_come_in_their_order(house: House) -> None:
-    await house.live(4, *(house.job(name, "0 3 * * *", seconds=60) for name in ("c", "a", "b")))
-    assert house.ran == [("c", "02 03:00"), ("a", "02 03:01"), ("b", "02 03:02")]
+async def test_two_jobs_of_one_moment_come_in_their_order(scheduler_run: SchedulerRun) -> None:
+    await scheduler_run.run_for(4, *(scheduler_run.make_job(name, "0 3 * * *", seconds=60) for name in ("c", "a", "b")))
+    assert scheduler_run.runs == [("c", "02 03:00"), ("a", "02 03:01"), ("b", "02 03:02")]
 
 
 @pytest.mark.parametrize("crash", [False, True])
-async def test_a_job_that_fails_is_told_and_stops_neither_the_others_nor_itself(house: House, crash: bool) -> None:
+async def test_a_job_that_fails_is_reported_and_stops_neither_the_others_nor_itself(
+    scheduler_run: SchedulerRun, crash: bool
+) -> None:
     async def fail() -> str:
-        house.ran.append(("backup", house.local()))
+        scheduler_run.runs.append(("backup", scheduler_run.format_local()))
         if crash:
             raise KeyError("balance")
         raise DatabaseUnusable("The disk is full.", "Free some space.", is_transient=True)
 
     backup = MaintenanceJob("backup", "30 3 * * *", fail)
-    async with house.living(backup, house.job("prune", "0 3 * * *")) as database:
+    async with scheduler_run.running(backup, scheduler_run.make_job("prune", "0 3 * * *")) as database:
         await anyio.sleep(29 * 3600)
         known = await load_runs(database)
-    assert [name for name, _ in house.ran] == ["prune", "backup", "prune", "backup"]
-    failed = [event for event in house.told if isinstance(event, MaintenanceFailed)]
-    said = "It crashed: KeyError." if crash else "The disk is full. Free some space."
-    assert [(event.job, event.reason) for event in failed] == 2 * [("backup", said)]
+    assert [name for name, _ in scheduler_run.runs] == ["prune", "backup", "prune", "backup"]
+    failed = [event for event in scheduler_run.emitted if isinstance(event, MaintenanceFailed)]
+    outcome = "It crashed: KeyError." if crash else "The disk is full. Free some space."
+    assert [(event.job, event.reason) for event in failed] == 2 * [("backup", outcome)]
     assert [event.traceback is not None for event in failed] == 2 * [crash]
-    assert (known["backup"].succeeded_at, known["backup"].result) == (None, said)
+    assert (known["backup"].succeeded_at, known["backup"].result) == (None, outcome)
     assert known["prune"].succeeded_at == MIDNIGHT + timedelta(hours=27)
 
 
-async def test_a_restart_still_knows_the_last_success(house: House) -> None:
-    await house.live(4, house.job("backup", "30 3 * * *"))
-    house.told.clear()
-    await house.live(1, house.job("backup", "30 3 * * *"))
-    (planned,) = house.told
+async def test_a_restart_still_knows_the_last_success(scheduler_run: SchedulerRun) -> None:
+    await scheduler_run.run_for(4, scheduler_run.make_job("backup", "30 3 * * *"))
+    scheduler_run.emitted.clear()
+    await scheduler_run.run_for(1, scheduler_run.make_job("backup", "30 3 * * *"))
+    (planned,) = scheduler_run.emitted
     assert isinstance(planned, MaintenancePlanned)
     assert (planned.due_at, planned.succeeded_at) == tuple(MIDNIGHT + timedelta(hours=hour) for hour in (27.5, 3.5))
 
 
-async def test_a_machine_that_slept_through_it_runs_it_when_it_wakes(house: House) -> None:
-    async with house.living(house.job("backup", "30 3 * * *"), house.job("digest", "30 3 * * *", grace=SHORT_GRACE)):
+async def test_a_machine_that_slept_through_it_runs_it_when_it_wakes(scheduler_run: SchedulerRun) -> None:
+    async with scheduler_run.running(
+        scheduler_run.make_job("backup", "30 3 * * *"),
+        scheduler_run.make_job("digest", "30 3 * * *", grace=SHORT_GRACE),
+    ):
         await anyio.sleep(3600)
-        house.ahead = timedelta(hours=8)
+        scheduler_run.clock_offset = timedelta(hours=8)
         await anyio.sleep(600)
-    assert house.ran == [("backup", "02 09:00")]
-    assert [event.job for event in house.told if isinstance(event, MaintenanceSkipped)] == ["digest"]
+    assert scheduler_run.runs == [("backup", "02 09:00")]
+    assert [event.job for event in scheduler_run.emitted if isinstance(event, MaintenanceSkipped)] == ["digest"]
 
 
-async def test_a_clock_set_back_a_little_does_not_double_a_run(house: House) -> None:
-    async with house.living(house.job("backup", "30 3 * * *")):
+async def test_a_clock_set_back_a_little_does_not_double_a_run(scheduler_run: SchedulerRun) -> None:
+    async with scheduler_run.running(scheduler_run.make_job("backup", "30 3 * * *")):
         await anyio.sleep(3.6 * 3600)
-        house.ahead = timedelta(minutes=-30)
+        scheduler_run.clock_offset = timedelta(minutes=-30)
         await anyio.sleep(3600)
-    assert house.ran == [("backup", "02 03:30")]
+    assert scheduler_run.runs == [("backup", "02 03:30")]
 
 
-async def test_a_clock_that_was_years_ahead_does_not_silence_the_housekeeper_for_years(house: House) -> None:
-    house.ahead = timedelta(days=3650)
-    async with house.living(house.job("backup", "30 3 * * *")):
+async def test_a_clock_that_was_years_ahead_does_not_stop_maintenance_for_years(scheduler_run: SchedulerRun) -> None:
+    scheduler_run.clock_offset = timedelta(days=3650)
+    async with scheduler_run.running(scheduler_run.make_job("backup", "30 3 * * *")):
         await anyio.sleep(3600)
-        house.ahead = timedelta()
+        scheduler_run.clock_offset = timedelta()
         await anyio.sleep(3 * 3600)
-    assert house.ran == [("backup", "02 03:30")]
+    assert scheduler_run.runs == [("backup", "02 03:30")]
 
 
-async def test_a_database_that_cannot_be_written_ends_nothing(house: House) -> None:
-    async with house.living(house.job("prune", "0 3 * * *")) as database:
+async def test_a_database_that_cannot_be_written_ends_nothing(scheduler_run: SchedulerRun) -> None:
+    async with scheduler_run.running(scheduler_run.make_job("prune", "0 3 * * *")) as database:
         await database.execute_one("DROP TABLE maintenance")
         await anyio.sleep(28 * 3600)
-    assert len(house.ran) == 2
+    assert len(scheduler_run.runs) == 2
 
 
 # --- the days on which clocks are changed ---------------------------------------------------------------------------
 
 
-def due(cron: str, first: datetime, count: int) -> list[str]:
+def list_due_times(cron: str, first: datetime, count: int) -> list[str]:
     times, found = CronSchedule(cron, LOS_ANGELES), []
     for _ in range(count):
         at = times.get_next_after(first)
@@ -246,7 +257,7 @@ def due(cron: str, first: datetime, count: int) -> list[str]:
 
 
 def test_a_time_that_clocks_jump_over_comes_an_hour_later_by_the_clock_and_once() -> None:
-    assert due("30 2 * * *", datetime(2026, 3, 7, 8, 0, tzinfo=UTC), 3) == [
+    assert list_due_times("30 2 * * *", datetime(2026, 3, 7, 8, 0, tzinfo=UTC), 3) == [
         "07 02:30 PST",
         "08 03:30 PDT",
         "09 02:30 PDT",
@@ -254,7 +265,7 @@ def test_a_time_that_clocks_jump_over_comes_an_hour_later_by_the_clock_and_once(
 
 
 def test_a_time_that_comes_twice_is_due_the_first_time_only() -> None:
-    assert due("30 1 * * *", datetime(2026, 10, 31, 8, 0, tzinfo=UTC), 3) == [
+    assert list_due_times("30 1 * * *", datetime(2026, 10, 31, 8, 0, tzinfo=UTC), 3) == [
         "31 01:30 PDT",
         "01 01:30 PDT",
         "02 01:30 PST",
@@ -262,7 +273,7 @@ def test_a_time_that_comes_twice_is_due_the_first_time_only() -> None:
 
 
 def test_an_interval_goes_on_through_the_hour_that_comes_twice() -> None:
-    assert due("*/30 * * * *", datetime(2026, 11, 1, 7, 30, tzinfo=UTC), 5) == [
+    assert list_due_times("*/30 * * * *", datetime(2026, 11, 1, 7, 30, tzinfo=UTC), 5) == [
         "01 01:00 PDT",
         "01 01:30 PDT",
         "01 01:00 PST",
@@ -271,11 +282,11 @@ def test_an_interval_goes_on_through_the_hour_that_comes_twice() -> None:
     ]
 
 
-async def test_a_night_without_its_hour_has_its_run_all_the_same(house: House) -> None:
-    house.clock = WorldClock(datetime(2026, 3, 8, 8, 0, tzinfo=UTC))
-    prune = house.job("prune", "30 2 * * *")
-    async with house.living(prune):
+async def test_a_night_without_its_hour_has_its_run_all_the_same(scheduler_run: SchedulerRun) -> None:
+    scheduler_run.clock = WorldClock(datetime(2026, 3, 8, 8, 0, tzinfo=UTC))
+    prune = scheduler_run.make_job("prune", "30 2 * * *")
+    async with scheduler_run.running(prune):
         await anyio.sleep(3600)
-    async with house.living(prune):
+    async with scheduler_run.running(prune):
         await anyio.sleep(2 * 3600)
-    assert house.ran == [("prune", "08 03:30")]
+    assert scheduler_run.runs == [("prune", "08 03:30")]

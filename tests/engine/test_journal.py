@@ -22,7 +22,7 @@ from oddaemon.store.journal import JournalEntry
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import AgingStatusChanged, OfficeStopped, RequestFinished
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.engine.night import SMALL, after, night, planted
+from tests.engine.night import SMALL, night, schedule_fault, time_after_start
 from tests.engine.world import World
 from tests.store.samples import ELM, HARBOR, OFFICES
 
@@ -30,15 +30,15 @@ NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def kept_journal(
-    directory: Path, kept: int = 100
+async def running_journal(
+    directory: Path, entries_max: int = 100
 ) -> AsyncIterator[tuple[JournalRecorder, Telemetry, SqliteDatabase]]:
     """A journal at work, for two offices."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     loop.track_calls(lambda: SqliteDatabase.calls_in_flight)
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
-    journal = JournalRecorder(telemetry, lambda: NOW, retained_max=kept, write_seconds=2.0)
+    journal = JournalRecorder(telemetry, lambda: NOW, retained_max=entries_max, write_seconds=2.0)
     async with SqliteDatabase.open(str(directory / "state.db")) as database, anyio.create_task_group() as tasks:
         await offices.register_offices(database, OFFICES)
         tasks.start_soon(journal.run, database)
@@ -46,26 +46,26 @@ async def kept_journal(
         tasks.cancel_scope.cancel()
 
 
-def asked(office_id: str) -> RequestFinished:
+def make_request(office_id: str) -> RequestFinished:
     return RequestFinished(office_id, "preferences", "ok", 200, 0.5, 0.0, 100)
 
 
-def rendered(telemetry: Telemetry) -> str:
+def render_metrics(telemetry: Telemetry) -> str:
     return telemetry.render(()).body.decode()
 
 
-async def entries(world: World, office_id: str = "smile") -> list[JournalEntry]:
+async def read_entries(world: World, office_id: str = "smile") -> list[JournalEntry]:
     async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         return await stored.list_latest(database, office_id, 1000)
 
 
-async def test_a_night_is_told_from_the_first_question_to_the_snapshot(tmp_path: Path) -> None:
+async def test_a_night_is_recorded_from_the_first_request_to_the_snapshot(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        await world.until_published(1)
-        await world.until_published(2)
+        await world.wait_for_snapshots(1)
+        await world.wait_for_snapshots(2)
         await world.drain()
-        told = await entries(world)
-        names = [entry.event for entry in told]
+        entries = await read_entries(world)
+        names = [entry.event for entry in entries]
         assert names[0] == "office_started"
         assert names[-1] == "office_stopped"
         assert names.count("snapshot_published") == 2
@@ -76,41 +76,44 @@ async def test_a_night_is_told_from_the_first_question_to_the_snapshot(tmp_path:
             "condition_changed",
             "snapshot_published",
         ]
-        assert [entry.at for entry in told] == sorted(entry.at for entry in told)
-        requests = sum(int(str(entry.fields["requests"])) for entry in told if entry.event == "requests_summarized")
-        assert requests == len(world.exchanges())
+        assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
+        requests = sum(int(str(entry.fields["requests"])) for entry in entries if entry.event == "requests_summarized")
+        assert requests == len(world.list_requests())
 
 
 async def test_two_days_of_an_idle_office_are_few_entries(tmp_path: Path) -> None:
     idle = replace(SMALL, service_time_due=None)
     async with night(tmp_path, [idle]) as world:
-        await world.until_time(after(days=2))
+        await world.sleep_until(time_after_start(days=2))
         await world.drain()
-        told = await entries(world)
-        assert len(world.exchanges()) > 100
-        assert len(told) < 30
-        assert {entry.event for entry in told[-8:]} <= {"requests_summarized", "deadline_missed", "office_stopped"}
+        entries = await read_entries(world)
+        assert len(world.list_requests()) > 100
+        assert len(entries) < 30
+        assert {entry.event for entry in entries[-8:]} <= {"requests_summarized", "deadline_missed", "office_stopped"}
 
 
-async def test_a_failure_is_kept_with_its_exchange_and_its_repetitions_counted(tmp_path: Path) -> None:
-    down = planted(EConnectorDown(), after(minutes=10), after(hours=5))
+async def test_a_failure_is_stored_with_its_request_and_its_repetitions_counted(tmp_path: Path) -> None:
+    down = schedule_fault(EConnectorDown(), time_after_start(minutes=10), time_after_start(hours=5))
     async with night(tmp_path, [SMALL], faults=[down]) as world:
-        await world.until_published(2)
+        await world.wait_for_snapshots(2)
         await world.drain()
-        told = await entries(world)
-        failures = [entry for entry in told if entry.event == "failure_seen"]
-        seen = Counter(world.failures())[FailureKind.ECONNECTOR_DOWN]
-        assert seen > 10
+        entries = await read_entries(world)
+        failures = [entry for entry in entries if entry.event == "failure_seen"]
+        failure_count = Counter(world.list_failure_kinds())[FailureKind.ECONNECTOR_DOWN]
+        assert failure_count > 10
         assert [entry.fields["kind"] for entry in failures] == [FailureKind.ECONNECTOR_DOWN]
         assert "request" in failures[0].fields
-        folded = [entry.fields["failed"] for entry in told if entry.event == "requests_summarized"]
-        assert sum(Counter(each)[FailureKind.ECONNECTOR_DOWN] for each in folded if isinstance(each, dict)) == seen - 1
+        compacted = [entry.fields["failed"] for entry in entries if entry.event == "requests_summarized"]
+        assert (
+            sum(Counter(each)[FailureKind.ECONNECTOR_DOWN] for each in compacted if isinstance(each, dict))
+            == failure_count - 1
+        )
 
 
-async def test_what_is_not_written_yet_is_told_already(tmp_path: Path) -> None:
-    async with kept_journal(tmp_path) as (journal, telemetry, database):
+async def test_entries_not_written_yet_are_shown_already(tmp_path: Path) -> None:
+    async with running_journal(tmp_path) as (journal, telemetry, database):
         telemetry.emit(AgingStatusChanged(ELM, "due", None))
-        telemetry.emit(asked(ELM))
+        telemetry.emit(make_request(ELM))
         assert [entry.event for entry in await journal.read_tail(database, ELM, 10)] == [
             "aging_status_changed",
             "requests_summarized",
@@ -132,44 +135,44 @@ async def test_what_is_not_written_yet_is_told_already(tmp_path: Path) -> None:
 
 
 async def test_many_entries_are_one_write_and_the_last_ones_stay(tmp_path: Path) -> None:
-    async with kept_journal(tmp_path, kept=10) as (_, telemetry, database):
+    async with running_journal(tmp_path, entries_max=10) as (_, telemetry, database):
         for number in range(100):
             telemetry.emit(AgingStatusChanged(ELM, str(number), None))
         await anyio.sleep(3)
-        told = await stored.list_latest(database, ELM, 1000)
-        assert [entry.fields["status"] for entry in told] == [str(number) for number in range(90, 100)]
+        entries = await stored.list_latest(database, ELM, 1000)
+        assert [entry.fields["status"] for entry in entries] == [str(number) for number in range(90, 100)]
 
 
 async def test_keys_that_another_side_repeats_are_not_kept(tmp_path: Path) -> None:
-    async with kept_journal(tmp_path) as (journal, telemetry, database):
+    async with running_journal(tmp_path) as (journal, telemetry, database):
         telemetry.add_secrets(["planted-key"])
         telemetry.emit(OfficeStopped(ELM, 'said: {"key": "planted-key"}'))
-        told = await journal.read_tail(database, ELM, 1)
+        entries = await journal.read_tail(database, ELM, 1)
         await journal.flush(database)
-        assert await stored.list_latest(database, ELM, 1) == told
-        assert [entry.fields["reason"] for entry in told] == ['said: {"key": "***"}']
+        assert await stored.list_latest(database, ELM, 1) == entries
+        assert [entry.fields["reason"] for entry in entries] == ['said: {"key": "***"}']
 
 
 async def test_what_cannot_be_written_waits_and_past_its_room_is_counted(tmp_path: Path) -> None:
-    async with kept_journal(tmp_path, kept=2 * PENDING_MAX) as (journal, telemetry, database):
+    async with running_journal(tmp_path, entries_max=2 * PENDING_MAX) as (journal, telemetry, database):
         await database.execute_one("PRAGMA query_only = ON")
         for number in range(PENDING_MAX + 7):
             telemetry.emit(AgingStatusChanged(ELM, str(number), None))
         await anyio.sleep(2 * RETRY_SECONDS)
         assert await stored.list_latest(database, ELM, 1) == []
         assert len(await journal.read_tail(database, ELM, 2 * PENDING_MAX)) == PENDING_MAX
-        assert "oddaemon_journal_entries_lost_total 7.0" in rendered(telemetry)
+        assert "oddaemon_journal_entries_lost_total 7.0" in render_metrics(telemetry)
         await database.execute_one("PRAGMA query_only = OFF")
         await anyio.sleep(2 * RETRY_SECONDS)
-        told = await stored.list_latest(database, ELM, 2 * PENDING_MAX)
-        assert (told[0].fields["status"], told[-1].fields["status"], len(told)) == ("7", "10006", PENDING_MAX)
+        entries = await stored.list_latest(database, ELM, 2 * PENDING_MAX)
+        assert (entries[0].fields["status"], entries[-1].fields["status"], len(entries)) == ("7", "10006", PENDING_MAX)
 
 
 @pytest.mark.slow("forty offices for days")
-async def test_forty_offices_are_told_in_a_few_entries_a_day(tmp_path: Path) -> None:
+async def test_forty_offices_take_a_few_entries_a_day(tmp_path: Path) -> None:
     specs = [PracticeSpec(f"office-{number}", seed=number, guarantors=5, settled=1) for number in range(40)]
     async with night(tmp_path, specs) as world:
-        await world.until_time(after(days=1))
+        await world.sleep_until(time_after_start(days=1))
         await world.drain()
-        lengths = [len(await entries(world, spec.office_id)) for spec in specs]
+        lengths = [len(await read_entries(world, spec.office_id)) for spec in specs]
         assert max(lengths) < 40

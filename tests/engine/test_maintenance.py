@@ -7,25 +7,25 @@ from oddaemon.core.model import Condition
 from oddaemon.settings import MaintenanceSettings
 from oddaemon.simulator.faults.faults import EConnectorDown
 from oddaemon.store.sqlite.maintenance.integrity import verify
-from tests.engine.night import BEFORE_DAWN, SMALL, night, planted
+from tests.engine.night import BEFORE_DAWN, SMALL, night, schedule_fault
 
 EVERY_HOUR = dict.fromkeys(("prune", "incremental_vacuum", "wal_checkpoint", "backup", "integrity_check"), "0 * * * *")
 
 
-def newest_first(directory: Path) -> list[Path]:
+def list_backups(directory: Path) -> list[Path]:
     return sorted(directory.glob("state-*.db"), reverse=True)
 
 
 async def test_a_day_of_every_job_beside_a_night_s_pull(tmp_path: Path) -> None:
     maintenance = MaintenanceSettings(**EVERY_HOUR, digest="30 */6 * * *", backup_directory=tmp_path, backup_keep=2)
     async with night(tmp_path, (SMALL,), maintenance=maintenance) as world:
-        await world.until_time(BEFORE_DAWN + timedelta(days=1, minutes=5))
+        await world.sleep_until(BEFORE_DAWN + timedelta(days=1, minutes=5))
         done = [line for line in world.lines if line["event"] == "maintenance_finished"]
         assert not [line for line in world.lines if line["event"] == "maintenance_failed"]
         assert {line["job"] for line in done} == {*EVERY_HOUR, "digest"}
         assert len([line for line in done if line["job"] == "backup"]) == 24
-        assert 'oddaemon_maintenance_last_run_successful{task="backup"} 1.0' in world.metrics()
-    backups = newest_first(tmp_path)
+        assert 'oddaemon_maintenance_last_run_successful{task="backup"} 1.0' in world.render_metrics()
+    backups = list_backups(tmp_path)
     assert len(backups) == 2
     assert verify(backups[0]).problems == []
     assert verify(backups[0]).snapshots == verify(tmp_path / "state.db").snapshots > 0
@@ -33,23 +33,27 @@ async def test_a_day_of_every_job_beside_a_night_s_pull(tmp_path: Path) -> None:
 
 async def test_the_digest_names_who_is_not_fresh_and_why_and_no_patient(tmp_path: Path) -> None:
     maintenance = MaintenanceSettings(**{**dict.fromkeys(EVERY_HOUR, ""), "digest": "30 15 * * *"})  # type: ignore[arg-type]  # texts by name
-    down = planted(EConnectorDown())
+    down = schedule_fault(EConnectorDown())
     async with night(tmp_path, (SMALL,), maintenance=maintenance, faults=[down]) as world:
-        await world.until_said("fleet_digest")
-        (told,) = [line for line in world.lines if line["event"] == "fleet_digest"]
-        assert (told["offices"], told["fresh"], told["conditions"]) == (1, 0, {world.condition().value: 1})
-        (named,) = told["not_fresh"]
+        await world.wait_for_event("fleet_digest")
+        (digest_line,) = [line for line in world.lines if line["event"] == "fleet_digest"]
+        assert (digest_line["offices"], digest_line["fresh"], digest_line["conditions"]) == (
+            1,
+            0,
+            {world.get_condition().value: 1},
+        )
+        (named,) = digest_line["not_fresh"]
         assert named["office"] == "smile"
-        assert Condition(named["condition"]) is world.condition()
-        assert named["reason"] == world.standing().reason
+        assert Condition(named["condition"]) is world.get_condition()
+        assert named["reason"] == world.get_status().reason
 
 
-async def test_a_backup_directory_that_is_not_there_is_told_and_the_daemon_goes_on(tmp_path: Path) -> None:
+async def test_a_missing_backup_directory_is_reported_and_the_daemon_goes_on(tmp_path: Path) -> None:
     maintenance = MaintenanceSettings(**{**EVERY_HOUR, "backup_directory": tmp_path / "unmounted"})  # type: ignore[arg-type]  # the same
     async with night(tmp_path, (SMALL,), maintenance=maintenance) as world:
-        await world.until_said("maintenance_failed", 2)
+        await world.wait_for_event("maintenance_failed", 2)
         failed = [line for line in world.lines if line["event"] == "maintenance_failed"]
         assert {line["job"] for line in failed} == {"backup"}
         assert "unmounted" in failed[0]["reason"]
-        assert 'oddaemon_maintenance_last_run_successful{task="backup"} 0.0' in world.metrics()
-        await world.until_published(1)
+        assert 'oddaemon_maintenance_last_run_successful{task="backup"} 0.0' in world.render_metrics()
+        await world.wait_for_snapshots(1)

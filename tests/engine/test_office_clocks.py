@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from oddaemon.core.model import Condition
-from tests.engine.night import SMALL, night, office_settings
+from tests.engine.night import SMALL, make_office_settings, night
 from tests.engine.world import World
 
 NEW_YORK, LOS_ANGELES, HONOLULU = (
@@ -21,33 +21,33 @@ NEW_YORK, LOS_ANGELES, HONOLULU = (
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland", "Asia/Kolkata", "Pacific/Honolulu"])
 async def test_an_office_without_a_configured_zone_has_its_clock_measured(tmp_path: Path, zone: str) -> None:
     spec, base = replace(SMALL, zone=zone), datetime(2026, 3, 3, 1, tzinfo=ZoneInfo(zone))
-    async with night(tmp_path, [spec], [office_settings(zone=None)], base=base) as world:
-        await world.until_published(1)
-        assert sum("AS OfficeNow" in heard.sql and "patient" not in heard.sql for heard in world.statements()) == 1
-        await world.until_published(2)
-        assert _delay(world) < timedelta(minutes=2)
-        assert world.events("clock_mismatch") == []
-        assert world.explains(Condition.FRESH, None)
+    async with night(tmp_path, [spec], [make_office_settings(zone=None)], base=base) as world:
+        await world.wait_for_snapshots(1)
+        assert sum("AS OfficeNow" in heard.sql and "patient" not in heard.sql for heard in world.list_statements()) == 1
+        await world.wait_for_snapshots(2)
+        assert _get_time_since_run(world) < timedelta(minutes=2)
+        assert world.find_events("clock_mismatch") == []
+        assert world.assert_explained(Condition.FRESH, None)
         assert await world.is_true()
 
 
 @pytest.mark.parametrize(
     ("office", "configured"), [(NEW_YORK, LOS_ANGELES), (LOS_ANGELES, NEW_YORK), (LOS_ANGELES, ZoneInfo("Asia/Tokyo"))]
 )
-async def test_a_wrongly_configured_zone_is_told_and_corrected(
+async def test_a_wrongly_configured_zone_is_reported_and_corrected(
     tmp_path: Path, office: ZoneInfo, configured: ZoneInfo
 ) -> None:
     spec, base = replace(SMALL, zone=office.key), datetime(2026, 3, 3, 1, tzinfo=office)
-    async with night(tmp_path, [spec], [office_settings(zone=configured)], base=base) as world:
-        await world.until_published(1)
-        await world.until_said("clock_mismatch")
-        told = world.events("clock_mismatch")[0]
+    async with night(tmp_path, [spec], [make_office_settings(zone=configured)], base=base) as world:
+        await world.wait_for_snapshots(1)
+        await world.wait_for_event("clock_mismatch")
+        event = world.find_events("clock_mismatch")[0]
         offset = datetime(2026, 3, 3, tzinfo=office).utcoffset()
         assert offset is not None
-        assert told["measured_offset_seconds"] == offset.total_seconds()
-        await world.until_published(2)
-        assert _delay(world) < timedelta(minutes=2)
-        assert world.explains(Condition.FRESH, None)
+        assert event["measured_offset_seconds"] == offset.total_seconds()
+        await world.wait_for_snapshots(2)
+        assert _get_time_since_run(world) < timedelta(minutes=2)
+        assert world.assert_explained(Condition.FRESH, None)
         assert await world.is_true()
 
 
@@ -55,34 +55,34 @@ async def test_a_wrong_zone_does_not_make_tonights_run_one_of_the_future(tmp_pat
     """At 02:30 in New York the run of 3 March is done; in Honolulu, where the configuration has it, it is 2 March."""
     base = datetime(2026, 3, 3, 6, 30, tzinfo=UTC)
     spec = replace(SMALL, zone="America/New_York")
-    async with night(tmp_path, [spec], [office_settings(zone=HONOLULU)], base=base, running=False) as world:
-        await world.until_time(datetime(2026, 3, 3, 7, 30, tzinfo=UTC))
+    async with night(tmp_path, [spec], [make_office_settings(zone=HONOLULU)], base=base, running=False) as world:
+        await world.sleep_until(datetime(2026, 3, 3, 7, 30, tzinfo=UTC))
         await world.start()
-        await world.until_published(1, within=timedelta(minutes=1))
-        assert world.published()[0]["aging_date"] == "2026-03-03"
-        assert world.explains(Condition.FRESH, None, "2026-03-03")
-        assert len(world.events("clock_mismatch")) == 1
+        await world.wait_for_snapshots(1, within=timedelta(minutes=1))
+        assert world.list_published()[0]["aging_date"] == "2026-03-03"
+        assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
+        assert len(world.find_events("clock_mismatch")) == 1
 
 
 async def test_a_wrong_zone_does_not_make_a_run_in_progress_a_crashed_one(tmp_path: Path) -> None:
     base = datetime(2026, 3, 3, 6, 30, tzinfo=UTC)
     spec = replace(SMALL, zone="America/New_York", run_seconds=3000)
-    async with night(tmp_path, [spec], [office_settings(zone=HONOLULU)], base=base, running=False) as world:
-        await world.until_time(datetime(2026, 3, 3, 7, 20, tzinfo=UTC))
+    async with night(tmp_path, [spec], [make_office_settings(zone=HONOLULU)], base=base, running=False) as world:
+        await world.sleep_until(datetime(2026, 3, 3, 7, 20, tzinfo=UTC))
         await world.start()
-        await world.until_time(datetime(2026, 3, 3, 7, 30, tzinfo=UTC))
-        assert world.explains(Condition.AGING, None, "running since 02:00")
-        await world.until_published(1)
+        await world.sleep_until(datetime(2026, 3, 3, 7, 30, tzinfo=UTC))
+        assert world.assert_explained(Condition.AGING, None, "running since 02:00")
+        await world.wait_for_snapshots(1)
         assert world.clock.now() < datetime(2026, 3, 3, 7, 53, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("skew_seconds", [45.0, 1500.0, -1500.0, 40_000.0])
 async def test_a_clock_that_is_wrong_is_followed(tmp_path: Path, skew_seconds: float) -> None:
     async with night(tmp_path, [replace(SMALL, clock_skew_seconds=skew_seconds)]) as world:
-        await world.until_published(2)
-        assert _delay(world) < timedelta(minutes=2)
-        assert bool(world.events("clock_mismatch")) == (abs(skew_seconds) > 120)
-        assert world.explains(Condition.FRESH, None)
+        await world.wait_for_snapshots(2)
+        assert _get_time_since_run(world) < timedelta(minutes=2)
+        assert bool(world.find_events("clock_mismatch")) == (abs(skew_seconds) > 120)
+        assert world.assert_explained(Condition.FRESH, None)
         assert await world.is_true()
 
 
@@ -105,20 +105,20 @@ async def test_the_nights_when_clocks_change(
     tmp_path: Path, zone: ZoneInfo | None, due: str, runs: tuple[datetime, datetime]
 ) -> None:
     base = SPRING if runs[0].month == SPRING.month else AUTUMN
-    spec, office = replace(SMALL, service_time_due=due), office_settings(zone=zone)
+    spec, office = replace(SMALL, service_time_due=due), make_office_settings(zone=zone)
     async with night(tmp_path, [spec], [office], base=base) as world:
         for count, started_at in enumerate(runs, 2):
-            await world.until_published(count)
-            assert world.practice().aging_runs[-1].started_at == started_at
+            await world.wait_for_snapshots(count)
+            assert world.get_practice().aging_runs[-1].started_at == started_at
             # A clock known by its offset alone shows the change only when it is measured again.
-            assert _delay(world) < timedelta(minutes=3 if zone else 31)
-        assert not [line for line in world.events("condition_changed") if line["after"] in ("late", "blocked")]
-        assert world.explains(Condition.FRESH, None)
+            assert _get_time_since_run(world) < timedelta(minutes=3 if zone else 31)
+        assert not [line for line in world.find_events("condition_changed") if line["after"] in ("late", "blocked")]
+        assert world.assert_explained(Condition.FRESH, None)
         assert await world.is_true()
 
 
-def _delay(world: World) -> timedelta:
+def _get_time_since_run(world: World) -> timedelta:
     """How long ago the last run ended."""
-    finished_at = world.practice().aging_runs[-1].finished_at
+    finished_at = world.get_practice().aging_runs[-1].finished_at
     assert finished_at is not None
     return world.clock.now() - finished_at

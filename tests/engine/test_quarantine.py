@@ -8,7 +8,7 @@ import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.settings import DaemonSettings
-from tests.engine.night import SMALL, SMILE, night, office_settings
+from tests.engine.night import SMALL, SMILE, make_office_settings, night
 
 HEALTHY = replace(SMALL, office_id="healthy", seed=2)
 TWICE = DaemonSettings(restarts_max=2, restarts_within_seconds=600)
@@ -16,85 +16,85 @@ TWICE = DaemonSettings(restarts_max=2, restarts_within_seconds=600)
 
 async def test_a_worker_that_crashes_is_started_again(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL, HEALTHY], daemon=TWICE, crashes=True) as world:
-        world.mines["smile"] = 2
-        await world.until_published(1)
-        crashes = world.events("worker_crashed")
+        world.injected_crashes["smile"] = 2
+        await world.wait_for_snapshots(1)
+        crashes = world.find_events("worker_crashed")
         assert [(line["error"], line["restarts_left"]) for line in crashes] == [
             ("ProgrammersError", 2),
             ("ProgrammersError", 1),
         ]
         assert "handle_async_request" in crashes[0]["traceback"]
-        assert world.events("worker_crashed", "healthy") == []
-        assert len(world.exchanges("healthy")) >= 6
-        assert world.explains(Condition.FRESH, None)
+        assert world.find_events("worker_crashed", "healthy") == []
+        assert len(world.list_requests("healthy")) >= 6
+        assert world.assert_explained(Condition.FRESH, None)
         assert await world.is_true()
 
 
 async def test_a_worker_that_crashes_too_often_is_quarantined_and_its_neighbour_goes_on(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL, HEALTHY], daemon=TWICE, crashes=True) as world:
-        world.mines["smile"] = 1000
-        await world.until_is(Condition.BLOCKED)
-        assert world.explains(Condition.BLOCKED, Owner.US, "error in oddaemon itself")
-        assert "worker_crashed" in world.standing().advice
-        assert [line["restarts_left"] for line in world.events("worker_crashed")] == [2, 1, 0]
-        await world.until_published(2, "healthy")
-        assert world.events("office_stopped")[-1]["reason"] == "crashed too often"
-        assert len(world.events("worker_crashed")) == 3
-        assert world.explains(Condition.FRESH, None, "2026-03-03", office_id="healthy")
+        world.injected_crashes["smile"] = 1000
+        await world.wait_for_condition(Condition.BLOCKED)
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, "error in oddaemon itself")
+        assert "worker_crashed" in world.get_status().advice
+        assert [line["restarts_left"] for line in world.find_events("worker_crashed")] == [2, 1, 0]
+        await world.wait_for_snapshots(2, "healthy")
+        assert world.find_events("office_stopped")[-1]["reason"] == "crashed too often"
+        assert len(world.find_events("worker_crashed")) == 3
+        assert world.assert_explained(Condition.FRESH, None, "2026-03-03", office_id="healthy")
         assert await world.is_true("healthy")
 
 
 @pytest.mark.parametrize("how", ["reload", "restart"])
 async def test_a_reload_or_a_restart_ends_a_quarantine(tmp_path: Path, how: str) -> None:
     async with night(tmp_path, [SMALL, HEALTHY], daemon=TWICE, crashes=True) as world:
-        world.mines["smile"] = 3
-        await world.until_is(Condition.BLOCKED)
+        world.injected_crashes["smile"] = 3
+        await world.wait_for_condition(Condition.BLOCKED)
         if how == "reload":
             await world.apply(world.settings)
         else:
             await world.crash()
             await world.start()
-            assert world.explains(Condition.BLOCKED, Owner.US, "error in oddaemon itself")
-        await world.until_published(1)
-        assert world.explains(Condition.FRESH, None)
+            assert world.assert_explained(Condition.BLOCKED, Owner.US, "error in oddaemon itself")
+        await world.wait_for_snapshots(1)
+        assert world.assert_explained(Condition.FRESH, None)
         assert await world.is_true()
 
 
 async def test_an_office_that_a_reload_has_taken_out_is_not_shown_as_blocked(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL, HEALTHY]) as world:
-        await world.until_published(1)
+        await world.wait_for_snapshots(1)
         await world.apply(replace(world.settings, offices=world.settings.offices[1:]))
-        await world.crew.registry.quarantine("smile")
+        await world.services.registry.quarantine("smile")
         assert set(world.daemon.fleet.offices) == {"healthy"}
 
 
 async def test_crashes_far_apart_are_forgiven(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], daemon=TWICE, crashes=True) as world:
-        await world.until_published(1)
+        await world.wait_for_snapshots(1)
         for count in range(1, 5):
-            world.mines["smile"] = 1
-            await world.until_said("worker_crashed", count)
+            world.injected_crashes["smile"] = 1
+            await world.wait_for_event("worker_crashed", count)
             await anyio.sleep(700)
-        assert {line["restarts_left"] for line in world.events("worker_crashed")} == {2}
-        await world.until_published(2)
+        assert {line["restarts_left"] for line in world.find_events("worker_crashed")} == {2}
+        await world.wait_for_snapshots(2)
         assert await world.is_true()
 
 
 async def test_a_crash_in_the_middle_of_the_pages_goes_on_from_there(tmp_path: Path) -> None:
-    async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)], crashes=True) as world:
-        await world.until_said("page_stored", 2)
-        world.mines["smile"] = 1
-        await world.until_published(1)
-        assert world.events("pull_started")[-1]["resumed_rows"] == 200
-        pages = [heard.sql for heard in world.statements() if heard.is_page]
+    async with night(tmp_path, [SMILE], [make_office_settings(reader=Reader.PAGES)], crashes=True) as world:
+        await world.wait_for_event("page_stored", 2)
+        world.injected_crashes["smile"] = 1
+        await world.wait_for_snapshots(1)
+        assert world.find_events("pull_started")[-1]["resumed_rows"] == 200
+        pages = [heard.sql for heard in world.list_statements() if heard.is_page]
         assert len(set(pages)) == len(pages)
         assert await world.is_true()
 
 
 async def test_a_drain_does_not_wait_for_a_worker_that_is_to_be_started_again(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], crashes=True) as world:
-        world.mines["smile"] = 1
-        await world.until_said("worker_crashed")
+        world.injected_crashes["smile"] = 1
+        await world.wait_for_event("worker_crashed")
         began = world.clock.now()
         await world.drain()
         assert world.clock.now() == began

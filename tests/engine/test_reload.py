@@ -17,7 +17,7 @@ from oddaemon.settings import BadConfiguration, LoadResult, OfficeSettings
 from oddaemon.settings.tables.office import OFFICE_FIELDS
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.store.errors import StoreError
-from tests.engine.config_files import config_files
+from tests.engine.config_files import make_config_files
 from tests.engine.night import SMILE, night
 from tests.engine.world import World
 
@@ -26,26 +26,26 @@ KEY = "planted-customer-key"
 SPECS = [replace(SMILE, office_id=name, seed=seed) for seed, name in enumerate(("elm", "oak", "ash"))]
 
 
-async def refused(world: World, cause: ReloadTrigger) -> BadConfiguration:
+async def assert_rejected(world: World, cause: ReloadTrigger) -> BadConfiguration:
     with pytest.raises(BadConfiguration) as refusal:
         await world.daemon.reload(cause)
     return refusal.value
 
 
-def said(world: World) -> list[list[str]]:
-    return [each["problems"] for each in world.events("configuration_rejected")]
+def list_problems(world: World) -> list[list[str]]:
+    return [each["problems"] for each in world.find_events("configuration_rejected")]
 
 
-async def test_what_changed_is_told_and_nothing_else_is_disturbed(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm", "oak")
+async def test_changes_are_reported_and_nothing_else_is_disturbed(tmp_path: Path) -> None:
+    files = make_config_files(tmp_path, "elm", "oak")
     # Its spacing does not hang on its tier.
     files.offices["elm"] |= {"reader": "pages", "min_interval_seconds": 1.0}
-    async with night(tmp_path, SPECS, settings=files.write(), options=SLOW) as world:
-        await world.until_said("page_stored", office_id="elm")
+    async with night(tmp_path, SPECS, settings=files.write_and_load(), options=SLOW) as world:
+        await world.wait_for_event("page_stored", office_id="elm")
         files.offices["elm"] |= {"name": "Elm Street", "labels": {"group": "coast"}, "tier": "enterprise"}
         files.offices["oak"]["clinics"] = [0]
         files.add("ash")
-        world.want(files.write())
+        world.set_wanted(files.write_and_load())
         plan, _ = await world.daemon.reload(ReloadTrigger.COMMAND)
         assert plan == ConfigDiff(
             ("ash",),
@@ -53,184 +53,184 @@ async def test_what_changed_is_told_and_nothing_else_is_disturbed(tmp_path: Path
             (),
             0,
         )
-        loaded = world.events("configuration_loaded")[-1]
+        loaded = world.find_events("configuration_loaded")[-1]
         assert (loaded["cause"], loaded["offices"], loaded["new"], loaded["unchanged"]) == ("command", 3, ["ash"], 0)
         assert loaded["changed"] == ["elm (labels, name, tier)", "oak (clinics)"]
         assert world.daemon.fleet.offices["elm"].office.name == "Elm Street"
-        await world.until_published(1, "elm")
-        assert len(world.events("office_started", "elm")) == 1
-        assert all(each.status == 200 for each in world.exchanges("elm"))
+        await world.wait_for_snapshots(1, "elm")
+        assert len(world.find_events("office_started", "elm")) == 1
+        assert all(each.status == 200 for each in world.list_requests("elm"))
 
 
 async def test_a_table_that_moves_to_another_file_is_no_change(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm", "oak")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
-        files.file_of["elm"] = "both.toml"
-        files.file_of["oak"] = "both.toml"
-        files.write()
+    files = make_config_files(tmp_path, "elm", "oak")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
+        files.file_by_office["elm"] = "both.toml"
+        files.file_by_office["oak"] = "both.toml"
+        files.write_and_load()
         assert (await world.daemon.reload(ReloadTrigger.COMMAND))[0] == ConfigDiff(unchanged=2)
-        assert len(world.events("office_started", "elm")) == 1
+        assert len(world.find_events("office_started", "elm")) == 1
 
 
 async def test_a_bad_file_changes_nothing_and_shows_in_the_metrics(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm", "oak")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
+    files = make_config_files(tmp_path, "elm", "oak")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
         files.remove("oak")
         files.add("ash")
-        files.write()
+        files.write_and_load()
         (files.directory / "elm.toml").write_text("[[office]\n")
-        bad = await refused(world, ReloadTrigger.SIGNAL)
+        bad = await assert_rejected(world, ReloadTrigger.SIGNAL)
         assert len(bad.problems) == 1
         assert set(world.daemon.fleet.offices) == {"elm", "oak"}
-        assert "oddaemon_config_last_reload_successful 0.0" in world.metrics()
-        world.want(files.write())
+        assert "oddaemon_config_last_reload_successful 0.0" in world.render_metrics()
+        world.set_wanted(files.write_and_load())
         await world.daemon.reload(ReloadTrigger.SIGNAL)
         assert set(world.daemon.fleet.offices) == {"elm", "ash"}
-        assert "oddaemon_config_last_reload_successful 1.0" in world.metrics()
+        assert "oddaemon_config_last_reload_successful 1.0" in world.render_metrics()
 
 
 async def test_an_error_of_our_own_in_the_reading_ends_nothing(tmp_path: Path) -> None:
     # A daemon that it ended would not start again either, for the same file.
-    async with night(tmp_path, SPECS[:1], settings=config_files(tmp_path, "elm").write()) as world:
+    async with night(tmp_path, SPECS[:1], settings=make_config_files(tmp_path, "elm").write_and_load()) as world:
         configuration = world.daemon.configuration
-        files, reader, configuration._reader = configuration.files, configuration._reader, stumbling
-        bad = await refused(world, ReloadTrigger.SIGNAL)
+        files, reader, configuration._reader = configuration.files, configuration._reader, raise_on_load
+        bad = await assert_rejected(world, ReloadTrigger.SIGNAL)
         assert "an error of its own (ZeroDivisionError)" in str(bad)
-        assert KEY not in str(said(world))
+        assert KEY not in str(list_problems(world))
         assert configuration.files == files
-        await world.until_published(1, "elm")
+        await world.wait_for_snapshots(1, "elm")
         configuration._reader = reader
         assert (await world.daemon.reload(ReloadTrigger.FILES))[0] == ConfigDiff(unchanged=1)
 
 
-def stumbling(_: Path) -> LoadResult:
+def raise_on_load(_: Path) -> LoadResult:
     raise ZeroDivisionError(KEY)
 
 
-async def test_a_file_that_stays_broken_is_told_once_until_somebody_asks(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm", "oak")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
+async def test_a_file_that_stays_broken_is_reported_once(tmp_path: Path) -> None:
+    files = make_config_files(tmp_path, "elm", "oak")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
         broken = files.directory / "elm.toml"
         broken.write_text("colour = 1\n")
         for _ in range(3):
-            await refused(world, ReloadTrigger.FILES)
-        assert len(said(world)) == 1
+            await assert_rejected(world, ReloadTrigger.FILES)
+        assert len(list_problems(world)) == 1
         broken.write_text("colour = 1\nsound = 2\n")
-        await refused(world, ReloadTrigger.FILES)
-        assert [len(each) for each in said(world)] == [1, 1]
-        assert "sound" in said(world)[1][0]
-        await refused(world, ReloadTrigger.SIGNAL)
-        assert len(said(world)[2]) == 2
-        files.write()
+        await assert_rejected(world, ReloadTrigger.FILES)
+        assert [len(each) for each in list_problems(world)] == [1, 1]
+        assert "sound" in list_problems(world)[1][0]
+        await assert_rejected(world, ReloadTrigger.SIGNAL)
+        assert len(list_problems(world)[2]) == 2
+        files.write_and_load()
         await world.daemon.reload(ReloadTrigger.FILES)
-        assert world.events("configuration_loaded")[-1]["cause"] == "files"
+        assert world.find_events("configuration_loaded")[-1]["cause"] == "files"
         broken.write_text("colour = 1\n")
-        await refused(world, ReloadTrigger.FILES)
-        assert len(said(world)) == 4
+        await assert_rejected(world, ReloadTrigger.FILES)
+        assert len(list_problems(world)) == 4
 
 
 async def test_files_that_say_the_same_are_no_news(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
+    files = make_config_files(tmp_path, "elm")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
         await world.daemon.reload(ReloadTrigger.FILES)
-        loaded = len(world.events("configuration_loaded"))
-        files.write()
+        loaded = len(world.find_events("configuration_loaded"))
+        files.write_and_load()
         await world.daemon.reload(ReloadTrigger.FILES)
-        assert len(world.events("configuration_loaded")) == loaded
+        assert len(world.find_events("configuration_loaded")) == loaded
         await world.daemon.reload(ReloadTrigger.SIGNAL)
-        assert len(world.events("configuration_loaded")) == loaded + 1
+        assert len(world.find_events("configuration_loaded")) == loaded + 1
 
 
 @pytest.mark.real("waits for the lock time-out of SQLite in real time")
 async def test_a_database_that_does_not_take_the_offices_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm", "oak")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
-        await world.until_published(1, "elm")
-        await world.until_published(1, "oak")
+    files = make_config_files(tmp_path, "elm", "oak")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
+        await world.wait_for_snapshots(1, "elm")
+        await world.wait_for_snapshots(1, "oak")
         before = world.settings
         files.remove("oak")
         files.add("ash")
-        files.write()
+        files.write_and_load()
         other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="locked"):
             await world.daemon.reload(ReloadTrigger.FILES)
         other.execute("ROLLBACK")
         other.close()
-        assert "locked" in said(world)[0][0]
-        assert "oddaemon_config_last_reload_successful 0.0" in world.metrics()
+        assert "locked" in list_problems(world)[0][0]
+        assert "oddaemon_config_last_reload_successful 0.0" in world.render_metrics()
         assert set(world.daemon.fleet.offices) == {"elm", "oak"}
         assert world.daemon.settings.offices == before.offices
-        assert await files.wanted() == {"elm", "oak"}
-        world.want(files.read())
+        assert await files.read_wanted_ids() == {"elm", "oak"}
+        world.set_wanted(files.load_settings())
         await world.daemon.reload(ReloadTrigger.FILES)
-        assert await files.wanted() == {"elm", "ash"}
-        await world.until_published(1, "ash")
+        assert await files.read_wanted_ids() == {"elm", "ash"}
+        await world.wait_for_snapshots(1, "ash")
 
 
 async def test_a_removed_office_keeps_its_data_and_is_marked(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm", "oak")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
-        await world.until_published(1, "oak")
+    files = make_config_files(tmp_path, "elm", "oak")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
+        await world.wait_for_snapshots(1, "oak")
         files.remove("oak")
-        world.want(files.write())
+        world.set_wanted(files.write_and_load())
         await world.daemon.reload(ReloadTrigger.FILES)
-        assert world.events("configuration_loaded")[-1]["removed"] == ["oak"]
-        assert world.events("office_stopped", "oak")[-1]["reason"] == "removed or reconfigured"
-        assert await files.wanted() == {"elm"}
-        assert len(await world.history("oak")) == 1
-        assert await world.balances("oak")
+        assert world.find_events("configuration_loaded")[-1]["removed"] == ["oak"]
+        assert world.find_events("office_stopped", "oak")[-1]["reason"] == "removed or reconfigured"
+        assert await files.read_wanted_ids() == {"elm"}
+        assert len(await world.read_history("oak")) == 1
+        assert await world.read_balances("oak")
 
 
 async def test_reloads_come_one_after_the_other(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm", "oak")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
+    files = make_config_files(tmp_path, "elm", "oak")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
         files.add("ash")
-        world.want(files.write())
+        world.set_wanted(files.write_and_load())
         async with anyio.create_task_group() as tasks:
             for cause in (ReloadTrigger.SIGNAL, ReloadTrigger.FILES, ReloadTrigger.COMMAND):
                 tasks.start_soon(world.daemon.reload, cause)
-        assert len(world.events("office_started", "ash")) == 1
-        assert [each["new"] for each in world.events("configuration_loaded")].count(["ash"]) == 1
+        assert len(world.find_events("office_started", "ash")) == 1
+        assert [each["new"] for each in world.find_events("configuration_loaded")].count(["ash"]) == 1
 
 
-async def test_a_plan_is_told_and_not_done(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm", "oak")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
+async def test_a_plan_is_reported_and_not_applied(tmp_path: Path) -> None:
+    files = make_config_files(tmp_path, "elm", "oak")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
         files.offices["elm"]["customer_key"] = "planted-other"
         files.offices["oak"]["enabled"] = False
-        files.write()
+        files.write_and_load()
         plan, _ = await world.daemon.configuration.preview()
         assert plan == ConfigDiff(changed=(ConfigChange("elm", ("customer_key",)), ConfigChange("oak", ("enabled",))))
-        assert len(world.events("configuration_loaded")) == 1
-        assert world.condition("oak") is not Condition.PAUSED
+        assert len(world.find_events("configuration_loaded")) == 1
+        assert world.get_condition("oak") is not Condition.PAUSED
 
 
-async def test_an_order_to_reload_answers_with_the_plan_or_with_every_problem(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm")
-    async with night(tmp_path, SPECS, settings=files.write()) as world:
+async def test_a_reload_command_answers_with_the_plan_or_with_every_problem(tmp_path: Path) -> None:
+    files = make_config_files(tmp_path, "elm")
+    async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
         files.add("oak")
-        world.want(files.write())
-        desk = world.daemon.commands
-        planned, done = await desk.preview_reload(), await desk.reload(1000)
+        world.set_wanted(files.write_and_load())
+        service = world.daemon.commands
+        planned, done = await service.preview_reload(), await service.reload(1000)
         assert planned["outcome"] == "A reload would apply: 1 new, 1 unchanged."
         assert done["outcome"] == "Applied: 1 new, 1 unchanged."
         assert planned["plan"] == done["plan"]
         for name in ("a", "b"):
             (files.directory / f"{name}.toml").write_text("colour = 1\n")
         with pytest.raises(CommandRejected) as refusal:
-            await desk.reload(1000)
+            await service.reload(1000)
         assert (refusal.value.kind, len(refusal.value.problems)) == (RejectionKind.BAD_CONFIGURATION, 2)
         assert "2 problems" in refusal.value.sentence
         with pytest.raises(CommandRejected, match="2 problems"):
-            await desk.preview_reload()
-        given = [(each["command"], each["rejected"]) for each in world.events("command_received")]
+            await service.preview_reload()
+        given = [(each["command"], each["rejected"]) for each in world.find_events("command_received")]
         assert given == [("reload", False), ("reload", True)]
 
 
 def test_every_setting_of_an_office_is_reported_by_its_name_in_the_file(tmp_path: Path) -> None:
-    files = config_files(tmp_path, "elm")
-    before = make_worker_configs(files.write())
+    files = make_config_files(tmp_path, "elm")
+    before = make_worker_configs(files.write_and_load())
     files.offices["elm"] = {
         "id": "elm",
         "name": "Elm Street",
@@ -246,7 +246,7 @@ def test_every_setting_of_an_office_is_reported_by_its_name_in_the_file(tmp_path
         "enabled": False,
         "labels": {"group": "coast"},
     }
-    diff = diff_configs(before, make_worker_configs(files.write()))
+    diff = diff_configs(before, make_worker_configs(files.write_and_load()))
     assert diff.changed[0].settings == tuple(
         sorted(name for name in OFFICE_FIELDS if name != "id" and not name.endswith(("_file", "_env")))
     )
@@ -260,7 +260,7 @@ class LaterOfficeSettings(OfficeSettings):
 
 
 def test_a_new_setting_is_reported_and_restarts_its_worker_and_no_other(tmp_path: Path) -> None:
-    settings = config_files(tmp_path, "elm", "oak").write()
+    settings = make_config_files(tmp_path, "elm", "oak").write_and_load()
 
     def with_new_setting(**values: int) -> dict[str, WorkerConfig]:
         offices = (

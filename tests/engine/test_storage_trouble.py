@@ -7,7 +7,7 @@ import pytest
 
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.store.errors import StoreError
-from tests.engine.night import SMALL, SMILE, after, night, office_settings
+from tests.engine.night import SMALL, SMILE, make_office_settings, night, time_after_start
 from tests.engine.world import World
 
 
@@ -18,54 +18,54 @@ async def read_only(world: World, *, on: bool) -> None:
 
 async def test_a_snapshot_that_cannot_be_stored_is_read_again_until_it_can(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        await world.until_published(1)
-        former = await world.balances()
+        await world.wait_for_snapshots(1)
+        previous = await world.read_balances()
         await read_only(world, on=True)
-        await world.until_is(Condition.UNREACHABLE)
-        assert world.explains(Condition.UNREACHABLE, Owner.US, "could not be stored")
-        assert "disk" in world.standing().advice
+        await world.wait_for_condition(Condition.UNREACHABLE)
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, "could not be stored")
+        assert "disk" in world.get_status().advice
         await anyio.sleep(1200)
-        assert set(world.failures()) == {"store"}
-        assert await world.balances() == former
+        assert set(world.list_failure_kinds()) == {"store"}
+        assert await world.read_balances() == previous
         await read_only(world, on=False)
-        await world.until_published(2)
-        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        await world.wait_for_snapshots(2)
+        assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert await world.is_true()
 
 
 async def test_a_page_that_cannot_be_stored_is_asked_for_again_and_no_other(tmp_path: Path) -> None:
-    async with night(tmp_path, [SMILE], [office_settings(reader=Reader.PAGES)]) as world:
-        await world.until_said("page_stored", 2)
+    async with night(tmp_path, [SMILE], [make_office_settings(reader=Reader.PAGES)]) as world:
+        await world.wait_for_event("page_stored", 2)
         await read_only(world, on=True)
-        await world.until_is(Condition.UNREACHABLE)
-        assert world.explains(Condition.UNREACHABLE, Owner.US, "could not be stored")
+        await world.wait_for_condition(Condition.UNREACHABLE)
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, "could not be stored")
         await read_only(world, on=False)
-        await world.until_published(1)
-        assert len({heard.sql for heard in world.statements() if heard.is_page}) == 3
-        assert world.events("pull_started")[-1]["resumed_rows"] == 200
+        await world.wait_for_snapshots(1)
+        assert len({heard.sql for heard in world.list_statements() if heard.is_page}) == 3
+        assert world.find_events("pull_started")[-1]["resumed_rows"] == 200
         assert await world.is_true()
 
 
-async def test_an_office_whose_state_cannot_be_stored_is_watched_on(tmp_path: Path) -> None:
+async def test_an_office_whose_state_cannot_be_stored_is_still_monitored(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        await world.until_published(1)
+        await world.wait_for_snapshots(1)
         await read_only(world, on=True)
-        await world.until_time(after(hours=1, minutes=10))
-        assert set(world.failures()) == {"store"}
-        assert len(world.exchanges(since=after(minutes=10))) > 4
+        await world.sleep_until(time_after_start(hours=1, minutes=10))
+        assert set(world.list_failure_kinds()) == {"store"}
+        assert len(world.list_requests(since=time_after_start(minutes=10))) > 4
         await read_only(world, on=False)
-        await world.until_published(2)
-        assert world.explains(Condition.FRESH, None, "2026-03-03")
+        await world.wait_for_snapshots(2)
+        assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert await world.is_true()
 
 
 async def test_a_reload_that_cannot_be_stored_changes_nothing(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        await world.until_published(1)
+        await world.wait_for_snapshots(1)
         await read_only(world, on=True)
         with pytest.raises(StoreError):
             await world.daemon.apply(world.settings)
         await read_only(world, on=False)
-        await world.until_published(2)
-        assert len(world.events("office_started")) == 1
+        await world.wait_for_snapshots(2)
+        assert len(world.find_events("office_started")) == 1
         assert await world.is_true()

@@ -11,24 +11,26 @@ from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.telemetry.events import AgingStatusChanged
 from oddaemon.telemetry.events.base import Event
-from tests.engine.night import BEFORE_DAWN, office_settings
+from tests.engine.night import BEFORE_DAWN, make_office_settings
 
 
-def test_a_run_is_told_complete_when_its_lock_is_gone_though_its_date_moved_before() -> None:
-    told: list[Event] = []
-    office, now = office_settings().office, BEFORE_DAWN.replace(hour=10, minute=5)
+def test_a_run_is_reported_complete_when_its_lock_is_gone() -> None:
+    emitted: list[Event] = []
+    office, now = make_office_settings().office, BEFORE_DAWN.replace(hour=10, minute=5)
     state = make_initial_state(now)
-    reporter = OfficeEventEmitter(OfficeSpec(office, Cadence()), OfficeRuntime(office, state, None, now), told.append)
+    reporter = OfficeEventEmitter(
+        OfficeSpec(office, Cadence()), OfficeRuntime(office, state, None, now), emitted.append
+    )
 
-    def seen(at: datetime, **moved: Any) -> None:
+    def observe(at: datetime, **changes: Any) -> None:
         nonlocal state
         known = state.preferences or Preferences("2026-03-02", "2020-01-01 02:00:00", "", "0", "25.4.48.0", now)
-        before, state = state, replace(state, preferences=replace(known, **moved))
+        before, state = state, replace(state, preferences=replace(known, **changes))
         reporter.emit_transition(before, state, PublishSucceeded(), at)
 
-    seen(now, aging_begin="2026-03-03 02:00:00")
-    seen(now, date_last_aging="2026-03-03")
-    seen(now, aging_begin="")
-    seen(now)
-    observed = [(event.status, str(event.aging_date)) for event in told if isinstance(event, AgingStatusChanged)]
+    observe(now, aging_begin="2026-03-03 02:00:00")
+    observe(now, date_last_aging="2026-03-03")
+    observe(now, aging_begin="")
+    observe(now)
+    observed = [(event.status, str(event.aging_date)) for event in emitted if isinstance(event, AgingStatusChanged)]
     assert observed == [("running", "None"), ("complete", "2026-03-03")]

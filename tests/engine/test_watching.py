@@ -15,7 +15,7 @@ import pytest
 from oddaemon.engine.config.file_watcher import watch
 from oddaemon.telemetry.events.base import Event
 
-PATIENCE_SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 DEBOUNCE_SECONDS = 0.05
 
 
@@ -25,25 +25,25 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Reader:
+class ReloadRecorder:
     """Reads all files when told, as a reload does."""
 
     def __init__(self, root: Path, *, tries_again: bool = False) -> None:
         self.files = {root / "etc/oddaemon.toml", root / "etc/offices.d", root / "etc/keys/elm.key"}
-        self.seen: list[dict[str, str]] = []
+        self.readings: list[dict[str, str]] = []
         self.events: list[Event] = []
-        self._tries_again = tries_again
-        self._news = anyio.Event()
+        self._wants_retry = tries_again
+        self._changed = anyio.Event()
 
     async def reload(self) -> bool:
         await anyio.lowlevel.checkpoint()
-        self.seen.append(self._read())
-        self._news.set()
-        return self._tries_again
+        self.readings.append(self._read())
+        self._changed.set()
+        return self._wants_retry
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
-        self._news.set()
+        self._changed.set()
 
     def _read(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -55,11 +55,11 @@ class Reader:
                 continue
         return found
 
-    async def until(self, reached: Callable[[], bool]) -> None:
-        with anyio.fail_after(PATIENCE_SECONDS):
+    async def wait_until(self, reached: Callable[[], bool]) -> None:
+        with anyio.fail_after(TIMEOUT_SECONDS):
             while not reached():
-                self._news = anyio.Event()
-                await self._news.wait()
+                self._changed = anyio.Event()
+                await self._changed.wait()
 
 
 @pytest.fixture
@@ -74,106 +74,108 @@ def etc(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def watching(etc: Path, reader: Reader | None = None, **how: float) -> AsyncIterator[Reader]:
-    reader = reader or Reader(etc.parent)
+async def running_watcher(
+    etc: Path, reader: ReloadRecorder | None = None, **how: float
+) -> AsyncIterator[ReloadRecorder]:
+    reader = reader or ReloadRecorder(etc.parent)
     how = {"debounce_seconds": DEBOUNCE_SECONDS, **how}
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: watch(lambda: reader.files, reader.reload, reader.emit, **how))
-        await reader.until(lambda: len(reader.seen) >= 1)
+        await reader.wait_until(lambda: len(reader.readings) >= 1)
         yield reader
         tasks.cancel_scope.cancel()
 
 
-def in_place(etc: Path) -> None:
+def write_in_place(etc: Path) -> None:
     (etc / "offices.d/elm.toml").write_text("new")
 
 
-def by_rename(etc: Path) -> None:
+def replace_by_rename(etc: Path) -> None:
     (etc / "offices.d/.elm.toml.swp").write_text("new")
     (etc / "offices.d/.elm.toml.swp").rename(etc / "offices.d/elm.toml")
 
 
-def with_a_backup(etc: Path) -> None:
+def replace_with_backup(etc: Path) -> None:
     """The old one is moved away before there is a new one."""
     (etc / "offices.d/elm.toml").rename(etc / "offices.d/elm.toml~")
     (etc / "offices.d/elm.toml").write_text("new")
 
 
-def from_elsewhere(etc: Path) -> None:
+def move_from_elsewhere(etc: Path) -> None:
     (etc.parent / "elm.toml").write_text("new")
     (etc.parent / "elm.toml").rename(etc / "offices.d/elm.toml")
 
 
-def by_another_directory(etc: Path) -> None:
+def replace_directory(etc: Path) -> None:
     (etc / "offices.new").mkdir()
     (etc / "offices.new/elm.toml").write_text("new")
     (etc / "offices.d").rename(etc / "offices.old")
     (etc / "offices.new").rename(etc / "offices.d")
 
 
-def by_removing_the_directory(etc: Path) -> None:
+def recreate_directory(etc: Path) -> None:
     shutil.rmtree(etc / "offices.d")
     (etc / "offices.d").mkdir()
     (etc / "offices.d/elm.toml").write_text("new")
 
 
-def by_replacing_all_of_it(etc: Path) -> None:
+def replace_whole_tree(etc: Path) -> None:
     shutil.copytree(etc, etc.with_name("etc.new"))
     (etc.with_name("etc.new") / "offices.d/elm.toml").write_text("new")
     etc.rename(etc.with_name("etc.old"))
     etc.with_name("etc.new").rename(etc)
 
 
-def by_a_link(etc: Path) -> None:
+def replace_by_link(etc: Path) -> None:
     (etc.parent / "far/away").mkdir(parents=True)
     (etc.parent / "far/away/elm.toml").write_text("new")
     (etc / "offices.d/elm.toml").unlink()
     (etc / "offices.d/elm.toml").symlink_to("../../far/away/elm.toml")
 
 
-WAYS = [
-    in_place,
-    by_rename,
-    with_a_backup,
-    from_elsewhere,
-    by_another_directory,
-    by_removing_the_directory,
-    by_replacing_all_of_it,
-    by_a_link,
+CHANGES = [
+    write_in_place,
+    replace_by_rename,
+    replace_with_backup,
+    move_from_elsewhere,
+    replace_directory,
+    recreate_directory,
+    replace_whole_tree,
+    replace_by_link,
 ]
 
 
-@pytest.mark.parametrize("changed", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("changed", CHANGES, ids=lambda way: way.__name__)
 async def test_however_a_file_is_changed_it_is_read_and_watched_on(etc: Path, changed: Callable[[Path], None]) -> None:
-    async with watching(etc) as reader:
+    async with running_watcher(etc) as reader:
         changed(etc)
-        await reader.until(lambda: reader.seen[-1].get("elm.toml") == "new")
+        await reader.wait_until(lambda: reader.readings[-1].get("elm.toml") == "new")
         (etc / "offices.d/elm.toml").write_text("newer")
-        await reader.until(lambda: reader.seen[-1].get("elm.toml") == "newer")
+        await reader.wait_until(lambda: reader.readings[-1].get("elm.toml") == "newer")
         (etc / "offices.d/oak.toml").write_text("oak")
-        await reader.until(lambda: "oak.toml" in reader.seen[-1])
+        await reader.wait_until(lambda: "oak.toml" in reader.readings[-1])
         (etc / "offices.d/oak.toml").unlink()
-        await reader.until(lambda: "oak.toml" not in reader.seen[-1])
+        await reader.wait_until(lambda: "oak.toml" not in reader.readings[-1])
     assert reader.events == []
 
 
 @pytest.mark.parametrize("name", ["oddaemon.toml", "keys/elm.key"])
 async def test_the_main_file_and_every_key_count_as_well(etc: Path, name: str) -> None:
-    async with watching(etc) as reader:
+    async with running_watcher(etc) as reader:
         (etc / name).write_text("new")
-        await reader.until(lambda: reader.seen[-1][Path(name).name] == "new")
+        await reader.wait_until(lambda: reader.readings[-1][Path(name).name] == "new")
         (etc / name).unlink()
-        await reader.until(lambda: Path(name).name not in reader.seen[-1])
+        await reader.wait_until(lambda: Path(name).name not in reader.readings[-1])
         (etc / name).write_text("again")
-        await reader.until(lambda: reader.seen[-1].get(Path(name).name) == "again")
+        await reader.wait_until(lambda: reader.readings[-1].get(Path(name).name) == "again")
 
 
 async def test_a_key_that_was_missing_with_its_directory_is_found_when_it_comes(etc: Path) -> None:
     shutil.rmtree(etc / "keys")
-    async with watching(etc) as reader:
+    async with running_watcher(etc) as reader:
         (etc / "keys").mkdir()
         (etc / "keys/elm.key").write_text("key")
-        await reader.until(lambda: "elm.key" in reader.seen[-1])
+        await reader.wait_until(lambda: "elm.key" in reader.readings[-1])
 
 
 async def test_a_file_behind_links_that_are_swapped_as_a_whole_is_read(etc: Path) -> None:
@@ -185,92 +187,92 @@ async def test_a_file_behind_links_that_are_swapped_as_a_whole_is_read(etc: Path
     (offices / "..data").symlink_to("..1")
     (offices / "elm.toml").unlink()
     (offices / "elm.toml").symlink_to("..data/elm.toml")
-    async with watching(etc) as reader:
+    async with running_watcher(etc) as reader:
         (offices / "..new").symlink_to("..2")
         (offices / "..new").rename(offices / "..data")
-        await reader.until(lambda: reader.seen[-1].get("elm.toml") == "2")
+        await reader.wait_until(lambda: reader.readings[-1].get("elm.toml") == "2")
 
 
 async def test_a_new_file_to_watch_is_watched_from_the_reading_on_that_named_it(etc: Path) -> None:
-    async with watching(etc) as reader:
+    async with running_watcher(etc) as reader:
         far = etc.parent / "secrets/oak.key"
         reader.files.add(far)
-        in_place(etc)
-        await reader.until(lambda: reader.seen[-1].get("elm.toml") == "new")
+        write_in_place(etc)
+        await reader.wait_until(lambda: reader.readings[-1].get("elm.toml") == "new")
         far.parent.mkdir()
         far.write_text("key")
-        await reader.until(lambda: "oak.key" in reader.seen[-1])
+        await reader.wait_until(lambda: "oak.key" in reader.readings[-1])
 
 
-async def test_what_changed_before_anybody_watched_is_found(etc: Path) -> None:
-    reader = Reader(etc.parent)
-    in_place(etc)
-    async with watching(etc, reader):
-        assert reader.seen[0]["elm.toml"] == "new"
+async def test_changes_made_before_the_watch_began_are_found(etc: Path) -> None:
+    reader = ReloadRecorder(etc.parent)
+    write_in_place(etc)
+    async with running_watcher(etc, reader):
+        assert reader.readings[0]["elm.toml"] == "new"
 
 
 async def test_five_hundred_files_at_once_are_read_once(etc: Path) -> None:
-    async with watching(etc, debounce_seconds=0.5) as reader:
-        before = len(reader.seen)
+    async with running_watcher(etc, debounce_seconds=0.5) as reader:
+        before = len(reader.readings)
         for number in range(500):
             (etc / f"offices.d/{number}.toml").write_text(str(number))
-        await reader.until(lambda: len(reader.seen[-1]) >= 503)
-    assert len(reader.seen) - before <= 2
+        await reader.wait_until(lambda: len(reader.readings[-1]) >= 503)
+    assert len(reader.readings) - before <= 2
 
 
 @pytest.mark.real("waits for a real file watcher")
 async def test_files_that_never_rest_are_read_all_the_same(etc: Path) -> None:
-    async with watching(etc, debounce_seconds=0.2) as reader, anyio.create_task_group() as tasks:
-        tasks.start_soon(_never_rest, etc / "offices.d/elm.toml")
-        await reader.until(lambda: len(reader.seen) >= 3)
+    async with running_watcher(etc, debounce_seconds=0.2) as reader, anyio.create_task_group() as tasks:
+        tasks.start_soon(_write_forever, etc / "offices.d/elm.toml")
+        await reader.wait_until(lambda: len(reader.readings) >= 3)
         tasks.cancel_scope.cancel()
 
 
-async def _never_rest(path: Path) -> None:
+async def _write_forever(path: Path) -> None:
     while True:
-        in_place(path.parents[1])
+        write_in_place(path.parents[1])
         await anyio.sleep(0.05)
 
 
 async def test_what_is_no_part_of_the_configuration_is_not_looked_at(etc: Path) -> None:
-    async with watching(etc) as reader:
+    async with running_watcher(etc) as reader:
         # Two places are looked at while they are made, and until they are the same.
-        settled = len(reader.seen)
+        settled = len(reader.readings)
         for name in ("state.db-wal", "offices.d/.elm.toml.swp", "offices.d/#elm.toml#", "offices.d/note", "keys/x"):
             (etc / name).write_text("x")
-        in_place(etc)
-        await reader.until(lambda: reader.seen[-1].get("elm.toml") == "new")
+        write_in_place(etc)
+        await reader.wait_until(lambda: reader.readings[-1].get("elm.toml") == "new")
         (etc / "state.db-wal").write_text("y")
         (etc / "oddaemon.toml").write_text("last")
-        await reader.until(lambda: reader.seen[-1]["oddaemon.toml"] == "last")
-    assert len(reader.seen) == settled + 2
+        await reader.wait_until(lambda: reader.readings[-1]["oddaemon.toml"] == "last")
+    assert len(reader.readings) == settled + 2
 
 
 async def test_a_reading_that_wants_another_try_gets_it_without_any_change(etc: Path) -> None:
-    async with watching(etc, Reader(etc.parent, tries_again=True), retry_seconds=0.05) as reader:
-        await reader.until(lambda: len(reader.seen) >= 3)
+    async with running_watcher(etc, ReloadRecorder(etc.parent, tries_again=True), retry_seconds=0.05) as reader:
+        await reader.wait_until(lambda: len(reader.readings) >= 3)
 
 
-async def test_a_system_that_has_no_watch_left_is_told_of_once_and_tried_again(etc: Path) -> None:
-    reader = Reader(etc.parent)
+async def test_a_system_without_watches_left_is_reported_once_and_tried_again(etc: Path) -> None:
+    reader = ReloadRecorder(etc.parent)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with anyio.create_task_group() as tasks:
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
         try:
             how = {"debounce_seconds": DEBOUNCE_SECONDS, "retry_seconds": 0.05}
             tasks.start_soon(lambda: watch(lambda: reader.files, reader.reload, reader.emit, **how))
-            await reader.until(lambda: len(reader.events) >= 1)
+            await reader.wait_until(lambda: len(reader.events) >= 1)
             await anyio.sleep(0.3)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        await reader.until(lambda: len(reader.seen) >= 1)
-        in_place(etc)
-        await reader.until(lambda: reader.seen[-1]["elm.toml"] == "new")
+        await reader.wait_until(lambda: len(reader.readings) >= 1)
+        write_in_place(etc)
+        await reader.wait_until(lambda: reader.readings[-1]["elm.toml"] == "new")
         tasks.cancel_scope.cancel()
     assert [event.name for event in reader.events] == ["configuration_watch_failed"]
 
 
-class GroupReader(Reader):
+class GroupReloadRecorder(ReloadRecorder):
     """Reads the directories in the directory of offices, too."""
 
     def _read(self) -> dict[str, str]:
@@ -281,13 +283,13 @@ class GroupReader(Reader):
 
 async def test_a_directory_of_offices_that_appears_all_at_once_is_noticed_and_watched(etc: Path) -> None:
     staged = etc / "offices.d/.oddaemon-12"
-    async with watching(etc, GroupReader(etc.parent)) as reader:
+    async with running_watcher(etc, GroupReloadRecorder(etc.parent)) as reader:
         staged.mkdir()
         (staged / "oak.toml").write_text("oak")
         staged.rename(etc / "offices.d/coast")
-        await reader.until(lambda: reader.seen[-1].get("oak.toml") == "oak")
-        assert all("oak.toml" not in seen or seen["oak.toml"] == "oak" for seen in reader.seen)
+        await reader.wait_until(lambda: reader.readings[-1].get("oak.toml") == "oak")
+        assert all("oak.toml" not in reading or reading["oak.toml"] == "oak" for reading in reader.readings)
         (etc / "offices.d/coast/oak.toml").write_text("new")
-        await reader.until(lambda: reader.seen[-1]["oak.toml"] == "new")
+        await reader.wait_until(lambda: reader.readings[-1]["oak.toml"] == "new")
         shutil.rmtree(etc / "offices.d/coast")
-        await reader.until(lambda: "oak.toml" not in reader.seen[-1])
+        await reader.wait_until(lambda: "oak.toml" not in reader.readings[-1])

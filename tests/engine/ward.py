@@ -24,53 +24,53 @@ from oddaemon.simulator.headquarters.traffic_log import find_violations
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
-from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX, Eavesdropper, Heard
-from tests.engine.night import BEFORE_DAWN, SMALL, office_settings
+from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX, RequestRecorder, SentStatement
+from tests.engine.night import BEFORE_DAWN, SMALL, make_office_settings
 
 DEVELOPER_KEY = "planted-developer-key"
 DEVELOPER_NAME = "oddaemon"
 
 
 @dataclass
-class Ward:
+class DiagnosticHarness:
     """The office, the doctor, and what was heard between them."""
 
     headquarters: Headquarters
     clock: WorldClock
     settings: Settings
-    heard: list[Heard] = field(default_factory=list)
+    statements: list[SentStatement] = field(default_factory=list)
     progress: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def practice(self) -> Practice:
         return self.headquarters.practices["smile"]
 
-    def doctor(self) -> StandaloneDoctor:
-        return StandaloneDoctor(self.settings, self.clock.now, self._transport)
+    def make_doctor(self) -> StandaloneDoctor:
+        return StandaloneDoctor(self.settings, self.clock.now, self._make_transport)
 
-    async def examine(self, office: OfficeSettings | None = None) -> Diagnosis:
-        found = await self.doctor().diagnose(
+    async def diagnose(self, office: OfficeSettings | None = None) -> Diagnosis:
+        found = await self.make_doctor().diagnose(
             office or self.settings.offices[0], lambda *so_far: self.progress.append(so_far)
         )
-        told = json.dumps(make_diagnosis_document(found))
-        assert CUSTOMER_KEY_PREFIX not in told, "a key is shown"
-        assert DEVELOPER_KEY not in told, "a key is shown"
+        document = json.dumps(make_diagnosis_document(found))
+        assert CUSTOMER_KEY_PREFIX not in document, "a key is shown"
+        assert DEVELOPER_KEY not in document, "a key is shown"
         return found
 
-    def _transport(self) -> Eavesdropper:
-        return Eavesdropper(self.headquarters, self.heard, Counter())
+    def _make_transport(self) -> RequestRecorder:
+        return RequestRecorder(self.headquarters, self.statements, Counter())
 
 
 @asynccontextmanager
-async def ward(
+async def diagnostic_harness(
     *faults: Fault | ScheduledFault,
     spec: PracticeSpec = SMALL,
     permission: Permission = Permission.QUERIES,
     options: HeadquartersOptions | None = None,
     base: datetime = BEFORE_DAWN,
     keys: Iterable[str] = (),
-    **wishes: Any,
-) -> AsyncIterator[Ward]:
+    **overrides: Any,
+) -> AsyncIterator[DiagnosticHarness]:
     """An office that is healthy but for what is said here.
 
     Args:
@@ -97,11 +97,11 @@ async def ward(
         Path("oddaemon.toml"),
         ApiSettings(developer_key=Secret(DEVELOPER_KEY), developer_name=DEVELOPER_NAME),
         StateSettings(),
-        offices=(office_settings("smile", **wishes),),
+        offices=(make_office_settings("smile", **overrides),),
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(practice.run)
-        place = Ward(headquarters, clock, settings)
+        place = DiagnosticHarness(headquarters, clock, settings)
         yield place
         assert find_violations(headquarters.traffic) == []
         assert headquarters.in_flight == 0
@@ -109,13 +109,13 @@ async def ward(
         tasks.cancel_scope.cancel()
 
 
-def step(examination: Diagnosis, name: CheckName) -> CheckResult:
-    return next(each for each in examination.checks if each.name is name)
+def find_check(diagnosis: Diagnosis, name: CheckName) -> CheckResult:
+    return next(each for each in diagnosis.checks if each.name is name)
 
 
-def outcome(examination: Diagnosis, name: CheckName) -> CheckOutcome:
-    return step(examination, name).outcome
+def get_outcome(diagnosis: Diagnosis, name: CheckName) -> CheckOutcome:
+    return find_check(diagnosis, name).outcome
 
 
-def wrong(examination: Diagnosis) -> list[CheckName]:
-    return [each.name for each in examination.failed_checks]
+def list_failed_checks(diagnosis: Diagnosis) -> list[CheckName]:
+    return [each.name for each in diagnosis.failed_checks]

@@ -32,11 +32,11 @@ from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events.base import Level
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.engine.eavesdropper import Eavesdropper, Heard
-from tests.engine.mailroom import Mailroom
+from tests.engine.eavesdropper import RequestRecorder, SentStatement
+from tests.engine.mailroom import UploadNetwork
 
 TWO_DAYS = timedelta(days=2)
-LOOK_AGAIN_SECONDS = 600.0
+POLL_SECONDS = 600.0
 
 
 @dataclass
@@ -48,75 +48,75 @@ class World:
     settings: Settings
     tasks: anyio.abc.TaskGroup
     make_sink: SinkFactory | None = None
-    mailroom: Mailroom | None = None
+    upload_network: UploadNetwork | None = None
     """Where the daemon receives what offices upload."""
     lines: list[dict[str, Any]] = field(default_factory=list)
-    heard: list[Heard] = field(default_factory=list)
+    statements_sent: list[SentStatement] = field(default_factory=list)
     """Every statement that was sent, by whichever daemon."""
-    mines: Counter[str] = field(default_factory=Counter)
+    injected_crashes: Counter[str] = field(default_factory=Counter)
     """How many requests of an office end in a programmer's error."""
     reported: dict[int, list[TrueBalance]] = field(default_factory=dict)
     """What the aging report said when a snapshot that was read from it was published: it is made anew each time."""
-    left_over: list[str] = field(default_factory=list)
+    leaked_tasks: list[str] = field(default_factory=list)
     """Tasks that outlived their daemon."""
     on_line: Callable[[dict[str, Any]], None] = lambda _: None
     level: Level = Level.DEBUG
     """Of the quietest line that the daemon writes."""
-    daemon_is_ahead: timedelta = timedelta()
+    daemon_clock_offset: timedelta = timedelta()
     """By how much the clock of the daemon's own machine is wrong; it may be stepped at any time."""
-    _said: defaultdict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    _events: defaultdict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """The same by event and office."""
     _wanted: set[Office] = field(default_factory=set)
     _daemon: Daemon | None = None
     _telemetry: Telemetry | None = None
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _ended: anyio.Event = field(default_factory=anyio.Event)
-    _news: anyio.Event = field(default_factory=anyio.Event)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
 
-    def daemon_now(self) -> datetime:
+    def get_daemon_now(self) -> datetime:
         """What the clock of the daemon's machine says."""
-        return self.clock.now() + self.daemon_is_ahead
+        return self.clock.now() + self.daemon_clock_offset
 
     # --- the daemon's life --------------------------------------------------------------------------------------------
 
     async def start(self, settings: Settings | None = None) -> None:
         """Start a daemon and wait until it is ready; its predecessor must be gone."""
-        self.want(settings or self.settings)
-        self._telemetry = Telemetry(write=self._write, now=self.daemon_now, version="test", level=self.level)
+        self.set_wanted(settings or self.settings)
+        self._telemetry = Telemetry(write=self._write, now=self.get_daemon_now, version="test", level=self.level)
         self._daemon = Daemon(
             self.settings,
             self._telemetry,
-            self.daemon_now,
-            transport=partial(Eavesdropper, self.headquarters, self.heard, self.mines),
+            self.get_daemon_now,
+            transport=partial(RequestRecorder, self.headquarters, self.statements_sent, self.injected_crashes),
             rng=random.Random(7),
             listening=False,
             make_sink=self.make_sink,
-            receiver=self.mailroom,
+            receiver=self.upload_network,
         )
         self._scope, self._ended = anyio.CancelScope(), anyio.Event()
-        self.tasks.start_soon(self._live, self._daemon, self._scope, self._ended)
-        await self.until(lambda: self.daemon.readiness.ready or not self.is_running)
+        self.tasks.start_soon(self._run_daemon, self._daemon, self._scope, self._ended)
+        await self.wait_until(lambda: self.daemon.readiness.ready or not self.is_running)
 
     async def apply(self, settings: Settings) -> None:
         """What a reload does."""
-        self.want(settings)
+        self.set_wanted(settings)
         await self.daemon.apply(settings)
 
-    def want(self, settings: Settings) -> None:
+    def set_wanted(self, settings: Settings) -> None:
         """From now on this is wanted, too."""
         self.settings = settings
         self._wanted |= {each.office for each in settings.offices}
 
-    async def _live(self, daemon: Daemon, scope: anyio.CancelScope, ended: anyio.Event) -> None:
+    async def _run_daemon(self, daemon: Daemon, scope: anyio.CancelScope, ended: anyio.Event) -> None:
         before = asyncio.all_tasks()
         try:
             with scope:
                 await daemon.run()
         finally:
             names = [task.get_name() for task in asyncio.all_tasks() - before if not task.done()]
-            self.left_over += [name for name in names if not name.startswith(("tests.", "oddaemon.simulator."))]
+            self.leaked_tasks += [name for name in names if not name.startswith(("tests.", "oddaemon.simulator."))]
             ended.set()
-            self._news.set()
+            self._changed.set()
 
     @property
     def daemon(self) -> Daemon:
@@ -124,7 +124,7 @@ class World:
         return self._daemon
 
     @property
-    def crew(self) -> Services:
+    def services(self) -> Services:
         """Who is at work in it."""
         assert self.daemon._services is not None, "it is not at work"
         return self.daemon._services
@@ -139,108 +139,114 @@ class World:
     def is_running(self) -> bool:
         return self._daemon is not None and not self._ended.is_set()
 
-    def cut(self) -> None:
+    def kill(self) -> None:
         """From now on the daemon does nothing more."""
         self._scope.cancel()
 
     async def crash(self) -> None:
         """The daemon is gone in the middle of whatever it did."""
-        self.cut()
-        await self.ended()
+        self.kill()
+        await self.wait_ended()
 
     async def drain(self) -> None:
         self.daemon.drain()
-        await self.ended()
+        await self.wait_ended()
 
     async def stop(self) -> None:
         self.daemon.stop()
-        await self.ended()
+        await self.wait_ended()
 
-    async def ended(self) -> None:
+    async def wait_ended(self) -> None:
         await self._ended.wait()
 
-    def metrics(self) -> str:
+    def render_metrics(self) -> str:
         """What a scrape would bring."""
         assert self._telemetry is not None, "no daemon was started"
         return self._telemetry.render(self.daemon.fleet.get_metrics()).body.decode()
 
     # --- time passes --------------------------------------------------------------------------------------------------
 
-    async def until(self, reached: Callable[[], bool], within: timedelta = TWO_DAYS) -> None:
+    async def wait_until(self, reached: Callable[[], bool], within: timedelta = TWO_DAYS) -> None:
         """Let time pass until this holds: looked at with every line of the log, and every now and then."""
         with anyio.fail_after(within.total_seconds()):
             while not reached():
-                self._news = anyio.Event()
-                with anyio.move_on_after(LOOK_AGAIN_SECONDS):
-                    await self._news.wait()
+                self._changed = anyio.Event()
+                with anyio.move_on_after(POLL_SECONDS):
+                    await self._changed.wait()
 
-    async def until_is(self, condition: Condition, office_id: str = "smile", within: timedelta = TWO_DAYS) -> None:
-        await self.until(lambda: self.condition(office_id) is condition, within)
+    async def wait_for_condition(
+        self, condition: Condition, office_id: str = "smile", within: timedelta = TWO_DAYS
+    ) -> None:
+        await self.wait_until(lambda: self.get_condition(office_id) is condition, within)
 
-    async def until_published(self, count: int, office_id: str = "smile", within: timedelta = TWO_DAYS) -> None:
-        await self.until(lambda: len(self.published(office_id)) >= count, within)
+    async def wait_for_snapshots(self, count: int, office_id: str = "smile", within: timedelta = TWO_DAYS) -> None:
+        await self.wait_until(lambda: len(self.list_published(office_id)) >= count, within)
 
-    async def until_said(self, event: str, count: int = 1, office_id: str = "smile") -> None:
-        await self.until(lambda: len(self.events(event, office_id)) >= count)
+    async def wait_for_event(self, event: str, count: int = 1, office_id: str = "smile") -> None:
+        await self.wait_until(lambda: len(self.find_events(event, office_id)) >= count)
 
-    async def until_time(self, instant: datetime) -> None:
+    async def sleep_until(self, instant: datetime) -> None:
         await self.clock.sleep_until(instant)
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
 
-    async def goes_on(self, lines: int, steps: int) -> None:
+    async def wait_for_lines(self, lines: int, steps: int) -> None:
         """Return so many steps of the event loop after the daemon's next so many lines."""
         left, reached = lines, anyio.Event()
 
-        def count(_: dict[str, Any]) -> None:
+        def count_line(_: dict[str, Any]) -> None:
             nonlocal left
             left -= 1
             if left == 0:
                 reached.set()
 
-        self.on_line = count
+        self.on_line = count_line
         await reached.wait()
         for _ in range(steps):
             await anyio.lowlevel.checkpoint()
         self.on_line = lambda _: None
 
-    def practice(self, office_id: str = "smile") -> Practice:
+    def get_practice(self, office_id: str = "smile") -> Practice:
         return self.headquarters.practices[office_id]
 
-    def state(self, office_id: str = "smile") -> OfficeState:
+    def get_state(self, office_id: str = "smile") -> OfficeState:
         return self.daemon.fleet.offices[office_id].state
 
-    def standing(self, office_id: str = "smile") -> Status:
-        return self.state(office_id).standing.evaluate_at(self.daemon_now())
+    def get_status(self, office_id: str = "smile") -> Status:
+        return self.get_state(office_id).standing.evaluate_at(self.get_daemon_now())
 
-    def condition(self, office_id: str = "smile") -> Condition:
-        return self.standing(office_id).condition
+    def get_condition(self, office_id: str = "smile") -> Condition:
+        return self.get_status(office_id).condition
 
-    def explains(self, condition: Condition, owner: Owner | None, *words: str, office_id: str = "smile") -> bool:
+    def assert_explained(
+        self, condition: Condition, owner: Owner | None, *texts: str, office_id: str = "smile"
+    ) -> bool:
         """Whether the office is explained so and with these words; whoever must act must be told what to do."""
-        standing = self.standing(office_id)
-        assert (standing.condition, standing.owner) == (condition, owner), standing
-        assert all(word in standing.reason for word in words), standing
-        assert standing.reason.endswith((".", "…", "!")), standing
-        assert standing.advice or owner is None, standing
-        assert standing.next_action or condition is Condition.PAUSED, standing
+        status = self.get_status(office_id)
+        assert (status.condition, status.owner) == (condition, owner), status
+        assert all(text in status.reason for text in texts), status
+        assert status.reason.endswith((".", "…", "!")), status
+        assert status.advice or owner is None, status
+        assert status.next_action or condition is Condition.PAUSED, status
         return True
 
-    def events(self, name: str, office_id: str = "smile") -> list[dict[str, Any]]:
+    def find_events(self, name: str, office_id: str = "smile") -> list[dict[str, Any]]:
         """What was said of an office, or of none."""
-        return self._said[name, office_id] + self._said[name, ""]
+        return self._events[name, office_id] + self._events[name, ""]
 
-    def published(self, office_id: str = "smile") -> list[dict[str, Any]]:
-        return self.events("snapshot_published", office_id)
+    def list_published(self, office_id: str = "smile") -> list[dict[str, Any]]:
+        return self.find_events("snapshot_published", office_id)
 
-    def failures(self, office_id: str = "smile") -> list[str]:
-        return [line["kind"] for line in self.events("failure_seen", office_id)]
+    def list_failure_kinds(self, office_id: str = "smile") -> list[str]:
+        return [line["kind"] for line in self.find_events("failure_seen", office_id)]
 
-    def statements(self, office_id: str = "smile", since: datetime | None = None) -> list[Heard]:
+    def list_statements(self, office_id: str = "smile", since: datetime | None = None) -> list[SentStatement]:
         """What was asked of an office's database."""
-        return [each for each in self.heard if each.office_id == office_id and (since is None or each.at >= since)]
+        return [
+            each for each in self.statements_sent if each.office_id == office_id and (since is None or each.at >= since)
+        ]
 
-    def exchanges(self, office_id: str = "smile", since: datetime | None = None) -> list[RecordedRequest]:
+    def list_requests(self, office_id: str = "smile", since: datetime | None = None) -> list[RecordedRequest]:
         """What was asked with an office's key, answered or cut short."""
         return [
             each
@@ -248,41 +254,41 @@ class World:
             if each.office_id == office_id and (since is None or each.arrived >= since)
         ]
 
-    def kinds(self, office_id: str = "smile", since: datetime | None = None) -> list[Endpoint]:
-        return [each.kind for each in self.exchanges(office_id, since)]
+    def list_request_kinds(self, office_id: str = "smile", since: datetime | None = None) -> list[Endpoint]:
+        return [each.kind for each in self.list_requests(office_id, since)]
 
-    async def history(self, office_id: str = "smile") -> list[SnapshotRow]:
+    async def read_history(self, office_id: str = "smile") -> list[SnapshotRow]:
         """Everything published of an office, oldest first."""
         async with SqliteDatabase.open_for_reading(self.settings.state.database) as database:
             return (await snapshots.list_latest(database, office_id, limit=1000))[::-1]
 
-    async def balances(self, office_id: str = "smile") -> list[Balance]:
+    async def read_balances(self, office_id: str = "smile") -> list[Balance]:
         """What is published now."""
         async with SqliteDatabase.open_for_reading(self.settings.state.database) as database:
             return await snapshots.load_balances(database, office_id)
 
     async def is_true(self, office_id: str = "smile") -> bool:
         """Whether what is published was the office's table at some instant."""
-        return self.was_true(await self.balances(office_id), office_id)
+        return self.was_true(await self.read_balances(office_id), office_id)
 
     def was_true(self, balances: Sequence[Balance], office_id: str) -> bool:
         """Whether an office's table ever was so, as seen through anything that was ever wanted of it."""
-        held = [TrueBalance._make(balance) for balance in balances]
-        wishes = {(each.include, each.clinics) for each in self._wanted if each.id == office_id}
-        return any(self._was_true(office_id, held, *wish) for wish in wishes)
+        stored = [TrueBalance._make(balance) for balance in balances]
+        scopes = {(each.include, each.clinics) for each in self._wanted if each.id == office_id}
+        return any(self._was_true(office_id, stored, *scope) for scope in scopes)
 
-    def _report(self, office_id: str, as_of: date) -> list[TrueBalance]:
+    def _read_report(self, office_id: str, as_of: date) -> list[TrueBalance]:
         """What the aging report of a day says now to whoever wants of it what is wanted of the office."""
         (office,) = (each.office for each in self.settings.offices if each.office.id == office_id)
-        lines = self.practice(office_id).get_aging_report(as_of, office.clinics)
+        lines = self.get_practice(office_id).get_aging_report(as_of, office.clinics)
         found = sorted(line.to_true_balance(with_clinic=bool(office.clinics)) for line in lines)
         return [each for each in found if office.include is Include.ALL or max(each[2:]) > 0]
 
-    def _was_true(self, office_id: str, held: list[TrueBalance], include: Include, clinics: tuple[int, ...]) -> bool:
+    def _was_true(self, office_id: str, stored: list[TrueBalance], include: Include, clinics: tuple[int, ...]) -> bool:
         shown: Literal["all", "debts"] = "debts" if include is Include.DEBTS else "all"
-        return self.practice(office_id).find_true_interval(held, include=shown, clinics=clinics) is not None
+        return self.get_practice(office_id).find_true_interval(stored, include=shown, clinics=clinics) is not None
 
-    def violations(self) -> list[str]:
+    def find_violations(self) -> list[str]:
         """What was impolite; the caps over all hold for what goes through headquarters."""
         api, longest_seconds = self.settings.api, self.settings.cadence.retry_after_max_seconds
         near = {each.office_id for each in self.headquarters.keys if each.mode is Mode.LOCAL}
@@ -294,15 +300,15 @@ class World:
             retry_after_max_seconds=longest_seconds,
         )
         for office_id in near:
-            found += find_violations(self.exchanges(office_id), retry_after_max_seconds=longest_seconds)
+            found += find_violations(self.list_requests(office_id), retry_after_max_seconds=longest_seconds)
         return [str(violation) for violation in found]
 
     def _write(self, line: str) -> None:
-        said = json.loads(line)
-        self.lines.append(said)
-        if said["event"] == "snapshot_published" and said["reader"] == Reader.REPORT:
-            as_of = date.fromisoformat(said["aging_date"])
-            self.reported[said["snapshot_id"]] = self._report(said["office"], as_of)
-        self._said[said["event"], said.get("office", "")].append(said)
-        self._news.set()
-        self.on_line(said)
+        event = json.loads(line)
+        self.lines.append(event)
+        if event["event"] == "snapshot_published" and event["reader"] == Reader.REPORT:
+            as_of = date.fromisoformat(event["aging_date"])
+            self.reported[event["snapshot_id"]] = self._read_report(event["office"], as_of)
+        self._events[event["event"], event.get("office", "")].append(event)
+        self._changed.set()
+        self.on_line(event)

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from tests.hostile.fuzzing import SHARES, fuzz, report
+from tests.hostile.fuzzing import SHARES, print_report, run_fuzzer
 
 
 def main() -> None:
@@ -17,10 +17,10 @@ def main() -> None:
     options = parser.parse_args()
     shares = [(target, share) for target, share in SHARES if options.only in {None, target.name}]
     started = time.monotonic()
-    outcome = fuzz(options.inputs, options.seed, shares, options.first)
-    report(outcome, lambda line: print(line, flush=True))  # noqa: T201  it is what a command says
+    outcome = run_fuzzer(options.inputs, options.seed, shares, options.first)
+    print_report(outcome, lambda line: print(line, flush=True))  # noqa: T201  it is what a command says
     wall, cpu = time.monotonic() - started, time.process_time()
-    print(f"{sum(outcome.fed.values())} inputs in {wall:.0f} s, {cpu:.0f} s of them at work")  # noqa: T201
+    print(f"{sum(outcome.input_counts.values())} inputs in {wall:.0f} s, {cpu:.0f} s of them at work")  # noqa: T201
     sys.exit(1 if outcome.violations else 0)
 
 

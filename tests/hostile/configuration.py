@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from oddaemon.settings import try_load
-from tests.hostile.mutation import Spoiler
+from tests.hostile.mutation import Mutator
 from tests.hostile.target import KEYS, Violation
 
 MAIN = f"""\
@@ -66,20 +66,20 @@ _NAMES = {"bytes": b"/\xff\xfe.toml", "lines": b"/b\n\x1b[31mAll is well.toml"}
 _ODD_FILES = (*_LINKS, *_NAMES, "pipe", "socket", "directory", "unreadable")
 
 
-class Configuration:
+class ConfigTarget:
     """Two files and an oddity, as an editor, a script or somebody in the wrong directory leaves them."""
 
     name = "configuration"
 
-    def made(self, number: int, seed: int) -> bytes:
-        dice = random.Random(f"{seed}/{self.name}/{number}")
-        spoiler = Spoiler(dice)
-        main = spoiler.spoilt(MAIN, (OFFICES,)) if dice.random() < 0.6 else MAIN
-        offices = spoiler.spoilt(OFFICES, (MAIN,)) if dice.random() < 0.7 else OFFICES
-        odd = dice.choice(_ODD_FILES) if dice.random() < 0.2 else "none"
+    def make_input(self, number: int, seed: int) -> bytes:
+        rng = random.Random(f"{seed}/{self.name}/{number}")
+        spoiler = Mutator(rng)
+        main = spoiler.mutate_bytes(MAIN, (OFFICES,)) if rng.random() < 0.6 else MAIN
+        offices = spoiler.mutate_bytes(OFFICES, (MAIN,)) if rng.random() < 0.7 else OFFICES
+        odd = rng.choice(_ODD_FILES) if rng.random() < 0.2 else "none"
         return _BOUNDARY.join((main, offices, odd.encode()))
 
-    def fed(self, sent: bytes) -> Iterable[str]:
+    def feed(self, sent: bytes) -> Iterable[str]:
         main, offices, odd = [*sent.split(_BOUNDARY, 2), b"", b""][:3]
         with tempfile.TemporaryDirectory() as name:
             directory = Path(name) / "offices.d"
@@ -89,7 +89,7 @@ class Configuration:
             key = directory / "grin.key"
             key.write_text(KEYS[2])
             key.chmod(0o600)
-            _put(directory, odd.decode("ascii", "replace"))
+            _put_odd_file(directory, odd.decode("ascii", "replace"))
             loaded = try_load(Path(name) / "oddaemon.toml", {})
         if (loaded.settings is None) != bool(loaded.problems):
             raise Violation("neither settings nor problems, or both")
@@ -100,7 +100,7 @@ class Configuration:
             yield text
 
 
-def _put(directory: Path, odd: str) -> None:
+def _put_odd_file(directory: Path, odd: str) -> None:
     path = directory / "b.toml"
     match odd:
         case "pipe":

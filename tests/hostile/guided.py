@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.hostile.fuzzing import SHARES, checked
+from tests.hostile.fuzzing import SHARES, feed_checked
 
 SEEDS = 200
 
@@ -23,8 +23,8 @@ def main() -> None:
     atheris.instrument_all()
     with tempfile.TemporaryDirectory() as corpus:
         for number in range(SEEDS):
-            (Path(corpus) / str(number)).write_bytes(target.made(number, 1))
-        atheris.Setup([*sys.argv, corpus], lambda sent: checked(target, sent))
+            (Path(corpus) / str(number)).write_bytes(target.make_input(number, 1))
+        atheris.Setup([*sys.argv, corpus], lambda sent: feed_checked(target, sent))
         atheris.Fuzz()
 
 

@@ -25,103 +25,105 @@ CELLS: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-class Spoiler:
+class Mutator:
     """Spoils one input; everything it does follows from its dice."""
 
-    def __init__(self, dice: random.Random) -> None:
-        self.dice = dice
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
 
-    def spoilt(self, good: bytes, others: Sequence[bytes] = ()) -> bytes:
+    def mutate_bytes(self, good: bytes, others: Sequence[bytes] = ()) -> bytes:
         """`good` after a few edits of bytes and tokens; pieces of `others` may end up in it."""
         body = bytearray(good)
-        for _ in range(self.dice.choice((0, 1, 1, 1, 2, 3, 8))):
-            edit = self.dice.choice((self._flip, self._cut, self._insert, self._token, self._repeat, self._splice))
+        for _ in range(self.rng.choice((0, 1, 1, 1, 2, 3, 8))):
+            edit = self.rng.choice(
+                (self._flip, self._cut, self._insert, self._replace_token, self._repeat, self._splice)
+            )
             edit(body, others)
-        if self.dice.random() < 0.01:
-            body *= self.dice.choice((2, 50, 400))
+        if self.rng.random() < 0.01:
+            body *= self.rng.choice((2, 50, 400))
         return bytes(body[:INPUT_BYTES_MAX])
 
-    def rows(self, good: list[dict[str, Any]]) -> bytes:
+    def mutate_rows(self, good: list[dict[str, Any]]) -> bytes:
         """Rows of JSON after a few edits of their structure."""
         rows: Any = [dict(row) for row in good]
-        for _ in range(self.dice.choice((0, 1, 1, 2, 5))):
-            rows = self._restructured(rows)
-        return self.text(rows)[:INPUT_BYTES_MAX]
+        for _ in range(self.rng.choice((0, 1, 1, 2, 5))):
+            rows = self._restructure(rows)
+        return self.dump_json(rows)[:INPUT_BYTES_MAX]
 
-    def text(self, value: object) -> bytes:
+    def dump_json(self, value: object) -> bytes:
         """JSON, in one of the ways in which servers write it."""
-        separators = self.dice.choice(((", ", ": "), (",", ":"), (" ,\t", "\r\n:")))
-        written = json.dumps(value, ensure_ascii=self.dice.random() < 0.5, separators=separators)
+        separators = self.rng.choice(((", ", ": "), (",", ":"), (" ,\t", "\r\n:")))
+        written = json.dumps(value, ensure_ascii=self.rng.random() < 0.5, separators=separators)
         return written.encode("utf-8", "surrogatepass")
 
-    def _restructured(self, rows: Any) -> Any:
+    def _restructure(self, rows: Any) -> Any:
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) and row for row in rows):
             return rows
-        if self.dice.random() < 0.5:
-            self._spoil_cell(self.dice.choice(rows), rows)
+        if self.rng.random() < 0.5:
+            self._mutate_cell(self.rng.choice(rows), rows)
             return rows
-        return self._reshaped(rows)
+        return self._reshape(rows)
 
-    def _spoil_cell(self, row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-        name = self.dice.choice(sorted(row))
-        match self.dice.randrange(5):
+    def _mutate_cell(self, row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+        name = self.rng.choice(sorted(row))
+        match self.rng.randrange(5):
             case 0:
-                row[name] = self.dice.choice(CELLS)
+                row[name] = self.rng.choice(CELLS)
             case 1:
                 del row[name]
             case 2:
-                row[self.dice.choice((name.lower(), name + " ", "", "\x00", "x" * 500))] = row.pop(name)
+                row[self.rng.choice((name.lower(), name + " ", "", "\x00", "x" * 500))] = row.pop(name)
             case 3:
-                row[name] = self.dice.choice(rows).get(self.dice.choice(sorted(row)))
+                row[name] = self.rng.choice(rows).get(self.rng.choice(sorted(row)))
             case _:
-                row[name] = self._spoilt_text(str(row[name]))
+                row[name] = self._mutate_text(str(row[name]))
 
-    def _reshaped(self, rows: list[Any]) -> Any:
-        row = self.dice.choice(rows)
-        match self.dice.randrange(4):
+    def _reshape(self, rows: list[Any]) -> Any:
+        row = self.rng.choice(rows)
+        match self.rng.randrange(4):
             case 0:
-                rows.insert(self.dice.randrange(len(rows) + 1), dict(row))
+                rows.insert(self.rng.randrange(len(rows) + 1), dict(row))
             case 1:
-                self.dice.shuffle(rows)
+                self.rng.shuffle(rows)
             case 2:
-                return (rows * self.dice.choice((0, 2, 120)))[:ROWS_MAX]
+                return (rows * self.rng.choice((0, 2, 120)))[:ROWS_MAX]
             case _:
-                cell = self.dice.choice(CELLS)
-                return self.dice.choice((row, [rows], {"rows": rows}, [*rows, cell], cell))
+                cell = self.rng.choice(CELLS)
+                return self.rng.choice((row, [rows], {"rows": rows}, [*rows, cell], cell))
         return rows
 
-    def _spoilt_text(self, text: str) -> str:
-        at = self.dice.randrange(len(text) + 1)
-        piece = self.dice.choice(("", ",", "|", "-", "0", "9" * 20, ".5", " ", "\x00", "é", "null", text))
-        return text[:at] + piece + text[at + self.dice.randrange(3) :]
+    def _mutate_text(self, text: str) -> str:
+        at = self.rng.randrange(len(text) + 1)
+        fragment = self.rng.choice(("", ",", "|", "-", "0", "9" * 20, ".5", " ", "\x00", "é", "null", text))
+        return text[:at] + fragment + text[at + self.rng.randrange(3) :]
 
-    def _at(self, body: bytearray) -> int:
-        return self.dice.randrange(len(body) + 1)
+    def _pick_position(self, body: bytearray) -> int:
+        return self.rng.randrange(len(body) + 1)
 
     def _flip(self, body: bytearray, _others: Sequence[bytes]) -> None:
         if body:
-            body[self.dice.randrange(len(body))] ^= 1 << self.dice.randrange(8)
+            body[self.rng.randrange(len(body))] ^= 1 << self.rng.randrange(8)
 
     def _cut(self, body: bytearray, _others: Sequence[bytes]) -> None:
-        start = self._at(body)
-        del body[start : start + self.dice.choice((1, 2, 10, len(body)))]
+        start = self._pick_position(body)
+        del body[start : start + self.rng.choice((1, 2, 10, len(body)))]
 
     def _insert(self, body: bytearray, _others: Sequence[bytes]) -> None:
-        at = self._at(body)
-        body[at:at] = self.dice.choice((*TOKENS, self.dice.randbytes(self.dice.randrange(9))))
+        at = self._pick_position(body)
+        body[at:at] = self.rng.choice((*TOKENS, self.rng.randbytes(self.rng.randrange(9))))
 
-    def _token(self, body: bytearray, _others: Sequence[bytes]) -> None:
-        if token := _TOKEN.search(body, self._at(body)):
-            body[token.start() : token.end()] = self.dice.choice(TOKENS)
+    def _replace_token(self, body: bytearray, _others: Sequence[bytes]) -> None:
+        if token := _TOKEN.search(body, self._pick_position(body)):
+            body[token.start() : token.end()] = self.rng.choice(TOKENS)
 
     def _repeat(self, body: bytearray, _others: Sequence[bytes]) -> None:
-        start = self._at(body)
-        piece = body[start : start + self.dice.randrange(1, 40)]
-        body[start:start] = piece * self.dice.choice((1, 2, 100))
+        start = self._pick_position(body)
+        fragment = body[start : start + self.rng.randrange(1, 40)]
+        body[start:start] = fragment * self.rng.choice((1, 2, 100))
 
     def _splice(self, body: bytearray, others: Sequence[bytes]) -> None:
         if others:
-            other = self.dice.choice(others)
-            start = self.dice.randrange(len(other) + 1)
-            at = self._at(body)
-            body[at : at + self.dice.randrange(30)] = other[start : start + self.dice.randrange(60)]
+            other = self.rng.choice(others)
+            start = self.rng.randrange(len(other) + 1)
+            at = self._pick_position(body)
+            body[at : at + self.rng.randrange(30)] = other[start : start + self.rng.randrange(60)]

@@ -20,9 +20,9 @@ from oddaemon.opendental.response import (
     classify_transport_error,
     send_request,
 )
-from tests.hostile.mutation import Spoiler
-from tests.hostile.target import KEYS, Violation, check_numbers
-from tests.opendental.bodies import GOOD, READERS, body
+from tests.hostile.mutation import Mutator
+from tests.hostile.target import KEYS, Violation, assert_no_numbers
+from tests.opendental.bodies import GOOD, READERS, encode_rows
 
 SECRETS = tuple(map(Secret, KEYS))
 NOW = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
@@ -51,45 +51,45 @@ BYTES_MAX = 20_000
 MESSAGE_CHARACTERS_MAX = 200
 
 
-class Rows:
+class RowsTarget:
     """An answer's body, read by each of the readers that the house has for one."""
 
     name = "rows"
 
-    def made(self, number: int, seed: int) -> bytes:
-        dice = random.Random(f"{seed}/{self.name}/{number}")
-        spoiler = Spoiler(dice)
-        kind = dice.choice(sorted(GOOD))
-        if dice.random() < 0.6:
-            return spoiler.rows(GOOD[kind]())
-        return spoiler.spoilt(body(GOOD[kind]()), [body(rows()) for rows in GOOD.values()])
+    def make_input(self, number: int, seed: int) -> bytes:
+        rng = random.Random(f"{seed}/{self.name}/{number}")
+        spoiler = Mutator(rng)
+        kind = rng.choice(sorted(GOOD))
+        if rng.random() < 0.6:
+            return spoiler.mutate_rows(GOOD[kind]())
+        return spoiler.mutate_bytes(encode_rows(GOOD[kind]()), [encode_rows(rows()) for rows in GOOD.values()])
 
-    def fed(self, sent: bytes) -> Iterable[str]:
+    def feed(self, sent: bytes) -> Iterable[str]:
         for read in READERS.values():
             try:
                 read(sent)
             except (decode.MalformedValue, PackedColumnTruncated) as error:
-                check_numbers(str(error), sent)
+                assert_no_numbers(str(error), sent)
                 yield str(error)
 
 
-class Refusals:
+class ErrorsTarget:
     """An answer that is no success: its body, its status and its Retry-After."""
 
     name = "refusals"
 
-    def made(self, number: int, seed: int) -> bytes:
-        dice = random.Random(f"{seed}/{self.name}/{number}")
-        spoiler = Spoiler(dice)
-        header = dice.choice(RETRY_AFTER).encode()
-        if dice.random() < 0.7:
-            header = spoiler.spoilt(header, [text.encode() for text in RETRY_AFTER])[:9000]
-        said = spoiler.spoilt(dice.choice(ERRORS), ERRORS)
-        return b"%d\n%s\n%s" % (dice.choice(STATUSES), header.replace(b"\n", b" "), said)
+    def make_input(self, number: int, seed: int) -> bytes:
+        rng = random.Random(f"{seed}/{self.name}/{number}")
+        spoiler = Mutator(rng)
+        header = rng.choice(RETRY_AFTER).encode()
+        if rng.random() < 0.7:
+            header = spoiler.mutate_bytes(header, [text.encode() for text in RETRY_AFTER])[:9000]
+        body = spoiler.mutate_bytes(rng.choice(ERRORS), ERRORS)
+        return b"%d\n%s\n%s" % (rng.choice(STATUSES), header.replace(b"\n", b" "), body)
 
-    def fed(self, sent: bytes) -> Iterable[str]:
-        status, header, said = [*sent.split(b"\n", 2), b"", b""][:3]
-        answer = Response(int(status) if status.isdigit() else 400, said, header.decode("latin-1"))
+    def feed(self, sent: bytes) -> Iterable[str]:
+        status, header, body = [*sent.split(b"\n", 2), b"", b""][:3]
+        answer = Response(int(status) if status.isdigit() else 400, body, header.decode("latin-1"))
         for query in (False, True):
             failure = classify_error_response(answer, SECRETS, NOW, is_query=query)
             seconds = failure.retry_after_seconds
@@ -100,29 +100,29 @@ class Refusals:
             yield failure.sentence
 
 
-class Bodies:
+class BodiesTarget:
     """The bytes of a body on their way in, in pieces, packed or only said to be."""
 
     name = "bodies"
 
-    def made(self, number: int, seed: int) -> bytes:
-        dice = random.Random(f"{seed}/{self.name}/{number}")
-        plain = dice.choice((b"[]", b" " * dice.randrange(BYTES_MAX * 2), dice.randbytes(300), b"x" * BYTES_MAX))
-        packed = gzip.compress(plain, dice.randrange(10), mtime=0)
-        pieces = (
+    def make_input(self, number: int, seed: int) -> bytes:
+        rng = random.Random(f"{seed}/{self.name}/{number}")
+        plain = rng.choice((b"[]", b" " * rng.randrange(BYTES_MAX * 2), rng.randbytes(300), b"x" * BYTES_MAX))
+        packed = gzip.compress(plain, rng.randrange(10), mtime=0)
+        candidates = (
             packed,
             packed + packed,
-            packed + dice.randbytes(50),
+            packed + rng.randbytes(50),
             gzip.compress(b" " * 3_000_000, 1, mtime=0),
             plain,
         )
-        return bytes([dice.randrange(4)]) + Spoiler(dice).spoilt(dice.choice(pieces), (packed, plain))
+        return bytes([rng.randrange(4)]) + Mutator(rng).mutate_bytes(rng.choice(candidates), (packed, plain))
 
-    def fed(self, sent: bytes) -> Iterable[str]:
-        return [asyncio.run(_received(sent))]
+    def feed(self, sent: bytes) -> Iterable[str]:
+        return [asyncio.run(_receive(sent))]
 
 
-class _Wire(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
+class _ChunkedTransport(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
     """Says what it was given, in pieces."""
 
     def __init__(self, sent: bytes) -> None:
@@ -140,8 +140,8 @@ class _Wire(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
         pass
 
 
-async def _received(sent: bytes) -> str:
-    async with httpx.AsyncClient(transport=_Wire(sent), verify=_TLS, trust_env=False) as client:
+async def _receive(sent: bytes) -> str:
+    async with httpx.AsyncClient(transport=_ChunkedTransport(sent), verify=_TLS, trust_env=False) as client:
         try:
             answer = await send_request(
                 client, client.build_request("GET", "http://127.0.0.1/"), httpx.Auth(), BYTES_MAX

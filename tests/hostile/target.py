@@ -14,16 +14,16 @@ class Violation(Exception):
     """A promise broken by an input."""
 
 
-class Target(Protocol):
+class FuzzTarget(Protocol):
     """One door of the house that strangers' bytes come through."""
 
     name: str
 
-    def made(self, number: int, seed: int) -> bytes:
+    def make_input(self, number: int, seed: int) -> bytes:
         """The input of a number: always the same one for a seed."""
         ...
 
-    def fed(self, sent: bytes) -> Iterable[str]:
+    def feed(self, sent: bytes) -> Iterable[str]:
         """Take an input; every text that came of it and that somebody may get to see.
 
         Raises whatever the house raises beyond what it documents.
@@ -31,7 +31,7 @@ class Target(Protocol):
         ...
 
 
-def check_texts(texts: Iterable[str]) -> None:
+def assert_texts_clean(texts: Iterable[str]) -> None:
     """No text may hold a key or more than one line."""
     for text in texts:
         for key in KEYS:
@@ -41,9 +41,9 @@ def check_texts(texts: Iterable[str]) -> None:
             raise Violation(f"a text has more than one line: {text[:300]!r}")
 
 
-def check_numbers(text: str, answer: bytes) -> None:
+def assert_no_numbers(text: str, answer: bytes) -> None:
     """No text may hold a number of an answer, but a group's own number and count."""
-    told = set(_COUNT.findall(answer))
+    counts = set(_COUNT.findall(answer))
     for number in _LONG_NUMBER.findall(text):
-        if number.encode() in answer and number.encode() not in told:
+        if number.encode() in answer and number.encode() not in counts:
             raise Violation(f"a number of the answer is shown: {text[:300]!r}")

@@ -93,7 +93,7 @@ def test_an_office_file_that_leads_elsewhere_is_a_problem(tmp_path: Path, target
     assert problem.message == ("no such file" if message is None else f"cannot be read: {message}")
 
 
-def test_pipes_do_not_keep_anybody_waiting(tmp_path: Path) -> None:
+def test_pipes_do_not_block_the_reading(tmp_path: Path) -> None:
     (tmp_path / "o").mkdir()
     os.mkfifo(tmp_path / "o/a.toml")
     os.mkfifo(tmp_path / "key", 0o600)

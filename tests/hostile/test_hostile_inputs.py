@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.hostile.fuzzing import SHARES, checked, fuzz
-from tests.hostile.target import KEYS, Target, Violation, check_numbers, check_texts
+from tests.hostile.fuzzing import SHARES, feed_checked, run_fuzzer
+from tests.hostile.target import KEYS, FuzzTarget, Violation, assert_no_numbers, assert_texts_clean
 
 INPUTS = 3000
 SEED = 20260308
@@ -12,47 +12,49 @@ targets = pytest.mark.parametrize("target", [target for target, _ in SHARES], id
 
 @pytest.mark.parametrize("part", range(4))
 def test_nothing_spoilt_breaks_anything(part: int) -> None:
-    assert fuzz(INPUTS // 4, SEED, first=part * INPUTS).violations == []
+    assert run_fuzzer(INPUTS // 4, SEED, first=part * INPUTS).violations == []
 
 
 @targets
-def test_the_same_seed_makes_the_same_inputs(target: Target) -> None:
-    assert [target.made(number, 7) for number in range(20)] == [target.made(number, 7) for number in range(20)]
-    assert len({target.made(number, 7) for number in range(20)}) > 10
+def test_the_same_seed_makes_the_same_inputs(target: FuzzTarget) -> None:
+    assert [target.make_input(number, 7) for number in range(20)] == [
+        target.make_input(number, 7) for number in range(20)
+    ]
+    assert len({target.make_input(number, 7) for number in range(20)}) > 10
 
 
 @targets
-def test_nothing_at_all_is_an_input_too(target: Target) -> None:
-    checked(target, b"")
+def test_nothing_at_all_is_an_input_too(target: FuzzTarget) -> None:
+    feed_checked(target, b"")
 
 
-class Leaky:
+class LeakyTarget:
     """A door through which everything is told."""
 
     name = "leaky"
 
-    def made(self, number: int, seed: int) -> bytes:
+    def make_input(self, number: int, seed: int) -> bytes:
         return f"{seed} {number} {KEYS[0]}".encode()
 
-    def fed(self, sent: bytes) -> list[str]:
+    def feed(self, sent: bytes) -> list[str]:
         return [sent.decode()]
 
 
-class Broken(Leaky):
-    def fed(self, sent: bytes) -> list[str]:
+class BrokenTarget(LeakyTarget):
+    def feed(self, sent: bytes) -> list[str]:
         raise KeyError(len(sent))
 
 
-@pytest.mark.parametrize("target", [Leaky(), Broken()])
-def test_what_breaks_is_found_and_can_be_fed_again(target: Target) -> None:
-    outcome = fuzz(3, 7, [(target, 1)])
+@pytest.mark.parametrize("target", [LeakyTarget(), BrokenTarget()])
+def test_what_breaks_is_found_and_can_be_fed_again(target: FuzzTarget) -> None:
+    outcome = run_fuzzer(3, 7, [(target, 1)])
     assert len(outcome.violations) == 3
     assert "--only leaky --seed 7 --first 2 --inputs 1" in outcome.violations[2]
 
 
 def test_numbers_and_lines_of_an_answer_are_noticed_in_a_text() -> None:
     with pytest.raises(Violation):
-        check_numbers("the balance 31415926 is odd", b'[{"Balance": "1,31415926"}]')
+        assert_no_numbers("the balance 31415926 is odd", b'[{"Balance": "1,31415926"}]')
     with pytest.raises(Violation):
-        check_texts(["one line\nand another"])
-    check_numbers("group 1000000 counted 31415926", b'[{"G": 1000000, "N": "31415926"}]')
+        assert_texts_clean(["one line\nand another"])
+    assert_no_numbers("group 1000000 counted 31415926", b'[{"G": 1000000, "N": "31415926"}]')

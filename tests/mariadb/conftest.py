@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.mariadb.server import MariaDbServer, NotInstalledError
+from tests.mariadb.server import MariaDbNotInstalled, MariaDbServer
 
 
 @pytest.fixture(scope="session")
@@ -10,7 +10,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDbServer]
     """One server for all tests of a process."""
     try:
         server = MariaDbServer(tmp_path_factory.mktemp("mariadb"))
-    except NotInstalledError as missing:
+    except MariaDbNotInstalled as missing:
         pytest.skip(str(missing))
     yield server
     server.stop()

@@ -69,17 +69,17 @@ class OfficeCopy:
     def __init__(self, server: MariaDbServer, practice: Practice, flavor: Flavor) -> None:
         self._connection = server.connect(flavor.connection_charset)
         self._practice = practice
-        self._run("SET time_zone=%s, timestamp=%s", _clock(practice))
-        self._run(f"DROP DATABASE IF EXISTS {DATABASE}")
-        self._run(f"CREATE DATABASE {DATABASE} CHARACTER SET {flavor.table_charset}")
-        self._run(f"USE {DATABASE}")
+        self._execute("SET time_zone=%s, timestamp=%s", _get_clock(practice))
+        self._execute(f"DROP DATABASE IF EXISTS {DATABASE}")
+        self._execute(f"CREATE DATABASE {DATABASE} CHARACTER SET {flavor.table_charset}")
+        self._execute(f"USE {DATABASE}")
         for table, columns in _COLUMNS.items():
             assert list(columns) == list(TABLES[table])
             declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-            self._run(f"CREATE TABLE {table} ({declared}) ENGINE={flavor.engine}")
+            self._execute(f"CREATE TABLE {table} ({declared}) ENGINE={flavor.engine}")
             self._copy(table)
         if flavor.sql_mode is not None:
-            self._run("SET sql_mode=%s", (flavor.sql_mode,))
+            self._execute("SET sql_mode=%s", (flavor.sql_mode,))
 
     def short_query(self, sql: str) -> list[dict[str, object]]:
         """The rows by column name, as `select` gives them. No name may come twice."""
@@ -96,7 +96,7 @@ class OfficeCopy:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
             names = [column[0] for column in cursor.description or ()]
-            return names, [tuple(map(_json_ready, row)) for row in cursor.fetchall()]
+            return names, [tuple(map(_to_json_value, row)) for row in cursor.fetchall()]
 
     def close(self) -> None:
         """Leave the server; the database stays."""
@@ -108,27 +108,27 @@ class OfficeCopy:
         with self._connection.cursor() as cursor:
             cursor.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
 
-    def _run(self, sql: str, values: Sequence[object] = ()) -> None:
+    def _execute(self, sql: str, values: Sequence[object] = ()) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(sql, values)
 
 
-def same(rows: Sequence[dict[str, Any]]) -> list[list[tuple[str, str, object]]]:
+def normalize_rows(rows: Sequence[dict[str, Any]]) -> list[list[tuple[str, str, object]]]:
     """Rows in a form in which equal ones are equal: 5 and 5.0 are the same number, "5" is none, and -0.0 is not 0.0."""
-    return [[(name, *_told(value)) for name, value in row.items()] for row in rows]
+    return [[(name, *_normalize_value(value)) for name, value in row.items()] for row in rows]
 
 
-def differing(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> Iterator[str]:
+def find_differences(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Where two answers differ, in words for a failing test."""
     if len(one) != len(other):
         yield f"{len(one)} rows and {len(other)} rows"
-    for number, (left, right) in enumerate(zip(same(one), same(other), strict=False)):
+    for number, (left, right) in enumerate(zip(normalize_rows(one), normalize_rows(other), strict=False)):
         if left != right:
             cells = [f"{a} against {b}" for a, b in zip(left, right, strict=False) if a != b]
             yield f"row {number}: {'; '.join(cells) or 'other columns'}"
 
 
-def _told(value: object) -> tuple[str, object]:
+def _normalize_value(value: object) -> tuple[str, object]:
     match value:
         case None | str():
             return type(value).__name__, value
@@ -141,7 +141,7 @@ def _told(value: object) -> tuple[str, object]:
     raise TypeError(f"an office never answers with a {type(value).__name__}")
 
 
-def _json_ready(value: object) -> object:
+def _to_json_value(value: object) -> object:
     match value:
         case datetime():
             return value.isoformat(timespec="seconds")
@@ -152,7 +152,7 @@ def _json_ready(value: object) -> object:
     return value
 
 
-def _clock(practice: Practice) -> tuple[str, float]:
+def _get_clock(practice: Practice) -> tuple[str, float]:
     """The office's offset from UTC as `-08:00`, and its instant."""
     utc_now, now = practice._office_clock.utc_now(), practice._office_clock.now()
     minutes = round((now - utc_now).total_seconds() / 60)

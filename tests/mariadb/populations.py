@@ -7,7 +7,7 @@ from random import Random
 
 from oddaemon.simulator.mysql.tables import MONEY_COLUMNS
 from oddaemon.simulator.practice.practice import Practice
-from tests.simulator.practice_world import practice
+from tests.simulator.practice_world import make_practice
 
 EDGES = (
     # Halves of a cent: exact, just below and just above in binary.
@@ -24,23 +24,23 @@ ASTRONOMIC = (1e300, -1e300, 123_456_789_012_345_678.0)
 """Dollars that are no integers of 64 bits, or not exact ones, once they are cents."""
 
 
-def _edges() -> Practice:
+def _make_edges() -> Practice:
     """Each edge alone in a row, rows in which edges meet, and rows of thousandths."""
     alone = [[edge] + [0.0] * 6 for edge in EDGES]
     met = [Random(number).choices(EDGES, k=7) for number in range(150)]
     thousandths = [[Random(number).randrange(-99_999, 999_999) / 1000 for _ in range(7)] for number in range(150)]
-    return _with_rows([*alone, *met, *thousandths])
+    return _make_practice([*alone, *met, *thousandths])
 
 
-def _credits() -> Practice:
+def _make_credits() -> Practice:
     """Mixtures of debts, credits and zeros in the seven columns, each column alone among them."""
     signs = list(product((-1, 0, 1), repeat=7))[:: 3**2]
-    return _with_rows([[sign * cents / 100 for sign, cents in zip(row, range(1, 8), strict=True)] for row in signs])
+    return _make_practice([[sign * cents / 100 for sign, cents in zip(row, range(1, 8), strict=True)] for row in signs])
 
 
-def _with_rows(rows: Sequence[Sequence[float]]) -> Practice:
+def _make_practice(rows: Sequence[Sequence[float]]) -> Practice:
     """An office whose guarantors have exactly these seven amounts."""
-    office = practice(guarantors=0, settled=0, clinics=2)
+    office = make_practice(guarantors=0, settled=0, clinics=2)
     columns = ("PatNum", "Guarantor", "ClinicNum", *MONEY_COLUMNS)
     others = "LName, FName, PatStatus, PayPlanDue, DateTStamp"
     values = "'O''Brien', 'Zoë', 2, 0.0, '2026-11-21 02:00:00'"
@@ -53,23 +53,23 @@ def _with_rows(rows: Sequence[Sequence[float]]) -> Practice:
 
 
 POPULATIONS: Mapping[str, Callable[[], Practice]] = {
-    "dense": lambda: practice(guarantors=300, settled=60),
-    "sparse": lambda: practice(guarantors=150, pat_nums="sparse"),
-    "random PatNums": lambda: practice(guarantors=120, pat_nums="random"),
-    "clinics": lambda: practice(guarantors=200, clinics=4),
-    "three decimals": lambda: practice(guarantors=200, three_decimals=True),
-    "crowded": lambda: practice(guarantors=900, settled=0, three_decimals=True),
-    "settled": lambda: practice(guarantors=0, settled=40),
-    "empty": lambda: practice(guarantors=0, settled=0),
-    "never aged": lambda: practice(guarantors=80, last_aging="never"),
-    "credits": _credits,
-    "edges of rounding": _edges,
+    "dense": lambda: make_practice(guarantors=300, settled=60),
+    "sparse": lambda: make_practice(guarantors=150, pat_nums="sparse"),
+    "random PatNums": lambda: make_practice(guarantors=120, pat_nums="random"),
+    "clinics": lambda: make_practice(guarantors=200, clinics=4),
+    "three decimals": lambda: make_practice(guarantors=200, three_decimals=True),
+    "crowded": lambda: make_practice(guarantors=900, settled=0, three_decimals=True),
+    "settled": lambda: make_practice(guarantors=0, settled=40),
+    "empty": lambda: make_practice(guarantors=0, settled=0),
+    "never aged": lambda: make_practice(guarantors=80, last_aging="never"),
+    "credits": _make_credits,
+    "edges of rounding": _make_edges,
 }
 
 
-def astronomic() -> Practice:
+def make_astronomic() -> Practice:
     """Amounts beyond any office; the simulator writes them with an exponent where a server may not."""
-    return _with_rows([[amount] * 7 for amount in ASTRONOMIC])
+    return _make_practice([[amount] * 7 for amount in ASTRONOMIC])
 
 
 class SimulatedOffice:
@@ -79,16 +79,16 @@ class SimulatedOffice:
         self.office = office
         rows = office.run_short_query("SELECT PatNum FROM patient ORDER BY PatNum")
         self.pat_nums = [int(str(row["PatNum"])) for row in rows]
-        self._said: dict[str, list[dict[str, object]]] = {}
+        self._answers: dict[str, list[dict[str, object]]] = {}
 
     def short_query(self, sql: str) -> list[dict[str, object]]:
         """The rows of the answer."""
-        if sql not in self._said:
-            self._said[sql] = self.office.run_short_query(sql)
-        return self._said[sql]
+        if sql not in self._answers:
+            self._answers[sql] = self.office.run_short_query(sql)
+        return self._answers[sql]
 
 
 @cache
-def simulated(population: str) -> SimulatedOffice:
+def get_simulated_office(population: str) -> SimulatedOffice:
     """The office of a population; nobody may change it."""
     return SimulatedOffice(POPULATIONS[population]())

@@ -11,25 +11,25 @@ from oddaemon.simulator.api import responses
 STATEMENTS_MAX = 400
 
 
-class Asked(Protocol):
+class QueryableOffice(Protocol):
     """A database that answers: real or simulated."""
 
     def short_query(self, sql: str) -> list[dict[str, object]]:
         """The rows of the answer."""
 
 
-def answer(asked: Asked, statement: str) -> list[decode.Row]:
+def query(source: QueryableOffice, statement: str) -> list[decode.Row]:
     """What comes back over the wire."""
-    return decode.parse_json_rows(responses.make_rows(asked.short_query(statement)).body)
+    return decode.parse_json_rows(responses.make_rows(source.short_query(statement)).body)
 
 
-def by_statements(asked: Asked, office: Office, packing: Packing) -> tuple[list[Balance], str | None]:
+def read_by_statements(source: QueryableOffice, office: Office, packing: Packing) -> tuple[list[Balance], str | None]:
     """The balances, and what keeps them from being proved."""
     balances: list[Balance] = []
     checksum = 0
     after: int | None = None
     for _ in range(STATEMENTS_MAX):
-        packed = decode.parse_packed(answer(asked, sql.select_packed(office, packing, after)), packing)
+        packed = decode.parse_packed(query(source, sql.select_packed(office, packing, after)), packing)
         balances += packed.balances
         checksum += packed.checksum
         if packed.last_group is None or packed.groups < office.page_rows:
@@ -38,11 +38,11 @@ def by_statements(asked: Asked, office: Office, packing: Packing) -> tuple[list[
     raise AssertionError("the office never ends")
 
 
-def by_pages(asked: Asked, office: Office) -> tuple[list[Balance], str | None]:
+def read_by_pages(source: QueryableOffice, office: Office) -> tuple[list[Balance], str | None]:
     """The same in key-set pages, with the control query behind them."""
     balances: list[Balance] = []
     after: int | None = None
-    while page := decode.parse_page(answer(asked, sql.select_page(office, after)), after, office.page_rows):
+    while page := decode.parse_page(query(source, sql.select_page(office, after)), after, office.page_rows):
         balances += page
         after = page[-1].pat_num
-    return balances, find_difference(balances, decode.parse_control(answer(asked, sql.select_control(office))).totals)
+    return balances, find_difference(balances, decode.parse_control(query(source, sql.select_control(office))).totals)

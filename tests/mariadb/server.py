@@ -17,7 +17,7 @@ import pymysql
 GROUP_CONCAT_BYTES_MAX = 1024
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0
-WHERE_SERVERS_LIVE = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
+SERVER_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 SMALL = (
     "--innodb-log-file-size=4M",
     "--innodb-buffer-pool-size=16M",
@@ -27,11 +27,11 @@ SMALL = (
 )
 
 
-class NotInstalledError(Exception):
+class MariaDbNotInstalled(Exception):
     """This machine has no MariaDB server; the message says how to get one."""
 
 
-class StartError(Exception):
+class MariaDbStartFailed(Exception):
     """The server did not come up; the message holds the end of its log."""
 
 
@@ -53,9 +53,9 @@ class MariaDbServer:
         temporary = directory / "tmp"
         temporary.mkdir()
         places = ("--no-defaults", account, f"--datadir={self._data}", f"--tmpdir={temporary}", *SMALL)
-        install = [_program("mariadb-install-db"), *places, "--auth-root-authentication-method=normal"]
+        install = [_find_program("mariadb-install-db"), *places, "--auth-root-authentication-method=normal"]
         server = [
-            _program("mariadbd"),
+            _find_program("mariadbd"),
             *places,
             f"--socket={self._socket}",
             "--skip-networking",
@@ -65,10 +65,10 @@ class MariaDbServer:
         with self._log.open("wb") as log:
             installed = subprocess.run([*install, "--skip-test-db"], stdout=log, stderr=log, check=False)
             if installed.returncode:
-                raise StartError(self._last_words())
+                raise MariaDbStartFailed(self._read_log_tail())
             self._process = subprocess.Popen(server, stdout=log, stderr=log)
         try:
-            self._await_answer()
+            self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
@@ -77,7 +77,7 @@ class MariaDbServer:
         """A connection in a character set of the client's choice."""
         return pymysql.connect(unix_socket=str(self._socket), user=user, charset=charset, autocommit=True)
 
-    def table_file(self, database: str, name: str) -> Path:
+    def get_table_file(self, database: str, name: str) -> Path:
         """The file of a MyISAM table, to be damaged."""
         return self._data / database / name
 
@@ -90,21 +90,21 @@ class MariaDbServer:
             self._process.kill()
             self._process.wait()
 
-    def _await_answer(self) -> None:
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
         while self._process.poll() is None and time.monotonic() < deadline:
             with socket.socket(socket.AF_UNIX) as knock:
                 if knock.connect_ex(str(self._socket)) == 0:
                     return
             time.sleep(0.02)
-        raise StartError(self._last_words())
+        raise MariaDbStartFailed(self._read_log_tail())
 
-    def _last_words(self) -> str:
+    def _read_log_tail(self) -> str:
         return self._log.read_text(errors="replace")[-2000:]
 
 
-def _program(name: str) -> str:
-    found = shutil.which(name, path=WHERE_SERVERS_LIVE)
+def _find_program(name: str) -> str:
+    found = shutil.which(name, path=SERVER_PATH)
     if found is None:
-        raise NotInstalledError(f"{name} is not on this machine: apt-get install mariadb-server")
+        raise MariaDbNotInstalled(f"{name} is not on this machine: apt-get install mariadb-server")
     return found

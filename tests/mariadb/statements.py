@@ -10,20 +10,27 @@ from oddaemon.opendental import sql
 
 INSTANTS = tuple(map(datetime.fromisoformat, ("2026-11-21 02:00", "2000-01-01", "2026-11-22 01:50", "2037-12-31")))
 """On the office's clock: about the last aging, before everything, now, and after everything."""
-CUT = Packing(lane_span=64, lanes=4)
+TRUNCATING_PACKING = Packing(lane_span=64, lanes=4)
 """Puts more into a lane than a small GROUP_CONCAT holds."""
-PACKINGS = (FIRST_PACKING, CUT, Packing(lane_span=1, lanes=8), Packing(lane_span=1000, lanes=COLUMNS_PER_GROUP_MAX))
+PACKINGS = (
+    FIRST_PACKING,
+    TRUNCATING_PACKING,
+    Packing(lane_span=1, lanes=8),
+    Packing(lane_span=1000, lanes=COLUMNS_PER_GROUP_MAX),
+)
 OFFICES = (
     Office("elm", "Elm"),
     Office("elm", "Elm", clinics=(1,), page_rows=7),
     Office("elm", "Elm", include=Include.DEBTS),
     Office("elm", "Elm", include=Include.DEBTS, clinics=(0, 2), page_rows=1000),
 )
-MAKERS = frozenset({"clock", "control", "statement", "page", "moved", "shares", "shape", "held_keys", "everything"})
+STATEMENT_FUNCTIONS = frozenset(
+    {"clock", "control", "statement", "page", "moved", "shares", "shape", "held_keys", "everything"}
+)
 """The functions that make a statement, all of them used below."""
 
 
-def all_statements(pat_nums: Sequence[int]) -> Iterator[str]:
+def make_all_statements(pat_nums: Sequence[int]) -> Iterator[str]:
     """Each kind of statement for each kind of office.
 
     Args:
@@ -46,7 +53,7 @@ def all_statements(pat_nums: Sequence[int]) -> Iterator[str]:
             yield sql.select_packed(office, packing, after, since)
 
 
-def makers_offered() -> set[str]:
+def list_statement_functions() -> set[str]:
     """The names under which the module offers statements."""
     return {
         name

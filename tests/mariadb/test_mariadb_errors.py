@@ -12,7 +12,7 @@ from oddaemon.opendental import sql
 from oddaemon.simulator.mysql.reserved_words import RESERVED_WORDS
 from oddaemon.simulator.practice.practice import QueryRefused, SqlFailed
 from tests.mariadb.office_copy import DATABASE, Flavor, OfficeCopy
-from tests.mariadb.populations import simulated
+from tests.mariadb.populations import get_simulated_office
 from tests.mariadb.server import MariaDbServer
 from tests.mariadb.statements import OFFICES
 
@@ -41,7 +41,7 @@ BOTH_REFUSE = (
     "SELECT CONCAT_WS()",
     "SELECT ROUND()",
 )
-SCREENED = (
+FILTERED = (
     "SELECT PatNum FROM patient; SELECT 1",
     "SELECT 1;",
     "SELECT 1 -- why",
@@ -56,7 +56,7 @@ SCREENED = (
 """A real server would answer most of these: it is the API that does not."""
 
 
-UNREASONABLE = (
+EXCESSIVE = (
     (
         "SET SESSION sql_mode='ONLY_FULL_GROUP_BY'",
         "SELECT LName FROM patient GROUP BY ClinicNum",
@@ -78,11 +78,13 @@ UNREASONABLE = (
 
 @pytest.fixture
 def copy(mariadb: MariaDbServer) -> Iterator[OfficeCopy]:
-    with closing(OfficeCopy(mariadb, simulated("settled").office, Flavor("MyISAM", "latin1", "latin1"))) as copy:
+    with closing(
+        OfficeCopy(mariadb, get_simulated_office("settled").office, Flavor("MyISAM", "latin1", "latin1"))
+    ) as copy:
         yield copy
 
 
-def words(copy: OfficeCopy, statement: str) -> str:
+def get_error_text(copy: OfficeCopy, statement: str) -> str:
     with pytest.raises(pymysql.MySQLError) as error:
         copy.select(statement)
     return str(error.value.args[1])
@@ -91,44 +93,44 @@ def words(copy: OfficeCopy, statement: str) -> str:
 @pytest.mark.parametrize("statement", BOTH_REFUSE)
 def test_both_refuse_it_and_both_call_it_the_statements_fault(copy: OfficeCopy, statement: str) -> None:
     with pytest.raises(SqlFailed) as refusal:
-        simulated("settled").office.run_short_query(statement)
-    for text in (words(copy, statement), refusal.value.message):
+        get_simulated_office("settled").office.run_short_query(statement)
+    for text in (get_error_text(copy, statement), refusal.value.message):
         assert classify_response(400, text, query=True) is FailureKind.SQL_ERROR, text
 
 
-@pytest.mark.parametrize("statement", SCREENED)
+@pytest.mark.parametrize("statement", FILTERED)
 def test_what_the_api_screens_never_reaches_a_database(statement: str) -> None:
     with pytest.raises(QueryRefused) as refusal:
-        simulated("settled").office.run_short_query(statement)
+        get_simulated_office("settled").office.run_short_query(statement)
     assert classify_response(401, refusal.value.message, query=True) is FailureKind.QUERY_REFUSED
 
 
 def test_every_word_that_the_server_reserves_is_reserved_by_the_simulator(copy: OfficeCopy) -> None:
     known = [str(word) for (word,) in copy.select("SELECT WORD FROM information_schema.KEYWORDS")[1]]
-    for word in (each for each in known if each.replace("_", "").isalnum()):
+    for keyword in (each for each in known if each.replace("_", "").isalnum()):
         try:
-            copy.select(f"SELECT 1 AS {word}")
+            copy.select(f"SELECT 1 AS {keyword}")
         except pymysql.MySQLError:
-            assert word.upper() in RESERVED_WORDS
+            assert keyword.upper() in RESERVED_WORDS
 
 
-@pytest.mark.parametrize(("setting", "statement", "kind"), UNREASONABLE)
-def test_a_statement_that_is_too_much_is_told_from_one_that_is_wrong(
+@pytest.mark.parametrize(("setting", "statement", "kind"), EXCESSIVE)
+def test_an_excessive_statement_is_distinguished_from_an_invalid_one(
     copy: OfficeCopy, setting: str, statement: str, kind: FailureKind
 ) -> None:
     copy.select(setting)
-    text = words(copy, statement)
+    text = get_error_text(copy, statement)
     assert classify_response(400, text, query=True) is kind, text
 
 
-def test_a_damaged_table_is_the_offices_trouble(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
+def test_a_damaged_table_is_a_failure_of_the_office(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
     copy.select("FLUSH TABLES")
-    mariadb.table_file(DATABASE, "patient.MYI").write_bytes(b"\xfe\xfe\x07\x01" + bytes(2000))
-    text = words(copy, sql.select_control(OFFICES[0]))
+    mariadb.get_table_file(DATABASE, "patient.MYI").write_bytes(b"\xfe\xfe\x07\x01" + bytes(2000))
+    text = get_error_text(copy, sql.select_control(OFFICES[0]))
     assert classify_response(400, text, query=True) is FailureKind.OFFICE_DATABASE, text
 
 
-def test_a_user_without_rights_is_the_offices_trouble(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
+def test_a_user_without_rights_is_a_failure_of_the_office(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
     copy.select("CREATE OR REPLACE USER api")
     copy.select(f"GRANT SELECT ON {DATABASE}.preference TO api")
     with closing(mariadb.connect(user="api")) as connection, connection.cursor() as cursor:
@@ -138,9 +140,9 @@ def test_a_user_without_rights_is_the_offices_trouble(mariadb: MariaDbServer, co
     assert classify_response(400, str(error.value.args[1]), query=True) is FailureKind.OFFICE_DATABASE
 
 
-def test_a_lock_that_is_held_is_the_offices_trouble(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
+def test_a_held_lock_is_a_failure_of_the_office(mariadb: MariaDbServer, copy: OfficeCopy) -> None:
     with closing(mariadb.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLES {DATABASE}.patient WRITE")
         copy.select("SET SESSION lock_wait_timeout=0")
-        text = words(copy, sql.select_control(OFFICES[0]))
+        text = get_error_text(copy, sql.select_control(OFFICES[0]))
     assert classify_response(400, text, query=True) is FailureKind.OFFICE_DATABASE, text

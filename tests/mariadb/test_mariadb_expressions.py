@@ -8,7 +8,7 @@ import pytest
 
 from tests.mariadb.office_copy import Flavor, OfficeCopy
 from tests.mariadb.server import MariaDbServer
-from tests.simulator.practice_world import practice
+from tests.simulator.practice_world import make_practice
 from tests.simulator.sql_examples import EXPRESSIONS, NAMES, ROWS
 
 NOT_ON_THIS_SERVER = {
@@ -19,28 +19,28 @@ NOT_ON_THIS_SERVER = {
 }
 
 
-def on_this_server(examples: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def select_supported(examples: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     return [example for example in examples if example[0] not in NOT_ON_THIS_SERVER]
 
 
 @pytest.fixture(scope="module")
 def copy(mariadb: MariaDbServer) -> Iterator[OfficeCopy]:
     with closing(
-        OfficeCopy(mariadb, practice(guarantors=1, settled=0, clinics=4), Flavor("InnoDB", "utf8mb4", "utf8mb4"))
+        OfficeCopy(mariadb, make_practice(guarantors=1, settled=0, clinics=4), Flavor("InnoDB", "utf8mb4", "utf8mb4"))
     ) as copy:
         yield copy
 
 
-@pytest.mark.parametrize(("expression", "answer"), on_this_server(EXPRESSIONS))
+@pytest.mark.parametrize(("expression", "answer"), select_supported(EXPRESSIONS))
 def test_an_expression_means_what_a_server_means(copy: OfficeCopy, expression: str, answer: Any) -> None:
     assert copy.short_query(f"SELECT {expression} AS x") == [{"x": answer}]
 
 
-@pytest.mark.parametrize(("sql", "rows"), on_this_server(ROWS))
+@pytest.mark.parametrize(("sql", "rows"), select_supported(ROWS))
 def test_a_query_gives_what_a_server_gives(copy: OfficeCopy, sql: str, rows: list[tuple[Any, ...]]) -> None:
     assert copy.select(sql)[1] == rows
 
 
-@pytest.mark.parametrize(("sql", "names"), on_this_server(NAMES))
+@pytest.mark.parametrize(("sql", "names"), select_supported(NAMES))
 def test_result_columns_are_named_as_a_server_names_them(copy: OfficeCopy, sql: str, names: list[str]) -> None:
     assert copy.select(sql)[0] == names

@@ -30,18 +30,18 @@ JSON = ("content-type", "application/json; charset=utf-8")
 GZIP = ("content-encoding", "gzip")
 ROWS = b'[{"One":1}]'
 
-Observed = ApiEvent
+ObservedEvent = ApiEvent
 
 
 @dataclass
-class Asked:
+class ClientHarness:
     """What it takes to ask, and what was observed."""
 
-    gate: RateLimiter
+    rate_limiter: RateLimiter
     api: Api
     office: OfficeApi
-    access: OfficeCredentials
-    events: list[Observed] = field(default_factory=list)
+    credentials: OfficeCredentials
+    events: list[ObservedEvent] = field(default_factory=list)
 
     @property
     def finished(self) -> list[RequestFinished]:
@@ -57,24 +57,24 @@ class Asked:
         return [(event.outcome, event.status) for event in self.finished]
 
 
-def asked(
+def make_harness(
     transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
     *,
     base_url: str = BASE_URL,
     limits: Limits = LIMITS,
     interval_seconds: float = 0.0,
     remote: bool = True,
-) -> Asked:
-    events: list[Observed] = []
-    gate = RateLimiter(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
-    api = Api(gate, limits, events.append, lambda: NOW, transport)
-    access = OfficeCredentials(
+) -> ClientHarness:
+    events: list[ObservedEvent] = []
+    rate_limiter = RateLimiter(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
+    api = Api(rate_limiter, limits, events.append, lambda: NOW, transport)
+    credentials = OfficeCredentials(
         "elm", base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(CUSTOMER_KEY)), interval_seconds, remote
     )
-    return Asked(gate, api, api.make_office_api(access), access, events)
+    return ClientHarness(rate_limiter, api, api.make_office_api(credentials), credentials, events)
 
 
-class Site:
+class ScriptedServer:
     """Gives its answers in turn, the last one for ever, and keeps the requests."""
 
     def __init__(self, *answers: ApiResponse) -> None:
@@ -85,36 +85,36 @@ class Site:
         self.requests.append(request)
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
-    def transport(self) -> httpx.AsyncBaseTransport:
+    def make_transport(self) -> httpx.AsyncBaseTransport:
         return SimulatedTransport(self)
 
 
-def answer(body: bytes | str, status: int = 200, *headers: tuple[str, str]) -> ApiResponse:
+def make_response(body: bytes | str, status: int = 200, *headers: tuple[str, str]) -> ApiResponse:
     return ApiResponse(status, (JSON, *headers), body.encode() if isinstance(body, str) else body)
 
 
-async def failure_of_query(session: Session) -> Failure:
+async def get_query_failure(session: Session) -> Failure:
     with pytest.raises(ApiError) as caught:
         await session.query("SELECT 1 AS One")
     return caught.value.failure
 
 
-async def failure(site: Site, limits: Limits = LIMITS) -> Failure:
+async def get_failure(site: ScriptedServer, limits: Limits = LIMITS) -> Failure:
     """The failure of a query that the site answers."""
-    async with asked(site.transport, limits=limits).office.session() as session:
-        return await failure_of_query(session)
+    async with make_harness(site.make_transport, limits=limits).office.session() as session:
+        return await get_query_failure(session)
 
 
 @asynccontextmanager
-async def session_of(
-    site: Site, *, base_url: str = BASE_URL, limits: Limits = LIMITS
-) -> AsyncIterator[tuple[Session, Asked]]:
-    world = asked(site.transport, base_url=base_url, limits=limits)
-    async with world.office.session() as session:
-        yield session, world
+async def open_session(
+    site: ScriptedServer, *, base_url: str = BASE_URL, limits: Limits = LIMITS
+) -> AsyncIterator[tuple[Session, ClientHarness]]:
+    harness = make_harness(site.make_transport, base_url=base_url, limits=limits)
+    async with harness.office.session() as session:
+        yield session, harness
 
 
-class Drip(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
+class DrippingTransport(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
     """Sends its body a byte at a time."""
 
     def __init__(self, pause_seconds: float, error: Exception | None = None) -> None:

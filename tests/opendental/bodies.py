@@ -10,16 +10,16 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental import decode
 
 JsonRow = dict[str, Any]
-Spoil = Callable[[list[JsonRow]], Any]
+RowChange = Callable[[list[JsonRow]], Any]
 
 PACKING = Packing(lane_span=2, lanes=3)
-PLANTED = "31415926"
+CANARY = "31415926"
 """A balance that no message may ever show."""
 IDENTITY: JsonRow = {"Title": 1_111, "Phone": 2_222.0, "Address": 0}
 BALANCES = [
     Balance(1, 0, 0, 100, 0, 0, 0, 0, 100),
     Balance(2, 0, -5, 0, 0, 0, 0, 0, -5),
-    Balance(4, 3, 0, 0, 0, 0, int(PLANTED), 0, int(PLANTED)),
+    Balance(4, 3, 0, 0, 0, 0, int(CANARY), 0, int(CANARY)),
     Balance(9, 0, 7, 0, 0, 7, 0, 2500, 7),
 ]
 READERS: dict[str, Callable[[bytes], object]] = {
@@ -32,11 +32,11 @@ READERS: dict[str, Callable[[bytes], object]] = {
 }
 
 
-def body(rows: object) -> bytes:
+def encode_rows(rows: object) -> bytes:
     return json.dumps(rows).encode()
 
 
-def control_row(balances: Sequence[Balance] = BALANCES) -> JsonRow:
+def make_control_row(balances: Sequence[Balance] = BALANCES) -> JsonRow:
     totals = compute_totals(balances)
     names = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
     sums = dict(zip((f"Sum{name}" for name in names), map(float, totals[1:8]), strict=True))
@@ -53,44 +53,47 @@ def control_row(balances: Sequence[Balance] = BALANCES) -> JsonRow:
     }
 
 
-def packed_rows(balances: Sequence[Balance] = BALANCES, packing: Packing = PACKING) -> list[JsonRow]:
+def make_packed_rows(balances: Sequence[Balance] = BALANCES, packing: Packing = PACKING) -> list[JsonRow]:
     groups: dict[int, list[Balance]] = {}
     for balance in balances:
         groups.setdefault(balance.pat_num // packing.group_span, []).append(balance)
-    control = control_row(balances)
+    control = make_control_row(balances)
     if not groups:
-        return [{**control, "G": None, "N": None, **_lanes([], packing)}]
-    return [{**control, "G": group, "N": len(held), **_lanes(held, packing)} for group, held in groups.items()]
+        return [{**control, "G": None, "N": None, **_pack_columns([], packing)}]
+    return [
+        {**control, "G": group, "N": len(members), **_pack_columns(members, packing)}
+        for group, members in groups.items()
+    ]
 
 
-def page_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
+def make_page_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
     return [{"Balance": format_row(balance)} for balance in balances]
 
 
-def moved_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
+def make_changed_rows(balances: Sequence[Balance] = BALANCES) -> list[JsonRow]:
     return [{"PatNum": balance.pat_num, "Balance": format_row(balance)} for balance in balances]
 
 
-def clock_rows() -> list[JsonRow]:
+def make_clock_rows() -> list[JsonRow]:
     return [{"OfficeNow": "2026-03-03T02:05:00", "UtcNow": "2026-03-03T10:05:00", **IDENTITY}]
 
 
-def preference_rows() -> list[JsonRow]:
+def make_preference_rows() -> list[JsonRow]:
     return [{"PrefNum": 15, "PrefName": "DateLastAging", "ValueString": "2026-03-03"}]
 
 
 GOOD: dict[str, Callable[[], list[JsonRow]]] = {
-    "control": lambda: [control_row()],
-    "packed": packed_rows,
-    "page": page_rows,
-    "moved": moved_rows,
-    "clocks": clock_rows,
-    "preference": preference_rows,
+    "control": lambda: [make_control_row()],
+    "packed": make_packed_rows,
+    "page": make_page_rows,
+    "moved": make_changed_rows,
+    "clocks": make_clock_rows,
+    "preference": make_preference_rows,
 }
 
 
-def _lanes(balances: Sequence[Balance], packing: Packing) -> JsonRow:
+def _pack_columns(balances: Sequence[Balance], packing: Packing) -> JsonRow:
     texts: list[list[str]] = [[] for _ in range(packing.lanes)]
     for balance in balances:
         texts[balance.pat_num // packing.lane_span % packing.lanes].append(format_row(balance))
-    return {f"L{lane}": "|".join(text) or None for lane, text in enumerate(texts)}
+    return {f"L{column}": "|".join(text) or None for column, text in enumerate(texts)}

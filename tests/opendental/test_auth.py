@@ -6,7 +6,14 @@ import httpx
 import pytest
 
 from oddaemon.opendental.client import ApiError
-from tests.opendental.asking import AUTHORIZATION, CUSTOMER_KEY, DEVELOPER_KEY, Site, answer, asked
+from tests.opendental.asking import (
+    AUTHORIZATION,
+    CUSTOMER_KEY,
+    DEVELOPER_KEY,
+    ScriptedServer,
+    make_harness,
+    make_response,
+)
 
 
 class _FailingTransport(httpx.AsyncBaseTransport):
@@ -38,7 +45,7 @@ def find_leaks(traceback: TracebackType | None) -> list[str]:
 async def test_no_local_variable_on_the_way_to_the_transport_holds_a_key() -> None:
     transport = _FailingTransport(RuntimeError("planted"))
     with pytest.raises(RuntimeError) as caught:
-        async with asked(lambda: transport).office.session() as session:
+        async with make_harness(lambda: transport).office.session() as session:
             await session.query("SELECT 1 AS One")
     assert transport.authorizations == [AUTHORIZATION]
     assert find_leaks(caught.value.__traceback__) == []
@@ -48,14 +55,14 @@ async def test_no_local_variable_on_the_way_to_the_transport_holds_a_key() -> No
 async def test_no_local_variable_of_a_failed_request_holds_a_key(error: Exception) -> None:
     transport = _FailingTransport(error)
     with pytest.raises(ApiError) as caught:
-        async with asked(lambda: transport).office.session() as session:
+        async with make_harness(lambda: transport).office.session() as session:
             await session.query("SELECT 1 AS One")
     assert find_leaks(caught.value.__traceback__) == find_leaks(error.__traceback__) == []
 
 
 async def test_no_local_variable_of_a_rejected_request_holds_a_key() -> None:
-    site = Site(answer("no", 401))
+    site = ScriptedServer(make_response("no", 401))
     with pytest.raises(ApiError) as caught:
-        async with asked(site.transport).office.session() as session:
+        async with make_harness(site.make_transport).office.session() as session:
             await session.query("SELECT 1 AS One")
     assert find_leaks(caught.value.__traceback__) == []

@@ -14,15 +14,15 @@ from tests.opendental.asking import (
     GZIP,
     LIMITS,
     ROWS,
-    Drip,
-    Site,
-    answer,
-    asked,
-    failure,
-    failure_of_query,
-    session_of,
+    DrippingTransport,
+    ScriptedServer,
+    get_failure,
+    get_query_failure,
+    make_harness,
+    make_response,
+    open_session,
 )
-from tests.opendental.bodies import PLANTED
+from tests.opendental.bodies import CANARY
 
 
 @pytest.fixture
@@ -33,33 +33,36 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 SMALL = Limits(connect_timeout_seconds=10.0, request_timeout_seconds=65.0, max_response_bytes=1000)
 
 
-def rows_of(size: int) -> bytes:
+def make_rows(size: int) -> bytes:
     return b'[{"Text":"' + b"x" * (size - 13) + b'"}]'
 
 
 @pytest.mark.parametrize("packed", [False, True])
 async def test_an_answer_may_be_as_large_as_allowed_and_no_byte_larger(packed: bool) -> None:
-    def sent(size: int) -> Any:
-        return answer(gzip.compress(rows_of(size)), 200, GZIP) if packed else answer(rows_of(size))
+    def make_sized_response(size: int) -> Any:
+        return make_response(gzip.compress(make_rows(size)), 200, GZIP) if packed else make_response(make_rows(size))
 
-    async with session_of(Site(sent(1000), sent(1001)), limits=SMALL) as (session, world):
+    async with open_session(ScriptedServer(make_sized_response(1000), make_sized_response(1001)), limits=SMALL) as (
+        session,
+        world,
+    ):
         assert len(await session.query("SELECT 1 AS One")) == 1
-        found = await failure_of_query(session)
+        found = await get_query_failure(session)
     assert (found.kind, found.message, found.status) == (FailureKind.OVERSIZED, "more than 1000 bytes", 200)
     assert world.outcomes == [("ok", 200), ("oversized", 200)]
 
 
 async def test_an_error_page_has_the_same_limit() -> None:
-    found = await failure(Site(answer("x" * 2000, 400)), SMALL)
+    found = await get_failure(ScriptedServer(make_response("x" * 2000, 400)), SMALL)
     assert (found.kind, found.status) == (FailureKind.OVERSIZED, 400)
 
 
 async def test_a_few_bytes_that_unpack_to_very_many_are_never_held() -> None:
     bomb = gzip.compress(b" " * 30_000_000, 1)
-    site = Site(answer(bomb, 200, GZIP))
+    site = ScriptedServer(make_response(bomb, 200, GZIP))
     tracemalloc.start()
     try:
-        found = await failure(site, Limits(10.0, 65.0, 1_000_000))
+        found = await get_failure(site, Limits(10.0, 65.0, 1_000_000))
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -68,8 +71,8 @@ async def test_a_few_bytes_that_unpack_to_very_many_are_never_held() -> None:
 
 
 async def test_a_packed_answer_is_unpacked_and_only_gzip_is_asked_for() -> None:
-    site = Site(answer(gzip.compress(ROWS), 200, ("content-encoding", "GZIP")))
-    async with session_of(site) as (session, world):
+    site = ScriptedServer(make_response(gzip.compress(ROWS), 200, ("content-encoding", "GZIP")))
+    async with open_session(site) as (session, world):
         assert await session.query("SELECT 1 AS One") == [{"One": 1}]
     assert site.requests[0].headers["accept-encoding"] == "gzip"
     assert world.finished[0].bytes == len(ROWS)
@@ -78,26 +81,26 @@ async def test_a_packed_answer_is_unpacked_and_only_gzip_is_asked_for() -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        answer(ROWS, 200, GZIP),
-        answer(gzip.compress(ROWS)[:-12], 200, GZIP),
-        answer(gzip.compress(ROWS)),
-        answer(gzip.compress(gzip.compress(ROWS)), 200, ("content-encoding", "gzip, gzip")),
-        answer(b"\x1b\x0b\x00\x80", 200, ("content-encoding", "br")),
+        make_response(ROWS, 200, GZIP),
+        make_response(gzip.compress(ROWS)[:-12], 200, GZIP),
+        make_response(gzip.compress(ROWS)),
+        make_response(gzip.compress(gzip.compress(ROWS)), 200, ("content-encoding", "gzip, gzip")),
+        make_response(b"\x1b\x0b\x00\x80", 200, ("content-encoding", "br")),
     ],
     ids=["none", "truncated", "unannounced", "twice", "another coding"],
 )
 async def test_an_answer_that_is_packed_wrongly_cannot_be_read(sent: Any) -> None:
-    async with session_of(Site(sent)) as (session, world):
-        found = await failure_of_query(session)
+    async with open_session(ScriptedServer(sent)) as (session, world):
+        found = await get_query_failure(session)
     assert found.kind is FailureKind.MALFORMED
     assert [outcome for outcome, _ in world.outcomes] == ["malformed"]
 
 
 async def test_an_answer_that_drips_is_cut_by_the_limit_over_all() -> None:
-    drip = Drip(pause_seconds=20.0)
-    world = asked(lambda: drip)
+    drip = DrippingTransport(pause_seconds=20.0)
+    world = make_harness(lambda: drip)
     async with world.office.session() as session:
-        found = await failure_of_query(session)
+        found = await get_query_failure(session)
         assert drip.closed, "before the session ends"
     assert found.kind is FailureKind.TIMEOUT
     assert anyio.current_time() == pytest.approx(LIMITS.connect_timeout_seconds + LIMITS.request_timeout_seconds)
@@ -106,18 +109,18 @@ async def test_an_answer_that_drips_is_cut_by_the_limit_over_all() -> None:
 
 
 async def test_an_answer_that_drips_fast_enough_is_read() -> None:
-    world = asked(lambda: Drip(pause_seconds=1.0))
+    world = make_harness(lambda: DrippingTransport(pause_seconds=1.0))
     async with world.office.session() as session:
         assert await session.query("SELECT 1 AS One") == [{"One": 1}]
 
 
 @pytest.mark.parametrize(
     "error",
-    [ssl.SSLError(1, f"bad record mac {PLANTED}"), ConnectionResetError(), httpx.ReadError(""), OSError("broken")],
+    [ssl.SSLError(1, f"bad record mac {CANARY}"), ConnectionResetError(), httpx.ReadError(""), OSError("broken")],
 )
 async def test_whatever_breaks_in_the_middle_of_an_answer_is_a_lost_connection(error: Exception) -> None:
-    world = asked(lambda: Drip(0.0, error))
+    world = make_harness(lambda: DrippingTransport(0.0, error))
     async with world.office.session() as session:
-        found = await failure_of_query(session)
+        found = await get_query_failure(session)
     assert found.kind is FailureKind.CONNECTION_LOST
     assert found.message == type(error).__name__

@@ -12,11 +12,11 @@ from tests.opendental.asking import (
     CUSTOMER_KEY,
     DEVELOPER_KEY,
     NOW,
-    Site,
-    answer,
-    failure,
-    failure_of_query,
-    session_of,
+    ScriptedServer,
+    get_failure,
+    get_query_failure,
+    make_response,
+    open_session,
 )
 
 
@@ -26,7 +26,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "kind", "message"),
+    ("status", "body", "kind", "message"),
     [
         (
             400,
@@ -43,21 +43,21 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     ],
 )
 async def test_an_error_is_named_with_what_the_other_side_said(
-    status: int, said: str, kind: FailureKind, message: str
+    status: int, body: str, kind: FailureKind, message: str
 ) -> None:
-    async with session_of(Site(answer(said, status))) as (session, world):
-        found = await failure_of_query(session)
+    async with open_session(ScriptedServer(make_response(body, status))) as (session, world):
+        found = await get_query_failure(session)
     assert (found.kind, found.status) == (kind, status)
     assert found.message.startswith(message)
     assert world.outcomes == [(kind.value, status)]
-    assert world.finished[0].bytes == len(said)
+    assert world.finished[0].bytes == len(body)
 
 
 async def test_of_an_endless_error_only_the_beginning_is_looked_at() -> None:
     limits = Limits(10.0, 65.0, 100_000)
-    told = await failure(Site(answer("x" * 19_000 + " eConnector", 400)), limits)
-    untold = await failure(Site(answer("x" * 20_000 + " eConnector", 400)), limits)
-    assert (told.kind, untold.kind) == (FailureKind.ECONNECTOR_DOWN, FailureKind.UNKNOWN_400)
+    recognized = await get_failure(ScriptedServer(make_response("x" * 19_000 + " eConnector", 400)), limits)
+    unrecognized = await get_failure(ScriptedServer(make_response("x" * 20_000 + " eConnector", 400)), limits)
+    assert (recognized.kind, unrecognized.kind) == (FailureKind.ECONNECTOR_DOWN, FailureKind.UNKNOWN_400)
 
 
 ECHOES = {
@@ -71,7 +71,7 @@ ECHOES = {
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
 async def test_keys_that_the_server_echoes_are_not_repeated(status: int, echo: str) -> None:
-    found = await failure(Site(answer(echo, status)))
+    found = await get_failure(ScriptedServer(make_response(echo, status)))
     assert "***" in found.message
     assert DEVELOPER_KEY[:5] not in found.sentence
     assert CUSTOMER_KEY[:5] not in found.sentence
@@ -110,7 +110,7 @@ async def test_a_retry_after_is_understood_in_every_form_and_nonsense_says_nothi
     retry_after: str | None, seconds: float | None
 ) -> None:
     headers = [] if retry_after is None else [("retry-after", retry_after)]
-    found = await failure(Site(answer('"wait"', 429, *headers)))
+    found = await get_failure(ScriptedServer(make_response('"wait"', 429, *headers)))
     assert (found.kind, found.retry_after_seconds) == (FailureKind.THROTTLED, seconds)
 
 
@@ -119,15 +119,15 @@ async def test_a_retry_after_is_understood_in_every_form_and_nonsense_says_nothi
     "location", ["https://elsewhere.example.com/api/v1", "/api/v1/other", "http://[bad", "https://xn--a.com/", ""]
 )
 async def test_a_redirect_is_a_failure_and_is_not_followed(status: int, location: str) -> None:
-    site = Site(answer("", status, ("location", location)))
-    async with session_of(site) as (session, world):
-        found = await failure_of_query(session)
+    site = ScriptedServer(make_response("", status, ("location", location)))
+    async with open_session(site) as (session, world):
+        found = await get_query_failure(session)
     assert found.kind in {FailureKind.UNEXPECTED_STATUS, FailureKind.CONNECTION_LOST}
     assert len(site.requests) == 1
     assert len(world.outcomes) == 1
 
 
-async def test_a_retry_after_that_is_a_date_is_told_by_the_clock_that_was_given() -> None:
+async def test_a_retry_after_date_is_read_by_the_given_clock() -> None:
     assert datetime.fromisoformat("2026-03-03T10:00:00+00:00") == NOW
-    found = await failure(Site(answer("", 503, ("retry-after", "Tue, 03 Mar 2026 11:00:00 GMT"))))
+    found = await get_failure(ScriptedServer(make_response("", 503, ("retry-after", "Tue, 03 Mar 2026 11:00:00 GMT"))))
     assert (found.kind, found.retry_after_seconds) == (FailureKind.SERVER_ERROR, 3600.0)

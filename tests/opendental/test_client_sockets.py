@@ -26,18 +26,27 @@ from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice, PracticeSpec
 from oddaemon.simulator.transport.server import serve
-from tests.opendental.asking import AUTHORIZATION, CUSTOMER_KEY, DEVELOPER_KEY, ROWS, Asked, failure_of_query
-from tests.opendental.listening import HASTY, PATIENT, api_at, failure_at, head, listening, saying, whole
+from tests.opendental.asking import AUTHORIZATION, CUSTOMER_KEY, DEVELOPER_KEY, ROWS, ClientHarness, get_query_failure
+from tests.opendental.listening import (
+    LONG_TIMEOUT,
+    SHORT_TIMEOUT,
+    connect_to,
+    get_failure_at,
+    loopback_server,
+    make_head,
+    respond_with,
+    respond_with_body,
+)
 
-AT_ONCE = HeadquartersOptions(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
+NO_DELAY = HeadquartersOptions(developer_key=DEVELOPER_KEY, base_seconds=0.0, query_seconds=0.0)
 
 
 @asynccontextmanager
-async def headquarters(*faults: ScheduledFault) -> AsyncIterator[tuple[int, Headquarters]]:
+async def simulated_headquarters(*faults: ScheduledFault) -> AsyncIterator[tuple[int, Headquarters]]:
     clock = WorldClock(datetime(2026, 3, 3, 10, tzinfo=UTC))
     practice = Practice(PracticeSpec("elm", seed=4, guarantors=120, settled=40), clock)
     key = ApiKey(CUSTOMER_KEY, "elm", mode=Mode.LOCAL)
-    site = Headquarters(clock, [practice], [key], AT_ONCE, FaultSchedule(1, faults))
+    site = Headquarters(clock, [practice], [key], NO_DELAY, FaultSchedule(1, faults))
     async with anyio.create_task_group() as tasks:
         port: int = await tasks.start(serve, site)
         yield port, site
@@ -45,7 +54,7 @@ async def headquarters(*faults: ScheduledFault) -> AsyncIterator[tuple[int, Head
 
 
 async def test_an_office_is_read_over_sockets() -> None:
-    async with headquarters() as (port, site), api_at(port).office.session() as session:
+    async with simulated_headquarters() as (port, site), connect_to(port).office.session() as session:
         assert await session.get_preference("DateLastAging") == "2026-03-02"
         assert await session.get_preference("NoSuchPreference") == ""
         answer = await session.query(sql.select_packed(Office("elm", "Elm"), FIRST_PACKING, None))
@@ -57,13 +66,13 @@ async def test_an_office_is_read_over_sockets() -> None:
 
 
 async def test_a_session_keeps_one_connection_and_closes_it() -> None:
-    async with headquarters() as (port, site):
-        world = api_at(port)
+    async with simulated_headquarters() as (port, site):
+        world = connect_to(port)
         for _ in range(2):
             async with world.office.session() as session:
                 for _ in range(4):
                     await session.query(sql.select_clocks())
-        connections = [exchange.connection for exchange in site.traffic]
+        connections = [request.connection for request in site.traffic]
     assert connections == ["connection 1"] * 4 + ["connection 2"] * 4
 
 
@@ -71,22 +80,22 @@ async def test_the_connection_is_closed_when_the_session_ends() -> None:
     hung_up = anyio.Event()
 
     async def talk(stream: ByteStream) -> None:
-        await whole(ROWS)(stream)
+        await respond_with_body(ROWS)(stream)
         try:
             await stream.receive()
         finally:
             hung_up.set()
 
-    async with listening(talk) as port:
-        async with api_at(port).office.session() as session:
+    async with loopback_server(talk) as port:
+        async with connect_to(port).office.session() as session:
             await session.query("SELECT 1 AS One")
             assert not hung_up.is_set()
         with anyio.fail_after(120):
             await hung_up.wait()
 
 
-async def test_a_connection_that_the_server_closed_meanwhile_is_made_anew() -> None:
-    async with listening(whole(ROWS)) as port, api_at(port).office.session() as session:
+async def test_a_connection_that_the_server_closed_is_opened_again() -> None:
+    async with loopback_server(respond_with_body(ROWS)) as port, connect_to(port).office.session() as session:
         for _ in range(3):
             assert await session.query("SELECT 1 AS One") == [{"One": 1}]
             await anyio.sleep(0.01)
@@ -99,7 +108,7 @@ async def test_proxies_and_credentials_of_the_environment_are_ignored(
 
     async def talk(stream: ByteStream) -> None:
         heard.append(await stream.receive())
-        await stream.send(head("200 OK", f"Content-Length: {len(ROWS)}") + ROWS)
+        await stream.send(make_head("200 OK", f"Content-Length: {len(ROWS)}") + ROWS)
 
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
@@ -109,7 +118,7 @@ async def test_proxies_and_credentials_of_the_environment_are_ignored(
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    async with listening(talk) as port, api_at(port).office.session() as session:
+    async with loopback_server(talk) as port, connect_to(port).office.session() as session:
         assert await session.query("SELECT 1 AS One") == [{"One": 1}]
     assert f"Authorization: {AUTHORIZATION}\r\n".encode() in heard[0]
     assert heard[0].startswith(b"PUT /api/v1/queries/ShortQuery HTTP/1.1\r\n")
@@ -122,10 +131,10 @@ async def test_a_redirect_does_not_take_the_key_along(status: str) -> None:
     async def elsewhere(stream: ByteStream) -> None:
         visitors.append(await stream.receive())
 
-    async with listening(elsewhere) as other:
+    async with loopback_server(elsewhere) as other:
         location = f"Location: http://127.0.0.1:{other}/api/v1/queries/ShortQuery"
-        async with listening(whole(b"", status, location)) as port:
-            found = await failure_at(port)
+        async with loopback_server(respond_with_body(b"", status, location)) as port:
+            found = await get_failure_at(port)
     assert (found.kind, found.status) == (FailureKind.UNEXPECTED_STATUS, int(status[:3]))
     assert visitors == []
 
@@ -133,18 +142,18 @@ async def test_a_redirect_does_not_take_the_key_along(status: str) -> None:
 async def test_a_refused_connection_is_no_connection() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        found = await failure_at(unused.getsockname()[1])
+        found = await get_failure_at(unused.getsockname()[1])
     assert found.kind is FailureKind.CONNECT
 
 
-async def test_a_connection_that_nobody_accepts_ends_at_its_time_out() -> None:
+async def test_an_unaccepted_connection_ends_at_its_time_out() -> None:
     with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
         for waiting in (first, second):
             waiting.setblocking(False)
             waiting.connect_ex(deaf.getsockname())
-        found = await failure_at(deaf.getsockname()[1], Limits(0.05, 20.0, 1000))
+        found = await get_failure_at(deaf.getsockname()[1], Limits(0.05, 20.0, 1000))
     assert (found.kind, found.message) == (FailureKind.CONNECT, "no connection in time")
 
 
@@ -160,23 +169,25 @@ async def test_a_connection_that_nobody_accepts_ends_at_its_time_out() -> None:
 async def test_a_connection_that_breaks_is_named_and_the_next_session_works(
     cut: ConnectionFailure, kind: FailureKind, after_bytes: int | None
 ) -> None:
-    async with headquarters(ScheduledFault(BrokenConnection(cut, after_bytes), hits_max=1)) as (port, _):
-        world = api_at(port, HASTY if cut is ConnectionFailure.STALL else PATIENT)
+    async with simulated_headquarters(ScheduledFault(BrokenConnection(cut, after_bytes), hits_max=1)) as (port, _):
+        world = connect_to(port, SHORT_TIMEOUT if cut is ConnectionFailure.STALL else LONG_TIMEOUT)
         async with world.office.session() as session:
-            assert (await failure_of_query(session)).kind is kind
-    async with headquarters() as (port, _):
-        patient = api_at(port)
-        async with patient.office.session() as session:
+            assert (await get_query_failure(session)).kind is kind
+    async with simulated_headquarters() as (port, _):
+        client = connect_to(port)
+        async with client.office.session() as session:
             await session.query(sql.select_clocks())
     assert world.outcomes == [(kind.value, None)]
 
 
 async def test_an_answer_that_does_not_come_ends_at_its_time_out() -> None:
-    async with headquarters(ScheduledFault(Latency(30.0))) as (port, _):
-        assert (await failure_at(port, HASTY)).kind is FailureKind.TIMEOUT
+    async with simulated_headquarters(ScheduledFault(Latency(30.0))) as (port, _):
+        assert (await get_failure_at(port, SHORT_TIMEOUT)).kind is FailureKind.TIMEOUT
 
 
-@pytest.mark.parametrize("dripping", [head("200 OK", "X-Drip: " + "x" * 500), head("200 OK", "Content-Length: 500")])
+@pytest.mark.parametrize(
+    "dripping", [make_head("200 OK", "X-Drip: " + "x" * 500), make_head("200 OK", "Content-Length: 500")]
+)
 async def test_an_answer_that_drips_is_cut_though_no_read_is_slow(dripping: bytes) -> None:
     async def talk(stream: ByteStream) -> None:
         await stream.receive()
@@ -186,8 +197,8 @@ async def test_an_answer_that_drips_is_cut_though_no_read_is_slow(dripping: byte
             await stream.send(bytes([byte]))
             await anyio.sleep(0.005)
 
-    async with listening(talk) as port:
-        found = await failure_at(port, Limits(0.3, 0.05, 1000))
+    async with loopback_server(talk) as port:
+        found = await get_failure_at(port, Limits(0.3, 0.05, 1000))
     assert found.kind is FailureKind.TIMEOUT
 
 
@@ -195,10 +206,10 @@ GARBAGE = {
     "no HTTP": b"hello\r\n\r\n",
     "half a status line": b"HTTP/1.1 20",
     "half of the headers": b"HTTP/1.1 200 OK\r\nContent-Le",
-    "two lengths": head("200 OK", "Content-Length: 3", "Content-Length: 4") + b"[]  ",
-    "a length that is none": head("200 OK", "Content-Length: many") + b"[]",
-    "a broken chunk": head("200 OK", "Transfer-Encoding: chunked") + b"zz\r\n[]\r\n0\r\n\r\n",
-    "chunks without end": head("200 OK", "Transfer-Encoding: chunked") + b"2\r\n[]\r\n",
+    "two lengths": make_head("200 OK", "Content-Length: 3", "Content-Length: 4") + b"[]  ",
+    "a length that is none": make_head("200 OK", "Content-Length: many") + b"[]",
+    "a broken chunk": make_head("200 OK", "Transfer-Encoding: chunked") + b"zz\r\n[]\r\n0\r\n\r\n",
+    "chunks without end": make_head("200 OK", "Transfer-Encoding: chunked") + b"2\r\n[]\r\n",
     "headers without end": b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 200_000,
     "binary": bytes(range(256)) * 4,
     "nothing": b"",
@@ -207,20 +218,20 @@ GARBAGE = {
 
 @pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE)
 async def test_what_is_no_answer_of_http_is_a_lost_connection(sent: bytes) -> None:
-    async with listening(saying(sent) if sent else saying()) as port:
-        assert (await failure_at(port)).kind is FailureKind.CONNECTION_LOST
+    async with loopback_server(respond_with(sent) if sent else respond_with()) as port:
+        assert (await get_failure_at(port)).kind is FailureKind.CONNECTION_LOST
 
 
 async def test_chunks_and_odd_headers_are_fine() -> None:
-    chunked = head("200 OK", "Transfer-Encoding: chunked", "Set-Cookie: \xff=;;;", "Retry-After: \xff\xfe")
-    chunks = saying(chunked, b'5\r\n[{"On\r\n', b'6\r\ne":1}]\r\n0\r\n\r\n')
-    async with listening(chunks) as port, api_at(port).office.session() as session:
+    chunked = make_head("200 OK", "Transfer-Encoding: chunked", "Set-Cookie: \xff=;;;", "Retry-After: \xff\xfe")
+    chunks = respond_with(chunked, b'5\r\n[{"On\r\n', b'6\r\ne":1}]\r\n0\r\n\r\n')
+    async with loopback_server(chunks) as port, connect_to(port).office.session() as session:
         assert await session.query("SELECT 1 AS One") == [{"One": 1}]
 
 
 async def test_a_retry_after_that_is_no_text_says_nothing() -> None:
-    async with listening(whole(b"", "429 Too Many", "Retry-After: \xff\xfe")) as port:
-        found = await failure_at(port)
+    async with loopback_server(respond_with_body(b"", "429 Too Many", "Retry-After: \xff\xfe")) as port:
+        found = await get_failure_at(port)
     assert (found.kind, found.retry_after_seconds) == (FailureKind.THROTTLED, None)
 
 
@@ -230,39 +241,39 @@ async def test_a_body_without_end_is_left_at_its_limit() -> None:
     async def talk(stream: ByteStream) -> None:
         nonlocal sent_bytes
         await stream.receive()
-        await stream.send(head("200 OK"))
+        await stream.send(make_head("200 OK"))
         while True:
             await stream.send(b" " * 65_536)
             sent_bytes += 65_536
 
-    async with listening(talk) as port:
-        found = await failure_at(port)
+    async with loopback_server(talk) as port:
+        found = await get_failure_at(port)
     assert (found.kind, found.status) == (FailureKind.OVERSIZED, 200)
     assert sent_bytes < 50_000_000
 
 
 async def test_a_body_that_unpacks_without_end_is_left_at_its_limit() -> None:
     bomb = gzip.compress(b" " * 20_000_000, 1)
-    async with listening(whole(bomb, "200 OK", "Content-Encoding: gzip")) as port:
-        assert (await failure_at(port)).kind is FailureKind.OVERSIZED
+    async with loopback_server(respond_with_body(bomb, "200 OK", "Content-Encoding: gzip")) as port:
+        assert (await get_failure_at(port)).kind is FailureKind.OVERSIZED
 
 
-async def cut_somewhere(world: Asked, seconds: float) -> None:
-    async with world.api.make_office_api(world.access).session() as session:
+async def cancel_request(harness: ClientHarness, seconds: float) -> None:
+    async with harness.api.make_office_api(harness.credentials).session() as session:
         with anyio.move_on_after(seconds):
             await session.query(sql.select_clocks())
 
 
 async def test_after_two_hundred_cuts_twenty_of_twenty_sessions_work() -> None:
-    dice = random.Random(11)
+    rng = random.Random(11)
     faults = [ScheduledFault(Latency(0.003)), ScheduledFault(BrokenConnection(ConnectionFailure.STALL), chance=0.3)]
     faults.append(ScheduledFault(BrokenConnection(ConnectionFailure.STALL, 5), chance=0.3))
-    async with headquarters(*faults) as (port, site):
-        world = api_at(port)
+    async with simulated_headquarters(*faults) as (port, site):
+        world = connect_to(port)
         while sum(event.outcome == "cancelled" for event in world.finished) < 200:
             async with anyio.create_task_group() as tasks:
                 for _ in range(25):
-                    tasks.start_soon(cut_somewhere, world, dice.random() * 0.03)
+                    tasks.start_soon(cancel_request, world, rng.random() * 0.03)
         site.faults.clear()
         for _ in range(20):
             async with world.office.session() as session:

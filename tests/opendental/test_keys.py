@@ -11,13 +11,13 @@ def test_one_key_is_the_only_candidate_and_its_acceptance_is_no_news() -> None:
     assert not ring.is_rotating(0.0)
 
 
-def test_a_changed_key_comes_first_and_the_former_behind_it() -> None:
+def test_a_changed_key_comes_first_and_the_previous_one_second() -> None:
     ring = KeyRing(ONE).with_key(TWO, until=900.0)
     assert ring.list_candidates(0.0) == (TWO, ONE)
     assert ring.list_candidates(900.0) == (TWO,)
 
 
-def test_a_changed_key_is_unproven_until_it_is_let_in_and_the_former_one_stays_for_a_while() -> None:
+def test_a_changed_key_is_unproven_until_accepted_and_the_previous_one_stays() -> None:
     ring = KeyRing(ONE)
     assert (ring.is_unproven, ring.get_seconds_left(0.0)) == (False, 0.0)
     ring = ring.with_key(TWO, until=900.0)

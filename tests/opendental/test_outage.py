@@ -12,74 +12,74 @@ from oddaemon.opendental.circuit_breaker import (
 )
 
 
-def fallen(now: float = 100.0) -> CircuitBreaker:
-    outage = CircuitBreaker()
-    assert [outage.record_failure(office, now) for office in ("oak", "elm", "fir")] == [False, False, True]
-    return outage
+def make_open_breaker(now: float = 100.0) -> CircuitBreaker:
+    breaker = CircuitBreaker()
+    assert [breaker.record_failure(office, now) for office in ("oak", "elm", "fir")] == [False, False, True]
+    return breaker
 
 
-def test_silence_towards_one_office_or_two_is_their_own_trouble() -> None:
-    outage = CircuitBreaker()
+def test_silence_towards_one_office_or_two_does_not_open_the_breaker() -> None:
+    breaker = CircuitBreaker()
     for second in range(50):
-        assert not outage.record_failure("oak", float(second))
-        assert not outage.record_failure("elm", float(second))
-    assert not outage.is_open(50.0)
+        assert not breaker.record_failure("oak", float(second))
+        assert not breaker.record_failure("elm", float(second))
+    assert not breaker.is_open(50.0)
 
 
-def test_an_answer_in_between_shows_that_somebody_is_there() -> None:
-    outage = CircuitBreaker()
-    outage.record_failure("oak", 1.0)
-    outage.record_failure("elm", 2.0)
-    assert outage.record_response() is None
-    assert not outage.record_failure("fir", 3.0)
-    assert not outage.is_open(3.0)
+def test_a_response_in_between_resets_the_count() -> None:
+    breaker = CircuitBreaker()
+    breaker.record_failure("oak", 1.0)
+    breaker.record_failure("elm", 2.0)
+    assert breaker.record_response() is None
+    assert not breaker.record_failure("fir", 3.0)
+    assert not breaker.is_open(3.0)
 
 
 def test_silence_of_long_ago_says_nothing() -> None:
-    outage = CircuitBreaker()
-    outage.record_failure("oak", 1.0)
-    outage.record_failure("elm", 2.0)
-    assert not outage.record_failure("fir", 1.5 + FAILURE_WINDOW_SECONDS)
-    assert not outage.is_open(700.0)
+    breaker = CircuitBreaker()
+    breaker.record_failure("oak", 1.0)
+    breaker.record_failure("elm", 2.0)
+    assert not breaker.record_failure("fir", 1.5 + FAILURE_WINDOW_SECONDS)
+    assert not breaker.is_open(700.0)
 
 
-def test_one_trial_at_a_time_and_each_later_than_the_one_before() -> None:
-    outage, now = fallen(), 100.0
+def test_one_probe_at_a_time_and_each_later_than_the_one_before() -> None:
+    breaker, now = make_open_breaker(), 100.0
     waits = []
     for _ in range(8):
         before = now
-        while outage.is_open(now):
+        while breaker.is_open(now):
             now += 0.5
         waits.append(now - before)
-        outage.record_start("oak")
-        assert outage.is_open(now + 3600.0), "a trial is in flight"
-        assert not outage.record_failure("oak", now)
+        breaker.record_start("oak")
+        assert breaker.is_open(now + 3600.0), "a trial is in flight"
+        assert not breaker.record_failure("oak", now)
     assert waits == [RETRY_FIRST_SECONDS, 10.0, 20.0, 40.0, *[RETRY_MAX_SECONDS] * 4]
 
 
-def test_requests_that_left_before_the_outage_was_noticed_are_no_trials() -> None:
-    outage = fallen()
+def test_requests_sent_before_the_breaker_opened_are_no_probes() -> None:
+    breaker = make_open_breaker()
     for office in ("ash", "yew", "box"):
-        assert not outage.record_failure(office, 101.0)
-    assert not outage.is_open(100.0 + RETRY_FIRST_SECONDS)
+        assert not breaker.record_failure(office, 101.0)
+    assert not breaker.is_open(100.0 + RETRY_FIRST_SECONDS)
 
 
-def test_a_trial_that_was_cut_off_is_given_to_the_next() -> None:
-    outage = fallen()
-    outage.record_start("oak")
-    outage.record_cancelled("elm")
-    assert outage.is_open(200.0)
-    outage.record_cancelled("oak")
-    assert not outage.is_open(200.0)
+def test_a_cancelled_probe_is_given_to_the_next_request() -> None:
+    breaker = make_open_breaker()
+    breaker.record_start("oak")
+    breaker.record_cancelled("elm")
+    assert breaker.is_open(200.0)
+    breaker.record_cancelled("oak")
+    assert not breaker.is_open(200.0)
 
 
-def test_the_first_answer_ends_it_and_tells_since_when_it_lasted() -> None:
-    outage = fallen(100.0)
-    outage.record_start("oak")
-    assert outage.record_response() == 100.0
-    assert not outage.is_open(100.0)
-    assert outage.record_response() is None
-    assert not outage.record_failure("oak", 101.0)
+def test_the_first_response_closes_it_and_reports_its_duration() -> None:
+    breaker = make_open_breaker(100.0)
+    breaker.record_start("oak")
+    assert breaker.record_response() == 100.0
+    assert not breaker.is_open(100.0)
+    assert breaker.record_response() is None
+    assert not breaker.record_failure("oak", 101.0)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental import decode, sql
 from oddaemon.simulator.api import responses
 from oddaemon.simulator.practice.practice import Practice
-from tests.simulator.practice_world import TEN_TO_TWO, practice
+from tests.simulator.practice_world import TEN_TO_TWO, make_practice
 
 LONG_AGO = datetime.fromisoformat("2000-01-01")
 NARROW = Packing(lane_span=4, lanes=2)
@@ -30,29 +30,29 @@ PRACTICES: dict[str, dict[str, Any]] = {
 }
 
 
-def asked(office: Practice, statement: str) -> list[decode.Row]:
+def run_statement(office: Practice, statement: str) -> list[decode.Row]:
     """What comes back over the wire, in the documented JSON."""
     return decode.parse_json_rows(responses.make_rows(office.run_short_query(statement)).body)
 
 
-def truth(office: Practice, wishes: Office) -> list[Balance]:
-    include: Literal["debts", "all"] = "debts" if wishes.include is Include.DEBTS else "all"
-    return [Balance._make(row) for row in office.get_true_balances(include, wishes.clinics)]
+def get_true_balances(office: Practice, spec: Office) -> list[Balance]:
+    include: Literal["debts", "all"] = "debts" if spec.include is Include.DEBTS else "all"
+    return [Balance._make(row) for row in office.get_true_balances(include, spec.clinics)]
 
 
-def wished(include: Include = Include.ALL, clinics: tuple[int, ...] = (), page_rows: int = 100) -> Office:
+def make_spec(include: Include = Include.ALL, clinics: tuple[int, ...] = (), page_rows: int = 100) -> Office:
     return Office("elm", "Elm", include=include, clinics=clinics, page_rows=page_rows)
 
 
-def by_statements(
-    office: Practice, wishes: Office, packing: Packing
+def read_by_statements(
+    office: Practice, spec: Office, packing: Packing
 ) -> tuple[list[Balance], list[ControlQueryResult], int]:
     balances: list[Balance] = []
     controls: list[ControlQueryResult] = []
     after = None
     for _ in range(STATEMENTS_MAX):
-        answer = asked(office, sql.select_packed(wishes, packing, after))
-        assert len(answer) <= max(1, wishes.page_rows)
+        answer = run_statement(office, sql.select_packed(spec, packing, after))
+        assert len(answer) <= max(1, spec.page_rows)
         packed = decode.parse_packed(answer, packing)
         balances += packed.balances
         controls.append(packed.control)
@@ -62,127 +62,129 @@ def by_statements(
     return balances, controls, len(controls)
 
 
-def by_pages(office: Practice, wishes: Office) -> list[Balance]:
+def read_by_pages(office: Practice, spec: Office) -> list[Balance]:
     balances: list[Balance] = []
     while page := decode.parse_page(
-        asked(office, sql.select_page(wishes, balances[-1].pat_num if balances else None)),
+        run_statement(office, sql.select_page(spec, balances[-1].pat_num if balances else None)),
         balances[-1].pat_num if balances else None,
-        wishes.page_rows,
+        spec.page_rows,
     ):
         balances += page
     return balances
 
 
-def moved(office: Practice, wishes: Office, since: datetime) -> list[decode.ChangedRow]:
+def read_changed_rows(office: Practice, spec: Office, since: datetime) -> list[decode.ChangedRow]:
     found: list[decode.ChangedRow] = []
     after = None
-    while page := decode.parse_changed(asked(office, sql.select_changed(wishes, since, after)), after):
+    while page := decode.parse_changed(run_statement(office, sql.select_changed(spec, since, after)), after):
         found += page
         after = page[-1].pat_num
     return found
 
 
-every_practice = pytest.mark.parametrize("character", PRACTICES.values(), ids=PRACTICES)
-every_wish = pytest.mark.parametrize(
-    "wishes",
-    [wished(), wished(Include.DEBTS), wished(clinics=(0, 2)), wished(Include.DEBTS, (1,))],
+every_practice = pytest.mark.parametrize("overrides", PRACTICES.values(), ids=PRACTICES)
+every_spec = pytest.mark.parametrize(
+    "spec",
+    [make_spec(), make_spec(Include.DEBTS), make_spec(clinics=(0, 2)), make_spec(Include.DEBTS, (1,))],
     ids=["all", "debts", "two clinics", "debts of a clinic"],
 )
 
 
 @every_practice
-@every_wish
-def test_the_control_says_what_the_truth_adds_up_to(character: dict[str, Any], wishes: Office) -> None:
-    office = practice(**character)
-    control = decode.parse_control(asked(office, sql.select_control(wishes)))
-    assert control.totals == compute_totals(truth(office, wishes))
+@every_spec
+def test_the_control_says_what_the_truth_adds_up_to(overrides: dict[str, Any], spec: Office) -> None:
+    office = make_practice(**overrides)
+    control = decode.parse_control(run_statement(office, sql.select_control(spec)))
+    assert control.totals == compute_totals(get_true_balances(office, spec))
 
 
 @every_practice
-@every_wish
-def test_a_pull_in_pages_is_the_truth(character: dict[str, Any], wishes: Office) -> None:
-    office = practice(**character)
-    assert by_pages(office, wishes) == truth(office, wishes)
+@every_spec
+def test_a_pull_in_pages_is_the_truth(overrides: dict[str, Any], spec: Office) -> None:
+    office = make_practice(**overrides)
+    assert read_by_pages(office, spec) == get_true_balances(office, spec)
 
 
-@pytest.mark.parametrize("character", [kind for name, kind in PRACTICES.items() if name != "random"])
-@every_wish
-def test_packed_statements_are_the_truth_and_carry_its_totals(character: dict[str, Any], wishes: Office) -> None:
-    office = practice(**character)
-    true = truth(office, wishes)
-    balances, controls, _ = by_statements(office, wishes, FIRST_PACKING)
+@pytest.mark.parametrize("overrides", [kind for name, kind in PRACTICES.items() if name != "random"])
+@every_spec
+def test_packed_statements_are_the_truth_and_carry_its_totals(overrides: dict[str, Any], spec: Office) -> None:
+    office = make_practice(**overrides)
+    true = get_true_balances(office, spec)
+    balances, controls, _ = read_by_statements(office, spec, FIRST_PACKING)
     assert balances == true
     assert {control.totals for control in controls} == {compute_totals(true)}
 
 
 def test_a_dense_office_is_one_statement() -> None:
-    office = practice(guarantors=900, settled=600)
-    packing = plan_packing(truth(office, wished()))
+    office = make_practice(guarantors=900, settled=600)
+    packing = plan_packing(get_true_balances(office, make_spec()))
     assert packing is not None
-    answer = asked(office, sql.select_packed(wished(), packing, None))
-    assert decode.parse_packed(answer, packing).balances == truth(office, wished())
+    answer = run_statement(office, sql.select_packed(make_spec(), packing, None))
+    assert decode.parse_packed(answer, packing).balances == get_true_balances(office, make_spec())
 
 
 def test_an_office_of_random_pat_nums_can_be_packed_if_it_must() -> None:
-    wishes = wished()
-    office = practice(pat_nums="random", guarantors=90)
-    balances, _, statements = by_statements(office, wishes, FIRST_PACKING)
-    assert balances == truth(office, wishes)
+    spec = make_spec()
+    office = make_practice(pat_nums="random", guarantors=90)
+    balances, _, statements = read_by_statements(office, spec, FIRST_PACKING)
+    assert balances == get_true_balances(office, spec)
     assert statements == 2, "90 rows of one guarantor each, and one that finds nothing more"
 
 
-def test_an_office_too_large_for_one_statement_goes_on_where_the_former_one_ended() -> None:
-    wishes = wished(page_rows=5)
-    office = practice(guarantors=100)
-    balances, _, statements = by_statements(office, wishes, NARROW)
-    assert balances == truth(office, wishes)
+def test_a_large_office_continues_where_the_previous_statement_ended() -> None:
+    spec = make_spec(page_rows=5)
+    office = make_practice(guarantors=100)
+    balances, _, statements = read_by_statements(office, spec, NARROW)
+    assert balances == get_true_balances(office, spec)
     assert statements > 3
 
 
 def test_the_control_of_a_later_statement_still_speaks_of_the_whole_office() -> None:
-    office = practice()
-    later = decode.parse_packed(asked(office, sql.select_packed(wished(), NARROW, 100)), NARROW)
-    assert later.control.totals == compute_totals(truth(office, wished()))
-    assert later.balances == [balance for balance in truth(office, wished()) if balance.pat_num > 100]
+    office = make_practice()
+    later = decode.parse_packed(run_statement(office, sql.select_packed(make_spec(), NARROW, 100)), NARROW)
+    assert later.control.totals == compute_totals(get_true_balances(office, make_spec()))
+    assert later.balances == [balance for balance in get_true_balances(office, make_spec()) if balance.pat_num > 100]
 
 
-def test_a_lane_that_the_server_cuts_is_noticed() -> None:
-    office = practice(group_concat_max_len=80)
+def test_a_column_that_the_server_truncates_is_noticed() -> None:
+    office = make_practice(group_concat_max_len=80)
     with pytest.raises(PackedColumnTruncated):
-        decode.parse_packed(asked(office, sql.select_packed(wished(), FIRST_PACKING, None)), FIRST_PACKING)
+        decode.parse_packed(run_statement(office, sql.select_packed(make_spec(), FIRST_PACKING, None)), FIRST_PACKING)
 
 
-def test_an_office_without_balances_still_tells_its_control() -> None:
-    office = practice(guarantors=0, settled=3)
-    packed = decode.parse_packed(asked(office, sql.select_packed(wished(), FIRST_PACKING, None)), FIRST_PACKING)
+def test_an_office_without_balances_still_has_its_control() -> None:
+    office = make_practice(guarantors=0, settled=3)
+    packed = decode.parse_packed(
+        run_statement(office, sql.select_packed(make_spec(), FIRST_PACKING, None)), FIRST_PACKING
+    )
     assert (packed.balances, packed.groups, packed.last_group) == ([], 0, None)
     assert packed.control.totals == compute_totals([])
 
 
 def test_credits_belong_to_all_and_not_to_debts() -> None:
-    office = practice(guarantors=200)
-    every, debts = by_pages(office, wished()), by_pages(office, wished(Include.DEBTS))
+    office = make_practice(guarantors=200)
+    every, debts = read_by_pages(office, make_spec()), read_by_pages(office, make_spec(Include.DEBTS))
     credits_only = set(every) - set(debts)
     assert credits_only
     assert all(max(balance[2:]) <= 0 for balance in credits_only)
 
 
-def test_moved_since_long_ago_is_every_patient_with_null_for_who_is_not_wanted() -> None:
-    office = practice()
-    found = moved(office, wished(), LONG_AGO)
-    assert [row.balance for row in found if row.balance is not None] == truth(office, wished())
+def test_changed_since_long_ago_is_every_patient_with_null_for_unwanted_ones() -> None:
+    office = make_practice()
+    found = read_changed_rows(office, make_spec(), LONG_AGO)
+    assert [row.balance for row in found if row.balance is not None] == get_true_balances(office, make_spec())
     patients = {row["PatNum"] for row in office.run_short_query("SELECT PatNum FROM patient")}
     assert {row.pat_num for row in found} == patients
-    assert len(found) > len(truth(office, wished()))
+    assert len(found) > len(get_true_balances(office, make_spec()))
 
 
-def test_moved_since_now_is_who_was_posted_to_since() -> None:
-    office = practice()
-    before = {balance.pat_num: balance for balance in truth(office, wished())}
-    now, *_ = decode.parse_clocks(asked(office, sql.select_clocks()))
+def test_changed_since_now_is_every_patient_posted_to_since() -> None:
+    office = make_practice()
+    before = {balance.pat_num: balance for balance in get_true_balances(office, make_spec())}
+    now, *_ = decode.parse_clocks(run_statement(office, sql.select_clocks()))
     office.post_activity(8)
-    after = {balance.pat_num: balance for balance in truth(office, wished())}
-    found = {row.pat_num: row.balance for row in moved(office, wished(), now)}
+    after = {balance.pat_num: balance for balance in get_true_balances(office, make_spec())}
+    found = {row.pat_num: row.balance for row in read_changed_rows(office, make_spec(), now)}
     changed = {pat_num for pat_num in before.keys() | after.keys() if before.get(pat_num) != after.get(pat_num)}
     assert changed
     assert changed <= found.keys()
@@ -190,53 +192,53 @@ def test_moved_since_now_is_who_was_posted_to_since() -> None:
 
 
 def test_clocks_and_aging_come_as_the_office_has_them() -> None:
-    office = practice(clock_skew_seconds=90.0)
-    office_now, utc_now, _ = decode.parse_clocks(asked(office, sql.select_clocks()))
+    office = make_practice(clock_skew_seconds=90.0)
+    office_now, utc_now, _ = decode.parse_clocks(run_statement(office, sql.select_clocks()))
     expected = TEN_TO_TWO.replace(tzinfo=None) + timedelta(seconds=90)
     assert abs(utc_now - expected) < timedelta(seconds=2)
     assert timedelta(hours=-8) == office_now - utc_now
-    control = decode.parse_control(asked(office, sql.select_control(wished())))
+    control = decode.parse_control(run_statement(office, sql.select_control(make_spec())))
     assert (control.date_last_aging, control.aging_begin) == ("2026-11-21", "")
     assert abs(control.office_now - office_now) < timedelta(seconds=2)
 
 
 def test_a_preference_that_the_office_does_not_have_is_empty_in_the_control() -> None:
-    office = practice(last_aging="never")
-    control = decode.parse_control(asked(office, sql.select_control(wished())))
+    office = make_practice(last_aging="never")
+    control = decode.parse_control(run_statement(office, sql.select_control(make_spec())))
     assert control.date_last_aging == ""
 
 
-def every_statement() -> list[str]:
+def list_statements() -> list[str]:
     return [
         text
-        for wishes in (wished(), wished(Include.DEBTS, (0, 7)))
+        for spec in (make_spec(), make_spec(Include.DEBTS, (0, 7)))
         for after in (None, 77)
         for text in (
             sql.select_clocks(),
-            sql.select_control(wishes),
-            sql.select_packed(wishes, FIRST_PACKING, after),
-            sql.select_page(wishes, after),
-            sql.select_changed(wishes, LONG_AGO, after),
+            sql.select_control(spec),
+            sql.select_packed(spec, FIRST_PACKING, after),
+            sql.select_page(spec, after),
+            sql.select_changed(spec, LONG_AGO, after),
         )
     ]
 
 
-def outside_of_texts(statement: str) -> str:
+def blank_literals(statement: str) -> str:
     return re.sub(r"'[^']*'", "''", statement)
 
 
-@pytest.mark.parametrize("statement", every_statement())
+@pytest.mark.parametrize("statement", list_statements())
 def test_every_statement_passes_the_screening_of_an_office(statement: str) -> None:
     assert statement.startswith("SELECT ")
     assert "schema" not in statement.lower()
     assert not re.search(r"--|#|/\*|\*/|\n", statement)
     assert ";" not in statement
-    assert not re.search(r"\b(WITH|OVER|JSON\w*|INTO|UNION)\b", outside_of_texts(statement), re.IGNORECASE)
+    assert not re.search(r"\b(WITH|OVER|JSON\w*|INTO|UNION)\b", blank_literals(statement), re.IGNORECASE)
     assert statement.isascii()
 
 
 def test_statements_stay_far_below_what_the_api_takes() -> None:
-    widest = sql.select_packed(wished(clinics=tuple(range(1, 60))), Packing(1, 128), 2**63 - 1)
+    widest = sql.select_packed(make_spec(clinics=tuple(range(1, 60))), Packing(1, 128), 2**63 - 1)
     assert len(widest) < 20_000
 
 
@@ -267,19 +269,19 @@ CONTROL = (
     f"NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{IDENTITY} "
     f"FROM patient WHERE {DEBTS}"
 )
-DEBTS_OF_TWO_CLINICS = wished(Include.DEBTS, (0, 3))
+TWO_CLINICS_DEBTS = make_spec(Include.DEBTS, (0, 3))
 
 
 def test_the_text_of_the_control() -> None:
-    assert sql.select_control(DEBTS_OF_TWO_CLINICS) == CONTROL
+    assert sql.select_control(TWO_CLINICS_DEBTS) == CONTROL
 
 
 def test_rows_written_since_the_last_snapshot_are_counted() -> None:
     since = datetime.fromisoformat("2026-03-02 02:10:00")
-    asked_for = sql.select_control(DEBTS_OF_TWO_CLINICS, since)
+    asked_for = sql.select_control(TWO_CLINICS_DEBTS, since)
     touched = "IFNULL(SUM(CASE WHEN DateTStamp>'2026-03-02 02:10:00' THEN 1 ELSE 0 END),0) AS Touched"
     assert asked_for == CONTROL.replace("0 AS Touched", touched)
-    assert asked_for in sql.select_packed(DEBTS_OF_TWO_CLINICS, FIRST_PACKING, None, since)
+    assert asked_for in sql.select_packed(TWO_CLINICS_DEBTS, FIRST_PACKING, None, since)
 
 
 def test_the_clocks_come_with_the_identity() -> None:
@@ -287,21 +289,21 @@ def test_the_clocks_come_with_the_identity() -> None:
 
 
 def test_the_text_of_a_page() -> None:
-    assert sql.select_page(DEBTS_OF_TWO_CLINICS, 77) == (
+    assert sql.select_page(TWO_CLINICS_DEBTS, 77) == (
         f"SELECT {ROW} AS Balance FROM patient WHERE {DEBTS} AND PatNum>77 ORDER BY PatNum LIMIT 100"
     )
 
 
-def test_the_text_of_what_moved() -> None:
+def test_the_text_of_the_changed_rows_query() -> None:
     since = datetime.fromisoformat("2026-03-03 02:00:01")
-    assert sql.select_changed(DEBTS_OF_TWO_CLINICS, since, 77) == (
+    assert sql.select_changed(TWO_CLINICS_DEBTS, since, 77) == (
         f"SELECT PatNum,CASE WHEN {DEBTS} THEN {ROW} END AS Balance FROM patient "
         "WHERE DateTStamp>='2026-03-03 02:00:01' AND PatNum>77 ORDER BY PatNum LIMIT 100"
     )
 
 
 def test_the_text_of_a_packed_statement() -> None:
-    assert sql.select_packed(DEBTS_OF_TWO_CLINICS, Packing(lane_span=90, lanes=2), 77) == (
+    assert sql.select_packed(TWO_CLINICS_DEBTS, Packing(lane_span=90, lanes=2), 77) == (
         f"SELECT c.*,g.* FROM ({CONTROL}) c LEFT JOIN ("
         "SELECT G,COUNT(*) AS N,"
         "GROUP_CONCAT(CASE WHEN L=0 THEN R END ORDER BY P SEPARATOR '|') AS L0,"
@@ -312,46 +314,48 @@ def test_the_text_of_a_packed_statement() -> None:
 
 
 def test_all_is_asked_with_differs_from_zero() -> None:
-    asked_for = sql.select_page(wished(), None)
+    asked_for = sql.select_page(make_spec(), None)
     assert " OR ".join(f"{column}<>0" for column in MONEY) in asked_for
     assert ">0" not in asked_for.replace("<>0", "")
 
 
 @every_practice
-def test_the_shares_of_clinics_are_those_of_the_truth_whatever_clinics_are_wished(character: dict[str, Any]) -> None:
-    office = practice(**character)
-    found = decode.parse_clinic_shares(asked(office, sql.select_clinic_shares(wished(clinics=(1,)))))
-    counted = Counter(balance.clinic_num for balance in truth(office, wished()))
+def test_the_shares_of_clinics_are_true_whatever_clinics_are_configured(overrides: dict[str, Any]) -> None:
+    office = make_practice(**overrides)
+    found = decode.parse_clinic_shares(run_statement(office, sql.select_clinic_shares(make_spec(clinics=(1,)))))
+    counted = Counter(balance.clinic_num for balance in get_true_balances(office, make_spec()))
     assert {share.clinic_num: share.guarantors for share in found} == counted
     hidden = {share.clinic_num for share in found if share.hidden}
-    assert hidden == ({4} if character.get("clinics") == 4 else set())
+    assert hidden == ({4} if overrides.get("clinics") == 4 else set())
     assert all(share.hidden is None for share in found if share.clinic_num == 0)
 
 
 @every_practice
-def test_the_shape_tells_whether_packing_is_worth_it(character: dict[str, Any]) -> None:
-    office = practice(**character)
-    balances = truth(office, wished())
-    found = decode.parse_density(asked(office, sql.select_density(wished())))
+def test_the_density_shows_whether_packing_is_worth_it(overrides: dict[str, Any]) -> None:
+    office = make_practice(**overrides)
+    balances = get_true_balances(office, make_spec())
+    found = decode.parse_density(run_statement(office, sql.select_density(make_spec())))
     assert found.guarantors == len(balances)
     assert found.groups == len({balance.pat_num // 2**23 for balance in balances})
 
 
 @every_practice
-@every_wish
-def test_a_statement_past_the_end_is_its_control_and_nobodys_balance(character: dict[str, Any], wishes: Office) -> None:
-    office = practice(**character)
-    found = decode.parse_packed(asked(office, sql.select_packed(wishes, FIRST_PACKING, sql.PAT_NUM_MAX)), FIRST_PACKING)
+@every_spec
+def test_a_statement_past_the_end_is_its_control_without_balances(overrides: dict[str, Any], spec: Office) -> None:
+    office = make_practice(**overrides)
+    found = decode.parse_packed(
+        run_statement(office, sql.select_packed(spec, FIRST_PACKING, sql.PAT_NUM_MAX)), FIRST_PACKING
+    )
     assert (found.balances, found.groups) == ([], 0)
-    assert found.control.totals == compute_totals(truth(office, wishes))
+    assert found.control.totals == compute_totals(get_true_balances(office, spec))
 
 
 def test_the_keys_that_an_office_holds_are_compared_and_never_shown() -> None:
-    office = practice()
+    office = make_practice()
     for key in ("planted-one", "planted-two"):
         office.grant_key("O'Dea & Sons", key)
     office.grant_key("others", "planted-three")
-    rows = asked(office, sql.select_registered_keys("O'Dea & Sons"))
+    rows = run_statement(office, sql.select_registered_keys("O'Dea & Sons"))
     assert decode.parse_registered_keys(rows, Secret("planted-two")) == RegisteredKeys(ours=True, count=2)
     found = decode.parse_registered_keys(rows, Secret("planted-three"))
     assert found == RegisteredKeys(ours=False, count=2)

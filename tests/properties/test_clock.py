@@ -47,9 +47,9 @@ due_times = st.times(timezones=st.none()).map(lambda at: at.replace(microsecond=
 
 @given(clocks, instants, due_times)
 def test_an_instant_is_the_first_at_which_the_clock_says_so_or_later(
-    clock: OfficeClock, around: datetime, due: time
+    clock: OfficeClock, instant: datetime, due: time
 ) -> None:
-    wanted = datetime.combine(clock.to_local(around).date(), due)
+    wanted = datetime.combine(clock.to_local(instant).date(), due)
     reached = clock.to_instant(wanted)
     assert clock.to_local(reached) >= wanted
     for before in (timedelta(seconds=1), MINUTE, 40 * MINUTE, 90 * MINUTE, 600 * MINUTE):
@@ -79,8 +79,8 @@ def test_the_due_days_follow_each_other_without_a_gap(clock: OfficeClock, now: d
 def test_a_measured_clock_says_what_its_server_said(
     configured: ZoneInfo | None, actual: str, instant: datetime, error_seconds: int
 ) -> None:
-    wrong = instant + timedelta(seconds=error_seconds)
-    office_now, utc_now = wrong.astimezone(ZoneInfo(actual)).replace(tzinfo=None), wrong.replace(tzinfo=None)
+    invalid = instant + timedelta(seconds=error_seconds)
+    office_now, utc_now = invalid.astimezone(ZoneInfo(actual)).replace(tzinfo=None), invalid.replace(tzinfo=None)
     skew = compute_skew(configured, office_now, utc_now, instant)
-    said = instant.astimezone(configured or UTC).utcoffset() or timedelta()
-    assert abs(instant.replace(tzinfo=None) + said + skew - office_now) <= timedelta(seconds=60.5)
+    offset = instant.astimezone(configured or UTC).utcoffset() or timedelta()
+    assert abs(instant.replace(tzinfo=None) + offset + skew - office_now) <= timedelta(seconds=60.5)

@@ -14,7 +14,7 @@ MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @st.composite
-def parts(draw: st.DrawFn, low: int, high: int) -> Values:
+def cron_parts(draw: st.DrawFn, low: int, high: int) -> Values:
     """One part of a field as it is written, and what it means."""
     step = draw(st.none() | st.integers(1, 2 * high))
     first, last = sorted((draw(st.integers(low, high)), draw(st.integers(low, high))))
@@ -25,15 +25,15 @@ def parts(draw: st.DrawFn, low: int, high: int) -> Values:
     return (written if step is None else f"{written}/{step}"), frozenset(range(begins, ends + 1, step or 1))
 
 
-def fields(low: int, high: int) -> SearchStrategy[Values]:
+def cron_fields(low: int, high: int) -> SearchStrategy[Values]:
     """A whole field."""
-    return st.lists(parts(low, high), min_size=1, max_size=3).map(
+    return st.lists(cron_parts(low, high), min_size=1, max_size=3).map(
         lambda found: (",".join(text for text, _ in found), frozenset[int]().union(*(values for _, values in found)))
     )
 
 
 @settings(max_examples=200, deadline=None)
-@given(minute=fields(0, 59), hour=fields(0, 23))
+@given(minute=cron_fields(0, 59), hour=cron_fields(0, 23))
 def test_the_first_due_time_is_the_first_that_fits(minute: Values, hour: Values) -> None:
     due = CronSchedule(normalize_cron(f"{minute[0]} {hour[0]} * * *"), UTC).get_next_after(
         MIDNIGHT - timedelta(seconds=1)
@@ -42,7 +42,7 @@ def test_the_first_due_time_is_the_first_that_fits(minute: Values, hour: Values)
 
 
 @settings(max_examples=200, deadline=None)
-@given(day=fields(1, 28), month=fields(1, 12))
+@given(day=cron_fields(1, 28), month=cron_fields(1, 12))
 def test_every_step_of_days_and_months_can_be_planned(day: Values, month: Values) -> None:
     due = CronSchedule(normalize_cron(f"0 0 {day[0]} {month[0]} *"), UTC).get_next_after(MIDNIGHT)
     assert due is not None

@@ -47,7 +47,7 @@ from oddaemon.core.office.state import (
 from oddaemon.core.office.status import ACTION_REQUIRED
 from oddaemon.core.office.transition import FAR_FUTURE
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
-from tests.core.builders import IDENTITY, STRANGER, balance, proved, snapshot, wish
+from tests.core.builders import IDENTITY, OTHER_IDENTITY, make_balance, make_pulled, make_snapshot, make_spec
 
 START = datetime(2026, 3, 7, 12, tzinfo=UTC)
 LONGEST = timedelta(seconds=Cadence().retry_after_max_seconds)
@@ -85,8 +85,8 @@ failures = st.builds(
     st.none() | st.floats(allow_nan=True, allow_infinity=True),
 )
 jitters = st.floats(0, 1)
-wishes = st.builds(
-    wish,
+specs = st.builds(
+    make_spec,
     zone=st.sampled_from([None, ZoneInfo("America/Chicago"), ZoneInfo("Pacific/Honolulu")]),
     clinics=st.sampled_from([(), (1, 2)]),
     include=st.sampled_from(Include),
@@ -95,8 +95,8 @@ wishes = st.builds(
 )
 
 
-FEW = (balance(1), balance(2))
-MANY = tuple(balance(pat_num) for pat_num in range(1, 41))
+FEW = (make_balance(1), make_balance(2))
+MANY = tuple(make_balance(pat_num) for pat_num in range(1, 41))
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Turn:
     restart: OfficeSpec | None
     set_back_hours: int
     jitter: float
-    order: Command | None = None
+    command: Command | None = None
 
 
 turns = st.builds(
@@ -122,12 +122,12 @@ turns = st.builds(
     preferences,
     st.builds(Probed, dates, begins),
     skews,
-    st.sampled_from([IDENTITY, IDENTITY, IDENTITY, STRANGER]),
+    st.sampled_from([IDENTITY, IDENTITY, IDENTITY, OTHER_IDENTITY]),
     st.sampled_from([FEW, FEW, MANY, MANY, ()]),
     st.sampled_from([0, 0, 30]),
     packings | st.none(),
     failures | st.none(),
-    st.none() | st.none() | st.none() | wishes,
+    st.none() | st.none() | st.none() | specs,
     st.sampled_from([0, 0, 0, 0, 0, 0, 1, 30, 9_000]),
     jitters,
     st.sampled_from([None] * 12 + [AcceptCommand(), PauseCommand(), ResumeCommand(), ResumeCommand(), SyncCommand()]),
@@ -141,37 +141,37 @@ class Step:
     before: OfficeState
     observation: Observation
     now: datetime
-    wish: OfficeSpec
+    spec: OfficeSpec
     jitter: float
     after: OfficeState
     action: Action
 
 
-def pulled(read: Snapshot, turn: Turn) -> Pulled:
-    return proved(read, turn.packing, turn.skew_seconds, identity=turn.identity, touched=turn.touched)
+def answer_pull(read: Snapshot, turn: Turn) -> Pulled:
+    return make_pulled(read, turn.packing, turn.skew_seconds, identity=turn.identity, touched=turn.touched)
 
 
-def answer(action: Action, turn: Turn) -> Observation:
+def perform_action(action: Action, turn: Turn) -> Observation:
     """What performing the action brings."""
     match action:
         case Wait():
-            brought: Observation = turn.order or TimerFired()
+            observation: Observation = turn.command or TimerFired()
         case Publish():
-            brought = PublishSucceeded()
+            observation = PublishSucceeded()
         case _ if turn.failure is not None:
-            brought = Failed(turn.failure)
+            observation = Failed(turn.failure)
         case Survey():
-            brought = Surveyed(turn.survey)
+            observation = Surveyed(turn.survey)
         case Probe():
-            brought = turn.probe
+            observation = turn.probe
         case MeasureClock():
-            brought = ClockMeasured(turn.skew_seconds, turn.identity)
+            observation = ClockMeasured(turn.skew_seconds, turn.identity)
         case Pull(aging_date=aging_date):
-            brought = pulled(snapshot(aging_date, turn.balances), turn)
-    return brought
+            observation = answer_pull(make_snapshot(aging_date, turn.balances), turn)
+    return observation
 
 
-def live(wanted: OfficeSpec, life: list[Turn]) -> Iterator[Step]:
+def run_life(wanted: OfficeSpec, life: list[Turn]) -> Iterator[Step]:
     """Every step of a life, as a shell would take it: waiting is slept through, restarts find the stored state."""
     state, now = make_initial_state(START), START
     observation: Observation = Started()
@@ -185,10 +185,10 @@ def live(wanted: OfficeSpec, life: list[Turn]) -> Iterator[Step]:
         if isinstance(action, Wait) and action.until != FAR_FUTURE:
             now = action.until
         now -= timedelta(hours=turn.set_back_hours)
-        observation = answer(action, turn)
+        observation = perform_action(action, turn)
 
 
-lives = st.builds(lambda wanted, life: list(live(wanted, life)), wishes, st.lists(turns, min_size=1, max_size=40))
+lives = st.builds(lambda wanted, life: list(run_life(wanted, life)), specs, st.lists(turns, min_size=1, max_size=40))
 steps = lives.map(lambda life: life[-1])
 slowly = settings(deadline=None, max_examples=150)
 
@@ -210,7 +210,7 @@ def test_every_action_fits_the_state_beside_it(life: list[Step]) -> None:
 @given(lives)
 def test_no_wait_is_longer_than_any_that_is_meant(life: list[Step]) -> None:
     for step in life:
-        if isinstance(step.action, Wait) and step.wish.office.enabled and not step.after.paused:
+        if isinstance(step.action, Wait) and step.spec.office.enabled and not step.after.paused:
             assert step.action.until - step.now <= LONGEST
         elif isinstance(step.action, Wait):
             assert step.action.until == FAR_FUTURE
@@ -218,19 +218,19 @@ def test_no_wait_is_longer_than_any_that_is_meant(life: list[Step]) -> None:
 
 @slowly
 @given(lives)
-def test_every_standing_tells_why_and_who_must_act(life: list[Step]) -> None:
+def test_every_status_says_why_and_who_must_act(life: list[Step]) -> None:
     for step in life:
-        standing = step.after.standing
-        assert standing.reason.endswith((".", "?", "!"))
-        assert standing.reason[0] == standing.reason[0].upper()
-        if standing.condition in ACTION_REQUIRED:
-            assert standing.owner is not None
-            assert standing.advice
-        if standing.condition is not Condition.PAUSED:
-            assert standing.next_action
-            assert standing.next_action_at == step.after.not_before
-        assert standing.condition is not Condition.LATE
-        assert (standing.condition is Condition.PAUSED) is (step.after.paused or not step.wish.office.enabled)
+        status = step.after.standing
+        assert status.reason.endswith((".", "?", "!"))
+        assert status.reason[0] == status.reason[0].upper()
+        if status.condition in ACTION_REQUIRED:
+            assert status.owner is not None
+            assert status.advice
+        if status.condition is not Condition.PAUSED:
+            assert status.next_action
+            assert status.next_action_at == step.after.not_before
+        assert status.condition is not Condition.LATE
+        assert (status.condition is Condition.PAUSED) is (step.after.paused or not step.spec.office.enabled)
 
 
 @slowly
@@ -240,7 +240,7 @@ def test_fresh_is_said_only_of_a_published_snapshot_of_the_latest_known_aging(li
         after = step.after
         if after.standing.condition is Condition.FRESH:
             assert after.published is not None
-            assert after.published.scope == step.wish.scope
+            assert after.published.scope == step.spec.scope
             assert after.preferences is not None
             assert after.preferences.date_last_aging == after.published.aging_date.isoformat()
 
@@ -286,12 +286,12 @@ def test_what_passes_by_itself_or_needs_a_human_is_never_asked_again_at_once(lif
 
 @slowly
 @given(lives)
-def test_a_restart_at_any_moment_changes_nothing_but_the_words(life: list[Step]) -> None:
+def test_a_restart_at_any_moment_changes_nothing_but_the_text(life: list[Step]) -> None:
     last = life[-1]
     found = msgspec.json.decode(msgspec.json.encode(last.after), type=OfficeState)
     assert found == last.after
-    again, _ = next_action(found, Started(), last.now, last.wish, last.jitter)
-    reader = again.reader if last.wish.office.reader is Reader.AUTO else last.wish.office.reader
+    again, _ = next_action(found, Started(), last.now, last.spec, last.jitter)
+    reader = again.reader if last.spec.office.reader is Reader.AUTO else last.spec.office.reader
     # Who is blocked waits for a human, who may have started us: it is asked at once.
     is_blocked = last.after.standing.condition is Condition.BLOCKED
     not_before = min(last.after.not_before, last.now) if is_blocked else last.after.not_before
@@ -304,7 +304,7 @@ def test_a_restart_at_any_moment_changes_nothing_but_the_words(life: list[Step])
 @slowly
 @given(steps)
 def test_the_same_turn_always_has_the_same_outcome(step: Step) -> None:
-    again = next_action(step.before, step.observation, step.now, step.wish, step.jitter)
+    again = next_action(step.before, step.observation, step.now, step.spec, step.jitter)
     assert again == (step.after, step.action)
 
 
@@ -319,13 +319,13 @@ def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Tur
         Intent.PROBE: turn.probe,
     }
     if state.intent is Intent.PULL:
-        answers[Intent.PULL] = pulled(snapshot(datetime.fromisoformat(asked).date()), turn)
+        answers[Intent.PULL] = answer_pull(make_snapshot(datetime.fromisoformat(asked).date()), turn)
     for intent, observation in answers.items():
         if intent is state.intent:
-            next_action(state, observation, step.now, step.wish, 0.5)
+            next_action(state, observation, step.now, step.spec, 0.5)
         else:
             with pytest.raises(IllegalObservationError):
-                next_action(state, observation, step.now, step.wish, 0.5)
+                next_action(state, observation, step.now, step.spec, 0.5)
     anytime: list[Observation] = [
         Started(),
         TimerFired(),
@@ -334,10 +334,10 @@ def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Tur
         *(Failed(Failure(kind)) for kind in FailureKind),
     ]
     for always in anytime:
-        next_action(state, always, step.now, step.wish, 0.5)
+        next_action(state, always, step.now, step.spec, 0.5)
 
 
-def healthy(today: date, now: datetime, identity: DatabaseIdentity) -> Turn:
+def make_healthy_turn(today: date, now: datetime, identity: DatabaseIdentity) -> Turn:
     """An office that aged today and has nothing to complain of."""
     known = Preferences(today.isoformat(), "02:00:00", "", "0", "25.4.48.0", now)
     return Turn(known, Probed(today.isoformat(), ""), 0.0, identity, FEW, 0, FIRST_PACKING, None, None, 0, 0.5)
@@ -346,7 +346,7 @@ def healthy(today: date, now: datetime, identity: DatabaseIdentity) -> Turn:
 @slowly
 @given(steps)
 def test_whatever_happened_an_office_that_ages_every_night_is_fresh_soon(step: Step) -> None:
-    now, wanted = step.now, wish()
+    now, wanted = step.now, make_spec()
     state, action = next_action(step.after, ResumeCommand(), now, wanted, 0.5)
     given_up = now + timedelta(hours=50)
     today = None
@@ -357,5 +357,5 @@ def test_whatever_happened_an_office_that_ages_every_night_is_fresh_soon(step: S
         # Aged by ten in UTC, which is two hours after it was due.
         today = (now - timedelta(hours=10)).date()
         state, action = next_action(
-            state, answer(action, healthy(today, now, state.identity or IDENTITY)), now, wanted, 0.5
+            state, perform_action(action, make_healthy_turn(today, now, state.identity or IDENTITY)), now, wanted, 0.5
         )

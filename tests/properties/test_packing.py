@@ -19,7 +19,7 @@ from oddaemon.core.snapshot.packing import (
 )
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental.decode import MalformedValue, parse_balance_text
-from tests.core.packing_server import lanes_of, packed
+from tests.core.packing_server import pack_columns, pack_truncated
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC).replace(tzinfo=None)
 
@@ -33,7 +33,7 @@ balances = st.lists(
 packings = st.builds(Packing, st.integers(1, 400), st.integers(1, 24))
 
 
-def control(rows: Sequence[Balance]) -> ControlQueryResult:
+def make_control(rows: Sequence[Balance]) -> ControlQueryResult:
     return ControlQueryResult(compute_totals(rows), "2026-05-05", "", NOW, NOW)
 
 
@@ -44,41 +44,41 @@ def test_a_row_has_an_inverse(rows: list[Balance]) -> None:
 
 @given(balances, packings)
 def test_packing_has_an_inverse(rows: list[Balance], packing: Packing) -> None:
-    assert parse_balance_text(unpack(packed(rows, packing), packing)) == rows
+    assert parse_balance_text(unpack(pack_truncated(rows, packing), packing)) == rows
 
 
 @given(balances, packings, st.integers(1, 1_100))
 def test_a_server_that_cuts_never_brings_a_wrong_snapshot_that_verifies(
-    rows: list[Balance], packing: Packing, lane_bytes_max: int
+    rows: list[Balance], packing: Packing, column_bytes_max: int
 ) -> None:
     try:
-        found = parse_balance_text(unpack(packed(rows, packing, lane_bytes_max), packing))
+        found = parse_balance_text(unpack(pack_truncated(rows, packing, column_bytes_max), packing))
     except (PackedColumnTruncated, MalformedValue):
         return
-    if find_difference(found, control(rows).totals) is None:
+    if find_difference(found, make_control(rows).totals) is None:
         assert found == rows
 
 
 @given(balances.filter(bool), packings, st.data())
-def test_one_lane_cut_anywhere_is_noticed(rows: list[Balance], packing: Packing, data: st.DataObject) -> None:
-    groups = packed(rows, packing)
-    group, count, lanes = data.draw(st.sampled_from(groups))
-    lane, text = data.draw(st.sampled_from([(lane, text) for lane, text in lanes.items() if text]))
+def test_one_column_truncated_anywhere_is_noticed(rows: list[Balance], packing: Packing, data: st.DataObject) -> None:
+    groups = pack_truncated(rows, packing)
+    group, count, columns = data.draw(st.sampled_from(groups))
+    column, text = data.draw(st.sampled_from([(lane, text) for lane, text in columns.items() if text]))
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
-    damaged = [(group, count, {**lanes, lane: cut}) if each[0] == group else each for each in groups]
+    damaged = [(group, count, {**columns, column: cut}) if each[0] == group else each for each in groups]
     try:
         found = parse_balance_text(unpack(damaged, packing))
     except (PackedColumnTruncated, MalformedValue):
         return
-    assert find_difference(found, control(rows).totals) is not None
+    assert find_difference(found, make_control(rows).totals) is not None
 
 
 @given(balances)
-def test_a_plan_keeps_its_lanes_short_and_its_rows_worthwhile(rows: list[Balance]) -> None:
+def test_a_plan_keeps_its_columns_short_and_its_rows_worthwhile(rows: list[Balance]) -> None:
     packing = plan_packing(rows)
     if packing is None or not rows:
         return
-    groups = lanes_of(rows, packing)
+    groups = pack_columns(rows, packing)
     assert len(groups) <= GROUPS_PLANNED or len(rows) >= GUARANTORS_PER_GROUP_MIN * len(groups)
-    assert max(len(text) for _, _, lanes in groups for text in lanes.values() if text) <= COLUMN_BYTES_PLANNED
+    assert max(len(text) for _, _, columns in groups for text in columns.values() if text) <= COLUMN_BYTES_PLANNED
     assert packing.group_span < 2**63

@@ -75,20 +75,20 @@ class StoreAgainstDicts(RuleBasedStateMachine):
             totals=TOTALS._replace(guarantors=len(rows)),
             balances=rows,
         )
-        published = self._call(snapshots.publish, office, snapshot, _state(attempts), NOW)
+        published = self._call(snapshots.publish, office, snapshot, _make_state(attempts), NOW)
         changes = diff(before, rows)
         assert published.new == len(changes.new)
         assert published.changed == len(changes.changed)
         assert published.cleared == len(changes.cleared)
         assert all(published.id > earlier for past in self.published.values() for earlier, _ in past)
         self.published[office].append((published.id, rows))
-        self.states[office] = _state(attempts)
+        self.states[office] = _make_state(attempts)
         self.staged.pop(office, None)
 
     @rule(office=OFFICE, attempts=st.integers(0, 5))
     def save_state(self, office: str, attempts: int) -> None:
-        self._call(offices.save_state, office, _state(attempts))
-        self.states[office] = _state(attempts)
+        self._call(offices.save_state, office, _make_state(attempts))
+        self.states[office] = _make_state(attempts)
 
     @rule(office=OFFICE)
     def begin_pull(self, office: str) -> None:
@@ -133,7 +133,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
                 assert pull == open_pulls.OpenPull(expected[0], expected[1])
 
     @invariant()
-    def every_office_stands_as_it_was_saved(self) -> None:
+    def every_office_state_is_as_saved(self) -> None:
         for row in self._call(offices.list_all):
             assert row.state == self.states.get(row.id)
             latest = self.published[row.id][-1][0] if self.published[row.id] else None
@@ -156,7 +156,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
         self._opened.__exit__(None, None, None)
 
 
-def _state(attempts: int) -> OfficeState:
+def _make_state(attempts: int) -> OfficeState:
     return OfficeState(Intent.PROBE, Status(Condition.FRESH, NOW, "All is well."), NOW, attempts=attempts)
 
 

@@ -19,7 +19,7 @@ rows_of_an_office = st.lists(
 )
 
 
-def control(rows: list[Balance], date_last_aging: str = "", aging_begin: str = "") -> ControlQueryResult:
+def make_control(rows: list[Balance], date_last_aging: str = "", aging_begin: str = "") -> ControlQueryResult:
     return ControlQueryResult(compute_totals(rows), date_last_aging, aging_begin, NOW, NOW)
 
 
@@ -33,7 +33,7 @@ def test_totals_are_what_the_servers_own_arithmetic_gives(rows: list[Balance]) -
 
 @given(rows_of_an_office, st.data())
 def test_the_order_of_rows_makes_no_difference(rows: list[Balance], data: st.DataObject) -> None:
-    assert find_difference(data.draw(st.permutations(rows)), control(rows).totals) is None
+    assert find_difference(data.draw(st.permutations(rows)), make_control(rows).totals) is None
 
 
 @given(rows_of_an_office.filter(bool), st.data())
@@ -43,28 +43,28 @@ def test_any_one_number_that_differs_is_noticed(rows: list[Balance], data: st.Da
     cells = list(rows[place])
     cells[column] += data.draw(st.integers(-1_000, 1_000).filter(bool))
     changed[place] = Balance._make(cells)
-    assert find_difference(changed, control(rows).totals) is not None
+    assert find_difference(changed, make_control(rows).totals) is not None
 
 
 @given(rows_of_an_office.filter(bool), st.data())
 def test_a_lost_or_doubled_row_is_noticed(rows: list[Balance], data: st.DataObject) -> None:
     row = data.draw(st.sampled_from(rows))
-    for wrong in ([each for each in rows if each != row], [*rows, row]):
-        assert "guarantors were read" in (find_difference(wrong, control(rows).totals) or "")
+    for invalid in ([each for each in rows if each != row], [*rows, row]):
+        assert "guarantors were read" in (find_difference(invalid, make_control(rows).totals) or "")
 
 
 @given(rows_of_an_office, rows_of_an_office)
-def test_a_difference_is_told_without_an_amount(rows: list[Balance], others: list[Balance]) -> None:
-    told = find_difference(rows, control(others).totals)
-    assert (told is None) is (sorted(rows) == sorted(others))
+def test_a_difference_is_reported_without_an_amount(rows: list[Balance], others: list[Balance]) -> None:
+    message = find_difference(rows, make_control(others).totals)
+    assert (message is None) is (sorted(rows) == sorted(others))
     amounts = {str(abs(cell)) for row in rows + others for cell in row[2:] if abs(cell) > 100}
-    assert not any(amount in (told or "") for amount in amounts)
+    assert not any(amount in (message or "") for amount in amounts)
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_aging_stands_still_only_where_both_marks_do(date: str, begin: str, date_now: str, begin_now: str) -> None:
-    assert find_aging_change(AgingMark(date, begin), control([], date, begin)) is None
-    moved = find_aging_change(AgingMark("2026-05-05", ""), control([], date_now, begin_now))
-    if moved is None:
+    assert find_aging_change(AgingMark(date, begin), make_control([], date, begin)) is None
+    change = find_aging_change(AgingMark("2026-05-05", ""), make_control([], date_now, begin_now))
+    if change is None:
         assert date_now.strip().startswith("2026-05-05")
         assert not begin_now.strip() or begin_now.strip().startswith("0001-01-01")

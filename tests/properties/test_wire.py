@@ -12,7 +12,7 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.packing import PackedColumnTruncated, Packing
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode
-from tests.opendental.bodies import GOOD, PACKING, PLANTED, READERS, JsonRow, body, packed_rows
+from tests.opendental.bodies import CANARY, GOOD, PACKING, READERS, JsonRow, encode_rows, make_packed_rows
 
 counts = (
     st.none()
@@ -23,22 +23,22 @@ counts = (
     | st.text(max_size=20)
     | st.just(2**63)
 )
-cells = counts | st.sampled_from([PLANTED, f"1,{PLANTED}", f"1,0,0,0,0,0,0,0,{PLANTED}", int(PLANTED), float(PLANTED)])
+cells = counts | st.sampled_from([CANARY, f"1,{CANARY}", f"1,0,0,0,0,0,0,0,{CANARY}", int(CANARY), float(CANARY)])
 json_values = st.recursive(
     cells, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
 )
 names = sorted({name for rows in GOOD.values() for row in rows() for name in row})
 
 
-def cells_of(name: str) -> st.SearchStrategy[Any]:
+def choose_cells(name: str) -> st.SearchStrategy[Any]:
     """A message may tell how many guarantors a group counted, and never a balance."""
     return counts if name in {"N", "G"} else cells
 
 
-near_rows = st.lists(st.fixed_dictionaries({}, optional={name: cells_of(name) for name in names}), max_size=4)
+near_rows = st.lists(st.fixed_dictionaries({}, optional={name: choose_cells(name) for name in names}), max_size=4)
 
 
-def refusal(reader: Callable[[bytes], object], sent: bytes) -> str:
+def get_error_text(reader: Callable[[bytes], object], sent: bytes) -> str:
     try:
         reader(sent)
     except (decode.MalformedValue, PackedColumnTruncated) as error:
@@ -46,9 +46,9 @@ def refusal(reader: Callable[[bytes], object], sent: bytes) -> str:
     return ""
 
 
-def read_or_refused(reader: Callable[[bytes], object], sent: bytes) -> None:
-    sentence = refusal(reader, sent)
-    assert PLANTED not in sentence
+def assert_read_or_refused(reader: Callable[[bytes], object], sent: bytes) -> None:
+    sentence = get_error_text(reader, sent)
+    assert CANARY not in sentence
     assert sentence.isprintable()
 
 
@@ -60,14 +60,14 @@ every_reader = pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @quickly
 @given(sent=st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(reader: Callable[[bytes], object], sent: bytes) -> None:
-    read_or_refused(reader, sent)
+    assert_read_or_refused(reader, sent)
 
 
 @every_reader
 @quickly
 @given(value=json_values)
 def test_any_json_is_read_or_refused(reader: Callable[[bytes], object], value: Any) -> None:
-    read_or_refused(reader, body(value))
+    assert_read_or_refused(reader, encode_rows(value))
 
 
 @every_reader
@@ -76,7 +76,7 @@ def test_any_json_is_read_or_refused(reader: Callable[[bytes], object], value: A
 def test_any_cells_in_the_right_columns_are_read_or_refused(
     reader: Callable[[bytes], object], rows: list[JsonRow]
 ) -> None:
-    read_or_refused(reader, body(rows))
+    assert_read_or_refused(reader, encode_rows(rows))
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -87,21 +87,21 @@ def test_a_good_answer_with_one_thing_changed_is_read_or_refused(kind: str, data
     row = data.draw(st.sampled_from(rows))
     name = data.draw(st.sampled_from(sorted(row)))
     if data.draw(st.booleans()):
-        row[name] = data.draw(cells_of(name))
+        row[name] = data.draw(choose_cells(name))
     else:
         del row[name]
-    read_or_refused(READERS[kind], body(rows))
+    assert_read_or_refused(READERS[kind], encode_rows(rows))
 
 
 @pytest.mark.parametrize("kind", GOOD)
 @quickly
 @given(data=st.data())
 def test_a_good_answer_with_bytes_changed_is_read_or_refused(kind: str, data: st.DataObject) -> None:
-    sent = bytearray(body(GOOD[kind]()))
+    sent = bytearray(encode_rows(GOOD[kind]()))
     at = data.draw(st.integers(0, len(sent)))
     until = data.draw(st.integers(at, min(len(sent), at + 8)) | st.just(len(sent)))
     sent[at:until] = data.draw(st.binary(max_size=8))
-    read_or_refused(READERS[kind], bytes(sent))
+    assert_read_or_refused(READERS[kind], bytes(sent))
 
 
 cents = st.integers(-(10**11), 10**11)
@@ -115,7 +115,7 @@ balances = st.lists(
 @quickly
 @given(true=balances, packing=st.builds(Packing, st.integers(1, 9), st.integers(1, 5)))
 def test_what_was_packed_comes_out_again_and_adds_up(true: list[Balance], packing: Packing) -> None:
-    packed = decode.parse_packed(decode.parse_json_rows(body(packed_rows(true, packing))), packing)
+    packed = decode.parse_packed(decode.parse_json_rows(encode_rows(make_packed_rows(true, packing))), packing)
     assert packed.balances == true
     assert find_difference(packed.balances, packed.control.totals) is None
 
@@ -123,14 +123,14 @@ def test_what_was_packed_comes_out_again_and_adds_up(true: list[Balance], packin
 @quickly
 @given(true=balances.filter(bool), data=st.data())
 def test_no_damage_to_a_packed_answer_passes_for_the_truth(true: list[Balance], data: st.DataObject) -> None:
-    rows = packed_rows(true)
+    rows = make_packed_rows(true)
     row = data.draw(st.sampled_from(rows))
-    lane = data.draw(st.sampled_from([f"L{lane}" for lane in range(PACKING.lanes) if row[f"L{lane}"]]))
-    text: str = row[lane]
+    column = data.draw(st.sampled_from([f"L{lane}" for lane in range(PACKING.lanes) if row[f"L{lane}"]]))
+    text: str = row[column]
     at = data.draw(st.integers(0, len(text) - 1))
-    row[lane] = text[:at] + data.draw(st.sampled_from(["", "0", "1", "9", "-", ",", "|"])) + text[at + 1 :]
+    row[column] = text[:at] + data.draw(st.sampled_from(["", "0", "1", "9", "-", ",", "|"])) + text[at + 1 :]
     try:
-        packed = decode.parse_packed(decode.parse_json_rows(body(rows)), PACKING)
+        packed = decode.parse_packed(decode.parse_json_rows(encode_rows(rows)), PACKING)
     except (decode.MalformedValue, PackedColumnTruncated):
         return
     assert packed.balances == true or find_difference(packed.balances, packed.control.totals) is not None

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from oddaemon.settings import try_load
 from oddaemon.settings.values.url import normalize_base_url, parse_address
 
-OWN = [
+PRIVATE_HOSTS = [
     "127.0.0.1",
     "127.255.255.254:30222",
     "localhost",
@@ -27,7 +27,7 @@ OWN = [
     "[fd00::1]",
     "[::ffff:10.0.0.1]",
 ]
-NOT_OURS = {
+OTHER_HOSTS = {
     "public": ["8.8.8.8", "[2001:4860:4860::8888]", "172.32.0.1", "172.15.255.255", "192.169.0.1", "11.0.0.0"],
     "public in the clothes of another": ["[::ffff:8.8.8.8]", "[::ffff:808:808]", "[2002:808:808::]", "[::8.8.8.8]"],
     "tunnels and translators": ["[2001::1]", "[64:ff9b::a00:1]"],
@@ -65,46 +65,46 @@ CREDENTIALS = ["127.0.0.1@8.8.8.8", "localhost:80@example.com", "8.8.8.8\\@127.0
 NO_URL = ["127.0.0.1:80:80", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+80", "[127.0.0.1", "[::1"]
 
 
-def refusal(url: str) -> str:
+def get_error_message(url: str) -> str:
     with pytest.raises(PydanticCustomError) as refused:
         normalize_base_url(url)
     assert refused.value.context is not None
     return str(refused.value.context["message"])
 
 
-@pytest.mark.parametrize("place", OWN)
+@pytest.mark.parametrize("place", PRIVATE_HOSTS)
 def test_http_goes_to_this_machine_and_to_private_addresses(place: str) -> None:
     checked = normalize_base_url(f"http://{place}/api/v1")
     assert checked == f"http://{place.lower().removesuffix('.')}/api/v1"
 
 
-@pytest.mark.parametrize("place", [place for places in NOT_OURS.values() for place in places])
+@pytest.mark.parametrize("place", [place for places in OTHER_HOSTS.values() for place in places])
 def test_http_goes_nowhere_else_and_to_no_name_but_localhost(place: str) -> None:
-    assert refusal(f"http://{place}/api/v1") == "would send keys and balances in the open"
+    assert get_error_message(f"http://{place}/api/v1") == "would send keys and balances in the open"
     assert normalize_base_url(f"https://{place}/api/v1") == f"https://{place}/api/v1"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("place", NO_HOST)
 def test_what_systems_take_for_addresses_in_ways_of_their_own_is_no_host(place: str, scheme: str) -> None:
-    assert refusal(f"{scheme}://{place}/api/v1") == "has no valid host"
+    assert get_error_message(f"{scheme}://{place}/api/v1") == "has no valid host"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("place", BEHIND_BRACKETS)
 def test_nothing_may_follow_an_address_in_brackets(place: str, scheme: str) -> None:
     # Which of the two depends on the version of Python: some refuse to split such a URL.
-    assert refusal(f"{scheme}://{place}/api/v1") in {"has no valid host", "is not a valid URL"}
+    assert get_error_message(f"{scheme}://{place}/api/v1") in {"has no valid host", "is not a valid URL"}
 
 
 @pytest.mark.parametrize("place", CREDENTIALS)
 def test_what_stands_before_the_host_is_refused_whatever_it_looks_like(place: str) -> None:
-    assert refusal(f"http://{place}/api/v1") == "holds credentials"
+    assert get_error_message(f"http://{place}/api/v1") == "holds credentials"
 
 
 @pytest.mark.parametrize("place", NO_URL)
 def test_what_has_no_port_or_no_end_is_no_url(place: str) -> None:
-    assert refusal(f"http://{place}/api/v1") == "is not a valid URL"
+    assert get_error_message(f"http://{place}/api/v1") == "is not a valid URL"
 
 
 def test_a_name_over_http_says_what_to_write_instead(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ INSERTS = st.one_of(
 
 
 @st.composite
-def edited(draw: st.DrawFn, text: str) -> str:
+def edited_text(draw: st.DrawFn, text: str) -> str:
     """`text` after some edits as hands make them: cut, typed into, lines moved, lines doubled."""
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(text)))
@@ -83,7 +83,7 @@ def edited(draw: st.DrawFn, text: str) -> str:
     return text
 
 
-@given(edited(MAIN), edited(OFFICES), st.sampled_from([0o600, 0o644]))
+@given(edited_text(MAIN), edited_text(OFFICES), st.sampled_from([0o600, 0o644]))
 def test_any_edit_gives_settings_or_problems_and_shows_no_key(main: str, offices: str, mode: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "oddaemon.toml"

@@ -23,7 +23,7 @@ ENVIRONMENT = {
 """What the cases find in the environment."""
 
 
-def unfold(case: Path, directory: Path) -> list[str]:
+def write_case_files(case: Path, directory: Path) -> list[str]:
     """Writes the files of a case to `directory` and returns the lines that are expected."""
     expected: list[str] = []
     name, written = "oddaemon.toml", list[str]()
@@ -50,7 +50,7 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_every_problem_is_named_exactly(case: Path, tmp_path: Path) -> None:
-    expected = unfold(case, tmp_path)
+    expected = write_case_files(case, tmp_path)
     loaded = try_load(tmp_path / "oddaemon.toml", ENVIRONMENT)
     assert [str(problem).replace(f"{tmp_path}/", "") for problem in loaded.problems] == expected
     assert loaded.settings is None

@@ -30,7 +30,7 @@ def test_what_is_written_is_read_as_it_was_given(table: dict[str, Any]) -> None:
     assert tomllib.loads(text) == {"office": [wanted]}
 
 
-def configuration(tmp_path: Path) -> Path:
+def write_config(tmp_path: Path) -> Path:
     path = tmp_path / "oddaemon.toml"
     path.write_text('[api]\ndeveloper_key = "Qm7xT2kLp9RvWc4Z"\n[offices]\ndirectory = "offices.d"\n')
     path.chmod(0o600)
@@ -38,46 +38,46 @@ def configuration(tmp_path: Path) -> Path:
     return path
 
 
-def file(path: Path, office_id: str, key: str) -> None:
+def write_office_file(path: Path, office_id: str, key: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(render_office_toml({"id": office_id, "customer_key": Secret(key)}))
     path.chmod(0o600)
 
 
-def test_a_draft_is_an_office_like_any_other_and_its_key_is_not_shown(tmp_path: Path) -> None:
-    config = configuration(tmp_path)
-    draft = OfficeDraft(Path("coast.csv"), [{"id": "elm", "customer_key": Secret("Hb3nY8sVd5FqXg1J")}], [7])
-    loaded = try_load(config, drafts=[draft])
+def test_an_office_draft_is_an_office_and_its_key_is_not_shown(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    office_draft = OfficeDraft(Path("coast.csv"), [{"id": "elm", "customer_key": Secret("Hb3nY8sVd5FqXg1J")}], [7])
+    loaded = try_load(config, drafts=[office_draft])
     assert loaded.settings is not None
     assert [each.office.id for each in loaded.settings.offices] == ["elm"]
-    assert "Hb3nY8sVd5FqXg1J" not in repr(draft) + repr(loaded)
+    assert "Hb3nY8sVd5FqXg1J" not in repr(office_draft) + repr(loaded)
 
 
-def test_problems_of_a_draft_stand_at_its_own_lines(tmp_path: Path) -> None:
-    config = configuration(tmp_path)
-    file(tmp_path / "offices.d/elm.toml", "elm", "Hb3nY8sVd5FqXg1J")
+def test_problems_of_a_draft_have_its_own_line_numbers(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    write_office_file(tmp_path / "offices.d/elm.toml", "elm", "Hb3nY8sVd5FqXg1J")
     offices: list[dict[str, Any]] = [
         {"id": "ash", "customer_key": Secret("a b")},
         {"id": "elm", "customer_key": Secret("Hb3nY8sVd5FqXg1J")},
     ]
     loaded = try_load(config, drafts=[OfficeDraft(Path("coast.csv"), offices, [2, 5])])
-    told = [str(problem) for problem in loaded.problems]
-    assert told[0] == (
+    problems = [str(problem) for problem in loaded.problems]
+    assert problems[0] == (
         'coast.csv:2: office[0] "ash".customer_key: the key contains white space; nothing but the key may stand there'
     )
-    assert told[1].startswith('coast.csv:5: office[1] "elm".id = "elm": the same id as office[0] "elm" in ')
-    assert "offices.d/elm.toml:1; choose another" in told[1]
-    assert len(told) == 3
+    assert problems[1].startswith('coast.csv:5: office[1] "elm".id = "elm": the same id as office[0] "elm" in ')
+    assert "offices.d/elm.toml:1; choose another" in problems[1]
+    assert len(problems) == 3
 
 
-def test_directories_in_the_directory_of_offices_are_read_but_for_hidden_and_odd_ones(tmp_path: Path) -> None:
-    config = configuration(tmp_path)
+def test_subdirectories_of_offices_are_read_except_hidden_and_odd_ones(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
     offices = tmp_path / "offices.d"
-    file(offices / "elm.toml", "elm", "Hb3nY8sVd5FqXg1J")
-    file(offices / "coast" / "oak.toml", "oak", "Zk4wN6tBc8MrHj2P")
-    file(offices / "coast" / ".ash.toml", "ash", "Wd9pX5hTz3KqLs7V")
+    write_office_file(offices / "elm.toml", "elm", "Hb3nY8sVd5FqXg1J")
+    write_office_file(offices / "coast" / "oak.toml", "oak", "Zk4wN6tBc8MrHj2P")
+    write_office_file(offices / "coast" / ".ash.toml", "ash", "Wd9pX5hTz3KqLs7V")
     for name in (".oddaemon-12", ".git", "old.d", "lost+found"):
-        file(offices / name / "ghost.toml", "ghost", "Tq5vB8nHc2XwKs9R")
+        write_office_file(offices / name / "ghost.toml", "ghost", "Tq5vB8nHc2XwKs9R")
     loaded = try_load(config)
     assert loaded.settings is not None, loaded.problems
     assert [each.office.id for each in loaded.settings.offices] == ["oak", "elm"]

@@ -18,7 +18,7 @@ from oddaemon.settings.tables.sinks import SINK_FIELDS
 CONFIG = Path(__file__).parents[2] / "config"
 SIGNING_SECRET = "whsec_cGxhbnRlZC1zZWNyZXQtb2Ytc29tZS1sZW5ndGg="
 DSN = "postgresql://oddaemon@warehouse/balances?sslmode=verify-full"
-HAVE_DEFAULTS = {
+OPTIONAL_SINK_SETTINGS = {
     "backoff_base_seconds",
     "backoff_max_seconds",
     "retry_after_max_seconds",
@@ -44,30 +44,30 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "config"
 
 
-def environment(config: Path) -> dict[str, str]:
+def make_environment(config: Path) -> dict[str, str]:
     text = "".join(path.read_text() for path in config.rglob("*.toml"))
     return {name: f"key-in-{name}" for name in re.findall(r'^\w+_key_env = "(.*)"', text, re.MULTILINE)}
 
 
-def settings_of(path: Path) -> Settings:
-    loaded = try_load(path, environment(path.parent))
+def load_settings(path: Path) -> Settings:
+    loaded = try_load(path, make_environment(path.parent))
     assert loaded.problems == ()
     assert loaded.settings is not None
     return loaded.settings
 
 
 def test_the_example_is_valid_and_nothing_is_to_be_thought_about(config: Path) -> None:
-    loaded = try_load(config / "oddaemon.example.toml", environment(config))
+    loaded = try_load(config / "oddaemon.example.toml", make_environment(config))
     assert loaded.problems == loaded.warnings == ()
     assert loaded.settings is not None
     assert len(loaded.settings.offices) == 5
 
 
 def test_the_example_shows_the_defaults(config: Path, tmp_path: Path) -> None:
-    shown = settings_of(config / "oddaemon.example.toml")
+    shown = load_settings(config / "oddaemon.example.toml")
     bare = tmp_path / "config" / "bare.toml"
     bare.write_text('[api]\ndeveloper_key_file = "keys/developer.key"\n')
-    defaults = settings_of(bare)
+    defaults = load_settings(bare)
     for section in ("api", "state", "http", "cadence", "plausibility", "daemon", "log", "maintenance", "alerts"):
         assert getattr(shown, section) == getattr(defaults, section)
 
@@ -91,14 +91,14 @@ def test_the_example_offices_name_every_setting() -> None:
 
 
 def test_the_example_of_an_own_network_is_not_throttled(config: Path) -> None:
-    offices = {office.office.id: office for office in settings_of(config / "oddaemon.example.toml").offices}
+    offices = {office.office.id: office for office in load_settings(config / "oddaemon.example.toml").offices}
     assert not offices["hill-street"].remote
     assert offices["hill-street"].office.page_rows == 1000
     assert offices["bright-smiles"].remote
 
 
 def test_the_public_test_database_is_ready_to_run() -> None:
-    settings = settings_of(CONFIG / "opendental-test.toml")
+    settings = load_settings(CONFIG / "opendental-test.toml")
     (office,) = settings.offices
     assert settings.api.base_url == office.base_url == "https://api.opendental.com/api/v1"
     assert settings.api.developer_key.reveal() == "NFF6i0KrXrxDkZHt"
@@ -113,7 +113,9 @@ def test_the_example_sinks_are_valid_and_name_every_setting(config: Path) -> Non
     secrets = {source for name in ("secret", "dsn") for source in get_source_names(name)}
     assert shown | secrets == SINK_FIELDS | {"url", "secret", "dsn"}
     example.write_text(text)
-    loaded = try_load(example, {**environment(config), "LEDGER_SIGNING_SECRET": SIGNING_SECRET, "WAREHOUSE_DSN": DSN})
+    loaded = try_load(
+        example, {**make_environment(config), "LEDGER_SIGNING_SECRET": SIGNING_SECRET, "WAREHOUSE_DSN": DSN}
+    )
     assert loaded.problems == ()
     assert loaded.settings is not None
     assert [sink.name for sink in loaded.settings.sinks] == ["lake", "ledger", "warehouse", "own"]

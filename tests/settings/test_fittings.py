@@ -47,7 +47,7 @@ ENVIRONMENT = {
 }
 
 
-def warnings_of(directory: Path) -> list[str]:
+def load_warnings(directory: Path) -> list[str]:
     path = directory / "oddaemon.toml"
     path.write_text(OFFICE + DEMANDING)
     loaded = try_load(path, ENVIRONMENT)
@@ -59,7 +59,7 @@ def test_what_is_not_installed_is_named_with_its_extra(tmp_path: Path, monkeypat
     for module in ("asyncssh", "asyncpg", "pyarrow"):
         monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / "unmounted").mkdir()
-    assert warnings_of(tmp_path) == [
+    assert load_warnings(tmp_path) == [
         "sftp.listen: needs asyncssh, which is not installed; pip install 'oddaemon[sftp]'",
         "sink[0] \"warehouse\".kind: needs asyncpg, which is not installed; pip install 'oddaemon[postgres]'",
         "sink[1] \"lake\".format: needs pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
@@ -68,8 +68,8 @@ def test_what_is_not_installed_is_named_with_its_extra(tmp_path: Path, monkeypat
 
 
 def test_a_directory_for_backups_that_is_not_there_may_come_later(tmp_path: Path) -> None:
-    assert warnings_of(tmp_path) == [
+    assert load_warnings(tmp_path) == [
         "maintenance.backup_directory: there is no such directory; make it, or mount it, before the first backup is due"
     ]
     (tmp_path / "unmounted").mkdir()
-    assert warnings_of(tmp_path) == []
+    assert load_warnings(tmp_path) == []

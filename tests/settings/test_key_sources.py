@@ -9,26 +9,26 @@ from oddaemon.settings.values.path import is_private
 KEY = "Hb3nY8sVd5FqXg1J"
 
 
-def configure(directory: Path, source: str, environment: dict[str, str] | None = None) -> LoadResult:
+def load_config(directory: Path, source: str, environment: dict[str, str] | None = None) -> LoadResult:
     path = directory / "oddaemon.toml"
     path.write_text(f'[api]\ndeveloper_key_env = "DEVELOPER"\n[[office]]\nid = "smile"\n{source}\n')
     path.chmod(0o600)
     return try_load(path, {"DEVELOPER": "Qm7xT2kLp9RvWc4Z", **(environment or {})})
 
 
-def key_file(directory: Path, content: bytes, mode: int = 0o600) -> Path:
+def write_key_file(directory: Path, content: bytes, mode: int = 0o600) -> Path:
     path = directory / "smile.key"
     path.write_bytes(content)
     path.chmod(mode)
     return path
 
 
-def key_of(loaded: LoadResult) -> str:
+def get_key(loaded: LoadResult) -> str:
     assert loaded.settings is not None, loaded.problems
     return loaded.settings.offices[0].customer_key.reveal()
 
 
-def only_message(loaded: LoadResult) -> str:
+def get_only_message(loaded: LoadResult) -> str:
     (problem,) = loaded.problems
     assert problem.key == 'office[0] "smile".customer_key_file'
     assert problem.value == '"smile.key"'
@@ -38,26 +38,26 @@ def only_message(loaded: LoadResult) -> str:
 
 @pytest.mark.parametrize("content", [b"%s", b"%s\n", b"%s\r\n"])
 def test_a_file_holds_a_key_and_perhaps_one_newline(tmp_path: Path, content: bytes) -> None:
-    key_file(tmp_path, content % KEY.encode())
-    assert key_of(configure(tmp_path, 'customer_key_file = "smile.key"')) == KEY
+    write_key_file(tmp_path, content % KEY.encode())
+    assert get_key(load_config(tmp_path, 'customer_key_file = "smile.key"')) == KEY
 
 
 def test_the_environment_holds_a_key(tmp_path: Path) -> None:
-    loaded = configure(tmp_path, 'customer_key_env = "SMILE"', {"SMILE": KEY})
-    assert key_of(loaded) == KEY
+    loaded = load_config(tmp_path, 'customer_key_env = "SMILE"', {"SMILE": KEY})
+    assert get_key(loaded) == KEY
     assert loaded.warnings == ()
 
 
 def test_the_configuration_itself_holds_a_key(tmp_path: Path) -> None:
-    loaded = configure(tmp_path, f'customer_key = "{KEY}"')
-    assert key_of(loaded) == KEY
+    loaded = load_config(tmp_path, f'customer_key = "{KEY}"')
+    assert get_key(loaded) == KEY
     assert loaded.warnings == ()
 
 
 def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
-    path = key_file(tmp_path, KEY.encode())
+    path = write_key_file(tmp_path, KEY.encode())
     (tmp_path / "elsewhere").mkdir()
-    assert key_of(configure(tmp_path / "elsewhere", f'customer_key_file = "{path}"')) == KEY
+    assert get_key(load_config(tmp_path / "elsewhere", f'customer_key_file = "{path}"')) == KEY
 
 
 @pytest.mark.parametrize(
@@ -76,25 +76,25 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    key_file(tmp_path, content)
-    assert only_message(configure(tmp_path, 'customer_key_file = "smile.key"')) == message
+    write_key_file(tmp_path, content)
+    assert get_only_message(load_config(tmp_path, 'customer_key_file = "smile.key"')) == message
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o610])
 def test_a_file_open_to_others_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int) -> None:
-    path = key_file(tmp_path, KEY.encode(), mode)
-    loaded = configure(tmp_path, 'customer_key_file = "smile.key"')
-    assert only_message(loaded) == f"other users may read it (mode {mode:04o})"
+    path = write_key_file(tmp_path, KEY.encode(), mode)
+    loaded = load_config(tmp_path, 'customer_key_file = "smile.key"')
+    assert get_only_message(loaded) == f"other users may read it (mode {mode:04o})"
     assert loaded.problems[0].hint == f"chmod 600 {path}"
 
 
 def test_systemd_guards_its_credentials_in_its_own_way(tmp_path: Path) -> None:
-    key_file(tmp_path, KEY.encode(), 0o440)
-    loaded = configure(tmp_path, 'customer_key_file = "smile.key"', {"CREDENTIALS_DIRECTORY": str(tmp_path)})
-    assert key_of(loaded) == KEY
+    write_key_file(tmp_path, KEY.encode(), 0o440)
+    loaded = load_config(tmp_path, 'customer_key_file = "smile.key"', {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert get_key(loaded) == KEY
 
 
-def handed_over(directory: Path, name: str, content: str = KEY) -> dict[str, str]:
+def make_credentials(directory: Path, name: str, content: str = KEY) -> dict[str, str]:
     """The environment of a unit with one credential."""
     credentials = directory / "credentials"
     credentials.mkdir(exist_ok=True)
@@ -108,31 +108,35 @@ def handed_over(directory: Path, name: str, content: str = KEY) -> dict[str, str
 def test_a_file_that_cannot_be_reached_is_looked_for_among_systemds_credentials(
     tmp_path: Path, written: str, credential: str
 ) -> None:
-    loaded = configure(tmp_path, f'customer_key_file = "{written}"', handed_over(tmp_path, credential))
-    assert key_of(loaded) == KEY
+    loaded = load_config(tmp_path, f'customer_key_file = "{written}"', make_credentials(tmp_path, credential))
+    assert get_key(loaded) == KEY
 
 
 def test_a_file_that_can_be_read_comes_before_its_copy(tmp_path: Path) -> None:
-    key_file(tmp_path, KEY.encode())
-    loaded = configure(tmp_path, 'customer_key_file = "smile.key"', handed_over(tmp_path, "smile.key", "an-older-key"))
-    assert key_of(loaded) == KEY
+    write_key_file(tmp_path, KEY.encode())
+    loaded = load_config(
+        tmp_path, 'customer_key_file = "smile.key"', make_credentials(tmp_path, "smile.key", "an-older-key")
+    )
+    assert get_key(loaded) == KEY
 
 
 def test_a_credential_of_a_directory_comes_before_another_of_the_same_name(tmp_path: Path) -> None:
-    environment = handed_over(tmp_path, "smile.key", "key-of-another") | handed_over(tmp_path, "keys_smile.key")
-    assert key_of(configure(tmp_path, 'customer_key_file = "keys/smile.key"', environment)) == KEY
+    environment = make_credentials(tmp_path, "smile.key", "key-of-another") | make_credentials(
+        tmp_path, "keys_smile.key"
+    )
+    assert get_key(load_config(tmp_path, 'customer_key_file = "keys/smile.key"', environment)) == KEY
 
 
 def test_a_key_that_systemd_never_saw_needs_a_restart(tmp_path: Path) -> None:
-    loaded = configure(tmp_path, 'customer_key_file = "keys/smile.key"', handed_over(tmp_path, "keys_other.key"))
+    loaded = load_config(tmp_path, 'customer_key_file = "keys/smile.key"', make_credentials(tmp_path, "keys_other.key"))
     (problem,) = loaded.problems
     assert problem.message == "no such file"
     assert problem.hint == "nor has systemd a credential keys_smile.key: a new key is handed over with the next start"
 
 
 def test_a_credential_that_is_no_key_is_named(tmp_path: Path) -> None:
-    loaded = configure(tmp_path, 'customer_key_file = "smile.key"', handed_over(tmp_path, "smile.key", "\n"))
-    assert only_message(loaded) == "the key is empty"
+    loaded = load_config(tmp_path, 'customer_key_file = "smile.key"', make_credentials(tmp_path, "smile.key", "\n"))
+    assert get_only_message(loaded) == "the key is empty"
     assert loaded.problems[0].hint == (
         "systemd's credential smile.key, made when the unit started and empty where no file was"
     )
@@ -157,7 +161,7 @@ def test_root_may_lend_a_file_to_the_group_of_its_reader(mode: int, owner: int, 
 
 
 def test_a_device_is_not_waited_for(tmp_path: Path) -> None:
-    loaded = configure(tmp_path, 'customer_key_file = "/dev/zero"')
+    loaded = load_config(tmp_path, 'customer_key_file = "/dev/zero"')
     assert [problem.message for problem in loaded.problems] == ["is not a regular file"]
 
 
@@ -166,7 +170,7 @@ def test_inline_keys_in_an_open_file_are_warned_about_once(tmp_path: Path) -> No
     path.write_text(f'[api]\ndeveloper_key = "Qm7xT2kLp9RvWc4Z"\n[[office]]\nid = "smile"\ncustomer_key = "{KEY}"\n')
     path.chmod(0o644)
     loaded = try_load(path, {})
-    assert key_of(loaded) == KEY
+    assert get_key(loaded) == KEY
     (warning,) = loaded.warnings
     assert str(warning) == (
         f"{path}:2: api.developer_key: 2 keys stand in a file that other users may read; "

@@ -10,15 +10,15 @@ from oddaemon.settings.values.url import validate_ping_url
 URL = "https://ping.example/c0ffee-secret?status=up"
 
 
-def settings(directory: Path, alerts: str, **environment: str) -> Settings:
+def load_settings(directory: Path, alerts: str, **environment: str) -> Settings:
     path = directory / "oddaemon.toml"
     path.write_text(f'[api]\ndeveloper_key_env = "D"\n{alerts}\n')
     path.chmod(0o600)
     return load(path, {"D": "Qm7xT2kLp9RvWc4Z", **environment})
 
 
-def test_nobody_is_told_unless_somebody_wants_it(tmp_path: Path) -> None:
-    assert settings(tmp_path, "").alerts.ping_url is None
+def test_no_ping_is_sent_by_default(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, "").alerts.ping_url is None
 
 
 @pytest.mark.parametrize("source", ["ping_url", "ping_url_env", "ping_url_file"])
@@ -27,7 +27,7 @@ def test_it_may_be_written_in_three_ways_and_shows_in_none(tmp_path: Path, sourc
     secret.write_text(f"{URL}\n")
     secret.chmod(0o600)
     value = {"ping_url": URL, "ping_url_env": "P", "ping_url_file": "ping.url"}[source]
-    found = settings(tmp_path, f'[alerts]\n{source} = "{value}"', P=URL)
+    found = load_settings(tmp_path, f'[alerts]\n{source} = "{value}"', P=URL)
     assert found.alerts.ping_url is not None
     assert found.alerts.ping_url.reveal() == URL
     assert "c0ffee" not in repr(found)

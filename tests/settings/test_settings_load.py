@@ -29,28 +29,28 @@ ENVIRONMENT = {"D": "Qm7xT2kLp9RvWc4Z", "A": "Hb3nY8sVd5FqXg1J", "B": "Zk4wN6tBc
 API = '[api]\ndeveloper_key_env = "D"\n'
 
 
-def write(path: Path, text: str) -> Path:
+def write_private(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
     return path
 
 
-def loaded_from(directory: Path, text: str) -> LoadResult:
-    return try_load(write(directory / "oddaemon.toml", text), ENVIRONMENT)
+def load_text(directory: Path, text: str) -> LoadResult:
+    return try_load(write_private(directory / "oddaemon.toml", text), ENVIRONMENT)
 
 
-def settings_from(directory: Path, text: str) -> Settings:
-    return load(write(directory / "oddaemon.toml", text), ENVIRONMENT)
+def load_settings(directory: Path, text: str) -> Settings:
+    return load(write_private(directory / "oddaemon.toml", text), ENVIRONMENT)
 
 
-def office_from(directory: Path, text: str, api: str = API) -> OfficeSettings:
-    settings = settings_from(directory, f'{api}[[office]]\nid = "smile"\ncustomer_key_env = "A"\n{text}')
+def load_office(directory: Path, text: str, api: str = API) -> OfficeSettings:
+    settings = load_settings(directory, f'{api}[[office]]\nid = "smile"\ncustomer_key_env = "A"\n{text}')
     return settings.offices[0]
 
 
 def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
-    loaded = loaded_from(tmp_path, API)
+    loaded = load_text(tmp_path, API)
     assert loaded.settings == Settings(
         source=tmp_path / "oddaemon.toml",
         api=ApiSettings(
@@ -83,7 +83,7 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
 
 
 def test_an_office_needs_an_id_and_a_key(tmp_path: Path) -> None:
-    assert office_from(tmp_path, "") == OfficeSettings(
+    assert load_office(tmp_path, "") == OfficeSettings(
         office=Office(id="smile", name="smile", page_rows=100),
         customer_key=Secret(ENVIRONMENT["A"]),
         base_url="https://api.opendental.com/api/v1",
@@ -108,7 +108,7 @@ def test_an_office_says_everything(tmp_path: Path) -> None:
         region = "west"
         account = "12"
         """
-    settings = office_from(tmp_path, text)
+    settings = load_office(tmp_path, text)
     assert settings.min_interval_seconds == 0.75
     assert settings.office == Office(
         id="smile",
@@ -125,12 +125,12 @@ def test_an_office_says_everything(tmp_path: Path) -> None:
 
 
 def test_an_office_may_never_be_late(tmp_path: Path) -> None:
-    assert office_from(tmp_path, 'fresh_by = ""').office.fresh_by is None
+    assert load_office(tmp_path, 'fresh_by = ""').office.fresh_by is None
 
 
 @pytest.mark.parametrize(("tier", "spacing_seconds"), [("standard", 1.0), ("enterprise", 0.5)])
 def test_the_tier_sets_the_spacing(tmp_path: Path, tier: str, spacing_seconds: float) -> None:
-    assert office_from(tmp_path, f'tier = "{tier}"').min_interval_seconds == spacing_seconds
+    assert load_office(tmp_path, f'tier = "{tier}"').min_interval_seconds == spacing_seconds
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_the_tier_sets_the_spacing(tmp_path: Path, tier: str, spacing_seconds: f
     ],
 )
 def test_an_office_with_its_own_api_is_not_throttled(tmp_path: Path, url: str) -> None:
-    settings = office_from(tmp_path, f'base_url = "{url}/"')
+    settings = load_office(tmp_path, f'base_url = "{url}/"')
     assert (settings.base_url, settings.remote, settings.min_interval_seconds) == (url, False, 0.0)
     assert settings.office.page_rows == 1000
 
@@ -154,7 +154,7 @@ def test_an_office_with_its_own_api_is_not_throttled(tmp_path: Path, url: str) -
 @pytest.mark.parametrize("url", ["https://api.opendental.com/api/v1", "HTTPS://API.OpenDental.com./api/v1/"])
 def test_headquarters_by_its_own_name_stays_throttled(tmp_path: Path, url: str) -> None:
     api = f'{API}base_url = "https://proxy.example.com/api/v1"\n'
-    settings = office_from(tmp_path, f'base_url = "{url}"', api)
+    settings = load_office(tmp_path, f'base_url = "{url}"', api)
     assert (settings.remote, settings.min_interval_seconds, settings.office.page_rows) == (True, 1.0, 100)
 
 
@@ -168,41 +168,41 @@ def test_headquarters_by_its_own_name_stays_throttled(tmp_path: Path, url: str) 
     ],
 )
 def test_the_database_is_a_path_or_a_url(tmp_path: Path, written: str, database: str) -> None:
-    settings = settings_from(tmp_path, f'{API}[state]\ndatabase = "{written}"\n')
+    settings = load_settings(tmp_path, f'{API}[state]\ndatabase = "{written}"\n')
     assert settings.state.database == database.format(tmp_path)
 
 
 def test_the_control_socket_stands_beside_the_database(tmp_path: Path) -> None:
-    http = settings_from(tmp_path, f'{API}[state]\ndatabase = "sqlite:////var/lib/od/elm.sqlite"\n').http
+    http = load_settings(tmp_path, f'{API}[state]\ndatabase = "sqlite:////var/lib/od/elm.sqlite"\n').http
     assert http.control_socket == Path("/var/lib/od/elm.sqlite.sock")
 
 
 def test_a_database_too_deep_for_a_socket_beside_it_goes_without_and_says_so(tmp_path: Path) -> None:
     deep = "d" * 100
-    loaded = loaded_from(tmp_path, f'{API}[state]\ndatabase = "/{deep}/12.db"\n')
+    loaded = load_text(tmp_path, f'{API}[state]\ndatabase = "/{deep}/12.db"\n')
     assert loaded.settings is not None
     assert loaded.settings.http.control_socket is None
     (message,) = [warning.message for warning in loaded.warnings if warning.key == "http.control_socket"]
     assert message == "there is none, as the path beside the database has more than 107 bytes"
-    just_fits = settings_from(tmp_path, f'{API}[state]\ndatabase = "/{deep[:-8]}/12345.db"\n').http.control_socket
+    just_fits = load_settings(tmp_path, f'{API}[state]\ndatabase = "/{deep[:-8]}/12345.db"\n').http.control_socket
     assert just_fits is not None
     assert len(os.fsencode(just_fits)) == 107
 
 
 def test_hosts_have_one_spelling(tmp_path: Path) -> None:
     text = f'{API}[http]\nallowed_hosts = ["Balances.Example.com.", "10.0.0.7", "::FFFF:10.0.0.7", "[FD00::0:1]"]\n'
-    hosts = settings_from(tmp_path, text).http.allowed_hosts
+    hosts = load_settings(tmp_path, text).http.allowed_hosts
     assert hosts == ["balances.example.com", "10.0.0.7", "10.0.0.7", "fd00::1"]
 
 
 @pytest.mark.parametrize("host", ["", "*", "*.example.com", "example.com:9464", "http://example.com", "a b", "127.1"])
 def test_what_is_no_host_is_not_allowed_as_one(tmp_path: Path, host: str) -> None:
-    (problem,) = loaded_from(tmp_path, f'{API}[http]\nallowed_hosts = ["{host}"]\n').problems
+    (problem,) = load_text(tmp_path, f'{API}[http]\nallowed_hosts = ["{host}"]\n').problems
     assert (problem.key, problem.message) == ("http.allowed_hosts[0]", "must be a host's name or address")
 
 
 def test_a_directory_is_no_database(tmp_path: Path) -> None:
-    (problem,) = loaded_from(tmp_path, f'{API}[state]\ndatabase = "."\n').problems
+    (problem,) = load_text(tmp_path, f'{API}[state]\ndatabase = "."\n').problems
     assert problem.message == "is a directory"
 
 
@@ -210,7 +210,7 @@ def test_a_directory_is_no_database(tmp_path: Path) -> None:
     ("listen", "host", "port"), [("0.0.0.0:80", "0.0.0.0", 80), ("[::1]:0", "::1", 0), ("localhost:1", "localhost", 1)]
 )
 def test_the_listener_has_a_host_and_a_port(tmp_path: Path, listen: str, host: str, port: int) -> None:
-    http = settings_from(tmp_path, f'{API}[http]\nlisten = "{listen}"\ncontrol_socket = "c.sock"\n').http
+    http = load_settings(tmp_path, f'{API}[http]\nlisten = "{listen}"\ncontrol_socket = "c.sock"\n').http
     assert (http.host, http.port, http.control_socket) == (host, port, tmp_path / "c.sock")
 
 
@@ -218,7 +218,7 @@ def test_the_listener_has_a_host_and_a_port(tmp_path: Path, listen: str, host: s
     "listen", ["localhost", ":80", "::1:80", "[::1]", "a b:80", "h:-1", "h:65536", "h:\uff180", "[h]:80"]
 )
 def test_other_listeners_are_refused(tmp_path: Path, listen: str) -> None:
-    (problem,) = loaded_from(tmp_path, f'{API}[http]\nlisten = "{listen}"\n').problems
+    (problem,) = load_text(tmp_path, f'{API}[http]\nlisten = "{listen}"\n').problems
     assert problem.key == "http.listen"
 
 
@@ -242,21 +242,21 @@ def test_cron_expressions_become_such_as_the_scheduler_understands(written: str,
 
 
 def test_a_night_can_be_lived_in_a_second(tmp_path: Path) -> None:
-    settings = settings_from(tmp_path, f"{API}[cadence]\nprobe_seconds = 0.01\nstart_window_seconds = 1\n")
+    settings = load_settings(tmp_path, f"{API}[cadence]\nprobe_seconds = 0.01\nstart_window_seconds = 1\n")
     assert settings.cadence == Cadence(probe_seconds=0.01, start_window_seconds=1.0)
 
 
 def test_what_is_believed_is_a_setting(tmp_path: Path) -> None:
-    settings = settings_from(tmp_path, f"{API}[plausibility]\nmax_change = 2\nguarantors_min = 0\nhold_seconds = 0.5\n")
+    settings = load_settings(tmp_path, f"{API}[plausibility]\nmax_change = 2\nguarantors_min = 0\nhold_seconds = 0.5\n")
     assert settings.plausibility == Plausibility(2.0, 0, 0.5)
 
 
 def test_offices_come_in_the_order_of_their_files(tmp_path: Path) -> None:
-    write(tmp_path / "o/b.toml", '[[office]]\nid = "b"\ncustomer_key_env = "B"\n')
-    write(tmp_path / "o/a.toml", '[[office]]\nid = "c"\ncustomer_key_env = "C"\n')
+    write_private(tmp_path / "o/b.toml", '[[office]]\nid = "b"\ncustomer_key_env = "B"\n')
+    write_private(tmp_path / "o/a.toml", '[[office]]\nid = "c"\ncustomer_key_env = "C"\n')
     for ignored in (".hidden.toml", "#a.toml", "a.toml~", "a.toml.bak", ".#a.toml", "README.md"):
-        write(tmp_path / "o" / ignored, "this is not TOML")
-    settings = settings_from(
+        write_private(tmp_path / "o" / ignored, "this is not TOML")
+    settings = load_settings(
         tmp_path, f'{API}[offices]\ndirectory = "o"\n[[office]]\nid = "a"\ncustomer_key_env = "A"\n'
     )
     assert [(office.office.id, office.source.name) for office in settings.offices] == [
@@ -268,18 +268,18 @@ def test_offices_come_in_the_order_of_their_files(tmp_path: Path) -> None:
 
 
 def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
-    write(tmp_path / "o/keys/smile.key", "Hb3nY8sVd5FqXg1J\n")
-    write(tmp_path / "o/smile.toml", '[[office]]\nid = "smile"\ncustomer_key_file = "keys/smile.key"\n')
-    settings = settings_from(tmp_path, f'{API}[offices]\ndirectory = "o"\n')
+    write_private(tmp_path / "o/keys/smile.key", "Hb3nY8sVd5FqXg1J\n")
+    write_private(tmp_path / "o/smile.toml", '[[office]]\nid = "smile"\ncustomer_key_file = "keys/smile.key"\n')
+    settings = load_settings(tmp_path, f'{API}[offices]\ndirectory = "o"\n')
     assert settings.offices[0].customer_key == Secret("Hb3nY8sVd5FqXg1J")
 
 
 def test_reading_twice_gives_equal_settings(tmp_path: Path) -> None:
     text = f'{API}[[office]]\nid = "a"\ncustomer_key_env = "A"\ntimezone = "America/Denver"\nclinics = [1]\n'
-    before = settings_from(tmp_path, text)
-    assert settings_from(tmp_path, text) == before
-    assert settings_from(tmp_path, text.replace("[1]", "[2]")) != before
-    assert settings_from(tmp_path, text.replace('"A"', '"B"')) != before
+    before = load_settings(tmp_path, text)
+    assert load_settings(tmp_path, text) == before
+    assert load_settings(tmp_path, text.replace("[1]", "[2]")) != before
+    assert load_settings(tmp_path, text.replace('"A"', '"B"')) != before
 
 
 def test_a_file_of_notepad_is_read(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_what_runs_but_should_be_thought_about_is_a_warning(tmp_path: Path) -> None:
-    loaded = loaded_from(
+    loaded = load_text(
         tmp_path,
         f"{API}request_timeout_seconds = 30\n"
         '[[office]]\nid = "a"\ncustomer_key_env = "A"\nmin_interval_seconds = 0.2\n'
@@ -330,7 +330,7 @@ def test_what_runs_but_should_be_thought_about_is_a_warning(tmp_path: Path) -> N
 
 
 def test_a_rehearsal_on_this_machine_is_not_warned_about(tmp_path: Path) -> None:
-    loaded = loaded_from(
+    loaded = load_text(
         tmp_path,
         f'{API}base_url = "http://127.0.0.1:8080/api/v1"\nrequest_timeout_seconds = 1\n'
         '[[office]]\nid = "a"\ncustomer_key_env = "A"\nmin_interval_seconds = 0.01\n',
@@ -342,7 +342,7 @@ def test_a_rehearsal_on_this_machine_is_not_warned_about(tmp_path: Path) -> None
 
 def test_lines_are_not_guessed_where_strings_span_several(tmp_path: Path) -> None:
     text = f'{API}[[office]]\nid = "a"\nname = """\nx"""\ncustomer_key_env = "A"\nteir = 1\n'
-    assert [problem.line for problem in loaded_from(tmp_path, text).problems] == [None]
+    assert [problem.line for problem in load_text(tmp_path, text).problems] == [None]
     assert tomllib.loads(text)["office"][0]["name"] == "x"
 
 
@@ -354,7 +354,7 @@ class LaterSettings(Settings):
 
 
 def test_a_new_table_takes_effect_at_the_next_start_and_a_reload_reports_it(tmp_path: Path) -> None:
-    settings = settings_from(tmp_path, API)
+    settings = load_settings(tmp_path, API)
     values = {each.name: getattr(settings, each.name) for each in fields(settings)}
     at_start, now = LaterSettings(**values), LaterSettings(**values, later=LogSettings(level="debug"))
     old, new = get_restart_tables(at_start), get_restart_tables(now)
@@ -363,7 +363,7 @@ def test_a_new_table_takes_effect_at_the_next_start_and_a_reload_reports_it(tmp_
 
 
 def test_a_reload_activates_the_developer_key_and_keeps_the_limits_of_the_start(tmp_path: Path) -> None:
-    at_start = settings_from(tmp_path, API)
+    at_start = load_settings(tmp_path, API)
     api = at_start.api.model_copy(update={"developer_key": Secret("another-key"), "max_in_flight": 7})
     kept = keep_restart_tables(at_start, replace(at_start, api=api))
     assert kept.api.developer_key == Secret("another-key")

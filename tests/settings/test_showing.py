@@ -12,7 +12,7 @@ from oddaemon.settings.values.secret import find_secrets
 KEYS = ("Qm7xT2kLp9RvWc4Z", "Hb3nY8sVd5FqXg1J", "Zk4wN6tBc8MrHj2P", "Wd9pX5hTz3KqLs7V", "hunter2/p@ss")
 A, B, C, D, PASSWORD = KEYS
 
-PLANTED = f"""
+CANARY = f"""
 # The old key was {A}
 [api]
 developer_key = "{A}"            # {A}
@@ -63,7 +63,7 @@ opened = 2026-03-08
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "oddaemon.toml"
-    path.write_text(PLANTED)
+    path.write_text(CANARY)
     (tmp_path / "offices.d").mkdir()
     (tmp_path / "offices.d" / "ash.toml").write_text(f'[[office]]\nid = "ash"\ncustomer_key = "{C}"\ntier = 7\n')
     (tmp_path / "offices.d" / "broken.toml").write_text(f'[[office]]\ncustomer_key = "{C}\n')

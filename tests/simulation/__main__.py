@@ -3,9 +3,9 @@
 import argparse
 import os
 
-from tests.simulation.campaign import COMMAND, all_complaints, campaign, say
-from tests.simulation.play import play
-from tests.simulation.story import draw_story
+from tests.simulation.campaign import COMMAND, find_complaints, print_line, run_campaign
+from tests.simulation.play import run_scenario
+from tests.simulation.story import draw_scenario
 
 
 def main() -> int:
@@ -18,21 +18,21 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="with --seed: the daemon's log, too")
     arguments = parser.parse_args()
     if arguments.seed is not None:
-        return _one(arguments.seed, verbose=arguments.verbose)
-    return int(not campaign(range(arguments.first, arguments.first + arguments.seeds), arguments.jobs))
+        return _run_seed(arguments.seed, verbose=arguments.verbose)
+    return int(not run_campaign(range(arguments.first, arguments.first + arguments.seeds), arguments.jobs))
 
 
-def _one(seed: int, *, verbose: bool) -> int:
-    story = draw_story(seed)
-    say(story.describe())
-    outcome = play(story, verbose=verbose)
+def _run_seed(seed: int, *, verbose: bool) -> int:
+    scenario = draw_scenario(seed)
+    print_line(scenario.describe())
+    outcome = run_scenario(scenario, verbose=verbose)
     for line in outcome.lines:
-        say(line)
-    complaints = list(all_complaints(outcome))
+        print_line(line)
+    complaints = list(find_complaints(outcome))
     for complaint in complaints:
-        say(str(complaint))
+        print_line(str(complaint))
     if not complaints:
-        say(f"Seed {seed}: nothing to complain of.")
+        print_line(f"Seed {seed}: nothing to complain of.")
     return int(bool(complaints))
 
 

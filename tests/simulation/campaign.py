@@ -8,22 +8,22 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter, process_time
 
-from tests.simulation.neighbours import compare
-from tests.simulation.play import Outcome, play
-from tests.simulation.story import Story, draw_story
+from tests.simulation.neighbours import check
+from tests.simulation.play import SimulationOutcome, run_scenario
+from tests.simulation.story import Scenario, draw_scenario
 
 COMMAND = "python -m tests.simulation"
 SEEDS_A_TASK = 2
-SEEDS_BETWEEN_NEWS = 50
+SEEDS_BETWEEN_UPDATES = 50
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SeedResult:
     """What is reported of a seed."""
 
     seed: int
     complaints: tuple[str, ...]
-    drawn: Counter[str]
+    drawn_incidents: Counter[str]
     failures: Counter[str]
     offices: int
     office_nights: int
@@ -33,73 +33,75 @@ class Verdict:
     cpu_seconds: float = 0.0
 
     @property
-    def replay(self) -> str:
+    def replay_command(self) -> str:
         """How to see it happen again."""
         return f"{COMMAND} --seed {self.seed} --verbose"
 
 
-def judge(seed: int) -> Verdict:
+def run_seed(seed: int) -> SeedResult:
     """Play a seed; whatever is raised is a complaint as well."""
-    began, story = process_time(), draw_story(seed)
+    began, scenario = process_time(), draw_scenario(seed)
     try:
-        outcome = play(story)
-        complaints = tuple(map(str, all_complaints(outcome)))
+        outcome = run_scenario(scenario)
+        complaints = tuple(map(str, find_complaints(outcome)))
     except Exception as error:  # noqa: BLE001 - one broken seed must not end the others
-        return _verdict(story, ("".join(traceback.format_exception(error)),), None, process_time() - began)
-    return _verdict(story, complaints, outcome, process_time() - began)
+        return _make_result(scenario, ("".join(traceback.format_exception(error)),), None, process_time() - began)
+    return _make_result(scenario, complaints, outcome, process_time() - began)
 
 
-def all_complaints(outcome: Outcome) -> Iterator[object]:
+def find_complaints(outcome: SimulationOutcome) -> Iterator[object]:
     """What the checkers found, and what the sick office changed for the others where there is one."""
-    yield from outcome.findings
-    if outcome.story.sick is not None:
-        yield from compare(outcome)
+    yield from outcome.complaints
+    if outcome.scenario.failing_office is not None:
+        yield from check(outcome)
 
 
-def campaign(seeds: range, jobs: int) -> bool:
+def run_campaign(seeds: range, jobs: int) -> bool:
     """Play them all and say what came of it. Returns whether nobody had anything to complain of."""
     began = perf_counter()
-    verdicts: list[Verdict] = []
+    verdicts: list[SeedResult] = []
     with ProcessPoolExecutor(jobs) as processes:
-        for done, verdict in enumerate(processes.map(judge, seeds, chunksize=SEEDS_A_TASK), 1):
+        for done, verdict in enumerate(processes.map(run_seed, seeds, chunksize=SEEDS_A_TASK), 1):
             verdicts.append(verdict)
             if verdict.complaints:
-                say(f"Seed {verdict.seed} failed; replay it: {verdict.replay}")
+                print_line(f"Seed {verdict.seed} failed; replay it: {verdict.replay_command}")
                 for complaint in verdict.complaints:
-                    say(f"    {complaint}")
-            if done % SEEDS_BETWEEN_NEWS == 0:
-                say(f"{done} of {len(seeds)} seeds, {perf_counter() - began:.0f} s")
-    for line in summary(verdicts, perf_counter() - began):
-        say(line)
+                    print_line(f"    {complaint}")
+            if done % SEEDS_BETWEEN_UPDATES == 0:
+                print_line(f"{done} of {len(seeds)} seeds, {perf_counter() - began:.0f} s")
+    for line in summarize(verdicts, perf_counter() - began):
+        print_line(line)
     return not any(verdict.complaints for verdict in verdicts)
 
 
-def summary(verdicts: list[Verdict], seconds: float) -> Iterator[str]:
+def summarize(verdicts: list[SeedResult], seconds: float) -> Iterator[str]:
     """What was drawn, and what came of it."""
     cpu_seconds = sum(verdict.cpu_seconds for verdict in verdicts)
     yield f"{len(verdicts)} seeds in {seconds:.0f} s ({cpu_seconds / max(1, len(verdicts)):.2f} s of a core each)"
     yield f"  offices: {sum(v.offices for v in verdicts)}, their nights: {sum(v.office_nights for v in verdicts)}"
     yield f"  snapshots published: {sum(v.published for v in verdicts)}, requests: {sum(v.requests for v in verdicts)}"
     yield f"  daemons started: {sum(v.daemons for v in verdicts)}"
-    yield f"  troubles planted: {_counted(verdict.drawn for verdict in verdicts)}"
-    yield f"  failures that the daemon saw: {_counted(verdict.failures for verdict in verdicts)}"
+    yield f"  troubles planted: {_format_counts(verdict.drawn_incidents for verdict in verdicts)}"
+    yield f"  failures that the daemon saw: {_format_counts(verdict.failures for verdict in verdicts)}"
     yield f"  seeds that failed: {[verdict.seed for verdict in verdicts if verdict.complaints] or 'none'}"
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """To whoever watches."""
     print(text, file=sys.stdout, flush=True)  # noqa: T201 - it is what a command is for
 
 
-def _verdict(story: Story, complaints: tuple[str, ...], outcome: Outcome | None, cpu_seconds: float) -> Verdict:
-    offices = len(story.cast.members)
-    return Verdict(
-        seed=story.seed,
+def _make_result(
+    scenario: Scenario, complaints: tuple[str, ...], outcome: SimulationOutcome | None, cpu_seconds: float
+) -> SeedResult:
+    offices = len(scenario.fleet.members)
+    return SeedResult(
+        seed=scenario.seed,
         complaints=complaints,
-        drawn=Counter(trouble.kind for trouble in story.troubles),
+        drawn_incidents=Counter(incident.kind for incident in scenario.incidents),
         failures=outcome.failures if outcome else Counter(),
         offices=offices,
-        office_nights=offices * story.cast.nights,
+        office_nights=offices * scenario.fleet.nights,
         published=sum(map(len, outcome.published.values())) if outcome else 0,
         requests=outcome.requests if outcome else 0,
         daemons=outcome.daemons if outcome else 0,
@@ -107,5 +109,5 @@ def _verdict(story: Story, complaints: tuple[str, ...], outcome: Outcome | None,
     )
 
 
-def _counted(counters: Iterable[Counter[str]]) -> str:
+def _format_counts(counters: Iterable[Counter[str]]) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in sum(counters, Counter[str]()).most_common()) or "none"

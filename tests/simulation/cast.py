@@ -15,7 +15,7 @@ from oddaemon.core.model import Cadence, Include, Office, Reader
 from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
-from tests.simulation.chances import of
+from tests.simulation.chances import draw_chance
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -54,7 +54,7 @@ OFFICES_AND_NIGHTS = (*((3, 2),) * 7, *((4, 2),) * 4, (5, 2), (5, 2), (6, 2), (8
 
 
 @dataclass(frozen=True)
-class Member:
+class FleetMember:
     """One office: the practice as it is, and what is wanted of it."""
 
     spec: PracticeSpec
@@ -68,12 +68,12 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Cast:
+class SimulatedFleet:
     """Everybody in one seed's world."""
 
     base: datetime
     nights: int
-    members: tuple[Member, ...]
+    members: tuple[FleetMember, ...]
     cadence: Cadence
 
     @property
@@ -90,88 +90,88 @@ class Cast:
         """Whoever is reached through headquarters."""
         return tuple(member.id for member in self.members if member.settings.remote)
 
-    def member(self, office_id: str) -> Member:
+    def get_member(self, office_id: str) -> FleetMember:
         return next(member for member in self.members if member.id == office_id)
 
 
-def draw_cast(dice: Random) -> Cast:
+def draw_fleet(rng: Random) -> SimulatedFleet:
     """Everybody, the same for the same dice."""
-    base = dice.choice(CHANGES_OF_CLOCKS) if of(dice, 0.3) else ORDINARY + timedelta(days=dice.randint(0, 99))
-    base += timedelta(seconds=dice.randint(0, int(DAY / 2)))
-    ((count, nights),) = dice.choices(OFFICES_AND_NIGHTS)
-    members = tuple(_member(number, Random(dice.getrandbits(32))) for number in range(1, count + 1))
-    return Cast(base, nights, members, _cadence(dice))
+    base = rng.choice(CHANGES_OF_CLOCKS) if draw_chance(rng, 0.3) else ORDINARY + timedelta(days=rng.randint(0, 99))
+    base += timedelta(seconds=rng.randint(0, int(DAY / 2)))
+    ((count, nights),) = rng.choices(OFFICES_AND_NIGHTS)
+    members = tuple(_draw_member(number, Random(rng.getrandbits(32))) for number in range(1, count + 1))
+    return SimulatedFleet(base, nights, members, _draw_cadence(rng))
 
 
-def _cadence(dice: Random) -> Cadence:
+def _draw_cadence(rng: Random) -> Cadence:
     """Idle offices are asked more rarely than by default: what counts is what comes of a probe, not how many come."""
     return Cadence(
-        probe_seconds=dice.choice((60.0, 120.0, 240.0, 240.0, 240.0, 300.0, 300.0)),
-        late_probe_seconds=dice.choice((300.0, 900.0, 1800.0, 1800.0, 3600.0)),
-        idle_probe_seconds=dice.choice((3600.0, 7200.0, 10_800.0, 10_800.0)),
-        blocked_probe_seconds=dice.choice((1800.0, 3600.0)),
-        retry_after_max_seconds=dice.choice((3600.0, 21_600.0)),
+        probe_seconds=rng.choice((60.0, 120.0, 240.0, 240.0, 240.0, 300.0, 300.0)),
+        late_probe_seconds=rng.choice((300.0, 900.0, 1800.0, 1800.0, 3600.0)),
+        idle_probe_seconds=rng.choice((3600.0, 7200.0, 10_800.0, 10_800.0)),
+        blocked_probe_seconds=rng.choice((1800.0, 3600.0)),
+        retry_after_max_seconds=rng.choice((3600.0, 21_600.0)),
     )
 
 
-def _member(number: int, dice: Random) -> Member:
-    spec = _spec(number, dice)
+def _draw_member(number: int, rng: Random) -> FleetMember:
+    spec = _draw_spec(number, rng)
     settings = OfficeSettings(
-        office=_office(spec, dice),
+        office=_draw_office(spec, rng),
         customer_key=Secret(CUSTOMER_KEY_PREFIX + spec.office_id),
         base_url="http://127.0.0.1:1/api/v1",
-        min_interval_seconds=dice.choice((1.0, 1.0, 0.5)),
+        min_interval_seconds=rng.choice((1.0, 1.0, 0.5)),
         remote=True,
         source=Path("offices.toml"),
     )
-    if of(dice, 0.12):
+    if draw_chance(rng, 0.12):
         settings = replace(settings, min_interval_seconds=0.0, remote=False, base_url="http://192.168.0.5:30223/api/v1")
-    rows_max = dice.choice((10, 37, 99, 1000)) if of(dice, 0.15) else None
-    return Member(spec, settings, rows_max)
+    rows_max = rng.choice((10, 37, 99, 1000)) if draw_chance(rng, 0.15) else None
+    return FleetMember(spec, settings, rows_max)
 
 
-def _spec(number: int, dice: Random) -> PracticeSpec:
-    version = dice.choices(VERSIONS, VERSION_WEIGHTS)[0]
-    guarantors = dice.randint(20, 120) if of(dice, 0.9) else dice.choice((0, 1, 5))
+def _draw_spec(number: int, rng: Random) -> PracticeSpec:
+    version = rng.choices(VERSIONS, VERSION_WEIGHTS)[0]
+    guarantors = rng.randint(20, 120) if draw_chance(rng, 0.9) else rng.choice((0, 1, 5))
     return PracticeSpec(
         office_id=f"office-{number}",
-        seed=dice.getrandbits(32),
-        zone=dice.choice(ZONES),
-        clock_skew_seconds=dice.choice((-300.0, -45.0, 20.0, 45.0, 400.0, 40_000.0)) if of(dice, 0.15) else 0.0,
+        seed=rng.getrandbits(32),
+        zone=rng.choice(ZONES),
+        clock_skew_seconds=rng.choice((-300.0, -45.0, 20.0, 45.0, 400.0, 40_000.0)) if draw_chance(rng, 0.15) else 0.0,
         guarantors=guarantors,
-        settled=dice.randint(5, 30),
-        pat_nums=_pat_nums(dice),
+        settled=rng.randint(5, 30),
+        pat_nums=_draw_pat_num_kind(rng),
         first_pat_num=FIRST_PAT_NUM + number * PAT_NUMS_AN_OFFICE,
-        clinics=dice.randint(2, 4) if of(dice, 0.2) else 0,
+        clinics=rng.randint(2, 4) if draw_chance(rng, 0.2) else 0,
         program_version=version,
-        service_time_due=dice.choice(TIMES_DUE),
-        run_seconds=dice.choice((5.0, 20.0, 20.0, 90.0, 90.0, 240.0, 240.0, 900.0, 2400.0)),
-        start_delay_seconds=dice.choice((0.0, 0.0, 0.0, 10.0, 10.0, 60.0, 300.0, 3000.0)),
-        monthly=version < "22.2" and of(dice, 0.1),
-        last_aging="never" if of(dice, 0.05) else "yesterday",
+        service_time_due=rng.choice(TIMES_DUE),
+        run_seconds=rng.choice((5.0, 20.0, 20.0, 90.0, 90.0, 240.0, 240.0, 900.0, 2400.0)),
+        start_delay_seconds=rng.choice((0.0, 0.0, 0.0, 10.0, 10.0, 60.0, 300.0, 3000.0)),
+        monthly=version < "22.2" and draw_chance(rng, 0.1),
+        last_aging="never" if draw_chance(rng, 0.05) else "yesterday",
         three_decimals=int(version.partition(".")[0]) < FIRST_VERSION_OF_TWO_DECIMALS,
-        activity_per_hour=dice.choice((0.0, 0.0, 1.0, 6.0)),
-        group_concat_max_len=1_048_576 if of(dice, 0.2) else 1024,
-        refuses=("GROUP_CONCAT",) if of(dice, 0.08) else (),
+        activity_per_hour=rng.choice((0.0, 0.0, 1.0, 6.0)),
+        group_concat_max_len=1_048_576 if draw_chance(rng, 0.2) else 1024,
+        refuses=("GROUP_CONCAT",) if draw_chance(rng, 0.08) else (),
     )
 
 
-def _office(spec: PracticeSpec, dice: Random) -> Office:
+def _draw_office(spec: PracticeSpec, rng: Random) -> Office:
     zone: ZoneInfo | None = ZoneInfo(spec.zone)
-    if of(dice, 0.25):
-        zone = ZoneInfo(dice.choice(ZONES)) if of(dice, 0.4) else None
-    reader = Reader.PAGES if of(dice, 0.25) else Reader.AUTO
+    if draw_chance(rng, 0.25):
+        zone = ZoneInfo(rng.choice(ZONES)) if draw_chance(rng, 0.4) else None
+    reader = Reader.PAGES if draw_chance(rng, 0.25) else Reader.AUTO
     return Office(
         spec.office_id,
         f"Practice {spec.office_id}",
         zone=zone,
-        clinics=tuple(sorted(dice.sample(range(spec.clinics + 1), 2))) if spec.clinics and of(dice, 0.3) else (),
-        include=Include.DEBTS if of(dice, 0.2) else Include.ALL,
+        clinics=tuple(sorted(rng.sample(range(spec.clinics + 1), 2))) if spec.clinics and draw_chance(rng, 0.3) else (),
+        include=Include.DEBTS if draw_chance(rng, 0.2) else Include.ALL,
         reader=reader,
-        fresh_by=dice.choice((time(7), time(5), time(12), None)),
-        page_rows=dice.choice((100, 100, 40, 15)),
+        fresh_by=rng.choice((time(7), time(5), time(12), None)),
+        page_rows=rng.choice((100, 100, 40, 15)),
     )
 
 
-def _pat_nums(dice: Random) -> Literal["dense", "sparse", "random"]:
-    return dice.choices(("dense", "sparse", "random"), (70, 20, 10))[0]
+def _draw_pat_num_kind(rng: Random) -> Literal["dense", "sparse", "random"]:
+    return rng.choices(("dense", "sparse", "random"), (70, 20, 10))[0]

@@ -3,11 +3,11 @@
 from random import Random
 
 
-def dice_of(seed: int, question: str) -> Random:
+def make_rng(seed: int, purpose: str) -> Random:
     """The dice for one question about one seed."""
-    return Random(f"simulation/{seed}/{question}")
+    return Random(f"simulation/{seed}/{purpose}")
 
 
-def of(dice: Random, chance: float) -> bool:
+def draw_chance(rng: Random, chance: float) -> bool:
     """Whether it happens, with this chance."""
-    return dice.random() < chance
+    return rng.random() < chance

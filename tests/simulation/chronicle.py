@@ -14,7 +14,7 @@ from oddaemon.settings import OfficeSettings
 
 
 @dataclass(frozen=True)
-class Finding:
+class Complaint:
     """What a checker has to say.
 
     Attributes:
@@ -44,7 +44,7 @@ class Publication:
 
 
 @dataclass(frozen=True)
-class Wished:
+class WantedSettings:
     """What is wanted of an office from a moment on; None: nothing."""
 
     seconds: float
@@ -52,7 +52,7 @@ class Wished:
 
 
 @dataclass(frozen=True)
-class Called:
+class ReportedCondition:
     """A condition that an office was said to be in from a moment on."""
 
     seconds: float
@@ -60,7 +60,7 @@ class Called:
 
 
 @dataclass(frozen=True)
-class Seen:
+class AgingObservation:
     """How aging stood when somebody asked for it; only one of the two was in the answer, the other is as it was told
     last.
     """
@@ -71,7 +71,7 @@ class Seen:
 
 
 @dataclass
-class Chronicle:
+class EventLog:
     """Everything that checkers need to know beside the world itself.
 
     Attributes:
@@ -89,54 +89,54 @@ class Chronicle:
 
     now: Callable[[], float]
     publications: defaultdict[str, list[Publication]] = field(default_factory=lambda: defaultdict(list))
-    wishes: defaultdict[str, list[Wished]] = field(default_factory=lambda: defaultdict(list))
-    called: defaultdict[str, list[Called]] = field(default_factory=lambda: defaultdict(list))
+    wanted_settings: defaultdict[str, list[WantedSettings]] = field(default_factory=lambda: defaultdict(list))
+    reported_conditions: defaultdict[str, list[ReportedCondition]] = field(default_factory=lambda: defaultdict(list))
     lives: list[tuple[float, float | None]] = field(default_factory=list)
     clock_steps: list[float] = field(default_factory=list)
-    seen: defaultdict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))
-    cleared_at: float | None = None
-    healed_at: float | None = None
-    findings: list[Finding] = field(default_factory=list)
+    aging_observations: defaultdict[str, list[AgingObservation]] = field(default_factory=lambda: defaultdict(list))
+    faults_cleared_at: float | None = None
+    recovered_at: float | None = None
+    complaints: list[Complaint] = field(default_factory=list)
 
-    def take(self, line: dict[str, Any]) -> None:
+    def record_line(self, line: dict[str, Any]) -> None:
         """A line of the daemon's log."""
         seconds, office_id = self.now(), line.get("office", "")
         if line["event"] == "snapshot_published":
-            told = Publication(seconds, line["snapshot_id"], date.fromisoformat(line["aging_date"]))
-            self.publications[office_id].append(told)
+            publication = Publication(seconds, line["snapshot_id"], date.fromisoformat(line["aging_date"]))
+            self.publications[office_id].append(publication)
         elif line["event"] == "condition_changed":
-            self.called[office_id].append(Called(seconds, Condition(line["after"])))
+            self.reported_conditions[office_id].append(ReportedCondition(seconds, Condition(line["after"])))
 
-    def want(self, office_id: str, settings: OfficeSettings | None) -> None:
+    def record_wanted(self, office_id: str, settings: OfficeSettings | None) -> None:
         """Something is wanted of an office; nothing happens if it was wanted before."""
-        told = self.wishes[office_id]
-        if not told or told[-1].settings != settings:
-            told.append(Wished(self.now(), settings))
+        wanted_so_far = self.wanted_settings[office_id]
+        if not wanted_so_far or wanted_so_far[-1].settings != settings:
+            wanted_so_far.append(WantedSettings(self.now(), settings))
 
-    def begin_life(self, stored: Mapping[str, LastSnapshot | None]) -> None:
+    def record_start(self, stored: Mapping[str, LastSnapshot | None]) -> None:
         """A daemon is ready, and knows these snapshots; its predecessor may have died before it told of the last."""
         for office_id, snapshot in stored.items():
-            told = self.publications[office_id]
-            if snapshot is not None and (not told or told[-1].snapshot_id < snapshot.id):
+            publications = self.publications[office_id]
+            if snapshot is not None and (not publications or publications[-1].snapshot_id < snapshot.id):
                 died_at = self.lives[-1][1] if self.lives else None
-                told.append(Publication(died_at or 0.0, snapshot.id, snapshot.aging_date))
+                publications.append(Publication(died_at or 0.0, snapshot.id, snapshot.aging_date))
         self.lives.append((self.now(), None))
 
-    def end_life(self) -> None:
+    def record_end(self) -> None:
         """It is gone."""
         self.lives[-1] = (self.lives[-1][0], self.now())
 
-    def find(self, checker: str, office_id: str, sentence: str) -> None:
+    def add_complaint(self, checker: str, office_id: str, sentence: str) -> None:
         """Remember what a checker says; each says one thing of an office only once."""
-        if not any((each.checker, each.office_id) == (checker, office_id) for each in self.findings):
-            self.findings.append(Finding(checker, office_id, self.now(), sentence))
+        if not any((each.checker, each.office_id) == (checker, office_id) for each in self.complaints):
+            self.complaints.append(Complaint(checker, office_id, self.now(), sentence))
 
-    def wanted(self, office_id: str) -> Wished | None:
+    def get_wanted(self, office_id: str) -> WantedSettings | None:
         """What is wanted of an office now; None if it is taken out or switched off."""
-        told = self.wishes[office_id]
-        if not told or told[-1].settings is None or not told[-1].settings.office.enabled:
+        wanted_so_far = self.wanted_settings[office_id]
+        if not wanted_so_far or wanted_so_far[-1].settings is None or not wanted_so_far[-1].settings.office.enabled:
             return None
-        return told[-1]
+        return wanted_so_far[-1]
 
     @property
     def alive_since(self) -> float | None:

@@ -7,42 +7,44 @@ from random import Random
 
 from oddaemon.core.model import Include, Reader
 from oddaemon.settings import OfficeSettings
-from tests.simulation.cast import DAY, HOUR, Cast, Member
-from tests.simulation.deeds import ClockStep, Deed, Ending, Reload
-from tests.simulation.moments import moment
-from tests.simulation.troubles import Reach, Trouble
+from tests.simulation.cast import DAY, HOUR, FleetMember, SimulatedFleet
+from tests.simulation.deeds import Action, ReloadConfig, RestartDaemon, StepClock
+from tests.simulation.moments import draw_moment
+from tests.simulation.troubles import Impact, Incident
 
 DRAIN_SECONDS_MAX = 80.0
-CRASH_AWAITED_SECONDS_MAX = 3600.0
+CRASH_WAIT_SECONDS_MAX = 3600.0
 """A crash at a line of the log that does not come happens all the same."""
 
-DrawTrouble = Callable[[Random, Cast, str], Trouble]
+DrawIncident = Callable[[Random, SimulatedFleet, str], Incident]
 
 
-def _restarts(dice: Random, cast: Cast, _office_id: str) -> Trouble:
+def _draw_restarts(rng: Random, fleet: SimulatedFleet, _office_id: str) -> Incident:
     """The daemon ends some times, in every way and at any moment, and is down for seconds or hours."""
-    endings: list[Deed] = []
-    for _ in range(dice.randint(1, 6)):
-        how = dice.choices(("crash", "stop", "drain"), (70, 15, 15))[0]
-        down_seconds = dice.choice((0.0, 0.0, 5.0, 300.0, 3 * HOUR))
-        at = moment(dice, cast, dice.choice(cast.ids))
-        lines, steps = (dice.randint(1, 20), dice.randint(0, 12)) if dice.random() < 0.6 else (0, 0)
-        endings.append(Ending(at, how, down_seconds, lines, steps))  # type: ignore[arg-type]  # of literals
-    return _of("restarts", cast, endings)
+    endings: list[Action] = []
+    for _ in range(rng.randint(1, 6)):
+        how = rng.choices(("crash", "stop", "drain"), (70, 15, 15))[0]
+        down_seconds = rng.choice((0.0, 0.0, 5.0, 300.0, 3 * HOUR))
+        at = draw_moment(rng, fleet, rng.choice(fleet.ids))
+        lines, steps = (rng.randint(1, 20), rng.randint(0, 12)) if rng.random() < 0.6 else (0, 0)
+        endings.append(RestartDaemon(at, how, down_seconds, lines, steps))  # type: ignore[arg-type]  # of literals
+    return _make_incident("restarts", fleet, endings)
 
 
-def _reloads(dice: Random, cast: Cast, _office_id: str) -> Trouble:
+def _draw_reloads(rng: Random, fleet: SimulatedFleet, _office_id: str) -> Incident:
     """Offices are taken out, put back and changed while the others go on."""
-    deeds: list[Deed] = []
-    for _ in range(dice.randint(1, 3)):
-        member = cast.member(dice.choice(cast.ids))
-        at, why, changed = moment(dice, cast, member.id), *_changed(dice, member)
-        deeds.append(Reload(at, ((member.id, changed),), why))
-        deeds.append(Reload(at + dice.choice((1.0, 60.0, 4 * HOUR)), ((member.id, member.settings),), "as it was"))
-    return _of("reloads", cast, deeds)
+    actions: list[Action] = []
+    for _ in range(rng.randint(1, 3)):
+        member = fleet.get_member(rng.choice(fleet.ids))
+        at, why, changed = draw_moment(rng, fleet, member.id), *_draw_changed_settings(rng, member)
+        actions.append(ReloadConfig(at, ((member.id, changed),), why))
+        actions.append(
+            ReloadConfig(at + rng.choice((1.0, 60.0, 4 * HOUR)), ((member.id, member.settings),), "as it was")
+        )
+    return _make_incident("reloads", fleet, actions)
 
 
-def _changed(dice: Random, member: Member) -> tuple[str, OfficeSettings | None]:
+def _draw_changed_settings(rng: Random, member: FleetMember) -> tuple[str, OfficeSettings | None]:
     settings, office = member.settings, member.settings.office
     include = Include.ALL if office.include is Include.DEBTS else Include.DEBTS
     clinics = (0, 1) if member.spec.clinics and not office.clinics else ()
@@ -56,30 +58,32 @@ def _changed(dice: Random, member: Member) -> tuple[str, OfficeSettings | None]:
         "other name": replace(settings, office=replace(office, name="A new name")),
         "without its zone": replace(settings, office=replace(office, zone=None)),
     }
-    why = dice.choice(list(changes))
+    why = rng.choice(list(changes))
     return why, changes[why]
 
 
-def _clock_steps(dice: Random, cast: Cast, _office_id: str) -> Trouble:
+def _draw_clock_steps(rng: Random, fleet: SimulatedFleet, _office_id: str) -> Incident:
     """The clock of the daemon's machine jumps, and later it is put right."""
-    by_seconds = dice.choice((-90.0, 90.0, -HOUR, HOUR, -7 * HOUR, 7 * HOUR, -DAY, 30 * DAY, -300 * DAY, 300 * DAY))
-    begins = moment(dice, cast, dice.choice(cast.ids))
-    ends = begins + dice.choice((60.0, HOUR, 8 * HOUR))
-    deeds = (ClockStep(begins, by_seconds), ClockStep(ends, -by_seconds))
-    return Trouble(CLOCK_STEPS, cast.ids, begins, ends, Reach.SOMETIMES, deeds=deeds)
+    by_seconds = rng.choice((-90.0, 90.0, -HOUR, HOUR, -7 * HOUR, 7 * HOUR, -DAY, 30 * DAY, -300 * DAY, 300 * DAY))
+    begins = draw_moment(rng, fleet, rng.choice(fleet.ids))
+    ends = begins + rng.choice((60.0, HOUR, 8 * HOUR))
+    actions = (StepClock(begins, by_seconds), StepClock(ends, -by_seconds))
+    return Incident(CLOCK_STEPS, fleet.ids, begins, ends, Impact.SOMETIMES, actions=actions)
 
 
 CLOCK_STEPS = "clock steps"
 
 
-def _of(kind: str, cast: Cast, deeds: list[Deed]) -> Trouble:
+def _make_incident(kind: str, fleet: SimulatedFleet, actions: list[Action]) -> Incident:
     """Of no excuse: when the daemon was down and who was wanted is known from what happened."""
-    deeds = sorted(deeds, key=lambda deed: deed.at_seconds)
-    return Trouble(kind, cast.ids, deeds[0].at_seconds, deeds[-1].at_seconds, Reach.NOTHING, deeds=tuple(deeds))
+    actions = sorted(actions, key=lambda action: action.at_seconds)
+    return Incident(
+        kind, fleet.ids, actions[0].at_seconds, actions[-1].at_seconds, Impact.NOTHING, actions=tuple(actions)
+    )
 
 
-DAEMON_TROUBLES: dict[str, DrawTrouble] = {
-    "restarts": _restarts,
-    "reloads": _reloads,
-    CLOCK_STEPS: _clock_steps,
+DAEMON_INCIDENTS: dict[str, DrawIncident] = {
+    "restarts": _draw_restarts,
+    "reloads": _draw_reloads,
+    CLOCK_STEPS: _draw_clock_steps,
 }

@@ -10,7 +10,7 @@ from oddaemon.settings import OfficeSettings
 
 
 @dataclass(frozen=True)
-class Ending:
+class RestartDaemon:
     """The daemon ends, and starts again after a while.
 
     Attributes:
@@ -28,16 +28,16 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Reload:
+class ReloadConfig:
     """Other offices are wanted, or the same ones otherwise. None takes one out; who is not named stays as they are."""
 
     at_seconds: float
-    wishes: tuple[tuple[str, OfficeSettings | None], ...] = field(repr=False)
+    settings_by_office: tuple[tuple[str, OfficeSettings | None], ...] = field(repr=False)
     why: str = ""
 
 
 @dataclass(frozen=True)
-class ClockStep:
+class StepClock:
     """The clock of the daemon's machine jumps."""
 
     at_seconds: float
@@ -45,7 +45,7 @@ class ClockStep:
 
 
 @dataclass(frozen=True)
-class AgingByHand:
+class RunAging:
     """Somebody runs aging, as of the office's today or of a day so many later."""
 
     at_seconds: float
@@ -54,7 +54,7 @@ class AgingByHand:
 
 
 @dataclass(frozen=True)
-class AgingBrokenOff:
+class InterruptAging:
     """Somebody ends the program in the middle of the run, if one is in progress."""
 
     at_seconds: float
@@ -62,7 +62,7 @@ class AgingBrokenOff:
 
 
 @dataclass(frozen=True)
-class LastingRuns:
+class SetRunDuration:
     """Runs of aging take so long from now on."""
 
     at_seconds: float
@@ -71,7 +71,7 @@ class LastingRuns:
 
 
 @dataclass(frozen=True)
-class ServiceDelay:
+class DelayService:
     """The service that starts aging wakes up so late from now on; for more than an hour it is down."""
 
     at_seconds: float
@@ -80,7 +80,7 @@ class ServiceDelay:
 
 
 @dataclass(frozen=True)
-class Administration:
+class SetPreference:
     """Somebody changes a preference."""
 
     at_seconds: float
@@ -90,7 +90,7 @@ class Administration:
 
 
 @dataclass(frozen=True)
-class BusyHour:
+class PostActivity:
     """Accounts are opened one after another: their families are recalculated."""
 
     at_seconds: float
@@ -99,6 +99,14 @@ class BusyHour:
     every_seconds: float
 
 
-Deed = (
-    Ending | Reload | ClockStep | AgingByHand | AgingBrokenOff | LastingRuns | ServiceDelay | Administration | BusyHour
+Action = (
+    RestartDaemon
+    | ReloadConfig
+    | StepClock
+    | RunAging
+    | InterruptAging
+    | SetRunDuration
+    | DelayService
+    | SetPreference
+    | PostActivity
 )

@@ -3,39 +3,47 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tests.simulation.chronicle import Finding
-from tests.simulation.play import Outcome, Told, play
+from tests.simulation.chronicle import Complaint
+from tests.simulation.play import PublishedResult, SimulationOutcome, run_scenario
 
-NEIGHBOURS = "neighbours"
-PACE_SECONDS = 60.0
+ISOLATION = "neighbours"
+DELAY_SECONDS_MAX = 60.0
 """What a sick office may cost the others: its turn at the gate, a request that takes its full time-out."""
 
 
-def compare(sick: Outcome) -> Iterator[Finding]:
+def check(with_incident: SimulationOutcome) -> Iterator[Complaint]:
     """Whatever differs for the others from the world in which nothing ails the one office, until all is put right."""
-    story = sick.story
-    healthy = play(replace(story, troubles=()))
-    for office_id in story.cast.ids:
-        if office_id != story.sick:
+    scenario = with_incident.scenario
+    without_incident = run_scenario(replace(scenario, incidents=()))
+    for office_id in scenario.fleet.ids:
+        if office_id != scenario.failing_office:
             one, other = (
-                [told for told in each.published[office_id] if told.published_seconds < story.cast.seconds]
-                for each in (sick, healthy)
+                [
+                    snapshot
+                    for snapshot in each.published[office_id]
+                    if snapshot.published_seconds < scenario.fleet.seconds
+                ]
+                for each in (with_incident, without_incident)
             )
-            yield from _differences(office_id, one, other)
+            yield from _find_differences(office_id, one, other)
 
 
-def _differences(office_id: str, sick: Sequence[Told], healthy: Sequence[Told]) -> Iterator[Finding]:
+def _find_differences(
+    office_id: str, with_incident: Sequence[PublishedResult], without_incident: Sequence[PublishedResult]
+) -> Iterator[Complaint]:
     """What an office's snapshots beside a sick one have that they have not beside a healthy one."""
-    dates, usual_dates = ([str(told.row.aging_date) for told in each] for each in (sick, healthy))
+    dates, usual_dates = (
+        [str(snapshot.row.aging_date) for snapshot in each] for each in (with_incident, without_incident)
+    )
     if dates != usual_dates:
-        said = f"published {dates} beside a sick office, {usual_dates} beside a healthy one"
-        yield Finding(NEIGHBOURS, office_id, 0.0, said)
+        problem = f"published {dates} beside a sick office, {usual_dates} beside a healthy one"
+        yield Complaint(ISOLATION, office_id, 0.0, problem)
         return
-    for one, other in zip(sick, healthy, strict=True):
+    for one, other in zip(with_incident, without_incident, strict=True):
         later = one.published_seconds - other.published_seconds
-        if abs(later) > PACE_SECONDS:
-            said = f"snapshot of {one.row.aging_date} came {later:+.1f} s later because another office is sick"
-            yield Finding(NEIGHBOURS, office_id, one.published_seconds, said)
+        if abs(later) > DELAY_SECONDS_MAX:
+            problem = f"snapshot of {one.row.aging_date} came {later:+.1f} s later because another office is sick"
+            yield Complaint(ISOLATION, office_id, one.published_seconds, problem)
         elif one.balances != other.balances:
-            said = f"snapshot of {one.row.aging_date} has other balances because another office is sick"
-            yield Finding(NEIGHBOURS, office_id, one.published_seconds, said)
+            problem = f"snapshot of {one.row.aging_date} has other balances because another office is sick"
+            yield Complaint(ISOLATION, office_id, one.published_seconds, problem)

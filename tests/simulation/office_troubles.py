@@ -15,164 +15,166 @@ from oddaemon.simulator.practice.preferences import (
     AGING_SERVICE_TIME_DUE,
     PROGRAM_VERSION,
 )
-from tests.simulation.cast import HOUR, TIMES_DUE, VERSIONS, Cast, Member
+from tests.simulation.cast import HOUR, TIMES_DUE, VERSIONS, FleetMember, SimulatedFleet
 from tests.simulation.deeds import (
-    Administration,
-    AgingBrokenOff,
-    AgingByHand,
-    BusyHour,
-    Deed,
-    LastingRuns,
-    ServiceDelay,
+    Action,
+    DelayService,
+    InterruptAging,
+    PostActivity,
+    RunAging,
+    SetPreference,
+    SetRunDuration,
 )
-from tests.simulation.moments import due_moments, moment
+from tests.simulation.moments import draw_moment, list_due_moments
 from tests.simulation.request_troubles import IN_FLIGHT_SECONDS
-from tests.simulation.troubles import Reach, Trouble, blame
+from tests.simulation.troubles import Impact, Incident, expect_status
 
 NEVER_SECONDS = 90 * HOUR
 """A run that takes so long ends after the story."""
 FIRST_VERSION_OF_TODAY_ONLY = "22.2"
 SERVICE_DOWN_SECONDS = 5 * HOUR
 
-DrawTrouble = Callable[[Random, Cast, str], Trouble]
+DrawIncident = Callable[[Random, SimulatedFleet, str], Incident]
 
 
-def _second_run(dice: Random, cast: Cast, office_id: str) -> Trouble:
+def _draw_second_run(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
     """Somebody runs aging by hand, once or several times, at any time of the day: the date does not move."""
-    deeds = tuple(AgingByHand(moment(dice, cast, office_id), office_id) for _ in range(dice.randint(1, 3)))
-    return _of("aging by hand", office_id, deeds)
+    actions = tuple(RunAging(draw_moment(rng, fleet, office_id), office_id) for _ in range(rng.randint(1, 3)))
+    return _make_incident("aging by hand", office_id, actions)
 
 
-def _run_before_due(dice: Random, cast: Cast, office_id: str) -> Trouble:
-    due = _some_due(dice, cast, office_id)
-    return _of("run before due", office_id, (AgingByHand(max(1.0, due - dice.uniform(1, 2 * HOUR)), office_id),))
+def _draw_run_before_due(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    due = _draw_due_moment(rng, fleet, office_id)
+    return _make_incident("run before due", office_id, (RunAging(max(1.0, due - rng.uniform(1, 2 * HOUR)), office_id),))
 
 
-def _run_in_the_middle_of_a_pull(dice: Random, cast: Cast, office_id: str) -> Trouble:
+def _draw_run_during_pull(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
     """Just when the night's run has completed somebody runs it again, or twice."""
-    spec = cast.member(office_id).spec
-    completed = _some_due(dice, cast, office_id) + spec.start_delay_seconds + spec.run_seconds
-    first = completed + dice.uniform(1, 150)
-    deeds: tuple[Deed, ...] = (LastingRuns(completed + 0.5, office_id, dice.choice((1.0, 5.0, 30.0))),)
-    deeds += tuple(AgingByHand(first + dice.uniform(0, 60) * turn, office_id) for turn in range(dice.randint(1, 3)))
-    deeds += (LastingRuns(first + 600.0, office_id, spec.run_seconds),)
-    return _of("aging runs again", office_id, deeds)
+    spec = fleet.get_member(office_id).spec
+    completed = _draw_due_moment(rng, fleet, office_id) + spec.start_delay_seconds + spec.run_seconds
+    first = completed + rng.uniform(1, 150)
+    actions: tuple[Action, ...] = (SetRunDuration(completed + 0.5, office_id, rng.choice((1.0, 5.0, 30.0))),)
+    actions += tuple(RunAging(first + rng.uniform(0, 60) * turn, office_id) for turn in range(rng.randint(1, 3)))
+    actions += (SetRunDuration(first + 600.0, office_id, spec.run_seconds),)
+    return _make_incident("aging runs again", office_id, actions)
 
 
-def _future_date(dice: Random, cast: Cast, office_id: str) -> Trouble:
+def _draw_future_date(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
     """Versions before 22.2 could age for any day; somebody notices later and ages for today."""
-    if cast.member(office_id).spec.program_version >= FIRST_VERSION_OF_TODAY_ONLY:
-        return _second_run(dice, cast, office_id)
-    begins, days_ahead = moment(dice, cast, office_id), dice.randint(1, 9)
-    ends = begins + dice.uniform(HOUR, 12 * HOUR)
-    deeds = (AgingByHand(begins, office_id, days_ahead), AgingByHand(ends, office_id))
-    blames = (blame("future date", Condition.BLOCKED), blame("Aging of", Condition.FRESH))
-    return Trouble("future date", (office_id,), begins, ends, Reach.AGING, deeds=deeds, blames=blames)
+    if fleet.get_member(office_id).spec.program_version >= FIRST_VERSION_OF_TODAY_ONLY:
+        return _draw_second_run(rng, fleet, office_id)
+    begins, days_ahead = draw_moment(rng, fleet, office_id), rng.randint(1, 9)
+    ends = begins + rng.uniform(HOUR, 12 * HOUR)
+    actions = (RunAging(begins, office_id, days_ahead), RunAging(ends, office_id))
+    expected_statuses = (expect_status("future date", Condition.BLOCKED), expect_status("Aging of", Condition.FRESH))
+    return Incident(
+        "future date", (office_id,), begins, ends, Impact.AGING, actions=actions, expected_statuses=expected_statuses
+    )
 
 
-def _never_ends(dice: Random, cast: Cast, office_id: str) -> Trouble:
+def _draw_endless_run(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
     """One night's run does not end until somebody ends the program, clears the lock and ages by hand."""
-    spec = cast.member(office_id).spec
-    begins = max(1.0, _some_due(dice, cast, office_id) - 60.0)
-    ended = begins + spec.start_delay_seconds + dice.uniform(0.5 * HOUR, 14 * HOUR)
-    deeds = (
-        LastingRuns(begins, office_id, NEVER_SECONDS),
-        LastingRuns(ended, office_id, spec.run_seconds),
-        AgingBrokenOff(ended + 1, office_id),
-        Administration(ended + 2, office_id, AGING_BEGIN_DATE_TIME, ""),
-        AgingByHand(ended + 3, office_id),
+    spec = fleet.get_member(office_id).spec
+    begins = max(1.0, _draw_due_moment(rng, fleet, office_id) - 60.0)
+    ended = begins + spec.start_delay_seconds + rng.uniform(0.5 * HOUR, 14 * HOUR)
+    actions = (
+        SetRunDuration(begins, office_id, NEVER_SECONDS),
+        SetRunDuration(ended, office_id, spec.run_seconds),
+        InterruptAging(ended + 1, office_id),
+        SetPreference(ended + 2, office_id, AGING_BEGIN_DATE_TIME, ""),
+        RunAging(ended + 3, office_id),
     )
-    return Trouble("aging never ends", (office_id,), begins, ended + 4, Reach.AGING, deeds=deeds)
+    return Incident("aging never ends", (office_id,), begins, ended + 4, Impact.AGING, actions=actions)
 
 
-def _crash_leaves_lock(dice: Random, cast: Cast, office_id: str) -> Trouble:
+def _draw_crash_with_lock(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
     """The run crashes half-way; an administrator clears its lock later, or the next night's run goes over it."""
-    spec = cast.member(office_id).spec
-    started = _some_due(dice, cast, office_id) + spec.start_delay_seconds
-    crashed = started + spec.run_seconds * dice.uniform(0.05, 0.85)
-    deeds: tuple[Deed, ...] = (AgingBrokenOff(crashed, office_id),)
+    spec = fleet.get_member(office_id).spec
+    started = _draw_due_moment(rng, fleet, office_id) + spec.start_delay_seconds
+    crashed = started + spec.run_seconds * rng.uniform(0.05, 0.85)
+    actions: tuple[Action, ...] = (InterruptAging(crashed, office_id),)
     ends = crashed
-    if dice.random() < 0.7:
-        ends = crashed + dice.choice((HOUR / 6, HOUR, 6 * HOUR, 14 * HOUR))
-        deeds += (Administration(ends, office_id, AGING_BEGIN_DATE_TIME, ""), AgingByHand(ends + 1, office_id))
-    return Trouble("crash leaves lock", (office_id,), crashed, ends + 2, Reach.AGING, deeds=deeds)
+    if rng.random() < 0.7:
+        ends = crashed + rng.choice((HOUR / 6, HOUR, 6 * HOUR, 14 * HOUR))
+        actions += (SetPreference(ends, office_id, AGING_BEGIN_DATE_TIME, ""), RunAging(ends + 1, office_id))
+    return Incident("crash leaves lock", (office_id,), crashed, ends + 2, Impact.AGING, actions=actions)
 
 
-def _service_down(dice: Random, cast: Cast, office_id: str) -> Trouble:
+def _draw_service_down(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
     """The Open Dental Service sleeps through its hour, one night or all of them."""
-    begins = max(1.0, _some_due(dice, cast, office_id) - dice.uniform(0, HOUR))
-    ends = begins + dice.choice((0.5 * HOUR, 6 * HOUR, 30 * HOUR))
-    deeds = (
-        ServiceDelay(begins, office_id, SERVICE_DOWN_SECONDS),
-        ServiceDelay(ends, office_id, cast.member(office_id).spec.start_delay_seconds),
+    begins = max(1.0, _draw_due_moment(rng, fleet, office_id) - rng.uniform(0, HOUR))
+    ends = begins + rng.choice((0.5 * HOUR, 6 * HOUR, 30 * HOUR))
+    actions = (
+        DelayService(begins, office_id, SERVICE_DOWN_SECONDS),
+        DelayService(ends, office_id, fleet.get_member(office_id).spec.start_delay_seconds),
     )
-    return Trouble("service down", (office_id,), begins, ends, Reach.AGING, deeds=deeds)
+    return Incident("service down", (office_id,), begins, ends, Impact.AGING, actions=actions)
 
 
-def _automation_off(dice: Random, cast: Cast, office_id: str) -> Trouble:
-    begins = moment(dice, cast, office_id)
-    ends = begins + dice.uniform(HOUR, 20 * HOUR)
-    due = cast.member(office_id).spec.service_time_due
-    deeds: tuple[Deed, ...] = (Administration(begins, office_id, AGING_SERVICE_TIME_DUE, ""),)
-    if dice.random() < 0.5:
-        deeds += (AgingByHand((begins + ends) / 2, office_id),)
-    deeds += (Administration(ends, office_id, AGING_SERVICE_TIME_DUE, f"{TIME_DUE_DATE} {due}"),)
-    return Trouble("automation off", (office_id,), begins, ends, Reach.AGING, deeds=deeds)
+def _draw_automation_off(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    begins = draw_moment(rng, fleet, office_id)
+    ends = begins + rng.uniform(HOUR, 20 * HOUR)
+    due = fleet.get_member(office_id).spec.service_time_due
+    actions: tuple[Action, ...] = (SetPreference(begins, office_id, AGING_SERVICE_TIME_DUE, ""),)
+    if rng.random() < 0.5:
+        actions += (RunAging((begins + ends) / 2, office_id),)
+    actions += (SetPreference(ends, office_id, AGING_SERVICE_TIME_DUE, f"{TIME_DUE_DATE} {due}"),)
+    return Incident("automation off", (office_id,), begins, ends, Impact.AGING, actions=actions)
 
 
-def _due_time_moved(dice: Random, cast: Cast, office_id: str) -> Trouble:
-    due = f"{TIME_DUE_DATE} {dice.choice(TIMES_DUE)}"
-    return _of(
+def _draw_due_time_change(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    due = f"{TIME_DUE_DATE} {rng.choice(TIMES_DUE)}"
+    return _make_incident(
         "due time moved",
         office_id,
-        (Administration(moment(dice, cast, office_id), office_id, AGING_SERVICE_TIME_DUE, due),),
+        (SetPreference(draw_moment(rng, fleet, office_id), office_id, AGING_SERVICE_TIME_DUE, due),),
     )
 
 
-def _upgraded(dice: Random, cast: Cast, office_id: str) -> Trouble:
+def _draw_upgrade(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
     """Open Dental is updated: its eConnector is away for a while, and monthly aging exists no longer."""
-    begins = moment(dice, cast, office_id)
-    ends = begins + dice.uniform(120, 2400)
-    planted = ScheduledFault(EConnectorDown(), frozenset({office_id}), FaultWindow(begins, ends))
+    begins = draw_moment(rng, fleet, office_id)
+    ends = begins + rng.uniform(120, 2400)
+    scheduled = ScheduledFault(EConnectorDown(), frozenset({office_id}), FaultWindow(begins, ends))
     updated = (begins + ends) / 2
-    deeds = (
-        Administration(updated, office_id, PROGRAM_VERSION, VERSIONS[0]),
-        Administration(updated, office_id, AGING_MONTHLY, "0"),
+    actions = (
+        SetPreference(updated, office_id, PROGRAM_VERSION, VERSIONS[0]),
+        SetPreference(updated, office_id, AGING_MONTHLY, "0"),
     )
-    blames = (blame("eConnector", Condition.UNREACHABLE),)
+    expected_statuses = (expect_status("eConnector", Condition.UNREACHABLE),)
     over = ends + IN_FLIGHT_SECONDS
-    return Trouble("upgraded", (office_id,), begins, over, Reach.EVERYTHING, (planted,), deeds, blames)
+    return Incident("upgraded", (office_id,), begins, over, Impact.EVERYTHING, (scheduled,), actions, expected_statuses)
 
 
-def _busy_hour(dice: Random, cast: Cast, office_id: str) -> Trouble:
+def _draw_busy_hour(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
     """Balances change while they are read; families vanish and come back."""
-    spec = cast.member(office_id).spec
-    begins = max(1.0, _some_due(dice, cast, office_id) + spec.start_delay_seconds + spec.run_seconds - 20.0)
-    lasts_seconds = dice.uniform(60, 400)
-    deeds = (BusyHour(begins, office_id, lasts_seconds, dice.choice((0.3, 1.0, 4.0))),)
-    return Trouble("busy hour", (office_id,), begins, begins + lasts_seconds, Reach.SOMETIMES, deeds=deeds)
+    spec = fleet.get_member(office_id).spec
+    begins = max(1.0, _draw_due_moment(rng, fleet, office_id) + spec.start_delay_seconds + spec.run_seconds - 20.0)
+    lasts_seconds = rng.uniform(60, 400)
+    actions = (PostActivity(begins, office_id, lasts_seconds, rng.choice((0.3, 1.0, 4.0))),)
+    return Incident("busy hour", (office_id,), begins, begins + lasts_seconds, Impact.SOMETIMES, actions=actions)
 
 
-def _some_due(dice: Random, cast: Cast, office_id: str) -> float:
-    member: Member = cast.member(office_id)
-    return dice.choice(due_moments(cast, member) or [cast.seconds / 2])
+def _draw_due_moment(rng: Random, fleet: SimulatedFleet, office_id: str) -> float:
+    member: FleetMember = fleet.get_member(office_id)
+    return rng.choice(list_due_moments(fleet, member) or [fleet.seconds / 2])
 
 
-def _of(kind: str, office_id: str, deeds: tuple[Deed, ...]) -> Trouble:
-    moments = [deed.at_seconds for deed in deeds]
-    return Trouble(kind, (office_id,), min(moments), max(moments), Reach.NOTHING, deeds=deeds)
+def _make_incident(kind: str, office_id: str, actions: tuple[Action, ...]) -> Incident:
+    moments = [action.at_seconds for action in actions]
+    return Incident(kind, (office_id,), min(moments), max(moments), Impact.NOTHING, actions=actions)
 
 
-OFFICE_TROUBLES: dict[str, DrawTrouble] = {
-    "aging by hand": _second_run,
-    "run before due": _run_before_due,
-    "aging runs again": _run_in_the_middle_of_a_pull,
-    "future date": _future_date,
-    "aging never ends": _never_ends,
-    "crash leaves lock": _crash_leaves_lock,
-    "service down": _service_down,
-    "automation off": _automation_off,
-    "due time moved": _due_time_moved,
-    "upgraded": _upgraded,
-    "busy hour": _busy_hour,
+OFFICE_INCIDENTS: dict[str, DrawIncident] = {
+    "aging by hand": _draw_second_run,
+    "run before due": _draw_run_before_due,
+    "aging runs again": _draw_run_during_pull,
+    "future date": _draw_future_date,
+    "aging never ends": _draw_endless_run,
+    "crash leaves lock": _draw_crash_with_lock,
+    "service down": _draw_service_down,
+    "automation off": _draw_automation_off,
+    "due time moved": _draw_due_time_change,
+    "upgraded": _draw_upgrade,
+    "busy hour": _draw_busy_hour,
 }

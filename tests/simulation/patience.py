@@ -16,7 +16,7 @@ CLOCK_STEPS_EXCUSE = False
 """What was written or measured under a wrong clock of our own is believed for a while after it was put right."""
 
 
-def patience_seconds(cadence: Cadence, *, clock_stepped: bool = False) -> float:
+def compute_grace_seconds(cadence: Cadence, *, clock_stepped: bool = False) -> float:
     """From the moment from which all goes well until what is owed must be published or explained.
 
     With the default intervals: 30 minutes for the slowest probe, 15 for the longest back-off, 16 for silence and the
@@ -28,6 +28,6 @@ def patience_seconds(cadence: Cadence, *, clock_stepped: bool = False) -> float:
     return slowest + cadence.backoff_max_seconds + SILENCE_SECONDS + PULL_SECONDS
 
 
-def hold_seconds(plausibility: Plausibility) -> float:
+def compute_hold_seconds(plausibility: Plausibility) -> float:
     """What a snapshot that was hard to believe may take more."""
     return plausibility.hold_seconds + PULL_SECONDS

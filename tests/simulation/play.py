@@ -15,20 +15,20 @@ from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.simulation import patience
 from tests.simulation.checkers import delivery, discretion, leftovers, manners, truth
-from tests.simulation.chronicle import Finding
+from tests.simulation.chronicle import Complaint
 from tests.simulation.request_troubles import KEY_MOVED
-from tests.simulation.scenery import memory_directory, owe_to_threads
-from tests.simulation.stage import Stage
-from tests.simulation.story import Story
+from tests.simulation.scenery import memory_directory, wait_for_database_threads
+from tests.simulation.stage import SimulationEnvironment
+from tests.simulation.story import Scenario
 
-LOOK_AGAIN_SECONDS = 900.0
+CHECK_INTERVAL_SECONDS = 900.0
 """Between two looks at what is owed; each change of a condition is looked at too."""
 SNAPSHOTS_MAX = 1000
 GARBAGE_THRESHOLDS = (50_000, 20, 20)
 
 
 @dataclass(frozen=True)
-class Told:
+class PublishedResult:
     """A snapshot as its readers see it."""
 
     row: SnapshotRow
@@ -37,12 +37,12 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SimulationOutcome:
     """What came of a run."""
 
-    story: Story
-    findings: tuple[Finding, ...]
-    published: dict[str, tuple[Told, ...]]
+    scenario: Scenario
+    complaints: tuple[Complaint, ...]
+    published: dict[str, tuple[PublishedResult, ...]]
     failures: Counter[str]
     requests: int
     daemons: int
@@ -50,14 +50,14 @@ class Outcome:
     """The daemon's log, each line with its moment in front; only where it was asked for."""
 
 
-def play(story: Story, *, verbose: bool = False) -> Outcome:
+def run_scenario(scenario: Scenario, *, verbose: bool = False) -> SimulationOutcome:
     """Play a story in a new event loop; the same story plays the same way every time."""
-    with _a_calm_collector():
-        return anyio.run(_play, story, verbose, backend_options={"loop_factory": make_virtual_loop})
+    with _reduced_garbage_collection():
+        return anyio.run(_run, scenario, verbose, backend_options={"loop_factory": make_virtual_loop})
 
 
 @contextmanager
-def _a_calm_collector() -> Iterator[None]:
+def _reduced_garbage_collection() -> Iterator[None]:
     """As in the daemon's own process: to look for garbage at each thousandth object is a fifth of all the time."""
     usual = gc.get_threshold()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
@@ -67,75 +67,87 @@ def _a_calm_collector() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-async def _play(story: Story, verbose: bool) -> Outcome:
-    owe_to_threads()
-    before = leftovers.Baseline.now()
+async def _run(scenario: Scenario, verbose: bool) -> SimulationOutcome:
+    wait_for_database_threads()
+    before = leftovers.ProcessResources.capture()
     lines: list[str] = []
     with memory_directory() as directory:
         async with anyio.create_task_group() as tasks:
-            stage = Stage(story, directory, tasks)
+            environment = SimulationEnvironment(scenario, directory, tasks)
             if verbose:
-                stage.listeners.append(lambda line: lines.append(f"{stage.seconds:10.1f} {line}"))
-            await stage.open()
-            tasks.start_soon(_watch, stage)
-            await stage.perform()
-            await stage.put_right()
-            await anyio.sleep(stage.patience_seconds + patience.hold_seconds(stage.world.settings.plausibility))
-            await stage.sleep_until(max(map(stage.obliged_until, story.cast.ids)) + patience.PULL_SECONDS)
-            delivery.recovered(stage)
-            discretion.judge(stage)
-            await stage.close()
+                environment.listeners.append(lambda line: lines.append(f"{environment.seconds:10.1f} {line}"))
+            await environment.start()
+            tasks.start_soon(_check_repeatedly, environment)
+            await environment.run_actions()
+            await environment.repair_everything()
+            await anyio.sleep(
+                environment.grace_seconds + patience.compute_hold_seconds(environment.world.settings.plausibility)
+            )
+            await environment.sleep_until(
+                max(map(environment.get_throttled_until, scenario.fleet.ids)) + patience.PULL_SECONDS
+            )
+            delivery.check_recovered(environment)
+            discretion.check(environment)
+            await environment.close()
             tasks.cancel_scope.cancel()
-        published = await _published(stage)
-        manners.judge(stage)
-    leftovers.judge(before, leftovers.Baseline.now(), stage.world.left_over, stage.chronicle)
-    crashed = [line for line in stage.world.lines if line["event"] == "worker_crashed"]
+        published = await _read_published(environment)
+        manners.check(environment)
+    leftovers.check(before, leftovers.ProcessResources.capture(), environment.world.leaked_tasks, environment.event_log)
+    crashed = [line for line in environment.world.lines if line["event"] == "worker_crashed"]
     for line in crashed:
-        stage.chronicle.find("programmers' errors", line["office"], str(line)[:1500])
-    return Outcome(
-        story,
-        tuple(stage.chronicle.findings),
+        environment.event_log.add_complaint("programmers' errors", line["office"], str(line)[:1500])
+    return SimulationOutcome(
+        scenario,
+        tuple(environment.event_log.complaints),
         published,
-        Counter(line["kind"] for line in stage.world.lines if line["event"] == "failure_seen"),
-        len(stage.headquarters.traffic),
-        len(stage.chronicle.lives),
+        Counter(line["kind"] for line in environment.world.lines if line["event"] == "failure_seen"),
+        len(environment.headquarters.traffic),
+        len(environment.event_log.lives),
         tuple(lines),
     )
 
 
-async def _watch(stage: Stage) -> None:
+async def _check_repeatedly(environment: SimulationEnvironment) -> None:
     """Look at what is owed, again and again."""
     while True:
-        delivery.look(stage)
-        await anyio.sleep(LOOK_AGAIN_SECONDS)
+        delivery.check(environment)
+        await anyio.sleep(CHECK_INTERVAL_SECONDS)
 
 
-async def _published(stage: Stage) -> dict[str, tuple[Told, ...]]:
+async def _read_published(environment: SimulationEnvironment) -> dict[str, tuple[PublishedResult, ...]]:
     """Everything that was published, held against the truth."""
-    told: dict[str, tuple[Told, ...]] = {}
-    async with SqliteDatabase.open_for_reading(stage.world.settings.state.database) as database:
-        for office_id, practice in stage.practices.items():
-            held = [
-                truth.Held(row, await snapshots.load_balances(database, office_id, row.id), 0.0, stage.seconds)
+    results: dict[str, tuple[PublishedResult, ...]] = {}
+    async with SqliteDatabase.open_for_reading(environment.world.settings.state.database) as database:
+        for office_id, practice in environment.practices.items():
+            stored = [
+                truth.StoredSnapshot(
+                    row, await snapshots.load_balances(database, office_id, row.id), 0.0, environment.seconds
+                )
                 for row in reversed(await snapshots.list_latest(database, office_id, SNAPSHOTS_MAX))
             ]
-            moments = {each.snapshot_id: each.seconds for each in stage.chronicle.publications[office_id]}
-            held = _dated(held, moments)
-            strangers = [
-                (trouble.begins, trouble.ends)
-                for trouble in stage.story.troubles
-                if trouble.kind == KEY_MOVED and office_id in trouble.office_ids
+            moments = {each.snapshot_id: each.seconds for each in environment.event_log.publications[office_id]}
+            stored = _assign_read_times(stored, moments)
+            foreign_periods = [
+                (incident.begins, incident.ends)
+                for incident in environment.scenario.incidents
+                if incident.kind == KEY_MOVED and office_id in incident.office_ids
             ]
-            truth.judge(practice, held, stage.chronicle, aged_before=stage.aged_before[office_id], strangers=strangers)
-            told[office_id] = tuple(Told(each.row, each.latest, tuple(each.balances)) for each in held)
-    return told
+            truth.check(
+                practice,
+                stored,
+                environment.event_log,
+                aged_before=environment.aged_before[office_id],
+                foreign_periods=foreign_periods,
+            )
+            results[office_id] = tuple(PublishedResult(each.row, each.latest, tuple(each.balances)) for each in stored)
+    return results
 
 
-def _dated(held: Sequence[truth.Held], moments: dict[int, float]) -> list[truth.Held]:
+def _assign_read_times(stored: Sequence[truth.StoredSnapshot], moments: dict[int, float]) -> list[truth.StoredSnapshot]:
     """When each was read at the earliest and the latest: after the one before, and before it was said to be there."""
-    dated: list[truth.Held] = []
+    dated: list[truth.StoredSnapshot] = []
     earliest = 0.0
-    for each in held:
+    for each in stored:
         latest = moments.get(each.row.id, each.latest)
         dated.append(replace(each, earliest=earliest, latest=latest))
         earliest = latest if each.row.id in moments else earliest

@@ -11,19 +11,19 @@ from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.simulation.cast import Member
-from tests.simulation.chances import dice_of, of
-from tests.simulation.story import Story
+from tests.simulation.cast import FleetMember
+from tests.simulation.chances import draw_chance, make_rng
+from tests.simulation.story import Scenario
 
 DEVELOPER_KEY = "planted-developer-key"
 MAX_IN_FLIGHT = 3
 MAX_REQUESTS_PER_SECOND = 5.0
 """So low that a handful of offices meets them."""
-DISK_LOOK_SECONDS = 7200.0
+DISK_CHECK_SECONDS = 7200.0
 """Nothing ails the disk here, and to look at it every half minute of a week takes longer than all the rest."""
 
 
-def key_of(member: Member) -> ApiKey:
+def make_key(member: FleetMember) -> ApiKey:
     """The key of an office, with the permissions that its pace needs."""
     return ApiKey(
         member.settings.customer_key.reveal(),
@@ -34,19 +34,19 @@ def key_of(member: Member) -> ApiKey:
     )
 
 
-def options_of(seed: int) -> HeadquartersOptions:
+def make_options(seed: int) -> HeadquartersOptions:
     """How headquarters behaves where it was seen to differ."""
-    dice = dice_of(seed, "options")
+    rng = make_rng(seed, "options")
     return HeadquartersOptions(
         developer_key=DEVELOPER_KEY,
         offset_gives_everything=True,
-        filters_ignored=of(dice, 0.1),
-        absent_is_404=of(dice, 0.3),
-        base_seconds=dice.choice((0.05, 0.3, 1.5)),
+        filters_ignored=draw_chance(rng, 0.1),
+        absent_is_404=draw_chance(rng, 0.3),
+        base_seconds=rng.choice((0.05, 0.3, 1.5)),
     )
 
 
-def settings_of(story: Story, directory: Path) -> Settings:
+def make_settings(scenario: Scenario, directory: Path) -> Settings:
     """The whole configuration that a story begins with."""
     return Settings(
         source=directory / "oddaemon.toml",
@@ -55,11 +55,11 @@ def settings_of(story: Story, directory: Path) -> Settings:
             max_in_flight=MAX_IN_FLIGHT,
             max_requests_per_second=MAX_REQUESTS_PER_SECOND,
         ),
-        state=StateSettings(database=str(directory / "state.db"), look_seconds=DISK_LOOK_SECONDS),
+        state=StateSettings(database=str(directory / "state.db"), look_seconds=DISK_CHECK_SECONDS),
         http=HttpSettings(),
-        cadence=story.cast.cadence,
+        cadence=scenario.fleet.cadence,
         maintenance=MaintenanceSettings.make_disabled(),
-        offices=tuple(member.settings for member in story.cast.members),
+        offices=tuple(member.settings for member in scenario.fleet.members),
     )
 
 
@@ -71,7 +71,7 @@ def memory_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-def owe_to_threads() -> None:
+def wait_for_database_threads() -> None:
     """The virtual loop waits for the database's threads, and never jumps over them."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop), "a story is played on virtual time"

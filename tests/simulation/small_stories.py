@@ -9,9 +9,9 @@ from oddaemon.core.model import Cadence, Office
 from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
-from tests.simulation.cast import FIRST_PAT_NUM, PAT_NUMS_AN_OFFICE, Cast, Member
-from tests.simulation.story import Story
-from tests.simulation.troubles import Trouble
+from tests.simulation.cast import FIRST_PAT_NUM, PAT_NUMS_AN_OFFICE, FleetMember, SimulatedFleet
+from tests.simulation.story import Scenario
+from tests.simulation.troubles import Incident
 
 ELM, OAK, FIR = "office-1", "office-2", "office-3"
 EVENING = datetime(2026, 5, 13, 5, tzinfo=UTC)
@@ -20,24 +20,26 @@ DUE = 4 * 3600.0
 RUN_SECONDS = 60.0
 
 
-def member(office_id: str = ELM, **character: Any) -> Member:
+def make_member(office_id: str = ELM, **overrides: Any) -> FleetMember:
     """An office in Los Angeles, due at two; whatever else is said goes to its practice, or to its settings."""
     number = int(office_id.rpartition("-")[2])
-    wishes = {name: character.pop(name) for name in ("reader", "clinics", "include") if name in character}
-    zone = character.pop("configured_zone", ZoneInfo("America/Los_Angeles"))
-    character.setdefault("guarantors", 30)
-    character.setdefault("run_seconds", RUN_SECONDS)
+    office_overrides = {name: overrides.pop(name) for name in ("reader", "clinics", "include") if name in overrides}
+    zone = overrides.pop("configured_zone", ZoneInfo("America/Los_Angeles"))
+    overrides.setdefault("guarantors", 30)
+    overrides.setdefault("run_seconds", RUN_SECONDS)
     spec = PracticeSpec(
-        office_id, seed=number, settled=5, first_pat_num=FIRST_PAT_NUM + number * PAT_NUMS_AN_OFFICE, **character
+        office_id, seed=number, settled=5, first_pat_num=FIRST_PAT_NUM + number * PAT_NUMS_AN_OFFICE, **overrides
     )
-    office = Office(office_id, f"Practice {office_id}", zone=zone, fresh_by=time(7), **wishes)
+    office = Office(office_id, f"Practice {office_id}", zone=zone, fresh_by=time(7), **office_overrides)
     key = Secret(CUSTOMER_KEY_PREFIX + office_id)
-    return Member(
+    return FleetMember(
         spec, OfficeSettings(office, key, "http://127.0.0.1:1/api/v1", 1.0, remote=True, source=Path("o.toml"))
     )
 
 
-def story(*troubles: Trouble, members: tuple[Member, ...] = (), nights: int = 1, **cadence: float) -> Story:
+def make_scenario(
+    *incidents: Incident, members: tuple[FleetMember, ...] = (), nights: int = 1, **cadence: float
+) -> Scenario:
     """One night of one office unless told otherwise, asked once in an hour while nothing is due."""
     cadence.setdefault("idle_probe_seconds", 3600.0)
-    return Story(0, Cast(EVENING, nights, members or (member(),), Cadence(**cadence)), troubles)
+    return Scenario(0, SimulatedFleet(EVENING, nights, members or (make_member(),), Cadence(**cadence)), incidents)

@@ -8,65 +8,69 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.simulation.cast import Cast, draw_cast
-from tests.simulation.chances import dice_of
-from tests.simulation.daemon_troubles import DAEMON_TROUBLES
-from tests.simulation.deeds import Deed
-from tests.simulation.office_troubles import OFFICE_TROUBLES
-from tests.simulation.request_troubles import HEADQUARTERS_DOWN, REQUEST_TROUBLES
-from tests.simulation.troubles import Trouble
+from tests.simulation.cast import SimulatedFleet, draw_fleet
+from tests.simulation.chances import make_rng
+from tests.simulation.daemon_troubles import DAEMON_INCIDENTS
+from tests.simulation.deeds import Action
+from tests.simulation.office_troubles import OFFICE_INCIDENTS
+from tests.simulation.request_troubles import HEADQUARTERS_DOWN, REQUEST_INCIDENTS
+from tests.simulation.troubles import Incident
 
-DrawTrouble = Callable[[Random, Cast, str], Trouble]
-KINDS: dict[str, DrawTrouble] = {**REQUEST_TROUBLES, **OFFICE_TROUBLES, **DAEMON_TROUBLES}
-OF_EVERYBODY = frozenset({*DAEMON_TROUBLES, HEADQUARTERS_DOWN})
+DrawIncident = Callable[[Random, SimulatedFleet, str], Incident]
+KINDS: dict[str, DrawIncident] = {**REQUEST_INCIDENTS, **OFFICE_INCIDENTS, **DAEMON_INCIDENTS}
+FLEET_WIDE = frozenset({*DAEMON_INCIDENTS, HEADQUARTERS_DOWN})
 """Drawn once, whoever is hit."""
 
 QUIET_SHARE = 0.04
 """Of seeds in which nothing goes wrong at all."""
-NEIGHBOURS_SHARE = 0.2
+ISOLATION_SHARE = 0.2
 """Of seeds in which one office alone is in trouble, so that the others can be compared with a world where it is not."""
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """What happens in one run."""
 
     seed: int
-    cast: Cast
-    troubles: tuple[Trouble, ...]
-    sick: str | None = None
+    fleet: SimulatedFleet
+    incidents: tuple[Incident, ...]
+    failing_office: str | None = None
     """The one office that is in trouble; None: it may be any of them."""
 
     @property
-    def deeds(self) -> list[Deed]:
+    def actions(self) -> list[Action]:
         """What somebody does, in order."""
-        return sorted((deed for trouble in self.troubles for deed in trouble.deeds), key=lambda deed: deed.at_seconds)
+        return sorted(
+            (action for incident in self.incidents for action in incident.actions), key=lambda deed: deed.at_seconds
+        )
 
     def describe(self) -> str:
         """The story in words."""
-        cast = self.cast
-        lines = [f"Seed {self.seed}: {len(cast.members)} offices, {cast.nights} nights from {cast.base.isoformat()}."]
-        lines += [f"  {cast.cadence}"]
-        lines += [f"  {member}" for member in cast.members]
-        lines += [f"  {trouble.describe()}" for trouble in self.troubles]
+        fleet = self.fleet
+        lines = [
+            f"Seed {self.seed}: {len(fleet.members)} offices, {fleet.nights} nights from {fleet.base.isoformat()}."
+        ]
+        lines += [f"  {fleet.cadence}"]
+        lines += [f"  {member}" for member in fleet.members]
+        lines += [f"  {incident.describe()}" for incident in self.incidents]
         return "\n".join(lines)
 
 
-def draw_story(seed: int) -> Story:
+def draw_scenario(seed: int) -> Scenario:
     """The story of a seed."""
-    cast = draw_cast(dice_of(seed, "cast"))
-    dice = dice_of(seed, "troubles")
-    fate = dice.random()
+    fleet = draw_fleet(make_rng(seed, "cast"))
+    rng = make_rng(seed, "troubles")
+    fate = rng.random()
     if fate < QUIET_SHARE:
-        return Story(seed, cast, ())
-    sick = dice.choice(cast.ids) if fate < QUIET_SHARE + NEIGHBOURS_SHARE else None
-    pool = [kind for kind in KINDS if not (sick and kind in OF_EVERYBODY)]
-    kinds = dice.sample(pool, min(len(pool), dice.choice((1, 2, 3, 4, 6, 9))))
-    troubles: list[Trouble] = []
+        return Scenario(seed, fleet, ())
+    failing_office = rng.choice(fleet.ids) if fate < QUIET_SHARE + ISOLATION_SHARE else None
+    pool = [kind for kind in KINDS if not (failing_office and kind in FLEET_WIDE)]
+    kinds = rng.sample(pool, min(len(pool), rng.choice((1, 2, 3, 4, 6, 9))))
+    incidents: list[Incident] = []
     for kind in kinds:
-        own = dice_of(seed, kind)
-        times = 1 if kind in OF_EVERYBODY else own.choice((1, 1, 2, 3))
-        troubles += [KINDS[kind](own, cast, sick or own.choice(cast.ids)) for _ in range(times)]
+        own_rng = make_rng(seed, kind)
+        times = 1 if kind in FLEET_WIDE else own_rng.choice((1, 1, 2, 3))
+        incidents += [KINDS[kind](own_rng, fleet, failing_office or own_rng.choice(fleet.ids)) for _ in range(times)]
     # Headquarters that is down is in front of everything else.
-    troubles.sort(key=lambda trouble: (trouble.kind != HEADQUARTERS_DOWN, trouble.begins))
-    return Story(seed, cast, tuple(troubles), sick)
+    incidents.sort(key=lambda incident: (incident.kind != HEADQUARTERS_DOWN, incident.begins))
+    return Scenario(seed, fleet, tuple(incidents), failing_office)

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.simulation.checkers import leftovers
-from tests.simulation.play import Outcome, play
-from tests.simulation.small_stories import member, story
-from tests.simulation.story import draw_story
+from tests.simulation.play import SimulationOutcome, run_scenario
+from tests.simulation.small_stories import make_member, make_scenario
+from tests.simulation.story import draw_scenario
 
 RUNS = 50
 RUNS_TO_WARM_UP = 10
@@ -14,29 +14,29 @@ OBJECTS_A_RUN_MAX = 20
 
 
 def test_a_seed_plays_the_same_way_every_time() -> None:
-    first, again = (play(draw_story(11)) for _ in range(2))
-    assert _told(first) == _told(again)
+    first, again = (run_scenario(draw_scenario(11)) for _ in range(2))
+    assert _summarize(first) == _summarize(again)
     assert (first.requests, first.failures, first.daemons) == (again.requests, again.failures, again.daemons)
 
 
-def test_a_seed_draws_the_same_story_every_time() -> None:
-    assert draw_story(11).describe() == draw_story(11).describe()
-    assert draw_story(11).describe() != draw_story(12).describe()
+def test_a_seed_draws_the_same_scenario_every_time() -> None:
+    assert draw_scenario(11).describe() == draw_scenario(11).describe()
+    assert draw_scenario(11).describe() != draw_scenario(12).describe()
 
 
 @pytest.mark.slow("fifty runs, and the garbage collector after them")
 def test_fifty_runs_leave_nothing_in_the_process() -> None:
-    told = story(members=(member(guarantors=8),))
+    scenario = make_scenario(members=(make_member(guarantors=8),))
     for _ in range(RUNS_TO_WARM_UP):
-        assert play(told).findings == ()
-    before = leftovers.objects()
+        assert run_scenario(scenario).complaints == ()
+    before = leftovers.count_objects()
     for _ in range(RUNS - RUNS_TO_WARM_UP):
-        assert play(told).findings == ()
-    assert leftovers.objects() - before < OBJECTS_A_RUN_MAX * (RUNS - RUNS_TO_WARM_UP)
+        assert run_scenario(scenario).complaints == ()
+    assert leftovers.count_objects() - before < OBJECTS_A_RUN_MAX * (RUNS - RUNS_TO_WARM_UP)
 
 
-def _told(outcome: Outcome) -> dict[str, list[tuple[object, ...]]]:
+def _summarize(outcome: SimulationOutcome) -> dict[str, list[tuple[object, ...]]]:
     return {
-        office_id: [(told.row.aging_date, told.published_seconds, told.balances) for told in published]
+        office_id: [(result.row.aging_date, result.published_seconds, result.balances) for result in published]
         for office_id, published in outcome.published.items()
     }

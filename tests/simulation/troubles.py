@@ -7,10 +7,10 @@ from enum import Enum
 
 from oddaemon.core.model import Condition, Status
 from oddaemon.simulator.faults.faults import ScheduledFault
-from tests.simulation.deeds import Deed
+from tests.simulation.deeds import Action
 
 
-class Reach(Enum):
+class Impact(Enum):
     """What of an office's life a trouble spoils while it stands.
 
     Attributes:
@@ -29,24 +29,24 @@ class Reach(Enum):
 
 
 @dataclass(frozen=True)
-class Blame:
+class ExpectedStatus:
     """How an office may rightly be explained: one of these conditions, and words that name the cause."""
 
     conditions: frozenset[Condition]
-    words: str
+    pattern: str
 
-    def fits(self, standing: Status) -> bool:
+    def matches(self, status: Status) -> bool:
         """Whether this is what the standing says."""
-        return standing.condition in self.conditions and re.search(self.words, standing.reason) is not None
+        return status.condition in self.conditions and re.search(self.pattern, status.reason) is not None
 
 
-def blame(words: str, *conditions: Condition) -> Blame:
+def expect_status(pattern: str, *conditions: Condition) -> ExpectedStatus:
     """These words (a regular expression) and any of these conditions."""
-    return Blame(frozenset(conditions), words)
+    return ExpectedStatus(frozenset(conditions), pattern)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Incident:
     """One of the things that go wrong in a story.
 
     Attributes:
@@ -64,24 +64,24 @@ class Trouble:
     office_ids: tuple[str, ...]
     begins: float
     ends: float
-    reach: Reach
-    planted: tuple[ScheduledFault, ...] = ()
-    deeds: tuple[Deed, ...] = ()
-    blames: tuple[Blame, ...] = ()
+    impact: Impact
+    scheduled_faults: tuple[ScheduledFault, ...] = ()
+    actions: tuple[Action, ...] = ()
+    expected_statuses: tuple[ExpectedStatus, ...] = ()
 
-    def stands(self, office_id: str, seconds: float) -> bool:
+    def is_active(self, office_id: str, seconds: float) -> bool:
         """Whether it spoils anything for this office at this moment."""
         return office_id in self.office_ids and self.begins <= seconds < self.ends
 
     def describe(self) -> str:
         """The trouble in words, for whoever reads the story of a seed."""
         whom = ", ".join(self.office_ids)
-        what = [f"{self.kind} for {whom} from {self.begins:.0f} s to {self.ends:.0f} s, spoils {self.reach.value}"]
-        what += [f"    planted: {planted.describe()}" for planted in self.planted]
-        what += [f"    deed: {deed}" for deed in self.deeds]
+        what = [f"{self.kind} for {whom} from {self.begins:.0f} s to {self.ends:.0f} s, spoils {self.impact.value}"]
+        what += [f"    planted: {scheduled.describe()}" for scheduled in self.scheduled_faults]
+        what += [f"    deed: {action}" for action in self.actions]
         return "\n".join(what)
 
 
-def spoilt(troubles: Iterable[Trouble], office_id: str, seconds: float) -> list[Trouble]:
+def find_harmful(incidents: Iterable[Incident], office_id: str, seconds: float) -> list[Incident]:
     """Which troubles do this office harm at this moment."""
-    return [each for each in troubles if each.reach is not Reach.NOTHING and each.stands(office_id, seconds)]
+    return [each for each in incidents if each.impact is not Impact.NOTHING and each.is_active(office_id, seconds)]

@@ -22,7 +22,7 @@ EVERY_PAT_NUM = "SELECT PatNum FROM patient ORDER BY PatNum"
 
 
 @dataclass
-class World:
+class SmallHeadquarters:
     headquarters: Headquarters
 
     async def get(
@@ -35,20 +35,20 @@ class World:
         body = json.dumps({"SqlCommand": sql}).encode()
         return await self.headquarters.handle(ApiRequest("PUT", "/api/v1/queries/ShortQuery", query, HEADERS, body))
 
-    def practice(self, office_id: str = "brookside") -> Practice:
+    def get_practice(self, office_id: str = "brookside") -> Practice:
         return self.headquarters.practices[office_id]
 
 
-def world(
+def make_headquarters(
     *faults: Fault | ScheduledFault,
     key: ApiKey | None = None,
     options: HeadquartersOptions | None = None,
     spec: PracticeSpec | None = None,
     neighbours: Iterable[PracticeSpec] = (),
-) -> World:
+) -> SmallHeadquarters:
     clock = WorldClock(BASE)
     spec = spec or PracticeSpec("brookside", seed=7, guarantors=150, settled=50)
-    return World(
+    return SmallHeadquarters(
         Headquarters(
             clock,
             [Practice(each, clock) for each in (spec, *neighbours)],
@@ -59,5 +59,5 @@ def world(
     )
 
 
-def said(answer: ApiResponse) -> Any:
+def parse_json(answer: ApiResponse) -> Any:
     return json.loads(answer.body)

@@ -18,14 +18,14 @@ TEN_TO_TWO = datetime(2026, 11, 22, 9, 50, tzinfo=UTC)  # 01:50 of a Sunday in L
 MONEY_COLUMNS = ("estbalance", "bal_0_30", "bal_31_60", "bal_61_90", "balover90", "insest", "baltotal")
 
 
-def practice(at: datetime = TEN_TO_TWO, **character: Any) -> Practice:
+def make_practice(at: datetime = TEN_TO_TWO, **overrides: Any) -> Practice:
     """60 owing and 20 settled families in Los Angeles, due at two, unless the character says otherwise."""
-    spec = PracticeSpec(**{"office_id": "elm", "seed": 5, "guarantors": 60, "settled": 20, **character})
+    spec = PracticeSpec(**{"office_id": "elm", "seed": 5, "guarantors": 60, "settled": 20, **overrides})
     return Practice(spec, WorldClock(at))
 
 
 @asynccontextmanager
-async def living(office: Practice) -> AsyncIterator[None]:
+async def living_practice(office: Practice) -> AsyncIterator[None]:
     """The practice lives its life for the length of the block."""
     async with anyio.create_task_group() as group:
         group.start_soon(office.run)
@@ -33,22 +33,22 @@ async def living(office: Practice) -> AsyncIterator[None]:
         group.cancel_scope.cancel()
 
 
-def where(operator: str) -> str:
+def format_condition(operator: str) -> str:
     """The documented condition: guarantors with `operator 0` on any of the seven columns."""
     return f"patnum=guarantor AND ({' OR '.join(f'{column}{operator}0' for column in MONEY_COLUMNS)})"
 
 
-def read(office: Practice, operator: str = "<>", clinics: Sequence[int] = ()) -> list[TrueBalance]:
+def read_balances(office: Practice, operator: str = "<>", clinics: Sequence[int] = ()) -> list[TrueBalance]:
     """The balances as the office's own SQL gives them."""
     money = ", ".join(f"CAST(ROUND({column}*100) AS SIGNED) AS {column}" for column in MONEY_COLUMNS)
     in_clinics = f" AND ClinicNum IN ({', '.join(map(str, clinics))})" if clinics else ""
     rows: list[dict[str, Any]] = office.run_short_query(
-        f"SELECT patnum, clinicnum, {money} FROM patient WHERE {where(operator)}{in_clinics} ORDER BY patnum"
+        f"SELECT patnum, clinicnum, {money} FROM patient WHERE {format_condition(operator)}{in_clinics} ORDER BY patnum"
     )
     return [TrueBalance(*row.values()) for row in rows]
 
 
-def preference(office: Practice, name: str) -> object:
+def read_preference(office: Practice, name: str) -> object:
     """The value of one preference."""
     (row,) = office.list_preferences(name)
     return row["ValueString"]

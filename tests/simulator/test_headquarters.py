@@ -10,7 +10,15 @@ from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.practice.practice import PracticeSpec
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from tests.simulator.hq_world import CUSTOMER_KEY, DEVELOPER_KEY, EVERY_PAT_NUM, HEADERS, World, said, world
+from tests.simulator.hq_world import (
+    CUSTOMER_KEY,
+    DEVELOPER_KEY,
+    EVERY_PAT_NUM,
+    HEADERS,
+    SmallHeadquarters,
+    make_headquarters,
+    parse_json,
+)
 
 OPTIONS = HeadquartersOptions(developer_key=DEVELOPER_KEY)
 LARGE = PracticeSpec("brookside", seed=7, guarantors=1100, settled=0)
@@ -22,10 +30,10 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 async def test_a_preference_comes_as_a_list_of_the_documented_object() -> None:
-    answer = await world().get("preferences", {"PrefName": "DateLastAging"})
+    answer = await make_headquarters().get("preferences", {"PrefName": "DateLastAging"})
     assert answer.status == 200
     assert dict(answer.headers)["content-type"].startswith("application/json")
-    [preference] = said(answer)
+    [preference] = parse_json(answer)
     assert set(preference) == {"PrefNum", "PrefName", "ValueString"}
     assert preference["PrefName"] == "DateLastAging"
     assert isinstance(preference["PrefNum"], int)
@@ -34,16 +42,18 @@ async def test_a_preference_comes_as_a_list_of_the_documented_object() -> None:
 
 async def test_an_unknown_preference_is_an_empty_list_or_404() -> None:
     query = {"PrefName": "NoSuchPreference"}
-    empty = await world().get("preferences", query)
+    empty = await make_headquarters().get("preferences", query)
     assert (empty.status, empty.body) == (200, b"[]")
-    absent = await world(options=replace(OPTIONS, absent_is_404=True)).get("preferences", query)
+    absent = await make_headquarters(options=replace(OPTIONS, absent_is_404=True)).get("preferences", query)
     assert absent.status == 404
-    assert isinstance(said(absent), str)
+    assert isinstance(parse_json(absent), str)
 
 
 async def test_a_filter_may_be_ignored_and_the_whole_list_comes() -> None:
-    answer = await world(options=replace(OPTIONS, filters_ignored=True)).get("preferences", {"PrefName": "X"})
-    names = {preference["PrefName"] for preference in said(answer)}
+    answer = await make_headquarters(options=replace(OPTIONS, filters_ignored=True)).get(
+        "preferences", {"PrefName": "X"}
+    )
+    names = {preference["PrefName"] for preference in parse_json(answer)}
     assert {"DateLastAging", "AgingServiceTimeDue", "AgingBeginDateTime", "ProgramVersion"} <= names
 
 
@@ -61,37 +71,39 @@ async def test_a_filter_may_be_ignored_and_the_whole_list_comes() -> None:
     ],
 )
 async def test_a_missing_or_wrong_key_is_401_with_a_bare_json_string(authorization: str) -> None:
-    answer = await world().get("preferences", headers={"authorization": authorization})
+    answer = await make_headquarters().get("preferences", headers={"authorization": authorization})
     assert answer.status == 401
-    assert isinstance(said(answer), str)
+    assert isinstance(parse_json(answer), str)
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/jsonp"])
 async def test_every_request_must_carry_the_json_content_type_get_too(content_type: str) -> None:
-    answer = await world().get("preferences", headers={"content-type": content_type})
+    answer = await make_headquarters().get("preferences", headers={"content-type": content_type})
     assert answer.status == 400
-    assert isinstance(said(answer), str)
+    assert isinstance(parse_json(answer), str)
 
 
 async def test_a_charset_beside_the_content_type_is_fine() -> None:
-    answer = await world().get("preferences", headers={"content-type": "application/json; charset=utf-8"})
+    answer = await make_headquarters().get("preferences", headers={"content-type": "application/json; charset=utf-8"})
     assert answer.status == 200
 
 
 async def test_an_unknown_resource_is_404() -> None:
-    assert (await world().get("nosuchthing")).status == 404
-    assert (await world().get("queries/ShortQuery")).status == 404
+    assert (await make_headquarters().get("nosuchthing")).status == 404
+    assert (await make_headquarters().get("queries/ShortQuery")).status == 404
 
 
 async def test_clinics_are_listed_without_hidden_ones_and_without_clinic_zero() -> None:
-    assert said(await world().get("clinics")) == []
-    clinics = said(await world(spec=PracticeSpec("brookside", seed=7, clinics=3)).get("clinics"))
+    assert parse_json(await make_headquarters().get("clinics")) == []
+    clinics = parse_json(await make_headquarters(spec=PracticeSpec("brookside", seed=7, clinics=3)).get("clinics"))
     assert [clinic["ClinicNum"] for clinic in clinics] == [1, 2]
 
 
-async def test_a_short_query_answers_rows_keyed_as_written_with_json_numbers_and_naive_datetimes() -> None:
-    answer = await world().short_query("SELECT PatNum AS pn, BalTotal, NOW() AS n FROM patient WHERE PatNum=Guarantor")
-    row = said(answer)[0]
+async def test_a_short_query_has_keys_as_written_json_numbers_and_naive_datetimes() -> None:
+    answer = await make_headquarters().short_query(
+        "SELECT PatNum AS pn, BalTotal, NOW() AS n FROM patient WHERE PatNum=Guarantor"
+    )
+    row = parse_json(answer)[0]
     assert list(row) == ["pn", "BalTotal", "n"]
     assert isinstance(row["pn"], int)
     assert isinstance(row["BalTotal"], int | float)
@@ -99,8 +111,8 @@ async def test_a_short_query_answers_rows_keyed_as_written_with_json_numbers_and
 
 
 async def test_the_documented_balance_query_is_answered() -> None:
-    rows = said(
-        await world().short_query(
+    rows = parse_json(
+        await make_headquarters().short_query(
             "SELECT patnum, estbalance, bal_0_30, bal_31_60, bal_61_90, balover90, insest, baltotal FROM patient "
             "WHERE patnum=guarantor and clinicnum=0 AND ( estbalance>0 OR bal_0_30>0 OR bal_31_60>0 OR bal_61_90>0 "
             "OR balover90>0 OR insest>0 OR baltotal>0)"
@@ -113,25 +125,25 @@ async def test_the_documented_balance_query_is_answered() -> None:
 
 
 async def test_a_refused_query_is_401_with_the_offices_own_words() -> None:
-    answer = await world().short_query("SELECT 1 FROM information_schema.tables")
+    answer = await make_headquarters().short_query("SELECT 1 FROM information_schema.tables")
     assert answer.status == 401
-    assert said(answer) == 'Query cannot contain "SCHEMA".'
+    assert parse_json(answer) == 'Query cannot contain "SCHEMA".'
 
 
 async def test_an_sql_error_is_400() -> None:
-    answer = await world().short_query("SELECT NoSuchColumn FROM patient")
+    answer = await make_headquarters().short_query("SELECT NoSuchColumn FROM patient")
     assert answer.status == 400
-    assert isinstance(said(answer), str)
+    assert isinstance(parse_json(answer), str)
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"SqlCommand": 5}', b'{"SqlCommand": ""}', b"SELECT 1"])
 async def test_a_malformed_query_body_is_400(body: bytes) -> None:
     request = ApiRequest("PUT", "/api/v1/queries/ShortQuery", {}, HEADERS, body)
-    assert (await world().headquarters.handle(request)).status == 400
+    assert (await make_headquarters().headquarters.handle(request)).status == 400
 
 
 async def test_a_key_with_read_all_only_reads_preferences_and_is_401_on_short_query() -> None:
-    reader = world(key=ApiKey(CUSTOMER_KEY, "brookside", Permission.READ_ALL))
+    reader = make_headquarters(key=ApiKey(CUSTOMER_KEY, "brookside", Permission.READ_ALL))
     assert (await reader.get("preferences")).status == 200
     assert (await reader.get("clinics")).status == 200
     assert (await reader.short_query("SELECT 1")).status == 401
@@ -139,14 +151,16 @@ async def test_a_key_with_read_all_only_reads_preferences_and_is_401_on_short_qu
 
 @pytest.mark.parametrize(("version", "status"), [("21.1.30.0", 400), ("20.5.1.0", 400), ("21.2.1.0", 200)])
 async def test_short_query_exists_since_21_2(version: str, status: int) -> None:
-    answer = await world(spec=PracticeSpec("brookside", 7, program_version=version)).short_query("SELECT 1 AS one")
+    answer = await make_headquarters(spec=PracticeSpec("brookside", 7, program_version=version)).short_query(
+        "SELECT 1 AS one"
+    )
     assert answer.status == status
     if status == 400:
         assert answer.body.startswith(b"Error. This is most likely a version issue")
 
 
-def count(answer: ApiResponse) -> int:
-    return len(said(answer))
+def count_rows(answer: ApiResponse) -> int:
+    return len(parse_json(answer))
 
 
 @pytest.mark.parametrize(
@@ -158,27 +172,27 @@ def count(answer: ApiResponse) -> int:
     ],
 )
 async def test_a_page_is_capped(permission: Permission, mode: Mode, rows_max: int) -> None:
-    large = world(spec=LARGE, key=ApiKey(CUSTOMER_KEY, "brookside", permission, mode))
-    assert count(await large.short_query(EVERY_PAT_NUM)) == rows_max
+    large = make_headquarters(spec=LARGE, key=ApiKey(CUSTOMER_KEY, "brookside", permission, mode))
+    assert count_rows(await large.short_query(EVERY_PAT_NUM)) == rows_max
 
 
-async def pages(large: World) -> list[int]:
-    return [count(await large.short_query(EVERY_PAT_NUM, Offset=str(offset))) for offset in (0, 100, 1050)]
+async def count_page_rows(large: SmallHeadquarters) -> list[int]:
+    return [count_rows(await large.short_query(EVERY_PAT_NUM, Offset=str(offset))) for offset in (0, 100, 1050)]
 
 
 async def test_offset_gives_pages_as_documented_or_everything_as_observed() -> None:
-    whole = len(world(spec=LARGE).practice().run_short_query(EVERY_PAT_NUM))
-    assert await pages(world(spec=LARGE)) == [100, 100, min(100, whole - 1050)]
+    whole = len(make_headquarters(spec=LARGE).get_practice().run_short_query(EVERY_PAT_NUM))
+    assert await count_page_rows(make_headquarters(spec=LARGE)) == [100, 100, min(100, whole - 1050)]
     quirk = replace(OPTIONS, offset_gives_everything=True)
-    assert await pages(world(spec=LARGE, options=quirk)) == [100, whole - 100, whole - 1050]
+    assert await count_page_rows(make_headquarters(spec=LARGE, options=quirk)) == [100, whole - 100, whole - 1050]
 
 
 async def test_an_offset_that_is_no_number_is_400() -> None:
-    assert (await world().short_query("SELECT 1", Offset="-5")).status == 400
+    assert (await make_headquarters().short_query("SELECT 1", Offset="-5")).status == 400
 
 
 async def test_a_key_is_granted_in_the_offices_own_table() -> None:
-    rows = said(await world().short_query("SELECT CustApiKey FROM apikey WHERE DevName='oddaemon'"))
+    rows = parse_json(await make_headquarters().short_query("SELECT CustApiKey FROM apikey WHERE DevName='oddaemon'"))
     assert rows == [{"CustApiKey": CUSTOMER_KEY}]
 
 
@@ -194,16 +208,16 @@ async def test_a_key_is_granted_in_the_offices_own_table() -> None:
 async def test_the_throttle_follows_the_permission_and_local_has_none(
     permission: Permission, mode: Mode, spacing_seconds: float
 ) -> None:
-    throttled = world(key=ApiKey(CUSTOMER_KEY, "brookside", permission, mode))
+    throttled = make_headquarters(key=ApiKey(CUSTOMER_KEY, "brookside", permission, mode))
     async with anyio.create_task_group() as tasks:
         for _ in range(4):
             tasks.start_soon(throttled.get, "preferences")
-    starts = [exchange.started_seconds for exchange in throttled.headquarters.traffic]
+    starts = [request.started_seconds for request in throttled.headquarters.traffic]
     assert starts == pytest.approx([spacing_seconds * n for n in range(4)])
 
 
 async def test_too_many_waiting_are_429_with_retry_after() -> None:
-    throttled = world()
+    throttled = make_headquarters()
     statuses: list[tuple[int, str | None]] = []
 
     async def ask() -> None:
@@ -217,7 +231,7 @@ async def test_too_many_waiting_are_429_with_retry_after() -> None:
 
 
 async def test_a_request_over_the_processing_limit_is_504_with_html_after_60_seconds() -> None:
-    slow = world(options=replace(OPTIONS, query_seconds=61.0))
+    slow = make_headquarters(options=replace(OPTIONS, query_seconds=61.0))
     answer = await slow.short_query("SELECT 1 AS one")
     assert answer.status == 504
     assert answer.body.startswith(b"<html>")
@@ -226,13 +240,13 @@ async def test_a_request_over_the_processing_limit_is_504_with_html_after_60_sec
 
 
 async def test_execution_time_grows_with_the_rows() -> None:
-    timed = world(options=replace(OPTIONS, base_seconds=0.1, query_seconds=0.4, row_seconds=0.01))
+    timed = make_headquarters(options=replace(OPTIONS, base_seconds=0.1, query_seconds=0.4, row_seconds=0.01))
     await timed.short_query(EVERY_PAT_NUM)
     assert anyio.current_time() == pytest.approx(0.1 + 0.4 + 100 * 0.01)
 
 
-async def test_every_exchange_is_logged_without_the_key() -> None:
-    logged = world()
+async def test_every_request_is_recorded_without_the_key() -> None:
+    logged = make_headquarters()
     await logged.get("preferences")
     await logged.short_query("SELECT 1 AS one")
     await logged.get("preferences", headers={"authorization": "ODFHIR a/b"})
@@ -253,5 +267,7 @@ async def test_every_exchange_is_logged_without_the_key() -> None:
 
 async def test_a_path_is_read_whatever_its_letters_case() -> None:
     body = json.dumps({"SqlCommand": "SELECT 1 AS one"}).encode()
-    answer = await world().headquarters.handle(ApiRequest("PUT", "/api/v1/queries/shortquery", {}, HEADERS, body))
-    assert said(answer) == [{"one": 1}]
+    answer = await make_headquarters().headquarters.handle(
+        ApiRequest("PUT", "/api/v1/queries/shortquery", {}, HEADERS, body)
+    )
+    assert parse_json(answer) == [{"one": 1}]

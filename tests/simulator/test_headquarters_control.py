@@ -12,7 +12,7 @@ from oddaemon.simulator.practice.practice import PracticeSpec
 from oddaemon.simulator.process import run_simulator
 from oddaemon.simulator.transport.control_api import ControlApi
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from tests.simulator.hq_world import BASE, CUSTOMER_KEY, HEADERS, World, world
+from tests.simulator.hq_world import BASE, CUSTOMER_KEY, HEADERS, SmallHeadquarters, make_headquarters
 
 
 @pytest.fixture
@@ -21,32 +21,32 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @pytest.fixture
-async def simulated() -> World:
-    return world(spec=PracticeSpec("brookside", seed=7, guarantors=20, clinics=3))
+async def simulated() -> SmallHeadquarters:
+    return make_headquarters(spec=PracticeSpec("brookside", seed=7, guarantors=20, clinics=3))
 
 
-async def ask(
-    simulated: World, method: str, path: str, body: object = None, **query: str
+async def send_request(
+    simulated: SmallHeadquarters, method: str, path: str, body: object = None, **query: str
 ) -> tuple[int, dict[str, Any]]:
     request = ApiRequest(method, path, query, HEADERS, json.dumps(body).encode())
     answer = await ControlApi(simulated.headquarters).handle(request)
     return answer.status, json.loads(answer.body)
 
 
-async def test_the_world_is_healthy(simulated: World) -> None:
-    assert await ask(simulated, "GET", "/-/healthy") == (200, {"healthy": True, "seconds": 0.0})
+async def test_the_world_is_healthy(simulated: SmallHeadquarters) -> None:
+    assert await send_request(simulated, "GET", "/-/healthy") == (200, {"healthy": True, "seconds": 0.0})
 
 
-async def test_the_desk_hands_the_api_to_headquarters(simulated: World) -> None:
+async def test_the_control_api_forwards_other_paths_to_headquarters(simulated: SmallHeadquarters) -> None:
     request = ApiRequest("GET", "/api/v1/preferences", {"PrefName": "DateLastAging"}, HEADERS)
     assert (await ControlApi(simulated.headquarters).handle(request)).status == 200
     assert len(simulated.headquarters.traffic) == 1
 
 
-async def test_offices_are_told_with_their_runs_and_troubles_and_without_keys(simulated: World) -> None:
-    await simulated.practice().run_aging()
-    await ask(simulated, "POST", "/-/faults", {"kind": "econnector_down", "offices": ["brookside"]})
-    status, found = await ask(simulated, "GET", "/-/offices")
+async def test_offices_are_listed_with_runs_and_faults_and_without_keys(simulated: SmallHeadquarters) -> None:
+    await simulated.get_practice().run_aging()
+    await send_request(simulated, "POST", "/-/faults", {"kind": "econnector_down", "offices": ["brookside"]})
+    status, found = await send_request(simulated, "GET", "/-/offices")
     assert status == 200
     [office] = found["offices"]
     assert office["id"] == office["spec"]["office_id"] == "brookside"
@@ -56,40 +56,40 @@ async def test_offices_are_told_with_their_runs_and_troubles_and_without_keys(si
     assert CUSTOMER_KEY not in json.dumps(found)
 
 
-async def test_what_is_true_is_told_with_its_time(simulated: World) -> None:
-    claim = {"balances": simulated.practice().get_true_balances()}
-    status, verdict = await ask(simulated, "POST", "/-/offices/brookside/true", claim)
+async def test_a_true_claim_is_confirmed_with_its_time(simulated: SmallHeadquarters) -> None:
+    claim = {"balances": simulated.get_practice().get_true_balances()}
+    status, verdict = await send_request(simulated, "POST", "/-/offices/brookside/true", claim)
     assert (status, verdict["true"]) == (200, True)
     assert verdict["from"] <= verdict["to"]
 
 
 @pytest.mark.parametrize("include", ["all", "debts"])
-async def test_a_claim_is_judged_under_its_own_filter(simulated: World, include: Any) -> None:
-    balances = simulated.practice().get_true_balances(include, [1])
-    assert len(balances) < len(simulated.practice().get_true_balances())
+async def test_a_claim_is_judged_under_its_own_filter(simulated: SmallHeadquarters, include: Any) -> None:
+    balances = simulated.get_practice().get_true_balances(include, [1])
+    assert len(balances) < len(simulated.get_practice().get_true_balances())
     claim = {"include": include, "clinics": [1], "balances": balances}
-    assert (await ask(simulated, "POST", "/-/offices/brookside/true", claim))[1]["true"]
+    assert (await send_request(simulated, "POST", "/-/offices/brookside/true", claim))[1]["true"]
     del claim["clinics"]
-    assert not (await ask(simulated, "POST", "/-/offices/brookside/true", claim))[1]["true"]
+    assert not (await send_request(simulated, "POST", "/-/offices/brookside/true", claim))[1]["true"]
 
 
-async def test_what_is_false_is_told_where(simulated: World) -> None:
-    missing, wrong, *rest = simulated.practice().get_true_balances()
-    claim = {"balances": [wrong._replace(bal_total=wrong.bal_total + 1), *rest]}
-    _, verdict = await ask(simulated, "POST", "/-/offices/brookside/true", claim)
+async def test_a_false_claim_is_reported_with_its_difference(simulated: SmallHeadquarters) -> None:
+    missing, invalid, *rest = simulated.get_practice().get_true_balances()
+    claim = {"balances": [invalid._replace(bal_total=invalid.bal_total + 1), *rest]}
+    _, verdict = await send_request(simulated, "POST", "/-/offices/brookside/true", claim)
     assert not verdict["true"]
     assert verdict["differences"]["differing_rows"] == 2
     assert verdict["differences"]["first"] == [
         {"claimed": None, "true": list(missing)},
-        {"claimed": [*wrong[:-1], wrong.bal_total + 1], "true": list(wrong)},
+        {"claimed": [*invalid[:-1], invalid.bal_total + 1], "true": list(invalid)},
     ]
 
 
-async def test_traffic_is_counted_and_judged(simulated: World) -> None:
+async def test_traffic_is_counted_and_judged(simulated: SmallHeadquarters) -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(simulated.get, "preferences")
-    _, found = await ask(simulated, "GET", "/-/traffic", max_in_flight="2")
+    _, found = await send_request(simulated, "GET", "/-/traffic", max_in_flight="2")
     assert found["requests"] == 3
     assert found["by_kind"] == {"preferences": 3}
     assert found["by_status"] == {"200": 3}
@@ -97,11 +97,11 @@ async def test_traffic_is_counted_and_judged(simulated: World) -> None:
     assert any("two in flight" in text for text in found["first_violations"])
 
 
-async def test_troubles_are_planted_and_taken_away(simulated: World) -> None:
-    status, found = await ask(simulated, "POST", "/-/faults", {"kind": "gateway_error", "status": 503})
+async def test_faults_are_scheduled_and_removed(simulated: SmallHeadquarters) -> None:
+    status, found = await send_request(simulated, "POST", "/-/faults", {"kind": "gateway_error", "status": 503})
     assert (status, found) == (200, {"planted": "GatewayError(status=503) for every office"})
     assert (await simulated.get("preferences")).status == 503
-    await ask(simulated, "DELETE", "/-/faults")
+    await send_request(simulated, "DELETE", "/-/faults")
     assert (await simulated.get("preferences")).status == 200
 
 
@@ -117,11 +117,11 @@ async def test_troubles_are_planted_and_taken_away(simulated: World) -> None:
         ("PUT", "/-/healthy", None, 404),
     ],
 )
-async def test_what_the_desk_cannot_do_it_says(
-    simulated: World, method: str, path: str, body: object, status: int
+async def test_what_the_control_api_cannot_do_it_says(
+    simulated: SmallHeadquarters, method: str, path: str, body: object, status: int
 ) -> None:
-    told, found = await ask(simulated, method, path, body)
-    assert told == status
+    document, found = await send_request(simulated, method, path, body)
+    assert document == status
     assert isinstance(found["error"], str)
 
 
@@ -142,12 +142,12 @@ class TestProcess:
         urls: list[str] = []
         ready = anyio.Event()
 
-        def tell(url: str) -> None:
+        def record_url(url: str) -> None:
             urls.append(url)
             ready.set()
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: run_simulator(plan, "127.0.0.1:0", on_ready=tell))
+            tasks.start_soon(lambda: run_simulator(plan, "127.0.0.1:0", on_ready=record_url))
             await ready.wait()
             yield urls[0]
             tasks.cancel_scope.cancel()

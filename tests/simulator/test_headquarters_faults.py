@@ -28,7 +28,7 @@ from oddaemon.simulator.faults.faults import (
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
 from oddaemon.simulator.practice.practice import PracticeSpec
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from tests.simulator.hq_world import BASE, said, world
+from tests.simulator.hq_world import BASE, make_headquarters, parse_json
 
 HOW_MANY = "SELECT COUNT(*) AS n FROM patient"
 OPENED = datetime(2025, 3, 3, tzinfo=UTC)
@@ -56,13 +56,13 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     ],
 )
 async def test_the_documented_bodies_are_given_to_the_letter(fault: Fault, status: int, body: bytes) -> None:
-    answer = await world(fault).get("preferences")
+    answer = await make_headquarters(fault).get("preferences")
     assert (answer.status, answer.body) == (status, body)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_the_gateway_fails_with_html(status: int) -> None:
-    answer = await world(GatewayError(status)).get("preferences")
+    answer = await make_headquarters(GatewayError(status)).get("preferences")
     assert answer.status == status
     assert answer.body.startswith(b"<html>")
     assert dict(answer.headers)["content-type"].startswith("text/html")
@@ -93,7 +93,7 @@ async def test_the_gateway_fails_with_html(status: int) -> None:
 async def test_retry_after_is_sent_as_chosen_and_understood_in_the_log(
     retry_after: str | None, seconds: float | None
 ) -> None:
-    refusing = world(TooManyRequests(retry_after))
+    refusing = make_headquarters(TooManyRequests(retry_after))
     answer = await refusing.get("preferences")
     assert answer.status == 429
     assert dict(answer.headers).get("retry-after") == retry_after
@@ -101,42 +101,42 @@ async def test_retry_after_is_sent_as_chosen_and_understood_in_the_log(
 
 
 async def test_a_lost_permission_closes_short_query_only() -> None:
-    closed = world(PermissionMissing())
+    closed = make_headquarters(PermissionMissing())
     assert (await closed.short_query("SELECT 1")).status == 401
     assert (await closed.get("preferences")).status == 200
 
 
 async def test_a_moved_key_works_after_a_while_and_then_answers_for_the_other_office() -> None:
-    moved = world(
+    headquarters = make_headquarters(
         KeyMoved("hillside", works_after_seconds=900), neighbours=[PracticeSpec("hillside", seed=8, guarantors=3)]
     )
-    before = await moved.get("preferences")
-    assert (before.status, said(before)) == (400, "API key has not been assigned.")
+    before = await headquarters.get("preferences")
+    assert (before.status, parse_json(before)) == (400, "API key has not been assigned.")
     await anyio.sleep(900)
-    answered = said(await moved.short_query(HOW_MANY))
-    assert answered == moved.practice("hillside").run_short_query(HOW_MANY)
-    assert answered != moved.practice("brookside").run_short_query(HOW_MANY)
+    answered = parse_json(await headquarters.short_query(HOW_MANY))
+    assert answered == headquarters.get_practice("hillside").run_short_query(HOW_MANY)
+    assert answered != headquarters.get_practice("brookside").run_short_query(HOW_MANY)
 
 
 async def test_latency_adds_up_and_ends_in_504() -> None:
-    await world(Latency(3.0), Latency(4.0)).get("preferences")
+    await make_headquarters(Latency(3.0), Latency(4.0)).get("preferences")
     assert anyio.current_time() == pytest.approx(7.05)
-    assert (await world(Latency(75.0)).get("preferences")).status == 504
+    assert (await make_headquarters(Latency(75.0)).get("preferences")).status == 504
     assert anyio.current_time() == pytest.approx(67.05)
 
 
 async def test_truncated_json_is_shorter_and_no_json() -> None:
-    answer = await world(TruncatedBody(0.9)).get("preferences")
+    answer = await make_headquarters(TruncatedBody(0.9)).get("preferences")
     assert answer.status == 200
     with pytest.raises(json.JSONDecodeError):
         json.loads(answer.body)
 
 
-async def test_a_connection_breaks_before_the_head_without_a_status_or_inside_the_body_with_one() -> None:
-    before = world(BrokenConnection(ConnectionFailure.RESET))
+async def test_a_connection_breaks_before_the_head_or_inside_the_body() -> None:
+    before = make_headquarters(BrokenConnection(ConnectionFailure.RESET))
     assert (await before.get("preferences")).transport_fault == TransportFault(ConnectionFailure.RESET)
     assert before.headquarters.traffic[0].status is None
-    inside = world(BrokenConnection(ConnectionFailure.CLOSE, 10))
+    inside = make_headquarters(BrokenConnection(ConnectionFailure.CLOSE, 10))
     answer = await inside.get("preferences")
     assert answer.transport_fault == TransportFault(ConnectionFailure.CLOSE, 10)
     assert len(answer.body) > 10
@@ -166,7 +166,7 @@ async def test_faults_hit_their_own_office_only_and_all_when_none_is_named() -> 
         FaultWindow(5, OPENED + timedelta(seconds=20)),
     ],
 )
-def test_a_window_is_told_in_seconds_since_opening_or_as_instants(window: FaultWindow) -> None:
+def test_a_window_is_given_in_seconds_since_opening_or_as_instants(window: FaultWindow) -> None:
     board = FaultSchedule(0, [ScheduledFault(EConnectorDown(), window=window)])
     hits = [
         len(board.match_request(TimePoint(seconds, OPENED + timedelta(seconds=seconds)), "a", Endpoint.CLINICS))
@@ -184,18 +184,18 @@ def test_a_fault_counts_only_the_requests_that_it_concerns() -> None:
     assert hits == [0, 0, 1, 0, 1, 0, 0, 0, 0, 0]
 
 
-def draws(seed: int) -> list[int]:
+def draw_strikes(seed: int) -> list[int]:
     board = FaultSchedule(seed, [ScheduledFault(EConnectorDown(), chance=0.3)])
     return [len(board.match_request(TimePoint(0.0, OPENED), "a", Endpoint.CLINICS)) for _ in range(1000)]
 
 
 def test_chance_is_drawn_from_the_seed() -> None:
-    assert draws(1) == draws(1) != draws(2)
-    assert 240 < sum(draws(1)) < 360
+    assert draw_strikes(1) == draw_strikes(1) != draw_strikes(2)
+    assert 240 < sum(draw_strikes(1)) < 360
 
 
-def test_a_trouble_is_told_in_words() -> None:
-    planted = ScheduledFault(
+def test_a_fault_is_described_in_words() -> None:
+    scheduled = ScheduledFault(
         EConnectorDown(),
         office_ids=frozenset({"brookside"}),
         window=FaultWindow(5.0, 20.0),
@@ -204,7 +204,7 @@ def test_a_trouble_is_told_in_words() -> None:
         hits_max=2,
         chance=0.5,
     )
-    assert planted.describe() == (
+    assert scheduled.describe() == (
         "EConnectorDown() for brookside on short_query from 5.0 until 20.0 after 1 requests at most 2 times "
         "with chance 0.5"
     )
@@ -228,13 +228,13 @@ def test_each_alteration_changes_the_rows_purely_and_survives_none(name: str) ->
 
 
 async def test_an_altered_answer_reaches_the_client_altered() -> None:
-    one_less = world(get_alteration("drop_last_row"))
-    rows = said(await one_less.short_query("SELECT PatNum FROM patient ORDER BY PatNum LIMIT 5"))
+    one_less = make_headquarters(get_alteration("drop_last_row"))
+    rows = parse_json(await one_less.short_query("SELECT PatNum FROM patient ORDER BY PatNum LIMIT 5"))
     assert len(rows) == 4
 
 
-async def test_one_office_in_trouble_leaves_headquarters_clock_and_log_in_order() -> None:
-    troubled = world(ScheduledFault(EConnectorDown(), window=FaultWindow(0.0, 30.0)))
+async def test_a_fault_in_one_office_leaves_headquarters_clock_and_log_in_order() -> None:
+    troubled = make_headquarters(ScheduledFault(EConnectorDown(), window=FaultWindow(0.0, 30.0)))
     assert (await troubled.get("preferences")).status == 400
     await anyio.sleep(30)
     assert (await troubled.get("preferences")).status == 200

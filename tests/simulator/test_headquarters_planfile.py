@@ -75,7 +75,7 @@ alteration = "drop_last_row"
 """
 
 
-def document() -> dict[str, Any]:
+def make_plan_document() -> dict[str, Any]:
     return tomllib.loads(PLAN)
 
 
@@ -94,25 +94,25 @@ def test_a_plan_says_all_of_a_world(tmp_path: Path) -> None:
     assert hillside.key.permission is Permission.ENTERPRISE
     assert hillside.key.mode is Mode.LOCAL
     assert (hillside.key.spacing_seconds, hillside.key.rows_max) == (0.02, 50)
-    first, moved, broken, altered = plan.faults
+    first, scheduled, broken, altered = plan.faults
     assert first.fault == EConnectorDown()
     assert (first.office_ids, first.endpoints) == (frozenset({"brookside"}), frozenset({Endpoint.SHORT_QUERY}))
     assert first.window == FaultWindow(5, 20)
     assert (first.skip, first.hits_max, first.chance) == (1, 2, 0.5)
-    assert moved.fault == KeyMoved("hillside")
-    assert moved.window.begins == datetime(2025, 3, 3, 10, tzinfo=UTC)
+    assert scheduled.fault == KeyMoved("hillside")
+    assert scheduled.window.begins == datetime(2025, 3, 3, 10, tzinfo=UTC)
     assert broken.fault == BrokenConnection(ConnectionFailure.RESET, 100)
     assert altered.describe() == "Altered(name='drop_last_row') for every office"
 
 
 def test_a_plan_in_json_is_the_same(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    path.write_text(json.dumps(document(), default=str))
-    assert read_plan(path) == parse_plan(document())
+    path.write_text(json.dumps(make_plan_document(), default=str))
+    assert read_plan(path) == parse_plan(make_plan_document())
 
 
 def test_the_due_time_is_on_the_offices_own_clock() -> None:
-    brookside, hillside = parse_plan(document()).offices
+    brookside, hillside = parse_plan(make_plan_document()).offices
     start = datetime(2025, 3, 3, 9, 55, tzinfo=UTC)
     assert brookside.make_spec(start).service_time_due == "04:55:09"
     assert hillside.make_spec(start) == hillside.spec
@@ -159,7 +159,7 @@ def test_what_no_world_can_be_is_said_with_its_place(tables: dict[str, object], 
     assert str(raised.value).startswith(message)
 
 
-def test_an_error_never_tells_a_key() -> None:
+def test_an_error_never_shows_a_key() -> None:
     with pytest.raises(PlanError) as raised:
         parse_plan({"office": [{"id": "a", "customer_key": ["SECRETSECRET"]}]})
     assert "SECRETSECRET" not in str(raised.value)
@@ -191,7 +191,7 @@ def test_429_can_be_planned_without_retry_after_in_json() -> None:
 
 
 def test_the_daemon_reads_the_configuration_that_is_written_for_it(tmp_path: Path) -> None:
-    plan = parse_plan(document())
+    plan = parse_plan(make_plan_document())
     path = write_config(plan, "http://127.0.0.1:8123/api/v1", tmp_path / "config")
     settings = load(path)
     assert settings.api.base_url == "http://127.0.0.1:8123/api/v1"

@@ -14,11 +14,11 @@ from oddaemon.simulator.transport.server import serve
 BODY = b'[{"PrefNum":15,"PrefName":"X","ValueString":"365"}]'
 LONG = 30.0
 # Only what is read is impatient: on a busy machine even loopback may take its time to connect.
-IMPATIENT = httpx.Timeout(LONG, read=0.05)
+SHORT_READ_TIMEOUT = httpx.Timeout(LONG, read=0.05)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class Echo:
+class EchoHandler:
     """A site that answers the same to everyone but never to `/never`, and notices who hangs up."""
 
     def __init__(self, wire: TransportFault | None = None) -> None:
@@ -39,7 +39,7 @@ class Echo:
 
 
 @asynccontextmanager
-async def served(site: Echo) -> AsyncIterator[int]:
+async def running_server(site: EchoHandler) -> AsyncIterator[int]:
     async with anyio.create_task_group() as tasks:
         port: int = await tasks.start(serve, site)
         yield port
@@ -47,22 +47,22 @@ async def served(site: Echo) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def client_of(site: Echo) -> AsyncIterator[httpx.AsyncClient]:
+async def http_client(site: EchoHandler) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        served(site) as port,
+        running_server(site) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=NO_TLS, timeout=LONG, trust_env=False) as client,
     ):
         yield client
 
 
-async def exchange(stream: SocketStream, sent: bytes) -> bytes:
+async def send_and_receive(stream: SocketStream, sent: bytes) -> bytes:
     await stream.send(sent)
     return await stream.receive()
 
 
 async def test_an_ordinary_client_keeps_one_connection_for_many_requests() -> None:
-    site = Echo()
-    async with client_of(site) as client:
+    site = EchoHandler()
+    async with http_client(site) as client:
         for number in range(3):
             response = await client.put("/api/v1/queries/ShortQuery", params={"Offset": number}, json={"a": "é"})
             assert response.content == BODY
@@ -84,43 +84,43 @@ async def test_an_ordinary_client_keeps_one_connection_for_many_requests() -> No
     ],
 )
 async def test_a_broken_connection_is_broken_on_the_wire(wire: TransportFault, error: type[Exception]) -> None:
-    async with client_of(Echo(wire)) as client:
+    async with http_client(EchoHandler(wire)) as client:
         with pytest.raises(error):
             await client.get(
-                "/api/v1/preferences", timeout=IMPATIENT if wire.failure is ConnectionFailure.STALL else LONG
+                "/api/v1/preferences", timeout=SHORT_READ_TIMEOUT if wire.failure is ConnectionFailure.STALL else LONG
             )
 
 
 async def test_a_client_that_hangs_up_is_noticed_while_it_is_being_answered() -> None:
-    site = Echo()
-    async with client_of(site) as client:
+    site = EchoHandler()
+    async with http_client(site) as client:
         with pytest.raises(httpx.ReadTimeout):
-            await client.get("/never", timeout=IMPATIENT)
+            await client.get("/never", timeout=SHORT_READ_TIMEOUT)
         with anyio.fail_after(LONG):
             await site.hung_up.wait()
 
 
 async def test_one_hanging_client_does_not_hold_up_another() -> None:
-    site = Echo()
-    async with served(site) as port, await anyio.connect_tcp("127.0.0.1", port) as first:
+    site = EchoHandler()
+    async with running_server(site) as port, await anyio.connect_tcp("127.0.0.1", port) as first:
         await first.send(b"GET /never HTTP/1.1\r\n\r\n")
         await site.waiting.wait()
         async with await anyio.connect_tcp("127.0.0.1", port) as second:
-            answer = await exchange(second, b"GET /b HTTP/1.1\r\n\r\n")
+            answer = await send_and_receive(second, b"GET /b HTTP/1.1\r\n\r\n")
             assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 async def test_a_connection_is_closed_when_the_client_asks() -> None:
-    async with served(Echo()) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
-        answer = await exchange(stream, b"GET /a HTTP/1.1\r\nConnection: close\r\n\r\n")
+    async with running_server(EchoHandler()) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+        answer = await send_and_receive(stream, b"GET /a HTTP/1.1\r\nConnection: close\r\n\r\n")
         assert b"connection: close" in answer
         with pytest.raises(anyio.EndOfStream):
             await stream.receive()
 
 
 async def test_what_is_no_http_is_400_and_ends_the_connection() -> None:
-    async with served(Echo()) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
-        assert (await exchange(stream, b"hello\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    async with running_server(EchoHandler()) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+        assert (await send_and_receive(stream, b"hello\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
         with pytest.raises(anyio.EndOfStream):
             await stream.receive()
 

@@ -4,7 +4,7 @@ from oddaemon.simulator.model.ledger import Entry, Family, compute_aged_row, rec
 TODAY = 740_000
 
 
-def family(*entries: tuple[int, int], ins_est: int = 0, stale_own: int = 0) -> Family:
+def make_family(*entries: tuple[int, int], ins_est: int = 0, stale_own: int = 0) -> Family:
     """A guarantor with one dependent; entries are (days old, dollars), all the guarantor's."""
     return Family(
         guarantor=1,
@@ -18,51 +18,51 @@ def family(*entries: tuple[int, int], ins_est: int = 0, stale_own: int = 0) -> F
     )
 
 
-def dollars(money: Money) -> tuple[int, ...]:
+def to_dollars(money: Money) -> tuple[int, ...]:
     return tuple(mills // 1000 for mills in money)
 
 
 def test_a_charge_falls_into_the_bucket_of_its_age() -> None:
     ages = (0, 30, 31, 60, 61, 90, 91, 400)
-    charges = family(*((age, 2**place) for place, age in enumerate(ages)))
-    assert dollars(compute_aged_row(charges, TODAY).money) == (0, 1 + 2, 4 + 8, 16 + 32, 64 + 128, 0, 255)
+    charges = make_family(*((age, 2**place) for place, age in enumerate(ages)))
+    assert to_dollars(compute_aged_row(charges, TODAY).money) == (0, 1 + 2, 4 + 8, 16 + 32, 64 + 128, 0, 255)
 
 
 def test_a_day_later_charges_have_grown_into_the_next_bucket() -> None:
-    charges = family((30, 5), (60, 7), (90, 9))
-    assert dollars(compute_aged_row(charges, TODAY + 1).money) == (0, 0, 5, 7, 9, 0, 21)
+    charges = make_family((30, 5), (60, 7), (90, 9))
+    assert to_dollars(compute_aged_row(charges, TODAY + 1).money) == (0, 0, 5, 7, 9, 0, 21)
 
 
 def test_payments_pay_the_oldest_charge_first_whatever_the_order_of_entry() -> None:
-    paid_in_part = family((10, 100), (0, -130), (100, 80), (45, 60))
-    assert dollars(compute_aged_row(paid_in_part, TODAY).money) == (0, 100, 10, 0, 0, 0, 110)
+    paid_in_part = make_family((10, 100), (0, -130), (100, 80), (45, 60))
+    assert to_dollars(compute_aged_row(paid_in_part, TODAY).money) == (0, 100, 10, 0, 0, 0, 110)
 
 
 def test_a_credit_leaves_buckets_at_zero_and_the_total_negative() -> None:
-    prepaid = family((10, 100), (0, -150))
-    assert dollars(compute_aged_row(prepaid, TODAY).money) == (0, 0, 0, 0, 0, 0, -50)
+    prepaid = make_family((10, 100), (0, -150))
+    assert to_dollars(compute_aged_row(prepaid, TODAY).money) == (0, 0, 0, 0, 0, 0, -50)
 
 
 def test_a_post_dated_charge_is_in_the_total_and_in_no_bucket() -> None:
-    assert dollars(compute_aged_row(family((10, 100), (-5, 40)), TODAY).money) == (0, 100, 0, 0, 0, 0, 140)
+    assert to_dollars(compute_aged_row(make_family((10, 100), (-5, 40)), TODAY).money) == (0, 100, 0, 0, 0, 0, 140)
 
 
 def test_a_post_dated_payment_pays_nothing_yet() -> None:
-    assert dollars(compute_aged_row(family((10, 100), (-5, -40)), TODAY).money) == (0, 100, 0, 0, 0, 0, 60)
+    assert to_dollars(compute_aged_row(make_family((10, 100), (-5, -40)), TODAY).money) == (0, 100, 0, 0, 0, 0, 60)
 
 
 def test_aging_leaves_the_guarantors_own_balance_stale() -> None:
-    assert compute_aged_row(family((10, 100), stale_own=7), TODAY).money.est_balance == 7000
+    assert compute_aged_row(make_family((10, 100), stale_own=7), TODAY).money.est_balance == 7000
 
 
-def test_opening_the_account_brings_the_own_balance_up_to_date_without_the_dependents() -> None:
-    opened = family((10, 100), ins_est=30, stale_own=7)
+def test_opening_the_account_updates_the_own_balance_without_the_dependents() -> None:
+    opened = make_family((10, 100), ins_est=30, stale_own=7)
     opened.entries.append(Entry(TODAY, 50_000, pat_num=2))
-    assert dollars(recalculate(opened, TODAY).money) == (100, 150, 0, 0, 0, 30, 150)
+    assert to_dollars(recalculate(opened, TODAY).money) == (100, 150, 0, 0, 0, 30, 150)
 
 
 def test_a_settled_family_is_zero_in_every_column() -> None:
-    messy = family((400, 80), (10, -100), (-9, 33), ins_est=20, stale_own=4)
+    messy = make_family((400, 80), (10, -100), (-9, 33), ins_est=20, stale_own=4)
     messy.entries.append(Entry(TODAY - 3, 50_000, pat_num=2))
     settle(messy, TODAY)
     assert not any(compute_aged_row(messy, TODAY).money)

@@ -8,8 +8,8 @@ import pytest
 
 from oddaemon.simulator.faults.faults import LimitIgnored
 from oddaemon.simulator.practice.practice import AgingOutcome, PracticeSpec
-from tests.simulator.hq_world import EVERY_PAT_NUM, world
-from tests.simulator.practice_world import VIRTUAL_BACKEND, living, practice, preference
+from tests.simulator.hq_world import EVERY_PAT_NUM, make_headquarters
+from tests.simulator.practice_world import VIRTUAL_BACKEND, living_practice, make_practice, read_preference
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -23,31 +23,31 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 async def test_a_run_that_is_broken_off_leaves_its_lock_and_the_old_date() -> None:
-    office = practice(run_seconds=300)
-    async with living(office):
+    office = make_practice(run_seconds=300)
+    async with living_practice(office):
         await anyio.sleep(UNTIL_TWO + 100)
         office.abort_aging()
         await anyio.sleep(1)
     (run,) = office.aging_runs
     assert (run.outcome, run.ended_seconds) == (AgingOutcome.CRASHED, UNTIL_TWO + 100)
-    assert preference(office, "AgingBeginDateTime") == "2026-11-22 02:00:00"
-    assert preference(office, "DateLastAging") == "2026-11-21"
+    assert read_preference(office, "AgingBeginDateTime") == "2026-11-22 02:00:00"
+    assert read_preference(office, "DateLastAging") == "2026-11-21"
 
 
 async def test_a_run_that_has_written_everything_cannot_be_broken_off() -> None:
-    office = practice(run_seconds=100)
-    async with living(office):
+    office = make_practice(run_seconds=100)
+    async with living_practice(office):
         await anyio.sleep(UNTIL_TWO + 92)
         office.abort_aging()
         await anyio.sleep(HOUR)
         office.abort_aging()
     assert [run.outcome for run in office.aging_runs] == [AgingOutcome.COMPLETED]
-    assert preference(office, "AgingBeginDateTime") == ""
+    assert read_preference(office, "AgingBeginDateTime") == ""
 
 
 async def test_runs_may_come_to_take_longer_and_a_service_may_fall_asleep() -> None:
-    office = practice(run_seconds=100)
-    async with living(office):
+    office = make_practice(run_seconds=100)
+    async with living_practice(office):
         office.set_aging_seconds(700)
         await anyio.sleep(2 * HOUR)
         office.set_service_delay(2 * HOUR)
@@ -63,16 +63,16 @@ async def test_runs_may_come_to_take_longer_and_a_service_may_fall_asleep() -> N
 
 async def test_a_service_does_not_start_beside_a_run_that_never_ends() -> None:
     """Newer versions go over a lock that is older than a day; this one's program is still at work."""
-    office = practice(run_seconds=30 * HOUR)
-    async with living(office):
+    office = make_practice(run_seconds=30 * HOUR)
+    async with living_practice(office):
         await anyio.sleep(40 * HOUR)
     assert [run.outcome for run in office.aging_runs] == [AgingOutcome.COMPLETED]
 
 
-async def test_a_past_is_told_in_seconds_that_no_step_of_the_clock_disturbs() -> None:
-    office = practice(run_seconds=100)
+async def test_the_past_is_recorded_in_seconds_independent_of_clock_steps() -> None:
+    office = make_practice(run_seconds=100)
     before = office.get_true_balances()
-    async with living(office):
+    async with living_practice(office):
         await anyio.sleep(UNTIL_TWO + 50)
         office.clock.step(timedelta(days=-3))
         await anyio.sleep(HOUR)
@@ -87,7 +87,7 @@ async def test_a_past_is_told_in_seconds_that_no_step_of_the_clock_disturbs() ->
 
 
 async def test_a_state_that_comes_back_has_two_spans() -> None:
-    office = practice()
+    office = make_practice()
     empty = office.get_true_balances(clinics=(99,))
     await anyio.sleep(60)
     office.post_activity()
@@ -97,26 +97,26 @@ async def test_a_state_that_comes_back_has_two_spans() -> None:
 
 def test_pat_nums_may_begin_where_they_are_easy_to_find() -> None:
     for pat_nums in ("dense", "sparse"):
-        office = practice(pat_nums=pat_nums, first_pat_num=431_000_000)
+        office = make_practice(pat_nums=pat_nums, first_pat_num=431_000_000)
         assert all(431_000_000 <= balance.pat_num < 431_100_000 for balance in office.get_true_balances())
 
 
 async def test_an_office_may_be_updated_in_the_middle_of_its_life() -> None:
-    old = world(spec=PracticeSpec("brookside", seed=7, program_version="21.1.4.0"))
+    old = make_headquarters(spec=PracticeSpec("brookside", seed=7, program_version="21.1.4.0"))
     assert (await old.short_query(EVERY_PAT_NUM)).status == 400
-    old.practice().set_preference("ProgramVersion", "25.4.48.0")
+    old.get_practice().set_preference("ProgramVersion", "25.4.48.0")
     assert (await old.short_query(EVERY_PAT_NUM)).status == 200
 
 
 async def test_a_limit_may_be_ignored_and_the_page_cap_with_it() -> None:
-    everything = len(world().practice().run_short_query(EVERY_PAT_NUM))
+    everything = len(make_headquarters().get_practice().run_short_query(EVERY_PAT_NUM))
     for faults, rows in (((), 5), ((LimitIgnored(),), everything)):
-        answer = await world(*faults).short_query(f"{EVERY_PAT_NUM} LIMIT 5")
+        answer = await make_headquarters(*faults).short_query(f"{EVERY_PAT_NUM} LIMIT 5")
         assert answer.body.count(b"PatNum") == rows
 
 
 def test_who_a_practice_is_differs_from_office_to_office() -> None:
     names = ("PracticeTitle", "PracticePhone", "PracticeAddress", "PracticeZip")
-    elm, oak = ([preference(practice(office_id=office), name) for name in names] for office in ("elm", "oak"))
+    elm, oak = ([read_preference(make_practice(office_id=office), name) for name in names] for office in ("elm", "oak"))
     assert all(elm)
     assert not set(elm) & set(oak)

@@ -3,7 +3,7 @@
 import pytest
 
 from oddaemon.simulator.practice.practice import QueryRefused, SqlFailed
-from tests.simulator.practice_world import practice
+from tests.simulator.practice_world import make_practice
 
 REFUSED = [
     ("SELECT 1 FROM information_schema.tables", 'Query cannot contain "SCHEMA".'),
@@ -70,27 +70,27 @@ FAILING = [
 @pytest.mark.parametrize(("sql", "message"), REFUSED, ids=[sql for sql, _ in REFUSED])
 def test_what_is_not_one_plain_select_is_refused(sql: str, message: str) -> None:
     with pytest.raises(QueryRefused) as refusal:
-        practice(guarantors=1).run_short_query(sql)
+        make_practice(guarantors=1).run_short_query(sql)
     assert refusal.value.message == message
 
 
 @pytest.mark.parametrize(("sql", "message"), FAILING, ids=[sql for sql, _ in FAILING])
 def test_what_the_database_cannot_run_fails_in_its_words(sql: str, message: str) -> None:
     with pytest.raises(SqlFailed) as failure:
-        practice(guarantors=1).run_short_query(sql)
+        make_practice(guarantors=1).run_short_query(sql)
     assert message in failure.value.message
 
 
 def test_a_semicolon_inside_a_text_is_only_text() -> None:
-    assert practice(guarantors=1).run_short_query("SELECT 'a;b' AS x") == [{"x": "a;b"}]
+    assert make_practice(guarantors=1).run_short_query("SELECT 'a;b' AS x") == [{"x": "a;b"}]
 
 
 def test_a_quoted_word_may_be_a_name_whatever_it_is() -> None:
-    assert practice(guarantors=1).run_short_query("SELECT 1 AS `group` FROM DUAL") == [{"group": 1}]
+    assert make_practice(guarantors=1).run_short_query("SELECT 1 AS `group` FROM DUAL") == [{"group": 1}]
 
 
 def test_one_office_may_refuse_more_words_than_another() -> None:
-    strict, usual = practice(refuses=("GROUP_CONCAT",)), practice()
+    strict, usual = make_practice(refuses=("GROUP_CONCAT",)), make_practice()
     sql = "SELECT group_concat(PatNum) AS x FROM patient WHERE PatNum=1"
     assert usual.run_short_query(sql) == [{"x": "1"}]
     with pytest.raises(QueryRefused, match=r'^Query cannot contain "GROUP_CONCAT"\.$'):
@@ -98,7 +98,7 @@ def test_one_office_may_refuse_more_words_than_another() -> None:
 
 
 def test_a_refusal_is_no_verdict_on_the_next_statement() -> None:
-    office = practice(guarantors=1)
+    office = make_practice(guarantors=1)
     for _ in range(2):
         with pytest.raises(SqlFailed):
             office.run_short_query("SELECT nosuch FROM patient")

@@ -2,7 +2,7 @@ import pytest
 
 from oddaemon.simulator.mysql.statement_cache import extract_literals
 from oddaemon.simulator.practice.practice import SqlFailed
-from tests.simulator.practice_world import practice
+from tests.simulator.practice_world import make_practice
 
 LIFTED = [
     ("SELECT 1 FROM t WHERE a > 12 AND b<=3 LIMIT 5", "SELECT 1 FROM t WHERE a > :key0 AND b<=:key1 LIMIT 5", [12, 3]),
@@ -30,14 +30,14 @@ def test_only_whole_numbers_behind_the_last_from_and_instants_of_a_case_are_lift
 
 
 def test_one_template_answers_for_every_key() -> None:
-    office = practice(settled=0)
+    office = make_practice(settled=0)
     for first in (1, 20, 2**62):
         rows = office.run_short_query(f"SELECT PatNum FROM patient WHERE PatNum >= {first} ORDER BY PatNum LIMIT 1")
         assert rows == ([{"PatNum": first}] if first < 2**60 else [])
 
 
 def test_one_template_answers_for_every_instant() -> None:
-    office = practice()
+    office = make_practice()
     counting = "SELECT SUM(CASE WHEN DateTStamp>'{}-01-01 00:00:00' THEN 1 ELSE 0 END) AS N FROM patient"
     counted = [office.run_short_query(counting.format(year)) for year in (1999, 2099)]
     assert counted[0][0]["N"] == office.run_short_query("SELECT COUNT(*) AS N FROM patient")[0]["N"]
@@ -46,9 +46,9 @@ def test_one_template_answers_for_every_instant() -> None:
 
 def test_a_column_is_named_after_the_instant_that_was_written() -> None:
     case = "CASE WHEN DateTStamp>'1999-01-01 00:00:00' THEN 1 END"
-    assert practice(guarantors=1).run_short_query(f"SELECT {case} FROM patient LIMIT 1") == [{case: 1}]
+    assert make_practice(guarantors=1).run_short_query(f"SELECT {case} FROM patient LIMIT 1") == [{case: 1}]
 
 
 def test_a_callers_own_placeholder_is_an_error() -> None:
     with pytest.raises(SqlFailed):
-        practice(guarantors=1).run_short_query("SELECT PatNum FROM patient WHERE PatNum > :key0")
+        make_practice(guarantors=1).run_short_query("SELECT PatNum FROM patient WHERE PatNum > :key0")

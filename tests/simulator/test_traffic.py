@@ -14,7 +14,7 @@ from oddaemon.simulator.headquarters.traffic_log import (
 OPENED = datetime(2025, 3, 3, 9, 0, tzinfo=UTC)
 
 
-def exchange(
+def make_request(
     key: str,
     arrived: float,
     finished: float,
@@ -38,73 +38,77 @@ def exchange(
 
 
 def test_a_polite_log_has_no_violations() -> None:
-    log = [exchange("a", i, i + 0.5, spacing=1.0) for i in range(10)]
-    log += [exchange("b", i + 0.1, i + 0.6, spacing=1.0) for i in range(10)]
+    log = [make_request("a", i, i + 0.5, spacing=1.0) for i in range(10)]
+    log += [make_request("b", i + 0.1, i + 0.6, spacing=1.0) for i in range(10)]
     assert find_violations(log, max_in_flight=2, max_requests_per_second=2) == []
 
 
 def test_two_in_flight_on_one_key_are_seen() -> None:
-    first, second = exchange("a", 0, 3), exchange("a", 2, 4)
+    first, second = make_request("a", 0, 3), make_request("a", 2, 4)
     assert find_violations([second, first]) == [TwoInFlight(first, second)]
 
 
 def test_two_in_flight_are_seen_across_a_short_one_between() -> None:
-    long, short, late = exchange("a", 0, 10), exchange("a", 1, 2), exchange("a", 5, 6)
+    long, short, late = make_request("a", 0, 10), make_request("a", 1, 2), make_request("a", 5, 6)
     assert find_violations([long, short, late]) == [TwoInFlight(long, short), TwoInFlight(long, late)]
 
 
 def test_two_keys_may_be_in_flight_together() -> None:
-    assert find_violations([exchange("a", 0, 3), exchange("b", 1, 4)]) == []
+    assert find_violations([make_request("a", 0, 3), make_request("b", 1, 4)]) == []
 
 
 def test_a_request_that_comes_too_soon_is_seen_whatever_the_one_before_took() -> None:
-    first, second, third = (exchange("a", at, at + 0.1, spacing=5.0) for at in (0.0, 4.9, 9.9))
+    first, second, third = (make_request("a", at, at + 0.1, spacing=5.0) for at in (0.0, 4.9, 9.9))
     assert find_violations([first, second, third]) == [TooSoon(first, second)]
 
 
 def test_the_tolerance_forgives_what_the_network_adds() -> None:
-    log = [exchange("a", at, at + 0.1, spacing=1.0) for at in (0.0, 0.98)]
+    log = [make_request("a", at, at + 0.1, spacing=1.0) for at in (0.0, 0.98)]
     assert find_violations(log, tolerance_seconds=0.05) == []
     assert len(find_violations(log, tolerance_seconds=0.01)) == 1
 
 
 def test_a_request_before_retry_after_has_passed_is_seen() -> None:
-    told, early, kept = exchange("a", 0, 1, retry_after=30), exchange("a", 20, 21), exchange("a", 31, 32)
-    assert find_violations([told, early, kept]) == [RetryAfterIgnored(told, early)]
-    assert find_violations([told, kept]) == []
+    throttled, early, obeyed = (
+        make_request("a", 0, 1, retry_after=30),
+        make_request("a", 20, 21),
+        make_request("a", 31, 32),
+    )
+    assert find_violations([throttled, early, obeyed]) == [RetryAfterIgnored(throttled, early)]
+    assert find_violations([throttled, obeyed]) == []
 
 
 def test_every_request_before_retry_after_has_passed_is_seen() -> None:
-    told, *early = exchange("a", 0, 1, retry_after=30), exchange("a", 20, 21), exchange("a", 25, 26)
-    assert find_violations([told, *early]) == [RetryAfterIgnored(told, each) for each in early]
+    throttled, *early = make_request("a", 0, 1, retry_after=30), make_request("a", 20, 21), make_request("a", 25, 26)
+    assert find_violations([throttled, *early]) == [RetryAfterIgnored(throttled, each) for each in early]
 
 
 def test_a_retry_after_of_hours_may_be_cut_to_the_agreed_time() -> None:
-    log = [exchange("a", 0, 1, retry_after=36_000), exchange("a", 901, 902)]
+    log = [make_request("a", 0, 1, retry_after=36_000), make_request("a", 901, 902)]
     assert find_violations(log, retry_after_max_seconds=900) == []
     assert len(find_violations(log)) == 1
 
 
 def test_too_many_in_flight_of_all_keys_are_seen() -> None:
-    log = [exchange(key, i / 10, 5) for i, key in enumerate("abcd")]
+    log = [make_request(key, i / 10, 5) for i, key in enumerate("abcd")]
     assert find_violations(log, max_in_flight=4) == []
     assert find_violations(log, max_in_flight=3) == [TooManyInFlight(log[3], 4, 3)]
 
 
 def test_too_many_in_any_one_second_are_seen() -> None:
-    log = [exchange(key, at, at) for key, at in zip("abcde", (0.0, 0.7, 1.4, 1.5, 2.8), strict=True)]
+    log = [make_request(key, at, at) for key, at in zip("abcde", (0.0, 0.7, 1.4, 1.5, 2.8), strict=True)]
     assert find_violations(log, max_requests_per_second=3) == []
     assert find_violations(log, max_requests_per_second=2) == [TooFast(log[3], 3, 2)]
 
 
 def test_requests_of_unknown_keys_count_only_for_the_limits_of_all() -> None:
-    log = [exchange("?", 0, 1), exchange("?", 0.5, 1)]
+    log = [make_request("?", 0, 1), make_request("?", 0.5, 1)]
     assert find_violations(log) == []
     assert len(find_violations(log, max_in_flight=1)) == 1
 
 
 def test_violations_say_in_words_who_when_and_what() -> None:
-    told, early = exchange("a", 0, 1, retry_after=30), exchange("a", 20, 21)
-    assert str(find_violations([told, early])[0]) == (
+    throttled, early = make_request("a", 0, 1, retry_after=30), make_request("a", 20, 21)
+    assert str(find_violations([throttled, early])[0]) == (
         "a: Retry-After ignored: told to wait 30 s, came back after 19.000 s (at 20.000 s)"
     )

@@ -10,7 +10,7 @@ from oddaemon.simulator.api.messages import ConnectionFailure
 from oddaemon.simulator.faults.faults import BrokenConnection, Fault, Latency
 from oddaemon.simulator.transport.httpx_transport import SimulatedTransport
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from tests.simulator.hq_world import HEADERS, World, world
+from tests.simulator.hq_world import HEADERS, SmallHeadquarters, make_headquarters
 
 TIMEOUT = httpx.Timeout(65.0, connect=10.0)
 
@@ -21,7 +21,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @asynccontextmanager
-async def client_of(simulated: World) -> AsyncIterator[httpx.AsyncClient]:
+async def http_client(simulated: SmallHeadquarters) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(
         transport=SimulatedTransport(simulated.headquarters),
         base_url="https://api.opendental.com/api/v1",
@@ -32,7 +32,7 @@ async def client_of(simulated: World) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_an_ordinary_client_reads_preferences_and_queries() -> None:
-    async with client_of(world()) as client:
+    async with http_client(make_headquarters()) as client:
         preference = await client.get("/preferences", params={"PrefName": "DateLastAging"})
         assert preference.json()[0]["ValueString"] == "2025-03-02"
         query = await client.put("/queries/ShortQuery", json={"SqlCommand": "SELECT 1 AS one"}, params={"Offset": "0"})
@@ -41,7 +41,7 @@ async def test_an_ordinary_client_reads_preferences_and_queries() -> None:
 
 
 async def test_large_bodies_come_in_pieces() -> None:
-    async with client_of(world()) as client:
+    async with http_client(make_headquarters()) as client:
         sql = "SELECT PatNum, " + ", ".join(f"'{'x' * 100}' AS c{i}" for i in range(10)) + " FROM patient"
         async with client.stream("PUT", "/queries/ShortQuery", json={"SqlCommand": sql}) as response:
             pieces = [len(piece) async for piece in response.aiter_raw()]
@@ -65,7 +65,7 @@ async def test_large_bodies_come_in_pieces() -> None:
 async def test_a_broken_connection_raises_what_httpx_raises_when_it_would(
     fault: Fault, error: type[httpx.TransportError], seconds: float
 ) -> None:
-    async with client_of(world(fault)) as client:
+    async with http_client(make_headquarters(fault)) as client:
         with pytest.raises(error) as raised:
             await client.get("/preferences")
     assert anyio.current_time() == pytest.approx(seconds)
@@ -80,15 +80,15 @@ async def test_bytes_before_the_break_arrive() -> None:
             async for piece in response.aiter_raw():
                 received.extend(piece)
 
-    async with client_of(world(BrokenConnection(ConnectionFailure.RESET, 20))) as client:
+    async with http_client(make_headquarters(BrokenConnection(ConnectionFailure.RESET, 20))) as client:
         with pytest.raises(httpx.ReadError):
             await read_all(client)
     assert len(received) == 20
 
 
 async def test_a_client_that_is_too_impatient_times_out_and_the_office_stays_busy() -> None:
-    slow = world(Latency(30.0))
-    async with client_of(slow) as client:
+    slow = make_headquarters(Latency(30.0))
+    async with http_client(slow) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get("/preferences", timeout=5.0)
         assert anyio.current_time() == pytest.approx(5)
@@ -99,9 +99,9 @@ async def test_a_client_that_is_too_impatient_times_out_and_the_office_stays_bus
 
 
 async def test_each_transport_is_a_connection_of_its_own_in_the_log() -> None:
-    simulated = world()
+    simulated = make_headquarters()
     for _ in range(2):
-        async with client_of(simulated) as client:
+        async with http_client(simulated) as client:
             await client.get("/preferences")
     first, second = simulated.headquarters.traffic
     assert first.connection != second.connection

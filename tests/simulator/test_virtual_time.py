@@ -22,7 +22,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return ("asyncio", {"loop_factory": make_virtual_loop})
 
 
-def virtual_loop() -> VirtualLoop:
+def get_virtual_loop() -> VirtualLoop:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     return loop
@@ -73,17 +73,17 @@ class CountedConnection(aiosqlite.Connection):
             return await super()._execute(*args, **kwargs)  # type: ignore[no-untyped-call]  # aiosqlite's own
 
 
-def slowly() -> int:
+def run_slowly() -> int:
     time.sleep(0.02)  # a thread that really takes its time is what is tested
     return 1
 
 
 async def test_a_database_call_in_flight_is_never_jumped_over(tmp_path: Path) -> None:
     calls = CallsInFlight()
-    virtual_loop().track_calls(calls)
+    get_virtual_loop().track_calls(calls)
     async with CountedConnection(tmp_path / "a.sqlite", calls) as connection, anyio.create_task_group() as tasks:
         tasks.start_soon(anyio.sleep, 5 * HOURS)
-        await connection.create_function("pause", 0, slowly)
+        await connection.create_function("pause", 0, run_slowly)
         await connection.execute("CREATE TABLE t (i)")
         await connection.execute("INSERT INTO t SELECT pause()")
         rows: Iterable[Any] = await connection.execute_fetchall("SELECT count(*) FROM t")
@@ -94,7 +94,7 @@ async def test_a_database_call_in_flight_is_never_jumped_over(tmp_path: Path) ->
 async def test_an_uncounted_call_is_jumped_over_which_is_why_they_are_counted() -> None:
     answered = anyio.Event()
     loop = asyncio.get_running_loop()
-    thread = threading.Thread(target=lambda: slowly() and loop.call_soon_threadsafe(answered.set))
+    thread = threading.Thread(target=lambda: run_slowly() and loop.call_soon_threadsafe(answered.set))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(anyio.sleep, 5 * HOURS)
         thread.start()
@@ -103,11 +103,11 @@ async def test_an_uncounted_call_is_jumped_over_which_is_why_they_are_counted() 
     assert anyio.current_time() == 5 * HOURS
 
 
-async def test_threads_of_anyio_and_asyncio_are_counted_without_being_told() -> None:
+async def test_threads_of_anyio_and_asyncio_are_counted_automatically() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(anyio.sleep, 5 * HOURS)
-        await anyio.to_thread.run_sync(slowly)
-        await asyncio.to_thread(slowly)
+        await anyio.to_thread.run_sync(run_slowly)
+        await asyncio.to_thread(run_slowly)
         assert anyio.current_time() == 0
 
 
@@ -136,19 +136,19 @@ async def test_ready_sockets_are_served_before_any_jump() -> None:
 
 
 def test_a_deadlock_is_an_error_and_not_a_hang() -> None:
-    async def wait_for_nobody() -> None:
+    async def wait_forever() -> None:
         await anyio.sleep(90)
         await anyio.Event().wait()
 
     with pytest.raises(DeadlockError, match=r"stands still at 90\.000 s"):
-        anyio.run(wait_for_nobody, backend_options={"loop_factory": make_virtual_loop})
+        anyio.run(wait_forever, backend_options={"loop_factory": make_virtual_loop})
 
 
-def test_a_thread_that_nobody_counted_is_no_deadlock() -> None:
+def test_an_uncounted_thread_is_no_deadlock() -> None:
     async def wait_for_a_thread() -> str:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[str] = loop.create_future()
-        thread = threading.Thread(target=lambda: slowly() and loop.call_soon_threadsafe(answer.set_result, "here"))
+        thread = threading.Thread(target=lambda: run_slowly() and loop.call_soon_threadsafe(answer.set_result, "here"))
         thread.start()
         try:
             return await answer

@@ -10,7 +10,7 @@ import pytest
 
 from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.plan.fleet_builder import build_fleet, compute_due_time
-from tests.simulator.practice_world import VIRTUAL_BACKEND, practice
+from tests.simulator.practice_world import VIRTUAL_BACKEND, make_practice
 
 BASE = datetime(2026, 11, 22, 9, 50, tzinfo=UTC)
 
@@ -79,10 +79,10 @@ def test_a_fleet_has_variety_and_unique_names() -> None:
     assert len({spec.office_id for spec in fleet}) == 400
     assert len({spec.zone for spec in fleet}) >= 5
     assert {spec.pat_nums for spec in fleet} == {"dense", "sparse", "random"}
-    troubles = Counter(
-        trouble
+    traits = Counter(
+        trait
         for spec in fleet
-        for trouble, is_there in {
+        for trait, is_there in {
             "off": spec.service_time_due is None,
             "monthly": spec.monthly,
             "crashing": spec.crashes == "always",
@@ -93,11 +93,11 @@ def test_a_fleet_has_variety_and_unique_names() -> None:
         }.items()
         if is_there
     )
-    assert len(troubles) == 7
+    assert len(traits) == 7
     assert max(spec.guarantors for spec in fleet) > 4000
 
 
-def test_a_fleet_without_troubles_ages_every_night() -> None:
+def test_a_fleet_without_faults_ages_every_night() -> None:
     for spec in build_fleet(3, 400, with_failures=False, guarantors_max=500):
         assert spec.service_time_due is not None
         assert not spec.monthly
@@ -126,7 +126,7 @@ def test_a_due_time_seconds_from_now_is_on_the_offices_clock(
 @pytest.mark.parametrize("skew_seconds", [0.0, -90.0, 7.5])
 async def test_a_due_time_placed_seconds_from_now_starts_a_run_then(zone: str, skew_seconds: float) -> None:
     due = compute_due_time(zone, BASE, 20, clock_skew_seconds=skew_seconds)
-    office = practice(at=BASE, zone=zone, clock_skew_seconds=skew_seconds, service_time_due=due)
+    office = make_practice(at=BASE, zone=zone, clock_skew_seconds=skew_seconds, service_time_due=due)
     async with anyio.create_task_group() as group:
         group.start_soon(office.run)
         await anyio.sleep(25)

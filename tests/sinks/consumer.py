@@ -16,93 +16,93 @@ from oddaemon.sinks.payload import DeliveryFailed, Payload
 from tests.core.apply_changes import apply_changes
 
 
-class Mood(Enum):
+class SinkBehavior(Enum):
     """What happens to one attempt."""
 
-    TAKES = auto()
-    REFUSES = auto()
-    LOSES_THE_ACK = auto()
+    ACCEPTS = auto()
+    REJECTS = auto()
+    LOSES_ACK = auto()
     """It has it, and we never hear of it."""
     STALLS = auto()
     """It never answers."""
     IS_GONE = auto()
     """It wants no more."""
-    BREAKS = auto()
+    CRASHES = auto()
     """A programmer's error of ours."""
 
 
 @dataclass
-class Book:
+class ConsumerBook:
     """What a consumer holds: nothing of a delivery that it has had before changes anything."""
 
     balances: dict[str, dict[int, Balance]] = field(default_factory=dict)
-    had: Counter[str] = field(default_factory=Counter)
-    taken: list[Payload] = field(default_factory=list)
+    delivery_counts: Counter[str] = field(default_factory=Counter)
+    accepted: list[Payload] = field(default_factory=list)
 
-    def take(self, payload: Payload, delivery_id: str) -> None:
-        self.had[delivery_id] += 1
-        if self.had[delivery_id] > 1:
+    def accept(self, payload: Payload, delivery_id: str) -> None:
+        self.delivery_counts[delivery_id] += 1
+        if self.delivery_counts[delivery_id] > 1:
             return
-        self.taken.append(payload)
+        self.accepted.append(payload)
         if payload.delta is None:
             self.balances[payload.office_id] = {balance.pat_num: balance for balance in payload.balances}
         else:
             self.balances[payload.office_id] = apply_changes(self.balances[payload.office_id], payload.delta.changes)
 
-    def holds(self, office_id: str) -> list[Balance]:
+    def get_balances(self, office_id: str) -> list[Balance]:
         return list(self.balances.get(office_id, {}).values())
 
-    def snapshots(self, office_id: str = "smile") -> list[int]:
+    def list_snapshot_ids(self, office_id: str = "smile") -> list[int]:
         """The ids of the snapshots that it was given, in their order."""
-        return [payload.snapshot.id for payload in self.taken if payload.office_id == office_id]
+        return [payload.snapshot.id for payload in self.accepted if payload.office_id == office_id]
 
 
 @dataclass
-class Moody:
+class ScriptedSink:
     """A sink whose consumer has moods: those that were planned, one for each attempt, then the last for ever."""
 
-    book: Book
-    moods: deque[Mood] = field(default_factory=lambda: deque([Mood.TAKES]))
+    book: ConsumerBook
+    behaviors: deque[SinkBehavior] = field(default_factory=lambda: deque([SinkBehavior.ACCEPTS]))
     refusal: DeliveryFailed = field(default_factory=lambda: DeliveryFailed("The consumer is in a bad mood."))
     attempts: list[tuple[float, str]] = field(default_factory=list)
     """When something was tried, on the loop's clock, and what."""
-    refuses: Callable[[Payload], bool] = lambda _: False
+    rejects: Callable[[Payload], bool] = lambda _: False
     closed: int = 0
 
-    def plan(self, *moods: Mood) -> None:
-        self.moods = deque(moods)
+    def plan(self, *behaviors: SinkBehavior) -> None:
+        self.behaviors = deque(behaviors)
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
         self.attempts.append((anyio.current_time(), delivery_id))
-        mood = self.moods.popleft() if len(self.moods) > 1 else self.moods[0]
-        if self.refuses(payload):
-            mood = Mood.REFUSES
+        behavior = self.behaviors.popleft() if len(self.behaviors) > 1 else self.behaviors[0]
+        if self.rejects(payload):
+            behavior = SinkBehavior.REJECTS
         await anyio.sleep(0.01)
-        match mood:
-            case Mood.REFUSES:
+        match behavior:
+            case SinkBehavior.REJECTS:
                 raise self.refusal
-            case Mood.IS_GONE:
+            case SinkBehavior.IS_GONE:
                 raise DeliveryFailed("It is gone.", final=True)
-            case Mood.STALLS:
+            case SinkBehavior.STALLS:
                 await anyio.sleep_forever()
-            case Mood.BREAKS:
+            case SinkBehavior.CRASHES:
                 raise ZeroDivisionError
-        self.book.take(payload, delivery_id)
+        self.book.accept(payload, delivery_id)
         await anyio.sleep(0.01)
-        if mood is Mood.LOSES_THE_ACK:
+        if behavior is SinkBehavior.LOSES_ACK:
             raise self.refusal
 
     async def aclose(self) -> None:
         self.closed += 1
 
 
-def sink_settings(
+def make_sink_settings(
     name: str = "book",
     content: Content = Content.SNAPSHOT,
-    patience: RetryPolicy | None = None,
+    retry_policy: RetryPolicy | None = None,
     offices: Iterable[str] = (),
     **labels: str,
 ) -> SinkSettings:
     """Settings of a sink of no consequence: whoever makes the sink looks at its name only."""
     table = FilesTable(name=name, kind="files", directory=Path("/nowhere"), offices=list(offices), labels=labels)
-    return SinkSettings(table, None, content, patience or RetryPolicy())
+    return SinkSettings(table, None, content, retry_policy or RetryPolicy())

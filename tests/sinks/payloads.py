@@ -7,44 +7,46 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta, diff
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.sinks.payload import Payload, SnapshotHeader
-from tests.store.samples import some_balances
+from tests.store.samples import make_balances
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 OFFICE = "smile"
 
 
-def night(number: int, guarantors: int = 30) -> tuple[Balance, ...]:
+def make_night_balances(number: int, guarantors: int = 30) -> tuple[Balance, ...]:
     """The balances of an office after its night of this number: some new, some changed, some gone."""
-    rows = some_balances(guarantors, seed=1)
+    rows = make_balances(guarantors, seed=1)
     changed = {row.pat_num: row._replace(bal_total=row.bal_total + number) for row in rows[number::7]}
     gone = {row.pat_num for row in rows[number % 5 :: 11]}
     fresh = [Balance(100_000 + number, 0, 1, 2, 3, 4, 5, 6, number)]
     return (*(changed.get(row.pat_num, row) for row in rows if row.pat_num not in gone), *fresh)
 
 
-def payload(number: int = 1, *, changes: bool = False, guarantors: int = 30, office_id: str = OFFICE) -> Payload:
+def make_payload(number: int = 1, *, changes: bool = False, guarantors: int = 30, office_id: str = OFFICE) -> Payload:
     """The delivery of a night, whole or as changes from the night before."""
-    balances = night(number, guarantors)
+    balances = make_night_balances(number, guarantors)
     head = SnapshotHeader(number, date(2026, 3, number), NOW, NOW, compute_totals(balances))
     if not changes:
         return Payload(office_id, "Smile Dental", head, balances)
-    changes_since = between(number - 1, number, guarantors)
+    changes_since = diff_nights(number - 1, number, guarantors)
     delta = SnapshotDelta(number - 1, date(2026, 3, 1) + timedelta(days=number - 2), changes_since)
     return Payload(office_id, "Smile Dental", head, delta=delta)
 
 
-def as_report(told: Payload) -> Payload:
+def convert_to_report(payload: Payload) -> Payload:
     """The same as the vendor's report tells it, and as it is kept then."""
-    balances = tuple(each._replace(clinic_num=0, est_balance=0) for each in told.balances)
-    untold = frozenset({"clinic_num", "est_balance"})
+    balances = tuple(each._replace(clinic_num=0, est_balance=0) for each in payload.balances)
+    missing_columns = frozenset({"clinic_num", "est_balance"})
     return replace(
-        told,
+        payload,
         balances=balances,
-        snapshot=replace(told.snapshot, totals=compute_totals(balances), missing_columns=untold),
+        snapshot=replace(payload.snapshot, totals=compute_totals(balances), missing_columns=missing_columns),
     )
 
 
-def between(earlier: int, later: int, guarantors: int = 30) -> SnapshotChanges:
+def diff_nights(earlier: int, later: int, guarantors: int = 30) -> SnapshotChanges:
     """What differs between two nights."""
-    before, after = ({row.pat_num: row for row in night(number, guarantors)} for number in (earlier, later))
+    before, after = (
+        {row.pat_num: row for row in make_night_balances(number, guarantors)} for number in (earlier, later)
+    )
     return diff(before, after)

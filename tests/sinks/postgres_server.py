@@ -18,16 +18,16 @@ USER = "postgres"
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
-def missing() -> str:
+def find_missing_requirement() -> str:
     """Why no server can be started; empty: it can."""
     if not PROGRAMS:
         return "no PostgreSQL here (Debian: apt-get install postgresql)"
-    if os.geteuid() == 0 and not (shutil.which("setpriv") and _user()):
+    if os.geteuid() == 0 and not (shutil.which("setpriv") and _find_user()):
         return "root may not run PostgreSQL, and there is no user postgres"
     return ""
 
 
-def _user() -> str:
+def _find_user() -> str:
     try:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:
@@ -35,7 +35,7 @@ def _user() -> str:
 
 
 @dataclass(frozen=True)
-class Server:
+class PostgresServer:
     """One cluster in a directory of its own."""
 
     directory: Path
@@ -44,7 +44,7 @@ class Server:
     def socket(self) -> Path:
         return self.directory / ".s.PGSQL.5432"
 
-    def dsn(self, host: Path | None = None, user: str = USER, database: str = "postgres") -> str:
+    def make_dsn(self, host: Path | None = None, user: str = USER, database: str = "postgres") -> str:
         return f"postgresql://{user}@/{database}?host={host or self.directory}"
 
     def start(self) -> None:
@@ -54,7 +54,7 @@ class Server:
         """It is gone as after a power failure."""
         self._run("pg_ctl", "-D", self.directory / "data", "-m", "immediate", "-w", "stop")
 
-    def make(self) -> None:
+    def initialize(self) -> None:
         data = self.directory / "data"
         self._run("initdb", "-D", data, "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
         with (data / "postgresql.conf").open("a") as file:
@@ -73,15 +73,15 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def running_server() -> Iterator[PostgresServer]:
     """A server that runs, and is gone afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="oddaemon-pg-"))
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")
         os.chown(directory, user.pw_uid, user.pw_gid)
-    server = Server(directory)
+    server = PostgresServer(directory)
     try:
-        server.make()
+        server.initialize()
         server.start()
         yield server
         server.kill()
@@ -89,7 +89,7 @@ def serving() -> Iterator[Server]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-async def passed_on(server: Server, client: ByteStream) -> None:
+async def forward_connection(server: PostgresServer, client: ByteStream) -> None:
     """A connection of any kind, led to the server's socket."""
 
     async def forward(source: ByteStream, target: ByteStream) -> None:
@@ -97,12 +97,12 @@ async def passed_on(server: Server, client: ByteStream) -> None:
             await target.send(chunk)
 
     async with client, await anyio.connect_unix(server.socket) as upstream, anyio.create_task_group() as tasks:
-        tasks.start_soon(_quietly, lambda: forward(upstream, client))
-        await _quietly(lambda: forward(client, upstream))
+        tasks.start_soon(_ignore_disconnects, lambda: forward(upstream, client))
+        await _ignore_disconnects(lambda: forward(client, upstream))
         tasks.cancel_scope.cancel()
 
 
-async def through(server: Server, directory: Path, bytes_max: int, cut: anyio.Event) -> None:
+async def forward_until_cut(server: PostgresServer, directory: Path, bytes_max: int, cut: anyio.Event) -> None:
     """A way to the server that is cut, and the server killed, once so many bytes went to it.
 
     Args:
@@ -128,14 +128,14 @@ async def through(server: Server, directory: Path, bytes_max: int, cut: anyio.Ev
 
     async def connection(client: ByteStream) -> None:
         async with client, await anyio.connect_unix(server.socket) as upstream, anyio.create_task_group() as tasks:
-            tasks.start_soon(_quietly, lambda: forward(upstream, client, counted=False))
-            await _quietly(lambda: forward(client, upstream, counted=True))
+            tasks.start_soon(_ignore_disconnects, lambda: forward(upstream, client, counted=False))
+            await _ignore_disconnects(lambda: forward(client, upstream, counted=True))
             tasks.cancel_scope.cancel()
 
     async with listener:
         await listener.serve(connection)
 
 
-async def _quietly(forward: Callable[[], Awaitable[None]]) -> None:
+async def _ignore_disconnects(forward: Callable[[], Awaitable[None]]) -> None:
     with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         await forward()

@@ -23,7 +23,7 @@ HEAD_BYTES_MAX = 100_000
 
 
 @dataclass(frozen=True)
-class Answer:
+class ScriptedResponse:
     """How one request is treated."""
 
     status: int = 204
@@ -31,23 +31,23 @@ class Answer:
     body: bytes = b""
     length: int | None = None
     """The Content-Length that is told; None: the body's."""
-    takes: bool | None = None
+    accepts: bool | None = None
     """Whether what came is kept; None: as the status says."""
     times: int = 1
     """How often the answer is sent: 0 is an acknowledgement that is lost."""
-    stalls: bool = False
+    hangs: bool = False
     """Whether it never comes, though the connection stays."""
     trickles: bool = False
     """Whether it comes a byte at a time, for ever."""
 
 
-WELL = Answer()
-LOST = Answer(times=0, takes=True)
-STALLED = Answer(stalls=True, takes=True)
+ACCEPTED = ScriptedResponse()
+LOST_ACK = ScriptedResponse(times=0, accepts=True)
+STALLED = ScriptedResponse(hangs=True, accepts=True)
 
 
 @dataclass(frozen=True)
-class Request:
+class ReceivedRequest:
     """What came."""
 
     headers: dict[str, str]
@@ -55,52 +55,52 @@ class Request:
     """As it was sent."""
 
     @property
-    def text(self) -> bytes:
+    def body(self) -> bytes:
         return gzip.decompress(self.content) if self.headers.get("content-encoding") == "gzip" else self.content
 
     @property
     def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.text)
+        found: dict[str, Any] = json.loads(self.body)
         return found
 
 
 @dataclass
-class Receiver:
+class WebhookReceiver:
     """Its books follow the rules of a good consumer: verify, dedupe by delivery, apply a delivery when it is whole."""
 
-    plan: deque[Answer] = field(default_factory=lambda: deque([WELL]))
+    responses: deque[ScriptedResponse] = field(default_factory=lambda: deque([ACCEPTED]))
     """One for each request, then the last for ever."""
-    requests: list[Request] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     forged: int = 0
     books: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
     """The deliveries, in the order in which they were whole."""
     connections: int = 0
-    strike: Callable[[str, Request], None] = lambda *_: None
+    on_response: Callable[[str, ReceivedRequest], None] = lambda *_: None
     """Called "before" and "after" each answer."""
-    news: anyio.Event = field(default_factory=anyio.Event)
+    changed: anyio.Event = field(default_factory=anyio.Event)
     _parts: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
 
-    def answers(self, *plan: Answer) -> None:
-        self.plan = deque(plan)
+    def script_responses(self, *plan: ScriptedResponse) -> None:
+        self.responses = deque(plan)
 
-    def totals(self, office_id: str) -> list[tuple[int, str]]:
+    def list_totals(self, office_id: str) -> list[tuple[int, str]]:
         """What it believes each guarantor of an office owes."""
         return sorted((pat_num, row["bal_total"]) for pat_num, row in self.books.get(office_id, {}).items())
 
-    def take(self, request: Request) -> None:
-        said = request.document
-        delivery_id, office = said["delivery_id"], said["office"]
+    def apply_request(self, request: ReceivedRequest) -> None:
+        document = request.document
+        delivery_id, office = document["delivery_id"], document["office"]
         if delivery_id in self.applied:
             return
         parts = self._parts.setdefault(delivery_id, {})
-        if said["part"] == 1:
+        if document["part"] == 1:
             parts.clear()
-        parts[said["part"]] = said["balances"] if said["content"] == "snapshot" else said["changes"]
-        if len(parts) < said["parts"]:
+        parts[document["part"]] = document["balances"] if document["content"] == "snapshot" else document["changes"]
+        if len(parts) < document["parts"]:
             return
         rows = [row for number in sorted(parts) for row in parts[number]]
-        book = {} if said["content"] == "snapshot" else dict(self.books[office])
+        book = {} if document["content"] == "snapshot" else dict(self.books[office])
         for row in rows:
             if row.get("change") == "cleared":
                 del book[row["pat_num"]]
@@ -109,11 +109,11 @@ class Receiver:
         self.books[office] = book
         self.applied.append(delivery_id)
 
-    async def has_had(self, count: int) -> None:
+    async def wait_for_requests(self, count: int) -> None:
         """Wait for so many requests."""
         with anyio.fail_after(240):
             while len(self.requests) < count:
-                await self.news.wait()
+                await self.changed.wait()
 
     @asynccontextmanager
     async def listening(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
@@ -131,35 +131,35 @@ class Receiver:
         buffered = BufferedByteReceiveStream(stream)
         try:
             async with stream:
-                while await self._exchange(buffered, stream):
+                while await self._handle_request(buffered, stream):
                     pass
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead):
             pass  # the client hung up
 
-    async def _exchange(self, buffered: BufferedByteReceiveStream, stream: ByteStream) -> bool:
+    async def _handle_request(self, buffered: BufferedByteReceiveStream, stream: ByteStream) -> bool:
         head = await buffered.receive_until(b"\r\n\r\n", HEAD_BYTES_MAX)
         lines = head.decode("latin-1").split("\r\n")[1:]
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        request = Request(headers, await buffered.receive_exactly(int(headers["content-length"])))
+        request = ReceivedRequest(headers, await buffered.receive_exactly(int(headers["content-length"])))
         self.requests.append(request)
-        self.news.set()
-        self.news = anyio.Event()
-        answer = self.plan.popleft() if len(self.plan) > 1 else self.plan[0]
+        self.changed.set()
+        self.changed = anyio.Event()
+        answer = self.responses.popleft() if len(self.responses) > 1 else self.responses[0]
         try:
-            Reference(SECRET).verify(request.text, headers)
+            Reference(SECRET).verify(request.body, headers)
         except WebhookVerificationError:
             self.forged += 1
-            answer = Answer(401)
-        if answer.takes if answer.takes is not None else answer.status < 300:
-            self.take(request)
-        if answer.stalls:
+            answer = ScriptedResponse(401)
+        if answer.accepts if answer.accepts is not None else answer.status < 300:
+            self.apply_request(request)
+        if answer.hangs:
             await anyio.sleep_forever()
         length = len(answer.body) if answer.length is None else answer.length
-        told = [f"HTTP/1.1 {answer.status} Whatever", f"Content-Length: {length}", *answer.headers, "", ""]
-        self.strike("before", request)
+        head_lines = [f"HTTP/1.1 {answer.status} Whatever", f"Content-Length: {length}", *answer.headers, "", ""]
+        self.on_response("before", request)
         for _ in range(answer.times):
-            await stream.send("\r\n".join(told).encode() + answer.body)
-        self.strike("after", request)
+            await stream.send("\r\n".join(head_lines).encode() + answer.body)
+        self.on_response("after", request)
         while answer.trickles:
             await stream.send(b"x")
             await anyio.sleep(0.01)

@@ -16,13 +16,13 @@ from oddaemon.store import outbox
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.night import night
 from tests.engine.world import World
-from tests.sinks.consumer import Book, Mood, Moody, sink_settings
+from tests.sinks.consumer import ConsumerBook, ScriptedSink, SinkBehavior, make_sink_settings
 
 TWO = [PracticeSpec("smile", seed=1, guarantors=40), PracticeSpec("hill", seed=2, guarantors=30)]
 NIGHTS = 4
 MOMENTS = ("before it is taken", "before it is acknowledged", "before that is stored", "once that is stored")
 CONTENTS = tuple(Content)
-WEIGHTS = {Mood.TAKES: 5, Mood.REFUSES: 2, Mood.LOSES_THE_ACK: 2}
+WEIGHTS = {SinkBehavior.ACCEPTS: 5, SinkBehavior.REJECTS: 2, SinkBehavior.LOSES_ACK: 2}
 
 
 @pytest.fixture
@@ -31,43 +31,43 @@ def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[s
 
 
 @dataclass
-class Deadly:
+class KillingSink:
     """A consumer at whose first attempt of each delivery the daemon dies, at the same moment each time."""
 
-    book: Book
+    book: ConsumerBook
     moment: str
     world: World | None = None
-    seen: Counter[str] = field(default_factory=Counter)
-    fell: anyio.Event = field(default_factory=anyio.Event)
+    attempts: Counter[str] = field(default_factory=Counter)
+    crashed: anyio.Event = field(default_factory=anyio.Event)
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
-        self.seen[delivery_id] += 1
-        is_first = self.seen[delivery_id] == 1
-        await self._dies_if(is_first and self.moment == MOMENTS[0])
-        self.book.take(payload, delivery_id)
-        await self._dies_if(is_first and self.moment == MOMENTS[1])
+        self.attempts[delivery_id] += 1
+        is_first = self.attempts[delivery_id] == 1
+        await self._crash_if(is_first and self.moment == MOMENTS[0])
+        self.book.accept(payload, delivery_id)
+        await self._crash_if(is_first and self.moment == MOMENTS[1])
         if is_first and self.moment == MOMENTS[2]:
-            self._strike()  # what is under way ends at its next wait, which is for its turn to store
+            self._crash()  # what is under way ends at its next wait, which is for its turn to store
 
     async def aclose(self) -> None:
         pass
 
-    def heard(self, line: dict[str, Any]) -> None:
+    def check_line(self, line: dict[str, Any]) -> None:
         if self.moment == MOMENTS[3] and line["event"] == "delivery_succeeded":
-            self._strike()
+            self._crash()
 
-    async def _dies_if(self, condition: bool) -> None:
+    async def _crash_if(self, condition: bool) -> None:
         if condition:
-            self._strike()
+            self._crash()
             await anyio.sleep_forever()
 
-    def _strike(self) -> None:
+    def _crash(self) -> None:
         assert self.world is not None
-        self.world.cut()
-        self.fell.set()
+        self.world.kill()
+        self.crashed.set()
 
 
-async def states(world: World) -> Counter[DeliveryState]:
+async def count_states(world: World) -> Counter[DeliveryState]:
     async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         return Counter(row.state for row in await outbox.list_deliveries(database))
 
@@ -75,53 +75,53 @@ async def states(world: World) -> Counter[DeliveryState]:
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_killed_around_each_acknowledgement(tmp_path: Path, moment: str, content: Content) -> None:
-    deadly = Deadly(Book(), moment)
-    sinks = [sink_settings(content=content)]
+    deadly = KillingSink(ConsumerBook(), moment)
+    sinks = [make_sink_settings(content=content)]
     async with night(tmp_path, TWO, sinks=sinks, make_sink=lambda _: deadly, running=False) as world:
-        deadly.world, world.on_line = world, deadly.heard
+        deadly.world, world.on_line = world, deadly.check_line
         for _ in range(NIGHTS * len(TWO)):
-            deadly.fell = anyio.Event()
+            deadly.crashed = anyio.Event()
             await world.start()
-            await deadly.fell.wait()
-            await world.ended()
+            await deadly.crashed.wait()
+            await world.wait_ended()
         deadly.moment = "never"
         await world.start()
-        await _until_all_are_there(world, deadly.book)
+        await _wait_until_consistent(world, deadly.book)
         again = 2 if moment != MOMENTS[3] else 1
-        assert Counter(deadly.seen.values())[again] >= NIGHTS * len(TWO)
+        assert Counter(deadly.attempts.values())[again] >= NIGHTS * len(TWO)
         expected = {MOMENTS[0]: 1, MOMENTS[1]: 2, MOMENTS[2]: 2, MOMENTS[3]: 1}[moment]
-        assert deadly.book.had.most_common(1)[0][1] == expected
+        assert deadly.book.delivery_counts.most_common(1)[0][1] == expected
 
 
 @pytest.mark.slow("dozens of crashes for each seed")
 @pytest.mark.parametrize("seed", range(4))
-async def test_killed_at_random_with_a_consumer_of_many_moods(tmp_path: Path, seed: int) -> None:
-    dice = random.Random(seed)
-    moody = Moody(Book(), refusal=DeliveryFailed("The consumer is in a bad mood."))
-    sinks = [sink_settings(content=Content.CHANGES)]
-    async with night(tmp_path, TWO, sinks=sinks, make_sink=lambda _: moody) as world:
+async def test_killed_at_random_with_a_consumer_of_many_behaviors(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    sink = ScriptedSink(ConsumerBook(), refusal=DeliveryFailed("The consumer is in a bad mood."))
+    sinks = [make_sink_settings(content=Content.CHANGES)]
+    async with night(tmp_path, TWO, sinks=sinks, make_sink=lambda _: sink) as world:
         for _ in range(25):
-            moody.plan(*dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=8), Mood.TAKES)
-            await world.goes_on(lines=dice.randint(1, 12), steps=dice.randint(0, 25))
+            sink.plan(*rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=8), SinkBehavior.ACCEPTS)
+            await world.wait_for_lines(lines=rng.randint(1, 12), steps=rng.randint(0, 25))
             await world.crash()
             await world.start()
-        moody.plan(Mood.TAKES)
-        await _until_all_are_there(world, moody.book)
+        sink.plan(SinkBehavior.ACCEPTS)
+        await _wait_until_consistent(world, sink.book)
 
 
-async def _until_all_are_there(world: World, book: Book) -> None:
+async def _wait_until_consistent(world: World, book: ConsumerBook) -> None:
     """Let the nights pass, then hold what the consumer has against what is published."""
     for each in TWO:
         with anyio.fail_after(20 * 86_400):
-            await _holds(world, each.office_id)
-        assert book.holds(each.office_id) == await world.balances(each.office_id)
-        assert book.snapshots(each.office_id) == [row.id for row in await world.history(each.office_id)]
+            await _wait_until_delivered(world, each.office_id)
+        assert book.get_balances(each.office_id) == await world.read_balances(each.office_id)
+        assert book.list_snapshot_ids(each.office_id) == [row.id for row in await world.read_history(each.office_id)]
 
 
-async def _holds(world: World, office_id: str) -> None:
+async def _wait_until_delivered(world: World, office_id: str) -> None:
     """Wait until enough nights are published and nothing is due."""
     while True:
-        is_published = len(await world.history(office_id)) >= NIGHTS
-        if is_published and not (await states(world))[DeliveryState.DUE]:
+        is_published = len(await world.read_history(office_id)) >= NIGHTS
+        if is_published and not (await count_states(world))[DeliveryState.DUE]:
             return
         await anyio.sleep(300)

@@ -19,7 +19,7 @@ from oddaemon.core.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
-from tests.sinks.payloads import night, payload
+from tests.sinks.payloads import make_night_balances, make_payload
 from tests.sinks.receiver import SECRET
 
 CONSUMER = Path(__file__).parents[2] / "docs" / "consumer.py"
@@ -45,29 +45,29 @@ def running(tmp_path: Path, port: int) -> Iterator[Path]:
     process.wait()
 
 
-def sink_to(port: int, secret: str = SECRET, rows_max: int = ROWS_MAX) -> Webhook:
+def make_sink(port: int, secret: str = SECRET, rows_max: int = ROWS_MAX) -> Webhook:
     options = WebhookOptions(
         f"http://127.0.0.1:{port}/", decode_signing_key(Secret(secret)), rows_max, 60.0, compressed=True
     )
     return Webhook(options, lambda: datetime.now(UTC))
 
 
-def held(directory: Path) -> list[tuple[int, str]]:
+def read_stored(directory: Path) -> list[tuple[int, str]]:
     with closing(sqlite3.connect(directory / "balances.db")) as database:
         bodies = [json.loads(body) for (body,) in database.execute("SELECT body FROM part ORDER BY part")]
     return [(row["pat_num"], row["bal_total"]) for each in bodies for row in each["balances"]]
 
 
-def truth(number: int) -> list[tuple[int, str]]:
-    return [(row.pat_num, format_money(row.bal_total)) for row in night(number)]
+def get_true_totals(number: int) -> list[tuple[int, str]]:
+    return [(row.pat_num, format_money(row.bal_total)) for row in make_night_balances(number)]
 
 
-async def delivered(sink: Webhook, number: int) -> None:
+async def deliver_until_accepted(sink: Webhook, number: int) -> None:
     """Again and again until it is taken: the consumer may still be starting."""
     with anyio.fail_after(240):
         while True:
             try:
-                await sink.deliver(payload(number), f"d{number}")
+                await sink.deliver(make_payload(number), f"d{number}")
             except DeliveryFailed as refusal:
                 if "cannot be reached" not in str(refusal):
                     raise
@@ -77,27 +77,27 @@ async def delivered(sink: Webhook, number: int) -> None:
 
 
 async def test_it_holds_the_last_whole_snapshot_and_each_delivery_once(running: Path, port: int) -> None:
-    sink = sink_to(port)
+    sink = make_sink(port)
     for number in (1, 2, 2, 3):
-        await delivered(sink, number)
-        assert held(running) == truth(number)
+        await deliver_until_accepted(sink, number)
+        assert read_stored(running) == get_true_totals(number)
     await sink.aclose()
 
 
 async def test_a_delivery_that_comes_in_fewer_parts_the_second_time_is_held_once(running: Path, port: int) -> None:
     for rows_max in (4, 11):
-        sink = sink_to(port, rows_max=rows_max)
-        await delivered(sink, 1)
+        sink = make_sink(port, rows_max=rows_max)
+        await deliver_until_accepted(sink, 1)
         await sink.aclose()
-        assert held(running) == truth(1)
+        assert read_stored(running) == get_true_totals(1)
 
 
-async def test_it_takes_nothing_from_whoever_does_not_know_the_secret(running: Path, port: int) -> None:
-    sink = sink_to(port)
-    await delivered(sink, 1)
+async def test_it_accepts_nothing_without_the_secret(running: Path, port: int) -> None:
+    sink = make_sink(port)
+    await deliver_until_accepted(sink, 1)
     await sink.aclose()
-    stranger = sink_to(port, SECRET.replace("c", "d"))
+    other_sink = make_sink(port, SECRET.replace("c", "d"))
     with pytest.raises(DeliveryFailed, match="HTTP 401"):
-        await stranger.deliver(payload(2), "d2")
-    await stranger.aclose()
-    assert held(running) == truth(1)
+        await other_sink.deliver(make_payload(2), "d2")
+    await other_sink.aclose()
+    assert read_stored(running) == get_true_totals(1)

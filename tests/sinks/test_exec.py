@@ -17,31 +17,31 @@ from pyarrow import parquet
 from oddaemon.sinks.exec import Exec, ExecOptions
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import DeliveryFailed
-from tests.sinks.payloads import night, payload
+from tests.sinks.payloads import make_night_balances, make_payload
 
-PATIENT_SECONDS = 60.0
+LONG_TIMEOUT_SECONDS = 60.0
 
 
-def running(
+def make_exec_sink(
     script: str,
     *arguments: str,
     form: FileFormat = FileFormat.NDJSON,
     environment: Mapping[str, str] | None = None,
-    seconds: float = PATIENT_SECONDS,
+    seconds: float = LONG_TIMEOUT_SECONDS,
 ) -> Exec:
     """A sink that runs this Python."""
     command = (sys.executable, "-I", "-S", "-c", dedent(script), *arguments)
     return Exec(ExecOptions(command, form, environment or {}, seconds))
 
 
-async def refusal_of(sink: Exec) -> str:
+async def get_delivery_error(sink: Exec) -> str:
     with pytest.raises(DeliveryFailed) as caught:
-        await sink.deliver(payload(), "d1")
+        await sink.deliver(make_payload(), "d1")
     assert not caught.value.error.final
     return str(caught.value)
 
 
-TAKES_ALL = """
+ACCEPT_SCRIPT = """
     import json, os, sys
     told = {name: value for name, value in os.environ.items()}
     json.dump([told, sys.stdin.read()], open(sys.argv[1], "w"))
@@ -52,19 +52,25 @@ async def test_the_command_is_given_the_rows_and_what_belongs_to_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLANTED_SECRET", "planted")
-    seen = tmp_path / "seen"
-    await running(TAKES_ALL, str(seen), environment={"HOME": "/nowhere"}).deliver(payload(2, changes=True), "d2")
-    told, rows = json.loads(seen.read_text())
-    told.pop("LC_CTYPE", None)
-    assert "planted" not in str(told)
-    assert told.keys() - {name for name in told if name.startswith("ODDAEMON_")} == {"PATH", "LC_ALL", "HOME"}
+    output_file = tmp_path / "seen"
+    await make_exec_sink(ACCEPT_SCRIPT, str(output_file), environment={"HOME": "/nowhere"}).deliver(
+        make_payload(2, changes=True), "d2"
+    )
+    environment, rows = json.loads(output_file.read_text())
+    environment.pop("LC_CTYPE", None)
+    assert "planted" not in str(environment)
+    assert environment.keys() - {name for name in environment if name.startswith("ODDAEMON_")} == {
+        "PATH",
+        "LC_ALL",
+        "HOME",
+    }
     changes = [json.loads(line) for line in rows.splitlines()]
-    assert int(told["ODDAEMON_ROWS"]) == len(changes)
+    assert int(environment["ODDAEMON_ROWS"]) == len(changes)
     assert {each["change"] for each in changes} == {"new", "changed", "cleared"}
-    assert (told["ODDAEMON_DELIVERY_ID"], told["ODDAEMON_OFFICE"]) == ("d2", "smile")
-    assert (told["ODDAEMON_CONTENT"], told["ODDAEMON_BASE_SNAPSHOT"]) == ("changes", "1")
-    assert (told["ODDAEMON_AGING_DATE"], told["ODDAEMON_FORMAT"]) == ("2026-03-02", "ndjson")
-    assert int(told["ODDAEMON_GUARANTORS"]) == len(night(2))
+    assert (environment["ODDAEMON_DELIVERY_ID"], environment["ODDAEMON_OFFICE"]) == ("d2", "smile")
+    assert (environment["ODDAEMON_CONTENT"], environment["ODDAEMON_BASE_SNAPSHOT"]) == ("changes", "1")
+    assert (environment["ODDAEMON_AGING_DATE"], environment["ODDAEMON_FORMAT"]) == ("2026-03-02", "ndjson")
+    assert int(environment["ODDAEMON_GUARANTORS"]) == len(make_night_balances(2))
 
 
 async def test_standard_input_is_a_file_that_can_be_read_from_any_place(tmp_path: Path) -> None:
@@ -74,17 +80,17 @@ async def test_standard_input_is_a_file_that_can_be_read_from_any_place(tmp_path
         sys.stdin.buffer.seek(0)
         shutil.copyfileobj(sys.stdin.buffer, open(sys.argv[1], "wb"))
     """
-    seen = tmp_path / "seen"
-    await running(copy, str(seen), form=FileFormat.PARQUET).deliver(payload(), "d1")
-    assert parquet.read_table(seen)["pat_num"].to_pylist() == [row.pat_num for row in night(1)]
+    output_file = tmp_path / "seen"
+    await make_exec_sink(copy, str(output_file), form=FileFormat.PARQUET).deliver(make_payload(), "d1")
+    assert parquet.read_table(output_file)["pat_num"].to_pylist() == [row.pat_num for row in make_night_balances(1)]
 
 
 async def test_a_command_that_reads_nothing_may_acknowledge() -> None:
-    await running("").deliver(payload(1, guarantors=30_000), "d1")
+    await make_exec_sink("").deliver(make_payload(1, guarantors=30_000), "d1")
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "text"),
     [
         ("raise SystemExit(75)", "ended with status 75 (for now), and said nothing on standard error."),
         ("raise SystemExit(3)", "ended with status 3, and said nothing on standard error."),
@@ -93,11 +99,11 @@ async def test_a_command_that_reads_nothing_may_acknowledge() -> None:
         ("import sys; sys.exit('No room.')", "ended with status 1, and said 9 bytes on standard error, which are not"),
     ],
 )
-async def test_any_other_status_is_told_and_tried_again(script: str, words: str) -> None:
-    assert words in await refusal_of(running(script))
+async def test_any_other_status_is_reported_and_tried_again(script: str, text: str) -> None:
+    assert text in await get_delivery_error(make_exec_sink(script))
 
 
-async def test_what_it_says_is_counted_and_told_to_nobody() -> None:
+async def test_its_output_is_counted_and_never_shown() -> None:
     noisy = """
         import sys
         for line in sys.stdin:
@@ -106,74 +112,74 @@ async def test_what_it_says_is_counted_and_told_to_nobody() -> None:
         sys.exit(1)
     """
     command = sys.executable
-    told = (await refusal_of(running(noisy))).removeprefix(command)
-    said = int(told.removeprefix(" ended with status 1, and said ").partition(" ")[0])
-    assert said > 50 * len(night(1))
-    assert told == (
-        f" ended with status 1, and said {said} bytes on standard error, which are not kept: they may be a "
+    message = (await get_delivery_error(make_exec_sink(noisy))).removeprefix(command)
+    output_size = int(message.removeprefix(" ended with status 1, and said ").partition(" ")[0])
+    assert output_size > 50 * len(make_night_balances(1))
+    assert message == (
+        f" ended with status 1, and said {output_size} bytes on standard error, which are not kept: they may be a "
         "patient's. See its own log."
     )
 
 
-async def test_a_command_that_is_not_there_is_told() -> None:
-    sink = Exec(ExecOptions(("/nowhere/command",), FileFormat.CSV, {}, PATIENT_SECONDS))
-    assert await refusal_of(sink) == "/nowhere/command cannot be run: No such file or directory."
+async def test_a_missing_command_is_reported() -> None:
+    sink = Exec(ExecOptions(("/nowhere/command",), FileFormat.CSV, {}, LONG_TIMEOUT_SECONDS))
+    assert await get_delivery_error(sink) == "/nowhere/command cannot be run: No such file or directory."
 
 
-async def test_a_command_that_may_not_be_run_is_told(tmp_path: Path) -> None:
+async def test_a_command_without_permission_is_reported(tmp_path: Path) -> None:
     (tmp_path / "script").write_text("#!/bin/sh\n")
-    sink = Exec(ExecOptions((str(tmp_path / "script"),), FileFormat.CSV, {}, PATIENT_SECONDS))
-    assert "Permission denied" in await refusal_of(sink)
+    sink = Exec(ExecOptions((str(tmp_path / "script"),), FileFormat.CSV, {}, LONG_TIMEOUT_SECONDS))
+    assert "Permission denied" in await get_delivery_error(sink)
 
 
-async def test_a_machine_that_can_open_no_more_files_is_told() -> None:
-    sink, patient = running(TAKES_ALL), resource.getrlimit(resource.RLIMIT_NOFILE)
-    taken = payload()
+async def test_a_machine_without_file_descriptors_is_reported() -> None:
+    sink, limits = make_exec_sink(ACCEPT_SCRIPT), resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = make_payload()
     await anyio.to_thread.run_sync(lambda: None)  # whose thread is there then
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, patient[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:
         with pytest.raises(DeliveryFailed) as caught:
             await sink.deliver(taken, "d1")
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, patient)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert str(caught.value) == (
         f"This machine has no room for the rows that {sys.executable} is to get: Too many open files."
     )
 
 
-LINGERS = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'
+LINGERING_SCRIPT = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'
 
 
-def lingering(told: Path, *, seconds: float = PATIENT_SECONDS) -> Exec:
+def make_lingering_sink(pid_file: Path, *, seconds: float = LONG_TIMEOUT_SECONDS) -> Exec:
     """A sink whose command tells its process's id and its child's, and does not end. A shell, as it starts at once."""
-    command = ("/bin/sh", "-c", LINGERS, "sh", f"{told}.part", str(told))
+    command = ("/bin/sh", "-c", LINGERING_SCRIPT, "sh", f"{pid_file}.part", str(pid_file))
     return Exec(ExecOptions(command, FileFormat.NDJSON, {}, seconds))
 
 
-async def holds(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for what other processes do, who tell nobody."""
-    with anyio.fail_after(PATIENT_SECONDS):
+    with anyio.fail_after(LONG_TIMEOUT_SECONDS):
         while True:
             if condition():
                 return
             await anyio.sleep(0.01)
 
 
-async def pids_of(told: Path) -> list[int]:
-    await holds(told.exists)
-    return [int(pid) for pid in _text(told).split()]
+async def read_pids(pid_file: Path) -> list[int]:
+    await wait_until(pid_file.exists)
+    return [int(pid) for pid in _read_text(pid_file).split()]
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     return path.read_text()
 
 
-async def gone(pid: int) -> None:
+async def wait_until_gone(pid: int) -> None:
     """Wait until no process of this number is left that could still do something."""
-    await holds(lambda: not _runs(pid))
+    await wait_until(lambda: not _is_running(pid))
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -182,21 +188,21 @@ def _runs(pid: int) -> bool:
 
 @pytest.mark.real("waits for the time-out of a real command")
 async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    refusal = await refusal_of(lingering(told, seconds=3.0))
+    pid_file = tmp_path / "told"
+    refusal = await get_delivery_error(make_lingering_sink(pid_file, seconds=3.0))
     assert "was not done within 3 s, and was killed" in refusal
-    for pid in await pids_of(told):
-        await gone(pid)
+    for pid in await read_pids(pid_file):
+        await wait_until_gone(pid)
 
 
 async def test_a_daemon_that_ends_takes_the_command_with_it(tmp_path: Path) -> None:
-    told = tmp_path / "told"
+    pid_file = tmp_path / "told"
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lingering(told).deliver, payload(), "d1")
-        pids = await pids_of(told)
+        tasks.start_soon(make_lingering_sink(pid_file).deliver, make_payload(), "d1")
+        pids = await read_pids(pid_file)
         tasks.cancel_scope.cancel()
     for pid in pids:
-        await gone(pid)
+        await wait_until_gone(pid)
 
 
 async def test_what_an_acknowledging_command_leaves_running_is_its_own_affair(tmp_path: Path) -> None:
@@ -207,8 +213,8 @@ async def test_what_an_acknowledging_command_leaves_running_is_its_own_affair(tm
             time.sleep(600)
         open(sys.argv[1], "w").write(str(child))
     """
-    told = tmp_path / "told"
-    await running(leaves, str(told)).deliver(payload(), "d1")
-    [pid] = await pids_of(told)
-    assert _runs(pid)
+    pid_file = tmp_path / "told"
+    await make_exec_sink(leaves, str(pid_file)).deliver(make_payload(), "d1")
+    [pid] = await read_pids(pid_file)
+    assert _is_running(pid)
     os.kill(pid, signal.SIGKILL)

@@ -17,23 +17,23 @@ from oddaemon.core.reporting.status_document import format_money
 from oddaemon.sinks.files import Files, FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import DeliveryFailed, Payload
-from tests.disk.ballast import fill_up
+from tests.disk.ballast import fill_disk
 from tests.disk.conftest import remount, small_disk, unprivileged
-from tests.sinks.payloads import night, payload
+from tests.sinks.payloads import make_night_balances, make_payload
 
 __all__ = ["remount", "small_disk", "unprivileged"]
 SECONDS = 60.0
 
 
-def options(directory: Path, form: FileFormat = FileFormat.NDJSON, *, keeps_all: bool = False) -> FilesOptions:
+def make_options(directory: Path, form: FileFormat = FileFormat.NDJSON, *, keeps_all: bool = False) -> FilesOptions:
     return FilesOptions(directory, form, SECONDS, keeps_all)
 
 
-def listed(directory: Path) -> list[str]:
+def list_files(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
 
 
-def consumed(directory: Path, office_id: str = "smile") -> list[tuple[int, str]]:
+def read_consumed(directory: Path, office_id: str = "smile") -> list[tuple[int, str]]:
     """What a consumer believes who reads the last file of an office that has a manifest, and proves it."""
     manifests = [json.loads(path.read_text()) for path in directory.glob(f"office={office_id}/*/*.manifest.json")]
     if not manifests:
@@ -48,21 +48,21 @@ def consumed(directory: Path, office_id: str = "smile") -> list[tuple[int, str]]
     return [(row["pat_num"], row["bal_total"]) for row in rows]
 
 
-def truth(number: int) -> list[tuple[int, str]]:
-    return [(row.pat_num, format_money(row.bal_total)) for row in night(number)]
+def get_true_totals(number: int) -> list[tuple[int, str]]:
+    return [(row.pat_num, format_money(row.bal_total)) for row in make_night_balances(number)]
 
 
-async def refusal_of(directory: Path, what: Payload | None = None, form: FileFormat = FileFormat.NDJSON) -> str:
+async def get_delivery_error(directory: Path, what: Payload | None = None, form: FileFormat = FileFormat.NDJSON) -> str:
     with pytest.raises(DeliveryFailed) as caught:
-        await Files(options(directory, form)).deliver(what or payload(), "d1")
+        await Files(make_options(directory, form)).deliver(what or make_payload(), "d1")
     return str(caught.value)
 
 
 async def test_a_delivery_is_one_file_in_a_dated_tree_with_its_proof(tmp_path: Path) -> None:
-    await Files(options(tmp_path / "lake")).deliver(payload(), "d1")
+    await Files(make_options(tmp_path / "lake")).deliver(make_payload(), "d1")
     name = "office=smile/aging_date=2026-03-01/snapshot-000000000001.ndjson"
-    assert listed(tmp_path / "lake") == [name, f"{name}.manifest.json"]
-    assert consumed(tmp_path / "lake") == truth(1)
+    assert list_files(tmp_path / "lake") == [name, f"{name}.manifest.json"]
+    assert read_consumed(tmp_path / "lake") == get_true_totals(1)
     manifest = json.loads((tmp_path / "lake" / f"{name}.manifest.json").read_text())
     assert (manifest["delivery_id"], manifest["office"], manifest["content"]) == ("d1", "smile", "snapshot")
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "lake").rglob("*"))
@@ -70,58 +70,62 @@ async def test_a_delivery_is_one_file_in_a_dated_tree_with_its_proof(tmp_path: P
 
 async def test_formats_say_the_same(tmp_path: Path) -> None:
     for form in (FileFormat.CSV, FileFormat.PARQUET):
-        await Files(options(tmp_path, form)).deliver(payload(), "d1")
+        await Files(make_options(tmp_path, form)).deliver(make_payload(), "d1")
     folder = tmp_path / "office=smile" / "aging_date=2026-03-01"
     with (folder / "snapshot-000000000001.csv").open() as file:
-        assert [(int(row["pat_num"]), row["bal_total"]) for row in csv.DictReader(file)] == truth(1)
+        assert [(int(row["pat_num"]), row["bal_total"]) for row in csv.DictReader(file)] == get_true_totals(1)
     # Read as the one table that tools see in such a tree.
     table = parquet.read_table(folder / "snapshot-000000000001.parquet", partitioning=None)
     pairs = zip(table["pat_num"].to_pylist(), table["bal_total"].to_pylist(), strict=True)
-    assert list(pairs) == [(pat_num, Decimal(total)) for pat_num, total in truth(1)]
+    assert list(pairs) == [(pat_num, Decimal(total)) for pat_num, total in get_true_totals(1)]
 
 
 async def test_a_second_delivery_of_the_same_id_changes_nothing(tmp_path: Path) -> None:
-    sink = Files(options(tmp_path))
-    await sink.deliver(payload(), "d1")
-    before = _inodes(tmp_path)
-    await sink.deliver(payload(), "d1")
-    assert _inodes(tmp_path) == before
+    sink = Files(make_options(tmp_path))
+    await sink.deliver(make_payload(), "d1")
+    before = _list_inodes(tmp_path)
+    await sink.deliver(make_payload(), "d1")
+    assert _list_inodes(tmp_path) == before
 
 
-def _inodes(directory: Path) -> dict[Path, int]:
+def _list_inodes(directory: Path) -> dict[Path, int]:
     return {path: path.stat().st_ino for path in directory.rglob("*")}
 
 
 async def test_of_one_aging_date_only_the_last_snapshot_stays(tmp_path: Path) -> None:
-    sink = Files(options(tmp_path))
-    await sink.deliver(payload(1), "d1")
-    again = replace(payload(2), snapshot=replace(payload(2).snapshot, aging_date=payload(1).snapshot.aging_date))
+    sink = Files(make_options(tmp_path))
+    await sink.deliver(make_payload(1), "d1")
+    again = replace(
+        make_payload(2), snapshot=replace(make_payload(2).snapshot, aging_date=make_payload(1).snapshot.aging_date)
+    )
     await sink.deliver(again, "d2")
-    assert [name for name in listed(tmp_path) if "manifest" not in name] == [
+    assert [name for name in list_files(tmp_path) if "manifest" not in name] == [
         "office=smile/aging_date=2026-03-01/snapshot-000000000002.ndjson"
     ]
-    assert consumed(tmp_path) == truth(2)
+    assert read_consumed(tmp_path) == get_true_totals(2)
 
 
 async def test_a_restored_database_which_counts_lower_leaves_no_second_snapshot_of_a_day(tmp_path: Path) -> None:
-    sink = Files(options(tmp_path))
-    await sink.deliver(payload(2), "d1")
-    again = replace(payload(1), snapshot=replace(payload(1).snapshot, aging_date=payload(2).snapshot.aging_date))
+    sink = Files(make_options(tmp_path))
+    await sink.deliver(make_payload(2), "d1")
+    again = replace(
+        make_payload(1), snapshot=replace(make_payload(1).snapshot, aging_date=make_payload(2).snapshot.aging_date)
+    )
     await sink.deliver(again, "d2")
-    assert len(listed(tmp_path)) == 2
-    assert consumed(tmp_path) == truth(1)
+    assert len(list_files(tmp_path)) == 2
+    assert read_consumed(tmp_path) == get_true_totals(1)
 
 
 async def test_changes_stay_all_and_lead_from_the_snapshot_to_the_last_one(tmp_path: Path) -> None:
-    sink = Files(options(tmp_path, keeps_all=True))
-    day = payload(1).snapshot.aging_date
+    sink = Files(make_options(tmp_path, keeps_all=True))
+    day = make_payload(1).snapshot.aging_date
     for number in (1, 2, 3):
-        what = payload(number, changes=number > 1)
+        what = make_payload(number, changes=number > 1)
         await sink.deliver(replace(what, snapshot=replace(what.snapshot, aging_date=day)), f"d{number}")
-    assert _followed(tmp_path) == truth(3)
+    assert _apply_all_files(tmp_path) == get_true_totals(3)
 
 
-def _followed(directory: Path) -> list[tuple[int, str]]:
+def _apply_all_files(directory: Path) -> list[tuple[int, str]]:
     """What comes of applying all files in the order of their numbers."""
     book: dict[int, str] = {}
     for path in sorted(directory.rglob("*.ndjson"), key=lambda path: path.stem.rpartition("-")[2]):
@@ -133,24 +137,26 @@ def _followed(directory: Path) -> list[tuple[int, str]]:
     return sorted(book.items())
 
 
-class _PowerFailureError(Exception):
+class _SimulatedPowerFailure(Exception):
     """The process is gone."""
 
 
 @pytest.mark.parametrize("step", range(12))
-def test_a_kill_between_any_two_steps_leaves_the_former_or_the_next_snapshot(
+def test_a_kill_between_any_two_steps_leaves_the_previous_or_the_next_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     """Whichever call to the disk is the last one that happens."""
-    same_day = replace(payload(2), snapshot=replace(payload(2).snapshot, aging_date=payload(1).snapshot.aging_date))
-    write_files(options(tmp_path), payload(1), "d1")
+    same_day = replace(
+        make_payload(2), snapshot=replace(make_payload(2).snapshot, aging_date=make_payload(1).snapshot.aging_date)
+    )
+    write_files(make_options(tmp_path), make_payload(1), "d1")
     left = step
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **named: Any) -> Any:
             nonlocal left
             if left == 0:
-                raise _PowerFailureError
+                raise _SimulatedPowerFailure
             left -= 1
             return real(*args, **named)
 
@@ -160,64 +166,67 @@ def test_a_kill_between_any_two_steps_leaves_the_former_or_the_next_snapshot(
         for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
             patch.setattr(owner, name, counted(getattr(owner, name)))
         try:
-            write_files(options(tmp_path), same_day, "d2")
-        except _PowerFailureError:
-            assert consumed(tmp_path) in (truth(1), truth(2))
+            write_files(make_options(tmp_path), same_day, "d2")
+        except _SimulatedPowerFailure:
+            assert read_consumed(tmp_path) in (get_true_totals(1), get_true_totals(2))
         else:
             assert step > 6, "all of it took so few steps"
-    write_files(options(tmp_path), same_day, "d2")
-    assert consumed(tmp_path) == truth(2)
-    assert len(listed(tmp_path)) == 2
+    write_files(make_options(tmp_path), same_day, "d2")
+    assert read_consumed(tmp_path) == get_true_totals(2)
+    assert len(list_files(tmp_path)) == 2
 
 
-async def test_a_full_disk_is_told_and_leaves_nothing_half(small_disk: Path) -> None:
-    sink = Files(options(small_disk))
-    await sink.deliver(payload(1), "d1")
+async def test_a_full_disk_is_reported_and_leaves_no_partial_file(small_disk: Path) -> None:
+    sink = Files(make_options(small_disk))
+    await sink.deliver(make_payload(1), "d1")
     ballast = small_disk / "ballast"
-    fill_up(ballast)
-    assert await refusal_of(small_disk, payload(2)) == f"Cannot write below {small_disk}: No space left on device."
-    assert consumed(small_disk) == truth(1)
+    fill_disk(ballast)
+    assert (
+        await get_delivery_error(small_disk, make_payload(2))
+        == f"Cannot write below {small_disk}: No space left on device."
+    )
+    assert read_consumed(small_disk) == get_true_totals(1)
     ballast.unlink()
-    await sink.deliver(payload(2), "d2")
-    assert consumed(small_disk) == truth(2)
-    assert len(listed(small_disk)) == 4
+    await sink.deliver(make_payload(2), "d2")
+    assert read_consumed(small_disk) == get_true_totals(2)
+    assert len(list_files(small_disk)) == 4
 
 
-async def test_a_read_only_disk_is_told(small_disk: Path, remount: Callable[[str], None]) -> None:
+async def test_a_read_only_disk_is_reported(small_disk: Path, remount: Callable[[str], None]) -> None:
     remount("ro")
-    assert "Read-only file system" in await refusal_of(small_disk)
+    assert "Read-only file system" in await get_delivery_error(small_disk)
 
 
-async def test_a_directory_of_somebody_else_is_told(unprivileged: Path) -> None:
+async def test_a_directory_of_another_user_is_reported(unprivileged: Path) -> None:
     closed = unprivileged / "closed"
     closed.mkdir(mode=0o500)
     with pytest.raises(OSError, match="Permission denied"):
-        write_files(options(closed / "lake"), payload(), "d1")
+        write_files(make_options(closed / "lake"), make_payload(), "d1")
 
 
-async def test_a_file_in_the_place_of_a_directory_is_told(tmp_path: Path) -> None:
+async def test_a_file_in_place_of_a_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("")
-    assert "Not a directory" in await refusal_of(tmp_path / "lake")
+    assert "Not a directory" in await get_delivery_error(tmp_path / "lake")
 
 
-async def test_a_disk_that_hangs_is_told_and_keeps_one_thread(tmp_path: Path) -> None:
+async def test_a_disk_that_hangs_is_reported_and_keeps_one_thread(tmp_path: Path) -> None:
     folder = tmp_path / "office=smile" / "aging_date=2026-03-01"
     folder.mkdir(parents=True)
     pipe = folder / "snapshot-000000000001.ndjson.manifest.json"
     os.mkfifo(pipe)
-    sink = Files(replace(options(tmp_path), timeout_seconds=0.5))
+    sink = Files(replace(make_options(tmp_path), timeout_seconds=0.5))
     with pytest.raises(DeliveryFailed, match=r"takes longer than 0\.5 s"):
-        await sink.deliver(payload(), "d1")
+        await sink.deliver(make_payload(), "d1")
     for number in (1, 2):
         with pytest.raises(DeliveryFailed, match="is still not written"):
-            await sink.deliver(payload(number), f"d{number}")
-    assert listed(tmp_path) == []
+            await sink.deliver(make_payload(number), f"d{number}")
+    assert list_files(tmp_path) == []
     with os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w") as file:
         file.write("{}")
     is_well = False
     with anyio.fail_after(SECONDS):
         while not is_well:
             with suppress(DeliveryFailed):
-                await sink.deliver(payload(), "d1")
+                await sink.deliver(make_payload(), "d1")
                 is_well = True
-    assert consumed(tmp_path) == truth(1)
+    assert read_consumed(tmp_path) == get_true_totals(1)

@@ -12,20 +12,20 @@ import pytest
 from oddaemon.core.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.webhook import make_signature_headers, render_body
-from tests.sinks.payloads import payload
+from tests.sinks.payloads import make_payload
 from tests.sinks.receiver import SECRET
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 LINES_MAX = 12
 
 
-def consumer() -> str:
+def read_consumer_code() -> str:
     (code,) = re.findall(r"<!-- consumer: begin -->\n```python\n(.*?)```", README, re.DOTALL)
     return str(code)
 
 
 def test_they_are_about_ten() -> None:
-    assert len([line for line in consumer().splitlines() if line.strip()]) <= LINES_MAX
+    assert len([line for line in read_consumer_code().splitlines() if line.strip()]) <= LINES_MAX
 
 
 @pytest.mark.parametrize("genuine", [True, False])
@@ -33,14 +33,14 @@ async def test_they_take_what_is_signed_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, genuine: bool
 ) -> None:
     monkeypatch.setenv("SECRET", SECRET)
-    said: dict[str, Any] = {}
-    exec(compile(consumer(), "README.md", "exec"), said)
-    sent = payload(1)
+    outputs: dict[str, Any] = {}
+    exec(compile(read_consumer_code(), "README.md", "exec"), outputs)
+    sent = make_payload(1)
     body = render_body(sent, "d1", sent.build_rows(), 1, 1)
     headers = make_signature_headers(
         decode_signing_key(Secret(SECRET)), "d1", datetime.now(UTC), body if genuine else b"other"
     )
-    transport = httpx.ASGITransport(said["app"], raise_app_exceptions=False)
+    transport = httpx.ASGITransport(outputs["app"], raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://consumer") as client:
         answer = await client.post("/balances", content=gzip.compress(body), headers=headers)
     assert answer.status_code == (204 if genuine else 500)

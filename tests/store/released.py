@@ -12,28 +12,28 @@ from pathlib import Path
 import anyio
 
 from oddaemon.store.schema import APPLICATION_ID, REVISIONS
-from tests.disk.stored import filled
+from tests.disk.stored import make_filled_database
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
 
-def dump_path(revision: str) -> Path:
+def get_dump_path(revision: str) -> Path:
     return SCHEMAS / f"{revision}.sql"
 
 
-def restored(revision: str, path: Path) -> None:
+def restore_database(revision: str, path: Path) -> None:
     """Make a database as that release left it."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(dump_path(revision).read_text())
+        connection.executescript(get_dump_path(revision).read_text())
 
 
 def main() -> None:
-    target = dump_path(REVISIONS[-1])
+    target = get_dump_path(REVISIONS[-1])
     if target.exists():
         sys.exit(f"{target} is there already: what was released does not change.")
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "oddaemon.db")
-        anyio.run(filled, path, 4)
+        anyio.run(make_filled_database, path, 4)
         with closing(sqlite3.connect(path)) as connection:
             lines = [f"PRAGMA application_id = {APPLICATION_ID};", *connection.iterdump()]
     target.write_text("\n".join(lines) + "\n")

@@ -24,12 +24,12 @@ OFFICES = (Office("elm-street", "Elm Street Dental"), Office("harbor", "Harbor S
 ELM, HARBOR = (office.id for office in OFFICES)
 
 
-def state(attempts: int = 0) -> OfficeState:
-    standing = Status(Condition.BLOCKED, NOW, "The key is disabled.", Owner.OFFICE, "Ask the office to enable it.")
-    return OfficeState(Intent.PROBE, standing, NOW, attempts=attempts)
+def make_state(attempts: int = 0) -> OfficeState:
+    status = Status(Condition.BLOCKED, NOW, "The key is disabled.", Owner.OFFICE, "Ask the office to enable it.")
+    return OfficeState(Intent.PROBE, status, NOW, attempts=attempts)
 
 
-def some_balances(guarantors: int, seed: int = 1) -> tuple[Balance, ...]:
+def make_balances(guarantors: int, seed: int = 1) -> tuple[Balance, ...]:
     draw = random.Random(seed)
     return tuple(
         Balance(100 + 3 * index, draw.randrange(4), *(draw.randrange(-9_999, 999_999) for _ in range(7)))
@@ -37,17 +37,17 @@ def some_balances(guarantors: int, seed: int = 1) -> tuple[Balance, ...]:
     )
 
 
-def snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
+def make_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     rows = tuple(sorted(balances))
     sums = [sum(column) for column in list(zip(*rows, strict=True))[2:]] or [0] * 7
     totals = ControlTotals._make([len(rows), *sums, len(rows) * 7])
     return Snapshot(date(2026, 3, day), NOW, Reader.STATEMENT, 3, totals, index_balances(rows))
 
 
-def checkpoint(last_pat_num: int, requests: int = 2) -> Checkpoint:
+def make_checkpoint(last_pat_num: int, requests: int = 2) -> Checkpoint:
     local = NOW.replace(tzinfo=None)
     control = ControlQueryResult(
-        totals=snapshot(some_balances(5)).totals,
+        totals=make_snapshot(make_balances(5)).totals,
         date_last_aging="2026-03-02",
         aging_begin="",
         office_now=local,

@@ -15,37 +15,37 @@ STEPS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class StatementPause:
     """Holds the thread of the connection that writes, in the middle of a statement."""
 
     _is_reached: threading.Event = field(default_factory=threading.Event)
-    _goes_on: threading.Event = field(default_factory=threading.Event)
+    _is_resumed: threading.Event = field(default_factory=threading.Event)
 
-    async def reached(self) -> None:
+    async def wait_until_reached(self) -> None:
         """Return once SQLite is at a statement."""
         while not self._is_reached.is_set():
             await anyio.lowlevel.checkpoint()
 
-    async def let_go(self) -> None:
+    async def resume(self) -> None:
         """Let it go on, a little later."""
         for _ in range(STEPS):
             await anyio.lowlevel.checkpoint()
-        self._goes_on.set()
+        self._is_resumed.set()
 
-    def step(self) -> int:
+    def handle_progress(self) -> int:
         """What SQLite asks now and then."""
         self._is_reached.set()
-        return not self._goes_on.wait(LONGEST_SECONDS)
+        return not self._is_resumed.wait(LONGEST_SECONDS)
 
 
 @asynccontextmanager
-async def holding(database: SqliteDatabase) -> AsyncIterator[Holding]:
+async def paused_statement(database: SqliteDatabase) -> AsyncIterator[StatementPause]:
     """The first statement of some length that is begun in the block is held."""
-    held = Holding()
+    pause = StatementPause()
     assert database._writer is not None
     driver = database._writer.driver
-    await driver.set_progress_handler(held.step, 100)
+    await driver.set_progress_handler(pause.handle_progress, 100)
     try:
-        yield held
+        yield pause
     finally:
-        held._goes_on.set()
+        pause._is_resumed.set()

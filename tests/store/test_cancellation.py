@@ -6,18 +6,20 @@ import anyio.lowlevel
 from oddaemon.core.model import Balance, index_balances
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.samples import ELM, HARBOR, NOW, checkpoint, snapshot, state
+from tests.store.samples import ELM, HARBOR, NOW, make_checkpoint, make_snapshot, make_state
 
 CANCELLATIONS = 300
 GUARANTORS = 20
 
 
-def generation(number: int) -> tuple[Balance, ...]:
+def make_generation(number: int) -> tuple[Balance, ...]:
     """A snapshot whose every row says which one it is."""
     return tuple(Balance(pat_num, 0, *[number] * 7) for pat_num in range(1, GUARANTORS + 1))
 
 
-async def test_random_cancellations_leave_nothing_half_written_and_nobody_locked_out(database: SqliteDatabase) -> None:
+async def test_random_cancellations_leave_nothing_half_written_and_no_writer_locked_out(
+    database: SqliteDatabase,
+) -> None:
     draw = random.Random(CANCELLATIONS)
     began = anyio.current_time()
     await _stage_and_publish(database, 0)
@@ -26,33 +28,33 @@ async def test_random_cancellations_leave_nothing_half_written_and_nobody_locked
     while cancelled < CANCELLATIONS:
         number += 1
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(offices.save_state, database, HARBOR, state(attempts=number))
+            tasks.start_soon(offices.save_state, database, HARBOR, make_state(attempts=number))
             with anyio.move_on_after(draw.random() * uncut_seconds) as scope:
                 await _stage_and_publish(database, number)
             cancelled += scope.cancelled_caught
         with anyio.fail_after(120):
-            await _must_be_whole(database)
+            await _assert_consistent(database)
     assert SqliteDatabase.calls_in_flight == 0
     await _stage_and_publish(database, number + 1)
-    assert await snapshots.load_balances(database, ELM) == list(generation(number + 1))
+    assert await snapshots.load_balances(database, ELM) == list(make_generation(number + 1))
 
 
 async def _stage_and_publish(database: SqliteDatabase, number: int) -> None:
-    rows = generation(number)
-    await open_pulls.begin(database, ELM, (), checkpoint(0, number))
-    await open_pulls.add_page(database, ELM, rows[:10], checkpoint(10, number))
-    await open_pulls.add_page(database, ELM, rows[10:], checkpoint(20, number))
-    await snapshots.publish(database, ELM, snapshot(rows), state(attempts=number), NOW)
+    rows = make_generation(number)
+    await open_pulls.begin(database, ELM, (), make_checkpoint(0, number))
+    await open_pulls.add_page(database, ELM, rows[:10], make_checkpoint(10, number))
+    await open_pulls.add_page(database, ELM, rows[10:], make_checkpoint(20, number))
+    await snapshots.publish(database, ELM, make_snapshot(rows), make_state(attempts=number), NOW)
 
 
-async def _must_be_whole(database: SqliteDatabase) -> None:
+async def _assert_consistent(database: SqliteDatabase) -> None:
     stored = await offices.load_state(database, ELM)
     assert stored is not None
-    assert await snapshots.load_balances(database, ELM) == list(generation(stored.attempts))
+    assert await snapshots.load_balances(database, ELM) == list(make_generation(stored.attempts))
     staged = await open_pulls.load(database, ELM)
     if staged is not None:
         assert staged.balances == index_balances(
-            generation(staged.checkpoint.requests)[: staged.checkpoint.last_pat_num]
+            make_generation(staged.checkpoint.requests)[: staged.checkpoint.last_pat_num]
         )
         assert staged.checkpoint.requests > stored.attempts
 
@@ -62,7 +64,7 @@ async def test_waiting_for_ones_turn_can_be_cancelled(database: SqliteDatabase) 
         with anyio.move_on_after(0.001) as scope:
             await _save_in_another_task(database)
     assert scope.cancelled_caught
-    await offices.save_state(database, ELM, state())
+    await offices.save_state(database, ELM, make_state())
 
 
 async def test_from_begin_to_commit_nothing_can_be_cancelled(database: SqliteDatabase) -> None:
@@ -70,10 +72,10 @@ async def test_from_begin_to_commit_nothing_can_be_cancelled(database: SqliteDat
         async with database.transaction() as connection:
             scope.cancel()
             await anyio.lowlevel.checkpoint()
-            await offices.write_state(connection, ELM, state(attempts=7))
-    assert await offices.load_state(database, ELM) == state(attempts=7)
+            await offices.write_state(connection, ELM, make_state(attempts=7))
+    assert await offices.load_state(database, ELM) == make_state(attempts=7)
 
 
 async def _save_in_another_task(database: SqliteDatabase) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(offices.save_state, database, ELM, state())
+        tasks.start_soon(offices.save_state, database, ELM, make_state())

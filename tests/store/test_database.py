@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.samples import ELM, NOW, OFFICES, snapshot, some_balances, state
+from tests.store.samples import ELM, NOW, OFFICES, make_balances, make_snapshot, make_state
 
 
 async def test_a_new_database_is_for_its_owner_alone(database: SqliteDatabase) -> None:
-    for file in _directory(database.path):
+    for file in _list_directory(database.path):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
 
 
@@ -59,11 +59,11 @@ async def test_a_transaction_that_raises_leaves_nothing(database: SqliteDatabase
     assert len(await offices.list_all(database)) == len(OFFICES)
 
 
-async def test_a_broken_constraint_is_no_trouble_of_the_database(database: SqliteDatabase) -> None:
+async def test_a_broken_constraint_is_no_database_incident(database: SqliteDatabase) -> None:
     with pytest.raises(IntegrityError):
         async with database.transaction() as connection:
             await connection.exec_driver_sql("INSERT INTO office (id, name, wanted) VALUES (?, 'x', 1)", (ELM,))
-    await offices.save_state(database, ELM, state())
+    await offices.save_state(database, ELM, make_state())
 
 
 async def test_errors_carry_no_values(database: SqliteDatabase) -> None:
@@ -76,18 +76,18 @@ async def test_errors_carry_no_values(database: SqliteDatabase) -> None:
 
 
 async def test_a_reader_sees_the_state_before_while_a_writer_writes(database: SqliteDatabase) -> None:
-    await offices.save_state(database, ELM, state(attempts=1))
+    await offices.save_state(database, ELM, make_state(attempts=1))
     with anyio.fail_after(120):
         async with database.transaction() as connection:
-            await offices.write_state(connection, ELM, state(attempts=2))
-            assert await offices.load_state(database, ELM) == state(attempts=1)
-    assert await offices.load_state(database, ELM) == state(attempts=2)
+            await offices.write_state(connection, ELM, make_state(attempts=2))
+            assert await offices.load_state(database, ELM) == make_state(attempts=1)
+    assert await offices.load_state(database, ELM) == make_state(attempts=2)
 
 
-async def test_somebody_may_read_beside_the_daemon(database: SqliteDatabase) -> None:
-    published = await snapshots.publish(database, ELM, snapshot(some_balances(9)), state(), NOW)
+async def test_a_reader_may_read_beside_the_daemon(database: SqliteDatabase) -> None:
+    published = await snapshots.publish(database, ELM, make_snapshot(make_balances(9)), make_state(), NOW)
     async with SqliteDatabase.open_for_reading(str(database.path)) as reader:
-        assert await snapshots.load_balances(reader, ELM) == list(some_balances(9))
+        assert await snapshots.load_balances(reader, ELM) == list(make_balances(9))
         async with database.transaction():
             latest = await snapshots.get_latest(reader, ELM)
     assert latest is not None
@@ -103,11 +103,11 @@ async def test_a_reader_cannot_write(database: SqliteDatabase) -> None:
                 await connection.exec_driver_sql("DELETE FROM office")
 
 
-async def test_a_reader_is_told_that_there_is_no_database(path: Path) -> None:
+async def test_a_missing_database_is_reported_to_a_reader(path: Path) -> None:
     with pytest.raises(DatabaseMissing, match="Start the daemon"):
         async with SqliteDatabase.open_for_reading(str(path)):
             pass
-    assert not _directory(path)
+    assert not _list_directory(path)
 
 
 async def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
@@ -117,7 +117,7 @@ async def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
         with pytest.raises(DatabaseUnusable, match=f"{path} cannot be used: the file is not a SQLite database"):
             async with way(str(path)):
                 pass
-    assert _content(path) == diary
+    assert _read_content(path) == diary
 
 
 async def test_another_programs_database_is_left_alone(path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_a_damaged_table_of_offices_is_found_when_opening(path: Path, offs
     async with SqliteDatabase.open(str(path)) as database:
         await offices.register_offices(database, OFFICES)
         ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'office'")
-    content = bytearray(_content(path))
+    content = bytearray(_read_content(path))
     start = (page - 1) * 4096 + offset
     content[start : start + len(damage)] = damage
     _overwrite(path, bytes(content))
@@ -160,24 +160,24 @@ async def test_a_parent_that_is_a_file_is_explained(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_explained_and_leaves_nothing_half_written(database: SqliteDatabase) -> None:
-    before = some_balances(10)
-    await snapshots.publish(database, ELM, snapshot(before), state(attempts=1), NOW)
+    before = make_balances(10)
+    await snapshots.publish(database, ELM, make_snapshot(before), make_state(attempts=1), NOW)
     ((pages,),) = await database.execute_one("PRAGMA page_count")
     await database.execute_one(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(DatabaseUnusable, match="the disk is full"):
-        await snapshots.publish(database, ELM, snapshot(some_balances(4000)), state(attempts=2), NOW)
+        await snapshots.publish(database, ELM, make_snapshot(make_balances(4000)), make_state(attempts=2), NOW)
     assert await snapshots.load_balances(database, ELM) == list(before)
-    assert await offices.load_state(database, ELM) == state(attempts=1)
+    assert await offices.load_state(database, ELM) == make_state(attempts=1)
 
     await database.execute_one("PRAGMA max_page_count = 1000000")
-    await snapshots.publish(database, ELM, snapshot(some_balances(4000)), state(attempts=3), NOW)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(4000)), make_state(attempts=3), NOW)
     assert len(await snapshots.load_balances(database, ELM)) == 4000
 
 
 async def test_a_database_that_cannot_be_written_is_explained(database: SqliteDatabase) -> None:
     await database.execute_one("PRAGMA query_only = ON")
     with pytest.raises(DatabaseUnusable, match="cannot be written"):
-        await offices.save_state(database, ELM, state())
+        await offices.save_state(database, ELM, make_state())
 
 
 async def test_another_programs_lock_is_explained(database: SqliteDatabase) -> None:
@@ -185,9 +185,9 @@ async def test_another_programs_lock_is_explained(database: SqliteDatabase) -> N
     shell = sqlite3.connect(database.path, isolation_level=None)
     shell.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseUnusable, match="another program keeps it locked"):
-        await offices.save_state(database, ELM, state())
+        await offices.save_state(database, ELM, make_state())
     shell.close()
-    await offices.save_state(database, ELM, state())
+    await offices.save_state(database, ELM, make_state())
 
 
 async def test_calls_in_flight_are_counted_from_begin_to_commit_but_not_while_waiting(database: SqliteDatabase) -> None:
@@ -212,11 +212,11 @@ async def _delete_and_fail(database: SqliteDatabase) -> None:
         raise ZeroDivisionError
 
 
-def _directory(path: Path) -> list[Path]:
+def _list_directory(path: Path) -> list[Path]:
     return list(path.parent.iterdir())
 
 
-def _content(path: Path) -> bytes:
+def _read_content(path: Path) -> bytes:
     return path.read_bytes()
 
 

@@ -13,49 +13,49 @@ from oddaemon.store.delivery_data import DeliveryData, load_delivery_data
 from oddaemon.store.outbox import RETENTION
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import reconcile_sinks
-from tests.store.samples import ELM, HARBOR, NOW, snapshot, some_balances, state
+from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_snapshot, make_state
 
 LATER = NOW + timedelta(hours=1)
 
 
-async def published(database: SqliteDatabase, day: int, *sinks: str, office: str = ELM, seed: int = 1) -> int:
+async def publish_night(database: SqliteDatabase, day: int, *sinks: str, office: str = ELM, seed: int = 1) -> int:
     at = NOW + timedelta(days=day)
     done = await snapshots.publish(
-        database, office, snapshot(some_balances(9, seed), 1 + day % 28), state(), at, sinks=sinks
+        database, office, make_snapshot(make_balances(9, seed), 1 + day % 28), make_state(), at, sinks=sinks
     )
     return done.id
 
 
-async def first(database: SqliteDatabase, sink: str = "lake") -> DeliveryAttempt:
+async def get_first_attempt(database: SqliteDatabase, sink: str = "lake") -> DeliveryAttempt:
     queue = await outbox.load_queue(database, sink)
     assert queue.next_attempt is not None
     return queue.next_attempt
 
 
 async def test_a_snapshot_and_its_deliveries_are_written_together_or_not_at_all(database: SqliteDatabase) -> None:
-    number = await published(database, 1, "lake", "push")
+    number = await publish_night(database, 1, "lake", "push")
     rows = await outbox.list_deliveries(database)
     assert [(row.sink, row.office_id, row.delivery.snapshot_id) for row in rows] == [
         ("lake", ELM, number),
         ("push", ELM, number),
     ]
     assert len({row.delivery.delivery_id for row in rows}) == 2
-    wrong = snapshot(some_balances(3))
+    invalid = make_snapshot(make_balances(3))
     with pytest.raises(ValueError, match="as many"):
-        await snapshots.publish(database, ELM, replace(wrong, balances={}), state(), NOW, sinks=("lake",))
+        await snapshots.publish(database, ELM, replace(invalid, balances={}), make_state(), NOW, sinks=("lake",))
     assert len(await outbox.list_deliveries(database)) == 2
 
 
 async def test_the_soonest_of_each_office_s_first_comes_first(database: SqliteDatabase) -> None:
-    await published(database, 1, "lake")
-    await published(database, 2, "lake")
-    await published(database, 3, "lake", office=HARBOR)
-    elm = await first(database)
+    await publish_night(database, 1, "lake")
+    await publish_night(database, 2, "lake")
+    await publish_night(database, 3, "lake", office=HARBOR)
+    elm = await get_first_attempt(database)
     assert elm.delivery.office_id == ELM
     afterwards = replace(elm.delivery, attempts=1, not_before=NOW + 9 * RETENTION)
     later = FailedAttempt(DeliveryState.DUE, afterwards, SinkState(1, LATER))
     await outbox.record_failure(database, "lake", later, "No.", NOW)
-    harbor = await first(database)
+    harbor = await get_first_attempt(database)
     assert harbor.delivery.office_id == HARBOR
     assert harbor.sink_state == SinkState(1, LATER)
     queue = await outbox.load_queue(database, "lake")
@@ -64,7 +64,7 @@ async def test_the_soonest_of_each_office_s_first_comes_first(database: SqliteDa
 
 async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: SqliteDatabase) -> None:
     for day, office in ((1, ELM), (2, ELM), (3, HARBOR)):
-        await published(database, day, "lake", office=office)
+        await publish_night(database, day, "lake", office=office)
     queue = await outbox.load_queue(database, "lake", {ELM})
     assert queue.next_attempt is not None
     assert (queue.next_attempt.delivery.office_id, queue.pending) == (HARBOR, 3)
@@ -72,42 +72,42 @@ async def test_no_other_of_an_office_comes_while_one_is_on_its_way(database: Sql
     assert (queue.next_attempt, queue.pending, queue.oldest_at) == (None, 3, NOW + timedelta(days=1))
 
 
-async def test_what_came_before_is_told_with_how_it_ended(database: SqliteDatabase) -> None:
-    one = await published(database, 1, "lake")
-    two = await published(database, 2, "lake", seed=2)
-    await outbox.mark_done(database, "lake", await first(database), LATER)
+async def test_the_previous_delivery_is_reported_with_its_outcome(database: SqliteDatabase) -> None:
+    one = await publish_night(database, 1, "lake")
+    two = await publish_night(database, 2, "lake", seed=2)
+    await outbox.mark_done(database, "lake", await get_first_attempt(database), LATER)
     queue = await outbox.load_queue(database, "lake")
     assert queue.next_attempt is not None
     assert (queue.previous, queue.next_attempt.delivery.snapshot_id) == (PreviousDelivery(DeliveryState.DONE, one), two)
-    parcel = await load_delivery_data(database, queue.next_attempt.delivery, one)
-    assert parcel is not None
-    before, after = ({each.pat_num: each for each in some_balances(9, seed)} for seed in (1, 2))
-    assert parcel.delta == SnapshotDelta(one, date(2026, 3, 2), diff(before, after))
-    assert (parcel.balances, parcel.missing_columns) == ([], NONE_MISSING)
-    assert (parcel.snapshot.id, parcel.office_name) == (two, "Elm Street Dental")
+    delivery_data = await load_delivery_data(database, queue.next_attempt.delivery, one)
+    assert delivery_data is not None
+    before, after = ({each.pat_num: each for each in make_balances(9, seed)} for seed in (1, 2))
+    assert delivery_data.delta == SnapshotDelta(one, date(2026, 3, 2), diff(before, after))
+    assert (delivery_data.balances, delivery_data.missing_columns) == ([], NONE_MISSING)
+    assert (delivery_data.snapshot.id, delivery_data.office_name) == (two, "Elm Street Dental")
 
 
 async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(database: SqliteDatabase) -> None:
-    one = await published(database, 1, "lake")
-    await published(database, 2, "lake", seed=2)
-    former = await first(database)
-    await outbox.mark_done(database, "lake", former, LATER)
+    one = await publish_night(database, 1, "lake")
+    await publish_night(database, 2, "lake", seed=2)
+    previous = await get_first_attempt(database)
+    await outbox.mark_done(database, "lake", previous, LATER)
     await database.execute_one("DELETE FROM snapshot WHERE id = ?", (one,))
-    assert await load_delivery_data(database, former.delivery, None) is None
-    parcel = await load_delivery_data(database, (await first(database)).delivery, one)
-    assert parcel is not None
-    assert (parcel.delta, parcel.balances) == (None, list(some_balances(9, 2)))
+    assert await load_delivery_data(database, previous.delivery, None) is None
+    delivery_data = await load_delivery_data(database, (await get_first_attempt(database)).delivery, one)
+    assert delivery_data is not None
+    assert (delivery_data.delta, delivery_data.balances) == (None, list(make_balances(9, 2)))
 
 
 async def carried(database: SqliteDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> DeliveryData:
     """What the delivery of the last of these nights carries to a consumer that has the first."""
     ids = []
     for day, (reader, balances) in enumerate(nights, start=1):
-        night = replace(snapshot(balances, day), reader=reader)
-        ids.append((await snapshots.publish(database, ELM, night, state(), NOW, sinks=("lake",))).id)
+        night = replace(make_snapshot(balances, day), reader=reader)
+        ids.append((await snapshots.publish(database, ELM, night, make_state(), NOW, sinks=("lake",))).id)
         if day < len(nights):
-            await outbox.mark_done(database, "lake", await first(database), LATER)
-    data = await load_delivery_data(database, (await first(database)).delivery, ids[0])
+            await outbox.mark_done(database, "lake", await get_first_attempt(database), LATER)
+    data = await load_delivery_data(database, (await get_first_attempt(database)).delivery, ids[0])
     assert data is not None
     return data
 
@@ -117,7 +117,7 @@ def without_optional(balances: Sequence[Balance]) -> list[Balance]:
 
 
 async def test_only_what_differs_at_the_two_ends_is_carried(database: SqliteDatabase) -> None:
-    one, two, three = (list(some_balances(9, seed)) for seed in (1, 2, 3))
+    one, two, three = (list(make_balances(9, seed)) for seed in (1, 2, 3))
     kept, gone_between, returned, cleared = one[:4]
     middle, last = [kept, returned._replace(bal_total=7), cleared, *two[4:]], [kept, gone_between, returned, *three[4:]]
     data = await carried(database, *((Reader.STATEMENT, rows) for rows in (one, middle, last)))
@@ -126,7 +126,7 @@ async def test_only_what_differs_at_the_two_ends_is_carried(database: SqliteData
 
 
 async def test_a_report_s_missing_columns_are_known_from_the_versions(database: SqliteDatabase) -> None:
-    rows = without_optional(some_balances(9))
+    rows = without_optional(make_balances(9))
     data = await carried(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
     assert data.delta is not None
     assert (data.delta.changes.new, data.delta.changes.changed) == ((rows[0],), ())
@@ -134,22 +134,22 @@ async def test_a_report_s_missing_columns_are_known_from_the_versions(database: 
 
 
 async def test_a_report_that_gives_a_column_has_it(database: SqliteDatabase) -> None:
-    rows = [each._replace(est_balance=0) for each in some_balances(9)]
+    rows = [each._replace(est_balance=0) for each in make_balances(9)]
     data = await carried(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
     assert (data.delta is not None, data.missing_columns) == (True, frozenset({"est_balance"}))
 
 
 async def test_what_another_reader_gave_is_carried_whole(database: SqliteDatabase) -> None:
-    rows = list(some_balances(9))
+    rows = list(make_balances(9))
     data = await carried(database, (Reader.REPORT, without_optional(rows)), (Reader.STATEMENT, rows))
     assert (data.delta, data.balances, data.missing_columns) == (None, rows, NONE_MISSING)
 
 
 async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(database: SqliteDatabase) -> None:
     for day in (1, 2, 3):
-        await published(database, day, "lake", seed=day)
-        await outbox.mark_done(database, "lake", await first(database), NOW + timedelta(days=day))
-    await published(database, 3 + RETENTION.days + 1, "lake", seed=9)
+        await publish_night(database, day, "lake", seed=day)
+        await outbox.mark_done(database, "lake", await get_first_attempt(database), NOW + timedelta(days=day))
+    await publish_night(database, 3 + RETENTION.days + 1, "lake", seed=9)
     [(numbers,)] = await database.fetch("SELECT group_concat(snapshot) FROM delivery")
     assert numbers == "3,4"
     queue = await outbox.load_queue(database, "lake")
@@ -158,7 +158,7 @@ async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(datab
 
 async def test_a_sink_s_outbox_follows_the_configuration(database: SqliteDatabase) -> None:
     for office in (ELM, HARBOR):
-        await published(database, 1, "lake", office=office)
+        await publish_night(database, 1, "lake", office=office)
     await reconcile_sinks(database, {"push": [ELM]}, LATER)
     assert [(row.sink, row.office_id) for row in await outbox.list_deliveries(database)] == [("push", ELM)]
     await reconcile_sinks(database, {"push": [ELM, HARBOR]}, LATER)

@@ -9,36 +9,36 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW
 
 
-def entry(number: int, office_id: str = ELM) -> JournalEntry:
+def make_entry(number: int, office_id: str = ELM) -> JournalEntry:
     fields = {"number": number, "reason": 'The office said "é".', "kinds": {"preferences": 2}, "retry_at": None}
     return JournalEntry(office_id, NOW + timedelta(seconds=number), "warning", "failure_seen", fields)
 
 
 async def test_what_is_read_is_what_was_written_oldest_first(database: SqliteDatabase) -> None:
-    await journal.append(database, [entry(1), entry(2, HARBOR), entry(3)], entries_max=10)
-    await journal.append(database, [entry(4)], entries_max=10)
-    assert await journal.list_latest(database, ELM, 10) == [entry(1), entry(3), entry(4)]
-    assert await journal.list_latest(database, ELM, 2) == [entry(3), entry(4)]
-    assert await journal.list_latest(database, HARBOR, 10) == [entry(2, HARBOR)]
+    await journal.append(database, [make_entry(1), make_entry(2, HARBOR), make_entry(3)], entries_max=10)
+    await journal.append(database, [make_entry(4)], entries_max=10)
+    assert await journal.list_latest(database, ELM, 10) == [make_entry(1), make_entry(3), make_entry(4)]
+    assert await journal.list_latest(database, ELM, 2) == [make_entry(3), make_entry(4)]
+    assert await journal.list_latest(database, HARBOR, 10) == [make_entry(2, HARBOR)]
 
 
 async def test_each_office_keeps_its_own_last_entries(database: SqliteDatabase) -> None:
-    await journal.append(database, [entry(0, HARBOR)], entries_max=3)
+    await journal.append(database, [make_entry(0, HARBOR)], entries_max=3)
     for number in range(20):
-        await journal.append(database, [entry(2 * number), entry(2 * number + 1)], entries_max=3)
-    assert await journal.list_latest(database, ELM, 100) == [entry(37), entry(38), entry(39)]
-    assert await journal.list_latest(database, HARBOR, 100) == [entry(0, HARBOR)]
+        await journal.append(database, [make_entry(2 * number), make_entry(2 * number + 1)], entries_max=3)
+    assert await journal.list_latest(database, ELM, 100) == [make_entry(37), make_entry(38), make_entry(39)]
+    assert await journal.list_latest(database, HARBOR, 100) == [make_entry(0, HARBOR)]
 
 
 async def test_an_unknown_office_has_no_journal_and_spoils_no_other_s(database: SqliteDatabase) -> None:
-    await journal.append(database, [entry(1, "nowhere"), entry(2)], entries_max=3)
+    await journal.append(database, [make_entry(1, "nowhere"), make_entry(2)], entries_max=3)
     await journal.append(database, [], entries_max=3)
     assert await journal.list_latest(database, "nowhere", 10) == []
-    assert await journal.list_latest(database, ELM, 10) == [entry(2)]
+    assert await journal.list_latest(database, ELM, 10) == [make_entry(2)]
 
 
-async def test_fields_that_nobody_can_have_written_are_told_as_damage(database: SqliteDatabase) -> None:
-    await journal.append(database, [entry(1)], entries_max=3)
+async def test_impossible_fields_are_reported_as_damage(database: SqliteDatabase) -> None:
+    await journal.append(database, [make_entry(1)], entries_max=3)
     await database.execute_one("UPDATE journal SET fields = '[1'")
     with pytest.raises(DatabaseDamaged):
         await journal.list_latest(database, ELM, 10)

@@ -4,13 +4,13 @@ from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.offices import RemovedOffice, list_removed_offices
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.samples import ELM, HARBOR, NOW, OFFICES, snapshot, some_balances, state
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_snapshot, make_state
 
 
-async def test_what_left_is_told_with_what_is_there_and_since_when_nothing_is_added(database: SqliteDatabase) -> None:
+async def test_removed_offices_are_listed_with_their_data_and_its_last_date(database: SqliteDatabase) -> None:
     assert await list_removed_offices(database, {ELM, HARBOR}) == []
     assert await list_removed_offices(database, {HARBOR}) == [RemovedOffice(ELM, "Elm Street Dental", 0, 0, None)]
-    await snapshots.publish(database, ELM, snapshot(some_balances(3)), state(), NOW)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(3)), make_state(), NOW)
     assert await list_removed_offices(database, {HARBOR}) == [RemovedOffice(ELM, "Elm Street Dental", 1, 0, NOW)]
     later = NOW + timedelta(days=1)
     await journal.append(database, [JournalEntry(ELM, later, "info", "office_stopped", {"why": "x"})], 10)

@@ -13,7 +13,7 @@ from oddaemon.store.errors import DatabaseLocked
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.lock import get_lock_path
 
-HOLD = """
+HOLD_LOCK_SCRIPT = """
 import sys
 import anyio
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -28,8 +28,8 @@ anyio.run(hold)
 
 
 @contextmanager
-def other_process(path: Path) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", HOLD, str(path)]
+def locking_process(path: Path) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", HOLD_LOCK_SCRIPT, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -39,8 +39,8 @@ def other_process(path: Path) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-async def test_the_second_daemon_is_told_who_holds_the_database(path: Path) -> None:
-    with other_process(path) as process, pytest.raises(DatabaseLocked) as caught:
+async def test_the_second_daemon_learns_who_holds_the_database(path: Path) -> None:
+    with locking_process(path) as process, pytest.raises(DatabaseLocked) as caught:
         async with SqliteDatabase.open(str(path)):
             pass
     text = str(caught.value)
@@ -49,7 +49,7 @@ async def test_the_second_daemon_is_told_who_holds_the_database(path: Path) -> N
 
 
 async def test_a_killed_daemon_frees_the_database_by_itself(path: Path) -> None:
-    with other_process(path) as process:
+    with locking_process(path) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert str(process.pid) in get_lock_path(path).read_text()
@@ -58,7 +58,7 @@ async def test_a_killed_daemon_frees_the_database_by_itself(path: Path) -> None:
 
 
 async def test_a_daemon_that_holds_the_database_does_not_keep_readers_out(path: Path) -> None:
-    with other_process(path):
+    with locking_process(path):
         async with SqliteDatabase.open_for_reading(str(path)) as database:
             assert database.path == path
 

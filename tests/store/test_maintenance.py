@@ -10,13 +10,13 @@ from oddaemon.store.errors import DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance import vacuum
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
-from tests.store.released import restored
-from tests.store.samples import ELM, NOW, snapshot, some_balances, state
-from tests.store.slow_disk import holding
+from tests.store.released import restore_database
+from tests.store.samples import ELM, NOW, make_balances, make_snapshot, make_state
+from tests.store.slow_disk import paused_statement
 
 
 async def test_a_checkpoint_empties_the_log(database: SqliteDatabase) -> None:
-    await snapshots.publish(database, ELM, snapshot(some_balances(500)), state(), NOW)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(500)), make_state(), NOW)
     log = database.path.with_name(database.path.name + "-wal")
     assert log.stat().st_size > 0
     assert await vacuum.checkpoint_wal(database)
@@ -28,18 +28,18 @@ async def test_a_checkpoint_gives_way_to_a_reader(database: SqliteDatabase) -> N
     await database.execute_one("PRAGMA busy_timeout = 1")
     async with database.read_transaction() as connection:
         await connection.exec_driver_sql("SELECT COUNT(*) FROM office")
-        await snapshots.publish(database, ELM, snapshot(some_balances(5)), state(), NOW)
+        await snapshots.publish(database, ELM, make_snapshot(make_balances(5)), make_state(), NOW)
         assert not await vacuum.checkpoint_wal(database)
 
 
 async def test_a_sound_database_has_no_problems_even_while_it_is_written(database: SqliteDatabase) -> None:
-    await snapshots.publish(database, ELM, snapshot(some_balances(500)), state(), NOW)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(500)), make_state(), NOW)
     async with database.transaction():
         assert await vacuum.check_integrity(database) == []
 
 
 async def test_a_damaged_page_is_found_and_named(database: SqliteDatabase) -> None:
-    await snapshots.publish(database, ELM, snapshot(some_balances(2000)), state(), NOW)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(2000)), make_state(), NOW)
     await vacuum.checkpoint_wal(database)
     ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")
     with database.path.open("r+b") as file:
@@ -50,35 +50,35 @@ async def test_a_damaged_page_is_found_and_named(database: SqliteDatabase) -> No
 
 
 async def test_a_cancelled_check_does_not_hold_up_a_shutdown(database: SqliteDatabase) -> None:
-    await snapshots.publish(database, ELM, snapshot(some_balances(2000)), state(), NOW)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(2000)), make_state(), NOW)
     with anyio.move_on_after(0) as scope:
         await vacuum.check_integrity(database)
     assert scope.cancelled_caught
 
 
-def size_bytes(database: SqliteDatabase) -> int:
+def get_size_bytes(database: SqliteDatabase) -> int:
     return database.path.stat().st_size
 
 
-async def with_free_pages(database: SqliteDatabase, guarantors: int = 20_000) -> None:
-    await snapshots.publish(database, ELM, snapshot(some_balances(guarantors)), state(), NOW)
+async def make_free_pages(database: SqliteDatabase, guarantors: int = 20_000) -> None:
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(guarantors)), make_state(), NOW)
     await vacuum.checkpoint_wal(database)
     await database.execute_one("DELETE FROM balance")
 
 
 async def test_free_pages_go_back_to_the_disk_but_for_what_the_next_nights_need(database: SqliteDatabase) -> None:
-    await with_free_pages(database)
-    before = size_bytes(database)
+    await make_free_pages(database)
+    before = get_size_bytes(database)
     done = await vacuum.run_incremental_vacuum(database)
     assert before > 1_000_000
-    assert size_bytes(database) < 500_000
+    assert get_size_bytes(database) < 500_000
     assert done.freed_bytes > 700_000
     assert await vacuum.check_integrity(database) == []
     assert (await vacuum.run_incremental_vacuum(database)).freed_bytes == 0
 
 
 async def test_a_database_that_gives_back_is_not_taken_for_one_that_was_cut_off(database: SqliteDatabase) -> None:
-    await with_free_pages(database)
+    await make_free_pages(database)
     await require_healthy(database)
     async with database.read_transaction() as connection:
         # A reader keeps the log from being folded back, so the file shrinks at some later commit of somebody else.
@@ -89,16 +89,16 @@ async def test_a_database_that_gives_back_is_not_taken_for_one_that_was_cut_off(
         await database.execute_one("PRAGMA busy_timeout = 1")
         assert not await vacuum.checkpoint_wal(database)
     await require_healthy(database)
-    before = size_bytes(database)
+    before = get_size_bytes(database)
     await database.execute_one("PRAGMA wal_checkpoint(PASSIVE)")
-    assert size_bytes(database) < before
+    assert get_size_bytes(database) < before
     # What is written now stands in the log, so the file is smaller than the database.
-    await snapshots.publish(database, ELM, snapshot(some_balances(3000, seed=2), 2), state(), NOW)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(3000, seed=2), 2), make_state(), NOW)
     await require_healthy(database)
 
 
 async def test_a_file_cut_off_after_a_vacuum_is_noticed(database: SqliteDatabase) -> None:
-    await with_free_pages(database)
+    await make_free_pages(database)
     await vacuum.run_incremental_vacuum(database)
     await require_healthy(database)
     with database.path.open("r+b") as file:
@@ -112,7 +112,7 @@ async def test_a_database_keeps_account_of_its_free_pages_from_its_first_day(dat
 
 
 async def test_an_older_database_learns_it_when_it_is_migrated(path: Path) -> None:
-    restored("0001", path)
+    restore_database("0001", path)
     async with SqliteDatabase.open(str(path)) as database:
         assert database.open_result.previous_revision == "0001"
         assert await database.execute_one("PRAGMA auto_vacuum") == [(2,)]
@@ -120,25 +120,25 @@ async def test_an_older_database_learns_it_when_it_is_migrated(path: Path) -> No
 
 async def test_a_vacuum_whose_owner_is_cancelled_is_broken_off(database: SqliteDatabase) -> None:
     # A file of some gigabytes takes minutes, and a daemon that stops has one.
-    await with_free_pages(database)
+    await make_free_pages(database)
     free = await database.fetch("PRAGMA freelist_count")
-    troubles: list[DatabaseUnusable] = []
-    database._on_error = troubles.append
-    async with holding(database) as held, anyio.create_task_group() as tasks:
+    incidents: list[DatabaseUnusable] = []
+    database._on_error = incidents.append
+    async with paused_statement(database) as pause, anyio.create_task_group() as tasks:
         tasks.start_soon(vacuum.vacuum, database)
-        await held.reached()
+        await pause.wait_until_reached()
         tasks.cancel_scope.cancel()
         with anyio.CancelScope(shield=True):
-            await held.let_go()
+            await pause.resume()
     assert free[0][0] > 100
     assert await database.fetch("PRAGMA freelist_count") == free
-    assert not troubles
+    assert not incidents
     await vacuum.vacuum(database)
     assert await database.fetch("PRAGMA freelist_count") == [(0,)]
 
 
-async def test_a_vacuum_that_fails_tells_why(database: SqliteDatabase) -> None:
-    await with_free_pages(database)
+async def test_a_vacuum_that_fails_says_why(database: SqliteDatabase) -> None:
+    await make_free_pages(database)
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         await database.execute_one("PRAGMA busy_timeout = 1")

@@ -18,7 +18,7 @@ from oddaemon.store.sqlite.version import prepare, require_newest
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(path: Path) -> None:
-    prepare(path_made(path))
+    prepare(create_file(path))
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
@@ -76,13 +76,13 @@ async def test_a_reader_does_not_migrate_but_says_who_will(path: Path) -> None:
         require_newest(path, (*schema.REVISIONS, "9001"))
 
 
-async def test_a_reader_of_an_empty_database_is_told_to_start_the_daemon(path: Path) -> None:
-    sqlite3.connect(path_made(path)).close()
+async def test_a_reader_of_an_empty_database_is_advised_to_start_the_daemon(path: Path) -> None:
+    sqlite3.connect(create_file(path)).close()
     with pytest.raises(DatabaseMissing, match="is empty"):
         async with SqliteDatabase.open_for_reading(str(path)):
             pass
 
 
-def path_made(path: Path) -> Path:
+def create_file(path: Path) -> Path:
     path.touch()
     return path

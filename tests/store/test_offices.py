@@ -5,22 +5,22 @@ from oddaemon.core.model import Condition, Office
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.samples import ELM, HARBOR, NOW, OFFICES, snapshot, some_balances, state
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_snapshot, make_state
 
 
 async def test_a_state_comes_back_as_it_was_saved(database: SqliteDatabase) -> None:
     assert await offices.load_state(database, ELM) is None
-    await offices.save_state(database, ELM, state(attempts=3))
-    assert await offices.load_state(database, ELM) == state(attempts=3)
+    await offices.save_state(database, ELM, make_state(attempts=3))
+    assert await offices.load_state(database, ELM) == make_state(attempts=3)
     assert await offices.load_state(database, HARBOR) is None
 
 
 async def test_a_person_can_look_at_a_state_with_the_sqlite3_shell(database: SqliteDatabase) -> None:
-    await offices.save_state(database, ELM, state())
-    seen = await database.execute_one(
+    await offices.save_state(database, ELM, make_state())
+    row = await database.execute_one(
         f"SELECT condition, since, reason, owner, not_before FROM office WHERE id = '{ELM}'"
     )
-    assert seen == [
+    assert row == [
         ("blocked", "2026-03-02T08:30:00.250000Z", "The key is disabled.", "office", "2026-03-02T08:30:00.250000Z")
     ]
 
@@ -33,24 +33,24 @@ async def test_a_state_of_another_version_is_unknown(database: SqliteDatabase, s
 
 
 async def test_a_state_with_fields_of_a_newer_version_is_still_read(database: SqliteDatabase) -> None:
-    stored = msgspec.json.decode(msgspec.json.encode(state())) | {"mood": "cheerful"}
+    stored = msgspec.json.decode(msgspec.json.encode(make_state())) | {"mood": "cheerful"}
     await database.execute_one("UPDATE office SET state = ? WHERE id = ?", (msgspec.json.encode(stored).decode(), ELM))
-    assert await offices.load_state(database, ELM) == state()
+    assert await offices.load_state(database, ELM) == make_state()
 
 
 async def test_an_unknown_office_cannot_be_saved(database: SqliteDatabase) -> None:
     with pytest.raises(OfficeNotRegistered, match="'nowhere' is not in the database"):
-        await offices.save_state(database, "nowhere", state())
+        await offices.save_state(database, "nowhere", make_state())
 
 
 async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: SqliteDatabase) -> None:
-    await offices.save_state(database, ELM, state())
-    await snapshots.publish(database, ELM, snapshot(some_balances(4)), state(), NOW)
+    await offices.save_state(database, ELM, make_state())
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(4)), make_state(), NOW)
     await offices.register_offices(database, OFFICES[1:])
     elm, harbor = await offices.list_all(database)
     assert (elm.id, elm.is_configured, harbor.id, harbor.is_configured) == (ELM, False, HARBOR, True)
-    assert elm.state == state()
-    assert await snapshots.load_balances(database, ELM) == list(some_balances(4))
+    assert elm.state == make_state()
+    assert await snapshots.load_balances(database, ELM) == list(make_balances(4))
 
     await offices.register_offices(database, (Office(ELM, "Elm Street & Sons"),))
     elm, harbor = await offices.list_all(database)
@@ -63,9 +63,9 @@ async def test_no_offices_at_all_can_be_wanted(database: SqliteDatabase) -> None
     assert [row.is_configured for row in await offices.list_all(database)] == [False, False]
 
 
-async def test_standings_show_each_office_with_its_latest_snapshot(database: SqliteDatabase) -> None:
+async def test_the_list_shows_each_office_with_its_latest_snapshot(database: SqliteDatabase) -> None:
     for day in (1, 2):
-        await snapshots.publish(database, HARBOR, snapshot(some_balances(day), day), state(attempts=day), NOW)
+        await snapshots.publish(database, HARBOR, make_snapshot(make_balances(day), day), make_state(attempts=day), NOW)
     elm, harbor = await offices.list_all(database)
     assert (elm.name, elm.state, elm.snapshot) == ("Elm Street Dental", None, None)
     assert harbor.state is not None

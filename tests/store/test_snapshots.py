@@ -10,24 +10,24 @@ from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.snapshots import PublishedSnapshot
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.samples import ELM, HARBOR, NOW, snapshot, some_balances, state
+from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_snapshot, make_state
 
 
 async def test_a_snapshot_comes_back_as_it_was_published(database: SqliteDatabase) -> None:
-    told = snapshot(some_balances(250))
-    published = await snapshots.publish(database, ELM, told, state(), NOW + timedelta(seconds=1))
+    expected = make_snapshot(make_balances(250))
+    published = await snapshots.publish(database, ELM, expected, make_state(), NOW + timedelta(seconds=1))
     assert published == PublishedSnapshot(published.id, new=250, changed=0, cleared=0)
-    assert await snapshots.load_balances(database, ELM) == list(told.balances.values())
+    assert await snapshots.load_balances(database, ELM) == list(expected.balances.values())
     latest = await snapshots.get_latest(database, ELM)
     assert latest == SnapshotRow(
         id=published.id,
         office_id=ELM,
-        aging_date=told.aging_date,
-        observed_at=told.observed_at,
+        aging_date=expected.aging_date,
+        observed_at=expected.observed_at,
         published_at=NOW + timedelta(seconds=1),
         reader=Reader.STATEMENT,
         requests=3,
-        totals=told.totals,
+        totals=expected.totals,
         new=250,
         changed=0,
         cleared=0,
@@ -36,16 +36,16 @@ async def test_a_snapshot_comes_back_as_it_was_published(database: SqliteDatabas
 
 
 async def test_the_state_is_saved_with_the_snapshot(database: SqliteDatabase) -> None:
-    await snapshots.publish(database, ELM, snapshot(some_balances(2)), state(attempts=5), NOW)
-    assert await offices.load_state(database, ELM) == state(attempts=5)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(2)), make_state(attempts=5), NOW)
+    assert await offices.load_state(database, ELM) == make_state(attempts=5)
 
 
 async def test_every_earlier_state_stays_readable(database: SqliteDatabase) -> None:
-    first = list(some_balances(5))
+    first = list(make_balances(5))
     second = [first[0]._replace(bal_total=-1), *first[2:], Balance(9999, 0, 1, 2, 3, 4, 5, 6, 7)]
-    one = await snapshots.publish(database, ELM, snapshot(first, day=1), state(), NOW)
-    two = await snapshots.publish(database, ELM, snapshot(second, day=2), state(), NOW)
-    three = await snapshots.publish(database, ELM, snapshot(first, day=3), state(), NOW)
+    one = await snapshots.publish(database, ELM, make_snapshot(first, day=1), make_state(), NOW)
+    two = await snapshots.publish(database, ELM, make_snapshot(second, day=2), make_state(), NOW)
+    three = await snapshots.publish(database, ELM, make_snapshot(first, day=3), make_state(), NOW)
     assert two == PublishedSnapshot(two.id, new=1, changed=1, cleared=1)
     assert await snapshots.load_balances(database, ELM, one.id) == first
     assert await snapshots.load_balances(database, ELM, two.id) == second
@@ -56,30 +56,30 @@ async def test_every_earlier_state_stays_readable(database: SqliteDatabase) -> N
 
 
 async def test_only_what_changed_is_written(database: SqliteDatabase) -> None:
-    first = list(some_balances(1000))
-    await snapshots.publish(database, ELM, snapshot(first), state(), NOW)
-    await snapshots.publish(database, ELM, snapshot([first[0]._replace(ins_est=1), *first[1:]]), state(), NOW)
+    first = list(make_balances(1000))
+    await snapshots.publish(database, ELM, make_snapshot(first), make_state(), NOW)
+    await snapshots.publish(database, ELM, make_snapshot([first[0]._replace(ins_est=1), *first[1:]]), make_state(), NOW)
     assert await database.execute_one("SELECT COUNT(*) FROM balance") == [(1001,)]
 
 
 async def test_offices_do_not_touch_each_other(database: SqliteDatabase) -> None:
-    elm, harbor = list(some_balances(20, seed=1)), list(some_balances(30, seed=2))
-    one = await snapshots.publish(database, ELM, snapshot(elm), state(), NOW)
-    two = await snapshots.publish(database, HARBOR, snapshot(harbor), state(), NOW)
+    elm, harbor = list(make_balances(20, seed=1)), list(make_balances(30, seed=2))
+    one = await snapshots.publish(database, ELM, make_snapshot(elm), make_state(), NOW)
+    two = await snapshots.publish(database, HARBOR, make_snapshot(harbor), make_state(), NOW)
     assert two.new == 30
     assert await snapshots.load_balances(database, ELM) == elm
     assert await snapshots.load_balances(database, ELM, two.id) == elm
     assert await snapshots.load_balances(database, HARBOR, one.id) == []
     harbor = [harbor[0]._replace(bal_total=1), *harbor[2:]]
-    await snapshots.publish(database, HARBOR, snapshot(harbor), state(), NOW)
+    await snapshots.publish(database, HARBOR, make_snapshot(harbor), make_state(), NOW)
     assert await snapshots.load_balances(database, ELM) == elm
     assert await snapshots.load_balances(database, HARBOR) == harbor
     assert await snapshots.list_latest(database, ELM, limit=9) == [await snapshots.get_latest(database, ELM)]
 
 
-async def test_an_office_where_nobody_owes_anything_is_a_snapshot_too(database: SqliteDatabase) -> None:
-    await snapshots.publish(database, ELM, snapshot(some_balances(3)), state(), NOW)
-    published = await snapshots.publish(database, ELM, snapshot(()), state(), NOW)
+async def test_an_office_without_balances_is_a_snapshot_too(database: SqliteDatabase) -> None:
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(3)), make_state(), NOW)
+    published = await snapshots.publish(database, ELM, make_snapshot(()), make_state(), NOW)
     assert published.cleared == 3
     assert await snapshots.load_balances(database, ELM) == []
 
@@ -88,37 +88,41 @@ async def test_money_of_any_size_comes_back_to_the_cent(database: SqliteDatabase
     cents = 2**62
     rows = [Balance(2**62, 2**40, cents, -cents, 0, 1, -1, 99_999_999_999_999, cents - 1)]
     await snapshots.publish(
-        database, ELM, replace(snapshot(()), totals=_totals(1), balances=index_balances(rows)), state(), NOW
+        database,
+        ELM,
+        replace(make_snapshot(()), totals=_make_totals(1), balances=index_balances(rows)),
+        make_state(),
+        NOW,
     )
     assert await snapshots.load_balances(database, ELM) == rows
 
 
 async def test_a_snapshot_that_does_not_match_its_count_is_not_published(database: SqliteDatabase) -> None:
-    rows = some_balances(5)
+    rows = make_balances(5)
     for bad in (
-        replace(snapshot(rows), balances=index_balances(rows[:4])),
-        replace(snapshot(rows), totals=_totals(6)),
+        replace(make_snapshot(rows), balances=index_balances(rows[:4])),
+        replace(make_snapshot(rows), totals=_make_totals(6)),
     ):
         with pytest.raises(ValueError, match="as many as its control totals say"):
-            await snapshots.publish(database, ELM, bad, state(), NOW)
+            await snapshots.publish(database, ELM, bad, make_state(), NOW)
     assert await snapshots.get_latest(database, ELM) is None
 
 
 async def test_an_unknown_office_publishes_nothing(database: SqliteDatabase) -> None:
     with pytest.raises(OfficeNotRegistered):
-        await snapshots.publish(database, "nowhere", snapshot(some_balances(5)), state(), NOW)
+        await snapshots.publish(database, "nowhere", make_snapshot(make_balances(5)), make_state(), NOW)
     assert await snapshots.load_balances(database, "nowhere") == []
     assert await snapshots.get_latest(database, "nowhere") is None
 
 
 async def test_a_naive_instant_is_refused(database: SqliteDatabase) -> None:
     with pytest.raises(Exception, match="naive datetime is no instant"):
-        await snapshots.publish(database, ELM, snapshot(some_balances(5)), state(), NOW.replace(tzinfo=None))
+        await snapshots.publish(database, ELM, make_snapshot(make_balances(5)), make_state(), NOW.replace(tzinfo=None))
     assert await snapshots.get_latest(database, ELM) is None
 
 
 async def test_the_database_itself_refuses_a_second_current_balance(database: SqliteDatabase) -> None:
-    await snapshots.publish(database, ELM, snapshot(some_balances(1)), state(), NOW)
+    await snapshots.publish(database, ELM, make_snapshot(make_balances(1)), make_state(), NOW)
     with pytest.raises(Exception, match="UNIQUE constraint failed"):
         await database.execute_one(
             "INSERT INTO balance SELECT office, pat_num, valid_from + 1, NULL, clinic_num, est_balance, bal_0_30, "
@@ -128,12 +132,12 @@ async def test_the_database_itself_refuses_a_second_current_balance(database: Sq
 
 async def test_a_year_of_an_office_stays_small(database: SqliteDatabase) -> None:
     draw = random.Random(365)
-    rows = list(some_balances(400))
+    rows = list(make_balances(400))
     nights = {}
     for night in range(1, 366):
         for index in draw.sample(range(400), 32 if night > 1 else 0):
             rows[index] = rows[index]._replace(bal_total=draw.randrange(500_000))
-        published = await snapshots.publish(database, ELM, snapshot(rows), state(), NOW)
+        published = await snapshots.publish(database, ELM, make_snapshot(rows), make_state(), NOW)
         nights[published.id] = list(rows)
     for snapshot_id in draw.sample(sorted(nights), 10):
         assert await snapshots.load_balances(database, ELM, snapshot_id) == nights[snapshot_id]
@@ -142,5 +146,5 @@ async def test_a_year_of_an_office_stays_small(database: SqliteDatabase) -> None
     assert database.path.stat().st_size < 2_500_000
 
 
-def _totals(guarantors: int) -> ControlTotals:
+def _make_totals(guarantors: int) -> ControlTotals:
     return ControlTotals._make([guarantors, *[0] * 8])

@@ -18,13 +18,13 @@ from oddaemon.store.history.replay import Replay
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
-from tests.disk.stored import fill, true_snapshot
-from tests.store.samples import ELM, HARBOR, NOW, some_balances, state
+from tests.disk.stored import fill_database, make_true_snapshot
+from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_state
 
 Tamper = Callable[..., list[IntegrityProblem]]
 
 
-def tampering(path: Path) -> Tamper:
+def make_tamperer(path: Path) -> Tamper:
     """What changes a database, and tells what is found then."""
 
     def run(sql: str) -> list[IntegrityProblem]:
@@ -40,9 +40,9 @@ def tampering(path: Path) -> Tamper:
 async def tamper(path: Path) -> Tamper:
     """Change a sound database behind its back, and see what is found."""
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database)
+        await fill_database(database)
 
-    return tampering(path)
+    return make_tamperer(path)
 
 
 @pytest.mark.usefixtures("tamper")
@@ -54,7 +54,7 @@ async def test_a_sound_database_has_no_problems(path: Path) -> None:
 
 async def test_it_is_verified_beside_a_daemon_that_writes(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database)
+        await fill_database(database)
         async with database.transaction():
             assert verify(path).problems == []
 
@@ -62,10 +62,10 @@ async def test_it_is_verified_beside_a_daemon_that_writes(path: Path) -> None:
 @pytest.mark.parametrize("column", ["clinic_num", *MONEY_COLUMNS])
 async def test_a_changed_amount_of_today_is_found(tamper: Tamper, column: str) -> None:
     found = tamper(f"UPDATE balance SET {column} = {column} + 1 WHERE office = 2 AND pat_num = 109")
-    said = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
+    expected = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
     assert found == [
-        IntegrityProblem(f"its balances do not add up to its totals: {said}", HARBOR, 4),
-        IntegrityProblem(f"the current balances do not add up to the last snapshot: {said}", HARBOR, 4),
+        IntegrityProblem(f"its balances do not add up to its totals: {expected}", HARBOR, 4),
+        IntegrityProblem(f"the current balances do not add up to the last snapshot: {expected}", HARBOR, 4),
     ]
 
 
@@ -112,7 +112,7 @@ async def test_changed_totals_are_found(tamper: Tamper, column: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "expected"),
     [
         ("UPDATE office SET state = '{}' WHERE id = 'harbor'", "its state cannot be read"),
         ("UPDATE office SET state = 7 WHERE id = 'harbor'", "its state cannot be read"),
@@ -122,10 +122,10 @@ async def test_changed_totals_are_found(tamper: Tamper, column: str) -> None:
         ("UPDATE balance SET bal_0_30 = x'00' WHERE office = 2 AND pat_num = 109", "a stored value cannot be read"),
     ],
 )
-async def test_what_cannot_be_read_is_a_problem_of_its_office_alone(tamper: Tamper, sql: str, said: str) -> None:
+async def test_what_cannot_be_read_is_a_problem_of_its_office_alone(tamper: Tamper, sql: str, expected: str) -> None:
     found = tamper(sql)
     assert {problem.office for problem in found} == {HARBOR}
-    assert any(said in problem.what for problem in found)
+    assert any(expected in problem.what for problem in found)
 
 
 async def test_rows_of_no_office_are_found(tamper: Tamper) -> None:
@@ -171,8 +171,8 @@ async def test_no_amount_and_no_guarantor_is_shown(tamper: Tamper) -> None:
 
 async def test_an_office_without_snapshots_is_sound(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database, guarantors=2)
-        await snapshots.publish(database, HARBOR, true_snapshot(()), state(), NOW)
+        await fill_database(database, guarantors=2)
+        await snapshots.publish(database, HARBOR, make_true_snapshot(()), make_state(), NOW)
         await offices.register_offices(database, ())
     assert verify(path).problems == []
 
@@ -184,42 +184,44 @@ DAY = date(2025, 12, 31)
 
 
 @pytest.fixture
-async def spoil(path: Path) -> Tamper:
+async def tamper_backfill(path: Path) -> Tamper:
     """The same with two past days of each office."""
     async with SqliteDatabase.open(str(path)) as database:
-        await fill(database)
+        await fill_database(database)
         for office_id in (ELM, HARBOR):
             for seed, day in enumerate((DAY, date(2025, 11, 30)), start=1):
-                order = await backfill_jobs.get_or_create(database, BackfillTarget(office_id, day), NOW)
-                rows = some_balances(30, seed)
+                job = await backfill_jobs.get_or_create(database, BackfillTarget(office_id, day), NOW)
+                rows = make_balances(30, seed)
                 await backfilled_days.publish(
-                    database, order, BackfillResult(index_balances(rows), compute_totals(rows), 7), NOW
+                    database, job, BackfillResult(index_balances(rows), compute_totals(rows), 7), NOW
                 )
 
-    return tampering(path)
+    return make_tamperer(path)
 
 
-@pytest.mark.usefixtures("spoil")
+@pytest.mark.usefixtures("tamper_backfill")
 async def test_past_days_that_are_as_they_were_read_are_sound_and_counted(path: Path) -> None:
     found = verify(path)
     assert (found.problems, found.backfilled_days, found.snapshots) == ([], 4, 4)
 
 
 @pytest.mark.parametrize("column", ["clinic_num", *MONEY_COLUMNS])
-async def test_a_changed_amount_of_a_past_day_is_found(spoil: Tamper, column: str) -> None:
-    found = spoil(f"UPDATE historical_balance SET {column} = {column} + 1 WHERE snapshot = 1 AND pat_num = 109")
-    said = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
-    assert found == [IntegrityProblem(f"its balances do not add up to its totals: {said}", ELM, as_of="2025-12-31")]
+async def test_a_changed_amount_of_a_past_day_is_found(tamper_backfill: Tamper, column: str) -> None:
+    found = tamper_backfill(
+        f"UPDATE historical_balance SET {column} = {column} + 1 WHERE snapshot = 1 AND pat_num = 109"
+    )
+    expected = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
+    assert found == [IntegrityProblem(f"its balances do not add up to its totals: {expected}", ELM, as_of="2025-12-31")]
 
 
 @pytest.mark.parametrize("column", ["guarantors", "checksum", *MONEY_COLUMNS])
-async def test_changed_totals_of_a_past_day_are_found(spoil: Tamper, column: str) -> None:
-    found = spoil(f"UPDATE historical_snapshot SET {column} = {column} + 1 WHERE id = 2")
+async def test_changed_totals_of_a_past_day_are_found(tamper_backfill: Tamper, column: str) -> None:
+    found = tamper_backfill(f"UPDATE historical_snapshot SET {column} = {column} + 1 WHERE id = 2")
     assert [(problem.office, problem.snapshot, problem.as_of) for problem in found] == [(ELM, None, "2025-11-30")]
 
 
-async def test_a_lost_row_of_a_past_day_is_found(spoil: Tamper) -> None:
-    (found,) = spoil("DELETE FROM historical_balance WHERE snapshot = 3 AND pat_num = 109")
+async def test_a_lost_row_of_a_past_day_is_found(tamper_backfill: Tamper) -> None:
+    (found,) = tamper_backfill("DELETE FROM historical_balance WHERE snapshot = 3 AND pat_num = 109")
     assert (found.office, found.as_of) == (HARBOR, "2025-12-31")
     assert "29 guarantors instead of 30" in found.what
 
@@ -232,14 +234,14 @@ async def test_a_lost_row_of_a_past_day_is_found(spoil: Tamper) -> None:
         "UPDATE historical_snapshot SET published_at = 'yesterday' WHERE id = 4",
     ],
 )
-async def test_what_cannot_be_read_is_a_problem_of_its_day_alone(spoil: Tamper, sql: str) -> None:
-    (found,) = spoil(sql)
+async def test_what_cannot_be_read_is_a_problem_of_its_day_alone(tamper_backfill: Tamper, sql: str) -> None:
+    (found,) = tamper_backfill(sql)
     assert (found.office, found.as_of) == (HARBOR, "2025-11-30")
     assert "a stored value cannot be read" in found.what
 
 
-async def test_past_days_of_no_office_are_found(spoil: Tamper) -> None:
-    assert IntegrityProblem("1 rows of table historical_snapshot belong to no office") in spoil(
+async def test_past_days_of_no_office_are_found(tamper_backfill: Tamper) -> None:
+    assert IntegrityProblem("1 rows of table historical_snapshot belong to no office") in tamper_backfill(
         "UPDATE historical_snapshot SET office = 77 WHERE id = 4"
     )
 
@@ -256,7 +258,7 @@ NIGHTS = st.lists(
 @given(nights=NIGHTS)
 @settings(max_examples=50)
 def test_one_pass_over_the_versions_says_what_reading_each_snapshot_would(nights: list[tuple[Balance, ...]]) -> None:
-    versions, ids = _versions(nights), range(1, len(nights) + 1)
+    versions, ids = _make_versions(nights), range(1, len(nights) + 1)
     replay = Replay()
     for version in versions:
         replay.add_versions([version])
@@ -270,7 +272,7 @@ def test_one_pass_over_the_versions_says_what_reading_each_snapshot_would(nights
         assert totals == compute_totals(as_of) == compute_totals(nights[snapshot_id - 1])
 
 
-def _versions(nights: list[tuple[Balance, ...]]) -> list[tuple[Any, ...]]:
+def _make_versions(nights: list[tuple[Balance, ...]]) -> list[tuple[Any, ...]]:
     """What publishing these one after the other leaves, in the order of the table."""
     ended: list[tuple[Any, ...]] = []
     open_since: dict[Balance, int] = {}

@@ -15,10 +15,10 @@ from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.upgrade import MigrationFailed
 from oddaemon.store.sqlite.version import OpenResult, prepare
-from tests.disk.stored import dump, filled
+from tests.disk.stored import dump_database, make_filled_database
 
 NEXT = "9001"
-BEFORE = f"oddaemon.db.before-{REVISIONS[-1]}"
+BACKUP_NAME = f"oddaemon.db.before-{REVISIONS[-1]}"
 KNOWN = (*REVISIONS, NEXT)
 MIGRATION = f"""
 import sqlalchemy as sa
@@ -54,45 +54,45 @@ def migrate(path: Path, tmp_path: Path) -> Migrate:
 
 @pytest.fixture
 def database_file(path: Path) -> bytes:
-    anyio.run(filled, path)
-    return content(path)
+    anyio.run(make_filled_database, path)
+    return read_content(path)
 
 
-def content(path: Path) -> bytes:
+def read_content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def names(path: Path) -> set[str]:
+def list_names(path: Path) -> set[str]:
     """What is in the directory, besides the log and its index, which a reader makes and leaves empty."""
     return {each.name for each in path.parent.iterdir() if not each.name.endswith(("migrations", "-wal", "-shm"))}
 
 
-def moods(path: Path) -> list[str]:
+def read_moods(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         return [mood for (mood,) in connection.execute("SELECT mood FROM office")]
 
 
-def test_the_database_is_migrated_and_the_former_one_is_kept_as_it_was(
+def test_the_database_is_migrated_and_the_previous_one_is_kept_as_it_was(
     path: Path, migrate: Migrate, database_file: bytes
 ) -> None:
-    before = dump(path)
+    before = dump_database(path)
     prepared = migrate()
-    kept = path.with_name(BEFORE)
-    assert prepared == OpenResult(previous_revision=REVISIONS[-1], previous_file=kept)
-    assert moods(path) == ["cheerful", "cheerful"]
-    assert dump(kept) == before
-    assert len(content(kept)) == len(database_file)
-    assert names(path) == {"oddaemon.db", BEFORE, "oddaemon.db.lock"}
+    retained = path.with_name(BACKUP_NAME)
+    assert prepared == OpenResult(previous_revision=REVISIONS[-1], previous_file=retained)
+    assert read_moods(path) == ["cheerful", "cheerful"]
+    assert dump_database(retained) == before
+    assert len(read_content(retained)) == len(database_file)
+    assert list_names(path) == {"oddaemon.db", BACKUP_NAME, "oddaemon.db.lock"}
 
 
 @pytest.mark.usefixtures("database_file")
-def test_the_former_one_goes_back_by_its_name_alone(path: Path, migrate: Migrate) -> None:
-    before = dump(path)
+def test_the_previous_one_is_restored_by_renaming_it(path: Path, migrate: Migrate) -> None:
+    before = dump_database(path)
     prepared = migrate()
     assert prepared.previous_file is not None
     prepared.previous_file.replace(path)
     prepare(path)
-    assert dump(path) == before
+    assert dump_database(path) == before
 
 
 @pytest.mark.usefixtures("database_file")
@@ -121,21 +121,21 @@ def test_a_migration_that_fails_half_way_leaves_every_byte_of_the_database(
         migrate(broken)
     assert f"{path} could not be migrated from revision {REVISIONS[-1]} to 9001; it is as it was. " in str(caught.value)
     assert caught.value.advice
-    assert content(path) == database_file
-    assert names(path) == {"oddaemon.db", "oddaemon.db.lock"}
+    assert read_content(path) == database_file
+    assert list_names(path) == {"oddaemon.db", "oddaemon.db.lock"}
     assert prepare(path) == OpenResult()
 
 
 def test_an_up_to_date_database_is_not_touched(path: Path, database_file: bytes) -> None:
     assert prepare(path) == OpenResult()
-    assert content(path) == database_file
-    assert names(path) == {"oddaemon.db", "oddaemon.db.lock"}
+    assert read_content(path) == database_file
+    assert list_names(path) == {"oddaemon.db", "oddaemon.db.lock"}
 
 
 def test_a_database_in_which_nothing_is_keeps_nothing(path: Path, migrate: Migrate) -> None:
     path.touch()
     assert migrate() == OpenResult(is_new=True)
-    assert names(path) == {"oddaemon.db"}
+    assert list_names(path) == {"oddaemon.db"}
 
 
 @pytest.mark.usefixtures("database_file")
@@ -143,24 +143,24 @@ def test_what_a_killed_migration_left_is_thrown_away(path: Path, migrate: Migrat
     for name in ("oddaemon.db.migrating", "oddaemon.db.migrating-journal"):
         path.with_name(name).write_bytes(b"half of a copy")
     migrate()
-    assert moods(path) == ["cheerful", "cheerful"]
-    assert not [name for name in names(path) if "migrating" in name]
+    assert read_moods(path) == ["cheerful", "cheerful"]
+    assert not [name for name in list_names(path) if "migrating" in name]
 
 
 @pytest.mark.usefixtures("database_file")
 def test_a_migration_killed_between_the_two_names_is_made_again(path: Path, migrate: Migrate) -> None:
-    before = dump(path)
-    kept = path.with_name(BEFORE)
-    kept.hardlink_to(path)
-    assert migrate().previous_file == kept
-    assert (dump(kept), moods(path)) == (before, ["cheerful", "cheerful"])
+    before = dump_database(path)
+    retained = path.with_name(BACKUP_NAME)
+    retained.hardlink_to(path)
+    assert migrate().previous_file == retained
+    assert (dump_database(retained), read_moods(path)) == (before, ["cheerful", "cheerful"])
 
 
 @pytest.mark.usefixtures("database_file")
 def test_what_an_earlier_migration_kept_is_never_overwritten(path: Path, migrate: Migrate) -> None:
-    path.with_name(BEFORE).write_bytes(b"earlier")
-    assert migrate().previous_file == path.with_name(f"{BEFORE}-2")
-    assert content(path.with_name(BEFORE)) == b"earlier"
+    path.with_name(BACKUP_NAME).write_bytes(b"earlier")
+    assert migrate().previous_file == path.with_name(f"{BACKUP_NAME}-2")
+    assert read_content(path.with_name(BACKUP_NAME)) == b"earlier"
 
 
 @pytest.mark.usefixtures("database_file")
@@ -176,7 +176,7 @@ def test_what_stands_in_the_log_alone_is_migrated_and_kept_too(path: Path, migra
     prepared = migrate()
     for each in (path, prepared.previous_file):
         assert each is not None
-        assert "only in the log" in "".join(dump(each))
+        assert "only in the log" in "".join(dump_database(each))
 
 
 @pytest.fixture
@@ -187,15 +187,15 @@ def reader(path: Path, database_file: bytes) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def test_the_names_are_not_exchanged_under_somebody_who_reads(
+def test_the_files_are_not_exchanged_while_a_reader_is_open(
     path: Path, migrate: Migrate, reader: sqlite3.Connection
 ) -> None:
     with pytest.raises(MigrationFailed, match="another program keeps it locked") as caught:
         migrate()
     assert caught.value.is_transient
     assert reader.execute("SELECT COUNT(*) FROM office").fetchone() == (2,)
-    assert names(path) >= {"oddaemon.db"}
-    assert not [name for name in names(path) if "before" in name or "migrating" in name]
+    assert list_names(path) >= {"oddaemon.db"}
+    assert not [name for name in list_names(path) if "before" in name or "migrating" in name]
 
 
 @pytest.mark.usefixtures("database_file")
@@ -207,17 +207,17 @@ def test_what_another_program_writes_meanwhile_is_not_lost(path: Path, migrate: 
     with pytest.raises(MigrationFailed, match="Another program wrote to it meanwhile") as caught:
         migrate(write)
     assert caught.value.is_transient
-    assert "meanwhile" in "".join(dump(path))
+    assert "meanwhile" in "".join(dump_database(path))
 
 
-def test_no_room_for_the_copy_is_told_in_megabytes(
+def test_missing_disk_space_for_the_copy_is_reported_in_megabytes(
     path: Path, migrate: Migrate, database_file: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oddaemon.store.sqlite.upgrade.get_size_bytes", lambda _: 10**15)
     with pytest.raises(StoreError, match=r"it takes 1,000,000\.0 GB, and the disk has [\d,.]+ [kMG]B left") as caught:
         migrate()
     assert caught.value.is_transient
-    assert content(path) == database_file
+    assert read_content(path) == database_file
 
 
 def test_a_damaged_database_is_not_put_in_place(path: Path, migrate: Migrate, database_file: bytes) -> None:
@@ -228,4 +228,4 @@ def test_a_damaged_database_is_not_put_in_place(path: Path, migrate: Migrate, da
     path.write_bytes(damaged)
     with pytest.raises((MigrationFailed, DatabaseUnusable), match="damaged"):
         migrate()
-    assert content(path) == damaged
+    assert read_content(path) == damaged

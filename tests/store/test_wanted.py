@@ -11,28 +11,28 @@ from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import StoreError
 from oddaemon.store.offices import save_config
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.disk.stored import true_snapshot
-from tests.store.samples import ELM, HARBOR, NOW, OFFICES, some_balances, state
+from tests.disk.stored import make_true_snapshot
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_state
 
 
-async def wanted(database: SqliteDatabase) -> dict[str, bool]:
+async def read_wanted(database: SqliteDatabase) -> dict[str, bool]:
     return {row.id: row.is_configured for row in await offices.list_all(database)}
 
 
 async def test_offices_and_their_sinks_are_recorded_together(database: SqliteDatabase) -> None:
     await save_config(database, OFFICES, {"lake": [ELM]}, NOW)
-    assert await wanted(database) == {ELM: True, HARBOR: True}
+    assert await read_wanted(database) == {ELM: True, HARBOR: True}
     await save_config(database, OFFICES[:1], {}, NOW)
-    assert await wanted(database) == {ELM: True, HARBOR: False}
+    assert await read_wanted(database) == {ELM: True, HARBOR: False}
 
 
 async def test_if_the_sinks_cannot_be_recorded_no_office_is_either(database: SqliteDatabase) -> None:
     await save_config(database, OFFICES, {}, NOW)
-    await snapshots.publish(database, ELM, true_snapshot(some_balances(2)), state(), NOW)
+    await snapshots.publish(database, ELM, make_true_snapshot(make_balances(2)), make_state(), NOW)
     await save_config(database, OFFICES, {"lake": [ELM]}, NOW)
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("CREATE TRIGGER broken BEFORE DELETE ON delivery BEGIN SELECT RAISE(ABORT, 'no'); END")
         connection.commit()
     with pytest.raises((StoreError, DBAPIError)):
         await save_config(database, [Office("oak", "Oak")], {}, NOW)
-    assert await wanted(database) == {ELM: True, HARBOR: True}, "neither enrolled nor marked"
+    assert await read_wanted(database) == {ELM: True, HARBOR: True}, "neither enrolled nor marked"

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 
 CHECKOUT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("ODDAEMON_LAB", Path.home() / ".cache" / "oddaemon" / "systemd-lab"))
-PATIENCE_SECONDS = 240.0
+TIMEOUT_SECONDS = 240.0
 T = TypeVar("T")
 PACKAGES = "systemd,systemd-sysv,dbus,python3,ca-certificates"
 INIT = ("/lib/systemd/systemd", "--unit=multi-user.target")
@@ -59,7 +59,7 @@ exec /usr/bin/env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb 
 """
 
 
-def missing() -> str:
+def find_missing_requirement() -> str:
     """Why there can be no lab here; empty: there can."""
     if os.geteuid() != 0:
         return "needs root"
@@ -67,14 +67,14 @@ def missing() -> str:
     return f"apt-get install {' '.join(lacking)}" if lacking else ""
 
 
-class Lab:
+class SystemdLab:
     """One root, and the systemd that runs in it."""
 
     def __init__(self, root: Path = CACHE) -> None:
         self.root = root
         self._boot: subprocess.Popen[bytes] | None = None
         self._init = 0
-        self._begun = 0
+        self._journal_mark = 0
 
     def build(self) -> None:
         """Make the root, if there is none."""
@@ -95,10 +95,10 @@ class Lab:
         opt = self.root / "opt" / "oddaemon"
         for place in (opt, self.root / "etc/oddaemon", *self.root.glob("var/lib/private/oddaemon")):
             shutil.rmtree(place, ignore_errors=True)
-        self.inside_root("/usr/bin/python3", "-m", "venv", "--without-pip", "/opt/oddaemon")
+        self.run_in_root("/usr/bin/python3", "-m", "venv", "--without-pip", "/opt/oddaemon")
         site = opt / "lib" / "python3.11" / "site-packages"
-        for name in _needed():
-            _copy(name, site)
+        for name in _list_requirements():
+            _copy_distribution(name, site)
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)
         (data,) = site.glob("oddaemon-*.data/data")
@@ -120,8 +120,8 @@ class Lab:
                  "--propagation", "private", "bash", "-c", _BOOT, str(self.root), *INIT],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        self._init = self.until(self._found_init)
-        self.until(lambda: self.run("systemctl", "is-system-running").stdout.strip() in {"running", "degraded"})
+        self._init = self.wait_until(self._find_init)
+        self.wait_until(lambda: self.run("systemctl", "is-system-running").stdout.strip() in {"running", "degraded"})
 
     def stop(self) -> None:
         """End everything in it."""
@@ -135,34 +135,34 @@ class Lab:
         entered = ("nsenter", "-t", str(self._init), "-m", "-p", "-u", "-i", "-C", "--root", "--wd=/")
         return subprocess.run((*entered, *command), capture_output=True, text=True, check=False, timeout=120)
 
-    def inside_root(self, *command: str) -> None:
+    def run_in_root(self, *command: str) -> None:
         """A command in the root, without any systemd."""
         subprocess.run(("chroot", str(self.root), *command), check=True, capture_output=True, timeout=120)
 
-    def show(self, name: str) -> str:
+    def get_property(self, name: str) -> str:
         """A property of the unit."""
         return self.run("systemctl", "show", "oddaemon", "--value", "-p", name).stdout.strip()
 
-    def begin(self) -> None:
+    def mark_journal(self) -> None:
         """What is said from now on is what `journal` tells."""
-        self._begun = len(self._journal())
+        self._journal_mark = len(self._read_whole_journal())
 
-    def journal(self) -> str:
+    def read_journal(self) -> str:
         """What the unit said since then."""
-        return self._journal()[self._begun :]
+        return self._read_whole_journal()[self._journal_mark :]
 
-    def _journal(self) -> str:
+    def _read_whole_journal(self) -> str:
         return self.run("journalctl", "-u", "oddaemon", "-o", "cat", "--no-pager").stdout
 
-    def until(self, reached: Callable[[], T]) -> T:
+    def wait_until(self, reached: Callable[[], T]) -> T:
         """What comes once it is something; another system is looked at, so there is nothing to wait on."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not (found := reached()):
-            assert time.monotonic() < deadline, f"not reached; the journal says:\n{self.journal()[-3000:]}"
+            assert time.monotonic() < deadline, f"not reached; the journal says:\n{self.read_journal()[-3000:]}"
             time.sleep(0.05)
         return found
 
-    def _found_init(self) -> int:
+    def _find_init(self) -> int:
         assert self._boot is not None, "looked for only once it is started"
         boot = self._boot.pid
         for child in Path(f"/proc/{boot}/task/{boot}/children").read_text().split():
@@ -171,7 +171,7 @@ class Lab:
         return 0
 
 
-def _needed() -> set[str]:
+def _list_requirements() -> set[str]:
     """The distributions that the wheel needs to run, and what those need."""
     wanted, found = ["oddaemon"], set[str]()
     while wanted:
@@ -188,7 +188,7 @@ def _needed() -> set[str]:
     return found
 
 
-def _copy(name: str, site: Path) -> None:
+def _copy_distribution(name: str, site: Path) -> None:
     for file in distribution(name).files or ():
         source = Path(str(file.locate()))
         if ".." in file.parts or not source.is_file():

@@ -19,7 +19,7 @@ def analyze() -> str:
     return found
 
 
-def ran(*command: str) -> subprocess.CompletedProcess[str]:
+def run_tool(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
 
 
@@ -27,7 +27,7 @@ def test_the_unit_is_verified_without_a_word(analyze: str, tmp_path: Path) -> No
     # Here nothing is installed, so another program stands in for the one that the unit names.
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace("/opt/oddaemon/bin/oddaemon", "/bin/true"))
-    verified = ran(analyze, "verify", str(unit))
+    verified = run_tool(analyze, "verify", str(unit))
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
 
 
@@ -36,11 +36,11 @@ def test_a_misspelt_unit_would_be_noticed(analyze: str, tmp_path: Path) -> None:
     unit.write_text(
         UNIT.read_text().replace("/opt/oddaemon/bin/oddaemon", "/bin/true").replace("PrivateTmp", "Private")
     )
-    assert "Unknown key 'Private'" in ran(analyze, "verify", str(unit)).stderr
+    assert "Unknown key 'Private'" in run_tool(analyze, "verify", str(unit)).stderr
 
 
 def test_the_exposure_is_at_most_what_was_promised(analyze: str) -> None:
-    judged = ran(analyze, "security", "--offline=yes", f"--threshold={EXPOSURE_MAX * 10:.0f}", str(UNIT))
+    judged = run_tool(analyze, "security", "--offline=yes", f"--threshold={EXPOSURE_MAX * 10:.0f}", str(UNIT))
     assert judged.returncode == 0, judged.stdout
     assert float(judged.stdout.rpartition("oddaemon.service: ")[2].split()[0]) <= EXPOSURE_MAX
 
@@ -48,7 +48,10 @@ def test_the_exposure_is_at_most_what_was_promised(analyze: str) -> None:
 def test_a_unit_of_more_exposure_would_be_noticed(analyze: str, tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace("PrivateUsers=yes", "").replace("CapabilityBoundingSet=\n", ""))
-    assert ran(analyze, "security", "--offline=yes", f"--threshold={EXPOSURE_MAX * 10:.0f}", str(unit)).returncode != 0
+    assert (
+        run_tool(analyze, "security", "--offline=yes", f"--threshold={EXPOSURE_MAX * 10:.0f}", str(unit)).returncode
+        != 0
+    )
 
 
 def test_the_drain_of_the_defaults_fits_into_the_time_to_stop() -> None:

@@ -16,7 +16,7 @@ FINISHED = events.RequestFinished("mesa", "short_query", "timeout", None, 65.0, 
 PUBLISHED = events.SnapshotPublished("mesa", 7, DAY, 4132, 1, 20, 3, Reader.STATEMENT, 1, 2.5, 60.0)
 CRASHED = events.WorkerCrashed("mesa", "KeyError", 2, "  File …\nKeyError")
 
-HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
+EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
     (events.DaemonStarted("0.1.0", 25, "/var/lib/oddaemon/state.sqlite"), "info", {}),
     (events.DaemonReady("127.0.0.1:9464"), "info", {"ready": 1}),
     (events.DaemonDraining("SIGTERM"), "info", {"ready": 0}),
@@ -227,7 +227,7 @@ HAPPENINGS: list[tuple[Event, str, dict[str, float]]] = [
 ]
 
 
-def metrics(telemetry: Telemetry) -> dict[str, float]:
+def read_metrics(telemetry: Telemetry) -> dict[str, float]:
     found = {}
     for family in text_string_to_metric_families(telemetry.render(()).body.decode()):
         for sample in family.samples:
@@ -237,22 +237,26 @@ def metrics(telemetry: Telemetry) -> dict[str, float]:
     return found
 
 
-def emitted(event: Event, **options: Any) -> tuple[list[str], dict[str, float]]:
+def emit_event(event: Event, **options: Any) -> tuple[list[str], dict[str, float]]:
     lines: list[str] = []
     telemetry = Telemetry(write=lines.append, now=lambda: NOW, version="0.1.0", level=Level.DEBUG, **options)
-    before = metrics(telemetry)
+    before = read_metrics(telemetry)
     telemetry.emit(event)
-    return lines, {name: value for name, value in metrics(telemetry).items() if value != before.get(name)}
+    return lines, {name: value for name, value in read_metrics(telemetry).items() if value != before.get(name)}
 
 
 def test_every_event_there_is_happens_in_these_tests() -> None:
-    assert {type(event).__name__ for event, _, _ in HAPPENINGS} == set(events.__all__)
+    assert {type(event).__name__ for event, _, _ in EMITTED_EVENTS} == set(events.__all__)
 
 
-@pytest.mark.parametrize(("event", "level", "moved"), HAPPENINGS, ids=lambda value: getattr(value, "name", ""))
-def test_an_event_is_one_json_line_of_its_level_and_name(event: Event, level: str, moved: dict[str, float]) -> None:
-    del moved
-    lines, _ = emitted(event)
+@pytest.mark.parametrize(
+    ("event", "level", "changed_metrics"), EMITTED_EVENTS, ids=lambda value: getattr(value, "name", "")
+)
+def test_an_event_is_one_json_line_of_its_level_and_name(
+    event: Event, level: str, changed_metrics: dict[str, float]
+) -> None:
+    del changed_metrics
+    lines, _ = emit_event(event)
     [line] = lines
     document = json.loads(line)
     assert list(document)[:3] == ["timestamp", "level", "event"]
@@ -260,13 +264,15 @@ def test_an_event_is_one_json_line_of_its_level_and_name(event: Event, level: st
     assert "\n" not in line
 
 
-@pytest.mark.parametrize(("event", "level", "moved"), HAPPENINGS, ids=lambda value: getattr(value, "name", ""))
-def test_an_event_moves_its_metrics_and_no_other(event: Event, level: str, moved: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    ("event", "level", "changed_metrics"), EMITTED_EVENTS, ids=lambda value: getattr(value, "name", "")
+)
+def test_an_event_moves_its_metrics_and_no_other(event: Event, level: str, changed_metrics: dict[str, float]) -> None:
     del level
-    _, changed = emitted(event)
+    _, changed = emit_event(event)
     # What was 0 before without a label did not move.
-    seen = {name: value for name, value in moved.items() if value or "{" in name}
-    assert changed == {f"events_total{{event={event.name}}}": 1, **seen}
+    initial = {name: value for name, value in changed_metrics.items() if value or "{" in name}
+    assert changed == {f"events_total{{event={event.name}}}": 1, **initial}
 
 
 def test_names_are_the_classes_in_snake_case() -> None:
@@ -279,19 +285,19 @@ def test_names_are_the_classes_in_snake_case() -> None:
 def test_a_daemon_that_drains_is_not_ready(last: Event) -> None:
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
     telemetry.emit(events.DaemonReady("127.0.0.1:9464"))
-    assert metrics(telemetry)["ready"] == 1
+    assert read_metrics(telemetry)["ready"] == 1
     telemetry.emit(last)
-    assert metrics(telemetry)["ready"] == 0
+    assert read_metrics(telemetry)["ready"] == 0
 
 
 def test_a_bad_reload_shows_and_leaves_the_time_of_the_last_good_one() -> None:
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
     telemetry.emit(events.ConfigurationLoaded(1))
     telemetry.emit(events.ConfigurationRejected(("Unknown key.",)))
-    assert metrics(telemetry)["config_last_reload_successful"] == 0
-    assert metrics(telemetry)["config_last_reload_success_timestamp_seconds"] == NOW.timestamp()
+    assert read_metrics(telemetry)["config_last_reload_successful"] == 0
+    assert read_metrics(telemetry)["config_last_reload_success_timestamp_seconds"] == NOW.timestamp()
 
 
 def test_a_snapshot_in_time_is_not_counted_as_late() -> None:
     in_time = events.SnapshotPublished("mesa", 7, DAY, 1, 0, 0, 0, Reader.PAGES, 3, 2.5, None)
-    assert "snapshots_late_total" not in emitted(in_time)[1]
+    assert "snapshots_late_total" not in emit_event(in_time)[1]

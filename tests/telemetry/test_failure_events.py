@@ -12,20 +12,20 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 
 
-def seen(kind: FailureKind, attempt: int = 1) -> FailureSeen:
+def make_failure_event(kind: FailureKind, attempt: int = 1) -> FailureSeen:
     return FailureSeen("mesa", kind, RULES[kind].owner, "Said.", attempt, None)
 
 
 @pytest.mark.parametrize("kind", FailureKind)
 def test_the_first_of_a_row_is_as_loud_as_the_table_says_and_the_others_are_quiet(kind: FailureKind) -> None:
-    assert seen(kind).log_level().name.lower() == RULES[kind].severity.value
-    assert seen(kind, attempt=2).log_level().name == "INFO"
+    assert make_failure_event(kind).log_level().name.lower() == RULES[kind].severity.value
+    assert make_failure_event(kind, attempt=2).log_level().name == "INFO"
 
 
 def test_every_kind_is_a_label_of_the_metric_with_its_owner() -> None:
     instruments = FleetMetrics(CollectorRegistry(), "test", lambda: NOW)
     for kind in FailureKind:
-        seen(kind).record_metrics(instruments)
+        make_failure_event(kind).record_metrics(instruments)
     [family] = instruments.failures.collect()
     counted = {
         (sample.labels["kind"], sample.labels["owner"]): sample.value

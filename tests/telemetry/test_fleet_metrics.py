@@ -36,7 +36,7 @@ def telemetry() -> Telemetry:
     return Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
 
 
-def samples(telemetry: Telemetry, *offices: OfficeMetrics) -> Mapping[tuple[str, ...], float]:
+def read_samples(telemetry: Telemetry, *offices: OfficeMetrics) -> Mapping[tuple[str, ...], float]:
     return {
         (sample.name.removeprefix("oddaemon_"), *(value for _, value in sorted(sample.labels.items(), reverse=True))): (
             sample.value
@@ -47,8 +47,8 @@ def samples(telemetry: Telemetry, *offices: OfficeMetrics) -> Mapping[tuple[str,
 
 
 def test_an_office_has_at_most_eight_families(telemetry: Telemetry) -> None:
-    told = {key[0]: value for key, value in samples(telemetry, MESA).items() if key[0].startswith("office_")}
-    assert told == {
+    series = {key[0]: value for key, value in read_samples(telemetry, MESA).items() if key[0].startswith("office_")}
+    assert series == {
         "office_condition": 1,
         "office_aging_date_timestamp_seconds": datetime(2026, 3, 8, tzinfo=UTC).timestamp(),
         "office_snapshot_published_timestamp_seconds": (NOW - timedelta(hours=4)).timestamp(),
@@ -61,39 +61,39 @@ def test_an_office_has_at_most_eight_families(telemetry: Telemetry) -> None:
 
 
 def test_what_is_not_known_has_no_series(telemetry: Telemetry) -> None:
-    told = {key[0] for key in samples(telemetry, NEW) if key[0].startswith("office_")}
-    assert told == {"office_condition", "office_requests_total", "office_failures_total"}
+    series = {key[0] for key in read_samples(telemetry, NEW) if key[0].startswith("office_")}
+    assert series == {"office_condition", "office_requests_total", "office_failures_total"}
 
 
-def test_only_the_current_condition_is_told_and_the_clock_makes_it_late(telemetry: Telemetry) -> None:
-    told = {key[1:] for key in samples(telemetry, MESA, NEW, SLOW) if key[0] == "office_condition"}
-    assert told == {("", "mesa", "fresh"), ("", "new", "waiting"), ("", "slow", "late")}
+def test_only_the_current_condition_is_exported_and_the_clock_makes_it_late(telemetry: Telemetry) -> None:
+    series = {key[1:] for key in read_samples(telemetry, MESA, NEW, SLOW) if key[0] == "office_condition"}
+    assert series == {("", "mesa", "fresh"), ("", "new", "waiting"), ("", "slow", "late")}
 
 
 def test_a_condition_says_who_must_act(telemetry: Telemetry) -> None:
     blocked = OfficeMetrics("mesa", Status(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE))
-    told = {key[1:] for key in samples(telemetry, blocked) if key[0] == "office_condition"}
-    assert told == {("office", "mesa", "blocked")}
+    series = {key[1:] for key in read_samples(telemetry, blocked) if key[0] == "office_condition"}
+    assert series == {("office", "mesa", "blocked")}
 
 
 def test_the_fleet_is_counted_by_every_condition(telemetry: Telemetry) -> None:
-    told = {key[1]: value for key, value in samples(telemetry, MESA, NEW, SLOW).items() if key[0] == "offices"}
-    assert told == {condition.value: 0 for condition in Condition} | {"fresh": 1, "waiting": 1, "late": 1}
+    series = {key[1]: value for key, value in read_samples(telemetry, MESA, NEW, SLOW).items() if key[0] == "offices"}
+    assert series == {condition.value: 0 for condition in Condition} | {"fresh": 1, "waiting": 1, "late": 1}
 
 
 def test_an_office_that_left_leaves_no_series(telemetry: Telemetry) -> None:
-    assert any("mesa" in key for key in samples(telemetry, MESA, NEW))
-    assert not any("mesa" in key for key in samples(telemetry, NEW))
+    assert any("mesa" in key for key in read_samples(telemetry, MESA, NEW))
+    assert not any("mesa" in key for key in read_samples(telemetry, NEW))
 
 
 def test_the_version_is_a_label(telemetry: Telemetry) -> None:
-    assert samples(telemetry)["build_info", "0.1.0"] == 1
+    assert read_samples(telemetry)["build_info", "0.1.0"] == 1
 
 
 def test_two_telemetries_share_nothing(telemetry: Telemetry) -> None:
     other = Telemetry(write=lambda _: None, now=lambda: NOW, version="0.2.0")
-    assert ("build_info", "0.2.0") in samples(other)
-    assert ("build_info", "0.2.0") not in samples(telemetry)
+    assert ("build_info", "0.2.0") in read_samples(other)
+    assert ("build_info", "0.2.0") not in read_samples(telemetry)
 
 
 def test_openmetrics_is_spoken_to_who_asks(telemetry: Telemetry) -> None:
@@ -105,7 +105,7 @@ def test_openmetrics_is_spoken_to_who_asks(telemetry: Telemetry) -> None:
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "text/plain;version=what", "text/html, ;=;"])
-def test_everybody_else_gets_plain_text(telemetry: Telemetry, accept: str) -> None:
+def test_every_other_client_gets_plain_text(telemetry: Telemetry, accept: str) -> None:
     scrape = telemetry.render((MESA,), accept)
     assert scrape.content_type.startswith("text/plain")
     assert list(text_string_to_metric_families(scrape.body.decode()))

@@ -15,7 +15,7 @@ STAMP = '{"timestamp": "2026-03-08T07:00:00.250Z", '
 KEY = 'VzkmZEaU"\\ WOj/nQ=é2z'
 
 
-def lines_of(*happened: Event, hidden: tuple[str, ...] = (), **options: Any) -> list[str]:
+def write_lines(*happened: Event, hidden: tuple[str, ...] = (), **options: Any) -> list[str]:
     lines: list[str] = []
     telemetry = Telemetry(write=lines.append, now=lambda: NOW, version="0.1.0", **options)
     telemetry.add_secrets(hidden)
@@ -26,7 +26,7 @@ def lines_of(*happened: Event, hidden: tuple[str, ...] = (), **options: Any) -> 
 
 def test_the_line_of_a_published_snapshot() -> None:
     event = events.SnapshotPublished("mesa", 7, date(2026, 3, 8), 4132, 1, 20, 3, Reader.STATEMENT, 1, 1 / 3, None)
-    assert lines_of(event) == [
+    assert write_lines(event) == [
         (
             STAMP + '"level": "info", "event": "snapshot_published", "office": "mesa", '
             '"snapshot_id": 7, "aging_date": "2026-03-08", "guarantors": 4132, "new": 1, "changed": 20, "cleared": 3, '
@@ -37,7 +37,7 @@ def test_the_line_of_a_published_snapshot() -> None:
 
 def test_the_line_of_a_failure() -> None:
     event = events.FailureSeen("mesa", "econnector_down", Owner.OFFICE, "Their eConnector is down.", 1, NOW)
-    assert lines_of(event) == [
+    assert write_lines(event) == [
         (
             STAMP + '"level": "warning", "event": "failure_seen", "office": "mesa", '
             '"kind": "econnector_down", "owner": "office", "message": "Their eConnector is down.", "attempt": 1, '
@@ -48,7 +48,7 @@ def test_the_line_of_a_failure() -> None:
 
 def test_the_line_of_a_changed_condition() -> None:
     event = events.ConditionChanged("mesa", None, Condition.WAITING, "Aging is due at 02:00.", None)
-    assert lines_of(event) == [
+    assert write_lines(event) == [
         (
             STAMP + '"level": "info", "event": "condition_changed", "office": "mesa", '
             '"before": null, "after": "waiting", "reason": "Aging is due at 02:00.", "owner": null}'
@@ -77,7 +77,7 @@ def test_lines_below_the_level_are_not_written_and_still_counted() -> None:
     ids=lambda event: getattr(event, "name", None),
 )
 def test_a_registered_secret_is_blotted_out_wherever_it_stands(event: Event, log_format: LogFormat) -> None:
-    [line] = lines_of(event, hidden=("other-secret", KEY), log_format=log_format)
+    [line] = write_lines(event, hidden=("other-secret", KEY), log_format=log_format)
     assert "***" in line
     assert "VzkmZEaU" not in line
     assert "WOj" not in line
@@ -93,37 +93,37 @@ def test_a_registered_secret_is_blotted_out_wherever_it_stands(event: Event, log
         ("https://api.example/v1/x", "https://api.example/v1/x"),
     ],
 )
-def test_secrets_that_nobody_registered_are_known_by_where_they_stand(text: str, shown: str) -> None:
-    [line] = lines_of(events.LibraryMessage("httpx", Level.WARNING, text, None))
+def test_unregistered_secrets_are_recognized_by_their_position(text: str, shown: str) -> None:
+    [line] = write_lines(events.LibraryMessage("httpx", Level.WARNING, text, None))
     assert json.loads(line)["message"] == shown
 
 
 def test_of_two_secrets_with_the_same_beginning_the_longer_one_is_found() -> None:
-    [line] = lines_of(events.OfficeStopped("mesa", "secret-long and secret"), hidden=("secret", "secret-long"))
+    [line] = write_lines(events.OfficeStopped("mesa", "secret-long and secret"), hidden=("secret", "secret-long"))
     assert json.loads(line)["reason"] == "*** and ***"
 
 
 def test_an_empty_secret_hides_nothing() -> None:
-    [line] = lines_of(events.OfficeStopped("mesa", "Paused."), hidden=("", "a"))
+    [line] = write_lines(events.OfficeStopped("mesa", "Paused."), hidden=("", "a"))
     assert json.loads(line)["reason"] == "Paused."
 
 
 def test_a_line_stays_one_line_whatever_the_other_side_says() -> None:
-    said = "a\r\nb\u2028\x1b[31m\x00 {} %s"
-    [line] = lines_of(events.FailureSeen("mesa", "sql_error", Owner.VENDOR, said, 1, None))
+    message = "a\r\nb\u2028\x1b[31m\x00 {} %s"
+    [line] = write_lines(events.FailureSeen("mesa", "sql_error", Owner.VENDOR, message, 1, None))
     assert "\n" not in line
     assert "\x1b" not in line
-    assert json.loads(line)["message"] == said
+    assert json.loads(line)["message"] == message
 
 
 def test_the_console_shows_the_same_event_in_words() -> None:
-    [line] = lines_of(events.OfficeStopped("mesa", "It left."), log_format=LogFormat.CONSOLE)
+    [line] = write_lines(events.OfficeStopped("mesa", "It left."), log_format=LogFormat.CONSOLE)
     assert "office_stopped" in line
     assert "It left." in line
     assert not line.startswith("{")
 
 
-def test_lost_lines_are_told_once_as_soon_as_it_is_known() -> None:
+def test_lost_lines_are_reported_once_as_soon_as_they_are_known() -> None:
     lines: list[str] = []
     lost = 0
     telemetry = Telemetry(write=lines.append, now=lambda: NOW, version="0.1.0", count_lost=lambda: lost)
@@ -131,7 +131,12 @@ def test_lost_lines_are_told_once_as_soon_as_it_is_known() -> None:
     lost = 3
     telemetry.emit(events.OfficeStarted("b"))
     telemetry.emit(events.OfficeStarted("c"))
-    told = [json.loads(line) for line in lines]
-    assert [line["event"] for line in told] == ["office_started", "office_started", "log_lines_lost", "office_started"]
-    assert told[2]["lines"] == 3
+    log_events = [json.loads(line) for line in lines]
+    assert [line["event"] for line in log_events] == [
+        "office_started",
+        "office_started",
+        "log_lines_lost",
+        "office_started",
+    ]
+    assert log_events[2]["lines"] == 3
     assert b"oddaemon_log_lines_lost_total 3.0" in telemetry.render(()).body

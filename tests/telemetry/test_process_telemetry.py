@@ -54,12 +54,12 @@ def test_a_broken_pipe_costs_lines_and_nothing_else(pipe: tuple[int, int]) -> No
         for _ in range(3):
             telemetry.emit(events.OfficeStarted("mesa"))
     telemetry.emit(events.OfficeStarted("mesa"))
-    [told] = re.findall(rb"^oddaemon_log_lines_lost_total (\S+)$", telemetry.render(()).body, re.MULTILINE)
+    [lost_count] = re.findall(rb"^oddaemon_log_lines_lost_total (\S+)$", telemetry.render(()).body, re.MULTILINE)
     # Three events, and perhaps notices of lines lost before, which were lost too.
-    assert float(told) >= 3
+    assert float(lost_count) >= 3
 
 
-def test_a_reader_that_stalls_makes_nobody_wait(pipe: tuple[int, int]) -> None:
+def test_a_stalled_reader_blocks_no_writer(pipe: tuple[int, int]) -> None:
     reader, descriptor = pipe
     writer = LineWriter(descriptor, queued_lines_max=2)
     line = "x" * 70_000
@@ -134,18 +134,18 @@ def test_libraries_speak_through_the_same_lines(tmp_path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.warn("Old habit.", DeprecationWarning, stacklevel=1)
-    told = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [(line["event"], line["level"]) for line in told] == [
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["event"], line["level"]) for line in entries] == [
         ("library_message", "warning"),
         ("library_message", "error"),
         ("library_message", "error"),
         ("library_message", "warning"),
     ]
-    assert told[0]["library"] == "some.library"
-    assert told[0]["message"] == "Retrying https://***@api.example/x?*** with ***"
-    assert told[1]["message"] == "%d is no number"
-    assert told[2]["traceback"].endswith("ValueError (its message is withheld: it may hold data)")
-    assert "Old habit." in told[3]["message"]
+    assert entries[0]["library"] == "some.library"
+    assert entries[0]["message"] == "Retrying https://***@api.example/x?*** with ***"
+    assert entries[1]["message"] == "%d is no number"
+    assert entries[2]["traceback"].endswith("ValueError (its message is withheld: it may hold data)")
+    assert "Old habit." in entries[3]["message"]
     assert "hunter2" not in log.read_text()
     assert "370.00'" not in log.read_text()
 
@@ -159,7 +159,7 @@ def test_logging_is_afterwards_as_it_was_before(tmp_path: Path) -> None:
         assert (root.handlers, root.level) == before
 
 
-def test_the_process_tells_its_own_figures(tmp_path: Path) -> None:
+def test_the_process_exports_its_own_metrics(tmp_path: Path) -> None:
     with (
         (tmp_path / "log").open("w") as file,
         open_process_telemetry(now=lambda: NOW, version="0.1.0", descriptor=file.fileno()) as telemetry,

@@ -17,7 +17,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listener
 
 
-def test_each_word_reaches_the_manager(manager: socket.socket) -> None:
+def test_each_message_reaches_the_manager(manager: socket.socket) -> None:
     systemd.notify_ready()
     systemd.notify_status("24 of 25 offices fresh;\nmesa is blocked")
     systemd.notify_watchdog()
@@ -30,7 +30,7 @@ def test_each_word_reaches_the_manager(manager: socket.socket) -> None:
     ]
 
 
-def test_a_reload_is_told_with_its_instant(manager: socket.socket) -> None:
+def test_a_reload_is_announced_with_its_instant(manager: socket.socket) -> None:
     systemd.notify_reloading()
     first, second = manager.recv(1000).decode().splitlines()
     assert first == "RELOADING=1"

@@ -11,18 +11,18 @@ from starlette.types import ASGIApp
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.server import serve
 
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 """For what must happen, on a busy machine."""
 
 
-class Heard(NamedTuple):
+class RawResponse(NamedTuple):
     status: int
     headers: dict[str, str]
     body: str
 
 
 @asynccontextmanager
-async def listener(
+async def running_listener(
     app: ASGIApp, limits: ConnectionLimits | None = None, *, allowed_hosts: tuple[str, ...] = ()
 ) -> AsyncIterator[int]:
     """A real server; the port at which it listens."""
@@ -36,10 +36,10 @@ async def listener(
         tasks.cancel_scope.cancel()
 
 
-async def everything(stream: anyio.abc.SocketStream) -> bytes:
+async def read_to_end(stream: anyio.abc.SocketStream) -> bytes:
     """All that comes until the other side hangs up."""
     received = bytearray()
-    with anyio.fail_after(PATIENCE_SECONDS):
+    with anyio.fail_after(TIMEOUT_SECONDS):
         try:
             async for chunk in stream:
                 received += chunk
@@ -48,7 +48,7 @@ async def everything(stream: anyio.abc.SocketStream) -> bytes:
     return bytes(received)
 
 
-async def said(port: int, *parts: bytes, hang_up: bool = False) -> bytes:
+async def send_and_read(port: int, *parts: bytes, hang_up: bool = False) -> bytes:
     """What a connection brings in all, until it is closed from the other side."""
     async with await anyio.connect_tcp("127.0.0.1", port) as stream:
         try:
@@ -58,24 +58,24 @@ async def said(port: int, *parts: bytes, hang_up: bool = False) -> bytes:
                 await stream.send_eof()
         except anyio.BrokenResourceError:
             pass  # it was cut before all was said
-        return await everything(stream)
+        return await read_to_end(stream)
 
 
-def request(*lines: str, target: str = "/-/healthy", method: str = "GET", version: str = "1.1") -> bytes:
+def make_request_head(*lines: str, target: str = "/-/healthy", method: str = "GET", version: str = "1.1") -> bytes:
     """A request's head; with `Connection: close`, so that whoever answers hangs up."""
     head = [f"{method} {target} HTTP/{version}", *lines, "Connection: close"]
     return "\r\n".join([*head, "", ""]).encode("latin-1")
 
 
-def heard(answer: bytes) -> Heard:
+def parse_response(answer: bytes) -> RawResponse:
     """The one answer that came."""
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Heard(int(first.split(" ")[1]), headers, body.decode())
+    return RawResponse(int(first.split(" ")[1]), headers, body.decode())
 
 
-async def idle_connections(stack: AsyncExitStack, port: int, count: int, first: bytes = b"") -> None:
+async def open_idle_connections(stack: AsyncExitStack, port: int, count: int, first: bytes = b"") -> None:
     """Connections that say `first` and then nothing."""
     for _ in range(count):
         stream = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))

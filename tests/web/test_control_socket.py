@@ -22,16 +22,16 @@ from oddaemon.http_server.unix_socket import SocketError, listen_privately
 from tests.web.admin_app import make_admin_app
 
 
-class Desk:
+class RecordingCommands:
     """Takes orders as a daemon with one held office and one fresh one would."""
 
     def __init__(self) -> None:
         self.accepted: list[str] = []
-        self.given: list[tuple[str, str, int | None]] = []
+        self.calls: list[tuple[str, str, int | None]] = []
 
     async def run_office_command(self, order: OfficeCommand, office: str, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
-        self.given.append((order, office, uid))
+        self.calls.append((order, office, uid))
         if office == "elm":
             self.accepted.append(office)
             return "The next reading of elm is published as it is."
@@ -43,7 +43,7 @@ class Desk:
 
     async def reload(self, uid: int | None) -> Document:
         await anyio.lowlevel.checkpoint()
-        self.given.append(("reload", "", uid))
+        self.calls.append(("reload", "", uid))
         raise CommandRejected(RejectionKind.BAD_CONFIGURATION, "It has a problem.", "Mend it.", [{"file": "a.toml"}])
 
     async def preview_reload(self) -> Document:
@@ -52,69 +52,69 @@ class Desk:
 
     async def drain(self, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
-        self.given.append(("drain", "", uid))
+        self.calls.append(("drain", "", uid))
         return "It stops."
 
 
 @asynccontextmanager
-async def taking_orders(path: Path, desk: Desk | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def control_client(path: Path, commands: RecordingCommands | None = None) -> AsyncIterator[httpx.AsyncClient]:
     async with anyio.create_task_group() as tasks:
-        await tasks.start(serve_control, path, make_admin_app(commands=desk or Desk()))
+        await tasks.start(serve_control, path, make_admin_app(commands=commands or RecordingCommands()))
         transport = httpx.AsyncHTTPTransport(uds=str(path))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
         tasks.cancel_scope.cancel()
 
 
-def left_by_a_killed_daemon(path: Path) -> None:
+def leave_stale_socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as gone:
         gone.bind(str(path))
 
 
-async def test_an_order_is_carried_out_and_told(tmp_path: Path) -> None:
-    desk = Desk()
-    async with taking_orders(tmp_path / "c.sock", desk) as client:
+async def test_a_command_is_executed_and_reported(tmp_path: Path) -> None:
+    commands = RecordingCommands()
+    async with control_client(tmp_path / "c.sock", commands) as client:
         answer = await client.post("/offices/elm/accept")
-    assert (answer.status_code, desk.accepted) == (200, ["elm"])
+    assert (answer.status_code, commands.accepted) == (200, ["elm"])
     assert answer.json() == {"office": "elm", "outcome": "The next reading of elm is published as it is."}
 
 
-@pytest.mark.parametrize("order", OfficeCommand)
-async def test_whoever_orders_is_known_by_the_system_s_word(tmp_path: Path, order: OfficeCommand) -> None:
-    desk = Desk()
-    async with taking_orders(tmp_path / "c.sock", desk) as client:
-        assert (await client.post(f"/offices/elm/{order}")).status_code == 200
+@pytest.mark.parametrize("command", OfficeCommand)
+async def test_the_client_is_identified_by_its_peer_credentials(tmp_path: Path, command: OfficeCommand) -> None:
+    commands = RecordingCommands()
+    async with control_client(tmp_path / "c.sock", commands) as client:
+        assert (await client.post(f"/offices/elm/{command}")).status_code == 200
         assert (await client.post("/drain", headers={"X-Forwarded-For": "uid:0"})).json() == {"outcome": "It stops."}
-    assert desk.given == [(order, "elm", os.getuid()), ("drain", "", os.getuid())]
+    assert commands.calls == [(command, "elm", os.getuid()), ("drain", "", os.getuid())]
 
 
-async def test_a_plan_is_only_looked_at_and_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
-    desk = Desk()
-    async with taking_orders(tmp_path / "c.sock", desk) as client:
+async def test_a_plan_changes_nothing_and_a_bad_configuration_lists_every_problem(tmp_path: Path) -> None:
+    commands = RecordingCommands()
+    async with control_client(tmp_path / "c.sock", commands) as client:
         planned = await client.get("/plan")
         assert (await client.get("/reload")).status_code == 405
-        assert desk.given == []
+        assert commands.calls == []
         refused = await client.post("/reload")
     assert planned.json() == {"outcome": "A reload would bring: 1 new.", "plan": {"new": ["ash"]}}
     assert refused.status_code == 422
     assert refused.json() == {"error": "It has a problem.", "advice": "Mend it.", "problems": [{"file": "a.toml"}]}
 
 
-async def test_an_order_that_cannot_be_carried_out_says_why_and_what_to_do(tmp_path: Path) -> None:
-    async with taking_orders(tmp_path / "c.sock") as client:
-        nothing_held = await client.post("/offices/oak/accept")
+async def test_a_rejected_command_says_why_and_what_to_do(tmp_path: Path) -> None:
+    async with control_client(tmp_path / "c.sock") as client:
+        response = await client.post("/offices/oak/accept")
         unknown = await client.post("/offices/ash/accept")
-    assert nothing_held.status_code == 409
-    assert nothing_held.json() == {
+    assert response.status_code == 409
+    assert response.json() == {
         "error": "Nothing of oak is held.",
         "advice": "`oddaemon explain oak` tells how it stands.",
     }
     assert (unknown.status_code, unknown.json()["error"]) == (404, "There is no office 'ash'.")
 
 
-async def test_looking_changes_nothing_and_there_are_no_other_orders(tmp_path: Path) -> None:
-    desk = Desk()
-    async with taking_orders(tmp_path / "c.sock", desk) as client:
+async def test_get_requests_change_nothing_and_there_are_no_other_commands(tmp_path: Path) -> None:
+    commands = RecordingCommands()
+    async with control_client(tmp_path / "c.sock", commands) as client:
         assert (await client.get("/-/healthy")).json() == {"healthy": True}
         assert (await client.get("/offices/elm/accept")).status_code == 405
         assert (await client.get("/drain")).status_code == 405
@@ -122,13 +122,13 @@ async def test_looking_changes_nothing_and_there_are_no_other_orders(tmp_path: P
             answer = await client.post(path)
             assert (path, answer.status_code, set(answer.json())) == (path, 404, {"error", "advice"})
         assert (await client.post("/offices/elm/accept", content=b"x")).status_code == 413
-    assert desk.accepted == []
+    assert commands.accepted == []
 
 
 async def test_only_its_owner_may_use_it_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        async with taking_orders(tmp_path / "new" / "c.sock"):
+        async with control_client(tmp_path / "new" / "c.sock"):
             status, directory = (tmp_path / "new/c.sock").stat(), (tmp_path / "new").stat()
     finally:
         os.umask(before)
@@ -138,12 +138,12 @@ async def test_only_its_owner_may_use_it_whatever_the_umask(tmp_path: Path) -> N
 
 
 def test_there_is_no_moment_with_another_mode(tmp_path: Path) -> None:
-    path, seen, over = tmp_path / "c.sock", set[int](), threading.Event()
+    path, modes, over = tmp_path / "c.sock", set[int](), threading.Event()
 
     def watch() -> None:
         while not over.is_set():
             try:
-                seen.add(stat.S_IMODE(path.lstat().st_mode))
+                modes.add(stat.S_IMODE(path.lstat().st_mode))
             except FileNotFoundError:
                 continue
 
@@ -157,20 +157,20 @@ def test_there_is_no_moment_with_another_mode(tmp_path: Path) -> None:
         os.umask(before)
         over.set()
         watching.join()
-    assert seen <= {0o600}
+    assert modes <= {0o600}
 
 
 async def test_what_a_killed_daemon_left_is_replaced(tmp_path: Path) -> None:
-    left_by_a_killed_daemon(tmp_path / "c.sock")
-    async with taking_orders(tmp_path / "c.sock") as client:
+    leave_stale_socket(tmp_path / "c.sock")
+    async with control_client(tmp_path / "c.sock") as client:
         assert (await client.get("/-/healthy")).status_code == 200
 
 
 async def test_what_a_living_daemon_listens_on_stays_its_own(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
-    async with taking_orders(path) as client:
+    async with control_client(path) as client:
         with pytest.raises(ListenError, match=r"another process listens there.*`\[http\] control_socket`"):
-            await serve_control(path, make_admin_app(commands=Desk()))
+            await serve_control(path, make_admin_app(commands=RecordingCommands()))
         assert (await client.get("/-/healthy")).status_code == 200
 
 
@@ -181,7 +181,7 @@ async def test_a_daemon_that_is_too_busy_to_answer_is_alive(tmp_path: Path) -> N
         busy.listen(0)
         waiting.connect(str(path))
         with pytest.raises(ListenError, match="another process listens there"):
-            await serve_control(path, make_admin_app(commands=Desk()))
+            await serve_control(path, make_admin_app(commands=RecordingCommands()))
     assert path.exists()
 
 
@@ -195,7 +195,7 @@ async def test_what_is_no_socket_of_ours_is_never_removed(tmp_path: Path, kind: 
             case "directory":
                 path.mkdir()
             case "link":
-                left_by_a_killed_daemon(other)
+                leave_stale_socket(other)
                 path.symlink_to(other)
             case "dangling link":
                 path.symlink_to(other)
@@ -205,24 +205,24 @@ async def test_what_is_no_socket_of_ours_is_never_removed(tmp_path: Path, kind: 
                 datagrams.bind(str(path))
         before = path.lstat()
         with pytest.raises(ListenError, match=r"`\[http\] control_socket`"):
-            await serve_control(path, make_admin_app(commands=Desk()))
+            await serve_control(path, make_admin_app(commands=RecordingCommands()))
     assert path.lstat().st_ino == before.st_ino
 
 
-async def test_its_file_goes_with_it_and_nobody_else_s(tmp_path: Path) -> None:
+async def test_its_socket_file_is_removed_with_it_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
-    async with taking_orders(path):
+    async with control_client(path):
         assert path.exists()
     assert not path.exists()
-    async with taking_orders(path):
+    async with control_client(path):
         path.unlink()
-        left_by_a_killed_daemon(path)
+        leave_stale_socket(path)
     assert path.exists()
 
 
 def test_of_many_that_start_at_once_on_a_stale_socket_one_gets_it(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
-    left_by_a_killed_daemon(path)
+    leave_stale_socket(path)
     outcomes: list[object] = []
     start = threading.Barrier(8)
 
@@ -266,11 +266,11 @@ async def test_slow_clients_are_cut_here_too(tmp_path: Path) -> None:
 
 async def _serve_hastily(path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     limits = ConnectionLimits(timeout_seconds=0.05)
-    await serve_control(path, make_admin_app(commands=Desk()), limits=limits, task_status=task_status)
+    await serve_control(path, make_admin_app(commands=RecordingCommands()), limits=limits, task_status=task_status)
 
 
 async def test_answers_are_json_to_the_last_byte(tmp_path: Path) -> None:
-    async with taking_orders(tmp_path / "c.sock") as client:
+    async with control_client(tmp_path / "c.sock") as client:
         for path in ("/offices/elm/accept", "/offices/oak/accept", "/offices/%C3%A9%22/accept", "/nothing"):
             answer = await client.post(path)
             assert answer.headers["content-type"] == "application/json"

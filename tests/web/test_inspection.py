@@ -15,7 +15,7 @@ from oddaemon.telemetry.telemetry import Telemetry
 from tests.web.admin_app import make_admin_app
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
-STANDING = Status(Condition.FRESH, NOW, "It is done.")
+STATUS = Status(Condition.FRESH, NOW, "It is done.")
 
 
 class SampleStatus:
@@ -37,20 +37,20 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
     telemetry.add_secrets(["planted-key"])
     app = make_admin_app(
-        status=SampleStatus(), telemetry=telemetry, office_metrics=lambda: (OfficeMetrics("elm", STANDING),)
+        status=SampleStatus(), telemetry=telemetry, office_metrics=lambda: (OfficeMetrics("elm", STATUS),)
     )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 
-async def test_the_fleet_is_told_without_what_is_secret(client: httpx.AsyncClient) -> None:
+async def test_the_fleet_is_shown_without_secrets(client: httpx.AsyncClient) -> None:
     answer = await client.get("/status")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"offices": [], "reason": 'The office said "***".'}
 
 
-async def test_an_office_is_told_with_as_much_of_its_journal_as_is_asked_for(client: httpx.AsyncClient) -> None:
+async def test_an_office_is_shown_with_as_much_of_its_journal_as_requested(client: httpx.AsyncClient) -> None:
     assert (await client.get("/offices/elm")).json() == {"id": "elm", "journal": JOURNAL_ENTRIES, "reason": "***"}
     for number in (0, 7, JOURNAL_ENTRIES_MAX):
         assert (await client.get(f"/offices/elm?journal={number}")).json()["journal"] == number
@@ -70,12 +70,12 @@ async def test_an_unknown_office_is_answered_with_the_nearest(client: httpx.Asyn
     assert (far.status_code, far.json()["advice"]) == (404, "`oddaemon status` lists all offices.")
 
 
-async def test_metrics_are_told_here_too(client: httpx.AsyncClient) -> None:
+async def test_metrics_are_served_here_too(client: httpx.AsyncClient) -> None:
     answer = await client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'oddaemon_office_condition{condition="fresh",office="elm",owner=""} 1.0' in answer.text
 
 
 @pytest.mark.parametrize("path", ["/status", "/offices/elm", "/metrics"])
-async def test_looking_takes_no_orders(client: httpx.AsyncClient, path: str) -> None:
+async def test_inspection_takes_no_commands(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.post(path)).status_code == 405

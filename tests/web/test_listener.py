@@ -25,13 +25,13 @@ from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
-from tests.browser.sample import sample_fleet
+from tests.browser.sample import make_fleet
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 MESA = Status(Condition.FRESH, NOW, "All true.")
 ALBA = Status(Condition.BLOCKED, NOW, 'The server says: key "hunter2" is disabled.', Owner.OFFICE)
 READY = Readiness(ready=True)
-PAGES = ["/", "/runbook", f"/offices/{sample_fleet(1).lines[0].id}"]
+PAGES = ["/", "/runbook", f"/offices/{make_fleet(1).lines[0].id}"]
 PATHS = [*PAGES, "/metrics", "/-/healthy", "/-/ready", "/api/status", "/api/offices/mesa"]
 
 
@@ -41,7 +41,7 @@ def anyio_backend() -> str:
 
 
 @dataclass
-class Daemon:
+class FakeDaemon:
     """What the application looks at, as a daemon with two offices would show it."""
 
     readiness: Readiness = READY
@@ -49,28 +49,28 @@ class Daemon:
         default_factory=lambda: Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
     )
 
-    def fleet(self) -> tuple[OfficeMetrics, ...]:
+    def get_metrics(self) -> tuple[OfficeMetrics, ...]:
         return (OfficeMetrics("mesa", MESA, guarantors=4132), OfficeMetrics("alba", ALBA))
 
-    async def status(self) -> StatusDocument:
+    async def get_status(self) -> StatusDocument:
         await anyio.lowlevel.checkpoint()
         return make_status_document([OfficeSummary("mesa", "Mesa", MESA), OfficeSummary("alba", "Álba", ALBA)], NOW)
 
-    def pages(self) -> Pages:
-        return Pages(sample_fleet(3).pictures, self.telemetry.redact, lambda: NOW)
+    def make_pages(self) -> Pages:
+        return Pages(make_fleet(3).view_models, self.telemetry.redact, lambda: NOW)
 
-    def app(self) -> ASGIApp:
+    def create_app(self) -> ASGIApp:
         return create_app(
             telemetry=self.telemetry,
-            office_metrics=self.fleet,
+            office_metrics=self.get_metrics,
             readiness=lambda: self.readiness,
-            status=self.status,
-            pages=self.pages(),
+            status=self.get_status,
+            pages=self.make_pages(),
         )
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+async def served_client(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     async with anyio.create_task_group() as tasks:
         host, port = await tasks.start(serve, "127.0.0.1", 0, app)
         async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
@@ -79,7 +79,7 @@ async def listening(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_metrics_are_for_prometheus() -> None:
-    async with listening(Daemon().app()) as client:
+    async with served_client(FakeDaemon().create_app()) as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -89,15 +89,15 @@ async def test_metrics_are_for_prometheus() -> None:
 
 
 async def test_metrics_are_openmetrics_for_who_asks() -> None:
-    async with listening(Daemon().app()) as client:
+    async with served_client(FakeDaemon().create_app()) as client:
         answer = await client.get("/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
 
 
 async def test_the_process_is_healthy_while_it_answers_though_it_is_not_ready() -> None:
-    daemon = Daemon(readiness=Readiness(ready=False, reason="The store is locked by process 4711."))
-    async with listening(daemon.app()) as client:
+    daemon = FakeDaemon(readiness=Readiness(ready=False, reason="The store is locked by process 4711."))
+    async with served_client(daemon.create_app()) as client:
         assert (await client.get("/-/healthy")).status_code == 200
         answer = await client.get("/-/ready")
         assert (answer.status_code, answer.text) == (503, "Not ready: The store is locked by process 4711.\n")
@@ -106,25 +106,25 @@ async def test_the_process_is_healthy_while_it_answers_though_it_is_not_ready() 
 
 
 async def test_status_is_the_document_of_the_contract() -> None:
-    daemon = Daemon()
+    daemon = FakeDaemon()
     daemon.telemetry.add_secrets(["hunter2"])
-    async with listening(daemon.app()) as client:
+    async with served_client(daemon.create_app()) as client:
         answer = await client.get("/api/status")
     assert answer.headers["content-type"] == "application/json"
-    expected = json.loads(json.dumps(await daemon.status()).replace("hunter2", "***"))
+    expected = json.loads(json.dumps(await daemon.get_status()).replace("hunter2", "***"))
     assert answer.json() == expected
     assert answer.json()["summary"]["total"] == 2
 
 
 async def test_one_office_is_one_element_of_it() -> None:
-    daemon = Daemon()
-    async with listening(daemon.app()) as client:
+    daemon = FakeDaemon()
+    async with served_client(daemon.create_app()) as client:
         answer = await client.get("/api/offices/mesa")
-    assert answer.json() == (await daemon.status())["offices"][0]
+    assert answer.json() == (await daemon.get_status())["offices"][0]
 
 
-async def test_what_is_not_there_is_told_in_one_line() -> None:
-    async with listening(Daemon().app()) as client:
+async def test_a_missing_page_is_reported_in_one_line() -> None:
+    async with served_client(FakeDaemon().create_app()) as client:
         for path in ("/api/offices/nobody", "/nothing", "/metrics/", "/api", "/docs"):
             answer = await client.get(path)
             assert (path, answer.status_code) == (path, 404)
@@ -133,7 +133,7 @@ async def test_what_is_not_there_is_told_in_one_line() -> None:
 
 
 async def test_the_page_links_to_what_is_there() -> None:
-    async with listening(Daemon().app()) as client:
+    async with served_client(FakeDaemon().create_app()) as client:
         page = (await client.get("/")).text
         links = {part.partition('"')[0].partition("#")[0] for part in re.split('(?:href|src)="', page)[1:]} - {""}
         assert {"/metrics", "/api/status"} < links
@@ -142,7 +142,7 @@ async def test_the_page_links_to_what_is_there() -> None:
 
 
 async def test_nothing_can_be_changed() -> None:
-    async with listening(Daemon().app()) as client:
+    async with served_client(FakeDaemon().create_app()) as client:
         for path in PATHS:
             for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
                 answer = await client.request(method, path)
@@ -151,7 +151,7 @@ async def test_nothing_can_be_changed() -> None:
 
 
 async def test_head_is_get_without_the_body() -> None:
-    async with listening(Daemon().app()) as client:
+    async with served_client(FakeDaemon().create_app()) as client:
         for path in PATHS:
             answer = await client.head(path)
             assert (path, answer.status_code, answer.content) == (path, 200, b"")
@@ -159,7 +159,7 @@ async def test_head_is_get_without_the_body() -> None:
 
 
 async def test_every_answer_carries_careful_headers() -> None:
-    async with listening(Daemon().app()) as client:
+    async with served_client(FakeDaemon().create_app()) as client:
         for path in (*PATHS, "/nothing", "/static/page.css"):
             answer = await client.get(path)
             own = PAGE_HEADERS if path in PAGES else FILE_HEADERS if path.startswith("/static") else {}
@@ -173,15 +173,15 @@ async def test_an_error_of_ours_is_a_500_that_says_nothing(caplog: pytest.LogCap
         await anyio.lowlevel.checkpoint()
         raise KeyError("370.00")
 
-    daemon = Daemon()
+    daemon = FakeDaemon()
     app = create_app(
         telemetry=daemon.telemetry,
-        office_metrics=daemon.fleet,
+        office_metrics=daemon.get_metrics,
         readiness=lambda: daemon.readiness,
         status=status,
-        pages=daemon.pages(),
+        pages=daemon.make_pages(),
     )
-    async with listening(app) as client:
+    async with served_client(app) as client:
         answer = await client.get("/api/status")
         assert (answer.status_code, answer.text) == (500, "Internal Server Error")
         assert answer.headers["cache-control"] == "no-store"
@@ -191,7 +191,7 @@ async def test_an_error_of_ours_is_a_500_that_says_nothing(caplog: pytest.LogCap
 
 async def test_stopping_is_prompt_and_silent_and_frees_the_port(caplog: pytest.LogCaptureFixture) -> None:
     with anyio.fail_after(120):
-        async with listening(Daemon().app()) as client:
+        async with served_client(FakeDaemon().create_app()) as client:
             await client.get("/-/healthy")
             port = client.base_url.port
             assert port is not None
@@ -205,11 +205,11 @@ async def test_stopping_is_prompt_and_silent_and_frees_the_port(caplog: pytest.L
 
 
 async def test_an_answer_in_the_making_is_still_given() -> None:
-    asked, told = anyio.Event(), anyio.Event()
+    asked, released = anyio.Event(), anyio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         asked.set()
-        await told.wait()
+        await released.wait()
         await PlainTextResponse("At last.")(scope, receive, send)
 
     answers: list[str] = []
@@ -222,13 +222,13 @@ async def test_an_answer_in_the_making_is_still_given() -> None:
         clients.start_soon(ask, await tasks.start(serve, "127.0.0.1", 0, app))
         await asked.wait()
         tasks.cancel_scope.cancel()
-        told.set()
+        released.set()
     assert answers == ["At last."]
 
 
 async def test_stopping_before_the_first_request_leaves_nothing_open() -> None:
     async with anyio.create_task_group() as tasks:
-        _, port = await tasks.start(serve, "127.0.0.1", 0, Daemon().app())
+        _, port = await tasks.start(serve, "127.0.0.1", 0, FakeDaemon().create_app())
         tasks.cancel_scope.cancel()
     with socket.create_server(("127.0.0.1", port)):
         pass
@@ -236,7 +236,7 @@ async def test_stopping_before_the_first_request_leaves_nothing_open() -> None:
 
 async def test_signals_stay_with_the_daemon() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    async with listening(Daemon().app()) as client:
+    async with served_client(FakeDaemon().create_app()) as client:
         await client.get("/-/healthy")
         assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
@@ -245,7 +245,7 @@ async def test_a_port_in_use_says_who_to_look_for_and_which_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ListenError) as refused:
-            await serve("127.0.0.1", port, Daemon().app())
+            await serve("127.0.0.1", port, FakeDaemon().create_app())
     assert str(refused.value) == (
         f"Cannot listen on 127.0.0.1:{port}: the address is in use, perhaps by another oddaemon. "
         f"`ss -ltnp 'sport = :{port}'` names the process; stop it, or set another port in `[http] listen`."
@@ -263,5 +263,5 @@ async def test_a_port_in_use_says_who_to_look_for_and_which_setting() -> None:
 )
 async def test_an_address_of_another_machine_is_refused_with_the_setting(host: str, why: str) -> None:
     with pytest.raises(ListenError, match=why) as refused:
-        await serve(host, 9464, Daemon().app())
+        await serve(host, 9464, FakeDaemon().create_app())
     assert "`[http] listen`" in str(refused.value)

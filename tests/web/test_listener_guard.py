@@ -12,18 +12,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from oddaemon.http_server.allowed_hosts import AllowedHosts, resolve_allowed_hosts
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.security_headers import HEADERS
-from tests.web.raw import Heard, heard, listener, request, said
+from tests.web.raw import RawResponse, make_request_head, parse_response, running_listener, send_and_read
 
 SMALL = ConnectionLimits(target_bytes_max=100, head_bytes_max=1000)
 
 
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
+async def respond(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("Here.")(scope, receive, send)
 
 
-async def answer(sent: bytes, *, limits: ConnectionLimits | None = None, allowed_hosts: tuple[str, ...] = ()) -> Heard:
-    async with listener(app, limits, allowed_hosts=allowed_hosts) as port:
-        return heard(await said(port, sent))
+async def send_request(
+    sent: bytes, *, limits: ConnectionLimits | None = None, allowed_hosts: tuple[str, ...] = ()
+) -> RawResponse:
+    async with running_listener(respond, limits, allowed_hosts=allowed_hosts) as port:
+        return parse_response(await send_and_read(port, sent))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ async def answer(sent: bytes, *, limits: ConnectionLimits | None = None, allowed
 )
 async def test_a_host_that_is_ours_is_answered_with_any_port(host: str) -> None:
     allowed = ("balances.example.com", "192.0.2.7", "fd00::7")
-    assert (await answer(request(f"Host: {host}"), allowed_hosts=allowed)).status == 200
+    assert (await send_request(make_request_head(f"Host: {host}"), allowed_hosts=allowed)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -49,26 +51,30 @@ async def test_a_host_that_is_ours_is_answered_with_any_port(host: str) -> None:
     ],
 )
 async def test_a_host_that_is_not_ours_is_misdirected(host: str) -> None:
-    told = await answer(request(f"Host: {host}"), allowed_hosts=("balances.example.com",))
-    assert told.status == 421 or (told.status == 400 and host == "\xff")
-    assert "Here." not in told.body
-    if told.status == 421:
-        assert told.body.endswith("add that to `[http] allowed_hosts`.\n")
+    response = await send_request(make_request_head(f"Host: {host}"), allowed_hosts=("balances.example.com",))
+    assert response.status == 421 or (response.status == 400 and host == "\xff")
+    assert "Here." not in response.body
+    if response.status == 421:
+        assert response.body.endswith("add that to `[http] allowed_hosts`.\n")
 
 
 async def test_refusals_carry_careful_headers_and_end_the_connection() -> None:
-    for sent in (request("Host: evil.example"), b"no HTTP\r\n\r\n", request("Host: localhost", target="http://x/")):
-        told = await answer(sent)
-        assert {name: told.headers.get(name) for name in HEADERS} == HEADERS
-        assert told.headers["connection"] == "close"
-        assert told.body.count("\n") == 1
+    for sent in (
+        make_request_head("Host: evil.example"),
+        b"no HTTP\r\n\r\n",
+        make_request_head("Host: localhost", target="http://x/"),
+    ):
+        response = await send_request(sent)
+        assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
+        assert response.headers["connection"] == "close"
+        assert response.body.count("\n") == 1
 
 
 async def test_http_1_1_without_a_host_or_with_two_is_refused_and_1_0_needs_none() -> None:
-    assert (await answer(request())).status == 400
-    assert (await answer(request("Host: localhost", "Host: localhost"))).status == 400
-    assert (await answer(request(version="1.0"))).status == 200
-    assert (await answer(request("Host: evil.example", version="1.0"))).status == 421
+    assert (await send_request(make_request_head())).status == 400
+    assert (await send_request(make_request_head("Host: localhost", "Host: localhost"))).status == 400
+    assert (await send_request(make_request_head(version="1.0"))).status == 200
+    assert (await send_request(make_request_head("Host: evil.example", version="1.0"))).status == 421
 
 
 async def test_the_address_at_which_a_connection_arrives_is_ours() -> None:
@@ -106,50 +112,54 @@ async def test_the_name_that_is_listened_on_is_ours() -> None:
     ],
 )
 async def test_a_target_is_a_path_of_a_decent_length(target: str, status: int) -> None:
-    assert (await answer(request("Host: localhost", target=target), limits=SMALL)).status == status
+    assert (await send_request(make_request_head("Host: localhost", target=target), limits=SMALL)).status == status
 
 
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_head_that_is_too_large_is_refused_whether_it_comes_whole_or_not(count: int) -> None:
     fitting = [f"X-{number}: {'x' * (800 // count)}" for number in range(count)]
-    assert (await answer(request("Host: localhost", *fitting), limits=SMALL)).status == 200
+    assert (await send_request(make_request_head("Host: localhost", *fitting), limits=SMALL)).status == 200
     larger = [f"X-{number}: {'x' * (1000 // count)}" for number in range(count)]
-    assert (await answer(request("Host: localhost", *larger), limits=SMALL)).status == 431
-    endless = request("Host: localhost", *larger).removesuffix(b"\r\n\r\n")
-    assert (await answer(endless, limits=SMALL)).status == 431
+    assert (await send_request(make_request_head("Host: localhost", *larger), limits=SMALL)).status == 431
+    endless = make_request_head("Host: localhost", *larger).removesuffix(b"\r\n\r\n")
+    assert (await send_request(endless, limits=SMALL)).status == 431
 
 
 @pytest.mark.parametrize(
     "sent",
     [
-        request("Host: localhost", "Content-Length: 5") + b"hello",
-        request("Host: localhost", "Content-Length: 5", "Expect: 100-continue"),
-        request("Host: localhost", "Content-Length: 99999999999999"),
-        request("Host: localhost", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n",
-        request("Host: localhost", "Transfer-Encoding: chunked", method="POST"),
+        make_request_head("Host: localhost", "Content-Length: 5") + b"hello",
+        make_request_head("Host: localhost", "Content-Length: 5", "Expect: 100-continue"),
+        make_request_head("Host: localhost", "Content-Length: 99999999999999"),
+        make_request_head("Host: localhost", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n",
+        make_request_head("Host: localhost", "Transfer-Encoding: chunked", method="POST"),
     ],
     ids=["with it", "expecting", "endless", "chunked", "posted"],
 )
 async def test_no_request_has_a_body(sent: bytes) -> None:
-    assert (await answer(sent)).status == 413
+    assert (await send_request(sent)).status == 413
 
 
 async def test_a_body_of_nothing_is_none() -> None:
-    assert (await answer(request("Host: localhost", "Content-Length: 0"))).status == 200
+    assert (await send_request(make_request_head("Host: localhost", "Content-Length: 0"))).status == 200
 
 
 async def test_an_upgrade_is_not_taken_up() -> None:
     lines = ["Host: localhost", "Upgrade: websocket", "Sec-WebSocket-Key: eA==", "Sec-WebSocket-Version: 13"]
-    assert (await answer(request(*lines).replace(b"Connection: close", b"Connection: upgrade, close"))).status == 200
+    assert (
+        await send_request(make_request_head(*lines).replace(b"Connection: close", b"Connection: upgrade, close"))
+    ).status == 200
 
 
 async def test_a_body_that_breaks_the_rules_after_a_good_head_ends_the_connection() -> None:
-    assert b"Here." not in await said_to(app, request("Host: localhost", "Transfer-Encoding: chunked") + b"zz\r\n\r\n")
+    assert b"Here." not in await send_to(
+        respond, make_request_head("Host: localhost", "Transfer-Encoding: chunked") + b"zz\r\n\r\n"
+    )
 
 
-async def said_to(served: ASGIApp, *parts: bytes) -> bytes:
-    async with listener(served) as port:
-        return await said(port, *parts)
+async def send_to(served: ASGIApp, *parts: bytes) -> bytes:
+    async with running_listener(served) as port:
+        return await send_and_read(port, *parts)
 
 
 PIECES = [
@@ -189,20 +199,20 @@ PIECES = [
 async def test_whatever_is_said_the_listener_goes_on_and_says_nothing_of_it_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    dice = random.Random(20260308)
+    rng = random.Random(20260308)
 
-    async with listener(app) as port:
+    async with running_listener(respond) as port:
 
         async def babble(seed: int) -> None:
             own = random.Random(seed)
             parts = [b"".join(own.choices(PIECES, k=own.randint(1, 12))) for _ in range(own.randint(1, 3))]
             if own.random() < 0.5:
                 parts.insert(0, b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n")
-            await said(port, *parts, hang_up=True)
+            await send_and_read(port, *parts, hang_up=True)
 
         for _ in range(8):
             async with anyio.create_task_group() as tasks:
                 for _ in range(40):
-                    tasks.start_soon(babble, dice.getrandbits(32))
-        assert heard(await said(port, request("Host: localhost"))).status == 200
+                    tasks.start_soon(babble, rng.getrandbits(32))
+        assert parse_response(await send_and_read(port, make_request_head("Host: localhost"))).status == 200
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -19,13 +19,13 @@ from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search, count_labels
 from oddaemon.web.pages.view_models import FleetPageView
-from tests.browser.sample import TODAY, picture_of, sample_fleet
-from tests.browser.site import Site
-from tests.web.test_live_pages import listening
+from tests.browser.sample import TODAY, make_fleet, make_office_view
+from tests.browser.site import PageSite
+from tests.web.test_live_pages import served_client
 
 
 async def test_a_page_is_compressed_for_who_takes_that() -> None:
-    async with listening(Site(sample_fleet(500))) as client:
+    async with served_client(PageSite(make_fleet(500))) as client:
         plain = await client.get("/", headers={"accept-encoding": "identity"})
         packed = await client.get("/", headers={"accept-encoding": "gzip"})
     assert "content-encoding" not in plain.headers
@@ -34,8 +34,8 @@ async def test_a_page_is_compressed_for_who_takes_that() -> None:
     assert int(packed.headers["content-length"]) < len(plain.content) / 8
 
 
-async def test_what_pages_are_made_with_is_kept_and_its_address_names_its_contents() -> None:
-    async with listening(Site(sample_fleet(1))) as client:
+async def test_static_files_are_cached_and_named_by_their_contents() -> None:
+    async with served_client(PageSite(make_fleet(1))) as client:
         page = (await client.get("/")).text
         for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
             answer = await client.get(address)
@@ -46,8 +46,8 @@ async def test_what_pages_are_made_with_is_kept_and_its_address_names_its_conten
 
 
 async def test_a_page_is_served_with_nothing_inline_and_nothing_from_elsewhere() -> None:
-    async with listening(Site(sample_fleet(30))) as client:
-        for path in ("/", f"/offices/{sample_fleet(30).lines[6].id}", "/offices/nobody"):
+    async with served_client(PageSite(make_fleet(30))) as client:
+        for path in ("/", f"/offices/{make_fleet(30).lines[6].id}", "/offices/nobody"):
             answer = await client.get(path)
             policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
             assert policy.pop("default-src") == "'none'"
@@ -58,38 +58,38 @@ async def test_a_page_is_served_with_nothing_inline_and_nothing_from_elsewhere()
 
 
 def test_a_change_over_nights_without_a_snapshot_is_not_called_one_of_a_night() -> None:
-    picture = picture_of(sample_fleet(1).lines[0], sample_fleet(1).now)
-    known = [night for night in picture.nights if night.last]
+    view = make_office_view(make_fleet(1).lines[0], make_fleet(1).now)
+    known = [night for night in view.nights if night.last]
     renderer = Renderer(lambda text: text, str)
-    assert "overnight" in renderer.render_office_parts(picture, "")["buckets"]
-    gap = replace(picture, nights=tuple(night for night in picture.nights if night not in known[-3:-1]))
+    assert "overnight" in renderer.render_office_parts(view, "")["buckets"]
+    gap = replace(view, nights=tuple(night for night in view.nights if night not in known[-3:-1]))
     buckets = renderer.render_office_parts(gap, "")["buckets"]
     assert buckets.count(f"since {formatting.format_day(known[-4].aging_date)}") == 5
     assert "overnight" not in buckets
 
 
 async def test_many_readers_within_a_moment_are_shown_one_look_at_the_fleet() -> None:
-    site = Site(sample_fleet(3), liveliness=StreamOptions(settle_seconds=60.0))
-    async with listening(site) as client:
+    site = PageSite(make_fleet(3), stream_options=StreamOptions(settle_seconds=60.0))
+    async with served_client(site) as client:
         before = (await client.get("/")).text
         site.fleet.lines = []
         assert (await client.get("/")).text == before
 
 
-def test_only_what_changed_is_painted_again() -> None:
-    renderer, fleet = Renderer(lambda text: text, str), sample_fleet(30)
+def test_only_changed_offices_are_rendered_again() -> None:
+    renderer, fleet = Renderer(lambda text: text, str), make_fleet(30)
     before = render_fleet(renderer, RenderedFleet(), FleetPageView(tuple(fleet.lines)))
-    fleet.stands(fleet.lines[0].id, Condition.LATE, "Late.")
+    fleet.set_condition(fleet.lines[0].id, Condition.LATE, "Late.")
     after = render_fleet(renderer, before, FleetPageView(tuple(fleet.lines)))
     same = [office for office in after.offices if after.offices[office] is before.offices[office]]
     assert len(same) == 29
-    assert [piece.overview.id for piece in after.get_changed_offices(before.revision)] == [fleet.lines[0].id]
+    assert [fragment.overview.id for fragment in after.get_changed_offices(before.revision)] == [fleet.lines[0].id]
 
 
 NORTH, NONE, COAST = (
     replace(line, id=name[:1].lower(), name=name, labels=labels)
     for line, name, labels in zip(
-        sample_fleet(3).lines,
+        make_fleet(3).lines,
         ("A Smile, Reno", "B Third, Reno", "C Coast"),
         ((("group", "north"),), (), (("group", "coast"),)),
         strict=True,
@@ -127,13 +127,13 @@ def test_a_search_is_written_as_it_was_read() -> None:
 
 
 def test_labels_are_offered_with_their_number() -> None:
-    lines = [replace(line, labels=(("group", "coast"),)) for line in sample_fleet(3).lines]
+    lines = [replace(line, labels=(("group", "coast"),)) for line in make_fleet(3).lines]
     lines[0] = replace(lines[0], labels=(("a", "b"), ("group", "coast")))
     assert count_labels(lines) == [("a=b", 1), ("group=coast", 3)]
 
 
 @pytest.mark.parametrize(
-    ("length", "told"),
+    ("length", "expected"),
     [
         (timedelta(seconds=12), "12 s"),
         (timedelta(minutes=5, seconds=59), "5 min"),
@@ -143,8 +143,8 @@ def test_labels_are_offered_with_their_number() -> None:
         (timedelta(days=2, hours=3, minutes=30), "2 d 3 h"),
     ],
 )
-def test_lengths_are_told_in_two_units(length: timedelta, told: str) -> None:
-    assert formatting.format_duration(length) == told
+def test_durations_have_two_units(length: timedelta, expected: str) -> None:
+    assert formatting.format_duration(length) == expected
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -160,16 +160,16 @@ MINUS = "\N{MINUS SIGN}"
         (-3_000_000_00, f"{MINUS}$3,000,000.00", f"{MINUS}$3M"),
     ],
 )
-def test_amounts_are_told_to_the_cent_and_axes_shortly(cents: int, exact: str, rounded: str) -> None:
+def test_amounts_are_exact_to_the_cent_and_axes_are_rounded(cents: int, exact: str, rounded: str) -> None:
     assert (formatting.format_dollars(cents), formatting.format_round_dollars(cents)) == (exact, rounded)
 
 
-def nights_of(*buckets: tuple[int, int, int, int]) -> list[Night]:
-    publication = picture_of(sample_fleet(1).lines[0], sample_fleet(1).now).publications[0]
-    return [_night(publication, each) for each in buckets]
+def make_nights(*buckets: tuple[int, int, int, int]) -> list[Night]:
+    publication = make_office_view(make_fleet(1).lines[0], make_fleet(1).now).publications[0]
+    return [_make_night(publication, each) for each in buckets]
 
 
-def _night(publication: Publication, buckets: tuple[int, int, int, int]) -> Night:
+def _make_night(publication: Publication, buckets: tuple[int, int, int, int]) -> Night:
     totals = ControlTotals._make((9, sum(buckets), *buckets, 0, sum(buckets), 1))
     return Night(TODAY, NightOutcome.IN_TIME, publication, replace(publication, totals=totals))
 
@@ -180,7 +180,7 @@ amounts = st.tuples(cents, cents, cents, cents)
 
 @given(st.lists(amounts, min_size=1, max_size=30))
 def test_every_block_of_the_chart_is_inside_it_on_its_side_of_zero(buckets: list[tuple[int, int, int, int]]) -> None:
-    chart = make_bucket_chart(nights_of(*buckets))
+    chart = make_bucket_chart(make_nights(*buckets))
     assert chart is not None
     assert 2 <= len(chart.ticks) == len(chart.lines) <= INTERVALS_MAX + 1
     assert chart.zero in chart.lines
@@ -193,7 +193,7 @@ def test_every_block_of_the_chart_is_inside_it_on_its_side_of_zero(buckets: list
 
 
 def test_nights_without_a_snapshot_leave_a_gap_and_no_night_at_all_no_chart() -> None:
-    [night] = nights_of((100, 0, 0, 0))
+    [night] = make_nights((100, 0, 0, 0))
     gap = Night(TODAY, NightOutcome.MISSING)
     chart = make_bucket_chart([night, gap, night])
     assert chart is not None
@@ -202,27 +202,27 @@ def test_nights_without_a_snapshot_leave_a_gap_and_no_night_at_all_no_chart() ->
 
 
 def test_the_axis_has_round_numbers() -> None:
-    chart = make_bucket_chart(nights_of((90_000_00, 30_000_00, 9_000_00, 12_000_00)))
+    chart = make_bucket_chart(make_nights((90_000_00, 30_000_00, 9_000_00, 12_000_00)))
     assert chart is not None
     assert chart.ticks == ("$150k", "$100k", "$50k", "$0")
-    negative = make_bucket_chart(nights_of((90_00, 0, 0, -20_00)))
+    negative = make_bucket_chart(make_nights((90_00, 0, 0, -20_00)))
     assert negative is not None
     assert negative.ticks == ("$100", "$50", "$0", f"{MINUS}$50")
-    assert make_bucket_chart(nights_of((0, 0, 0, 0))) is not None
+    assert make_bucket_chart(make_nights((0, 0, 0, 0))) is not None
 
 
 async def test_gzip_of_a_page_is_gzip() -> None:
-    async with listening(Site(sample_fleet(2))) as client, client.stream("GET", "/") as answer:
+    async with served_client(PageSite(make_fleet(2))) as client, client.stream("GET", "/") as answer:
         packed = b"".join([part async for part in answer.aiter_raw()])
     assert gzip.decompress(packed).startswith(b"<!DOCTYPE html>")
 
 
 def test_what_only_the_office_s_own_page_shows_is_no_change_of_the_fleet_s() -> None:
-    renderer, fleet = Renderer(lambda text: text, str), sample_fleet(3)
+    renderer, fleet = Renderer(lambda text: text, str), make_fleet(3)
     office = fleet.lines[0]
     before = render_fleet(renderer, RenderedFleet(), FleetPageView(tuple(fleet.lines)))
-    standing = replace(office.status, next_action_at=fleet.now + timedelta(hours=1))
-    fleet.lines[0] = replace(office, status=standing)
+    status = replace(office.status, next_action_at=fleet.now + timedelta(hours=1))
+    fleet.lines[0] = replace(office, status=status)
     after = render_fleet(renderer, before, FleetPageView(tuple(fleet.lines)))
     assert not after.get_changed_offices(before.revision)
     assert not after.get_changed_parts(before.revision)

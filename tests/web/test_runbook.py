@@ -8,23 +8,23 @@ import pytest
 from oddaemon.core.model import Condition
 from oddaemon.web.pages.runbook import load_runbook, make_anchor, render_runbook
 from oddaemon.web.pages.view_models import OfficeOverview
-from tests.alerts.promtool import alerts
-from tests.alerts.runbook import RUNBOOK, sections
-from tests.browser.sample import sample_fleet
-from tests.browser.site import Site
-from tests.web.test_live_pages import listening
+from tests.alerts.promtool import load_alerts
+from tests.alerts.runbook import RUNBOOK, split_sections
+from tests.browser.sample import make_fleet
+from tests.browser.site import PageSite
+from tests.web.test_live_pages import served_client
 
 
-async def served(path: str = "/runbook") -> str:
-    async with listening(Site(sample_fleet(9))) as client:
+async def fetch_page(path: str = "/runbook") -> str:
+    async with served_client(PageSite(make_fleet(9))) as client:
         answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     return answer.text
 
 
 async def test_every_alert_leads_to_its_section() -> None:
-    page = await served()
-    for name, alert in alerts().items():
+    page = await fetch_page()
+    for name, alert in load_alerts().items():
         link = cast(dict[str, str], alert["annotations"])["runbook_url"]
         path, _, anchor = link.removeprefix("http://localhost:9464").partition("#")
         assert path == "/runbook"
@@ -32,23 +32,23 @@ async def test_every_alert_leads_to_its_section() -> None:
 
 
 async def test_every_link_within_leads_to_one_place() -> None:
-    page = await served()
+    page = await fetch_page()
     places = re.findall(r'\sid="([^"]+)"', page)
     assert len(places) == len(set(places))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= {*places}
-    assert {section.anchor for section in load_runbook().sections} == sections(RUNBOOK.read_text()).keys()
+    assert {section.anchor for section in load_runbook().sections} == split_sections(RUNBOOK.read_text()).keys()
 
 
 async def test_it_needs_no_script_and_nothing_inline() -> None:
-    page = await served()
+    page = await fetch_page()
     assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:|<!--", page)
     assert "metrics: begin" not in page
 
 
-@pytest.mark.parametrize("line", sample_fleet(len(Condition)).lines, ids=lambda line: line.status.condition)
+@pytest.mark.parametrize("line", make_fleet(len(Condition)).lines, ids=lambda line: line.status.condition)
 async def test_an_office_leads_to_its_condition(line: OfficeOverview) -> None:
     anchor = line.status.condition.value
-    assert f'href="/runbook#{anchor}"' in await served(f"/offices/{line.id}")
+    assert f'href="/runbook#{anchor}"' in await fetch_page(f"/offices/{line.id}")
     assert anchor in {section.anchor for section in load_runbook().sections}
 
 

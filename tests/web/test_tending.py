@@ -12,37 +12,37 @@ from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
 from tests.web.admin_app import make_admin_app
 
 
-class Housekeeper:
+class FakeDatabaseCommands:
     """Has done everything the second time that somebody looks."""
 
     def __init__(self) -> None:
-        self.given: list[tuple[object, ...]] = []
-        self.looks = 0
+        self.calls: list[tuple[object, ...]] = []
+        self.polls = 0
 
     @property
-    def jobs(self) -> "Housekeeper":
+    def jobs(self) -> "FakeDatabaseCommands":
         return self
 
     async def forget(self, office: str, uid: int | None) -> str:
-        return await self._begin("forget", office, uid)
+        return await self._record_call("forget", office, uid)
 
     async def prune(self, days: int | None, uid: int | None) -> str:
-        return await self._begin("prune", days, uid)
+        return await self._record_call("prune", days, uid)
 
     async def vacuum(self, uid: int | None) -> str:
-        return await self._begin("vacuum", uid)
+        return await self._record_call("vacuum", uid)
 
     async def get_status(self, order: str, office: str) -> Document:
         await anyio.lowlevel.checkpoint()
-        if not self.given:
+        if not self.calls:
             raise CommandRejected(RejectionKind.NOT_FOUND, f"Nobody has ordered {order}.")
-        self.looks += 1
-        found = {"outcome": f"{order} {office}"} if self.looks > 1 else None
+        self.polls += 1
+        found = {"outcome": f"{order} {office}"} if self.polls > 1 else None
         return {"outcome": "done" if found else "in_progress", "result": found}
 
-    async def _begin(self, *order: object) -> str:
+    async def _record_call(self, *call: object) -> str:
         await anyio.lowlevel.checkpoint()
-        self.given.append(order)
+        self.calls.append(call)
         return "It is done now."
 
 
@@ -55,10 +55,10 @@ class Housekeeper:
         ("/state/vacuum", ("vacuum",), "vacuum "),
     ],
 )
-async def test_it_is_begun_and_looked_at_until_it_is_over(
+async def test_a_job_is_started_and_polled_until_it_is_over(
     tmp_path: Path, target: str, given: tuple[object, ...], found: str
 ) -> None:
-    keeper, path = Housekeeper(), tmp_path / "c.sock"
+    keeper, path = FakeDatabaseCommands(), tmp_path / "c.sock"
     async with anyio.create_task_group() as tasks:
         await tasks.start(serve_control, path, make_admin_app(database=keeper))
         transport = httpx.AsyncHTTPTransport(uds=str(path))
@@ -72,4 +72,4 @@ async def test_it_is_begun_and_looked_at_until_it_is_over(
                 refused = await client.post("/state/prune", params={"older_than_days": days})
                 assert (refused.status_code, "number" in refused.json()["error"]) == (400, True)
         tasks.cancel_scope.cancel()
-    assert keeper.given == [(*given, os.getuid())]
+    assert keeper.calls == [(*given, os.getuid())]

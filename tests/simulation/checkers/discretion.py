@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from oddaemon.simulator.practice.practice import Practice
-from tests.simulation.stage import Stage
+from tests.simulation.stage import SimulationEnvironment
 
-DISCREET = "discreet"
+CONFIDENTIAL = "discreet"
 
 _KEYS = "planted-"
 _NUMBER = re.compile(r"\d+(?:\.\d\d)?(?![\d.])")
@@ -25,17 +25,22 @@ _AMOUNT_CENTS_MIN = 10_000
 """Smaller ones are like any other number."""
 
 
-def judge(stage: Stage) -> None:
+def check(environment: SimulationEnvironment) -> None:
     """Hold everything that was said against everything that must not be."""
-    world = stage.world
-    said = [json.dumps(line) for line in world.lines]
-    texts = [*said, world.metrics(), json.dumps(world.daemon.get_status()), *_journals(world.settings.state.path)]
-    words = "\n".join(_words(world.lines))
-    for sentence in leaks(texts, words, stage.practices.values()):
-        stage.chronicle.find(DISCREET, "", sentence)
+    world = environment.world
+    log_lines = [json.dumps(line) for line in world.lines]
+    texts = [
+        *log_lines,
+        world.render_metrics(),
+        json.dumps(world.daemon.get_status()),
+        *_read_journals(world.settings.state.path),
+    ]
+    sentences = "\n".join(_iterate_sentences(world.lines))
+    for sentence in find_leaks(texts, sentences, environment.practices.values()):
+        environment.event_log.add_complaint(CONFIDENTIAL, "", sentence)
 
 
-def leaks(texts: Iterable[str], words: str, practices: Iterable[Practice]) -> Iterator[str]:
+def find_leaks(texts: Iterable[str], sentences: str, practices: Iterable[Practice]) -> Iterator[str]:
     """What is told and should not be.
 
     Args:
@@ -45,31 +50,31 @@ def leaks(texts: Iterable[str], words: str, practices: Iterable[Practice]) -> It
     """
     everything = "\n".join(texts)
     if _KEYS in everything:
-        yield f"a key: …{_around(everything, everything.index(_KEYS))}…"
+        yield f"a key: …{_get_excerpt(everything, everything.index(_KEYS))}…"
     if row := _ROW.search(everything):
-        yield f"a row of balances: …{_around(everything, row.start())}…"
+        yield f"a row of balances: …{_get_excerpt(everything, row.start())}…"
     balances = [balance for practice in practices for balance in practice.get_true_balances()]
-    yield from _told(everything, {str(balance.pat_num) for balance in balances}, "a PatNum")
+    yield from _find_numbers(everything, {str(balance.pat_num) for balance in balances}, "a PatNum")
     amounts = {abs(cents) for balance in balances for cents in balance[2:] if abs(cents) >= _AMOUNT_CENTS_MIN}
     written = {text for cents in amounts for text in (str(cents), f"{cents // 100}.{cents % 100:02}")}
-    yield from _told(_INSTANT.sub(" ", words), written, "an amount")
+    yield from _find_numbers(_INSTANT.sub(" ", sentences), written, "an amount")
 
 
-def _journals(database: Path) -> list[str]:
+def _read_journals(database: Path) -> list[str]:
     """All that is kept of what happened to the offices."""
     with closing(sqlite3.connect(database)) as connection:
         return [fields for (fields,) in connection.execute("SELECT fields FROM journal")]
 
 
-def _told(text: str, secrets: Container[str], what: str) -> Iterator[str]:
+def _find_numbers(text: str, secrets: Container[str], what: str) -> Iterator[str]:
     """The first number of a text that is one of these."""
     for number in _NUMBER.finditer(text):
         if number[0] in secrets:
-            yield f"{what}: …{_around(text, number.start())}…"
+            yield f"{what}: …{_get_excerpt(text, number.start())}…"
             return
 
 
-def _words(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _iterate_sentences(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The sentences of log lines."""
     for line in lines:
         for value in line.values():
@@ -79,5 +84,5 @@ def _words(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
                 yield from (str(each) for each in value)
 
 
-def _around(text: str, place: int) -> str:
-    return text[max(0, place - 80) : place + 80]
+def _get_excerpt(text: str, position: int) -> str:
+    return text[max(0, position - 80) : position + 80]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.simulation.chronicle import Chronicle
+from tests.simulation.chronicle import EventLog
 
-LEFT_OVER = "left over"
+LEAKED = "left over"
 
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
 @dataclass(frozen=True)
-class Baseline:
+class ProcessResources:
     """What there is in a process at one moment."""
 
     tasks: frozenset[str]
@@ -22,13 +22,13 @@ class Baseline:
     calls_in_flight: int
 
     @classmethod
-    def now(cls) -> "Baseline":
+    def capture(cls) -> "ProcessResources":
         """What there is now; must be called on the event loop."""
         tasks = frozenset(task.get_name() for task in asyncio.all_tasks() if not task.done())
-        return cls(tasks, tuple(sorted(_descriptors())), SqliteDatabase.calls_in_flight)
+        return cls(tasks, tuple(sorted(_list_descriptors())), SqliteDatabase.calls_in_flight)
 
 
-def judge(before: Baseline, after: Baseline, outlived: list[str], chronicle: Chronicle) -> None:
+def check(before: ProcessResources, after: ProcessResources, leaked_tasks: list[str], event_log: EventLog) -> None:
     """Hold what there is after a run against what there was before.
 
     Args:
@@ -37,24 +37,24 @@ def judge(before: Baseline, after: Baseline, outlived: list[str], chronicle: Chr
         outlived: tasks that outlived a daemon.
         chronicle: takes what is found.
     """
-    if outlived:
-        chronicle.find(LEFT_OVER, "", f"tasks outlived their daemon: {sorted(outlived)}")
+    if leaked_tasks:
+        event_log.add_complaint(LEAKED, "", f"tasks outlived their daemon: {sorted(leaked_tasks)}")
     if more := after.tasks - before.tasks:
-        chronicle.find(LEFT_OVER, "", f"tasks are left: {sorted(more)}")
+        event_log.add_complaint(LEAKED, "", f"tasks are left: {sorted(more)}")
     if len(after.descriptors) > len(before.descriptors):
         more_open = [each for each in after.descriptors if each not in before.descriptors]
-        chronicle.find(LEFT_OVER, "", f"files or sockets are open: {more_open}")
+        event_log.add_complaint(LEAKED, "", f"files or sockets are open: {more_open}")
     if after.calls_in_flight:
-        chronicle.find(LEFT_OVER, "", f"{after.calls_in_flight} calls of the database are in flight")
+        event_log.add_complaint(LEAKED, "", f"{after.calls_in_flight} calls of the database are in flight")
 
 
-def objects() -> int:
+def count_objects() -> int:
     """How many objects live in this process once everything unreachable is gone."""
     gc.collect()
     return len(gc.get_objects())
 
 
-def _descriptors() -> list[str]:
+def _list_descriptors() -> list[str]:
     found = []
     for link in _DESCRIPTORS.iterdir():
         try:

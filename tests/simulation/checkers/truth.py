@@ -13,14 +13,14 @@ from oddaemon.simulator.model.balances import TrueBalance
 from oddaemon.simulator.practice.aging_run import AgingOutcome, AgingRun
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store.snapshot_rows import SnapshotRow
-from tests.simulation.chronicle import Chronicle, Wished
+from tests.simulation.chronicle import EventLog, WantedSettings
 
 TRUTH = "truth"
 ONCE = "once"
 
 
 @dataclass(frozen=True)
-class Rest:
+class StablePeriod:
     """Between two runs of aging the table is whole: from the end of the one until the next begins."""
 
     begins: float
@@ -28,18 +28,18 @@ class Rest:
     aging_date: date | None
 
 
-def rests(runs: Sequence[AgingRun], aged_before: date | None) -> list[Rest]:
+def find_stable_periods(runs: Sequence[AgingRun], aged_before: date | None) -> list[StablePeriod]:
     """Whenever the office's balances were those of one completed run; `aged_before` is that of before the world."""
-    found = [Rest(0.0, runs[0].started_seconds if runs else inf, aged_before)]
+    found = [StablePeriod(0.0, runs[0].started_seconds if runs else inf, aged_before)]
     for number, run in enumerate(runs):
         if run.outcome is AgingOutcome.COMPLETED and run.ended_seconds is not None:
             ends = runs[number + 1].started_seconds if number + 1 < len(runs) else inf
-            found.append(Rest(run.ended_seconds, ends, run.aging_date))
+            found.append(StablePeriod(run.ended_seconds, ends, run.aging_date))
     return found
 
 
 @dataclass(frozen=True)
-class Held:
+class StoredSnapshot:
     """A snapshot as the database holds it, and between which moments it was read, as far as is known."""
 
     row: SnapshotRow
@@ -48,13 +48,13 @@ class Held:
     latest: float
 
 
-def judge(
+def check(
     practice: Practice,
-    snapshots: Sequence[Held],
-    chronicle: Chronicle,
+    snapshots: Sequence[StoredSnapshot],
+    event_log: EventLog,
     *,
     aged_before: date | None,
-    strangers: Sequence[tuple[float, float]] = (),
+    foreign_periods: Sequence[tuple[float, float]] = (),
 ) -> None:
     """Hold an office's snapshots, oldest first, against its past.
 
@@ -69,62 +69,83 @@ def judge(
     office_id = practice.spec.office_id
     published: set[tuple[float, float]] = set()
     since = 0.0
-    for held in snapshots:
-        rest = _rest_of(practice, aged_before, held, chronicle.wishes[office_id])
-        name = f"snapshot {held.row.id} of {held.row.aging_date} ({held.row.reader}, {len(held.balances)} guarantors)"
-        if rest is None:
-            chronicle.find(
+    for stored in snapshots:
+        period = _find_stable_period(practice, aged_before, stored, event_log.wanted_settings[office_id])
+        description = (
+            f"snapshot {stored.row.id} of {stored.row.aging_date} ({stored.row.reader}, "
+            f"{len(stored.balances)} guarantors)"
+        )
+        if period is None:
+            event_log.add_complaint(
                 TRUTH,
                 office_id,
-                f"{name}, read between {held.earliest:.0f} s and {held.latest:.0f} s, was true at no instant after"
-                f" that run: {_why_not(practice, aged_before, held, chronicle.wishes[office_id])}",
+                f"{description}, read between {stored.earliest:.0f} s and {stored.latest:.0f} s, was "
+                "true at no instant after"
+                f" that run: {_explain_mismatch(practice, aged_before, stored, event_log.wanted_settings[office_id])}",
             )
             continue
         asked_since = max(
-            (wished.seconds for wished in _scopes(chronicle.wishes[office_id]) if wished.seconds <= held.latest),
+            (
+                wanted.seconds
+                for wanted in _iterate_scopes(event_log.wanted_settings[office_id])
+                if wanted.seconds <= stored.latest
+            ),
             default=0.0,
         )
-        mixed_up = any(begins <= held.latest and ends >= since for begins, ends in strangers)
-        since = held.latest
-        if (rest.begins, asked_since) in published and not mixed_up:
-            chronicle.find(ONCE, office_id, f"{name} is a second one of the run that ended at {rest.begins:.0f} s")
-        published.add((rest.begins, asked_since))
+        mixed_up = any(begins <= stored.latest and ends >= since for begins, ends in foreign_periods)
+        since = stored.latest
+        if (period.begins, asked_since) in published and not mixed_up:
+            event_log.add_complaint(
+                ONCE, office_id, f"{description} is a second one of the run that ended at {period.begins:.0f} s"
+            )
+        published.add((period.begins, asked_since))
 
 
-def _rest_of(practice: Practice, aged_before: date | None, held: Held, wishes: Sequence[Wished]) -> Rest | None:
-    possible = [rest for rest in rests(practice.aging_runs, aged_before) if rest.aging_date == held.row.aging_date]
+def _find_stable_period(
+    practice: Practice, aged_before: date | None, stored: StoredSnapshot, specs: Sequence[WantedSettings]
+) -> StablePeriod | None:
+    possible = [
+        period
+        for period in find_stable_periods(practice.aging_runs, aged_before)
+        if period.aging_date == stored.row.aging_date
+    ]
     true_of = [
         rest
-        for begins, ends in _spans(practice, held.balances, wishes)
+        for begins, ends in _find_spans(practice, stored.balances, specs)
         for rest in possible
-        if max(begins, held.earliest, rest.begins) <= min(ends, held.latest, rest.ends)
+        if max(begins, stored.earliest, rest.begins) <= min(ends, stored.latest, rest.ends)
     ]
     # A run that changes nothing leaves the same balances as the one before: in doubt it is the later one's.
     return max(true_of, key=lambda rest: rest.begins, default=None)
 
 
-def _spans(practice: Practice, balances: Sequence[Balance], wishes: Sequence[Wished]) -> Iterator[tuple[float, float]]:
+def _find_spans(
+    practice: Practice, balances: Sequence[Balance], specs: Sequence[WantedSettings]
+) -> Iterator[tuple[float, float]]:
     """When the table was so, as seen through anything that was ever wanted of it."""
-    held = [TrueBalance._make(balance) for balance in balances]
-    offices = {each.settings.office for each in wishes if each.settings is not None}
+    true_balances = [TrueBalance._make(balance) for balance in balances]
+    offices = {each.settings.office for each in specs if each.settings is not None}
     for include, clinics in sorted({(office.include, office.clinics) for office in offices}):
-        yield from practice.find_true_spans(held, "debts" if include is Include.DEBTS else "all", clinics)
+        yield from practice.find_true_spans(true_balances, "debts" if include is Include.DEBTS else "all", clinics)
 
 
-def _scopes(wishes: Sequence[Wished]) -> Iterator[Wished]:
+def _iterate_scopes(specs: Sequence[WantedSettings]) -> Iterator[WantedSettings]:
     """Where other guarantors were wanted than before: the same run is rightly published again."""
     before: object = None
-    for wished in wishes:
-        if wished.settings is not None:
-            scope = (wished.settings.office.include, wished.settings.office.clinics)
+    for wanted in specs:
+        if wanted.settings is not None:
+            scope = (wanted.settings.office.include, wanted.settings.office.clinics)
             if scope != before:
-                yield wished
+                yield wanted
             before = scope
 
 
-def _why_not(practice: Practice, aged_before: date | None, held: Held, wishes: Sequence[Wished]) -> str:
-    spans = [f"{begins:.0f}..{ends:.0f}" for begins, ends in _spans(practice, held.balances, wishes)]
+def _explain_mismatch(
+    practice: Practice, aged_before: date | None, stored: StoredSnapshot, specs: Sequence[WantedSettings]
+) -> str:
+    spans = [f"{begins:.0f}..{ends:.0f}" for begins, ends in _find_spans(practice, stored.balances, specs)]
     whole = [
-        f"{rest.aging_date} {rest.begins:.0f}..{rest.ends:.0f}" for rest in rests(practice.aging_runs, aged_before)
+        f"{period.aging_date} {period.begins:.0f}..{period.ends:.0f}"
+        for period in find_stable_periods(practice.aging_runs, aged_before)
     ]
     return f"the table was so at [{', '.join(spans)}], and whole at [{', '.join(whole)}]"

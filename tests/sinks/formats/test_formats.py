@@ -44,14 +44,14 @@ ROWS: list[Row] = [
 FORMS = list(FileFormat)
 
 
-def written(form: FileFormat, *batches: list[Row], envelope: Envelope | None = None) -> bytes:
+def write_bytes(form: FileFormat, *batches: list[Row], envelope: Envelope | None = None) -> bytes:
     file = io.BytesIO()
     write_rows(file, Layout(form, COLUMNS, envelope or Envelope()), batches)
     return file.getvalue()
 
 
 def test_csv_has_decimal_money_and_a_line_a_row_in_rfc_4180() -> None:
-    assert written(FileFormat.CSV, ROWS[:1], ROWS[1:]).decode().splitlines() == [
+    assert write_bytes(FileFormat.CSV, ROWS[:1], ROWS[1:]).decode().splitlines() == [
         "pat_num,bal_total,share,aging_date,at,name",
         '9007199254740993,-0.05,0.25,2026-03-07,2026-03-08T07:00:00.250Z,"Said ""no"", twice"',
         "2,92233720368547758.07,,,,",
@@ -60,7 +60,7 @@ def test_csv_has_decimal_money_and_a_line_a_row_in_rfc_4180() -> None:
 
 
 def test_ndjson_is_an_object_a_line() -> None:
-    first, second, _ = map(json.loads, written(FileFormat.NDJSON, ROWS).splitlines())
+    first, second, _ = map(json.loads, write_bytes(FileFormat.NDJSON, ROWS).splitlines())
     assert first == {
         "pat_num": 9007199254740993,
         "bal_total": "-0.05",
@@ -75,7 +75,7 @@ def test_ndjson_is_an_object_a_line() -> None:
 @pytest.mark.parametrize("batches", [(), ([],), (ROWS,), (ROWS[:1], [], ROWS[1:])])
 @pytest.mark.parametrize("head", [{}, {"office": "elm", "snapshot": {"id": 7}}])
 def test_json_is_one_document_with_its_head(batches: tuple[list[Row], ...], head: dict[str, Any]) -> None:
-    document = json.loads(written(FileFormat.JSON, *batches, envelope=Envelope("balances", head)))
+    document = json.loads(write_bytes(FileFormat.JSON, *batches, envelope=Envelope("balances", head)))
     assert list(document) == [*head, "balances"]
     assert {name: document[name] for name in head} == head
     assert [row["pat_num"] for row in document["balances"]] == [row[0] for rows in batches for row in rows]
@@ -83,7 +83,7 @@ def test_json_is_one_document_with_its_head(batches: tuple[list[Row], ...], head
 
 def test_parquet_is_typed_and_exact(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
-    path.write_bytes(written(FileFormat.PARQUET, ROWS[:1], ROWS[1:]))
+    path.write_bytes(write_bytes(FileFormat.PARQUET, ROWS[:1], ROWS[1:]))
     table = parquet.read_table(path)
     assert [str(field.type) for field in table.schema] == [
         "int64",
@@ -107,13 +107,13 @@ def test_money_is_the_same_to_the_cent_in_every_format(cents: list[int]) -> None
         write_rows(file, Layout(form, columns), [[(each,) for each in cents]])
         file.seek(0)
     lines = csv.DictReader(io.TextIOWrapper(files[FileFormat.CSV]))
-    told = [
+    amounts = [
         [row["bal_total"] for row in lines],
         [json.loads(line)["bal_total"] for line in files[FileFormat.NDJSON]],
         [row["bal_total"] for row in json.load(files[FileFormat.JSON])["rows"]],
         parquet.read_table(files[FileFormat.PARQUET]).column("bal_total").to_pylist(),
     ]
-    assert [[int(Decimal(value).scaleb(2)) for value in values] for values in told] == [cents] * len(FORMS)
+    assert [[int(Decimal(value).scaleb(2)) for value in values] for values in amounts] == [cents] * len(FORMS)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -139,7 +139,7 @@ def test_a_file_is_its_owner_s_alone_and_its_manifest_proves_it(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_breaks_off_leaves_the_former_file_and_its_manifest(tmp_path: Path, form: FileFormat) -> None:
+def test_an_interrupted_export_leaves_the_previous_file_and_its_manifest(tmp_path: Path, form: FileFormat) -> None:
     path, layout = tmp_path / f"today.{form}", Layout(form, COLUMNS)
     export(path, layout, [ROWS[:1]])
     before = {each: each.read_bytes() for each in tmp_path.iterdir()}
@@ -158,17 +158,17 @@ def test_no_manifest_ever_stands_beside_a_file_that_it_does_not_describe(
 ) -> None:
     path, layout = tmp_path / "today.csv", Layout(FileFormat.CSV, COLUMNS)
     export(path, layout, [ROWS[:1]])
-    seen: list[list[str]] = []
+    listings: list[list[str]] = []
     replace = Path.replace
 
     def looked_at(self: Path, target: Path) -> Path:
         done = replace(self, target)
-        seen.append(sorted(each.name for each in tmp_path.iterdir() if not each.name.startswith(".")))
+        listings.append(sorted(each.name for each in tmp_path.iterdir() if not each.name.startswith(".")))
         return done
 
     monkeypatch.setattr(Path, "replace", looked_at)
     export(path, layout, [ROWS[2:]])
-    assert seen == [["today.csv"], ["today.csv", "today.csv.manifest.json"]]
+    assert listings == [["today.csv"], ["today.csv", "today.csv.manifest.json"]]
 
 
 def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
