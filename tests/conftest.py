@@ -2,10 +2,12 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.certificates import make_certificate
 
 # The same examples every time, so that a red test is a changed program; HYPOTHESIS_PROFILE=explore looks further.
@@ -65,3 +67,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("tls")
     make_certificate(directory)
     return directory
+
+
+@pytest.fixture
+def virtual_time() -> tuple[str, dict[str, Any]]:
+    """A backend on which a night takes no time; the `anyio_backend` of a module or folder returns it."""
+    return "asyncio", {"loop_factory": make_virtual_loop}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from oddaemon.simulator.virtual_time import make_virtual_loop
+from tests.alerts.fault_scenarios import SCENARIOS, FaultScenario
 from tests.alerts.promtool import load_alerts, needs_promtool
-from tests.alerts.scenes import SCENARIOS, FaultScenario
 
 pytestmark = pytest.mark.real("needs promtool")
 

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from tests.alerts.promtool import PROMETHEUS, RULES, load_expressions
+from tests.cli.commands.test_run import write_paused_config
 from tests.cli.processes import TIMEOUT_SECONDS, running_command, wait_for_output
-from tests.cli.test_run_command import write_paused_config
 
 pytestmark = [
     pytest.mark.real("needs Prometheus"),

@@ -14,8 +14,8 @@ from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.alerts.families import OFFICE, collect_families
 from tests.alerts.promtool import find_series_names, needs_promtool, run_promtool
+from tests.cli.commands.test_run import write_paused_config
 from tests.cli.processes import running_command, wait_for_output
-from tests.cli.test_run_command import write_paused_config
 
 OFFICES = 500
 SERIES_MAX = 9 * OFFICES + 500

@@ -3,17 +3,17 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import delivering, exporting, history, idle, in_flight, load, office_year, pages, throughput
+from tests.bench import delivery, export, false_holds, history, idle, in_flight, load, pages, throughput
 
 TITLES = (
     ("reading offices, throttle off, loopback", throughput.measure),
     ("many offices in flight", in_flight.measure),
     ("watching", idle.measure),
     ("a whole night", load.measure),
-    ("believing", office_year.measure),
-    ("publishing and delivering", delivering.measure),
+    ("believing", false_holds.measure),
+    ("publishing and delivering", delivery.measure),
     ("a year of nights", history.measure),
-    ("export", exporting.measure),
+    ("export", export.measure),
     ("the pages", pages.measure),
 )
 

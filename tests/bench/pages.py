@@ -15,9 +15,9 @@ from oddaemon.web.pages.search import Search
 from oddaemon.web.pages.view_builder import make_overview
 from oddaemon.web.pages.view_models import FleetPageView
 from tests.browser.chromium import ChromiumNotInstalled, chromium, open_page
-from tests.browser.sample import NOW, make_fleet
+from tests.browser.load_time import measure_load_seconds
+from tests.browser.sample_fleet import NOW, make_fleet
 from tests.browser.site import PageSite, serve_site
-from tests.browser.speed import measure_load_seconds
 
 FLEET, LARGE_FLEET = 500, 2_000
 TIMES = 7

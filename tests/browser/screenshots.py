@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import DESKTOP, PHONE, chromium, open_page
 from tests.browser.palette import compress_png
-from tests.browser.sample import make_fleet
+from tests.browser.sample_fleet import make_fleet
 from tests.browser.site import PageSite, serve_site
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "screenshots"

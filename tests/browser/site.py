@@ -17,7 +17,7 @@ from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.event_stream import StreamOptions
 from oddaemon.web.pages.routes import Pages
-from tests.browser.sample import SampleFleet
+from tests.browser.sample_fleet import SampleFleet
 
 FAST_STREAM = StreamOptions(settle_seconds=0.05)
 

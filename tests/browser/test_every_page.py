@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 from oddaemon.core.model import Condition
 from tests.browser.chromium import DESKTOP, PHONE
 from tests.browser.conftest import PageOpener
-from tests.browser.sample import SampleFleet, make_fleet
+from tests.browser.load_time import measure_load_seconds
+from tests.browser.sample_fleet import SampleFleet, make_fleet
 from tests.browser.site import PageSite, serve_site
-from tests.browser.speed import measure_load_seconds
 
 NARROW = (320, 640)
 VARIANTS = list(product((DESKTOP, PHONE), (False, True)))

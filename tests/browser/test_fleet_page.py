@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from oddaemon.core.model import Condition, Owner
 from tests.browser.conftest import PageOpener
-from tests.browser.sample import SampleFleet, make_fleet
+from tests.browser.sample_fleet import SampleFleet, make_fleet
 from tests.browser.site import PageSite, serve_site
 
 OFFICES = 60

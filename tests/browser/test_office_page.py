@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from oddaemon.core.model import Condition
 from oddaemon.web.pages.formatting import format_dollars
 from tests.browser.conftest import PageOpener
-from tests.browser.sample import SampleFleet, make_fleet, make_office_view
+from tests.browser.sample_fleet import SampleFleet, make_fleet, make_office_view
 from tests.browser.site import PageSite, serve_site
 
 BLOCKED, NEVER_PUBLISHED, LONG_NAME = 6, 1, 4

@@ -32,11 +32,11 @@ from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
-from tests.engine.front_desk import list_owing_families, post_charge, remove_guarantor
+from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior
 from tests.engine.night import DUE, night
+from tests.engine.practice_activity import list_owing_families, post_charge, remove_guarantor
+from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
 from tests.engine.world import World
-from tests.sinks.consumer import ConsumerBook, ScriptedSink, SinkBehavior
 
 DIRECTORY = Path(__file__).parent / "database"
 CONFIGURATION = DIRECTORY / "oddaemon.toml"

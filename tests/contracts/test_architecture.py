@@ -19,8 +19,8 @@ from starlette.routing import Route
 from docs.architecture import BALANCE_PATH, PAGE, render_page
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
+from tests.engine.delivery.fake_consumer import make_sink_settings
 from tests.engine.night import SMALL, night
-from tests.sinks.consumer import make_sink_settings
 
 CODES: Mapping[CodeType, str] = {function.__code__: function.__qualname__ for function in BALANCE_PATH}
 

@@ -22,7 +22,7 @@ from tests.contracts.make_database import (
     stored,
     two_nights,
 )
-from tests.sinks.consumer import SinkBehavior
+from tests.engine.delivery.fake_consumer import SinkBehavior
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import anyio
 from rich.console import Console
 
 from tests.crash.campaign import Campaign, CampaignOptions
-from tests.crash.kills import KillPoint
+from tests.crash.kill_points import KillPoint
 
 
 def main() -> None:

@@ -10,10 +10,17 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from tests.crash.kills import KillPoint, KillTrigger
-from tests.crash.ordeals import KillPlan, PlanOutcome, plan_kill_sequence, plan_single_kills, run_baseline, run_plan
-from tests.crash.scenes import Scenario, find_noon_zone, make_scenarios
-from tests.crash.verdict import Baseline, count_refetched, format_difference
+from tests.crash.comparison import Baseline, count_refetched, format_difference
+from tests.crash.fault_injection import (
+    KillPlan,
+    PlanOutcome,
+    plan_kill_sequence,
+    plan_single_kills,
+    run_baseline,
+    run_plan,
+)
+from tests.crash.kill_points import KillPoint, KillTrigger
+from tests.crash.scenarios import Scenario, find_noon_zone, make_scenarios
 
 TITLES = {
     KillTrigger.REQUEST: "a request arrives",

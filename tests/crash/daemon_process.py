@@ -14,7 +14,7 @@ import anyio.abc
 import msgspec
 from anyio.streams.text import TextReceiveStream
 
-from tests.crash.news import TIMEOUT_SECONDS, ChangeSignal
+from tests.crash.change_signal import TIMEOUT_SECONDS, ChangeSignal
 
 ROOT = Path(__file__).parents[2]
 DAEMON = ("oddaemon",)

@@ -18,7 +18,7 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.disk.stored import fill_database, make_true_snapshot
+from tests.store.filled_database import fill_database, make_true_snapshot
 from tests.store.samples import ELM, NOW, make_balances, make_state
 
 # Datasette turns them on for the whole process as it is imported, other tests and all.

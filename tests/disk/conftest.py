@@ -4,14 +4,12 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.version import prepare
-from tests.disk.stored import fill_database
+from tests.store.filled_database import fill_database
 
 NOBODY_UID = 65_534
 
@@ -26,12 +24,6 @@ async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
     async with SqliteDatabase.open(str(path)) as database:
         await fill_database(database)
         yield database
-
-
-@pytest.fixture
-def virtual_time() -> tuple[str, dict[str, Any]]:
-    """A backend on which a night takes no time; a module's `anyio_backend` may return it."""
-    return "asyncio", {"loop_factory": make_virtual_loop}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from oddaemon.telemetry.events.base import Event
-from tests.disk.stored import make_filled_database, make_true_snapshot
+from tests.store.filled_database import make_filled_database, make_true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_state
 
 PAGE_BYTES = 4096

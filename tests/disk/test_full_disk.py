@@ -15,7 +15,7 @@ from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.health_check import try_writing
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from oddaemon.store.sqlite.maintenance.vacuum import checkpoint_wal
-from tests.disk.stored import dump_database, fill_database, make_true_snapshot
+from tests.store.filled_database import dump_database, fill_database, make_true_snapshot
 from tests.store.samples import ELM, NOW, make_balances, make_checkpoint, make_state
 
 LARGE = make_true_snapshot(make_balances(2000, seed=3), day=4)

@@ -10,7 +10,7 @@ from oddaemon.store.errors import DatabaseUnusable, StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.health_check import try_writing
-from tests.disk.stored import make_filled_database
+from tests.store.filled_database import make_filled_database
 from tests.store.samples import ELM, make_state
 
 ADVICE = ("Check that its directory exists", "Give the daemon's user write permission", "Remount the disk for writing")

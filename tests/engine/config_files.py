@@ -9,8 +9,8 @@ from typing import Any
 from oddaemon.settings import Settings, load
 from oddaemon.store import offices
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
 from tests.engine.night import MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND
+from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
 
 MAIN = f"""
 [api]

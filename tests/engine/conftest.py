@@ -2,9 +2,7 @@ from typing import Any
 
 import pytest
 
-from oddaemon.simulator.virtual_time import make_virtual_loop
-
 
 @pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": make_virtual_loop}
+def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    return virtual_time

@@ -36,9 +36,9 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.engine.eavesdropper import CUSTOMER_KEY_PREFIX
-from tests.engine.mailroom import UploadNetwork
-from tests.engine.promises import assert_invariants
+from tests.engine.invariants import assert_invariants
+from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
+from tests.engine.upload_network import UploadNetwork
 from tests.engine.world import World
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")

@@ -32,8 +32,8 @@ from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events.base import Level
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.engine.eavesdropper import RequestRecorder, SentStatement
-from tests.engine.mailroom import UploadNetwork
+from tests.engine.request_recorder import RequestRecorder, SentStatement
+from tests.engine.upload_network import UploadNetwork
 
 TWO_DAYS = timedelta(days=2)
 POLL_SECONDS = 600.0

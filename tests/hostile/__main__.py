@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from tests.hostile.fuzzing import SHARES, print_report, run_fuzzer
+from tests.hostile.fuzzer import SHARES, print_report, run_fuzzer
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.hostile.fuzzing import SHARES, feed_checked
+from tests.hostile.fuzzer import SHARES, feed_checked
 
 SEEDS = 200
 

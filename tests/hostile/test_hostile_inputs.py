@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hostile.fuzzing import SHARES, feed_checked, run_fuzzer
+from tests.hostile.fuzzer import SHARES, feed_checked, run_fuzzer
 from tests.hostile.target import KEYS, FuzzTarget, Violation, assert_no_numbers, assert_texts_clean
 
 INPUTS = 3000

@@ -12,8 +12,8 @@ from anyio.abc import ByteStream
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.opendental.client import Limits
-from tests.opendental.asking import ROWS, make_harness
-from tests.opendental.listening import (
+from tests.opendental.client_harness import ROWS, make_harness
+from tests.opendental.loopback_server import (
     LONG_TIMEOUT,
     connect_to,
     get_failure_at,

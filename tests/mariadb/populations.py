@@ -7,7 +7,7 @@ from random import Random
 
 from oddaemon.simulator.mysql.tables import MONEY_COLUMNS
 from oddaemon.simulator.practice.practice import Practice
-from tests.simulator.practice_world import make_practice
+from tests.simulator.sample_practice import make_practice
 
 EDGES = (
     # Halves of a cent: exact, just below and just above in binary.

@@ -8,8 +8,8 @@ import pytest
 
 from tests.mariadb.office_copy import Flavor, OfficeCopy
 from tests.mariadb.server import MariaDbServer
-from tests.simulator.practice_world import make_practice
-from tests.simulator.sql_examples import EXPRESSIONS, NAMES, ROWS
+from tests.simulator.mysql.sql_examples import EXPRESSIONS, NAMES, ROWS
+from tests.simulator.sample_practice import make_practice
 
 NOT_ON_THIS_SERVER = {
     "SYSDATE()": "reads the machine's own clock",

@@ -8,8 +8,8 @@ from oddaemon.core.model import Balance, Include, Office
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.opendental import decode, sql
 from tests.mariadb.office_copy import Flavor, OfficeCopy
+from tests.mariadb.office_reader import query, read_by_pages, read_by_statements
 from tests.mariadb.populations import EDGES, POPULATIONS, SimulatedOffice, get_simulated_office, make_astronomic
-from tests.mariadb.reading import query, read_by_pages, read_by_statements
 from tests.mariadb.server import MariaDbServer
 from tests.mariadb.statements import OFFICES, TRUNCATING_PACKING
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from oddaemon.opendental.client import ApiError
-from tests.opendental.asking import (
+from tests.opendental.client_harness import (
     AUTHORIZATION,
     CUSTOMER_KEY,
     DEVELOPER_KEY,

@@ -12,7 +12,7 @@ from oddaemon.opendental import sql
 from oddaemon.opendental.client import ApiError, Limits
 from oddaemon.opendental.rate_limiter import SPACING_SLACK, ShuttingDown
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from tests.opendental.asking import (
+from tests.opendental.client_harness import (
     AUTHORIZATION,
     CUSTOMER_KEY,
     DEVELOPER_KEY,
@@ -25,8 +25,8 @@ from tests.opendental.asking import (
     make_response,
     open_session,
 )
-from tests.opendental.bodies import CANARY, encode_rows, make_clock_rows, make_preference_rows
-from tests.opendental.test_wire import NEVER_ROWS
+from tests.opendental.response_bodies import CANARY, encode_rows, make_clock_rows, make_preference_rows
+from tests.opendental.test_decode import NEVER_ROWS
 
 PREFERENCE = json.dumps(make_preference_rows())
 

@@ -10,7 +10,7 @@ import pytest
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental.client import Limits
 from oddaemon.simulator.virtual_time import make_virtual_loop
-from tests.opendental.asking import (
+from tests.opendental.client_harness import (
     GZIP,
     LIMITS,
     ROWS,
@@ -22,7 +22,7 @@ from tests.opendental.asking import (
     make_response,
     open_session,
 )
-from tests.opendental.bodies import CANARY
+from tests.opendental.response_bodies import CANARY
 
 
 @pytest.fixture

@@ -26,8 +26,15 @@ from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice, PracticeSpec
 from oddaemon.simulator.transport.server import serve
-from tests.opendental.asking import AUTHORIZATION, CUSTOMER_KEY, DEVELOPER_KEY, ROWS, ClientHarness, get_query_failure
-from tests.opendental.listening import (
+from tests.opendental.client_harness import (
+    AUTHORIZATION,
+    CUSTOMER_KEY,
+    DEVELOPER_KEY,
+    ROWS,
+    ClientHarness,
+    get_query_failure,
+)
+from tests.opendental.loopback_server import (
     LONG_TIMEOUT,
     SHORT_TIMEOUT,
     connect_to,

@@ -6,8 +6,8 @@ from anyio.streams.tls import TLSStream
 
 from oddaemon.core.failures.failure import FailureKind
 from tests.certificates import make_server_context
-from tests.opendental.asking import ROWS, get_query_failure
-from tests.opendental.listening import (
+from tests.opendental.client_harness import ROWS, get_query_failure
+from tests.opendental.loopback_server import (
     connect_to,
     get_failure_at,
     loopback_server,

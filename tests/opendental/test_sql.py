@@ -13,7 +13,7 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental import decode, sql
 from oddaemon.simulator.api import responses
 from oddaemon.simulator.practice.practice import Practice
-from tests.simulator.practice_world import TEN_TO_TWO, make_practice
+from tests.simulator.sample_practice import TEN_TO_TWO, make_practice
 
 LONG_AGO = datetime.fromisoformat("2000-01-01")
 NARROW = Packing(lane_span=4, lanes=2)

@@ -19,7 +19,7 @@ from oddaemon.core.snapshot.packing import (
 )
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental.decode import MalformedValue, parse_balance_text
-from tests.core.packing_server import pack_columns, pack_truncated
+from tests.core.snapshot.packing_server import pack_columns, pack_truncated
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC).replace(tzinfo=None)
 

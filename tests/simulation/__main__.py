@@ -4,8 +4,8 @@ import argparse
 import os
 
 from tests.simulation.campaign import COMMAND, find_complaints, print_line, run_campaign
-from tests.simulation.play import run_scenario
-from tests.simulation.story import draw_scenario
+from tests.simulation.runner import run_scenario
+from tests.simulation.scenario.scenario import draw_scenario
 
 
 def main() -> int:

@@ -8,9 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter, process_time
 
-from tests.simulation.neighbours import check
-from tests.simulation.play import SimulationOutcome, run_scenario
-from tests.simulation.story import Scenario, draw_scenario
+from tests.simulation.checkers.isolation import check
+from tests.simulation.runner import SimulationOutcome, run_scenario
+from tests.simulation.scenario.scenario import Scenario, draw_scenario
 
 COMMAND = "python -m tests.simulation"
 SEEDS_A_TASK = 2

@@ -20,7 +20,7 @@ from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from tests.sinks.payloads import make_night_balances, make_payload
-from tests.sinks.receiver import SECRET
+from tests.sinks.webhook_receiver import SECRET
 
 CONSUMER = Path(__file__).parents[2] / "docs" / "consumer.py"
 ROWS_MAX = 9

@@ -17,8 +17,8 @@ from oddaemon.core.reporting.status_document import format_money
 from oddaemon.sinks.files import Files, FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import DeliveryFailed, Payload
-from tests.disk.ballast import fill_disk
 from tests.disk.conftest import remount, small_disk, unprivileged
+from tests.disk.disk_filler import fill_disk
 from tests.sinks.payloads import make_night_balances, make_payload
 
 __all__ = ["remount", "small_disk", "unprivileged"]

@@ -13,7 +13,7 @@ from oddaemon.core.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.webhook import make_signature_headers, render_body
 from tests.sinks.payloads import make_payload
-from tests.sinks.receiver import SECRET
+from tests.sinks.webhook_receiver import SECRET
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 LINES_MAX = 12

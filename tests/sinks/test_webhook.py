@@ -19,7 +19,7 @@ from oddaemon.sinks.payload import DeliveryFailed, Payload
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from tests.certificates import make_client_context, make_server_context
 from tests.sinks.payloads import OFFICE, convert_to_report, make_night_balances, make_payload
-from tests.sinks.receiver import ACCEPTED, LOST_ACK, SECRET, STALLED, ScriptedResponse, WebhookReceiver
+from tests.sinks.webhook_receiver import ACCEPTED, LOST_ACK, SECRET, STALLED, ScriptedResponse, WebhookReceiver
 
 LONG_TIMEOUT_SECONDS = 60.0
 SHORT_TIMEOUT_SECONDS = 1.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 
 from oddaemon.store.schema import APPLICATION_ID, REVISIONS
-from tests.disk.stored import make_filled_database
+from tests.store.filled_database import make_filled_database
 
 SCHEMAS = Path(__file__).parent / "schemas"
 

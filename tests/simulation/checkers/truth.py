@@ -13,7 +13,7 @@ from oddaemon.simulator.model.balances import TrueBalance
 from oddaemon.simulator.practice.aging_run import AgingOutcome, AgingRun
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store.snapshot_rows import SnapshotRow
-from tests.simulation.chronicle import EventLog, WantedSettings
+from tests.simulation.event_log import EventLog, WantedSettings
 
 TRUTH = "truth"
 ONCE = "once"

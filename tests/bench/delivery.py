@@ -1,0 +1,229 @@
+"""Publishing with an outbox, and each kind of sink beside a plain script that does the same without promises."""
+
+import base64
+import csv
+import hashlib
+import hmac
+import json
+import random
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+import anyio
+import asyncpg
+import httpx
+
+from oddaemon.core.delivery import Content, RetryPolicy
+from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balances
+from oddaemon.core.office.machine import make_initial_state
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.engine.delivery.courier import Courier, CourierConfig, CourierContext
+from oddaemon.sinks.files import FilesOptions, write_files
+from oddaemon.sinks.formats.export import FileFormat
+from oddaemon.sinks.payload import Payload, SnapshotHeader
+from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
+from oddaemon.sinks.webhook import Webhook, WebhookOptions
+from oddaemon.store import offices, snapshots
+from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.telemetry.events import OutboxSize
+from oddaemon.telemetry.events.base import Event
+from tests.sinks.postgres.postgres_server import find_missing_requirement, running_server
+
+GUARANTORS = 8_000
+CHANGED_SHARE = 0.08
+ROUNDS = 15
+PUSHED_OFFICES = 300
+PUSHED_GUARANTORS = 100
+FILE_ROWS = 200_000
+TABLE_ROWS = 50_000
+IN_FLIGHT_MAX = 4
+"""What a webhook has unless told otherwise."""
+KEY = b"a-secret-of-the-bench-only-32-by"
+
+Row = tuple[str, str, str]
+
+
+def measure() -> list[Row]:
+    """Rows of the table: what, figure, goal."""
+    return [*_measure_publishing(), *_measure_webhook(), *_measure_files(), *_measure_postgres()]
+
+
+def _measure_publishing() -> list[Row]:
+    milliseconds = {sinks: 1000 * anyio.run(_time_publishing, sinks) for sinks in (0, 1)}
+    what = f"publish and diff of {GUARANTORS:,} guarantors, 8 % changed"
+    return [
+        (f"{what}, no sink", f"{milliseconds[0]:.0f} ms", ""),
+        (f"{what}, one sink", f"{milliseconds[1]:.0f} ms", "< 150 ms"),
+    ]
+
+
+async def _time_publishing(sinks: int) -> float:
+    names = ["lake"][:sinks]
+    rng, rows, took = random.Random(1), list(_make_balances(GUARANTORS)), []
+    with tempfile.TemporaryDirectory() as directory:
+        async with SqliteDatabase.open(str(Path(directory) / "state.db")) as database:
+            await offices.register_offices(database, [Office("one", "One")])
+            for number in range(ROUNDS + 1):
+                for index in rng.sample(range(GUARANTORS), int(GUARANTORS * CHANGED_SHARE)):
+                    rows[index] = rows[index]._replace(bal_total=rng.randrange(1_000_000))
+                snapshot = _make_snapshot(rows)
+                started = time.perf_counter()
+                await snapshots.publish(
+                    database, "one", snapshot, make_initial_state(_get_now()), _get_now(), sinks=names
+                )
+                if number:  # the first one is the whole office
+                    took.append(time.perf_counter() - started)
+    return statistics.median(took)
+
+
+def _measure_webhook() -> list[Row]:
+    with _push_receiver() as url, tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "state.db"
+        seconds = anyio.run(_time_courier, path, url)
+        script = PUSHED_OFFICES / _time_script_push(path, url)
+    courier = PUSHED_OFFICES / seconds
+    return [
+        ("webhook deliveries/s of 100 guarantors, plain httpx script", f"{script:,.0f}", ""),
+        ("webhook deliveries/s, outbox to acknowledgement, durable", f"{courier:,.0f}", ""),
+        ("  as a multiple of the script", f"{courier / script:.2f}", ""),
+    ]
+
+
+async def _time_courier(path: Path, url: str) -> float:
+    over = anyio.Event()
+
+    def emit(event: Event) -> None:
+        if isinstance(event, OutboxSize) and not event.pending:
+            over.set()
+
+    async with SqliteDatabase.open(str(path)) as database:
+        ids = [f"office-{number}" for number in range(PUSHED_OFFICES)]
+        await offices.register_offices(database, [Office(each, each) for each in ids])
+        for each in ids:
+            rows = _make_snapshot(_make_balances(PUSHED_GUARANTORS))
+            await snapshots.publish(database, each, rows, make_initial_state(_get_now()), _get_now(), sinks=["push"])
+        sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _get_now)
+        context = CourierContext(database, _get_now, random.Random(1), emit)
+        courier = Courier(CourierConfig("push", Content.SNAPSHOT, RetryPolicy(), IN_FLIGHT_MAX), sink, context)
+        async with anyio.create_task_group() as tasks:
+            started = time.perf_counter()
+            tasks.start_soon(courier.run)
+            await over.wait()
+            took = time.perf_counter() - started
+            courier.drain()
+    return took
+
+
+def _time_script_push(path: Path, url: str) -> float:
+    """Read, sign and post, one office after another; what was sent is nowhere written down."""
+    started = time.perf_counter()
+    query = "SELECT balance.*, office.id FROM balance JOIN office ON office.key = balance.office ORDER BY office"
+    bodies: dict[str, list[tuple[int, ...]]] = {}
+    for *row, office in sqlite3.connect(path).execute(query):
+        bodies.setdefault(office, []).append(tuple(row))
+    with httpx.Client() as client:
+        for office, rows in bodies.items():
+            body = json.dumps({"office": office, "balances": rows}).encode()
+            sent_at = str(int(time.time()))
+            mac = hmac.digest(KEY, f"{office}.{sent_at}.".encode() + body, hashlib.sha256)
+            headers = {"webhook-signature": "v1," + base64.b64encode(mac).decode(), "webhook-timestamp": sent_at}
+            client.post(url, content=body, headers=headers).raise_for_status()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _push_receiver() -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.bench.push_receiver"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/"
+        process.kill()
+
+
+def _measure_files() -> list[Row]:
+    payload, found = _make_payload(FILE_ROWS), list[Row]()
+    with tempfile.TemporaryDirectory() as directory:
+        started = time.perf_counter()
+        with (Path(directory) / "plain.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(Balance._fields)
+            writer.writerows([*row[:2], *(f"{cents / 100:.2f}" for cents in row[2:])] for row in payload.balances)
+        script = FILE_ROWS / (time.perf_counter() - started)
+        found.append(("rows/s into a CSV file, plain csv script", f"{script:,.0f}", ""))
+        for form in (FileFormat.CSV, FileFormat.NDJSON, FileFormat.PARQUET):
+            options = FilesOptions(Path(directory), form, 60.0, keeps_all_snapshots=False)
+            started = time.perf_counter()
+            write_files(options, payload, "d1")
+            rate = FILE_ROWS / (time.perf_counter() - started)
+            what = f"rows/s into a proved and durable {form.value} file"
+            found.append((f"{what} (times the script)", f"{rate:,.0f} ({rate / script:.2f})", ""))
+    return found
+
+
+def _measure_postgres() -> list[Row]:
+    if find_missing_requirement():
+        return [("rows/s into PostgreSQL", "not measured", find_missing_requirement())]
+    payload = _make_payload(TABLE_ROWS)
+    with running_server() as server:
+        script = TABLE_ROWS / anyio.run(_time_script_copy, server.make_dsn(), payload)
+        sink = TABLE_ROWS / anyio.run(partial(_time_postgres_sink, server.make_dsn(), payload))
+    return [
+        ("rows/s into PostgreSQL, plain COPY into one table", f"{script:,.0f}", ""),
+        ("rows/s into PostgreSQL, compared, both tables, proved", f"{sink:,.0f}", ""),
+        ("  as a multiple of the script", f"{sink / script:.2f}", ""),
+    ]
+
+
+async def _time_script_copy(dsn: str, payload: Payload) -> float:
+    connection = await asyncpg.connect(dsn)
+    columns = ", ".join(f"{name} bigint" for name in Balance._fields)
+    await connection.execute(f"CREATE TABLE plain ({columns}, PRIMARY KEY (pat_num))")
+    started = time.perf_counter()
+    await connection.copy_records_to_table("plain", records=payload.balances, columns=Balance._fields)
+    took = time.perf_counter() - started
+    await connection.close()
+    return took
+
+
+async def _time_postgres_sink(dsn: str, payload: Payload) -> float:
+    sink = Postgres(PostgresOptions(dsn, "bench", 300.0))
+    await sink.deliver(Payload("other", "", payload.snapshot, payload.balances), "d0")
+    started = time.perf_counter()
+    await sink.deliver(payload, "d1")
+    took = time.perf_counter() - started
+    await sink.aclose()
+    return took
+
+
+def _make_balances(count: int) -> tuple[Balance, ...]:
+    rng = random.Random(count)
+    return tuple(Balance(number, 0, *(rng.randrange(1_000_000) for _ in range(7))) for number in range(1, count + 1))
+
+
+def _make_snapshot(rows: tuple[Balance, ...] | list[Balance]) -> Snapshot:
+    return Snapshot(date(2026, 3, 2), _get_now(), Reader.STATEMENT, 1, compute_totals(rows), index_balances(rows))
+
+
+def _make_payload(count: int) -> Payload:
+    rows = _make_balances(count)
+    return Payload(
+        "one", "One", SnapshotHeader(1, date(2026, 3, 2), _get_now(), _get_now(), compute_totals(rows)), rows
+    )
+
+
+def _get_now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    for line in measure():
+        sys.stdout.write(" | ".join(line) + "\n")

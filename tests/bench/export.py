@@ -1,0 +1,120 @@
+"""A million balances as files: how fast, and in how much memory, beside what a plain script does.
+
+Each is run in a process of its own, so that its memory is its own: `python -m tests.bench.export ours csv DB FILE`.
+"""
+
+import csv
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+
+from oddaemon.core.model import Balance, ControlTotals, Office
+from oddaemon.sinks.formats import BALANCE_COLUMNS, FileFormat, Layout, export
+from oddaemon.store import offices
+from oddaemon.store.sqlite.connection import SqliteDatabase
+from oddaemon.store.sqlite.history_reader import HistoryReader
+
+FEW, MANY = 100_000, 1_000_000
+OFFICE = Office("bench", "Bench")
+NAMES = Balance._fields
+FLAT_MB = 20
+"""Memory that a tenth of the rows may need less."""
+_FILL = f"""
+    WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?)
+    INSERT INTO balance (office, valid_from, {", ".join(NAMES)})
+    SELECT 1, 1, n, n % 3, n % 99991, n % 7919, n % 3571 * 2, n % 1009, n % 503 * 3, n % 89, n % 99991 + 7 FROM number
+"""
+
+
+def measure() -> list[tuple[str, str, str]]:
+    """Rows of the table: what, figure, goal."""
+    with tempfile.TemporaryDirectory() as directory:
+        few, many = Path(directory, "few.db"), Path(directory, "many.db")
+        for path, count in ((few, FEW), (many, MANY)):
+            _fill_database(path, count)
+        return [_measure_format(form, few, many, Path(directory)) for form in ("csv", "parquet", "ndjson")]
+
+
+def _measure_format(form: str, few: Path, many: Path, directory: Path) -> tuple[str, str, str]:
+    _, little_mb = _run("ours", form, few, directory)
+    seconds, much_mb = _run("ours", form, many, directory)
+    figure = f"{seconds:.1f} s, {much_mb - little_mb:+.0f} MB beside a tenth of it ({much_mb:.0f} MB in all)"
+    if form != "ndjson":
+        plain_seconds, plain_mb = _run("plain", form, many, directory)
+        figure += f"; a plain script {plain_seconds:.1f} s, {plain_mb:.0f} MB: {plain_seconds / seconds:.2f} x"
+    return f"{MANY:,} rows to {form}", figure, f"flat: < {FLAT_MB} MB more"
+
+
+def _run(who: str, form: str, database: Path, directory: Path) -> tuple[float, float]:
+    """Seconds, and megabytes at the most."""
+    target = directory / f"{who}.{form}"
+    command = [sys.executable, "-m", "tests.bench.export", who, form, str(database), str(target)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds, megabytes = done.stdout.split()
+    return float(seconds), float(megabytes)
+
+
+def _export_with_oddaemon(form: str, database: Path, target: Path) -> None:
+    with HistoryReader.open(database) as reader:
+        office = reader.get_office(OFFICE.id)
+        night = reader.list_snapshots(office)[-1]
+        export(target, Layout(FileFormat(form), BALANCE_COLUMNS), reader.read_balances(office, night))
+
+
+def _export_with_script(form: str, database: Path, target: Path) -> None:
+    """What somebody writes in ten minutes: everything at once, amounts as floats, no manifest, no proof."""
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(f"SELECT {', '.join(NAMES)} FROM balance WHERE valid_to IS NULL").fetchall()
+    amounts = [(*row[:2], *(cents / 100 for cents in row[2:])) for row in rows]
+    if form == "csv":
+        with target.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(NAMES)
+            writer.writerows(amounts)
+    else:
+        import pyarrow as pa  # noqa: PLC0415 - only where it is measured
+        from pyarrow import parquet  # noqa: PLC0415 - the same
+
+        columns = [pa.array(values) for values in zip(*amounts, strict=True)]
+        parquet.write_table(pa.table(columns, names=list(NAMES)), target)
+
+
+def _fill_database(path: Path, count: int) -> None:
+    anyio.run(_enroll, path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(_FILL, (count,))
+        names = ", ".join(ControlTotals._fields[1:-1])
+        sums = ", ".join(f"sum({name})" for name in ControlTotals._fields[1:-1])
+        connection.execute(
+            "INSERT INTO snapshot (id, office, aging_date, observed_at, published_at, reader, requests, guarantors, "
+            f"{names}, checksum, new_guarantors, changed_guarantors, cleared_guarantors) SELECT 1, 1, '2026-03-02', "
+            "'2026-03-02T08:00:00.000000Z', '2026-03-02T08:00:00.000000Z', 'statement', 1, count(*), "
+            f"{sums}, 0, count(*), 0, 0 FROM balance"
+        )
+        connection.commit()
+
+
+async def _enroll(path: Path) -> None:
+    async with SqliteDatabase.open(str(path)) as database:
+        await offices.register_offices(database, [OFFICE])
+
+
+def main(who: str, form: str, database: str, target: str) -> None:
+    """Export once; print the seconds and the megabytes that it took."""
+    work: Callable[[str, Path, Path], None] = _export_with_oddaemon if who == "ours" else _export_with_script
+    began = time.perf_counter()
+    work(form, Path(database), Path(target))
+    seconds = time.perf_counter() - began
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # noqa: T201 - to whoever measures
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

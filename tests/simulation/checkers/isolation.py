@@ -1,0 +1,49 @@
+"""One sick office changes nothing for the others: its world is played again with that office in good health."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from tests.simulation.event_log import Complaint
+from tests.simulation.runner import PublishedResult, SimulationOutcome, run_scenario
+
+ISOLATION = "neighbours"
+DELAY_SECONDS_MAX = 60.0
+"""What a sick office may cost the others: its turn at the gate, a request that takes its full time-out."""
+
+
+def check(with_incident: SimulationOutcome) -> Iterator[Complaint]:
+    """Whatever differs for the others from the world in which nothing ails the one office, until all is put right."""
+    scenario = with_incident.scenario
+    without_incident = run_scenario(replace(scenario, incidents=()))
+    for office_id in scenario.fleet.ids:
+        if office_id != scenario.failing_office:
+            one, other = (
+                [
+                    snapshot
+                    for snapshot in each.published[office_id]
+                    if snapshot.published_seconds < scenario.fleet.seconds
+                ]
+                for each in (with_incident, without_incident)
+            )
+            yield from _find_differences(office_id, one, other)
+
+
+def _find_differences(
+    office_id: str, with_incident: Sequence[PublishedResult], without_incident: Sequence[PublishedResult]
+) -> Iterator[Complaint]:
+    """What an office's snapshots beside a sick one have that they have not beside a healthy one."""
+    dates, usual_dates = (
+        [str(snapshot.row.aging_date) for snapshot in each] for each in (with_incident, without_incident)
+    )
+    if dates != usual_dates:
+        problem = f"published {dates} beside a sick office, {usual_dates} beside a healthy one"
+        yield Complaint(ISOLATION, office_id, 0.0, problem)
+        return
+    for one, other in zip(with_incident, without_incident, strict=True):
+        later = one.published_seconds - other.published_seconds
+        if abs(later) > DELAY_SECONDS_MAX:
+            problem = f"snapshot of {one.row.aging_date} came {later:+.1f} s later because another office is sick"
+            yield Complaint(ISOLATION, office_id, one.published_seconds, problem)
+        elif one.balances != other.balances:
+            problem = f"snapshot of {one.row.aging_date} has other balances because another office is sick"
+            yield Complaint(ISOLATION, office_id, one.published_seconds, problem)

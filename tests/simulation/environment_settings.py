@@ -1,0 +1,78 @@
+"""What a stage is set up with: keys, options and settings that follow from a story, and a place for the database."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from oddaemon.settings import ApiSettings, HttpSettings, MaintenanceSettings, Secret, Settings, StateSettings
+from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
+from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.virtual_time import VirtualLoop
+from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.simulation.scenario.fleet import FleetMember
+from tests.simulation.scenario.scenario import Scenario
+from tests.simulation.scenario.seeded_random import draw_chance, make_rng
+
+DEVELOPER_KEY = "planted-developer-key"
+MAX_IN_FLIGHT = 3
+MAX_REQUESTS_PER_SECOND = 5.0
+"""So low that a handful of offices meets them."""
+DISK_CHECK_SECONDS = 7200.0
+"""Nothing ails the disk here, and to look at it every half minute of a week takes longer than all the rest."""
+
+
+def make_key(member: FleetMember) -> ApiKey:
+    """The key of an office, with the permissions that its pace needs."""
+    return ApiKey(
+        member.settings.customer_key.reveal(),
+        member.id,
+        Permission.ENTERPRISE if member.settings.min_interval_seconds == 0.5 else Permission.QUERIES,
+        Mode.REMOTE if member.settings.remote else Mode.LOCAL,
+        rows_override=member.rows_max,
+    )
+
+
+def make_options(seed: int) -> HeadquartersOptions:
+    """How headquarters behaves where it was seen to differ."""
+    rng = make_rng(seed, "options")
+    return HeadquartersOptions(
+        developer_key=DEVELOPER_KEY,
+        offset_gives_everything=True,
+        filters_ignored=draw_chance(rng, 0.1),
+        absent_is_404=draw_chance(rng, 0.3),
+        base_seconds=rng.choice((0.05, 0.3, 1.5)),
+    )
+
+
+def make_settings(scenario: Scenario, directory: Path) -> Settings:
+    """The whole configuration that a story begins with."""
+    return Settings(
+        source=directory / "oddaemon.toml",
+        api=ApiSettings(
+            developer_key=Secret(DEVELOPER_KEY),
+            max_in_flight=MAX_IN_FLIGHT,
+            max_requests_per_second=MAX_REQUESTS_PER_SECOND,
+        ),
+        state=StateSettings(database=str(directory / "state.db"), look_seconds=DISK_CHECK_SECONDS),
+        http=HttpSettings(),
+        cadence=scenario.fleet.cadence,
+        maintenance=MaintenanceSettings.make_disabled(),
+        offices=tuple(member.settings for member in scenario.fleet.members),
+    )
+
+
+@contextmanager
+def memory_directory() -> Iterator[Path]:
+    """A directory for a database that need not outlive the process."""
+    in_memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=in_memory if in_memory.is_dir() else None) as directory:
+        yield Path(directory)
+
+
+def wait_for_database_threads() -> None:
+    """The virtual loop waits for the database's threads, and never jumps over them."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop), "a story is played on virtual time"
+    loop.track_calls(lambda: SqliteDatabase.calls_in_flight)

@@ -1,0 +1,87 @@
+"""A trouble of the story, as a value: what is planted, where and when, and what its office may be called meanwhile."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from oddaemon.core.model import Condition, Status
+from oddaemon.simulator.faults.faults import ScheduledFault
+from tests.simulation.incidents.actions import Action
+
+
+class Impact(Enum):
+    """What of an office's life a trouble spoils while it stands.
+
+    Attributes:
+        NOTHING: it does no harm by itself; everything must go on in time.
+        SOMETIMES: it makes some requests fail, or makes the daemon lose time.
+        QUERIES: no balances can be read.
+        EVERYTHING: nothing can be asked.
+        AGING: the office's own aging is not what it should be; whatever is asked is answered.
+    """
+
+    NOTHING = "nothing"
+    SOMETIMES = "sometimes"
+    QUERIES = "queries"
+    EVERYTHING = "everything"
+    AGING = "aging"
+
+
+@dataclass(frozen=True)
+class ExpectedStatus:
+    """How an office may rightly be explained: one of these conditions, and words that name the cause."""
+
+    conditions: frozenset[Condition]
+    pattern: str
+
+    def matches(self, status: Status) -> bool:
+        """Whether this is what the standing says."""
+        return status.condition in self.conditions and re.search(self.pattern, status.reason) is not None
+
+
+def expect_status(pattern: str, *conditions: Condition) -> ExpectedStatus:
+    """These words (a regular expression) and any of these conditions."""
+    return ExpectedStatus(frozenset(conditions), pattern)
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One of the things that go wrong in a story.
+
+    Attributes:
+        kind: its name in summaries.
+        office_ids: whom it concerns.
+        begins: when, in seconds since the world began.
+        ends: when nothing of it is left but what the daemon made of it.
+        reach: what it spoils.
+        planted: the faults of requests.
+        deeds: what somebody does.
+        blames: how an office may be explained while it stands; none where nobody needs to notice it.
+    """
+
+    kind: str
+    office_ids: tuple[str, ...]
+    begins: float
+    ends: float
+    impact: Impact
+    scheduled_faults: tuple[ScheduledFault, ...] = ()
+    actions: tuple[Action, ...] = ()
+    expected_statuses: tuple[ExpectedStatus, ...] = ()
+
+    def is_active(self, office_id: str, seconds: float) -> bool:
+        """Whether it spoils anything for this office at this moment."""
+        return office_id in self.office_ids and self.begins <= seconds < self.ends
+
+    def describe(self) -> str:
+        """The trouble in words, for whoever reads the story of a seed."""
+        whom = ", ".join(self.office_ids)
+        what = [f"{self.kind} for {whom} from {self.begins:.0f} s to {self.ends:.0f} s, spoils {self.impact.value}"]
+        what += [f"    planted: {scheduled.describe()}" for scheduled in self.scheduled_faults]
+        what += [f"    deed: {action}" for action in self.actions]
+        return "\n".join(what)
+
+
+def find_harmful(incidents: Iterable[Incident], office_id: str, seconds: float) -> list[Incident]:
+    """Which troubles do this office harm at this moment."""
+    return [each for each in incidents if each.impact is not Impact.NOTHING and each.is_active(office_id, seconds)]

@@ -1,0 +1,236 @@
+"""What goes wrong with requests: each kind draws when, how long and whom it hits.
+
+Beside each stands what an office may be called because of it (the words of people, not of the code), so that a checker
+can tell a true explanation from a false one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from oddaemon.core.model import Condition
+from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.faults.faults import (
+    BrokenConnection,
+    EConnectorDown,
+    Fault,
+    FaultWindow,
+    GatewayError,
+    KeyDisabled,
+    KeyMoved,
+    KeyUnassigned,
+    Latency,
+    LimitIgnored,
+    OldVersion,
+    OtherBody,
+    PermissionMissing,
+    ScheduledFault,
+    TooManyRequests,
+    TruncatedBody,
+)
+from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
+from tests.simulation.incidents.incident import ExpectedStatus, Impact, Incident, expect_status
+from tests.simulation.scenario.fleet import SimulatedFleet
+from tests.simulation.scenario.timing import draw_duration, draw_moment
+
+HEADQUARTERS_DOWN = "headquarters down"
+KEY_MOVED = "key moved"
+
+QUERIES = frozenset({Endpoint.SHORT_QUERY})
+IN_FLIGHT_SECONDS = 90.0
+"""A request that was struck just before the end of a trouble is still waiting for its time-out after it."""
+SETTLE_SECONDS = 900.0
+KEY_WORKS_AFTER_SECONDS = 900.0
+
+UNREACHABLE, BLOCKED, SUSPECT = Condition.UNREACHABLE, Condition.BLOCKED, Condition.SUSPECT
+PULLING = Condition.PULLING
+
+SILENCE_STATUS = expect_status("answers nobody", UNREACHABLE)
+"""Three offices in trouble at once may look like headquarters down, until the next one is answered."""
+NO_CONNECTION = (expect_status("no connection|No connection", UNREACHABLE), SILENCE_STATUS)
+NO_ANSWER = (expect_status("[Nn]o answer in time", UNREACHABLE), SILENCE_STATUS)
+BROKEN = (expect_status("connection broke", UNREACHABLE), SILENCE_STATUS)
+ITS_OWN_ERROR = (expect_status("error of its own", UNREACHABLE), SILENCE_STATUS)
+TOO_SLOW = (expect_status("60 seconds", UNREACHABLE), expect_status("Aging ran", Condition.AGING, Condition.LATE))
+UNREADABLE = (expect_status("cannot be read|reason not known", UNREACHABLE),)
+SLOW_DOWN = (expect_status("slow down", UNREACHABLE),)
+UNPROVED = (
+    *UNREADABLE,
+    expect_status(
+        "add up|cut a packed row|too sparse|PatNums|control totals|refuses", SUSPECT, PULLING, BLOCKED, UNREACHABLE
+    ),
+)
+
+HTML = "<!doctype html><html><head><title>Just a moment</title></head><body><p>Checking you</p></body></html>"
+GARBAGE = ("\x00garbage\xff", "", "null", "42", '{"error": "unknown"}', '"The office is closed."', "[" * 5000, HTML)
+RETRY_AFTERS: tuple[str | None, ...] = (
+    *("5", "0", "-3", "120", "2.5", "7200", "36000", "9" * 30, "nan", "1e400", "1_000", "soon", "", None),
+    *("Mon, 03 Mar 2025 17:00:00 GMT", "Fri, 31 Dec 2100 23:59:59 GMT", "Fri, 31 Dec 2100 23:59:59 -0000"),
+    "Fri, 31 Dec 99999999999999999999 23:59:59 GMT",
+)
+
+DrawIncident = Callable[[Random, SimulatedFleet, str], Incident]
+
+
+@dataclass(frozen=True)
+class _ContinuousIncident:
+    """A trouble that stands for a while and hits every request, or every query."""
+
+    kind: str
+    faults: tuple[Fault, ...]
+    expected_statuses: tuple[ExpectedStatus, ...]
+    calls: frozenset[Endpoint] = frozenset()
+
+    def __call__(self, rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+        begins = draw_moment(rng, fleet, office_id)
+        ends = begins + draw_duration(rng)
+        fault = rng.choice(self.faults)
+        scheduled = ScheduledFault(fault, frozenset({office_id}), FaultWindow(begins, ends), self.calls)
+        reach = Impact.QUERIES if self.calls else Impact.EVERYTHING
+        over = ends + IN_FLIGHT_SECONDS
+        return Incident(
+            self.kind, (office_id,), begins, over, reach, (scheduled,), expected_statuses=self.expected_statuses
+        )
+
+
+@dataclass(frozen=True)
+class _SporadicIncident:
+    """A trouble that hits some requests, here and there."""
+
+    kind: str
+    faults: tuple[Fault, ...]
+    calls: frozenset[Endpoint] = frozenset()
+    is_harmless: bool = False
+
+    def __call__(self, rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+        begins = draw_moment(rng, fleet, office_id)
+        ends = begins + draw_duration(rng)
+        often = {"hits_max": rng.randint(1, 3)} if rng.random() < 0.5 else {"chance": rng.choice((0.05, 0.2, 0.5))}
+        fault, whom = rng.choice(self.faults), frozenset({office_id})
+        scheduled = ScheduledFault(fault, whom, FaultWindow(begins, ends), self.calls, rng.randint(0, 3), **often)
+        reach = Impact.NOTHING if self.is_harmless else Impact.SOMETIMES
+        return Incident(self.kind, (office_id,), begins, ends + IN_FLIGHT_SECONDS, reach, (scheduled,))
+
+
+def _draw_throttling(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    """429, with every kind of Retry-After; some ask for more time than the trouble itself lasts."""
+    begins = draw_moment(rng, fleet, office_id)
+    ends = begins + (draw_duration(rng) if rng.random() < 0.5 else 5.0)
+    scheduled = ScheduledFault(
+        TooManyRequests(rng.choice(RETRY_AFTERS)), frozenset({office_id}), FaultWindow(begins, ends)
+    )
+    over = ends + IN_FLIGHT_SECONDS
+    return Incident(
+        "throttled", (office_id,), begins, over, Impact.EVERYTHING, (scheduled,), expected_statuses=SLOW_DOWN
+    )
+
+
+def _draw_moved_key(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
+    """The key opens nothing for a quarter of an hour, then another office's database, and one day its own again."""
+    begins = draw_moment(rng, fleet, office_id)
+    if fleet.get_member(office_id).spec.last_aging == "never":
+        begins = max(begins, fleet.seconds / 2)  # an office that never showed who it is cannot be told from another one
+    ends = begins + max(1800.0, draw_duration(rng))
+    others = [member.id for member in fleet.members if member.id != office_id]
+    fault = KeyMoved(rng.choice(others), rng.choice((0.0, 120.0, KEY_WORKS_AFTER_SECONDS)))
+    scheduled = ScheduledFault(fault, frozenset({office_id}), FaultWindow(begins, ends))
+    over = ends + IN_FLIGHT_SECONDS
+    # Only who meets the quarter of an hour, reads balances or the practice's title can tell; the rest looks as usual.
+    expected_statuses = (expect_status("not assigned|another office's database", BLOCKED),)
+    return Incident(
+        KEY_MOVED, (office_id,), begins, over, Impact.SOMETIMES, (scheduled,), expected_statuses=expected_statuses
+    )
+
+
+def _draw_headquarters_outage(rng: Random, fleet: SimulatedFleet, _: str) -> Incident:
+    """Nobody is answered. Planted for whoever goes through headquarters; the others have their own way."""
+    faults: tuple[tuple[Fault, tuple[ExpectedStatus, ...]], ...] = (
+        (GatewayError(500), ITS_OWN_ERROR),
+        (GatewayError(502), ITS_OWN_ERROR),
+        (GatewayError(503), ITS_OWN_ERROR),
+        (BrokenConnection(ConnectionFailure.REFUSED), NO_CONNECTION),
+        (BrokenConnection(ConnectionFailure.NO_CONNECTION), NO_CONNECTION),
+        (BrokenConnection(ConnectionFailure.RESET), BROKEN),
+        (BrokenConnection(ConnectionFailure.STALL), NO_ANSWER),
+    )
+    fault, expected_statuses = rng.choice(faults)
+    begins = draw_moment(rng, fleet, rng.choice(fleet.ids))
+    ends = begins + max(600.0, draw_duration(rng))
+    scheduled = ScheduledFault(fault, frozenset(fleet.remote_ids), FaultWindow(begins, ends))
+    over = ends + IN_FLIGHT_SECONDS
+    return Incident(
+        HEADQUARTERS_DOWN,
+        fleet.remote_ids,
+        begins,
+        over,
+        Impact.EVERYTHING,
+        (scheduled,),
+        expected_statuses=expected_statuses,
+    )
+
+
+_CUTS = tuple(
+    BrokenConnection(cut, after)
+    for cut in (ConnectionFailure.RESET, ConnectionFailure.CLOSE)
+    for after in (None, 0, 1, 40)
+)
+_ALTERED = tuple(get_alteration(name) for name in ALTERATIONS)
+_ONCE_IN_A_WHILE: tuple[Fault, ...] = (
+    EConnectorDown(),
+    KeyDisabled(),
+    KeyUnassigned(),
+    PermissionMissing(),
+    TooManyRequests("5"),
+    TooManyRequests("0"),
+    *map(GatewayError, (500, 502, 503, 504)),
+    Latency(70),
+    BrokenConnection(ConnectionFailure.REFUSED),
+    BrokenConnection(ConnectionFailure.STALL),
+    BrokenConnection(ConnectionFailure.STALL, 5),
+    *_CUTS,
+    TruncatedBody(0.5),
+    TruncatedBody(0.99),
+)
+
+REQUEST_INCIDENTS: dict[str, DrawIncident] = {
+    "econnector asleep": _ContinuousIncident(
+        "econnector asleep", (EConnectorDown(),), (expect_status("eConnector", UNREACHABLE),)
+    ),
+    "key disabled": _ContinuousIncident(
+        "key disabled", (KeyDisabled(),), (expect_status("does not accept the key", BLOCKED),)
+    ),
+    "key unassigned": _ContinuousIncident(
+        "key unassigned", (KeyUnassigned(),), (expect_status("not assigned", BLOCKED),)
+    ),
+    "version too old": _ContinuousIncident("version too old", (OldVersion(),), (expect_status("too old", BLOCKED),)),
+    "permission withdrawn": _ContinuousIncident(
+        "permission withdrawn", (PermissionMissing(),), (expect_status("permission", BLOCKED),), QUERIES
+    ),
+    "gateway error": _ContinuousIncident(
+        "gateway error", (GatewayError(500), GatewayError(502), GatewayError(503)), ITS_OWN_ERROR
+    ),
+    "gateway time-out": _ContinuousIncident("gateway time-out", (GatewayError(504), Latency(300)), TOO_SLOW),
+    "no connection": _ContinuousIncident(
+        "no connection",
+        (BrokenConnection(ConnectionFailure.REFUSED), BrokenConnection(ConnectionFailure.NO_CONNECTION)),
+        NO_CONNECTION,
+    ),
+    "stalled": _ContinuousIncident(
+        "stalled", (BrokenConnection(ConnectionFailure.STALL), BrokenConnection(ConnectionFailure.STALL, 5)), NO_ANSWER
+    ),
+    "cut off": _ContinuousIncident("cut off", _CUTS, BROKEN),
+    "truncated": _ContinuousIncident(
+        "truncated", (TruncatedBody(0.0), TruncatedBody(0.5), TruncatedBody(0.98)), UNREADABLE
+    ),
+    "garbage": _ContinuousIncident("garbage", tuple(map(OtherBody, GARBAGE)), UNREADABLE),
+    "rows altered": _ContinuousIncident("rows altered", _ALTERED, UNPROVED, QUERIES),
+    "slow queries": _ContinuousIncident("slow queries", (Latency(70), GatewayError(504)), TOO_SLOW, QUERIES),
+    "throttled": _draw_throttling,
+    KEY_MOVED: _draw_moved_key,
+    HEADQUARTERS_DOWN: _draw_headquarters_outage,
+    "latency": _SporadicIncident("latency", (Latency(0.5), Latency(8), Latency(45), Latency(55)), is_harmless=True),
+    "limit ignored": _SporadicIncident("limit ignored", (LimitIgnored(),), QUERIES, is_harmless=True),
+    "once in a while": _SporadicIncident("once in a while", _ONCE_IN_A_WHILE),
+    "rows altered now and then": _SporadicIncident("rows altered now and then", _ALTERED, QUERIES),
+    "empty answers now and then": _SporadicIncident("empty answers now and then", (OtherBody("[]"),), QUERIES),
+}

@@ -1,0 +1,372 @@
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import asyncpg
+import pytest
+from anyio.abc import SocketAttribute
+
+from oddaemon.core.snapshot.verify import compute_totals
+from oddaemon.sinks.payload import DeliveryFailed
+from oddaemon.sinks.postgres.schema import MIGRATIONS
+from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
+from tests.sinks.payloads import convert_to_report, diff_nights, make_night_balances, make_payload
+from tests.sinks.postgres.postgres_server import (
+    PostgresServer,
+    find_missing_requirement,
+    forward_connection,
+    forward_until_cut,
+    running_server,
+)
+
+pytestmark = [
+    pytest.mark.real("needs PostgreSQL"),
+    pytest.mark.skipif(bool(find_missing_requirement()), reason=find_missing_requirement() or "all there"),
+]
+SECONDS = 60.0
+SHORT_TIMEOUT_SECONDS = 4.0
+MONEY = (
+    "est_balance",
+    "bal_0_30",
+    "bal_31_60",
+    "bal_61_90",
+    "bal_over_90",
+    "ins_est",
+    "bal_total",
+)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[PostgresServer]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def schema(request: pytest.FixtureRequest) -> str:
+    """A schema of this test's own."""
+    return "test_" + "".join(each if each.isalnum() else "_" for each in request.node.name.lower())[-50:]
+
+
+def make_sink(server: PostgresServer, schema: str, **how: Any) -> Postgres:
+    return Postgres(PostgresOptions(server.make_dsn(**how), schema, SECONDS))
+
+
+async def fetch_rows(server: PostgresServer, query: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(server.make_dsn())
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def fetch_balances(server: PostgresServer, schema: str, office_id: str = "smile") -> list[tuple[Any, ...]]:
+    columns = ", ".join(("pat_num", "clinic_num", *MONEY))
+    return await fetch_rows(
+        server, f"SELECT {columns} FROM {schema}.balance WHERE office = '{office_id}' ORDER BY pat_num"
+    )
+
+
+def get_true_rows(number: int, guarantors: int = 30) -> list[tuple[Any, ...]]:
+    return [(*row[:2], *(Decimal(cents) / 100 for cents in row[2:])) for row in make_night_balances(number, guarantors)]
+
+
+async def get_delivery_error(sink: Postgres, number: int = 1) -> str:
+    with pytest.raises(DeliveryFailed) as caught:
+        await sink.deliver(make_payload(number), f"d{number}")
+    assert not caught.value.error.final
+    return str(caught.value)
+
+
+async def test_the_current_table_equals_the_snapshot_and_every_change_is_kept(
+    running: PostgresServer, schema: str
+) -> None:
+    sink = make_sink(running, schema)
+    for number in (1, 2, 3):
+        await sink.deliver(make_payload(number), f"d{number}")
+        assert await fetch_balances(running, schema) == get_true_rows(number)
+    other = make_payload(1, office_id="hill")
+    await sink.deliver(other, "d4")
+    assert await fetch_balances(running, schema) == get_true_rows(3)
+    await sink.aclose()
+    kinds = await fetch_rows(
+        running,
+        f"SELECT delivery_id, change, count(*) FROM {schema}.change WHERE office = 'smile' GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+    first, second, third = ({row.pat_num: row for row in make_night_balances(number)} for number in (1, 2, 3))
+    for delivery_id, before, after in (("d1", {}, first), ("d2", first, second), ("d3", second, third)):
+        counted = {change: count for each, change, count in kinds if each == delivery_id}
+        assert counted.get("new", 0) == len(after.keys() - before.keys())
+        assert counted.get("cleared", 0) == len(before.keys() - after.keys())
+        assert counted.get("changed", 0) == sum(before[key] != after[key] for key in before.keys() & after.keys())
+    [(was, now)] = await fetch_rows(
+        running,
+        f"SELECT was_bal_total, bal_total FROM {schema}.change WHERE delivery_id = 'd2' AND change = 'changed' LIMIT 1",
+    )
+    assert was != now
+    rows = await fetch_rows(
+        running, f"SELECT DISTINCT delivery_id, change, last_seen FROM {schema}.change WHERE change <> 'new'"
+    )
+    assert {each for each in rows if each[1] == "cleared"} == {
+        ("d2", "cleared", date(2026, 3, 1)),
+        ("d3", "cleared", date(2026, 3, 2)),
+    }
+    assert {last_seen for _, change, last_seen in rows if change == "changed"} == {None}
+    [(guarantors, total)] = await fetch_rows(
+        running, f"SELECT guarantors, bal_total FROM {schema}.snapshot WHERE delivery_id = 'd3'"
+    )
+    assert (guarantors, total) == (len(third), Decimal(sum(row.bal_total for row in third.values())) / 100)
+
+
+async def test_a_second_delivery_of_the_same_id_changes_nothing(running: PostgresServer, schema: str) -> None:
+    sink = make_sink(running, schema)
+    await sink.deliver(make_payload(1), "d1")
+    changes = await fetch_rows(running, f"SELECT * FROM {schema}.change ORDER BY pat_num")
+    await sink.aclose()
+    again = make_sink(running, schema)
+    await again.deliver(make_payload(1), "d1")
+    assert await fetch_rows(running, f"SELECT * FROM {schema}.change ORDER BY pat_num") == changes
+    assert await fetch_balances(running, schema) == get_true_rows(1)
+    await again.deliver(make_payload(2), "d2")
+    await again.deliver(make_payload(1), "d1")
+    await again.aclose()
+    assert await fetch_balances(running, schema) == get_true_rows(2)
+
+
+async def test_columns_missing_from_a_reader_are_null_and_no_change(running: PostgresServer, schema: str) -> None:
+    sink = make_sink(running, schema)
+    for number, each in enumerate(
+        (make_payload(1), convert_to_report(make_payload(1)), convert_to_report(make_payload(2)), make_payload(2)),
+        start=1,
+    ):
+        await sink.deliver(each, f"d{number}")
+        stored = await fetch_balances(running, schema)
+        assert [row[0] for row in stored] == [row.pat_num for row in each.balances]
+        if each.snapshot.missing_columns:
+            assert {row[1:3] for row in stored} == {(None, None)}
+        else:
+            assert stored == get_true_rows(each.snapshot.id)
+        [(own,)] = await fetch_rows(
+            running, f"SELECT est_balance FROM {schema}.snapshot WHERE delivery_id = 'd{number}'"
+        )
+        assert (own is None) == bool(each.snapshot.missing_columns)
+    await sink.aclose()
+    counted = await fetch_rows(running, f"SELECT delivery_id, count(*) FROM {schema}.change GROUP BY 1 ORDER BY 1")
+    found = diff_nights(1, 2)
+    assert counted == [
+        ("d1", len(make_night_balances(1))),
+        ("d3", len(found.new) + len(found.changed) + len(found.cleared)),
+    ]
+
+
+async def test_tables_of_an_earlier_version_are_brought_up_to_date(running: PostgresServer, schema: str) -> None:
+    connection = await asyncpg.connect(running.make_dsn())
+    for statement in (
+        f"CREATE SCHEMA {schema}",
+        f"CREATE TABLE {schema}.version (revision integer NOT NULL)",
+        MIGRATIONS[0].format(schema=schema),
+        f"INSERT INTO {schema}.version VALUES (1)",
+    ):
+        await connection.execute(statement)
+    await connection.close()
+    sink = make_sink(running, schema)
+    for number in (1, 2):
+        await sink.deliver(make_payload(number), f"d{number}")
+    await sink.aclose()
+    assert await fetch_balances(running, schema) == get_true_rows(2)
+    assert await fetch_rows(running, f"SELECT max(revision) FROM {schema}.version") == [(len(MIGRATIONS),)]
+
+
+async def test_an_empty_snapshot_clears_the_office(running: PostgresServer, schema: str) -> None:
+    sink = make_sink(running, schema)
+    await sink.deliver(make_payload(1), "d1")
+    empty = make_payload(2)
+    none = compute_totals(())
+    await sink.deliver(replace(empty, balances=(), snapshot=replace(empty.snapshot, totals=none)), "d2")
+    await sink.aclose()
+    assert await fetch_balances(running, schema) == []
+
+
+async def test_a_server_that_goes_away_in_the_middle_of_copy_has_all_of_it_once_it_is_back(
+    tmp_path: Path, schema: str
+) -> None:
+    with running_server() as server:
+        direct = make_sink(server, schema)
+        await direct.deliver(make_payload(1, guarantors=5_000), "d1")
+        await direct.aclose()
+        cut = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(forward_until_cut, server, tmp_path, 250_000, cut)
+            await anyio.wait_all_tasks_blocked()
+            sink = make_sink(server, schema, host=tmp_path)
+            with pytest.raises(DeliveryFailed) as caught:
+                await sink.deliver(make_payload(2, guarantors=5_000), "d2")
+            assert cut.is_set()
+            assert "its socket" in str(caught.value)
+            tasks.cancel_scope.cancel()
+        assert "cannot be reached" in await get_delivery_error(direct, 2)
+        server.start()
+        assert await fetch_balances(server, schema) == get_true_rows(1, 5_000)
+        assert await fetch_rows(server, f"SELECT delivery_id FROM {schema}.snapshot") == [("d1",)]
+        await direct.deliver(make_payload(2, guarantors=5_000), "d2")
+        assert await fetch_balances(server, schema) == get_true_rows(2, 5_000)
+        await direct.aclose()
+
+
+async def test_a_delivery_that_is_cut_short_leaves_nothing_and_the_next_one_alone(
+    running: PostgresServer, schema: str
+) -> None:
+    sink = make_sink(running, schema)
+    await sink.deliver(make_payload(1), "d1")
+    holder = await asyncpg.connect(running.make_dsn())
+    async with holder.transaction():
+        await holder.execute(f"LOCK TABLE {schema}.change IN ACCESS EXCLUSIVE MODE")
+        with anyio.move_on_after(0.3) as scope:
+            await sink.deliver(make_payload(2), "d2")
+        assert scope.cancelled_caught
+    await holder.close()
+    assert await fetch_balances(running, schema) == get_true_rows(1)
+    await sink.deliver(make_payload(2), "d2")
+    await sink.aclose()
+    assert await fetch_balances(running, schema) == get_true_rows(2)
+
+
+async def test_tables_changed_by_another_user_are_reported_and_nothing_is_committed(
+    running: PostgresServer, schema: str
+) -> None:
+    sink = make_sink(running, schema)
+    await sink.deliver(make_payload(1), "d1")
+    connection = await asyncpg.connect(running.make_dsn())
+    await connection.execute(
+        f"CREATE FUNCTION {schema}.meddle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.bal_total := NEW.bal_total + 1; RETURN NEW; END $$;"
+        f"CREATE TRIGGER meddle BEFORE INSERT ON {schema}.balance FOR EACH ROW EXECUTE FUNCTION {schema}.meddle()"
+    )
+    assert "does not add up" in await get_delivery_error(sink, 2)
+    assert await fetch_balances(running, schema) == get_true_rows(1)
+    await connection.execute(
+        f"DROP TRIGGER meddle ON {schema}.balance; ALTER TABLE {schema}.change RENAME pat_num TO x"
+    )
+    await connection.close()
+    assert "not as we made them" in await get_delivery_error(sink, 2)
+    await sink.aclose()
+
+
+async def test_a_user_without_rights_is_reported_with_the_grant(running: PostgresServer, schema: str) -> None:
+    connection = await asyncpg.connect(running.make_dsn())
+    await connection.execute("DROP ROLE IF EXISTS nobody_here; CREATE ROLE nobody_here LOGIN")
+    await connection.close()
+    assert "grant it CREATE and TEMPORARY" in await get_delivery_error(make_sink(running, schema, user="nobody_here"))
+    assert "does not let this user in" in await get_delivery_error(make_sink(running, schema, user="never_made"))
+    assert "has no such database" in await get_delivery_error(make_sink(running, schema, database="never_made"))
+
+
+async def test_waiting_for_a_lock_is_reported_and_leaves_no_session_behind(
+    running: PostgresServer, schema: str
+) -> None:
+    sink = make_sink(running, schema)
+    await sink.deliver(make_payload(1), "d1")
+    await sink.aclose()
+    holder = await asyncpg.connect(running.make_dsn())
+    async with holder.transaction():
+        await holder.execute(f"LOCK TABLE {schema}.balance IN SHARE MODE")
+        hasty = Postgres(PostgresOptions(running.make_dsn(), schema, SHORT_TIMEOUT_SECONDS))
+        assert "another session holds its tables locked" in await get_delivery_error(hasty, 2)
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        assert await holder.fetchval(waiting) == 0
+    await holder.close()
+    await hasty.deliver(make_payload(2), "d2")
+    await hasty.aclose()
+    assert await fetch_balances(running, schema) == get_true_rows(2)
+
+
+async def test_a_schema_may_be_a_keyword_and_another_table_may_have_our_name(running: PostgresServer) -> None:
+    connection = await asyncpg.connect(running.make_dsn())
+    await connection.execute(
+        "CREATE TABLE public.staging (pat_num bigint); DROP ROLE IF EXISTS other;"
+        "CREATE ROLE other LOGIN SUPERUSER; ALTER ROLE other SET search_path = public, pg_temp"
+    )
+    sink = make_sink(running, "user", user="other")
+    await sink.deliver(make_payload(1), "d1")
+    await sink.aclose()
+    assert await fetch_balances(running, '"user"') == get_true_rows(1)
+    await connection.execute("DROP TABLE public.staging")
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "text"),
+    [
+        ("ALTER TABLE {}.balance ADD CHECK (pat_num < 100000) NOT VALID", "a foreign key that we did not make"),
+        ("ALTER TABLE {}.balance ALTER bal_total TYPE text", "once its schema is dropped or renamed"),
+        ("DROP TABLE {}.balance", "once its schema is dropped or renamed"),
+    ],
+)
+async def test_changes_by_the_schema_owner_are_reported_and_can_be_undone(
+    running: PostgresServer, schema: str, statement: str, text: str
+) -> None:
+    sink = make_sink(running, schema)
+    connection = await asyncpg.connect(running.make_dsn())
+    await sink.deliver(make_payload(1), "d1")
+    await sink.aclose()
+    await connection.execute(statement.format(schema))
+    assert text in await get_delivery_error(sink, 2)
+    await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    await connection.close()
+    await sink.deliver(make_payload(2), "d2")
+    await sink.aclose()
+    assert await fetch_balances(running, schema) == get_true_rows(2)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("sslmode=require", "does not speak TLS, which sslmode in its DSN asks for"),
+        ("sslmode=verify-full", "it needs sslrootcert="),
+        ("sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "or a file that its DSN names"),
+        ("sslmode=disable&target_session_attrs=standby", "is not what target_session_attrs in its DSN asks for"),
+        ("sslmode=disable&no_such_setting=1", "it does not know a setting that the DSN holds"),
+    ],
+)
+async def test_dsn_options_that_do_not_fit_the_server_are_reported(
+    running: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, text: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", family=socket.AF_INET)
+    port = listener.extra(SocketAttribute.local_port)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, partial(forward_connection, running))
+        dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres?{options}"
+        message = await get_delivery_error(Postgres(PostgresOptions(dsn, "oddaemon", SECONDS)))
+        tasks.cancel_scope.cancel()
+    await listener.aclose()
+    assert text in message
+    assert "PostgreSQL at 127.0.0.1" in message
+
+
+async def test_tables_of_a_newer_oddaemon_are_left_alone(running: PostgresServer, schema: str) -> None:
+    sink = make_sink(running, schema)
+    await sink.deliver(make_payload(1), "d1")
+    await sink.aclose()
+    connection = await asyncpg.connect(running.make_dsn())
+    await connection.execute(f"INSERT INTO {schema}.version VALUES (99)")
+    await connection.close()
+    assert "made by a newer oddaemon" in await get_delivery_error(sink, 2)
+
+
+async def test_an_unreachable_server_is_reported(tmp_path: Path) -> None:
+    sink = Postgres(PostgresOptions(f"postgresql://postgres@/postgres?host={tmp_path}", "oddaemon", SECONDS))
+    assert "cannot be reached" in await get_delivery_error(sink)
+
+
+async def test_a_missing_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    sink = Postgres(PostgresOptions("postgresql:///postgres", "oddaemon", SECONDS))
+    assert "pip install 'oddaemon[postgres]'" in await get_delivery_error(sink)
