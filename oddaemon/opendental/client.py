@@ -1,7 +1,7 @@
-"""The API as this house uses it: the way to every office. All that its callers need can be had from here.
+"""The Open Dental API of all offices. Callers import everything they need from here.
 
-Each office has a client of its own over one shared TLS context, open only while it is used: a pool shared by hundreds
-of tasks collapses, and a request that was cut short leaves a dead place in it.
+Each office has its own HTTP client over one shared TLS context, open only while in use: a connection pool shared by
+hundreds of tasks collapses, and a cancelled request leaves a dead slot in it.
 """
 
 import ssl
@@ -46,11 +46,11 @@ __all__ = [
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
 
 KEEPALIVE_SECONDS = 30.0
-"""Longer than any spacing of a key, shorter than what gateways allow an idle connection."""
+"""Longer than any key's spacing, shorter than the idle time-out of gateways."""
 
 
 class Api:
-    """The way to every office: the gate, the TLS context and the limits that they share."""
+    """The API of all offices: their shared rate limiter, TLS context and limits."""
 
     def __init__(
         self,
@@ -60,15 +60,15 @@ class Api:
         now: Callable[[], datetime],
         transport: TransportFactory | None = None,
     ) -> None:
-        """Must be made inside the event loop that uses it.
+        """Create it inside the event loop that uses it.
 
         Args:
-            rate_limiter: Every request passes it.
-            limits: For each answer.
-            observe: Told of each request as it starts and ends, when headquarters falls silent and answers again, and
-                how the change of a key goes.
+            rate_limiter: Of all requests.
+            limits: For each response.
+            observe: Called when a request starts and finishes, when headquarters goes down and recovers, and when a
+                key rotation progresses.
             now: The wall clock, for a Retry-After that is a date.
-            transport: What carries requests; None: the network.
+            transport: Creates the transport of requests; None: the network.
         """
         self.rate_limiter = rate_limiter
         self.now = now
@@ -80,12 +80,12 @@ class Api:
         self._transport = transport
 
     def make_office_api(self, credentials: OfficeCredentials, previous: "OfficeApi | None" = None) -> "OfficeApi":
-        """One office's API, with its lane through the gate.
+        """One office's API, with the rate limiter of its key.
 
         Args:
-            credentials: What it takes to ask it.
-            previous: The same office's before its settings changed: its lane is kept where the spacing stays, so that
-                whoever still asks there is waited for.
+            credentials: Where and how to reach the office.
+            previous: The office's API before its settings changed: with the same spacing its limiter stays in use, so
+                requests still in flight count.
         """
         if previous is not None and previous.has_same_spacing(credentials):
             return OfficeApi(self, credentials, previous.key_limiter)
@@ -96,24 +96,24 @@ class Api:
         )
 
     async def check_connectivity(self, base_url: str) -> Connectivity:
-        """What it takes to get to the API's host, without a request."""
+        """Check the connection to the API's host without sending a request."""
         if self._transport is not None:
             return make_unchecked_connectivity(base_url)
         return await check_connectivity(base_url, self._tls, self.limits.connect_timeout_seconds)
 
     def get_circuit_breaker(self, base_url: str) -> CircuitBreaker:
-        """What is known of the headquarters at this address, by all of its offices together."""
+        """The circuit breaker shared by all offices of the headquarters at this address."""
         return self._circuit_breakers.setdefault(base_url, CircuitBreaker())
 
     def retain_circuit_breakers(self, base_urls: Iterable[str]) -> None:
-        """Nobody else is asked from now on: the silence of other headquarters is forgotten."""
+        """Drop the circuit breakers of headquarters that no office uses any more."""
         for base_url in self._circuit_breakers.keys() - set(base_urls):
             since = self._circuit_breakers.pop(base_url).record_response()
             if since is not None:
                 self.context.observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - since))
 
     def make_client(self, base_url: str) -> httpx.AsyncClient:
-        """A fresh client of one connection, free of proxies and credentials of the environment."""
+        """A new client with one connection; it ignores proxies and credentials of the environment."""
         return httpx.AsyncClient(
             base_url=base_url,
             transport=self._transport() if self._transport else None,
@@ -140,42 +140,40 @@ class OfficeApi:
         self._credentials = credentials
 
     def has_same_spacing(self, credentials: OfficeCredentials) -> bool:
-        """Whether another access is asked in the same way."""
+        """Whether requests with other credentials are limited in the same way."""
         spacings = ((each.min_interval_seconds, each.remote) for each in (credentials, self._credentials))
         return len(set(spacings)) == 1
 
     @property
     def min_interval_seconds(self) -> float:
-        """Between two requests of the office's key."""
+        """Between two requests with the office's key."""
         return self._credentials.min_interval_seconds
 
     @property
     def previous_key_time_left(self) -> timedelta:
-        """For how long the former key of a change still asks while the configured one is not let in."""
+        """How long the previous key stays in use while the configured one is not accepted."""
         return timedelta(seconds=self._credentials.keys.get_seconds_left(anyio.current_time()))
 
     @asynccontextmanager
     async def session(self, *, configured_only: bool = False) -> AsyncIterator[Session]:
-        """A connection kept alive for the requests of one action.
+        """A connection for the requests of one action.
 
         Args:
-            configured_only: Asked with the key that the configuration names, whatever the former one could do.
+            configured_only: Use the configured key only, even while the previous one would still work.
         """
         async with self._api.make_client(self._credentials.base_url) as client:
-            credentials, key_limiter, circuit_breaker, context = (
+            runner = RequestRunner(
                 self._credentials,
                 self.key_limiter,
                 self._get_circuit_breaker(),
+                client,
                 self._api.context,
+                configured_only=configured_only,
             )
-            yield Session(
-                RequestRunner(
-                    credentials, key_limiter, circuit_breaker, client, context, configured_only=configured_only
-                )
-            )
+            yield Session(runner)
 
     def _get_circuit_breaker(self) -> CircuitBreaker:
-        # An office on its own network has no headquarters: what it shows concerns nobody else.
+        # An office on its own network does not depend on headquarters; its failures say nothing about others.
         return (
             self._api.get_circuit_breaker(self._credentials.base_url) if self._credentials.remote else CircuitBreaker()
         )

@@ -1,7 +1,6 @@
-"""How far it is to the API's host, without asking it anything: its name, a connection, its certificate.
+"""Checks the connection to the API's host without a request: its name, a TCP connection, its certificate.
 
-A request that fails says only that it failed; here each of the three is tried by itself, and none of it counts against
-anybody's key.
+A failed request does not say which of the three failed; here each is a step of its own, and no key is used.
 """
 
 import os
@@ -23,7 +22,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class _ConnectivityFailed(Exception):
-    """Something was in the way."""
+    """A step failed."""
 
     def __init__(self, step: CheckName, message: str) -> None:
         super().__init__(message)
@@ -32,20 +31,20 @@ class _ConnectivityFailed(Exception):
 
 
 async def check_connectivity(base_url: str, tls: ssl.SSLContext, timeout_seconds: float) -> Connectivity:
-    """Look the host up, connect, shake hands, hang up; never raises over what goes wrong.
+    """Resolve the host, connect, do the TLS handshake, disconnect. The result says what failed.
 
     Args:
         base_url: Of the API.
-        tls: What certificates are checked with.
-        timeout_seconds: For each of the three.
+        tls: Verifies the certificate.
+        timeout_seconds: For each of the three steps.
     """
     host, port, secure = _parse_address(urlsplit(base_url))
     result = Connectivity(host, port, secure)
     try:
-        with _run_step(CheckName.DNS, timeout_seconds, "no name server answers in time"):
+        with _run_step(CheckName.DNS, timeout_seconds, "the name lookup timed out"):
             addresses = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         result = replace(result, addresses=tuple(dict.fromkeys(str(address[0]) for *_, address in addresses)))
-        with _run_step(CheckName.CONNECTION, timeout_seconds, "nobody answers in time"):
+        with _run_step(CheckName.CONNECTION, timeout_seconds, "the connection timed out"):
             stream = await anyio.connect_tcp(host, port)
         async with stream:
             return await _check_tls(stream, result, tls, timeout_seconds) if secure else result
@@ -56,7 +55,7 @@ async def check_connectivity(base_url: str, tls: ssl.SSLContext, timeout_seconds
 async def _check_tls(
     stream: ByteStream, result: Connectivity, tls: ssl.SSLContext, timeout_seconds: float
 ) -> Connectivity:
-    with _run_step(CheckName.TLS, timeout_seconds, "no handshake in time"):
+    with _run_step(CheckName.TLS, timeout_seconds, "the TLS handshake timed out"):
         secured = await TLSStream.wrap(
             stream, server_side=False, hostname=result.host, ssl_context=tls, standard_compatible=False
         )
@@ -76,7 +75,7 @@ def _run_step(name: CheckName, timeout_seconds: float, timeout_message: str) -> 
 
 
 def make_unchecked_connectivity(base_url: str) -> Connectivity:
-    """The way to a host that is reached without a network."""
+    """The result for a host that is reached without a network."""
     return Connectivity(*_parse_address(urlsplit(base_url)))
 
 
@@ -85,22 +84,22 @@ def _parse_address(parts: SplitResult) -> tuple[str, int, bool]:
 
 
 def _describe_error(error: Exception) -> str:
-    """What the system says, without its numbers and places in C."""
-    text: object = "the other side hung up"
+    """The system's message, without error numbers and source locations."""
+    text: object = "the host closed the connection"
     match error:
         case ssl.SSLCertVerificationError():
             text = error.verify_message
         case ssl.SSLError() if error.reason:
             text = error.reason.replace("_", " ").lower()
         case UnicodeError():
-            text = "it is no name of a host"
+            text = "it is not a valid host name"
         case OSError() if error.errno and error.errno > 0:
-            # The event loop puts words of its own, with the address in them, where the system's should stand.
+            # The event loop replaces the system's message with its own, which quotes the address.
             text = os.strerror(error.errno).lower()
         case OSError() if error.strerror:
             text = error.strerror.lower()
         case OSError(__cause__=OSError() as first) | OSError(__cause__=ExceptionGroup(exceptions=[first, *_])):
-            # Several addresses were tried: what befell the first says enough.
+            # Several addresses were tried: report the first failure.
             text = _describe_error(first)
     return str(text)
 

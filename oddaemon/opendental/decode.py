@@ -1,6 +1,6 @@
-"""JSON of the API to values of the core, and nothing that only looks like a value.
+"""Decodes the API's JSON into values of the core, strictly.
 
-Whatever is missing, of the wrong type, negative where it counts or not finite is refused with a sentence that holds
+Anything missing, of the wrong type, negative where it is a count, or not finite is rejected with a message that quotes
 neither a balance nor a key.
 """
 
@@ -66,18 +66,18 @@ _PACKED_COLUMN_NAMES = tuple(f"L{lane}" for lane in range(COLUMNS_PER_GROUP_MAX)
 
 
 class PackedRows(NamedTuple):
-    """What one packed statement brought."""
+    """The rows of one packed statement."""
 
     control: ControlQueryResult
     balances: list[Balance]
     checksum: int
-    """Of the very texts that came."""
+    """Of the row texts as received."""
     groups: int
     last_group: int | None
 
 
 class ClockReading(NamedTuple):
-    """An office server's two clocks, both naive, and which database it is."""
+    """The two clocks of an office's server, both naive, and the identity of its database."""
 
     office_now: datetime
     utc_now: datetime
@@ -85,26 +85,26 @@ class ClockReading(NamedTuple):
 
 
 class ChangedRow(NamedTuple):
-    """A patient's row that changed; `balance` is None where it does not belong to the snapshot any more."""
+    """A patient's row that changed; `balance` is None if it does not belong to the snapshot any more."""
 
     pat_num: int
     balance: Balance | None
 
 
 def parse_json_rows(body: bytes) -> list[Row]:
-    """Any answer in rows."""
+    """Decode any response that is a list of rows."""
     require_row_limit(body)
     try:
         return _ROWS_DECODER.decode(body)
     except msgspec.MsgspecError as error:
-        # The decoder names types and places, never what stands there.
-        raise MalformedValue(f"the answer is not JSON in rows: {error}") from None
+        # The decoder's message has types and positions, never values.
+        raise MalformedValue(f"the response is not a JSON list of rows: {error}") from None
     except UnicodeDecodeError:
-        raise MalformedValue("the answer is not UTF-8") from None
+        raise MalformedValue("the response is not UTF-8") from None
 
 
 def parse_preference(body: bytes, name: str) -> str:
-    """The value of a preference; `''` where the office does not have it. The filter may have been ignored."""
+    """The value of a preference; `''` if the office does not have it. The server may have ignored the filter."""
     for row in parse_json_rows(body):
         if get_text(row, "PrefName").lower() == name.lower():
             return get_optional_text(row, "ValueString")
@@ -112,7 +112,7 @@ def parse_preference(body: bytes, name: str) -> str:
 
 
 def parse_clinics(body: bytes) -> tuple[int, ...]:
-    """The ClinicNums of the API's list."""
+    """The ClinicNums in the API's list."""
     return tuple(get_integer(row, "ClinicNum") for row in parse_json_rows(body))
 
 
@@ -129,7 +129,7 @@ def parse_clinic_shares(rows: Sequence[Row]) -> tuple[ClinicShare, ...]:
 
 
 def parse_density(rows: Sequence[Row]) -> PatNumDensity:
-    """How PatNums lie."""
+    """The density of patient numbers."""
     row = _get_only_row(rows)
     return PatNumDensity(get_integer(row, "Guarantors"), get_integer(row, "Spans"))
 
@@ -155,11 +155,11 @@ def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
     """The rows of a packed statement.
 
     Raises:
-        LaneCutError: The server cut a lane.
-        MalformedError: Anything else is not as asked.
+        PackedColumnTruncated: The server truncated a packed column.
+        MalformedValue: Anything else is wrong.
     """
     if not rows:
-        raise MalformedValue("the answer has no row, not even the control columns")
+        raise MalformedValue("the response has no rows, not even the control columns")
     first = _parse_control_row(rows[0])
     groups = [_parse_group(row, packing) for row in rows if get_cell(row, "G") is not None]
     if len(groups) != len(rows) and len(rows) > 1:
@@ -171,15 +171,15 @@ def parse_packed(rows: Sequence[Row], packing: Packing) -> PackedRows:
     try:
         balances = parse_balance_text(text)
     except MalformedValue as error:
-        raise PackedColumnTruncated(f"a lane is broken: {error}") from None
+        raise PackedColumnTruncated(f"a packed column is broken: {error}") from None
     return PackedRows(first, balances, compute_checksum(text), len(groups), numbers[-1] if numbers else None)
 
 
 def parse_balance_text(text: str) -> list[Balance]:
-    """The inverse of the core's `format_row`, for rows with a separator between them. Whole offices go through here.
+    """Parse rows with a separator between them: the inverse of `format_row`. Whole offices pass through here.
 
     Raises:
-        MalformedError: Some row does not hold nine integers.
+        MalformedValue: A row does not hold nine integers.
     """
     if not text:
         return []
@@ -192,7 +192,7 @@ def parse_balance_text(text: str) -> list[Balance]:
 def parse_page(rows: Sequence[Row], after_pat_num: int | None, rows_max: int) -> list[Balance]:
     """The rows of a page, strictly ascending and all after `after_pat_num`."""
     if len(rows) > rows_max:
-        raise MalformedValue(f"a page of at most {rows_max} rows holds {len(rows)}")
+        raise MalformedValue(f"a page of at most {rows_max} rows has {len(rows)}")
     balances = _parse_balances([get_text(row, "Balance") for row in rows])
     _require_ascending([balance.pat_num for balance in balances], after_pat_num)
     return balances
@@ -221,7 +221,7 @@ def _require_ascending(pat_nums: Sequence[int], after_pat_num: int | None) -> No
 
 def _get_only_row(rows: Sequence[Row]) -> Row:
     if len(rows) != 1:
-        raise MalformedValue(f"one row was asked for and {len(rows)} came")
+        raise MalformedValue(f"expected one row, got {len(rows)}")
     return rows[0]
 
 
@@ -229,7 +229,7 @@ def _parse_control_row(row: Row) -> ControlQueryResult:
     totals = ControlTotals._make(get_integer(row, name) for name in _TOTALS)
     touched = get_integer(row, "Touched")
     if totals.guarantors < 0 or totals.checksum < 0 or touched < 0:
-        raise MalformedValue("a count is below zero")
+        raise MalformedValue("a count is negative")
     return ControlQueryResult(
         totals,
         get_optional_text(row, "DateLastAging"),
@@ -248,12 +248,12 @@ def _parse_identity(row: Row) -> DatabaseIdentity:
 def _parse_group(row: Row, packing: Packing) -> tuple[int, int, Mapping[int, str | None]]:
     count = get_integer(row, "N")
     if count < 0:
-        raise MalformedValue("a group's count is below zero")
+        raise MalformedValue("the count of a group is negative")
     columns: dict[int, str | None] = {}
     for index, name in enumerate(_PACKED_COLUMN_NAMES[: packing.lanes]):
         text = row.get(name, 0)
         if text is not None and not isinstance(text, str):
-            raise MalformedValue(f"column {name} is {'not a text' if name in row else 'missing'}")
+            raise MalformedValue(f"column {name} is {'not a string' if name in row else 'missing'}")
         columns[index] = text
     return get_integer(row, "G"), count, columns
 
@@ -262,7 +262,7 @@ def _parse_balances(texts: Sequence[str]) -> list[Balance]:
     balances = parse_balance_text(ROW_SEPARATOR.join(texts))
     if len(balances) != len(texts):
         raise MalformedValue("a row does not hold nine integers")
-    # Pages are stored before they are proved, and what no database could store must not get as far as one.
+    # Pages are stored before they are verified, and no database stores larger integers.
     if any(min(balance) < INTEGER_MIN or max(balance) > INTEGER_MAX for balance in balances):
         raise MalformedValue("a row holds a number of more than 64 bits")
     return balances

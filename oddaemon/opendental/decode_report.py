@@ -1,4 +1,4 @@
-"""JSON of the aging report to values of the core: unlike all else it comes in dollars, and with patients' names."""
+"""Decodes the aging report, which alone comes in dollars and with patient names."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from oddaemon.core.snapshot.aging_report import ReportRow, has_inconsistent_row
 from oddaemon.opendental.decode_values import INTEGER_MAX, INTEGER_MIN, MalformedValue, require_row_limit
 
 _DOLLARS_MAX = 10**15
-"""Far more than anybody owes, far less than what no database could store."""
+"""More than any guarantor owes, less than the limit of the database."""
 
 
 class _RawReportRow(msgspec.Struct):
-    """A row as it comes; the patient's name is not even decoded."""
+    """A row as received; the patient's name is not decoded."""
 
     PatNum: Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
     Bal_0_30: float
@@ -33,16 +33,16 @@ def parse_report_rows(body: bytes) -> list[ReportRow]:
     """The rows of one page of the aging report, in its order.
 
     Raises:
-        MalformedError: They are not what the documentation says, or a guarantor stands there twice.
+        MalformedValue: They differ from the documentation, or a guarantor occurs twice.
     """
     require_row_limit(body)
     try:
         rows = [_parse_report_row(row) for row in _REPORT_DECODER.decode(body)]
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # The decoder's words could hold a name or an amount of somebody's.
-        raise MalformedValue("the answer is not an aging report") from None
+        # The decoder's message could quote a name or an amount.
+        raise MalformedValue("the response is not an aging report") from None
     if len({row.pat_num for row in rows}) != len(rows):
-        raise MalformedValue("a page of the report holds a guarantor twice")
+        raise MalformedValue("a guarantor occurs twice on a page of the report")
     if has_inconsistent_row(rows):
         raise MalformedValue("a row of the report does not add up to its own patient portion")
     return rows
@@ -54,7 +54,7 @@ def _parse_report_row(row: _RawReportRow) -> ReportRow:
 
 
 def _to_cents(dollars: float) -> int:
-    """Rounded as the office's own server rounds a double: half a cent goes to the even one."""
+    """Round as the office's server rounds a double: half a cent goes to the even cent."""
     if not abs(dollars) <= _DOLLARS_MAX:
-        raise MalformedValue("an amount of the report is no amount")
+        raise MalformedValue("an amount of the report is out of range")
     return round(dollars * 100)

@@ -1,6 +1,6 @@
-"""The rows of an answer and each cell of them, and nothing that only looks like a value.
+"""Reads the cells of a response's rows, strictly.
 
-Whatever is missing, of the wrong type or not finite is refused with a sentence that holds neither a balance nor a key.
+Anything missing, of the wrong type or not finite is rejected with a message that quotes neither a balance nor a key.
 """
 
 import re
@@ -13,27 +13,27 @@ Row = Mapping[str, Cell]
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 _CLOCK_YEARS = range(1969, 3002)
-"""Of MySQL's clock: from the epoch to the end of its newest versions'."""
+"""The years that a MySQL clock can show, in any version."""
 ROWS_MAX = 20_000
-"""Twice what the API lets into any answer."""
+"""Twice the API's limit."""
 
 
 class MalformedValue(ValueError):
-    """An answer that is not what was asked for."""
+    """A response that does not match its request."""
 
 
 def require_row_limit(body: bytes) -> None:
-    """Before a body is decoded: a row of nothing takes two dozen times its text in memory.
+    """Reject a body with too many rows before it is decoded: an empty row takes 24 times its text in memory.
 
     Raises:
-        MalformedError: It holds more rows than any answer does.
+        MalformedValue: It has more rows than the API returns.
     """
     if body.count(b"{") > ROWS_MAX:
-        raise MalformedValue(f"the answer holds more than {ROWS_MAX:,} rows")
+        raise MalformedValue(f"the response has more than {ROWS_MAX:,} rows")
 
 
 def get_cell(row: Row, name: str) -> Cell:
-    """Whatever stands there."""
+    """The value of a column."""
     try:
         return row[name]
     except KeyError:
@@ -41,20 +41,20 @@ def get_cell(row: Row, name: str) -> Cell:
 
 
 def get_text(row: Row, name: str) -> str:
-    """A text, empty or not."""
+    """A string, possibly empty."""
     value = get_cell(row, name)
     if not isinstance(value, str):
-        raise MalformedValue(f"column {name} is not a text")
+        raise MalformedValue(f"column {name} is not a string")
     return value
 
 
 def get_optional_text(row: Row, name: str) -> str:
-    """A preference that the office does not have is null."""
+    """A string; `''` for null, which is the value of a preference that the office does not have."""
     return "" if get_cell(row, name) is None else get_text(row, name)
 
 
 def get_integer(row: Row, name: str) -> int:
-    """An integer of 64 bits, whether it came as one, as a double or as text."""
+    """A 64-bit integer, sent as an integer, a double or a string."""
     value = get_cell(row, name)
     if (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and _DIGITS.fullmatch(value)):
         value = int(value)
@@ -64,12 +64,12 @@ def get_integer(row: Row, name: str) -> int:
 
 
 def get_datetime(row: Row, name: str) -> datetime:
-    """A date and time of a running clock, naive."""
+    """The naive date and time of a clock."""
     try:
         value = datetime.fromisoformat(get_text(row, name)).replace(tzinfo=None)
     except ValueError:
         raise MalformedValue(f"column {name} is not a date and time") from None
-    # An empty value that some layer made the first day of the calendar is no clock, and arithmetic falls off its edge.
+    # Some layers turn an empty value into year 1, where date arithmetic overflows.
     if value.year not in _CLOCK_YEARS:
-        raise MalformedValue(f"column {name} is not a date and time of a running clock")
+        raise MalformedValue(f"column {name} is not a plausible date and time of a clock")
     return value

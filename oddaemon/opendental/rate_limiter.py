@@ -1,7 +1,7 @@
-"""The only way to the API: one request in flight on a key, its spacing, and two caps over all offices together.
+"""Limits requests to the API: one in flight for each key, spaced apart, and two caps over all offices.
 
-The vendor suspends a network that asks too much, so the caps over all matter as much as the spacing of each key. An
-office on its own network (`base_url`) goes through its lane alone.
+The vendor suspends a network that sends too many requests, so the caps matter as much as the spacing of each key. The
+caps do not apply to an office on its own network (`base_url`).
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -10,15 +10,15 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 import anyio
 
 SPACING_SLACK = 1.03
-"""The API counts from a request's arrival; a little more than its spacing keeps a jittery network from cheating it."""
+"""The API measures between arrivals; a little extra keeps network jitter from violating its limit."""
 
 
 class ShuttingDown(Exception):
-    """The daemon is stopping: no new request leaves."""
+    """The daemon is stopping: no new request is sent."""
 
 
 class RateLimiter:
-    """The caps over all lanes. Must be made and used inside one event loop."""
+    """The caps over all keys. Must be created and used inside one event loop."""
 
     def __init__(self, max_in_flight: int, max_requests_per_second: float) -> None:
         self.is_closed = False
@@ -28,25 +28,25 @@ class RateLimiter:
         self._wait_scopes: set[anyio.CancelScope] = set()
 
     def make_key_limiter(self, min_interval_seconds: float, *, capped: bool) -> "KeyLimiter":
-        """A key's own way.
+        """The limiter of one key.
 
         Args:
             min_interval_seconds: From the start of one request to the start of the next.
-            capped: False for an office that is reached on its own network.
+            capped: False for an office on its own network.
         """
         return KeyLimiter(self, min_interval_seconds, capped=capped)
 
     def close(self) -> None:
-        """Let what is in flight finish and nothing else start; whoever waits gets GateClosedError at once."""
+        """Let requests in flight finish and start no others; every waiting caller gets ShuttingDown at once."""
         self.is_closed = True
         for scope in self._wait_scopes:
             scope.cancel()
 
     async def sleep_until(self, deadline: float) -> None:
-        """Sleep to a time of the event loop, or until the gate closes.
+        """Sleep until a time of the event loop.
 
         Raises:
-            GateClosedError: It closed.
+            ShuttingDown: The limiter was closed.
         """
         if self.is_closed:
             raise ShuttingDown
@@ -60,10 +60,10 @@ class RateLimiter:
 
     @asynccontextmanager
     async def hold(self, resource: anyio.Lock | anyio.CapacityLimiter) -> AsyncIterator[None]:
-        """Hold what others wait for too, first come first served.
+        """Hold a shared resource, first come, first served.
 
         Raises:
-            GateClosedError: The gate closed before it was had.
+            ShuttingDown: The limiter was closed first.
         """
         if self.is_closed:
             raise ShuttingDown
@@ -79,7 +79,7 @@ class RateLimiter:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[None]:
-        """Hold one of the places in flight, entered at the common pace."""
+        """Hold one of the slots in flight; starts keep the common rate."""
         async with self.hold(self._in_flight):
             async with self.hold(self._start_lock):
                 await self.sleep_until(self._pacer.next_start)
@@ -88,10 +88,10 @@ class RateLimiter:
 
     @contextmanager
     def wait_unless_closed(self) -> Iterator[None]:
-        """Around a wait that ends when the gate closes.
+        """Around a wait that ends when the limiter is closed.
 
         Raises:
-            GateClosedError: It closed.
+            ShuttingDown: The limiter was closed.
         """
         if self.is_closed:
             raise ShuttingDown
@@ -106,22 +106,22 @@ class RateLimiter:
 
 
 class KeyLimiter:
-    """One key's way through the gate."""
+    """The limiter of one key."""
 
     def __init__(self, rate_limiter: RateLimiter, min_interval_seconds: float, *, capped: bool) -> None:
         self._rate_limiter = rate_limiter
         self._lock = anyio.Lock()
         self._is_capped = capped
-        # A daemon that starts cannot know when its predecessor asked last: its first request waits out the spacing.
+        # The previous process may just have used this key, so the first request waits for one interval.
         self._pacer = _Pacer(min_interval_seconds * SPACING_SLACK)
         self._pacer.record_start()
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[float]:
-        """Hold the lane for one request; yields the seconds waited for it.
+        """Hold the key for one request. Yields the seconds spent waiting.
 
         Raises:
-            GateClosedError: The daemon is stopping.
+            ShuttingDown: The daemon is stopping.
         """
         requested_at = anyio.current_time()
         async with self._rate_limiter.hold(self._lock):
@@ -132,12 +132,12 @@ class KeyLimiter:
 
 
 class _Pacer:
-    """Starts at least `interval_seconds` apart. Nothing is reserved: who gives up waiting costs the others nothing."""
+    """Spaces starts at least `interval_seconds` apart. Nothing is reserved, so abandoned waits delay no other start."""
 
     def __init__(self, interval_seconds: float) -> None:
         self._interval_seconds = interval_seconds
         self.next_start = 0.0
 
     def record_start(self) -> None:
-        """Something starts now."""
+        """A start happens now."""
         self.next_start = anyio.current_time() + self._interval_seconds

@@ -1,6 +1,6 @@
-"""One answer, whole and no larger than allowed, or the failure that came instead.
+"""One complete response within its size limit, or the failure instead.
 
-Whichever way a request ends, it is named here. No key and nothing of a successful body gets into a failure's words.
+Every way in which a request can fail is classified here. A failure quotes neither a key nor a successful body.
 """
 
 import ssl
@@ -18,11 +18,11 @@ from oddaemon.core.secret import Secret
 from oddaemon.http_client.tls import find_tls_error
 
 ERROR_BYTES_MAX = 20_000
-"""More of an error's body is never looked at."""
+"""The rest of an error's body is ignored."""
 
 
 class ApiError(Exception):
-    """A request that did not bring what it should; `failure` says why and whose it is."""
+    """A request failed; `failure` says why and who owns the problem."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.sentence)
@@ -30,7 +30,7 @@ class ApiError(Exception):
 
 
 class Response(NamedTuple):
-    """What came, whatever it says."""
+    """A complete response of any status."""
 
     status: int
     body: bytes
@@ -53,13 +53,13 @@ async def send_request(client: httpx.AsyncClient, request: httpx.Request, auth: 
 
 
 async def _read_body(response: httpx.Response, bytes_max: int) -> bytes:
-    """The whole body. It is unpacked here: httpx would first unpack, and hold, whatever a few bytes can grow to."""
+    """The whole body, decompressed here: httpx would decompress it without a limit."""
     is_gzip = response.headers.get("Content-Encoding", "").strip().lower() in {"gzip", "x-gzip"}
     decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
     body = bytearray()
     sent_bytes = 0
     async for chunk in response.aiter_raw():
-        # Counted too: blocks of gzip may unpack to nothing, and what follows its end is kept for nobody.
+        # Counted too: gzip blocks may decompress to nothing, and data may follow the end of the stream.
         sent_bytes += len(chunk)
         body += decompressor.decompress(chunk, bytes_max + 1 - len(body)) if decompressor else chunk
         if max(sent_bytes, len(body)) > bytes_max:
@@ -68,28 +68,28 @@ async def _read_body(response: httpx.Response, bytes_max: int) -> bytes:
 
 
 def classify_transport_error(error: Exception) -> Failure:
-    """Name what kept an answer from coming whole."""
+    """Classify an exception that prevented a complete response."""
     match error:
         case httpx.ConnectTimeout():
-            return Failure(FailureKind.CONNECT, "no connection in time")
+            return Failure(FailureKind.CONNECT, "the connection timed out")
         case httpx.TimeoutException() | TimeoutError():
             return Failure(FailureKind.TIMEOUT)
         case httpx.ConnectError():
             return _classify_connect_error(error)
         case zlib.error():
-            return Failure(FailureKind.MALFORMED, "the answer is not the gzip that it claims to be")
-        case _:  # TLS that fails after its handshake is among them, as an OSError
+            return Failure(FailureKind.MALFORMED, "the response is not valid gzip")
+        case _:  # includes TLS errors after the handshake, which are OSErrors
             return Failure(FailureKind.CONNECTION_LOST, type(error).__name__)
 
 
 def classify_error_response(response: Response, secrets: Sequence[Secret], now: datetime, *, is_query: bool) -> Failure:
-    """Name the failure behind an answer that is not a success.
+    """Classify a response that is not a success.
 
     Args:
-        response: Any but 2xx.
-        secrets: What the server may echo and nobody may read.
+        response: Any status but 2xx.
+        secrets: What the server may echo; masked.
         now: For a Retry-After that is a date.
-        is_query: Whether it was a query, its rows wanted in the answer or in a file.
+        is_query: Whether the request was a query, with its rows in the response or in a file.
     """
     body = response.body
     for secret in secrets:

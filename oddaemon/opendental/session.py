@@ -1,4 +1,4 @@
-"""What an office can be asked: its preferences, clinics and clocks, a query, a page of its aging report, an upload."""
+"""The requests to an office: preferences, clinics, clocks, queries, pages of the aging report, uploads."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,7 +17,7 @@ from oddaemon.opendental.response import ApiError
 
 @dataclass(frozen=True, slots=True)
 class UploadDestination:
-    """Where an office is to upload to."""
+    """Where an office uploads to."""
 
     address: str
     """Host, folder and file."""
@@ -34,25 +34,25 @@ class Session:
         self._previous_requests = 0
 
     def resume(self, previous_requests: int) -> None:
-        """The action goes on where one that was interrupted ended, which had sent so many."""
+        """Continue an interrupted action that had sent this many requests."""
         self._previous_requests += previous_requests
 
     @property
     def requests(self) -> int:
-        """So many were sent for this action, an interrupted one before it included."""
+        """The requests sent for this action, those of an interrupted attempt included."""
         return self._previous_requests + self._runner.requests
 
     @property
     def response_seconds(self) -> float:
-        """How long they took, without the waits for the key's turn."""
+        """The duration of the requests, without the time spent waiting for the rate limiter."""
         return self._runner.response_seconds
 
     async def get_preference(self, name: str) -> str:
-        """The value of a preference as stored; `''` where the office does not have it.
+        """The value of a preference as stored; `''` if the office does not have it.
 
         Raises:
-            ApiError: No such answer came.
-            GateClosedError: The daemon is stopping.
+            ApiError: The request failed.
+            ShuttingDown: The daemon is stopping.
         """
         try:
             request = Request("preferences", "GET", "/preferences", params={"PrefName": name})
@@ -66,8 +66,8 @@ class Session:
         """The rows of a ShortQuery.
 
         Raises:
-            ApiError: No such answer came.
-            GateClosedError: The daemon is stopping.
+            ApiError: The request failed.
+            ShuttingDown: The daemon is stopping.
         """
         content = msgspec.json.encode({"SqlCommand": sql})
         return await self._runner.run(
@@ -79,12 +79,12 @@ class Session:
 
         Args:
             as_of: The day.
-            offset: How many rows are passed over.
-            clinic_num: Of this clinic only; None: of the whole office.
+            offset: How many rows to skip.
+            clinic_num: This clinic only. None: the whole office.
 
         Raises:
-            ApiError: No such answer came.
-            GateClosedError: The daemon is stopping.
+            ApiError: The request failed.
+            ShuttingDown: The daemon is stopping.
         """
         params = {"DateAsOf": as_of.isoformat(), "Offset": str(offset)}
         if clinic_num is not None:
@@ -92,37 +92,37 @@ class Session:
         try:
             return await self._runner.run(Request("aging_report", "GET", "/reports/Aging", params), parse_report_rows)
         except ApiError as error:
-            # Some lists of the API are 404 where others are empty.
+            # The API returns 404 for some empty lists.
             if offset and error.failure.status == httpx.codes.NOT_FOUND:
                 return []
             raise
 
     async def list_clinics(self) -> tuple[int, ...]:
-        """The ClinicNums that the API lists: neither hidden ones nor 0. Raises as `query` does."""
+        """The ClinicNums that the API lists, without hidden clinics and 0. Raises as `query` does."""
         try:
             return await self._runner.run(Request("clinics", "GET", "/clinics"), decode.parse_clinics)
         except ApiError as error:
-            # Some lists of the API are 404 where others are empty.
+            # The API returns 404 for some empty lists.
             if error.failure.status == httpx.codes.NOT_FOUND:
                 return ()
             raise
 
     async def check_registered_key(self, developer_name: str) -> RegisteredKeys:
-        """Whether the office's own table of keys has the one that is asked with. Raises as `query` does."""
+        """Whether the office's own table of keys has the key in use. Raises as `query` does."""
         key_rows = await self.query(sql.select_registered_keys(developer_name))
         return parse_response(lambda rows: decode.parse_registered_keys(rows, self._runner.key), key_rows)
 
     async def upload(self, sql: str, destination: UploadDestination, *, asynchronous: bool) -> None:
-        """Have the office upload the result of a query as a CSV.
+        """Have the office upload the result of a query as a CSV file.
 
         Args:
             sql: The query.
             destination: Where to.
-            asynchronous: Answered before it is uploaded, where the office's version knows that.
+            asynchronous: Have the API respond before the upload, if the office's version supports it.
 
         Raises:
-            ApiError: It was refused, or nobody answered; the file may come all the same after a time-out.
-            GateClosedError: The daemon is stopping.
+            ApiError: The request failed; after a time-out the file may still arrive.
+            ShuttingDown: The daemon is stopping.
         """
         body = {
             "SqlCommand": sql,

@@ -1,8 +1,8 @@
-"""The text of every statement that an office is ever sent.
+"""Every SQL statement that is sent to an office.
 
-Each is one plain SELECT that MySQL 5.5 and any MariaDB run and that the API's screening lets through: no CTE, no window
-or JSON function, no comment, no semicolon, never the letters of the word for a database's layout. A row of balances is
-one text of nine integers, made by the server, so that its CRC-32 there and here speak of the same bytes.
+Each is one plain SELECT that MySQL 5.5 and any MariaDB run and that the API's screening accepts: no CTE, no window or
+JSON function, no comment, no semicolon, never the letters of the word for a database's layout. A row of balances is one
+text of nine integers, made by the server, so that both sides compute its CRC-32 from the same bytes.
 """
 
 from dataclasses import replace
@@ -18,18 +18,18 @@ _ROW = f"CONCAT_WS(',',PatNum,ClinicNum,{','.join(_CENTS)})"
 _COMPARISON = {Include.ALL: "<>", Include.DEBTS: ">"}
 
 PAT_NUM_MAX = 2**63 - 1
-"""A statement that starts behind it brings the control columns and nobody's balance."""
+"""A statement that starts after it returns the control columns and no balances."""
 
 _IDENTITY = {
     "Title": ("PracticeTitle",),
     "Phone": ("PracticePhone",),
     "Address": ("PracticeAddress", "PracticeZip"),
 }
-"""What says whose practice a database is, and is nobody's secret."""
+"""Preferences that identify a practice and are not secret."""
 
 
 def select_clocks() -> str:
-    """The office server's time, and which database answers: one row."""
+    """The server's clocks and the identity of the database: one row."""
     return f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_build_identity_columns()}"
 
 
@@ -38,7 +38,7 @@ def select_control(office: Office, since: datetime | None = None) -> str:
 
     Args:
         office: Whose guarantors, and which of them.
-        since: Rows written after this (the office's clock) count as touched; None: that is of no interest.
+        since: Rows written after this (the office's clock) count as touched. None: do not count them.
     """
     return f"SELECT {_build_control_columns(since)} FROM patient WHERE {_filter_guarantors(office)}"  # noqa: S608  no text of others
 
@@ -48,9 +48,9 @@ def select_packed(office: Office, packing: Packing, after_pat_num: int | None, s
 
     Args:
         office: Whose guarantors, and which of them.
-        packing: The spans of a lane and of a group.
-        after_pat_num: Where the former statement ended, for an office too large for one.
-        since: As in `control`.
+        packing: The spans of a packed column and of a group.
+        after_pat_num: Where the previous statement ended, for an office too large for one statement.
+        since: As in `select_control`.
     """
     columns = ",".join(
         f"GROUP_CONCAT(CASE WHEN L={column} THEN R END ORDER BY P SEPARATOR '{ROW_SEPARATOR}') AS L{column}"
@@ -74,15 +74,15 @@ def select_page(office: Office, after_pat_num: int | None) -> str:
 
 
 def select_all(office: Office) -> str:
-    """Every guarantor that is wanted, a column for each amount: for a file, whose size nothing caps."""
+    """All included guarantors, one column for each amount: for a file, whose size is not limited."""
     columns = f"SELECT PatNum,ClinicNum,{','.join(_MONEY)} FROM patient "  # noqa: S608 - only integers and constants
     return f"{columns}WHERE {_filter_guarantors(office)} ORDER BY PatNum"
 
 
 def select_changed(office: Office, since: datetime, after_pat_num: int | None) -> str:
-    """Patients whose row changed at or after `since` (the office's clock): `Balance` is null where it is not wanted.
+    """Patients whose row changed at or after `since` (the office's clock): `Balance` is null for those not included.
 
-    Deleted rows do not show; the control totals tell that something is missing.
+    Deleted rows do not appear; the control totals show that something is missing.
     """
     return (
         f"SELECT PatNum,CASE WHEN {_filter_guarantors(office)} THEN {_ROW} END AS Balance FROM patient "  # noqa: S608  as above
@@ -92,9 +92,9 @@ def select_changed(office: Office, since: datetime, after_pat_num: int | None) -
 
 
 def select_clinic_shares(office: Office) -> str:
-    """How many guarantors belong to each ClinicNum, whatever clinics the office is read for.
+    """How many guarantors belong to each ClinicNum, regardless of the configured clinics.
 
-    Columns `ClinicNum`, `Guarantors` and `IsHidden`, which is null where table `clinic` does not have it.
+    Columns `ClinicNum`, `Guarantors` and `IsHidden`, which is null if table `clinic` does not have the clinic.
     """
     hidden = "(SELECT MAX(IsHidden) FROM clinic WHERE clinic.ClinicNum=patient.ClinicNum)"
     return (
@@ -105,7 +105,7 @@ def select_clinic_shares(office: Office) -> str:
 
 
 def select_density(office: Office) -> str:
-    """How many guarantors there are, and into how many packed rows they would fall at the widest: one row."""
+    """The number of guarantors, and of the packed rows that they would fill at the widest packing: one row."""
     span = COLUMN_SPAN_MAX * COLUMNS_PER_GROUP_MAX
     return (
         f"SELECT COUNT(*) AS Guarantors,COUNT(DISTINCT PatNum DIV {span}) AS Spans FROM patient "  # noqa: S608  as above
@@ -114,16 +114,16 @@ def select_density(office: Office) -> str:
 
 
 def select_registered_keys(developer_name: str) -> str:
-    """The API keys that the office holds for a developer: column `CustApiKey`. What it brings is secret.
+    """The API keys that the office has for a developer: column `CustApiKey`. The result is secret.
 
     Args:
-        developer_name: One that `is_sql_safe_name`, or nothing is asked.
+        developer_name: Must satisfy `is_sql_safe_name`.
 
     Raises:
-        ValueError: It has another character.
+        ValueError: It does not.
     """
     if not is_sql_safe_name(developer_name):
-        raise ValueError("a developer's name with a character that does not belong into a statement")
+        raise ValueError("the developer name has a character that is not allowed in a statement")
     literal = developer_name.replace("'", "''")
     return f"SELECT CustApiKey FROM apikey WHERE DevName='{literal}' LIMIT 100"  # noqa: S608  checked above
 
@@ -147,7 +147,7 @@ def _build_identity_columns() -> str:
 
 
 def _checksum_preferences(names: tuple[str, ...]) -> str:
-    """Only a checksum leaves the office; 0 where nothing is set."""
+    """Only a checksum leaves the office; 0 if no preference is set."""
     values = ",".join(f"(SELECT TRIM(MAX(ValueString)) FROM preference WHERE PrefName='{name}')" for name in names)  # noqa: S608  constants
     return f"CRC32(CONCAT_WS('',{values}))"
 

@@ -74,7 +74,7 @@ async def test_a_certificate_that_is_not_trusted_or_of_another_name(certificate:
 
 @pytest.mark.parametrize(
     ("sent", "text"),
-    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong version number"), (b"", "hung up")],
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong version number"), (b"", "closed the connection")],
     ids=["no TLS", "nothing"],
 )
 async def test_a_server_that_does_not_speak_tls(sent: bytes, text: str) -> None:
@@ -87,7 +87,7 @@ async def test_a_server_that_does_not_speak_tls(sent: bytes, text: str) -> None:
 async def test_a_handshake_that_never_ends_is_given_up() -> None:
     async with loopback_server(never_respond) as port:
         found = await check_reach(f"https://127.0.0.1:{port}", timeout_seconds=0.2)
-    assert (found.failed_at, found.message) == (CheckName.TLS, "no handshake in time")
+    assert (found.failed_at, found.message) == (CheckName.TLS, "the TLS handshake timed out")
 
 
 async def test_where_requests_are_carried_without_a_network_there_is_no_way_to_look_at() -> None:

@@ -79,14 +79,14 @@ def get_error_text(reader: Callable[[bytes], object], sent: bytes) -> str:
 @pytest.mark.parametrize("sent", NEVER_ROWS.values(), ids=NEVER_ROWS)
 def test_what_is_not_json_in_rows_is_refused_without_a_value_of_it(reader: str, sent: bytes) -> None:
     sentence = get_error_text(READERS[reader], sent)
-    assert sentence.startswith(("the answer is not JSON in rows: ", "the answer is not UTF-8"))
+    assert sentence.startswith(("the response is not a JSON list of rows: ", "the response is not UTF-8"))
     assert CANARY not in sentence
 
 
 def test_the_sentence_says_what_came_instead_of_rows() -> None:
     assert (
         get_error_text(decode.parse_json_rows, b'"text"')
-        == "the answer is not JSON in rows: Expected `array`, got `str`"
+        == "the response is not a JSON list of rows: Expected `array`, got `str`"
     )
 
 
@@ -163,11 +163,11 @@ def test_an_invalid_row_is_rejected_without_showing_a_value(kind: str, spoil: Ca
 @pytest.mark.parametrize(
     ("kind", "rows", "sentence"),
     [
-        ("control", [], "one row was asked for and 0 came"),
-        ("control", [make_control_row(), make_control_row()], "one row was asked for and 2 came"),
-        ("clocks", [], "one row was asked for and 0 came"),
-        ("clocks", make_clock_rows() * 2, "one row was asked for and 2 came"),
-        ("packed", [], "the answer has no row, not even the control columns"),
+        ("control", [], "expected one row, got 0"),
+        ("control", [make_control_row(), make_control_row()], "expected one row, got 2"),
+        ("clocks", [], "expected one row, got 0"),
+        ("clocks", make_clock_rows() * 2, "expected one row, got 2"),
+        ("packed", [], "the response has no rows, not even the control columns"),
         ("packed", make_packed_rows()[:1] * 2, "packed rows are repeated or out of order"),
         ("packed", make_packed_rows()[::-1], "packed rows are repeated or out of order"),
         ("packed", [*make_packed_rows(), make_packed_rows([])[0]], "a packed row has no group"),
@@ -179,7 +179,7 @@ def test_an_invalid_row_is_rejected_without_showing_a_value(kind: str, spoil: Ca
         (
             "page",
             make_page_rows([Balance(pat_num, 0, 1, 0, 0, 0, 0, 0, 1) for pat_num in range(1, 102)]),
-            "a page of at most 100 rows holds 101",
+            "a page of at most 100 rows has 101",
         ),
         ("moved", make_changed_rows()[:1] * 2, "rows are repeated or out of order"),
         ("moved", make_changed_rows()[::-1], "rows are repeated or out of order"),

@@ -75,9 +75,9 @@ class BackfillService:
         """Take orders: all of them, or none where one cannot be carried out.
 
         Raises:
-            WrongDayError: No balances can be had of that day.
-            WrongQueryError: The operator's query cannot be used.
-            OfficeGoneError: No such office is watched.
+            InvalidDay: No balances can be had of that day.
+            InvalidQuery: The operator's query cannot be used.
+            OfficeRemoved: No such office is watched.
             StoreError: It could not be stored.
         """
         context = self._context

@@ -103,7 +103,7 @@ class _DiagnosticRun:
         """Ask everything.
 
         Raises:
-            GateClosedError: The daemon is stopping; what was answered by then is noted.
+            ShuttingDown: The daemon is stopping; what was answered by then is noted.
         """
         # A query first: it alone shows whether the key may query, and with that how fast it may be asked.
         await self._fetch_clocks()

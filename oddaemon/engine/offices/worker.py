@@ -116,7 +116,7 @@ class Worker:
         """Watch the office until cancelled.
 
         Raises:
-            GateClosedError: The daemon is stopping; everything is stored.
+            ShuttingDown: The daemon is stopping; everything is stored.
         """
         context = self._context
         state = await self._load_state()

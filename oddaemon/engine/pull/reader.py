@@ -67,7 +67,7 @@ async def read_office(
 
     Raises:
         ApiError: With what went wrong; what was read so far is kept only if going on from it makes sense.
-        GateClosedError: The daemon is stopping; the checkpoint stays.
+        ShuttingDown: The daemon is stopping; the checkpoint stays.
         StoreError: The checkpoint could not be stored.
     """
     reader = _PullReader(session, office, action, staging, now)

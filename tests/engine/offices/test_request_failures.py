@@ -31,7 +31,7 @@ PASSING = [
     (GatewayError(503), VENDOR, "server_error", "503 Service Unavailable"),
     (GatewayError(504), OFFICE, "gateway_timeout", "504 Gateway Time-out"),
     (Latency(300), OFFICE, "gateway_timeout", "limit of 60 seconds (HTTP 504)"),
-    (BrokenConnection(ConnectionFailure.NO_CONNECTION), US, "connect", "no connection in time"),
+    (BrokenConnection(ConnectionFailure.NO_CONNECTION), US, "connect", "the connection timed out"),
     (BrokenConnection(ConnectionFailure.REFUSED), US, "connect", "Connection refused"),
     (BrokenConnection(ConnectionFailure.STALL), OFFICE, "timeout", "No answer in time."),
     (BrokenConnection(ConnectionFailure.STALL, 10), OFFICE, "timeout", "No answer in time."),
