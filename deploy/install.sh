@@ -1,16 +1,16 @@
 #!/bin/sh
-# Installs oddaemon from its wheel as a systemd service, whole; run again it upgrades, and never touches what you wrote.
+# Installs oddaemon from its wheel as a systemd service. Run it again to upgrade; it never changes your configuration.
 #
-#   install.sh [WHEEL]            into /opt/oddaemon, with the dependencies' versions of the wheel's own lock
-#   install.sh --remove           takes it away again; the configuration and the balances stay
-#   install.sh --remove --purge   those too
+#   install.sh [WHEEL]            into /opt/oddaemon, with the versions of the wheel's own lock
+#   install.sh --remove           removes it; the configuration and the balances stay
+#   install.sh --remove --purge   removes these, too
 #
-#   --enable            start it now and with the machine
+#   --enable            start it now and at boot
 #   --find-links DIR    take the dependencies' wheels from DIR, without any index
 #   --python PYTHON     the interpreter, 3.11 or later (python3)
-#   --root DIR          install below DIR, for an image or a trial: no running system is touched
+#   --root DIR          install below DIR, for an image or a test; the running system is not changed
 #
-# WHEEL may be left out where one oddaemon-*.whl lies beside this script, in ../dist or in the current directory.
+# Without WHEEL the script uses oddaemon-*.whl beside it, in ../dist or in the current directory, if there is only one.
 set -eu
 umask 022
 
@@ -45,7 +45,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-[ -z "$purge" ] || [ -n "$remove" ] || fail '--purge goes with --remove'
+[ -z "$purge" ] || [ -n "$remove" ] || fail '--purge requires --remove'
 if [ -n "$root" ]; then
     mkdir -p "$root"
     root=$(CDPATH='' cd -- "$root" && pwd)
@@ -69,7 +69,7 @@ remove_all() {
     rm -f "$unit" "$sysusers" "$tmpfiles"
     [ ! -L "$command" ] || [ "$(readlink "$command")" != /opt/oddaemon/bin/oddaemon ] || rm -f "$command"
     if [ -e "$opt" ]; then
-        [ -e "$opt/pyvenv.cfg" ] || fail "$opt is not what this script made; remove it by hand"
+        [ -e "$opt/pyvenv.cfg" ] || fail "this script did not make $opt; remove it by hand"
         rm -rf "$opt"
     fi
     if has_systemd; then
@@ -85,9 +85,9 @@ remove_all() {
                 [ ! -e "$file" ] || sed -i "/^$group:/d" "$file"
             done
         fi
-        say 'oddaemon is gone, its configuration, keys and balances with it.'
+        say 'Removed oddaemon with its configuration, keys and balances.'
     else
-        say "oddaemon is gone. What stays: $etc and $root/var/lib/oddaemon; --remove --purge takes them, too."
+        say "Removed oddaemon. $etc and $root/var/lib/oddaemon stay; --remove --purge removes them, too."
     fi
 }
 
@@ -98,11 +98,11 @@ find_wheel() {
         [ -z "$wheel" ] || break
         for file in "$place"/oddaemon-*.whl; do
             [ -e "$file" ] || continue
-            [ -z "$wheel" ] || fail "which one: $wheel or $file?"
+            [ -z "$wheel" ] || fail "found $wheel and $file; name one"
             wheel=$file
         done
     done
-    [ -n "$wheel" ] || fail 'no wheel: name one; make wheel makes dist/oddaemon-*.whl'
+    [ -n "$wheel" ] || fail 'no wheel found; name one (make wheel writes dist/oddaemon-*.whl)'
     [ -f "$wheel" ] || fail "no such wheel: $wheel"
 }
 
@@ -112,7 +112,7 @@ check_python() {
     "$python" -c 'import ensurepip' 2>/dev/null || fail "$python has no venv module: apt-get install python3-venv"
 }
 
-# The versions that were tested stand in the wheel; which hashes a machine's wheels have is the index's affair.
+# The wheel holds the tested versions. Their hashes depend on the machine, so they are not checked here.
 constraints() {
     "$python" - "$wheel" <<'PYTHON' | sed -n 's/^\([A-Za-z0-9._-]*==[^ ;\\]*\).*/\1/p'
 import sys, zipfile
@@ -125,7 +125,7 @@ PYTHON
 pip() { "$opt/bin/python" -m pip --disable-pip-version-check "$@"; }
 
 install_program() {
-    [ ! -e "$opt" ] || [ -e "$opt/pyvenv.cfg" ] || fail "$opt is there and not of this script's making; move it away"
+    [ ! -e "$opt" ] || [ -e "$opt/pyvenv.cfg" ] || fail "$opt exists and this script did not make it; move it away"
     mkdir -p "$root/opt"
     "$opt/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$opt"
     locked=$opt/constraints.txt
@@ -135,17 +135,17 @@ install_program() {
     else
         pip install -q --constraint "$locked" "$wheel"
     fi
-    # A wheel of the same version may still be another one.
+    # A wheel of the same version may have other contents.
     pip install -q --no-index --no-deps --force-reinstall "$wheel"
-    pip check >/dev/null || fail "what was installed does not fit together: $opt/bin/python -m pip check"
+    pip check >/dev/null || fail "the installed packages conflict: $opt/bin/python -m pip check"
     if ! is_live; then
-        # What was written for here must run there.
+        # Replace the paths of this machine by those of the target.
         sed -i "1s|^#!$root/|#!/|" "$opt"/bin/*
         sed -i "s|$root/opt/oddaemon|/opt/oddaemon|g" "$opt/pyvenv.cfg" "$opt"/bin/activate*
     fi
     mkdir -p "$root/usr/local/bin"
     if [ -e "$command" ] && [ ! -L "$command" ]; then
-        say "$command is a file of yours; the command is /opt/oddaemon/bin/oddaemon."
+        say "$command is not from this script and stays; the command is /opt/oddaemon/bin/oddaemon."
     else
         ln -sfn /opt/oddaemon/bin/oddaemon "$command"
     fi
@@ -162,7 +162,7 @@ install_units() {
     fi
 }
 
-# Owned by root and read through the group; in an image that is made without root the owner is left to its maker.
+# Root owns it and the group reads it. An image that is made without root keeps the owner that made it.
 own() {
     ! is_root || chown "$@"
 }
@@ -179,11 +179,11 @@ install_configuration() {
     chmod g-s,u=rwx,go= "$etc/keys"
     [ ! -e "$etc/oddaemon.toml" ] || return 0
     cat >"$etc/oddaemon.toml" <<'TOML'
-# Every setting with its default: /opt/oddaemon/share/oddaemon/oddaemon.example.toml. Check what you write with
-# `oddaemon check`; `systemctl reload oddaemon` puts it in force, but a new file of a key `systemctl restart oddaemon`.
+# Every setting with its default: /opt/oddaemon/share/oddaemon/oddaemon.example.toml. Run `oddaemon check` after a change, then
+# `systemctl reload oddaemon`; after a new key file `systemctl restart oddaemon`.
 
 [api]
-# A file of root's, mode 0600, that holds the key and nothing else; systemd hands a copy of it to the daemon.
+# A file of root, mode 0600, that holds only the key; systemd gives the daemon a copy of it.
 developer_key_file = "developer.key"
 
 [state]
@@ -194,7 +194,7 @@ listen = "127.0.0.1:9464"
 control_socket = "/run/oddaemon/control.sock"
 
 [offices]
-# One file for each office. Its `customer_key_file = "../keys/ID.key"` is handed over as the developer's key is.
+# One file for each office. systemd also gives the daemon a copy of its `customer_key_file = "../keys/ID.key"`.
 directory = "offices.d"
 TOML
     own "0:${gid:-0}" "$etc/oddaemon.toml"
@@ -206,9 +206,9 @@ start() {
     systemctl daemon-reload
     if [ -n "$enable" ]; then
         systemctl enable --quiet oddaemon.service
-        systemctl restart oddaemon.service || fail 'it is installed and does not start: journalctl -u oddaemon -n 20'
+        systemctl restart oddaemon.service || fail 'installed, but the service does not start: journalctl -u oddaemon -n 20'
     else
-        # The program under a daemon that runs is another one now.
+        # A running daemon still has the old program.
         systemctl try-restart oddaemon.service
     fi
 }
@@ -223,8 +223,8 @@ install_all() {
     version=$("$opt/bin/python" -c 'from importlib.metadata import version; print(version("oddaemon"))')
     say "oddaemon $version is installed in $opt."
     if [ ! -e "$etc/developer.key" ]; then
-        say "Next: the developer key into $etc/developer.key (mode 0600), offices into $etc/offices.d,"
-        say 'then: oddaemon check && systemctl enable --now oddaemon'
+        say "Next: put the developer key into $etc/developer.key (mode 0600) and offices into $etc/offices.d,"
+        say 'then run: oddaemon check && systemctl enable --now oddaemon'
     fi
 }
 
