@@ -38,7 +38,7 @@ test-systemd: $(READY) ## the unit as shipped under a real systemd of its own (r
 test-pythons: $(READY) ## the quick tests on every Python from 3.11 to 3.13 that is installed
 	.ci/pythons
 
-screenshots: $(READY) ## docs/screenshots, taken anew
+screenshots: $(READY) ## take docs/screenshots again
 	$(BIN)/python -m tests.browser.screenshots
 
 simulate: $(READY) ## many seeds of a fleet with every fault: make simulate SEEDS=5000
@@ -73,7 +73,7 @@ docs: $(READY) ## the generated parts of docs/ and of the runbook
 	$(BIN)/python -m docs.contracts --write
 	$(BIN)/python -m tests.alerts.runbook --write
 
-lock: $(READY) ## resolve requirements.lock anew from pyproject.toml, and the container's share of it
+lock: $(READY) ## resolve requirements.lock from pyproject.toml again, and the container's part of it
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra parquet --extra postgres --extra sftp --constraints requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o deploy/container/runtime.lock
 	echo hatchling | $(BIN)/uv pip compile - --constraints requirements.lock --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o deploy/container/build.lock

@@ -131,9 +131,7 @@ NOT_YET: dict[str, tuple[str, ...]] = {
         "tests/",
     ),
     "words": (
-        "config/",
-        "deploy/",
-        "docs/",
+        "docs/commands.md",
         "oddaemon/admin/",
         "oddaemon/api.py",
         "oddaemon/cli/",
@@ -149,11 +147,7 @@ NOT_YET: dict[str, tuple[str, ...]] = {
         "oddaemon/store/",
         "oddaemon/telemetry/",
         "oddaemon/web/",
-        "systemd/",
         "tests/",
-        "Makefile",
-        "README.md",
-        "CHANGELOG.md",
         "pyproject.toml",
     ),
 }
