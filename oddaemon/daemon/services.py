@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import anyio
 import anyio.abc
 
-from oddaemon.engine.backfill.reader import BackfillContext as BackfillSurroundings
+from oddaemon.engine.backfill.reader import BackfillContext as BackfillReaderContext
 from oddaemon.engine.backfill.service import BackfillService
 from oddaemon.engine.delivery.courier import CourierContext
 from oddaemon.engine.delivery.courier_pool import CourierPool, SinkFactory
@@ -81,7 +81,7 @@ class Services:
         )
         self.supervisor = create_supervisor(tasks, self.registry, self._rate_limiter, emit, budget)
         self.backfill = BackfillService(
-            BackfillSurroundings(
+            BackfillReaderContext(
                 database,
                 self.registry,
                 fleet,

@@ -257,11 +257,11 @@ async def test_a_crash_is_reported_and_ends_nothing(tmp_path: Path) -> None:
     async with night(tmp_path, BOTH) as world:
         await world.wait_for_snapshots(1, "hill")
 
-        async def failing() -> Mapping[str, Any]:
+        async def fail() -> Mapping[str, Any]:
             await anyio.lowlevel.checkpoint()
             raise ZeroDivisionError
 
-        await get_commands(world).jobs.start("vacuum", "", None, failing)
+        await get_commands(world).jobs.start("vacuum", "", None, fail)
         with pytest.raises(CommandRejected, match="internal error ended the job: ZeroDivisionError"):
             await wait_for_result(world, "vacuum", "")
         assert "ZeroDivisionError" in world.find_events("job_failed", "")[-1]["traceback"]

@@ -200,7 +200,7 @@ async def headquarters_outage(directory: Path) -> ScrapeRecording:
 
 
 @expect_alerts("Throttled")
-async def throttling_by_shared_keys(directory: Path) -> ScrapeRecording:
+async def api_throttles_shared_keys(directory: Path) -> ScrapeRecording:
     busy = schedule_fault(TooManyRequests("20"), 3)
     async with scraped_daemon(directory, faults=[replace(busy, chance=0.5)]) as found:
         await found.world.sleep_until(BEFORE_FRESH_BY)

@@ -114,7 +114,7 @@ def documents(directory: Path) -> dict[str, Any]:
     return answers
 
 
-def stored(database: Path) -> dict[str, Any]:
+def read_stored(database: Path) -> dict[str, Any]:
     """What the database holds as JSON, which later programs must understand: states, checkpoints, progress."""
     with closing(sqlite3.connect(database)) as connection:
         queries = {
@@ -200,7 +200,7 @@ def main() -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         DATABASE.write_bytes(made.read_bytes())
         DOCUMENTS.write_text(as_text(documents(directory)))
-        STORED.write_text(as_text(stored(made)))
+        STORED.write_text(as_text(read_stored(made)))
 
 
 if __name__ == "__main__":

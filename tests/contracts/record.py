@@ -53,15 +53,15 @@ def _commands(command: object, path: tuple[str, ...]) -> Iterator[tuple[str, ...
 
 
 def shapes_of_documents() -> str:
-    """Fields and types of what is told in JSON of the database that `make_database.py` made, no values."""
+    """Fields and types of the JSON documents of the database that `make_database.py` made, no values."""
     shapes: dict[str, Any] = {}
     with TemporaryDirectory() as name:
         settings_in(Path(name))
         shutil.copyfile(DATABASE, Path(name, DATABASE.name))
-        told = documents(Path(name))
-    for name, document in told.items():
+        documents_found = documents(Path(name))
+    for name, document in documents_found.items():
         kind = name if " of " in name or "since" in name else re.sub(r"^(explain|balances) .*", r"\1", name)
-        shapes[kind] = _merged(shapes[kind], _shape(document)) if kind in shapes else _shape(document)
+        shapes[kind] = _merge(shapes[kind], _shape(document)) if kind in shapes else _shape(document)
     return json.dumps(shapes, indent=1) + "\n"
 
 
@@ -70,19 +70,19 @@ def _shape(value: Any) -> Any:
         case dict():
             return {key: "object" if key in FREE else _shape(each) for key, each in value.items()}
         case list():
-            return [reduce(_merged, map(_shape, value))] if value else []
+            return [reduce(_merge, map(_shape, value))] if value else []
         case None:
             return "null"
         case _:
             return type(value).__name__
 
 
-def _merged(one: Any, other: Any) -> Any:
+def _merge(one: Any, other: Any) -> Any:
     if isinstance(one, dict) and isinstance(other, dict):
         both = one.keys() & other.keys()
-        return {key: _merged(one[key], other[key]) if key in both else each for key, each in {**other, **one}.items()}
+        return {key: _merge(one[key], other[key]) if key in both else each for key, each in {**other, **one}.items()}
     if isinstance(one, list) and isinstance(other, list):
-        return [_merged(one[0], other[0])] if one and other else one or other
+        return [_merge(one[0], other[0])] if one and other else one or other
     if isinstance(one, str) and isinstance(other, str):
         return "|".join(sorted({*one.split("|"), *other.split("|")}))
     shape = other if one == "null" else one

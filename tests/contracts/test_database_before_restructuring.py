@@ -1,4 +1,4 @@
-"""A database of the program before the restructuring works unchanged: it is told the same, and work goes on with it."""
+"""A database of the program before the restructuring works unchanged: it reads the same, and work continues with it."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from tests.contracts.make_database import (
     STORED,
     documents,
     settings_in,
-    stored,
+    read_stored,
     two_nights,
 )
 from tests.engine.delivery.fake_consumer import SinkBehavior
@@ -39,10 +39,10 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_it_is_shown_as_before(copy: Path) -> None:
-    told, expected = documents(copy.parent), json.loads(DOCUMENTS.read_text())
-    assert told.keys() == expected.keys()
+    actual, expected = documents(copy.parent), json.loads(DOCUMENTS.read_text())
+    assert actual.keys() == expected.keys()
     for name, document in expected.items():
-        assert told[name] == document, name
+        assert actual[name] == document, name
 
 
 def test_every_state_and_checkpoint_is_understood_and_written_as_before(copy: Path) -> None:
@@ -57,9 +57,9 @@ def test_every_state_and_checkpoint_is_understood_and_written_as_before(copy: Pa
                 await offices.save_state(database, row.id, row.state)
 
     expected = json.loads(STORED.read_text())
-    assert stored(copy) == expected
+    assert read_stored(copy) == expected
     anyio.run(rewrite)
-    assert stored(copy) == expected
+    assert read_stored(copy) == expected
 
 
 async def test_the_night_goes_on_with_it(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ RETIRED_WORDS = {
 }
 """Texts: strings, docstrings, comments, pages, documents."""
 
-ALLOWED = frozenset({"former_accepted", "standing", "stranger"})
-"""Names that are public, or stored in every database, and keep a retired word."""
+ALLOWED = frozenset({"former_accepted", "standing", "stranger", "tell", "NOBODY_UID"})
+"""Names that are public, stored in every database, or those of files and of Unix."""
 
 IRREGULAR_PARTICIPLES = frozenset(
     [
@@ -115,8 +115,8 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "files": ("oddaemon/core/failures/failure.py", "oddaemon/core/office/machine.py", "tests/core/", "tests/engine/"),
     "functions": ("tests/engine/",),
     "classes": (),
-    "verbs": ("oddaemon/core/reporting/deadlines.py", "tests/"),
-    "names": ("oddaemon/daemon/", "oddaemon/sinks/", "tests/"),
+    "verbs": (),
+    "names": (),
     "words": (
         "docs/commands.md",
         "oddaemon/admin/",

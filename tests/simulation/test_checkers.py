@@ -148,7 +148,7 @@ def test_a_wrongly_explained_incident_is_found(text: str, is_found: bool) -> Non
 
 
 def test_an_excuse_that_is_over_is_none() -> None:
-    """The office is down for good, the trouble that is told of only until three in the morning."""
+    """The office is down for good; its failure is reported only until three in the morning."""
     down = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(DUE))
     incident = replace(_make_incident(down, "eConnector"), ends=DUE + 3600.0)
     assert _assert_complaint(run_scenario(make_scenario(incident)), publication.OWED, ELM, "unreachable")
@@ -317,12 +317,12 @@ def _get_results(outcome: SimulationOutcome) -> tuple[PublishedResult, ...]:
 
 
 CHANGED: list[tuple[str, Callable[[tuple[PublishedResult, ...]], tuple[PublishedResult, ...]]]] = [
-    ("published", lambda told: told[:1]),
+    ("published", lambda published: published[:1]),
     (
         "came +90.0 s later",
-        lambda told: (_delay(told[0]), *told[1:]),
+        lambda published: (_delay(published[0]), *published[1:]),
     ),
-    ("has other balances", lambda told: (replace(told[0], balances=told[1].balances), *told[1:])),
+    ("has other balances", lambda published: (replace(published[0], balances=published[1].balances), *published[1:])),
 ]
 
 

@@ -152,7 +152,7 @@ def test_a_kill_between_any_two_steps_leaves_the_previous_or_the_next_snapshot(
     write_files(make_options(tmp_path), make_payload(1), "d1")
     left = step
 
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+    def fail_at_step(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **named: Any) -> Any:
             nonlocal left
             if left == 0:
@@ -164,7 +164,7 @@ def test_a_kill_between_any_two_steps_leaves_the_previous_or_the_next_snapshot(
 
     with monkeypatch.context() as patch:
         for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
-            patch.setattr(owner, name, counted(getattr(owner, name)))
+            patch.setattr(owner, name, fail_at_step(getattr(owner, name)))
         try:
             write_files(make_options(tmp_path), same_day, "d2")
         except _SimulatedPowerFailure:

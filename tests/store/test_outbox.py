@@ -99,7 +99,7 @@ async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(da
     assert (delivery_data.delta, delivery_data.balances) == (None, list(make_balances(9, 2)))
 
 
-async def carried(database: SqliteDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> DeliveryData:
+async def deliver_nights(database: SqliteDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> DeliveryData:
     """What the delivery of the last of these nights carries to a consumer that has the first."""
     ids = []
     for day, (reader, balances) in enumerate(nights, start=1):
@@ -120,14 +120,14 @@ async def test_only_what_differs_at_the_two_ends_is_carried(database: SqliteData
     one, two, three = (list(make_balances(9, seed)) for seed in (1, 2, 3))
     kept, gone_between, returned, cleared = one[:4]
     middle, last = [kept, returned._replace(bal_total=7), cleared, *two[4:]], [kept, gone_between, returned, *three[4:]]
-    data = await carried(database, *((Reader.STATEMENT, rows) for rows in (one, middle, last)))
+    data = await deliver_nights(database, *((Reader.STATEMENT, rows) for rows in (one, middle, last)))
     assert data.delta is not None
     assert data.delta.changes == SnapshotChanges((), tuple(zip(one[4:], three[4:], strict=True)), (cleared,))
 
 
 async def test_a_report_s_missing_columns_are_known_from_the_versions(database: SqliteDatabase) -> None:
     rows = without_optional(make_balances(9))
-    data = await carried(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
+    data = await deliver_nights(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
     assert data.delta is not None
     assert (data.delta.changes.new, data.delta.changes.changed) == ((rows[0],), ())
     assert data.missing_columns == {"clinic_num", "est_balance"}
@@ -135,13 +135,13 @@ async def test_a_report_s_missing_columns_are_known_from_the_versions(database: 
 
 async def test_a_report_that_gives_a_column_has_it(database: SqliteDatabase) -> None:
     rows = [each._replace(est_balance=0) for each in make_balances(9)]
-    data = await carried(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
+    data = await deliver_nights(database, (Reader.REPORT, rows[1:]), (Reader.REPORT, rows))
     assert (data.delta is not None, data.missing_columns) == (True, frozenset({"est_balance"}))
 
 
 async def test_what_another_reader_gave_is_carried_whole(database: SqliteDatabase) -> None:
     rows = list(make_balances(9))
-    data = await carried(database, (Reader.REPORT, without_optional(rows)), (Reader.STATEMENT, rows))
+    data = await deliver_nights(database, (Reader.REPORT, without_optional(rows)), (Reader.STATEMENT, rows))
     assert (data.delta, data.balances, data.missing_columns) == (None, rows, NONE_MISSING)
 
 

@@ -117,12 +117,12 @@ async def test_a_run_that_is_killed_between_its_bites_leaves_a_sound_database(
     published_rows = await publish_nights(database, 10)
     bites = 0
 
-    async def killed(*_: object) -> int:
+    async def interrupt(*_: object) -> int:
         nonlocal bites
         bites += 1
         raise InterruptedError
 
-    monkeypatch.setattr(retention, "_prune_versions", killed)
+    monkeypatch.setattr(retention, "_prune_versions", interrupt)
     with pytest.raises(InterruptedError):
         await prune(database, make_march_instant(6))
     assert verify(database.path).problems == []

@@ -136,7 +136,7 @@ def summarize_night(day: date, fleet: Iterable[MonitoredOffice]) -> FleetNight:
     for monitored in fleet:
         deadline = get_deadline(monitored, day)
         published = monitored.state.published
-        if deadline is None or _joined_after(monitored, deadline):
+        if deadline is None or _has_joined_after(monitored, deadline):
             exempt += 1
             continue
         if published is not None and published.aging_date >= deadline.aging_date:
@@ -158,7 +158,7 @@ def _has_deadline(monitored: MonitoredOffice) -> bool:
     return state.preferences is None or not is_monthly(state.preferences)
 
 
-def _joined_after(monitored: MonitoredOffice, deadline: Deadline) -> bool:
+def _has_joined_after(monitored: MonitoredOffice, deadline: Deadline) -> bool:
     """Whether the office came, or came back, after this morning's deadline, so that it owes the next one first."""
     published, known_since = monitored.state.published, monitored.known_since
     was_published_before = (

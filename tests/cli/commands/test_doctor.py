@@ -145,7 +145,7 @@ def test_an_office_that_the_daemon_does_not_know_is_asked_directly(tmp_path: Pat
     assert result["offices"][0]["source"] == "doctor"
 
 
-def test_a_host_that_does_not_exist_is_ours_to_mend(tmp_path: Path) -> None:
+def test_a_host_that_does_not_exist_is_ours_to_fix(tmp_path: Path) -> None:
     config = tmp_path / "oddaemon.toml"
     config.write_text(
         '[api]\nbase_url = "https://no-such-host.invalid/api/v1"\ndeveloper_key = "Qm7xT2kLp9RvWc4Z"\n'

@@ -68,7 +68,7 @@ def test_what_needs_a_human_ends_it(kind: FailureKind) -> None:
 
 
 @pytest.mark.parametrize("kind", [FailureKind.QUERY_REFUSED, FailureKind.SQL_ERROR])
-def test_a_query_of_the_operators_is_theirs_to_mend(kind: FailureKind) -> None:
+def test_a_query_of_the_operators_is_theirs_to_fix(kind: FailureKind) -> None:
     theirs = replace(JOB, target=BackfillTarget("elm", date(2026, 1, 31), BackfillMethod.SFTP, "SELECT"))
     assert fail_with(kind, theirs).why.endswith(OWN_QUERY_ADVICE)
     assert OWN_QUERY_ADVICE not in fail_with(kind).why

@@ -46,7 +46,7 @@ def test_every_check_has_a_title_and_comes_once_in_its_order() -> None:
 
 
 @pytest.mark.parametrize("at", [CheckName.DNS, CheckName.CONNECTION, CheckName.TLS])
-def test_what_keeps_us_from_the_host_is_ours_to_mend_and_ends_it(at: CheckName) -> None:
+def test_what_keeps_us_from_the_host_is_ours_to_fix_and_ends_it(at: CheckName) -> None:
     observed = Observations(
         NOW, Connectivity("api.opendental.com", 443, secure=True, failed_at=at, message="the system says so")
     )

@@ -87,7 +87,7 @@ def test_a_key_without_preferences_is_shown_and_dependent_checks_are_skipped() -
 
 
 @pytest.mark.parametrize("kind", [FailureKind.PERMISSION_MISSING, FailureKind.UNKNOWN_401])
-def test_a_key_without_queries_is_ours_to_mend(kind: FailureKind) -> None:
+def test_a_key_without_queries_is_ours_to_fix(kind: FailureKind) -> None:
     found = find_check(CheckName.QUERIES, replace(NO_QUERY, clocks=Failure(kind, "no")))
     assert (found.outcome, found.owner) == (CheckOutcome.FAILED, Owner.US)
     assert "Queries" in found.advice

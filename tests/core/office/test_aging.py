@@ -188,7 +188,7 @@ def test_summer_time_not_measured_yet_makes_no_future_of_today() -> None:
     assert evaluate_aging(known, measured_in_winter, make_instant("2026-03-09 00:10"), CADENCE).status is not S.FUTURE
 
 
-def test_what_only_the_office_can_mend_names_the_office_and_a_remedy() -> None:
+def test_what_only_the_office_can_fix_names_the_office_and_a_remedy() -> None:
     met = {
         evaluate_at("2026-05-05 12:00", "2026-05-04", begin="2026-05-05 02:00:00"),
         evaluate_at("2026-05-05 12:00", "2026-05-04", due=""),

@@ -38,7 +38,7 @@ async def test_a_suddenly_empty_office_is_read_twice_before_it_is_published(tmp_
         assert await world.is_true()
 
 
-async def test_a_slip_of_the_pen_that_is_mended_in_time_is_never_seen(tmp_path: Path) -> None:
+async def test_a_typing_error_that_is_fixed_in_time_is_never_read(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
         await world.sleep_until(DUE - timedelta(minutes=5))

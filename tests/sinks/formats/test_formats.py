@@ -161,12 +161,12 @@ def test_no_manifest_ever_stands_beside_a_file_that_it_does_not_describe(
     listings: list[list[str]] = []
     replace = Path.replace
 
-    def looked_at(self: Path, target: Path) -> Path:
+    def replace_and_list(self: Path, target: Path) -> Path:
         done = replace(self, target)
         listings.append(sorted(each.name for each in tmp_path.iterdir() if not each.name.startswith(".")))
         return done
 
-    monkeypatch.setattr(Path, "replace", looked_at)
+    monkeypatch.setattr(Path, "replace", replace_and_list)
     export(path, layout, [ROWS[2:]])
     assert listings == [["today.csv"], ["today.csv", "today.csv.manifest.json"]]
 

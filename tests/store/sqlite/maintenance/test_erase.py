@@ -159,10 +159,10 @@ async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) 
 async def test_a_run_that_was_interrupted_is_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted_rows = await fill_two_offices(path)
 
-    async def killed(_database: SqliteDatabase) -> None:
+    async def interrupt(_database: SqliteDatabase) -> None:
         raise InterruptedError
 
-    monkeypatch.setattr(erase, "vacuum", killed)
+    monkeypatch.setattr(erase, "vacuum", interrupt)
     with pytest.raises(InterruptedError):
         await erase_and_verify(str(path), LEAVING.id)
     monkeypatch.undo()

@@ -67,10 +67,10 @@ async def test_an_old_backup_goes_only_once_the_new_one_is_checked(
     await fill_database(database)
     await rotate_on_night(database, backups, 0)
 
-    def refused(_source: Path, target: Path, **_: object) -> Backup:
+    def refuse(_source: Path, target: Path, **_: object) -> Backup:
         raise DatabaseDamaged(target)
 
-    monkeypatch.setattr(rotation, "back_up", refused)
+    monkeypatch.setattr(rotation, "back_up", refuse)
     with pytest.raises(DatabaseDamaged):
         await rotate_on_night(database, backups, 1, keep=1)
     assert list_names(backups) == ["oddaemon-20260302T033000Z.db"]
