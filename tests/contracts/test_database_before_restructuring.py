@@ -18,8 +18,8 @@ from tests.contracts.make_database import (
     OFFICES,
     STORED,
     documents,
-    settings_in,
     read_stored,
+    settings_in,
     two_nights,
 )
 from tests.engine.delivery.fake_consumer import SinkBehavior
