@@ -44,7 +44,7 @@ PACKAGES: Mapping[str, str] = {
     "settings": "TOML to settings",
     "http_server": "hardened listener",
     "telemetry": "events, log, metrics",
-    "http_client": "TLS context, Retry-After",
+    "http_client": "TLS of outgoing connections",
     "core": "pure decisions: state machine, verification, failures, reports",
 }
 
