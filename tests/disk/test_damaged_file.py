@@ -147,7 +147,7 @@ async def test_what_the_integrity_check_finds_makes_the_daemon_unwell(database: 
     incidents: list[StoreError] = []
     emitted: list[Event] = []
     context = MaintenanceContext(database, FleetState(lambda: NOW), incidents.append, emitted.append)
-    assert await _check_integrity(context) == "The database is sound."
+    assert await _check_integrity(context) == "The database is intact."
     assert incidents == []
     await database.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'balance_current'")

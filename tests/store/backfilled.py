@@ -4,11 +4,12 @@ from pathlib import Path
 from oddaemon.core.model import Balance
 from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.sqlite.history_reader import HistoryReader
+from oddaemon.store.sqlite.location import parse_database_path
 
 
 def read_backfilled_day(database: Path | str, office_id: str, day: date) -> tuple[BackfilledDay, list[Balance]]:
     """The one backfilled day of that date, and its balances."""
-    with HistoryReader.open(Path(database)) as reader:
+    with HistoryReader.open(parse_database_path(str(database))) as reader:
         office = reader.get_office(office_id)
         (found,) = (
             each for each in reader.list_days(office) if isinstance(each, BackfilledDay) and each.aging_date == day

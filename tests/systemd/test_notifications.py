@@ -75,7 +75,7 @@ def test_a_start_asks_for_time_until_it_is_ready_and_then_reports_the_fleet(
         manager.read_until("STATUS=")
         manager.read_until("WATCHDOG=1")
     first, *asking, ready = summarize_messages(started)
-    assert (first, ready) == ("STATUS=Starting: the database is being opened.", "READY=1")
+    assert (first, ready) == ("STATUS=Starting: opening the database.", "READY=1")
     # Once, and again as long as it takes.
     assert asking == ["EXTEND_TIMEOUT", "WATCHDOG=1"] * (len(asking) // 2)
     assert asking

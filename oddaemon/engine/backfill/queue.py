@@ -1,4 +1,4 @@
-"""The orders of one office that are not over: which one is next, and how far each has come."""
+"""The open backfill jobs of one office: which is next, and the progress of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,29 +9,29 @@ import anyio
 from oddaemon.core.backfill.job import BackfillJob, UploadStep
 
 IDLE_STEPS = frozenset({UploadStep.WAITING_FOR_UPLOAD, UploadStep.WAITING_FOR_COUNT})
-"""While nothing of ours is under way at the API."""
+"""Steps without a request in flight."""
 
 
 @dataclass(slots=True, eq=False)
 class JobProgress:
-    """How far an order has come, for whoever watches it."""
+    """The progress of a job."""
 
     job: BackfillJob
     requests: int = 0
-    """Of the reading that is under way."""
+    """Of the current reading."""
     rows: int = 0
     started_at: datetime | None = None
     step: UploadStep | None = None
     step_since: datetime | None = None
     wait_scope: anyio.CancelScope | None = None
-    """Around what may be cut off while the order is idle."""
+    """Around a wait that may be cancelled while the job is idle."""
 
     def set_step(self, step: UploadStep, now: datetime) -> None:
-        """From now on it is at this."""
+        """The job begins a step."""
         self.step, self.step_since = step, now
 
     def cancel_wait(self) -> None:
-        """It is over: wait no longer for a file that nobody wants. A request under way is never cut off."""
+        """Stop waiting for a file. A request in flight is never interrupted."""
         if self.wait_scope is not None and self.step in IDLE_STEPS:
             self.wait_scope.cancel()
 
@@ -44,33 +44,33 @@ def _make_set_event() -> anyio.Event:
 
 @dataclass(slots=True)
 class OfficeQueue:
-    """The orders of one office, in the order in which they were given."""
+    """The jobs of one office, in the order in which they were requested."""
 
     entries: list[JobProgress] = field(default_factory=list)
     current: JobProgress | None = None
     is_served: bool = False
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    """Around whoever serves it."""
+    """Around the task that serves the queue."""
     idle: anyio.Event = field(default_factory=_make_set_event)
-    """Set while nobody serves it."""
+    """Set while no task serves the queue."""
 
     def get_next_due(self, now: datetime) -> JobProgress | None:
-        """The first that need not wait, before those that have failed: one that cannot succeed is in nobody's way."""
+        """The first due job with the fewest failed attempts, so that a failing job does not block the others."""
         due = (each for each in self.entries if _is_due(each.job, now))
         return min(due, key=lambda each: each.job.attempts, default=None)
 
     def find(self, number: int) -> JobProgress | None:
-        """The course of an order."""
+        """The progress of a job, by its number."""
         return next((each for each in self.entries if each.job.number == number), None)
 
     def add(self, progress: JobProgress) -> None:
-        """One more; it takes the place of another one of the same day."""
+        """Add a job; it replaces another one for the same day."""
         for replaced in self._find_same_day(progress):
             self.remove(replaced)
         self.entries.append(progress)
 
     def remove(self, progress: JobProgress) -> None:
-        """It is over, however it ended."""
+        """Remove a job that has ended or was cancelled."""
         if progress in self.entries:
             self.entries.remove(progress)
             progress.cancel_wait()

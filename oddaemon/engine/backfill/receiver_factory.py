@@ -1,4 +1,4 @@
-"""The receiver that the configuration asks for."""
+"""Creates the SFTP receiver from its settings."""
 
 from oddaemon.settings.tables.sftp import SftpSettings
 from oddaemon.settings.values.url import split_listen
@@ -6,7 +6,7 @@ from oddaemon.sftp import ReceiverOptions, SftpReceiver
 
 
 def create_receiver(sftp: SftpSettings) -> SftpReceiver | None:
-    """The receiver; None: there is to be none."""
+    """The receiver. None: it is disabled."""
     if not sftp.is_on or sftp.host_key is None or sftp.directory is None:
         return None
     host, port = split_listen(sftp.listen)

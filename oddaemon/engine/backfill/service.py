@@ -1,8 +1,7 @@
-"""Carries out orders to read past days, one of an office at a time, beside everything else that the daemon does.
+"""Runs backfill jobs, one of an office at a time, beside everything else that the daemon does.
 
-An order shares its office's lane through the gate, and waits while the night's balances are being pulled: those come
-first. One that backs off lets the others go. It is stored, so a restart goes on at its page. What it brings never
-disturbs the office's snapshots.
+A job shares the rate limiter of its office's key, and waits while the night's balances are pulled. A job that backs off
+lets others run. Jobs are stored, so a restart continues at the last page. Results never change the office's snapshots.
 """
 
 from collections import defaultdict
@@ -50,20 +49,20 @@ from oddaemon.telemetry.events import (
 )
 from oddaemon.telemetry.logging.traceback import format_traceback
 
-CRASHED = "An error in oddaemon itself ended it. Report it with the event `backfill_crashed` of the log."
-OFFICE_REMOVED = "The office is not in the configuration any more. Add it again, then order the day again."
+CRASHED = "The backfill crashed, a bug in oddaemon. Report it with the event `backfill_crashed` of the log."
+OFFICE_REMOVED = "The office was removed from the configuration. Add it again, then request the day again."
 
 
 class BackfillAccepted(NamedTuple):
-    """An order that was given."""
+    """A job that was requested."""
 
     progress: JobProgress
     is_new: bool
-    """False: the same was ordered before, and goes on."""
+    """False: the same job was requested before and is still open."""
 
 
 class BackfillService:
-    """The orders of one daemon."""
+    """The backfill jobs of one daemon."""
 
     def __init__(self, context: BackfillContext) -> None:
         self._context = context
@@ -72,13 +71,13 @@ class BackfillService:
         self._wakeup = anyio.Event()
 
     async def submit(self, targets: Sequence[BackfillTarget]) -> list[BackfillAccepted]:
-        """Take orders: all of them, or none where one cannot be carried out.
+        """Accept jobs: all of them, or none if one of them is invalid.
 
         Raises:
             InvalidDay: No balances can be had of that day.
             InvalidQuery: The operator's query cannot be used.
-            OfficeRemoved: No such office is watched.
-            StoreError: It could not be stored.
+            OfficeRemoved: The office is not in the active configuration.
+            StoreError: The database cannot be written.
         """
         context = self._context
         for target in targets:
@@ -91,10 +90,10 @@ class BackfillService:
         return [await self._submit_one(day) for day in targets]
 
     async def cancel(self, office_id: str, days: Collection[date]) -> list[BackfillJob]:
-        """End the open orders of an office, or those for these days; tells which those were.
+        """Cancel the open jobs of an office, or those for these days. Returns the cancelled jobs.
 
         Raises:
-            StoreError: It could not be stored.
+            StoreError: The database cannot be written.
         """
         cancelled = await backfill_jobs.cancel(self._context.database, office_id, days)
         for job in cancelled:
@@ -106,16 +105,16 @@ class BackfillService:
 
     @property
     def receiver(self) -> UploadReceiver | None:
-        """What takes uploads; None: nothing does."""
+        """Receives uploads. None: the SFTP receiver is disabled."""
         return self._context.receiver
 
     def iter_open_jobs(self) -> Iterator[JobProgress]:
-        """Every order that is not over, an office's in their order."""
+        """All open jobs, those of an office in their order."""
         for queue in self._queues.values():
             yield from queue.entries
 
     async def run(self) -> None:
-        """Carry out what was ordered before and what will be, until cancelled or the gate closes."""
+        """Run stored and new jobs until cancelled or the daemon stops."""
         for progress in await self._load_open_jobs():
             self._enqueue(progress)
         async with anyio.create_task_group() as tasks:
@@ -143,16 +142,16 @@ class BackfillService:
         self._wakeup.set()
 
     def get_current(self, office_id: str) -> JobProgress | None:
-        """The order of an office that is being carried out."""
+        """The running job of an office."""
         queue = self._queues.get(office_id)
         return None if queue is None else queue.current
 
     def get_runtime(self, office_id: str) -> OfficeRuntime | None:
-        """How an office stands."""
+        """The runtime state of an office."""
         return self._context.fleet.offices.get(office_id)
 
     def estimate_requests(self, job: BackfillJob) -> int | None:
-        """About how many requests an order takes; None: of an office that was never pulled nobody can tell."""
+        """About how many requests a job takes. None: unknown, for an office that was never pulled."""
         runtime = self._context.fleet.offices.get(job.target.office_id)
         if runtime is None or runtime.snapshot is None or job.target.via is not BackfillMethod.REPORT:
             return None
@@ -179,12 +178,12 @@ class BackfillService:
             queue.idle.set()
 
     async def wait_stopped(self) -> None:
-        """Wait until nothing is under way, once the gate is closed."""
+        """Wait until no job is running, once the rate limiter is closed."""
         for queue in list(self._queues.values()):
             await queue.idle.wait()
 
     async def remove_office(self, office_id: str) -> None:
-        """Drop every order of an office that is not watched any more; nothing of them is stored from here on."""
+        """Drop all jobs of a removed office; nothing of them is stored from here on."""
         queue = self._queues.pop(office_id, None)
         if queue is not None:
             queue.entries.clear()
@@ -192,7 +191,7 @@ class BackfillService:
             await queue.idle.wait()
 
     async def _load_open_jobs(self) -> list[JobProgress]:
-        """The orders of a former process, as soon as the database tells them."""
+        """The open jobs of the previous process, once the database can be read."""
         database = self._context.database
         while True:
             try:
@@ -205,7 +204,7 @@ class BackfillService:
                 await anyio.sleep(CHECK_INTERVAL_SECONDS)
 
     async def _run_guarded(self, progress: JobProgress) -> None:
-        """Whatever one order meets, the daemon and the other orders do not notice."""
+        """Run one attempt; a crash ends this job only."""
         error = await run_guarded(partial(self._attempt, progress), ShuttingDown)
         if error is not None:
             target = progress.job.target
@@ -245,7 +244,7 @@ class BackfillService:
         await self._save_failed_job(progress, apply_failure(progress.job, failure, now, cadence, context.rng.random()))
 
     async def _save_failed_job(self, progress: JobProgress, job: BackfillJob) -> None:
-        """An attempt is over, and the order stands so."""
+        """Store the job after a failed attempt."""
         context, target = self._context, job.target
         if not self._is_wanted(progress):
             return
@@ -256,7 +255,7 @@ class BackfillService:
         try:
             await backfill_jobs.save(context.database, progress.job)
         except StoreError:
-            # It stands in memory, and after a restart in the database as it stood before.
+            # The job continues in memory; after a restart it continues as stored before.
             return
 
     def _report_published(self, progress: JobProgress, result: BackfillResult) -> None:

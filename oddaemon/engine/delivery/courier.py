@@ -1,10 +1,9 @@
-"""One courier a sink: takes what is due from the outbox, hands it over, and writes down what came of it.
+"""The courier of a sink: takes due deliveries from the outbox, delivers them, and records the results.
 
-Deliveries of different offices go side by side, as many as the sink takes at once; those of one office one by one.
+Deliveries of different offices run in parallel, up to the sink's limit; those of one office run in order.
 
-All decisions are `core.delivery`. Everything is in the database before and after an attempt, so a process that dies
-anywhere delivers again what it had not heard an acknowledgement of, under the same id. A courier waits for nobody but
-its own sink, and nobody waits for it.
+`core.delivery` makes all decisions. The database is up to date before and after each attempt, so after a crash every
+delivery that was not acknowledged is delivered again under the same id. Couriers do not wait for each other.
 """
 
 import random
@@ -45,21 +44,21 @@ from oddaemon.telemetry.events import (
 from oddaemon.telemetry.events.base import Event
 
 SLEEP_SECONDS_MAX = 600.0
-"""A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""
+"""A sleep is measured by the monotonic clock; after this long the wall clock is read again."""
 STORE_PAUSE_SECONDS = 5.0
-"""After trouble with the database, which others watch and tell."""
-NOT_RETAINED = "Its snapshot is no longer kept."
+"""After a failure of the database, which `StoreHealth` reports."""
+NOT_RETAINED = "The snapshot is no longer retained."
 
 
 @dataclass(frozen=True, slots=True)
 class CourierConfig:
-    """What a courier's behaviour hangs on."""
+    """The settings of a courier."""
 
     sink: str
     content: Content
     retry_policy: RetryPolicy
     in_flight_max: int = 1
-    """So many offices' deliveries at once."""
+    """Deliveries of different offices at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +85,16 @@ class Courier:
         self._last_size: tuple[int, datetime | None] | None = None
 
     def notify(self) -> None:
-        """There may be something new to fetch, or to be tried sooner."""
+        """There may be new deliveries, or some to try sooner."""
         self._wakeup.set()
 
     def drain(self) -> None:
-        """Begin no other delivery."""
+        """Start no more deliveries."""
         self._draining = True
         self._wakeup.set()
 
     async def run(self) -> None:
-        """Deliver until told to end, and what is on its way has ended; or until cancelled."""
+        """Deliver until drained and all deliveries in flight have ended, or until cancelled."""
         try:
             async with anyio.create_task_group() as tasks:
                 while not self._draining:
@@ -105,7 +104,7 @@ class Courier:
                     except StoreError:
                         await self._sleep(STORE_PAUSE_SECONDS)
         except ExceptionGroup as group:
-            # One that crashed has cancelled the others; whoever reads of it looks for its own name.
+            # A crashed delivery cancels the others; report its own exception, not the group.
             raise group.exceptions[0] from None
         finally:
             self._in_flight.clear()
@@ -131,7 +130,7 @@ class Courier:
         try:
             await self._deliver(attempt, previous)
         except StoreError:
-            # What came of it is not written down: it is delivered once more, under the same id.
+            # The result was not recorded: the snapshot is delivered again under the same id.
             await anyio.sleep(STORE_PAUSE_SECONDS)
         self._in_flight.discard(attempt.delivery.office_id)
         self._wakeup.set()

@@ -1,4 +1,4 @@
-"""Where each office's snapshots go, and who is told of a new one: all that an office's worker knows of sinks."""
+"""The sinks of each office: all that an office's worker knows about deliveries."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class DeliveryRoutes:
-    """Written by whoever applies the configuration, read by every publication."""
+    """Written when a configuration is applied, read by each publication."""
 
     by_office: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The names of the sinks that each office's snapshots go to, by the office's id."""
     on_queued: Callable[[tuple[str, ...]], None] = lambda _: None
-    """Told which sinks have something new to fetch; must not wait."""
+    """Called with the sinks that have new deliveries; must not wait."""
 
     def get_sinks(self, office_id: str) -> tuple[str, ...]:
-        """Where a snapshot of this office is to be delivered."""
+        """The sinks of an office."""
         return self.by_office.get(office_id, ())

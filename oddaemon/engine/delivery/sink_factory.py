@@ -1,4 +1,4 @@
-"""A sink's settings made a sink."""
+"""Creates sinks from their settings."""
 
 import os
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from oddaemon.sinks.webhook import Webhook, WebhookOptions
 
 
 def create_sink(settings: SinkSettings, now: Callable[[], datetime]) -> Sink:
-    """The sink that these settings describe; nothing is opened or asked yet.
+    """The sink of these settings; it opens nothing yet.
 
     Args:
-        settings: checked ones.
-        now: the wall clock.
+        settings: Validated settings.
+        now: The wall clock.
     """
     match settings.table:
         case FilesTable() as table:

@@ -1,8 +1,8 @@
-"""Keeps the journal of every office, off the way of whoever makes the news.
+"""Writes the journals of all offices in the background.
 
-An event costs its office a few microseconds: it is folded or put where it waits. One task writes what waits, many
-entries in one transaction. While the database cannot be written they go on waiting; what there is no room for is
-counted and lost, and no office ever waits or fails for it.
+An event costs a few microseconds: it is summarized or queued. One task writes the queue, many entries in one
+transaction. While the database cannot be written, entries stay queued; those beyond the limit are dropped and counted.
+No office waits or fails because of its journal.
 """
 
 from collections import deque
@@ -21,19 +21,19 @@ from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.telemetry import Telemetry
 
 PENDING_MAX = 10_000
-"""Entries that wait to be written: an hour of trouble of a large fleet, a few megabytes."""
+"""Queued entries: an hour of failures of a large fleet, a few megabytes."""
 RETRY_SECONDS = 30.0
-"""After a write that failed; what is wrong is told by others."""
+"""After a failed write, which `StoreHealth` reports."""
 
 
 class JournalRecorder:
     """The journals of one daemon's offices.
 
     Args:
-        telemetry: Tells what happens; takes keys out of what is kept, and the event of entries that were lost.
+        telemetry: Source of the events; redacts entries, and takes the event of lost entries.
         now: The wall clock.
-        retained_max: Entries of each office that stay.
-        write_seconds: From the first entry that waits to the writing of all that do by then.
+        retained_max: Entries to keep for each office.
+        write_seconds: From the first queued entry to the write.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class JournalRecorder:
         telemetry.subscribe(self._on_event)
 
     async def run(self, database: Database) -> None:
-        """Write what waits whenever something does, until cancelled."""
+        """Write queued entries until cancelled."""
         while True:
             await self._wakeup.wait()
             await anyio.sleep(self._write_seconds)
@@ -60,13 +60,13 @@ class JournalRecorder:
                 await anyio.sleep(RETRY_SECONDS)
 
     async def flush(self, database: Database) -> None:
-        """Write everything, what is folded too: nothing will happen any more."""
+        """Write everything, summaries included, at the end of the process."""
         for buffer in self._buffers.values():
             self._enqueue(buffer.flush())
         await self._write(database)
 
     async def read_tail(self, database: Database, office_id: str, limit: int) -> list[JournalEntry]:
-        """The last entries of an office, oldest first, those too that are not written or complete yet.
+        """The last entries of an office, oldest first, including unwritten and incomplete ones.
 
         Raises:
             StoreError: The database cannot be read.
@@ -109,7 +109,7 @@ class JournalRecorder:
         return replace(entry, fields=self._telemetry.redact_fields(entry.fields))
 
     async def _write(self, database: Database) -> bool:
-        """Write what waits; False: it waits on."""
+        """Write the queue. Returns False if that failed; the entries stay queued."""
         async with self._write_lock:
             batch, self._pending = tuple(self._pending), deque()
             self._writing, self._wakeup = batch, anyio.Event()
@@ -119,7 +119,7 @@ class JournalRecorder:
             except StoreError:
                 return False
             finally:
-                # Whatever is not written, because it failed or its turn never came, waits before what came since.
+                # Entries that were not written, after a failure or a cancellation, go back to the front.
                 self._writing = ()
                 self._pending.extendleft(reversed(batch))
                 self._enqueue(())

@@ -1,4 +1,4 @@
-"""What the housekeeper does at its times: the jobs of `[maintenance]`, each a sentence on what came of it."""
+"""The jobs of `[maintenance]`; each returns its result as a sentence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ from oddaemon.telemetry.events.base import Event
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceContext:
-    """What the jobs work with."""
+    """What the jobs use."""
 
     database: SqliteDatabase
     fleet: FleetState
     on_damage: Callable[[StoreError], None]
-    """Told of a database that is found to be damaged."""
+    """Called when the database is found damaged."""
     emit: Callable[[Event], None]
 
 
 def build_jobs(settings: Settings, context: MaintenanceContext) -> list[MaintenanceJob]:
-    """All jobs; those that are due at the same moment are done in this order.
+    """All jobs; those that are due at the same moment run in this order.
 
-    A night's backup, pruning and check are made up for, however late. Folding back the log and vacuuming come again
-    soon enough, and a digest of the morning is no use in the evening.
+    A missed backup, pruning or integrity check runs however late. The others are skipped if they are more than an hour
+    late: the next checkpoint or vacuum comes soon, and a morning's digest is of no use in the evening.
     """
     table: MaintenanceSettings = settings.maintenance
     retention = timedelta(days=settings.state.retain_days)
@@ -61,21 +61,23 @@ async def _emit_digest(context: MaintenanceContext) -> str:
 async def _prune(context: MaintenanceContext, retention: timedelta) -> str:
     pruned = await prune(context.database, context.fleet.now() - retention)
     return (
-        f"{pruned.snapshots} snapshots, {pruned.versions} versions of balances, {pruned.backfilled_days} past days and "
-        f"{pruned.journal_entries} lines of the journal were older than {retention.days} days and are gone."
+        f"Deleted, older than {retention.days} days: {pruned.snapshots} snapshots, {pruned.versions} versions of "
+        f"balances, {pruned.backfilled_days} backfilled days, {pruned.journal_entries} journal entries."
     )
 
 
 async def _vacuum(context: MaintenanceContext) -> str:
     result = await vacuum.run_incremental_vacuum(context.database)
-    return (
-        f"{format_size(result.freed_bytes)} were given back, {format_size(result.spare_bytes)} are kept for what comes."
-    )
+    return f"Freed {format_size(result.freed_bytes)}; kept {format_size(result.spare_bytes)} for new data."
 
 
 async def _checkpoint(context: MaintenanceContext) -> str:
     is_complete = await vacuum.checkpoint_wal(context.database)
-    return "The write-ahead log was emptied." if is_complete else "A reader held the write-ahead log; it stays for now."
+    return (
+        "The write-ahead log was emptied."
+        if is_complete
+        else "A reader holds the write-ahead log; it was not emptied completely."
+    )
 
 
 async def _check_integrity(context: MaintenanceContext) -> str:
@@ -86,7 +88,7 @@ async def _check_integrity(context: MaintenanceContext) -> str:
     except StoreError as error:
         context.on_damage(error)
         raise
-    return "The database is sound."
+    return "The database is intact."
 
 
 async def _back_up(context: MaintenanceContext, directory: Path, count: int) -> str:

@@ -1,22 +1,20 @@
-"""Looks after the database and tells how the fleet stands when `[maintenance]` says so.
+"""Runs the jobs of `[maintenance]` at their times.
 
-APScheduler's cron triggers say when; its scheduler does not run. That one reads the machine's clock itself, so that no
-test could let a night pass, drops what is a second late unless told otherwise, only logs what goes wrong, and leaves
-its jobs running when the daemon stops. Here each job is a task of the daemon's own group: it sleeps until it is due,
-works, remembers in the database that it did, and ends with the daemon.
+APScheduler's cron triggers compute the times; its scheduler is not used. It reads the machine's clock itself, so tests
+could not use virtual time; by default it drops runs that are a second late; it only logs errors, and it leaves its jobs
+running when the daemon stops. Here each job is a task of the daemon's task group: it sleeps until it is due, runs,
+stores that it ran, and ends with the daemon.
 
-What happens to a run that cannot begin when it is due:
+A run that cannot start when it is due:
 
-- Its time passed while the daemon was down, or the machine slept or its clock was set forward: it is done late, once
-  however often it was missed, where that still makes sense (`MaintenanceJob.grace`); a minute after a start, so that a
-  daemon that is restarted again and again gets to its offices first. A run that was killed counts as missed.
-- The same job is still running: this run is that one.
-- Another job is at the database, or an order: it waits for its turn. Jobs that touch the file come one after another,
-  in the order in which they were due.
-- The clock was set back: what was done is not done again, unless the clock had been wrong by more than an hour.
-- Its time does not exist on the day when clocks go forward: it comes as many hours after midnight as on other days, an
-  hour later by the clock. Its time comes twice when they go back: it runs the first time only, unless its hours are
-  written with a `*`, which means an interval.
+- The daemon was down, the machine slept, or its clock was set forward: the job runs late, once for all missed runs, if
+  its `grace` allows that; after a start it waits a minute, so that a daemon that is restarted again and again reaches
+  its offices first. A killed run counts as missed.
+- The same job is still running: no second run.
+- Another job or a command uses the database file: the job waits. Exclusive jobs run in the order of their due times.
+- The clock was set back: a finished run is not repeated, unless the clock had been wrong by more than an hour.
+- On the day when clocks go forward, a time that does not exist comes an hour later by the clock. When clocks go back, a
+  job whose time comes twice runs the first time only, unless its hours contain a `*`, which means an interval.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,35 +34,35 @@ from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
 
 CHECK_INTERVAL_SECONDS = 60.0
-"""Between two looks at the clock, which may be set."""
+"""Between two readings of the clock, which may be set."""
 STARTUP_DELAY_SECONDS = 60.0
 """From a start to the runs that were missed before it."""
 CLOCK_STEP_MIN = timedelta(hours=1)
 SHORT_GRACE = timedelta(hours=1)
-"""A run that is later than this comes too late to be of use, where the next one will do."""
+"""The grace of jobs whose next run will do."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceJob:
-    """One thing to be done at its times."""
+    """A job and when it runs."""
 
     name: str
     cron: str
-    """Five fields, days of the week by name; empty: never."""
+    """Five fields, days of the week by name. Empty: never."""
     work: Callable[[], Awaitable[str]]
-    """Says in one sentence what came of it; raises StoreError where it cannot be done."""
+    """Returns the result as a sentence; raises StoreError if it fails."""
     grace: timedelta | None = None
-    """How late it may begin after its time was missed; None: any time."""
+    """How late a missed run may start. None: however late."""
     is_exclusive: bool = True
-    """Whether it works on the database's file, where one does at a time."""
+    """Whether it uses the database file, which one job at a time may."""
 
 
 class CronSchedule:
-    """When a job is due.
+    """The times of a job.
 
     Args:
-        cron: as `MaintenanceJob.cron`, not empty.
-        zone: on whose clock; None: the machine's.
+        cron: As `MaintenanceJob.cron`, not empty.
+        zone: The time zone of the expression. None: the machine's.
     """
 
     def __init__(self, cron: str, zone: tzinfo | None = None) -> None:
@@ -72,7 +70,7 @@ class CronSchedule:
         self._is_interval = "*" in cron.split()[1]
 
     def get_next_after(self, instant: datetime) -> datetime | None:
-        """The first due time later than `instant`, in UTC; None: it is never due again."""
+        """The first due time after `instant`, in UTC. None: never again."""
         while True:
             due: datetime | None = self._trigger.get_next_fire_time(None, instant + timedelta(microseconds=1))
             if due is None:
@@ -89,17 +87,17 @@ async def run_maintenance(
     emit: Callable[[Event], None],
     zone: tzinfo | None = None,
 ) -> None:
-    """Do the jobs at their times, until cancelled.
+    """Run the jobs at their times until cancelled.
 
     Args:
-        database: remembers what was done.
-        jobs: what is to be done.
-        now: the wall clock.
-        emit: takes the events.
-        zone: on whose clock the cron expressions are read; None: the machine's.
+        database: Stores the runs.
+        jobs: All jobs.
+        now: The wall clock.
+        emit: Takes the events.
+        zone: The time zone of the cron expressions. None: the machine's.
     """
     last_runs: dict[str, JobRun] = {}
-    with suppress(StoreError):  # told by the database itself; the jobs come at their next times then
+    with suppress(StoreError):  # `StoreHealth` reports it; the jobs then run at their next times
         last_runs = await load_runs(database)
     context = _SchedulerContext(database, now, emit)
     async with anyio.create_task_group() as tasks:
@@ -108,7 +106,7 @@ async def run_maintenance(
                 runner = _JobRunner(
                     job, CronSchedule(job.cron, zone), last_runs.get(job.name) or JobRun(now()), context
                 )
-                tasks.start_soon(runner.run, name=f"housekeeper {job.name}")
+                tasks.start_soon(runner.run, name=f"maintenance {job.name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ class _JobRunner:
         self._emit = context.emit
 
     async def run(self) -> None:
-        """Do the job whenever it is due."""
+        """Run the job whenever it is due."""
         await self._save_run("Not run yet." if self._succeeded_at is None else "", None)
         due = self._get_next_due()
         self._emit(MaintenancePlanned(self._job.name, due, self._succeeded_at))
@@ -148,7 +146,7 @@ class _JobRunner:
             elif self._is_within_grace():
                 await self._run_once()
             else:
-                await self._skip(due, "Its time had passed.")
+                await self._skip(due, "The scheduled time has passed.")
 
     def _get_next_due(self) -> datetime | None:
         now = self._now()
@@ -181,13 +179,17 @@ class _JobRunner:
             self._succeeded_at = ended_at
             self._emit(MaintenanceFinished(self._job.name, seconds, result, ended_at))
         else:
-            result = str(error) if isinstance(error, StoreError) else f"It crashed: {type(error).__name__}."
+            result = (
+                str(error)
+                if isinstance(error, StoreError)
+                else f"It crashed, a bug in oddaemon: {type(error).__name__}."
+            )
             traceback = None if isinstance(error, StoreError) else format_traceback(error)
             self._emit(MaintenanceFailed(self._job.name, seconds, result, traceback))
         await self._save_run(result, ended_at if error is None else None)
         missed = self._schedule.get_next_after(began_at)
         if missed is not None and missed <= ended_at:
-            self._emit(MaintenanceSkipped(self._job.name, missed, "The run before was still at work."))
+            self._emit(MaintenanceSkipped(self._job.name, missed, "The previous run was still running."))
 
     async def _skip(self, due: datetime, why: str) -> None:
         self._seen_at = self._now()
@@ -195,6 +197,6 @@ class _JobRunner:
         await self._save_run(why, None)
 
     async def _save_run(self, result: str, succeeded_at: datetime | None) -> None:
-        # A database that cannot be written tells so itself; the job is done again after a restart, that is all.
+        # `StoreHealth` reports it; the only consequence is that the job runs again after a restart.
         with suppress(StoreError):
             await save_run(self._context.database, self._job.name, JobRun(self._seen_at, succeeded_at, result))

@@ -1,6 +1,6 @@
-"""Watches whether each morning's balances are there, and says so: the good news too.
+"""Checks whether each night's balances arrive by their deadlines, and reports it, success included.
 
-What is told of an office or a morning is told once; a restart may tell the last morning again, never leave it out.
+Each miss and each night is reported once. A restart may report the last night again, but never omits it.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from oddaemon.telemetry.events import DeadlineMissed, DeadlineRecovered, NightCo
 from oddaemon.telemetry.events.base import Event
 
 OFFICES_PER_SLICE = 100
-"""So many are looked at before the event loop gets its turn."""
+"""Checked at once before the event loop runs other tasks."""
 OFFICES_NAMED_MAX = 20
 """In one log line; the status page names them all."""
 
@@ -32,20 +32,20 @@ NightResult = NightComplete | NightMissed | NightRecovered
 
 @dataclass(frozen=True, slots=True)
 class _ReportedMiss:
-    """What was told of an office's miss."""
+    """A reported miss of one office."""
 
     nights: int
     aging_date: date | None
-    """Of its last snapshot then."""
+    """Of the last snapshot at that time."""
 
 
 class FreshnessMonitor:
-    """The mornings of one fleet.
+    """The nights of one fleet.
 
     Args:
-        fleet: What is watched.
+        fleet: The monitored offices.
         emit: Takes the events.
-        on_result: Told of each morning that is complete, missed or recovered; must not wait.
+        on_result: Called for each night that is complete, missed or recovered; must not wait.
     """
 
     def __init__(
@@ -56,27 +56,27 @@ class FreshnessMonitor:
         self._on_result = on_result
         self._reported: dict[str, _ReportedMiss] = {}
         self._last_reported: date | None = None
-        """The newest morning that was told."""
+        """The newest reported night."""
         self._missed_night: date | None = None
-        """The same, while it lacks something."""
+        """The same night while offices are missing."""
 
     async def run(self, check_interval_seconds: Callable[[], float]) -> None:
-        """Look so often, until cancelled."""
+        """Check at this interval until cancelled."""
         while True:
             await self.check()
             await anyio.sleep(check_interval_seconds())
 
     async def check(self) -> None:
-        """Tell what has become of every office and of the mornings of these days."""
+        """Report what is new about every office and about the nights of these days."""
         offices = await self._list_monitored()
         now = self._fleet.now()
-        # An office that comes back begins anew.
+        # An office that was removed and added again starts fresh.
         self._reported = {
             office_id: reported for office_id, reported in self._reported.items() if office_id in self._fleet.offices
         }
         for monitored in offices:
             self._check_office(monitored, now)
-        # Somewhere on earth it is still yesterday, or tomorrow already.
+        # Some time zones still have yesterday, others already tomorrow.
         nights = []
         for days in (-1, 0, 1):
             nights.append(summarize_night(now.date() + timedelta(days=days), offices))
@@ -105,7 +105,7 @@ class FreshnessMonitor:
             self._emit(DeadlineMissed(office_id, due_at, nights))
         elif reported is not None and nights == 0:
             del self._reported[office_id]
-            # Else it is paused, or wanted later: nothing came.
+            # Otherwise it was paused or its deadline moved: no new balances.
             if due_at is not None and aging_date != reported.aging_date:
                 self._emit(DeadlineRecovered(office_id, reported.nights))
 

@@ -1,4 +1,4 @@
-"""Passes what became of each night on to whoever waits for a sign of life; the newest counts, so one waits at most."""
+"""Sends a heartbeat ping after each night. Only the newest result counts, so at most one is pending."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ class HeartbeatPinger:
     """The dead man's switch of one daemon.
 
     Args:
-        alerts: The table as it is in force; a reload may change it.
+        alerts: Returns the active `[alerts]` table; a reload may change it.
         emit: Takes the events.
     """
 
@@ -26,12 +26,12 @@ class HeartbeatPinger:
         self._wakeup = anyio.Event()
 
     def on_result(self, event: NightResult) -> None:
-        """A night is over; what was not passed on of an earlier one is of no use any more."""
+        """Take the result of a night; it replaces a pending one."""
         self._pending = event
         self._wakeup.set()
 
     async def run(self) -> None:
-        """Pass on what comes, until cancelled."""
+        """Send pings until cancelled."""
         while True:
             await self._wakeup.wait()
             self._wakeup = anyio.Event()
@@ -59,7 +59,7 @@ class HeartbeatPinger:
 
 
 def _build_payload(event: NightResult, outcome: str) -> dict[str, str | int]:
-    """Counts of the fleet and nothing of any office."""
+    """Counts of the fleet, without names of offices."""
     counts = {name: getattr(event, name, None) for name in ("fresh", "late", "missing", "blocked", "exempt")}
     payload: dict[str, str | int] = {"night": event.night.isoformat(), "outcome": outcome}
     return payload | {name: count for name, count in counts.items() if count is not None}

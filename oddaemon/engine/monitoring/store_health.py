@@ -1,8 +1,7 @@
-"""Whether the database takes what it is given: one small value that the daemon keeps, and the task that looks after it.
+"""The health of the database: the present incident, and the task that checks whether it is over.
 
-Whoever meets a trouble with the database reports it here; it is over when a write of our own succeeds, so that the
-daemon becomes ready again although no office happens to write. A trouble that no waiting ends (a damaged file, one that
-was deleted or replaced) stays until the daemon is restarted.
+Every failed use of the database is reported here. An incident ends when a test write succeeds, so the daemon becomes
+ready again even if no office writes. A permanent incident (a damaged, deleted or replaced file) lasts until a restart.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,26 +19,26 @@ from oddaemon.telemetry.events import StoreFailed, StoreRecovered, StoreSlow
 from oddaemon.telemetry.events.base import Event
 
 RETRY_SECONDS = 5.0
-"""Between two attempts to write to one that is not."""
+"""Between two test writes during an incident."""
 OPEN_SECONDS_MIN = 1.0
 OPEN_SECONDS_MAX = 30.0
-"""Between two attempts to open one, doubling."""
+"""Between two attempts to open it, doubling."""
 SLOW_SECONDS = 2.0
-"""A write that takes longer is worth a warning: a good disk needs a hundredth of a second."""
+"""A slower write is worth a warning; a healthy disk takes about 0.01 s."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class StoreIncident:
-    """What is wrong with the database, and since when anything has been."""
+    """The present failure of the database, and when the incident started."""
 
     error: StoreError
     since: datetime
 
     @property
     def sentence(self) -> str:
-        """What, what to do, since when."""
+        """What happened, what to do, since when."""
         ends = "" if self.error.is_transient else " Only a restart ends this."
         return f"{self.error.what} {self.error.advice}{ends} Since {format_instant(self.since)}."
 
@@ -48,9 +47,9 @@ class StoreHealth:
     """The health of one daemon's database.
 
     Args:
-        emit: takes the events.
-        now: the wall clock.
-        is_running: whether the daemon has started and does not drain.
+        emit: Takes the events.
+        now: The wall clock.
+        is_running: Whether the daemon has started and is not draining.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class StoreHealth:
         self._failure_event = anyio.Event()
 
     def report_failure(self, error: StoreError) -> None:
-        """The database could not be used. What passes is no news while something stands that does not."""
+        """The database could not be used. A transient failure does not replace a permanent one."""
         previous = self.incident
         if previous is not None and (previous.error.what == error.what or not previous.error.is_transient):
             return
@@ -80,7 +79,7 @@ class StoreHealth:
         self._emit(StoreRecovered((self._now() - previous.since).total_seconds(), self._is_running()))
 
     async def watch(self, database: SqliteDatabase, check_interval_seconds: float) -> None:
-        """Look after an open database until cancelled, so often while it is well; whoever writes to it looks, too."""
+        """Check an open database until cancelled: at this interval, and at once after a reported failure."""
         while True:
             with anyio.move_on_after(check_interval_seconds):
                 await self._failure_event.wait()
@@ -89,17 +88,17 @@ class StoreHealth:
             await self._check(database)
 
     async def retry_until_recovered(self, attempt: Callable[[], Awaitable[T]], stop: anyio.Event) -> T | None:
-        """Do what needs the database again and again while its trouble may pass by itself.
+        """Retry something that needs the database while its failure is transient.
 
         Args:
-            attempt: what is to be done.
-            stop: ends this between two attempts.
+            attempt: What to do.
+            stop: Ends the retries.
 
         Returns:
-            What the attempt did; None: given up.
+            The result of the attempt. None: stopped.
 
         Raises:
-            StoreError: one that does not pass.
+            StoreError: A permanent failure.
         """
         seconds = OPEN_SECONDS_MIN
         while not stop.is_set():
@@ -120,7 +119,7 @@ class StoreHealth:
     async def _check(self, database: SqliteDatabase) -> None:
         slowest_seconds, database.slowest_write_seconds = database.slowest_write_seconds, 0.0
         if slowest_seconds > SLOW_SECONDS:
-            self._emit(StoreSlow(slowest_seconds, "See what else keeps this disk busy, and whether it is failing."))
+            self._emit(StoreSlow(slowest_seconds, "Check what else uses this disk, and whether the disk is failing."))
         try:
             await require_healthy(database)
             if self.incident is None or not self.incident.error.is_transient:

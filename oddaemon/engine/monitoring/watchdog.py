@@ -1,7 +1,7 @@
-"""What systemd hears of the daemon while it lives: how it is, that it makes progress, that it needs more time.
+"""Notifies systemd of the daemon's status, of progress, and of a need for more time.
 
-`WATCHDOG=1` is sent only when `core.progress` finds nothing that hangs, never merely because time has passed. The task
-that asks runs in the event loop of everything else, so a loop that stands still is silent by itself.
+`WATCHDOG=1` is sent only while `find_stall` finds nothing that hangs, never merely because time has passed. The task
+runs in the event loop of everything else, so a blocked loop sends nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,37 +20,37 @@ from oddaemon.telemetry.events import EngineRecovered, EngineStalled
 from oddaemon.telemetry.events.base import Event
 
 NOTIFY_INTERVAL_SECONDS = 2.0
-"""How often systemd hears; its own watchdog may want to hear more often still."""
+"""Between two notifications; a third of systemd's watchdog time-out if that is less."""
 CHECK_INTERVAL_SECONDS = 60.0
-"""How often to look whether anything hangs where nobody listens: for the log alone."""
+"""Between two checks without systemd, which only log."""
 EXTEND_TIMEOUT_SECONDS = 30.0
-"""How much longer a start or an end may take from now on, each time that it is asked for."""
+"""By how much each request extends a start or a stop."""
 CLOSING_SECONDS = 15.0
-"""For what has to be closed once a drain is over."""
+"""For closing everything after the drain."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonHealth:
-    """The daemon at one moment, as far as systemd is concerned. Instants are the event loop's, but for `now`."""
+    """The daemon at one moment. Instants are the event loop's, except `now`."""
 
     at: float
     now: datetime
     """The wall clock, aware."""
     settings: Settings
     has_started: bool
-    """The configuration is applied and the store was opened."""
+    """The database is open and the configuration is applied."""
     drain_deadline: float | None
-    """When its drain ends at the latest; None: it does not drain."""
+    """When the drain ends at the latest. None: not draining."""
     store_failure: str | None
-    """What is wrong with the database, as a sentence."""
+    """The present failure of the database, as a sentence."""
     writing_since: float | None
-    """When the write that is under way began."""
+    """When the running write started."""
     activity: Sequence[WorkerActivity]
     statuses: Sequence[Status]
 
     @property
     def stall(self) -> str | None:
-        """What hangs, as a clause."""
+        """What hangs, as a clause. None: nothing."""
         api = self.settings.api
         limits = StallLimits(
             response_seconds=api.connect_timeout_seconds + api.request_timeout_seconds,
@@ -62,30 +62,30 @@ class DaemonHealth:
 
     @property
     def needs_more_time(self) -> bool:
-        """Whether it starts or drains, and is still within what that may take."""
+        """Whether the daemon is starting, or draining within its limit."""
         if self.drain_deadline is not None:
             return self.at < self.drain_deadline + CLOSING_SECONDS
         return not self.has_started
 
     @property
     def sentence(self) -> str:
-        """How the daemon is."""
+        """The status, as a sentence."""
         if self.drain_deadline is not None:
             asking = sum(worker.request_since is not None for worker in self.activity)
             requests = "1 request" if asking == 1 else f"{asking} requests"
-            return f"Stopping: {requests} under way, for at most {max(0.0, self.drain_deadline - self.at):.0f} s."
+            return f"Stopping: {requests} in flight, for at most {max(0.0, self.drain_deadline - self.at):.0f} s."
         if self.store_failure is not None:
             return f"Not ready: {self.store_failure}"
         if not self.has_started:
-            return "Starting: the database is being opened."
+            return "Starting: opening the database."
         return format_fleet_summary(self.statuses, self.now, self.now.astimezone().tzinfo or UTC)
 
 
 async def run_watchdog(get_health: Callable[[], DaemonHealth], emit: Callable[[Event], None]) -> None:
-    """Tell systemd how the daemon is, until cancelled.
+    """Notify systemd until cancelled.
 
     Args:
-        get_health: Of this moment.
+        get_health: Returns the present health.
         emit: Takes the events.
     """
     period_seconds = CHECK_INTERVAL_SECONDS
@@ -97,12 +97,12 @@ async def run_watchdog(get_health: Callable[[], DaemonHealth], emit: Callable[[E
         notifier.notify(get_health())
         await anyio.sleep_until(due)
         if anyio.current_time() - due > period_seconds:
-            # The process was stopped or its loop held up: everybody else is as late, and wakes only now.
+            # The process was suspended or its loop blocked: all other tasks are as late and wake only now.
             await anyio.sleep(period_seconds)
 
 
 class _SystemdNotifier:
-    """What was told already."""
+    """Remembers what was already reported."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
@@ -110,7 +110,7 @@ class _SystemdNotifier:
         self._stalled_since: float | None = None
 
     def notify(self, health: DaemonHealth) -> None:
-        """Tell what is new, and that all is well if it is."""
+        """Report changes, and progress if nothing hangs."""
         stalled_on = health.stall
         self._set_status(f"Stuck: {stalled_on}." if stalled_on else health.sentence)
         if health.needs_more_time:

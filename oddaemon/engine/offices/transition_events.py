@@ -1,4 +1,4 @@
-"""Tells what happens to one office: each turn of its state becomes the events that it means."""
+"""Turns the state transitions of one office into events."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -47,7 +47,7 @@ class OfficeEventEmitter:
     def emit_transition(
         self, previous: OfficeState, current: OfficeState, observation: Observation, now: datetime
     ) -> None:
-        """The office took a turn."""
+        """The worker took a turn."""
         self.runtime.state = current
         is_resumed = previous.standing.condition is Condition.PAUSED is not current.standing.condition
         if is_resumed or (previous.published is not None and current.published is None):
@@ -67,14 +67,14 @@ class OfficeEventEmitter:
         self._emit_condition(current, now)
 
     def emit_failure(self, failure: Failure, attempt: int, retry_at: datetime | None) -> None:
-        """Something failed; the office goes on as its state says."""
+        """Something failed."""
         self.runtime.failures += 1
         if failure.kind in _REJECTED:
             self._emit(PullRejected(self._id, failure.message))
         self._emit(FailureSeen(self._id, failure.kind, failure.rule.owner, failure.sentence, attempt, retry_at))
 
     def emit_pull_started(self, reader: Reader, resumed_rows: int) -> None:
-        """The first request of a pull is about to leave."""
+        """A pull starts with its first request."""
         self._emit(PullStarted(self._id, reader, resumed_rows))
 
     def emit_page_stored(self, event: PageStored) -> None:
@@ -89,7 +89,7 @@ class OfficeEventEmitter:
         late_by: timedelta | None,
         now: datetime,
     ) -> None:
-        """A snapshot is there for all to see."""
+        """A snapshot was published."""
         totals = snapshot.totals
         self.runtime.snapshot = LastSnapshot(
             stored.id, snapshot.aging_date, now, totals.guarantors, totals.bal_total, verified=True
@@ -111,7 +111,7 @@ class OfficeEventEmitter:
         )
 
     def _emit_aging(self, current: OfficeState, now: datetime) -> None:
-        """By what it means, not by the preferences: a date that moves while the lock stands is no completed run."""
+        """Report the evaluated aging, not the preferences: a new date under a lock is not a completed run."""
         if current.preferences is None:
             return
         aging = evaluate_aging(

@@ -1,8 +1,7 @@
-"""One office: decide, perform, decide again.
+"""The loop of one office: decide, perform, decide again.
 
-All decisions are `core.office.next_action`; this only does what it says and brings back what came of it. The state is
-stored before an action and, with a snapshot, in the snapshot's own transaction, so a process that dies anywhere goes on
-from there.
+`next_action` makes every decision; the worker performs the action and returns the observation. The state is stored
+before each action and, for a snapshot, in the snapshot's own transaction, so a killed process continues from there.
 """
 
 import random
@@ -56,14 +55,14 @@ from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 
 SLEEP_SECONDS_MAX = 600.0
-"""A sleep is measured by the monotonic clock: after this long it is asked anew what the wall clock says."""
+"""A sleep is measured by the monotonic clock; after this long the wall clock is read again."""
 CLOCK_STEP_MIN = timedelta(seconds=60)
-"""By so much the wall clock must leave the monotonic one between two turns to have been set."""
+"""A larger difference between wall clock and monotonic clock from turn to turn means that the wall clock was set."""
 
 _READERS = {Reader.REPORT: read_by_report}
-"""All others read in answers, or a file, between controls."""
+"""Readers without control queries; all others use `read_office`."""
 _PACKED = frozenset({Reader.AUTO, Reader.STATEMENT, Reader.PAGES})
-"""Readers whose balances tell how a statement would best be packed."""
+"""Readers whose balances are used to plan the packing of the next statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class WorkerContext:
     activity: ActivityBoard
     routes: DeliveryRoutes
     receiver: UploadReceiver | None = None
-    """Takes what offices upload; None: nobody does."""
+    """Receives uploads. None: the SFTP receiver is disabled."""
 
 
 class Worker:
@@ -85,9 +84,9 @@ class Worker:
 
     def __init__(self, spec: OfficeSpec, api: OfficeApi, emitter: OfficeEventEmitter, context: WorkerContext) -> None:
         self.commands = deque[Command]()
-        """Not obeyed yet."""
+        """Commands that were not executed yet."""
         self.is_waiting = False
-        """Whether an order is obeyed at once."""
+        """Whether a command is executed at once."""
         self._spec = spec
         self.api = api
         self._emitter = emitter
@@ -95,7 +94,7 @@ class Worker:
         self._saved: OfficeState | None = None
         self._sleep_scope = anyio.CancelScope()
         self._epoch: datetime | None = None
-        """When the monotonic clock said zero, by the wall clock of the last turn."""
+        """The wall clock's time at zero of the monotonic clock, as of the last turn."""
         self._pull_started_at = context.now()
 
     @property
@@ -104,16 +103,16 @@ class Worker:
 
     @property
     def has_authenticated(self) -> bool:
-        """Whether a key of the office ever opened its database."""
+        """Whether the API ever accepted a key of the office."""
         return has_authenticated(self._emitter.runtime.state)
 
     def submit(self, command: Command) -> None:
-        """Have the office obey when it waits next, which is at once if it does so now; orders are obeyed in turn."""
+        """Queue a command. The worker executes commands in order whenever it waits: at once, if it waits now."""
         self.commands.append(command)
         self._sleep_scope.cancel()
 
     async def run(self) -> None:
-        """Watch the office until cancelled.
+        """Monitor the office until cancelled.
 
         Raises:
             ShuttingDown: The daemon is stopping; everything is stored.
@@ -132,14 +131,14 @@ class Worker:
                 self._emitter.emit_transition(previous, state, observation, now)
                 await self._save_state(state)
                 if self.commands and observation is self.commands[0]:
-                    # Only now: whoever gave it was told that it counts, whatever ends this worker meanwhile.
+                    # Only now: the command was acknowledged and must survive the end of this worker.
                     self.commands.popleft()
                 if isinstance(observation, Pulled):
                     await self._discard_pull()
                 observation = await self._perform(action)
 
     async def _load_state(self) -> OfficeState:
-        """What was remembered; where that cannot be read, what the fleet shows."""
+        """The stored state, or the fleet's if the database cannot be read."""
         try:
             self._saved = await offices.load_state(self._context.database, self._id)
         except StoreError as error:
@@ -148,7 +147,7 @@ class Worker:
         return self._saved or make_initial_state(self._context.now())
 
     def _correct_clock_step(self, state: OfficeState, now: datetime) -> OfficeState:
-        """The state, its waits corrected if the wall clock was set since the last turn."""
+        """The state, with its waits adjusted if the wall clock was set since the last turn."""
         epoch = now - timedelta(seconds=anyio.current_time())
         step, self._epoch = epoch - (self._epoch or epoch), epoch
         return adjust_for_clock_step(state, step) if abs(step) >= CLOCK_STEP_MIN else state
@@ -179,10 +178,10 @@ class Worker:
             case Pull():
                 return await self._pull(session, action)
             case Wait() | Publish():
-                raise AssertionError("not a question to the office")
+                raise AssertionError("not a request to the office")
 
     async def _wait(self, until: datetime) -> TimerFired | Command:
-        """Sleep until then, or until something is to be told: a deadline that passes, or an order."""
+        """Sleep until then, or until a command arrives or the deadline passes."""
         now = self._context.now()
         late_at = self._emitter.runtime.state.standing.late_at
         if late_at is not None and now < late_at < until:
@@ -238,14 +237,14 @@ class Worker:
         return current, PublishSucceeded()
 
     async def _discard_pull(self) -> None:
-        """A second reading must not lean on the first."""
+        """Delete stored rows: a second reading must be independent of the first."""
         try:
             await open_pulls.discard(self._context.database, self._id)
         except StoreError as error:
             self._emitter.emit_failure(Failure(FailureKind.STORE, error.what), 1, None)
 
     async def _save_state(self, state: OfficeState) -> None:
-        """Store the state. An office whose state cannot be stored is watched on all the same."""
+        """Store the state. If that fails, monitoring continues."""
         if state == self._saved:
             return
         try:
@@ -261,7 +260,7 @@ class Worker:
 
 
 async def _read_preferences(session: Session, now: Callable[[], datetime]) -> Preferences:
-    """The lock before the date: a run that ends between the two is then seen as running, never as broken off."""
+    """Read the lock before the date: a run that ends between the two then looks running, never aborted."""
     begin = await session.get_preference("AgingBeginDateTime")
     found = Preferences(
         date_last_aging=await session.get_preference("DateLastAging"),
@@ -272,7 +271,7 @@ async def _read_preferences(session: Session, now: Callable[[], datetime]) -> Pr
         practice_title=await session.get_preference("PracticeTitle"),
         read_at=now(),
     )
-    # A preference that is not found is not set; an office in which nothing is found is no office.
+    # A missing preference counts as not set; if all are missing, this is not an Open Dental database.
     if not (found.program_version or found.date_last_aging or found.aging_service_time_due):
-        raise ApiError(Failure(FailureKind.NOT_FOUND, "not even the preference ProgramVersion is there"))
+        raise ApiError(Failure(FailureKind.NOT_FOUND, "not even the preference ProgramVersion exists"))
     return found

@@ -1,4 +1,4 @@
-"""Where a pull that takes several requests keeps what it has, so that a restart goes on from there."""
+"""Stores the rows of a pull that takes several requests, so that a restart can continue it."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,7 +20,7 @@ class PullStaging:
         self._is_open = False
 
     async def load(self) -> OpenPull | None:
-        """The rows and the checkpoint of a former attempt under the same wish; any other is forgotten."""
+        """The rows and the checkpoint of an earlier attempt with the same scope; discards any other."""
         pull = await open_pulls.load(self._database, self._office_id)
         if pull is not None and pull.checkpoint.scope != self.scope:
             await self.discard()
@@ -29,21 +29,21 @@ class PullStaging:
         return pull
 
     async def add(self, page: Sequence[Balance], checkpoint: Checkpoint, rows: int) -> None:
-        """Store a page and how far the pull has come, both or neither.
+        """Store a page and its checkpoint in one transaction.
 
         Args:
-            page: What came.
-            checkpoint: How far that reaches.
-            rows: How many guarantors there are so far.
+            page: The new rows.
+            checkpoint: How far the pull has come.
+            rows: How many guarantors were read so far.
         """
-        # A new pull drops what was there: pages of a version whose checkpoint could not be read.
+        # `begin` drops pages of another version, whose checkpoint could not be read.
         store = open_pulls.add_page if self._is_open else open_pulls.begin
         await store(self._database, self._office_id, page, checkpoint)
         self._is_open = True
         self._emit(PageStored(self._office_id, rows, checkpoint.first.totals.guarantors))
 
     async def discard(self) -> None:
-        """Forget what was read."""
+        """Delete the stored rows."""
         if self._is_open:
             await open_pulls.discard(self._database, self._office_id)
         self._is_open = False

@@ -1,8 +1,8 @@
-"""Reads one office whole, and lets nothing out that is not proved.
+"""Reads one office completely and returns only verified balances.
 
-Whichever way the rows came, the end is the same: they must equal, row for row, what the office's own control totals of
-one instant say, with aging where it was when the pull was decided upon. Rows that moved between two requests are read
-again by their time stamp; what still does not add up is thrown away.
+However the rows were read, they must match the office's own control totals of one instant row for row, with aging
+unchanged since the pull was planned. Rows that changed between two requests are read again by their time stamp; a pull
+that still does not add up is discarded.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,12 +23,12 @@ from oddaemon.opendental.client import ApiError, Session
 from oddaemon.store.open_pulls import OpenPull
 
 PATCHES_MAX = 3
-"""How often rows that moved meanwhile are read again before the pull is given up."""
+"""How often changed rows are read again before the pull is rejected."""
 CHANGED_PAGES_MAX = 20
-"""An office in which more moved meanwhile is better read anew."""
+"""With more changes than this, reading the office again is better."""
 
 UploadFunction = Callable[[str], Awaitable[Sequence[Balance]]]
-"""Has the office upload the result of a query; the balances in it."""
+"""Has the office upload the result of a query and returns its balances."""
 PAT_NUM = attrgetter("pat_num")
 T = TypeVar("T")
 
@@ -54,19 +54,19 @@ async def read_office(
     now: Callable[[], datetime],
     upload: UploadFunction | None = None,
 ) -> VerifiedPull:
-    """Read and prove an office.
+    """Read and verify an office.
 
     Args:
         session: To the office.
-        office: Whose guarantors, and which of them.
-        action: How to read, and where aging must stand.
-        staging: Keeps what is read where that takes several requests.
-        resumed: What a former attempt left there; used where it still holds.
+        office: Its clinics, and which guarantors are included.
+        action: How to read, and the expected state of aging.
+        staging: Stores the rows of a pull that takes several requests.
+        resumed: The rows of an earlier attempt; used if they are still valid.
         now: The wall clock.
-        upload: Brings what a query's uploaded file holds; None: the rows come in answers.
+        upload: Reads the rows of a query from an uploaded file. None: the rows come in responses.
 
     Raises:
-        ApiError: With what went wrong; what was read so far is kept only if going on from it makes sense.
+        ApiError: The pull failed; the rows read so far are kept only if a later attempt can continue from them.
         ShuttingDown: The daemon is stopping; the checkpoint stays.
         StoreError: The checkpoint could not be stored.
     """
@@ -88,7 +88,7 @@ async def read_office(
 
 
 class _PullReader:
-    """What has been read so far, how far it goes, and the controls around it."""
+    """The rows read so far, the position, and the control queries around them."""
 
     def __init__(
         self, session: Session, office: Office, action: Pull, staging: PullStaging, now: Callable[[], datetime]
@@ -109,7 +109,7 @@ class _PullReader:
         self._checksum: int | None = None
 
     async def resume(self, pull: OpenPull) -> None:
-        """Take up the rows of a former attempt, if they were read under the same aging."""
+        """Continue with the rows of an earlier attempt if aging has not changed since."""
         if find_aging_change(self._action.expected, pull.checkpoint.first) is not None:
             await self._staging.discard()
             return
@@ -121,11 +121,11 @@ class _PullReader:
         self._parts = 1
         if pull.checkpoint.packings is not None:
             requested, next_packing = (Packing(*spans) for spans in pull.checkpoint.packings)
-            # After a lane was cut another packing is asked for: then that one.
+            # After a truncated column the action has another packing, which then takes precedence.
             self._packing = next_packing if requested == self._action.packing else self._action.packing
 
     async def read_statements(self) -> None:
-        """Packed statements until nothing is left: one, for all but the largest offices."""
+        """Read packed statements until the office is complete: one, for all but the largest offices."""
         while True:
             response = await self._session.query(
                 sql.select_packed(self._office, self._packing, self._after_pat_num, self._action.since)
@@ -144,7 +144,7 @@ class _PullReader:
             await self._store_checkpoint(packed.balances)
 
     async def _widen_packing(self, packing: Packing, packed: decode.PackedRows) -> Packing:
-        """What would have held these sparse rows, to go on with.
+        """A packing that fits these sparse rows, for the next statement.
 
         Raises:
             ApiError: They are too sparse for any packing.
@@ -158,7 +158,7 @@ class _PullReader:
         return wider
 
     async def read_pages(self) -> None:
-        """Key-set pages between two controls."""
+        """Read key-set pages between two control queries."""
         if self._first_control is None:
             await self._read_control()
         await self._read_remaining(self._require(self._first_control).totals.guarantors)
@@ -166,16 +166,16 @@ class _PullReader:
             await self._read_control()
 
     async def read_upload(self, upload: UploadFunction) -> None:
-        """One file between two controls."""
+        """Read one uploaded file between two control queries."""
         await self._read_control()
         self._add_balances(await upload(sql.select_all(self._office)))
         await self._read_control()
 
     async def verify(self) -> VerifiedPull:
-        """The balances, once they add up.
+        """Check the balances against the control totals; read changed rows again if necessary.
 
         Raises:
-            ApiError: They do not, even after what moved was read again.
+            ApiError: They do not add up.
         """
         patches = 0
         while (mismatch := self._find_difference()) is not None:
@@ -199,13 +199,13 @@ class _PullReader:
         return find_difference(self._balances.values(), self._require(self._last_control).totals, self._checksum)
 
     def _is_one_instant(self) -> bool:
-        """One statement that began and ended the pull: nothing can have moved in between."""
+        """Whether one statement was the whole pull: then no row can have changed during it."""
         return (
             self._action.reader is Reader.STATEMENT and self._parts == 1 and self._first_control is self._last_control
         )
 
     async def _reread_changed(self) -> None:
-        """Read again what changed since the first control, then take the control anew."""
+        """Read the rows that changed since the first control query, then repeat the control query."""
         since, after = self._require(self._first_control).office_now, None
         for _ in range(CHANGED_PAGES_MAX):
             response = await self._session.query(sql.select_changed(self._office, since, after))
@@ -219,13 +219,13 @@ class _PullReader:
             after = changed[-1].pat_num
         else:
             await self._staging.discard()
-            raise ApiError(Failure(FailureKind.INCOMPLETE, "more rows moved meanwhile than are worth patching"))
-        # Families that returned pushed others over the end of the last page.
+            raise ApiError(Failure(FailureKind.INCOMPLETE, "too many rows changed during the pull"))
+        # Guarantors who came back into the selection may have pushed others beyond the end of the last page.
         await self._read_remaining(self._require(self._last_control).totals.guarantors)
         await self._read_control()
 
     async def _read_remaining(self, guarantors: int) -> None:
-        """Pages from where the reading stands until there are so many guarantors, or no more."""
+        """Read pages from the present position until there are this many guarantors, or no more rows."""
         while len(self._balances) < guarantors:
             response = await self._session.query(sql.select_page(self._office, self._after_pat_num))
             page = decode.parse_page(response, self._after_pat_num, self._office.page_rows)
@@ -241,7 +241,7 @@ class _PullReader:
         )
 
     async def _accept_control(self, control: ControlQueryResult) -> None:
-        """A control is worth something only while aging stands still."""
+        """Check that the same database answered and that aging has not changed."""
         identity = self._action.identity or (self._first_control or control).identity
         if is_other_database(identity, control.identity):
             await self._staging.discard()
@@ -271,7 +271,7 @@ class _PullReader:
 
     @staticmethod
     def _require(value: T | None) -> T:
-        assert value is not None, "a reading is judged only after its first control"
+        assert value is not None, "the first control query was read before"
         return value
 
 
@@ -281,4 +281,4 @@ def _get_spans(packing: Packing) -> tuple[int, int]:
 
 def _require_all_after(balances: Sequence[Balance], after_pat_num: int) -> None:
     if balances and balances[0].pat_num <= after_pat_num:
-        raise decode.MalformedValue("rows are repeated: they lie before the end of the former statement")
+        raise decode.MalformedValue("rows are repeated: they precede the end of the previous statement")

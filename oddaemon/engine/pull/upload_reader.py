@@ -1,7 +1,7 @@
-"""Reads what an office uploads to our own receiver: the operator's query for a past day, or a whole large office.
+"""Reads files that an office uploads to the SFTP receiver: a custom query for a past day, or a whole large office.
 
-The API's answer says little: where it times out, the office may be uploading all the same. What counts is that a whole
-file came, and that it holds what the office's own server counts.
+The API's response proves little: after a time-out the office may still be uploading. What counts is a complete file
+whose rows match the office's own counts.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ from oddaemon.sftp import (
 )
 
 ASYNCHRONOUS_SINCE = (22, 1)
-"""Which version brought `IsAsync` is not documented; one that does not know it uploads before it answers."""
+"""The first version with `IsAsync` is not documented; versions without it upload before they respond."""
 MAY_STILL_ARRIVE = frozenset({FailureKind.GATEWAY_TIMEOUT, FailureKind.TIMEOUT})
 _VERSION_PARTS = 2
 _COUNT_LINES_MAX = 10
@@ -80,18 +80,18 @@ class UploadReader:
     on_step: Callable[[UploadStep], Awaitable[None]] = _ignore_step
 
     async def read_query(self, query: str) -> Sequence[Balance]:
-        """What the file of one of our own queries holds; who asks proves it by the office's controls.
+        """The balances of one of our own queries; the caller checks them against control totals.
 
         Raises:
-            ApiError: No such file came.
+            ApiError: No readable file arrived.
         """
         return (await self._read_file(query))[1]
 
     async def read_day(self, query: str, as_of: date) -> ReportResult:
-        """What the operator's query says of a day, counted by the office's own server.
+        """The balances of a custom query for a past day, checked against the office's own counts.
 
         Raises:
-            ApiError: No such file came, or it is not what the server counts.
+            ApiError: No readable file arrived, or it differs from the counts.
         """
         try:
             dated_query = prepare_query(query, as_of)
@@ -99,7 +99,7 @@ class UploadReader:
             raise ApiError(Failure(FailureKind.SQL_ERROR, str(error))) from None
         header, balances = await self._read_file(dated_query)
         if not balances:
-            # The sum of no rows is no number, whether the file says `OK` or is a header alone.
+            # SQL sums over no rows are null, whether the file is `OK` or only a header.
             header = None
         money = () if header is None else header.list_money_columns()
         await self._verify_count(make_count_query(dated_query, money), header, balances)
@@ -123,7 +123,7 @@ class UploadReader:
                 raise _make_unreadable_error(error) from None
 
     async def _read_count_line(self, query: str) -> str:
-        """The last line of a small file."""
+        """The last line of a small uploaded file."""
         async with self._open_slot() as slot:
             path = await self._receive_file(query, slot, _COUNT_STEPS)
             try:
@@ -189,7 +189,7 @@ def _read_last_line(path: Path) -> str:
 
 @contextmanager
 def _open_lines(path: Path) -> Iterator[Iterator[str]]:
-    """A file's lines; one that is too long comes in pieces, so that nobody fills the memory with it."""
+    """The lines of a file; a line that is too long comes in pieces, so that it cannot exhaust the memory."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             yield iter(partial(file.readline, LINE_CHARACTERS_MAX + 1), "")

@@ -266,7 +266,7 @@ async def test_a_removed_office_takes_its_job_with_it(tmp_path: Path) -> None:
         await world.wait_until(lambda: count_reports(world) >= 2)
         await world.apply(replace(world.settings, offices=(make_office_settings("neighbour"),)))
         await world.wait_for_event("backfill_failed")
-        assert "not in the configuration" in world.find_events("backfill_failed")[0]["reason"]
+        assert "removed from the configuration" in world.find_events("backfill_failed")[0]["reason"]
 
 
 async def test_a_crash_ends_the_job_and_nothing_else(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ async def test_what_is_of_no_use_late_is_made_up_for_within_an_hour_only(schedul
     await scheduler_run.run_for(24, digest)
     assert scheduler_run.runs[1:] == [("digest", "04 07:30")]
     assert [event.reason for event in scheduler_run.emitted if isinstance(event, MaintenanceSkipped)] == [
-        "Its time had passed."
+        "The scheduled time has passed."
     ]
 
 
@@ -191,7 +191,7 @@ async def test_a_job_that_fails_is_reported_and_stops_neither_the_others_nor_its
         known = await load_runs(database)
     assert [name for name, _ in scheduler_run.runs] == ["prune", "backup", "prune", "backup"]
     failed = [event for event in scheduler_run.emitted if isinstance(event, MaintenanceFailed)]
-    outcome = "It crashed: KeyError." if crash else "The disk is full. Free some space."
+    outcome = "It crashed, a bug in oddaemon: KeyError." if crash else "The disk is full. Free some space."
     assert [(event.job, event.reason) for event in failed] == 2 * [("backup", outcome)]
     assert [event.traceback is not None for event in failed] == 2 * [crash]
     assert (known["backup"].succeeded_at, known["backup"].result) == (None, outcome)

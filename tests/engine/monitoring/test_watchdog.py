@@ -65,7 +65,7 @@ async def test_the_status_follows_the_fleet(tmp_path: Path, monkeypatch: pytest.
         await world.wait_for_snapshots(2)
         await anyio.sleep(2 * NOTIFY_INTERVAL_SECONDS)
     shown = list_statuses(manager)
-    assert shown[0] == "Starting: the database is being opened."
+    assert shown[0] == "Starting: opening the database."
     assert any(each.startswith("1 of 1 fresh; next ") for each in shown)
     assert any(each.startswith("0 of 1 fresh, 1 aging; next ") for each in shown)
     assert manager.messages.index("READY=1") > manager.messages.index(f"STATUS={shown[0]}")
@@ -135,7 +135,7 @@ async def test_a_drain_asks_for_more_time_while_a_request_is_in_flight(
     extensions = manager.messages.count("EXTEND_TIMEOUT_USEC=30000000")
     assert extensions == pytest.approx(drained_for / NOTIFY_INTERVAL_SECONDS, abs=2)
     assert list_statuses(manager)[0] in {
-        f"Stopping: 1 request under way, for at most {seconds} s." for seconds in (298, 299, 300)
+        f"Stopping: 1 request in flight, for at most {seconds} s." for seconds in (298, 299, 300)
     }
 
 
