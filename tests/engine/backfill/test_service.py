@@ -276,7 +276,7 @@ async def test_a_crash_ends_the_job_and_nothing_else(tmp_path: Path) -> None:
         await start_job(world)
         await world.wait_for_event("backfill_crashed")
         (crash,) = world.find_events("backfill_crashed")
-        assert (crash["as_of"], crash["error"]) == (DAY.isoformat(), "ProgrammersError")
+        assert (crash["as_of"], crash["error"]) == (DAY.isoformat(), "InjectedCrash")
         (document,) = await list_jobs(world)
         assert (document["stage"], "`backfill_crashed`" in document["reason"]) == ("failed", True)
         await start_job(world)

@@ -20,8 +20,8 @@ async def test_a_worker_that_crashes_is_started_again(tmp_path: Path) -> None:
         await world.wait_for_snapshots(1)
         crashes = world.find_events("worker_crashed")
         assert [(line["error"], line["restarts_left"]) for line in crashes] == [
-            ("ProgrammersError", 2),
-            ("ProgrammersError", 1),
+            ("InjectedCrash", 2),
+            ("InjectedCrash", 1),
         ]
         assert "handle_async_request" in crashes[0]["traceback"]
         assert world.find_events("worker_crashed", "healthy") == []

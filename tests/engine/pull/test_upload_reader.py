@@ -188,7 +188,7 @@ async def test_no_rows_are_a_day_without_balances(tmp_path: Path) -> None:
         await world.wait_for_event("backfill_published")
         assert world.find_events("backfill_published")[0]["guarantors"] == 0
         (document,) = (await get_commands(world).list_jobs())["backfills"]
-        assert "is the date right?" in document["warning"]
+        assert "Check the date" in document["warning"]
 
 
 async def test_a_header_without_rows_is_a_day_without_balances_too(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ async def test_a_job_that_backs_off_lets_the_others_go_and_shows_its_step(tmp_pa
         await get_commands(world).submit(others, 0)
         first, second, _ = (await get_commands(world).list_jobs())["backfills"]
         assert first["step"] == "waiting_for_file"
-        assert second["reason"] == f"The order for {DAY} is carried out first."
+        assert str(DAY) in second["reason"]
         await world.wait_for_event("backfill_published", count=2)
         assert len(get_upload_network(world).uploads) == 1, "who has failed comes after who has not"
         first, *published = (await get_commands(world).list_jobs())["backfills"]
