@@ -9,6 +9,7 @@ import anyio
 import httpx
 import pytest
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
 from oddaemon.engine.monitoring.store_health import RETRY_SECONDS, SLOW_SECONDS
 from oddaemon.store.errors import DatabaseNewer, StoreError
@@ -118,7 +119,7 @@ async def test_a_full_disk_in_the_middle_of_a_publish_costs_nothing_but_time(sma
         filler = fill_disk_except(small_disk, 0)
         await wait_until_unhealthy(world)
         await world.wait_for_condition(Condition.UNREACHABLE)
-        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, "could not be stored", "the disk is full")
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, FailureKind.STORE, "the disk is full")
         await assert_unhealthy(world, "the disk is full.", "Free some space")
         assert await world.read_balances() == previous
         filler.unlink()

@@ -14,8 +14,10 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from oddaemon.core.failures.failure import RULES, FailureKind
 from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Status
 from oddaemon.core.office.state import OfficeState
+from oddaemon.core.office.status import to_sentence
 from oddaemon.daemon.daemon import Daemon
 from oddaemon.daemon.services import Services
 from oddaemon.engine.delivery.courier_pool import SinkFactory
@@ -219,12 +221,14 @@ class World:
         return self.get_status(office_id).condition
 
     def assert_explained(
-        self, condition: Condition, owner: Owner | None, *texts: str, office_id: str = "smile"
+        self, condition: Condition, owner: Owner | None, *facts: str | FailureKind, office_id: str = "smile"
     ) -> bool:
-        """Whether the office is explained so and with these words; whoever must act must be told what to do."""
+        """Assert the status, and that its reason holds each fact: a text, or the meaning of a kind of failure."""
         status = self.get_status(office_id)
         assert (status.condition, status.owner) == (condition, owner), status
-        assert all(text in status.reason for text in texts), status
+        for fact in facts:
+            text = RULES[fact].meaning if isinstance(fact, FailureKind) else fact
+            assert text in status.reason or to_sentence(text).rstrip(".") in status.reason, status
         assert status.reason.endswith((".", "…", "!")), status
         assert status.advice or owner is None, status
         assert status.next_action or condition is Condition.PAUSED, status

@@ -1,7 +1,7 @@
-"""What an answer that is no success says: its words, and the failure behind them.
+"""Classifies an error response: its message, and the kind of failure behind it.
 
-Bodies are a JSON string, a JSON object, plain text, a page of some gateway, or nothing; in the office's own language
-where its server's words are passed on. What no rule knows is still a failure, of its status: never a success.
+Bodies are a JSON string, a JSON object, plain text, an HTML page of a gateway, or empty. A message that the office's
+server wrote is in that server's language. A body that no rule knows is a failure by its status, never a success.
 """
 
 import html
@@ -21,11 +21,11 @@ _NESTED_MAX = 3
 _MESSAGE_FIELDS = frozenset(
     {"message", "error", "errors", "detail", "details", "title", "description", "error_description", "exceptionmessage"}
 )
-"""Fields of an error object that are meant for people."""
-# An element that is never closed runs to the end: so no text, however made, is scanned more than once.
+"""Fields of an error object that hold text for people."""
+# An element that is never closed runs to the end, so no crafted text is scanned more than once.
 _MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[/!?a-z][^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE)
 _INVALID_CHARACTER_REFERENCE = re.compile(r"&#[xX]?[0-9A-Fa-f]{9,}+;?")
-"""A reference to a character that there is not; the library fails on numbers of thousands of digits."""
+"""A reference to a character that does not exist; `html.unescape` fails on numbers of thousands of digits."""
 _HTML_PAGE = re.compile(r"[\ufeff\s]*<(!doctype|html|head|body|title|center|h1|\?xml)\b", re.IGNORECASE)
 _TYPOGRAPHY = str.maketrans(
     {
@@ -34,13 +34,13 @@ _TYPOGRAPHY = str.maketrans(
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014", "-"),
     }
 )
-"""Apostrophes, quotes and hyphens as word processors and other languages write them."""
+"""Typographic apostrophes, quotes and hyphens, by the plain character."""
 
 
 def extract_message(body: str, secrets: Iterable[Secret] = ()) -> str:
-    """The words of an error body, on one line, without markup or control characters, at most 200 characters.
+    """Extract the message of an error body: one line without markup or control characters, at most 200 characters.
 
-    Secrets are hidden in the words: in the body they may be spelt as escapes, as entities or in two bytes a letter.
+    Secrets are masked in the extracted text, as the body may hold them as escapes, as entities or in two-byte letters.
     """
     text = _extract_text(body)
     for secret in secrets:
@@ -49,12 +49,12 @@ def extract_message(body: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 def classify_response(status: int, body: str, *, query: bool) -> FailureKind:
-    """Name the failure behind an answer that is not a success.
+    """Classify a response that is not a success.
 
     Args:
         status: The HTTP status, anything but 2xx.
-        body: The whole or trimmed body.
-        query: True for a query, where 400 may be the SQL's and 401 the query's fault; False for a GET.
+        body: The whole body or its beginning.
+        query: True for a query, where the SQL may have caused a 400 or a 401; False for a GET.
     """
     text, is_page = _normalize(_extract_text(body)), _HTML_PAGE.match(body) is not None
     if status == 400:  # noqa: PLR2004  the statuses are those of HTTP
@@ -71,22 +71,22 @@ def classify_response(status: int, body: str, *, query: bool) -> FailureKind:
 
 _BY_STATUS = {
     404: (FailureKind.NOT_FOUND, FailureKind.NOT_FOUND),
-    407: (FailureKind.CONNECT, FailureKind.CONNECT),  # a proxy of ours
+    407: (FailureKind.CONNECT, FailureKind.CONNECT),  # a proxy on our side
     408: (FailureKind.TIMEOUT, FailureKind.TIMEOUT),
     410: (FailureKind.NOT_FOUND, FailureKind.NOT_FOUND),
     413: (FailureKind.QUERY_REFUSED, FailureKind.UNEXPECTED_STATUS),
     429: (FailureKind.THROTTLED, FailureKind.THROTTLED),
     504: (FailureKind.GATEWAY_TIMEOUT, FailureKind.GATEWAY_TIMEOUT),
-    511: (FailureKind.CONNECT, FailureKind.CONNECT),  # a network that wants a log-in
+    511: (FailureKind.CONNECT, FailureKind.CONNECT),  # a network that requires a log-in
     524: (FailureKind.GATEWAY_TIMEOUT, FailureKind.GATEWAY_TIMEOUT),  # Cloudflare's name for 504
 }
-"""Statuses that speak for themselves: what they mean after a query, and after a GET."""
+"""Statuses that need no look at the body: the kind for a query, and for a GET."""
 
 _Rules = Mapping[FailureKind, re.Pattern[str]]
 
 
 def _compile_any(*patterns: str) -> re.Pattern[str]:
-    """Meets words in lower case, without accents, with plain quotes and hyphens."""
+    """Compile alternatives. They are matched against normalized text: see `_normalize`."""
     return re.compile("|".join(patterns))
 
 
@@ -128,7 +128,7 @@ _CAUSE_RULES: _Rules = {
         "server remoto|externe server",
     ),
 }
-"""The first that fits: "update the eConnector, this is a version issue" is about the version."""
+"""The first match counts: "update the eConnector, this is a version issue" is about the version."""
 _KEY_RULES: _Rules = {
     FailureKind.PERMISSION_MISSING: _compile_any("permission|not permitted|not authorized for"),
     FailureKind.KEY_REJECTED: _compile_any(
@@ -151,7 +151,7 @@ _GATEWAY = _compile_any(
 
 
 def refine_unproven_key(failure: Failure) -> Failure:
-    """The failure of a key that was never let in: it may be no key at all, unless the API seems to know it."""
+    """Refine the failure of a key that was never accepted: it may be mistyped, unless the API seems to know it."""
     if failure.kind is FailureKind.KEY_REJECTED and not _KNOWN_KEY.search(failure.message):
         return replace(failure, kind=FailureKind.KEY_NEVER_ACCEPTED)
     return failure
@@ -168,7 +168,7 @@ def _classify_400(text: str, *, is_page: bool, query: bool) -> FailureKind:
         return FailureKind.SQL_ERROR
     if is_page:
         return FailureKind.GATEWAY_REFUSED
-    # A query that is refused for its key is asked about by a GET first, which then says so.
+    # If a query is refused because of its key, the GET that follows shows that.
     return FailureKind.UNKNOWN_400 if query else _find_first_match(_KEY_RULES, text) or FailureKind.UNKNOWN_400
 
 
@@ -191,13 +191,13 @@ def _find_first_match(rules: _Rules, text: str) -> FailureKind | None:
 
 
 def _normalize(text: str) -> str:
-    """For comparison: lower case, no accents, plain quotes and hyphens."""
+    """Prepare for matching: lower case, no accents, plain quotes and hyphens."""
     characters = unicodedata.normalize("NFKD", text.translate(_TYPOGRAPHY))
     return "".join(character for character in characters if not unicodedata.combining(character)).casefold()
 
 
 def _extract_text(body: str) -> str:
-    """What a body says to people, on one line."""
+    """Extract the text for people from a body, on one line."""
     text = body[:BODY_CHARACTERS_MAX].replace("\0", "").strip("\ufeff \r\n\t")
     for _ in range(_NESTED_MAX):
         if not text.startswith(('"', "{", "[")):
@@ -212,7 +212,7 @@ def _extract_text(body: str) -> str:
 
 
 def _collect_texts(value: object) -> list[str]:
-    """The texts of a JSON value: those meant for people if any are, otherwise all."""
+    """Collect the texts of a JSON value: those for people if there are any, otherwise all."""
     found: list[str] = []
     pending = [value]
     while pending:

@@ -1,9 +1,7 @@
-"""What can go wrong with an office, whose fault it is, and what is done about it: one table.
+"""What can go wrong with an office, who owns it, and what is done about it: one table.
 
-What no rule knows is still a failure: never a success, and never retried hot. How an answer is given its kind is in
-`refusal.py`, what can be sent to the owner in `characters.py`.
-
-The words of the table of failures: their kinds, what each means for the next attempt, and how loud it is.
+A response that no rule knows is still a failure: never a success, and never retried without a back-off. `classify.py`
+finds the kind of a response, `messages.py` holds what can be sent to the owner.
 """
 
 from collections.abc import Mapping
@@ -14,7 +12,7 @@ from oddaemon.core.model import Owner
 
 
 class FailureKind(StrEnum):
-    """Every failure the house can name; the value is the metric's label."""
+    """Every kind of failure; the value is a label of metrics."""
 
     CONNECT = "connect"
     TLS = "tls"
@@ -59,46 +57,43 @@ class Recovery(StrEnum):
     """What a failure means for the next attempt."""
 
     RETRY = "retry"
-    """Back off, further each time: it passes by itself."""
+    """Try again with exponential back-off: it passes by itself."""
     WAIT = "wait"
-    """The server said for how long."""
+    """Wait for as long as the server says."""
     BLOCK = "block"
-    """A human must act; only slow probes until then."""
+    """A human must act; probe slowly until then."""
     CONFIRM = "confirm"
-    """It may be the key or only the query: a GET tells."""
+    """Either the key or only the query is refused: a GET shows which."""
     SWITCH_READER = "other_reader"
-    """This way of reading is closed, another may be open."""
+    """This reader does not work for the office; another may."""
     NARROW_PACKING = "narrower"
     """Pack less into each row, then read again."""
     REREAD = "reread"
-    """Throw away what was read and read again, a bounded number of times."""
+    """Discard what was read and read again, a bounded number of times."""
     WAIT_FOR_AGING = "watch"
-    """Aging is at work: go back to watching it."""
+    """Aging is running: probe until it has completed."""
     IDENTIFY = "identify"
-    """The key may have been moved: ask which database it opens."""
+    """The key may have been moved: check which database it opens."""
     HOLD = "hold"
-    """Believe it only if a second reading says the same, or a human does."""
+    """Publish it only if a second reading confirms it, or a human accepts it."""
     STAND_BY = "stand_by"
-    """Others find out when it is over: look again at the office's own turn."""
+    """Other offices detect the end of it: ask again at the office's own slot."""
 
 
 class Severity(StrEnum):
-    """How loud the first of a row is; what stands for long is news only once."""
+    """The log level of the first failure in a row; the repetitions are not logged as loudly."""
 
     INFO = "info"
-    """Expected now and then; nobody has to look."""
+    """Expected now and then; no one has to look."""
     WARNING = "warning"
-    """It goes on by itself, and somebody may want to know."""
+    """It recovers by itself, but an operator may want to know."""
     ERROR = "error"
-    """It does not go on before a human acts."""
-
-
-__all__ = ["RULES", "Failure", "FailureKind", "Recovery", "Rule", "Severity"]
+    """It does not recover before a human acts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Whose failure it is, what follows, how loud it is, what it means and what that person should do."""
+    """Who owns a failure, what happens next, how severe it is, what it means and what the operator should do."""
 
     owner: Owner
     recovery: Recovery
@@ -116,143 +111,144 @@ RULES: Mapping[FailureKind, Rule] = {
         Recovery.RETRY,
         _WARNING,
         "no connection to the API",
-        "Check this machine's network and name resolution, and `base_url`.",
+        "Check this machine's network and DNS, and `base_url`.",
     ),
     FailureKind.TLS: Rule(
         _US,
         Recovery.BLOCK,
         _ERROR,
-        "the server's certificate was not accepted",
-        "Check this machine's clock and CA certificates, and `base_url`; verification cannot be switched off.",
+        "the server's TLS certificate was not accepted",
+        "Check this machine's clock and CA certificates, and `base_url`. Certificate verification cannot be disabled.",
     ),
     FailureKind.TIMEOUT: Rule(
         _OFFICE,
         Recovery.RETRY,
         _WARNING,
-        "no answer in time",
-        "If it stays: ask the office whether its server is very slow.",
+        "the request timed out",
+        "If this persists, ask the office whether its server is overloaded.",
     ),
     FailureKind.CONNECTION_LOST: Rule(
         _VENDOR,
         Recovery.RETRY,
         _INFO,
-        "the connection broke in the middle of an answer",
-        "Nothing to do; it is asked again.",
+        "the connection was lost in the middle of a response",
+        "No action needed: oddaemon tries again.",
     ),
     FailureKind.THROTTLED: Rule(
         _US,
         Recovery.WAIT,
         _WARNING,
-        "the API asks to slow down",
-        "See whether another program uses the same customer key; raise `min_interval_seconds`.",
+        "the API asks oddaemon to slow down",
+        "Check whether another program uses the same customer key. If not, raise `min_interval_seconds`.",
     ),
     FailureKind.GATEWAY_TIMEOUT: Rule(
         _OFFICE,
         Recovery.RETRY,
         _WARNING,
-        "the office needed longer than the API's limit of 60 seconds",
-        "If it stays: ask the office whether its server is very slow.",
+        "the office did not answer within the API's limit of 60 seconds",
+        "If this persists, ask the office whether its server is overloaded.",
     ),
     FailureKind.SERVER_ERROR: Rule(
         _VENDOR,
         Recovery.RETRY,
         _WARNING,
-        "the API has an error of its own",
-        "Nothing to do; if it stays for hours, write to Open Dental support.",
+        "the API reported an internal error",
+        "No action needed: oddaemon tries again. If this persists for hours, contact Open Dental support.",
     ),
     FailureKind.ECONNECTOR_DOWN: Rule(
         _OFFICE,
         Recovery.RETRY,
         _WARNING,
         "the office's eConnector is not running",
-        "Ask the office to start the OpenDentalEConnector service on its server.",
+        "Ask the office to start the eConnector on its server, and to make sure that only one is running.",
     ),
     FailureKind.OFFICE_NETWORK: Rule(
         _OFFICE,
         Recovery.RETRY,
         _WARNING,
         "the API cannot reach the office",
-        "Ask the office whether its server and its internet connection are up.",
+        "Ask the office whether its server is running and its internet connection works.",
     ),
     FailureKind.OFFICE_DATABASE: Rule(
         _OFFICE,
         Recovery.RETRY,
         _WARNING,
-        "the office's database is in trouble",
-        "Ask the office to have its database server checked: its disk, its log, its tables.",
+        "the office's database reported an error",
+        "Ask the office to have its database server checked: disk space, error log, damaged tables.",
     ),
     FailureKind.VERSION_TOO_OLD: Rule(
         _OFFICE,
         Recovery.BLOCK,
         _ERROR,
-        "the office's Open Dental is too old",
-        "Ask the office to update Open Dental: queries need version 21.2 or later.",
+        "the office's version of Open Dental is too old",
+        "Ask the office to update Open Dental. Queries need version 21.2 or later.",
     ),
     FailureKind.KEY_UNASSIGNED: Rule(
         _OFFICE,
         Recovery.BLOCK,
         _ERROR,
         "the customer key is not assigned to an office",
-        "Ask the office to enter the customer key in Setup, Advanced Setup, API, or assign it in the developer portal.",
+        "Ask the office to enter the customer key in Setup > Advanced Setup > API, or assign it in the developer"
+        " portal.",
     ),
     FailureKind.KEY_REJECTED: Rule(
         _OFFICE,
         Recovery.BLOCK,
         _ERROR,
         "the API does not accept the key",
-        "Check the key in the developer portal; ask the office whether it disabled it.",
+        "Check the key in the developer portal, and ask the office whether it disabled the key.",
     ),
     FailureKind.KEY_NEVER_ACCEPTED: Rule(
         _US,
         Recovery.BLOCK,
         _ERROR,
-        "the API does not accept the key, and never did",
-        "Was the key typed right? Compare `customer_key` with the developer portal; if it is the same there, ask the"
-        " office whether it is enabled.",
+        "the API has never accepted the key",
+        "Compare `customer_key` with the key in the developer portal. If they are equal, ask the office whether the key"
+        " is enabled.",
     ),
     FailureKind.KEY_CHANGING: Rule(
         _VENDOR,
         Recovery.WAIT,
         _WARNING,
-        "neither the new customer key is accepted yet nor the former one any more",
-        "Nothing to do: Open Dental needs up to 15 minutes to put a key in force, and the office is asked again.",
+        "neither the new nor the previous customer key is accepted",
+        "No action needed: Open Dental takes up to 15 minutes to activate a key. oddaemon tries again.",
     ),
     FailureKind.PERMISSION_MISSING: Rule(
         _US,
         Recovery.BLOCK,
         _ERROR,
         "the key lacks a permission",
-        'Give the key the Queries permission in the developer portal; or set `tier = "read_all"`, so that the office is'
-        " read by the aging report.",
+        'Give the key the Queries permission in the developer portal, or set `tier = "read_all"` to read the office'
+        " through the aging report.",
     ),
     FailureKind.QUERY_REFUSED: Rule(
         _VENDOR,
         Recovery.CONFIRM,
         _WARNING,
-        "the API refuses the query",
-        "Report the refused word to us: the query text must change.",
+        "the API refused the query",
+        "Report the message to the developers of oddaemon: the text of the query must change.",
     ),
     FailureKind.SQL_ERROR: Rule(
         _US,
         Recovery.SWITCH_READER,
         _WARNING,
-        "the office's database refuses the query",
-        "Report the message to us: the query text must change.",
+        "the office's database refused the query",
+        "Report the message to the developers of oddaemon: the text of the query must change.",
     ),
     FailureKind.GATEWAY_REFUSED: Rule(
         _VENDOR,
         Recovery.RETRY,
         _WARNING,
-        "a gateway in front of the API refuses the request",
-        "Check `base_url` and any proxy in between; if it stays, ask Open Dental support whether this machine's address"
-        " is suspended.",
+        "a gateway in front of the API refused the request",
+        "Check `base_url` and any proxy on the way. If this persists, ask Open Dental support whether this machine's IP"
+        " address is suspended.",
     ),
     FailureKind.UNKNOWN_400: Rule(
         _OFFICE,
         Recovery.RETRY,
         _WARNING,
-        "the API refused the request for a reason not known here",
-        "Read the message; ask the office or Open Dental support about it.",
+        "the API refused the request for an unknown reason",
+        "Read the message, and ask the office or Open Dental support about it.",
     ),
     FailureKind.UNKNOWN_401: Rule(
         _US,
@@ -265,116 +261,117 @@ RULES: Mapping[FailureKind, Rule] = {
         _US,
         Recovery.BLOCK,
         _ERROR,
-        "the API does not know this address",
-        "Check `base_url`: it ends in /api/v1.",
+        "the API does not know this URL",
+        "Check `base_url`: it must end in /api/v1.",
     ),
     FailureKind.UNEXPECTED_STATUS: Rule(
         _VENDOR,
         Recovery.RETRY,
         _WARNING,
-        "the API answered with a status that makes no sense here",
-        "If it stays, check `base_url` and any proxy in between.",
+        "the API answered with an unexpected HTTP status",
+        "If this persists, check `base_url` and any proxy on the way.",
     ),
     FailureKind.MALFORMED: Rule(
         _VENDOR,
         Recovery.RETRY,
         _WARNING,
-        "the answer cannot be read",
-        "Nothing to do; it is asked again. If it stays, see which proxy or gateway answers.",
+        "the response is malformed",
+        "No action needed: oddaemon tries again. If this persists, check whether a proxy or gateway answers.",
     ),
     FailureKind.OVERSIZED: Rule(
         _US,
         Recovery.SWITCH_READER,
         _WARNING,
-        "the answer is larger than allowed",
-        "Raise `[api] max_response_bytes` if this office is really that large.",
+        "the response is larger than `[api] max_response_bytes` allows",
+        "Raise `[api] max_response_bytes` if the office really is that large, and restart the daemon.",
     ),
     FailureKind.COLUMN_TRUNCATED: Rule(
         _US,
         Recovery.NARROW_PACKING,
         _INFO,
-        "the office's server cut a packed row",
-        "Nothing to do; the next statement packs less into a row.",
+        "the office's server truncated a packed row",
+        "No action needed: the next statement packs less into each row.",
     ),
     FailureKind.TOO_SPARSE: Rule(
         _US,
         Recovery.SWITCH_READER,
         _INFO,
         "the office's PatNums are too sparse to pack",
-        "Nothing to do; this office is read in pages.",
+        "No action needed: oddaemon reads this office in pages.",
     ),
     FailureKind.INCOMPLETE: Rule(
         _VENDOR,
         Recovery.REREAD,
         _WARNING,
         "the rows do not add up to the office's own control totals",
-        "Nothing to do while it is read again; if it stays, report it to us.",
+        "No action needed: oddaemon reads again. If this persists, report it to the developers of oddaemon.",
     ),
     FailureKind.UPLOAD_MISSING: Rule(
         _US,
         Recovery.RETRY,
         _WARNING,
-        "the office's file did not come",
-        "Check that the office's server reaches the address and port of `[sftp]` from outside; a firewall is the usual"
-        " reason.",
+        "the office did not upload its file",
+        "Check that the office's server can reach the address and port of `[sftp]` from outside. The usual cause is a"
+        " firewall.",
     ),
     FailureKind.UPLOAD_TOO_LARGE: Rule(
         _US,
         Recovery.BLOCK,
         _ERROR,
-        "the office's file is larger than `bytes_max` of `[sftp]` allows",
-        "Raise `bytes_max` of `[sftp]` if the office is really that large, and restart the daemon.",
+        "the office's file is larger than `[sftp] bytes_max` allows",
+        "Raise `[sftp] bytes_max` if the office really is that large, and restart the daemon.",
     ),
     FailureKind.UPLOAD_MISNAMED: Rule(
         _US,
         Recovery.BLOCK,
         _ERROR,
-        "the office uploads under another name than the one that was asked for",
-        "Report it to us with the office's version of Open Dental; nothing but the expected file is taken.",
+        "the office uploaded a file under another name than requested",
+        "Report it to the developers of oddaemon with the office's version of Open Dental.",
     ),
     FailureKind.UPLOAD_UNREADABLE: Rule(
         _US,
         Recovery.REREAD,
         _WARNING,
-        "what the office uploaded cannot be read for sure",
-        "If it is your own query, give the columns of numbers first and as table patient names them.",
+        "the file that the office uploaded cannot be read with certainty",
+        "If the query is your own, put the numeric columns first and name them as table `patient` does.",
     ),
     FailureKind.AGING_CHANGED: Rule(
         _OFFICE,
         Recovery.WAIT_FOR_AGING,
         _INFO,
-        "aging ran while the balances were read",
-        "Nothing to do; the balances are read again once that run is over.",
+        "aging ran while the balances were being read",
+        "No action needed: oddaemon reads the balances again when that run has ended.",
     ),
     FailureKind.OTHER_DATABASE: Rule(
         _OFFICE,
         Recovery.IDENTIFY,
         _ERROR,
-        "the key answers for another office's database",
-        "Ask the office and the developer portal where the customer key was moved to. If this is the same practice with"
-        " a new name or address: `oddaemon office accept`.",
+        "the key opens another office's database",
+        "Check with the developer portal and the office whether the customer key was moved. If it is the same"
+        " practice with a new name or address, run `oddaemon office accept`.",
     ),
     FailureKind.IMPLAUSIBLE: Rule(
         _US,
         Recovery.HOLD,
         _WARNING,
-        "the balances are hard to believe",
-        "Nothing to do: they are read again and published if they stay so. `oddaemon office accept` says so now.",
+        "the balances are implausible",
+        "No action needed: oddaemon reads them again and publishes them if they are confirmed. To publish them now, run"
+        " `oddaemon office accept`.",
     ),
     FailureKind.HEADQUARTERS_DOWN: Rule(
         _VENDOR,
         Recovery.STAND_BY,
         _INFO,
-        "Open Dental's API answers nobody",
-        "One office after another tries, and all go on when it answers. If Open Dental is up elsewhere, check this"
-        " network.",
+        "the Open Dental API is down: no office can reach it",
+        "No action needed: oddaemon tries again and continues with all offices when the API answers. If it answers from"
+        " elsewhere, check this machine's network.",
     ),
     FailureKind.STORE: Rule(
         _US,
         Recovery.RETRY,
         _ERROR,
         "the snapshot could not be stored",
-        "Check the disk that holds the database: space, permissions, health.",
+        "Check the disk that holds the database: free space, permissions, health.",
     ),
 }
 
@@ -385,18 +382,18 @@ class Failure:
 
     kind: FailureKind
     message: str = ""
-    """What the other side said, trimmed and free of secrets."""
+    """The error text of the other side, truncated and free of secrets."""
     status: int | None = None
     retry_after_seconds: float | None = None
 
     @property
     def rule(self) -> Rule:
-        """The table's row of this kind."""
+        """The rule of this kind."""
         return RULES[self.kind]
 
     @property
     def sentence(self) -> str:
-        """What happened, in words, with the other side's own."""
+        """What happened, as a clause, with the error text of the other side."""
         status = f" (HTTP {self.status})" if self.status else ""
         message = f": {self.message}" if self.message else ""
         return f"{self.rule.meaning}{status}{message}"

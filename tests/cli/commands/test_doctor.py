@@ -8,6 +8,7 @@ import pytest
 from typer.testing import Result
 
 from oddaemon.core.diagnostics.diagnosis import CheckName
+from oddaemon.core.failures.failure import RULES, FailureKind
 from tests.cli.fake_control_socket import fake_daemon
 from tests.cli.sample_fleet import invoke, parse_json, write_config
 from tests.cli.simulated_headquarters import make_fault, make_office, observed_headquarters, simulated_headquarters
@@ -45,7 +46,7 @@ def test_a_failed_office_is_shown_with_owner_advice_and_message(config: Path) ->
     done = run(config, "doctor", "oak")
     assert done.exit_code == 1
     assert "✗ eConnector             The office's eConnector is not running (HTTP 400)" in done.stdout
-    assert "→ the office: Ask the office to start the OpenDentalEConnector service on its server." in done.stdout
+    assert f"→ the office: {RULES[FailureKind.ECONNECTOR_DOWN].advice}" in done.stdout
     assert " Aging                  Not tried: “eConnector” comes first." in done.stdout
     assert "To send to the office: Hello!" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 step needs somebody; the first ✗ first."

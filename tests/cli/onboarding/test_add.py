@@ -87,7 +87,7 @@ def test_a_failed_office_is_not_written_unless_forced(add_setup: AddSetup) -> No
     done = add_setup.run_add("--id", "oak", key="aKeyThatNobodyHas")
     assert (done.exit_code, add_setup.list_office_ids()) == (1, ["elm"])
     assert "✗ Customer key" in done.stdout
-    assert "→ you: Was the key typed right?" in done.stdout
+    assert "→ you: Compare `customer_key`" in done.stdout
     assert "To send to the office: Hello!" in done.stdout
     assert "any more" not in done.stdout
     assert done.stderr.endswith("mend the first ✗, or write it all the same with --no-probe\n")

@@ -41,7 +41,7 @@ def test_a_troubled_office_names_the_owner_the_advice_and_the_reason_of_the_fail
     status = make_failure_status(AGING, NOW, Condition.UNREACHABLE, Failure(FailureKind.TLS, "expired"))
     rule = RULES[FailureKind.TLS]
     assert (status.owner, status.advice, status.late_at) == (rule.owner, rule.advice, AGING.late_at)
-    assert status.reason == "The server's certificate was not accepted: expired."
+    assert status.reason == to_sentence(f"{rule.meaning}: expired")
     assert make_failure_status(AGING, NOW, Condition.SUSPECT, Failure(FailureKind.TLS), "So.").reason == "So."
 
 

@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.simulator.faults.faults import EConnectorDown, TooManyRequests
 from oddaemon.simulator.model.spec import PracticeSpec
@@ -121,12 +122,12 @@ async def test_a_restart_does_not_forget_a_back_off(tmp_path: Path) -> None:
         await world.sleep_until(time_after_start(hours=2))
         not_before = world.get_state().not_before
         since = world.clock.now()
-        assert world.assert_explained(Condition.UNREACHABLE, Owner.OFFICE, "eConnector is not running")
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.OFFICE, FailureKind.ECONNECTOR_DOWN)
         for _ in range(6):
             await world.crash()
             await world.start()
             assert world.get_state().not_before == not_before
-            assert world.assert_explained(Condition.UNREACHABLE, Owner.OFFICE, "eConnector is not running")
+            assert world.assert_explained(Condition.UNREACHABLE, Owner.OFFICE, FailureKind.ECONNECTOR_DOWN)
         await world.sleep_until(not_before - timedelta(seconds=1))
         assert world.list_requests(since=since) == []
         await world.sleep_until(not_before + timedelta(seconds=5))
@@ -140,7 +141,7 @@ async def test_a_restart_does_not_forget_what_the_server_asked_for(tmp_path: Pat
         await world.crash()
         await anyio.sleep(60)
         await world.start()
-        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, "slow down", "HTTP 429")
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, FailureKind.THROTTLED, "HTTP 429")
         await world.wait_for_snapshots(1)
         assert world.list_requests()[1].arrived >= refused_at + timedelta(hours=1)
         assert await world.is_true()

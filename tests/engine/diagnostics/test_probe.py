@@ -109,7 +109,7 @@ async def test_a_mistyped_customer_key_is_ours_and_the_message_stays_true() -> N
         found = await place.diagnose(mistyped)
         assert list_failed_checks(found) == [CheckName.CUSTOMER_KEY]
         check = find_check(found, CheckName.CUSTOMER_KEY)
-        assert (check.owner, "Was the key typed right?" in check.advice) == (Owner.US, True)
+        assert (check.owner, "`customer_key`" in check.advice) == (Owner.US, True)
         assert "any more" not in check.message
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Cadence, Condition, Owner, Reader
 from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night, time_after_start
 
@@ -177,7 +178,7 @@ async def test_a_run_that_starts_in_the_middle_of_a_pull_ends_it_and_is_pulled_i
         await world.wait_for_event("page_stored")
         await world.wait_for_event("pull_rejected")
         assert world.clock.now() > DUE
-        assert world.assert_explained(Condition.AGING, None, "Aging ran while the balances were read")
+        assert world.assert_explained(Condition.AGING, None, FailureKind.AGING_CHANGED)
         await world.wait_for_snapshots(1)
         assert world.list_published()[0]["aging_date"] == "2026-03-03"
         assert world.find_events("pull_started")[-1]["resumed_rows"] == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
 from oddaemon.simulator.api.messages import ConnectionFailure
 from oddaemon.simulator.faults.faults import BrokenConnection, Fault, FaultWindow, GatewayError, ScheduledFault
@@ -27,7 +28,7 @@ async def test_an_outage_is_probed_by_one_and_explained_for_all(tmp_path: Path, 
     async with night(tmp_path, FLEET, faults=[ScheduledFault(fault, window=FaultWindow(DOWN, UP))]) as world:
         await world.sleep_until(UP - timedelta(minutes=1))
         for spec in FLEET:
-            text = "Open Dental's API answers nobody"
+            text = FailureKind.HEADQUARTERS_DOWN
             assert world.assert_explained(Condition.UNREACHABLE, Owner.VENDOR, text, office_id=spec.office_id)
         settled = [each for each in world.headquarters.traffic if each.arrived >= DOWN + timedelta(minutes=5)]
         assert len(settled) <= 120, "about one a minute, whoever asks"

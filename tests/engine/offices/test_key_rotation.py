@@ -8,6 +8,7 @@ import pytest
 
 from oddaemon.core.diagnostics.diagnosis import CheckName
 from oddaemon.core.diagnostics.document import parse_diagnosis
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.reporting.status_document import make_status_document
 from oddaemon.simulator.api.keys import ApiKey
@@ -56,9 +57,7 @@ async def test_when_neither_key_works_the_office_is_not_blocked_before_the_time_
     async with night(tmp_path, [SMALL], keys=keys) as world:
         await change_key(world)
         await world.wait_for_condition(Condition.UNREACHABLE)
-        assert world.assert_explained(
-            Condition.UNREACHABLE, Owner.VENDOR, "Neither the new customer key is accepted yet"
-        )
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.VENDOR, FailureKind.KEY_CHANGING)
         assert world.clock.now() < CHANGED_AT + GRACE
         await world.wait_for_condition(Condition.BLOCKED)
         assert world.clock.now() >= CHANGED_AT + GRACE
@@ -94,7 +93,7 @@ async def test_a_wrong_new_key_is_shown_during_the_rotation_and_ours_afterwards(
         assert world.get_condition() is not Condition.BLOCKED
 
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.US, "and never did")
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.KEY_NEVER_ACCEPTED)
         await world.apply(replace(world.settings, offices=(make_office_settings(key=OLD),)))
         await world.wait_for_snapshots(2)
         assert view.key_rotation is None

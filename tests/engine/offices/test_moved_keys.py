@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from oddaemon.core.failures.failure import RULES, FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.core.office.status import to_sentence
 from oddaemon.simulator.faults.faults import KeyMoved
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import SMALL, make_office_settings, night, schedule_fault, time_after_start
 from tests.engine.world import World
 
 ELSEWHERE = PracticeSpec("elsewhere", seed=9, guarantors=45, settled=10)
-SENTENCE = "The key answers for another office's database."
+SENTENCE = to_sentence(RULES[FailureKind.OTHER_DATABASE].meaning)
 
 
 @asynccontextmanager

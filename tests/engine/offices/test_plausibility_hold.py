@@ -7,6 +7,7 @@ import pytest
 
 from oddaemon.admin.commands import CommandRejected
 from oddaemon.admin.office_commands import OfficeCommand
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
 from tests.engine.night import DUE, SMALL, night
 from tests.engine.practice_activity import list_owing_families, post_charge, remove_guarantor
@@ -81,6 +82,6 @@ async def test_a_restart_in_between_does_not_believe_more_easily(tmp_path: Path)
         for _ in range(3):
             await world.crash()
             await world.start()
-            assert world.assert_explained(Condition.SUSPECT, Owner.US, "hard to believe")
+            assert world.assert_explained(Condition.SUSPECT, Owner.US, FailureKind.IMPLAUSIBLE)
         await world.wait_for_snapshots(2)
         assert world.clock.now() - held_at >= HOLD

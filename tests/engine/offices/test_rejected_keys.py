@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.faults import Fault, KeyDisabled, KeyUnassigned, OldVersion, PermissionMissing
@@ -70,14 +71,14 @@ async def test_a_key_without_queries_from_the_first_day_is_blocked_and_named(tmp
 async def test_a_version_without_queries_is_blocked_and_named(tmp_path: Path) -> None:
     async with night(tmp_path, [replace(SMALL, program_version="20.5.1.0")]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "too old", "version issue")
+        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, FailureKind.VERSION_TOO_OLD, "version issue")
         assert "21.2" in world.get_status().advice
 
 
 async def test_a_wrong_key_is_blocked_and_never_shown(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], [make_office_settings(key="planted-wrong-key")]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.US, "does not accept the key", "not valid")
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.KEY_NEVER_ACCEPTED, "not valid")
         assert set(world.list_failure_kinds()) == {"key_never_accepted"}
         await world.sleep_until(time_after_start(hours=12))
         assert len(world.headquarters.traffic) <= 25
@@ -95,5 +96,5 @@ async def test_an_address_that_the_api_does_not_know_is_ours_to_correct(tmp_path
     office = replace(make_office_settings(), base_url="http://127.0.0.1:1/api")
     async with night(tmp_path, [SMALL], [office]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.US, "does not know this address")
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.NOT_FOUND)
         assert "base_url" in world.get_status().advice

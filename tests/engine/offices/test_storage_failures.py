@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.store.errors import StoreError
 from tests.engine.night import SMALL, SMILE, make_office_settings, night, time_after_start
@@ -22,7 +23,7 @@ async def test_a_snapshot_that_cannot_be_stored_is_read_again_until_it_can(tmp_p
         previous = await world.read_balances()
         await read_only(world, on=True)
         await world.wait_for_condition(Condition.UNREACHABLE)
-        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, "could not be stored")
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, FailureKind.STORE)
         assert "disk" in world.get_status().advice
         await anyio.sleep(1200)
         assert set(world.list_failure_kinds()) == {"store"}
@@ -38,7 +39,7 @@ async def test_a_page_that_cannot_be_stored_is_asked_for_again_and_no_other(tmp_
         await world.wait_for_event("page_stored", 2)
         await read_only(world, on=True)
         await world.wait_for_condition(Condition.UNREACHABLE)
-        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, "could not be stored")
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, FailureKind.STORE)
         await read_only(world, on=False)
         await world.wait_for_snapshots(1)
         assert len({heard.sql for heard in world.list_statements() if heard.is_page}) == 3

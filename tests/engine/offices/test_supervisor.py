@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.settings import OfficeSettings, Secret, Settings
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
@@ -62,7 +63,7 @@ async def test_an_office_that_goes_and_comes_back_has_lost_nothing(tmp_path: Pat
 async def test_a_corrected_key_is_used_from_the_next_request_on(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], [make_office_settings(key="planted-wrong-key")]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.US, "does not accept the key, and never did")
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.KEY_NEVER_ACCEPTED)
         await world.apply(replace_offices(world, [make_office_settings()]))
         await world.wait_for_snapshots(1, within=timedelta(minutes=32))
         assert world.assert_explained(Condition.FRESH, None)
@@ -77,7 +78,7 @@ async def test_a_new_developer_key_restarts_every_office(tmp_path: Path) -> None
         for office_id in ("stays", "goes"):
             await world.wait_for_condition(Condition.BLOCKED, office_id)
             assert world.assert_explained(
-                Condition.BLOCKED, Owner.OFFICE, "does not accept the key", office_id=office_id
+                Condition.BLOCKED, Owner.OFFICE, FailureKind.KEY_REJECTED, office_id=office_id
             )
         assert world.find_events("configuration_loaded", "")[-1]["warnings"] == []
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.simulator.faults.faults import Altered, Rows
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS
@@ -135,7 +136,9 @@ async def test_a_corrupted_response_is_named_and_never_published(tmp_path: Path,
                 continue
             status, named = world.get_status(office_id), set(world.list_failure_kinds(office_id)) - {"aging_changed"}
             if named == {"column_truncated"}:
-                assert world.assert_explained(Condition.PULLING, None, "cut a packed row", office_id=office_id)
+                assert world.assert_explained(
+                    Condition.PULLING, None, FailureKind.COLUMN_TRUNCATED, office_id=office_id
+                )
             else:
                 assert named <= {"malformed", "incomplete", "column_truncated"}
                 assert status.condition in FAILED_CONDITIONS, status
@@ -159,7 +162,7 @@ async def test_an_office_that_contradicts_itself_about_its_aging_is_not_publishe
     )
     async with night(tmp_path, [SMILE], faults=[damage]) as world:
         await world.sleep_until(time_after_start(minutes=74))
-        assert world.assert_explained(Condition.AGING, None, "Aging ran while the balances were read")
+        assert world.assert_explained(Condition.AGING, None, FailureKind.AGING_CHANGED)
         assert len(world.list_published()) == 1
         await world.wait_for_snapshots(2, within=timedelta(minutes=40))
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")

@@ -12,6 +12,7 @@ import pytest
 from oddaemon.admin.backfill_commands import BackfillCommands
 from oddaemon.admin.commands import CommandRejected
 from oddaemon.core.backfill.job import OWN_QUERY_ADVICE, BackfillMethod, BackfillTarget
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
@@ -119,7 +120,7 @@ async def test_an_office_that_never_uploads_is_explained(tmp_path: Path) -> None
     async with upload_night(tmp_path, SMALL) as world:
         get_upload_network(world).corrupt = lose
         await world.wait_for_condition(Condition.UNREACHABLE)
-        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, "did not come", "within 600 s")
+        assert world.assert_explained(Condition.UNREACHABLE, Owner.US, FailureKind.UPLOAD_MISSING, "within 600 s")
         assert "firewall" in world.get_status().advice
 
 
@@ -157,7 +158,7 @@ async def test_an_office_whose_file_is_too_large_is_blocked_and_names_the_settin
     async with upload_night(tmp_path, SMALL) as world:
         get_upload_network(world).bytes_max = 100
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.US, "`bytes_max` of `[sftp]`", "more than 100 bytes")
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, FailureKind.UPLOAD_TOO_LARGE, "more than 100 bytes")
         assert "firewall" not in world.get_status().advice
 
 
@@ -216,7 +217,7 @@ async def test_a_job_that_backs_off_lets_the_others_go_and_shows_its_step(tmp_pa
         assert len(get_upload_network(world).uploads) == 1, "who has failed comes after who has not"
         first, *published = (await get_commands(world).list_jobs())["backfills"]
         assert (first["stage"], {each["stage"] for each in published}) == ("open", {"done"})
-        assert "did not come" in first["reason"]
+        assert "did not upload its file" in first["reason"]
 
 
 async def test_a_cancelled_job_waits_for_no_file_any_more(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ async def test_a_file_that_is_too_large_ends_the_job_and_names_the_setting(tmp_p
         await world.wait_for_event("backfill_failed")
         (line,) = world.find_events("backfill_failed")
         assert line["retry_at"] is None
-        assert "`bytes_max` of `[sftp]`" in line["reason"]
+        assert "`[sftp] bytes_max`" in line["reason"]
 
 
 @pytest.mark.parametrize("file", ["rows", "count"])
