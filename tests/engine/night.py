@@ -81,6 +81,13 @@ def make_office_settings(
     )
 
 
+API = ApiSettings(
+    developer_key=Secret("planted-developer-key"),
+    max_in_flight=MAX_IN_FLIGHT,
+    max_requests_per_second=MAX_REQUESTS_PER_SECOND,
+)
+
+
 @asynccontextmanager
 async def night(
     directory: Path,
@@ -101,33 +108,31 @@ async def night(
     running: bool = True,
     crashes: bool = False,
 ) -> AsyncIterator[World]:
-    """A world at work, with a daemon unless told otherwise, held against the promises at its end.
+    """A world at work, with a running daemon by default; at its end the invariants are checked.
 
     Args:
-        directory: For the database.
-        specs: The practices.
         offices: The wanted offices; None: one for each practice.
-        faults: Planted from the beginning.
-        options: Of headquarters.
         rows_max: Page caps other than the documented ones, by office.
         keys: What headquarters accepts; None: one key for each practice.
-        cadence: The daemon's intervals.
-        daemon: Its `[daemon]` table.
-        settings: All of the above, as it was read from files; the database is in `directory`.
-        maintenance: Its `[maintenance]` table; None: no job at all.
-        sinks: Where it delivers to.
-        make_sink: Makes a sink of its settings; None: the real one.
-        base: When the night begins.
-        running: Whether to start a daemon.
+        settings: As they were read from files, instead of everything that makes them; the database is in `directory`.
+        maintenance: None: no job at all.
         crashes: Whether a worker is meant to crash.
     """
-    loop = asyncio.get_running_loop()
-    if isinstance(loop, VirtualLoop):
-        loop.track_calls(lambda: SqliteDatabase.calls_in_flight)
     clock, upload_network = WorldClock(base), UploadNetwork(directory)
-    offices = settings.offices if settings else offices
-    wanted = tuple(offices) if offices is not None else tuple(make_office_settings(spec.office_id) for spec in specs)
-    near = {each.office.id for each in wanted if not each.remote}
+    if settings is None:
+        wanted = offices if offices is not None else [make_office_settings(spec.office_id) for spec in specs]
+        settings = Settings(
+            source=directory / "oddaemon.toml",
+            api=API,
+            state=StateSettings(database=str(directory / "state.db")),
+            http=HttpSettings(),
+            cadence=cadence or Cadence(),
+            daemon=daemon or DaemonSettings(),
+            maintenance=maintenance or MaintenanceSettings.make_disabled(),
+            offices=tuple(wanted),
+            sinks=tuple(sinks),
+        )
+    near = {each.office.id for each in settings.offices if not each.remote}
     accepted = keys if keys is not None else [_make_key(spec.office_id, near, rows_max or {}) for spec in specs]
     headquarters = Headquarters(
         clock,
@@ -137,33 +142,25 @@ async def night(
         FaultSchedule(1, faults),
         upload=upload_network.upload,
     )
-    settings = settings or Settings(
-        source=directory / "oddaemon.toml",
-        api=ApiSettings(
-            developer_key=Secret("planted-developer-key"),
-            max_in_flight=MAX_IN_FLIGHT,
-            max_requests_per_second=MAX_REQUESTS_PER_SECOND,
-        ),
-        state=StateSettings(database=str(directory / "state.db")),
-        http=HttpSettings(),
-        cadence=cadence or Cadence(),
-        daemon=daemon or DaemonSettings(),
-        maintenance=maintenance or MaintenanceSettings.make_disabled(),
-        offices=wanted,
-        sinks=tuple(sinks),
-    )
     async with anyio.create_task_group() as tasks:
-        for practice in headquarters.practices.values():
-            tasks.start_soon(practice.run)
-        tasks.start_soon(headquarters.run_uploads)
         world = World(clock, headquarters, settings, tasks, make_sink, upload_network)
-        if running:
-            await world.start()
-        yield world
+        yield await _begin(world, running=running)
         if world.is_running:
             await world.crash()
         await assert_invariants(world, crashes=crashes)
         tasks.cancel_scope.cancel()
+
+
+async def _begin(world: World, *, running: bool) -> World:
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, VirtualLoop):
+        loop.track_calls(lambda: SqliteDatabase.calls_in_flight)
+    for practice in world.headquarters.practices.values():
+        world.tasks.start_soon(practice.run)
+    world.tasks.start_soon(world.headquarters.run_uploads)
+    if running:
+        await world.start()
+    return world
 
 
 def _make_key(office_id: str, near: set[str], rows_max: Mapping[str, int]) -> ApiKey:
