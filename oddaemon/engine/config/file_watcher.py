@@ -1,11 +1,11 @@
-"""Notices when a file that the configuration hangs on has changed, whichever way it was changed.
+"""Detects that a file of the configuration has changed, however it was changed.
 
-What is watched are directories, for every editor and every tool replaces files in its own way: in place, by a new file
-under the old name, by a link that leads elsewhere, by a whole directory in the old one's place. Changes only say that
-it is worth looking; what they come to is found out by reading everything. So none is needed of the kind, the order or
-the number of changes, and one that comes while nobody watches is found by the look that follows every beginning.
+It watches directories, because editors and tools replace files in different ways: in place, by a new file under the old
+name, by a link to another target, by a new directory in place of the old one. A change only triggers a reload, which
+reads everything. So the kind, order and number of changes do not matter, and a change before the watch starts is
+found by the reload that follows every start.
 
-The kernel tells of changes; a thread that sleeps asks for them a few times a second (0.02 % of a core).
+The kernel reports changes; a sleeping thread polls for them a few times a second (0.02 % of a core).
 """
 
 import os
@@ -25,30 +25,30 @@ from oddaemon.telemetry.events import ConfigurationWatchFailed
 from oddaemon.telemetry.events.base import Event
 
 DEBOUNCE_INTERVALS_MAX = 10
-"""Where changes go on without end, it is looked after so many times `debounce_seconds` all the same."""
+"""During endless changes, reload after this many times `debounce_seconds`."""
 POLL_SECONDS_MAX = 0.25
-"""Between two looks at what the kernel has told; also how long the thread outlives its task."""
+"""Between two polls of the kernel's changes; also how long the thread outlives its task."""
 RETRY_SECONDS = 30.0
-"""Before another try where nothing can be watched, or where the database did not take what was read."""
+"""Before a retry if nothing can be watched, or if the configuration could not be stored."""
 _NAMES_MAX = 1000
-"""Links that lead round in a circle end somewhere."""
+"""Limits circular links."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchTargets:
-    """Where to look for changes."""
+    """What to watch for changes."""
 
     paths: frozenset[Path]
-    """What leads to the files. A change of any of these counts."""
+    """The files and everything on the way to them. Any change of these counts."""
     office_directories: frozenset[Path]
-    """Directories of which every office file counts, there already or not."""
+    """Directories in which every office file counts, including new ones."""
     directories: frozenset[tuple[Path, int, int]]
-    """To be watched, each with its device and number: another directory in its place must be watched anew. A new one
-    may have the number of the one that went, so a change of its name counts as well."""
+    """The directories to watch, each with device and inode: a new directory in the same place needs a new watch. It may
+    reuse the inode, so a change of the name counts as well."""
 
     @classmethod
     def from_files(cls, files: Iterable[Path]) -> Self:
-        """Where these files and directories, and the way to each, can be seen to change. Looks at the disk."""
+        """What to watch for changes of these files and directories, and of the way to each. Reads the disk."""
         files = frozenset(files)
         office_directories = frozenset(path for path, _, _ in _iter_directories(files))
         links = {link for directory in office_directories for link in _list_links(directory)}
@@ -57,7 +57,7 @@ class WatchTargets:
         return cls(watched_paths, office_directories, frozenset(_iter_directories(directories)))
 
     def is_relevant(self, changed: Path) -> bool:
-        """Whether a change of this may mean another configuration."""
+        """Whether a change of this path may change the configuration."""
         is_office = is_office_file(changed) or is_office_group(changed)
         return changed in self.paths or (changed.parent in self.office_directories and is_office)
 
@@ -70,14 +70,14 @@ async def watch(
     debounce_seconds: float,
     retry_seconds: float = RETRY_SECONDS,
 ) -> None:
-    """Read the configuration again whenever its files have changed and are quiet again, until cancelled.
+    """Reload the configuration whenever its files have changed and settled, until cancelled.
 
     Args:
-        files: What it was read from, there or not; asked anew after each reading.
-        reload: Reads it and applies it; tells whether it is worth another try by and by, though no file changes.
+        files: Returns the files that the last reading looked for; called after each reading.
+        reload: Reads and applies it; returns whether to retry although no file changes.
         emit: Takes the events.
-        debounce_seconds: How long nothing may change before it is read.
-        retry_seconds: Before another try where files cannot be watched, or `reload` wants one.
+        debounce_seconds: How long the files must be unchanged before a reload.
+        retry_seconds: Before a retry if files cannot be watched, or if `reload` asks for one.
     """
     is_reported = False
     while True:
@@ -97,7 +97,7 @@ async def _watch_until_targets_change(
     debounce_seconds: float,
     retry_seconds: float,
 ) -> None:
-    """Until there may be something else to watch than at the beginning."""
+    """Run until the watch targets may have changed."""
     targets = await anyio.to_thread.run_sync(WatchTargets.from_files, tuple(files()))
     changes = _ChangeCollector(targets, debounce_seconds)
     try:
@@ -112,13 +112,13 @@ async def _watch_until_targets_change(
 
 
 class _ChangeCollector:
-    """Collects changes from its making on."""
+    """Collects changes from its creation on."""
 
     def __init__(self, targets: WatchTargets, debounce_seconds: float) -> None:
-        """Begin.
+        """Start watching.
 
         Raises:
-            OSError: It cannot be watched, for one because the system's number of watches is used up.
+            OSError: The directories cannot be watched, for example because the limit of watches is reached.
         """
         self._targets = targets
         self._directories = frozenset(path for path, _, _ in targets.directories)
@@ -136,14 +136,14 @@ class _ChangeCollector:
         )
 
     def stop(self) -> None:
-        """End the thread that waits, if one does. The system's watches go with the object."""
+        """End the waiting thread, if any. The watches end with the object."""
         self._stopped.set()
 
     async def wait(self, within_seconds: float | None) -> bool:
-        """Wait until something has changed that matters and all has been quiet since, or for so long.
+        """Wait until a relevant change has settled, or for so long.
 
         Returns:
-            Whether a directory that is watched may be another one now, of which nothing would be heard.
+            Whether a watched directory may have been replaced, so that the watch must be renewed.
         """
         started = anyio.current_time()
         while not (changed := await self._next_changes(within_seconds or 0)):
@@ -158,7 +158,7 @@ class _ChangeCollector:
         return not changed.isdisjoint(self._directories)
 
     async def _next_changes(self, timeout_seconds: float) -> set[Path]:
-        """The next changes that matter; there may be none after so long, where 0 means for ever."""
+        """The next relevant changes; empty after the time-out. 0: no time-out."""
         timeout_ms = 0 if not timeout_seconds else max(1, round(timeout_seconds * 1000))
         step_ms = max(1, round(self._poll_seconds * 1000))
         events = await anyio.to_thread.run_sync(
@@ -178,7 +178,7 @@ class _ChangeCollector:
 
 
 def _iter_path_chain(path: Path) -> Iterator[Path]:
-    """Every name that the system passes on the way to `path`, links followed: any of them can be made another."""
+    """Every path that resolving `path` passes, links included: any of them can be replaced."""
     seen: set[Path] = set()
     left = [path]
     while left and len(seen) < _NAMES_MAX:
@@ -206,7 +206,7 @@ def _list_links(directory: Path) -> list[Path]:
 
 
 def _iter_directories(paths: Iterable[Path]) -> Iterator[tuple[Path, int, int]]:
-    """Those that are directories which this user may watch."""
+    """The directories among them that this user may watch."""
     for path in paths:
         try:
             status = path.stat()

@@ -1,7 +1,6 @@
-"""Asks one office everything that an examination needs, in as few requests as that takes, at its key's own pace.
+"""Collects everything that a diagnosis needs from one office, with few requests, at the rate of its key.
 
-What the answers mean is decided by the core. A failure on the way ends the asking: whatever comes after it would only
-fail again, and every request costs the key a turn.
+The core evaluates the responses. A failure that blocks all requests ends the run: later requests would only fail, too.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,11 +27,11 @@ from oddaemon.settings.tables.office import SPACING_SECONDS
 from oddaemon.settings.values.timezone import find_zones_by_offset
 
 READ_ALL_SECONDS = SPACING_SECONDS["read_all"]
-"""A key that was refused a query may have nothing but Read All, whatever its tier is said to be."""
+"""A key that may not query may have only the Read All permission, whatever tier is configured."""
 OFFSET_PAST_END = 1_000_000
-"""The report is made whole whatever the offset; behind its end it shows nobody."""
+"""Beyond the end of any report: the server computes the whole report but returns no rows."""
 REPORT_PAGES_MAX = 12
-"""At the report of an office that is read by it; half a million guarantors are found with fewer."""
+"""To measure the length of a report; enough for half a million guarantors."""
 REQUESTS_MAX = 1 + len(PREFERENCES) + 2 + 4
 
 ProgressCallback = Callable[[int, int], None]
@@ -41,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ProbeTarget:
-    """One office, and how it is asked."""
+    """One office and how to reach it."""
 
     settings: OfficeSettings
     api: OfficeApi
@@ -49,16 +48,16 @@ class ProbeTarget:
     developer_name: str
     asked_by: str
     has_authenticated: bool = False
-    """Whether a key of the office is known to have worked before."""
+    """Whether the API ever accepted a key of the office."""
 
 
 async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = lambda _done, _of: None) -> Diagnosis:
-    """Examine an office; whatever is wrong with it is in what comes back.
+    """Diagnose an office. All problems are in the result.
 
     Args:
         target: The office.
-        api: The way to every office.
-        progress: Told how many questions are done, of how many at most.
+        api: The API of all offices.
+        progress: Called with the number of requests done, and of all requests at most.
     """
     settings = target.settings
     office = CheckedOffice(
@@ -82,7 +81,7 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
 
 
 class _DiagnosticRun:
-    """One question after another, and what came of them so far."""
+    """Sends one request after another and records the observations."""
 
     def __init__(self, target: ProbeTarget, api: Api, observations: Observations, progress: ProgressCallback) -> None:
         self.observations = observations
@@ -96,16 +95,16 @@ class _DiagnosticRun:
         self._spacing_seconds = 0.0
 
     def record(self, **observed: object) -> None:
-        """Write down what was found."""
-        self.observations = replace(self.observations, **observed)  # type: ignore[arg-type]  # a field each, checked where it is read
+        """Record observations, by the fields of `Observations`."""
+        self.observations = replace(self.observations, **observed)  # type: ignore[arg-type]  # each is a field
 
     async def run(self) -> None:
-        """Ask everything.
+        """Send all requests.
 
         Raises:
-            ShuttingDown: The daemon is stopping; what was answered by then is noted.
+            ShuttingDown: The daemon is stopping; the observations so far are recorded.
         """
-        # A query first: it alone shows whether the key may query, and with that how fast it may be asked.
+        # A query comes first: it shows whether the key may query, and with that its rate limit.
         await self._fetch_clocks()
         if self._ends_run(self.observations.clocks):
             return
@@ -151,7 +150,7 @@ class _DiagnosticRun:
             await self._count_page_rows(day, OFFSET_PAST_END, None)
 
     async def _measure_report_length(self, day: date) -> None:
-        """Only the report can tell how many guarantors there are, by where it ends."""
+        """Find where the report ends: without queries only that shows how many guarantors there are."""
         clinics: Sequence[int | None] = self._office.clinics or (None,)
         lengths: list[ReportLength] = []
         pages_read = 0
@@ -169,7 +168,7 @@ class _DiagnosticRun:
         self.record(report_length=combine_lengths(lengths, len(clinics)))
 
     async def _count_page_rows(self, day: date, offset: int, clinic: int | None) -> int | None:
-        """How many rows there are on a page of the report, which nobody looks at; None: it is not shown."""
+        """The number of rows on a page of the report. None: the request failed."""
         seconds_before = self._response_seconds
         response = await self._request(lambda session: session.get_report_page(day, offset, clinic))
         if isinstance(response, Failure):
@@ -181,7 +180,7 @@ class _DiagnosticRun:
         return len(response)
 
     def _get_report_date(self) -> date:
-        """One that the office has surely reached."""
+        """A day that the office has certainly reached."""
         try:
             last = parse_date(self.observations.preferences.get("DateLastAging", ""))
         except ValueError:
@@ -197,11 +196,11 @@ class _DiagnosticRun:
             self.record(registered_keys=await self._request(lambda session: session.check_registered_key(name)))
 
     async def _request(self, request: Callable[[Session], Awaitable[T]]) -> T | Failure:
-        """One question, on a connection of its own: a failure spoils it for those after."""
+        """Send one request on a connection of its own, as a failure spoils the connection."""
         if self._spacing_seconds:
             await self._api.rate_limiter.sleep(self._spacing_seconds)
         try:
-            # Not with the former key while a change settles: it would hide that the configured one is wrong.
+            # Never with the previous key: it would hide that the configured one is wrong.
             async with self._target.api.session(configured_only=True) as session:
                 response = await request(session)
                 self._record_duration(session.response_seconds)
@@ -234,6 +233,6 @@ async def _fetch_density(session: Session, office: Office) -> object:
 
 
 async def _fetch_control(session: Session, office: Office) -> ControlQueryResult:
-    """The statement's control columns, of the same words that every night sends, and no balance beside them."""
+    """The control columns of the same statement that every night uses, without balances."""
     statement = sql.select_packed(office, FIRST_PACKING, sql.PAT_NUM_MAX)
     return decode.parse_packed(await session.query(statement), FIRST_PACKING).control

@@ -1,4 +1,4 @@
-"""A doctor of its own: examines offices that no daemon watches, at the pace of their keys and within the same caps."""
+"""Diagnoses offices without a daemon, within the same rate limits."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,17 +12,17 @@ from oddaemon.settings import OfficeSettings, Settings
 
 
 class StandaloneDoctor:
-    """Examines the offices of one configuration. Make it inside the event loop that uses it."""
+    """Diagnoses the offices of one configuration. Create it inside the event loop that uses it."""
 
     def __init__(
         self, settings: Settings, now: Callable[[], datetime], transport: TransportFactory | None = None
     ) -> None:
-        """Nothing is asked yet.
+        """Send nothing yet.
 
         Args:
-            settings: Checked ones.
+            settings: Validated settings.
             now: The wall clock.
-            transport: What carries requests; None: the network.
+            transport: Creates the transport of requests. None: the network.
         """
         api = settings.api
         self._settings = settings
@@ -35,7 +35,7 @@ class StandaloneDoctor:
         )
 
     async def diagnose(self, office: OfficeSettings, progress: ProgressCallback = lambda _done, _of: None) -> Diagnosis:
-        """Examine one office. Nobody else may ask with its key meanwhile."""
+        """Diagnose one office. No other process may use its key meanwhile."""
         settings = self._settings
         credentials = OfficeCredentials(
             office_id=office.office.id,
@@ -52,4 +52,4 @@ class StandaloneDoctor:
 
 
 def _ignore_event(_event: ApiEvent) -> None:
-    """A doctor keeps no log."""
+    """A standalone diagnosis writes no log."""

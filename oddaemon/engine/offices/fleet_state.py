@@ -1,6 +1,6 @@
-"""How every office stands at this moment, kept in memory for metrics, the status page and the log.
+"""The present state of every office, in memory, for metrics, pages and the log.
 
-The engine's tasks write, everybody else reads; all of it happens on the event loop, so there is no lock.
+The engine's tasks write it and all others read it, on one event loop and therefore without a lock.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,20 @@ from oddaemon.telemetry.metrics.office import OfficeMetrics
 
 @dataclass(slots=True)
 class OfficeRuntime:
-    """One office: what is remembered of it, and what it cost since the process started."""
+    """One office: its state, its last snapshot, and its counters since the process started."""
 
     office: Office
     state: OfficeState
     snapshot: LastSnapshot | None
     known_since: datetime
-    """Or paused no longer, or wanted otherwise: decides by when its first balances since then have to be there."""
+    """Since when balances are expected: it was added, resumed, or its selection changed."""
     requests: int = 0
     failures: int = 0
     key_rotation: KeyRotation | None = None
-    """Known to this process alone, as the former key is."""
+    """Known to this process only, like the previous key."""
 
     def to_metrics(self) -> OfficeMetrics:
-        """For the metrics."""
+        """The office for the metrics."""
         return OfficeMetrics(
             office=self.office.id,
             status=self.state.standing,
@@ -46,27 +46,27 @@ class OfficeRuntime:
         )
 
     def to_monitored(self) -> MonitoredOffice:
-        """For whoever counts the nights."""
+        """The office for the freshness monitor."""
         return MonitoredOffice(self.office, self.state, self.known_since)
 
     def to_summary(self) -> OfficeSummary:
-        """For people."""
+        """The office for the status document."""
         return replace(make_office_summary(self.office, self.state, self.snapshot), key_rotation=self.key_rotation)
 
 
 class FleetState:
-    """All offices of the configuration."""
+    """All configured offices."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
         self.offices: dict[str, OfficeRuntime] = {}
         self.requests = 0
-        """Sent since the process started, to whichever office."""
+        """Sent to all offices since the process started."""
         self.in_flight = 0
-        """Of those, how many wait for their answer."""
+        """How many of them are in flight."""
 
     def observe(self, event: object) -> None:
-        """A request left or came back, or the change of a key went on."""
+        """A request started or finished, or a key rotation progressed."""
         match event:
             case RequestStarted(office=office):
                 self.requests += 1
@@ -81,16 +81,16 @@ class FleetState:
                 self.offices[office].key_rotation = None
 
     def get_metrics(self) -> tuple[OfficeMetrics, ...]:
-        """A picture for one scrape."""
+        """All offices for one scrape."""
         return tuple(runtime.to_metrics() for runtime in self.offices.values())
 
     def get_summaries(self) -> list[OfficeSummary]:
-        """A picture for the status document."""
+        """All offices for the status document."""
         return [runtime.to_summary() for runtime in self.offices.values()]
 
 
 def make_office_summary(office: Office, state: OfficeState, snapshot: LastSnapshot | None) -> OfficeSummary:
-    """What is told of an office, from what is remembered of it."""
+    """The summary of an office, from its stored state."""
     return OfficeSummary(
         id=office.id,
         name=office.name,
@@ -103,7 +103,7 @@ def make_office_summary(office: Office, state: OfficeState, snapshot: LastSnapsh
 
 
 def make_last_snapshot(row: SnapshotRow) -> LastSnapshot:
-    """A stored snapshot, as it is told."""
+    """The summary of a stored snapshot."""
     return LastSnapshot(
         row.id, row.aging_date, row.published_at, row.totals.guarantors, row.totals.bal_total, row.verified
     )

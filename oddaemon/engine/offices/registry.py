@@ -1,4 +1,4 @@
-"""Turns an office's settings into a worker at its office."""
+"""Creates the workers from the offices' settings, and keeps what survives a worker."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ def make_worker_configs(settings: Settings) -> dict[str, WorkerConfig]:
 
 
 class Registry:
-    """Makes workers, and the view that everybody else has of each."""
+    """Creates and runs the workers."""
 
     def __init__(
         self,
@@ -73,29 +73,29 @@ class Registry:
         self._apis: dict[str, OfficeApi] = {}
         self._workers: dict[str, Worker] = {}
         self._pending_commands: dict[str, list[Command]] = {}
-        """Orders whose worker ended before it came to them: the next one does."""
+        """Commands that a worker ended without executing; the office's next worker executes them."""
 
     async def load_offices(self) -> dict[str, OfficeRow]:
-        """What the database knows of each office."""
+        """The stored offices by id."""
         return {row.id: row for row in await offices.list_all(self._database)}
 
     async def save_offices(self, wanted: Sequence[Office], sinks: Mapping[str, Sequence[str]]) -> None:
-        """Make the database know which offices are wanted, and which go to which sink.
+        """Store which offices are configured, and which sinks they go to.
 
         Raises:
-            StoreError: It knows nothing of it.
+            StoreError: Nothing was stored.
         """
         await save_config(self._database, wanted, sinks, self._fleet.now())
 
     def update_fleet(self, wanted: Sequence[Office], rows: Mapping[str, OfficeRow]) -> None:
-        """Make the wanted offices known to the fleet, new ones as they are remembered; forget the others' views."""
+        """Make the fleet consist of the configured offices, new ones with their stored state."""
         runtimes: dict[str, OfficeRuntime] = {}
         for office in wanted:
             row, runtime = rows.get(office.id), self._fleet.offices.get(office.id)
             if runtime is None:
                 state = row.state if row and row.state else make_initial_state(self._fleet.now())
                 snapshot = make_last_snapshot(row.snapshot) if row and row.snapshot else None
-                # Of an office that comes back nothing was expected meanwhile.
+                # Nothing was expected of an office while it was not configured.
                 since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
                 runtime = OfficeRuntime(office, state, snapshot, since)
             runtime.office = office
@@ -108,11 +108,15 @@ class Registry:
         }
 
     def forget_unused_headquarters(self, wanted: Sequence[OfficeSettings]) -> None:
-        """All who work do so for these: what is known of a headquarters that none of them asks is forgotten."""
+        """Drop the circuit breakers of headquarters that no office uses any more."""
         self._api.retain_circuit_breakers({office.base_url for office in wanted if office.remote})
 
     async def run_worker(self, office_id: str, config: WorkerConfig) -> None:
-        """Watch one office until cancelled or the gate closes."""
+        """Monitor one office until cancelled.
+
+        Raises:
+            ShuttingDown: The daemon is stopping.
+        """
         settings = config.office
         spec = OfficeSpec(settings.office, config.cadence, config.plausibility)
         credentials = OfficeCredentials(
@@ -127,7 +131,7 @@ class Registry:
         self._apis[office_id] = api = self._api.make_office_api(credentials, self._apis.get(office_id))
         self._workers[office_id] = worker = Worker(spec, api, emitter, self._context)
         if credentials.keys.is_rotating(anyio.current_time()):
-            # Whoever changed a key wants to know whether it works, not at the office's next turn.
+            # Try a new key at once, so that the operator sees whether it works.
             worker.submit(SyncCommand())
         else:
             self._fleet.offices[office_id].key_rotation = None
@@ -142,7 +146,7 @@ class Registry:
                 self.activity.remove(office_id)
 
     def _get_key_ring(self, office_id: str, key: Secret) -> KeyRing:
-        """The office's keys, of which the former is remembered in memory only: no key ever enters the database."""
+        """The office's keys. The previous key is kept in memory only: no key ever enters the database."""
         ring = self._keys.get(office_id) or KeyRing(key)
         if ring.current != key:
             ring = ring.with_key(key, anyio.current_time() + self._key_change_seconds)
@@ -150,7 +154,7 @@ class Registry:
         return ring
 
     def get_worker(self, office_id: str) -> Worker | None:
-        """Who is at work at the office now."""
+        """The running worker of an office."""
         return self._workers.get(office_id)
 
     async def quarantine(self, office_id: str) -> None:
@@ -158,15 +162,15 @@ class Registry:
         self._emit(OfficeQuarantined(office_id))
         runtime, now = self._fleet.offices.get(office_id), self._fleet.now()
         if runtime is None:
-            # A reload has taken it out meanwhile, and is about to end its worker.
+            # A reload has removed the office and is about to end its worker.
             return
         status = make_status(
             runtime.state.standing,
             now,
             Condition.BLOCKED,
-            "An error in oddaemon itself ended this office's worker too often.",
+            "The worker of this office crashed too often, a bug in oddaemon.",
             owner=Owner.US,
-            advice="Report the event `worker_crashed` from the log to us; a restart tries again.",
+            advice="Report the event `worker_crashed` of the log to us. `oddaemon reload` or a restart tries again.",
         )
         status = replace(status, next_action="waits for a reload or a restart")
         runtime.state = replace(runtime.state, standing=status)

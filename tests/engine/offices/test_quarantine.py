@@ -34,7 +34,7 @@ async def test_a_worker_that_crashes_too_often_is_quarantined_and_its_neighbour_
     async with night(tmp_path, [SMALL, HEALTHY], daemon=TWICE, crashes=True) as world:
         world.injected_crashes["smile"] = 1000
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.US, "error in oddaemon itself")
+        assert world.assert_explained(Condition.BLOCKED, Owner.US, "crashed too often")
         assert "worker_crashed" in world.get_status().advice
         assert [line["restarts_left"] for line in world.find_events("worker_crashed")] == [2, 1, 0]
         await world.wait_for_snapshots(2, "healthy")
@@ -54,7 +54,7 @@ async def test_a_reload_or_a_restart_ends_a_quarantine(tmp_path: Path, how: str)
         else:
             await world.crash()
             await world.start()
-            assert world.assert_explained(Condition.BLOCKED, Owner.US, "error in oddaemon itself")
+            assert world.assert_explained(Condition.BLOCKED, Owner.US, "crashed too often")
         await world.wait_for_snapshots(1)
         assert world.assert_explained(Condition.FRESH, None)
         assert await world.is_true()
