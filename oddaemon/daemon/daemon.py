@@ -223,7 +223,7 @@ class Daemon:
             office_metrics=self.fleet.get_metrics,
             readiness=lambda: self.readiness,
             status=self._get_status,
-            pages=Pages(self.view_builder.source, self._telemetry.redact, self.fleet.now),
+            pages=Pages(self.view_builder, self._telemetry.redact, self.fleet.now),
         )
 
     def _get_health(self) -> DaemonHealth:

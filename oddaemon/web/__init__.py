@@ -1,1 +1,1 @@
-"""What the daemon shows over HTTP, read-only and free of patient data; and the socket through which it takes orders."""
+"""What the daemon shows over HTTP, read-only and free of patient data."""

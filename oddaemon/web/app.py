@@ -1,7 +1,7 @@
 """The routes of the HTTP listener: metrics, health, the fleet as JSON, and its pages.
 
-Nothing here changes anything, and nothing shows more of a patient than a count. Pictures of the fleet are taken on the
-event loop; turning them into text happens in a thread, because with thousands of offices it takes long.
+All of it is read-only and free of patient data. Documents are built on the event loop and rendered in a thread, because
+rendering thousands of offices takes long.
 """
 
 import json
@@ -32,14 +32,14 @@ def create_app(
     status: Callable[[], Awaitable[StatusDocument]],
     pages: Pages,
 ) -> ASGIApp:
-    """The application that `serve` serves.
+    """The application for `serve`.
 
     Args:
-        telemetry: renders the metrics, and redacts what the JSON quotes of other sides' messages.
-        office_metrics: the figures of every office.
-        readiness: what `/-/ready` answers.
-        status: the document of `/api/status`; `/api/offices/ID` is the one element of its `offices`.
-        pages: the pages for people.
+        telemetry: Renders the metrics, and redacts the JSON, which quotes other systems' messages.
+        office_metrics: The metrics of each office.
+        readiness: For `/-/ready`.
+        status: The document of `/api/status`; `/api/offices/ID` is one element of its `offices`.
+        pages: The HTML pages.
     """
     endpoints = _Endpoints(telemetry, office_metrics, readiness, status)
     app = Starlette(
@@ -59,21 +59,19 @@ def create_app(
 
 @dataclass(frozen=True, slots=True)
 class _Endpoints:
-    """The routes that look at something."""
-
     _telemetry: Telemetry
     _office_metrics: OfficeMetricsSource
     _get_readiness: Callable[[], Readiness]
     _load_status: Callable[[], Awaitable[StatusDocument]]
 
     async def get_metrics(self, request: Request) -> Response:
-        """Prometheus text, or OpenMetrics for who asks for it."""
+        """Prometheus text, or OpenMetrics if the client accepts it."""
         accept = request.headers.get("accept", "")
         scrape = await anyio.to_thread.run_sync(self._telemetry.render, self._office_metrics(), accept)
         return Response(scrape.body, headers={"content-type": scrape.content_type})
 
     async def get_ready(self, _request: Request) -> Response:
-        """200, or 503 with the sentence."""
+        """200, or 503 with the reason."""
         readiness = self._get_readiness()
         if readiness.ready:
             return PlainTextResponse("Ready.\n")
@@ -89,7 +87,7 @@ class _Endpoints:
         document = await self._load_status()
         office = next((office for office in document["offices"] if office["id"] == wanted), None)
         if office is None:
-            raise HTTPException(404, "No office of this id is configured; /api/status lists them all.")
+            raise HTTPException(404, "No office with this id is configured; /api/status lists all offices.")
         return await self._respond_json(office)
 
     async def _respond_json(self, document: StatusDocument | OfficeDocument) -> Response:

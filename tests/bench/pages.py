@@ -12,7 +12,7 @@ from oddaemon.web.pages.fleet_feed import render_fleet
 from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search
-from oddaemon.web.pages.view_builder import make_overview
+from oddaemon.web.pages.view_builder import make_office_view
 from oddaemon.web.pages.view_models import FleetPageView
 from tests.browser.chromium import ChromiumNotInstalled, chromium, open_page
 from tests.browser.load_time import measure_load_seconds
@@ -95,7 +95,7 @@ def _measure_view_model() -> float:
         run_seconds=2400.0,
     )
     view = OfficeRuntime(Office("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
-    return _time_action(lambda: [make_overview(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
+    return _time_action(lambda: [make_office_view(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
 
 
 def _format_milliseconds(action: Callable[[], object]) -> str:

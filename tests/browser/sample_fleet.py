@@ -16,7 +16,7 @@ from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.reporting.forecast import Forecast, ForecastInput, make_forecast
 from oddaemon.core.reporting.night_history import PendingNight, Publication, build_night_history
 from oddaemon.core.reporting.status_document import LastSnapshot
-from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeOverview, OfficePageView, PageViewSource
+from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficePageView, OfficeView
 from tests.browser.condition_texts import CONDITION_TEXTS
 
 NOW = datetime(2026, 3, 3, 12, 40, tzinfo=UTC)
@@ -41,22 +41,18 @@ _LONG_NAME = (
 class SampleFleet:
     """Offices that can be changed under the pages' eyes."""
 
-    lines: list[OfficeOverview]
+    lines: list[OfficeView]
     now: datetime = NOW
     generation: int = 1
     configured_at: datetime | None = NOW - timedelta(days=2, hours=3)
     failure: str = ""
     journals: dict[str, Sequence[JournalLine]] = field(default_factory=dict)
 
-    @property
-    def view_models(self) -> PageViewSource:
-        return PageViewSource(self.get_fleet, self.get_office)
-
-    async def get_fleet(self) -> FleetPageView:
+    async def build_fleet(self) -> FleetPageView:
         await anyio.lowlevel.checkpoint()
         return FleetPageView(tuple(self.lines), self.generation, self.configured_at, self.failure)
 
-    async def get_office(self, office_id: str) -> OfficePageView | None:
+    async def build_office(self, office_id: str) -> OfficePageView | None:
         await anyio.lowlevel.checkpoint()
         line = next((line for line in self.lines if line.id == office_id), None)
         return None if line is None else make_office_view(line, self.now, self.journals.get(office_id, ()))
@@ -78,14 +74,14 @@ def make_fleet(offices: int = 60, seed: int = 1) -> SampleFleet:
         [880, 40, 40, 15, 12, 13],
         k=max(0, offices - len(conditions)),
     )
-    lines = [_make_overview(number, condition) for number, condition in enumerate([*conditions, *usual][:offices])]
+    lines = [_make_office(number, condition) for number, condition in enumerate([*conditions, *usual][:offices])]
     fleet = SampleFleet(lines)
     for line in lines:
         fleet.journals[line.id] = _make_journal(line)
     return fleet
 
 
-def _make_overview(number: int, condition: Condition) -> OfficeOverview:
+def _make_office(number: int, condition: Condition) -> OfficeView:
     rng = Random(number)
     zone = ZONES[_ZONE_OF.get(condition, number % len(ZONES))]
     first, last, town = rng.choice(_FIRST), rng.choice(_LAST), rng.choice(_TOWNS)
@@ -96,7 +92,7 @@ def _make_overview(number: int, condition: Condition) -> OfficeOverview:
     aging_date = TODAY if condition is Condition.FRESH else TODAY - timedelta(days=1)
     guarantors = rng.randrange(80, 4200)
     early = timedelta(minutes=rng.randrange(60, 290)) if number % 23 else timedelta(minutes=-17)
-    return OfficeOverview(
+    return OfficeView(
         id=f"{first}-{town}-{number:03}".lower().replace(" ", "-"),
         name=name,
         status=status,
@@ -149,14 +145,14 @@ def _make_forecast(clock: OfficeClock, status: Status, now: datetime) -> Forecas
     return make_forecast(ForecastInput(status, clock, expected_at, 2400.0, (4.0, 3.0, 7.5)), now)
 
 
-def make_office_view(line: OfficeOverview, now: datetime, journal: Sequence[JournalLine] = ()) -> OfficePageView:
+def make_office_view(line: OfficeView, now: datetime, journal: Sequence[JournalLine] = ()) -> OfficePageView:
     """An office with thirty nights behind it, some of them late and some missing."""
     publications = _make_publications(line) if line.snapshot else ()
     awaits = line.status.condition in (Condition.AGING, Condition.PULLING, Condition.LATE, Condition.UNREACHABLE)
     pending = PendingNight(TODAY, line.status.late_at) if awaits else None
     latest = line.snapshot.aging_date if line.snapshot and not pending else TODAY
     return OfficePageView(
-        overview=line,
+        office=line,
         nights=build_night_history(publications, latest, pending, now),
         publications=publications,
         journal=tuple(journal),
@@ -168,7 +164,7 @@ def make_office_view(line: OfficeOverview, now: datetime, journal: Sequence[Jour
     )  # fmt: skip
 
 
-def _make_publications(line: OfficeOverview) -> tuple[Publication, ...]:
+def _make_publications(line: OfficeView) -> tuple[Publication, ...]:
     rng = Random(line.id)
     snapshot = line.snapshot
     assert snapshot is not None, "only where one was published"
@@ -203,7 +199,7 @@ def _make_publications(line: OfficeOverview) -> tuple[Publication, ...]:
     return tuple(found)
 
 
-def _make_journal(line: OfficeOverview) -> Sequence[JournalLine]:
+def _make_journal(line: OfficeView) -> Sequence[JournalLine]:
     if line.snapshot is None:
         return ()
     entries = (

@@ -38,7 +38,7 @@ class PageSite:
             office_metrics=self._get_metrics,
             readiness=lambda: Readiness(ready=not self.fleet.failure, reason=self.fleet.failure),
             status=self._get_status,
-            pages=Pages(self.fleet.view_models, telemetry.redact, lambda: self.fleet.now, self.stream_options),
+            pages=Pages(self.fleet, telemetry.redact, lambda: self.fleet.now, self.stream_options),
         )
 
     def _get_metrics(self) -> tuple[OfficeMetrics, ...]:

@@ -87,7 +87,7 @@ def test_a_row_says_why_who_must_act_and_how_the_office_stands_to_its_hour(
 
 def test_offices_that_will_miss_are_listed_with_reason_and_link(page_opener: PageOpener, url: str) -> None:
     page = page_opener(scripted=False).open_url(url)
-    first = page.locator("#watch li").first
+    first = page.locator("#at-risk li").first
     expect(first.locator(".badge")).to_have_text("will miss")
     first.get_by_role("link").click()
     expect(page.locator(".facts").first).to_contain_text("will miss")
@@ -140,7 +140,7 @@ def test_with_javascript_typing_filters_at_once_and_the_address_follows(page_ope
     page.locator("label.chip", has_text="blocked").click()
     expect(page.locator("#grid > li:not([hidden])")).to_have_count(1)
     assert page.url.endswith("/?q=reno&condition=blocked")
-    expect(page.locator("#news")).to_have_text("1 of 60 offices shown")
+    expect(page.locator("#announcer")).to_have_text("1 of 60 offices shown")
     assert page.evaluate("window.same")
     expect(page.get_by_role("button", name="Show")).to_be_hidden()
 
@@ -157,7 +157,7 @@ def test_what_happens_to_an_office_is_seen_without_a_reload(
     expect(page.locator("#count-blocked")).to_have_text("3")
     expect(page.locator("h1")).to_have_text("45 of 59 offices are fresh")
     expect(page).to_have_title("45 of 59 fresh · oddaemon")
-    expect(page.locator("#news")).to_contain_text("is blocked")
+    expect(page.locator("#announcer")).to_contain_text("is blocked")
     rows = list_visible_ids(page, "#rows")
     assert office in rows[:4]
     assert page.evaluate("window.same")
@@ -182,7 +182,7 @@ def test_a_reload_of_the_daemon_shows_itself_and_its_new_offices(
     fleet.generation, fleet.lines = 2, more
     expect(page.locator(f"#cell-{more[-1].id}")).to_be_visible()
     expect(page.locator("#found")).to_contain_text("of 61 offices")
-    expect(page.locator("#news")).to_contain_text("The configuration was read again")
+    expect(page.locator("#announcer")).to_contain_text("The configuration was reloaded")
     expect(page.locator("footer")).to_contain_text("2026-03-03 12:41:00 UTC")
     expect(page.get_by_label("Search", exact=True)).to_have_value("dent")
 
@@ -191,7 +191,7 @@ def test_a_lost_daemon_is_shown_and_reconnected(page_opener: PageOpener, fleet: 
     opened = page_opener()
     with serve_site(PageSite(fleet)) as url:
         page = wait_until_live(opened.open_url(url))
-    expect(page.locator("#live")).to_have_text("Not live: the daemon does not answer")
+    expect(page.locator("#live")).to_have_text("Not live: the daemon does not respond")
     opened.errors.clear()  # that a stream was refused is the point
     fleet.set_condition(fleet.lines[0].id, Condition.LATE, "It became late while nobody looked.")
     with serve_site(PageSite(fleet), port=int(url.rpartition(":")[2])):
@@ -204,15 +204,15 @@ def test_why_the_daemon_is_not_at_work_is_at_the_top_of_the_page(
     page_opener: PageOpener, fleet: SampleFleet, url: str
 ) -> None:
     page = wait_until_live(page_opener().open_url(url))
-    expect(page.locator("#trouble")).to_be_empty()
+    expect(page.locator("#not-ready")).to_be_empty()
     fleet.failure = "the disk is full"
-    expect(page.locator("#trouble")).to_have_text("The daemon is not at work: the disk is full.")
+    expect(page.locator("#not-ready")).to_have_text("The daemon is not ready: the disk is full.")
 
 
 def test_the_keyboard_reaches_everything(page_opener: PageOpener, url: str) -> None:
     page = wait_until_live(page_opener().open_url(url))
     page.keyboard.press("Tab")
-    skip = page.get_by_role("link", name="Skip to the contents")
+    skip = page.get_by_role("link", name="Skip to content")
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
@@ -241,7 +241,7 @@ def test_the_keyboard_need_not_pass_every_office_to_reach_what_follows(page_open
     expect(over).to_be_in_viewport()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.locator("#watch a").first).to_be_focused()
+    expect(page.locator("#at-risk a").first).to_be_focused()
 
 
 def test_an_office_can_be_pointed_at(page_opener: PageOpener, fleet: SampleFleet, url: str) -> None:

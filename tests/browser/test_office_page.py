@@ -45,10 +45,10 @@ def test_it_says_how_it_stands_why_who_must_act_what_to_do_and_what_is_next(
     assert shown_facts["Who must act"] == "The office"
     assert shown_facts["What to do"] == office.status.advice
     assert shown_facts["What happens next"] == "Asks whether aging has completed at Tue 3 Mar, 05:47"
-    assert shown_facts["Wanted by"] == "Tue 3 Mar, 07:00"
+    assert shown_facts["Deadline"] == "Tue 3 Mar, 07:00"
     assert shown_facts["Forecast"] == "will miss Will miss 07:00 unless the office acts."
     assert "4,053 guarantors" in shown_facts["Last snapshot"]
-    expect(page.locator("#letter")).to_have_text(office.status.letter)
+    expect(page.locator("#message")).to_have_text(office.status.letter)
     expect(page.locator("footer")).to_contain_text("America/Denver")
 
 
@@ -59,7 +59,7 @@ def test_the_button_that_copies_the_message_needs_javascript(
     assert page_opener(scripted=False).open_url(f"{url}/{office.id}").get_by_role("button").count() == 0
     page = page_opener().open_url(f"{url}/{office.id}")
     page.get_by_role("button", name="Copy").click()
-    expect(page.locator("#news")).to_have_text("Copied")
+    expect(page.locator("#announcer")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == office.status.letter
 
 
@@ -124,10 +124,10 @@ def test_an_office_that_never_published_has_a_page_that_says_so(
 ) -> None:
     page = page_opener().open_url(f"{url}/{fleet.lines[NEVER_PUBLISHED].id}")
     for part, sentence in {
-        "#standing": "None yet: nothing was published for this office",
-        "#buckets": "there is nothing to draw",
+        "#status": "None yet",
+        "#buckets": "No snapshot was published",
         "#pulls": "No pull has been published yet.",
-        "#journal": "Nothing is written down yet.",
+        "#journal": "No entries yet.",
     }.items():
         expect(page.locator(part)).to_contain_text(sentence)
 
@@ -152,9 +152,9 @@ def test_it_moves_with_the_office_and_keeps_what_was_opened(
     fleet.set_condition(office.id, Condition.PULLING, "Reading the balances at last.", owner=None, letter="")
     expect(page.locator(".reason")).to_have_text("Reading the balances at last.")
     expect(page.locator(".verdict")).to_have_class("verdict t-pulling")
-    expect(page.locator("#news")).to_contain_text("pulling")
+    expect(page.locator("#announcer")).to_contain_text("pulling")
     expect(page).to_have_title(f"{office.name}: pulling · oddaemon")
-    expect(page.locator("#letter")).to_have_count(0)
+    expect(page.locator("#message")).to_have_count(0)
     expect(page.locator("#nights table")).to_be_visible()
     assert page.evaluate("window.same")
 

@@ -57,7 +57,7 @@ class FakeDaemon:
         return make_status_document([OfficeSummary("mesa", "Mesa", MESA), OfficeSummary("alba", "Álba", ALBA)], NOW)
 
     def make_pages(self) -> Pages:
-        return Pages(make_fleet(3).view_models, self.telemetry.redact, lambda: NOW)
+        return Pages(make_fleet(3), self.telemetry.redact, lambda: NOW)
 
     def create_app(self) -> ASGIApp:
         return create_app(

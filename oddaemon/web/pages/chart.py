@@ -1,6 +1,6 @@
-"""The geometry of the chart of aging buckets over time: bars in a box of fixed units, which the page stretches.
+"""Geometry of the chart of aging buckets over time: bars in a box of fixed units, which the page stretches.
 
-Nights without a snapshot leave a gap. A bucket below zero is stacked downwards, so a credit never hides a debt.
+Nights without a snapshot leave a gap. A negative bucket is stacked downwards, so a credit never hides a debt.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ class Block:
     """One bucket of one night."""
 
     bucket: int
-    """0: the youngest."""
+    """0: the youngest bucket."""
     y: float
     height: float
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One night: its blocks, and all its numbers as a sentence."""
+    """One night: its blocks, and its numbers as text."""
 
     x: float
     blocks: tuple[Block, ...]
@@ -39,19 +39,19 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything that is drawn, in units."""
+    """The whole chart, in units."""
 
     width: int
     bars: tuple[Bar, ...]
     ticks: tuple[str, ...]
-    """Labels of the axis from the top down, evenly spaced over the height."""
+    """Axis labels from top to bottom, evenly spaced."""
     lines: tuple[float, ...]
-    """Where they are."""
+    """Their positions."""
     zero: float
 
 
 def make_bucket_chart(nights: Sequence[Night]) -> Chart | None:
-    """The chart of these nights; None where no night has a snapshot."""
+    """The chart of these nights; None: no night has a snapshot."""
     sums = [_get_buckets(night.last.totals) if night.last else None for night in nights]
     known = [buckets for buckets in sums if buckets]
     if not known:
@@ -85,7 +85,7 @@ def _get_buckets(totals: ControlTotals) -> tuple[int, ...]:
 
 
 def _choose_scale(lowest: int, highest: int) -> tuple[float, int, int]:
-    """A round step in cents, and how many of them are needed below and above zero: few in all, and at least one."""
+    """A round step in cents, and the number of steps below and above zero: at most `INTERVALS_MAX`, at least one."""
     for power in count():
         for first in _STEPS:
             step = first * 100 * 10**power
@@ -113,4 +113,4 @@ def _describe_night(night: Night) -> str:
     assert night.last is not None, "only nights with a snapshot have a bar"
     totals = night.last.totals
     buckets = ", ".join(f"{title} {format_dollars(getattr(totals, name))}" for name, title in BUCKETS)
-    return f"{format_day(night.aging_date)}: {buckets}, in all {format_dollars(totals.bal_total)}"
+    return f"{format_day(night.aging_date)}: {buckets}, total {format_dollars(totals.bal_total)}"

@@ -1,8 +1,8 @@
-"""The streams through which an open page hears what has changed: server-sent events, few and small.
+"""The streams that update an open page: server-sent events, few and small.
 
-A stream ends when its reader goes, or when the listener is told to stop. It tells three things: `change` (the parts
-of the page that are others now), `stale` (offices came or went, or this is another process: read the page again), and
-now and then a comment, by which a reader that is gone is noticed.
+A stream ends when its reader disconnects or the listener stops. It sends `change` (the parts of the page that changed),
+`stale` (offices were added or removed, or this is another process: load the page again), and from time to time a
+comment, which reveals a reader that is gone.
 """
 
 import json
@@ -19,7 +19,11 @@ from oddaemon.web.pages.fleet_feed import FleetFeed
 from oddaemon.web.pages.rendered import Parts, RenderedFleet, RenderedOffice
 
 RETRY_SECONDS = 3
-"""After that long a browser whose stream has ended asks again."""
+"""After that long a browser whose stream has ended reconnects."""
+STREAM_HEADERS = {"content-type": "text/event-stream", "x-accel-buffering": "no"}
+
+GetChanges = Callable[[RenderedFleet, int], Awaitable[Mapping[str, object]]]
+"""What to send to a reader at this revision; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +31,21 @@ class StreamOptions:
     """How live the pages are."""
 
     settle_seconds: float = 1.0
-    """What changes within it is told together."""
+    """Changes within it are sent together."""
     heartbeat_seconds: float = 15.0
-    """After that long without news a comment is sent."""
+    """After that long without a change a comment is sent."""
     streams_max: int = 16
-    """At one instant; whoever comes later has a page that does not move."""
-
-
-@dataclass(slots=True)
-class StreamSlots:
-    """How many streams there are, and may be."""
-
-    streams_max: int
-    used: int = 0
+    """At one instant; a page that comes later is not live."""
 
 
 class StreamRegistry:
-    """Makes streams, no more than there may be."""
+    """Opens streams, at most `streams_max` at once.
+
+    Args:
+        feed: The rendered fleet.
+        options: How often, and how many.
+        render_office_parts: Renders the page of an office; None: there is no such office.
+    """
 
     def __init__(
         self,
@@ -51,58 +53,39 @@ class StreamRegistry:
         options: StreamOptions,
         render_office_parts: Callable[[str, RenderedFleet], Awaitable[Parts | None]],
     ) -> None:
-        """There are none yet.
-
-        Args:
-            feed: what all of them look at.
-            options: how often, and how many.
-            render_office_parts: paints an office's page; None: there is no such office.
-        """
         self._feed = feed
         self._options = options
         self._render_office_parts = render_office_parts
-        self._slots = StreamSlots(options.streams_max)
+        self._limiter = anyio.CapacityLimiter(options.streams_max)
 
     async def stream_fleet(self, request: Request) -> Response:
-        """What changes on the page of the fleet."""
-        return self._open_stream(request, self._get_fleet_changes)
+        """The changes of the fleet page."""
+        return self._open_stream(request, _get_fleet_changes)
 
     async def stream_office(self, request: Request) -> Response:
-        """What changes on the page of one office."""
-        office, sent = request.path_params["office"], dict[str, str]()
+        """The changes of the page of one office."""
+        office_id, sent = request.path_params["office"], dict[str, str]()
 
         async def get_changes(rendered: RenderedFleet, since: int) -> Mapping[str, object]:
-            if max(rendered.overview_revisions.get(office, 0), rendered.part_revisions["trouble"]) <= since:
+            if not rendered.has_office_changed(office_id, since):
                 return {}
-            parts = await self._render_office_parts(office, rendered) or {}
+            parts = await self._render_office_parts(office_id, rendered) or {}
             updates = {name: text for name, text in parts.items() if sent.get(name) != text}
             sent.update(updates)
             return {"parts": updates} if updates else {}
 
         return self._open_stream(request, get_changes)
 
-    async def _get_fleet_changes(self, rendered: RenderedFleet, since: int) -> Mapping[str, object]:
-        parts, offices = rendered.get_changed_parts(since), rendered.get_changed_offices(since)
-        return (
-            {"parts": parts, "offices": [_build_office_update(office) for office in offices]}
-            if parts or offices
-            else {}
-        )
-
-    def _open_stream(
-        self, request: Request, get_changes: Callable[[RenderedFleet, int], Awaitable[Mapping[str, object]]]
-    ) -> Response:
+    def _open_stream(self, request: Request, get_changes: GetChanges) -> Response:
         if request.method == "HEAD":
             return Response(headers=STREAM_HEADERS)
-        if self._slots.used >= self._slots.streams_max:
-            sentence = "As many pages are live as may be at once; this one is as it was when it was read.\n"
+        if not self._limiter.available_tokens:
+            sentence = "Too many pages are live already. This one shows the moment at which it was loaded.\n"
             return PlainTextResponse(sentence, 503, {"retry-after": "60"})
         token = request.headers.get("last-event-id") or request.query_params.get("since", "")
-        return EventStream(self._slots, self._generate_events(token, get_changes))
+        return EventStream(self._limiter, self._generate_events(token, get_changes))
 
-    async def _generate_events(
-        self, token: str, get_changes: Callable[[RenderedFleet, int], Awaitable[Mapping[str, object]]]
-    ) -> AsyncGenerator[str, None]:
+    async def _generate_events(self, token: str, get_changes: GetChanges) -> AsyncGenerator[str, None]:
         yield f"retry: {RETRY_SECONDS * 1000}\n\n"
         sent_at = anyio.current_time()
         while True:
@@ -122,23 +105,19 @@ class StreamRegistry:
             await anyio.sleep(self._options.settle_seconds)
 
 
-STREAM_HEADERS = {"content-type": "text/event-stream", "x-accel-buffering": "no"}
-
-
 class EventStream(Response):
-    """An answer that goes on until its reader goes, or is told that this is the end."""
+    """A response that goes on until its reader disconnects or its events end."""
 
-    def __init__(self, slots: StreamSlots, events: AsyncGenerator[str, None]) -> None:
+    def __init__(self, limiter: anyio.CapacityLimiter, events: AsyncGenerator[str, None]) -> None:
         super().__init__(headers=STREAM_HEADERS)
         del self.headers["content-length"]
-        self._slots = slots
+        self._limiter = limiter
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events as they come."""
+        """Send the events as they come."""
         del scope
-        self._slots.used += 1
-        try:
+        async with self._limiter:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
@@ -146,8 +125,6 @@ class EventStream(Response):
                     async for event in events:
                         await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
-        finally:
-            self._slots.used -= 1
 
 
 async def _cancel_on_disconnect(receive: Receive, stream: anyio.CancelScope) -> None:
@@ -156,16 +133,23 @@ async def _cancel_on_disconnect(receive: Receive, stream: anyio.CancelScope) -> 
     stream.cancel()
 
 
+async def _get_fleet_changes(rendered: RenderedFleet, since: int) -> Mapping[str, object]:
+    parts, offices = rendered.get_changed_parts(since), rendered.get_changed_offices(since)
+    if not parts and not offices:
+        return {}
+    return {"parts": parts, "offices": [_build_office_update(office) for office in offices]}
+
+
 def _format_event(name: str, token: str, data: Mapping[str, object]) -> str:
     return f"event: {name}\nid: {token}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
 def _build_office_update(rendered: RenderedOffice) -> Mapping[str, object]:
-    overview = rendered.overview
+    office = rendered.office
     return {
-        "id": overview.id,
-        "condition": overview.status.condition,
-        "outlook": overview.forecast.outlook,
+        "id": office.id,
+        "condition": office.status.condition,
+        "outlook": office.forecast.outlook,
         "labels": rendered.labels,
         "find": rendered.search_text,
         "cell": rendered.cell,

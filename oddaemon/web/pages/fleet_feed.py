@@ -1,30 +1,30 @@
-"""The fleet as it was painted last, shared by all who look: what changed is painted anew, at most once a second.
+"""The rendered fleet that all open pages share: what changed is rendered again, at most once a second.
 
-Each piece carries the turn at which it changed, so whoever has seen turn 12 is sent what came after it, however many
-are looking. A token names a turn of this process; one of another process has seen nothing.
+Each piece carries the revision of its last change, so a reader at revision 12 gets what changed after it, however many
+readers there are. A token names a revision of this process; a token of another process is stale.
 """
 
 import secrets
+from dataclasses import replace
 
 import anyio
 import anyio.to_thread
 
 from oddaemon.web.pages.rendered import RenderedFleet, RenderedOffice
 from oddaemon.web.pages.renderer import Renderer
-from oddaemon.web.pages.view_models import FleetPageView, PageViewSource
+from oddaemon.web.pages.view_models import FleetPageView, OfficeView, PageViewSource
 
 
 class FleetFeed:
-    """What everybody sees of the fleet. Used on one event loop; painting happens in a thread."""
+    """Keeps the rendered fleet up to date, for one event loop; rendering runs in a thread.
+
+    Args:
+        source: Builds the views.
+        renderer: Renders them.
+        settle_seconds: The least time between two views; readers get the changes in between together.
+    """
 
     def __init__(self, source: PageViewSource, renderer: Renderer, settle_seconds: float) -> None:
-        """Nothing is painted before somebody looks.
-
-        Args:
-            source: where to look.
-            renderer: paints.
-            settle_seconds: the fleet is looked at no more often than this; what changes in between is told together.
-        """
         self._source = source
         self._renderer = renderer
         self._settle_seconds = settle_seconds
@@ -34,46 +34,35 @@ class FleetFeed:
         self._refresh_lock = anyio.Lock()
 
     async def refresh(self) -> RenderedFleet:
-        """The board, brought up to date unless that was done a moment ago."""
+        """The rendered fleet, at most `settle_seconds` old."""
         async with self._refresh_lock:
             if not self._rendered.revision or anyio.current_time() - self._refreshed_at >= self._settle_seconds:
-                view = await self._source.get_fleet()
+                view = await self._source.build_fleet()
                 self._refreshed_at = anyio.current_time()
                 if not self._rendered.revision or view != self._rendered.view:
                     self._rendered = await anyio.to_thread.run_sync(render_fleet, self._renderer, self._rendered, view)
         return self._rendered
 
     def make_token(self, rendered: RenderedFleet) -> str:
-        """Names the turn of a painting."""
+        """The name of a revision."""
         return f"{self._boot}.{rendered.revision}"
 
     def parse_token(self, token: str, rendered: RenderedFleet) -> int | None:
-        """The turn that a token names; None where its page must be read again as a whole."""
+        """The revision that a token names; None: its page must be loaded again."""
         boot, _, revision = token.partition(".")
-        if (
-            boot != self._boot
-            or not (revision.isascii() and revision.isdecimal())
-            or len(revision) > len(str(rendered.revision))
-        ):
+        is_number = revision.isascii() and revision.isdecimal() and len(revision) <= len(str(rendered.revision))
+        if boot != self._boot or not is_number:
             return None
         return int(revision) if rendered.rebuilt_revision <= int(revision) <= rendered.revision else None
 
 
 def render_fleet(renderer: Renderer, previous: RenderedFleet, view: FleetPageView) -> RenderedFleet:
-    """The next painting: only what changed is painted anew. Slow: run it in a thread."""
+    """The next revision: only what changed is rendered. Slow: run it in a thread."""
     revision = previous.revision + 1
-    offices: dict[str, RenderedOffice] = {}
-    office_revisions: dict[str, int] = {}
-    overview_revisions: dict[str, int] = {}
-    for overview in view.offices:
-        cached = previous.offices.get(overview.id)
-        # Most lines are the very same object as before: comparing thousands of them takes no time.
-        if cached is not None and (cached.overview is overview or cached.overview == overview):
-            offices[overview.id], overview_revisions[overview.id] = cached, previous.overview_revisions[overview.id]
-        else:
-            offices[overview.id], overview_revisions[overview.id] = renderer.render_office(overview), revision
-        looks_same = cached is not None and cached.looks_like(offices[overview.id])
-        office_revisions[overview.id] = previous.office_revisions[overview.id] if looks_same else revision
+    offices = {
+        office.id: _render_office(renderer, previous.offices.get(office.id), office, revision)
+        for office in view.offices
+    }
     parts = renderer.render_fleet_parts(view)
     is_rebuilt = (
         not previous.revision
@@ -85,11 +74,22 @@ def render_fleet(renderer: Renderer, previous: RenderedFleet, view: FleetPageVie
         rebuilt_revision=revision if is_rebuilt else previous.rebuilt_revision,
         view=view,
         parts=parts,
-        offices=offices,
         part_revisions={
             name: previous.part_revisions[name] if previous.parts.get(name) == text else revision
             for name, text in parts.items()
         },
-        office_revisions=office_revisions,
-        overview_revisions=overview_revisions,
+        offices=offices,
+    )
+
+
+def _render_office(
+    renderer: Renderer, previous: RenderedOffice | None, office: OfficeView, revision: int
+) -> RenderedOffice:
+    # Most views are the very same object as before: comparing thousands of them takes no time.
+    if previous is not None and (previous.office is office or previous.office == office):
+        return previous
+    rendered = renderer.render_office(office)
+    looks_same = previous is not None and previous.looks_like(rendered)
+    return replace(
+        rendered, revision=previous.revision if previous and looks_same else revision, view_revision=revision
     )

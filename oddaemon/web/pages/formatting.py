@@ -1,4 +1,4 @@
-"""Times, amounts and the house's own terms, in the words of the pages."""
+"""Times, amounts and the names of conditions and outcomes, as the pages show them."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -9,15 +9,15 @@ from oddaemon.core.reporting.forecast import Outlook
 from oddaemon.core.reporting.night_history import NightOutcome
 
 MEANINGS: Mapping[Condition, str] = {
-    Condition.SUSPECT: "read, but it does not add up or is hard to believe; held back",
-    Condition.BLOCKED: "somebody must act",
-    Condition.LATE: "past the hour by which it was wanted",
-    Condition.UNREACHABLE: "does not answer; tried again by itself",
+    Condition.SUSPECT: "read, but held back: the balances do not add up or are implausible",
+    Condition.BLOCKED: "someone must act",
+    Condition.LATE: "past its deadline",
+    Condition.UNREACHABLE: "does not answer; retried automatically",
     Condition.PULLING: "the balances are being read",
     Condition.AGING: "tonight's aging is due or running",
     Condition.WAITING: "tonight's aging is not due yet",
     Condition.FRESH: "the last aging is published",
-    Condition.PAUSED: "left alone",
+    Condition.PAUSED: "receives no requests",
 }
 OUTLOOKS: Mapping[Outlook, str] = {
     Outlook.IN_TIME: "in time",
@@ -31,9 +31,9 @@ OUTCOMES: Mapping[NightOutcome, str] = {
     NightOutcome.LATE: "late",
     NightOutcome.MISSING: "no snapshot",
     NightOutcome.OVERDUE: "overdue",
-    NightOutcome.PENDING: "awaited",
+    NightOutcome.PENDING: "pending",
     NightOutcome.NOT_DUE: "not due",
-    NightOutcome.UNKNOWN: "not known",
+    NightOutcome.UNKNOWN: "unknown",
 }
 BUCKETS = (
     ("bal_0_30", "0 to 30 days"),
@@ -47,7 +47,7 @@ _THOUSAND, _MILLION = 1_000, 1_000_000
 
 
 def format_duration(length: timedelta) -> str:
-    """About how long, in at most two units: "12 s", "5 min", "4 h 19 min", "2 d 3 h"."""
+    """Roughly, in at most two units: "12 s", "5 min", "4 h 19 min", "2 d 3 h"."""
     seconds = round(abs(length.total_seconds()))
     if seconds < _MINUTE:
         return f"{seconds} s"
@@ -59,12 +59,12 @@ def format_duration(length: timedelta) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """How long a pull took: "0.8 s", "3 min"."""
+    """The duration of a pull: "0.8 s", "3 min"."""
     return f"{seconds:.1f} s" if seconds < _MINUTE else format_duration(timedelta(seconds=seconds))
 
 
 def format_margin(early_by: timedelta) -> str:
-    """How a night stood to its hour: "4 h 19 min early", "12 min late"."""
+    """The margin to the deadline: "4 h 19 min early", "12 min late"."""
     return f"{format_duration(early_by)} {'late' if early_by < timedelta() else 'early'}"
 
 
@@ -80,17 +80,17 @@ def format_moment(at: datetime, clock: OfficeClock) -> str:
 
 
 def format_utc(at: datetime) -> str:
-    """For machines, and for whoever reads logs beside the page: "2026-03-03T10:41:00Z"."""
+    """For machines, and to compare with logs: "2026-03-03T10:41:00Z"."""
     return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def format_day(when: date) -> str:
-    """A night's name: "Tue 3 Mar"."""
+    """The name of a night: "Tue 3 Mar"."""
     return f"{when:%a} {when.day} {when:%b}"
 
 
 def format_dollars(cents: int) -> str:
-    """To the cent: "$1,234.50"; a minus stands before all of it."""
+    """To the cent: "$1,234.50", with the minus before the dollar sign."""
     whole, rest = divmod(abs(cents), 100)
     return f"{_format_sign(cents)}${whole:,}.{rest:02d}"
 

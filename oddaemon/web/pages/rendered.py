@@ -1,33 +1,35 @@
-"""The fleet, painted: pieces of HTML, each with the turn at which it changed last."""
+"""The fleet as pieces of HTML, each with the revision of its last change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from oddaemon.web.pages.view_models import FleetPageView, OfficeOverview
+from oddaemon.web.pages.view_models import FleetPageView, OfficeView
 
 Parts = Mapping[str, str]
-"""The inside of elements by their id."""
-
+"""The contents of elements, by their id."""
 
 EMPTY_VIEW = FleetPageView(())
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedOffice:
-    """One office on the page of the fleet."""
+    """One office on the fleet page."""
 
-    overview: OfficeOverview
+    office: OfficeView
     cell: Markup = field(repr=False)
     row: Markup = field(repr=False)
     search_text: str = field(repr=False)
-    """What the search looks at."""
     labels: str = field(repr=False)
-    """Those of the office, a line each."""
+    """One label a line."""
+    revision: int = 0
+    """When it last looked different on the fleet page."""
+    view_revision: int = 0
+    """When anything of the office last changed, on the fleet page or only on its own."""
 
     def looks_like(self, other: "RenderedOffice") -> bool:
-        """Whether a reader sees no difference."""
+        """Whether a reader of the fleet page sees no difference."""
         return (self.cell, self.row, self.search_text, self.labels) == (
             other.cell,
             other.row,
@@ -38,26 +40,27 @@ class RenderedOffice:
 
 @dataclass(frozen=True, slots=True)
 class RenderedFleet:
-    """The fleet at one turn; never changed, so a thread may look at it while the next one is painted."""
+    """The fleet at one revision. Immutable: a thread may read it while the next one is rendered."""
 
     revision: int = 0
     rebuilt_revision: int = 0
-    """When offices came or went last, or the configuration was put in force again."""
+    """When offices were last added or removed, or the configuration was applied again."""
     view: FleetPageView = EMPTY_VIEW
     parts: Parts = field(default_factory=dict)
-    offices: Mapping[str, RenderedOffice] = field(default_factory=dict)
-    """By the office's id, in the picture's order."""
     part_revisions: Mapping[str, int] = field(default_factory=dict)
-    """When each changed last."""
-    office_revisions: Mapping[str, int] = field(default_factory=dict)
-    """When each looked different last."""
-    overview_revisions: Mapping[str, int] = field(default_factory=dict)
-    """When anything of an office changed last, on the page of the fleet or only on its own."""
+    """The last change of each part."""
+    offices: Mapping[str, RenderedOffice] = field(default_factory=dict)
+    """By id, in the order of the view."""
 
     def get_changed_parts(self, since: int) -> Parts:
-        """The parts that are others than at turn `since`."""
+        """The parts that changed after revision `since`."""
         return {name: self.parts[name] for name, revision in self.part_revisions.items() if revision > since}
 
     def get_changed_offices(self, since: int) -> Sequence[RenderedOffice]:
-        """The same of the offices."""
-        return [self.offices[office] for office, revision in self.office_revisions.items() if revision > since]
+        """The offices that look different since revision `since`."""
+        return [rendered for rendered in self.offices.values() if rendered.revision > since]
+
+    def has_office_changed(self, office_id: str, since: int) -> bool:
+        """Whether the page of an office may have changed after revision `since`."""
+        rendered = self.offices.get(office_id)
+        return self.part_revisions["not-ready"] > since or (rendered is not None and rendered.view_revision > since)

@@ -1,7 +1,7 @@
-"""Pictures into HTML, piece by piece, so that a piece can be sent again by itself when it has changed.
+"""Renders views as HTML, in parts, so that a changed part can be sent alone.
 
-Every value that a template writes is escaped and redacted on its way; a template's own text is neither. All of it
-is slow enough to be run in a thread.
+Every value in a template is escaped and redacted; the template's own text is not. All of it is slow: run it in a
+thread.
 """
 
 from collections import Counter
@@ -20,25 +20,24 @@ from oddaemon.web.pages.chart import make_bucket_chart
 from oddaemon.web.pages.rendered import Parts, RenderedFleet, RenderedOffice
 from oddaemon.web.pages.runbook import load_runbook
 from oddaemon.web.pages.search import Search, build_search_text, count_labels, format_labels
-from oddaemon.web.pages.view_models import FleetPageView, OfficeOverview, OfficePageView
+from oddaemon.web.pages.view_models import FleetPageView, OfficePageView, OfficeView
 
 AT_RISK_MAX = 6
 ROWS_MAX = 50
-"""Offices that the list shows unless it is asked for all: the grid above it has every one."""
+"""Offices in the list unless all are requested; the grid above it has every office."""
 PULLS_MAX = 10
-_OUTLOOK_SUFFIXES = {Outlook.AT_RISK: ", at risk", Outlook.WILL_MISS: ", will miss its hour"}
+_OUTLOOK_SUFFIXES = {Outlook.AT_RISK: ", at risk", Outlook.WILL_MISS: ", will miss its deadline"}
 
 
 class Renderer:
-    """Knows the templates."""
+    """Renders the templates.
+
+    Args:
+        redact: Removes secrets from a text.
+        static: Returns the address of a static file.
+    """
 
     def __init__(self, redact: Callable[[str], str], static: Callable[[str], str]) -> None:
-        """Load them.
-
-        Args:
-            redact: what may be shown of a text.
-            static: the address of a file that the pages need.
-        """
         self._redact = redact
         self._environment = Environment(
             loader=PackageLoader("oddaemon.web"),
@@ -51,11 +50,12 @@ class Renderer:
         )
         self._environment.globals["static"] = static
         self._environment.filters |= {
-            "actor": lambda owner: OWNER_SHORT_NAMES[owner],
+            "absolute_seconds": lambda seconds: formatting.format_seconds(abs(seconds)),
             "change": summaries.format_change,
             "clock_time": formatting.format_time,
             "day": formatting.format_day,
             "dollars": formatting.format_dollars,
+            "key_rotation": lambda rotation, ends_at: describe_key_rotation(rotation.previous_accepted, ends_at),
             "margin": formatting.format_margin,
             "meaning": lambda condition: formatting.MEANINGS[condition],
             "moment": formatting.format_moment,
@@ -64,63 +64,61 @@ class Renderer:
             "outcome": lambda outcome: formatting.OUTCOMES[outcome],
             "outlook": lambda outlook: formatting.OUTLOOKS[outlook],
             "owner": lambda owner: OWNER_NAMES[owner],
+            "owner_short": lambda owner: OWNER_SHORT_NAMES[owner],
             "prose": self._render_prose,
+            "seconds": formatting.format_seconds,
             "sentence": lambda clause: clause[:1].upper() + clause[1:],
-            "took": formatting.format_seconds,
-            "told_of_trial": lambda rotation, ends_at: describe_key_rotation(rotation.former_accepted, ends_at),
-            "took_abs": lambda seconds: formatting.format_seconds(abs(seconds)),
             "utc": formatting.format_utc,
         }
 
-    def render_office(self, overview: OfficeOverview) -> RenderedOffice:
-        """One office for the page of the fleet."""
-        outlook_suffix = _OUTLOOK_SUFFIXES.get(overview.forecast.outlook, "")
+    def render_office(self, office: OfficeView) -> RenderedOffice:
+        """One office for the fleet page."""
+        outlook_suffix = _OUTLOOK_SUFFIXES.get(office.forecast.outlook, "")
         return RenderedOffice(
-            overview=overview,
-            cell=self._render_template("cell.html", line=overview, foreboding=outlook_suffix),
-            row=self._render_template("row.html", line=overview, labels=format_labels(overview)),
-            search_text=self._redact(build_search_text(overview)),
-            labels=self._redact("\n".join(format_labels(overview))),
+            office=office,
+            cell=self._render_template("cell.html", office=office, outlook_suffix=outlook_suffix),
+            row=self._render_template("row.html", office=office, labels=format_labels(office)),
+            search_text=self._redact(build_search_text(office)),
+            labels=self._redact("\n".join(format_labels(office))),
         )
 
     def render_fleet_parts(self, view: FleetPageView) -> Parts:
-        """What the page of the fleet says of all offices together."""
-        overviews = view.offices
-        conditions = Counter(overview.status.condition for overview in overviews)
-        outlooks = Counter(line.forecast.outlook for line in overviews)
-        at_risk = summaries.list_at_risk(overviews)
+        """The parts of the fleet page about all offices together."""
+        conditions = Counter(office.status.condition for office in view.offices)
+        outlooks = Counter(office.forecast.outlook for office in view.offices)
+        at_risk = summaries.list_at_risk(view.offices)
         return {
             "title": summaries.format_title(conditions),
-            "trouble": self._render_template("trouble.html", trouble=view.not_ready_reason),
+            "not-ready": self._render_template("not_ready.html", reason=view.not_ready_reason),
             "headline": self._render_template("headline.html", **summaries.summarize_conditions(conditions)),
-            "figures": self._render_template("figures.html", **summaries.compute_figures(overviews, outlooks)),
-            "watch": self._render_template(
-                "watch.html", watched=at_risk[:AT_RISK_MAX], more=max(0, len(at_risk) - AT_RISK_MAX)
+            "figures": self._render_template("figures.html", **summaries.compute_figures(view.offices, outlooks)),
+            "at-risk": self._render_template(
+                "at_risk.html", at_risk=at_risk[:AT_RISK_MAX], more=max(0, len(at_risk) - AT_RISK_MAX)
             ),
             **{f"count-{condition}": formatting.format_number(conditions[condition]) for condition in Condition},
             **{f"count-{outlook}": formatting.format_number(outlooks[outlook]) for outlook in Outlook},
         }
 
     def render_fleet_page(self, rendered: RenderedFleet, search: Search, token: str, at: datetime) -> str:
-        """The whole page of the fleet.
+        """The whole fleet page.
 
         Args:
-            rendered: all offices.
-            search: which of them are wanted; the others are there, and hidden.
-            token: how far the page has come, for the stream of changes.
-            at: now.
+            rendered: All offices.
+            search: Selects the offices to show; the others are on the page, but hidden.
+            token: The page's revision, for the stream of changes.
+            at: Now.
         """
         offices = tuple(rendered.offices.values())
-        worst_first = sorted(offices, key=lambda piece: summaries.get_severity_key(piece.overview))
-        found = [office.overview.id for office in worst_first if search.matches(office.overview)]
+        worst_first = sorted(offices, key=lambda each: summaries.get_severity_key(each.office))
+        found = [each.office.id for each in worst_first if search.matches(each.office)]
         all_of_them = formatting.format_office_count(len(offices))
         return self._environment.get_template("fleet.html").render(
             here="fleet",
             title=rendered.parts["title"],
             parts=rendered.parts,
-            by_name=sorted(offices, key=lambda piece: (piece.overview.name.casefold(), piece.overview.id)),
+            by_name=sorted(offices, key=lambda each: (each.office.name.casefold(), each.office.id)),
             worst_first=worst_first,
-            hidden={piece.overview.id for piece in offices} - set(found),
+            hidden={each.office.id for each in offices} - set(found),
             listed=set(found if search.all_rows else found[:ROWS_MAX]),
             rows_max=ROWS_MAX,
             unlisted=len(found) > ROWS_MAX and not search.all_rows,
@@ -138,66 +136,66 @@ class Renderer:
         )
 
     def render_office_parts(self, view: OfficePageView, not_ready_reason: str) -> Parts:
-        """The sections of an office's page."""
-        overview, nights = view.overview, view.nights
+        """The parts of an office page."""
+        office, nights = view.office, view.nights
         known = [night for night in nights if night.last is not None]
         latest = known[-1].last.totals if known and known[-1].last else None
         earlier = known[-2].last.totals if known[1:] and known[-2].last else None
         pulls = view.publications[:PULLS_MAX]
         summary = f"{len(known)} of {len(nights)} have a snapshot."
         return {
-            "title": self._redact(f"{overview.name}: {overview.status.condition} · oddaemon"),
-            "trouble": self._render_template("trouble.html", trouble=not_ready_reason),
-            "standing": self._render_template(
-                "office_standing.html",
-                picture=view,
-                line=overview,
-                labels=format_labels(overview),
+            "title": self._redact(f"{office.name}: {office.status.condition} · oddaemon"),
+            "not-ready": self._render_template("not_ready.html", reason=not_ready_reason),
+            "status": self._render_template(
+                "office_status.html",
+                view=view,
+                office=office,
+                labels=format_labels(office),
                 preferences=view.preferences,
             ),
             "nights": self._render_template(
                 "office_nights.html",
-                line=overview,
+                office=office,
                 nights=nights,
-                told=summaries.describe_outcomes(nights),
+                summary=summaries.describe_outcomes(nights),
                 shown=summaries.list_outcomes(nights),
             ),
             "buckets": self._render_template(
                 "office_buckets.html",
-                line=overview,
+                office=office,
                 nights=nights,
                 chart=make_bucket_chart(nights),
                 buckets=formatting.BUCKETS,
                 latest=latest and latest._asdict(),
                 earlier=earlier and earlier._asdict(),
                 days=[night.aging_date for night in known[-2:]],
-                told=summary,
+                summary=summary,
             ),
             "pulls": self._render_template(
-                "office_pulls.html", line=overview, pulls=pulls, readers={pull.reader.value for pull in pulls}
+                "office_pulls.html", office=office, pulls=pulls, readers={pull.reader.value for pull in pulls}
             ),
-            "journal": self._render_template("office_journal.html", line=overview, journal=view.journal),
+            "journal": self._render_template("office_journal.html", office=office, journal=view.journal),
         }
 
     def render_office_page(self, view: OfficePageView, parts: Parts, token: str, at: datetime) -> str:
-        """The whole page of an office; `parts` are of the same picture."""
+        """The whole page of an office; `parts` are of the same view."""
         template = self._environment.get_template("office.html")
-        return template.render(here="office", line=view.overview, parts=parts, token=token, at=at)
+        return template.render(here="office", office=view.office, parts=parts, token=token, at=at)
 
     def render_runbook_page(self, at: datetime) -> str:
-        """What to do about what."""
+        """The runbook."""
         return self._environment.get_template("runbook.html").render(here="runbook", runbook=load_runbook(), at=at)
 
     def render_problem_page(self, headline: str, sentence: str, at: datetime) -> str:
-        """What is shown where there is nothing to show."""
+        """A page with a headline and a sentence in place of the requested one."""
         template = self._environment.get_template("problem.html")
         return template.render(here="problem", headline=headline, sentence=sentence, at=at)
 
     def _render_template(self, name: str, **values: object) -> Markup:
-        return Markup(self._environment.get_template(name).render(values).strip())  # noqa: S704 - a template's own output, escaped there
+        return Markup(self._environment.get_template(name).render(values).strip())  # noqa: S704 - the output of a template, which escapes
 
     def _render_prose(self, text: str) -> Markup:
-        """A sentence in which what stands between backticks is code."""
+        """A sentence; text between backticks is code."""
         parts = self._redact(text).split("`")
         marked = (
             Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts)
@@ -205,7 +203,7 @@ class Renderer:
         return Markup("").join(marked) if len(parts) % 2 else escape("`".join(parts))
 
     def _redact_value(self, value: object) -> object:
-        """What every value of every template goes through."""
+        """Redact the value of every template expression."""
         if isinstance(value, str) and not isinstance(value, Markup):
             return self._redact(value)
         return value

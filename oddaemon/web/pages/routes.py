@@ -1,4 +1,4 @@
-"""The pages: the fleet at a glance, one for each office, the runbook, what they are made with, and their streams."""
+"""Routes of the pages: the fleet, each office, the runbook, the static files and the event streams."""
 
 import gzip
 import hashlib
@@ -28,16 +28,16 @@ _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A file that the pages need, as it is sent."""
+    """A static file, as it is sent."""
 
     body: bytes = field(repr=False)
     media_type: str
     digest: str
-    """Changes with what is in it, so a browser may keep it for ever."""
+    """Part of its address, so a browser may cache it for ever."""
 
 
 def load_static_files() -> Mapping[str, StaticFile]:
-    """All of them by name, read once: no request ever reads a file."""
+    """All static files by name, read once: no request reads a file."""
     found = {}
     for each in files("oddaemon.web").joinpath("static").iterdir():
         media_type = _TYPES.get(each.name.rpartition(".")[2])
@@ -48,7 +48,14 @@ def load_static_files() -> Mapping[str, StaticFile]:
 
 
 class Pages:
-    """The routes of the pages."""
+    """The pages and their routes.
+
+    Args:
+        source: Builds the views.
+        redact: Removes secrets from a text.
+        now: The wall clock.
+        stream_options: How live the pages are; None: the defaults.
+    """
 
     def __init__(
         self,
@@ -57,14 +64,6 @@ class Pages:
         now: Callable[[], datetime],
         stream_options: StreamOptions | None = None,
     ) -> None:
-        """Load the templates and the files beside them.
-
-        Args:
-            source: what the pages show.
-            redact: what may be shown of a text.
-            now: the wall clock.
-            stream_options: how live they are; None: the usual.
-        """
         self._source = source
         self._now = now
         self._files = load_static_files()
@@ -74,7 +73,7 @@ class Pages:
         self._streams = StreamRegistry(self._feed, stream_options, self._render_office_parts)
 
     def make_routes(self) -> list[Route]:
-        """All of them."""
+        """All routes."""
         return [
             Route("/", self.get_fleet),
             Route("/offices/{office}", self.get_office),
@@ -85,7 +84,7 @@ class Pages:
         ]
 
     async def get_fleet(self, request: Request) -> Response:
-        """The fleet at a glance, as far as it is searched for."""
+        """The fleet, filtered by the search."""
         rendered = await self._feed.refresh()
         search = Search.from_query(request.query_params.multi_items())
         token = self._feed.make_token(rendered)
@@ -94,11 +93,11 @@ class Pages:
         )
 
     async def get_office(self, request: Request) -> Response:
-        """One office in full, or a page that says that there is none."""
+        """One office, or a page that says that it is not configured."""
         rendered = await self._feed.refresh()
-        view = await self._source.get_office(request.path_params["office"])
+        view = await self._source.build_office(request.path_params["office"])
         if view is None:
-            headline, sentence = "No such office", "No office of this id is configured."
+            headline, sentence = "No such office", "No office with this id is configured."
             return await self._respond(
                 request, 404, partial(self._renderer.render_problem_page, headline, sentence, self._now())
             )
@@ -109,18 +108,18 @@ class Pages:
         )
 
     async def get_runbook(self, request: Request) -> Response:
-        """Where the alerts' links lead."""
+        """The runbook, which the alerts link to."""
         return await self._respond(request, 200, partial(self._renderer.render_runbook_page, self._now()))
 
     async def get_file(self, request: Request) -> Response:
-        """What the pages are made with."""
+        """A static file."""
         found = self._files.get(request.path_params["name"])
         if found is None:
             raise HTTPException(404, "No such file.")
         return Response(found.body, media_type=found.media_type, headers=FILE_HEADERS)
 
     async def _render_office_parts(self, office: str, rendered: RenderedFleet) -> Parts | None:
-        view = await self._source.get_office(office)
+        view = await self._source.build_office(office)
         if view is None:
             return None
         return await anyio.to_thread.run_sync(self._renderer.render_office_parts, view, rendered.view.not_ready_reason)

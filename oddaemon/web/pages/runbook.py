@@ -1,4 +1,4 @@
-"""The runbook as a page, so that an alert can link to what it means: the file in `deploy`, with an anchor a heading."""
+"""The runbook of `deploy` as a page, with an anchor for each heading, so that an alert can link to its section."""
 
 import re
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from pathlib import Path
 from markupsafe import Markup
 
 SHIPPED_PATH = Path(__file__).parents[1] / "RUNBOOK.md"
-"""Where the wheel has it."""
+"""In the wheel."""
 CHECKOUT_PATH = Path(__file__).parents[3] / "deploy" / "RUNBOOK.md"
-"""Where it is in a checkout, in which nothing lies there."""
+"""In a checkout, which has no file at `SHIPPED_PATH`."""
 SCROLLABLE_TABLE = '<div class="scroll" tabindex="0" role="region" aria-labelledby="{}"><table>'
-"""A table may be wider than a small screen; whoever has no mouse scrolls it with the keyboard. Its heading names it."""
+"""A table may be wider than the screen: the keyboard can focus and scroll it. Its heading is its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """All of it."""
+    """The whole runbook."""
 
     sections: Sequence[Section]
     body: Markup
@@ -36,13 +36,13 @@ class Runbook:
 
 @cache
 def load_runbook() -> Runbook:
-    """Read and rendered for the first who asks, as it stands while this process lives."""
+    """The runbook, read and rendered once per process."""
     return render_runbook((SHIPPED_PATH if SHIPPED_PATH.exists() else CHECKOUT_PATH).read_text(encoding="utf-8"))
 
 
 def render_runbook(text: str) -> Runbook:
-    """A text in Markdown; HTML in it is shown as text, but comments are left out."""
-    from markdown_it import MarkdownIt  # noqa: PLC0415 - a tenth of a second, which commands that only look need not wait
+    """Render Markdown; HTML in it is shown as text, and comments are removed."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - it takes a tenth of a second, which only the runbook page needs
 
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL))
@@ -61,9 +61,9 @@ def render_runbook(text: str) -> Runbook:
     body = re.sub("<table>", lambda _: SCROLLABLE_TABLE.format(next(anchors)), body).replace(
         "</table>", "</table></div>"
     )
-    return Runbook(tuple(sections), Markup(body))  # noqa: S704 - our own text, in which no HTML is let through
+    return Runbook(tuple(sections), Markup(body))  # noqa: S704 - our own text, rendered without raw HTML
 
 
 def make_anchor(heading: str) -> str:
-    """The anchor that GitHub gives a heading, so that a link leads to the same place in either."""
+    """The anchor of a heading, as GitHub makes it, so that a link works in both."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -1,4 +1,4 @@
-"""What of the fleet is wanted to be seen: the page's form, understood the same with JavaScript and without."""
+"""The search form of the fleet page. `page.js` applies the same rules in the browser."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,30 +6,30 @@ from urllib.parse import urlencode
 
 from oddaemon.core.model import Condition
 from oddaemon.core.reporting.forecast import Outlook
-from oddaemon.web.pages.view_models import OfficeOverview
+from oddaemon.web.pages.view_models import OfficeView
 
 LABELS_MAX = 200
-"""More choices than that help nobody; the search finds those labels, too."""
+"""Choices in the form; the text search finds further labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """All of it must fit; of several conditions or outlooks one."""
+    """All criteria must match; of several conditions or outlooks, one."""
 
     terms: tuple[str, ...] = ()
-    """In lower case; each is somewhere in the office's id, name or labels."""
+    """In lower case; each must occur in the office's id, name or labels."""
     conditions: frozenset[str] = frozenset()
     outlooks: frozenset[str] = frozenset()
     label: str = ""
     """`key=value`."""
     text: str = ""
-    """The words as they were written."""
+    """The search as typed."""
     all_rows: bool = False
-    """However many are found, the list shows them all."""
+    """Whether the list shows all matches."""
 
     @classmethod
     def from_query(cls, query: Iterable[tuple[str, str]]) -> "Search":
-        """Read a query string's pairs; what means nothing is left out."""
+        """Parse the pairs of a query string; unknown ones are ignored."""
         pairs = list(query)
         text = " ".join(value for name, value in pairs if name == "q").strip()
         return cls(
@@ -41,13 +41,13 @@ class Search:
             all_rows=("rows", "all") in pairs,
         )
 
-    def matches(self, overview: OfficeOverview) -> bool:
-        """Whether the office is wanted."""
+    def matches(self, office: OfficeView) -> bool:
+        """Whether an office matches."""
         return (
-            (not self.conditions or overview.status.condition in self.conditions)
-            and (not self.outlooks or overview.forecast.outlook in self.outlooks)
-            and (not self.label or self.label in format_labels(overview))
-            and (not self.terms or all(term in build_search_text(overview) for term in self.terms))
+            (not self.conditions or office.status.condition in self.conditions)
+            and (not self.outlooks or office.forecast.outlook in self.outlooks)
+            and (not self.label or self.label in format_labels(office))
+            and (not self.terms or all(term in build_search_text(office) for term in self.terms))
         )
 
     def to_query(self, *, all_rows: bool) -> str:
@@ -59,24 +59,24 @@ class Search:
 
     @property
     def is_any(self) -> bool:
-        """Whether anything is asked for at all."""
+        """Whether there is any criterion."""
         return bool(self.terms or self.conditions or self.outlooks or self.label)
 
 
-def format_labels(overview: OfficeOverview) -> tuple[str, ...]:
-    """The office's labels as the form writes them."""
-    return tuple(f"{key}={value}" for key, value in overview.labels)
+def format_labels(office: OfficeView) -> tuple[str, ...]:
+    """The office's labels as `key=value`."""
+    return tuple(f"{key}={value}" for key, value in office.labels)
 
 
-def build_search_text(overview: OfficeOverview) -> str:
-    """What is searched, in lower case."""
-    return " ".join((overview.id, overview.name, *format_labels(overview))).lower()
+def build_search_text(office: OfficeView) -> str:
+    """The searchable text, in lower case."""
+    return " ".join((office.id, office.name, *format_labels(office))).lower()
 
 
-def count_labels(overviews: Iterable[OfficeOverview]) -> Sequence[tuple[str, int]]:
-    """Every label in use with its number of offices, in the order of the alphabet."""
+def count_labels(offices: Iterable[OfficeView]) -> Sequence[tuple[str, int]]:
+    """Every label in use with its number of offices, sorted."""
     counted: dict[str, int] = {}
-    for overview in overviews:
-        for label in format_labels(overview):
+    for office in offices:
+        for label in format_labels(office):
             counted[label] = counted.get(label, 0) + 1
     return sorted(counted.items())[:LABELS_MAX]

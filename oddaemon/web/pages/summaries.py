@@ -10,31 +10,29 @@ from oddaemon.core.office.status import OWNER_SHORT_NAMES, WORST_FIRST
 from oddaemon.core.reporting.forecast import Outlook
 from oddaemon.core.reporting.night_history import Night, NightOutcome
 from oddaemon.web.pages import formatting
-from oddaemon.web.pages.view_models import OfficeOverview
+from oddaemon.web.pages.view_models import OfficeView
 
 _BEST_FIRST = (*(each for each in reversed(WORST_FIRST) if each is not Condition.PAUSED), Condition.PAUSED)
 _AT_RISK_OUTLOOKS = (Outlook.WILL_MISS, Outlook.AT_RISK)
 
 
-def list_at_risk(overviews: Iterable[OfficeOverview]) -> list[OfficeOverview]:
-    """The offices that will miss their hour or may, the most urgent first."""
-    return sorted(
-        (overview for overview in overviews if overview.forecast.outlook in _AT_RISK_OUTLOOKS), key=_get_urgency_key
-    )
+def list_at_risk(offices: Iterable[OfficeView]) -> list[OfficeView]:
+    """The offices that will or may miss their deadline, most urgent first."""
+    return sorted((office for office in offices if office.forecast.outlook in _AT_RISK_OUTLOOKS), key=_get_urgency_key)
 
 
-def get_severity_key(overview: OfficeOverview) -> tuple[int, str, str]:
-    """Sorts offices by how much they need to be looked at."""
-    return WORST_FIRST.index(overview.status.condition), overview.name.casefold(), overview.id
+def get_severity_key(office: OfficeView) -> tuple[int, str, str]:
+    """Sort key: the offices that most need attention first."""
+    return WORST_FIRST.index(office.status.condition), office.name.casefold(), office.id
 
 
-def _get_urgency_key(overview: OfficeOverview) -> tuple[int, float, str]:
-    late_at = overview.status.late_at
-    return _AT_RISK_OUTLOOKS.index(overview.forecast.outlook), late_at.timestamp() if late_at else 0.0, overview.id
+def _get_urgency_key(office: OfficeView) -> tuple[int, float, str]:
+    late_at = office.status.late_at
+    return _AT_RISK_OUTLOOKS.index(office.forecast.outlook), late_at.timestamp() if late_at else 0.0, office.id
 
 
 def format_title(conditions: Counter[Condition]) -> str:
-    """Of the page of the fleet."""
+    """The title of the fleet page."""
     awake = conditions.total() - conditions[Condition.PAUSED]
     return f"{conditions[Condition.FRESH]} of {awake} fresh · oddaemon"
 
@@ -54,17 +52,17 @@ def summarize_conditions(conditions: Counter[Condition]) -> dict[str, object]:
     present = [condition for condition in WORST_FIRST if conditions[condition]]
     slices, offset = [], 0
     for condition in filter(conditions.__getitem__, _BEST_FIRST):
-        slices.append({"condition": condition.value, "before": offset, "count": conditions[condition]})
+        slices.append({"condition": condition.value, "offset": offset, "count": conditions[condition]})
         offset += conditions[condition]
     spread = ", ".join(f"{conditions[condition]:,} {condition}" for condition in present)
     return {"headline": sentence, "total": total, "spread": spread, "slices": slices}
 
 
-def compute_figures(overviews: Iterable[OfficeOverview], outlooks: Counter[Outlook]) -> dict[str, object]:
-    """How the last nights went against their hours, what is expected, and who must act."""
-    overviews = tuple(overviews)
-    margins = [overview.early_by for overview in overviews if overview.early_by is not None]
-    owners = Counter(line.status.owner for line in overviews if line.status.owner is not None)
+def compute_figures(offices: Iterable[OfficeView], outlooks: Counter[Outlook]) -> dict[str, object]:
+    """Margins of the last night, forecasts, and who must act."""
+    offices = tuple(offices)
+    margins = [office.early_by for office in offices if office.early_by is not None]
+    owners = Counter(office.status.owner for office in offices if office.status.owner is not None)
     usual = timedelta(seconds=median(each.total_seconds() for each in margins)) if margins else timedelta()
     return {
         "timed": len(margins),
@@ -79,18 +77,18 @@ def compute_figures(overviews: Iterable[OfficeOverview], outlooks: Counter[Outlo
 
 
 def list_outcomes(nights: Sequence[Night]) -> list[NightOutcome]:
-    """Those that occur."""
+    """The outcomes that occur."""
     counts = Counter(night.outcome for night in nights)
     return [outcome for outcome in NightOutcome if counts[outcome]]
 
 
 def describe_outcomes(nights: Sequence[Night]) -> str:
-    """How many nights had which outcome."""
+    """The number of nights with each outcome."""
     counts = Counter(night.outcome for night in nights)
     return ", ".join(f"{counts[outcome]} {formatting.OUTCOMES[outcome]}" for outcome in NightOutcome if counts[outcome])
 
 
 def format_change(cents: int, since: date, until: date) -> str:
-    """From one published night to the next: that is not the night before where some brought no snapshot."""
+    """The change between two published nights, which are not always consecutive."""
     span = "overnight" if until - since == timedelta(days=1) else f"since {formatting.format_day(since)}"
     return f"{'+' if cents > 0 else ''}{formatting.format_dollars(cents) if cents else 'unchanged'} {span}"

@@ -1,4 +1,4 @@
-"""Takes the pictures that the pages are painted from: out of the fleet's views, and out of the database."""
+"""Builds the views of the pages from the state of the fleet and from the database."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,31 +24,31 @@ from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
 from oddaemon.store.snapshot_rows import NightTime, SnapshotRow, load_night_times
 from oddaemon.web.pages.formatting import format_seconds, format_time
-from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficeOverview, OfficePageView, PageViewSource
+from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficePageView, OfficeView
 
 NIGHTS_LOOKBACK = timedelta(days=8)
 NIGHTS_MAX = 7
-"""What an office's next night is expected from."""
+"""The forecast of an office is made from these."""
 HISTORY_MAX = 3 * NIGHTS
-"""Snapshots that are read for the last nights: some nights have more than one."""
+"""Snapshots to read for the last nights: some nights have more than one."""
 REFRESH_AFTER = timedelta(seconds=15)
-"""A line that nothing happened to is made anew after it: an hour passes, and with it what is to be expected."""
+"""An unchanged view is built again after it: a deadline passes, and the forecast changes with time."""
 
 JOURNAL_LINES = 20
 OFFICES_PER_SLICE = 100
 _READER_TEXTS = {
     Reader.AUTO: "not read yet",
     Reader.STATEMENT: "in one statement",
-    Reader.PAGES: "in pages, between two controls",
-    Reader.REPORT: "by the vendor's aging report, twice",
+    Reader.PAGES: "in pages, between two control queries",
+    Reader.REPORT: "from the vendor's aging report, twice",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class _CachedOverview:
-    """An office's line, and what it was made from."""
+class _CachedView:
+    """The view of an office, and what it was built from."""
 
-    overview: OfficeOverview
+    view: OfficeView
     state: OfficeState
     snapshot: LastSnapshot | None
     last_night_id: int
@@ -56,7 +56,14 @@ class _CachedOverview:
 
 
 class PageViewBuilder:
-    """Takes pictures of the fleet. A line that nothing happened to is the same object as before."""
+    """Builds the views. The view of an unchanged office is the same object as before.
+
+    Args:
+        fleet: The state of each office.
+        settings: The active settings.
+        readiness: Whether the daemon is ready.
+        journal: Reads the journal of an office.
+    """
 
     def __init__(
         self,
@@ -65,17 +72,8 @@ class PageViewBuilder:
         readiness: Callable[[], Readiness],
         journal: JournalRecorder,
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            fleet: all offices.
-            settings: those in force.
-            readiness: whether the daemon is at work.
-            journal: what is remembered of each office.
-        """
         self.database: Database | None = None
-        """None until it is open: then pictures show only what is kept in memory."""
-        self.source = PageViewSource(self.build_fleet, self.build_office)
+        """None: it is not open, and the views show only what is in memory."""
         self._fleet = fleet
         self._settings = settings
         self._readiness = readiness
@@ -83,7 +81,7 @@ class PageViewBuilder:
         self._last_config: tuple[Settings, object] | None = None
         self._generation = 0
         self._configured_at: datetime | None = None
-        self._cache: dict[str, _CachedOverview] = {}
+        self._cache: dict[str, _CachedView] = {}
         self._nights: dict[str, deque[NightTime]] = {}
         self._last_snapshot_id = 0
 
@@ -92,16 +90,16 @@ class PageViewBuilder:
         await self._read_nights()
         self._track_config_changes()
         now, cadence = self._fleet.now(), self._settings().cadence
-        cached: dict[str, _CachedOverview] = {}
+        cached: dict[str, _CachedView] = {}
         for number, (office_id, runtime) in enumerate(tuple(self._fleet.offices.items())):
-            # A line takes 50 µs to make: thousands in one breath would hold up everybody else.
+            # A view takes 50 µs to build: thousands at once would block the event loop.
             if number % OFFICES_PER_SLICE == OFFICES_PER_SLICE - 1:
                 await anyio.lowlevel.checkpoint()
-            cached[office_id] = self._get_overview(runtime, now, cadence)
+            cached[office_id] = self._get_view(runtime, now, cadence)
         self._cache = cached
         readiness = self._readiness()
         return FleetPageView(
-            offices=tuple(kept.overview for kept in self._cache.values()),
+            offices=tuple(each.view for each in cached.values()),
             generation=self._generation,
             configured_at=self._configured_at,
             not_ready_reason="" if readiness.ready else readiness.reason,
@@ -113,13 +111,13 @@ class PageViewBuilder:
         if runtime is None:
             return None
         now, cadence = self._fleet.now(), self._settings().cadence
-        overview = self._get_overview(runtime, now, cadence).overview
-        rows, journal = await self._load_history(office_id), await self._load_journal(office_id, overview.clock)
+        office = self._get_view(runtime, now, cadence).view
+        rows, journal = await self._load_history(office_id), await self._load_journal(office_id, office.clock)
         publications = tuple(_make_publication(row) for row in rows)
         state = runtime.state
         latest, pending, nightly = _find_due_night(runtime, now, cadence)
         return OfficePageView(
-            overview=overview,
+            office=office,
             nights=build_night_history(publications, latest, pending, now, nightly=nightly),
             publications=publications,
             journal=journal,
@@ -127,7 +125,6 @@ class PageViewBuilder:
             run_seconds=state.run_seconds,
             skew_seconds=state.skew_seconds,
             reader=_READER_TEXTS[state.reader],
-            failures=state.attempts,
             key_rotation=None
             if runtime.key_rotation is None or now >= runtime.key_rotation.ends_at
             else runtime.key_rotation,
@@ -141,7 +138,7 @@ class PageViewBuilder:
         self._generation += 1
         self._configured_at = self._fleet.now() if self._fleet.offices else None
 
-    def _get_overview(self, runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> _CachedOverview:
+    def _get_view(self, runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> _CachedView:
         cached, office_id = self._cache.get(runtime.office.id), runtime.office.id
         nights = self._nights.get(office_id, ())
         last_night_id = nights[-1].snapshot_id if nights else 0
@@ -152,25 +149,25 @@ class PageViewBuilder:
             and cached.last_night_id == last_night_id
             and now < cached.expires_at
         )
-        if cached is not None and is_same and cached.overview.name == runtime.office.name:
+        if cached is not None and is_same and cached.view.name == runtime.office.name:
             return cached
-        overview = make_overview(runtime, nights, now, cadence)
-        if cached is not None and cached.overview == overview:
-            overview = cached.overview
+        view = make_office_view(runtime, nights, now, cadence)
+        if cached is not None and cached.view == view:
+            view = cached.view
         expires_at, late_at = now + REFRESH_AFTER, runtime.state.standing.late_at
         if late_at is not None and now < late_at:
             expires_at = min(expires_at, late_at)
-        return _CachedOverview(overview, runtime.state, runtime.snapshot, last_night_id, expires_at)
+        return _CachedView(view, runtime.state, runtime.snapshot, last_night_id, expires_at)
 
     async def _read_nights(self) -> None:
-        """Take in what was published since it was last looked at."""
+        """Read the nights that were published since the last call."""
         newest = max((runtime.snapshot.id for runtime in self._fleet.offices.values() if runtime.snapshot), default=0)
         if self.database is None or newest <= self._last_snapshot_id:
             return
         try:
             found = await load_night_times(self.database, self._fleet.now() - NIGHTS_LOOKBACK, self._last_snapshot_id)
         except StoreError:
-            return  # told where the database's health is watched; the forecast does without
+            return  # StoreHealth reports it; the forecast does without
         for office_id, nights in found.items():
             self._nights.setdefault(office_id, deque(maxlen=NIGHTS_MAX)).extend(nights)
         self._last_snapshot_id = max([newest, *(nights[-1].snapshot_id for nights in found.values())])
@@ -197,10 +194,10 @@ class PageViewBuilder:
         )
 
 
-def make_overview(
+def make_office_view(
     runtime: OfficeRuntime, nights: Sequence[NightTime], now: datetime, cadence: Cadence
-) -> OfficeOverview:
-    """One office at a glance, as of `now` (aware); `nights` are its last ones, the oldest first."""
+) -> OfficeView:
+    """One office at a glance, as of `now` (aware); `nights` are its last ones, oldest first."""
     state, office = runtime.state, runtime.office
     clock, status = make_office_clock(state, office), state.standing.evaluate_at(now)
     aging = _evaluate_aging(state, runtime, now, cadence)
@@ -208,7 +205,7 @@ def make_overview(
     forecast_input = ForecastInput(
         status, clock, aging.pending_due_at if aging else None, state.run_seconds, pull_seconds
     )
-    return OfficeOverview(
+    return OfficeView(
         id=office.id,
         name=office.name,
         status=status,
@@ -223,7 +220,7 @@ def make_overview(
 
 
 def _compute_early_by(nights: Sequence[NightTime]) -> timedelta | None:
-    """Of the last night; what was published first for it decides."""
+    """The margin of the last night; its first publication decides."""
     if not nights:
         return None
     first = next(night for night in nights if night.aging_date == nights[-1].aging_date)
@@ -237,7 +234,7 @@ def _evaluate_aging(state: OfficeState, runtime: OfficeRuntime, now: datetime, c
 
 
 def _find_due_night(runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> tuple[date, PendingNight | None, bool]:
-    """The night that was due last, the one that is due and not there, and whether every night is one."""
+    """The night that was due last, the night that is due and not published, and whether aging runs every night."""
     clock, aging = (
         make_office_clock(runtime.state, runtime.office),
         _evaluate_aging(runtime.state, runtime, now, cadence),

@@ -1,11 +1,11 @@
-"""What the pages are painted from: plain values of one moment, handed over by whoever knows the offices.
+"""What the pages show: plain values of one moment.
 
-Sums and counts of a whole office are the finest grain; nothing here says anything about a patient.
+Sums and counts of a whole office are the finest grain; nothing here is about a single patient.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Protocol
 
 from oddaemon.core.model import Preferences, Status
 from oddaemon.core.office.clock import OfficeClock
@@ -16,76 +16,76 @@ from oddaemon.core.reporting.status_document import LastSnapshot
 
 
 @dataclass(frozen=True, slots=True)
-class OfficeOverview:
+class OfficeView:
     """One office at a glance."""
 
     id: str
     name: str
     status: Status
-    """As of the picture's moment: what waits past its hour is told as late."""
+    """As of the view's moment: an office that waits past its deadline is late."""
     forecast: Forecast
     clock: OfficeClock
     zone: str = ""
-    """The name of the office's zone; empty: none is configured, its clock is measured."""
+    """The name of the office's time zone; "": none is configured, its clock is measured."""
     labels: tuple[tuple[str, str], ...] = ()
     fresh_by: time | None = None
-    """On the office's clock; None: never late."""
+    """The deadline on the office's clock; None: it has none."""
     snapshot: LastSnapshot | None = None
     early_by: timedelta | None = None
-    """How long before its hour that snapshot was there, below zero if it was late; None: it had none."""
+    """How long before its deadline that snapshot was published, negative if after it; None: it had none."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPageView:
     """All offices at one moment."""
 
-    offices: tuple[OfficeOverview, ...]
+    offices: tuple[OfficeView, ...]
     generation: int = 0
-    """Rises when the configuration is put in force again."""
+    """Rises when the configuration is applied again."""
     configured_at: datetime | None = None
-    """When that was; None: it is not in force yet."""
+    """When that was; None: it is not applied yet."""
     not_ready_reason: str = ""
-    """Why the daemon is not at work, as a clause; empty: it is."""
+    """Why the daemon is not ready, as a clause; "": it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalLine:
-    """One decision or exchange that is remembered of an office, free of secrets and patients."""
+    """One journal entry of an office, free of secrets and patient data."""
 
     at: datetime
     level: str
     """`debug`, `info`, `warning` or `error`."""
     text: str
-    """A sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfficePageView:
     """One office in full."""
 
-    overview: OfficeOverview
+    office: OfficeView
     nights: tuple[Night, ...] = ()
-    """The oldest first."""
+    """Oldest first."""
     publications: tuple[Publication, ...] = ()
-    """The latest first."""
+    """Latest first."""
     journal: tuple[JournalLine, ...] = ()
-    """The latest first."""
+    """Latest first."""
     preferences: Preferences | None = None
     run_seconds: float | None = None
-    """From the due time to the completion of aging, last time."""
+    """From the due time to the completion of the last aging run."""
     skew_seconds: float | None = None
     reader: str = ""
     """How it is read, as a clause."""
-    failures: int = 0
-    """In a row."""
     key_rotation: KeyRotation | None = None
-    """A changed key that is not accepted yet."""
+    """A changed key that the API does not accept yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageViewSource:
-    """Where pictures come from; both are taken on the event loop and cheap enough to be asked for every second."""
+class PageViewSource(Protocol):
+    """Builds the views, on the event loop and cheaply enough for one a second."""
 
-    get_fleet: Callable[[], Awaitable[FleetPageView]]
-    get_office: Callable[[str], Awaitable[OfficePageView | None]]
-    """None: no office of this id is configured."""
+    async def build_fleet(self) -> FleetPageView:
+        """All offices as of now."""
+        ...
+
+    async def build_office(self, office_id: str) -> OfficePageView | None:
+        """One office as of now; None: it is not configured."""
+        ...

@@ -1,16 +1,15 @@
-// What the page can do besides being read: it moves when the fleet does, filters while one types, and copies a letter.
-// Everything is there without it.
+// Live updates, filtering while typing, and a copy button. The page is complete without them.
 
 const SECOND = 1000, MINUTE = 60 * SECOND;
-const LOST_AFTER = 4 * SECOND, AGAIN_AFTER = 20 * SECOND, TELL_EVERY = 5 * SECOND;
+const LOST_AFTER = 4 * SECOND, RECONNECT_AFTER = 20 * SECOND, ANNOUNCE_EVERY = 5 * SECOND;
 
 const byId = (id) => document.getElementById(id);
-const news = byId("news");
+const announcer = byId("announcer");
 const live = byId("live");
 
-// --- how long ago, how far ahead ------------------------------------------------------------------------------------
+// --- relative times ----------------------------------------------------------------------------------------------
 
-function length(milliseconds) {
+function formatLength(milliseconds) {
   const seconds = Math.round(milliseconds / SECOND);
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
@@ -18,31 +17,31 @@ function length(milliseconds) {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
-// The daemon's clock is the one that counts, should the reader's be another.
+// Times are relative to the daemon's clock if the reader's differs.
 const skew = Date.now() - Date.parse(live.querySelector("time").dateTime);
 const ahead = Math.abs(skew) > MINUTE ? skew : 0;
 
-function tick() {
+function updateTimes() {
   const now = Date.now() - ahead;
   for (const span of document.querySelectorAll(".ago")) {
     const away = Date.parse(span.dataset.at) - now;
-    const text = Math.abs(away) < 5 * SECOND ? "now" : away > 0 ? `in ${length(away)}` : `${length(-away)} ago`;
+    const text = Math.abs(away) < 5 * SECOND ? "now" : away > 0 ? `in ${formatLength(away)}` : `${formatLength(-away)} ago`;
     if (span.textContent !== text) span.textContent = text;
   }
 }
 
-// --- the search: the same rules as the server's ---------------------------------------------------------------------
+// --- the search: the same rules as in search.py --------------------------------------------------------------------
 
 const form = byId("search");
 let allRows = new URLSearchParams(location.search).get("rows") === "all";
 
 function filter() {
   if (!form) return;
-  const asked = new FormData(form);
-  const words = (asked.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const label = asked.get("label") ?? "";
-  const conditions = new Set(asked.getAll("condition")), outlooks = new Set(asked.getAll("outlook"));
-  const most = allRows ? Infinity : Number(byId("rows").dataset.max);
+  const query = new FormData(form);
+  const words = (query.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const label = query.get("label") ?? "";
+  const conditions = new Set(query.getAll("condition")), outlooks = new Set(query.getAll("outlook"));
+  const rowsMax = allRows ? Infinity : Number(byId("rows").dataset.max);
   let shown = 0, total = 0;
   for (const row of byId("rows").rows) {
     const { condition, outlook, labels, find } = row.dataset;
@@ -50,7 +49,7 @@ function filter() {
       && (!label || labels.split("\n").includes(label)) && words.every((word) => find.includes(word));
     total += 1;
     shown += fits;
-    const listed = fits && shown <= most;
+    const listed = fits && shown <= rowsMax;
     if (row.hidden === listed) row.hidden = !listed;
     const cell = byId(`cell-${row.id.slice(4)}`);
     if (cell && cell.hidden === fits) cell.hidden = !fits;
@@ -59,62 +58,62 @@ function filter() {
   const found = shown === total ? all : `${shown.toLocaleString("en-US")} of ${all}`;
   if (byId("found").textContent !== found) byId("found").textContent = found;
   byId("nothing").hidden = shown > 0;
-  byId("more-rows").hidden = shown <= most;
+  byId("more-rows").hidden = shown <= rowsMax;
   byId("all-rows").textContent = shown.toLocaleString("en-US");
 }
 
-function remember() {
-  const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
-  if (allRows) asked.set("rows", "all");
-  history.replaceState(null, "", asked.size ? `/?${asked}` : "/");
+function updateAddress() {
+  const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+  if (allRows) query.set("rows", "all");
+  history.replaceState(null, "", query.size ? `/?${query}` : "/");
 }
 
-function listen() {
+function enableSearch() {
   if (!form) return;
   form.querySelector(".buttons button").hidden = true;
   let announcing;
   form.addEventListener("input", () => {
     filter();
-    remember();
+    updateAddress();
     clearTimeout(announcing);
-    announcing = setTimeout(() => { news.textContent = `${byId("found").textContent} shown`; }, SECOND);
+    announcing = setTimeout(() => { announcer.textContent = `${byId("found").textContent} shown`; }, SECOND);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   byId("more-rows").querySelector("a").addEventListener("click", (event) => {
     event.preventDefault();
     allRows = true;
     filter();
-    remember();
+    updateAddress();
   });
 }
 
-// --- what changed ---------------------------------------------------------------------------------------------------
+// --- changes --------------------------------------------------------------------------------------------------------
 
-function put(element, html) {
+function replaceContents(element, html) {
   const open = [...element.querySelectorAll("details")].map((each) => each.open);
   const focused = element.contains(document.activeElement) ? [...element.querySelectorAll("a, button, summary, [tabindex]")].indexOf(document.activeElement) : -1;
   element.innerHTML = html;
   [...element.querySelectorAll("details")].forEach((each, index) => { each.open = open[index] ?? false; });
   if (focused >= 0) element.querySelectorAll("a, button, summary, [tabindex]")[focused]?.focus({ preventScroll: true });
-  offerCopies(element);
+  addCopyButtons(element);
 }
 
 function changeOffice(office, changes) {
   const row = byId(`row-${office.id}`), cell = byId(`cell-${office.id}`);
   if (!row || !cell) return;
-  const turned = row.dataset.condition !== office.condition;
+  const hasNewCondition = row.dataset.condition !== office.condition;
   Object.assign(row.dataset, { condition: office.condition, outlook: office.outlook, labels: office.labels, find: office.find });
-  put(row, office.row);
-  if (turned) changes.push(`${row.querySelector("a").textContent} is ${office.condition}`);
-  put(cell, office.cell);
-  for (const each of turned ? [row, cell] : []) {
-    each.classList.remove("told");
+  replaceContents(row, office.row);
+  if (hasNewCondition) changes.push(`${row.querySelector("a").textContent} is ${office.condition}`);
+  replaceContents(cell, office.cell);
+  for (const each of hasNewCondition ? [row, cell] : []) {
+    each.classList.remove("changed");
     void each.offsetWidth;
-    each.classList.add("told");
+    each.classList.add("changed");
   }
 }
 
-function sort() {
+function sortRows() {
   const rows = byId("rows");
   if (!rows || rows.contains(document.activeElement)) return;
   const order = [...form.querySelectorAll("[name=condition]")].map((each) => each.value);
@@ -124,41 +123,41 @@ function sort() {
   if (sorted.some((row, index) => row !== rows.rows[index])) rows.append(...sorted);
 }
 
-let toTell = [], tellingAt = 0, telling;
+let unannounced = [], announcedAt = 0, announceTimer;
 
-function tell(sentences) {
-  toTell.push(...sentences);
-  if (!toTell.length) return;
-  clearTimeout(telling);
-  telling = setTimeout(() => {
-    news.textContent = toTell.length > 3 ? `${toTell.length} offices changed. ${byId("headline")?.querySelector("h1")?.textContent ?? ""}` : `${toTell.join(". ")}.`;
-    toTell = [];
-    tellingAt = Date.now();
-  }, Math.max(0, tellingAt + TELL_EVERY - Date.now()));
+function announce(sentences) {
+  unannounced.push(...sentences);
+  if (!unannounced.length) return;
+  clearTimeout(announceTimer);
+  announceTimer = setTimeout(() => {
+    announcer.textContent = unannounced.length > 3 ? `${unannounced.length} offices changed. ${byId("headline")?.querySelector("h1")?.textContent ?? ""}` : `${unannounced.join(". ")}.`;
+    unannounced = [];
+    announcedAt = Date.now();
+  }, Math.max(0, announcedAt + ANNOUNCE_EVERY - Date.now()));
 }
 
-function change({ parts = {}, offices = [] }) {
+function applyChange({ parts = {}, offices = [] }) {
   const changes = [];
   for (const [id, html] of Object.entries(parts)) {
     if (id === "title") document.title = html;
-    else if (byId(id)) put(byId(id), html);
+    else if (byId(id)) replaceContents(byId(id), html);
   }
-  if (parts.standing) changes.push(document.title);
+  if (parts.status) changes.push(document.title);
   offices.forEach((office) => changeOffice(office, changes));
   if (offices.length) {
     filter();
-    sort();
+    sortRows();
   }
-  tick();
-  tell(changes);
+  updateTimes();
+  announce(changes);
 }
 
-async function readAgain() {
-  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+async function loadAgain() {
+  const response = await fetch(location.href, { headers: { accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   if (form && page.getElementById("rows")) {
-    // The search stays as it is being written; everything around it is new.
-    for (const id of ["trouble", "headline", "figures", "watch", "grid", "rows"]) put(byId(id), page.getElementById(id)?.innerHTML ?? "");
+    // The search form stays as it is; everything around it is replaced.
+    for (const id of ["not-ready", "headline", "figures", "at-risk", "grid", "rows"]) replaceContents(byId(id), page.getElementById(id)?.innerHTML ?? "");
     for (const count of form.querySelectorAll("b[id]")) count.textContent = page.getElementById(count.id).textContent;
     filter();
   } else {
@@ -168,47 +167,47 @@ async function readAgain() {
   document.title = page.title;
   document.querySelector("footer").innerHTML = page.querySelector("footer").innerHTML;
   document.body.dataset.live = page.body.dataset.live;
-  tick();
-  news.textContent = "The configuration was read again, or the daemon was started anew; the page shows how it is now.";
+  updateTimes();
+  announcer.textContent = "The configuration was reloaded, or the daemon restarted. This page is up to date.";
 }
 
 // --- the stream -----------------------------------------------------------------------------------------------------
 
-let stream, losing, again;
+let stream, lostTimer, reconnectTimer;
 
-function say(state, text) {
+function showState(state, text) {
   live.dataset.state = state;
   if (live.textContent !== text) live.textContent = text;
 }
 
-function lost() {
-  losing ??= setTimeout(() => say("lost", "Not live: the daemon does not answer"), LOST_AFTER);
+function onLost() {
+  lostTimer ??= setTimeout(() => showState("lost", "Not live: the daemon does not respond"), LOST_AFTER);
 }
 
 function openStream() {
-  clearTimeout(again);
+  clearTimeout(reconnectTimer);
   if (!document.body.dataset.live || stream) return;
   stream = new EventSource(document.body.dataset.live);
   stream.onopen = () => {
-    clearTimeout(losing);
-    losing = undefined;
-    say("live", "Live");
+    clearTimeout(lostTimer);
+    lostTimer = undefined;
+    showState("live", "Live");
   };
   stream.onerror = () => {
-    lost();
+    onLost();
     if (stream.readyState === EventSource.CLOSED) {
       closeStream();
-      again = setTimeout(openStream, AGAIN_AFTER);
+      reconnectTimer = setTimeout(openStream, RECONNECT_AFTER);
     }
   };
-  const heard = (act) => (event) => {
+  const handle = (act) => (event) => {
     const url = new URL(document.body.dataset.live, location.href);
     url.searchParams.set("since", event.lastEventId);
     document.body.dataset.live = url.pathname + url.search;
     act(JSON.parse(event.data));
   };
-  stream.addEventListener("change", heard(change));
-  stream.addEventListener("stale", heard(readAgain));
+  stream.addEventListener("change", handle(applyChange));
+  stream.addEventListener("stale", handle(loadAgain));
 }
 
 function closeStream() {
@@ -216,43 +215,43 @@ function closeStream() {
   stream = undefined;
 }
 
-// A browser has six connections for a daemon: a page that nobody sees must not keep one.
+// A browser opens six connections to a host at most: a hidden page must not keep one.
 document.addEventListener("visibilitychange", () => (document.hidden ? closeStream() : openStream()));
 addEventListener("pagehide", closeStream);
 addEventListener("pageshow", openStream);
 
-// --- copying a letter -----------------------------------------------------------------------------------------------
+// --- the copy button ------------------------------------------------------------------------------------------------
 
-function offerCopies(root) {
-  for (const letter of root.querySelectorAll("[data-copy]")) {
+function addCopyButtons(root) {
+  for (const message of root.querySelectorAll("[data-copy]")) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "small";
     button.textContent = "Copy";
-    button.setAttribute("aria-describedby", "letter-title");
+    button.setAttribute("aria-describedby", "message-title");
     button.addEventListener("click", async () => {
-      const copied = await copy(letter);
-      button.textContent = copied ? "Copied" : "Marked: press Ctrl+C";
-      news.textContent = button.textContent;
+      const copied = await copy(message);
+      button.textContent = copied ? "Copied" : "Selected: press Ctrl+C";
+      announcer.textContent = button.textContent;
       setTimeout(() => { button.textContent = "Copy"; }, 3 * SECOND);
     });
-    letter.before(button);
+    message.before(button);
   }
 }
 
-async function copy(letter) {
+async function copy(message) {
   try {
-    await navigator.clipboard.writeText(letter.textContent);
+    await navigator.clipboard.writeText(message.textContent);
     return true;
   } catch {
-    getSelection().selectAllChildren(letter);
+    getSelection().selectAllChildren(message);
     return false;
   }
 }
 
-listen();
+enableSearch();
 filter();
-offerCopies(document);
-tick();
-setInterval(tick, 5 * SECOND);
+addCopyButtons(document);
+updateTimes();
+setInterval(updateTimes, 5 * SECOND);
 openStream();

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from oddaemon.core.model import Condition, Owner
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.server import GRACE_SECONDS
-from oddaemon.web.pages.event_stream import EventStream, StreamOptions, StreamSlots
+from oddaemon.web.pages.event_stream import EventStream, StreamOptions
 from tests.browser.sample_fleet import SampleFleet, make_fleet
 from tests.browser.site import FAST_STREAM, PageSite
 from tests.http_server.raw_client import TIMEOUT_SECONDS, make_request_head, read_to_end, running_listener
@@ -83,7 +83,7 @@ async def test_a_stream_sends_only_what_changed_since_its_page() -> None:
     assert [each["id"] for each in event.data["offices"]] == [office]
     assert "Its key was disabled." in event.data["offices"][0]["row"]
     assert {"headline", "count-blocked", "count-fresh"} < set(event.data["parts"])
-    assert not {"trouble", "count-late"} & set(event.data["parts"])
+    assert not {"not-ready", "count-late"} & set(event.data["parts"])
 
 
 async def test_a_browser_that_comes_back_hears_what_it_missed_and_nothing_twice() -> None:
@@ -142,7 +142,7 @@ async def test_the_stream_of_an_office_sends_its_parts_and_nothing_of_others() -
         await get_stream_url(client)  # the board has moved on by now
         block_office(fleet, 0)
         event = await wait_for_event(client, stream)
-    assert "Its key was disabled." in event.data["parts"]["standing"]
+    assert "Its key was disabled." in event.data["parts"]["status"]
     assert "offices" not in event.data
 
 
@@ -153,7 +153,7 @@ async def test_the_reason_why_the_daemon_is_not_ready_is_sent_to_every_page() ->
             stream = await get_stream_url(client, page)
             fleet.failure = f"the disk is full, says {page}"
             event = await wait_for_event(client, stream)
-            assert "the disk is full" in event.data["parts"]["trouble"]
+            assert "the disk is full" in event.data["parts"]["not-ready"]
 
 
 async def test_secrets_are_in_no_event() -> None:
@@ -227,7 +227,7 @@ async def test_a_client_that_does_not_read_its_stream_is_disconnected() -> None:
             ended.set()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await EventStream(StreamSlots(1), flood())(scope, receive, send)
+        await EventStream(anyio.CapacityLimiter(1), flood())(scope, receive, send)
 
     async with (
         running_listener(app, ConnectionLimits(timeout_seconds=0.3)) as port,

@@ -83,7 +83,7 @@ def test_only_changed_offices_are_rendered_again() -> None:
     after = render_fleet(renderer, before, FleetPageView(tuple(fleet.lines)))
     same = [office for office in after.offices if after.offices[office] is before.offices[office]]
     assert len(same) == 29
-    assert [fragment.overview.id for fragment in after.get_changed_offices(before.revision)] == [fleet.lines[0].id]
+    assert [fragment.office.id for fragment in after.get_changed_offices(before.revision)] == [fleet.lines[0].id]
 
 
 NORTH, NONE, COAST = (
@@ -226,4 +226,4 @@ def test_what_only_the_office_s_own_page_shows_is_no_change_of_the_fleet_s() -> 
     after = render_fleet(renderer, before, FleetPageView(tuple(fleet.lines)))
     assert not after.get_changed_offices(before.revision)
     assert not after.get_changed_parts(before.revision)
-    assert [name for name, turn in after.overview_revisions.items() if turn > before.revision] == [office.id]
+    assert [each.id for each in fleet.lines if after.has_office_changed(each.id, before.revision)] == [office.id]

@@ -7,7 +7,7 @@ import pytest
 
 from oddaemon.core.model import Condition
 from oddaemon.web.pages.runbook import load_runbook, make_anchor, render_runbook
-from oddaemon.web.pages.view_models import OfficeOverview
+from oddaemon.web.pages.view_models import OfficeView
 from tests.alerts.promtool import load_alerts
 from tests.alerts.runbook import RUNBOOK, split_sections
 from tests.browser.sample_fleet import make_fleet
@@ -46,7 +46,7 @@ async def test_it_needs_no_script_and_nothing_inline() -> None:
 
 
 @pytest.mark.parametrize("line", make_fleet(len(Condition)).lines, ids=lambda line: line.status.condition)
-async def test_an_office_leads_to_its_condition(line: OfficeOverview) -> None:
+async def test_an_office_leads_to_its_condition(line: OfficeView) -> None:
     anchor = line.status.condition.value
     assert f'href="/runbook#{anchor}"' in await fetch_page(f"/offices/{line.id}")
     assert anchor in {section.anchor for section in load_runbook().sections}

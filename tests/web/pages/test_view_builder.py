@@ -76,8 +76,8 @@ async def test_a_missed_run_is_overdue_once_its_hour_has_passed_and_says_who_mus
         await world.wait_for_condition(Condition.LATE)
         view = await get_office_view(world)
     assert view.nights[-1].outcome is NightOutcome.OVERDUE
-    assert view.overview.forecast.outlook is Outlook.MISSED
-    assert view.overview.status.owner is Owner.OFFICE
+    assert view.office.forecast.outlook is Outlook.MISSED
+    assert view.office.status.owner is Owner.OFFICE
 
 
 async def test_lines_that_nothing_happened_to_are_the_same_objects(tmp_path: Path) -> None:
