@@ -1,4 +1,4 @@
-"""The wording and structure of every page, as a whole: `python -m tests.web.pages.test_golden_pages` writes `golden/`."""
+"""Wording and structure of every page, as a whole: `python -m tests.web.pages.test_golden_pages` writes `golden/`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
