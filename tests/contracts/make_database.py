@@ -32,6 +32,7 @@ from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import make_virtual_loop
+from oddaemon.store.sqlite.version import prepare
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior
 from tests.engine.night import DUE, night
 from tests.engine.practice_activity import list_owing_families, post_charge, remove_guarantor
@@ -105,6 +106,7 @@ def api_keys() -> list[ApiKey]:
 def documents(directory: Path) -> dict[str, Any]:
     """What the program says of the database in a directory."""
     config = str(directory / CONFIGURATION.name)
+    prepare(directory / DATABASE.name)
     answers = {}
     for name, arguments in COMMANDS.items():
         runner = CliRunner(env={**ENVIRONMENT, "ODDAEMON_CONFIG": None, "COLUMNS": "100"})
