@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 
 
 def parse_date(text: str) -> date | None:
-    """`''` or Open Dental's zero date: None. Raises ValueError with a sentence for anything but yyyy-MM-dd."""
+    """Parse yyyy-MM-dd, with or without midnight. Raises ValueError, whose text is a clause, for anything else."""
     text = text.strip()
     if not text or text.startswith("0001-01-01"):
         return None
@@ -13,26 +13,26 @@ def parse_date(text: str) -> date | None:
     try:
         return date.fromisoformat(match[1] if match else "")
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is no date") from None
+        raise ValueError(f"{text[:40]!r} is not a date") from None
 
 
 def parse_datetime(text: str) -> datetime | None:
-    """`''` or the zero date: None. Naive, on the office's clock."""
+    """Parse a naive datetime on the office's clock."""
     text = text.strip()
     if not text or text.startswith("0001-01-01"):
         return None
     try:
         return datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is no date and time") from None
+        raise ValueError(f"{text[:40]!r} is not a date and time") from None
 
 
 def parse_due_time(text: str) -> time | None:
-    """`''` or the zero date without a time: None, automation is off. Otherwise only the time counts."""
+    """Parse the time of day of the automated run; only the zero date without a time is None: no time is set."""
     text = text.strip()
     if re.fullmatch(r"(0001-01-01([T ]00:00(:00)?)?)?", text):
         return None
     try:
         return time.fromisoformat(re.split(r"[T ]", text)[-1]).replace(tzinfo=None)
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is no time of day") from None
+        raise ValueError(f"{text[:40]!r} is not a time of day") from None

@@ -35,7 +35,7 @@ async def test_a_paused_office_is_asked_nothing_until_it_is_resumed(tmp_path: Pa
         await world.wait_for_snapshots(1)
         assert (await run_command(world, PAUSE)).startswith("Paused (survives a restart).")
         await world.wait_for_condition(Condition.PAUSED)
-        assert world.assert_explained(Condition.PAUSED, Owner.US, "order")
+        assert world.assert_explained(Condition.PAUSED, Owner.US, "operator")
         asked = len(world.list_requests())
         await world.sleep_until(DUE + timedelta(hours=6))
         assert len(world.list_requests()) == asked
@@ -53,7 +53,7 @@ async def test_a_pause_outlives_a_crash_and_a_reload(tmp_path: Path) -> None:
         await world.wait_for_condition(Condition.PAUSED)
         await world.crash()
         await world.start()
-        assert world.assert_explained(Condition.PAUSED, Owner.US, "order")
+        assert world.assert_explained(Condition.PAUSED, Owner.US, "operator")
         await world.apply(replace(world.settings, offices=(make_office_settings(fresh_by=None),)))
         await anyio.sleep(20_000)
         assert len(world.list_published()) == 1
@@ -78,7 +78,7 @@ async def test_no_command_is_lost_with_its_worker(tmp_path: Path) -> None:
         await run_command(world, PAUSE)
         await world.apply(replace(world.settings, offices=(make_office_settings(reader=Reader.PAGES, fresh_by=None),)))
         await world.wait_for_condition(Condition.PAUSED)
-        assert world.assert_explained(Condition.PAUSED, Owner.US, "order")
+        assert world.assert_explained(Condition.PAUSED, Owner.US, "operator")
 
 
 async def test_commands_are_executed_in_order(tmp_path: Path) -> None:

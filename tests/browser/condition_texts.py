@@ -26,9 +26,9 @@ CONDITION_TEXTS: Mapping[Condition, ConditionText] = {
         "Reading the balances of the aging of 2026-03-03 in pages, because the API refused the query."
     ),
     Condition.LATE: ConditionText(
-        "Aging did not start within its hour after 02:00 on 2026-03-03; the last run was on 2026-03-02.",
+        "Aging did not start within one hour after 02:00 on 2026-03-03. It last ran on 2026-03-02.",
         Owner.OFFICE,
-        "Ask the office whether the Open Dental Service is running on its server, and to run aging by hand.",
+        "Ask the office to check that the Open Dental Service is running on its server and to run aging.",
         ECONNECTOR.replace("eConnector", "Open Dental Service"),
     ),
     Condition.UNREACHABLE: ConditionText(
@@ -49,5 +49,5 @@ CONDITION_TEXTS: Mapping[Condition, ConditionText] = {
         Owner.US,
         "Compare with the office; `oddaemon office accept` believes it at once.",
     ),
-    Condition.PAUSED: ConditionText("Switched off in the configuration.", Owner.US, "Set `enabled = true` to go on."),
+    Condition.PAUSED: ConditionText("Disabled in the configuration.", Owner.US, "Set `enabled = true` to resume."),
 }

@@ -119,7 +119,7 @@ def make_blocked_state(now: datetime) -> OfficeState:
 
 
 def make_paused_state(now: datetime) -> OfficeState:
-    status = Status(Condition.PAUSED, now - timedelta(hours=5), "Switched off in the configuration.", Owner.US)
+    status = Status(Condition.PAUSED, now - timedelta(hours=5), "Disabled in the configuration.", Owner.US)
     return OfficeState(Intent.SURVEY, status, now)
 
 

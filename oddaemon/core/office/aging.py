@@ -1,4 +1,4 @@
-"""What an office's preferences say about its aging, seen at one instant on the office's own clock."""
+"""Evaluates an office's aging from its preferences, at one instant on the office's own clock."""
 
 import re
 from dataclasses import dataclass, replace
@@ -20,66 +20,66 @@ from oddaemon.core.model import AgingMark, Cadence, Owner, Preferences
 from oddaemon.core.office.clock import OfficeClock
 
 LOCK_IGNORED_AFTER = timedelta(hours=24)
-"""Newer versions of Open Dental run over a lock that is older."""
+"""Newer versions of Open Dental ignore a lock that is older."""
 FUTURE_TOLERANCE = timedelta(minutes=75)
-"""How far an office's clock may run ahead of what is known of it: one change to summer time, and a little more."""
+"""How far an office's clock may be ahead of our estimate: one change to daylight saving time, plus a margin."""
 START_MARGIN = timedelta(minutes=5)
-"""Granted after the service's hour before the run counts as missed."""
+"""Added to the service's hour before the run counts as missed."""
 DAILY_ONLY_SINCE = (22, 2)
-"""From this version on, monthly aging no longer exists."""
+"""Monthly aging does not exist from this version on."""
 
 
 class AgingStatus(StrEnum):
-    """Where an office stands between two runs of aging."""
+    """The state of an office's aging."""
 
     COMPLETE = "complete"
-    """The run that was due last has completed; nothing newer can be had."""
+    """The run that was due last has completed."""
     WAITING = "waiting"
-    """Never aged yet, and not due."""
+    """Never run yet, and not due."""
     DUE = "due"
-    """Due, and the service may still start it."""
+    """Due; the service may still start it."""
     RUNNING = "running"
     MISSED = "missed"
-    """The service's hour has passed and no run has begun."""
+    """The service's hour has passed, and no run has begun."""
     STUCK = "stuck"
-    """A run crashed and left its lock."""
+    """A run has held its lock for too long: it probably crashed."""
     NOT_CONFIGURED = "not_configured"
-    """Automation is off: aging runs only by hand."""
+    """No automated run time is set: aging runs only by hand."""
     MONTHLY = "monthly"
-    """Aged once a month; the date is rightly weeks old."""
+    """Aging runs once a month: the date may be weeks old."""
     FUTURE = "future"
-    """The last run carries a date that the office has not reached."""
+    """The last run has a date in the office's future."""
     UNREADABLE = "unreadable"
-    """A preference holds something that is no date or time."""
+    """A preference holds something that is not a date or time."""
 
 
 BLOCKING_STATUSES = frozenset(
     {AgingStatus.STUCK, AgingStatus.NOT_CONFIGURED, AgingStatus.FUTURE, AgingStatus.UNREADABLE}
 )
-"""Only the office can go on from here."""
+"""Only the office can resolve these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aging:
-    """An office's aging, with a sentence for people."""
+    """An office's aging, with a sentence that explains it."""
 
     status: AgingStatus
     reason: str
     aging_date: date | None = None
-    """The date of the last full run, if its balances stand complete in the table now; None while they do not."""
+    """The date of the last full run, if the table holds its complete balances now; None otherwise."""
     due_at: datetime | None = None
     """When the latest run became due."""
     next_due_at: datetime | None = None
     pending_due_at: datetime | None = None
-    """When the run that is awaited next was or will be due; None where none can be expected by the clock."""
+    """When the next pending run was or will be due; None if no time is known for it."""
     owner: Owner | None = None
     advice: str = ""
     message: str = ""
-    """What can be sent to the office as it stands."""
+    """A message that can be sent to the office as it is."""
 
 
 def evaluate_aging(preferences: Preferences, clock: OfficeClock, now: datetime, cadence: Cadence) -> Aging:
-    """Turn preferences into the office's aging as of `now`; never raises, whatever they hold."""
+    """Evaluate the office's aging as of `now`. Never raises, whatever the preferences hold."""
     try:
         last = parse_date(preferences.date_last_aging)
         begin = parse_datetime(preferences.aging_begin)
@@ -87,9 +87,9 @@ def evaluate_aging(preferences: Preferences, clock: OfficeClock, now: datetime, 
     except ValueError as error:
         return Aging(
             AgingStatus.UNREADABLE,
-            f"The office's preferences cannot be read: {error}.",
+            f"The office's aging preferences cannot be parsed: {error}.",
             owner=Owner.OFFICE,
-            advice="Ask the office to run aging again and to set the automated aging time anew.",
+            advice="Ask the office to set the automated aging run time again, and to run aging.",
             message=format_aging_message(UNREADABLE_MESSAGE),
         )
     aging = _evaluate_parsed(preferences, _Times(last, begin, due), clock, now, cadence)
@@ -108,10 +108,10 @@ def compute_missed_at(due_at: datetime, cadence: Cadence) -> datetime:
 
 
 def has_completed(mark: AgingMark, preferences: Preferences) -> bool:
-    """Whether the run in progress at `seen` has completed; if not it crashed, and somebody cleared its lock.
+    """Whether the run in progress at `mark` has completed. If it has not, it stopped and its lock was cleared.
 
-    A run that completes leaves its own day as the date of the last aging. Versions that could age for any date get
-    the benefit of the doubt. Both arguments must have been readable to `evaluate`.
+    A completed run sets the date of the last aging to its own day. Versions that could age for any date get the
+    benefit of the doubt. `evaluate_aging` must have been able to parse both arguments.
     """
     if mark.date_last_aging != preferences.date_last_aging:
         return True
@@ -122,14 +122,14 @@ def has_completed(mark: AgingMark, preferences: Preferences) -> bool:
 
 
 def make_crashed_aging(aging: Aging, mark: AgingMark) -> Aging:
-    """The office's aging after a run that never completed: its table holds the balances of two runs."""
+    """The office's aging after a run that did not complete: its table may hold the balances of two runs."""
     return replace(
         aging,
         status=AgingStatus.MISSED,
-        reason=f"A run of aging that began at {mark.aging_begin} on the office's clock was broken off.",
+        reason=f"An aging run began at {mark.aging_begin} on the office's clock and did not complete.",
         aging_date=None,
         owner=Owner.OFFICE,
-        advice="Ask the office to run aging again: until then its balances are those of two runs.",
+        advice="Ask the office to run aging again. Until then, its balances may come from two different runs.",
         message=format_aging_message(BROKEN_OFF_MESSAGE),
     )
 
@@ -149,7 +149,7 @@ def _evaluate_parsed(
     if last is not None and last > clock.to_local(now + FUTURE_TOLERANCE).date():
         return Aging(
             AgingStatus.FUTURE,
-            f"Aging was last run for the future date {last}.",
+            f"The last aging has the future date {last}.",
             owner=Owner.OFFICE,
             advice="Ask the office to run aging again with today's date.",
             message=format_aging_message(FUTURE_MESSAGE),
@@ -164,7 +164,7 @@ def _evaluate_parsed(
 def _evaluate_lock(
     begin: datetime, last: date | None, clock: OfficeClock, now: datetime, cadence: Cadence
 ) -> Aging | None:
-    """A run in progress, or the lock of a crashed one; None where newer versions have gone over the lock."""
+    """A run in progress, or the lock of a crashed one; None if a newer version has ignored the lock and run again."""
     age = clock.to_local(now) - begin
     if age >= LOCK_IGNORED_AFTER and last is not None and last > begin.date():
         return None
@@ -172,32 +172,33 @@ def _evaluate_lock(
         return Aging(AgingStatus.RUNNING, f"Aging has been running since {begin:%H:%M} on the office's clock.")
     return Aging(
         AgingStatus.STUCK,
-        f"A run of aging that began at {begin:%Y-%m-%d %H:%M} never finished and left its lock.",
+        f"An aging run began at {begin:%Y-%m-%d %H:%M} on the office's clock, and its lock is still set.",
         owner=Owner.OFFICE,
-        advice="Ask the office's administrator to clear the aging lock (Setup, Miscellaneous) and to run aging.",
+        advice="Ask the office's administrator to clear the aging lock (Setup > Preferences > Account - General; before"
+        " version 22.2: Setup > Miscellaneous) and to run aging.",
         message=format_aging_message(STUCK_MESSAGE),
     )
 
 
 def is_monthly(preferences: Preferences) -> bool:
-    """Whether the office ages on the first of the month only; newer versions do so every night, whatever is set."""
+    """Whether aging runs only once a month. Newer versions run it every night, whatever is set."""
     return preferences.monthly.strip() == "1" and _parse_version(preferences.program_version) < DAILY_ONLY_SINCE
 
 
 def _evaluate_monthly(last: date | None) -> Aging:
     if last is None:
-        return Aging(AgingStatus.WAITING, "The office ages once a month and has never done so yet.")
-    return Aging(AgingStatus.MONTHLY, f"The office ages once a month, last on {last}.", aging_date=last)
+        return Aging(AgingStatus.WAITING, "Aging runs once a month and has not run yet.")
+    return Aging(AgingStatus.MONTHLY, f"Aging runs once a month. It last ran on {last}.", aging_date=last)
 
 
 def _evaluate_manual(last: date | None) -> Aging:
     last_run = f"last ran on {last}" if last else "has never run"
     return Aging(
         AgingStatus.NOT_CONFIGURED,
-        f"Automated aging is switched off; aging {last_run}.",
+        f"No automated aging run time is set. Aging {last_run}.",
         aging_date=last,
         owner=Owner.OFFICE,
-        advice="Ask the office to set the Automated Aging Run Time and to keep the Open Dental Service running.",
+        advice="Ask the office to set the automated aging run time and to keep the Open Dental Service running.",
         message=format_aging_message(NOT_CONFIGURED_MESSAGE),
     )
 
@@ -206,23 +207,23 @@ def _evaluate_nightly(last: date | None, due: time, clock: OfficeClock, now: dat
     due_date, due_at = clock.find_last(due, now)
     if last is not None and last >= due_date:
         return Aging(AgingStatus.COMPLETE, f"Aging of {last} is complete.", aging_date=last)
-    so_far = f"the last run was on {last}" if last else "it has never run"
+    so_far = f"It last ran on {last}" if last else "It has never run"
     if now < compute_missed_at(due_at, cadence):
-        reason = f"Aging has been due since {due:%H:%M} on the office's clock; {so_far}."
+        reason = f"Aging has been due since {due:%H:%M} on the office's clock. {so_far}."
         return Aging(AgingStatus.DUE, reason, aging_date=last)
     if last is None and due_date < clock.to_local(now).date():
-        return Aging(AgingStatus.WAITING, f"Aging has never run; it is due at {due:%H:%M} on the office's clock.")
+        return Aging(AgingStatus.WAITING, f"Aging has never run. It is due at {due:%H:%M} on the office's clock.")
     return Aging(
         AgingStatus.MISSED,
-        f"Aging did not start within its hour after {due:%H:%M} on {due_date}; {so_far}.",
+        f"Aging did not start within one hour after {due:%H:%M} on {due_date}. {so_far}.",
         aging_date=last,
         owner=Owner.OFFICE,
-        advice="Ask the office whether the Open Dental Service is running on its server, and to run aging by hand.",
+        advice="Ask the office to check that the Open Dental Service is running on its server and to run aging.",
         message=format_aging_message(MISSED_MESSAGE),
     )
 
 
 def _parse_version(text: str) -> tuple[int, ...]:
-    """`25.4.48.0` as numbers; what cannot be read counts as new."""
+    """Parse `25.4.48.0`. A version that cannot be parsed counts as new."""
     numbers = re.findall(r"\d{1,9}", text)
     return tuple(int(number) for number in numbers[:2]) if numbers else DAILY_ONLY_SINCE

@@ -1,4 +1,4 @@
-"""A changed customer key on trial: from its first refusal until it is accepted, or until the time for that is over."""
+"""The rotation of a customer key: from the first refusal of the new key until it is accepted or the time is over."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,18 +6,18 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class KeyRotation:
-    """How the change of an office's key goes."""
+    """The state of the rotation of an office's key."""
 
     ends_at: datetime
-    """From then on only the new key is used."""
+    """After this instant only the new key is used."""
     previous_accepted: bool
-    """Whether the former one does its work meanwhile."""
+    """Whether the previous key is accepted meanwhile."""
 
 
 def describe_key_rotation(previous_accepted: bool, ends_at: str) -> str:
-    """The trial in words, its end as the reader's clock shows it."""
+    """Describe the rotation; `ends_at` is formatted for the reader's clock."""
     if previous_accepted:
-        state = "it is not accepted yet. The former one is used meanwhile"
+        state = "it is not accepted yet, and the previous key is used meanwhile"
     else:
-        state = "neither it nor the former one is accepted"
-    return f"A new key is on trial until {ends_at}: {state}; then the office is blocked."
+        state = "neither the new nor the previous key is accepted"
+    return f"A new key has until {ends_at} to be accepted: {state}. After that, the office is blocked."

@@ -1,4 +1,4 @@
-"""What is remembered of an office, what an action can bring, and which actions there are.
+"""What is remembered of an office, the observations that an action can bring, and the actions.
 
 Values only: the transitions between them are in `machine.py`.
 """
@@ -48,9 +48,9 @@ class Published:
     guarantors: int
     requests: int
     scope: str
-    """What was wanted of the office then; another wish asks for another snapshot."""
+    """The guarantors that were selected then; another selection needs another snapshot."""
     outline: SnapshotSummary | None = None
-    """What the next one is judged by."""
+    """The next snapshot is compared with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,40 +63,40 @@ class OfficeState:
     attempts: int = 0
     """Failures in a row."""
     rereads: int = 0
-    """Pulls in a row that did not add up."""
+    """Pulls in a row that failed verification."""
     moves: int = 0
-    """Pulls in a row that aging ran into."""
+    """Pulls in a row during which aging ran."""
     statement_failures: int = 0
-    """Times in a row that the statement broke off while a GET was answered."""
+    """Times in a row that the statement failed while a GET was answered."""
     preferences: Preferences | None = None
     skew_seconds: float | None = None
     """How far the office's clock is from `skew_zone`; None: not measured yet."""
     skew_zone: str = ""
-    """The configured zone when the skew was measured: against another it means nothing."""
+    """The zone that was configured when the skew was measured: it is valid for this zone only."""
     measured_at: datetime | None = None
-    """When that was, on our clock, which may have been wrong then."""
+    """When the skew was measured, on our clock, which may have been wrong."""
     reader: Reader = Reader.STATEMENT
     packing: Packing = FIRST_PACKING
     published: Published | None = None
     run_seconds: float | None = None
     """From the due time to the completion of the last night's run."""
     run_seen: AgingMark | None = None
-    """Where aging stood when a run was last seen in progress since the last snapshot: the balances are others even
-    under the same date, and those of no run at all if it was broken off."""
+    """The marks of the run that was last observed in progress since the last snapshot: the balances differ even under
+    the same date, and come from no single run if it did not complete."""
     confirming: Failure | None = None
-    """What a statement met, while a GET finds out whether the office or only the statement is in trouble."""
+    """The failure of a statement, while a GET finds out whether the office or only the statement fails."""
     identity: DatabaseIdentity | None = None
-    """The database of the published snapshots, or that of which the first survey told; None: it did not."""
+    """The database of the published snapshots, or the one that the first survey showed; None: not known."""
     unidentified: bool = False
-    """The key was in trouble, or the practice has another name: it must show which database it opens."""
+    """The key failed, or the practice has another name: check which database the key opens."""
     stranger: DatabaseIdentity | None = None
     """The other database that answered, while the office is blocked for it."""
     held: SnapshotSummary | None = None
-    """A snapshot that was not believed, until it is read again."""
+    """The implausible snapshot that is held back until a second reading."""
     accepted: bool = False
-    """A human believes what is read next, whatever it is."""
+    """An operator accepts the next snapshot, whatever it holds."""
     paused: bool = False
-    """A human wants the office left alone until somebody says otherwise."""
+    """An operator has paused the office."""
 
 
 # --- observations: what an action brought -----------------------------------------------------------------------------
@@ -104,12 +104,12 @@ class OfficeState:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The worker begins, with a stored or a new state."""
+    """The worker starts, with a stored or a new state."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """The waiting is over, or was cut short."""
+    """The wait has ended, or was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Surveyed:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The two preferences that move were read."""
+    """The two preferences that change with aging were read."""
 
     date_last_aging: str
     aging_begin: str
@@ -129,7 +129,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class ClockMeasured:
-    """The office's server told its time."""
+    """The office's server returned its time and identity."""
 
     skew_seconds: float
     identity: DatabaseIdentity
@@ -137,50 +137,50 @@ class ClockMeasured:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """A whole office was read and proved."""
+    """The whole office was read and verified."""
 
     snapshot: Snapshot
     control: ControlQueryResult
-    """What proved it."""
+    """What the snapshot was verified with."""
     packing: Packing | None
-    """What would have packed it best; None: read pages from now on."""
+    """The best packing for the next statement; None: read pages from now on."""
     skew_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class PublishSucceeded:
-    """The snapshot and the state that came with it are stored."""
+    """The snapshot and its state are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The action brought nothing but this."""
+    """The action failed."""
 
     failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptCommand:
-    """A human says that what is held back is right, instead of the end of a wait."""
+    """An operator accepts what is held back."""
 
 
 @dataclass(frozen=True, slots=True)
 class PauseCommand:
-    """A human wants the office left alone from now on."""
+    """An operator pauses the office."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeCommand:
-    """A human wants a paused office watched again."""
+    """An operator resumes a paused office."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncCommand:
-    """A human wants the office asked now, whatever it waits for."""
+    """An operator wants the office to be asked now, whatever it waits for."""
 
 
 Command = AcceptCommand | PauseCommand | ResumeCommand | SyncCommand
-"""What a human can ask of an office, instead of the end of a wait."""
+"""An operator's command, which interrupts a wait."""
 
 Observation = Started | TimerFired | Surveyed | Probed | ClockMeasured | Pulled | PublishSucceeded | Failed | Command
 
@@ -197,14 +197,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Read every preference that aging hangs on."""
+    """Read every preference that aging depends on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask whether a run is in progress, and then for the date of the last one.
+    """Ask whether a run is in progress, then for the date of the last one.
 
-    In this order: a run that ends between the two is seen as running, never as broken off.
+    In this order, a run that ends between the two requests is seen as running, never as incomplete.
     """
 
 
@@ -215,14 +215,14 @@ class MeasureClock:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Read all balances and prove them."""
+    """Read all balances and verify them."""
 
     reader: Reader
     packing: Packing
     aging_date: date
     expected: AgingMark
     identity: DatabaseIdentity | None = None
-    """Of the database that must answer; None: whichever does."""
+    """The database that must answer; None: any."""
     since: datetime | None = None
     """The office's time of the last published snapshot: rows written later count as touched."""
 

@@ -1,4 +1,4 @@
-"""How an office stands, in the words that people read."""
+"""Makes the status of an office that people read."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import Condition, Owner, Status
 
 ACTION_REQUIRED = frozenset({Condition.BLOCKED, Condition.SUSPECT})
-"""What a human must look at; it stays said until an action has succeeded."""
+"""A human must look at these: they stay shown until an action has succeeded."""
 WORST_FIRST = (
     Condition.SUSPECT,
     Condition.BLOCKED,
@@ -26,9 +26,9 @@ OWNER_NAMES: Mapping[Owner, str] = {
     Owner.OFFICE: "the office",
     Owner.VENDOR: "Open Dental",
 }
-"""Who must act, as told to whoever runs the daemon."""
+"""Who must act, as the operator of the daemon reads it."""
 OWNER_SHORT_NAMES: Mapping[Owner, str] = {Owner.US: "you", Owner.OFFICE: "the office", Owner.VENDOR: "Open Dental"}
-"""The same in a word or two."""
+"""The same, shorter."""
 
 
 def make_status(
@@ -43,9 +43,9 @@ def make_status(
     late_at: datetime | None = None,
     keep_action_required: bool = False,
 ) -> Status:
-    """The standing from now on; `since` stays where the condition does.
+    """Make the next status. `since` is kept while the condition stays the same.
 
-    With `keep_action_required`, what a human must act upon stays said until an action has succeeded.
+    With `keep_action_required`, a status on which a human must act is kept until an action has succeeded.
     """
     if keep_action_required and previous.condition in ACTION_REQUIRED:
         return previous
@@ -54,21 +54,21 @@ def make_status(
 
 
 def make_disabled_status(previous: Status, now: datetime) -> Status:
-    """Switched off by the configuration."""
-    reason, advice = "Switched off in the configuration.", "Set `enabled = true` to go on."
+    """The status of an office that the configuration disables."""
+    reason, advice = "Disabled in the configuration.", "Set `enabled = true` to resume."
     return make_status(previous, now, Condition.PAUSED, reason, owner=Owner.US, advice=advice)
 
 
 def make_paused_status(previous: Status, now: datetime) -> Status:
-    """Left alone because a human said so."""
-    reason, advice = "Paused by an order.", "`oddaemon office resume` goes on."
+    """The status of an office that an operator has paused."""
+    reason, advice = "Paused by an operator.", "Resume with `oddaemon office resume`."
     return make_status(previous, now, Condition.PAUSED, reason, owner=Owner.US, advice=advice)
 
 
 def make_failure_status(
     previous: Status, now: datetime, condition: Condition, failure: Failure, reason: str | None = None
 ) -> Status:
-    """In trouble through `failure`: what happened, whose it is and what to do, from the table of failures."""
+    """The status after a failure: reason, owner, advice and message come from the table of failures."""
     rule = failure.rule
     reason = to_sentence(failure.sentence) if reason is None else reason
     message = format_failure_message(failure)
@@ -85,6 +85,6 @@ def make_failure_status(
 
 
 def to_sentence(sentence: str) -> str:
-    """A clause made a sentence."""
+    """Make a sentence of a clause."""
     text = sentence[:1].upper() + sentence[1:]
     return text if text.endswith((".", "…", "!")) else f"{text}."

@@ -8,6 +8,7 @@ from oddaemon.cli.commands.explain import describe_office
 from oddaemon.cli.sources.fleet import OfficeRecord
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Condition, Reader
+from oddaemon.core.office.key_rotation import describe_key_rotation
 from oddaemon.core.office.status import make_failure_status
 from tests.cli.sample_fleet import SampleFleet, make_blocked_state, make_fresh_state, parse_json
 from tests.cli.sample_history import make_history
@@ -43,10 +44,7 @@ def test_a_blocked_office_is_explained_with_owner_and_advice() -> None:
 def test_a_key_rotation_is_shown_with_its_end() -> None:
     document = OfficeRecord("elm", "Elm", None, make_fresh_state(NOW), None).make_details(NOW)
     document["key_trial"] = {"ends_at": "2026-03-08T12:15:00.000Z", "former_accepted": True}
-    assert dict(describe_office(document, NOW))["Key"] == (
-        "A new key is on trial until 2026-03-08 08:15:00 EDT: it is not accepted yet. The former one is used meanwhile;"
-        " then the office is blocked."
-    )
+    assert dict(describe_office(document, NOW))["Key"] == describe_key_rotation(True, "2026-03-08 08:15:00 EDT")
 
 
 def test_the_message_to_the_office_is_printed_verbatim(fleet: SampleFleet) -> None:

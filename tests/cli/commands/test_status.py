@@ -23,7 +23,7 @@ def test_the_fleet_is_a_plain_table_with_the_worst_first(fleet: SampleFleet) -> 
         ["hill-street", "Hill Street Dental", "blocked", "3 d", "-", "-", "-", "in 20 min", "the office", BLOCKED],
         ["new-oak", "new-oak", "waiting", "0 s", "-", "-", "-", "-", "-", "Not contacted yet."],
         ["bright-smiles", BRIGHT, "fresh", "2 h", "2026-03-02", "2026-03-02", "3", "in 12 min", "-", FRESH],
-        ["coast-reno", "coast-reno", "paused", "5 h", "-", "-", "-", "-", "you", "Switched off in the configuration."],
+        ["coast-reno", "coast-reno", "paused", "5 h", "-", "-", "-", "-", "you", "Disabled in the configuration."],
     ]
     assert last == "4 offices: 1 blocked, 1 waiting, 1 fresh, 1 paused"
 

@@ -33,7 +33,7 @@ def test_a_paused_office_is_left_alone_whatever_wakes_it() -> None:
     state, action = next_action(make_backing_off(), PauseCommand(), NOW, make_spec(), 0.5)
     assert action == Wait(FAR_FUTURE)
     assert (state.standing.condition, state.standing.owner) == (Condition.PAUSED, Owner.US)
-    assert "order" in state.standing.reason
+    assert "operator" in state.standing.reason
     assert state.standing.next_action_at is None
     assert next_action(state, TimerFired(), LATER, make_spec(), 0.5) == (state, action)
 
@@ -58,7 +58,7 @@ def test_no_command_enables_what_the_configuration_disabled() -> None:
     for command in (ResumeCommand(), SyncCommand()):
         after, action = next_action(state, command, NOW, off, 0.5)
         assert action == Wait(FAR_FUTURE)
-        assert after.standing.reason == "Switched off in the configuration."
+        assert after.standing.reason == "Disabled in the configuration."
 
 
 def test_a_resumed_office_that_was_never_paused_goes_on_as_it_was() -> None:

@@ -220,11 +220,11 @@ def test_a_run_that_was_broken_off_is_not_pulled_when_its_lock_is_cleared() -> N
     sleep_until(night, make_instant("2026-05-05 02:00"), "2026-05-04")
     sleep_until(night, make_instant("2026-05-05 06:30"), "2026-05-04", begin="2026-05-05 02:00:00")
     assert night.get_condition() is C.BLOCKED
-    assert "left its lock" in night.state.standing.reason
+    assert "its lock is still set" in night.state.standing.reason
     night.sleep_and_wake()
     night.answer_survey(make_preferences("2026-05-04"))
     assert isinstance(night.action, Wait)
-    assert "broken off" in night.state.standing.reason
+    assert "did not complete" in night.state.standing.reason
     assert night.state.standing.owner is Owner.OFFICE
     assert night.get_condition() is C.LATE
     sleep_until(night, make_instant("2026-05-06 02:05"), "2026-05-04")
@@ -258,7 +258,7 @@ def test_automation_off_is_pulled_when_run_by_hand_and_reported_from_the_next_da
             night.answer_probe("2026-05-04")
     assert night.get_condition() is C.BLOCKED
     assert night.state.standing.owner is Owner.OFFICE
-    assert "switched off" in night.state.standing.reason
+    assert "No automated aging run time" in night.state.standing.reason
     night.sleep_and_wake()
     assert night.action == Survey()
     night.answer_survey(make_preferences("2026-05-05", due=""))

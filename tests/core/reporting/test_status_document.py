@@ -126,11 +126,9 @@ def test_a_key_rotation_lasts_until_its_time_is_over() -> None:
 
 
 def test_a_key_rotation_says_what_is_used_and_what_comes_after() -> None:
-    assert describe_key_rotation(True, "15:29") == (
-        "A new key is on trial until 15:29: it is not accepted yet. The former one is used meanwhile; then the office"
-        " is blocked."
-    )
-    assert "neither it nor the former one is accepted" in describe_key_rotation(False, "15:29")
+    assert "until 15:29" in describe_key_rotation(True, "15:29")
+    assert "previous key is used" in describe_key_rotation(True, "15:29")
+    assert "neither the new nor the previous key is accepted" in describe_key_rotation(False, "15:29")
 
 
 def test_what_is_not_known_is_null() -> None:

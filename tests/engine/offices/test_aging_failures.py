@@ -16,14 +16,14 @@ TONIGHT = date(2026, 3, 3)
 async def test_an_office_without_automation_is_blocked_and_what_it_has_is_published(tmp_path: Path) -> None:
     async with night(tmp_path, [replace(SMALL, service_time_due=None)]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "Automated aging is switched off", "2026-03-02")
-        assert "Automated Aging Run Time" in world.get_status().advice
+        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "No automated aging run time is set", "2026-03-02")
+        assert "automated aging run time" in world.get_status().advice
         assert len(world.list_published()) == 1
         await world.sleep_until(time_after_start(hours=8))
         await world.get_practice().run_aging()
         await world.wait_for_snapshots(2, within=timedelta(hours=1))
         assert world.list_published()[1]["aging_date"] == "2026-03-03"
-        assert world.assert_explained(Condition.FRESH, Owner.OFFICE, "switched off", "2026-03-03")
+        assert world.assert_explained(Condition.FRESH, Owner.OFFICE, "No automated aging run time is set", "2026-03-03")
         assert await world.is_true()
 
 
@@ -71,7 +71,7 @@ async def test_a_run_that_missed_its_hour_is_late_and_the_office_must_act(tmp_pa
         await world.wait_for_condition(Condition.LATE)
         assert DUE + timedelta(hours=1) < world.clock.now() < DUE + timedelta(hours=1, minutes=15)
         assert world.assert_explained(
-            Condition.LATE, Owner.OFFICE, "did not start within its hour", "02:00", "2026-03-02"
+            Condition.LATE, Owner.OFFICE, "did not start within one hour", "02:00", "2026-03-02"
         )
         assert "Open Dental Service" in world.get_status().advice
         await world.sleep_until(time_after_start(hours=4))
@@ -97,7 +97,7 @@ async def test_an_office_without_a_deadline_is_never_late(tmp_path: Path) -> Non
         tmp_path, [replace(SMALL, start_delay_seconds=5400)], [make_office_settings(fresh_by=None)]
     ) as world:
         await world.sleep_until(time_after_start(hours=4))
-        assert world.assert_explained(Condition.WAITING, Owner.OFFICE, "did not start within its hour")
+        assert world.assert_explained(Condition.WAITING, Owner.OFFICE, "did not start within one hour")
 
 
 async def test_a_crash_that_left_its_lock_blocks_and_its_mixture_is_never_published(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_a_crash_that_left_its_lock_blocks_and_its_mixture_is_never_publis
         assert world.assert_explained(Condition.AGING, None, "running since 02:00")
         await world.wait_for_condition(Condition.BLOCKED)
         assert world.clock.now() < DUE + timedelta(hours=1, minutes=32)
-        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "never finished", "left its lock")
+        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "its lock is still set")
         assert "clear the aging lock" in world.get_status().advice
         assert await world.read_balances() == previous
         # Newer versions run over a lock that is a day old.
@@ -124,7 +124,7 @@ async def test_a_lock_cleared_by_hand_does_not_make_the_mixture_true(tmp_path: P
         await world.sleep_until(DUE + timedelta(hours=1))
         world.get_practice().set_preference("AgingBeginDateTime", "")
         await world.sleep_until(DUE + timedelta(hours=2))
-        assert world.assert_explained(Condition.LATE, Owner.OFFICE, "broken off")
+        assert world.assert_explained(Condition.LATE, Owner.OFFICE, "did not complete")
         assert len(world.list_published()) == 1
         await world.get_practice().run_aging()
         await world.wait_for_snapshots(2, within=timedelta(minutes=20))
@@ -136,7 +136,7 @@ async def test_an_old_version_stays_blocked_until_the_lock_is_cleared(tmp_path: 
     spec = replace(SMALL, crashes=(TONIGHT,), program_version="22.1.9.0")
     async with night(tmp_path, [spec], cadence=Cadence(stuck_after_seconds=1800)) as world:
         await world.sleep_until(time_after_start(hours=27))
-        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "never finished")
+        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "its lock is still set")
         assert len(world.list_published()) == 1
         world.get_practice().set_preference("AgingBeginDateTime", "")
         await world.get_practice().run_aging()
@@ -204,7 +204,7 @@ async def test_a_preference_that_is_no_date_blocks_with_what_it_says(tmp_path: P
         await world.wait_for_snapshots(1)
         world.get_practice().set_preference("DateLastAging", "03/03/2026")
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "cannot be read", "03/03/2026")
+        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "cannot be parsed", "03/03/2026")
         world.get_practice().set_preference("DateLastAging", "2026-03-02")
         await world.wait_for_snapshots(2)
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
@@ -223,7 +223,7 @@ async def test_the_first_probe_of_a_night_comes_when_the_last_run_took_so_long(t
 async def test_a_disabled_office_is_paused_and_asked_nothing(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL], [make_office_settings(enabled=False)]) as world:
         await world.wait_for_condition(Condition.PAUSED)
-        assert world.assert_explained(Condition.PAUSED, Owner.US, "Switched off in the configuration")
+        assert world.assert_explained(Condition.PAUSED, Owner.US, "Disabled in the configuration")
         await anyio.sleep(timedelta(days=2).total_seconds())
         assert world.headquarters.traffic == []
         await world.crash()
