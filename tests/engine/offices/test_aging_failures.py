@@ -16,7 +16,7 @@ TONIGHT = date(2026, 3, 3)
 async def test_an_office_without_automation_is_blocked_and_what_it_has_is_published(tmp_path: Path) -> None:
     async with night(tmp_path, [replace(SMALL, service_time_due=None)]) as world:
         await world.wait_for_condition(Condition.BLOCKED)
-        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "No automated aging run time is set", "2026-03-02")
+        assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "automated aging run time", "2026-03-02")
         assert "automated aging run time" in world.get_status().advice
         assert len(world.list_published()) == 1
         await world.sleep_until(time_after_start(hours=8))
