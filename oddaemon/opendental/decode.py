@@ -29,26 +29,6 @@ from oddaemon.opendental.decode_values import (
     require_row_limit,
 )
 
-__all__ = [
-    "ChangedRow",
-    "ClockReading",
-    "MalformedValue",
-    "PackedRows",
-    "Row",
-    "parse_balance_text",
-    "parse_changed",
-    "parse_clinic_shares",
-    "parse_clinics",
-    "parse_clocks",
-    "parse_control",
-    "parse_density",
-    "parse_json_rows",
-    "parse_packed",
-    "parse_page",
-    "parse_preference",
-    "parse_registered_keys",
-]
-
 _ROWS_DECODER = msgspec.json.Decoder(list[Row])
 _BALANCES_DECODER = msgspec.json.Decoder(list[Balance])
 _TOTALS = (

@@ -11,6 +11,7 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.snapshot.aging_report import ReportRow
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_report import parse_report_rows
+from oddaemon.opendental.decode_values import Row
 from oddaemon.opendental.request_runner import Request, RequestRunner, parse_response
 from oddaemon.opendental.response import ApiError
 
@@ -62,7 +63,7 @@ class Session:
                 return ""
             raise
 
-    async def query(self, sql: str) -> list[decode.Row]:
+    async def query(self, sql: str) -> list[Row]:
         """The rows of a ShortQuery.
 
         Raises:

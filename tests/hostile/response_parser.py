@@ -12,7 +12,7 @@ import httpx
 
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import PackedColumnTruncated
-from oddaemon.opendental import decode
+from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.response import (
     ApiError,
     Response,
@@ -68,7 +68,7 @@ class RowsTarget:
         for read in READERS.values():
             try:
                 read(sent)
-            except (decode.MalformedValue, PackedColumnTruncated) as error:
+            except (MalformedValue, PackedColumnTruncated) as error:
                 assert_no_numbers(str(error), sent)
                 yield str(error)
 

@@ -6,6 +6,7 @@ from oddaemon.core.model import Balance, Office
 from oddaemon.core.snapshot.packing import Packing
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode, sql
+from oddaemon.opendental.decode_values import Row
 from oddaemon.simulator.api import responses
 
 STATEMENTS_MAX = 400
@@ -18,7 +19,7 @@ class QueryableOffice(Protocol):
         """The rows of the answer."""
 
 
-def query(source: QueryableOffice, statement: str) -> list[decode.Row]:
+def query(source: QueryableOffice, statement: str) -> list[Row]:
     """What comes back over the wire."""
     return decode.parse_json_rows(responses.make_rows(source.short_query(statement)).body)
 

@@ -7,6 +7,7 @@ import pytest
 from oddaemon.core.model import Balance, Include, Office
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.opendental import decode, sql
+from oddaemon.opendental.decode_values import MalformedValue
 from tests.mariadb.office_copy import Flavor, OfficeCopy
 from tests.mariadb.office_reader import query, read_by_pages, read_by_statements
 from tests.mariadb.populations import EDGES, POPULATIONS, SimulatedOffice, get_simulated_office, make_astronomic
@@ -72,9 +73,9 @@ def test_a_column_that_the_server_truncates_is_detected(mariadb: MariaDbServer, 
 
 def test_amounts_beyond_any_office_are_refused_and_not_misread(mariadb: MariaDbServer, flavor: Flavor) -> None:
     with closing(OfficeCopy(mariadb, make_astronomic(), flavor)) as copy:
-        with pytest.raises((decode.MalformedValue, PackedColumnTruncated)):
+        with pytest.raises((MalformedValue, PackedColumnTruncated)):
             read_by_statements(copy, OFFICES[0], NARROW)
-        with pytest.raises(decode.MalformedValue):
+        with pytest.raises(MalformedValue):
             read_by_pages(copy, OFFICES[0])
 
 

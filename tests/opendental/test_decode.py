@@ -9,7 +9,7 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.packing import PackedColumnTruncated
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
 from oddaemon.opendental import decode
-from oddaemon.opendental.decode import MalformedValue
+from oddaemon.opendental.decode_values import MalformedValue
 from tests.opendental.response_bodies import (
     BALANCES,
     CANARY,

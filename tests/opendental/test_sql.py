@@ -11,6 +11,7 @@ from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental import decode, sql
+from oddaemon.opendental.decode_values import Row
 from oddaemon.simulator.api import responses
 from oddaemon.simulator.practice.practice import Practice
 from tests.simulator.sample_practice import TEN_TO_TWO, make_practice
@@ -30,7 +31,7 @@ PRACTICES: dict[str, dict[str, Any]] = {
 }
 
 
-def run_statement(office: Practice, statement: str) -> list[decode.Row]:
+def run_statement(office: Practice, statement: str) -> list[Row]:
     """What comes back over the wire, in the documented JSON."""
     return decode.parse_json_rows(responses.make_rows(office.run_short_query(statement)).body)
 

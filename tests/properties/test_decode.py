@@ -12,6 +12,7 @@ from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.packing import PackedColumnTruncated, Packing
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode
+from oddaemon.opendental.decode_values import MalformedValue
 from tests.opendental.response_bodies import CANARY, GOOD, PACKING, READERS, JsonRow, encode_rows, make_packed_rows
 
 counts = (
@@ -41,7 +42,7 @@ near_rows = st.lists(st.fixed_dictionaries({}, optional={name: choose_cells(name
 def get_error_text(reader: Callable[[bytes], object], sent: bytes) -> str:
     try:
         reader(sent)
-    except (decode.MalformedValue, PackedColumnTruncated) as error:
+    except (MalformedValue, PackedColumnTruncated) as error:
         return str(error)
     return ""
 
@@ -131,7 +132,7 @@ def test_no_damage_to_a_packed_answer_passes_for_the_truth(true: list[Balance], 
     row[column] = text[:at] + data.draw(st.sampled_from(["", "0", "1", "9", "-", ",", "|"])) + text[at + 1 :]
     try:
         packed = decode.parse_packed(decode.parse_json_rows(encode_rows(rows)), PACKING)
-    except (decode.MalformedValue, PackedColumnTruncated):
+    except (MalformedValue, PackedColumnTruncated):
         return
     assert packed.balances == true or find_difference(packed.balances, packed.control.totals) is not None
 

@@ -18,7 +18,8 @@ from oddaemon.core.snapshot.packing import (
     unpack,
 )
 from oddaemon.core.snapshot.verify import compute_totals, find_difference
-from oddaemon.opendental.decode import MalformedValue, parse_balance_text
+from oddaemon.opendental.decode import parse_balance_text
+from oddaemon.opendental.decode_values import MalformedValue
 from tests.core.snapshot.packing_server import pack_columns, pack_truncated
 
 NOW = datetime(2026, 5, 5, tzinfo=UTC).replace(tzinfo=None)

@@ -21,6 +21,7 @@ from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import Api, ApiError, OfficeApi, Session
+from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.opendental.rate_limiter import ShuttingDown
 from oddaemon.settings import OfficeSettings
 from oddaemon.settings.tables.office import SPACING_SECONDS
@@ -208,7 +209,7 @@ class _DiagnosticRun:
         except ApiError as error:
             has_authenticated = self._target.has_authenticated or self._responses
             return error.failure if has_authenticated else refine_unproven_key(error.failure)
-        except (decode.MalformedValue, PackedColumnTruncated) as error:
+        except (MalformedValue, PackedColumnTruncated) as error:
             return Failure(FailureKind.MALFORMED, str(error))
         finally:
             self._requests += 1

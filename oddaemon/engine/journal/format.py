@@ -117,46 +117,45 @@ def _render_clock_mismatch(fields: Fields) -> str:
     return f"The office's clock is {measured} from UTC, but its configured time zone is {configured}."
 
 
+_TEMPLATES: Mapping[str, str] = {
+    "office_started": "Monitoring started.",
+    "office_stopped": "Monitoring stopped: {reason}.",
+    "pull_rejected": "Pull rejected: {reason}.",
+    "snapshot_held": "Holding the snapshot of {aging_date} until {retry_at}: {reason}",
+    "reader_changed": "Reader changed from {before} to {after}: {reason}",
+    "key_rotated": "The new key is accepted; the previous key is dropped.",
+    "backfill_requested": "Backfill of {as_of} requested, by {via}.",
+    "backfill_cancelled": "Backfill of {as_of} cancelled.",
+    "delivery_attempt_failed": (
+        "Delivery of snapshot {snapshot_id} to {sink} failed: {reason} Next attempt at {retry_at}."
+    ),
+    "delivery_skipped": "Skipped the delivery of snapshot {snapshot_id} to {sink}: {reason}",
+    "office_quarantined": "The worker crashed too often, a bug in oddaemon; monitoring stopped.",
+}
 _RENDERERS: Mapping[str, Callable[[Fields], str]] = {
-    "office_started": lambda _: "Monitoring started.",
-    "office_stopped": lambda fields: f"Monitoring stopped: {fields['reason']}.",
+    **{event: template.format_map for event, template in _TEMPLATES.items()},
     "condition_changed": _render_condition_changed,
     "aging_status_changed": _render_aging_observed,
     "failure_seen": _render_failure_seen,
     "requests_summarized": _render_summary,
     "request_finished": _render_request_finished,
     "pull_started": _render_pull_started,
-    "pull_rejected": lambda fields: f"Pull rejected: {fields['reason']}.",
-    "snapshot_held": lambda fields: (
-        f"Holding the snapshot of {fields['aging_date']} until {fields['retry_at']}: {fields['reason']}"
-    ),
     "snapshot_published": _render_snapshot_published,
-    "reader_changed": lambda fields: f"Reader changed from {fields['before']} to {fields['after']}: {fields['reason']}",
     "key_rejected_during_rotation": _render_key_rejected,
-    "key_rotated": lambda _: "The new key is accepted; the previous key is dropped.",
     "clock_mismatch": _render_clock_mismatch,
     "command_received": _render_command,
-    "backfill_requested": lambda fields: f"Backfill of {fields['as_of']} requested, by {fields['via']}.",
     "backfill_published": lambda fields: (
         f"Backfill of {fields['as_of']} stored: {_format_count(fields['guarantors'], 'guarantor')}; "
         f"{_format_count(fields['requests'], 'request')}, {fields['seconds']}."
     ),
     "backfill_failed": _render_backfill_failed,
-    "backfill_cancelled": lambda fields: f"Backfill of {fields['as_of']} cancelled.",
     "delivery_succeeded": lambda fields: (
         f"Delivered snapshot {fields['snapshot_id']} ({fields['content']}) to {fields['sink']}: "
         f"{fields['seconds']}{_format_failed_attempts(fields['failed_attempts'])}."
     ),
-    "delivery_attempt_failed": lambda fields: (
-        f"Delivery of snapshot {fields['snapshot_id']} to {fields['sink']} failed: "
-        f"{fields['reason']} Next attempt at {fields['retry_at']}."
-    ),
     "delivery_abandoned": lambda fields: (
         f"Gave up the delivery of snapshot {fields['snapshot_id']} to {fields['sink']} after "
         f"{_format_count(fields['attempts'], 'attempt')}: {fields['reason']}"
-    ),
-    "delivery_skipped": lambda fields: (
-        f"Skipped the delivery of snapshot {fields['snapshot_id']} to {fields['sink']}: {fields['reason']}"
     ),
     "deadline_missed": lambda fields: (
         f"Missed the deadline {fields['deadline']} for this night's balances{_format_streak(fields['nights_missed'])}."
@@ -168,7 +167,6 @@ _RENDERERS: Mapping[str, Callable[[Fields], str]] = {
         f"The worker crashed ({fields['error']}), a bug in oddaemon; "
         f"{_format_count(fields['restarts_left'], 'restart')} left."
     ),
-    "office_quarantined": lambda _: "The worker crashed too often, a bug in oddaemon; monitoring stopped.",
 }
 
 

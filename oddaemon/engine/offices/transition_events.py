@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Condition, Reader, Snapshot
+from oddaemon.core.model import Condition, Snapshot
 from oddaemon.core.office.aging import AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import refine_failure
@@ -17,9 +17,7 @@ from oddaemon.telemetry.events import (
     ClockMismatch,
     ConditionChanged,
     FailureSeen,
-    PageStored,
     PullRejected,
-    PullStarted,
     ReaderChanged,
     SnapshotHeld,
     SnapshotPublished,
@@ -36,7 +34,7 @@ class OfficeEventEmitter:
     def __init__(self, spec: OfficeSpec, runtime: OfficeRuntime, emit: Callable[[Event], None]) -> None:
         self.runtime = runtime
         self._spec = spec
-        self._emit = emit
+        self.emit = emit
         self._last_condition: Condition | None = None
         self._last_aging: tuple[AgingStatus, date | None] | None = None
 
@@ -59,10 +57,10 @@ class OfficeEventEmitter:
                 current.not_before,
             )
         if current.held is not None and current.held is not previous.held:
-            self._emit(SnapshotHeld(self._id, current.held.aging_date, current.standing.reason, current.not_before))
+            self.emit(SnapshotHeld(self._id, current.held.aging_date, current.standing.reason, current.not_before))
         self._emit_aging(current, now)
         if previous.reader is not current.reader:
-            self._emit(ReaderChanged(self._id, previous.reader, current.reader, current.standing.reason))
+            self.emit(ReaderChanged(self._id, previous.reader, current.reader, current.standing.reason))
         self._emit_clock_mismatch(previous, current, now)
         self._emit_condition(current, now)
 
@@ -70,16 +68,8 @@ class OfficeEventEmitter:
         """Something failed."""
         self.runtime.failures += 1
         if failure.kind in _REJECTED:
-            self._emit(PullRejected(self._id, failure.message))
-        self._emit(FailureSeen(self._id, failure.kind, failure.rule.owner, failure.sentence, attempt, retry_at))
-
-    def emit_pull_started(self, reader: Reader, resumed_rows: int) -> None:
-        """A pull starts with its first request."""
-        self._emit(PullStarted(self._id, reader, resumed_rows))
-
-    def emit_page_stored(self, event: PageStored) -> None:
-        """A page and its checkpoint are stored."""
-        self._emit(event)
+            self.emit(PullRejected(self._id, failure.message))
+        self.emit(FailureSeen(self._id, failure.kind, failure.rule.owner, failure.sentence, attempt, retry_at))
 
     def emit_published(
         self,
@@ -94,7 +84,7 @@ class OfficeEventEmitter:
         self.runtime.snapshot = LastSnapshot(
             stored.id, snapshot.aging_date, now, totals.guarantors, totals.bal_total, verified=True
         )
-        self._emit(
+        self.emit(
             SnapshotPublished(
                 office=self._id,
                 snapshot_id=stored.id,
@@ -119,17 +109,17 @@ class OfficeEventEmitter:
         )
         if (aging.status, aging.aging_date) != self._last_aging:
             self._last_aging = (aging.status, aging.aging_date)
-            self._emit(AgingStatusChanged(self._id, aging.status, aging.aging_date))
+            self.emit(AgingStatusChanged(self._id, aging.status, aging.aging_date))
 
     def _emit_clock_mismatch(self, previous: OfficeState, current: OfficeState, now: datetime) -> None:
         skew, zone = current.skew_seconds, self._spec.office.zone
         if zone is None or skew is None or skew == previous.skew_seconds or abs(skew) < CLOCK_MISMATCH_SECONDS:
             return
         offset = (now.astimezone(zone).utcoffset() or timedelta()).total_seconds()
-        self._emit(ClockMismatch(self._id, offset, offset + skew))
+        self.emit(ClockMismatch(self._id, offset, offset + skew))
 
     def _emit_condition(self, current: OfficeState, now: datetime) -> None:
         status = current.standing.evaluate_at(now)
         if status.condition is not self._last_condition:
-            self._emit(ConditionChanged(self._id, self._last_condition, status.condition, status.reason, status.owner))
+            self.emit(ConditionChanged(self._id, self._last_condition, status.condition, status.reason, status.owner))
             self._last_condition = status.condition

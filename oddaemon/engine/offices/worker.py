@@ -53,6 +53,7 @@ from oddaemon.sftp import UploadReceiver
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
+from oddaemon.telemetry.events import PullStarted
 
 SLEEP_SECONDS_MAX = 600.0
 """A sleep is measured by the monotonic clock; after this long the wall clock is read again."""
@@ -198,10 +199,10 @@ class Worker:
 
     async def _pull(self, session: Session, action: Pull) -> Pulled:
         context = self._context
-        staging = PullStaging(context.database, self._id, self._spec.scope, self._emitter.emit_page_stored)
+        staging = PullStaging(context.database, self._id, self._spec.scope, self._emitter.emit)
         self._pull_started_at = context.now()
         resumed = await staging.load()
-        self._emitter.emit_pull_started(action.reader, len(resumed.balances) if resumed else 0)
+        self._emitter.emit(PullStarted(self._id, action.reader, len(resumed.balances) if resumed else 0))
         read = partial(_READERS.get(action.reader, read_office), session, self._spec.office, action)
         if action.reader is Reader.SFTP:
             preferences = self._saved.preferences if self._saved else None

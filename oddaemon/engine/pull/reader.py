@@ -20,6 +20,7 @@ from oddaemon.core.snapshot.verify import find_aging_change, find_difference
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import ApiError, Session
+from oddaemon.opendental.decode_values import MalformedValue
 from oddaemon.store.open_pulls import OpenPull
 
 PATCHES_MAX = 3
@@ -83,7 +84,7 @@ async def read_office(
         return await reader.verify()
     except PackedColumnTruncated as error:
         raise ApiError(Failure(FailureKind.COLUMN_TRUNCATED, str(error))) from None
-    except decode.MalformedValue as error:
+    except MalformedValue as error:
         raise ApiError(Failure(FailureKind.MALFORMED, str(error))) from None
 
 
@@ -281,4 +282,4 @@ def _get_spans(packing: Packing) -> tuple[int, int]:
 
 def _require_all_after(balances: Sequence[Balance], after_pat_num: int) -> None:
     if balances and balances[0].pat_num <= after_pat_num:
-        raise decode.MalformedValue("rows are repeated: they precede the end of the previous statement")
+        raise MalformedValue("rows are repeated: they precede the end of the previous statement")

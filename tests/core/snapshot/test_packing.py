@@ -18,7 +18,8 @@ from oddaemon.core.snapshot.packing import (
     plan_packing,
     unpack,
 )
-from oddaemon.opendental.decode import MalformedValue, parse_balance_text
+from oddaemon.opendental.decode import parse_balance_text
+from oddaemon.opendental.decode_values import MalformedValue
 from tests.core.snapshot.packing_server import pack_columns, pack_truncated
 
 API_ROWS_MAX = 100
