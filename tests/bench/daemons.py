@@ -67,7 +67,7 @@ class PublishedLog:
             self.changed = anyio.Event()
 
     async def wait_for_snapshots(self, count: int) -> None:
-        """Wait for so many."""
+        """Wait until this number of snapshots is published."""
         while len(self.published) < count:
             await self.changed.wait()
 

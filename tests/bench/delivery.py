@@ -46,7 +46,7 @@ PUSHED_GUARANTORS = 100
 FILE_ROWS = 200_000
 TABLE_ROWS = 50_000
 IN_FLIGHT_MAX = 4
-"""What a webhook has unless told otherwise."""
+"""The default of a webhook."""
 KEY = b"a-secret-of-the-bench-only-32-by"
 
 Row = tuple[str, str, str]

@@ -70,7 +70,7 @@ def _export_with_oddaemon(form: str, database: Path, target: Path) -> None:
 
 
 def _export_with_script(form: str, database: Path, target: Path) -> None:
-    """What somebody writes in ten minutes: everything at once, amounts as floats, no manifest, no proof."""
+    """A script of ten minutes: everything at once, amounts as floats, no manifest, no proof."""
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute(f"SELECT {', '.join(NAMES)} FROM balance WHERE valid_to IS NULL").fetchall()
     amounts = [(*row[:2], *(cents / 100 for cents in row[2:])) for row in rows]
@@ -113,7 +113,7 @@ def main(who: str, form: str, database: str, target: str) -> None:
     began = time.perf_counter()
     work(form, Path(database), Path(target))
     seconds = time.perf_counter() - began
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # noqa: T201 - to whoever measures
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # noqa: T201 - read by the bench
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whoever is pushed to in the bench: takes every request and keeps nothing."""
+"""The receiver of pushes in the bench: takes every request and keeps nothing."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

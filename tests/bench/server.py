@@ -49,7 +49,7 @@ def make_customer_key(office_id: str) -> str:
 
 
 async def main(offices: int, guarantors: int, base_seconds: float) -> None:
-    """Serve so many offices until killed; prints the port on a line of JSON."""
+    """Serve this number of offices until killed; prints the port on a line of JSON."""
     clock = WorldClock(datetime.now(UTC))
     next_due = clock.now() + timedelta(hours=6)
     last_due = (next_due - timedelta(days=1)).date()

@@ -116,7 +116,7 @@ def _make_credentials(base_url: str, office_id: str) -> OfficeCredentials:
 
 
 async def _read_aging_mark(office: OfficeApi) -> AgingMark:
-    """What a probe has told before a pull begins."""
+    """What a probe has found before a pull begins."""
     async with office.session() as session:
         return AgingMark(
             await session.get_preference("DateLastAging"), await session.get_preference("AgingBeginDateTime")

@@ -18,7 +18,7 @@ from tests.crash.kill_points import KillPoint
 def main() -> None:
     """Carry out what the command line asks for; exit with 1 if anything went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash")
-    parser.add_argument("--kills", type=int, default=300, help="at least so many (default: 300)")
+    parser.add_argument("--kills", type=int, default=300, help="the least number of kills (default: 300)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: 1)")
     parser.add_argument("--jobs", type=int, default=2, help="tellings side by side (default: 2)")
     parser.add_argument("--scene", default="", help="only this one")

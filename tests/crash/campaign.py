@@ -42,7 +42,7 @@ class CampaignOptions:
     """What is wanted of a campaign.
 
     Attributes:
-        kills: At least so many.
+        kills: The least number of kills.
         seed: Everything drawn follows from it.
         jobs: Tellings side by side.
         scene: Only this one; empty: all.

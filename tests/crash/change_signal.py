@@ -1,4 +1,4 @@
-"""Waiting for something to be so, never for a length of time: whoever changes anything rings."""
+"""Wait for a condition, never for a length of time: every change sends a signal."""
 
 from collections.abc import Callable
 

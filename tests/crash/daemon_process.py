@@ -53,7 +53,7 @@ class DaemonProcess:
         return self._process.returncode
 
     def send_signal(self, number: signal.Signals) -> None:
-        """A signal, unless nobody is left to take it."""
+        """Send a signal, unless the process has ended."""
         if not self.is_over:
             self._process.send_signal(number)
 

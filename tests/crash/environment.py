@@ -94,7 +94,7 @@ class Environment:
         self.config.write_text(render_toml({**tables, "office": offices}).lstrip(), encoding="utf-8")
 
     async def run_aging(self) -> None:
-        """A run of aging in every office, to its end, whoever hangs up meanwhile."""
+        """Run aging in every office to its end, also if the client disconnects meanwhile."""
         over = anyio.Event()
 
         async def run_all() -> None:

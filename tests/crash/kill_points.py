@@ -87,7 +87,7 @@ class KillPoint:
 
 
 def iterate_boundaries(requests: int, commits: int, rng: random.Random) -> Iterator[KillPoint]:
-    """Every boundary of a life of so many requests and commits."""
+    """Every boundary of a life with this number of requests and commits."""
     for number in range(1, requests + 1):
         yield KillPoint(KillTrigger.REQUEST, number)
         yield KillPoint(KillTrigger.BODY, number, share=rng.choice(SHARES_OF_BODY))
@@ -98,7 +98,7 @@ def iterate_boundaries(requests: int, commits: int, rng: random.Random) -> Itera
 
 
 def draw_random_kill(requests: int, rng: random.Random) -> KillPoint:
-    """Some instant of a life of so many requests: while it starts, or while it works."""
+    """Some instant of a life with this number of requests: while it starts, or while it works."""
     if rng.random() < 1 / 3:
         return KillPoint(KillTrigger.START, seconds=round(rng.uniform(0.0, START_SECONDS_MAX), 3))
     return KillPoint(KillTrigger.WORK, rng.randint(1, requests), seconds=round(rng.uniform(0.0, WORK_SECONDS_MAX), 4))

@@ -1,4 +1,4 @@
-"""The daemon, told to die beside one of its commits, or to take a signal where nobody else could aim at.
+"""The daemon, which kills itself beside one of its commits, or signals itself where no other process could aim.
 
     python -m tests.crash.killable_process --before 5 -- run --config oddaemon.toml
     python -m tests.crash.killable_process --after 5 --signal SIGTERM -- run --config oddaemon.toml
@@ -47,12 +47,12 @@ class CommitCounter:
 
 
 class CountingConnection(sqlite3.Connection):
-    """Tells of its commits."""
+    """Counts its commits."""
 
     counter: ClassVar[CommitCounter]
 
     def cursor(self, *_arguments: Any) -> Any:
-        """One that tells, too."""
+        """A cursor that counts, too."""
         return super().cursor(CountingCursor)
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
@@ -70,7 +70,7 @@ class CountingConnection(sqlite3.Connection):
 
 
 class CountingCursor(sqlite3.Cursor):
-    """Tells when a statement outside of a transaction commits: with its last row, which is when SQLite does it."""
+    """Counts a statement outside of a transaction as a commit at its last row, which is when SQLite commits it."""
 
     _rows_left = False
 

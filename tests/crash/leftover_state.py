@@ -1,15 +1,15 @@
 """What a database says, as text: two runs of one scene must leave the same bytes.
 
-Everything that is stored is in it, table by table and row by row, tables that nobody thought of included. Five things
-no two runs can share, and only they are told otherwise:
+Everything that is stored is in it, table by table and row by row, future tables included. Five things differ between
+any two runs, and only they are replaced or left out:
 
 * An instant of the wall clock, ours or an office's, wherever one stands in a text or a state, reads `(instant)`. That
   there is one is still compared, and `complaints` holds each snapshot's instants against their order.
-* The id of a snapshot rises over all offices, so in a fleet it tells who was first. It reads as its place among the
-  office's own snapshots; `complaints` holds the ids against 1, 2, 3 without a gap. In a scene of one office that is
-  the id itself.
+* The id of a snapshot rises over all offices, so in a fleet it shows which office was first. It reads as its place
+  among the office's own snapshots; `complaints` holds the ids against 1, 2, 3 without a gap. In a scenario of one
+  office that is the id itself.
 * How long a pull took, which reads `(seconds)`.
-* The journal, which is left out: it tells of the kills themselves, and of requests that were asked again after them.
+* The journal, which is left out: it holds the kills themselves, and the requests that were repeated after them.
 * Two measurements in an office's state: the difference of two clocks, which reads in whole minutes, and how long a run
   of aging took for who watched it, which is left out.
 """
@@ -83,7 +83,7 @@ def read_balances(database: Path, office_id: str) -> list[tuple[int, ...]]:
 def read_states(database: Path) -> dict[str, dict[str, Any]]:
     """What is remembered of each office, to the instant; nothing where nothing is stored yet.
 
-    Nothing is mended by looking: a reader that may not write is no last user who moves the log into the file.
+    Reading changes nothing: a connection that may not write does not move the log into the file.
     """
     with closing(_open(database, "ro")) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'office'").fetchone():

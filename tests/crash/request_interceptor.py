@@ -42,7 +42,7 @@ class InterceptedRequest:
 
 
 class RequestInterceptor:
-    """Headquarters, with somebody in front who lets everything pass but what he was told to stop.
+    """Headquarters behind a proxy that passes every request but those it is to stop.
 
     Attributes:
         seen: Every request of every life so far.

@@ -137,7 +137,7 @@ class _ScenarioRunner:
         )
 
     async def _run_until_done(self, daemon: DaemonProcess) -> None:
-        """The story, as far as this life goes with it."""
+        """Run the scenario as far as this life of the daemon gets."""
 
         def is_fresh(day: str) -> bool:
             fresh_dates = _find_fresh_offices(daemon.lines)
@@ -182,7 +182,7 @@ class _ScenarioRunner:
                 yield f"the balances of {office_id} are not true"
 
     def _find_rate_violations(self) -> Iterator[str]:
-        # Whoever was killed before he had written down what he was told cannot know it.
+        # A daemon that was killed before it stored a Retry-After cannot know it.
         kinds = (TwoInFlight,) if any(life.was_killed for life in self._lives) else (TwoInFlight, RetryAfterIgnored)
         for violation in find_violations(self._environment.headquarters.traffic):
             if isinstance(violation, kinds):
@@ -202,7 +202,7 @@ class _ScenarioRunner:
 
 
 def _find_fresh_offices(lines: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The offices that were last told to be fresh, each with the date of its aging."""
+    """The offices that were last reported fresh, each with the date of its aging."""
     dates: dict[str, str] = {}
     fresh: dict[str, str] = {}
     for line in lines:
@@ -221,7 +221,7 @@ def _format_last_lines(daemon: DaemonProcess) -> str:
 
 
 def read_states_from_copy(database: Path) -> dict[str, dict[str, Any]]:
-    """What nobody writes any more, read from a copy: whoever opens a file may mend what the next life is to mend."""
+    """The states of a stopped daemon, read from a copy: opening the file may repair what the next life must repair."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / database.name
         for suffix in ("", "-wal"):

@@ -1,7 +1,7 @@
-"""What is played: a few small offices, their first snapshot, a second aging, the snapshot after it.
+"""What is run: a few small offices, their first snapshot, a second aging, the snapshot after it.
 
-A scene is short in real time and the same each time it is told: the offices live where it is about noon, so that no
-telling crosses anybody's midnight, and their aging runs when the story says so, not when a clock does.
+A scenario is short in real time and the same on each run: the offices stand where it is about noon, so that no run
+crosses a midnight, and their aging runs when the scenario starts it, not when a clock does.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ SPACING_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class ScenarioOffice:
-    """An office, and how the daemon is told of it."""
+    """An office, and its table in the daemon's configuration."""
 
     spec: PracticeSpec
     settings: Mapping[str, object]
@@ -55,11 +55,11 @@ class ScenarioOffice:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One story, told as often as there are kills.
+    """One course of events, run once for each kill.
 
     Attributes:
         name: In tables and replays.
-        offices: Who plays.
+        offices: Its offices.
         troubles: What is planted at headquarters.
         overtaken_at_page: The second aging runs while the first pull asks for this page, counted from 1; None: once
             all offices are fresh.

@@ -1,4 +1,4 @@
-"""The door that configurations come through: the main file, and whatever somebody put into the directory of offices."""
+"""The loader of configurations: the main file, and any file in the directory of offices."""
 
 import os
 import random
@@ -67,7 +67,7 @@ _ODD_FILES = (*_LINKS, *_NAMES, "pipe", "socket", "directory", "unreadable")
 
 
 class ConfigTarget:
-    """Two files and an oddity, as an editor, a script or somebody in the wrong directory leaves them."""
+    """Two files and an oddity, as an editor, a script or a command in the wrong directory leaves them."""
 
     name = "configuration"
 

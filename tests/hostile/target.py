@@ -24,9 +24,9 @@ class FuzzTarget(Protocol):
         ...
 
     def feed(self, sent: bytes) -> Iterable[str]:
-        """Take an input; every text that came of it and that somebody may get to see.
+        """Take an input; returns every text that it produced for a log, a page or an operator.
 
-        Raises whatever the house raises beyond what it documents.
+        Raises what the program raises beyond what it documents.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Configurations made to take long, to take much, or to say something in somebody else's name."""
+"""Configurations made to take long, to take much, or to forge a line of the log."""
 
 import os
 import resource

@@ -29,7 +29,7 @@ def test_nothing_at_all_is_an_input_too(target: FuzzTarget) -> None:
 
 
 class LeakyTarget:
-    """A door through which everything is told."""
+    """A target that reveals its whole input."""
 
     name = "leaky"
 

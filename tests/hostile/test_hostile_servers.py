@@ -184,7 +184,7 @@ async def test_the_environment_s_proxies_and_passwords_are_not_used(
         heard.append(await stream.receive())
         await stream.send(make_head("200 OK", f"Content-Length: {len(ROWS)}") + ROWS)
 
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password else\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     async with loopback_server(proxy) as other, loopback_server(api) as port:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):

@@ -1,4 +1,4 @@
-"""Offices that differ in what a statement could get wrong: PatNums, clinics, amounts, and nobody at all."""
+"""Offices that differ in what a statement could get wrong: PatNums, clinics, amounts, and no patient at all."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -90,5 +90,5 @@ class SimulatedOffice:
 
 @cache
 def get_simulated_office(population: str) -> SimulatedOffice:
-    """The office of a population; nobody may change it."""
+    """The office of a population; read only, as all tests share it."""
     return SimulatedOffice(POPULATIONS[population]())

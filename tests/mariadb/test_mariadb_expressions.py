@@ -1,4 +1,4 @@
-"""What the simulator is told of MySQL is true of a real server."""
+"""What the simulator assumes of MySQL is true of a real server."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -57,7 +57,7 @@ def find_complaints(outcome: SimulationOutcome) -> Iterator[object]:
 
 
 def run_campaign(seeds: range, jobs: int) -> bool:
-    """Play them all and say what came of it. Returns whether nobody had anything to complain of."""
+    """Run them all and print the results. Returns whether no seed has a complaint."""
     began = perf_counter()
     verdicts: list[SeedResult] = []
     with ProcessPoolExecutor(jobs) as processes:
@@ -87,7 +87,7 @@ def summarize(verdicts: list[SeedResult], seconds: float) -> Iterator[str]:
 
 
 def print_line(text: str) -> None:
-    """To whoever watches."""
+    """Print at once, also into a pipe."""
     print(text, file=sys.stdout, flush=True)  # noqa: T201 - it is what a command is for
 
 

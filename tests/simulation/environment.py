@@ -93,7 +93,7 @@ class SimulationEnvironment:
         await self._start()
 
     async def run_actions(self) -> None:
-        """Everything that somebody does, at its moment, until troubles must end."""
+        """Perform every action at its moment, until incidents must end."""
         for action in self.scenario.actions:
             if action.at_seconds < self.scenario.fleet.seconds:
                 await self.sleep_until(action.at_seconds)
@@ -101,11 +101,11 @@ class SimulationEnvironment:
         await self.sleep_until(self.scenario.fleet.seconds)
 
     async def sleep_until(self, seconds: float) -> None:
-        """Until so many seconds since the world began."""
+        """Sleep until this number of seconds since the world began."""
         await anyio.sleep(max(0.0, seconds - self.seconds))
 
     def get_throttled_until(self, office_id: str) -> float:
-        """Until when the office's key was told to wait, as far as that is obeyed."""
+        """Until when responses asked the office's key to wait, capped at what the daemon obeys."""
         longest_seconds = self.world.settings.cadence.retry_after_max_seconds
         while self._traffic_checked < len(self.headquarters.traffic):
             request = self.headquarters.traffic[self._traffic_checked]
@@ -153,7 +153,7 @@ class SimulationEnvironment:
             practice.set_preference(AGING_BEGIN_DATE_TIME, "")
         await run_aging(practice)
 
-    # --- what somebody does -------------------------------------------------------------------------------------------
+    # --- actions ------------------------------------------------------------------------------------------------------
 
     async def _perform(self, action: Action) -> None:
         match action:

@@ -1,6 +1,4 @@
-"""What happened in a run, told in seconds since the world began: whom nobody's clock, however it is stepped, can
-confuse.
-"""
+"""What happened in a run, in seconds since the world began, which no step of any clock disturbs."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -61,9 +59,7 @@ class ReportedCondition:
 
 @dataclass(frozen=True)
 class AgingObservation:
-    """How aging stood when somebody asked for it; only one of the two was in the answer, the other is as it was told
-    last.
-    """
+    """The state of aging at a request. A response holds one of the two values; the other is the last one seen."""
 
     seconds: float
     lock: str
@@ -114,7 +110,7 @@ class EventLog:
             wanted_so_far.append(WantedSettings(self.now(), settings))
 
     def record_start(self, stored: Mapping[str, LastSnapshot | None]) -> None:
-        """A daemon is ready, and knows these snapshots; its predecessor may have died before it told of the last."""
+        """A daemon is ready, and knows these snapshots; its predecessor may have died before it logged the last one."""
         for office_id, snapshot in stored.items():
             publications = self.publications[office_id]
             if snapshot is not None and (not publications or publications[-1].snapshot_id < snapshot.id):

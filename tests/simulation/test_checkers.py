@@ -26,7 +26,7 @@ Interference = Callable[[SimulationEnvironment], Awaitable[None]]
 
 @contextmanager
 def _interference(interfere: Interference) -> Iterator[None]:
-    """Somebody does this to the stage once its story has been performed, just before everything is put right."""
+    """Do this to the environment once its scenario has run, just before everything is repaired."""
     performed = SimulationEnvironment.run_actions
 
     async def perform(self: SimulationEnvironment) -> None:
@@ -37,7 +37,7 @@ def _interference(interfere: Interference) -> Iterator[None]:
     try:
         yield
     finally:
-        SimulationEnvironment.run_actions = performed  # type: ignore[method-assign]  # and mended
+        SimulationEnvironment.run_actions = performed  # type: ignore[method-assign]  # and repaired
 
 
 def _assert_complaint(outcome: SimulationOutcome, checker: str, *texts: str) -> bool:

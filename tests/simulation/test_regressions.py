@@ -1,4 +1,4 @@
-"""What seeds once found, told by hand, so that it stays found however stories are drawn one day."""
+"""What seeds once found, written as scenarios, so that it is tested however scenarios are drawn later."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
 from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, KeyMoved, ScheduledFault
 from tests.simulation.incidents.actions import RunAging, StepClock
-from tests.simulation.incidents.incident import Impact, Incident, expect_status
+from tests.simulation.incidents.incident import Impact, Incident, expect_failure
 from tests.simulation.incidents.request_incidents import KEY_MOVED
 from tests.simulation.runner import run_scenario
 from tests.simulation.scenario.handmade import DUE, ELM, OAK, make_member, make_scenario
@@ -37,7 +38,7 @@ def test_a_run_for_a_future_date_that_is_put_right_under_the_old_date_is_publish
 def test_the_first_snapshot_of_an_office_is_never_another_offices() -> None:
     """Its key is moved before it has ever been aged; what answers is another database."""
     scheduled = ScheduledFault(KeyMoved(OAK, 120.0), frozenset({ELM}), FaultWindow(2 * HOUR, 7 * HOUR))
-    blames = (expect_status("another office's database|not assigned", Condition.BLOCKED),)
+    blames = (expect_failure(FailureKind.OTHER_DATABASE, FailureKind.KEY_UNASSIGNED, conditions=(Condition.BLOCKED,)),)
     incident = Incident(
         KEY_MOVED, (ELM,), 2 * HOUR, 7 * HOUR, Impact.EVERYTHING, (scheduled,), expected_statuses=blames
     )
@@ -63,7 +64,7 @@ def test_a_night_whose_due_time_does_not_exist_is_published_once() -> None:
 @pytest.mark.slow("weeks of virtual time")
 def test_an_econnector_down_for_weeks_is_named_until_it_is_back() -> None:
     asleep = ScheduledFault(EConnectorDown(), frozenset({ELM}), FaultWindow(2 * HOUR, 18 * 24 * HOUR))
-    blames = (expect_status("eConnector is not running", Condition.UNREACHABLE),)
+    blames = (expect_failure(FailureKind.ECONNECTOR_DOWN),)
     incident = Incident(
         "asleep", (ELM,), 2 * HOUR, 18 * 24 * HOUR, Impact.EVERYTHING, (asleep,), expected_statuses=blames
     )

@@ -29,5 +29,5 @@ def compute_grace_seconds(cadence: Cadence, *, clock_stepped: bool = False) -> f
 
 
 def compute_hold_seconds(plausibility: Plausibility) -> float:
-    """What a snapshot that was hard to believe may take more."""
+    """The additional time of a snapshot that looked implausible."""
     return plausibility.hold_seconds + PULL_SECONDS

@@ -53,7 +53,7 @@ cd "$0"
 mkdir -p old-root
 pivot_root . old-root
 umount --lazy /old-root
-# In a container systemd leaves this to whoever made it; without it a unit's credentials stay empty.
+# In a container systemd leaves this to its creator; without it a unit's credentials stay empty.
 mount --make-rshared /
 exec /usr/bin/env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb "$@"
 """
@@ -144,7 +144,7 @@ class SystemdLab:
         return self.run("systemctl", "show", "oddaemon", "--value", "-p", name).stdout.strip()
 
     def mark_journal(self) -> None:
-        """What is said from now on is what `journal` tells."""
+        """`journal` returns what is logged from now on."""
         self._journal_mark = len(self._read_whole_journal())
 
     def read_journal(self) -> str:

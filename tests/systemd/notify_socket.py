@@ -1,4 +1,4 @@
-"""A service manager that only listens: what systemd would be told, word for word."""
+"""A service manager that only listens: the messages for systemd, word for word."""
 
 import socket
 from pathlib import Path
@@ -57,7 +57,7 @@ class NotifySocket:
         return messages
 
     async def record_messages(self) -> None:
-        """Take down what is said, until cancelled: for whoever speaks from the same event loop."""
+        """Record messages until cancelled, from a sender on the same event loop."""
         self._socket.setblocking(False)
         while True:
             await anyio.wait_readable(self._socket)

@@ -1,4 +1,4 @@
-"""What the real process tells a service manager when it starts, reloads, drains and is told twice to stop."""
+"""What the real process sends a service manager when it starts, reloads, drains and gets a second stop signal."""
 
 import json
 import signal

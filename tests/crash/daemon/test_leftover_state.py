@@ -1,4 +1,4 @@
-"""Two databases of one story are equal whenever it was told, and differ by a cent, a failure or a row too many."""
+"""Two databases of one scenario are equal whenever it ran, and differ by a cent, a failure or a row too many."""
 
 import random
 import sqlite3
@@ -57,10 +57,10 @@ async def test_another_hour_and_another_order_of_offices_make_no_difference(tmp_
 
 
 async def test_the_journal_is_not_compared(tmp_path: Path) -> None:
-    before = await publish_and_dump(tmp_path / "told.db", NOW)
-    async with SqliteDatabase.open(str(tmp_path / "told.db")) as db:
+    before = await publish_and_dump(tmp_path / "dumped.db", NOW)
+    async with SqliteDatabase.open(str(tmp_path / "dumped.db")) as db:
         await journal.append(db, [journal.JournalEntry(ELM, NOW, "info", "office_started", {})], entries_max=10)
-    assert dump_state(tmp_path / "told.db") == before
+    assert dump_state(tmp_path / "dumped.db") == before
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ async def test_the_journal_is_not_compared(tmp_path: Path) -> None:
     ],
 )
 async def test_anything_else_does(tmp_path: Path, damage: str) -> None:
-    before = await publish_and_dump(tmp_path / "told.db", NOW)
-    with closing(sqlite3.connect(tmp_path / "told.db", isolation_level=None)) as connection:
+    before = await publish_and_dump(tmp_path / "dumped.db", NOW)
+    with closing(sqlite3.connect(tmp_path / "dumped.db", isolation_level=None)) as connection:
         connection.execute(damage)
-    assert dump_state(tmp_path / "told.db") != before
+    assert dump_state(tmp_path / "dumped.db") != before
 
 
 def test_every_kill_can_be_named_on_a_command_line() -> None:

@@ -1,4 +1,4 @@
-"""What an office asked for, and how often it failed, outlives the process that was told."""
+"""A requested pause and a count of failures outlive the process that received them."""
 
 import signal
 from collections.abc import Callable

@@ -41,7 +41,7 @@ def check(environment: SimulationEnvironment) -> None:
 
 
 def find_leaks(texts: Iterable[str], sentences: str, practices: Iterable[Practice]) -> Iterator[str]:
-    """What is told and should not be.
+    """Texts that hold what they must not.
 
     Args:
         texts: everything that was said, whole.

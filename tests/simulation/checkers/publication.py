@@ -36,7 +36,7 @@ class OfficeMoment:
     incidents: Sequence[Incident]
     """Those that concern this office."""
     undisturbed_since: float
-    """Since then the same daemon has been there, has wanted the same and has not been told to wait."""
+    """Since then the same daemon has run with the same configuration, and no response asked it to wait."""
     grace_seconds: float
 
 

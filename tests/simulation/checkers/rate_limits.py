@@ -24,7 +24,7 @@ CHECK_SECONDS = 300.0
 """All requests of one look at an office that is blocked: its preferences, perhaps a statement, pages, a GET again."""
 CHECK_REQUESTS_MAX = 80
 OUTAGE_OFFICES_MIN = 3
-"""So many offices meet silence before headquarters counts as down."""
+"""Offices without a response before headquarters counts as down."""
 SILENCE_FORGOTTEN_SECONDS = 600.0
 PROBE_SECONDS = (5.0, 10.0, 20.0, 40.0)
 """Before the first trials; all later ones are a minute apart."""
@@ -122,7 +122,7 @@ def _get_notice_delay(fault: Fault) -> float:
 
 
 def _find_known_at(met: Sequence[RecordedRequest]) -> float | None:
-    """When silence towards so many offices was complete, and none of it long ago."""
+    """When the last of `OUTAGE_OFFICES_MIN` offices met silence, none of them long ago."""
     silent_at: dict[str, float] = {}
     for request in sorted(met, key=lambda each: each.finished_seconds):
         now = request.finished_seconds

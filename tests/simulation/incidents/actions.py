@@ -1,6 +1,6 @@
-"""What somebody does at a moment of the story: to the daemon, to its clock and configuration, to an office.
+"""What happens at a moment of the scenario: to the daemon, to its clock and configuration, to an office.
 
-Values only; `stage.py` performs them. Moments are seconds since the world began, which no step of a clock disturbs.
+Values only; `environment.py` performs them. Moments are seconds since the world began: no step of a clock moves them.
 """
 
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ class RestartDaemon:
     """The daemon ends, and starts again after a while.
 
     Attributes:
-        how: `crash`: cut off wherever it is; `stop`: told to end at once; `drain`: told to end in good order.
+        how: `crash`: cut off wherever it is; `stop`: ends at once; `drain`: ends in good order.
         down_seconds: how long there is none.
-        lines: a crash waits for so many more lines of the log, an hour at most.
-        steps: and then for so many turns of the event loop, which is how it comes between an answer and its storing.
+        lines: a crash waits for this number of further log lines, an hour at most.
+        steps: and then for this number of turns of the event loop, so that it falls between a response and its storing.
     """
 
     at_seconds: float
@@ -46,7 +46,7 @@ class StepClock:
 
 @dataclass(frozen=True)
 class RunAging:
-    """Somebody runs aging, as of the office's today or of a day so many later."""
+    """The office runs aging by hand, as of its today or of a later day."""
 
     at_seconds: float
     office_id: str
@@ -55,7 +55,7 @@ class RunAging:
 
 @dataclass(frozen=True)
 class InterruptAging:
-    """Somebody ends the program in the middle of the run, if one is in progress."""
+    """The office ends the program in the middle of a run, if one is in progress."""
 
     at_seconds: float
     office_id: str
@@ -81,7 +81,7 @@ class DelayService:
 
 @dataclass(frozen=True)
 class SetPreference:
-    """Somebody changes a preference."""
+    """The office changes a preference."""
 
     at_seconds: float
     office_id: str

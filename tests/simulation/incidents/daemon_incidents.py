@@ -1,4 +1,4 @@
-"""What happens to the daemon: it ends and starts again, is told to want something else, finds its clock changed."""
+"""What happens to the daemon: it ends and starts again, gets another configuration, finds its clock changed."""
 
 from collections.abc import Callable
 from dataclasses import replace

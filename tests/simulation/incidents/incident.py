@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from oddaemon.core.failures.failure import RULES, FailureKind
 from oddaemon.core.model import Condition, Status
 from oddaemon.simulator.faults.faults import ScheduledFault
 from tests.simulation.incidents.actions import Action
@@ -45,9 +46,15 @@ def expect_status(pattern: str, *conditions: Condition) -> ExpectedStatus:
     return ExpectedStatus(frozenset(conditions), pattern)
 
 
+def expect_failure(*kinds: FailureKind, conditions: tuple[Condition, ...] = (Condition.UNREACHABLE,)) -> ExpectedStatus:
+    """Any of these failures, by what the program says of it."""
+    meanings = "|".join(re.escape(RULES[kind].meaning) for kind in kinds)
+    return expect_status(f"(?i:{meanings})", *conditions)
+
+
 @dataclass(frozen=True)
 class Incident:
-    """One of the things that go wrong in a story.
+    """One of the things that go wrong in a scenario.
 
     Attributes:
         kind: its name in summaries.
@@ -55,9 +62,9 @@ class Incident:
         begins: when, in seconds since the world began.
         ends: when nothing of it is left but what the daemon made of it.
         reach: what it spoils.
-        planted: the faults of requests.
-        deeds: what somebody does.
-        blames: how an office may be explained while it stands; none where nobody needs to notice it.
+        scheduled_faults: the faults of requests.
+        actions: what people and processes do.
+        expected_statuses: how an office may be explained meanwhile; none where it need not be noticed.
     """
 
     kind: str
@@ -74,7 +81,7 @@ class Incident:
         return office_id in self.office_ids and self.begins <= seconds < self.ends
 
     def describe(self) -> str:
-        """The trouble in words, for whoever reads the story of a seed."""
+        """The incident as text, for a reader of a seed's scenario."""
         whom = ", ".join(self.office_ids)
         what = [f"{self.kind} for {whom} from {self.begins:.0f} s to {self.ends:.0f} s, spoils {self.impact.value}"]
         what += [f"    planted: {scheduled.describe()}" for scheduled in self.scheduled_faults]

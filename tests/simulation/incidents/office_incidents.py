@@ -1,11 +1,12 @@
 """What goes wrong, or only unusually, in an office itself: its aging, its service, its people.
 
-None of it keeps anybody from asking. Whatever run completes must be published; what is not complete must not be.
+None of it prevents requests. Every run that completes must be published, and none that does not.
 """
 
 from collections.abc import Callable
 from random import Random
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
 from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, ScheduledFault
 from oddaemon.simulator.practice.initial_rows import TIME_DUE_DATE
@@ -24,7 +25,7 @@ from tests.simulation.incidents.actions import (
     SetPreference,
     SetRunDuration,
 )
-from tests.simulation.incidents.incident import Impact, Incident, expect_status
+from tests.simulation.incidents.incident import Impact, Incident, expect_failure, expect_status
 from tests.simulation.incidents.request_incidents import IN_FLIGHT_SECONDS
 from tests.simulation.scenario.fleet import HOUR, TIMES_DUE, VERSIONS, FleetMember, SimulatedFleet
 from tests.simulation.scenario.timing import draw_moment, list_due_moments
@@ -38,7 +39,7 @@ DrawIncident = Callable[[Random, SimulatedFleet, str], Incident]
 
 
 def _draw_second_run(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """Somebody runs aging by hand, once or several times, at any time of the day: the date does not move."""
+    """Aging is run by hand, once or several times, at any time of the day: the date does not move."""
     actions = tuple(RunAging(draw_moment(rng, fleet, office_id), office_id) for _ in range(rng.randint(1, 3)))
     return _make_incident("aging by hand", office_id, actions)
 
@@ -49,7 +50,7 @@ def _draw_run_before_due(rng: Random, fleet: SimulatedFleet, office_id: str) -> 
 
 
 def _draw_run_during_pull(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """Just when the night's run has completed somebody runs it again, or twice."""
+    """Just when the night's run has completed it is run again by hand, once or twice."""
     spec = fleet.get_member(office_id).spec
     completed = _draw_due_moment(rng, fleet, office_id) + spec.start_delay_seconds + spec.run_seconds
     first = completed + rng.uniform(1, 150)
@@ -60,7 +61,7 @@ def _draw_run_during_pull(rng: Random, fleet: SimulatedFleet, office_id: str) ->
 
 
 def _draw_future_date(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """Versions before 22.2 could age for any day; somebody notices later and ages for today."""
+    """Versions before 22.2 could age for any day; later the office ages for today."""
     if fleet.get_member(office_id).spec.program_version >= FIRST_VERSION_OF_TODAY_ONLY:
         return _draw_second_run(rng, fleet, office_id)
     begins, days_ahead = draw_moment(rng, fleet, office_id), rng.randint(1, 9)
@@ -73,7 +74,7 @@ def _draw_future_date(rng: Random, fleet: SimulatedFleet, office_id: str) -> Inc
 
 
 def _draw_endless_run(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incident:
-    """One night's run does not end until somebody ends the program, clears the lock and ages by hand."""
+    """One night's run does not end until the office ends the program, clears the lock and ages by hand."""
     spec = fleet.get_member(office_id).spec
     begins = max(1.0, _draw_due_moment(rng, fleet, office_id) - 60.0)
     ended = begins + spec.start_delay_seconds + rng.uniform(0.5 * HOUR, 14 * HOUR)
@@ -141,7 +142,7 @@ def _draw_upgrade(rng: Random, fleet: SimulatedFleet, office_id: str) -> Inciden
         SetPreference(updated, office_id, PROGRAM_VERSION, VERSIONS[0]),
         SetPreference(updated, office_id, AGING_MONTHLY, "0"),
     )
-    expected_statuses = (expect_status("eConnector", Condition.UNREACHABLE),)
+    expected_statuses = (expect_failure(FailureKind.ECONNECTOR_DOWN),)
     over = ends + IN_FLIGHT_SECONDS
     return Incident("upgraded", (office_id,), begins, over, Impact.EVERYTHING, (scheduled,), actions, expected_statuses)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
 from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
 from oddaemon.simulator.faults.faults import (
@@ -29,7 +30,7 @@ from oddaemon.simulator.faults.faults import (
     TruncatedBody,
 )
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
-from tests.simulation.incidents.incident import ExpectedStatus, Impact, Incident, expect_status
+from tests.simulation.incidents.incident import ExpectedStatus, Impact, Incident, expect_failure
 from tests.simulation.scenario.fleet import SimulatedFleet
 from tests.simulation.scenario.timing import draw_duration, draw_moment
 
@@ -45,19 +46,28 @@ KEY_WORKS_AFTER_SECONDS = 900.0
 UNREACHABLE, BLOCKED, SUSPECT = Condition.UNREACHABLE, Condition.BLOCKED, Condition.SUSPECT
 PULLING = Condition.PULLING
 
-SILENCE_STATUS = expect_status("answers nobody", UNREACHABLE)
+SILENCE_STATUS = expect_failure(FailureKind.HEADQUARTERS_DOWN)
 """Three offices in trouble at once may look like headquarters down, until the next one is answered."""
-NO_CONNECTION = (expect_status("no connection|No connection", UNREACHABLE), SILENCE_STATUS)
-NO_ANSWER = (expect_status("[Nn]o answer in time", UNREACHABLE), SILENCE_STATUS)
-BROKEN = (expect_status("connection broke", UNREACHABLE), SILENCE_STATUS)
-ITS_OWN_ERROR = (expect_status("error of its own", UNREACHABLE), SILENCE_STATUS)
-TOO_SLOW = (expect_status("60 seconds", UNREACHABLE), expect_status("Aging ran", Condition.AGING, Condition.LATE))
-UNREADABLE = (expect_status("cannot be read|reason not known", UNREACHABLE),)
-SLOW_DOWN = (expect_status("slow down", UNREACHABLE),)
+NO_CONNECTION = (expect_failure(FailureKind.CONNECT), SILENCE_STATUS)
+NO_ANSWER = (expect_failure(FailureKind.TIMEOUT), SILENCE_STATUS)
+BROKEN = (expect_failure(FailureKind.CONNECTION_LOST), SILENCE_STATUS)
+ITS_OWN_ERROR = (expect_failure(FailureKind.SERVER_ERROR), SILENCE_STATUS)
+TOO_SLOW = (
+    expect_failure(FailureKind.GATEWAY_TIMEOUT),
+    expect_failure(FailureKind.AGING_CHANGED, conditions=(Condition.AGING, Condition.LATE)),
+)
+UNREADABLE = (expect_failure(FailureKind.MALFORMED, FailureKind.UNKNOWN_400),)
+SLOW_DOWN = (expect_failure(FailureKind.THROTTLED),)
 UNPROVED = (
     *UNREADABLE,
-    expect_status(
-        "add up|cut a packed row|too sparse|PatNums|control totals|refuses", SUSPECT, PULLING, BLOCKED, UNREACHABLE
+    expect_failure(
+        FailureKind.INCOMPLETE,
+        FailureKind.COLUMN_TRUNCATED,
+        FailureKind.TOO_SPARSE,
+        FailureKind.QUERY_REFUSED,
+        FailureKind.SQL_ERROR,
+        FailureKind.GATEWAY_REFUSED,
+        conditions=(SUSPECT, PULLING, BLOCKED, UNREACHABLE),
     ),
 )
 
@@ -129,21 +139,21 @@ def _draw_moved_key(rng: Random, fleet: SimulatedFleet, office_id: str) -> Incid
     """The key opens nothing for a quarter of an hour, then another office's database, and one day its own again."""
     begins = draw_moment(rng, fleet, office_id)
     if fleet.get_member(office_id).spec.last_aging == "never":
-        begins = max(begins, fleet.seconds / 2)  # an office that never showed who it is cannot be told from another one
+        begins = max(begins, fleet.seconds / 2)  # the identity of the office must have been seen before
     ends = begins + max(1800.0, draw_duration(rng))
     others = [member.id for member in fleet.members if member.id != office_id]
     fault = KeyMoved(rng.choice(others), rng.choice((0.0, 120.0, KEY_WORKS_AFTER_SECONDS)))
     scheduled = ScheduledFault(fault, frozenset({office_id}), FaultWindow(begins, ends))
     over = ends + IN_FLIGHT_SECONDS
-    # Only who meets the quarter of an hour, reads balances or the practice's title can tell; the rest looks as usual.
-    expected_statuses = (expect_status("not assigned|another office's database", BLOCKED),)
+    # Only a request in that quarter of an hour, for balances or for the practice's title shows it.
+    expected_statuses = (expect_failure(FailureKind.KEY_UNASSIGNED, FailureKind.OTHER_DATABASE, conditions=(BLOCKED,)),)
     return Incident(
         KEY_MOVED, (office_id,), begins, over, Impact.SOMETIMES, (scheduled,), expected_statuses=expected_statuses
     )
 
 
 def _draw_headquarters_outage(rng: Random, fleet: SimulatedFleet, _: str) -> Incident:
-    """Nobody is answered. Planted for whoever goes through headquarters; the others have their own way."""
+    """Headquarters sends no response to the offices that it serves; offices with a local API are not affected."""
     faults: tuple[tuple[Fault, tuple[ExpectedStatus, ...]], ...] = (
         (GatewayError(500), ITS_OWN_ERROR),
         (GatewayError(502), ITS_OWN_ERROR),
@@ -194,17 +204,24 @@ _ONCE_IN_A_WHILE: tuple[Fault, ...] = (
 
 REQUEST_INCIDENTS: dict[str, DrawIncident] = {
     "econnector asleep": _ContinuousIncident(
-        "econnector asleep", (EConnectorDown(),), (expect_status("eConnector", UNREACHABLE),)
+        "econnector asleep", (EConnectorDown(),), (expect_failure(FailureKind.ECONNECTOR_DOWN),)
     ),
     "key disabled": _ContinuousIncident(
-        "key disabled", (KeyDisabled(),), (expect_status("does not accept the key", BLOCKED),)
+        "key disabled",
+        (KeyDisabled(),),
+        (expect_failure(FailureKind.KEY_REJECTED, FailureKind.KEY_NEVER_ACCEPTED, conditions=(BLOCKED,)),),
     ),
     "key unassigned": _ContinuousIncident(
-        "key unassigned", (KeyUnassigned(),), (expect_status("not assigned", BLOCKED),)
+        "key unassigned", (KeyUnassigned(),), (expect_failure(FailureKind.KEY_UNASSIGNED, conditions=(BLOCKED,)),)
     ),
-    "version too old": _ContinuousIncident("version too old", (OldVersion(),), (expect_status("too old", BLOCKED),)),
+    "version too old": _ContinuousIncident(
+        "version too old", (OldVersion(),), (expect_failure(FailureKind.VERSION_TOO_OLD, conditions=(BLOCKED,)),)
+    ),
     "permission withdrawn": _ContinuousIncident(
-        "permission withdrawn", (PermissionMissing(),), (expect_status("permission", BLOCKED),), QUERIES
+        "permission withdrawn",
+        (PermissionMissing(),),
+        (expect_failure(FailureKind.PERMISSION_MISSING, conditions=(BLOCKED,)),),
+        QUERIES,
     ),
     "gateway error": _ContinuousIncident(
         "gateway error", (GatewayError(500), GatewayError(502), GatewayError(503)), ITS_OWN_ERROR

@@ -87,7 +87,7 @@ class SimulatedFleet:
 
     @property
     def remote_ids(self) -> tuple[str, ...]:
-        """Whoever is reached through headquarters."""
+        """The offices that are reached through headquarters."""
         return tuple(member.id for member in self.members if member.settings.remote)
 
     def get_member(self, office_id: str) -> FleetMember:

@@ -1,4 +1,4 @@
-"""Stories told by hand, small enough to know what must come of them."""
+"""Scenarios written by hand, small enough to know the right outcome."""
 
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -40,6 +40,6 @@ def make_member(office_id: str = ELM, **overrides: Any) -> FleetMember:
 def make_scenario(
     *incidents: Incident, members: tuple[FleetMember, ...] = (), nights: int = 1, **cadence: float
 ) -> Scenario:
-    """One night of one office unless told otherwise, asked once in an hour while nothing is due."""
+    """One night of one office by default, probed once an hour while nothing is due."""
     cadence.setdefault("idle_probe_seconds", 3600.0)
     return Scenario(0, SimulatedFleet(EVENING, nights, members or (make_member(),), Cadence(**cadence)), incidents)

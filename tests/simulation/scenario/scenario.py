@@ -19,7 +19,7 @@ from tests.simulation.scenario.seeded_random import make_rng
 DrawIncident = Callable[[Random, SimulatedFleet, str], Incident]
 KINDS: dict[str, DrawIncident] = {**REQUEST_INCIDENTS, **OFFICE_INCIDENTS, **DAEMON_INCIDENTS}
 FLEET_WIDE = frozenset({*DAEMON_INCIDENTS, HEADQUARTERS_DOWN})
-"""Drawn once, whoever is hit."""
+"""Drawn once for the whole fleet."""
 
 QUIET_SHARE = 0.04
 """Of seeds in which nothing goes wrong at all."""
@@ -39,9 +39,9 @@ class Scenario:
 
     @property
     def actions(self) -> list[Action]:
-        """What somebody does, in order."""
+        """All actions, in order of time."""
         return sorted(
-            (action for incident in self.incidents for action in incident.actions), key=lambda deed: deed.at_seconds
+            (action for incident in self.incidents for action in incident.actions), key=lambda action: action.at_seconds
         )
 
     def describe(self) -> str:

@@ -51,7 +51,7 @@ async def test_a_run_changes_about_one_family_in_twelve_and_the_database_follows
     after = {balance.pat_num: balance for balance in office.get_true_balances()}
     changed = [number for number in before.keys() | after.keys() if before.get(number) != after.get(number)]
     assert 0.04 < len(changed) / len(before) < 0.14
-    assert before.keys() - after.keys(), "somebody pays everything every night"
+    assert before.keys() - after.keys(), "some families pay everything every night"
     assert read_balances(office) == office.get_true_balances()
 
 

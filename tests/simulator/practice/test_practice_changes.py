@@ -1,4 +1,4 @@
-"""What may happen to a practice in the middle of its life, and how its past is told."""
+"""What may happen to a practice in the middle of its life, and what it reports of its past."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -112,7 +112,7 @@ async def test_faults_are_scheduled_and_removed(simulated: SmallHeadquarters) ->
         ("POST", "/-/faults", [], 400),
         ("POST", "/-/offices/brookside/true", {"balances": [[1, 2]]}, 400),
         ("POST", "/-/offices/brookside/true", {"balances": [], "include": "some"}, 400),
-        ("POST", "/-/offices/nobody/true", {"balances": []}, 404),
+        ("POST", "/-/offices/unknown/true", {"balances": []}, 404),
         ("GET", "/-/nothing", None, 404),
         ("PUT", "/-/healthy", None, 404),
     ],
