@@ -122,8 +122,10 @@ class RequestRunner:
         self._client = client
         self._context = context
         self._configured_only = configured_only
-        self._accepted: KeyAuth | None = None
-        """The keys that the API accepted; all later requests use them."""
+        self._auth = KeyAuth(credentials.developer_key, credentials.keys.current)
+        """Of the client's requests."""
+        self._is_accepted = False
+        """Whether the API accepted these keys; all later requests then use them."""
         self.requests = 0
         self.response_seconds = 0.0
         """Without the time spent waiting for the rate limiter."""
@@ -131,7 +133,7 @@ class RequestRunner:
     @property
     def key(self) -> Secret:
         """The customer key in use."""
-        return self._accepted.customer_key if self._accepted is not None else self._credentials.keys.current
+        return self._auth.customer_key
 
     async def run(self, request: Request, parse: Callable[[bytes], T]) -> T:
         """Send a request and parse the body of its response; the first request finds the key that is accepted.
@@ -140,33 +142,33 @@ class RequestRunner:
             ApiError: The request failed, or the API accepts no key of the office.
             ShuttingDown: The daemon is stopping.
         """
-        if self._accepted is not None:
-            return await self._run_once(self._accepted, request, parse)
+        if self._is_accepted:
+            return await self._run_once(request, parse)
         keys, now = self._credentials.keys, anyio.current_time()
         failure = Failure(FailureKind.KEY_CHANGING)
         for key in (keys.current,) if self._configured_only else keys.list_candidates(now):
-            auth = KeyAuth(self._credentials.developer_key, key)
+            self._client.auth = self._auth = KeyAuth(self._credentials.developer_key, key)
             try:
-                result = await self._run_once(auth, request, parse)
+                result = await self._run_once(request, parse)
             except ApiError as error:
-                failure = self._record_rejected(key, error.failure, now)
+                failure = self._record_rejected(error.failure, now)
             else:
-                self._record_accepted(auth)
+                self._record_accepted()
                 return result
         raise ApiError(Failure(FailureKind.KEY_CHANGING, failure.message, failure.status, KEY_RETRY_SECONDS))
 
-    def _record_accepted(self, auth: KeyAuth) -> None:
-        self._accepted = auth
-        if self._credentials.keys.record_accepted(auth.customer_key):
+    def _record_accepted(self) -> None:
+        self._is_accepted = True
+        if self._credentials.keys.record_accepted(self.key):
             self._context.observe(KeyRotated(self._credentials.office_id))
 
-    def _record_rejected(self, key: Secret, failure: Failure, now: float) -> Failure:
-        """Remember that a key was rejected while a change of keys settles. Returns the failure.
+    def _record_rejected(self, failure: Failure, now: float) -> Failure:
+        """Remember that the key was rejected while a change of keys settles. Returns the failure.
 
         Raises:
             ApiError: Another key cannot help: the failure has another cause, or no other key may be used.
         """
-        keys = self._credentials.keys
+        keys, key = self._credentials.keys, self.key
         if keys.is_unproven and key == keys.current:
             failure = refine_unproven_key(failure)
         if failure.kind not in KEY_REJECTED_KINDS or not keys.is_rotating(now):
@@ -179,7 +181,7 @@ class RequestRunner:
             raise ApiError(failure) from None
         return failure
 
-    async def _run_once(self, auth: KeyAuth, request: Request, parse: Callable[[bytes], T]) -> T:
+    async def _run_once(self, request: Request, parse: Callable[[bytes], T]) -> T:
         """Send one request when the rate limiter and the circuit breaker allow it."""
         breaker = self._circuit_breaker
         self._require_closed_circuit()
@@ -188,23 +190,23 @@ class RequestRunner:
             breaker.record_start(self._credentials.office_id)
             self.requests += 1
             try:
-                return await self._run_observed(auth, request, parse, waited)
+                return await self._run_observed(request, parse, waited)
             except ApiError as error:
                 if error.failure.kind in OUTAGE_KINDS and breaker.down_since is not None:
                     # Headquarters failed, not this office: it must not back off on its own account.
                     raise ApiError(Failure(FailureKind.HEADQUARTERS_DOWN, error.failure.sentence)) from None
                 raise
 
-    async def _run_observed(self, auth: KeyAuth, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
+    async def _run_observed(self, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
         """Send, parse, and report how the request started and finished."""
         office, kind = self._credentials.office_id, request.kind
         self._context.observe(RequestStarted(office, kind))
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
         try:
-            response = await self._send(auth, request)
+            response = await self._send(request)
             status, size = response.status, len(response.body)
-            self._require_success(response, auth, is_query=kind in {"short_query", "query_upload"})
+            self._require_success(response, is_query=kind in {"short_query", "query_upload"})
             result = parse_response(parse, response.body)
             outcome = "ok"
         except ApiError as error:
@@ -232,7 +234,7 @@ class RequestRunner:
         elif (since := self._circuit_breaker.record_response()) is not None:
             self._context.observe(HeadquartersRecovered(host, now - since))
 
-    async def _send(self, auth: KeyAuth, request: Request) -> Response:
+    async def _send(self, request: Request) -> Response:
         """Send the request and read the whole response within all limits.
 
         httpx limits each read of a body, not the whole body; this limits both. A cut spoils the client's connection, so
@@ -243,15 +245,15 @@ class RequestRunner:
         limits = self._context.limits
         try:
             with anyio.fail_after(limits.connect_timeout_seconds + limits.request_timeout_seconds):
-                return await send_request(self._client, http_request, auth, limits.max_response_bytes)
+                return await send_request(self._client, http_request, limits.max_response_bytes)
         except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
             # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
             raise ApiError(classify_transport_error(error)) from None
 
-    def _require_success(self, response: Response, auth: KeyAuth, *, is_query: bool) -> None:
+    def _require_success(self, response: Response, *, is_query: bool) -> None:
         if not httpx.codes.is_success(response.status):
             now = self._context.now()
-            raise ApiError(classify_error_response(response, auth.secrets, now, is_query=is_query))
+            raise ApiError(classify_error_response(response, self._auth.secrets, now, is_query=is_query))
 
 
 def get_host(base_url: str) -> str:

@@ -37,14 +37,14 @@ class Response(NamedTuple):
     retry_after: str | None
 
 
-async def send_request(client: httpx.AsyncClient, request: httpx.Request, auth: httpx.Auth, bytes_max: int) -> Response:
+async def send_request(client: httpx.AsyncClient, request: httpx.Request, bytes_max: int) -> Response:
     """Send a request and read its response.
 
     Raises:
         ApiError: The response has more than `bytes_max` bytes, compressed or decompressed.
         httpx.HTTPError, OSError, zlib.error: No complete response came: see `classify_transport_error`.
     """
-    response = await client.send(request, stream=True, auth=auth)
+    response = await client.send(request, stream=True)
     try:
         body = await _read_body(response, bytes_max)
         return Response(response.status_code, body, response.headers.get("Retry-After"))

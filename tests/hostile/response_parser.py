@@ -143,9 +143,7 @@ class _ChunkedTransport(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
 async def _receive(sent: bytes) -> str:
     async with httpx.AsyncClient(transport=_ChunkedTransport(sent), verify=_TLS, trust_env=False) as client:
         try:
-            answer = await send_request(
-                client, client.build_request("GET", "http://127.0.0.1/"), httpx.Auth(), BYTES_MAX
-            )
+            answer = await send_request(client, client.build_request("GET", "http://127.0.0.1/"), BYTES_MAX)
         except ApiError as error:
             return str(error)
         except (httpx.HTTPError, OSError, zlib.error) as error:
