@@ -94,7 +94,7 @@ async def test_a_diagnosis_uses_the_active_settings(tmp_path: Path) -> None:
         await world.apply(replace(world.settings, api=api))
         await get_jobs(world).start("smile", 1000)
         found = parse_diagnosis(await wait_for_diagnosis(world))
-        assert found.checks[-1].sentence == "The office holds it."
+        assert found.checks[-1].sentence == "The office lists it."
 
 
 async def test_a_crash_of_a_diagnosis_is_reported_and_ends_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The office's clock, the service that runs aging, and how aging stands there."""
+"""Checks of the office's clock, of the service that runs aging, and of aging itself."""
 
 from datetime import datetime, timedelta
 
@@ -25,47 +25,49 @@ from oddaemon.core.office.aging import BLOCKING_STATUSES, AgingStatus, evaluate_
 from oddaemon.core.office.clock import CLOCK_NOISE, OfficeClock, compute_skew
 
 HEARTBEAT_AGE_MAX = timedelta(minutes=6)
-"""Open Dental's own limit."""
+"""The limit that Open Dental itself uses."""
 CLOCK_ERROR_MAX = timedelta(minutes=5)
-"""Of an office server's clock; the daemon copes with more, but other systems do not."""
+"""The largest tolerated error of an office server's clock. The daemon copes with more; other systems do not."""
 
 
 def check_clock(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """The office server's clock against the true time and the configured zone."""
+    """Compare the office server's clock with our own and with the configured zone."""
     if not isinstance(observations.clocks, Clocks):
-        return skip_check(CheckName.CLOCK, "Only a query can ask for the office's time.")
+        return skip_check(CheckName.CLOCK, "Not known: reading the office's time needs a query.")
     clocks, zone = observations.clocks, checked_office.office.zone
     error = clocks.utc_now - clocks.at.replace(tzinfo=None)
     offset = clocks.office_now - clocks.utc_now
-    office_time = f"{clocks.office_now:%H:%M} there, which is UTC{_format_utc_offset(offset)}"
+    office_time = f"{clocks.office_now:%H:%M} at the office (UTC{_format_utc_offset(offset)})"
     likely = " or ".join(observations.zones)
     if abs(error) > CLOCK_ERROR_MAX:
         side = "fast" if error > timedelta() else "slow"
         return fail_check(
             CheckName.CLOCK,
-            f"The clock of the office's server is {_format_duration(error)} {side}.",
+            f"The clock of the office's server is {_format_duration(error)} {side}, compared with this machine.",
             Owner.OFFICE,
-            "Check this machine's own clock first; then ask the office to have its server's set by the internet.",
+            "Check this machine's own clock first. Then ask the office to set its server's clock from the internet.",
             format_aging_message(CLOCK_WRONG_MESSAGE),
         )
     if zone is None:
-        advice = f'Write `timezone = "{observations.zones[0]}"`, if that is where it is.' if observations.zones else ""
-        guess = f": {likely}" if likely else ""
+        advice = (
+            f'Set `timezone = "{observations.zones[0]}"` if the office is in that zone.' if observations.zones else ""
+        )
+        guess = f". Matching zones: {likely}" if likely else ""
         return skip_check(CheckName.CLOCK, f"No timezone is configured. It is {office_time}{guess}.", advice)
     expected = clocks.at.astimezone(zone).utcoffset() or timedelta()
     if abs(offset - expected) > CLOCK_NOISE:
-        guess = f" Its clock would fit {likely}." if likely else ""
+        guess = f" Matching zones: {likely}." if likely else ""
         return fail_check(
             CheckName.CLOCK,
-            f"It is {office_time}; {zone} would be UTC{_format_utc_offset(expected)}.{guess}",
+            f"It is {office_time}, but {zone} is UTC{_format_utc_offset(expected)}.{guess}",
             Owner.US,
             "Correct `timezone`, or ask the office which zone its server is set to.",
         )
-    return pass_check(CheckName.CLOCK, f"It is {office_time}, as {zone} should be.")
+    return pass_check(CheckName.CLOCK, f"It is {office_time}, as expected for {zone}.")
 
 
 def _get_office_now(checked_office: CheckedOffice, observations: Observations) -> datetime | None:
-    """What the office's clock says now, as far as it can be told."""
+    """The office's time now, if it is known."""
     clock = _make_office_clock(checked_office, observations)
     return None if clock is None else clock.to_local(observations.preferences_at or observations.at)
 
@@ -80,60 +82,62 @@ def _make_office_clock(checked_office: CheckedOffice, observations: Observations
 
 
 def check_service(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """Whether the Open Dental Service, which runs aging, is alive."""
+    """Whether the Open Dental Service, which runs aging, is running."""
     now = _get_office_now(checked_office, observations)
     try:
         heartbeat = parse_datetime(observations.preferences.get("OpenDentalServiceHeartbeat", ""))
     except ValueError as error:
-        return skip_check(CheckName.SERVICE, f"Its heartbeat cannot be read: {error}.")
+        return skip_check(CheckName.SERVICE, f"Its heartbeat cannot be parsed: {error}.")
     if heartbeat is None:
         return skip_check(
-            CheckName.SERVICE, "The office shows no heartbeat of it.", "Ask whether the service is installed."
+            CheckName.SERVICE,
+            "The office reports no heartbeat of it.",
+            "Ask the office whether the service is installed.",
         )
     if now is None:
-        return skip_check(CheckName.SERVICE, "Without the office's time its heartbeat says nothing.")
+        return skip_check(CheckName.SERVICE, "Not known: its heartbeat can only be judged with the office's time.")
     silence = now - heartbeat
     if silence > HEARTBEAT_AGE_MAX:
         return fail_check(
             CheckName.SERVICE,
-            f"It gave its last sign of life {_format_duration(silence)} ago; while it is down no aging runs.",
+            f"Its last heartbeat was {_format_duration(silence)} ago. While it is down, no automated aging runs.",
             Owner.OFFICE,
             "Ask the office to start the Windows service OpenDentalService on its server.",
             format_aging_message(SERVICE_DOWN_MESSAGE),
         )
-    return pass_check(CheckName.SERVICE, "It is alive.")
+    return pass_check(CheckName.SERVICE, "It is running.")
 
 
 def check_automated_aging(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """Whether aging runs by itself."""
+    """Whether an automated aging run time is set."""
     try:
         due = parse_due_time(observations.preferences.get("AgingServiceTimeDue", ""))
     except ValueError as error:
-        advice = "Ask the office to set the Automated Aging Run Time anew."
-        sentence = f"The time for it cannot be read: {error}."
+        advice = "Ask the office to set the automated aging run time again."
+        sentence = f"Its run time cannot be parsed: {error}."
         return fail_check(
             CheckName.AUTOMATION, sentence, Owner.OFFICE, advice, format_aging_message(UNREADABLE_MESSAGE)
         )
     if due is None:
         return fail_check(
             CheckName.AUTOMATION,
-            "It is switched off: balances are as old as the last aging by hand.",
+            "No run time is set: balances are as old as the last aging that was run by hand.",
             Owner.OFFICE,
-            "Ask the office to set the Automated Aging Run Time.",
+            "Ask the office to set the automated aging run time.",
             format_aging_message(NOT_CONFIGURED_MESSAGE),
         )
     return pass_check(CheckName.AUTOMATION, f"Every night at {due:%H:%M} on the office's clock.")
 
 
 def check_aging(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """Whether aging did what it should have done by now."""
+    """Whether aging has run when it was due."""
     clock, values, at = (
         _make_office_clock(checked_office, observations),
         observations.preferences,
         observations.preferences_at or observations.at,
     )
     if clock is None:
-        return skip_check(CheckName.AGING, "Without the office's time and zone it cannot be judged.")
+        return skip_check(CheckName.AGING, "Not known: it can only be judged with the office's time and zone.")
     preferences = Preferences(
         date_last_aging=values.get("DateLastAging", ""),
         aging_service_time_due=values.get("AgingServiceTimeDue", ""),
@@ -157,7 +161,7 @@ def _format_utc_offset(offset: timedelta) -> str:
 
 def _format_duration(duration: timedelta) -> str:
     minutes = round(abs(duration) / timedelta(minutes=1))
-    if minutes < 120:  # noqa: PLR2004  up to two hours are told in minutes
+    if minutes < 120:  # noqa: PLR2004  up to two hours in minutes
         return f"{minutes} min"
     hours = round(minutes / 60)
     return f"{hours} h" if hours < 48 else f"{hours // 24} d"  # noqa: PLR2004  up to two days in hours

@@ -1,4 +1,4 @@
-"""Whose balances there are at the office, and what reading them takes."""
+"""Checks of the balances at the office, and of what reading them costs."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -26,30 +26,31 @@ SURVEY_REQUESTS = 7
 """All preferences and the clock, once a night."""
 PROBE_REQUESTS = 2
 CONTROL_REQUESTS = 2
-"""Around pages."""
-BY_REPORT = "By the aging report, read twice, as configured."
+"""Before and after pages."""
+BY_REPORT = "From the aging report, read twice, as configured."
 REPORT_REQUESTS = 8
-"""Where aging stands and whose database it is, around a report."""
+"""For the state of aging and the identity of the database, before and after a report."""
 
 
 class PullEstimate(NamedTuple):
-    """How an office will be read, and in how many requests."""
+    """The reader of an office, and the requests that a pull will take."""
 
     reader: Reader
     requests: int
     seconds: float
-    """That they take of the key's time."""
+    """How long they occupy the key."""
     sentence: str
 
 
 def check_clinics(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """The clinics that are listed, those that are hidden, and whoever belongs to none."""
+    """Count the listed and the hidden clinics, and the guarantors without a clinic."""
     listed = observations.clinics if isinstance(observations.clinics, tuple) else None
     if not isinstance(observations.clinic_shares, tuple):
         if listed is None:
-            return skip_check(CheckName.CLINICS, "They could not be told.")
+            return skip_check(CheckName.CLINICS, "Not known: the office did not list them.")
         return pass_check(
-            CheckName.CLINICS, f"{_format_clinic_count(len(listed))} Hidden ones and ClinicNum 0 show in queries only."
+            CheckName.CLINICS,
+            f"{_format_clinic_count(len(listed))} Hidden clinics and ClinicNum 0 are visible to queries only.",
         )
     shares = observations.clinic_shares
     hidden = [share for share in shares if share.hidden]
@@ -57,9 +58,9 @@ def check_clinics(checked_office: CheckedOffice, observations: Observations) -> 
     parts = [_format_clinic_count(sum(share.hidden is False for share in shares) if listed is None else len(listed))]
     if hidden:
         guarantor_count = format_count(sum(share.guarantors for share in hidden), "guarantor")
-        parts.append(f"{format_count(len(hidden), 'hidden one')} with {guarantor_count}.")
+        parts.append(f"{format_count(len(hidden), 'hidden clinic')} with {guarantor_count}.")
     if unassigned and len(shares) > 1:
-        parts.append(f"{format_count(unassigned, 'guarantor')} in none (ClinicNum 0).")
+        parts.append(f"{format_count(unassigned, 'guarantor')} without a clinic (ClinicNum 0).")
     known = {0, *(listed or ()), *(share.clinic_num for share in shares)}
     return _check_configured_clinics(checked_office, " ".join(parts), known, shares)
 
@@ -67,15 +68,15 @@ def check_clinics(checked_office: CheckedOffice, observations: Observations) -> 
 def _check_configured_clinics(
     checked_office: CheckedOffice, sentence: str, known: set[int], shares: Sequence[ClinicShare]
 ) -> CheckResult:
-    """The step in the light of `clinics` in the configuration."""
+    """Compare the clinics with `clinics` in the configuration."""
     wanted = checked_office.office.clinics
     unknown = [clinic for clinic in wanted if clinic not in known]
     if unknown:
         return fail_check(
             CheckName.CLINICS,
-            f"{sentence} `clinics` names {_format_clinic_nums(unknown)}, which is not among them.",
+            f"{sentence} `clinics` names {_format_clinic_nums(unknown)}, which does not exist.",
             Owner.US,
-            f"Correct `clinics`: there are {_format_clinic_nums(sorted(known))}.",
+            f"Correct `clinics`. The office has {_format_clinic_nums(sorted(known))}.",
         )
     left_out = [share for share in shares if wanted and share.clinic_num not in wanted]
     advice = ""
@@ -89,26 +90,26 @@ def _check_configured_clinics(
 
 
 def check_guarantors(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """How many there are to be read."""
+    """Count the guarantors to read."""
     number = _get_guarantor_count(observations)
     if number is None:
-        return skip_check(CheckName.GUARANTORS, "Only a query can count them.")
+        return skip_check(CheckName.GUARANTORS, "Not known: counting them needs a query.")
     if number and observations.report_length is not None:
         return pass_check(CheckName.GUARANTORS, f"{_format_range(observations.report_length)} in the aging report.")
     if not number:
-        advice = "If the practice is not new, see `clinics`, and whether this is the right database."
-        return skip_check(CheckName.GUARANTORS, "Nobody has a balance.", advice)
+        advice = "If the practice is not new, check `clinics`, and whether this is the right database."
+        return skip_check(CheckName.GUARANTORS, "No guarantor has a balance.", advice)
     return pass_check(CheckName.GUARANTORS, f"{format_count(number, 'guarantor')} with a balance.")
 
 
 def check_reader(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """In one statement, in pages, or by the report."""
+    """Which reader the office will be read with."""
     configured = checked_office.office.reader
     if configured is Reader.STATEMENT and isinstance(observations.control, Failure):
-        advice = 'Write `reader = "auto"`: the office is then read in pages.'
+        advice = 'Set `reader = "auto"` so that oddaemon reads the office in pages.'
         return fail_check(
             CheckName.READER,
-            f"The statement does not work here. {format_failure(observations.control)}",
+            f"The statement does not work at this office. {format_failure(observations.control)}",
             Owner.US,
             advice,
         )
@@ -116,15 +117,15 @@ def check_reader(checked_office: CheckedOffice, observations: Observations) -> C
         return pass_check(CheckName.READER, BY_REPORT)
     estimate = _estimate_pull(checked_office, observations)
     if estimate is None:
-        return skip_check(CheckName.READER, "Without queries it cannot be told.")
+        return skip_check(CheckName.READER, "Not known: it can only be estimated with queries.")
     return pass_check(CheckName.READER, estimate.sentence)
 
 
 def check_cost(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """What a night asks of the key."""
+    """Estimate the requests of one night."""
     estimate = _estimate_pull(checked_office, observations)
     if estimate is None:
-        return skip_check(CheckName.COST, "Without queries it cannot be told.")
+        return skip_check(CheckName.COST, "Not known: it can only be estimated with queries.")
     cadence = checked_office.cadence
     probes = PROBE_REQUESTS * ceil(cadence.start_window_seconds / 2 / cadence.probe_seconds)
     requests = SURVEY_REQUESTS + probes
@@ -134,23 +135,22 @@ def check_cost(checked_office: CheckedOffice, observations: Observations) -> Che
     )
     return pass_check(
         CheckName.COST,
-        f"{about} {requests + estimate.requests:,}, {seconds:,.0f} s of the key's time in all; reading "
-        "the balances takes"
-        f" {estimate.requests:,} of them, {estimate.seconds:,.0f} s.",
+        f"{about} {requests + estimate.requests:,} requests, {seconds:,.0f} s of the key's time in all. Reading the"
+        f" balances takes {estimate.requests:,} of them, {estimate.seconds:,.0f} s.",
     )
 
 
 def _estimate_pull(checked_office: CheckedOffice, observations: Observations) -> PullEstimate | None:
-    """How this office will be read, as far as can be told beforehand."""
+    """Estimate how this office will be read; None: not known."""
     number, rows = _get_guarantor_count(observations), checked_office.office.page_rows
     configured = checked_office.office.reader
     if number is None:
         return None
     interval_seconds = _get_request_interval(checked_office, observations)
     if configured is Reader.REPORT:
-        # Each clinic is a list of its own, whose end may be a page of its own.
+        # Each clinic has its own list, whose last page may be empty.
         pages = count_report_requests(number, rows) + 2 * max(0, len(checked_office.office.clinics) - 1)
-        # The whole report is made for each of its pages.
+        # The office computes the whole report for each of its pages.
         page_seconds = (
             max(interval_seconds, observations.report_seconds)
             if isinstance(observations.report_seconds, float)
@@ -162,11 +162,11 @@ def _estimate_pull(checked_office: CheckedOffice, observations: Observations) ->
     if configured is Reader.PAGES:
         return PullEstimate(Reader.PAGES, pages, pages * interval_seconds, f"In pages of {rows:,}, as configured.")
     if isinstance(observations.control, Failure):
-        sentence = f"In pages: the statement does not work here. {format_failure(observations.control)}"
+        sentence = f"In pages: the statement does not work at this office. {format_failure(observations.control)}"
         return PullEstimate(Reader.PAGES, pages, pages * interval_seconds, sentence)
     if isinstance(observations.density, PatNumDensity) and _is_sparse(observations.density):
         return PullEstimate(
-            Reader.PAGES, pages, pages * interval_seconds, "In pages: its PatNums are too far apart to pack."
+            Reader.PAGES, pages, pages * interval_seconds, "In pages: the PatNums are too sparse to pack."
         )
     return PullEstimate(Reader.STATEMENT, 1, interval_seconds, "In one statement.")
 
@@ -177,7 +177,7 @@ def _get_request_interval(checked_office: CheckedOffice, observations: Observati
 
 
 def _is_sparse(density: PatNumDensity) -> bool:
-    """Whether even the widest packing would put too few guarantors into a row."""
+    """Whether even the widest packing puts too few guarantors into a row."""
     return density.groups > GROUPS_PLANNED and density.guarantors < GUARANTORS_PER_GROUP_MIN * density.groups
 
 

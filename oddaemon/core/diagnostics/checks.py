@@ -1,4 +1,4 @@
-"""All steps of an examination, from what was observed: total, and in one order."""
+"""Runs all checks of an office on what was observed, in one order."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -16,7 +16,7 @@ PREFERENCES = (
     "AgingCalculatedMonthlyInsteadOfDaily",
     "OpenDentalServiceHeartbeat",
 )
-"""What is asked for, in this order: the lock of aging before its date."""
+"""The preferences to read, in this order: the lock of aging before its date."""
 _OFFICE_CHECKS: Mapping[CheckName, Callable[[CheckedOffice, Observations], CheckResult]] = {
     CheckName.VERSION: permission_checks.check_version,
     CheckName.PREFERENCES: permission_checks.check_preferences_permission,
@@ -36,7 +36,7 @@ _NEEDS_PREFERENCES = frozenset({CheckName.SERVICE, CheckName.AUTOMATION, CheckNa
 
 
 def run_checks(checked_office: CheckedOffice, observations: Observations) -> tuple[CheckResult, ...]:
-    """Every step, in the order of `CheckName`; never raises, whatever was observed."""
+    """Run every check, in the order of `CheckName`. Never raises, whatever was observed."""
     network_results = tuple(run_network_checks(checked_office, observations))
     blocker = next((check.name for check in network_results if check.outcome is CheckOutcome.FAILED), None)
     return (*network_results, *_run_office_checks(checked_office, observations, blocker))
@@ -49,7 +49,7 @@ def _run_office_checks(
         if blocker is not None:
             yield skip_blocked_check(name, blocker)
         elif observations.interrupted and not (name is CheckName.QUERIES and observations.clocks is not None):
-            # Half of the answers make no verdict.
+            # An incomplete set of responses gives no verdict.
             yield skip_interrupted_check(name)
         elif observations.preferences_failure is not None and name in _NEEDS_PREFERENCES:
             yield skip_blocked_check(name, CheckName.VERSION if is_too_old(observations) else CheckName.PREFERENCES)

@@ -1,9 +1,8 @@
-"""What the doctor finds at an office: one step after another, each a verdict on what was observed, never a guess.
+"""What the doctor finds at an office: a list of checks, each a verdict on what was observed, never a guess.
 
-A step that could not be told says so, and a step whose ground failed is not tried: the first ✗ is the one to mend.
-Nothing here may hold a key, a patient or an amount. How the steps follow from what was observed is in
-`examination_way.py` (from here to the office), `examination_rights.py`, `examination_aging.py` and
-`examination_balances.py` (inside it).
+A check without a verdict says so, and a check that depends on a failed one is skipped: the first ✗ is the one to fix.
+Nothing here may hold a key, a patient or an amount. `network_checks.py` (from here to the office),
+`permission_checks.py`, `aging_checks.py` and `balance_checks.py` (at the office) derive the checks from observations.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +18,16 @@ from oddaemon.core.office.status import to_sentence
 from oddaemon.core.snapshot.aging_report import ReportLength
 
 DEVELOPER_NAME_PUNCTUATION = " .,&()_+'"
-"""What a developer's name may hold besides letters and digits; no hyphen, as two of them begin a comment of SQL."""
+"""Allowed in a developer name besides letters and digits. Not the hyphen: two of them begin an SQL comment."""
 
 
 def is_sql_safe_name(developer_name: str) -> bool:
-    """Whether an office's table of keys can be searched for a developer of this name."""
+    """Whether this developer name can be part of a query on the office's table of keys."""
     return all(character.isalnum() or character in DEVELOPER_NAME_PUNCTUATION for character in developer_name)
 
 
 class CheckName(StrEnum):
-    """The steps, in the order in which each stands on those before it."""
+    """The checks, in order: each depends on those before it."""
 
     DNS = "name"
     CONNECTION = "connection"
@@ -53,42 +52,42 @@ class CheckName(StrEnum):
 
 
 class CheckOutcome(StrEnum):
-    """What became of a step."""
+    """The outcome of a check."""
 
     OK = "ok"
     FAILED = "failed"
     """A human must act."""
     SKIPPED = "unknown"
-    """It does not apply, could not be told, or was not tried."""
+    """It does not apply, has no verdict, or was not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One verdict, complete for somebody who sees nothing else."""
+    """One verdict, complete for a reader who sees nothing else."""
 
     name: CheckName
     outcome: CheckOutcome
     sentence: str
     owner: Owner | None = None
-    """Who must act; None: nobody."""
+    """Who must act; None: no one."""
     advice: str = ""
     message: str = ""
-    """What can be sent to the owner as it stands."""
+    """A message that can be sent to the owner as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connectivity:
-    """What it took to get to the API's host: its addresses, a connection, a certificate. No request was made."""
+    """The way to the API's host: addresses, a connection, a certificate. No request was made."""
 
     host: str
     port: int
     secure: bool
     addresses: tuple[str, ...] = ()
-    """Empty where the host is reached without a network."""
+    """Empty if the host is reached without a network."""
     failed_at: CheckName | None = None
-    """NAME, CONNECTION or TLS; None: nothing was in the way."""
+    """DNS, CONNECTION or TLS; None: nothing failed."""
     message: str = ""
-    """What the system says about that."""
+    """The system's error message."""
     protocol: str = ""
     """Such as "TLSv1.3"."""
     certificate_ends_at: datetime | None = None
@@ -96,7 +95,7 @@ class Connectivity:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """The office server's NOW() and UTC_TIMESTAMP(), both naive, and when they came."""
+    """The office server's NOW() and UTC_TIMESTAMP(), both naive, and when they were received."""
 
     office_now: datetime
     utc_now: datetime
@@ -110,21 +109,21 @@ class ClinicShare:
     clinic_num: int
     guarantors: int
     hidden: bool | None
-    """None: table `clinic` does not know it."""
+    """None: table `clinic` does not hold it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatNumDensity:
-    """How PatNums lie."""
+    """Density of patient numbers, to choose a packing."""
 
     guarantors: int
     groups: int
-    """Packed rows in which they fall at the widest packing."""
+    """Packed rows that they fill at the widest packing."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredKeys:
-    """What the office's table of API keys says about ours, without any of them."""
+    """What the office's table of API keys holds for us, without any key."""
 
     ours: bool
     count: int
@@ -133,21 +132,21 @@ class RegisteredKeys:
 
 T = TypeVar("T")
 Observed: TypeAlias = T | Failure | None
-"""An answer, what came instead of one, or None: it was not asked."""
+"""A response, its failure, or None: it was not requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedOffice:
-    """What the configuration says about the office that is examined."""
+    """The configuration of the office that is checked."""
 
     office: Office
     remote: bool
     min_interval_seconds: float
     cadence: Cadence
     previous_key_for: timedelta = timedelta()
-    """While the configured key is not let in, a former one is used for so long."""
+    """How long the previous key is still used while the configured key is not accepted."""
     developer_name: str = ""
-    """Under which an office lists our keys; empty: not configured."""
+    """The name under which an office lists our keys; empty: not configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,42 +157,42 @@ class Observations:
     connectivity: Connectivity
     clocks: Observed[Clocks] = None
     zones: tuple[str, ...] = ()
-    """Names of time zones that the office's clock would fit, likeliest first."""
+    """Names of time zones that match the office's clock, likeliest first."""
     preferences: Mapping[str, str] = field(default_factory=dict)
-    """Those that were answered; '' is not set."""
+    """The preferences that were read; '' is not set."""
     preferences_at: datetime | None = None
-    """When the last of them came."""
+    """When the last of them was received."""
     preferences_failure: Failure | None = None
-    """What ended the asking for them."""
+    """The failure that ended the reading of preferences."""
     report_seconds: Observed[float] = None
     """How many seconds the aging report took."""
     report_length: ReportLength | None = None
-    """How many guarantors that report has, where it alone can be read; None: it was not looked at."""
+    """How many guarantors the report has, if it is the only reader; None: not checked."""
     clinics: Observed[tuple[int, ...]] = None
-    """As the API lists them."""
+    """The clinics that the API lists."""
     clinic_shares: Observed[tuple[ClinicShare, ...]] = None
     control: Observed[ControlQueryResult] = None
-    """Of the packed statement, asked for past the last PatNum: totals without a single balance."""
+    """From the packed statement, requested past the last PatNum: totals without any balance."""
     density: Observed[PatNumDensity] = None
     registered_keys: Observed[RegisteredKeys] = None
     seconds_per_request: float = 0.0
-    """The mean of what was answered."""
+    """The mean of the answered requests."""
     interrupted: bool = False
-    """The daemon stopped before everything was asked."""
+    """The daemon stopped before all requests were made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One office, examined."""
+    """The result of all checks of one office."""
 
     office: str
     name: str
     at: datetime
     asked_by: str
-    """`doctor`, by itself; or `daemon`, in the turn of the daemon that runs."""
+    """`doctor`: a process of its own; `daemon`: the running daemon."""
     checks: tuple[CheckResult, ...]
     zones: tuple[str, ...] = ()
-    """Names of time zones that the office's clock would fit, likeliest first; empty: it was not told."""
+    """Names of time zones that match the office's clock, likeliest first; empty: not known."""
 
     @property
     def is_healthy(self) -> bool:
@@ -202,33 +201,33 @@ class Diagnosis:
 
     @property
     def failed_checks(self) -> tuple[CheckResult, ...]:
-        """The steps that need one, the first to mend first."""
+        """The failed checks, in order: the first is the one to fix first."""
         return tuple(check for check in self.checks if check.outcome is CheckOutcome.FAILED)
 
 
 def pass_check(name: CheckName, sentence: str, advice: str = "") -> CheckResult:
-    """All is well; advice may tell what could be better."""
+    """A passed check; the advice may suggest an improvement."""
     return CheckResult(name, CheckOutcome.OK, sentence, advice=advice)
 
 
 def fail_check(name: CheckName, sentence: str, owner: Owner, advice: str, message: str = "") -> CheckResult:
-    """A human must act."""
+    """A failed check: a human must act."""
     return CheckResult(name, CheckOutcome.FAILED, sentence, owner, advice, message)
 
 
 def skip_check(name: CheckName, sentence: str, advice: str = "") -> CheckResult:
-    """It cannot be told, or does not apply."""
+    """A check without a verdict, or one that does not apply."""
     return CheckResult(name, CheckOutcome.SKIPPED, sentence, advice=advice)
 
 
 def fail_check_due_to(name: CheckName, failure: Failure, advice: str = "") -> CheckResult:
-    """A failure, with its rule's owner, advice and letter."""
+    """A check that failed with this failure: owner, advice and message come from its rule."""
     rule = failure.rule
     return fail_check(name, format_failure(failure), rule.owner, advice or rule.advice, format_failure_message(failure))
 
 
 def format_failure(failure: Failure) -> str:
-    """A failure as a sentence."""
+    """Format a failure as a sentence."""
     return to_sentence(failure.sentence)
 
 
@@ -238,20 +237,22 @@ def format_count(number: int, noun: str) -> str:
 
 
 def attribute_rejected_key(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
-    """The examinations of one fleet, with what the offices show about each other.
+    """Decide, over a whole fleet, which of the two keys was rejected.
 
-    "A key is not valid" does not say which of the two: where the developer key is let in for one office, it is the
-    customer key of the other; where it is let in for none of several, it is more likely the developer key.
+    "A key is not valid" does not say which key. If the developer key is accepted for another office, the customer key
+    is the rejected one; if it is accepted for none of several offices, the developer key is the likelier one.
     """
     found = list(diagnoses)
     rejected = [each for each in found if _is_ambiguous(each)]
     if any(_get_outcome(each, CheckName.DEVELOPER_KEY) is CheckOutcome.OK for each in found):
-        check = pass_check(CheckName.DEVELOPER_KEY, "It is let in for other offices, so it is the customer key.")
+        check = pass_check(
+            CheckName.DEVELOPER_KEY, "Accepted for other offices, so the customer key is the rejected one."
+        )
     elif len(rejected) > 1:
         check = fail_check(
             CheckName.DEVELOPER_KEY,
-            f"One of the two keys is not let in, for none of {len(rejected)} offices: this one, more likely than all"
-            " the others.",
+            f"One of the two keys is rejected for all of {len(rejected)} offices: more likely this one than all of the"
+            " customer keys.",
             Owner.US,
             "Check `[api] developer_key` in the developer portal first.",
         )

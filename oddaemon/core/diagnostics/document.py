@@ -1,4 +1,4 @@
-"""An examination as JSON, and back: so it is told by the daemon to the doctor, and by `--json` to other programs."""
+"""Converts a diagnosis to JSON and back, for the control socket and for `--json`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ from oddaemon.core.reporting.status_document import format_instant
 
 
 def make_diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The examination in values of JSON."""
+    """Convert a diagnosis to values of JSON."""
     return {
         "office": diagnosis.office,
         "name": diagnosis.name,
@@ -33,10 +33,10 @@ def make_diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def parse_diagnosis(document: Mapping[str, Any]) -> Diagnosis:
-    """The examination of a document.
+    """Read a diagnosis back from its document.
 
     Raises:
-        ValueError, KeyError, TypeError: It is none of this version.
+        ValueError, KeyError, TypeError: The document is not one of this version.
     """
     return Diagnosis(
         office=document["office"],

@@ -1,6 +1,6 @@
-"""From here to the office: name, connection, certificate, API, keys, eConnector. What blocks one blocks all after it.
+"""Checks of the way to the office: DNS, connection, certificate, API, keys, eConnector. A failed one blocks the rest.
 
-Every failure of a request has one place among the steps, so the first ✗ is where it happened and not where it was felt.
+Every failure of a request belongs to one check, so the first ✗ is where it happened and not where it was noticed.
 """
 
 import re
@@ -27,7 +27,7 @@ from oddaemon.core.model import Owner
 from oddaemon.core.office.status import to_sentence
 
 CERTIFICATE_ENDS_SOON_DAYS = 14
-"""Most are renewed a month before their end."""
+"""Most certificates are renewed a month before they expire."""
 CHECK_TITLES: Mapping[CheckName, str] = {
     CheckName.DNS: "Name and DNS",
     CheckName.CONNECTION: "Connection",
@@ -50,7 +50,7 @@ CHECK_TITLES: Mapping[CheckName, str] = {
     CheckName.COST: "Requests a night",
     CheckName.OUR_KEY: "Our key at the office",
 }
-"""As people see them."""
+"""The titles that people see."""
 NETWORK_CHECKS = (
     CheckName.DNS,
     CheckName.CONNECTION,
@@ -89,12 +89,12 @@ _REJECTED_KEY_KINDS = frozenset({FailureKind.KEY_REJECTED, FailureKind.KEY_NEVER
 
 
 def is_blocking(failure: Failure) -> bool:
-    """Whether there is no use in asking on."""
+    """Whether further requests cannot succeed."""
     return failure.kind in CHECK_BY_FAILURE
 
 
 def find_blocking_failure(observations: Observations) -> Failure | None:
-    """The failure that ended the asking; None: the office answers."""
+    """The failure that ended the requests; None: the office answers."""
     for response in (observations.clocks, observations.preferences_failure):
         if isinstance(response, Failure) and is_blocking(response):
             return response
@@ -102,17 +102,17 @@ def find_blocking_failure(observations: Observations) -> Failure | None:
 
 
 def skip_blocked_check(name: CheckName, blocker: CheckName) -> CheckResult:
-    """A step whose ground failed."""
-    return skip_check(name, f"Not tried: “{CHECK_TITLES[blocker]}” comes first.")
+    """A check that depends on a failed one."""
+    return skip_check(name, f"Skipped: fix “{CHECK_TITLES[blocker]}” first.")
 
 
 def skip_interrupted_check(name: CheckName) -> CheckResult:
-    """A step that was never come to."""
-    return skip_check(name, "Not tried: the daemon stopped first.")
+    """A check that was not reached."""
+    return skip_check(name, "Skipped: the daemon stopped first.")
 
 
 def run_network_checks(checked_office: CheckedOffice, observations: Observations) -> Iterator[CheckResult]:
-    """The steps of the way, in its order; at most one of them is wrong."""
+    """Run the checks of the way, in order; at most one of them fails."""
     blocker: CheckName | None = None
     for name in NETWORK_CHECKS:
         if blocker is not None:
@@ -128,7 +128,7 @@ def run_network_checks(checked_office: CheckedOffice, observations: Observations
 def _find_failed_check(
     name: CheckName, checked_office: CheckedOffice, observations: Observations
 ) -> CheckResult | None:
-    """The step as what went wrong, if it did so here."""
+    """The failed check, if the failure happened here."""
     connectivity, failure = observations.connectivity, find_blocking_failure(observations)
     if connectivity.failed_at is name:
         return _fail_connectivity_check(name, connectivity)
@@ -140,11 +140,10 @@ def _find_failed_check(
     check = fail_check_due_to(name, failure)
     minutes = ceil(checked_office.previous_key_for / timedelta(minutes=1))
     if name is CheckName.CUSTOMER_KEY and minutes:
-        rotation_text = (
-            "It is on trial, as Open Dental needs up to 15 minutes to put a key in force: the former one is used"
-        )
+        rotation_text = "Open Dental takes up to 15 minutes to activate a key. oddaemon uses the previous key"
         return replace(
-            check, sentence=f"{check.sentence} {rotation_text} for another {minutes} min, then the office is blocked."
+            check,
+            sentence=f"{check.sentence} {rotation_text} for another {minutes} min. After that, the office is blocked.",
         )
     return check
 
@@ -156,23 +155,23 @@ def _locate_failure(failure: Failure) -> CheckName:
 
 
 def _mentions_developer_key(message: str) -> bool:
-    """Whether it is the developer key that is meant, and not either of the two."""
+    """Whether the message is about the developer key, and not about either key."""
     return bool(re.search("developer", message, re.IGNORECASE)) and not re.search("customer", message, re.IGNORECASE)
 
 
 def _fail_connectivity_check(name: CheckName, connectivity: Connectivity) -> CheckResult:
     address = f"{connectivity.host}:{connectivity.port}"
     if name is CheckName.DNS:
-        advice = f"Check `base_url`, and this machine's name resolution: `getent hosts {connectivity.host}`."
-        return fail_check(name, f"{connectivity.host} is not found: {connectivity.message}.", Owner.US, advice)
+        advice = f"Check `base_url` and this machine's DNS: `getent hosts {connectivity.host}`."
+        return fail_check(name, f"{connectivity.host} cannot be resolved: {connectivity.message}.", Owner.US, advice)
     if name is CheckName.CONNECTION:
-        advice = "Check `base_url`, its port, and this machine's way out (firewall; proxies are not used)."
+        advice = "Check `base_url`, its port, and this machine's firewall. oddaemon does not use proxies."
         return fail_check(name, f"No connection to {address}: {connectivity.message}.", Owner.US, advice)
     advice = (
-        "Check this machine's clock and CA certificates (`SSL_CERT_FILE` may name your own CA), and `base_url`;"
-        " verification cannot be switched off."
+        "Check this machine's clock and CA certificates (`SSL_CERT_FILE` may name your own CA), and `base_url`."
+        " Certificate verification cannot be disabled."
     )
-    return fail_check(name, f"No TLS with {address}: {connectivity.message}.", Owner.US, advice)
+    return fail_check(name, f"No TLS connection to {address}: {connectivity.message}.", Owner.US, advice)
 
 
 def _run_passing_check(name: CheckName, checked_office: CheckedOffice, observations: Observations) -> CheckResult:
@@ -207,29 +206,27 @@ def _check_dns(observations: Observations) -> CheckResult:
     if not addresses:
         return skip_check(CheckName.DNS, f"{host} is reached without a network.")
     if addresses == (host,):
-        return pass_check(CheckName.DNS, f"{host} is an address: nothing to look up.")
+        return pass_check(CheckName.DNS, f"{host} is an IP address: no lookup needed.")
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
-    return pass_check(CheckName.DNS, f"{host} is {addresses[0]}{more}.")
+    return pass_check(CheckName.DNS, f"{host} resolves to {addresses[0]}{more}.")
 
 
 def _check_connection(observations: Observations) -> CheckResult:
     if not observations.connectivity.addresses:
-        return skip_check(CheckName.CONNECTION, "Without a network there is none.")
-    return pass_check(CheckName.CONNECTION, f"Port {observations.connectivity.port} answers.")
+        return skip_check(CheckName.CONNECTION, "None: no network is used.")
+    return pass_check(CheckName.CONNECTION, f"Port {observations.connectivity.port} accepts connections.")
 
 
 def _check_tls(observations: Observations) -> CheckResult:
     connectivity = observations.connectivity
     if not connectivity.secure:
-        return skip_check(CheckName.TLS, "Plain http: allowed on this machine and on private networks only.")
+        return skip_check(CheckName.TLS, "Plain http, which is allowed on this machine and on private networks only.")
     if connectivity.certificate_ends_at is None:
-        return skip_check(CheckName.TLS, "No certificate was seen.")
+        return skip_check(CheckName.TLS, "No certificate was received.")
     days = (connectivity.certificate_ends_at - observations.at).days
-    advice = "If it is yours, renew it now." if days < CERTIFICATE_ENDS_SOON_DAYS else ""
+    advice = "If the certificate is yours, renew it now." if days < CERTIFICATE_ENDS_SOON_DAYS else ""
     until = f"{connectivity.certificate_ends_at:%Y-%m-%d}"
-    return pass_check(
-        CheckName.TLS, f"{connectivity.protocol}; the certificate is accepted, and valid until {until}.", advice
-    )
+    return pass_check(CheckName.TLS, f"{connectivity.protocol}. The certificate is valid until {until}.", advice)
 
 
 def _check_api(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
@@ -242,19 +239,19 @@ def _check_developer_key(_checked_office: CheckedOffice, observations: Observati
     if failure is not None and failure.kind in {*_REJECTED_KEY_KINDS, FailureKind.KEY_CHANGING}:
         return skip_check(
             CheckName.DEVELOPER_KEY,
-            "A key is not let in, and the API does not say which of the two.",
-            "Examine several offices at once: `oddaemon doctor` without an office tells the two apart.",
+            "A key is rejected, and the API does not say which of the two.",
+            "Check several offices at once: `oddaemon doctor` without an office finds out which.",
         )
-    return pass_check(CheckName.DEVELOPER_KEY, "It is let in.")
+    return pass_check(CheckName.DEVELOPER_KEY, "Accepted.")
 
 
 def _check_customer_key(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
     title = observations.preferences.get("PracticeTitle", "")
-    opens = f"It opens the database of “{title}”." if title else "It is let in."
+    opens = f"It opens the database of “{title}”." if title else "Accepted."
     return pass_check(CheckName.CUSTOMER_KEY, opens)
 
 
 def _check_econnector(checked_office: CheckedOffice, _observations: Observations) -> CheckResult:
     if not checked_office.remote:
-        return skip_check(CheckName.ECONNECTOR, "The office is asked on its own network: none is needed.")
-    return pass_check(CheckName.ECONNECTOR, "It passes requests on to the office.")
+        return skip_check(CheckName.ECONNECTOR, "Not needed: oddaemon reaches the office on its own network.")
+    return pass_check(CheckName.ECONNECTOR, "It forwards requests to the office.")

@@ -1,4 +1,4 @@
-"""What the key may do at the office, and whether the office knows it as ours."""
+"""Checks of what the key may do at the office, and of whether the office lists it as ours."""
 
 import re
 
@@ -23,36 +23,34 @@ from oddaemon.core.model import Owner, Reader
 QUERIES_SINCE = (21, 2)
 REPORTS_SINCE = (21, 4)
 CRASH_SAFE_SINCE = (22, 2)
-"""From here on a run keeps balances while it ages, and a crashed one is gone over after a day."""
+"""From this version on, a run keeps balances while it ages."""
 
 
 def parse_version(text: str) -> tuple[int, int] | None:
-    """The first two numbers of `25.4.48.0`; None where there are none."""
+    """Parse the first two numbers of `25.4.48.0`; None: there are none."""
     numbers = re.findall(r"\d{1,9}", text)
     return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else None
 
 
 def check_version(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """Of the office's Open Dental: old ones answer no queries."""
+    """Check the version of Open Dental: old ones answer no queries."""
     text = observations.preferences.get("ProgramVersion", "")
     numbers = parse_version(text)
     for response in (observations.clocks, observations.preferences_failure):
         if isinstance(response, Failure) and response.kind is FailureKind.VERSION_TOO_OLD:
             return fail_check_due_to(CheckName.VERSION, Failure(FailureKind.VERSION_TOO_OLD, text or response.message))
     if numbers is None:
-        return skip_check(CheckName.VERSION, "The office does not tell its version.")
+        return skip_check(CheckName.VERSION, "Not known: the office did not report its version.")
     if numbers < QUERIES_SINCE:
         return fail_check_due_to(CheckName.VERSION, Failure(FailureKind.VERSION_TOO_OLD, text))
     if numbers < CRASH_SAFE_SINCE:
-        sentence = (
-            f"Open Dental {text}: before 22.2 a run of aging that crashed blocks the next until somebody clears it."
-        )
-        return pass_check(CheckName.VERSION, sentence, "An update of Open Dental would mend that.")
+        sentence = f"Open Dental {text}. Before 22.2, a crashed aging run blocks the next until its lock is cleared."
+        return pass_check(CheckName.VERSION, sentence, "Recommend an update of Open Dental to the office.")
     return pass_check(CheckName.VERSION, f"Open Dental {text}.")
 
 
 def is_too_old(observations: Observations) -> bool:
-    """Whether the office does not even know the question for a preference."""
+    """Whether the office is too old even for reading preferences."""
     return (
         observations.preferences_failure is not None
         and observations.preferences_failure.kind is FailureKind.VERSION_TOO_OLD
@@ -65,7 +63,9 @@ def check_preferences_permission(_checked_office: CheckedOffice, observations: O
         return skip_blocked_check(CheckName.PREFERENCES, CheckName.VERSION)
     if observations.preferences_failure is not None:
         return fail_check_due_to(
-            CheckName.PREFERENCES, observations.preferences_failure, "Give the key Read All in the developer portal."
+            CheckName.PREFERENCES,
+            observations.preferences_failure,
+            "Give the key the Read All permission in the developer portal.",
         )
     return pass_check(CheckName.PREFERENCES, "Yes.")
 
@@ -77,7 +77,7 @@ def check_queries_permission(checked_office: CheckedOffice, observations: Observ
         case Failure() as failure if failure.kind is FailureKind.VERSION_TOO_OLD:
             return skip_blocked_check(CheckName.QUERIES, CheckName.VERSION)
         case Failure() if by_report:
-            return skip_check(CheckName.QUERIES, "No, and it need not: this office is read by the aging report.")
+            return skip_check(CheckName.QUERIES, "No, but not needed: this office is read through the aging report.")
         case Failure() as failure if failure.kind is FailureKind.UNKNOWN_401:
             return fail_check_due_to(
                 CheckName.QUERIES, Failure(FailureKind.PERMISSION_MISSING, failure.message, failure.status)
@@ -85,8 +85,8 @@ def check_queries_permission(checked_office: CheckedOffice, observations: Observ
         case Failure() as failure:
             return fail_check_due_to(CheckName.QUERIES, failure)
         case _ if by_report:
-            advice = 'With `tier = "standard"` the office is read in one statement instead of two long reports.'
-            return pass_check(CheckName.QUERIES, "Yes, though this office is read by the aging report.", advice)
+            advice = 'Set `tier = "standard"` to read the office in one statement instead of two long reports.'
+            return pass_check(CheckName.QUERIES, "Yes, but this office is read through the aging report.", advice)
         case _:
             return pass_check(CheckName.QUERIES, "Yes.")
 
@@ -99,44 +99,46 @@ def check_reports_permission(_checked_office: CheckedOffice, observations: Obser
             Failure(kind=FailureKind.PERMISSION_MISSING | FailureKind.KEY_REJECTED | FailureKind.UNKNOWN_401) as failure
         ):
             denied = Failure(FailureKind.PERMISSION_MISSING, failure.message, failure.status)
-            advice = "Give the key Read All in the developer portal: without it no other day than today can be read."
+            advice = (
+                "Give the key the Read All permission in the developer portal. Past days cannot be read without it."
+            )
             return fail_check_due_to(CheckName.REPORTS, denied, advice)
         case Failure(kind=FailureKind.GATEWAY_TIMEOUT | FailureKind.TIMEOUT):
-            advice = "For other days than today use `--via sftp`; the nightly balances are not concerned."
-            return pass_check(CheckName.REPORTS, "Yes, but the report takes longer than the API waits.", advice)
+            advice = "Use `--via sftp` for past days. The nightly balances are not affected."
+            return pass_check(CheckName.REPORTS, "Yes, but the report takes longer than the API's time limit.", advice)
         case Failure() as failure:
             return skip_check(CheckName.REPORTS, format_failure(failure), failure.rule.advice)
         case None if version is not None and version < REPORTS_SINCE:
-            return skip_check(CheckName.REPORTS, "Open Dental has them from 21.4 on.")
+            return skip_check(CheckName.REPORTS, "Open Dental has reports from version 21.4 on.")
         case None:
-            return skip_check(CheckName.REPORTS, "Not tried.")
+            return skip_check(CheckName.REPORTS, "Skipped.")
         case seconds:
-            return pass_check(CheckName.REPORTS, f"Yes; the aging report takes {seconds:.1f} s.")
+            return pass_check(CheckName.REPORTS, f"Yes. The aging report takes {seconds:.1f} s.")
 
 
 def check_our_key(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    """Whether the office's own table of keys holds the configured one."""
+    """Whether the office's own table of keys holds the configured key."""
     match observations.registered_keys:
         case RegisteredKeys(ours=True):
-            return pass_check(CheckName.OUR_KEY, "The office holds it.")
+            return pass_check(CheckName.OUR_KEY, "The office lists it.")
         case RegisteredKeys(count=0):
-            advice = "See whether `[api] developer_name` is spelt as in the developer portal."
+            advice = "Check that `[api] developer_name` is spelled as in the developer portal."
             return skip_check(
-                CheckName.OUR_KEY, f"The office holds no key of “{checked_office.developer_name}”.", advice
+                CheckName.OUR_KEY, f"The office lists no key of “{checked_office.developer_name}”.", advice
             )
         case RegisteredKeys(count=count):
             return fail_check(
                 CheckName.OUR_KEY,
-                f"The office holds {format_count(count, 'key')} of ours, but not this one, though it "
-                "opens its database.",
+                f"The office lists {format_count(count, 'key')} of ours, but not this one, although it opens its"
+                " database.",
                 Owner.OFFICE,
-                "Ask the office which key is enabled in Setup, Advanced Setup, API; the configured one may end soon.",
+                "Ask the office which key is enabled in Setup > Advanced Setup > API: this one may stop working.",
                 format_failure_message(Failure(FailureKind.KEY_UNASSIGNED)),
             )
         case Failure() as failure:
             return skip_check(CheckName.OUR_KEY, format_failure(failure))
         case None if not checked_office.developer_name:
-            advice = "Set `[api] developer_name`, as the developer portal shows it, to have this compared."
-            return skip_check(CheckName.OUR_KEY, "Our name at the office is not configured.", advice)
+            advice = "Set `[api] developer_name` as the developer portal shows it to enable this check."
+            return skip_check(CheckName.OUR_KEY, "Skipped: `[api] developer_name` is not configured.", advice)
         case _:
-            return skip_check(CheckName.OUR_KEY, "Only a query can tell.")
+            return skip_check(CheckName.OUR_KEY, "Not known: this needs a query.")

@@ -36,7 +36,7 @@ def test_an_office_in_which_all_is_well_is_shown_check_by_check(config: Path) ->
     lines = done.stdout.splitlines()
     assert (done.exit_code, done.stderr) == (0, "")
     assert lines[0] == "elm"
-    assert lines[1] == "✓ Name and DNS           127.0.0.1 is an address: nothing to look up."
+    assert lines[1] == "✓ Name and DNS           127.0.0.1 is an IP address: no lookup needed."
     assert "✓ Customer key           It opens the database of “Practice elm”." in lines
     assert any(line.startswith("✓ Clinics") and "hidden" in line for line in lines)
     assert lines[-1] == "All is well."
@@ -47,7 +47,7 @@ def test_a_failed_office_is_shown_with_owner_advice_and_message(config: Path) ->
     assert done.exit_code == 1
     assert "✗ eConnector             The office's eConnector is not running (HTTP 400)" in done.stdout
     assert f"→ the office: {RULES[FailureKind.ECONNECTOR_DOWN].advice}" in done.stdout
-    assert " Aging                  Not tried: “eConnector” comes first." in done.stdout
+    assert " Aging                  Skipped: fix “eConnector” first." in done.stdout
     assert "To send to the office: Hello!" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 step needs somebody; the first ✗ first."
 
@@ -155,5 +155,5 @@ def test_a_host_that_does_not_exist_is_ours_to_fix(tmp_path: Path) -> None:
     config.chmod(0o600)
     done = run(config, "doctor", "elm")
     assert done.exit_code == 1
-    assert "✗ Name and DNS           no-such-host.invalid is not found:" in done.stdout
-    assert " Connection             Not tried: “Name and DNS” comes first." in done.stdout
+    assert "✗ Name and DNS           no-such-host.invalid cannot be resolved:" in done.stdout
+    assert " Connection             Skipped: fix “Name and DNS” first." in done.stdout

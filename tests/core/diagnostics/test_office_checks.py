@@ -48,7 +48,7 @@ NO_QUERY = make_observations(
         ({"ProgramVersion": "25.4.48.0"}, CheckOutcome.OK, "25.4.48.0"),
         ({"ProgramVersion": "21.4.3.0"}, CheckOutcome.OK, "blocks the next"),
         ({"ProgramVersion": "21.1.3.0"}, CheckOutcome.FAILED, "too old: 21.1.3.0"),
-        ({"ProgramVersion": ""}, CheckOutcome.SKIPPED, "does not tell"),
+        ({"ProgramVersion": ""}, CheckOutcome.SKIPPED, "did not report"),
     ],
 )
 def test_the_version(preferences: dict[str, str], outcome: CheckOutcome, text: str) -> None:
@@ -62,7 +62,7 @@ def test_a_query_that_an_old_version_does_not_know_is_the_versions_fault() -> No
         observe_preferences(ProgramVersion="21.1.3.0"), clocks=Failure(FailureKind.VERSION_TOO_OLD, "Error.")
     )
     assert find_check(CheckName.VERSION, observed).owner is Owner.OFFICE
-    assert find_check(CheckName.QUERIES, observed).sentence == "Not tried: “Version” comes first."
+    assert find_check(CheckName.QUERIES, observed).sentence == "Skipped: fix “Version” first."
     without_version = replace(
         observe_preferences(ProgramVersion=""), clocks=Failure(FailureKind.VERSION_TOO_OLD, "Error.")
     )
@@ -73,16 +73,16 @@ def test_a_version_without_the_preferences_endpoint_comes_first() -> None:
     observed = make_observations(preferences={}, preferences_failure=Failure(FailureKind.VERSION_TOO_OLD, "Error."))
     assert find_check(CheckName.VERSION, observed).owner is Owner.OFFICE
     for name in (CheckName.PREFERENCES, CheckName.SERVICE, CheckName.AUTOMATION, CheckName.AGING):
-        assert find_check(name, observed).sentence == "Not tried: “Version” comes first."
+        assert find_check(name, observed).sentence == "Skipped: fix “Version” first."
 
 
 def test_a_key_without_preferences_is_shown_and_dependent_checks_are_skipped() -> None:
     observed = make_observations(preferences={}, preferences_failure=Failure(FailureKind.PERMISSION_MISSING))
     found = find_check(CheckName.PREFERENCES, observed)
     assert (found.outcome, found.owner) == (CheckOutcome.FAILED, Owner.US)
-    assert find_check(CheckName.VERSION, observed).sentence == "The office does not tell its version."
+    assert find_check(CheckName.VERSION, observed).sentence == "Not known: the office did not report its version."
     for name in (CheckName.SERVICE, CheckName.AUTOMATION, CheckName.AGING):
-        assert find_check(name, observed).sentence == "Not tried: “May read preferences” comes first."
+        assert find_check(name, observed).sentence == "Skipped: fix “May read preferences” first."
     assert find_check(CheckName.GUARANTORS, observed).outcome is CheckOutcome.OK
 
 
@@ -103,7 +103,7 @@ def test_an_office_read_by_the_report_needs_no_queries() -> None:
     by_report = make_checked_office(reader=Reader.REPORT)
     assert find_check(CheckName.QUERIES, NO_QUERY, by_report).outcome is CheckOutcome.SKIPPED
     assert find_check(CheckName.QUERIES, WELL, by_report).advice
-    assert find_check(CheckName.READER, WELL, by_report).sentence.startswith("By the aging report")
+    assert find_check(CheckName.READER, WELL, by_report).sentence.startswith("From the aging report")
     assert CheckOutcome.FAILED not in list_outcomes(NO_QUERY, by_report).values()
 
 
@@ -111,7 +111,7 @@ def test_without_queries_nothing_is_guessed() -> None:
     for name in (CheckName.CLOCK, CheckName.GUARANTORS, CheckName.READER, CheckName.COST, CheckName.OUR_KEY):
         assert find_check(name, NO_QUERY).outcome is CheckOutcome.SKIPPED
     found = find_check(CheckName.CLINICS, NO_QUERY)
-    assert found.sentence == "2 clinics. Hidden ones and ClinicNum 0 show in queries only."
+    assert found.sentence == "2 clinics. Hidden clinics and ClinicNum 0 are visible to queries only."
     assert (
         find_check(CheckName.CLINICS, replace(NO_QUERY, clinics=Failure(FailureKind.MALFORMED))).outcome
         is CheckOutcome.SKIPPED
@@ -130,9 +130,9 @@ def test_without_queries_nothing_is_guessed() -> None:
         (2.1, CheckOutcome.OK, "takes 2.1 s"),
         (Failure(FailureKind.PERMISSION_MISSING), CheckOutcome.FAILED, "lacks a permission"),
         (Failure(FailureKind.KEY_REJECTED), CheckOutcome.FAILED, "lacks a permission"),
-        (Failure(FailureKind.GATEWAY_TIMEOUT), CheckOutcome.OK, "longer than the API waits"),
+        (Failure(FailureKind.GATEWAY_TIMEOUT), CheckOutcome.OK, "longer than the API's time limit"),
         (Failure(FailureKind.SERVER_ERROR, "sorry"), CheckOutcome.SKIPPED, "sorry"),
-        (None, CheckOutcome.SKIPPED, "Not tried"),
+        (None, CheckOutcome.SKIPPED, "Skipped"),
     ],
 )
 def test_reports(report: Any, outcome: CheckOutcome, text: str) -> None:
@@ -172,13 +172,13 @@ def test_an_empty_report_counts_no_guarantor() -> None:
     observed = replace(NO_QUERY, report_length=ReportLength(0, 0))
     assert (
         find_check(CheckName.GUARANTORS, observed, make_checked_office(reader=Reader.REPORT)).sentence
-        == "Nobody has a balance."
+        == "No guarantor has a balance."
     )
 
 
 def test_an_old_version_has_no_reports() -> None:
     observed = replace(observe_preferences(ProgramVersion="21.3.1.0"), report_seconds=None)
-    assert find_check(CheckName.REPORTS, observed).sentence == "Open Dental has them from 21.4 on."
+    assert find_check(CheckName.REPORTS, observed).sentence == "Open Dental has reports from version 21.4 on."
 
 
 def make_clock_reading(office: timedelta = timedelta(), utc: timedelta = timedelta()) -> Clocks:
@@ -190,7 +190,7 @@ def test_a_clock_in_another_zone_than_configured_is_ours_to_correct() -> None:
     found = find_check(CheckName.CLOCK, observed)
     assert (found.outcome, found.owner) == (CheckOutcome.FAILED, Owner.US)
     assert "UTC-08:00" in found.sentence
-    assert "America/Chicago would be UTC-06:00" in found.sentence
+    assert "America/Chicago is UTC-06:00" in found.sentence
     assert "America/Los_Angeles" in found.sentence
     assert "would fit" not in find_check(CheckName.CLOCK, replace(observed, zones=())).sentence
 
@@ -225,10 +225,10 @@ def test_without_a_configured_zone_those_that_fit_are_suggested() -> None:
 @pytest.mark.parametrize(
     ("heartbeat", "outcome", "text"),
     [
-        ("2026-03-03 08:55:00", CheckOutcome.OK, "alive"),
+        ("2026-03-03 08:55:00", CheckOutcome.OK, "running"),
         ("2026-03-03 08:53:00", CheckOutcome.FAILED, "7 min ago"),
         ("", CheckOutcome.SKIPPED, "no heartbeat"),
-        ("yesterday", CheckOutcome.SKIPPED, "cannot be read"),
+        ("yesterday", CheckOutcome.SKIPPED, "cannot be parsed"),
     ],
 )
 def test_the_service(heartbeat: str, outcome: CheckOutcome, text: str) -> None:
@@ -242,8 +242,8 @@ def test_the_service(heartbeat: str, outcome: CheckOutcome, text: str) -> None:
     ("due", "outcome", "text"),
     [
         ("2000-01-01 02:00:00", CheckOutcome.OK, "02:00"),
-        ("", CheckOutcome.FAILED, "switched off"),
-        ("soon", CheckOutcome.FAILED, "cannot be read"),
+        ("", CheckOutcome.FAILED, "No run time is set"),
+        ("soon", CheckOutcome.FAILED, "cannot be parsed"),
     ],
 )
 def test_automated_aging(due: str, outcome: CheckOutcome, text: str) -> None:
@@ -280,7 +280,7 @@ def test_aging_is_judged_by_the_moment_at_which_it_was_asked() -> None:
 def test_clinics_hidden_ones_and_none_are_counted() -> None:
     assert (
         find_check(CheckName.CLINICS).sentence
-        == "2 clinics. 1 hidden one with 92 guarantors. 40 guarantors in none (ClinicNum 0)."
+        == "2 clinics. 1 hidden clinic with 92 guarantors. 40 guarantors without a clinic (ClinicNum 0)."
     )
     none = make_observations(clinics=(), clinic_shares=(ClinicShare(0, 40, None),))
     assert find_check(CheckName.CLINICS, none).sentence == "Clinics are not in use."
@@ -294,7 +294,7 @@ def test_configured_clinics_must_exist_and_excluded_guarantors_are_counted() -> 
     unknown_clinic = find_check(CheckName.CLINICS, WELL, make_checked_office(clinics=(1, 7)))
     assert (unknown_clinic.outcome, unknown_clinic.owner) == (CheckOutcome.FAILED, Owner.US)
     assert "`clinics` names 7" in unknown_clinic.sentence
-    assert "there are 0, 1, 2, 3" in unknown_clinic.advice
+    assert "The office has 0, 1, 2, 3" in unknown_clinic.advice
     some = find_check(CheckName.CLINICS, WELL, make_checked_office(clinics=(1,)))
     assert some.outcome is CheckOutcome.OK
     assert some.advice == "`clinics` leaves out 0, 3, with 132 guarantors."
@@ -316,16 +316,16 @@ def describe_reading(observed: Observations, **overrides: Any) -> tuple[str, str
 def test_how_an_office_is_read_and_what_that_takes() -> None:
     assert describe_reading(WELL) == (
         "In one statement.",
-        "About 68, 68 s of the key's time in all; reading the balances takes 1 of them, 1 s.",
+        "About 68 requests, 68 s of the key's time in all. Reading the balances takes 1 of them, 1 s.",
     )
     assert describe_reading(make_observations(density=Failure(FailureKind.SQL_ERROR)))[0] == "In one statement."
     sparse = make_observations(density=PatNumDensity(4132, 4000))
     assert describe_reading(sparse) == (
-        "In pages: its PatNums are too far apart to pack.",
-        "About 111, 111 s of the key's time in all; reading the balances takes 44 of them, 44 s.",
+        "In pages: the PatNums are too sparse to pack.",
+        "About 111 requests, 111 s of the key's time in all. Reading the balances takes 44 of them, 44 s.",
     )
     refused = make_observations(control=Failure(FailureKind.QUERY_REFUSED, "GROUP_CONCAT"))
-    assert "does not work here" in describe_reading(refused)[0]
+    assert "does not work at this office" in describe_reading(refused)[0]
     assert "as configured" in describe_reading(WELL, reader=Reader.PAGES)[0]
     assert "92 of them" in describe_reading(WELL, reader=Reader.REPORT)[1]
 
@@ -339,7 +339,7 @@ def test_a_statement_that_is_configured_and_does_not_work_is_ours_to_change() ->
 @pytest.mark.parametrize(
     ("keys", "outcome", "text"),
     [
-        (RegisteredKeys(ours=True, count=2), CheckOutcome.OK, "holds it"),
+        (RegisteredKeys(ours=True, count=2), CheckOutcome.OK, "lists it"),
         (RegisteredKeys(ours=False, count=2), CheckOutcome.FAILED, "2 keys of ours"),
         (RegisteredKeys(ours=False, count=0), CheckOutcome.SKIPPED, "no key of “Elm”"),
         (Failure(FailureKind.SQL_ERROR, "no table"), CheckOutcome.SKIPPED, "no table"),

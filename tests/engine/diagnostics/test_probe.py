@@ -47,7 +47,7 @@ async def test_an_office_in_which_all_is_well_is_found_so_in_fourteen_requests()
             *[Endpoint.SHORT_QUERY] * 4,
         ]
         assert place.progress == [(done, 14) for done in range(1, 15)]
-        assert "3 clinics. 2 hidden ones" in find_check(found, CheckName.CLINICS).sentence
+        assert "3 clinics. 2 hidden clinics" in find_check(found, CheckName.CLINICS).sentence
         assert "(ClinicNum 0)" in find_check(found, CheckName.CLINICS).sentence
         assert find_check(found, CheckName.GUARANTORS).sentence == "300 guarantors with a balance."
         assert "Practice smile" in find_check(found, CheckName.CUSTOMER_KEY).sentence
@@ -131,7 +131,7 @@ async def test_an_office_read_by_the_report_is_well_without_queries() -> None:
         found = await place.diagnose()
         assert found.is_healthy, found.failed_checks
         assert find_check(found, CheckName.GUARANTORS).sentence == "40 guarantors in the aging report."
-        assert find_check(found, CheckName.READER).sentence == "By the aging report, read twice, as configured."
+        assert find_check(found, CheckName.READER).sentence == "From the aging report, read twice, as configured."
         assert "10 of them, 50 s" in find_check(found, CheckName.COST).sentence
 
 
@@ -142,7 +142,7 @@ async def test_a_longer_report_is_counted_by_where_it_ends() -> None:
         found = await place.diagnose()
         assert find_check(found, CheckName.GUARANTORS).sentence == "299 guarantors in the aging report."
         assert "14 of them" in find_check(found, CheckName.COST).sentence
-        assert "the aging report takes" in find_check(found, CheckName.REPORTS).sentence
+        assert "The aging report takes" in find_check(found, CheckName.REPORTS).sentence
 
 
 async def test_the_report_of_each_configured_clinic_is_counted() -> None:
@@ -182,7 +182,7 @@ async def test_a_report_that_takes_longer_than_the_api_waits_is_a_warning() -> N
     async with diagnostic_harness(options=HeadquartersOptions(report_seconds=80)) as place:
         found = await place.diagnose()
         assert found.is_healthy, found.failed_checks
-        assert "longer than the API waits" in find_check(found, CheckName.REPORTS).sentence
+        assert "longer than the API's time limit" in find_check(found, CheckName.REPORTS).sentence
 
 
 @pytest.mark.parametrize(("version", "at"), [("21.1.9.0", [CheckName.VERSION]), ("21.3.27.0", [])])
@@ -255,7 +255,7 @@ async def test_a_server_that_refuses_the_statement_is_read_in_pages_unless_it_mu
     async with diagnostic_harness(spec=refusing) as place:
         found = await place.diagnose()
         assert found.is_healthy, found.failed_checks
-        assert find_check(found, CheckName.READER).sentence.startswith("In pages: the statement does not work here.")
+        assert find_check(found, CheckName.READER).sentence.startswith("In pages: the statement does not work at this office.")
         assert find_check(found, CheckName.GUARANTORS).sentence == "40 guarantors with a balance."
     async with diagnostic_harness(spec=refusing, reader=Reader.STATEMENT) as place:
         assert list_failed_checks(await place.diagnose()) == [CheckName.READER]
@@ -264,7 +264,7 @@ async def test_a_server_that_refuses_the_statement_is_read_in_pages_unless_it_mu
 async def test_pat_nums_that_are_random_are_read_in_pages() -> None:
     async with diagnostic_harness(spec=replace(SMILE, pat_nums="random")) as place:
         found = await place.diagnose()
-        assert "too far apart" in find_check(found, CheckName.READER).sentence
+        assert "too sparse" in find_check(found, CheckName.READER).sentence
         assert "5 of them, 5 s" in find_check(found, CheckName.COST).sentence
 
 
@@ -304,7 +304,7 @@ async def test_a_diagnosis_cut_by_a_shutdown_lists_the_skipped_checks() -> None:
         found = await doctor.diagnose(place.settings.offices[0])
         assert found.is_healthy
         assert get_outcome(found, CheckName.QUERIES) is CheckOutcome.OK
-        assert find_check(found, CheckName.AGING).sentence == "Not tried: the daemon stopped first."
+        assert find_check(found, CheckName.AGING).sentence == "Skipped: the daemon stopped first."
 
 
 def test_the_zone_of_these_tests_is_the_practices() -> None:
