@@ -255,7 +255,7 @@ async def test_a_server_that_refuses_the_statement_is_read_in_pages_unless_it_mu
     async with diagnostic_harness(spec=refusing) as place:
         found = await place.diagnose()
         assert found.is_healthy, found.failed_checks
-        assert find_check(found, CheckName.READER).sentence.startswith("In pages: the statement does not work at this office.")
+        assert find_check(found, CheckName.READER).sentence.startswith("In pages: the statement does not work")
         assert find_check(found, CheckName.GUARANTORS).sentence == "40 guarantors with a balance."
     async with diagnostic_harness(spec=refusing, reader=Reader.STATEMENT) as place:
         assert list_failed_checks(await place.diagnose()) == [CheckName.READER]
