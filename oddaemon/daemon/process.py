@@ -1,7 +1,7 @@
 """The process around the daemon: its log, its signals, its configuration files.
 
-SIGTERM or SIGINT drains, a second one stops now, SIGHUP reads the configuration again: all of it, checked, or nothing.
-A SIGHUP that comes while the daemon still starts is obeyed once it is at work.
+The first SIGTERM or SIGINT drains, a second one stops now, SIGHUP reloads the configuration: all of it, or nothing. A
+SIGHUP during the start takes effect once the daemon runs.
 """
 
 import gc
@@ -32,7 +32,7 @@ async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
         StoreError: The database cannot be used.
         ListenError: The address of `[http] listen` cannot be used.
     """
-    # Before anything slow: a signal that comes early must find somebody who obeys it.
+    # Before anything slow: an early signal must find its handler.
     with (
         anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals,
         open_process_telemetry(
@@ -44,13 +44,13 @@ async def run_daemon(settings: Settings, warnings: Sequence[str] = ()) -> None:
     ):
         tune_garbage_collector()
         daemon = Daemon(settings, telemetry, now)
-        # Room for one: reading the configuration twice because it was asked for twice brings nothing.
+        # Room for one: a second reload that waits would bring nothing.
         hangup, hangups = anyio.create_memory_object_stream[None](1)
         async with hangup, hangups, anyio.create_task_group() as tasks:
             tasks.start_soon(_handle_signals, signals, daemon, hangup, name="signals")
             tasks.start_soon(_reload_on_hangup, hangups, daemon, name="reloads")
             if settings.daemon.watch:
-                tasks.start_soon(_watch_files, daemon, telemetry, name="watching")
+                tasks.start_soon(_watch_files, daemon, telemetry, name="file watcher")
             await daemon.run(warnings)
             tasks.cancel_scope.cancel()
 
@@ -61,10 +61,10 @@ def now() -> datetime:
 
 
 def tune_garbage_collector() -> None:
-    """What start-up made stays, and an office that brings 40,000 new objects is no reason to look for garbage.
+    """Exempt the objects of the start, and collect less often: one office can bring 40,000 new objects.
 
-    To look through everything that a large fleet keeps stalls the event loop (measured: 150 ms with 500 offices, 27 ms
-    without it), so that is left to every thousandth time: what is garbage is nearly always young.
+    A full collection over a large fleet stalls the event loop (measured: 150 ms with 500 offices, 27 ms without it),
+    so only every thousandth collection is full: garbage is nearly always young.
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 1000)
@@ -87,9 +87,9 @@ async def _handle_signals(
 
 async def _reload_on_hangup(hangups: MemoryObjectReceiveStream[None], daemon: Daemon) -> None:
     async for _ in hangups:
-        await daemon.running.wait()
-        if daemon.is_running:
-            # What is wrong with it is in the log; the former configuration stays in force.
+        await daemon.lifecycle.running.wait()
+        if daemon.lifecycle.is_running:
+            # The log has the problems; the previous configuration stays active.
             with suppress(BadConfiguration, StoreError):
                 await daemon.reload(ReloadTrigger.SIGNAL)
 
@@ -97,7 +97,7 @@ async def _reload_on_hangup(hangups: MemoryObjectReceiveStream[None], daemon: Da
 async def _watch_files(daemon: Daemon, telemetry: Telemetry) -> None:
     async def reload() -> bool:
         try:
-            if daemon.is_running:
+            if daemon.lifecycle.is_running:
                 await daemon.reload(ReloadTrigger.FILES)
         except BadConfiguration:
             return False
@@ -105,6 +105,6 @@ async def _watch_files(daemon: Daemon, telemetry: Telemetry) -> None:
             return error.is_transient
         return False
 
-    await daemon.running.wait()
+    await daemon.lifecycle.running.wait()
     files, debounce_seconds = lambda: daemon.configuration.files, daemon.settings.daemon.debounce_seconds
     await watch(files, reload, telemetry.emit, debounce_seconds=debounce_seconds)

@@ -1,71 +1,58 @@
-"""Everybody who is at work in a daemon: a worker for each office, a courier for each sink, who reads past days.
+"""The work of a daemon: a worker for each office, a courier for each sink, the backfills, and the background tasks.
 
-They share one gate, one way to the offices and one database. Who of them is wanted follows the configuration, which is
-put in force elsewhere; here they are made, and end in good order.
+They share one rate limiter, one API client and one database. Which of them run follows from the active configuration;
+this module creates them and drains them.
 """
-
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import anyio
 import anyio.abc
 
-from oddaemon.engine.backfill.reader import BackfillContext as BackfillReaderContext
+from oddaemon.daemon.context import DaemonContext
+from oddaemon.engine.backfill.reader import BackfillContext
 from oddaemon.engine.backfill.service import BackfillService
 from oddaemon.engine.delivery.courier import CourierContext
-from oddaemon.engine.delivery.courier_pool import CourierPool, SinkFactory
+from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.delivery.routes import DeliveryRoutes
-from oddaemon.engine.offices.fleet_state import FleetState
+from oddaemon.engine.maintenance.jobs import MaintenanceContext, build_jobs
+from oddaemon.engine.maintenance.scheduler import run_maintenance
+from oddaemon.engine.monitoring.freshness_monitor import FreshnessMonitor
+from oddaemon.engine.monitoring.heartbeat_ping import HeartbeatPinger
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.offices.supervisor import create_supervisor
 from oddaemon.engine.tasks import CrashBudget
-from oddaemon.opendental.client import Api, ApiEvent, Limits, TransportFactory
+from oddaemon.opendental.client import Api, ApiEvent, Limits
 from oddaemon.opendental.rate_limiter import RateLimiter
-from oddaemon.settings import Settings
 from oddaemon.sftp import UploadReceiver
 from oddaemon.store.database import Database
-from oddaemon.telemetry.events.base import Event
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceDeps:
-    """What the crew works with, the database apart."""
-
-    fleet: FleetState
-    settings: Callable[[], Settings]
-    """Those in force."""
-    emit: Callable[[Event], None]
-    rng: random.Random
-    """For back-off."""
-    transport: TransportFactory | None
-    """What carries requests; None: the network."""
-    receiver: UploadReceiver | None
-    """Takes what offices upload; None: nobody does."""
-    make_sink: SinkFactory
+from oddaemon.store.sqlite.connection import SqliteDatabase
 
 
 class Services:
-    """The crew of one daemon. Nobody works until settings are put in force.
+    """The workers, couriers and backfills of one daemon. They start when a configuration is applied.
 
     Args:
-        database: Where all that they bring goes.
-        tasks: Where they live.
-        deps: What else they work with.
+        context: What they share with the rest of the daemon.
+        database: Where they store everything.
+        tasks: Where they run.
+        receiver: Receives what offices upload; None: no office may.
     """
 
-    def __init__(self, database: Database, tasks: anyio.abc.TaskGroup, deps: ServiceDeps) -> None:
-        settings, fleet, emit, rng = deps.settings(), deps.fleet, deps.emit, deps.rng
-        api, self._drain_seconds = settings.api, settings.daemon.drain_seconds
-        budget, routes = (
-            CrashBudget(settings.daemon.restarts_max, settings.daemon.restarts_within_seconds),
-            DeliveryRoutes(),
-        )
+    def __init__(
+        self,
+        context: DaemonContext,
+        database: Database,
+        tasks: anyio.abc.TaskGroup,
+        receiver: UploadReceiver | None,
+    ) -> None:
+        fleet, emit, rng = context.fleet, context.telemetry.emit, context.rng
+        api, daemon = context.settings.api, context.settings.daemon
+        budget, routes = CrashBudget(daemon.restarts_max, daemon.restarts_within_seconds), DeliveryRoutes()
         limits = Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes)
+        self._drain_seconds = daemon.drain_seconds
         self._emit = emit
         self._fleet = fleet
         self._rate_limiter = RateLimiter(api.max_in_flight, api.max_requests_per_second)
-        self.api = Api(self._rate_limiter, limits, self._observe, fleet.now, deps.transport)
+        self.api = Api(self._rate_limiter, limits, self._observe, fleet.now, context.transport)
         self.registry = Registry(
             database,
             self.api,
@@ -73,28 +60,28 @@ class Services:
             emit,
             rng,
             routes=routes,
-            receiver=deps.receiver,
+            receiver=receiver,
             key_change_seconds=api.key_change_seconds,
         )
         self.couriers = CourierPool(
-            tasks, CourierContext(database, fleet.now, rng, emit), deps.make_sink, routes, budget
+            tasks, CourierContext(database, fleet.now, rng, emit), context.make_sink, routes, budget
         )
         self.supervisor = create_supervisor(tasks, self.registry, self._rate_limiter, emit, budget)
         self.backfill = BackfillService(
-            BackfillReaderContext(
+            BackfillContext(
                 database,
                 self.registry,
                 fleet,
                 self._rate_limiter,
                 emit,
                 rng,
-                lambda: deps.settings().cadence,
-                deps.receiver,
+                lambda: context.settings.cadence,
+                receiver,
             )
         )
 
     async def drain(self) -> None:
-        """Begin nothing more, and wait for what is under way, though no longer than `drain_seconds`."""
+        """Start nothing new, and wait for what is running, at most `drain_seconds`."""
         self._rate_limiter.close()
         self.couriers.drain()
         with anyio.move_on_after(self._drain_seconds):
@@ -106,3 +93,16 @@ class Services:
         self._fleet.observe(event)
         self.registry.activity.observe(event)
         self._emit(event)
+
+
+def start_background_tasks(context: DaemonContext, database: SqliteDatabase, tasks: anyio.abc.TaskGroup) -> None:
+    """Start what runs beside the offices: journal, store health, maintenance, freshness monitor, heartbeat pings."""
+    settings, fleet, emit, health = context.settings, context.fleet, context.telemetry.emit, context.lifecycle.health
+    jobs = build_jobs(settings, MaintenanceContext(database, fleet, health.report_failure, emit))
+    pinger = HeartbeatPinger(lambda: context.settings.alerts, emit)
+    monitor = FreshnessMonitor(fleet, emit, pinger.on_result)
+    tasks.start_soon(context.journal.run, database, name="journal")
+    tasks.start_soon(health.watch, database, settings.state.look_seconds, name="store health")
+    tasks.start_soon(run_maintenance, database, jobs, fleet.now, emit, name="maintenance")
+    tasks.start_soon(monitor.run, lambda: context.settings.alerts.look_seconds, name="freshness monitor")
+    tasks.start_soon(pinger.run, name="heartbeat pings")

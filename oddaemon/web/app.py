@@ -5,7 +5,7 @@ rendering thousands of offices takes long.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio.to_thread
@@ -29,7 +29,7 @@ def create_app(
     telemetry: Telemetry,
     office_metrics: OfficeMetricsSource,
     readiness: Callable[[], Readiness],
-    status: Callable[[], Awaitable[StatusDocument]],
+    status: Callable[[], StatusDocument],
     pages: Pages,
 ) -> ASGIApp:
     """The application for `serve`.
@@ -62,7 +62,7 @@ class _Endpoints:
     _telemetry: Telemetry
     _office_metrics: OfficeMetricsSource
     _get_readiness: Callable[[], Readiness]
-    _load_status: Callable[[], Awaitable[StatusDocument]]
+    _build_status: Callable[[], StatusDocument]
 
     async def get_metrics(self, request: Request) -> Response:
         """Prometheus text, or OpenMetrics if the client accepts it."""
@@ -79,12 +79,12 @@ class _Endpoints:
 
     async def get_status(self, _request: Request) -> Response:
         """The whole fleet."""
-        return await self._respond_json(await self._load_status())
+        return await self._respond_json(self._build_status())
 
     async def get_office(self, request: Request) -> Response:
         """One office, or 404."""
         wanted = request.path_params["office"]
-        document = await self._load_status()
+        document = self._build_status()
         office = next((office for office in document["offices"] if office["id"] == wanted), None)
         if office is None:
             raise HTTPException(404, "No office with this id is configured; /api/status lists all offices.")

@@ -5,7 +5,6 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import anyio.lowlevel
 from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp
 
@@ -44,8 +43,7 @@ class PageSite:
     def _get_metrics(self) -> tuple[OfficeMetrics, ...]:
         return tuple(OfficeMetrics(line.id, line.status) for line in self.fleet.lines)
 
-    async def _get_status(self) -> StatusDocument:
-        await anyio.lowlevel.checkpoint()
+    def _get_status(self) -> StatusDocument:
         statuses = [OfficeSummary(line.id, line.name, line.status, None, line.snapshot) for line in self.fleet.lines]
         return make_status_document(statuses, self.fleet.now)
 

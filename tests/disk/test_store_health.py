@@ -59,7 +59,7 @@ async def assert_healthy(world: World) -> None:
 
 
 async def wait_until_unhealthy(world: World) -> None:
-    await world.wait_until(lambda: world.daemon.health.incident is not None)
+    await world.wait_until(lambda: world.daemon.lifecycle.health.incident is not None)
 
 
 async def wait_until_ready(world: World) -> None:
@@ -199,7 +199,7 @@ async def start_failing_daemon(world: World) -> None:
     world.tasks.start_soon(world.start)
     await anyio.sleep(0.5)
     assert world.is_running
-    assert world.daemon.health.incident is not None
+    assert world.daemon.lifecycle.health.incident is not None
 
 
 @asynccontextmanager

@@ -1,0 +1,46 @@
+"""Builds the services behind the control socket."""
+
+import anyio.abc
+
+from oddaemon.admin.app import AdminServices
+from oddaemon.admin.backfill_commands import BackfillCommands
+from oddaemon.admin.background_jobs import BackgroundJobs
+from oddaemon.admin.commands import CommandLog
+from oddaemon.admin.database_commands import DatabaseCommands
+from oddaemon.admin.diagnostics_commands import DiagnosticJobs
+from oddaemon.admin.inspection import StatusService
+from oddaemon.admin.office_commands import CommandService, ReloadFunction
+from oddaemon.admin.sink_commands import SinkCommands
+from oddaemon.daemon.context import DaemonContext
+from oddaemon.daemon.services import Services
+from oddaemon.store.sqlite.connection import SqliteDatabase
+
+
+def make_admin_services(
+    context: DaemonContext,
+    services: Services,
+    database: SqliteDatabase,
+    tasks: anyio.abc.TaskGroup,
+    reload: ReloadFunction,
+) -> AdminServices:
+    """The services of one daemon; long commands run in `tasks`."""
+    emit, fleet, registry, lifecycle = context.telemetry.emit, context.fleet, services.registry, context.lifecycle
+
+    def drain() -> str:
+        lifecycle.drain("command")
+        return (
+            f"The daemon is stopping: requests in flight end first, within {context.settings.daemon.drain_seconds:g} s."
+        )
+
+    log = CommandLog(lambda: "" if lifecycle.is_running else lifecycle.readiness.reason, emit)
+    jobs = BackgroundJobs(log, database, tasks, emit)
+    return AdminServices(
+        commands=CommandService(
+            log, registry, fleet, reload=reload, preview=context.configuration.preview, drain=drain
+        ),
+        backfill=BackfillCommands(log, services.backfill, registry, fleet, database),
+        diagnostics=DiagnosticJobs(log, registry, services.api, tasks, lambda: context.settings, emit=emit),
+        sinks=SinkCommands(log, services.couriers, database, fleet.now, emit),
+        status=StatusService(database, fleet, context.journal, lambda: lifecycle.readiness),
+        database=DatabaseCommands(log, jobs, context.configuration, services.backfill, fleet, database, emit),
+    )
