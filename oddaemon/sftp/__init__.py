@@ -1,4 +1,4 @@
-"""Where offices upload to: an SFTP server of our own that takes one expected file at a time and nothing else."""
+"""An SFTP server that receives one expected upload of an office at a time, and nothing else."""
 
 from oddaemon.sftp.receiver import ReceiverError, ReceiverOptions, SftpReceiver
 from oddaemon.sftp.upload_slot import (

@@ -1,7 +1,7 @@
-"""An SFTP server of our own that takes one expected file at a time.
+"""An SFTP server that receives one expected file at a time.
 
-A user exists only while a file is expected, sees a folder of its own, and may do nothing but write that file. The host
-key is made once. What speaks SSH is an extra: without it a daemon that wants to receive says so at its start.
+A user exists only while a file is expected, sees a folder of its own, and may only write that file. The host key is
+created once. The SSH library is an extra: without it, a daemon that needs the receiver fails at its start.
 """
 
 from collections.abc import AsyncIterator
@@ -18,18 +18,18 @@ from oddaemon.sftp.upload_slot import UploadSlot, open_upload_slot
 
 
 class ReceiverError(Exception):
-    """The receiver cannot be had; the text says why and what to do."""
+    """The receiver cannot run; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverOptions:
-    """How the receiver is reached, and what it takes."""
+    """The addresses and the limits of the receiver."""
 
     host: str
     port: int
     public_host: str
     public_port: int
-    """What offices are told; 0: the port that is listened on."""
+    """The port in the address that offices get; 0: the port that it listens on."""
     host_key: Path
     directory: Path
     bytes_max: int
@@ -37,7 +37,7 @@ class ReceiverOptions:
 
 
 class SftpReceiver:
-    """The receiver; it takes files while `serve` runs."""
+    """The receiver; it accepts files while `serve` runs."""
 
     def __init__(self, options: ReceiverOptions) -> None:
         self._options = options
@@ -46,12 +46,12 @@ class SftpReceiver:
 
     @property
     def wait_seconds(self) -> float:
-        """How long a file may take to come."""
+        """How long to wait for a file."""
         return self._options.wait_seconds
 
     @asynccontextmanager
     async def open_slot(self) -> AsyncIterator[UploadSlot]:
-        """A place for one file; the file and its password are gone at the end."""
+        """A slot for one file; the file and its password are deleted at the end."""
         options = self._options
         async with open_upload_slot(options.directory, options.public_host, self._port, options.bytes_max) as slot:
             self._slots[slot.target.username] = slot
@@ -61,16 +61,16 @@ class SftpReceiver:
                 del self._slots[slot.target.username]
 
     async def serve(self, *, task_status: anyio.abc.TaskStatus[str] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Listen until cancelled; tells the host key's fingerprint.
+        """Listen until cancelled; starts with the host key's fingerprint.
 
         Raises:
-            ReceiverError: It cannot; before `task_status` is told anything.
+            ReceiverError: it cannot listen; raised before `task_status.started`.
         """
         ssh_server, options = _import_ssh_server(), self._options
         try:
             key, fingerprint = await anyio.to_thread.run_sync(self._prepare_host_key, ssh_server)
         except OSError as error:
-            raise ReceiverError(f"{error.filename}: {error.strerror}. See `[sftp]`.") from error
+            raise ReceiverError(f"{error.filename}: {error.strerror}. Check the `[sftp]` settings.") from error
         except ssh_server.HostKeyError as error:
             raise ReceiverError(f"{options.host_key} {error}.") from error
         try:
@@ -78,7 +78,7 @@ class SftpReceiver:
         except OSError as error:
             address = f"{options.host}:{options.port}"
             why = error.strerror or error
-            raise ReceiverError(f"Cannot listen on {address}: {why}. The setting is `[sftp] listen`.") from error
+            raise ReceiverError(f"Cannot listen on {address}: {why}. Check `[sftp] listen`.") from error
         try:
             self._port = options.public_port or acceptor.get_port()
             task_status.started(fingerprint)
@@ -95,7 +95,9 @@ class SftpReceiver:
 
 def _import_ssh_server() -> ModuleType:
     try:
-        from oddaemon.sftp import ssh_server  # noqa: PLC0415 - what it needs is an extra
+        from oddaemon.sftp import ssh_server  # noqa: PLC0415 - it needs an extra
     except ImportError as error:
-        raise ReceiverError("Receiving uploads needs another package: pip install 'oddaemon[sftp]'.") from error
+        raise ReceiverError(
+            "The SFTP receiver needs asyncssh, which is not installed. Run: pip install 'oddaemon[sftp]'"
+        ) from error
     return ssh_server

@@ -1,6 +1,6 @@
-"""The side of the receiver that speaks SSH: who may come in, and the one thing that may be done inside.
+"""The SSH side of the receiver: who may log in, and the one operation that is allowed.
 
-Everything that asyncssh has to do with is here, and loaded only by a daemon that wants to receive.
+All use of asyncssh is here, and only a daemon with a receiver loads it.
 """
 
 import asyncio
@@ -17,34 +17,34 @@ from oddaemon.sftp.upload_slot import UploadMisnamedError, UploadSlot, UploadToo
 
 LOGIN_TIMEOUT_SECONDS = 30.0
 UNAUTHENTICATED_MAX = 32
-"""Who has not shown a password yet; offices whose file is expected are as many as they are."""
+"""Connections that have not authenticated yet. Authenticated ones are not limited: their files are expected."""
 KEEPALIVE_SECONDS = 60.0
-"""Between two questions whether who says nothing is still there; three without an answer end the connection."""
+"""Between two keepalive requests on an idle connection; three without a response end it."""
 KEY_BITS = 3072
-"""RSA, since what uploads is whatever SSH library a program of many years carries."""
+"""RSA, because Open Dental uploads with an old SSH library."""
 
-_NEW_KEY_HINT = "a new one is made"
+_NEW_KEY_HINT = "the next start creates a new one"
 
 FindSlot = Callable[[str], UploadSlot | None]
-"""The drop of a user, while there is one."""
+"""Finds the upload slot of a user, if there is one."""
 
 
 class HostKeyError(Exception):
-    """What stands where the host key belongs is not to be used; the text says why and what to do."""
+    """The file at the host key's path cannot be used; the message says why and what to do."""
 
 
 async def listen(host: str, port: int, key: asyncssh.SSHKey, find_slot: FindSlot) -> asyncssh.SSHAcceptor:
-    """Open the door.
+    """Start listening.
 
     Raises:
-        OSError: The address cannot be listened on.
+        OSError: the address cannot be listened on.
     """
     unauthenticated = set[asyncssh.SSHServerConnection]()
 
     def make_sftp(chan: "asyncssh.SSHServerChannel[bytes]") -> SingleFileSftp:
         slot = find_slot(str(chan.get_connection().get_extra_info("username")))
         if slot is None:
-            raise asyncssh.SFTPPermissionDenied("nothing is expected any more")
+            raise asyncssh.SFTPPermissionDenied("no file is expected any more")
         return SingleFileSftp(chan, slot)
 
     return await asyncssh.listen(
@@ -61,11 +61,11 @@ async def listen(host: str, port: int, key: asyncssh.SSHKey, find_slot: FindSlot
 
 
 def load_host_key(path: Path) -> asyncssh.SSHKey:
-    """The host key, made and kept for its owner alone if there is none.
+    """The host key; created with mode 0600 if there is none.
 
     Raises:
-        HostKeyError: Something else stands there, or others may read it.
-        OSError: It cannot be read or kept.
+        HostKeyError: the file is no private key, or other users may read it.
+        OSError: it cannot be read or written.
     """
     asyncssh.set_log_level("ERROR")
     if not path.exists():
@@ -81,14 +81,14 @@ def load_host_key(path: Path) -> asyncssh.SSHKey:
     status = path.stat()
     mode, forbidden = stat.S_IMODE(status.st_mode), stat.S_IRWXG | stat.S_IRWXO
     if mode & (forbidden if status.st_uid else forbidden & ~stat.S_IRGRP):
-        # Whoever has it can pass for us, and gets the balances. Root may open it to the one group of a daemon.
+        # With the key another server could receive the balances. Root may make it readable for the daemon's group.
         raise HostKeyError(
-            f"can be read by other users (mode {mode:04o}); chmod 600, or better move it away: {_NEW_KEY_HINT}"
+            f"can be read by other users (mode {mode:04o}). Run chmod 600, or better move it away: {_NEW_KEY_HINT}"
         )
     try:
         return asyncssh.read_private_key(path)
     except asyncssh.KeyImportError as error:
-        raise HostKeyError(f"is no private key, or has a passphrase; move it away: {_NEW_KEY_HINT}") from error
+        raise HostKeyError(f"is not a private key, or has a passphrase. Move it away: {_NEW_KEY_HINT}") from error
 
 
 class SshServer(asyncssh.SSHServer):
@@ -100,18 +100,18 @@ class SshServer(asyncssh.SSHServer):
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """One stranger more; too many are cut."""
+        """Count an unauthenticated connection, and close it if there are too many."""
         self._connection = conn
         self._unauthenticated.add(conn)
         if len(self._unauthenticated) > UNAUTHENTICATED_MAX:
             conn.abort()
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """One less."""
+        """The connection no longer counts as unauthenticated."""
         self._discard_unauthenticated()
 
     def auth_completed(self) -> None:
-        """No stranger any more."""
+        """The connection no longer counts as unauthenticated."""
         self._discard_unauthenticated()
 
     def _discard_unauthenticated(self) -> None:
@@ -119,21 +119,21 @@ class SshServer(asyncssh.SSHServer):
             self._unauthenticated.discard(self._connection)
 
     def begin_auth(self, _username: str) -> bool:
-        """Everybody must show who they are."""
+        """Require authentication of every user."""
         return True
 
     def password_auth_supported(self) -> bool:
-        """By a password, which is all that the API can hand on."""
+        """Allow passwords, the only method that the API can pass on."""
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
-        """Whether a file is expected of this user, with this password."""
+        """Whether a file is expected of this user with this password."""
         slot = self._find_slot(username)
         return slot is not None and slot.accepts_password(password)
 
 
 class SingleFileSftp(asyncssh.SFTPServer):
-    """A folder with one file in it that may be written."""
+    """A folder in which one file may be written."""
 
     def __init__(self, chan: "asyncssh.SSHServerChannel[bytes]", slot: UploadSlot) -> None:
         super().__init__(chan, chroot=os.fsencode(slot.directory))
@@ -141,16 +141,16 @@ class SingleFileSftp(asyncssh.SFTPServer):
         self._has_exited = False
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
-        """The expected file, to be written from its beginning."""
+        """Open the expected file for writing, from its beginning."""
         self._require_expected_file(path, writing=bool(pflags & asyncssh.FXF_WRITE))
         attrs.permissions = 0o600
         with self._reject_write_errors():
-            # Who appends writes behind the end, wherever they say that it goes: nobody could tell how large it becomes.
+            # Appended data goes to the end of the file, whatever its offset, so the size could not be limited.
             flags = (pflags | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC) & ~asyncssh.FXF_APPEND
             return super().open(path, flags, attrs)
 
     def open56(self, path: bytes, desired_access: int, _flags: int, attrs: asyncssh.SFTPAttrs) -> object:
-        """The same in later versions of the protocol."""
+        """As `open`, in later versions of the protocol."""
         self._require_expected_file(path, writing=bool(desired_access & asyncssh.ACE4_WRITE_DATA))
         attrs.permissions = 0o600
         with self._reject_write_errors():
@@ -158,9 +158,9 @@ class SingleFileSftp(asyncssh.SFTPServer):
             return super().open56(path, access, asyncssh.FXF_CREATE_TRUNCATE, attrs)
 
     def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
-        """As far as there may be something, and as long as somebody waits for it."""
+        """Write within the size limit, while the file is expected."""
         if self._slot.is_closed:
-            raise asyncssh.SFTPFailure("nothing is expected any more")
+            raise asyncssh.SFTPFailure("no file is expected any more")
         if offset + len(data) > self._slot.bytes_max:
             self._slot.reject(UploadTooLargeError(f"it has more than {self._slot.bytes_max:,} bytes"))
             raise asyncssh.SFTPFailure("too large")
@@ -168,25 +168,25 @@ class SingleFileSftp(asyncssh.SFTPServer):
             return super().write(file_obj, offset, data)
 
     def close(self, file_obj: object) -> None:
-        """A connection that breaks closes its files too, and ends the session in the same breath."""
+        """Mark the file complete, unless the session ends, too: a lost connection also closes its files."""
         super().close(file_obj)
         asyncio.get_running_loop().call_soon(self._mark_complete)
 
     def exit(self) -> None:
-        """The session is over."""
+        """The session ends."""
         self._has_exited = True
 
     def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
-        """Programs set a file's times once it is there; they say nothing here."""
+        """Ignored: clients set the times of a file after the upload."""
 
     def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
-        """The same."""
+        """Ignored."""
 
     def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
-        """The same."""
+        """Ignored."""
 
     def mkdir(self, _path: bytes, _attrs: asyncssh.SFTPAttrs) -> Never:
-        """Denied, as all that follows."""
+        """Denied."""
         self._deny()
 
     def rmdir(self, _path: bytes) -> Never:
@@ -210,7 +210,7 @@ class SingleFileSftp(asyncssh.SFTPServer):
         self._deny()
 
     def remove(self, path: bytes) -> None:
-        """What it wrote itself it may take back."""
+        """Allow the client to delete the file that it wrote."""
         self._require_expected_file(path, writing=True)
         super().remove(path)
 

@@ -1,4 +1,4 @@
-"""One expected file: for whom, where, how large at most, and whether it has come whole."""
+"""The slot of one expected file: its user, path and size limit, and whether it is complete."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -14,15 +14,15 @@ FOLDER = "balances"
 
 
 class UploadMissingError(Exception):
-    """The file did not come; the text is a clause that says why."""
+    """The file did not arrive; the message is a clause that says why."""
 
 
 class UploadRefusedError(Exception):
-    """The file was not taken; the text is a clause that says more, or empty."""
+    """The file was rejected; the message is a clause with details, or empty."""
 
 
 class UploadTooLargeError(UploadRefusedError):
-    """It is larger than it may be."""
+    """It exceeds the size limit."""
 
 
 class UploadMisnamedError(UploadRefusedError):
@@ -30,22 +30,22 @@ class UploadMisnamedError(UploadRefusedError):
 
 
 class UploadUnstorableError(UploadRefusedError):
-    """There is no room for it."""
+    """It cannot be written to the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """What an office is told about where to upload to."""
+    """The address and the credentials for an office's upload."""
 
     address: str
-    """Host, folder and file, as the API wants it."""
+    """Host, folder and file, in the form of the API."""
     port: int
     username: str
     password: str = field(repr=False)
 
 
 class UploadSlot:
-    """A place for one file, with a user and a password of its own that end with it."""
+    """A slot for one file, with a user and a password of its own."""
 
     def __init__(self, directory: Path, host: str, port: int, bytes_max: int) -> None:
         self.directory = directory
@@ -57,66 +57,66 @@ class UploadSlot:
         self._finished = anyio.Event()
         self._rejection: UploadRefusedError | None = None
         self.is_closed = False
-        """Nobody waits for it any more: what still comes is of no use, and would only fill the disk."""
+        """Whether the wait is over: data that still arrives is not stored."""
 
     @property
     def path(self) -> Path:
-        """Where the file is once it has come."""
+        """The path of the uploaded file."""
         return self.directory / FOLDER / self.name
 
     def accepts_password(self, password: str) -> bool:
-        """Whether the password is the one of this drop."""
+        """Whether the password is that of this slot."""
         return secrets.compare_digest(self.target.password.encode(), password.encode())
 
     def mark_complete(self) -> None:
-        """The office has closed the file."""
+        """The client has closed the file."""
         self._finished.set()
 
     def reject(self, why: UploadRefusedError) -> None:
-        """It did something that it may not, and gets no second try with this password."""
+        """End the slot after a violation: the password allows no second try."""
         self._rejection = why
         self._finished.set()
 
     async def wait_for_file(self, wait_seconds: float) -> Path:
-        """The file, once the office has closed it.
+        """Wait until the client has closed the file.
 
         Raises:
-            UploadMissingError: It did not come in time.
-            UploadRefusedError: It was not taken.
+            UploadMissingError: it did not arrive in time.
+            UploadRefusedError: it was rejected.
         """
         with anyio.move_on_after(wait_seconds):
             await self._finished.wait()
         if self._rejection is not None:
             raise self._rejection
         if not self._finished.is_set():
-            what = "it began, and was not whole" if self.path.exists() else "nothing was uploaded"
+            what = "the upload was not complete" if self.path.exists() else "nothing was uploaded"
             raise UploadMissingError(f"{what} within {wait_seconds:g} s")
         return self.path
 
 
 class UploadReceiver(Protocol):
-    """Whoever can take an office's file."""
+    """Receives an office's file."""
 
     def open_slot(self) -> AbstractAsyncContextManager[UploadSlot]:
-        """A place for one file; the file and its password are gone at the end.
+        """A slot for one file; the file and its password are deleted at the end.
 
         Raises:
-            UploadUnstorableError: There is no room for one.
+            UploadUnstorableError: its directory cannot be created.
         """
         ...
 
     @property
     def wait_seconds(self) -> float:
-        """How long a file may take to come."""
+        """How long to wait for a file."""
         ...
 
 
 @asynccontextmanager
 async def open_upload_slot(directory: Path, host: str, port: int, bytes_max: int) -> AsyncIterator[UploadSlot]:
-    """A place in a directory of its own, which is removed with whatever is in it: it is patient data.
+    """A slot in a directory of its own, which is deleted at the end with its patient data.
 
     Raises:
-        UploadUnstorableError: It cannot be made.
+        UploadUnstorableError: the directory cannot be created.
     """
     with ExitStack() as stack:
         try:

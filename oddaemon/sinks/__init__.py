@@ -1,1 +1,1 @@
-"""What the daemon sends to others than Open Dental: one file a destination."""
+"""Where the daemon sends balances and pings: one module for each kind of destination."""

@@ -1,9 +1,9 @@
-"""A command of the operator's: the rows on its standard input, the rest in its environment, its exit status the answer.
+"""Delivers to a command of the operator: rows on its standard input, the rest in its environment.
 
-0 acknowledges; anything else, 75 (EX_TEMPFAIL) among them, is tried again. There is no shell, and of our environment
-nothing but what the configuration names. The command is the first of a process group of its own: when its time is over,
-or the daemon ends, the whole group is killed. What it says on standard error is counted and thrown away: it may be a
-patient's name, or a password. A command that has something to tell keeps a log of its own.
+Exit status 0 acknowledges; any other, such as 75 (EX_TEMPFAIL), is retried. There is no shell, and the command gets
+only the environment variables that the configuration names. It leads a process group of its own, which is killed at the
+timeout or when the daemon ends. Its standard error is counted and discarded: it may contain a patient's name or a
+password. The command should keep a log of its own.
 """
 
 import errno
@@ -26,14 +26,14 @@ from oddaemon.sinks.payload import DeliveryFailed, Payload
 
 BASE_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 STDERR_DRAIN_SECONDS = 1.0
-"""What the command left behind may still hold its standard error; nobody waits for that."""
+"""A process that the command left behind may keep standard error open: do not wait for it longer than this."""
 _EX_TEMPFAIL = 75
 """EX_TEMPFAIL of sysexits.h."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecOptions:
-    """What is run, and how."""
+    """The command, and how to run it."""
 
     command: tuple[str, ...]
     file_format: FileFormat
@@ -51,7 +51,7 @@ class Exec:
         """Run the command once.
 
         Raises:
-            SinkRefused: it could not be run, did not end in time, or with another status than 0.
+            DeliveryFailed: it could not be run, timed out, or ended with another status than 0.
         """
         options = self._options
         name = options.command[0]
@@ -61,10 +61,10 @@ class Exec:
             raise DeliveryFailed(str(error)) from error
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise DeliveryFailed(f"This machine has no room for the rows that {name} is to get: {why}.") from error
+            raise DeliveryFailed(f"The rows for {name} cannot be buffered: {why}.") from error
         with rows:
             try:
-                # One that is cut while it begins would be killed alone, and what it had begun itself would go on.
+                # If cancelled while it starts, the command would be killed without its own child processes.
                 with anyio.CancelScope(shield=True):
                     process = await anyio.open_process(
                         options.command,
@@ -88,7 +88,7 @@ class Exec:
             with anyio.fail_after(options.timeout_seconds):
                 status = await _wait_for_exit(process, stderr_counter)
         except TimeoutError:
-            raise DeliveryFailed(f"{name} was not done within {options.timeout_seconds:g} s, and was killed.") from None
+            raise DeliveryFailed(f"{name} did not end within {options.timeout_seconds:g} s and was killed.") from None
         finally:
             with anyio.CancelScope(shield=True):
                 await _kill_group(process)
@@ -96,11 +96,11 @@ class Exec:
             raise DeliveryFailed(f"{name} {_describe_status(status)}, {stderr_counter.describe()}")
 
     async def aclose(self) -> None:
-        """Nothing is kept."""
+        """There is nothing to close."""
 
 
 def _spool_rows(payload: Payload, file_format: FileFormat) -> BinaryIO:
-    """The rows in a file that has no name, and is gone when nobody has it open any more."""
+    """Write the rows to an anonymous file in memory, which is gone when no process has it open."""
     file = cast("BinaryIO", os.fdopen(os.memfd_create("oddaemon-delivery"), "w+b"))
     try:
         rows = payload.build_rows()
@@ -133,20 +133,20 @@ def _build_environment(payload: Payload, delivery_id: str, options: ExecOptions)
 
 @dataclass(slots=True)
 class _StderrCounter:
-    """How much the command said on standard error."""
+    """The amount of the command's standard error."""
 
     size_bytes: int = 0
 
     def describe(self) -> str:
         if not self.size_bytes:
-            return "and said nothing on standard error."
+            return "and wrote nothing to standard error."
         amount = "1 byte" if self.size_bytes == 1 else f"{self.size_bytes} bytes"
-        return f"and said {amount} on standard error, which are not kept: they may be a patient's. See its own log."
+        return f"and wrote {amount} to standard error, which are not kept: they may be patient data. See its own log."
 
 
 async def _wait_for_exit(process: Process, stderr_counter: _StderrCounter) -> int:
-    """How it ended; how much it said is in `heard` then."""
-    assert process.stderr is not None, "it is a pipe"
+    """Wait for the command, counting its standard error; returns its exit status."""
+    assert process.stderr is not None, "standard error is a pipe"
     drained = anyio.Event()
 
     async def count_stderr(stderr: ByteReceiveStream) -> None:
@@ -164,7 +164,7 @@ async def _wait_for_exit(process: Process, stderr_counter: _StderrCounter) -> in
 
 
 async def _kill_group(process: Process) -> None:
-    """Of one that was cut short, nobody of its group is left. What one that ended by itself left behind is its own."""
+    """Kill the whole group of a command that is still running. What an ended command left behind is not touched."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -173,12 +173,12 @@ async def _kill_group(process: Process) -> None:
 
 def _describe_status(status: int) -> str:
     if status < 0:
-        return f"was ended by {_get_signal_name(-status)}"
-    return f"ended with status {status}{' (for now)' if status == _EX_TEMPFAIL else ''}"
+        return f"was killed by {_get_signal_name(-status)}"
+    return f"ended with status {status}{' (temporary failure)' if status == _EX_TEMPFAIL else ''}"
 
 
 def _get_signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
-    except ValueError:  # most of the real-time ones have no name
+    except ValueError:  # most real-time signals have no name
         return f"signal {number}"

@@ -1,8 +1,9 @@
 """Files in a dated tree: `DIR/office=ID/aging_date=YYYY-MM-DD/snapshot-000000000017.csv`, and its manifest.
 
-Tools that know partitions by their names read the tree as one table. A file is there only once it is whole, and its
-manifest after it; so whoever reads only what has a manifest never sees half a delivery. Of one aging date only the last
-snapshot stays, or its guarantors would be counted twice. Changes stay all, to be applied in the order of their numbers.
+Tools that know Hive partitions read the tree as one table. A file appears when it is complete, and its manifest after
+it: a consumer that reads only files with a manifest never sees half a delivery. Of each aging date only the last
+snapshot is kept, or its guarantors would count twice. All changes are kept, to be applied in the order of their
+numbers.
 """
 
 import errno
@@ -24,13 +25,13 @@ from oddaemon.sinks.payload import DeliveryFailed, Payload
 
 @dataclass(frozen=True, slots=True)
 class FilesOptions:
-    """How a tree of files is written."""
+    """How to write a tree of files."""
 
     directory: Path
     file_format: FileFormat
     timeout_seconds: float
     keeps_all_snapshots: bool
-    """Whether changes are sent, which start from a snapshot that must stay."""
+    """Whether changes are sent: they start from a snapshot that must be kept."""
 
 
 class Files:
@@ -39,13 +40,13 @@ class Files:
     def __init__(self, options: FilesOptions) -> None:
         self._options = options
         self._write_lock = Lock()
-        """A disk that hangs keeps the thread that writes to it: this one alone, and none writes beside it."""
+        """A hanging disk blocks the thread that writes to it. The lock limits that to one thread."""
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
         """Write the file and its manifest.
 
         Raises:
-            SinkRefused: the disk does not take it.
+            DeliveryFailed: the files could not be written.
         """
         write = partial(write_files, self._options, payload, delivery_id)
         try:
@@ -54,22 +55,23 @@ class Files:
         except TimeoutError:
             seconds = self._options.timeout_seconds
             raise DeliveryFailed(
-                f"Writing below {self._options.directory} takes longer than {seconds:g} s: is its disk or network well?"
+                f"Writing to {self._options.directory} timed out after {seconds:g} s. "
+                "Check the disk or the network mount."
             ) from None
         except OSError as error:
             raise DeliveryFailed(
-                f"Cannot write below {self._options.directory}: {error.strerror or type(error).__name__}."
+                f"Cannot write to {self._options.directory}: {error.strerror or type(error).__name__}."
             ) from error
         except ParquetMissing as error:
             raise DeliveryFailed(str(error)) from error
 
     async def aclose(self) -> None:
-        """Nothing is kept open."""
+        """There is nothing to close."""
 
     def _write_exclusively(self, write: Callable[[], None]) -> None:
         if not self._write_lock.acquire(blocking=False):
             raise DeliveryFailed(
-                f"What was begun below {self._options.directory} is still not written: is its disk or network well?"
+                f"An earlier write to {self._options.directory} still hangs. Check the disk or the network mount."
             )
         try:
             write()
@@ -78,7 +80,7 @@ class Files:
 
 
 def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> None:
-    """Write one delivery; blocks. What is there already of the same delivery is left as it is.
+    """Write one delivery; blocks. Files of the same delivery that exist already are kept.
 
     Raises:
         OSError: it cannot be written.
@@ -88,7 +90,7 @@ def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> No
     directory = options.directory / f"office={payload.office_id}" / day
     _make_directory(directory)
     path = directory / f"{payload.content}-{payload.snapshot.id:012}.{options.file_format.value}"
-    for left_over in directory.glob(f".{path.name}.*"):  # of a process that was killed while it wrote
+    for left_over in directory.glob(f".{path.name}.*"):  # of a process that was killed while writing
         left_over.unlink(missing_ok=True)
     if not _is_written(path, delivery_id):
         rows = payload.build_rows()
@@ -101,7 +103,7 @@ def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> No
 
 
 def _make_directory(directory: Path) -> None:
-    """The directory, and that it is there even after a power failure."""
+    """Create the directory, and sync that to the disk."""
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
@@ -123,7 +125,7 @@ def _is_written(path: Path, delivery_id: str) -> bool:
 
 
 def _find_other_snapshots(path: Path) -> Iterator[Path]:
-    # Of larger numbers, too: a database that was restored counts from an earlier one again.
+    # Higher numbers, too: a restored database continues from a lower one.
     for other in path.parent.glob(f"snapshot-*{path.suffix}"):
         if other != path:
             yield other

@@ -1,7 +1,8 @@
-"""The sign of life after each night, to whoever raises the alarm when it stays out (a dead man's switch).
+"""The heartbeat ping after each night, to a service that raises an alarm when it does not come (a dead man's switch).
 
-It tells counts and nothing of any office or patient. The URL is a secret: no error names it. A receiver that refuses,
-stalls or leads elsewhere costs a bounded number of attempts of bounded length, and none leaves TLS for the open.
+It contains counts, and nothing about an office or a patient. The URL is a secret: no error contains it. A receiver that
+fails, stalls or redirects costs a bounded number of attempts of bounded length. No redirect leads from TLS to plain
+HTTP.
 """
 
 import ssl
@@ -18,31 +19,31 @@ from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 REDIRECTS_MAX = 3
 _METHOD_PRESERVING_REDIRECTS = frozenset({307, 308})
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
-"""Refusals below 500 that are worth another attempt."""
+"""Statuses below 500 that are worth another attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class PingTarget:
-    """Who is told, and how patiently."""
+    """Where to send the ping, and how often to try."""
 
     url: str
-    """Checked: https, or http on our own network."""
+    """Validated: https, or http in a private network."""
     timeout_seconds: float
     attempts: int
     pause_seconds: float
-    """After the first attempt; doubles with each further one."""
+    """After the first attempt; doubles with each attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """It was taken, at this attempt (1 is the first)."""
+    """The receiver accepted this attempt (1 is the first)."""
 
     attempts: int
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """It was not, after so many attempts; why, as a clause without the URL."""
+    """All attempts failed; `why` is a clause without the URL."""
 
     attempts: int
     why: str
@@ -55,17 +56,17 @@ class _AttemptFailed:
 
 
 def make_failure_url(url: str) -> str:
-    """The address for bad news of the same receiver: `/fail` behind the path, as healthchecks.io has it."""
+    """The receiver's address for failures: the path with `/fail`, as healthchecks.io has it."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))
 
 
 async def ping(target: PingTarget, document: Mapping[str, str | int]) -> Sent | NotSent:
-    """Tell the receiver, again and again within its bounds; never raises over what it does.
+    """Send the ping, with repeated attempts; never raises because of the receiver.
 
     Args:
-        target: Who is told.
-        document: What, as a flat JSON object.
+        target: where to send it.
+        document: a flat JSON object.
     """
     tls = await anyio.to_thread.run_sync(make_tls_context)
     pause_seconds, attempt = target.pause_seconds, 1
@@ -78,19 +79,19 @@ async def ping(target: PingTarget, document: Mapping[str, str | int]) -> Sent | 
 
 
 async def _attempt(target: PingTarget, document: Mapping[str, str | int], tls: ssl.SSLContext) -> _AttemptFailed | None:
-    """One attempt with a client of its own, which is thrown away whatever became of it."""
+    """One attempt, with a client of its own."""
     client = httpx.AsyncClient(
         verify=tls, trust_env=False, timeout=target.timeout_seconds, headers={"User-Agent": USER_AGENT}
     )
-    # A receiver that sends a byte now and then would keep any time-out of httpx's from ending.
+    # httpx's timeouts apply to each read: a trickling response would never time out.
     with anyio.move_on_after(target.timeout_seconds):
         async with client:
             try:
                 return await _send_request(client, target.url, document)
             except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
-                # The message may hold the URL; the kind says enough.
+                # The message may contain the URL; the type is enough.
                 return _AttemptFailed(f"the request failed ({type(error).__name__})")
-    return _AttemptFailed(f"no answer within {target.timeout_seconds:g} s")
+    return _AttemptFailed(f"no response within {target.timeout_seconds:g} s")
 
 
 async def _send_request(
@@ -105,21 +106,21 @@ async def _send_request(
             if not response.has_redirect_location:
                 status = response.status_code
                 is_transient = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _RETRYABLE_STATUSES
-                return _AttemptFailed(f"the receiver answered with HTTP {status}", is_transient)
+                return _AttemptFailed(f"the receiver responded with HTTP {status}", is_transient)
             if response.status_code not in _METHOD_PRESERVING_REDIRECTS:
                 method = "GET"
             redirect_url = _resolve_redirect(url, response.headers["Location"])
         if redirect_url is None:
-            return _AttemptFailed("the receiver leads to an address that is not https", is_transient=False)
+            return _AttemptFailed("the receiver redirects to an address that is not https", is_transient=False)
         url = redirect_url
-    return _AttemptFailed("the receiver leads from one address to the next", is_transient=False)
+    return _AttemptFailed("too many redirects", is_transient=False)
 
 
 def _resolve_redirect(url: str, location: str) -> str | None:
-    """Where a redirect leads; None: not where a secret may go."""
+    """The target of a redirect; None: a secret must not be sent there."""
     try:
         target = httpx.URL(url).join(location)
         is_safe = target.scheme == "https" and target.host and not target.userinfo
-    except (httpx.InvalidURL, UnicodeError):  # the latter: a name such as xn--a.com
+    except (httpx.InvalidURL, UnicodeError):  # the latter for a name such as xn--a.com
         return None
     return str(target) if is_safe else None

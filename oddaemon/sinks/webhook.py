@@ -1,12 +1,12 @@
-"""A push over HTTPS that its receiver can trust: signed, in parts, and the same under the same id however often it is.
+"""Delivers by HTTPS POST: signed, in parts, and with the same content under the same id at every attempt.
 
-Signed as Standard Webhooks has it: HMAC-SHA256 over `webhook-id.webhook-timestamp.body`, where the body is the JSON
-text before it is compressed, as the reference libraries take text. Each part of a delivery is a request of its own,
-with `part` of `parts` in it: a receiver applies them all at once when it has the last, and nothing of a delivery that
-breaks off. An attempt begins with part 1, and may be cut otherwise than the one before, as the configuration says now:
-so the id of a request tells its text, too, and whoever drops an id that it has had drops no row. Any 2xx is an
-acknowledgement. Redirects are not followed: they would carry balances to where nobody configured. What the receiver
-says is never shown or logged: it may quote what it was sent.
+The signature is that of Standard Webhooks: HMAC-SHA256 over `webhook-id.webhook-timestamp.body`, where the body is the
+JSON text before compression, as in the reference libraries. Each part of a delivery is one request, with `part` and
+`parts` in it: a receiver applies all parts together when it has the last one, and nothing of an incomplete delivery.
+Each attempt starts with part 1. It may be split differently from the previous one if the configuration changed, so a
+request's id includes a checksum of its body: a receiver that ignores known ids loses no row. Any 2xx acknowledges.
+Redirects are not followed: they would send balances to an address that is not configured. The receiver's response is
+never shown or logged: it may quote the request.
 """
 
 import base64
@@ -36,17 +36,17 @@ from oddaemon.sinks.formats.text import Envelope
 from oddaemon.sinks.payload import DeliveryFailed, Payload
 
 RESPONSE_BYTES_MAX = 65_536
-"""Read and forgotten, so that the connection can be used again; whoever says more loses it."""
+"""Read and discarded, so that the connection can be reused; a longer response closes it."""
 KEEPALIVE_SECONDS = 30.0
 _GZIP_LEVEL = 6
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookOptions:
-    """How a receiver is reached."""
+    """How to reach a receiver."""
 
     url: str = field(repr=False)
-    """It may hold a secret of the receiver's: shown as its host only."""
+    """It may contain a secret: only its host is shown."""
     secret: bytes = field(repr=False)
     rows_max: int
     timeout_seconds: float
@@ -57,10 +57,10 @@ class Webhook:
     """One receiver of signed requests.
 
     Args:
-        options: how it is reached.
+        options: how to reach it.
         now: the wall clock.
-        tls: what its certificate is checked against; None: the system's certificates.
-        transport: what carries requests; None: the network.
+        tls: the TLS context; None: one that trusts the system's certificates.
+        transport: carries the requests; None: the network.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Webhook:
         """Send every part, one after another.
 
         Raises:
-            SinkRefused: one of them was not acknowledged.
+            DeliveryFailed: a part was not acknowledged.
         """
         rows, rows_max = payload.build_rows(), self._options.rows_max
         parts = max(1, -(-len(rows) // rows_max))
@@ -92,7 +92,7 @@ class Webhook:
             await self._send(f"{delivery_id}-{part}-{crc32(body):08x}", body)
 
     async def aclose(self) -> None:
-        """Hang up what nothing is sent by."""
+        """Close idle connections."""
         idle, self._idle = self._idle, []
         for client in idle:
             await client.aclose()
@@ -106,20 +106,20 @@ class Webhook:
         client = self._idle.pop() if self._idle else await self._make_client()
         is_reusable = False
         try:
-            # The client's own time-outs are for each read: one that trickles would go on for ever.
+            # The client's own timeouts apply to each read: a trickling response would never time out.
             with anyio.fail_after(self._options.timeout_seconds):
                 status, retry_after = await self._post(client, headers, content)
             is_reusable = True
             self._idle.append(client)
         except TimeoutError:
             seconds = self._options.timeout_seconds
-            raise DeliveryFailed(f"{self._host} has not answered within {seconds:g} s.") from None
+            raise DeliveryFailed(f"{self._host} did not respond within {seconds:g} s.") from None
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
-            # A name that is none, such as xn--a.com, shows only when it is looked up.
+            # An invalid name, such as xn--a.com, fails only at the lookup.
             raise DeliveryFailed(_describe_transport_error(self._host, error)) from error
         finally:
             if not is_reusable:
-                # A request that was cut leaves a dead place in its client.
+                # A cancelled request leaves a dead slot in the client's pool.
                 with anyio.CancelScope(shield=True):
                     await client.aclose()
         self._require_acknowledged(status, retry_after)
@@ -148,18 +148,20 @@ class Webhook:
     def _require_acknowledged(self, status: int, retry_after: str) -> None:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return
-        message = f"{self._host} answered HTTP {status}"
+        message = f"{self._host} responded with HTTP {status}"
         if status < HTTPStatus.BAD_REQUEST:
-            raise DeliveryFailed(f"{message}, a redirect. It is not followed: write the final address in `url`.")
+            raise DeliveryFailed(f"{message}, a redirect, which is not followed. Set `url` to the final address.")
         if status == HTTPStatus.GONE:
-            raise DeliveryFailed(f"{message}: it wants no more deliveries. Remove the sink, or repair it.", final=True)
+            raise DeliveryFailed(
+                f"{message}: it accepts no more deliveries. Remove the sink, or fix the receiver.", final=True
+            )
         raise DeliveryFailed(
             f"{message}{_get_hint(status)}.", retry_after_seconds=parse_retry_after(retry_after, self._now())
         )
 
 
 def render_body(payload: Payload, delivery_id: str, rows: Sequence[Row], part: int, parts: int) -> bytes:
-    """The JSON text of one part."""
+    """Render one part as JSON."""
     metadata = payload.build_metadata(delivery_id)
     header = {
         "type": f"balances.{payload.content}",
@@ -185,15 +187,15 @@ def make_signature_headers(secret: bytes, message_id: str, now: datetime, body: 
 def _get_hint(status: int) -> str:
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            return ": does it check the signature with the secret that is configured here?"
+            return ". Check that the receiver verifies the signature with the secret of this sink"
         case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
-            return ": is `url` right?"
+            return ". Check `url`"
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return ": its requests may not be so large, set a smaller `rows_max`"
+            return ": the request is too large. Set a smaller `rows_max`"
         case HTTPStatus.UNSUPPORTED_MEDIA_TYPE | HTTPStatus.BAD_REQUEST:
-            return ": if it does not understand compressed requests, set `gzip = false`"
+            return ". If the receiver does not support compressed requests, set `gzip = false`"
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return ": it wants to be asked less often"
+            return ": the receiver limits the rate of requests"
         case _:
             return ""
 
@@ -202,5 +204,5 @@ def _describe_transport_error(host: str, error: Exception) -> str:
     if (tls_error := find_tls_error(error)) is not None:
         return describe_tls_error(host, tls_error)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | UnicodeError):
-        return f"{host} cannot be reached: is its address right, and does it run?"
-    return f"The connection to {host} broke before it had answered."
+        return f"{host} cannot be reached. Check its address, and that it is running."
+    return f"The connection to {host} was lost before it responded."

@@ -1,4 +1,4 @@
-"""Orders to read past days, and how far each has come: a page and its progress are one row, so neither can be ahead."""
+"""Backfill jobs and their progress. A page and its progress are one row, so neither can be ahead of the other."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -33,11 +33,11 @@ _COUNT_PAGES = text(
     "SELECT backfill, COUNT(*) AS requests, SUM(json_array_length(balances)) AS rows FROM backfill_page "
     "GROUP BY backfill"
 )
-CANCELLED_MESSAGE = "It was cancelled. Order the day again to read it from its beginning."
+CANCELLED_MESSAGE = "Cancelled. Run the same `oddaemon backfill` again to read the day from the beginning."
 
 
 class JobData(NamedTuple):
-    """What an order has read so far; each request is a page."""
+    """What a job has read so far; each request is a page."""
 
     progress: ReportCursor = ReportCursor()
     balances: tuple[Balance, ...] = ()
@@ -45,7 +45,7 @@ class JobData(NamedTuple):
 
 
 class _PageProgress(msgspec.Struct):
-    """What stands beside a page."""
+    """The progress that is stored with a page."""
 
     progress: ReportCursor
     scope: str
@@ -55,19 +55,19 @@ _progress_decoder = msgspec.json.Decoder(_PageProgress)
 
 
 class JobCounts(NamedTuple):
-    """The same in numbers."""
+    """How much a job has read so far."""
 
     requests: int = 0
     rows: int = 0
 
 
 async def get_or_create(db: Database, target: BackfillTarget, now: datetime) -> BackfillJob:
-    """Take an order, or join the open one that is the same, with what it has read.
+    """Create a job, or return the open one with the same target, which keeps what it has read.
 
-    Any other one for the same office and day, and what it had read so far, is forgotten.
+    Any other job for the same office and day is deleted, with what it has read.
 
     Raises:
-        OfficeNotEnrolled: no such office.
+        OfficeNotRegistered: no such office.
     """
     row = {
         "office": target.office_id,
@@ -87,7 +87,7 @@ async def get_or_create(db: Database, target: BackfillTarget, now: datetime) -> 
 
 
 async def list_jobs(db: Database, stage: JobState | None = None) -> list[BackfillJob]:
-    """Every order, or those that stand so, oldest first."""
+    """Every job, or those in this state, oldest first."""
     query = _select_jobs() if stage is None else _select_jobs().where(schema.backfill.c.stage == stage.value)
     async with db.read_transaction() as connection:
         with decoding_errors(db.where):
@@ -95,18 +95,18 @@ async def list_jobs(db: Database, stage: JobState | None = None) -> list[Backfil
 
 
 async def cancel(db: Database, office_id: str, days: Collection[date] = ()) -> list[BackfillJob]:
-    """End the office's open orders, or those for these days; what they have read is forgotten.
+    """Cancel the office's open jobs, or those for these days, and delete what they have read.
 
     Returns:
-        Those that are cancelled now.
+        The cancelled jobs.
     """
     open_jobs = _select_jobs().where(schema.office.c.id == office_id, schema.backfill.c.stage == JobState.OPEN.value)
     async with db.transaction() as connection:
         jobs = [_parse_job(row) for row in (await connection.execute(open_jobs)).all()]
         cancelled = [
-            replace(order, state=JobState.CANCELLED, not_before=None, why=CANCELLED_MESSAGE)
-            for order in jobs
-            if not days or order.target.as_of in days
+            replace(job, state=JobState.CANCELLED, not_before=None, why=CANCELLED_MESSAGE)
+            for job in jobs
+            if not days or job.target.as_of in days
         ]
         for job in cancelled:
             await connection.execute(_update_job(job), {"stage": job.state.value, "not_before": None, "why": job.why})
@@ -115,14 +115,14 @@ async def cancel(db: Database, office_id: str, days: Collection[date] = ()) -> l
 
 
 async def load_counts(db: Database) -> dict[int, JobCounts]:
-    """How far each order that has read something has come, by its number."""
+    """How much each job has read, by its number; without jobs that have read nothing."""
     async with db.read_transaction() as connection:
         with decoding_errors(db.where):
             return {row.backfill: JobCounts(row.requests, row.rows) for row in await connection.execute(_COUNT_PAGES)}
 
 
 async def save(db: Database, job: BackfillJob) -> None:
-    """Remember how an open order stands; what it has read stays, unless it begins anew or is over."""
+    """Save an open job. What it has read is kept, unless it starts again or is over."""
     values = asdict(job)
     columns = {name: values[name] for name in ("not_before", "attempts", "rereads", "why")}
     async with db.transaction() as connection:
@@ -139,14 +139,14 @@ async def save(db: Database, job: BackfillJob) -> None:
 
 
 async def add_page(db: Database, number: int, page: Sequence[Balance], progress: ReportCursor, scope: str) -> None:
-    """Add a page and how far that reaches, both or neither; nothing where the order is over by now.
+    """Add a page and its progress: both or neither. Nothing is added to a job that is over.
 
     Args:
-        db: Where.
-        number: The order's.
-        page: What came.
-        progress: How far that reaches.
-        scope: Which guarantors the office's settings want.
+        db: the database.
+        number: of the job.
+        page: the balances.
+        progress: where the next page starts.
+        scope: which guarantors the office's settings include.
     """
     await db.execute_one(
         _INSERT_PAGE, (_encode(page).decode(), _encode(_PageProgress(progress, scope)).decode(), number)
@@ -154,9 +154,10 @@ async def add_page(db: Database, number: int, page: Sequence[Balance], progress:
 
 
 async def load_data(db: Database, number: int, scope: str) -> JobData:
-    """How far an order has come, and the balances that it has.
+    """The progress and the balances of a job.
 
-    What was read for another scope, as lists of other clinics, or cannot be read, is forgotten: from the beginning.
+    Pages that were read for another scope, such as other clinics, or that cannot be decoded, are deleted: the job
+    starts from the beginning.
     """
     query = (
         select(schema.backfill_page.c.balances, schema.backfill_page.c.progress)
@@ -178,7 +179,7 @@ async def load_data(db: Database, number: int, scope: str) -> JobData:
 
 
 async def drop_pages(connection: AsyncConnection, number: int) -> None:
-    """Forget what an order has read, as part of a larger transaction."""
+    """Delete what a job has read, as part of a larger transaction."""
     await connection.execute(delete(schema.backfill_page).where(schema.backfill_page.c.backfill == number))
 
 

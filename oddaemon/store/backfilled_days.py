@@ -32,6 +32,9 @@ _OUTCOMES = text(
 
 BACKFILLED_DAY_COLUMNS = ("id", "as_of", "published_at", "via", *ControlTotals._fields)
 """What to select for `parse_backfilled_day`, in its order."""
+BACKFILLED_DAYS_OF_OFFICE = (
+    f"SELECT {', '.join(BACKFILLED_DAY_COLUMNS)} FROM historical_snapshot WHERE office = ? ORDER BY as_of"  # noqa: S608 - our own column names
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""What can be wrong with a database, each with where, why, and what to do next.
+"""The errors of the store. Each says what happened, where, why, and what to do next.
 
-No text here may carry a row: balances are patient data, and errors end in logs.
+No message may contain a row: balances are patient data, and errors end in logs.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from sqlalchemy.exc import IntegrityError
 
 
 class StoreError(Exception):
-    """Something is wrong with the database, not with an office.
+    """A fault of the database, not of an office.
 
     Attributes:
         what: one sentence: what happened, and to which file.
         advice: what to do next.
-        is_transient: whether waiting can help: once there is space, a lock is released or a permission given back, the
-            same file can be used again, without a restart.
+        is_transient: whether waiting can help. Once there is space, a lock is released or a permission restored, the
+            same file can be used again without a restart.
     """
 
     def __init__(self, what: str, advice: str, *, is_transient: bool = False) -> None:
@@ -29,16 +29,16 @@ class StoreError(Exception):
 
 
 class DatabaseMissing(StoreError):
-    """There is no database to read."""
+    """The database does not exist or is empty."""
 
 
 class DatabaseClosed(StoreError):
-    """It was closed while somebody still read from it."""
+    """The database was closed while it was being read."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"The database {path} was closed before it was read to the end.",
-            "Read within the block that opens it; balances and changes are read as they are taken.",
+            f"The database {path} was closed before all rows were read.",
+            "Read within the `with` block that opens it: balances and changes are read one batch at a time.",
         )
 
 
@@ -51,15 +51,15 @@ class DatabaseNewer(StoreError):
 
 
 class DatabaseOlder(StoreError):
-    """The database has to be migrated first, which a reader never does."""
+    """The database must be migrated first, which a reader never does."""
 
 
 class DatabaseUnusable(StoreError):
-    """Not a database, damaged, unreadable, read-only, locked by another program, slow, or its disk is full."""
+    """The file is no database, damaged, unreadable, read-only, locked or slow, or its disk is full."""
 
 
 class DatabaseDamaged(DatabaseUnusable):
-    """What was stored cannot be read any more, or is not what was stored."""
+    """Stored data cannot be read, or differs from what was stored."""
 
     def __init__(self, where: Path | str, how: str = "") -> None:
         super().__init__(
@@ -69,15 +69,16 @@ class DatabaseDamaged(DatabaseUnusable):
 
 
 class DatabaseReplaced(DatabaseUnusable):
-    """The file was deleted or replaced while it was open: what is written now goes where nobody will find it."""
+    """The file was deleted or replaced while it was open: further writes would be lost."""
 
 
 class OfficeNotRegistered(StoreError):
-    """Something was to be stored for an office that the database has never heard of."""
+    """Data was to be stored for an office that is not registered."""
 
     def __init__(self, office_id: str) -> None:
         super().__init__(
-            f"Office {office_id!r} is not in the database.", "Enroll the configured offices before storing anything."
+            f"Office {office_id!r} is not in the database.",
+            "Register the configured offices before storing their data.",
         )
 
 
@@ -85,12 +86,12 @@ class OfficeUnknown(StoreError):
     """Nothing was ever stored for such an office."""
 
     def __init__(self, office_id: str) -> None:
-        super().__init__(f"The database knows no office {office_id!r}.", "`oddaemon status` lists them all.")
+        super().__init__(f"The database has no office {office_id!r}.", "`oddaemon status` lists all offices.")
 
 
 @contextmanager
 def decoding_errors(where: Path | str) -> Iterator[None]:
-    """Turn what cannot be understood of stored values into a `DatabaseDamaged`: nobody can have stored them so."""
+    """Raise `DatabaseDamaged` for stored values that cannot be decoded: this program cannot have stored them."""
     try:
         yield
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
@@ -99,7 +100,7 @@ def decoding_errors(where: Path | str) -> Iterator[None]:
 
 @contextmanager
 def constraint_errors(where: Path | str) -> Iterator[None]:
-    """Turn a broken constraint into a `DatabaseDamaged`, where only rows that contradict each other can break one."""
+    """Raise `DatabaseDamaged` for a violated constraint, where only contradictory rows can violate one."""
     try:
         yield
     except IntegrityError as error:

@@ -1,6 +1,6 @@
-"""The journal of each office: the last so many decisions and exchanges, for whoever asks why it stands as it does.
+"""The journal of each office: its latest decisions and requests, to explain its condition.
 
-It is a convenience beside the truth: nothing is ever decided by it, and losing some of it loses nothing else.
+It is for people only: no decision depends on it, and losing entries loses nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ _RENAMED_EVENTS = {
     "key_not_in_force": "key_rejected_during_rotation",
     "order_given": "command_received",
 }
-"""Names that journals written before 0.1.0 was released hold: they are translated when they are read."""
+"""Names of events in journals from before the release of 0.1.0; they are translated when they are read."""
 
 _REASON = {"why": "reason"}
 _RENAMED_FIELDS: Mapping[str, Mapping[str, str]] = {
@@ -66,22 +66,22 @@ _CODED_FIELDS = frozenset({"key", "kind", "outcome"})
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One thing that happened to an office."""
+    """One event of an office."""
 
     office_id: str
     at: datetime
     level: str
     """"info", "warning" …"""
     event: str
-    """The name of an event, or `requests_summarized` for requests folded into one entry."""
+    """The name of an event; `requests_summarized` for several requests in one entry."""
     fields: Mapping[str, object]
-    """The event's own, ready for JSON."""
+    """The fields of the event, ready for JSON."""
 
 
 async def append(db: Database, entries: Sequence[JournalEntry], entries_max: int) -> None:
-    """Add entries in their order, and forget all but the last `kept` of each office that got some.
+    """Add entries in their order, then delete all but the last `entries_max` of each of their offices.
 
-    Entries of an office that was never enrolled are passed over.
+    Entries of offices that are not registered are ignored.
     """
     rows = [
         {

@@ -1,4 +1,4 @@
-"""What the housekeeper remembers of each of its jobs, so that a restart neither forgets a run nor doubles one."""
+"""The last run of each maintenance job, so that a restart neither skips a run nor repeats one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,18 +18,18 @@ _SAVE = text(
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """One job, as it was left."""
+    """The last run of a job."""
 
     seen_at: datetime
-    """Every run that was due until then was done, or will not be."""
+    """Every run that was due until then is done or skipped."""
     succeeded_at: datetime | None = None
-    """When it last ended well; None: never yet."""
+    """The last success; None: there was none."""
     result: str = ""
-    """One sentence on the last run."""
+    """One sentence on the outcome of the last run."""
 
 
 async def load_runs(db: Database) -> dict[str, JobRun]:
-    """What is known of every job that ever was, by name."""
+    """The last run of every job, by name."""
     table = schema.maintenance.c
     async with db.read_transaction() as connection:
         with decoding_errors(db.where):
@@ -38,7 +38,7 @@ async def load_runs(db: Database) -> dict[str, JobRun]:
 
 
 async def save_run(db: Database, job: str, run: JobRun) -> None:
-    """Keep this of a job; a failure does not forget the last success."""
+    """Save the last run of a job. A failed run keeps the time of the last success."""
     row = {
         "job": job,
         "seen_at": schema.format_instant(run.seen_at),

@@ -1,11 +1,7 @@
-"""The offices, and all that is remembered of each between two actions.
+"""The offices: their states, those that were removed from the configuration, and what the configuration wants.
 
-A state is one JSON text, so its shape belongs to the core; the plain columns beside it repeat what a person with the
-sqlite3 shell wants to see, and nothing reads them back.
-
-Offices that left the configuration while their data stayed, until somebody has it forgotten.
-
-What the configuration wants, put on record: which offices there are, and which of them go to which sink.
+A state is one JSON text, so its shape belongs to the core. The plain columns beside it repeat parts of it for a person
+with the sqlite3 shell; nothing reads them back.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -43,19 +39,13 @@ class OfficeRow:
     is_configured: bool
     """False: no longer configured; its data is kept."""
     state: OfficeState | None
-    """None: nothing is remembered, or not in a form that this version understands."""
+    """None: there is none, or this version cannot decode it."""
     snapshot: SnapshotRow | None
-    """The latest published one."""
-
-
-async def register_offices(db: Database, offices: Sequence[Office]) -> None:
-    """Make the configured offices known; those no longer configured are kept, marked as not wanted."""
-    async with db.transaction() as connection:
-        await write_offices(connection, offices)
+    """The latest one."""
 
 
 async def write_offices(connection: AsyncConnection, offices: Sequence[Office]) -> None:
-    """The same as part of a larger transaction."""
+    """Register the configured offices, as part of a larger transaction. Others are kept, marked as not wanted."""
     rows = [{"id": office.id, "name": office.name} for office in offices]
     await connection.execute(schema.office.update().values(wanted=False))
     if rows:
@@ -63,27 +53,27 @@ async def write_offices(connection: AsyncConnection, offices: Sequence[Office]) 
 
 
 async def load_state(db: Database, office_id: str) -> OfficeState | None:
-    """What was saved last; None if nothing was, or if this version cannot read it any more."""
+    """The saved state; None: there is none, or this version cannot decode it."""
     async with db.read_transaction() as connection:
         found = await connection.scalar(select(schema.office.c.state).where(schema.office.c.id == office_id))
     return _decode_state(found)
 
 
 async def save_state(db: Database, office_id: str, state: OfficeState) -> None:
-    """Remember the state.
+    """Save the state.
 
     Raises:
-        OfficeNotEnrolled: no such office.
+        OfficeNotRegistered: no such office.
     """
     async with db.transaction() as connection:
         await write_state(connection, office_id, state)
 
 
 async def write_state(connection: AsyncConnection, office_id: str, state: OfficeState) -> None:
-    """Remember the state as part of a larger transaction.
+    """Save the state, as part of a larger transaction.
 
     Raises:
-        OfficeNotEnrolled: no such office.
+        OfficeNotRegistered: no such office.
     """
     status = state.standing
     result = await connection.execute(
@@ -102,7 +92,7 @@ async def write_state(connection: AsyncConnection, office_id: str, state: Office
 
 
 async def list_all(db: Database) -> list[OfficeRow]:
-    """Every office ever enrolled, ordered by id, in one query."""
+    """Every office that was ever registered, ordered by id, in one query."""
     latest = (
         select(func.max(schema.snapshot.c.id))
         .where(schema.snapshot.c.office == schema.office.c.key)
@@ -144,18 +134,18 @@ def _decode_state(state: str | None) -> OfficeState | None:
 
 @dataclass(frozen=True, slots=True)
 class RemovedOffice:
-    """One of them, and what there is of it."""
+    """An office that is no longer configured, and the amount of its data."""
 
     id: str
     name: str
     snapshots: int
     backfilled_days: int
     last_activity_at: datetime | None
-    """When the last thing happened to it; None: nothing ever did."""
+    """The time of its last snapshot or journal entry; None: it has none."""
 
 
 async def list_removed_offices(db: Database, configured: Collection[str]) -> list[RemovedOffice]:
-    """Every office that was ever enrolled but those that are configured, ordered by id."""
+    """Every registered office that is not configured, ordered by id."""
     query = select(
         schema.office.c.id,
         schema.office.c.name,
@@ -174,20 +164,20 @@ async def list_removed_offices(db: Database, configured: Collection[str]) -> lis
     ]
 
 
-def _select_for_office(table: Table, column: Any) -> ScalarSelect[Any]:  # noqa: ANN401 - whatever SQL can tell of many rows
+def _select_for_office(table: Table, column: Any) -> ScalarSelect[Any]:  # noqa: ANN401 - any aggregate
     return select(column).select_from(table).where(table.c.office == schema.office.c.key).scalar_subquery()
 
 
 async def save_config(
     db: Database, offices: Sequence[Office], sinks: Mapping[str, Collection[str]], now: datetime
 ) -> None:
-    """All of it or nothing.
+    """Store the configured offices and sinks, in one transaction.
 
     Args:
-        db: The database.
-        offices: Those that are configured; the others are kept, marked as not wanted.
-        sinks: The ids of the offices that go to each; what belongs to no other is forgotten.
-        now: The present.
+        db: the database.
+        offices: the configured offices; others are kept, marked as not wanted.
+        sinks: by sink, the ids of the offices that go to it; deliveries of other sinks and offices are deleted.
+        now: the present.
     """
     async with db.transaction() as connection:
         await write_offices(connection, offices)

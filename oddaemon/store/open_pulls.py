@@ -1,7 +1,7 @@
-"""Pulls in pages that are not complete yet: what a restart goes on from.
+"""Pulls in pages that are not complete: a restart continues from them.
 
-A page is one row: its balances together with the checkpoint after it. So a checkpoint can never claim a page that is
-not stored, and a page of 100 costs one insert.
+A page is one row: its balances together with the checkpoint after it. So a checkpoint never claims a page that is not
+stored, and a page of 100 costs one insert.
 """
 
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ _DISCARD = "DELETE FROM pull_page WHERE office = (SELECT office.key FROM office 
 
 @dataclass(frozen=True, slots=True)
 class OpenPull:
-    """How far a pull has come, and what it has."""
+    """The progress of a pull, and its balances so far."""
 
     checkpoint: Checkpoint
     balances: dict[int, Balance] = field(repr=False)
-    """By pat_num. Of a guarantor that came more than once, the last."""
+    """By pat_num. Of a guarantor that was read more than once, the last."""
 
 
 async def load(db: Database, office_id: str) -> OpenPull | None:
-    """The office's open pull; None if it has none, or none that this version can read: begin anew then."""
+    """The office's open pull; None: it has none, or this version cannot decode it, so start from the beginning."""
     query = (
         select(schema.pull_page.c.balances, schema.pull_page.c.checkpoint)
         .join(schema.office, schema.office.c.key == schema.pull_page.c.office)
@@ -57,10 +57,10 @@ async def load(db: Database, office_id: str) -> OpenPull | None:
 
 
 async def begin(db: Database, office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> None:
-    """Open a new pull with its first page; whatever was staged before is dropped.
+    """Open a pull with its first page; the pages of an earlier pull are deleted.
 
     Raises:
-        OfficeNotEnrolled: no such office.
+        OfficeNotRegistered: no such office.
     """
     async with db.transaction() as connection:
         await drop_pages(connection, office_id)
@@ -70,22 +70,22 @@ async def begin(db: Database, office_id: str, page: Sequence[Balance], checkpoin
 
 
 async def add_page(db: Database, office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> None:
-    """Stage a page, or rows read again, and move the checkpoint: both or neither.
+    """Store a page and its checkpoint: both or neither.
 
     Raises:
-        OfficeNotEnrolled: no such office.
+        OfficeNotRegistered: no such office.
     """
     if not await db.execute_one(_ADD, _build_row(office_id, page, checkpoint)):
         raise OfficeNotRegistered(office_id)
 
 
 async def discard(db: Database, office_id: str) -> None:
-    """Forget the office's open pull, if any."""
+    """Delete the office's open pull, if any."""
     await db.execute_one(_DISCARD, (office_id,))
 
 
 async def drop_pages(connection: AsyncConnection, office_id: str) -> None:
-    """Forget the open pull as part of a larger transaction."""
+    """Delete the open pull, as part of a larger transaction."""
     await connection.exec_driver_sql(_DISCARD, (office_id,))
 
 

@@ -58,7 +58,7 @@ async def enqueue(
     await connection.exec_driver_sql(_DELETE_OLD, [(office_key, sink, expired_before, snapshot_id) for sink in sinks])
 
 
-SKIPPED_BY_COMMAND = "Skipped by an order."
+SKIPPED_BY_COMMAND = "Skipped by a command."
 
 _delivery, _office, _sink = schema.delivery.c, schema.office.c, schema.sink.c
 
@@ -163,10 +163,10 @@ async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -
 
 
 async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: datetime) -> None:
-    """The sink has taken it. A row that is no longer due was skipped or forgotten meanwhile, and stays so."""
+    """The sink has acknowledged it. A delivery that was skipped or deleted in the meantime stays so."""
     delivery = attempt.delivery
     if not attempt.sink_state.failures:
-        # What happens every time takes one call of the thread.
+        # The usual case takes one call of the thread.
         await db.execute_one(_MARK_DONE, (format_instant(now), delivery.number))
         return
     async with db.transaction() as connection:
@@ -175,7 +175,7 @@ async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: date
 
 
 async def record_failure(db: Database, sink: str, failed: FailedAttempt, why: str, now: datetime) -> None:
-    """The sink has not taken it, for which `why` is one sentence."""
+    """The sink has not acknowledged it; `why` is one sentence."""
     async with db.transaction() as connection:
         values = {"attempts": failed.delivery.attempts, "not_before": failed.delivery.not_before}
         await connection.execute(_update_if_due(failed.delivery), values)
@@ -187,16 +187,16 @@ async def record_failure(db: Database, sink: str, failed: FailedAttempt, why: st
 
 
 async def mark_skipped(db: Database, delivery: Delivery, why: str, now: datetime) -> None:
-    """It will not be made, for which `why` is one sentence."""
+    """It will not be delivered; `why` is one sentence."""
     async with db.transaction() as connection:
         await _end_delivery(connection, delivery, DeliveryState.SKIPPED, why, now)
 
 
 async def skip_first(db: Database, sink: str, office_id: str, now: datetime) -> Delivery | None:
-    """Give up what stands first of an office's deliveries to a sink; the next one carries the whole snapshot.
+    """Skip the first due delivery of an office to a sink; the next one carries the whole snapshot.
 
     Returns:
-        What was given up; None: nothing was due.
+        The skipped delivery; None: none was due.
     """
     first = _select_deliveries().where(
         _delivery.sink == sink, _office.id == office_id, _delivery.state == DeliveryState.DUE.value, _IS_FIRST_DUE
@@ -211,7 +211,7 @@ async def skip_first(db: Database, sink: str, office_id: str, now: datetime) -> 
 
 
 async def retry(db: Database, sink: str, office_id: str | None, now: datetime) -> int:
-    """Make what waits for a sink due at once, and what was given up due again if nothing newer took its place.
+    """Make waiting deliveries due at once, and failed or skipped ones due again, unless a newer one replaced them.
 
     Args:
         db: the database.
@@ -220,7 +220,7 @@ async def retry(db: Database, sink: str, office_id: str | None, now: datetime) -
         now: the present.
 
     Returns:
-        How many deliveries are due now.
+        The number of deliveries that are due now.
     """
     conditions = [_delivery.sink == sink]
     if office_id is not None:
@@ -242,7 +242,7 @@ async def retry(db: Database, sink: str, office_id: str | None, now: datetime) -
 
 
 async def list_deliveries(db: Database) -> list[DeliveryRow]:
-    """Of each sink and office whatever is due, the last delivery, and what was given up since the last that was made.
+    """For each sink and office: due deliveries, the last one, and those that failed since the last success.
 
     Ordered by sink, office and age.
     """
@@ -257,7 +257,7 @@ async def list_deliveries(db: Database) -> list[DeliveryRow]:
 
 
 async def load_sink_states(db: Database) -> dict[str, SinkState]:
-    """How each sink has behaved lately."""
+    """The consecutive failures of each sink that has any."""
     async with db.read_transaction() as connection:
         rows = (await connection.execute(select(_sink.name, _sink.failures, _sink.not_before))).all()
         return {row.name: SinkState(row.failures, row.not_before) for row in rows}
@@ -293,7 +293,7 @@ def _parse_delivery(row: Row[Any]) -> Delivery:
     )
 
 
-def _update_if_due(delivery: Delivery) -> Any:  # noqa: ANN401 - SQLAlchemy's own type says nothing here
+def _update_if_due(delivery: Delivery) -> Any:  # noqa: ANN401 - SQLAlchemy's own type adds nothing
     return update(schema.delivery).where(
         _delivery.number == delivery.number, _delivery.state == DeliveryState.DUE.value
     )

@@ -1,13 +1,13 @@
-"""What is older than the retained period goes: snapshots, versions that only they needed, lines of the journal.
+"""Deletes what is older than the retention period: snapshots, versions that only they needed, journal entries.
 
-The snapshot with which an office's history begins afterwards is the last one from before the period: it tells how the
-office stood when the period began, and from what its first changes started. The latest snapshot stays, however old.
+Afterwards an office's history begins with the last snapshot from before the period: the first changes within the period
+start from it. The latest snapshot is kept, however old it is.
 
-A snapshot goes in one transaction together with the word where history begins from now on; from then on no reader can
-ask for what its versions held, so they follow in small bites, each a transaction of some milliseconds. A process that
-is killed in between leaves versions that nobody sees, and the next run takes them.
+One transaction deletes the snapshots and stores where the history begins now. From then on no reader can ask for their
+versions, so these are deleted in small transactions of some milliseconds. If the process is killed in between, the
+versions that are left are invisible, and the next run deletes them.
 
-A past day that was read by order is kept for as long as a snapshot, from the day on which it was read.
+A backfilled day is kept as long as a snapshot, counted from the day on which it was read.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from oddaemon.store.database import Database
 from oddaemon.store.schema import format_instant
 
 ROWS_PER_TRANSACTION = 2000
-"""About 10 ms of the one connection that writes."""
+"""About 10 ms of the only writer."""
 
 _OFFICES = "SELECT key FROM office ORDER BY key"
 _HISTORY_START = """
@@ -26,7 +26,7 @@ _HISTORY_START = """
     SELECT coalesce((SELECT max(own.id) FROM own, retained WHERE own.id < retained.id), retained.id,
         (SELECT max(id) FROM own)), (SELECT min(id) FROM own) FROM retained
 """
-"""The snapshot with which an office's history is to begin, and with which it begins."""
+"""The snapshot with which an office's history must begin, and the one with which it begins now."""
 _DELETE_SNAPSHOTS = "DELETE FROM snapshot WHERE office = ? AND id < ?"
 _BEGIN_HISTORY = "UPDATE office SET history_from = ? WHERE key = ?"
 _ENDED = f"""
@@ -51,24 +51,23 @@ _DELETE_BACKFILLED_BALANCES = f"""
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What went."""
+    """The number of deleted rows."""
 
     snapshots: int = 0
     versions: int = 0
     journal_entries: int = 0
     backfilled_days: int = 0
-    """Historical snapshots, which were read by order."""
 
 
 async def prune(db: Database, cutoff: datetime) -> PruneResult:
-    """Forget what was over before an instant.
+    """Delete what is older than the cutoff.
 
     Args:
         db: the database, open for writing.
-        cutoff: where the retained period begins; snapshots with an aging date of that day or later stay.
+        cutoff: the start of the retention period; snapshots with an aging date of that day or later are kept.
 
     Raises:
-        DatabaseUnusable: the file or its disk fails; what went until then is gone, and the rest is whole.
+        DatabaseUnusable: the database fails; what was deleted until then is gone, and the rest is complete.
     """
     async with db.read_transaction() as connection:
         keys = [key for (key,) in await connection.exec_driver_sql(_OFFICES)]
@@ -116,7 +115,7 @@ async def _prune_backfilled_days(db: Database, cutoff: datetime) -> int:
     at = (format_instant(cutoff),)
     await db.execute_one(_DELETE_BACKFILL_JOBS, at)
     deleted = len(await db.execute_one(_DELETE_BACKFILLED_DAYS, at))
-    # Of those days, or of one whose forgetting was broken off.
+    # Rows of these days, and of days from an interrupted run.
     while await db.execute_one(_DELETE_BACKFILLED_BALANCES):
         pass
     return deleted

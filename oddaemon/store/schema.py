@@ -1,20 +1,20 @@
-"""The tables, as the newest migration leaves them.
+"""The tables, as the newest migration creates them.
 
 `balance` holds versions: a row is a guarantor's balance from snapshot `valid_from` on, until snapshot `valid_to`
 replaced or cleared it (null: still true). What was true at snapshot n is `valid_from <= n and (valid_to is null or
-valid_to > n)`. The key is the order in which offices are read, and the table is nothing but that key's tree (WITHOUT
-ROWID): a year of nights of an office of 4,000 guarantors, 8 % of them changing each night, is 6 MB, and any of its
-nights is read in 25 ms. The second index lets no guarantor have two current balances. There are no foreign keys:
-`publish` is the only writer, and checking them would cost each row two look-ups.
+valid_to > n)`. The key is the order in which offices are read, and the table is only that key's tree (WITHOUT ROWID):
+a year of nights of an office of 4,000 guarantors, 8 % of them changing each night, is 6 MB, and any of its nights is
+read in 25 ms. The second index prevents two current balances of a guarantor. There are no foreign keys: `publish` is
+the only writer, and checking them would cost two look-ups a row.
 
-What is older than the retained period is pruned: `office.history_from` is the snapshot with which an office's history
-begins then (null: nothing was ever pruned). Versions that began earlier and were still true there keep their
+What is older than the retention period is pruned: `office.history_from` is the snapshot with which an office's history
+begins afterwards (null: nothing was pruned). Versions that began earlier and were still true there keep their
 `valid_from`.
 
 `delivery` is the outbox: a row for each sink and snapshot, written with the snapshot. A snapshot may be pruned before
-its delivery is made, so nothing binds the two.
+it is delivered, so there is no foreign key between the two.
 
-Instants are RFC 3339 text in UTC, of one length, so that they sort and can be read with the sqlite3 shell.
+Instants are RFC 3339 text in UTC of one length, so that they sort, and can be read in the sqlite3 shell.
 """
 
 from datetime import UTC, datetime
@@ -38,11 +38,13 @@ from sqlalchemy import (
     text,
 )
 
+from oddaemon.core.model import MONEY_COLUMNS
+
 APPLICATION_ID = 0x6F646461
-"""SQLite's mark in the file header that says whose database this is: "odda"."""
+"""SQLite's application id in the file header: "odda"."""
 
 REVISIONS = ("0001", "0002", "0003")
-"""The migrations this program knows, oldest first. Kept here so that opening a database need not load Alembic."""
+"""The migrations that this program knows, oldest first. Here, so that opening a database need not load Alembic."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -61,14 +63,18 @@ class Instant(TypeDecorator[datetime]):
 
 
 def format_instant(instant: datetime) -> str:
-    """The one way in which an instant is written.
+    """Format an instant as it is stored.
 
     Raises:
-        ValueError: the datetime is naive, so it is not an instant.
+        ValueError: the datetime is naive.
     """
     if instant.tzinfo is None:
-        raise ValueError("A naive datetime is no instant; store aware ones only.")
+        raise ValueError("A naive datetime cannot be stored; use an aware one.")
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _make_columns(*names: str) -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False) for name in names]
 
 
 metadata = MetaData()
@@ -110,14 +116,7 @@ snapshot = Table(
     Column("reader", Text, nullable=False),
     Column("requests", Integer, nullable=False),
     Column("guarantors", Integer, nullable=False),
-    Column("est_balance", BigInteger, nullable=False),
-    Column("bal_0_30", BigInteger, nullable=False),
-    Column("bal_31_60", BigInteger, nullable=False),
-    Column("bal_61_90", BigInteger, nullable=False),
-    Column("bal_over_90", BigInteger, nullable=False),
-    Column("ins_est", BigInteger, nullable=False),
-    Column("bal_total", BigInteger, nullable=False),
-    Column("checksum", BigInteger, nullable=False),
+    *_make_columns(*MONEY_COLUMNS, "checksum"),
     Column("new_guarantors", Integer, nullable=False),
     Column("changed_guarantors", Integer, nullable=False),
     Column("cleared_guarantors", Integer, nullable=False),
@@ -191,14 +190,7 @@ balance = Table(
     Column("pat_num", BigInteger, primary_key=True, autoincrement=False),
     Column("valid_from", Integer, primary_key=True, autoincrement=False),
     Column("valid_to", Integer),
-    Column("clinic_num", BigInteger, nullable=False),
-    Column("est_balance", BigInteger, nullable=False),
-    Column("bal_0_30", BigInteger, nullable=False),
-    Column("bal_31_60", BigInteger, nullable=False),
-    Column("bal_61_90", BigInteger, nullable=False),
-    Column("bal_over_90", BigInteger, nullable=False),
-    Column("ins_est", BigInteger, nullable=False),
-    Column("bal_total", BigInteger, nullable=False),
+    *_make_columns("clinic_num", *MONEY_COLUMNS),
     sqlite_with_rowid=False,
 )
 
@@ -249,14 +241,7 @@ historical_snapshot = Table(
     Column("published_at", Instant, nullable=False),
     Column("requests", Integer, nullable=False),
     Column("guarantors", Integer, nullable=False),
-    Column("est_balance", BigInteger, nullable=False),
-    Column("bal_0_30", BigInteger, nullable=False),
-    Column("bal_31_60", BigInteger, nullable=False),
-    Column("bal_61_90", BigInteger, nullable=False),
-    Column("bal_over_90", BigInteger, nullable=False),
-    Column("ins_est", BigInteger, nullable=False),
-    Column("bal_total", BigInteger, nullable=False),
-    Column("checksum", BigInteger, nullable=False),
+    *_make_columns(*MONEY_COLUMNS, "checksum"),
     UniqueConstraint("office", "as_of", name="historical_snapshot_day"),
     sqlite_autoincrement=True,
 )
@@ -266,13 +251,6 @@ historical_balance = Table(
     metadata,
     Column("snapshot", Integer, primary_key=True, autoincrement=False),
     Column("pat_num", BigInteger, primary_key=True, autoincrement=False),
-    Column("clinic_num", BigInteger, nullable=False),
-    Column("est_balance", BigInteger, nullable=False),
-    Column("bal_0_30", BigInteger, nullable=False),
-    Column("bal_31_60", BigInteger, nullable=False),
-    Column("bal_61_90", BigInteger, nullable=False),
-    Column("bal_over_90", BigInteger, nullable=False),
-    Column("ins_est", BigInteger, nullable=False),
-    Column("bal_total", BigInteger, nullable=False),
+    *_make_columns("clinic_num", *MONEY_COLUMNS),
     sqlite_with_rowid=False,
 )

@@ -1,7 +1,4 @@
-"""When the last nights of all offices were published and how long their pulls took, for whoever expects the next.
-
-One published snapshot as the database lists it: everything but its balances.
-"""
+"""A published snapshot without its balances, as the database stores it; and the times of recent nights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ from oddaemon.store.errors import decoding_errors
 
 @dataclass(frozen=True, slots=True)
 class NightTime:
-    """One published snapshot."""
+    """When a snapshot was published and how long its pull took."""
 
     snapshot_id: int
     aging_date: date
@@ -28,12 +25,12 @@ class NightTime:
 
 
 async def load_night_times(db: Database, since: datetime, after_id: int = 0) -> Mapping[str, list[NightTime]]:
-    """By office, oldest first, in one query.
+    """The times of all offices' recent snapshots by office, oldest first, in one query.
 
     Args:
         db: the database.
-        since: only what was published from then on.
-        after_id: only snapshots later than this one.
+        since: only snapshots published since then.
+        after_id: only snapshots with a higher id.
     """
     columns = ("id", "aging_date", "published_at", "late_at", "pull_seconds")
     query = (
@@ -69,6 +66,7 @@ SNAPSHOT_COLUMNS = (
 """What to select for `make_snapshot_row`, in its order."""
 SNAPSHOT_COLUMN_NAMES = tuple(column.name for column in SNAPSHOT_COLUMNS)
 """The same by name, for `parse_snapshot_row`."""
+SNAPSHOTS_OF_OFFICE = f"SELECT {', '.join(SNAPSHOT_COLUMN_NAMES)} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - our own column names
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class SnapshotRow:
     """One published snapshot."""
 
     id: int
-    """Rises with every publication of any office; never given twice."""
+    """Increases with every publication of any office; never reused."""
     office_id: str
     aging_date: date
     observed_at: datetime
@@ -87,30 +85,30 @@ class SnapshotRow:
     new: int
     changed: int
     cleared: int
-    """Guarantors that became so since the office's snapshot before."""
+    """The number of guarantors that are new, changed and cleared since the office's previous snapshot."""
     pull_seconds: float = 0.0
-    """From the pull's first request; 0: of a version that did not keep it."""
+    """From the pull's first request; 0: published by a version that did not store it."""
     late_at: datetime | None = None
-    """From when on it was called late; None: never, or not kept."""
+    """Since when it was late; None: it was not, or a version published it that did not store it."""
     verified: bool = True
     """Only verified snapshots are ever published."""
 
     @property
     def versions_started(self) -> int:
-        """Versions of balances that began with it."""
+        """The number of balance versions that began with it."""
         return self.new + self.changed
 
     @property
     def versions_ended(self) -> int:
-        """Versions of balances that were true until it came."""
+        """The number of balance versions that ended with it."""
         return self.changed + self.cleared
 
 
 def parse_snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
-    """Build one from the values of `SNAPSHOT_COLUMN_NAMES` as SQLite holds them.
+    """Build one from the values of `SNAPSHOT_COLUMN_NAMES`, as SQLite holds them.
 
     Raises:
-        ValueError, TypeError: a value is none that was ever stored.
+        ValueError, TypeError: a value cannot have been stored by this program.
     """
     row = dict(zip(SNAPSHOT_COLUMN_NAMES, values, strict=True))
     row["aging_date"] = date.fromisoformat(row["aging_date"])

@@ -1,9 +1,9 @@
 """Published snapshots and their balances, kept as versions: only what changed is written.
 
-Python's sqlite3 takes the interpreter lock anew for every row that it binds or fetches, which beside a busy event loop
-is what takes long. So rows are written many to a statement and read as one JSON text. For 4,000 rows, idle and beside a
-busy thread: one by one 11 and 25 ms, from one JSON text 13 and 47 ms, many to a statement 6 and 13 ms. For reading
-8,000: one by one 384 ms beside a busy thread, as one text 39 ms.
+Python's sqlite3 takes the interpreter lock for every row that it binds or fetches, which is slow beside a busy event
+loop. So many rows are written by one statement, and rows are read as one JSON text. Writing 4,000 rows, idle and beside
+a busy thread: one by one 11 and 25 ms, from one JSON text 13 and 47 ms, many to a statement 6 and 13 ms. Reading 8,000
+rows beside a busy thread: one by one 384 ms, as one text 39 ms.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ _decoder = msgspec.json.Decoder(list[Balance])
 
 _COLUMNS = ", ".join(Balance._fields)
 _ROWS_PER_STATEMENT = (512, 32, 1)
-"""Few sizes, so that each is prepared once and takes one call of the thread for all its statements."""
+"""Few sizes, so that each is prepared once and needs one call of the thread for all its statements."""
 
 _BALANCES = (
     f"SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM balance"  # noqa: S608 - our own column names
@@ -54,12 +54,12 @@ _INSERT_VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class PublishContext:
-    """How a snapshot came to be, for whoever asks afterwards how its night went."""
+    """How a snapshot was pulled, for reports on its night."""
 
     pull_duration: timedelta = timedelta()
     """From the pull's first request."""
     late_at: datetime | None = None
-    """From when on it was called late; None: never."""
+    """Since when it was late; None: it was not."""
 
 
 UNKNOWN_CONTEXT = PublishContext()
@@ -67,7 +67,7 @@ UNKNOWN_CONTEXT = PublishContext()
 
 @dataclass(frozen=True, slots=True)
 class PublishedSnapshot:
-    """What a publication came to."""
+    """The result of a publication: the snapshot's id, and how many guarantors are new, changed and cleared."""
 
     id: int
     new: int
@@ -85,23 +85,23 @@ async def publish(
     context: PublishContext = UNKNOWN_CONTEXT,
     sinks: Sequence[str] = (),
 ) -> PublishedSnapshot:
-    """Publish in one transaction: the snapshot, what changed, its deliveries, the office's state, its open pull's end.
+    """Publish in one transaction: snapshot, changes, deliveries, the office's state, and the end of its open pull.
 
     Args:
         db: the database, open for writing.
-        office_id: whose snapshot it is.
-        snapshot: verified and plausible; it becomes the office's current balances as a whole.
-        state: the office's state once this is published.
-        published_at: now.
-        context: how it came to be.
-        sinks: where it is to be delivered.
+        office_id: the office.
+        snapshot: verified and plausible; it replaces the office's current balances.
+        state: the office's state after the publication.
+        published_at: the present.
+        context: how it was pulled.
+        sinks: the sinks to deliver it to.
 
     Raises:
-        OfficeNotEnrolled: no such office.
+        OfficeNotRegistered: no such office.
         ValueError: the number of guarantors differs from the control totals; nothing is written.
     """
     if len(snapshot.balances) != snapshot.totals.guarantors:
-        raise ValueError("A snapshot is published only when its guarantors are as many as its control totals say.")
+        raise ValueError("The number of guarantors in the snapshot differs from its control totals.")
     async with db.transaction() as connection:
         found = (await connection.exec_driver_sql(_OFFICE, (office_id, office_id))).one_or_none()
         if found is None:
@@ -122,13 +122,13 @@ async def publish(
 
 
 async def get_latest(db: Database, office_id: str) -> SnapshotRow | None:
-    """The office's last published snapshot."""
+    """The office's latest snapshot; None: it has none."""
     rows = await list_latest(db, office_id, limit=1)
     return rows[0] if rows else None
 
 
 async def list_latest(db: Database, office_id: str, limit: int) -> list[SnapshotRow]:
-    """The office's published snapshots, latest first, at most `limit` of them."""
+    """The office's latest snapshots, at most `limit`, latest first."""
     query = (
         select(*SNAPSHOT_COLUMNS)
         .join(schema.office, schema.office.c.key == schema.snapshot.c.office)
@@ -147,8 +147,8 @@ async def load_balances(db: Database, office_id: str, snapshot_id: int | None = 
 
     Args:
         db: the database.
-        office_id: whose balances.
-        snapshot_id: as this snapshot left them; None: as the latest did. Empty before the office's first one.
+        office_id: the office.
+        snapshot_id: the snapshot; None: the latest. Before the office's first snapshot the list is empty.
     """
     async with db.read_transaction() as connection:
         query, parameters = _CURRENT_BALANCES, tuple[str | int, ...]([office_id])

@@ -245,7 +245,7 @@ async def test_a_database_in_use_is_reported_and_the_job_can_be_repeated(tmp_pat
             other.execute("BEGIN")
             other.execute("SELECT COUNT(*) FROM balance").fetchall()
             await get_commands(world).forget("hill", 1000)
-            with pytest.raises(CommandRejected, match="Another program has the database"):
+            with pytest.raises(CommandRejected, match="another program has the database open"):
                 await wait_for_result(world)
         assert list_known_offices(world) == ["hill", "smile"]
         assert world.daemon.readiness.ready

@@ -145,5 +145,5 @@ def test_what_is_read_after_the_block_says_what_to_do() -> None:
     with open_database("state.db") as fleet:
         changes, balances = fleet.changes("bright-smiles"), fleet.balances("bright-smiles")
     for read in (lambda: list(changes), lambda: list(balances), fleet.offices):
-        with pytest.raises(OddaemonError, match=r"was closed before it was read to the end\. Read within the block"):
+        with pytest.raises(OddaemonError, match=r"was closed before all rows were read\. Read within"):
             read()

@@ -36,6 +36,7 @@ from oddaemon.store import offices, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import OutboxSize
 from oddaemon.telemetry.events.base import Event
+from tests.store.configured import register_offices
 from tests.sinks.postgres.postgres_server import find_missing_requirement, running_server
 
 GUARANTORS = 8_000
@@ -71,7 +72,7 @@ async def _time_publishing(sinks: int) -> float:
     rng, rows, took = random.Random(1), list(_make_balances(GUARANTORS)), []
     with tempfile.TemporaryDirectory() as directory:
         async with SqliteDatabase.open(str(Path(directory) / "state.db")) as database:
-            await offices.register_offices(database, [Office("one", "One")])
+            await register_offices(database, [Office("one", "One")])
             for number in range(ROUNDS + 1):
                 for index in rng.sample(range(GUARANTORS), int(GUARANTORS * CHANGED_SHARE)):
                     rows[index] = rows[index]._replace(bal_total=rng.randrange(1_000_000))
@@ -107,7 +108,7 @@ async def _time_courier(path: Path, url: str) -> float:
 
     async with SqliteDatabase.open(str(path)) as database:
         ids = [f"office-{number}" for number in range(PUSHED_OFFICES)]
-        await offices.register_offices(database, [Office(each, each) for each in ids])
+        await register_offices(database, [Office(each, each) for each in ids])
         for each in ids:
             rows = _make_snapshot(_make_balances(PUSHED_GUARANTORS))
             await snapshots.publish(database, each, rows, make_initial_state(_get_now()), _get_now(), sinks=["push"])

@@ -18,9 +18,9 @@ import anyio
 
 from oddaemon.core.model import Balance, ControlTotals, Office
 from oddaemon.sinks.formats import BALANCE_COLUMNS, FileFormat, Layout, export
-from oddaemon.store import offices
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.history_reader import HistoryReader
+from tests.store.configured import register_offices
 
 FEW, MANY = 100_000, 1_000_000
 OFFICE = Office("bench", "Bench")
@@ -104,7 +104,7 @@ def _fill_database(path: Path, count: int) -> None:
 
 async def _enroll(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, [OFFICE])
+        await register_offices(database, [OFFICE])
 
 
 def main(who: str, form: str, database: str, target: str) -> None:

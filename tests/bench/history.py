@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import anyio
 
+from tests.store.configured import register_offices
 from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, Status, index_balances
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
@@ -42,7 +43,7 @@ def measure() -> list[tuple[str, str, str]]:
 async def _measure_year(directory: Path) -> list[tuple[str, str, str]]:
     path = directory / "year.db"
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, [OFFICE])
+        await register_offices(database, [OFFICE])
         publish_seconds = await _publish_year(database)
         await vacuum.checkpoint_wal(database)
         size_bytes = path.stat().st_size
@@ -85,7 +86,7 @@ async def _time_large_publish(directory: Path) -> float:
     rows = _draw_balances(draw, LARGE)
     later = [_redraw_balance(draw, row) if draw.random() < CHANGING else row for row in rows]
     async with SqliteDatabase.open(str(directory / "large.db")) as database:
-        await offices.register_offices(database, [OFFICE])
+        await register_offices(database, [OFFICE])
         await _publish(database, rows, DAY_ONE)
         return await _publish(database, later, DAY_ONE + timedelta(days=1))
 

@@ -30,6 +30,7 @@ from oddaemon.store import offices as enrolled
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.telemetry import Telemetry
+from tests.store.configured import register_offices
 from tests.bench.plain_script import pull_balances as pull_plainly
 from tests.bench.processes import bench_server
 from tests.bench.server import DEVELOPER_KEY, make_customer_key
@@ -88,7 +89,7 @@ async def _time_engine(base_url: str, office_ids: list[str], reader: Reader) -> 
             anyio.create_task_group() as keeping,
         ):
             keeping.start_soon(journal.run, database)
-            await enrolled.register_offices(database, [Office(each, each) for each in (*office_ids, WARM_UP)])
+            await register_offices(database, [Office(each, each) for each in (*office_ids, WARM_UP)])
             offices = {
                 office_id: api.make_office_api(_make_credentials(base_url, office_id)) for office_id in office_ids
             }

@@ -14,6 +14,7 @@ from oddaemon.core.office.state import Intent, OfficeState, Published
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 
 AGING_DATE = date(2026, 3, 2)
 BALANCES = (
@@ -127,7 +128,7 @@ async def _fill_database(path: Path, now: datetime) -> None:
     fleet = {"bright-smiles": make_fresh_state, "coast-reno": make_paused_state, "hill-street": make_blocked_state}
     names = {"bright-smiles": "Bright Smiles [Family] Dentistry", "hill-street": "Hill Street Dental"}
     async with SqliteDatabase.open(str(path)) as db:
-        await offices.register_offices(db, [Office(each, names.get(each, each)) for each in fleet])
+        await register_offices(db, [Office(each, names.get(each, each)) for each in fleet])
         for office_id, state in fleet.items():
             await offices.save_state(db, office_id, state(now))
         observed = now - timedelta(hours=2, minutes=10)

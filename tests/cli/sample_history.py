@@ -11,6 +11,7 @@ from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balance
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, make_fresh_state, write_config
 
 FIRST = (
@@ -77,14 +78,14 @@ def make_history(directory: Path) -> History:
 
 async def _fill_database(path: Path, now: datetime) -> None:
     async with SqliteDatabase.open(str(path)) as db:
-        await offices.register_offices(
+        await register_offices(
             db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")]
         )
         for number, (day, rows) in enumerate(NIGHTS.items()):
             await _publish_night(db, "bright-smiles", day, rows, now - timedelta(days=3 - number))
         await _publish_night(db, "hill-street", date(2026, 3, 5), OTHER, now)
         await _publish_night(db, "left", date(2026, 3, 5), OTHER, now)
-        await offices.register_offices(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street")])
+        await register_offices(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street")])
 
 
 async def _publish_night(

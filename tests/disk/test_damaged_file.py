@@ -17,6 +17,7 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
 from oddaemon.store.sqlite.maintenance.integrity import verify
 from oddaemon.telemetry.events.base import Event
+from tests.store.configured import register_offices
 from tests.store.filled_database import make_filled_database, make_true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_state
 
@@ -80,7 +81,7 @@ def is_found_by_verify(path: Path) -> bool:
 
 async def use_everything(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, OFFICES)
+        await register_offices(database, OFFICES)
         for row in await offices.list_all(database):
             await snapshots.list_latest(database, row.id, limit=9)
             await snapshots.load_balances(database, row.id)

@@ -74,7 +74,7 @@ async def test_whatever_byte_of_the_log_is_the_last_one_a_publish_is_whole_or_no
     written_bytes, refused = _get_size(log), 0
     for more in range(0, 200 * PAGE_BYTES, PAGE_BYTES + 1234):
         with file_size_limit(written_bytes + more):
-            if await is_published(database, "Look into the kernel's log"):
+            if await is_published(database, "Check the kernel's log"):
                 break
         refused += 1
         assert dump_database(database.path) == before
@@ -163,7 +163,7 @@ async def test_a_wal_checkpoint_on_a_full_disk_loses_nothing(small_disk: Path) -
 
 async def test_a_backup_to_a_full_disk_leaves_nothing_there(database: SqliteDatabase, small_disk: Path) -> None:
     fill_disk_except(small_disk, 3 * PAGE_BYTES)
-    with pytest.raises(DatabaseUnusable, match=r"it takes [\d.]+ (kB|MB), and the disk has ([\d.]+ kB|\d+ bytes) left"):
+    with pytest.raises(DatabaseUnusable, match=r"it needs [\d.]+ (kB|MB), but the disk has only ([\d.]+ kB|\d+ bytes) free"):
         back_up(database.path, small_disk / "backup.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("oddaemon.store.sqlite.maintenance.backup.require_space", lambda *_: None)

@@ -100,7 +100,7 @@ async def is_stuck(database: SqliteDatabase) -> bool:
     try:
         await require_healthy(database)
     except DatabaseUnusable as error:
-        return "has not come back from the disk" in error.what and error.is_transient
+        return "waiting for the disk" in error.what and error.is_transient
     return False
 
 

@@ -11,6 +11,7 @@ from oddaemon.store.errors import DatabaseReplaced, DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.backup import back_up
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy
+from tests.store.configured import register_offices
 from tests.store.filled_database import make_true_snapshot
 from tests.store.samples import ELM, NOW, make_balances, make_checkpoint, make_state
 
@@ -65,10 +66,10 @@ async def test_it_is_noticed_without_a_write(database: SqliteDatabase, vanish: C
 async def test_every_incident_is_reported_to_the_store_health(path: Path) -> None:
     emitted: list[DatabaseUnusable] = []
     async with SqliteDatabase.open(str(path), emitted.append) as database:
-        await offices.register_offices(database, ())
+        await register_offices(database, ())
         assert emitted == []
         delete(path)
-        for attempt in (offices.register_offices(database, ()), require_healthy(database)):
+        for attempt in (register_offices(database, ()), require_healthy(database)):
             with pytest.raises(DatabaseReplaced):
                 await attempt
     assert [type(error) for error in emitted] == [DatabaseReplaced] * 2

@@ -37,8 +37,8 @@ def test_a_newer_database_ends_it_with_a_sentence(tmp_path: Path, database_path:
         connection.commit()
     done = run_command("run", "--config", str(write_paused_config(tmp_path)), cwd=tmp_path)
     assert done.returncode == 1
-    assert "is of revision 9999, made by a newer oddaemon" in done.stderr
-    assert "Start the newer oddaemon again" in done.stderr
+    assert "has revision 9999, made by a newer oddaemon" in done.stderr
+    assert "Run the newer oddaemon again" in done.stderr
     assert "Traceback" not in done.stderr
 
 

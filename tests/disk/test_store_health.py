@@ -147,7 +147,7 @@ async def test_a_lock_is_reported_and_over_when_it_is_released(tmp_path: Path) -
         await world.database.execute_one("PRAGMA busy_timeout = 1")
         with locked_database(get_database_path(world)):
             await wait_until_unhealthy(world)
-            await assert_unhealthy(world, "another program keeps it locked.", "Close whatever else")
+            await assert_unhealthy(world, "another program keeps it locked.", "Close the program")
             await world.wait_for_condition(Condition.UNREACHABLE)
         await world.wait_for_snapshots(2)
         await wait_until_ready(world)

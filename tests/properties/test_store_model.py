@@ -25,6 +25,7 @@ from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.diff import diff
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 TOTALS = ControlTotals(*[0] * 9)
@@ -62,7 +63,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
 
     @initialize()
     def enroll(self) -> None:
-        self._call(offices.register_offices, [Office(office, office) for office in IDS])
+        self._call(register_offices, [Office(office, office) for office in IDS])
 
     @rule(office=OFFICE, rows=ROWS, attempts=st.integers(0, 5))
     def publish(self, office: str, rows: Rows, attempts: int) -> None:

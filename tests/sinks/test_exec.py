@@ -92,11 +92,11 @@ async def test_a_command_that_reads_nothing_may_acknowledge() -> None:
 @pytest.mark.parametrize(
     ("script", "text"),
     [
-        ("raise SystemExit(75)", "ended with status 75 (for now), and said nothing on standard error."),
-        ("raise SystemExit(3)", "ended with status 3, and said nothing on standard error."),
-        ("import os; os.kill(os.getpid(), 15)", "was ended by SIGTERM"),
-        ("import os; os.kill(os.getpid(), 40)", "was ended by signal 40"),
-        ("import sys; sys.exit('No room.')", "ended with status 1, and said 9 bytes on standard error, which are not"),
+        ("raise SystemExit(75)", "ended with status 75 (temporary failure), and wrote nothing"),
+        ("raise SystemExit(3)", "ended with status 3, and wrote nothing to standard error."),
+        ("import os; os.kill(os.getpid(), 15)", "was killed by SIGTERM"),
+        ("import os; os.kill(os.getpid(), 40)", "was killed by signal 40"),
+        ("import sys; sys.exit('No room.')", "ended with status 1, and wrote 9 bytes to standard error, which are not"),
     ],
 )
 async def test_any_other_status_is_reported_and_tried_again(script: str, text: str) -> None:
@@ -113,11 +113,11 @@ async def test_its_output_is_counted_and_never_shown() -> None:
     """
     command = sys.executable
     message = (await get_delivery_error(make_exec_sink(noisy))).removeprefix(command)
-    output_size = int(message.removeprefix(" ended with status 1, and said ").partition(" ")[0])
+    output_size = int(message.removeprefix(" ended with status 1, and wrote ").partition(" ")[0])
     assert output_size > 50 * len(make_night_balances(1))
     assert message == (
-        f" ended with status 1, and said {output_size} bytes on standard error, which are not kept: they may be a "
-        "patient's. See its own log."
+        f" ended with status 1, and said {output_size} bytes on standard error, which are not kept: they may be "
+        "patient data. See its own log."
     )
 
 
@@ -143,7 +143,7 @@ async def test_a_machine_without_file_descriptors_is_reported() -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert str(caught.value) == (
-        f"This machine has no room for the rows that {sys.executable} is to get: Too many open files."
+        f"The rows for {sys.executable} cannot be buffered: Too many open files."
     )
 
 
@@ -190,7 +190,7 @@ def _is_running(pid: int) -> bool:
 async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_path: Path) -> None:
     pid_file = tmp_path / "told"
     refusal = await get_delivery_error(make_lingering_sink(pid_file, seconds=3.0))
-    assert "was not done within 3 s, and was killed" in refusal
+    assert "did not end within 3 s and was killed" in refusal
     for pid in await read_pids(pid_file):
         await wait_until_gone(pid)
 

@@ -183,7 +183,7 @@ async def test_a_full_disk_is_reported_and_leaves_no_partial_file(small_disk: Pa
     fill_disk(ballast)
     assert (
         await get_delivery_error(small_disk, make_payload(2))
-        == f"Cannot write below {small_disk}: No space left on device."
+        == f"Cannot write to {small_disk}: No space left on device."
     )
     assert read_consumed(small_disk) == get_true_totals(1)
     ballast.unlink()
@@ -215,10 +215,10 @@ async def test_a_disk_that_hangs_is_reported_and_keeps_one_thread(tmp_path: Path
     pipe = folder / "snapshot-000000000001.ndjson.manifest.json"
     os.mkfifo(pipe)
     sink = Files(replace(make_options(tmp_path), timeout_seconds=0.5))
-    with pytest.raises(DeliveryFailed, match=r"takes longer than 0\.5 s"):
+    with pytest.raises(DeliveryFailed, match=r"timed out after 0\.5 s"):
         await sink.deliver(make_payload(), "d1")
     for number in (1, 2):
-        with pytest.raises(DeliveryFailed, match="is still not written"):
+        with pytest.raises(DeliveryFailed, match="still hangs"):
             await sink.deliver(make_payload(number), f"d{number}")
     assert list_files(tmp_path) == []
     with os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w") as file:

@@ -65,7 +65,7 @@ async def test_what_may_pass_is_tried_again(status: str) -> None:
 async def test_attempts_are_bounded() -> None:
     heard: list[bytes] = []
     async with loopback_server(make_recorder(heard, make_head("500 Broken"))) as port:
-        assert await ping(make_target(port), DOCUMENT) == NotSent(3, "the receiver answered with HTTP 500")
+        assert await ping(make_target(port), DOCUMENT) == NotSent(3, "the receiver responded with HTTP 500")
     assert len(heard) == 3
 
 
@@ -73,7 +73,7 @@ async def test_attempts_are_bounded() -> None:
 async def test_a_refusal_is_not_tried_again(status: int) -> None:
     heard: list[bytes] = []
     async with loopback_server(make_recorder(heard, make_head(f"{status} No"))) as port:
-        assert await ping(make_target(port), DOCUMENT) == NotSent(1, f"the receiver answered with HTTP {status}")
+        assert await ping(make_target(port), DOCUMENT) == NotSent(1, f"the receiver responded with HTTP {status}")
     assert len(heard) == 1
 
 
@@ -143,7 +143,7 @@ async def test_a_redirect_that_is_not_https_is_not_followed(location: str) -> No
         redirect = make_head("307 Moved", f"Location: {location.format(port=other)}")
         async with loopback_server(make_recorder(heard, redirect)) as port:
             result = await ping(make_target(port), DOCUMENT)
-    assert result == NotSent(1, "the receiver leads to an address that is not https")
+    assert result == NotSent(1, "the receiver redirects to an address that is not https")
     assert len(heard) == 1
 
 

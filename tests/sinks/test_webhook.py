@@ -162,14 +162,14 @@ async def test_an_office_where_nothing_changed_is_acknowledged_too() -> None:
     ("answer", "text"),
     [
         (ScriptedResponse(500), "HTTP 500"),
-        (ScriptedResponse(404), "is `url` right?"),
+        (ScriptedResponse(404), "Check `url`"),
         (ScriptedResponse(413), "`rows_max`"),
         (ScriptedResponse(400, body=b"row 12.34 is wrong"), "`gzip = false`"),
         (ScriptedResponse(301, ("Location: http://example.com/",)), "not followed"),
         (ScriptedResponse(308, ("Location: https://example.com/",)), "not followed"),
-        (LOST_ACK, "before it had answered"),
-        (STALLED, "has not answered within 1 s"),
-        (ScriptedResponse(200, length=9999, accepts=True, trickles=True), "has not answered within 1 s"),
+        (LOST_ACK, "was lost before it responded"),
+        (STALLED, "did not respond within 1 s"),
+        (ScriptedResponse(200, length=9999, accepts=True, trickles=True), "did not respond within 1 s"),
     ],
 )
 async def test_every_response_but_an_acknowledgement_is_reported_and_tried_again(

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.store import offices
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.store.samples import OFFICES
 
 
@@ -21,5 +21,5 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, OFFICES)
+        await register_offices(database, OFFICES)
         yield database

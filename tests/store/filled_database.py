@@ -10,6 +10,7 @@ from oddaemon.core.model import Balance, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_checkpoint, make_snapshot, make_state
 
 Dump = tuple[str, ...]
@@ -23,7 +24,7 @@ def make_true_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
 
 async def fill_database(database: SqliteDatabase, guarantors: int = 30) -> None:
     """One office with three snapshots (new, changed, cleared guarantors), another with one and an open pull."""
-    await offices.register_offices(database, OFFICES)
+    await register_offices(database, OFFICES)
     first = list(make_balances(guarantors))
     second = [first[0]._replace(bal_total=-1), *first[2:], Balance(9999, 0, 1, 2, 3, 4, 5, 6, 7)]
     for day, rows in enumerate((first, second, first), start=1):

@@ -5,6 +5,7 @@ from oddaemon.core.model import Condition, Office
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_snapshot, make_state
 
 
@@ -46,20 +47,20 @@ async def test_an_unknown_office_cannot_be_saved(database: SqliteDatabase) -> No
 async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: SqliteDatabase) -> None:
     await offices.save_state(database, ELM, make_state())
     await snapshots.publish(database, ELM, make_snapshot(make_balances(4)), make_state(), NOW)
-    await offices.register_offices(database, OFFICES[1:])
+    await register_offices(database, OFFICES[1:])
     elm, harbor = await offices.list_all(database)
     assert (elm.id, elm.is_configured, harbor.id, harbor.is_configured) == (ELM, False, HARBOR, True)
     assert elm.state == make_state()
     assert await snapshots.load_balances(database, ELM) == list(make_balances(4))
 
-    await offices.register_offices(database, (Office(ELM, "Elm Street & Sons"),))
+    await register_offices(database, (Office(ELM, "Elm Street & Sons"),))
     elm, harbor = await offices.list_all(database)
     assert (elm.name, elm.is_configured, harbor.is_configured) == ("Elm Street & Sons", True, False)
     assert elm.snapshot is not None
 
 
 async def test_no_offices_at_all_can_be_wanted(database: SqliteDatabase) -> None:
-    await offices.register_offices(database, ())
+    await register_offices(database, ())
     assert [row.is_configured for row in await offices.list_all(database)] == [False, False]
 
 

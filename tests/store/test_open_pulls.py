@@ -7,6 +7,7 @@ from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.open_pulls import OpenPull
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_checkpoint, make_snapshot, make_state
 
 ROWS = make_balances(300)
@@ -14,7 +15,7 @@ ROWS = make_balances(300)
 
 async def test_a_pull_goes_on_where_it_was_after_a_restart(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, OFFICES)
+        await register_offices(database, OFFICES)
         await open_pulls.begin(database, ELM, (), make_checkpoint(0))
         await open_pulls.add_page(database, ELM, ROWS[:100], make_checkpoint(ROWS[99].pat_num, 3))
         await open_pulls.add_page(database, ELM, ROWS[100:200], make_checkpoint(ROWS[199].pat_num, 4))

@@ -4,6 +4,7 @@ from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.offices import RemovedOffice, list_removed_offices
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_snapshot, make_state
 
 
@@ -14,5 +15,5 @@ async def test_removed_offices_are_listed_with_their_data_and_its_last_date(data
     assert await list_removed_offices(database, {HARBOR}) == [RemovedOffice(ELM, "Elm Street Dental", 1, 0, NOW)]
     later = NOW + timedelta(days=1)
     await journal.append(database, [JournalEntry(ELM, later, "info", "office_stopped", {"why": "x"})], 10)
-    await offices.register_offices(database, [OFFICES[1]])
+    await register_offices(database, [OFFICES[1]])
     assert await list_removed_offices(database, {HARBOR}) == [RemovedOffice(ELM, "Elm Street Dental", 1, 0, later)]

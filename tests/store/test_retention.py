@@ -16,6 +16,7 @@ from oddaemon.store import backfill_jobs, backfilled_days, offices, retention, s
 from oddaemon.store.retention import PruneResult, prune
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
+from tests.store.configured import register_offices
 from tests.store.filled_database import make_true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_state
 
@@ -193,7 +194,7 @@ async def test_a_snapshot_that_vanished_without_pruning_is_found(database: Sqlit
 async def test_whatever_is_kept_reads_as_before_and_verifies(days: int, day: int, again: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         async with SqliteDatabase.open(str(Path(directory, "oddaemon.db"))) as database:
-            await offices.register_offices(database, OFFICES)
+            await register_offices(database, OFFICES)
             published_rows = await publish_nights(database, days, guarantors=6)
             for each in (day, again):
                 await prune(database, make_march_instant(each))

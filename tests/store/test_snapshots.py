@@ -103,7 +103,7 @@ async def test_a_snapshot_that_does_not_match_its_count_is_not_published(databas
         replace(make_snapshot(rows), balances=index_balances(rows[:4])),
         replace(make_snapshot(rows), totals=_make_totals(6)),
     ):
-        with pytest.raises(ValueError, match="as many as its control totals say"):
+        with pytest.raises(ValueError, match="differs from its control totals"):
             await snapshots.publish(database, ELM, bad, make_state(), NOW)
     assert await snapshots.get_latest(database, ELM) is None
 
@@ -116,7 +116,7 @@ async def test_an_unknown_office_publishes_nothing(database: SqliteDatabase) -> 
 
 
 async def test_a_naive_instant_is_refused(database: SqliteDatabase) -> None:
-    with pytest.raises(Exception, match="naive datetime is no instant"):
+    with pytest.raises(Exception, match="naive datetime"):
         await snapshots.publish(database, ELM, make_snapshot(make_balances(5)), make_state(), NOW.replace(tzinfo=None))
     assert await snapshots.get_latest(database, ELM) is None
 

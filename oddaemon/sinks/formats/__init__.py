@@ -1,4 +1,4 @@
-"""Files of rows, for whoever takes balances and changes out of the house: the command line, and the `files` sink."""
+"""Files of rows: balances and changes for the command line and for sinks."""
 
 from oddaemon.sinks.formats.columns import (
     BALANCE_COLUMNS,

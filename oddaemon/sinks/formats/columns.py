@@ -1,7 +1,7 @@
-"""What a file holds: typed columns, and rows as the house has them.
+"""The typed columns and the rows of a file.
 
 A row is a tuple with a value for each column: integers, money in integer cents, dates, aware instants, texts, or None.
-How each is written is the format's affair, so that a balance looks the same in every file that ever leaves the house.
+The format alone decides how each is written, so that a balance looks the same in every file.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,8 +52,8 @@ CHANGE_COLUMNS: Columns = (
     *(ExportColumn(f"was_{column.name}", column.kind) for column in BALANCE_COLUMNS[1:]),
     ExportColumn("last_seen", ColumnType.DATE),
 )
-"""What became of a guarantor: `new`, nothing before; `changed`, both; `cleared`, nothing now, so whoever applies it
-deletes the guarantor. What is true now is named as in a snapshot."""
+"""How a guarantor changed. `new` has no `was_` values, `changed` has both, `cleared` has only `was_` values: it deletes
+the guarantor. The present columns are named as in a snapshot."""
 _NOTHING = (None,) * (len(BALANCE_COLUMNS) - 1)
 
 

@@ -1,8 +1,8 @@
-"""One file of rows: there only once it is whole, for its owner alone, with a manifest beside it that proves it.
+"""Writes a file of rows atomically, for its owner only, with a manifest to verify it.
 
-The manifest of `balances.csv` is `balances.csv.manifest.json`. It never stands beside a file that it does not describe:
-the old one goes before its file does, the new one comes after. So a file with a manifest is complete, and one whose
-sha256 is not the manifest's was changed by somebody else. Everything here blocks.
+The manifest of `balances.csv` is `balances.csv.manifest.json`. It never describes another file: the old manifest is
+deleted before its file is replaced, the new one is written after it. So a file with a manifest is complete, and a file
+with another sha256 was changed by another program. Everything here blocks.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ from oddaemon.sinks.formats.text import Envelope, open_csv_writer, open_json_wri
 
 MANIFEST_SUFFIX = ".manifest.json"
 ROWS_PER_BATCH = 10_000
-"""So many rows at a time take a few megabytes, and make row groups of a good size."""
+"""This many rows take a few megabytes, and make row groups of a good size."""
 
 
 class FileFormat(StrEnum):
-    """How rows are written."""
+    """The format of a file."""
 
     CSV = "csv"
     JSON = "json"
@@ -40,18 +40,18 @@ class FileFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a file looks like."""
+    """The format and the columns of a file."""
 
     file_format: FileFormat
     columns: Columns
     envelope: Envelope = field(default_factory=Envelope)
-    """Around the rows of a JSON document; the other formats have rows only."""
+    """Only for JSON: the other formats have rows only."""
 
     def open_writer(self, file: BinaryIO) -> AbstractContextManager[WriteRows]:
-        """Whatever is put within the block becomes rows of the file, which is whole when the block has ended.
+        """A context whose value writes rows; the file is complete when the block has ended.
 
         Raises:
-            ParquetMissing: on entering; it needs pyarrow, which is not installed.
+            ParquetMissing: on entering; pyarrow is not installed.
         """
         match self.file_format:
             case FileFormat.CSV:
@@ -66,7 +66,7 @@ class Layout:
 
 @dataclass(slots=True)
 class ControlSums:
-    """What was written, to be proved by: rows, and the sum of every column of money, in cents."""
+    """The sums of what was written: the number of rows, and the sum of every column of money in cents."""
 
     columns: Columns
     rows: int = 0
@@ -85,7 +85,7 @@ class ControlSums:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """A file that is whole and on the disk."""
+    """A complete file on the disk."""
 
     path: Path
     size_bytes: int
@@ -96,7 +96,7 @@ class ExportResult:
 
 
 def write_rows(file: BinaryIO, layout: Layout, batches: Iterable[Sequence[Row]]) -> ControlSums:
-    """Write rows to an open file, such as standard output, no more than a batch at a time in memory.
+    """Write rows to an open file, such as standard output, with one batch at a time in memory.
 
     Raises:
         ParquetMissing: as `Layout.open_writer`.
@@ -112,13 +112,13 @@ def write_rows(file: BinaryIO, layout: Layout, batches: Iterable[Sequence[Row]])
 def export(
     path: Path, layout: Layout, batches: Iterable[Sequence[Row]], metadata: Mapping[str, object] | None = None
 ) -> ExportResult:
-    """Write a file and its manifest: both whole, mode 0600 and safe from a power failure, or the path is as it was.
+    """Write a file and its manifest with mode 0600 and synced to the disk; or leave the path as it was.
 
     Args:
-        path: where the file goes; what is there is replaced. A symbolic link stays one: what it points to is replaced.
-        layout: what the file looks like.
+        path: the file, which may exist. A symbolic link is followed.
+        layout: its format and columns.
         batches: the rows, some thousand at a time.
-        metadata: what else the manifest tells (office, snapshot, aging date), ready for JSON.
+        metadata: further fields of the manifest (office, snapshot, aging date), ready for JSON.
 
     Raises:
         OSError: it cannot be written there.
@@ -132,13 +132,13 @@ def export(
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         result = ExportResult(path, size_bytes, sha256, sums.rows, sums.totals)
         manifest_file.write(render_manifest(result, layout, metadata or {}))
-        # Both have their room on the disk before either gets its name: a disk that is full changes nothing.
+        # Both are on the disk before either gets its name: a full disk changes nothing.
         _fsync_file(manifest_file)
     return result
 
 
 def render_manifest(exported: ExportResult, layout: Layout, metadata: Mapping[str, object]) -> bytes:
-    """The manifest's text."""
+    """Render the manifest as JSON."""
     document = {
         "file": exported.path.name,
         "format": layout.file_format.value,
@@ -157,7 +157,7 @@ def _get_manifest_path(path: Path) -> Path:
 
 
 def atomic_write_without_manifest(path: Path) -> AbstractContextManager[BufferedRandom]:
-    """As `atomic_write`; a manifest of what was there before goes right before the file gets its name."""
+    """As `atomic_write`; the manifest of the previous file is deleted right before the file gets its name."""
     return atomic_write(path, on_replace=partial(_get_manifest_path(path).unlink, missing_ok=True))
 
 
@@ -168,16 +168,16 @@ def _fsync_file(file: BufferedRandom) -> None:
 
 @contextmanager
 def atomic_write(path: Path, on_replace: Callable[[], None] = lambda: None) -> Iterator[BufferedRandom]:
-    """A file that gets its name once the block has ended well and the disk has it; until then nothing is there.
+    """A file that gets its name after the block has succeeded and the file is synced to the disk.
 
     Args:
         path: its name, resolved.
-        on_replace: what to do right before it gets its name.
+        on_replace: called right before it gets its name.
 
     Raises:
         OSError: it cannot be written there.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mkstemp uses mode 0600
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file

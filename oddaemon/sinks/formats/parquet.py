@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MONEY_DIGITS = 19
-"""All that a 64-bit number of cents can hold."""
+"""Enough for any 64-bit number of cents."""
 
 
 class ParquetMissing(ImportError):
@@ -24,7 +24,7 @@ class ParquetMissing(ImportError):
 
 @contextmanager
 def open_parquet_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]:
-    """Each `put` becomes one row group: hand over some ten thousand rows at a time.
+    """Each call of the writer makes one row group: pass some ten thousand rows at a time.
 
     Raises:
         ParquetMissing: before anything is written.
@@ -69,6 +69,6 @@ def _make_array(column: ExportColumn, values: Sequence[object]) -> "pa.Array[Any
 
     if column.kind is not ColumnType.MONEY:
         return pa.array(values, _get_arrow_type(column))
-    # Cents as a whole decimal have the very bytes of the amount as a decimal with two places.
+    # The bytes of the cents as a whole decimal are those of the amount as a decimal with two places.
     cents = pa.array(values, pa.int64()).cast(pa.decimal128(MONEY_DIGITS, 0))
     return pa.Array.from_buffers(_get_arrow_type(column), len(cents), cents.buffers())

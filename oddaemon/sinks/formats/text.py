@@ -1,4 +1,4 @@
-"""Rows as text: CSV, JSON, and one JSON object a line. Nothing is held back: what was put is in the file."""
+"""Rows as text: CSV, JSON, and one JSON object a line. Nothing is buffered here."""
 
 import csv
 import io
@@ -19,21 +19,21 @@ _FORMATTERS: Mapping[ColumnType, Callable[[Any], object]] = {
     ColumnType.DATE: date.isoformat,
     ColumnType.INSTANT: format_instant,
 }
-"""The kinds that are not written as they are, besides money."""
+"""The types that need formatting, besides money."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The one JSON document around rows: `{**head, rows_named: [row, ...]}`."""
+    """The JSON document around the rows: `{**header, rows_key: [row, ...]}`."""
 
     rows_key: str = "rows"
     header: Mapping[str, object] = field(default_factory=dict)
-    """What stands before the rows, ready for JSON."""
+    """The fields before the rows, ready for JSON."""
 
 
 @contextmanager
 def open_csv_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]:
-    """A line of names, then a line a row, as RFC 4180 wants it but for the plain line feeds; None is nothing at all."""
+    """A header line, then a line for each row, as in RFC 4180 but with plain line feeds; None is an empty field."""
 
     def write(rows: Sequence[Row]) -> None:
         write_lines(_format_rows(columns, rows))
@@ -59,7 +59,7 @@ def open_ndjson_writer(file: BinaryIO, columns: Columns) -> Iterator[WriteRows]:
 
 @contextmanager
 def open_json_writer(file: BinaryIO, columns: Columns, envelope: Envelope) -> Iterator[WriteRows]:
-    """One JSON document: what stands before the rows, then the rows, an object each on a line of its own."""
+    """One JSON document: the header fields, then the rows, each an object on a line of its own."""
     file.write(b"{\n")
     file.writelines(_encode(name) + b": " + _encode(value) + b",\n" for name, value in envelope.header.items())
     file.write(_encode(envelope.rows_key) + b": [")
@@ -72,12 +72,12 @@ def open_json_writer(file: BinaryIO, columns: Columns, envelope: Envelope) -> It
             separator = b",\n"
 
     yield write
-    # Not reached where it breaks off: half a document must not look whole.
+    # Not reached after an error: half a document must not look complete.
     file.write(b"\n]}\n")
 
 
 def _format_rows(columns: Columns, rows: Sequence[Row]) -> Iterable[Iterable[object]]:
-    """The rows with every value as text writes it; column by column, as a call for each value is what takes long."""
+    """Format the rows, column by column: one call for each value would be slow."""
     columns_text = [
         _format_values(column.kind, values) for column, values in zip(columns, zip(*rows, strict=True), strict=False)
     ]
@@ -86,7 +86,7 @@ def _format_rows(columns: Columns, rows: Sequence[Row]) -> Iterable[Iterable[obj
 
 def _format_values(kind: ColumnType, values: Sequence[Any]) -> Sequence[object]:
     if kind is ColumnType.MONEY:
-        # `core.status.money` without a call: seven of ten columns are amounts.
+        # `format_money` inlined: seven of ten columns are amounts.
         return [
             None
             if cents is None

@@ -1,8 +1,8 @@
-"""The tables that we make in a consumer's PostgreSQL, and keep up to date: one list of migrations, oldest first.
+"""The tables in a consumer's PostgreSQL, as a list of migrations, oldest first, and the statements of a delivery.
 
-`balance` holds what is true now, `change` everything that ever became different, `snapshot` one row for each delivery;
-by its `delivery_id` a delivery that comes twice is known. `last_seen` of who is cleared is the aging date of the
-delivery before, the last that had them. Money is numeric with two places.
+`balance` has the current balances, `change` all changes, `snapshot` one row for each delivery: a repeated delivery is
+recognised by its `delivery_id`. `last_seen` of a cleared guarantor is the aging date of the previous delivery, the last
+one that had them. Money is numeric with two places.
 """
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance
@@ -10,7 +10,7 @@ from oddaemon.core.snapshot.missing_columns import OPTIONAL_COLUMNS
 
 MONEY = "numeric(19, 2)"
 COLUMNS = Balance._fields[1:]
-"""All but the guarantor."""
+"""All but `pat_num`."""
 
 
 def _build_columns(prefix: str = "", null: str = " NOT NULL") -> str:
@@ -64,7 +64,7 @@ CREATE TEMPORARY TABLE pg_temp.staging (
     {", ".join(f"{name} bigint" for name in COLUMNS)}
 ) ON COMMIT DROP
 """
-"""Money in cents: they are numbers that COPY takes as they are."""
+"""Money in cents, which binary COPY takes as integers."""
 
 _NOW = ", ".join(["clinic_num", *(f"{name} / 100.0 AS {name}" for name in MONEY_COLUMNS)])
 _LATER = ", ".join(f"later.{name}" for name in COLUMNS)
@@ -75,7 +75,7 @@ _BOTH = ", ".join(
     else f"{{0}}.{name}"
     for name in COLUMNS
 )
-"""One side as far as the other one tells, too."""
+"""One side, as far as the other side has the column, too."""
 _WAS = ", ".join(f"was_{name}" for name in COLUMNS)
 _NAMES = ", ".join(COLUMNS)
 
@@ -88,7 +88,7 @@ SELECT $1, $2, $3, $4, $5, $6, $7, count(*),
     {", ".join(f"CASE WHEN count(*) = 0 THEN 0 ELSE sum({name}) / 100.0 END" for name in MONEY_COLUMNS)}
 FROM pg_temp.staging ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own names
-"""Nothing is inserted of a delivery that is known."""
+"""Inserts nothing for a known delivery."""
 
 INSERT_CHANGES = f"""
 INSERT INTO {{schema}}.change (delivery_id, office, aging_date, change, pat_num, {_NAMES}, {_WAS}, last_seen)
@@ -103,7 +103,7 @@ FROM (SELECT pat_num, {_NOW} FROM pg_temp.staging) AS later
 FULL JOIN (SELECT pat_num, {_NAMES} FROM {{schema}}.balance WHERE office = $2) AS earlier USING (pat_num)
 WHERE ({_BOTH.format("later", "earlier")}) IS DISTINCT FROM ({_BOTH.format("earlier", "later")})
 """  # noqa: S608 - our own names
-"""What only one of the two tells is no change."""
+"""A column that only one of the two has is not compared."""
 
 UPDATE_OPTIONAL_COLUMNS = f"""
 UPDATE {{schema}}.balance AS held SET {", ".join(f"{name} = later.{name}" for name in OPTIONAL_COLUMNS)}
@@ -112,7 +112,7 @@ WHERE held.office = $1 AND held.pat_num = later.pat_num
 AND ({", ".join(f"held.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
     IS DISTINCT FROM ({", ".join(f"later.{name} IS NULL" for name in OPTIONAL_COLUMNS)})
 """  # noqa: S608 - our own names
-"""What was not told is told now, or the other way round, of those who did not change, too."""
+"""Updates the optional columns of unchanged guarantors, too, where one snapshot has them and the other has not."""
 
 DELETE_CHANGED = """
 DELETE FROM {schema}.balance WHERE office = $2
@@ -128,4 +128,4 @@ SUM_BALANCES = f"""
 SELECT count(*), {", ".join(f"coalesce(sum({name}), 0)" for name in MONEY_COLUMNS)}
 FROM {{schema}}.balance WHERE office = $1
 """  # noqa: S608 - our own names
-"""What the office's balances add up to; held against the snapshot's own totals before anything is committed."""
+"""The sums of the office's balances, compared with the snapshot's totals before the commit."""

@@ -1,8 +1,8 @@
-"""Tables in a consumer's PostgreSQL: one transaction a delivery, so whoever reads sees one snapshot or the next.
+"""Delivers to tables in a consumer's PostgreSQL: one transaction a delivery, so a reader sees one snapshot or the next.
 
-The snapshot goes by binary COPY into a staging table that lives and dies with the transaction; what became different is
-found there, where both are. Before it is committed the office's balances must add up to the snapshot's totals. What the
-server says is not shown: it may quote rows. Needs asyncpg, an extra of its own.
+The snapshot goes by binary COPY into a staging table of the transaction, and the server finds the changes. Before the
+commit the office's balances must add up to the snapshot's totals. The server's messages are not shown: they may quote
+rows. Needs asyncpg, an extra of its own.
 """
 
 import ssl
@@ -34,34 +34,34 @@ if TYPE_CHECKING:
     import asyncpg
 
 LOCK_TIMEOUT_SHARE = 0.5
-"""Of the time-out: so long a lock is waited for, so that there is time to hear that it was in vain."""
+"""The share of the timeout to wait for a lock, which leaves time for the server's answer."""
 _ASYNCPG_MISSING = (
     "PostgreSQL needs asyncpg, which is not installed. Install it with: pip install 'oddaemon[postgres]', then restart."
 )
 _TABLES_CHANGED = (
-    "its tables are not as we made them, so let no other program change them; once its schema is dropped or renamed, "
-    "they are made anew"
+    "its tables were changed. Let no other program change them. If you drop or rename the schema, "
+    "oddaemon creates them again"
 )
 _SQLSTATE_MEANINGS = {
-    "28": "it does not let this user in, so look at name, password and pg_hba.conf",
-    "3D": "it has no such database",
-    "42501": "this user may not make or write the tables: grant it CREATE and TEMPORARY on the database, "
-    "and let it own the schema and all that is in it",
+    "28": "the login failed. Check the user, the password and pg_hba.conf",
+    "3D": "the database does not exist",
+    "42501": "this user may not create or write the tables. Grant it CREATE and TEMPORARY on the database, "
+    "and make it the owner of the schema and everything in it",
     "53100": "its disk is full",
     "53300": "it has too many connections",
     "25006": "it is read-only, as a standby is",
-    "23": "a constraint or a foreign key that we did not make stands against it",
-    "P0": "a trigger that we did not make stands against it",
+    "23": "a constraint or foreign key that oddaemon did not create was violated",
+    "P0": "a trigger that oddaemon did not create raised an error",
     "57P": "it is shutting down or starting",
     "55P03": "another session holds its tables locked",
-    "57014": "the statement was cancelled, by somebody or by the statement_timeout of this user or database",
-    "42704": "it does not know a setting that the DSN holds",
+    "57014": "the statement was cancelled, by an administrator or by the statement_timeout of this user or database",
+    "42704": "the DSN contains an unknown setting",
     "42P": _TABLES_CHANGED,
     "42703": _TABLES_CHANGED,
     "42804": _TABLES_CHANGED,
     "42883": _TABLES_CHANGED,
 }
-"""By SQLSTATE or its beginning, the longest that fits."""
+"""By SQLSTATE or its prefix; the longest match counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ class Postgres:
         self._options = options
         self._connection: asyncpg.Connection[Any] | None = None
         self._schema = f'"{options.schema}"'
-        """A checked name, which may be a word of SQL's own."""
+        """A validated name, quoted because it may be a keyword of SQL."""
         self._server = f"PostgreSQL at {_get_host(options.dsn) or 'its socket'}"
 
     async def deliver(self, payload: Payload, delivery_id: str) -> None:
-        """Store the snapshot, unless it is there.
+        """Store the snapshot, unless it is there already.
 
         Raises:
-            SinkRefused: the database has not committed it, or not said so.
+            DeliveryFailed: the database has not committed it, or not confirmed that.
         """
         try:
             import asyncpg  # noqa: PLC0415 - an extra
@@ -100,24 +100,24 @@ class Postgres:
                 with _cancel_when_lost(connection, scope):
                     await self._store(connection, payload, delivery_id)
             if scope.cancelled_caught:
-                raise DeliveryFailed(f"{self._server} went away before it had committed.")
+                raise DeliveryFailed(f"The connection to {self._server} was lost before the commit.")
             is_done = True
         except TimeoutError:
             seconds = self._options.timeout_seconds
-            raise DeliveryFailed(f"{self._server} was not done within {seconds:g} s.") from None
+            raise DeliveryFailed(f"{self._server} timed out after {seconds:g} s.") from None
         except asyncpg.PostgresError as error:
             raise DeliveryFailed(
-                f"{self._server} refused: {_describe_sqlstate(error.sqlstate or '', error)}."
+                f"{self._server} reported an error: {_describe_sqlstate(error.sqlstate or '', error)}."
             ) from error
         except asyncpg.ClientConfigurationError as error:
             raise DeliveryFailed(
-                f"The DSN of {self._server} cannot be used: is every option in it right? With sslmode=verify-full or "
-                "verify-ca it needs sslrootcert=/path/to/ca.pem, unless ~/.postgresql/root.crt is there."
+                f"The DSN of {self._server} is not valid. Check its options. sslmode=verify-full and verify-ca need "
+                "sslrootcert=/path/to/ca.pem, unless ~/.postgresql/root.crt exists."
             ) from error
         except asyncpg.TargetServerAttributeNotMatched as error:
-            raise DeliveryFailed(f"{self._server} is not what target_session_attrs in its DSN asks for.") from error
+            raise DeliveryFailed(f"{self._server} does not match target_session_attrs in its DSN.") from error
         except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            raise DeliveryFailed(f"The connection to {self._server} broke.") from error
+            raise DeliveryFailed(f"The connection to {self._server} was lost.") from error
         except OSError as error:
             raise DeliveryFailed(_describe_connection_error(self._server, error)) from error
         finally:
@@ -125,7 +125,7 @@ class Postgres:
                 self._disconnect()
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._disconnect()
 
     def _disconnect(self) -> None:
@@ -135,14 +135,14 @@ class Postgres:
 
     async def _connect(self, connect: Callable[..., Any]) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
-            # Poolers hand the same session to others: no statement is kept prepared in it.
+            # A pooler shares sessions between clients, so no statement is kept prepared.
             self._connection = await connect(self._options.dsn, statement_cache_size=0)
             await self._migrate(self._connection)
         return self._connection
 
     @asynccontextmanager
     async def _transaction(self, connection: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
-        """One that the server ends by itself, too: else one that we gave up would wait on, and hold its locks."""
+        """A transaction with limits on the server, too: an abandoned one would keep waiting, and hold its locks."""
         async with connection.transaction():
             milliseconds = str(max(1, int(self._options.timeout_seconds * 1000 * LOCK_TIMEOUT_SHARE)))
             for limit in ("lock_timeout", "idle_in_transaction_session_timeout"):
@@ -159,8 +159,8 @@ class Postgres:
             found = await connection.fetchval(f"SELECT max(revision) FROM {schema}.version") or 0  # noqa: S608 - a checked name
             if found > len(MIGRATIONS):
                 raise DeliveryFailed(
-                    f"The tables at {self._server} are of revision {found}, made by a newer oddaemon; "
-                    f"this one knows revisions up to {len(MIGRATIONS)}."
+                    f"The tables at {self._server} have revision {found}, made by a newer oddaemon; "
+                    f"this version supports revisions up to {len(MIGRATIONS)}."
                 )
             for revision, migration in enumerate(MIGRATIONS[found:], start=found + 1):
                 await connection.execute(migration.format(schema=schema))
@@ -199,14 +199,14 @@ class Postgres:
         expected = (totals.guarantors, *(Decimal(getattr(totals, name)) / 100 for name in MONEY_COLUMNS))
         if tuple(found) != expected:
             raise DeliveryFailed(
-                f"What {self._server} would hold does not add up to the snapshot, so nothing was committed: "
-                "does a trigger or another program change its tables?"
+                f"The balances at {self._server} do not add up to the snapshot, so nothing was committed. "
+                "Check whether a trigger or another program changes the tables."
             )
 
 
 @contextmanager
 def _cancel_when_lost(connection: "asyncpg.Connection[Any]", scope: anyio.CancelScope) -> Iterator[None]:
-    """While it copies, asyncpg does not notice that its connection is gone, and would wait for ever."""
+    """Cancel the scope when the connection is lost: during COPY asyncpg does not notice it, and would wait."""
 
     def cancel(_connection: object) -> None:
         scope.cancel()
@@ -219,7 +219,7 @@ def _cancel_when_lost(connection: "asyncpg.Connection[Any]", scope: anyio.Cancel
 
 
 def _get_host(dsn: str) -> str:
-    """Where it leads first; empty: a socket."""
+    """The first host; empty: a socket."""
     parts = urlsplit(dsn)
     named = parts.hostname or dict(parse_qsl(parts.query)).get("host", "")
     return "" if named.startswith(("/", "%2f")) else named
@@ -228,11 +228,11 @@ def _get_host(dsn: str) -> str:
 def _describe_connection_error(server: str, error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return describe_tls_error(server, error)
-    if "rejected SSL upgrade" in str(error):  # the driver has no kind of error for it
-        return f"{server} does not speak TLS, which sslmode in its DSN asks for: set `ssl = on` there."
+    if "rejected SSL upgrade" in str(error):  # asyncpg has no class for it
+        return f"{server} does not support TLS, which sslmode in the DSN requires. Set `ssl = on` on the server."
     if isinstance(error, FileNotFoundError | PermissionError):
-        return f"{server} cannot be reached: its socket, or a file that its DSN names: {error.strerror}."
-    return f"{server} cannot be reached, or went away: {error.strerror or 'connection lost'}."
+        return f"{server} cannot be reached: {error.strerror}. Check its socket, and the files named in the DSN."
+    return f"{server} cannot be reached: {error.strerror or 'connection lost'}."
 
 
 def _describe_sqlstate(sqlstate: str, error: Exception) -> str:

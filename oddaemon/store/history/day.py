@@ -1,6 +1,6 @@
-"""The picture of a day: an office's balances as of it, whether they were pulled that night or read afterwards.
+"""The days of an office's history: snapshots that were pulled in their night, and days that were backfilled.
 
-Where a day has both, the night's own is its picture: it is what the table held, not what the ledgers tell today.
+Where a day has both, the snapshot counts: it is what the office's table held, not what its ledgers say today.
 """
 
 from bisect import bisect_left
@@ -18,39 +18,39 @@ from oddaemon.store.snapshot_rows import SnapshotRow
 
 HistoryDay = SnapshotRow | BackfilledDay
 _EARLIEST_ZONE = timedelta(hours=12)
-"""Behind UTC: a day that is over there is over everywhere."""
+"""Behind UTC: a day that is over in this zone is over everywhere."""
 
 
 class DaySource(StrEnum):
-    """Where a picture comes from."""
+    """Where a day's balances come from."""
 
     NIGHT = "night"
-    """Pulled when the office had aged, and published as a snapshot."""
+    """Pulled after the office's aging, and published as a snapshot."""
     BACKFILLED = "backfilled"
-    """Read by order once the day was over."""
+    """Read on demand after the day was over."""
 
 
 class SnapshotMissing(StoreError):
-    """There is no snapshot of that day, or of that id."""
+    """There is no snapshot of that day or with that id."""
 
 
 def get_source(day: HistoryDay) -> DaySource:
-    """Where it comes from."""
+    """Where the day's balances come from."""
     return DaySource.NIGHT if isinstance(day, SnapshotRow) else DaySource.BACKFILLED
 
 
 def select_snapshots(days: Iterable[HistoryDay]) -> list[SnapshotRow]:
-    """Those that are snapshots."""
+    """The days that are snapshots."""
     return [each for each in days if isinstance(each, SnapshotRow)]
 
 
 def may_omit_columns(day: HistoryDay) -> bool:
-    """Whether it may leave out `OPTIONAL_COLUMNS`."""
+    """Whether the day's reader may leave out `OPTIONAL_COLUMNS`."""
     return isinstance(day, BackfilledDay) or day.reader in PARTIAL_READERS
 
 
 def get_column_sums(day: HistoryDay) -> dict[str, int | None]:
-    """The sum of each column of money, in cents; None: it does not tell that column."""
+    """The sum of each column of money, in cents; None: the day does not have the column."""
     sums: dict[str, int | None] = {name: getattr(day.totals, name) for name in MONEY_COLUMNS}
     if may_omit_columns(day) and not sums["est_balance"]:
         sums["est_balance"] = None
@@ -58,11 +58,11 @@ def get_column_sums(day: HistoryDay) -> dict[str, int | None]:
 
 
 def merge_days(snapshots: Sequence[SnapshotRow], backfilled_days: Iterable[BackfilledDay]) -> list[HistoryDay]:
-    """All pictures of an office: its snapshots as they were published, a past day before the first later night.
+    """All days of an office: its snapshots as published, each backfilled day before the first later snapshot.
 
     Args:
         snapshots: in the order in which they were published.
-        backfilled_days: earliest first; those of a day that has a snapshot are left out.
+        backfilled_days: earliest first; days that have a snapshot are left out.
     """
     pulled = {each.aging_date for each in snapshots}
     remaining = deque(day for day in backfilled_days if day.aging_date not in pulled)
@@ -75,15 +75,15 @@ def merge_days(snapshots: Sequence[SnapshotRow], backfilled_days: Iterable[Backf
 
 
 def select_day(days: Sequence[HistoryDay], requested: date | int | None, office_id: str) -> HistoryDay:
-    """The picture that somebody means.
+    """The requested day.
 
     Args:
         days: the office's, in order.
-        requested: an aging date (its last published snapshot), a snapshot's id, or None (the latest).
+        requested: an aging date (of its last published snapshot), a snapshot's id, or None (the latest).
         office_id: the office, for the message.
 
     Raises:
-        SnapshotMissing: there is none; the text names the nearest.
+        SnapshotMissing: there is none; the message names the nearest.
     """
     snapshots = select_snapshots(days)
     if not days or not (snapshots or isinstance(requested, date)):
@@ -104,18 +104,18 @@ def select_day(days: Sequence[HistoryDay], requested: date | int | None, office_
     is_past = isinstance(requested, date) and requested < (datetime.now(UTC) - _EARLIEST_ZONE).date()
     backfill_hint = f" `oddaemon backfill {office_id} --as-of {requested}` reads a past day." if is_past else ""
     raise SnapshotMissing(
-        f"{office_id} has {what}; {tail}", f"`oddaemon history {office_id}` lists them all.{backfill_hint}"
+        f"{office_id} has {what}; {tail}", f"`oddaemon history {office_id}` lists all days.{backfill_hint}"
     )
 
 
 def find_previous(days: Sequence[HistoryDay], day: HistoryDay) -> HistoryDay | None:
-    """The picture before this one."""
+    """The day before this one; None: it is the first."""
     index = days.index(day)
     return days[index - 1] if index else None
 
 
-def _find_nearest(values: Sequence[Any], requested: Any) -> list[Any]:  # noqa: ANN401 - dates or ids, which are compared only
-    """The values on either side."""
+def _find_nearest(values: Sequence[Any], requested: Any) -> list[Any]:  # noqa: ANN401 - dates or ids, which are only compared
+    """The nearest values below and above."""
     ordered = sorted(set(values))
     index = bisect_left(ordered, requested)
     return ordered[max(0, index - 1) : index + 1]

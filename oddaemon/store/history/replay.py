@@ -1,10 +1,10 @@
-"""Every snapshot of an office again, from one pass over the versions of its balances.
+"""Rebuilds the totals of every snapshot of an office in one pass over the versions of its balances.
 
-A version was valid from snapshot `valid_from` on, until before `valid_to`: that is what reading a snapshot brings. So
-its totals are those of the snapshot before, with the versions that began with it and without those that ended with it.
-A year of an office of 4,000 guarantors is one pass over 120,000 versions instead of 365 readings of 4,000, and what is
-kept of them are two rows of totals for each snapshot. Where the past was pruned, the versions that were still true
-then are left: together they are the first snapshot.
+A version was true from snapshot `valid_from` on, until before `valid_to`. So the totals of a snapshot are those of the
+previous one, plus the versions that began with it, minus those that ended with it. A year of an office of 4,000
+guarantors is one pass over 120,000 versions instead of 365 reads of 4,000, and the memory is two rows of totals for
+each snapshot. Where the past was pruned, the versions that were still true then are left: together they are the first
+snapshot.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ _ZERO = compute_totals(())
 
 
 class Replay:
-    """All versions of an office, summed up by the snapshots with which they began and ended."""
+    """All versions of an office, summed by the snapshots with which they began and ended."""
 
     def __init__(self) -> None:
         self._started: defaultdict[int, ControlTotals] = defaultdict(lambda: _ZERO)
@@ -27,13 +27,13 @@ class Replay:
         self._overlaps = 0
         self._never_valid = 0
         self._last: tuple[int, int | None] | None = None
-        """The guarantor of the version before, and where that version ended."""
+        """The guarantor of the previous version, and where that version ended."""
 
     def add_versions(self, versions: Iterable[tuple[Any, ...]]) -> None:
-        """Take versions as (valid_from, valid_to, *balance), ordered by guarantor and then by time.
+        """Add versions as (valid_from, valid_to, *balance), ordered by guarantor, then by time.
 
         Raises:
-            TypeError: a value is none that was ever stored.
+            TypeError: a value cannot have been stored by this program.
         """
         started: defaultdict[int, list[Balance]] = defaultdict(list)
         ended: defaultdict[int, list[Balance]] = defaultdict(list)
@@ -53,14 +53,14 @@ class Replay:
                 sums[snapshot_id] = _add_totals(sums[snapshot_id], compute_totals(balances))
 
     def find_problems(self, snapshot_ids: AbstractSet[int], history_from: int = 0) -> Iterator[str]:
-        """What is wrong with the versions themselves.
+        """The problems of the versions themselves.
 
         Args:
             snapshot_ids: the office's snapshots.
-            history_from: the snapshot with which its history begins since the earlier ones were pruned; 0: it is whole.
+            history_from: the snapshot with which its history begins after pruning; 0: nothing was pruned.
         """
         if self._overlaps:
-            yield f"{self._overlaps} versions of balances overlap the version before"
+            yield f"{self._overlaps} versions of balances overlap the previous version"
         if self._never_valid:
             yield f"{self._never_valid} versions of balances end before they begin"
         unknown_ids = (self._started.keys() | self._ended.keys()) - snapshot_ids
@@ -70,7 +70,7 @@ class Replay:
             )
 
     def compute_snapshots(self, snapshot_ids: AbstractSet[int]) -> Iterator[tuple[int, ControlTotals, tuple[int, int]]]:
-        """Each of these snapshots: its id, its totals, and how many versions began and ended with it."""
+        """Each of these snapshots: its id, its totals, and the numbers of versions that began and ended with it."""
         totals = _ZERO
         for snapshot_id in sorted(snapshot_ids | self._started.keys() | self._ended.keys()):
             started = self._started.get(snapshot_id, _ZERO)

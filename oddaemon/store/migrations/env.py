@@ -1,4 +1,4 @@
-"""Run by Alembic: migrates on the connection it is given, inside that connection's transaction."""
+"""Run by Alembic: migrates on a given connection, within its transaction."""
 
 from alembic import context
 

@@ -1,7 +1,7 @@
-"""A copy of a database as it is at one instant, beside whoever writes to it, and the proof that the copy is good.
+"""Copies a database as of one instant, while it is in use, and checks the copy.
 
-The copy is one file without a log, so it can be moved about as it is. Everything here blocks: it is run in a thread, or
-by a command that does nothing else.
+The copy is one file without a log, so it can be moved freely. Everything here blocks: run it in a thread, or in a
+command that does nothing else.
 """
 
 import os
@@ -15,34 +15,34 @@ from oddaemon.store.errors import DatabaseDamaged
 from oddaemon.store.sqlite.errors import DAMAGED, find_fault, translate_errors
 
 PAGES_PER_STEP = 2000
-"""8 MB between two reports of progress."""
+"""8 MB between two progress reports."""
 
 VM_STEPS_PER_CHECK = 100_000
-"""Of SQLite's machine: some milliseconds."""
+"""Of SQLite's virtual machine: some milliseconds."""
 
 ProgressCallback = Callable[[int, int], None]
-"""Told how many bytes of how many are copied."""
+"""Called with the bytes copied and the bytes in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What no copy and no migration may change."""
+    """Counts that no copy and no migration may change."""
 
     offices: int
     snapshots: int
 
 
 def copy_database(source: Path, target: Path, error_prefix: str, progress: ProgressCallback | None = None) -> None:
-    """Copy a database to a file that is empty or not there yet, and leave that on the disk, safe from a power failure.
+    """Copy a database to a new or empty file, and sync that to the disk.
 
     Args:
-        source: is only read.
-        target: where the copy goes.
-        error_prefix: what it is for, as the beginning of a sentence: "The backup … cannot be made".
-        progress: told every few megabytes; what it raises ends the copying.
+        source: only read.
+        target: the copy.
+        error_prefix: what fails, as the beginning of a sentence: "The backup … cannot be made".
+        progress: called every few megabytes; an exception from it ends the copy.
 
     Raises:
-        DatabaseUnusable: the source cannot be read, or the target not be written.
+        DatabaseUnusable: the source cannot be read, or the target cannot be written.
     """
     with (
         closing(open_read_only(source)) as origin,
@@ -50,7 +50,7 @@ def copy_database(source: Path, target: Path, error_prefix: str, progress: Progr
         closing(sqlite3.connect(target)) as copy,
     ):
         with translate_errors(source):
-            # One transaction from the first page to the last: a write meanwhile does not begin the copy anew.
+            # One transaction from the first page to the last: a write in the meantime does not restart the copy.
             origin.execute("BEGIN")
             ((page_bytes,),) = origin.execute("PRAGMA page_size").fetchall()
             origin.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
@@ -71,18 +71,18 @@ def copy_database(source: Path, target: Path, error_prefix: str, progress: Progr
 
 
 def check_copy(path: Path, is_cancelled: Callable[[], bool] = lambda: False) -> Counts:
-    """Read every page of a copy and compare what refers to each other.
+    """Read every page of a copy, and check its references.
 
     Args:
         path: the copy.
-        is_cancelled: asked now and then; whether to break off.
+        is_cancelled: polled; whether to stop.
 
     Returns:
-        What is in it.
+        The number of its rows.
 
     Raises:
         DatabaseUnusable: it is damaged.
-        sqlite3.OperationalError: broken off.
+        sqlite3.OperationalError: cancelled.
     """
     with translate_errors(path), closing(open_read_only(path)) as connection:
         connection.set_progress_handler(is_cancelled, VM_STEPS_PER_CHECK)
@@ -90,24 +90,24 @@ def check_copy(path: Path, is_cancelled: Callable[[], bool] = lambda: False) -> 
         if problems != ["ok"]:
             raise DatabaseDamaged(path, " ".join(problems[0].split()))
         if connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise DatabaseDamaged(path, "a row refers to an office that is not there")
+            raise DatabaseDamaged(path, "a row refers to an office that does not exist")
         return count_rows(connection)
 
 
 def count_rows(connection: sqlite3.Connection) -> Counts:
-    """Count what a copy must have, too."""
+    """Count the rows that a copy must have, too."""
     ((offices,),) = connection.execute("SELECT COUNT(*) FROM office").fetchall()
     ((snapshots,),) = connection.execute("SELECT COUNT(*) FROM snapshot").fetchall()
     return Counts(offices, snapshots)
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write and leaves transactions to its user."""
+    """A read-only connection in autocommit mode."""
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
 def get_size_bytes(path: Path) -> int:
-    """How large a copy of the database is, what stands in its log included."""
+    """The size of a copy of the database, its log included."""
     with translate_errors(path), closing(open_read_only(path)) as connection:
         ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
         ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
@@ -115,7 +115,7 @@ def get_size_bytes(path: Path) -> int:
 
 
 def fsync_path(path: Path) -> None:
-    """Have the disk keep a file, or the names in a directory."""
+    """Sync a file, or the names in a directory, to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

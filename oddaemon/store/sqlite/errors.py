@@ -38,7 +38,7 @@ class StorageFault:
 
 DISK_FULL = StorageFault(
     "the disk is full",
-    "Free some space; nothing half-written remains, and what was published before is safe.",
+    "Free some space. Nothing is half-written, and all published snapshots are safe.",
     is_transient=True,
 )
 READ_ONLY = StorageFault(
@@ -48,12 +48,12 @@ READ_ONLY = StorageFault(
 )
 LOCKED = StorageFault(
     "another program keeps it locked",
-    "Close whatever else has the file open for writing (a sqlite3 shell, a backup tool).",
+    "Close the program that has the file open for writing (a sqlite3 shell, a backup tool).",
     is_transient=True,
 )
 DISK_ERROR = StorageFault(
-    "the disk answers with an I/O error",
-    "Look into the kernel's log, and check the disk and any quota.",
+    "the disk reports an I/O error",
+    "Check the kernel's log, the disk and any quota.",
     is_transient=True,
 )
 DAMAGED = StorageFault("the file is damaged", "")
@@ -79,7 +79,7 @@ FAULT_BY_SQLITE_CODE: Mapping[int, StorageFault] = {
         "access is denied", "Give this user permission on the file and its directory.", is_transient=True
     ),
     sqlite3.SQLITE_NOMEM: StorageFault(
-        "memory is short", "Find out what takes this machine's memory.", is_transient=True
+        "out of memory", "Find the process that uses up this machine's memory.", is_transient=True
     ),
 }
 
@@ -87,7 +87,9 @@ _ACCESS_ADVICE = "Check that its directory exists and that this user may read an
 FAULT_BY_ERRNO: Mapping[int, StorageFault] = {
     errno.ENOSPC: DISK_FULL,
     errno.EDQUOT: StorageFault("this user's disk quota is used up", DISK_FULL.advice, is_transient=True),
-    errno.EFBIG: StorageFault("the file may not grow any more", "Raise the process's limit on the size of files."),
+    errno.EFBIG: StorageFault(
+        "the file exceeds the file size limit", "Raise the process's limit on the size of files."
+    ),
     errno.EROFS: StorageFault(
         "the file system is mounted read-only", "Remount the disk for writing.", is_transient=True
     ),
@@ -99,13 +101,13 @@ FAULT_BY_ERRNO: Mapping[int, StorageFault] = {
 
 @contextmanager
 def translate_errors(path: Path, error_prefix: str = "") -> Iterator[None]:
-    """Turn what SQLite and the file system say about `path` into a `DatabaseUnusable`.
+    """Translate errors of SQLite and of the file system about `path` into `DatabaseUnusable`.
 
-    Errors that a program alone can cause (a broken constraint, wrong SQL) pass unchanged.
+    Errors that only a bug can cause (a violated constraint, invalid SQL) pass unchanged.
 
     Args:
-        path: the file that is being worked with.
-        error_prefix: what could not be done, as the beginning of a sentence; empty: that the database cannot be used.
+        path: the file.
+        error_prefix: what failed, as the beginning of a sentence; empty: "The database … cannot be used".
     """
     error_prefix = error_prefix or f"The database {path} cannot be used"
     try:
@@ -120,7 +122,7 @@ def translate_errors(path: Path, error_prefix: str = "") -> Iterator[None]:
             f"{error_prefix}: {fault.what}.", fault.advice, is_transient=fault.is_transient
         ) from error
     except UnicodeDecodeError as error:
-        # SQLite quotes a damaged schema, and its Python driver chokes on that.
+        # SQLite quotes a damaged schema, which its Python driver cannot decode.
         raise DatabaseDamaged(path) from error
     except OSError as error:
         code = error.errno or errno.EIO
@@ -134,7 +136,7 @@ def translate_errors(path: Path, error_prefix: str = "") -> Iterator[None]:
 
 @contextmanager
 def translate_read_errors(path: Path) -> Iterator[None]:
-    """As `explained`, where whoever asks may have closed the database meanwhile."""
+    """As `translate_errors`, where the caller may have closed the database in the meantime."""
     try:
         with translate_errors(path):
             yield
@@ -145,7 +147,7 @@ def translate_read_errors(path: Path) -> Iterator[None]:
 
 
 def find_fault(error: BaseException | None) -> StorageFault | None:
-    """What an error of SQLite means for the file; None: it is a program's own."""
+    """The fault of the file behind an error of SQLite; None: the error is a bug."""
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
     if isinstance(error, sqlite3.Error) and any(message in str(error) for message in _DAMAGE_MESSAGES):
         return DAMAGED

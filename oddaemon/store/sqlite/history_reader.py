@@ -19,11 +19,11 @@ from oddaemon.core.model import Balance, ChangeKind
 from oddaemon.core.snapshot.diff import GuarantorChange, iter_changes
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING, OPTIONAL_COLUMNS, MissingColumns
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, RollRates, compute_flow, compute_roll_rates
-from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, BackfilledDay, parse_backfilled_day
+from oddaemon.store.backfilled_days import BACKFILLED_DAYS_OF_OFFICE, BackfilledDay, parse_backfilled_day
 from oddaemon.store.errors import OfficeUnknown, decoding_errors
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, may_omit_columns, merge_days, select_snapshots
 from oddaemon.store.history.versions import AgingDates, Version, compare_ends, iterate_steps
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, SnapshotRow, parse_snapshot_row
+from oddaemon.store.snapshot_rows import SNAPSHOTS_OF_OFFICE, SnapshotRow, parse_snapshot_row
 from oddaemon.store.sqlite.copy import open_read_only
 from oddaemon.store.sqlite.errors import translate_errors, translate_read_errors
 from oddaemon.store.sqlite.version import require_newest
@@ -32,14 +32,10 @@ ROWS_PER_BATCH = 10_000
 
 _COLUMNS = ", ".join(Balance._fields)
 _OFFICES = "SELECT key, id, name, wanted FROM office ORDER BY id"
-_SNAPSHOTS = f"SELECT {', '.join(SNAPSHOT_COLUMN_NAMES)} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - our own column names
 _AGING_DATES = "SELECT id, aging_date FROM snapshot WHERE office = ? ORDER BY id"
 _BALANCES = (
     f"SELECT {_COLUMNS} FROM balance"  # noqa: S608 - the same
     " WHERE office = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) ORDER BY pat_num"
-)
-_BACKFILLED_DAYS = (
-    f"SELECT {', '.join(BACKFILLED_DAY_COLUMNS)} FROM historical_snapshot WHERE office = ? ORDER BY as_of"  # noqa: S608 - the same
 )
 _BACKFILLED_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ?1 ORDER BY pat_num"  # noqa: S608 - the same
 _VERSIONS_BETWEEN = (
@@ -125,13 +121,13 @@ class HistoryReader:
     def list_snapshots(self, office: StoredOffice) -> list[SnapshotRow]:
         """The office's snapshots that are kept, oldest first."""
         with translate_read_errors(self.path), decoding_errors(self.path):
-            rows = self._connection.execute(_SNAPSHOTS, (office.key,))
+            rows = self._connection.execute(SNAPSHOTS_OF_OFFICE, (office.key,))
             return [parse_snapshot_row(office.id, row) for row in rows]
 
     def list_days(self, office: StoredOffice) -> list[HistoryDay]:
         """Every day that has balances, in order: the snapshots, and the backfilled days."""
         with translate_read_errors(self.path), decoding_errors(self.path):
-            rows = self._connection.execute(_BACKFILLED_DAYS, (office.key,)).fetchall()
+            rows = self._connection.execute(BACKFILLED_DAYS_OF_OFFICE, (office.key,)).fetchall()
             backfilled_days = [parse_backfilled_day(office.id, row) for row in rows]
         return merge_days(self.list_snapshots(office), backfilled_days)
 

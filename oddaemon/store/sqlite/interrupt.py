@@ -1,4 +1,4 @@
-"""Breaking off what SQLite is at in a thread, for the one statement that takes as long as the file is large."""
+"""Interrupt a statement that SQLite runs in a thread, for VACUUM, which takes long on a large file."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,14 +8,14 @@ import anyio
 import anyio.lowlevel
 
 INTERRUPT_INTERVAL_SECONDS = 0.05
-"""A word that comes before the thread has begun is not heard."""
+"""An interrupt that comes before the thread has started the statement has no effect, so it is repeated."""
 
 
 @asynccontextmanager
 async def interrupt_when_cancelled(driver: aiosqlite.Connection) -> AsyncIterator[None]:
-    """Around what waits, shielded, for a statement on this connection that nobody else uses meanwhile.
+    """Interrupt the statement in this shielded block when the task is cancelled; SQLite rolls it back.
 
-    Whoever is cancelled there need not wait for its end: SQLite takes it back, and the cancellation goes on.
+    The block must be the only user of the connection.
     """
     failure: Exception | None = None
     is_over = False
@@ -33,11 +33,11 @@ async def interrupt_when_cancelled(driver: aiosqlite.Connection) -> AsyncIterato
         tasks.start_soon(interrupt_until_over)
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - carried past the group, which would put it into one of its own
+        except Exception as error:  # noqa: BLE001 - raised after the task group, which would wrap it in a group
             failure = error
         is_over = True
         tasks.cancel_scope.cancel()
-    # That it was broken off is no trouble of the database.
+    # An interruption by cancellation is not a fault of the database.
     await anyio.lowlevel.checkpoint()
     if failure is not None:
         raise failure

@@ -1,8 +1,8 @@
 """One daemon per database file.
 
-The kernel's `flock` on `<database>.lock` decides, so a killed process frees it by itself and a copied or left-over lock
-file means nothing. What stands in the file is only there to tell the second one who the first is. The file is never
-removed: a lock on a file that no longer has a name keeps nobody out.
+The kernel's `flock` on `<database>.lock` decides: it is released when a process dies, and a copied or left-over lock
+file has no effect. The content of the file only names the owner in the error message of a second process. The file is
+never removed: a lock on a file without a name excludes no one.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from oddaemon.store.sqlite.errors import translate_errors
 
 
 class LockOwner(msgspec.Struct, frozen=True):
-    """Who wrote the lock file last: the process that holds the lock, while anybody does."""
+    """The process that wrote the lock file last; it holds the lock if the lock is held."""
 
     pid: int
     host: str
@@ -33,8 +33,8 @@ async def hold_lock(database: Path) -> AsyncIterator[None]:
     """Hold the database's lock for the length of the block.
 
     Raises:
-        DatabaseHeld: another process, or another block of this one, holds it.
-        DatabaseUnusable: the lock file cannot be made.
+        DatabaseLocked: another process, or another block of this one, holds it.
+        DatabaseUnusable: the lock file cannot be created.
     """
     descriptor = await anyio.to_thread.run_sync(_acquire, database)
     try:
@@ -45,7 +45,7 @@ async def hold_lock(database: Path) -> AsyncIterator[None]:
 
 
 def get_lock_path(database: Path) -> Path:
-    """Where the lock of this database is."""
+    """The lock file of this database."""
     return database.with_name(database.name + ".lock")
 
 
@@ -59,7 +59,7 @@ def _acquire(database: Path) -> int:
             os.close(descriptor)
             raise DatabaseLocked(
                 f"The database {database} is in use by {_describe_owner(path)}.",
-                "Stop that one first, or give this one a database of its own: [state] database.",
+                "Stop that process first, or set another file in [state] database.",
             ) from None
         except OSError:
             os.close(descriptor)
@@ -69,7 +69,7 @@ def _acquire(database: Path) -> int:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(owner) + b"\n", 0)
         except OSError:
-            # Left open it would hold the lock for as long as the process lives, against its own next attempt.
+            # An open descriptor would keep the lock, against the next attempt of this process.
             os.close(descriptor)
             raise
         return descriptor
@@ -84,5 +84,5 @@ def _describe_owner(path: Path) -> str:
     try:
         owner = msgspec.json.decode(path.read_bytes(), type=LockOwner)
     except (msgspec.DecodeError, OSError):
-        return f"another oddaemon that has not said which (see `fuser {path}`)"
+        return f"another oddaemon (see `fuser {path}`)"
     return f"another oddaemon: process {owner.pid} on {owner.host} since {owner.since:%Y-%m-%dT%H:%M:%SZ}"

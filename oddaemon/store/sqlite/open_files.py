@@ -1,8 +1,8 @@
-"""The files that an open database consists of, and whether their names still lead to them.
+"""Guards the files of an open database against deletion and replacement.
 
-SQLite goes on writing into a file that was deleted or replaced under it, and everything would be lost with the last
-process that has it open. So whoever writes asks here afterwards. Only `stat` is used, never `open`: closing a second
-descriptor of a file takes away the locks that SQLite holds on it.
+SQLite keeps writing into a file that was deleted or replaced, and all of it would be lost with the last process that
+has the file open. So each write is followed by a check. It uses `stat`, never `open`: closing a second descriptor of a
+file releases the locks that SQLite holds on it.
 """
 
 import os
@@ -11,16 +11,16 @@ from pathlib import Path
 from oddaemon.store.errors import DatabaseDamaged, DatabaseReplaced
 
 _SUFFIXES = ("", "-wal", "-shm")
-"""The database, its write-ahead log, and the log's index. The last two exist as long as anybody has it open."""
+"""The database, its write-ahead log, and the log's index. The last two exist while a process has it open."""
 
 _ADVICE = (
-    "Restart the daemon: it goes on with the file that is there then, or with a new one if there is none. "
-    "To put a backup in its place, stop the daemon first."
+    "Restart the daemon: it uses the file that is there then, or creates a new one. "
+    "To restore a backup, stop the daemon first."
 )
 
 
 class FileGuard:
-    """What the files of a database were when it was opened.
+    """Knows the files of a database as they were when it was opened.
 
     Args:
         path: of the database, which is open and has been read, so that its log exists.
@@ -35,7 +35,7 @@ class FileGuard:
         self._is_settled = True
 
     def require_in_place(self) -> None:
-        """Look whether every name leads to the file that is open; two microseconds each, and no disk is asked.
+        """Check that every name still refers to the open file; 2 µs each, without disk access.
 
         Raises:
             DatabaseReplaced: one of them was deleted, moved away or replaced.
@@ -46,31 +46,31 @@ class FileGuard:
                 raise self._make_error(f"{name} was replaced by another file")
 
     def has_shrunk(self) -> bool:
-        """Whether the database is smaller than it was: it was vacuumed by another program, or cut off."""
+        """Whether the database is smaller than before: another program vacuumed it, or it was truncated."""
         size_bytes = self._stat(self._names[0]).st_size
         if self._is_settled:
             self._bytes_max = max(self._bytes_max, size_bytes)
         return size_bytes < self._bytes_max
 
     def allow_shrink_to(self, bytes_min: int) -> None:
-        """Expect the database to become smaller, down to this, whenever its log is folded back next."""
+        """Expect the database to shrink to this size at the next checkpoint of its log."""
         self._bytes_max = min(self._bytes_max, bytes_min)
         self._is_settled = False
 
     def mark_settled(self) -> None:
-        """The log was folded back: the database is as large as it is."""
+        """The log was checkpointed: the present size is right."""
         self._bytes_max = self._stat(self._names[0]).st_size
         self._is_settled = True
 
     def require_min_bytes(self, bytes_min: int) -> None:
-        """Accept that the database has shrunk, if it still holds all of its pages.
+        """Accept that the database has shrunk, if it still has all of its pages.
 
         Raises:
-            DatabaseDamaged: it was cut off.
+            DatabaseDamaged: it was truncated.
         """
         size_bytes = self._stat(self._names[0]).st_size
         if size_bytes < bytes_min:
-            raise DatabaseDamaged(self._path, "it was cut off while it was open")
+            raise DatabaseDamaged(self._path, "it was truncated while it was open")
         self._bytes_max = size_bytes
 
     def _stat(self, name: str) -> os.stat_result:
@@ -81,4 +81,4 @@ class FileGuard:
 
     @staticmethod
     def _make_error(what: str) -> DatabaseReplaced:
-        return DatabaseReplaced(f"{what} while the database was open: what is written now would be lost.", _ADVICE)
+        return DatabaseReplaced(f"{what} while the database was open: further writes would be lost.", _ADVICE)

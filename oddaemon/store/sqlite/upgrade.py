@@ -1,8 +1,7 @@
-"""Migrations, on a copy first.
+"""Migrates a database on a copy.
 
-The database in use is not touched until its migrated copy is complete, checked and safely on the disk; then the two
-change names, and the former one is kept. Whatever goes wrong before, and whenever the process is killed, the database
-is what it was.
+The database is not touched until its migrated copy is complete, checked and synced to the disk. Then the copy takes its
+name, and the previous file is kept. If anything fails before that, or the process is killed, the database is unchanged.
 """
 
 import os
@@ -23,16 +22,16 @@ from oddaemon.store.sqlite.disk_space import require_space
 from oddaemon.store.sqlite.errors import LOCKED, translate_errors
 
 AUTO_VACUUM_INCREMENTAL = 2
-"""SQLite's number for it."""
+"""SQLite's value of `PRAGMA auto_vacuum`."""
 _SUFFIXES = ("", "-journal", "-wal", "-shm")
 
 
 class MigrationFailed(StoreError):
-    """The database could not be brought to this program's revision; it is as it was."""
+    """The migration failed; the database is unchanged."""
 
 
 def create(path: Path, location: str) -> None:
-    """Make all tables in an empty file: all of them or none, and there is nothing to lose.
+    """Create all tables in an empty file: all of them or none.
 
     Raises:
         DatabaseUnusable: it cannot be written.
@@ -46,16 +45,16 @@ def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
     """Migrate a copy, check it, and put it in the database's place.
 
     Args:
-        path: of the database; whoever calls holds its lock.
+        path: of the database; the caller holds its lock.
         revision: its revision.
-        newest: the one to bring it to.
+        newest: the revision to migrate to.
         location: where Alembic finds the revisions.
 
     Returns:
-        Where the former file is kept.
+        Where the previous file is kept.
 
     Raises:
-        MigrationFailed: with what went wrong; the database is as it was.
+        MigrationFailed: with the cause; the database is unchanged.
     """
     copy = path.with_name(f"{path.name}.migrating")
     try:
@@ -64,7 +63,7 @@ def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
             _copy_migrated(path, copy, location)
             _require_unchanged(original, version_before)
         return _swap_files(path, copy, revision)
-    # Whatever a migration raises, its user must learn that nothing is lost.
+    # Whatever a migration raises, the message must say that nothing is lost.
     except Exception as error:
         raise _make_error(path, f"from revision {revision} to {newest}", error) from error
     finally:
@@ -75,7 +74,7 @@ def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
 def _copy_migrated(path: Path, copy: Path, location: str) -> None:
     error_prefix = f"The copy {copy} cannot be made"
     with translate_errors(copy, error_prefix):
-        # Left over by a process that was killed: whoever holds the database's lock may throw it away.
+        # Left over by a killed process. The holder of the database's lock may delete it.
         _remove_files(copy)
         require_space(copy, get_size_bytes(path), error_prefix)
         _create_copy_file(copy, path)
@@ -90,14 +89,14 @@ def _copy_migrated(path: Path, copy: Path, location: str) -> None:
         raise DatabaseUnusable(
             f"The migrated copy has {found.offices} offices and {found.snapshots} snapshots where the database has "
             f"{expected.offices} and {expected.snapshots}.",
-            "Run the former oddaemon until then, and report this to us.",
+            "Keep running the previous oddaemon, and report this bug.",
         )
 
 
 def enable_incremental_vacuum(path: Path) -> None:
-    """Have a database keep account of its free pages, so that they can be given back a few at a time.
+    """Set `auto_vacuum = INCREMENTAL`, so that free pages can be released a few at a time.
 
-    One that has tables already is written anew for that, which takes as long as copying it; nobody else may have it
+    For a database with tables this rewrites the file, which takes as long as copying it. No other process may have it
     open.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -108,13 +107,13 @@ def enable_incremental_vacuum(path: Path) -> None:
 
 
 def _swap_files(path: Path, copy: Path, revision: str) -> Path:
-    """Give the copy the database's name; in between, a file of that name is always there."""
+    """Give the copy the database's name. A file of that name exists at every moment."""
     with (
         translate_errors(path),
         closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)) as connection,
     ):
-        # Ends the log and its index, which is refused while anybody else has the file open: they would read the new
-        # file with the old one's log.
+        # Removes the log and its index. SQLite refuses it while another process has the file open, which would read the
+        # new file with the old log.
         ((mode,),) = connection.execute("PRAGMA journal_mode = DELETE").fetchall()
         if mode != "delete":
             raise DatabaseUnusable(
@@ -128,7 +127,7 @@ def _swap_files(path: Path, copy: Path, revision: str) -> Path:
 
 
 def _link_previous(path: Path, revision: str) -> Path:
-    """A second name for the database."""
+    """Give the database a second name, under which it is kept."""
     number = 1
     while True:
         previous_file = path.with_name(f"{path.name}.before-{revision}{'' if number == 1 else f'-{number}'}")
@@ -136,7 +135,7 @@ def _link_previous(path: Path, revision: str) -> Path:
             previous_file.hardlink_to(path)
             return previous_file
         if previous_file.samefile(path):
-            # A process was killed between the two names.
+            # A process was killed after it had linked this name.
             return previous_file
         number += 1
 
@@ -149,7 +148,7 @@ def _migrate(path: Path, location: str) -> None:
         hide_parameters=True,
     )
     with engine.begin() as connection:
-        # All revisions or none: SQLite's DDL obeys transactions, its Python driver has to be told to begin one.
+        # All revisions or none: SQLite's DDL is transactional, but Python's driver begins no transaction for it.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", location)
@@ -159,7 +158,9 @@ def _migrate(path: Path, location: str) -> None:
 def _require_unchanged(connection: sqlite3.Connection, version_before: int) -> None:
     if _read_data_version(connection) != version_before:
         raise DatabaseUnusable(
-            "Another program wrote to it meanwhile.", "Keep other programs away from the file.", is_transient=True
+            "Another program wrote to it during the migration.",
+            "Stop other programs that use the file.",
+            is_transient=True,
         )
 
 
@@ -170,7 +171,7 @@ def _read_data_version(connection: sqlite3.Connection) -> int:
 
 
 def _create_copy_file(copy: Path, path: Path) -> None:
-    """An empty file for those who may use the database, and nobody else."""
+    """Create an empty file with the owner and mode of the database."""
     original = path.stat()
     descriptor = os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -188,11 +189,11 @@ def _remove_files(copy: Path) -> None:
 
 
 def _make_error(path: Path, how: str, error: Exception) -> MigrationFailed:
-    what = f"The database {path} could not be migrated {how}; it is as it was."
+    what = f"The database {path} could not be migrated {how}; it is unchanged."
     if isinstance(error, StoreError):
         return MigrationFailed(f"{what} {error.what}", error.advice, is_transient=error.is_transient)
-    # An error of SQLite without its statement, which may hold values.
+    # The error of SQLite without the statement, which may contain values.
     cause = error.orig if isinstance(error, DBAPIError) else error
     return MigrationFailed(
-        f"{what} {type(cause).__name__}: {cause}.", "Run the former oddaemon until then, and report this to us."
+        f"{what} {type(cause).__name__}: {cause}.", "Keep running the previous oddaemon, and report this bug."
     )

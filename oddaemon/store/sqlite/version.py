@@ -1,7 +1,7 @@
-"""Bringing a database to the newest revision, and refusing those that cannot be.
+"""Checks the revision of a database, and migrates it where that is allowed.
 
-An up-to-date database is recognised by a few small queries, so that a start need not wait for Alembic to load.
-Everything here blocks: it is run in a thread, before the database is open.
+A few small queries recognise an up-to-date database, so that a start need not load Alembic. Everything here blocks: run
+it in a thread, before the database is opened.
 """
 
 import sqlite3
@@ -21,21 +21,21 @@ MIGRATIONS_LOCATION = "oddaemon.store:migrations"
 
 @dataclass(frozen=True, slots=True)
 class OpenResult:
-    """What it took to bring a database to this program's revision."""
+    """What was done to bring a database to this program's revision."""
 
     previous_revision: str | None = None
-    """What was migrated; None: nothing had to be, or the database is new."""
+    """The revision before the migration; None: there was none, or the database is new."""
     previous_file: Path | None = None
-    """The former file, as it was."""
+    """Where the file from before the migration is kept."""
     is_new: bool = False
-    """Whether there was nothing in it."""
+    """Whether the database was empty."""
 
 
 def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MIGRATIONS_LOCATION) -> OpenResult:
-    """Bring the database to this program's revision, and look whether it is sound.
+    """Migrate the database to this program's revision, and check it.
 
     Args:
-        path: of the database, which exists; whoever calls holds its lock.
+        path: of the database, which exists; the caller holds its lock.
         revisions: those that this program knows, oldest first.
         location: where Alembic finds them.
 
@@ -66,31 +66,34 @@ def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MI
 
 
 def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
-    """Check what a reader needs, who never migrates.
+    """Check that a reader, which never migrates, can read the database.
 
     Raises:
-        DatabaseMissing: there is no file, or nothing was ever stored in it.
-        DatabaseOlder: it waits for its daemon to migrate it.
+        DatabaseMissing: there is no file, or it is empty.
+        DatabaseOlder: the daemon must migrate it first.
         DatabaseNewer: it was made by a newer oddaemon.
         DatabaseUnusable: it belongs to another program or cannot be read.
     """
     if not path.exists():
         raise DatabaseMissing(
-            f"There is no database at {path}.", "Start the daemon first: `oddaemon run` makes it; or check --config."
+            f"There is no database at {path}.",
+            "Start the daemon (`oddaemon run`), which creates it, or check --config.",
         )
     if path.is_dir():
-        raise DatabaseUnusable(f"{path} is a directory, not a database.", "Name the file in it, such as oddaemon.db.")
+        raise DatabaseUnusable(f"{path} is a directory, not a database.", "Set a file in it, such as oddaemon.db.")
     with translate_errors(path), closing(open_read_only(path)) as connection:
         _require_full_length(connection, path)
         revision = read_revision(connection, path, revisions)
         if revision == revisions[-1]:
             _require_tables(connection, path)
     if revision is None:
-        raise DatabaseMissing(f"The database {path} is empty.", "Start the daemon once: `oddaemon run` sets it up.")
+        raise DatabaseMissing(
+            f"The database {path} is empty.", "Start the daemon once: `oddaemon run` creates the tables."
+        )
     if revision != revisions[-1]:
         raise DatabaseOlder(
-            f"The database {path} is of revision {revision}, this oddaemon reads {revisions[-1]}.",
-            "Restart the daemon with this version: it migrates the database when it starts.",
+            f"The database {path} has revision {revision}, this oddaemon needs {revisions[-1]}.",
+            "Restart the daemon with this version: it migrates the database at its start.",
         )
 
 
@@ -98,7 +101,7 @@ def read_revision(connection: sqlite3.Connection, path: Path, revisions: Sequenc
     """The database's revision, None for an empty one.
 
     Raises:
-        DatabaseNewer: the revision is none of those that this program knows.
+        DatabaseNewer: this program does not know the revision.
         DatabaseUnusable: it belongs to another program, or is damaged.
     """
     ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
@@ -106,35 +109,35 @@ def read_revision(connection: sqlite3.Connection, path: Path, revisions: Sequenc
     if application_id != APPLICATION_ID:
         if tables:
             raise DatabaseUnusable(
-                f"The database {path} belongs to another program.", "Point [state] database at another path."
+                f"The database {path} belongs to another program.", "Set another path in [state] database."
             )
         return None
     found = (
         connection.execute("SELECT version_num FROM alembic_version").fetchall() if "alembic_version" in tables else []
     )
     if len(found) != 1:
-        raise DatabaseDamaged(path, "its revision is not in it")
+        raise DatabaseDamaged(path, "its revision is missing")
     ((revision,),) = found
     if revision not in revisions:
         raise DatabaseNewer(
-            f"The database {path} is of revision {revision}, made by a newer oddaemon; "
-            f"this one knows revisions up to {revisions[-1]}.",
-            "Start the newer oddaemon again, or restore the backup from before its first start.",
+            f"The database {path} has revision {revision}, made by a newer oddaemon; "
+            f"this version supports revisions up to {revisions[-1]}.",
+            "Run the newer oddaemon again, or restore the backup from before its first start.",
         )
     return str(revision)
 
 
 def _require_full_length(connection: sqlite3.Connection, path: Path) -> None:
-    """SQLite itself misses only whole pages. With a log beside it the file may be shorter: the rest is there."""
+    """Check the length, as SQLite itself notices only missing whole pages. With a log the file may be shorter."""
     ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
     ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
     log = path.with_name(f"{path.name}-wal")
     if path.stat().st_size < pages * page_bytes and not (log.exists() and log.stat().st_size):
-        raise DatabaseDamaged(path, "it was cut off")
+        raise DatabaseDamaged(path, "it was truncated")
 
 
 def _require_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """Look for every table and column that this program works with."""
+    """Check that every table and column that this program uses exists."""
     for table in metadata.tables.values():
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
         missing = [column.name for column in table.columns if column.name not in columns]

@@ -45,7 +45,7 @@ async def _record_failed_attempt(path: Path, *, retry_policy: RetryPolicy) -> No
         await reconcile_sinks(database, {"lake": ["bright-smiles"]}, now - timedelta(hours=3))
         queue = await outbox.load_queue(database, "lake")
         assert queue.next_attempt is not None
-        what = DeliveryFailure("Cannot write below /lake: Permission denied.")
+        what = DeliveryFailure("Cannot write to /lake: Permission denied.")
         after = fail_attempt(
             DeliveryAttempt(queue.next_attempt.delivery, queue.next_attempt.sink_state), what, now, 1.0, retry_policy
         )
@@ -109,7 +109,7 @@ def test_what_waits_is_shown_with_its_reason_and_its_next_try(refusing: SampleFl
     header, lake, elsewhere = result.stdout.splitlines()
     assert header.split()[:6] == ["SINK", "KIND", "OFFICES", "DELIVERED", "DUE", "DEAD"]
     assert lake.split()[:7] == ["lake", "files", "4", "0", "1", "0", "3"]
-    assert lake.endswith("Cannot write below /lake: Permission denied.")
+    assert lake.endswith("Cannot write to /lake: Permission denied.")
     assert "in 10 min" in lake or "in 9 min" in lake
     assert elsewhere.split() == ["elsewhere", "files", "1", "0", "0", "0", "-", "-", "-"]
 
@@ -118,13 +118,13 @@ def test_a_sink_that_takes_nothing_says_why_although_something_new_waits(permane
     result = permanently_failed.run("sink", "status")
     lake = result.stdout.splitlines()[1]
     assert lake.split()[:7] == ["lake", "files", "4", "0", "1", "1", "since"]
-    assert lake.endswith("s ago: Cannot write below /lake: Permission denied.")
+    assert lake.endswith("s ago: Cannot write to /lake: Permission denied.")
     document: Any = parse_json(permanently_failed.run("sink", "status", "lake", "--json"))
     [sink_status] = document["sinks"]
     assert (sink_status["due"], sink_status["dead"], sink_status["error"]) == (
         1,
         1,
-        "Cannot write below /lake: Permission denied.",
+        "Cannot write to /lake: Permission denied.",
     )
     assert (
         sink_status["error_at"]

@@ -119,7 +119,7 @@ def test_a_backup_replaces_a_file_only_when_forced(fleet: SampleFleet, tmp_path:
     refused = fleet.run("state", "backup", str(target))
 
     assert refused.exit_code == 1
-    assert refused.stderr == (f"oddaemon: {target} is there already. Name another file, or replace it with --force.\n")
+    assert refused.stderr == (f"oddaemon: {target} exists already. Choose another file, or replace it with --force.\n")
     assert target.read_text() == "last week's"
     assert fleet.run("state", "backup", "--force", str(target)).exit_code == 0
     assert invoke("state", "verify", "--database", str(target)).exit_code == 0
@@ -128,9 +128,9 @@ def test_a_backup_replaces_a_file_only_when_forced(fleet: SampleFleet, tmp_path:
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("state.db", "belongs to the database itself. Name another file for the backup."),
-        ("nowhere/backup.db", "Make it first, or name another file."),
-        (".", "is a directory. Name a file in it."),
+        ("state.db", "belongs to the database itself. Choose another file for the backup."),
+        ("nowhere/backup.db", "Create it first"),
+        (".", "is a directory. Choose a file in it."),
     ],
 )
 def test_an_impossible_target_is_a_message(fleet: SampleFleet, target: str, expected: str) -> None:

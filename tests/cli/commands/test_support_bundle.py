@@ -19,6 +19,7 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.cli.inspected_daemon import inspected_daemon
 from tests.cli.sample_fleet import KEYS, SampleFleet, invoke, make_fresh_state
 
@@ -78,7 +79,7 @@ def fleet(tmp_path: Path) -> SampleFleet:
 
 async def _fill_database(path: Path, now: datetime) -> None:
     async with SqliteDatabase.open(str(path)) as db:
-        await offices.register_offices(db, [Office(each, each) for each in ("bright-smiles", "hill-street")])
+        await register_offices(db, [Office(each, each) for each in ("bright-smiles", "hill-street")])
         snapshot = Snapshot(
             date(2026, 3, 2), now, Reader.STATEMENT, 1, compute_totals(PATIENTS), index_balances(PATIENTS)
         )

@@ -22,9 +22,10 @@ from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice, PracticeSpec
 from oddaemon.simulator.transport.control_api import ControlApi
 from oddaemon.simulator.transport.server import serve
-from oddaemon.store import offices, snapshots
+from oddaemon.store import snapshots
 from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 TONIGHT = date(2026, 3, 8)
@@ -114,7 +115,7 @@ async def verdict_setup(tmp_path: Path) -> AsyncIterator[VerdictSetup]:
     practice = Practice(PracticeSpec("elm", seed=7, guarantors=40), clock)
     site = ControlApi(Headquarters(clock, [practice], [ApiKey("k", "elm")]))
     async with SqliteDatabase.open(str(tmp_path / "state.db")) as db, anyio.create_task_group() as tasks:
-        await offices.register_offices(db, [ELM])
+        await register_offices(db, [ELM])
         port = await tasks.start(serve, site)
         yield VerdictSetup(db, SimulatorClient(f"127.0.0.1:{port}"), practice)
         tasks.cancel_scope.cancel()

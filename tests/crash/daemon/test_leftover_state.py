@@ -13,6 +13,7 @@ import pytest
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import journal, offices, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.crash.kill_points import KillPoint, draw_random_kill, iterate_boundaries
 from tests.crash.leftover_state import dump_state, find_problems
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_snapshot, make_state
@@ -33,7 +34,7 @@ async def publish_and_dump(
 ) -> bytes:
     """Two nights of two offices, as they stood then."""
     async with SqliteDatabase.open(str(database)) as db:
-        await offices.register_offices(db, OFFICES)
+        await register_offices(db, OFFICES)
         for night in (1, 2):
             for office_id in office_ids:
                 published_snapshot = replace(

@@ -16,6 +16,7 @@ from oddaemon.core.reporting.status_document import format_money
 from oddaemon.simulator.plan.daemon_config import render_toml
 from oddaemon.store import offices, outbox, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.crash.change_signal import TIMEOUT_SECONDS, ChangeSignal
 from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
 from tests.sinks.payloads import make_night_balances
@@ -85,7 +86,7 @@ class DeliveryEnvironment:
 @asynccontextmanager
 async def delivery_environment(directory: Path) -> AsyncIterator[DeliveryEnvironment]:
     async with SqliteDatabase.open(str(directory / "oddaemon.db")) as database:
-        await offices.register_offices(database, [Office(each, each) for each in OFFICES])
+        await register_offices(database, [Office(each, each) for each in OFFICES])
         for number in NIGHTS:
             for office_id in OFFICES:
                 snapshot = make_true_snapshot(make_night_balances(number), number)

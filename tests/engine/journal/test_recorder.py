@@ -17,13 +17,13 @@ from oddaemon.simulator.faults.faults import EConnectorDown
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store import journal as stored
-from oddaemon.store import offices
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import AgingStatusChanged, OfficeStopped, RequestFinished
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.engine.night import SMALL, night, schedule_fault, time_after_start
 from tests.engine.world import World
+from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, OFFICES
 
 NOW = datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ async def running_journal(
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
     journal = JournalRecorder(telemetry, lambda: NOW, retained_max=entries_max, write_seconds=2.0)
     async with SqliteDatabase.open(str(directory / "state.db")) as database, anyio.create_task_group() as tasks:
-        await offices.register_offices(database, OFFICES)
+        await register_offices(database, OFFICES)
         tasks.start_soon(journal.run, database)
         yield journal, telemetry, database
         tasks.cancel_scope.cancel()

@@ -100,7 +100,7 @@ async def test_a_failed_ping_is_logged_without_its_url() -> None:
     async with running_pinger(listener, ping_attempts=2) as alive:
         alive.on_result(COMPLETE)
         assert await listener.wait_for_event() == HeartbeatPingFailed(
-            "complete", 2, "the receiver answered with HTTP 503"
+            "complete", 2, "the receiver responded with HTTP 503"
         )
     assert len(listener.requests) == 2
 

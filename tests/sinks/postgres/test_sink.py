@@ -249,13 +249,13 @@ async def test_tables_changed_by_another_user_are_reported_and_nothing_is_commit
         " $$ BEGIN NEW.bal_total := NEW.bal_total + 1; RETURN NEW; END $$;"
         f"CREATE TRIGGER meddle BEFORE INSERT ON {schema}.balance FOR EACH ROW EXECUTE FUNCTION {schema}.meddle()"
     )
-    assert "does not add up" in await get_delivery_error(sink, 2)
+    assert "do not add up" in await get_delivery_error(sink, 2)
     assert await fetch_balances(running, schema) == get_true_rows(1)
     await connection.execute(
         f"DROP TRIGGER meddle ON {schema}.balance; ALTER TABLE {schema}.change RENAME pat_num TO x"
     )
     await connection.close()
-    assert "not as we made them" in await get_delivery_error(sink, 2)
+    assert "its tables were changed" in await get_delivery_error(sink, 2)
     await sink.aclose()
 
 
@@ -263,9 +263,9 @@ async def test_a_user_without_rights_is_reported_with_the_grant(running: Postgre
     connection = await asyncpg.connect(running.make_dsn())
     await connection.execute("DROP ROLE IF EXISTS nobody_here; CREATE ROLE nobody_here LOGIN")
     await connection.close()
-    assert "grant it CREATE and TEMPORARY" in await get_delivery_error(make_sink(running, schema, user="nobody_here"))
-    assert "does not let this user in" in await get_delivery_error(make_sink(running, schema, user="never_made"))
-    assert "has no such database" in await get_delivery_error(make_sink(running, schema, database="never_made"))
+    assert "Grant it CREATE and TEMPORARY" in await get_delivery_error(make_sink(running, schema, user="nobody_here"))
+    assert "the login failed" in await get_delivery_error(make_sink(running, schema, user="never_made"))
+    assert "the database does not exist" in await get_delivery_error(make_sink(running, schema, database="never_made"))
 
 
 async def test_waiting_for_a_lock_is_reported_and_leaves_no_session_behind(
@@ -304,9 +304,9 @@ async def test_a_schema_may_be_a_keyword_and_another_table_may_have_our_name(run
 @pytest.mark.parametrize(
     ("statement", "text"),
     [
-        ("ALTER TABLE {}.balance ADD CHECK (pat_num < 100000) NOT VALID", "a foreign key that we did not make"),
-        ("ALTER TABLE {}.balance ALTER bal_total TYPE text", "once its schema is dropped or renamed"),
-        ("DROP TABLE {}.balance", "once its schema is dropped or renamed"),
+        ("ALTER TABLE {}.balance ADD CHECK (pat_num < 100000) NOT VALID", "foreign key that oddaemon did not create"),
+        ("ALTER TABLE {}.balance ALTER bal_total TYPE text", "If you drop or rename the schema"),
+        ("DROP TABLE {}.balance", "If you drop or rename the schema"),
     ],
 )
 async def test_changes_by_the_schema_owner_are_reported_and_can_be_undone(
@@ -328,11 +328,11 @@ async def test_changes_by_the_schema_owner_are_reported_and_can_be_undone(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ("sslmode=require", "does not speak TLS, which sslmode in its DSN asks for"),
-        ("sslmode=verify-full", "it needs sslrootcert="),
-        ("sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "or a file that its DSN names"),
-        ("sslmode=disable&target_session_attrs=standby", "is not what target_session_attrs in its DSN asks for"),
-        ("sslmode=disable&no_such_setting=1", "it does not know a setting that the DSN holds"),
+        ("sslmode=require", "does not support TLS"),
+        ("sslmode=verify-full", "need sslrootcert="),
+        ("sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "the files named in the DSN"),
+        ("sslmode=disable&target_session_attrs=standby", "does not match target_session_attrs"),
+        ("sslmode=disable&no_such_setting=1", "the DSN contains an unknown setting"),
     ],
 )
 async def test_dsn_options_that_do_not_fit_the_server_are_reported(

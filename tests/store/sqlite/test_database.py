@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
+from tests.store.configured import register_offices
 from tests.store.samples import ELM, NOW, OFFICES, make_balances, make_snapshot, make_state
 
 
@@ -42,7 +43,7 @@ async def test_a_url_that_names_no_file_is_refused_without_its_password(url: str
     with pytest.raises(DatabaseUnusable) as caught:
         async with SqliteDatabase.open(url):
             pass
-    assert "Name a file" in str(caught.value)
+    assert "Set a file" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
@@ -97,7 +98,7 @@ async def test_a_reader_may_read_beside_the_daemon(database: SqliteDatabase) -> 
 async def test_a_reader_cannot_write(database: SqliteDatabase) -> None:
     async with SqliteDatabase.open_for_reading(str(database.path)) as reader:
         with pytest.raises(RuntimeError, match="opened for reading"):
-            await offices.register_offices(reader, OFFICES)
+            await register_offices(reader, OFFICES)
         with pytest.raises(DatabaseUnusable, match="cannot be written"):
             async with reader.read_transaction() as connection:
                 await connection.exec_driver_sql("DELETE FROM office")
@@ -135,7 +136,7 @@ async def test_another_programs_database_is_left_alone(path: Path) -> None:
 )
 async def test_a_damaged_table_of_offices_is_found_when_opening(path: Path, offset: int, damage: bytes) -> None:
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, OFFICES)
+        await register_offices(database, OFFICES)
         ((page,),) = await database.execute_one("SELECT rootpage FROM sqlite_master WHERE name = 'office'")
     content = bytearray(_read_content(path))
     start = (page - 1) * 4096 + offset

@@ -45,7 +45,7 @@ async def test_the_second_daemon_learns_who_holds_the_database(path: Path) -> No
             pass
     text = str(caught.value)
     assert f"{path} is in use by another oddaemon: process {process.pid} on {socket.gethostname()} since 20" in text
-    assert "Stop that one first" in text
+    assert "Stop that process first" in text
 
 
 async def test_a_killed_daemon_frees_the_database_by_itself(path: Path) -> None:

@@ -62,7 +62,7 @@ async def test_a_newer_database_is_refused_by_its_revision(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
         await database.execute_one("UPDATE alembic_version SET version_num = '9999'")
     for way in (SqliteDatabase.open, SqliteDatabase.open_for_reading):
-        with pytest.raises(DatabaseNewer, match="is of revision 9999, made by a newer oddaemon"):
+        with pytest.raises(DatabaseNewer, match="has revision 9999, made by a newer oddaemon"):
             async with way(str(path)):
                 pass
 
@@ -71,7 +71,7 @@ async def test_a_reader_does_not_migrate_but_says_who_will(path: Path) -> None:
     async with SqliteDatabase.open(str(path)):
         pass
     with pytest.raises(
-        DatabaseOlder, match=rf"is of revision {schema.REVISIONS[-1]}, this oddaemon reads 9001.*Restart the daemon"
+        DatabaseOlder, match=rf"has revision {schema.REVISIONS[-1]}, this oddaemon needs 9001.*Restart the daemon"
     ):
         require_newest(path, (*schema.REVISIONS, "9001"))
 

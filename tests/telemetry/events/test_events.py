@@ -155,7 +155,7 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
         {"deliveries_total{outcome=dead,sink=lake}": 1},
     ),
     (
-        events.DeliverySkipped("lake", "mesa", "d1", 7, "Skipped by an order."),
+        events.DeliverySkipped("lake", "mesa", "d1", 7, "Skipped by a command."),
         "warning",
         {"deliveries_total{outcome=skipped,sink=lake}": 1},
     ),

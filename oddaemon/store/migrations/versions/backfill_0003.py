@@ -1,4 +1,4 @@
-"""Orders to read past days, what they have read so far, and what came of them."""
+"""Jobs that read past days, what they have read so far, and their results."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ MONEY = ("est_balance", "bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "in
 
 
 def upgrade() -> None:
-    """What is read of a past day never stands among the snapshots: those are what was true when it was read."""
+    """Add tables for backfilled days. They stay apart from the snapshots, which were true when they were read."""
     op.create_table(
         "backfill",
         sa.Column("number", sa.Integer, primary_key=True),

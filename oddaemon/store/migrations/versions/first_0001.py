@@ -14,7 +14,7 @@ MONEY = ("est_balance", "bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "in
 
 
 def upgrade() -> None:
-    """Make every table; migrations never lean on `schema`, which moves on."""
+    """Create all tables. Migrations do not import `schema`, which changes over time."""
     op.create_table(
         "office",
         sa.Column("key", sa.Integer, primary_key=True),

@@ -1,4 +1,4 @@
-"""A journal for each office, how a night went, what the housekeeper did, and the outbox of the sinks."""
+"""A journal for each office, times of a night, runs of the maintenance jobs, and the outbox of the sinks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ INSTANT = sa.String(27)
 
 
 def upgrade() -> None:
-    """Add what an operator asks afterwards: what was decided, and how a night went."""
+    """Add the tables behind `explain`, `history` and `sink status`."""
     op.add_column("snapshot", sa.Column("pull_seconds", sa.Float, nullable=False, server_default="0"))
     op.add_column("snapshot", sa.Column("late_at", INSTANT))
     op.create_table(

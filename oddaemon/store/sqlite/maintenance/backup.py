@@ -1,4 +1,4 @@
-"""A backup of a database in use: whole, of one instant, checked, and there only once it is all of that."""
+"""Backs up a database in use. The backup gets its name once it is complete, as of one instant, and checked."""
 
 import os
 import sqlite3
@@ -25,12 +25,12 @@ from oddaemon.store.sqlite.version import read_revision
 
 
 class BackupRefused(StoreError):
-    """The backup is not made there; nothing was touched."""
+    """The backup cannot be made at that path; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What was backed up."""
+    """A finished backup."""
 
     path: Path
     size_bytes: int
@@ -39,7 +39,7 @@ class Backup:
 
 
 class BackupInterrupted(StoreError):
-    """Whoever wanted the backup does not want it any more."""
+    """The backup was cancelled."""
 
 
 def back_up(
@@ -50,21 +50,21 @@ def back_up(
     progress: ProgressCallback | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Backup:
-    """Copy the database beside whoever writes to it, check the copy, and only then give it its name.
+    """Copy the database while it is in use, check the copy, and only then give it its name.
 
     Args:
-        source: the database, resolved; it is only read.
-        target: the file to make, readable by its owner alone. A symbolic link stays one.
-        overwrite: whether a file that is there may be replaced.
-        progress: told how far the copying is; what it raises ends it.
-        is_cancelled: asked now and then; whether to break off.
+        source: the database, resolved; only read.
+        target: the backup file, readable by its owner only. A symbolic link is followed.
+        overwrite: whether an existing file may be replaced.
+        progress: called during the copy; an exception from it ends the copy.
+        is_cancelled: polled; whether to stop.
 
     Raises:
-        BackupBrokenOff: it was enough.
-        BackupRefused: the target is taken, in no directory, or the database itself.
+        BackupInterrupted: it was cancelled.
+        BackupRefused: the target exists, its directory does not, or it is the database itself.
         DatabaseMissing: there is nothing to back up.
         DatabaseNewer: it was made by a newer oddaemon.
-        DatabaseUnusable: the source cannot be read or is damaged, or the target not be written.
+        DatabaseUnusable: the source cannot be read or is damaged, or the target cannot be written.
     """
     target = target.expanduser().resolve()
     revision = _read_revision(source)
@@ -73,7 +73,7 @@ def back_up(
     needed_bytes = get_size_bytes(source)
     require_space(target, needed_bytes, error_prefix)
     with translate_errors(target, error_prefix):
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # made with mode 0600
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mkstemp uses mode 0600
         os.close(descriptor)
     copy = Path(name)
     try:
@@ -105,7 +105,7 @@ def _wrap_progress(progress: ProgressCallback | None, is_cancelled: Callable[[],
 
 
 def _make_interrupted_error() -> BackupInterrupted:
-    return BackupInterrupted("The backup was broken off.", "Make it again later.")
+    return BackupInterrupted("The backup was cancelled.", "Start it again later.")
 
 
 def _require_valid_target(source: Path, target: Path, *, overwrite: bool) -> None:
@@ -118,23 +118,23 @@ def _require_valid_target(source: Path, target: Path, *, overwrite: bool) -> Non
         if target in database_files or any(
             target.exists() and each.exists() and target.samefile(each) for each in database_files
         ):
-            raise BackupRefused(f"{target} belongs to the database itself.", "Name another file for the backup.")
+            raise BackupRefused(f"{target} belongs to the database itself.", "Choose another file for the backup.")
         if not target.parent.is_dir():
-            raise BackupRefused(f"There is no directory {target.parent}.", "Make it first, or name another file.")
+            raise BackupRefused(f"There is no directory {target.parent}.", "Create it first, or choose another file.")
         if target.is_dir():
-            raise BackupRefused(f"{target} is a directory.", "Name a file in it.")
+            raise BackupRefused(f"{target} is a directory.", "Choose a file in it.")
         if not overwrite:
             _require_absent(target)
 
 
 def _require_absent(target: Path) -> None:
     if target.exists():
-        raise BackupRefused(f"{target} is there already.", "Name another file, or replace it with --force.")
+        raise BackupRefused(f"{target} exists already.", "Choose another file, or replace it with --force.")
 
 
 def _require_revision(copy: Path, revision: str) -> None:
     if _read_revision(copy) != revision:
-        raise DatabaseDamaged(copy, "the copy is of another revision")
+        raise DatabaseDamaged(copy, "the copy has another revision")
 
 
 def _read_revision(path: Path) -> str:

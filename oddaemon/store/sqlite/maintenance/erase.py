@@ -1,14 +1,14 @@
-"""Removing every trace of an office: its rows, and the bytes that they left in the file.
+"""Erases an office: its rows, and the bytes that they left in the file.
 
-SQLite leaves what was deleted where it was until something else needs the space. So the rows are deleted with
-`secure_delete`, the file is written anew (VACUUM), which takes what earlier deletions left, and the log is folded back
-and cut to nothing. The office's own row goes last: whoever is interrupted finds it, and begins again.
+SQLite leaves deleted data in place until the space is needed. So the rows are deleted with `secure_delete`, VACUUM
+rewrites the file without the remains of earlier deletions, and the log is checkpointed and truncated. The office's own
+row is deleted last: after an interruption it is still there, and the erasure starts again.
 
-Nothing less than VACUUM does: pages that earlier deletions gave free, or that were used again since, may still hold
-balances of nights long gone, and neither an incremental vacuum nor the zeros of `secure_delete` get there.
+Nothing less than VACUUM is enough. Pages that earlier deletions freed, or that were reused, may contain old balances,
+and neither an incremental vacuum nor `secure_delete` overwrites those.
 
-Proof is what a person would look for: patterns of the office that are in the files before, and must be in none
-afterwards (`traces`). Whoever has the database open removes; whoever looks must not have it open.
+The proof is a scan for byte patterns of the office (`residue_scan`): they are in the files before, and none may be
+there afterwards. The process that erases has the database open; the process that scans must not.
 """
 
 from collections import Counter
@@ -28,51 +28,51 @@ from oddaemon.store.sqlite.maintenance.residue_scan import ResidueScan
 from oddaemon.store.sqlite.maintenance.vacuum import SECURE_DELETE, require_vacuum_space, truncate_wal, vacuum
 
 _IMPLICIT_PARENTS = {"historical_balance": ("snapshot", schema.historical_snapshot)}
-"""What refers to a table without saying so to the database."""
+"""References without a foreign key: by table, the column and the parent."""
 
 EraseFunction = Callable[[str, str], Awaitable[Mapping[str, int]]]
-"""Has everything removed that the database of this URL holds of this office; tells how many rows of each table."""
+"""Erases an office (its id) from the database at a URL; returns the number of rows deleted, by table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What went, and the proof that it did."""
+    """What was erased, and the proof."""
 
     rows: Mapping[str, int]
-    """By table; those that had none are left out."""
+    """Deleted rows by table, without tables that had none."""
     pattern_count: int
-    """Different patterns of the office."""
+    """Byte patterns of the office."""
     found_before: int
-    """How many of them were in the files."""
+    """The patterns that were in the files before."""
     found_after: int
-    """How many still are: 0 but for a reader that kept the log alive."""
+    """The patterns that are still there: 0, unless a reader kept the log open."""
 
 
 async def erase_office_offline(url: str, office_id: str) -> dict[str, int]:
-    """Remove an office from a database that nobody has open for writing.
+    """Erase an office from a database that no daemon has open.
 
     Raises:
-        DatabaseHeld: a daemon has the database open.
-        DatabaseUnusable, OfficeUnknown: as `remove`.
+        DatabaseLocked: a daemon has the database open.
+        DatabaseUnusable, OfficeUnknown: as `erase_office`.
     """
     async with SqliteDatabase.open(url) as database:
         return await erase_office(database, office_id)
 
 
 async def erase_and_verify(url: str, office_id: str, erase: EraseFunction = erase_office_offline) -> Erasure:
-    """Have an office removed, and look in the files before and after. This process must not have the database open.
+    """Erase an office, and scan the files before and after. This process must not have the database open.
 
     Args:
         url: a path, or a SQLAlchemy URL of SQLite.
-        office_id: which; whoever calls has made sure that it is no longer configured.
-        erase: does it, here or in the daemon.
+        office_id: an office that is no longer configured.
+        erase: erases it, in this process or through the daemon.
 
     Raises:
         DatabaseMissing: there is no database.
-        OfficeUnknown: nothing is stored of it.
-        DatabaseHeld: a daemon has the database open.
-        DatabaseUnusable: the file or its disk fails, has no room for a copy, or another program keeps its log alive;
-            the office is still there, in part: do it again.
+        OfficeUnknown: the database has no data for it.
+        DatabaseLocked: a daemon has the database open.
+        DatabaseUnusable: the file or its disk fails, the disk has no space for a copy, or another program keeps the log
+            open. Part of the office is still there: run it again.
     """
     scan = await anyio.to_thread.run_sync(ResidueScan.from_database, parse_database_path(url), office_id)
     found_before = await anyio.to_thread.run_sync(scan.count_found)
@@ -82,24 +82,24 @@ async def erase_and_verify(url: str, office_id: str, erase: EraseFunction = eras
 
 
 async def erase_office(db: SqliteDatabase, office_id: str) -> dict[str, int]:
-    """Remove an office from an open database; whoever writes to it meanwhile waits, and whoever reads does not.
+    """Erase an office from an open database. Writers wait, readers do not.
 
-    On two busy cores they wait 0.8 s where 500 offices have 500 guarantors each (15 MB), 6.3 s after a year of nights
-    of the same (186 MB): it is the VACUUM that takes this long, 30 MB a second. To delete the rows takes 0.1 s.
+    Measured on two busy cores: writers wait 0.8 s with 500 offices of 500 guarantors (15 MB), and 6.3 s after a year of
+    nights (186 MB). VACUUM takes this time, 30 MB a second; deleting the rows takes 0.1 s.
 
-    What somebody stores of the office in between, such as a last line of its journal, goes with the office's own row.
+    Rows of the office that are stored in the meantime, such as a last journal entry, are deleted with its own row.
 
     Args:
         db: open for writing.
-        office_id: which; nobody must be at work for it any more, or take it up meanwhile.
+        office_id: which; no worker may run for it.
 
     Returns:
-        How many rows went, by table; those that had none are left out.
+        The number of deleted rows by table, without tables that had none.
 
     Raises:
-        OfficeUnknown: nothing is stored of it.
-        DatabaseUnusable: the file or its disk fails, has no room for a copy, or another program keeps its log alive;
-            the office is still there, in part: do it again.
+        OfficeUnknown: the database has no data for it.
+        DatabaseUnusable: the file or its disk fails, the disk has no space for a copy, or another program keeps the log
+            open. Part of the office is still there: run it again.
     """
     found = await db.fetch("SELECT key FROM office WHERE id = ?", (office_id,))
     if not found:
@@ -118,14 +118,14 @@ async def erase_office(db: SqliteDatabase, office_id: str) -> dict[str, int]:
 
 
 def list_office_tables() -> list[Table]:
-    """Every table that holds something of an office, those that refer to others first, the offices last."""
+    """Every table with data of an office: referring tables before the tables they refer to, `office` last."""
     found = [table for table in reversed(schema.metadata.sorted_tables) if _find_parent(table) is not None]
     return [*sorted(found, key=lambda table: table.name not in _IMPLICIT_PARENTS), schema.office]
 
 
 @asynccontextmanager
 async def _secure_delete(db: SqliteDatabase) -> AsyncIterator[None]:
-    """What is deleted in the block is overwritten; afterwards it is again as this build of SQLite has it."""
+    """Overwrite deleted data within the block; then restore the previous setting."""
     ((previous,),) = await db.execute_one("PRAGMA secure_delete")
     await db.execute_one(SECURE_DELETE)
     try:
@@ -143,9 +143,9 @@ async def _delete_rows(connection: AsyncConnection, key: int) -> Counter[str]:
 
 
 def _build_office_filter(table: Table, key: int) -> ColumnElement[bool]:
-    """Which rows of a table that knows offices are this one's."""
+    """The condition for the rows of an office in one of its tables."""
     link = _find_parent(table)
-    assert link is not None, "it leads to an office"
+    assert link is not None, "the table refers to an office"
     column, parent = link
     if parent is schema.office:
         return table.c[column] == key
@@ -154,7 +154,7 @@ def _build_office_filter(table: Table, key: int) -> ColumnElement[bool]:
 
 
 def _find_parent(table: Table) -> tuple[str, Table] | None:
-    """By which column and over which table its rows belong to an office."""
+    """The column and the parent table through which its rows belong to an office."""
     if "office" in table.c:
         return "office", schema.office
     if table.name in _IMPLICIT_PARENTS:

@@ -1,4 +1,4 @@
-"""What can be told of a database to somebody who must not see what is in it."""
+"""Facts about a database that contain nothing of its data, for support bundles."""
 
 import os
 import sqlite3
@@ -9,10 +9,15 @@ import anyio.to_thread
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.errors import translate_errors
 
+_COUNTS = (
+    "SELECT version_num, (SELECT count(*) FROM office), (SELECT count(*) FROM snapshot), (SELECT count(*) FROM journal)"
+    " FROM alembic_version"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseInfo:
-    """Sizes and counts of a database that can be read."""
+    """Sizes and counts of a database."""
 
     path: str
     mode: str
@@ -31,35 +36,27 @@ class DatabaseInfo:
 
 
 async def read_database_info(db: SqliteDatabase) -> DatabaseInfo:
-    """What is told of an open database.
+    """Read the facts of an open database.
 
     Raises:
         DatabaseUnusable: it cannot be read.
     """
-    async with db.read_transaction() as connection:
-
-        async def fetch_number(statement: str) -> int:
-            return int((await connection.exec_driver_sql(statement)).scalar_one())
-
-        revision = (await connection.exec_driver_sql("SELECT version_num FROM alembic_version")).scalar_one()
-        counts = {
-            "page_bytes": await fetch_number("PRAGMA page_size"),
-            "pages": await fetch_number("PRAGMA page_count"),
-            "free_pages": await fetch_number("PRAGMA freelist_count"),
-            "offices": await fetch_number("SELECT count(*) FROM office"),
-            "snapshots": await fetch_number("SELECT count(*) FROM snapshot"),
-            "journal_entries": await fetch_number("SELECT count(*) FROM journal"),
-        }
+    ((revision, offices, snapshots, journal_entries),) = await db.fetch(_COUNTS)
     mode, size_bytes, wal_bytes, free_bytes = await anyio.to_thread.run_sync(_measure_files, db)
     return DatabaseInfo(
         path=str(db.path),
         mode=mode,
         size_bytes=size_bytes,
         wal_bytes=wal_bytes,
+        page_bytes=await db.read_pragma("page_size"),
+        pages=await db.read_pragma("page_count"),
+        free_pages=await db.read_pragma("freelist_count"),
         disk_free_bytes=free_bytes,
         revision=str(revision),
         sqlite=sqlite3.sqlite_version,
-        **counts,
+        offices=offices,
+        snapshots=snapshots,
+        journal_entries=journal_entries,
     )
 
 

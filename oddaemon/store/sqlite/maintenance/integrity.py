@@ -1,10 +1,9 @@
-"""Whether what is stored is what was published: every snapshot and past day, held against its own control totals.
+"""Verifies that the stored balances are those that were published, by the control totals of each snapshot and day.
 
-SQLite's integrity check finds pages and indexes that do not fit together; it cannot find an amount that was changed. So
-all versions are read, and every snapshot is made again from them (`replay`). Nothing here shows an amount or a
-guarantor.
+SQLite's integrity check finds inconsistent pages and indexes, but not a changed amount. So all versions are read, and
+every snapshot is rebuilt from them (`replay`). No message shows an amount or a guarantor.
 
-It reads beside a running daemon, one office and one transaction at a time, and keeps no more than a batch of rows.
+It can run beside a daemon: it reads one office in one transaction at a time, and holds one batch of rows.
 """
 
 import sqlite3
@@ -22,11 +21,11 @@ from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.aging_report import add_totals
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, parse_backfilled_day
+from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, BACKFILLED_DAYS_OF_OFFICE, parse_backfilled_day
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.history.replay import Replay
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, parse_snapshot_row
+from oddaemon.store.snapshot_rows import SNAPSHOTS_OF_OFFICE, parse_snapshot_row
 from oddaemon.store.sqlite.copy import open_read_only
 from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.maintenance.vacuum import find_integrity_problems
@@ -37,12 +36,9 @@ ROWS_PER_BATCH = 20_000
 _COLUMNS = ", ".join(Balance._fields)
 _VERSIONS = f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance WHERE office = ? ORDER BY pat_num, valid_from"  # noqa: S608 - our own column names
 _CURRENT = f"SELECT {_COLUMNS} FROM balance WHERE office = ? AND valid_to IS NULL ORDER BY pat_num"  # noqa: S608 - the same
-_SNAPSHOTS = f"SELECT {', '.join(SNAPSHOT_COLUMN_NAMES)} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - the same
 _BROKEN_PAGES = "SELECT 1 FROM pull_page WHERE office = ? AND NOT (json_valid(balances) AND json_valid(checkpoint))"
-_BACKFILLED_DAYS = (
-    f"SELECT {', '.join(BACKFILLED_DAY_COLUMNS)} FROM historical_snapshot WHERE office = ? ORDER BY as_of"  # noqa: S608 - the same
-)
 _BACKFILLED_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ?"  # noqa: S608 - the same
+_OFFICE_TABLES = ("pull_page", "snapshot", "delivery", "balance", "backfill", "historical_snapshot")
 _ZERO = compute_totals(())
 
 _state_decoder = msgspec.json.Decoder(OfficeState)
@@ -50,18 +46,18 @@ _state_decoder = msgspec.json.Decoder(OfficeState)
 
 @dataclass(frozen=True, slots=True)
 class IntegrityProblem:
-    """Something that is not as it was stored."""
+    """One inconsistency."""
 
     what: str
     office: str | None = None
     snapshot: int | None = None
     as_of: str | None = None
-    """The past day, of one that was read afterwards."""
+    """The date of a backfilled day."""
 
 
 @dataclass(slots=True)
 class Verification:
-    """What was looked at, and what was found."""
+    """What was verified, and the problems found."""
 
     database: Path
     revision: str
@@ -69,21 +65,20 @@ class Verification:
     snapshots: int = 0
     versions: int = 0
     backfilled_days: int = 0
-    """Days that were read afterwards."""
     problems: list[IntegrityProblem] = field(default_factory=list)
 
 
 def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Verification:
-    """Read everything, beside a running daemon or without one.
+    """Read and verify everything, with or without a running daemon.
 
     Args:
         path: the database, or a backup of one.
-        progress: told how many offices of how many are done.
+        progress: called with the number of offices done and the number of offices.
 
     Raises:
         DatabaseMissing: there is none.
-        DatabaseOlder: it has to be migrated first.
-        DatabaseNewer: its revision is not known.
+        DatabaseOlder: it must be migrated first.
+        DatabaseNewer: this program does not know its revision.
         DatabaseUnusable: it cannot be read at all.
     """
     require_newest(path)
@@ -94,7 +89,7 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Ve
         )
         offices: list[tuple[_Office, str | None]] = []
         if _read_schema(connection) != _build_reference_schema():
-            result.problems.append(IntegrityProblem("its tables and indexes are not those of its revision"))
+            result.problems.append(IntegrityProblem("its tables or indexes differ from those of its revision"))
         with _collect_errors(result, None, path):
             rows = connection.execute("SELECT key, id, history_from, state FROM office ORDER BY id")
             offices = [(_Office(key, office_id, first or 0), state) for key, office_id, first, state in rows]
@@ -116,12 +111,12 @@ class _Office(NamedTuple):
     key: int
     id: str
     history_from: int
-    """The snapshot before which everything was pruned; 0: nothing was."""
+    """The first snapshot that was not pruned; 0: nothing was pruned."""
 
 
 def _verify_office(connection: sqlite3.Connection, office: _Office, result: Verification) -> None:
     with decoding_errors(result.database):
-        rows = connection.execute(_SNAPSHOTS, (office.key,))
+        rows = connection.execute(SNAPSHOTS_OF_OFFICE, (office.key,))
         snapshots = {row.id: row for row in (parse_snapshot_row(office.id, values) for values in rows)}
     result.snapshots += len(snapshots)
     if connection.execute(_BROKEN_PAGES, (office.key,)).fetchone():
@@ -140,12 +135,14 @@ def _verify_office(connection: sqlite3.Connection, office: _Office, result: Veri
             result.problems.append(
                 IntegrityProblem(f"its balances do not add up to its totals: {mismatch}", office.id, row.id)
             )
-        # What ended with the first snapshot that is left was pruned, or is about to be.
+        # Versions that ended with the first kept snapshot were pruned, or will be.
         is_ended_consistent = (
             ended <= row.versions_ended if row.id == office.history_from else ended == row.versions_ended
         )
         if started != row.versions_started or not is_ended_consistent:
-            result.problems.append(IntegrityProblem("its changes are not as many as it counts", office.id, row.id))
+            result.problems.append(
+                IntegrityProblem("the number of its changes differs from its count", office.id, row.id)
+            )
     with decoding_errors(result.database):
         current = compute_totals([Balance._make(row) for row in connection.execute(_CURRENT, (office.key,))])
     last = snapshots[max(snapshots)] if snapshots else None
@@ -155,7 +152,7 @@ def _verify_office(connection: sqlite3.Connection, office: _Office, result: Veri
 
 
 def _verify_backfilled_days(connection: sqlite3.Connection, office: _Office, result: Verification) -> None:
-    for row in connection.execute(_BACKFILLED_DAYS, (office.key,)).fetchall():
+    for row in connection.execute(BACKFILLED_DAYS_OF_OFFICE, (office.key,)).fetchall():
         result.backfilled_days += 1
         columns = dict(zip(BACKFILLED_DAY_COLUMNS, row, strict=True))
         try:
@@ -186,30 +183,21 @@ def _build_reference_schema() -> set[tuple[str, str]]:
 
 
 def _find_orphans(connection: sqlite3.Connection) -> Iterator[str]:
-    for table, rows in (
-        ("pull_page", "SELECT COUNT(*) FROM pull_page WHERE office NOT IN (SELECT key FROM office)"),
-        ("snapshot", "SELECT COUNT(*) FROM snapshot WHERE office NOT IN (SELECT key FROM office)"),
-        ("delivery", "SELECT COUNT(*) FROM delivery WHERE office NOT IN (SELECT key FROM office)"),
-        ("balance", "SELECT COUNT(*) FROM balance WHERE office NOT IN (SELECT key FROM office)"),
-        ("backfill", "SELECT COUNT(*) FROM backfill WHERE office NOT IN (SELECT key FROM office)"),
-        (
-            "historical_snapshot",
-            "SELECT COUNT(*) FROM historical_snapshot WHERE office NOT IN (SELECT key FROM office)",
-        ),
-    ):
-        ((count,),) = connection.execute(rows).fetchall()
+    for table in _OFFICE_TABLES:
+        query = f"SELECT COUNT(*) FROM {table} WHERE office NOT IN (SELECT key FROM office)"  # noqa: S608 - our own names
+        ((count,),) = connection.execute(query).fetchall()
         if count:
             yield f"{count} rows of table {table} belong to no office"
 
 
 def _describe_mismatch(found: ControlTotals, expected: ControlTotals) -> str | None:
-    """What differs, without amounts."""
+    """What differs, without amounts; None: nothing."""
     if found.guarantors != expected.guarantors:
         return f"{found.guarantors} guarantors instead of {expected.guarantors}"
     differing = [name for name in MONEY_COLUMNS if getattr(found, name) != getattr(expected, name)]
     if differing:
         return f"the sums of {', '.join(differing)} differ"
-    return None if found == expected else "the sums agree and the rows do not"
+    return None if found == expected else "the sums agree but the rows differ"
 
 
 def _is_valid_state(state: str) -> bool:
@@ -236,7 +224,7 @@ def _read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def _collect_errors(result: Verification, office_id: str | None, path: Path) -> Iterator[None]:
-    """What cannot be read is a problem of this office, and no reason not to look at the others."""
+    """Record unreadable data as a problem of this office, and go on with the others."""
     try:
         with translate_errors(path):
             yield

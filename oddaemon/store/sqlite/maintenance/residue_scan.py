@@ -1,8 +1,7 @@
-"""What a person who knows an office would look for in the database's files, byte by byte.
+"""Searches the database's files, byte by byte, for data of one office.
 
-Never in a process that has the database open for longer than this takes: the files are read as files, and closing a
-descriptor of its own takes away the locks that SQLite holds. A running daemon therefore only removes, and whoever asked
-it to looks before and after.
+Never use it in a process that has the database open: closing a descriptor of the file releases the locks that SQLite
+holds on it. A running daemon therefore only erases; the command that requested it scans before and after.
 """
 
 import json
@@ -21,9 +20,9 @@ from oddaemon.store.sqlite.history_reader import HistoryReader
 
 SUFFIXES = ("", "-wal", "-journal")
 SAMPLE_ROWS = 200
-"""Balances that are looked for, the latest ones of each table."""
+"""The number of balances to search for, the latest ones of each table."""
 PATTERN_BYTES_MIN = 12
-"""Shorter ones may be in the file by chance."""
+"""Shorter patterns may be in the file by chance."""
 CHUNK_BYTES = 8 * 1024 * 1024
 
 _AMOUNTS = ", ".join(("clinic_num", *MONEY_COLUMNS))
@@ -37,9 +36,9 @@ _OTHERS = (
     f" UNION ALL SELECT {_AMOUNTS} FROM historical_balance WHERE bal_total IN (SELECT value FROM json_each(?2))"
     " AND snapshot IN (SELECT id FROM historical_snapshot WHERE office <> ?1)"
 )
-"""Those that may hold a pattern: it ends with the sum."""
+"""Rows of other offices that may contain a pattern: each pattern ends with the sum."""
 _TEXTS = (
-    # Texts of one row stand side by side in the file.
+    # The texts of one row are adjacent in the file.
     "SELECT id || name FROM office WHERE key = ?1",
     "SELECT delivery_id FROM delivery WHERE office = ?1 ORDER BY number DESC LIMIT 50",
     "SELECT substr(balances, 1, 60) FROM pull_page WHERE office = ?1 AND length(balances) > 30 LIMIT 50",
@@ -48,7 +47,7 @@ _TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class ResidueScan:
-    """Patterns of one office, none of which any other office has."""
+    """Byte patterns of one office that no other office has."""
 
     path: Path
     """Of the database."""
@@ -56,12 +55,12 @@ class ResidueScan:
 
     @classmethod
     def from_database(cls, path: Path, office_id: str) -> Self:
-        """Those of an office that is stored.
+        """Collect the patterns of an office.
 
         Raises:
-            DatabaseMissing: There is no database.
-            OfficeUnknown: Nothing is stored of it.
-            DatabaseUnusable: It cannot be read.
+            DatabaseMissing: there is no database.
+            OfficeUnknown: it has no data for the office.
+            DatabaseUnusable: it cannot be read.
         """
         with HistoryReader.open(path) as history:
             path, key = history.path, history.get_office(office_id).key
@@ -69,7 +68,7 @@ class ResidueScan:
             return cls(path, frozenset(_collect_patterns(connection, key)))
 
     def count_found(self) -> int:
-        """How many of them are anywhere in the database's files."""
+        """The number of patterns that are in the database's files."""
         missing = set(self.patterns)
         for suffix in SUFFIXES:
             file_path = self.path.with_name(self.path.name + suffix)
@@ -99,8 +98,8 @@ def _collect_patterns(connection: sqlite3.Connection, key: int) -> Iterator[byte
         for amounts in connection.execute(query, (key,)):
             if len(pattern := b"".join(map(_encode_integer, amounts))) >= PATTERN_BYTES_MIN:
                 totals[amounts[-1]].add(pattern)
-    # An office that was given another id has the same families twice: its bytes are the other one's, too, even in
-    # another bucket, or beside a column that one of the two does not tell.
+    # An office that got another id is stored twice, with the same families. Their bytes belong to the other one, too,
+    # even in another bucket, or next to a column that one of the two does not have.
     for amounts in connection.execute(_OTHERS, (key, json.dumps(list(totals)))):
         found = b"".join(map(_encode_integer, amounts))
         totals[amounts[-1]] -= {pattern for pattern in totals[amounts[-1]] if pattern in found}
@@ -109,7 +108,7 @@ def _collect_patterns(connection: sqlite3.Connection, key: int) -> Iterator[byte
 
 
 def _encode_integer(value: Any) -> bytes:  # noqa: ANN401 - a column's value, which is an integer
-    """An integer as SQLite's record format has it: nothing at all for 0 and 1, else the fewest bytes of its sizes."""
+    """An integer in SQLite's record format: no bytes for 0 and 1, otherwise the smallest size that fits."""
     if value in {0, 1}:
         return b""
     size = next(size for size in (1, 2, 3, 4, 6, 8) if -(1 << 8 * size - 1) <= value < 1 << 8 * size - 1)

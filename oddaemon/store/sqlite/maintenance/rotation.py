@@ -1,7 +1,7 @@
-"""Backups that follow each other in one directory: a new one is whole and checked before an old one goes.
+"""Rotates the backups in one directory: an old backup is deleted after the new one is complete and checked.
 
-Their names tell which database and when: `oddaemon-20260302T033000Z.db`. Only files of such a name that are databases
-of ours are ever deleted; whatever else is in the directory stays. Everything here blocks.
+A name gives the database and the time: `oddaemon-20260302T033000Z.db`. Only files of such a name that are databases of
+oddaemon are deleted; everything else in the directory stays. Everything here blocks.
 """
 
 import os
@@ -19,17 +19,17 @@ from oddaemon.store.sqlite.maintenance.backup import Backup, back_up
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _APPLICATION_ID_AT = 68
-"""Where SQLite's file header holds it, in four bytes."""
+"""Its offset in the header of a SQLite file, four bytes long."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupRotation:
-    """One backup more, and those that went for it."""
+    """A new backup, and the old ones that were deleted."""
 
     backup: Backup
     removed: tuple[Path, ...]
     retained: int
-    """How many there are now, the new one included."""
+    """The number of backups now, the new one included."""
 
 
 def rotate(source: Path, directory: Path, keep: int, now: datetime, stop: threading.Event) -> BackupRotation:
@@ -37,25 +37,25 @@ def rotate(source: Path, directory: Path, keep: int, now: datetime, stop: thread
 
     Args:
         source: the database, resolved.
-        directory: where its backups are; it must exist: a disk that is not mounted must not be filled by mistake.
-        keep: how many to keep, at least one.
-        now: the instant that the new one is named after.
-        stop: breaks it off once it is set, and leaves nothing behind.
+        directory: of the backups. It must exist: without its mount, the backups would fill the disk below.
+        keep: the number of backups to keep, at least one.
+        now: the time in the name of the new backup.
+        stop: cancels the backup once it is set, and leaves nothing behind.
 
     Raises:
-        BackupRefused: there is a backup of this very second.
-        DatabaseUnusable: the source cannot be read or is damaged, or the directory is missing or not
-            writable; no backup has been deleted.
-        BackupBrokenOff: `stop` was set.
+        BackupRefused: a backup with this time exists.
+        DatabaseUnusable: the source cannot be read or is damaged, or the directory is missing or not writable; no
+            backup was deleted.
+        BackupInterrupted: `stop` was set.
     """
     with translate_errors(directory, f"A backup in {directory} cannot be made"):
         for partial_file in _find_partial_files(source, directory):
-            # Whoever holds this database's lock makes its backups, so a half one is of a process that was killed.
+            # Only the holder of the database's lock makes backups, so a partial one is left over from a killed process.
             partial_file.unlink(missing_ok=True)
     target = directory / f"{source.stem}-{now.astimezone(UTC):{_STAMP}}{source.suffix}"
     backup = back_up(source, target, is_cancelled=stop.is_set)
     with translate_errors(directory, f"Old backups in {directory} cannot be deleted"):
-        # The new one is not among them: a clock that went wrong for a while must not cost it.
+        # Never the new one, even if its name sorts first because a clock was wrong.
         others = sorted(set(find_backups(source, directory)) - {backup.path}, reverse=True)
         removed = tuple(others[max(keep, 1) - 1 :])
         for path in removed:
@@ -75,7 +75,7 @@ def _find_partial_files(source: Path, directory: Path) -> Iterator[Path]:
 
 
 def _is_own_database(path: Path) -> bool:
-    """Whether it is a regular file, no link, that begins as our databases do."""
+    """Whether it is a regular file, no link, with the header of an oddaemon database."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""What the housekeeper asks of the database."""
+"""Maintenance of an open database: checkpoint, vacuum, rotation of backups, integrity check."""
 
 import sqlite3
 import threading
@@ -18,29 +18,29 @@ from oddaemon.store.sqlite.errors import LOCKED, translate_errors
 from oddaemon.store.sqlite.maintenance.rotation import BackupRotation, rotate
 
 PROBLEMS_MAX = 20
-"""A damaged file has thousands; the first ones tell which tables."""
+"""A damaged file has thousands; the first ones show which tables are affected."""
 SECURE_DELETE = "PRAGMA secure_delete = ON"
-"""What is deleted is overwritten with zeros."""
+"""Overwrite deleted data with zeros."""
 PAGES_PER_VACUUM_STEP = 256
-"""A megabyte: some milliseconds of the one connection that writes."""
+"""A megabyte: some milliseconds of the only writer."""
 SPARE_PERCENT = 5
-"""So much of the file may be free pages: the next nights write into them."""
+"""The share of free pages that stays in the file: the next nights write into them."""
 
 
 @dataclass(frozen=True, slots=True)
 class VacuumResult:
-    """What an incremental vacuum came to."""
+    """The result of an incremental vacuum."""
 
     freed_bytes: int
     spare_bytes: int
-    """Left free for what is written next."""
+    """Left free in the file for the next writes."""
 
 
 async def checkpoint_wal(db: SqliteDatabase) -> bool:
-    """Move the write-ahead log into the database file and cut it to nothing.
+    """Move the write-ahead log into the database file and truncate it.
 
     Returns:
-        False if a reader stood in the way; nothing is lost, the next one will do.
+        False if a reader blocked it; nothing is lost, the next checkpoint does it.
     """
     ((busy, *_),) = await db.execute_one("PRAGMA wal_checkpoint(TRUNCATE)")
     if not busy:
@@ -49,10 +49,10 @@ async def checkpoint_wal(db: SqliteDatabase) -> bool:
 
 
 async def vacuum(db: SqliteDatabase) -> None:
-    """Write the whole file anew, without a gap and without what was deleted from it; everybody else waits meanwhile.
+    """Rewrite the whole file without free pages and deleted data. Writers wait.
 
     Raises:
-        DatabaseUnusable: there is no room for a second copy, or as `truncate_wal`.
+        DatabaseUnusable: the disk has no space for a second copy, or as `truncate_wal`.
     """
     await require_vacuum_space(db)
     await db.vacuum()
@@ -60,69 +60,56 @@ async def vacuum(db: SqliteDatabase) -> None:
 
 
 async def require_vacuum_space(db: SqliteDatabase) -> None:
-    """Look whether the disk has room for a second copy.
+    """Check that the disk has space for a second copy.
 
     Raises:
         DatabaseUnusable: it has not.
     """
     path = db.path
     size = await anyio.to_thread.run_sync(get_size_bytes, path)
-    await anyio.to_thread.run_sync(require_space, path, size, f"The database {path} cannot be written anew")
+    await anyio.to_thread.run_sync(require_space, path, size, f"The database {path} cannot be vacuumed")
 
 
 async def truncate_wal(db: SqliteDatabase) -> None:
-    """Empty the write-ahead log, so that nothing of what was there before is left in it.
+    """Truncate the write-ahead log, so that no deleted data remains in it.
 
     Raises:
-        DatabaseUnusable: another program reads the database just now.
+        DatabaseUnusable: another program is reading the database.
     """
     if not await checkpoint_wal(db):
         raise DatabaseUnusable(
-            f"Another program has the database {db.path} open, so its log cannot be emptied.",
-            f"{LOCKED.advice} Then do it again.",
+            f"The log of the database {db.path} cannot be truncated: another program has the database open.",
+            f"{LOCKED.advice} Then run the command again.",
             is_transient=True,
         )
 
 
 async def run_incremental_vacuum(db: SqliteDatabase) -> VacuumResult:
-    """Give free pages back to the disk, a megabyte a turn; what the next nights need is left.
+    """Release free pages to the file system, a megabyte at a time; `SPARE_PERCENT` stays for the next nights.
 
-    The file becomes smaller once the write-ahead log is folded back, which is tried at the end.
+    The file shrinks at a checkpoint of the write-ahead log, which is tried at the end.
     """
-    pages, free = await _count_pages(db)
-    spare = pages * SPARE_PERCENT // 100
-    freed = 0
+    page_bytes, pages = await db.read_pragma("page_size"), await db.read_pragma("page_count")
+    free = await db.read_pragma("freelist_count")
+    spare, freed = pages * SPARE_PERCENT // 100, 0
     while free - spare >= PAGES_PER_VACUUM_STEP:
-        # From now on the file may be as small as it is without its free pages, and their entries in its own lists.
-        db.file_guard.allow_shrink_to((pages - free - free // 500 - 2) * await _get_page_bytes(db))
+        # From now on the file may shrink by its free pages and their entries in its free list.
+        db.file_guard.allow_shrink_to((pages - free - free // 500 - 2) * page_bytes)
         await db.run_pragma_to_end(f"incremental_vacuum({PAGES_PER_VACUUM_STEP})")
-        pages, still_free = await _count_pages(db)
+        pages, still_free = await db.read_pragma("page_count"), await db.read_pragma("freelist_count")
         if still_free >= free:
             break
         freed, free = freed + free - still_free, still_free
     if freed:
         await checkpoint_wal(db)
-    return VacuumResult(freed * await _get_page_bytes(db), free * await _get_page_bytes(db))
-
-
-async def _count_pages(db: SqliteDatabase) -> tuple[int, int]:
-    """How many pages the file has, and how many of them are free."""
-    async with db.read_transaction() as connection:
-        pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
-        return pages, (await connection.exec_driver_sql("PRAGMA freelist_count")).scalar_one()
-
-
-async def _get_page_bytes(db: SqliteDatabase) -> int:
-    async with db.read_transaction() as connection:
-        page_bytes: int = (await connection.exec_driver_sql("PRAGMA page_size")).scalar_one()
-        return page_bytes
+    return VacuumResult(freed * page_bytes, free * page_bytes)
 
 
 async def rotate_backups(db: SqliteDatabase, directory: Path, keep: int, now: datetime) -> BackupRotation:
-    """Make a backup in the directory, and delete the oldest ones: beside all other work.
+    """Make a backup in the directory and delete the oldest ones, in a thread.
 
     Raises:
-        StoreError: as `rotation.rotate`.
+        StoreError: as `rotate`.
     """
     stop = threading.Event()
     try:
@@ -132,10 +119,10 @@ async def rotate_backups(db: SqliteDatabase, directory: Path, keep: int, now: da
 
 
 async def check_integrity(db: SqliteDatabase) -> list[str]:
-    """Read every page of the file and compare indexes with tables: minutes on a large fleet, beside all other work.
+    """Read every page of the file and compare indexes with tables, in a thread: minutes on a large fleet.
 
     Returns:
-        What is wrong, at most `PROBLEMS_MAX` lines; empty: the file is sound.
+        The problems, at most `PROBLEMS_MAX` lines; empty: the file is intact.
     """
     stop = threading.Event()
     try:
@@ -151,7 +138,7 @@ def _check_file(path: Path, stop: threading.Event) -> list[str]:
 
 
 def find_integrity_problems(connection: sqlite3.Connection) -> list[str]:
-    """What is wrong with the file, at most `PROBLEMS_MAX` lines."""
+    """The problems of the file, at most `PROBLEMS_MAX` lines."""
     try:
         lines = [" ".join(line.split()) for (line,) in connection.execute(f"PRAGMA integrity_check({PROBLEMS_MAX})")]
     except sqlite3.DatabaseError as error:

@@ -76,7 +76,7 @@ def test_an_existing_file_is_kept_unless_forced(path: Path, target: Path) -> Non
     anyio.run(make_filled_database, path)
     target.write_bytes(b"last week's")
     with pytest.raises(
-        BackupRefused, match=f"{target} is there already. Name another file, or replace it with --force"
+        BackupRefused, match=f"{target} exists already. Choose another file, or replace it with --force"
     ):
         back_up(path, target)
     assert target.read_bytes() == b"last week's"
@@ -99,8 +99,8 @@ async def test_the_database_itself_is_no_target_by_whatever_name(path: Path, nam
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
-        ("nowhere/oddaemon.db", "There is no directory .*nowhere. Make it first"),
-        ("backups", "backups is a directory. Name a file in it"),
+        ("nowhere/oddaemon.db", "There is no directory .*nowhere. Create it first"),
+        ("backups", "backups is a directory. Choose a file in it"),
         ("oddaemon.db/x", "There is no directory"),
     ],
 )
@@ -116,7 +116,7 @@ def test_missing_disk_space_is_reported_before_anything_is_copied(
 ) -> None:
     anyio.run(make_filled_database, path)
     monkeypatch.setattr("oddaemon.store.sqlite.maintenance.backup.get_size_bytes", lambda _: 10**15)
-    with pytest.raises(DatabaseUnusable, match=r"The backup .* cannot be made: it takes 1,000,000\.0 GB, and"):
+    with pytest.raises(DatabaseUnusable, match=r"The backup .* cannot be made: it needs 1,000,000\.0 GB, but"):
         back_up(path, target)
     assert list_siblings(target) == []
 

@@ -20,6 +20,7 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance import erase
 from oddaemon.store.sqlite.maintenance.erase import erase_and_verify, erase_office, list_office_tables
 from oddaemon.store.sqlite.maintenance.integrity import verify
+from tests.store.configured import register_offices
 from tests.store.filled_database import dump_database, make_true_snapshot
 from tests.store.samples import HARBOR, NOW, make_checkpoint, make_state
 
@@ -42,7 +43,7 @@ async def fill_two_offices(path: Path, nights: int = 4) -> list[list[Balance]]:
     """Two offices with everything that can be stored of one, written, changed, deleted and written again."""
     planted_rows: list[list[Balance]] = []
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, [LEAVING, STAYING])
+        await register_offices(database, [LEAVING, STAYING])
         for night in range(nights):
             for office, seed in ((LEAVING, 1 + night), (STAYING, 100 + night)):
                 rows = make_planted_balances(seed) if night % 2 else make_planted_balances(seed)[::2]
@@ -144,7 +145,7 @@ async def test_the_same_practice_under_another_id_is_no_trace_of_it(path: Path) 
     ]
     less = [Balance(4, 0, 0, 600_009, 100_010, 0, 0, 400_011, 700_012)]
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, [LEAVING, STAYING])
+        await register_offices(database, [LEAVING, STAYING])
         whole = less[0]._replace(clinic_num=5, est_balance=900_013)
         for office, nightly, past in ((LEAVING, rows, less), (STAYING, [*rolled, whole], [rows[2]])):
             await snapshots.publish(database, office.id, make_true_snapshot(nightly), make_state(), NOW)
@@ -203,7 +204,7 @@ async def test_beside_a_daemon_nothing_is_touched(path: Path) -> None:
 
 async def test_an_office_of_which_little_is_known_is_forgotten_too(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
-        await offices.register_offices(database, [LEAVING])
+        await register_offices(database, [LEAVING])
     done = await erase_and_verify(str(path), LEAVING.id)
     assert done.rows == {"office": 1}
     assert (done.found_before, done.found_after) == (1, 0)

@@ -18,6 +18,7 @@ from oddaemon.store.history.replay import Replay
 from oddaemon.store.schema import REVISIONS
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify
+from tests.store.configured import register_offices
 from tests.store.filled_database import fill_database, make_true_snapshot
 from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_state
 
@@ -62,7 +63,7 @@ async def test_it_is_verified_beside_a_daemon_that_writes(path: Path) -> None:
 @pytest.mark.parametrize("column", ["clinic_num", *MONEY_COLUMNS])
 async def test_a_changed_amount_of_today_is_found(tamper: Tamper, column: str) -> None:
     found = tamper(f"UPDATE balance SET {column} = {column} + 1 WHERE office = 2 AND pat_num = 109")
-    expected = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
+    expected = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree but the rows differ"
     assert found == [
         IntegrityProblem(f"its balances do not add up to its totals: {expected}", HARBOR, 4),
         IntegrityProblem(f"the current balances do not add up to the last snapshot: {expected}", HARBOR, 4),
@@ -79,7 +80,7 @@ async def test_two_errors_that_cancel_each_other_are_found(tamper: Tamper) -> No
         "UPDATE balance SET bal_total = bal_total + CASE pat_num WHEN 109 THEN 5 ELSE -5 END "
         "WHERE office = 2 AND pat_num IN (109, 112)"
     )
-    assert {problem.what.partition(": ")[2] for problem in found} == {"the sums agree and the rows do not"}
+    assert {problem.what.partition(": ")[2] for problem in found} == {"the sums agree but the rows differ"}
 
 
 async def test_a_lost_version_is_found(tamper: Tamper) -> None:
@@ -91,7 +92,7 @@ async def test_a_lost_version_is_found(tamper: Tamper) -> None:
 
 async def test_versions_that_overlap_are_found(tamper: Tamper) -> None:
     found = tamper("UPDATE balance SET valid_to = 3 WHERE office = 1 AND pat_num = 100 AND valid_to = 2")
-    assert IntegrityProblem("1 versions of balances overlap the version before", ELM) in found
+    assert IntegrityProblem("1 versions of balances overlap the previous version", ELM) in found
 
 
 async def test_versions_that_end_before_they_begin_are_found(tamper: Tamper) -> None:
@@ -137,7 +138,7 @@ async def test_rows_of_no_office_are_found(tamper: Tamper) -> None:
 async def test_tables_that_were_changed_by_hand_are_found(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP INDEX balance_current")
-    assert IntegrityProblem("its tables and indexes are not those of its revision") in verify(path).problems
+    assert IntegrityProblem("its tables or indexes differ from those of its revision") in verify(path).problems
 
 
 @pytest.mark.usefixtures("tamper")
@@ -153,7 +154,7 @@ async def test_a_damaged_index_is_found_and_the_offices_are_looked_at_all_the_sa
 
 
 async def test_a_newer_revision_is_not_judged(tamper: Tamper) -> None:
-    with pytest.raises(DatabaseNewer, match="is of revision 9999"):
+    with pytest.raises(DatabaseNewer, match="has revision 9999"):
         tamper("UPDATE alembic_version SET version_num = '9999'")
 
 
@@ -173,7 +174,7 @@ async def test_an_office_without_snapshots_is_sound(path: Path) -> None:
     async with SqliteDatabase.open(str(path)) as database:
         await fill_database(database, guarantors=2)
         await snapshots.publish(database, HARBOR, make_true_snapshot(()), make_state(), NOW)
-        await offices.register_offices(database, ())
+        await register_offices(database, ())
     assert verify(path).problems == []
 
 
@@ -210,7 +211,7 @@ async def test_a_changed_amount_of_a_past_day_is_found(tamper_backfill: Tamper, 
     found = tamper_backfill(
         f"UPDATE historical_balance SET {column} = {column} + 1 WHERE snapshot = 1 AND pat_num = 109"
     )
-    expected = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree and the rows do not"
+    expected = f"the sums of {column} differ" if column in MONEY_COLUMNS else "the sums agree but the rows differ"
     assert found == [IntegrityProblem(f"its balances do not add up to its totals: {expected}", ELM, as_of="2025-12-31")]
 
 
