@@ -32,12 +32,12 @@ from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import Payload, SnapshotHeader
 from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
-from oddaemon.store import offices, snapshots
+from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events import OutboxSize
 from oddaemon.telemetry.events.base import Event
-from tests.store.configured import register_offices
 from tests.sinks.postgres.postgres_server import find_missing_requirement, running_server
+from tests.store.configured import register_offices
 
 GUARANTORS = 8_000
 CHANGED_SHARE = 0.08

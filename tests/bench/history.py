@@ -12,14 +12,14 @@ from typing import TypeVar
 
 import anyio
 
-from tests.store.configured import register_offices
 from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, Status, index_balances
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.store import offices, retention, snapshots
+from oddaemon.store import retention, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.maintenance import vacuum
+from tests.store.configured import register_offices
 
 NIGHTS = 365
 GUARANTORS = 4_000

@@ -26,14 +26,13 @@ from oddaemon.engine.pull.reader import read_office
 from oddaemon.opendental.client import Api, Limits, OfficeApi, OfficeCredentials
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import RateLimiter
-from oddaemon.store import offices as enrolled
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.telemetry import Telemetry
-from tests.store.configured import register_offices
 from tests.bench.plain_script import pull_balances as pull_plainly
 from tests.bench.processes import bench_server
 from tests.bench.server import DEVELOPER_KEY, make_customer_key
+from tests.store.configured import register_offices
 
 OFFICES = 16
 GUARANTORS = 4_000

@@ -9,10 +9,10 @@ import anyio
 from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
+from oddaemon.store import backfill_jobs, backfilled_days, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.configured import register_offices
 from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, make_fresh_state, write_config
+from tests.store.configured import register_offices
 
 FIRST = (
     Balance(11, 0, 10000, 10000, 0, 0, 0, 0, 10000),
@@ -78,9 +78,7 @@ def make_history(directory: Path) -> History:
 
 async def _fill_database(path: Path, now: datetime) -> None:
     async with SqliteDatabase.open(str(path)) as db:
-        await register_offices(
-            db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")]
-        )
+        await register_offices(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")])
         for number, (day, rows) in enumerate(NIGHTS.items()):
             await _publish_night(db, "bright-smiles", day, rows, now - timedelta(days=3 - number))
         await _publish_night(db, "hill-street", date(2026, 3, 5), OTHER, now)

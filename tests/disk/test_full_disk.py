@@ -163,7 +163,9 @@ async def test_a_wal_checkpoint_on_a_full_disk_loses_nothing(small_disk: Path) -
 
 async def test_a_backup_to_a_full_disk_leaves_nothing_there(database: SqliteDatabase, small_disk: Path) -> None:
     fill_disk_except(small_disk, 3 * PAGE_BYTES)
-    with pytest.raises(DatabaseUnusable, match=r"it needs [\d.]+ (kB|MB), but the disk has only ([\d.]+ kB|\d+ bytes) free"):
+    with pytest.raises(
+        DatabaseUnusable, match=r"it needs [\d.]+ (kB|MB), but the disk has only ([\d.]+ kB|\d+ bytes) free"
+    ):
         back_up(database.path, small_disk / "backup.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("oddaemon.store.sqlite.maintenance.backup.require_space", lambda *_: None)

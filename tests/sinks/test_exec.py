@@ -116,7 +116,7 @@ async def test_its_output_is_counted_and_never_shown() -> None:
     output_size = int(message.removeprefix(" ended with status 1, and wrote ").partition(" ")[0])
     assert output_size > 50 * len(make_night_balances(1))
     assert message == (
-        f" ended with status 1, and said {output_size} bytes on standard error, which are not kept: they may be "
+        f" ended with status 1, and wrote {output_size} bytes to standard error, which are not kept: they may be "
         "patient data. See its own log."
     )
 
@@ -142,9 +142,7 @@ async def test_a_machine_without_file_descriptors_is_reported() -> None:
             await sink.deliver(taken, "d1")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert str(caught.value) == (
-        f"The rows for {sys.executable} cannot be buffered: Too many open files."
-    )
+    assert str(caught.value) == (f"The rows for {sys.executable} cannot be buffered: Too many open files.")
 
 
 LINGERING_SCRIPT = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'

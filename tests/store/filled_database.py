@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oddaemon.core.model import Balance, Snapshot
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store import open_pulls, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_checkpoint, make_snapshot, make_state

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import index_balances
-from oddaemon.store import offices, open_pulls, snapshots
+from oddaemon.store import open_pulls, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.open_pulls import OpenPull
 from oddaemon.store.sqlite.connection import SqliteDatabase

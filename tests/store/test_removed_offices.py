@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from oddaemon.store import journal, offices, snapshots
+from oddaemon.store import journal, snapshots
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.offices import RemovedOffice, list_removed_offices
 from oddaemon.store.sqlite.connection import SqliteDatabase

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import Balance, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.store import backfill_jobs, backfilled_days, offices, retention, snapshots
+from oddaemon.store import backfill_jobs, backfilled_days, retention, snapshots
 from oddaemon.store.retention import PruneResult, prune
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, verify

@@ -29,7 +29,7 @@ def test_a_removed_office_is_erased_and_the_erasure_verified(history: History) -
     assert "left is forgotten. Rows removed: 1 of balance, 1 of office, 1 of snapshot." in output
     assert " were there before, 0 are there now." in output
     assert "is not touched" in output
-    assert "knows no office 'left'" in history.run_failing("office", "forget", "left", "--yes")
+    assert "has no office 'left'" in history.run_failing("office", "forget", "left", "--yes")
     assert "2 offices, 4 snapshots" in history.run("state", "verify")
 
 
@@ -131,7 +131,7 @@ def test_a_running_daemon_does_it_and_the_proof_is_the_same(history: History) ->
     assert " were there before, 0 are there now." in done.stdout
     assert b"leftLeft" not in stored
     assert (again.returncode, again.stdout) == (1, "")
-    assert "knows no office 'left'" in again.stderr
+    assert "has no office 'left'" in again.stderr
     assert '"office_erased"' in log.read_text()
     assert "4 snapshots" in history.run("state", "verify")
 

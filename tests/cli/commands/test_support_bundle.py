@@ -16,12 +16,12 @@ from typer.testing import Result
 
 from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.store import journal, offices, snapshots
+from oddaemon.store import journal, snapshots
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.configured import register_offices
 from tests.cli.inspected_daemon import inspected_daemon
 from tests.cli.sample_fleet import KEYS, SampleFleet, invoke, make_fresh_state
+from tests.store.configured import register_offices
 
 INLINE, IN_A_FILE = "Vx8kP3mJc6RtYw2N", "Fg5hS9bLz4DqKv7M"
 SIGNING = "whsec_c2lnbmVkLXdpdGgtdGhpcy1vbmUtYW5kLW9ubHk="

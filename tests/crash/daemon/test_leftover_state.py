@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.office.state import OfficeState
-from oddaemon.store import journal, offices, snapshots
+from oddaemon.store import journal, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.configured import register_offices
 from tests.crash.kill_points import KillPoint, draw_random_kill, iterate_boundaries
 from tests.crash.leftover_state import dump_state, find_problems
+from tests.store.configured import register_offices
 from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_snapshot, make_state
 
 LATER = NOW + timedelta(hours=5, seconds=3)

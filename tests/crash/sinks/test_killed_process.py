@@ -14,14 +14,14 @@ from oddaemon.core.delivery import DeliveryState
 from oddaemon.core.model import Office
 from oddaemon.core.reporting.status_document import format_money
 from oddaemon.simulator.plan.daemon_config import render_toml
-from oddaemon.store import offices, outbox, snapshots
+from oddaemon.store import outbox, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.configured import register_offices
 from tests.crash.change_signal import TIMEOUT_SECONDS, ChangeSignal
 from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
 from tests.sinks.payloads import make_night_balances
 from tests.sinks.test_files import read_consumed
 from tests.sinks.webhook_receiver import SECRET, ReceivedRequest, WebhookReceiver
+from tests.store.configured import register_offices
 from tests.store.filled_database import make_true_snapshot
 from tests.store.samples import NOW, make_state
 

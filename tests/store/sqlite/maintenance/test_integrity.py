@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
 from oddaemon.core.model import MONEY_COLUMNS, Balance, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.store import backfill_jobs, backfilled_days, offices, snapshots
+from oddaemon.store import backfill_jobs, backfilled_days, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseNewer
 from oddaemon.store.history.replay import Replay
 from oddaemon.store.schema import REVISIONS
