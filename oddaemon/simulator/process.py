@@ -1,4 +1,4 @@
-"""One simulated world as a process: practices that live, headquarters on a port, the control desk beside it."""
+"""One simulated world as a process: practices, headquarters on a port, and the control API beside it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,8 +25,8 @@ async def run_simulator(plan: SimulatorPlan, listen: str, *, on_ready: Callable[
     Args:
         plan: the world.
         listen: `HOST:PORT`, on loopback; port 0 for any free one.
-        on_ready: told the base URL (`http://HOST:PORT/api/v1`) once requests are answered. All seconds of the plan
-            count from then, give or take the milliseconds that the call takes.
+        on_ready: called with the base URL (`http://HOST:PORT/api/v1`) once requests are answered. All seconds
+            of the plan count from then, give or take the milliseconds that the call takes.
 
     Raises:
         OSError: the address cannot be listened on.

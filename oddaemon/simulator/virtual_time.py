@@ -4,9 +4,9 @@ Whenever nothing is ready, the loop's selector jumps to the next timer instead o
 hundred offices runs as fast as its code does, and the same way every time.
 
 It must never jump over an answer that a thread is still working on: a database call that takes two real milliseconds
-would then seem to take until the next timer. `VirtualLoop.track_calls` tells the loop how many calls are in
+would then seem to take until the next timer. `VirtualLoop.track_calls` gives the loop the number of calls in
 flight; while any are, the loop really waits. Calls through `anyio.to_thread` and `run_in_executor` are
-counted without being told.
+counted automatically.
 
 Use it through anyio: `anyio_backend = ("asyncio", {"loop_factory": virtual_loop_factory})`.
 """
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.05
 """Real seconds between two looks at the counters of calls in flight, for a thread that ends without waking the loop."""
 
 GRACE_SECONDS = 0.5
-"""Real seconds that a loop without timers waits for a thread that nobody counted, before it calls that a deadlock."""
+"""Real seconds that a loop without timers waits for an uncounted thread before it reports a deadlock."""
 
 RESOLUTION_SECONDS = 1e-6
 """Timers closer together than this are due together."""
@@ -34,7 +34,7 @@ _Arguments = TypeVarTuple("_Arguments")
 
 
 class DeadlockError(RuntimeError):
-    """Every task waits for another one: no timer is set, no thread owes an answer, no socket has anything to say."""
+    """Every task waits for another one: no timer is set, no thread is working, no socket is ready."""
 
     def __init__(self, instant_seconds: float) -> None:
         super().__init__(
@@ -44,7 +44,7 @@ class DeadlockError(RuntimeError):
 
 
 class CallsInFlight:
-    """A counter to hand to `VirtualLoop.track_calls`: enter it around each await of a thread's answer."""
+    """A counter for `VirtualLoop.track_calls`: enter it around each await of a thread's result."""
 
     def __init__(self) -> None:
         self._count = 0

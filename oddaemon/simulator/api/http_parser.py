@@ -14,11 +14,11 @@ BODY_BYTES_MAX = 33_554_432
 
 
 class BadRequestError(Exception):
-    """The bytes are no request that this parser reads; the message says why."""
+    """This parser cannot read the bytes; the message says why."""
 
 
 class RequestParser:
-    """Bytes in, requests out; keeps what is not complete yet.
+    """Bytes in, requests out; buffers incomplete ones.
 
     Args:
         remote: the name of the connection, given to each request.

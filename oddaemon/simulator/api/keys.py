@@ -1,4 +1,4 @@
-"""Customer keys as headquarters knows them: whose they are, what they may do, how fast and how much at once."""
+"""Customer keys at headquarters: their office, permissions, rate and page size."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

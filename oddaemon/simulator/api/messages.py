@@ -43,7 +43,7 @@ class ConnectionFailure(Enum):
 
 @dataclass(frozen=True)
 class TransportFault:
-    """A fault of the connection itself, after so many bytes of the body, or before the head when that is None."""
+    """A fault of the connection itself, after `after_bytes` bytes of the body, or before the head when that is None."""
 
     failure: ConnectionFailure
     after_bytes: int | None = None
@@ -77,7 +77,7 @@ class ApiResponse:
 
 
 class RequestHandler(Protocol):
-    """Whoever answers requests: headquarters alone, or with its control desk in front."""
+    """Answers requests: headquarters alone, or with the control API in front."""
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
         """The answer, after the time that it takes."""

@@ -48,7 +48,7 @@ def make_rows(rows: Sequence[dict[str, object]]) -> ApiResponse:
 
 
 def make_created() -> ApiResponse:
-    """201 without a word."""
+    """201 without a body."""
     return ApiResponse(201, (("content-type", JSON_TYPE),), b'""')
 
 
@@ -79,7 +79,7 @@ def make_too_many_requests(retry_after: str | None) -> ApiResponse:
 
 
 def parse_retry_after(response: ApiResponse, now: datetime) -> float | None:
-    """How long the answer tells the client to wait; None when it does not, never below 0."""
+    """The seconds of the answer's Retry-After; None without one, never below 0."""
     header = dict(response.headers).get("retry-after")
     if header is None:
         return None

@@ -1,6 +1,6 @@
-"""What each fault does to a request, at the station of its way where it strikes.
+"""What each fault does to a request, at the stage where it applies.
 
-The stations: before the office (connection, gateway, queue), the key, the office itself, and the finished answer.
+The stages: before the office (connection, gateway, queue), the key, the office itself, and the finished answer.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from oddaemon.simulator.faults.faults import (
 
 
 def apply_gateway_faults(active_faults: Sequence[ActiveFault]) -> ApiResponse | None:
-    """What the connection, the gateway or the queue answers at once; None when the request comes through."""
+    """What the connection, the gateway or the queue answers at once; None when the request passes."""
     for each in active_faults:
         match each.fault:
             case BrokenConnection(cut, None):
@@ -59,7 +59,7 @@ def apply_key_faults(active_faults: Sequence[ActiveFault]) -> ApiResponse | None
 
 
 def apply_office_faults(active_faults: Sequence[ActiveFault], endpoint: Endpoint) -> ApiResponse | None:
-    """What the office's side answers instead of rows; None when it works."""
+    """The office's answer instead of rows; None when it works."""
     for each in active_faults:
         match each.fault:
             case EConnectorDown():
@@ -84,7 +84,7 @@ def ignores_limit(active_faults: Sequence[ActiveFault]) -> bool:
 
 
 def apply_row_faults(rows: Rows, active_faults: Sequence[ActiveFault]) -> Rows:
-    """The rows after what happens to them in the office."""
+    """The rows after the faults in the office."""
     for each in active_faults:
         if isinstance(each.fault, Altered):
             rows = each.fault.alter(rows)
@@ -92,7 +92,7 @@ def apply_row_faults(rows: Rows, active_faults: Sequence[ActiveFault]) -> Rows:
 
 
 def apply_response_faults(response: ApiResponse, active_faults: Sequence[ActiveFault]) -> ApiResponse:
-    """The finished answer after what happens to it on its way back."""
+    """The finished answer after the faults on its way back."""
     for each in active_faults:
         match each.fault:
             case OtherBody(text, content_type, status):

@@ -1,7 +1,7 @@
-"""What can go wrong between a client and an office, as values, and the board on which troubles are planted.
+"""Faults between a client and an office, as values, and the schedule in which they are planted.
 
 Every fault is something that was documented or observed in the field. Which request it hits follows from the office,
-the time, the count of requests and the seed, never from anything else, so that one seed is one story.
+the time, the count of requests and the seed, never from anything else, so that a seed can be replayed.
 """
 
 import math
@@ -55,7 +55,7 @@ class OldVersion:
 
 @dataclass(frozen=True)
 class TooManyRequests:
-    """Refused with 429, whatever the queue. `retry_after` is the header as sent; None leaves it out."""
+    """Rejected with 429, whatever the queue. `retry_after` is the header as sent; None leaves it out."""
 
     retry_after: str | None = "5"
 
@@ -76,7 +76,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class BrokenConnection:
-    """The connection fails, before the head (`after_bytes` None) or so many bytes into the body."""
+    """The connection fails, before the head (`after_bytes` None) or after that many bytes of the body."""
 
     cut: ConnectionFailure
     after_bytes: int | None = None
@@ -135,7 +135,7 @@ Fault = (
 
 @dataclass(frozen=True)
 class TimePoint:
-    """Now, told twice: seconds since headquarters opened, and the world's instant (aware UTC)."""
+    """Now, in two forms: seconds since headquarters opened, and the world's instant (aware UTC)."""
 
     seconds: float
     instant: datetime
@@ -159,7 +159,7 @@ class FaultWindow:
 
 @dataclass(frozen=True)
 class ScheduledFault:
-    """A fault and whom, when and how often it hits.
+    """A fault and which requests it hits, when and how often.
 
     Attributes:
         office_ids: the offices concerned; none means all, as when headquarters itself is down.
@@ -179,7 +179,7 @@ class ScheduledFault:
     chance: float = 1.0
 
     def describe(self) -> str:
-        """The trouble in words, for a person."""
+        """The fault as a sentence."""
         parts = [str(self.fault)]
         parts.append("for " + (", ".join(sorted(self.office_ids)) or "every office"))
         if self.endpoints:
@@ -197,14 +197,14 @@ class ScheduledFault:
 
 @dataclass(frozen=True)
 class ActiveFault:
-    """A fault that hits a request, and for how long it has been standing."""
+    """A fault that hits a request, and for how long it has been active."""
 
     fault: Fault
     age_seconds: float
 
 
 class FaultSchedule:
-    """The troubles planted in a world, in the order in which they were planted."""
+    """The faults planted in a world, in the order in which they were planted."""
 
     def __init__(self, seed: int = 0, faults: Iterable[ScheduledFault] = ()) -> None:
         self._seed = seed
@@ -214,12 +214,12 @@ class FaultSchedule:
             self.schedule(each)
 
     def schedule(self, fault: ScheduledFault) -> None:
-        """Add a trouble; it may begin in the past."""
+        """Add a fault; it may begin in the past."""
         self._faults.append(fault)
         self._match_counts.append(0)
 
     def clear(self) -> None:
-        """Take all troubles away."""
+        """Remove all faults."""
         self._faults.clear()
         self._match_counts.clear()
 
@@ -228,7 +228,7 @@ class FaultSchedule:
         return [each for each in self._faults if not each.office_ids or office_id in each.office_ids]
 
     def match_request(self, now: TimePoint, office_id: str, endpoint: Endpoint) -> list[ActiveFault]:
-        """The faults that hit this request; counts it where a trouble counts requests."""
+        """The faults that hit this request; counts it where a fault counts requests."""
         active_faults = []
         for index, each in enumerate(self._faults):
             if not self._matches(each, now, office_id, endpoint):

@@ -1,6 +1,6 @@
 """Ways in which the rows of a ShortQuery can come back wrong, each by a name that a plan file can use.
 
-All are pure and leave an empty answer as it is. None of them may end as a wrong number in somebody's snapshot.
+All are pure and leave an empty answer as it is. None of them may lead to a wrong number in a snapshot.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The calls that an office answers: what each needs, what it refuses, how many rows of the answer one page holds."""
+"""The calls that an office answers: what each requires, what it rejects, and the rows of a page."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _LAST_LIMIT = re.compile(r"\s+LIMIT\s+\d+\s*\Z", re.IGNORECASE)
 
 
 class RequestRefused(Exception):
-    """The office does not give rows; `answer` is what it says instead."""
+    """The office returns no rows; `answer` is its response instead."""
 
     def __init__(self, response: ApiResponse) -> None:
         super().__init__(f"refused with {response.status}")

@@ -44,7 +44,7 @@ class Headquarters:
     Attributes:
         practices: the practices by office id.
         keys: the customer keys by office id, in the order given.
-        faults: the troubles planted; more may be planted at any time.
+        faults: the planted faults; more may be added at any time.
         traffic: every exchange that is over, in the order in which they ended.
         in_flight: how many are not.
     """
@@ -76,11 +76,11 @@ class Headquarters:
             self.practices[key.office_id].grant_key(self.options.developer_name, key.customer_key)
 
     def now(self) -> TimePoint:
-        """Now, as faults and the traffic log tell it."""
+        """Now, as faults and the traffic log measure it."""
         return TimePoint(anyio.current_time() - self._opened_at, self._clock.now())
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
-        """Answer one request, after the time that its turn and its execution take; log it, even if it is cancelled."""
+        """Answer one request after its turn and its execution time; log it, even if it is cancelled."""
         arrived = self.now()
         key = self._find_key(request)
         context = _RequestContext(request, key, arrived)
@@ -130,7 +130,7 @@ class Headquarters:
         return apply_response_faults(response, active_faults)
 
     async def run_uploads(self) -> None:
-        """The offices' uploads that nobody waits for, for ever."""
+        """Runs the offices' uploads in the background, for ever."""
         async with anyio.create_task_group() as tasks:
             while True:
                 self._upload_added = anyio.Event()
@@ -198,7 +198,7 @@ class Headquarters:
 
 @dataclass(frozen=True)
 class _PendingUpload:
-    """An upload that is under way."""
+    """An upload in progress."""
 
     request: UploadRequest
     content: bytes

@@ -20,7 +20,7 @@ PORT = 22
 
 @dataclass(frozen=True)
 class UploadRequest:
-    """What an office is told: what to ask its database, and where to upload to."""
+    """The upload request for an office: what to ask its database, and where to upload to."""
 
     sql: str
     host: str
@@ -32,7 +32,7 @@ class UploadRequest:
 
 
 Uploader = Callable[[UploadRequest, bytes], Awaitable[None]]
-"""Brings a file where it is wanted; what goes wrong on the way is the office's secret."""
+"""Uploads a file to its destination; an error on the way is not reported."""
 
 
 def parse_upload_request(body: bytes) -> UploadRequest:
@@ -66,7 +66,7 @@ def render_csv(rows: Sequence[Mapping[str, object]]) -> bytes:
 
 
 async def upload_over_sftp(request: UploadRequest, content: bytes) -> None:
-    """Upload for real, over whatever host key is shown; an office tells nobody why it could not."""
+    """Upload over a real connection and accept any host key; an office does not report why an upload failed."""
     try:
         async with (
             asyncssh.connect(

@@ -1,4 +1,4 @@
-"""The log of every exchange that headquarters saw, and what in it was impolite.
+"""The log of every request that headquarters saw, and the violations in it.
 
 It never holds a key, only the label under which the key is known. Offsets in seconds count from the opening of
 headquarters on the loop's own clock; a wall clock that steps does not disturb them.
@@ -18,7 +18,7 @@ RATE_WINDOW_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request and what became of it.
+    """One request and its outcome.
 
     Attributes:
         key: label of the customer key, `?` when the key was unknown.
@@ -28,7 +28,7 @@ class RecordedRequest:
         started_seconds: when its turn came; None when it was never served.
         finished_seconds: when the answer was ready, or the client hung up.
         status: HTTP status; None when no status was sent.
-        retry_after_seconds: what the answer told the client to wait.
+        retry_after_seconds: the Retry-After of the answer.
         spacing_seconds: what the key's permissions ask between two requests; 0 for none.
         connection: name of the connection that carried it.
     """
@@ -78,7 +78,7 @@ class TooSoon:
 
 @dataclass(frozen=True)
 class RetryAfterIgnored:
-    """A request arrived before the time that an earlier answer told the client to wait had passed."""
+    """A request arrived before the Retry-After of an earlier answer had passed."""
 
     previous: RecordedRequest
     request: RecordedRequest
@@ -86,7 +86,7 @@ class RetryAfterIgnored:
     def __str__(self) -> str:
         waited = self.request.arrived_seconds - self.previous.finished_seconds
         return (
-            f"{self.request.key}: Retry-After ignored: told to wait {self.previous.retry_after_seconds} s, "
+            f"{self.request.key}: Retry-After ignored: had to wait {self.previous.retry_after_seconds} s, "
             f"came back after {waited:.3f} s (at {self.request.arrived_seconds:.3f} s)"
         )
 
@@ -129,7 +129,7 @@ def find_violations(
     retry_after_max_seconds: float = math.inf,
     tolerance_seconds: float = 0.001,
 ) -> list[Violation]:
-    """Every impoliteness in a log, in order of arrival.
+    """Every violation in a log, in order of arrival.
 
     Args:
         log: exchanges in any order.

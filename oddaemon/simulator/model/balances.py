@@ -44,7 +44,7 @@ class TrueBalance(NamedTuple):
 
 
 def to_stored_double(mills: int) -> float:
-    """The double that the table holds for this amount."""
+    """The double in the table for this amount."""
     return mills / MILLS_PER_DOLLAR
 
 

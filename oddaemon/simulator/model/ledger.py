@@ -25,11 +25,11 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Family:
-    """A guarantor, whoever they pay for, and what has been entered so far.
+    """A guarantor, their dependents, and all entries so far.
 
     `row` is the guarantor's row as the office's table holds it now, which is older than the entries until the family
-    is aged or somebody opens the account. `est_balance_mills` is the guarantor's own balance as of the last time that
-    somebody opened it.
+    is aged or a user opens the account. `est_balance_mills` is the guarantor's own balance as of the last time that
+    a user opened it.
     """
 
     guarantor: int
@@ -78,7 +78,7 @@ def compute_aged_row(family: Family, aging_day: int) -> StoredBalance:
 
 
 def recalculate(family: Family, aging_day: int) -> StoredBalance:
-    """The row after somebody opened the account: aged, and the guarantor's own EstBalance brought up to date."""
+    """The row after a user opened the account: aged, and the guarantor's own EstBalance brought up to date."""
     family.est_balance_mills = sum_own_mills(family)
     return compute_aged_row(family, aging_day)
 

@@ -1,4 +1,4 @@
-"""What one simulated practice is like: a plain value from which the whole practice follows.
+"""The specification of one simulated practice; the whole practice follows from it.
 
 Two practices of equal spec and equal clock live exactly the same life.
 """
@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class PracticeSpec:
-    """One office's character; every field but the first two has a plain, healthy default.
+    """One office; every field but the first two has a plain, healthy default.
 
     Attributes:
         office_id: Name of the office in logs and tests.
@@ -30,9 +30,9 @@ class PracticeSpec:
         monthly: Age on the first of the month only.
         last_aging: `DateLastAging` at the start of the world; `yesterday` of a monthly office is its last first.
         three_decimals: Money has three decimals, as old versions stored it.
-        activity_per_hour: Families recalculated at once because somebody posted a charge or payment.
+        activity_per_hour: Families recalculated at once because a user posted a charge or payment.
         group_concat_max_len: Bytes after which the database silently cuts a GROUP_CONCAT.
-        refuses: Words that this office's screen refuses besides the usual ones.
+        refuses: Words that this office's query filter rejects besides the usual ones.
     """
 
     office_id: str

@@ -1,4 +1,4 @@
-"""The SQL engine of one office: screens, translates, runs, and renders as the API does."""
+"""The SQL engine of one office: filters, translates, runs, and renders as the API does."""
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ class SqlEngine:
         connection: The database; it is taught MySQL's functions.
         office_clock: What `NOW()` reads; it stands still for the length of a statement.
         group_concat_max_len: Bytes after which GROUP_CONCAT is cut.
-        refuses: Words that this office's screen refuses besides the usual ones.
+        refuses: Words that this office's query filter rejects besides the usual ones.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SqlEngine:
         """All rows of the answer, as JSON-ready values under the names that MySQL gives the columns.
 
         Raises:
-            QueryRefused: The screen does not let it through.
+            QueryRefused: The query filter rejects it.
             SqlFailed: The database answers with an error.
         """
         template, literals = extract_literals(sql)
@@ -77,10 +77,10 @@ def _register_functions(connection: sqlite3.Connection, group_concat_max_len: in
 
 @lru_cache(maxsize=STATEMENT_CACHE_SIZE)
 def prepare_statement(sql: str, refuses: tuple[str, ...]) -> Statement:
-    """The statement screened and translated; the same text is not translated twice.
+    """The statement filtered and translated; the same text is not translated twice.
 
     Raises:
-        QueryRefused: The screen does not let it through.
+        QueryRefused: The query filter rejects it.
         SqlFailed: It cannot be parsed, or names what does not exist.
     """
     return translate(sql, tokenize_query(sql, refuses))
@@ -105,7 +105,7 @@ def _render_rows(found: list[tuple[object, ...]], columns: Columns) -> list[Row]
 
 
 def _make_distinct_names(columns: Columns) -> list[str]:
-    """A name that comes twice gets a number, as ADO.NET gives it."""
+    """A name that occurs twice gets a number, as in ADO.NET."""
     names: list[str] = []
     taken: set[str] = set()
     for column in columns:

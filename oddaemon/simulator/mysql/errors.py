@@ -1,8 +1,8 @@
-"""The two ways an office says no to a statement."""
+"""The two ways in which an office rejects a statement."""
 
 
 class QueryRefused(Exception):
-    """The office's screen does not let the statement through (HTTP 401)."""
+    """The office's query filter rejects the statement (HTTP 401)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""How each kind of MySQL expression is said in SQLite.
+"""The SQLite form of each kind of MySQL expression.
 
 Rules work bottom-up: a rule gets a node whose parts are SQLite already, and what those parts hold. What has no rule is
 an error, never a guess: a function that SQLite happens to know by the same name may mean something else there.
@@ -18,7 +18,7 @@ DATES: Final = frozenset({SqlType.DATE, SqlType.DATETIME})
 
 
 class TypedExpression(NamedTuple):
-    """An expression in SQLite's words, and what it holds."""
+    """An expression in SQLite, and its type."""
 
     node: exp.Expression
     sql_type: SqlType
@@ -43,7 +43,7 @@ def find_common_type(sql_types: Sequence[SqlType]) -> SqlType:
 
 
 def translate_node(node: exp.Expression, parts: Sequence[TypedExpression]) -> TypedExpression:
-    """The node in SQLite's words.
+    """The node in SQLite.
 
     Args:
         node: Holds its translated parts already.

@@ -40,7 +40,7 @@ def to_text(value: Value) -> str | None:
 
 
 def to_number(value: Value) -> int | float | None:
-    """The value as a number; text counts as far as it reads like one."""
+    """The value as a number; of a text its numeric beginning."""
     if not isinstance(value, str):
         return value
     digits = value.strip()
@@ -60,7 +60,7 @@ def concat(*parts: Value) -> str | None:
 
 
 def concat_ws(separator: Value, *parts: Value) -> str | None:
-    """Leaves NULL parts out; NULL only if the separator is."""
+    """Skips NULL parts; NULL only if the separator is."""
     joint = to_text(separator)
     return None if joint is None else joint.join([to_text(part) or "" for part in parts if part is not None])
 

@@ -1,4 +1,4 @@
-"""The screen in front of an office's database: what it lets through is one plain SELECT.
+"""The query filter in front of an office's database: it accepts one plain SELECT.
 
 It is blunt, as the real one is: a forbidden word is found anywhere, inside a text or a column name too.
 """
@@ -84,7 +84,7 @@ def _refuse_unsafe_tokens(tokens: Sequence[Token]) -> None:
 
 
 def _refuse_empty_items(tokens: Sequence[Token], sql: str) -> None:
-    """The parser forgives a comma with nothing behind it; a server does not."""
+    """The parser accepts a trailing comma; a server does not."""
     for token, next_token in pairwise([*tokens, tokens[-1]]):
         if token.token_type is TokenType.COMMA and (next_token is token or next_token.token_type in LIST_TERMINATORS):
             raise make_syntax_error(sql[next_token.start :])

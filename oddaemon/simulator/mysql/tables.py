@@ -104,7 +104,7 @@ class Tables:
         self.connection.execute("INSERT INTO apikey VALUES (NULL, ?, ?)", (customer_key, developer_name))
 
     def delete_key(self, customer_key: str) -> None:
-        """The office has taken one back."""
+        """The office has removed one."""
         self.connection.execute("DELETE FROM apikey WHERE CustApiKey = ?", (customer_key,))
 
     def update_balances(self, rows: Sequence[StoredBalance], touched_at: datetime) -> None:

@@ -35,7 +35,7 @@ class Statement:
 
 
 def translate(sql: str, tokens: list[Token]) -> Statement:
-    """The statement in SQLite's words.
+    """The statement in SQLite.
 
     Args:
         sql: One plain SELECT of MySQL.
@@ -61,7 +61,7 @@ def translate(sql: str, tokens: list[Token]) -> Statement:
 
 
 def _refuse_reserved(identifier: exp.Identifier) -> None:
-    """The parser takes most words of the language for names; a server does not."""
+    """The parser accepts most keywords as names; a server does not."""
     is_dual = isinstance(identifier.parent, exp.Table) and identifier.name.upper() == "DUAL"
     if identifier.name.upper() in RESERVED_WORDS and not identifier.quoted and not is_dual:
         raise make_syntax_error(identifier.name)

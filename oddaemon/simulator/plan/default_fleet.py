@@ -1,4 +1,4 @@
-"""A world when no plan was written: a believable fleet, a key for each office, nothing planted."""
+"""The default world: a realistic fleet, a key for each office, no faults."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Troubles as a plan file or a request to the control desk writes them.
+"""Faults as a plan file or a request to the control API writes them.
 
 [[fault]]
 kind = "econnector_down"        # the name of a fault, in snake case
@@ -42,7 +42,7 @@ FAULTS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class _FaultPlacement:
-    """Whom, when and how often, as written."""
+    """Offices, window and frequency, as written."""
 
     kind: str
     offices: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ _PLACEMENT_FIELDS = frozenset(_FaultPlacement.__dataclass_fields__)
 
 
 def parse_fault(table: Mapping[str, object], offices: Iterable[str], where: str) -> ScheduledFault:
-    """One trouble from its table.
+    """One fault from its table.
 
     Args:
         table: as in this module's docstring.

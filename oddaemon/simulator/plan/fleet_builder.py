@@ -1,4 +1,4 @@
-"""A fleet of practices as a daemon meets them: one seed, one world."""
+"""A realistic fleet of practices from one seed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ def build_fleet(
     with_failures: bool = True,
     zones: Sequence[str] = ZONES,
 ) -> list[PracticeSpec]:
-    """Practices of believable variety, the same for the same arguments; office ids are `office-0001` and on.
+    """Practices of realistic variety, the same for the same arguments; office ids are `office-0001` and on.
 
     Args:
         seed: Of the world.
@@ -63,7 +63,7 @@ def build_fleet(
 
 
 def compute_due_time(zone: str, now: datetime, seconds: float, *, clock_skew_seconds: float = 0.0) -> str:
-    """The `service_time_due` that comes so many seconds from now.
+    """The `service_time_due` that is `seconds` from now.
 
     Args:
         zone: IANA zone of the office.

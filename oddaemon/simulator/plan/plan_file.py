@@ -1,4 +1,4 @@
-"""A whole world in one file (TOML or JSON): headquarters, its offices, the troubles of their night.
+"""A whole world in one file (TOML or JSON): headquarters, its offices and the faults of their night.
 
     seed = 7
     base = 2025-03-03T09:55:00Z     # the world's clock at the start; absent: the real time
@@ -72,7 +72,7 @@ class SimulatorPlan:
     Attributes:
         offices: in the order written.
         options: of headquarters.
-        faults: the troubles.
+        faults: the scheduled faults.
         seed: from which everything random follows.
         base: the world's clock at the start, aware; None for the real time.
         config: more tables for the daemon's `oddaemon.toml`.
@@ -88,7 +88,7 @@ class SimulatorPlan:
 
 @dataclass(frozen=True)
 class _OfficeTable:
-    """What an `[[office]]` may say besides the fields of its practice."""
+    """The keys of an `[[office]]` besides the fields of its practice."""
 
     id: str
     name: str | None = None

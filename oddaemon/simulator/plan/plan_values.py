@@ -1,4 +1,4 @@
-"""From the tables of a plan file to values: every unknown name and wrong type is an error that says where it stands."""
+"""From the tables of a plan file to values: every unknown name and wrong type is an error with its place."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -35,7 +35,7 @@ def parse_table(model: type[_Value], table: Mapping[str, object], where: str) ->
 
 
 def check_names(table: Mapping[str, object], known: set[str], where: str) -> None:
-    """Complain of the first name in the table that is not known, with the nearest one that is.
+    """Raise for the first unknown name in the table, with the nearest known one.
 
     Raises:
         PlanError: when there is one.

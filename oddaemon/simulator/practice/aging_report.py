@@ -1,4 +1,4 @@
-"""The aging report of any day: made anew from the ledgers each time it is asked for, ordered by name.
+"""The aging report of any day: made from the ledgers for each request, ordered by name.
 
 Entries dated after the day are not in it, so its BalTotal differs from the table's where something is post-dated. What
 is pending at the insurance is known for now only.
@@ -13,7 +13,7 @@ from oddaemon.simulator.model.balances import TrueBalance, to_cents, to_stored_d
 from oddaemon.simulator.model.ledger import Family, compute_aged_row
 
 WRITE_OFF_SHARE = 4
-"""One part in so many of what is pending is a write-off, the rest a payment."""
+"""One part in this many of what is pending is a write-off, the rest a payment."""
 MILLS_PER_CENT = 10
 
 
@@ -42,7 +42,7 @@ class ReportLine(NamedTuple):
         }
 
     def to_true_balance(self, *, with_clinic: bool) -> TrueBalance:
-        """What a correct reader makes of it: no EstBalance is told, and a clinic only to whoever asks for it."""
+        """What a correct reader makes of it: no EstBalance, and a clinic only if the request named it."""
         ins_est = to_cents(self.write_off) + to_cents(self.ins_pay)
         amounts = (0, *map(to_cents, self.buckets), ins_est, to_cents(self.bal_total))
         return TrueBalance(self.pat_num, self.clinic_num if with_clinic else 0, *amounts)

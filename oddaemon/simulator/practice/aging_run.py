@@ -1,4 +1,4 @@
-"""Aging: takes time, rewrites balances piece by piece, and may crash half-way.
+"""Aging: takes time, rewrites balances in chunks, and may crash half-way.
 
 The order is the vendor's, and what a careful reader relies on: `AgingBeginDateTime` is set first, `DateLastAging` only
 after the last balance is written, and then `AgingBeginDateTime` is cleared. A crash leaves the first set and the second
@@ -31,7 +31,7 @@ FIRST_CRASH_SAFE_VERSION = (22, 2)  # before it a run zeroes all balances, and a
 
 
 class AgingOutcome(StrEnum):
-    """How an aging run ended, or that it has not."""
+    """The outcome of an aging run, or that it is still running."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -40,7 +40,7 @@ class AgingOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class AgingRun:
-    """One run as the world saw it.
+    """One run, with its times.
 
     Attributes:
         started_at: Aware UTC.
@@ -60,7 +60,7 @@ class AgingRun:
 
 
 class AgingInProgressError(RuntimeError):
-    """Somebody asked for aging while aging runs; the real program refuses in the same way."""
+    """Aging was requested while it runs; the real program refuses in the same way."""
 
 
 class AgingProcess:
@@ -149,7 +149,7 @@ class AgingProcess:
         return self.runs[number]
 
     def abort(self) -> None:
-        """Somebody ends the program while it writes balances: that run crashes and leaves its lock.
+        """Kill the program while it writes balances: the run crashes and leaves its lock.
 
         Once all are written there is nothing left to break.
         """

@@ -1,4 +1,4 @@
-"""The guarantors' balances as the office's database holds them, with a memory of every state they were in."""
+"""The guarantors' balances in the office's database, with the history of every state."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from oddaemon.simulator.practice.history import History
 
 
 class BalanceTable:
-    """The only way to change a balance: database, oracle and history move together.
+    """The only way to change a balance: database, oracle and history change together.
 
     Args:
         families: All families, with the rows that `tables` already holds.

@@ -59,7 +59,7 @@ def build_families(spec: PracticeSpec, rng: Random, last_aging_day: int, *, ever
 
 
 def draw_amount_mills(rng: Random, dollars_max: int, *, three_decimals: bool) -> int:
-    """A believable positive amount: round dollars mostly, odd cents often, thousandths where they are stored."""
+    """A realistic positive amount: round dollars mostly, odd cents often, thousandths where they are stored."""
     if rng.random() < 0.5:  # noqa: PLR2004 - every other fee is in round dollars
         return rng.randint(10, dollars_max) * 1000
     mills = int(rng.random() * dollars_max * 1000) + 10

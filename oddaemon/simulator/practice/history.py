@@ -1,4 +1,4 @@
-"""Every state the balance table was ever in, so that a snapshot can be held against the past.
+"""Every state of the balance table, so that a snapshot can be compared with the past.
 
 A snapshot is honest if the table held exactly its rows at some instant, not only if it holds them now.
 """
@@ -12,7 +12,7 @@ from oddaemon.simulator.model.balances import Include, StoredBalance, TrueBalanc
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Rows that changed together; no reader ever saw a part of it.
+    """Rows that changed together; no reader saw a part of it.
 
     Attributes:
         written_at: Aware UTC instant.

@@ -1,4 +1,4 @@
-"""What stands in a practice's database when the world begins, families apart: all of it follows from the spec."""
+"""The rows of a practice's database at the beginning, apart from families; all follow from the spec."""
 
 from datetime import date, timedelta
 from random import Random
@@ -18,7 +18,7 @@ TIME_DUE_DATE = "2000-01-01"  # only the time of AgingServiceTimeDue counts
 
 
 def find_last_aging_day(spec: PracticeSpec, today: date) -> date | None:
-    """The day of the last aging that was; None: there never was one."""
+    """The day of the last aging; None: there was none."""
     if isinstance(spec.last_aging, date):
         return spec.last_aging
     if spec.last_aging == "never":
@@ -28,7 +28,7 @@ def find_last_aging_day(spec: PracticeSpec, today: date) -> date | None:
 
 
 def make_initial_preferences(spec: PracticeSpec, last_aging: date | None) -> dict[str, str]:
-    """What stands in table `preference`."""
+    """The rows of table `preference`."""
     return {
         **_make_identity(spec.office_id),
         DATE_LAST_AGING: last_aging.isoformat() if last_aging else "",

@@ -26,7 +26,7 @@ class NightlyService:
 
     Args:
         aging: What it starts.
-        preferences: Due time and state of aging, read anew each time.
+        preferences: Due time and state of aging, read each time.
         clock: The world's time.
         office_clock: The office's time.
         start_delay_seconds: How late it wakes up each night; for more than an hour it is down, and its heart stops.
@@ -64,17 +64,17 @@ class NightlyService:
                     await self._aging.run(None, crashes=self._crashes == "always" or night in self._crashes)
 
     def set_delay(self, seconds: float) -> None:
-        """From now on it wakes up so late; for more than an hour it is down."""
+        """Set the delay of its wake-up; over an hour means that it is down."""
         self._delay = timedelta(seconds=seconds)
         self.wake_up()
 
     def wake_up(self) -> None:
-        """Somebody changed a preference: the due time may be another now."""
+        """A preference changed: the due time may be different now."""
         if self._sleep_scope is not None:
             self._sleep_scope.cancel()
 
     def get_heartbeat(self) -> datetime:
-        """When the service last said that it is alive, office-local."""
+        """The service's last heartbeat, office-local."""
         now = self._office_clock.now()
         due = self._get_time_due()
         if due is not None and self._delay > START_WINDOW:
@@ -85,7 +85,7 @@ class NightlyService:
         return now.replace(second=0)
 
     async def _sleep_until(self, instant: datetime | None) -> bool:
-        """Sleep, for ever without an instant; False if somebody changed a preference first."""
+        """Sleep, for ever without an instant; False if a preference changed first."""
         with anyio.CancelScope() as self._sleep_scope:
             if instant is None:
                 await anyio.sleep_forever()

@@ -1,4 +1,4 @@
-"""What a front desk enters: charges, payments, claims; overnight in bulk, by day one account at a time."""
+"""Entries of a front desk: charges, payments, claims; overnight in bulk, by day one account at a time."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -13,7 +13,7 @@ SHARE_OF_FAMILIES_POSTED_MAX = 0.6  # after weeks without aging
 
 
 class PostingClerk:
-    """Enters into the ledgers of one practice; the table does not know until somebody ages the family.
+    """Enters into the ledgers of one practice; the table changes only when the family is aged.
 
     Args:
         families: The practice's families.
@@ -28,7 +28,7 @@ class PostingClerk:
         self._kinds_posted = 0
 
     def post_since_last_aging(self, day: int, days_passed: float) -> None:
-        """Enter what came in between two aging runs: about one family in twenty a day.
+        """Enter the postings between two aging runs: about one family in twenty a day.
 
         Args:
             day: Ordinal of the day of the entries.
@@ -48,7 +48,7 @@ class PostingClerk:
                 family.ins_est_mills = self._draw_mills(400)
 
     def post_one(self, day: int) -> Family | None:
-        """Enter one thing at one family that is sure to move its balance.
+        """Enter one posting at one family that certainly changes its balance.
 
         Kinds take turns: a payment, a charge, a family that pays everything, a settled family that comes back.
 

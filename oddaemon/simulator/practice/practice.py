@@ -98,7 +98,7 @@ class Practice:
 
     @property
     def aging_runs(self) -> list[AgingRun]:
-        """All runs since the world began, oldest first; the list is alive."""
+        """All runs since the world began, oldest first; the list grows."""
         return self._aging.runs
 
     @property
@@ -143,7 +143,7 @@ class Practice:
             All rows, without a cap, as JSON-ready values under the column aliases as written.
 
         Raises:
-            QueryRefused: The office's screen does not let it through.
+            QueryRefused: The office's query filter rejects it.
             SqlFailed: The office's database answers with an error.
         """
         self._update_heartbeat()
@@ -161,15 +161,15 @@ class Practice:
         return await self._aging.run(aging_date)
 
     def set_aging_seconds(self, run_seconds: float) -> None:
-        """From now on a run takes so long; one in progress goes on as it began."""
+        """Set the duration of later runs; one in progress keeps its own."""
         self._aging.run_seconds = run_seconds
 
     def abort_aging(self) -> None:
-        """Somebody ends the program that ages, if one does: that run crashes and leaves its lock."""
+        """Kill the program that ages, if one runs: the run crashes and leaves its lock."""
         self._aging.abort()
 
     def set_service_delay(self, seconds: float) -> None:
-        """From now on the service starts aging so late; for more than an hour it is down."""
+        """Set the delay with which the service starts aging; over an hour means that it is down."""
         self._service.set_delay(seconds)
 
     def today(self) -> date:
@@ -177,7 +177,7 @@ class Practice:
         return self._office_clock.today()
 
     def get_preference(self, pref_name: str) -> str:
-        """What stands in a preference now, unseen by anybody; empty when there is no such preference."""
+        """The value of a preference, without a trace in the traffic log; empty when there is no such preference."""
         return self._preferences.get(pref_name)
 
     @property
@@ -186,14 +186,14 @@ class Practice:
         return self.get_preference(PROGRAM_VERSION)
 
     async def run(self) -> None:
-        """The practice's life, for ever: nightly aging and the day's activity."""
+        """Run nightly aging and the activity of the day, for ever."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._service.run)
             if self.spec.activity_per_hour > 0:
                 group.start_soon(self._run_activity)
 
     def post_activity(self, families: int = 1) -> None:
-        """Somebody opens accounts and posts something, right now: those families are recalculated at once.
+        """Users open accounts and post something now: those families are recalculated at once.
 
         Args:
             families: How many; in turns a payment, a charge, a family that falls to zero, a settled one that returns.

@@ -1,13 +1,13 @@
-"""The control desk: what a demo or a bench asks of the world itself, beside the API and on the same port.
+"""The control API: requests of a demo or a bench to the world itself, beside the API and on the same port.
 
     GET  /-/healthy                  the world runs
     GET  /-/offices                  each office: its spec, its aging runs, what is planted on it
     POST /-/offices/ID/true          {"include": "all", "clinics": [], "balances": [[9 integers, in cents], ...]}: was
                                      that the office's table at some instant? From when until when, or where it differs
     GET  /-/traffic                  counts, and every impoliteness; agreed limits in the query string
-    POST /-/faults                   a trouble, as in a plan; DELETE takes all of them away
+    POST /-/faults                   a fault, as in a plan; DELETE removes all of them
 
-It has no lock, so the server must not listen beyond loopback. It never tells a key.
+It has no authentication, so the server must listen on loopback only. It never shows a key.
 """
 
 import json
@@ -39,7 +39,7 @@ class ControlApi:
         self._headquarters = headquarters
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
-        """The answer, at once for the desk's own routes."""
+        """The answer, at once for the control API's own routes."""
         if not request.path.startswith(PREFIX):
             return await self._headquarters.handle(request)
         try:
@@ -111,7 +111,7 @@ class ControlApi:
 
 @dataclass(frozen=True)
 class _Claim:
-    """Balances that somebody holds to be an office's."""
+    """Balances claimed to be an office's."""
 
     balances: tuple[tuple[int, int, int, int, int, int, int, int, int], ...]
     include: Include = "all"
@@ -131,7 +131,7 @@ def _check_claim(practice: Practice, body: Mapping[str, object]) -> dict[str, ob
 
 
 def _compare_balances(claimed: Sequence[TrueBalance], true: Sequence[TrueBalance]) -> dict[str, object]:
-    """Where the claim differs from the table as it is now, which is the nearest that can be told."""
+    """Where the claim differs from the present table, the nearest comparison that is possible."""
     ours = {balance.pat_num: balance for balance in claimed}
     theirs = {balance.pat_num: balance for balance in true}
     differing = [pat_num for pat_num in sorted(ours.keys() | theirs.keys()) if ours.get(pat_num) != theirs.get(pat_num)]

@@ -71,7 +71,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 async def _make_error(fault: TransportFault, timeouts: _Timeouts, *, sent: int, announced: int) -> httpx.TransportError:
-    """What httpx raises when the connection fails so, after the time that it takes to notice."""
+    """The exception of httpx for this connection failure, after the time that it takes to notice."""
     match fault.failure:
         case ConnectionFailure.NO_CONNECTION:
             await _wait(timeouts.connect_seconds)

@@ -1,7 +1,7 @@
 """Headquarters on real sockets, for processes that must not share one: the demo, the crash tests, the benches.
 
 A connection can be reset, stalled or closed at any byte, which is why this is not a ready-made web server. Never listen
-beyond loopback: there is no TLS and the control desk has no lock.
+beyond loopback: there is no TLS, and the control API has no authentication.
 """
 
 import math
@@ -35,7 +35,7 @@ async def serve(
         handler: who answers.
         host: address to listen on.
         port: 0 for any free one.
-        task_status: told the port once connections are accepted.
+        task_status: started with the port once connections are accepted.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -66,7 +66,7 @@ class _Connection:
                 await self._handle_all(receive)
                 tasks.cancel_scope.cancel()
         except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass  # the client hung up while it was being answered: nobody is left to tell
+            pass  # the client hung up while it was being answered
 
     async def _read(
         self, send: MemoryObjectSendStream[ApiRequest | BadRequestError], connection: anyio.CancelScope
