@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from docs import state_diagram
-from docs.contract_words import table_of
+from docs.contract_words import render_table
 from oddaemon.core.office.machine import next_action
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.engine.delivery.courier import build_payload
@@ -92,7 +92,7 @@ def render_balance_path() -> str:
         (str(number), f"`{_get_path(function)}`", f"`{function.__qualname__}`", step)
         for number, (function, step) in enumerate(BALANCE_PATH.items(), start=1)
     ]
-    return table_of(("", "file", "function", "what it does"), rows)
+    return render_table(("", "file", "function", "what it does"), rows)
 
 
 def _get_path(function: Callable[..., Any]) -> str:
@@ -102,7 +102,7 @@ def _get_path(function: Callable[..., Any]) -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "layers": render_layers,
     "balance path": render_balance_path,
-    "state diagram": state_diagram.diagram,
+    "state diagram": state_diagram.render_diagram,
 }
 
 

@@ -20,7 +20,7 @@ completion of the shell that is running.
 | exit status | means |
 |---|---|
 | 0 | done |
-| 1 | failed; standard error says what, and what to do. `doctor` and `check --live`: somebody is needed |
+| 1 | failed; standard error says what, and what to do. `doctor` and `check --live`: a human must act |
 | 2 | not typed as the command wants it |
 | 3 | `status --check`: not every office is fresh |
 | 78 | bad configuration: every problem is on standard error |
@@ -28,23 +28,23 @@ completion of the shell that is running.
 GENERATE = ("typer", "oddaemon.cli.app", "utils", "docs", "--name", "oddaemon")
 
 
-def reference() -> str:
+def render_reference() -> str:
     """The page."""
     made = subprocess.run([sys.executable, "-m", *GENERATE], check=True, capture_output=True, text=True)  # noqa: S603 - our own words
     # Of the first part, which is about all commands, the head says the same better.
     _, first, commands = html.unescape(made.stdout).partition("\n## ")
-    text = re.sub(r"^Examples?:((?:\n\[bold\].*)+)$", _examples, first + commands, flags=re.MULTILINE)
+    text = re.sub(r"^Examples?:((?:\n\[bold\].*)+)$", _format_examples, first + commands, flags=re.MULTILINE)
     bare = re.sub(r"\[/?bold\]", "", text)
     return f"{HEAD}{bare.rstrip()}\n"
 
 
-def _examples(lines: re.Match[str]) -> str:
+def _format_examples(lines: re.Match[str]) -> str:
     typed = re.findall(r"\[bold\](.*?)\[/bold\]", lines[1])
     return "\n".join(["**Examples**:", "", "```console", *(f"$ {example}" for example in typed), "```"])
 
 
 if __name__ == "__main__":
     if "--write" in sys.argv:
-        PAGE.write_text(reference(), encoding="utf-8")
+        PAGE.write_text(render_reference(), encoding="utf-8")
     else:
-        print(reference())  # noqa: T201
+        print(render_reference())  # noqa: T201

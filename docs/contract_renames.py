@@ -1,4 +1,4 @@
-"""Public names put right once, before the first release: what each was called, and what it is called now."""
+"""Public names corrected once, before the first release: the old and the new one."""
 
 from collections.abc import Mapping
 

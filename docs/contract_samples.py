@@ -1,4 +1,4 @@
-"""What of the contracts shows only when it is made: routes of the two listeners, and what sinks send."""
+"""Parts of the contracts that exist only at run time: routes of the two listeners, and what sinks send."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ BALANCES = (Balance(11, 0, 100, 100, 0, 0, 0, 0, 100),)
 DELIVERY_ID = "sample"
 
 
-class _Nobody:
-    """Stands for whoever would answer: routes are made, never called."""
+class _Unused:
+    """Stands for the services: routes are made, never called."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - anything at all
         return self
 
 
-NOBODY: Any = _Nobody()
+UNUSED: Any = _Unused()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,14 @@ class Routes:
     control: Sequence[Route]
 
 
-def application_routes() -> Routes:
+def list_application_routes() -> Routes:
     """The routes of both, as the daemon makes them."""
-    pages = Pages(NOBODY, lambda text: text, lambda: AT)
-    public = create_app(telemetry=NOBODY, office_metrics=NOBODY, readiness=NOBODY, status=NOBODY, pages=pages)
-    return Routes(_routes(public), _routes(create_admin_app(AdminServices(*[NOBODY] * 6), NOBODY, NOBODY)))
+    pages = Pages(UNUSED, lambda text: text, lambda: AT)
+    public = create_app(telemetry=UNUSED, office_metrics=UNUSED, readiness=UNUSED, status=UNUSED, pages=pages)
+    return Routes(_list_routes(public), _list_routes(create_admin_app(AdminServices(*[UNUSED] * 6), UNUSED, UNUSED)))
 
 
-def _routes(app: object) -> list[Route]:
+def _list_routes(app: object) -> list[Route]:
     while not isinstance(app, Starlette):
         (app,) = (each for each in vars(app).values() if callable(each))
     return [each for each in app.routes if isinstance(each, Route)]
@@ -75,7 +75,7 @@ class SinkSamples:
     postgres: str
 
 
-def sink_samples() -> SinkSamples:
+def make_sink_samples() -> SinkSamples:
     """One delivery, as each sink sends it; one examination."""
     head = SnapshotHeader(7, date(2026, 3, 8), AT, AT, compute_totals(BALANCES))
     payload = Payload("elm", "Elm", head, BALANCES)
@@ -89,20 +89,20 @@ def sink_samples() -> SinkSamples:
     return SinkSamples(
         examination=list(examined),
         step=list(examined["steps"][0]),
-        manifest=_names_in(render_manifest(exported, layout, {})),
-        delivery_manifest=_names_in(render_manifest(exported, layout, payload.build_metadata(DELIVERY_ID))),
+        manifest=_list_names(render_manifest(exported, layout, {})),
+        delivery_manifest=_list_names(render_manifest(exported, layout, payload.build_metadata(DELIVERY_ID))),
         snapshot_head=list(head.to_document()),
         webhook_headers=list(make_signature_headers(b"secret", DELIVERY_ID, AT, body)),
-        webhook=_names_in(body),
+        webhook=_list_names(body),
         exec_environment=list(_build_environment(payload, DELIVERY_ID, options)),
-        postgres="\n".join(_plain(each) for each in MIGRATIONS),
+        postgres="\n".join(_format_migration(each) for each in MIGRATIONS),
     )
 
 
-def _names_in(text: bytes) -> list[str]:
+def _list_names(text: bytes) -> list[str]:
     return list(cast("dict[str, object]", msgspec.json.decode(text)))
 
 
-def _plain(migration: str) -> str:
+def _format_migration(migration: str) -> str:
     lines = migration.replace("{schema}", "oddaemon").strip("\n").splitlines()
     return "\n".join(line.removeprefix("    ").rstrip() for line in lines).strip()

@@ -25,8 +25,8 @@ from typer.core import TyperArgument, TyperGroup
 
 import oddaemon.api
 from docs.contract_renames import RENAMED
-from docs.contract_samples import application_routes, sink_samples
-from docs.contract_words import SAMPLE_INSTANT, bounds_of, described, event_rows, names_of, table_of
+from docs.contract_samples import list_application_routes, make_sink_samples
+from docs.contract_words import SAMPLE_INSTANT, describe_bounds, describe_type, list_events, render_names, render_table
 from oddaemon.admin import inspection, office_details
 from oddaemon.cli.app import app
 from oddaemon.cli.commands.balances import FLEET_COLUMNS
@@ -84,7 +84,7 @@ VALUES: Mapping[str, type[Enum]] = {
 }
 
 
-def page() -> str:
+def render_page() -> str:
     """The page."""
     parts = {name: make() for name, make in PARTS.items()}
 
@@ -99,29 +99,29 @@ def page() -> str:
 def render_renames() -> str:
     """The table of old and new names, for this page and the changelog."""
     rows = [(kind, f"`{old}`", f"`{new}`") for kind, names in RENAMED.items() for old, new in names.items()]
-    return table_of(("kind of name", "old", "new"), rows)
+    return render_table(("kind of name", "old", "new"), rows)
 
 
-def _exit_status() -> str:
-    return table_of(("exit status", "means"), [(str(each.value), EXIT_STATUS[each]) for each in ExitStatus])
+def _render_exit_status() -> str:
+    return render_table(("exit status", "means"), [(str(each.value), EXIT_STATUS[each]) for each in ExitStatus])
 
 
-def _commands() -> str:
-    return table_of(("command", "arguments and options"), _command_rows(typer.main.get_command(app), "oddaemon"))
+def _render_commands() -> str:
+    return render_table(("command", "arguments and options"), _list_commands(typer.main.get_command(app), "oddaemon"))
 
 
-def _command_rows(command: Any, name: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - Typer's own copy of click
+def _list_commands(command: Any, name: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - Typer's own copy of click
     if isinstance(command, TyperGroup):
         for word, each in command.commands.items():
-            yield from _command_rows(each, f"{name} {word}")
+            yield from _list_commands(each, f"{name} {word}")
         return
-    yield f"`{name}`", " ".join(_parameter(each) for each in command.params) or "-"
+    yield f"`{name}`", " ".join(_format_parameter(each) for each in command.params) or "-"
 
 
-def _parameter(each: Any) -> str:  # noqa: ANN401 - Typer's own copy of click
+def _format_parameter(each: Any) -> str:  # noqa: ANN401 - Typer's own copy of click
     hint = each.type_descriptor.annotation
     inner = typing.get_args(hint)[0] if typing.get_origin(hint) is list else hint
-    value = each.metavar or described(inner).replace(" | ", "|")
+    value = each.metavar or describe_type(inner).replace(" | ", "|")
     if isinstance(each, TyperArgument):
         words = each.metavar or str(each.name).upper()
     else:
@@ -130,7 +130,7 @@ def _parameter(each: Any) -> str:  # noqa: ANN401 - Typer's own copy of click
     return f"`{words}{many}`" if each.required else f"`[{words}{many}]`"
 
 
-def _settings() -> str:
+def _render_settings() -> str:
     tables: list[tuple[str, type[BaseModel], str]] = [
         (f"[{name}]", table, _SECTION_SECRETS.get(table, "")) for name, table in _SECTIONS.items()
     ]
@@ -139,23 +139,23 @@ def _settings() -> str:
         (f'[[sink]] with `kind = "{kind}"`', table, _SINK_SECRETS[kind][0] if kind in _SINK_SECRETS else "")
         for kind, table in SINK_TABLES.items()
     ]
-    return "\n\n".join(f"### {head}\n\n{_setting_rows(table, secret)}" for head, table, secret in tables)
+    return "\n\n".join(f"### {head}\n\n{_render_table(table, secret)}" for head, table, secret in tables)
 
 
-def _setting_rows(table: type[BaseModel], secret: str) -> str:
+def _render_table(table: type[BaseModel], secret: str) -> str:
     rows = []
     if secret:
         rows.append(
-            (" / ".join(f"`{source}`" for source in get_source_names(secret)), "secret", _default_of(table, secret))
+            (" / ".join(f"`{source}`" for source in get_source_names(secret)), "secret", _get_default(table, secret))
         )
     for name, field in table.model_fields.items():
         if name != secret:
-            bounds = "".join(bounds_of(each) for each in field.metadata)
-            rows.append((f"`{name}`", described(field.annotation) + bounds, _default_of(table, name)))
-    return table_of(("key", "type", "default"), rows)
+            bounds = "".join(describe_bounds(each) for each in field.metadata)
+            rows.append((f"`{name}`", describe_type(field.annotation) + bounds, _get_default(table, name)))
+    return render_table(("key", "type", "default"), rows)
 
 
-def _default_of(table: type[BaseModel], name: str) -> str:
+def _get_default(table: type[BaseModel], name: str) -> str:
     field = table.model_fields.get(name)
     if field is None or (field.default is PydanticUndefined and field.default_factory is None):
         return "required"
@@ -163,18 +163,18 @@ def _default_of(table: type[BaseModel], name: str) -> str:
     return "none" if value is None else f"`{json.dumps(value, default=str)}`"
 
 
-def _paths(routes: Iterable[Route]) -> str:
+def _render_paths(routes: Iterable[Route]) -> str:
     rows = [(each.path, method) for each in routes for method in sorted((each.methods or set()) - {"HEAD"})]
-    return table_of(("path", "method"), [(f"`{path.replace(':path', '')}`", method) for path, method in rows])
+    return render_table(("path", "method"), [(f"`{path.replace(':path', '')}`", method) for path, method in rows])
 
 
-def _typed(documents: Mapping[str, type]) -> str:
+def _render_documents(documents: Mapping[str, type]) -> str:
     rows = []
     for place, document in documents.items():
         names = document.__annotations__ if place.startswith("+") else typing.get_type_hints(document)
         hints = typing.get_type_hints(document)
-        rows += [(place.removeprefix("+"), f"`{name}`", described(hints[name])) for name in names]
-    text = table_of(("of", "field", "type"), rows)
+        rows += [(place.removeprefix("+"), f"`{name}`", describe_type(hints[name])) for name in names]
+    text = render_table(("of", "field", "type"), rows)
     for name, reference in _PLACES.items():
         text = text.replace(name, reference)
     return text
@@ -194,8 +194,8 @@ _PLACES = {
 }
 
 
-def _status_documents() -> str:
-    return _typed(
+def _render_status_documents() -> str:
+    return _render_documents(
         {
             "the document": inspection.FleetDocument,
             "`offices`": status_document.OfficeDocument,
@@ -207,14 +207,14 @@ def _status_documents() -> str:
     )
 
 
-def _explain_documents() -> str:
+def _render_explain_documents() -> str:
     inherited = status_document.OfficeDocument.__annotations__
     own = {
         name: each
         for name, each in typing.get_type_hints(office_details.OfficeDetails).items()
         if name not in inherited
     }
-    return _typed(
+    return _render_documents(
         {
             "the document": typing.TypedDict("Own", own),  # type: ignore[operator]  # made at run time
             "`preferences`": office_details.PreferencesDocument,
@@ -225,7 +225,7 @@ def _explain_documents() -> str:
     )
 
 
-def _row_documents() -> str:
+def _render_row_documents() -> str:
     def columns(of: Sequence[ExportColumn]) -> str:
         return ", ".join(f"`{each.name}` {each.kind.name.lower()}" for each in of)
 
@@ -238,41 +238,43 @@ def _row_documents() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _values() -> str:
-    return table_of(
-        ("what", "values"), [(what, names_of(str(each.value) for each in kind)) for what, kind in VALUES.items()]
+def _render_values() -> str:
+    return render_table(
+        ("what", "values"), [(what, render_names(str(each.value) for each in kind)) for what, kind in VALUES.items()]
     )
 
 
-def _office_metrics() -> str:
+def _render_office_metrics() -> str:
     families = collect_office_metrics((), SAMPLE_INSTANT)
-    return _metrics((each.name, each.type, each._labelnames, each.documentation) for each in families)  # type: ignore[attr-defined]  # noqa: SLF001 - the library shows it nowhere else
+    return _render_metrics((each.name, each.type, each._labelnames, each.documentation) for each in families)  # type: ignore[attr-defined]  # noqa: SLF001 - the library shows it nowhere else
 
 
-def _daemon_metrics() -> str:
+def _render_daemon_metrics() -> str:
     made = FleetMetrics(CollectorRegistry(), "0", lambda: SAMPLE_INSTANT)
     families = [each for each in vars(made).values() if isinstance(each, MetricWrapperBase)]
-    return _metrics((each._name, str(each._type), each._labelnames, each._documentation) for each in families)  # noqa: SLF001 - the library shows it nowhere else
+    return _render_metrics((each._name, str(each._type), each._labelnames, each._documentation) for each in families)  # noqa: SLF001 - the library shows it nowhere else
 
 
-def _metrics(families: Iterable[tuple[str, str, Sequence[str], str]]) -> str:
+def _render_metrics(families: Iterable[tuple[str, str, Sequence[str], str]]) -> str:
     rows = [
-        (f"`{name}{'_total' if kind == 'counter' else ''}`", kind, names_of(labels) or "-", about)
+        (f"`{name}{'_total' if kind == 'counter' else ''}`", kind, render_names(labels) or "-", about)
         for name, kind, labels, about in families
     ]
-    return table_of(("metric", "type", "labels", "help"), rows)
+    return render_table(("metric", "type", "labels", "help"), rows)
 
 
-def _events() -> str:
-    rows = [(f"`{name}`", level, fields or "-", meaning) for name, level, fields, meaning in event_rows()]
-    return table_of(("event", "level", "fields", "meaning"), rows)
+def _render_events() -> str:
+    rows = [(f"`{name}`", level, fields or "-", meaning) for name, level, fields, meaning in list_events()]
+    return render_table(("event", "level", "fields", "meaning"), rows)
 
 
-def _tables() -> str:
-    return "\n\n".join(_columns(table) for table in sorted(schema.metadata.tables.values(), key=lambda each: each.name))
+def _render_tables() -> str:
+    return "\n\n".join(
+        _render_columns(table) for table in sorted(schema.metadata.tables.values(), key=lambda each: each.name)
+    )
 
 
-def _columns(table: Table) -> str:
+def _render_columns(table: Table) -> str:
     rows = [
         (f"`{each.name}`", str(each.type), "key" if each.primary_key else "null" if each.nullable else "not null")
         for each in table.columns
@@ -282,107 +284,107 @@ def _columns(table: Table) -> str:
     rules = [f"{each.name or 'unique'} ({', '.join(each.columns.keys())})" for each in unique]
     rules += [f"index {each.name} ({', '.join(each.columns.keys())})" for each in table.indexes]
     below = f"\n\n{'; '.join(sorted(rules))}." if rules else ""
-    return f"### Table `{table.name}`\n\n{table_of(('column', 'type', ''), rows)}{below}"
+    return f"### Table `{table.name}`\n\n{render_table(('column', 'type', ''), rows)}{below}"
 
 
-def _stored_json() -> str:
+def _render_stored_json() -> str:
     rows = [
-        *_stored("`office.state`", OfficeState),
-        *_stored("`pull_page.checkpoint`", model.Checkpoint),
-        *_stored("`backfill_page.progress`", _PageProgress),
-        *_stored("each of `pull_page.balances` and `backfill_page.balances`", model.Balance),
+        *_list_stored("`office.state`", OfficeState),
+        *_list_stored("`pull_page.checkpoint`", model.Checkpoint),
+        *_list_stored("`backfill_page.progress`", _PageProgress),
+        *_list_stored("each of `pull_page.balances` and `backfill_page.balances`", model.Balance),
     ]
-    return table_of(("where", "what", "fields"), rows)
+    return render_table(("where", "what", "fields"), rows)
 
 
-def _stored(where: str, kind: type) -> Iterator[tuple[str, str, str]]:
+def _list_stored(where: str, kind: type) -> Iterator[tuple[str, str, str]]:
     """A row for a value that is stored as JSON, and one for each value in it; tuples are lists there."""
-    yield where, "list in this order" if issubclass(kind, tuple) else "object", names_of(_fields_of(kind))
+    yield where, "list in this order" if issubclass(kind, tuple) else "object", render_names(_list_fields(kind))
     for name, hint in typing.get_type_hints(kind).items():
         for inner in (hint, *typing.get_args(hint)):
-            if isinstance(inner, type) and _fields_of(inner):
-                yield from _stored(f"{where}, `{name}`", inner)
+            if isinstance(inner, type) and _list_fields(inner):
+                yield from _list_stored(f"{where}, `{name}`", inner)
 
 
-def _fields_of(kind: type) -> list[str]:
+def _list_fields(kind: type) -> list[str]:
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]
     return list(getattr(kind, "__struct_fields__", getattr(kind, "_fields", ())))
 
 
-def _python_api() -> str:
-    return "\n\n".join(f"```python\n{_exported(name)}\n```" for name in oddaemon.api.__all__)
+def _render_python_api() -> str:
+    return "\n\n".join(f"```python\n{_render_export(name)}\n```" for name in oddaemon.api.__all__)
 
 
-def _exported(name: str) -> str:
+def _render_export(name: str) -> str:
     found = getattr(oddaemon.api, name)
     if inspect.isfunction(found):
-        return f"def {name}{_signature(found)}"
+        return f"def {name}{_format_signature(found)}"
     lines = [f"class {name}{'(Exception)' if issubclass(found, Exception) else ''}:"]
     if issubclass(found, Enum):
         lines += [f"    {each.name} = {json.dumps(each.value)}" for each in found]
     elif dataclasses.is_dataclass(found):
-        lines += [f"    {each.name}: {_unqualified(_named(each.type))}" for each in dataclasses.fields(found)]
+        lines += [f"    {each.name}: {_strip_modules(_name_type(each.type))}" for each in dataclasses.fields(found)]
     elif not issubclass(found, Exception):
         methods = [each for each in vars(found).items() if inspect.isfunction(each[1]) and each[0][0] != "_"]
-        lines += [f"    def {method}{_signature(function)}" for method, function in methods]
+        lines += [f"    def {method}{_format_signature(function)}" for method, function in methods]
     return "\n".join(lines if len(lines) > 1 else [f"{lines[0]} ..."])
 
 
-def _named(hint: Any) -> str:  # noqa: ANN401 - any annotation
+def _name_type(hint: Any) -> str:  # noqa: ANN401 - any annotation
     exported = {id(getattr(oddaemon.api, name)): name for name in oddaemon.api.__all__}
     return exported.get(id(hint)) or (hint.__name__ if isinstance(hint, type) else str(hint))
 
 
-def _signature(function: Callable[..., Any]) -> str:
-    return _unqualified(str(inspect.signature(function)))
+def _format_signature(function: Callable[..., Any]) -> str:
+    return _strip_modules(str(inspect.signature(function)))
 
 
-def _unqualified(text: str) -> str:
+def _strip_modules(text: str) -> str:
     return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])", "", text.replace("'", ""))
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "renamed": render_renames,
-    "exit_status": _exit_status,
-    "commands": _commands,
-    "settings": _settings,
-    "public_paths": lambda: _paths(application_routes().public),
-    "control_paths": lambda: _paths(application_routes().control),
-    "status_documents": _status_documents,
-    "explain_documents": _explain_documents,
-    "plan_documents": lambda: _typed(
+    "exit_status": _render_exit_status,
+    "commands": _render_commands,
+    "settings": _render_settings,
+    "public_paths": lambda: _render_paths(list_application_routes().public),
+    "control_paths": lambda: _render_paths(list_application_routes().control),
+    "status_documents": _render_status_documents,
+    "explain_documents": _render_explain_documents,
+    "plan_documents": lambda: _render_documents(
         {"`plan`": config_diff.ConfigDiffDocument, "`changed`": config_diff.ConfigChangeDocument}
     ),
-    "problem_fields": lambda: names_of(_fields_of(Problem)),
-    "estimate_fields": lambda: names_of(_fields_of(LoadEstimate)),
-    "group_fields": lambda: names_of(_fields_of(LoadGroup)),
-    "examination_fields": lambda: names_of(sink_samples().examination),
-    "step_fields": lambda: names_of(sink_samples().step),
-    "row_documents": _row_documents,
-    "manifest_fields": lambda: names_of(sink_samples().manifest),
-    "store_fields": lambda: names_of(_fields_of(DatabaseInfo)),
-    "values": _values,
-    "office_metrics": _office_metrics,
-    "daemon_metrics": _daemon_metrics,
-    "events": _events,
+    "problem_fields": lambda: render_names(_list_fields(Problem)),
+    "estimate_fields": lambda: render_names(_list_fields(LoadEstimate)),
+    "group_fields": lambda: render_names(_list_fields(LoadGroup)),
+    "examination_fields": lambda: render_names(make_sink_samples().examination),
+    "step_fields": lambda: render_names(make_sink_samples().step),
+    "row_documents": _render_row_documents,
+    "manifest_fields": lambda: render_names(make_sink_samples().manifest),
+    "store_fields": lambda: render_names(_list_fields(DatabaseInfo)),
+    "values": _render_values,
+    "office_metrics": _render_office_metrics,
+    "daemon_metrics": _render_daemon_metrics,
+    "events": _render_events,
     "application_id": lambda: f"{schema.APPLICATION_ID:#x}",
-    "revisions": lambda: names_of(schema.REVISIONS),
-    "tables": _tables,
-    "stored_json": _stored_json,
-    "python_api": _python_api,
-    "delivery_manifest_fields": lambda: names_of(sink_samples().delivery_manifest),
-    "snapshot_head_fields": lambda: names_of(sink_samples().snapshot_head),
-    "webhook_headers": lambda: names_of(sink_samples().webhook_headers),
-    "webhook_fields": lambda: names_of(sink_samples().webhook),
+    "revisions": lambda: render_names(schema.REVISIONS),
+    "tables": _render_tables,
+    "stored_json": _render_stored_json,
+    "python_api": _render_python_api,
+    "delivery_manifest_fields": lambda: render_names(make_sink_samples().delivery_manifest),
+    "snapshot_head_fields": lambda: render_names(make_sink_samples().snapshot_head),
+    "webhook_headers": lambda: render_names(make_sink_samples().webhook_headers),
+    "webhook_fields": lambda: render_names(make_sink_samples().webhook),
     "webhook_types": lambda: '`"balances.snapshot"` or `"balances.changes"`',
-    "exec_environment": lambda: names_of(sink_samples().exec_environment),
-    "postgres": lambda: sink_samples().postgres,
+    "exec_environment": lambda: render_names(make_sink_samples().exec_environment),
+    "postgres": lambda: make_sink_samples().postgres,
 }
 
 
 if __name__ == "__main__":
     if "--write" in sys.argv:
-        PAGE.write_text(page(), encoding="utf-8")
+        PAGE.write_text(render_page(), encoding="utf-8")
     else:
-        print(page())  # noqa: T201
+        print(render_page())  # noqa: T201

@@ -40,50 +40,50 @@ from oddaemon.core.office.state import (
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 DATES = ("", "2026-03-02", "2026-03-03")
 BEGINS = ("", "2026-03-03 11:58:00", "2026-03-01 02:00:00")
-WISHES = tuple(OfficeSpec(Office("smile", "Smile", zone=zone), Cadence()) for zone in (UTC, None))
+SPECS = tuple(OfficeSpec(Office("smile", "Smile", zone=zone), Cadence()) for zone in (UTC, None))
 TOTALS = ControlTotals(50, 0, 90_000, 0, 0, 0, 0, 90_000, 1)
 NOTHING = ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
 HERE, ELSEWHERE = DatabaseIdentity(1, 2, 3), DatabaseIdentity(4, 5, 6)
-FORMER = SnapshotSummary(date(2026, 3, 1), datetime(2026, 3, 1), 50, 90_000, 90_000, 1)  # noqa: DTZ001  the office's own clock
-PUBLISHED = Published(date(2026, 3, 1), NOW, 50, 1, "all:", FORMER)
+PREVIOUS = SnapshotSummary(date(2026, 3, 1), datetime(2026, 3, 1), 50, 90_000, 90_000, 1)  # noqa: DTZ001  the office's own clock
+PUBLISHED = Published(date(2026, 3, 1), NOW, 50, 1, "all:", PREVIOUS)
 
 Edge = tuple[str, str]
 
 
-def edges() -> dict[Edge, set[str]]:
+def find_edges() -> dict[Edge, set[str]]:
     """From where to where, and through what."""
     found: dict[Edge, set[str]] = {}
-    for state, wish in itertools.product(_states(), WISHES):
-        for observation in _observations(state):
-            after, action = next_action(state, observation, NOW, wish, 0.5)
+    for state, spec in itertools.product(_list_states(), SPECS):
+        for observation in _list_observations(state):
+            after, action = next_action(state, observation, NOW, spec, 0.5)
             publishes = isinstance(action, Publish)
             target = "publish" if publishes else after.intent.value
-            found.setdefault((state.intent.value, target), set()).add(_label(observation, action))
+            found.setdefault((state.intent.value, target), set()).add(_get_label(observation, action))
             if publishes:
-                stored, _ = next_action(after, PublishSucceeded(), NOW, wish, 0.5)
+                stored, _ = next_action(after, PublishSucceeded(), NOW, spec, 0.5)
                 found.setdefault(("publish", stored.intent.value), set()).add("stored")
-                kept, _ = next_action(state, Failed(Failure(FailureKind.STORE)), NOW, wish, 0.5)
+                kept, _ = next_action(state, Failed(Failure(FailureKind.STORE)), NOW, spec, 0.5)
                 found.setdefault(("publish", kept.intent.value), set()).add("not stored")
     return found
 
 
-def diagram() -> str:
-    """The diagram, in Mermaid's language."""
+def render_diagram() -> str:
+    """The diagram in Mermaid."""
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> survey"]
-    for (source, target), labels in sorted(edges().items()):
+    for (source, target), labels in sorted(find_edges().items()):
         lines.append(f"    {source} --> {target}: {', '.join(sorted(labels))}")
     return "\n".join([*lines, "```"])
 
 
-def _preferences() -> Iterator[Preferences]:
+def _list_preferences() -> Iterator[Preferences]:
     for last, begin, due in itertools.product(DATES, BEGINS, ("", "2020-01-01 02:00:00")):
         yield Preferences(last, due, begin, "0", "25.4.48.0", NOW - timedelta(minutes=5))
 
 
-def _states() -> Iterator[OfficeState]:
+def _list_states() -> Iterator[OfficeState]:
     fresh = make_initial_state(NOW)
     yield fresh
-    for preferences, intent in itertools.product(_preferences(), Intent):
+    for preferences, intent in itertools.product(_list_preferences(), Intent):
         if intent is Intent.PULL and not preferences.date_last_aging:
             continue
         for reader in (Reader.STATEMENT, Reader.PAGES):
@@ -98,10 +98,10 @@ def _states() -> Iterator[OfficeState]:
                 yield replace(state, unidentified=True, identity=HERE)
 
 
-def _observations(state: OfficeState) -> Iterator[Observation]:
+def _list_observations(state: OfficeState) -> Iterator[Observation]:
     match state.intent:
         case Intent.SURVEY:
-            yield from map(Surveyed, _preferences())
+            yield from map(Surveyed, _list_preferences())
         case Intent.PROBE:
             yield from itertools.starmap(Probed, itertools.product(DATES, BEGINS))
         case Intent.MEASURE_CLOCK:
@@ -120,7 +120,7 @@ def _observations(state: OfficeState) -> Iterator[Observation]:
             yield Failed(failure)
 
 
-def _label(observation: Observation, action: Action) -> str:
+def _get_label(observation: Observation, action: Action) -> str:
     match observation:
         case Failed(failure):
             return failure.rule.recovery.value.replace("_", " ")

@@ -1,5 +1,5 @@
-from docs.command_reference import PAGE, reference
+from docs.command_reference import PAGE, render_reference
 
 
 def test_the_reference_says_what_the_commands_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference(), "make docs writes it anew"
+    assert PAGE.read_text(encoding="utf-8") == render_reference(), "make docs writes it anew"

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from docs.contract_words import event_rows
+from docs.contract_words import list_events
 from oddaemon.cli.app import app
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.contracts.make_database import DATABASE, documents, settings_in, two_nights
@@ -134,7 +134,7 @@ def _place(problem: Mapping[str, Any], directory: Path) -> str:
 
 def events_of_the_log() -> str:
     """Every event that can be logged: its level, and its fields with their types."""
-    return "".join(f"{name} {level} {fields}\n" for name, level, fields, _ in event_rows())
+    return "".join(f"{name} {level} {fields}\n" for name, level, fields, _ in list_events())
 
 
 RECORDINGS: Mapping[str, Callable[[], str]] = {
