@@ -17,11 +17,11 @@ from oddaemon.engine.maintenance.jobs import MaintenanceContext, build_jobs
 from oddaemon.engine.maintenance.scheduler import run_maintenance
 from oddaemon.engine.monitoring.freshness_monitor import FreshnessMonitor
 from oddaemon.engine.monitoring.heartbeat_ping import HeartbeatPinger
+from oddaemon.engine.offices.api_factory import create_api
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.offices.supervisor import create_supervisor
 from oddaemon.engine.tasks import CrashBudget
-from oddaemon.opendental.client import Api, ApiEvent, Limits
-from oddaemon.opendental.rate_limiter import RateLimiter
+from oddaemon.opendental.client import ApiEvent
 from oddaemon.sftp import UploadReceiver
 from oddaemon.store.database import Database
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -47,12 +47,11 @@ class Services:
         fleet, emit, rng = context.fleet, context.telemetry.emit, context.rng
         api, daemon = context.settings.api, context.settings.daemon
         budget, routes = CrashBudget(daemon.restarts_max, daemon.restarts_within_seconds), DeliveryRoutes()
-        limits = Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes)
         self._drain_seconds = daemon.drain_seconds
         self._emit = emit
         self._fleet = fleet
-        self._rate_limiter = RateLimiter(api.max_in_flight, api.max_requests_per_second)
-        self.api = Api(self._rate_limiter, limits, self._observe, fleet.now, context.transport)
+        self.api = create_api(api, self._observe, fleet.now, context.transport)
+        self._rate_limiter = self.api.rate_limiter
         self.registry = Registry(
             database,
             self.api,

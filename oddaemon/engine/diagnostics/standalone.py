@@ -5,9 +5,9 @@ from datetime import datetime
 
 from oddaemon.core.diagnostics.diagnosis import Diagnosis
 from oddaemon.engine.diagnostics.probe import ProbeTarget, ProgressCallback, diagnose
-from oddaemon.opendental.client import Api, ApiEvent, Limits, OfficeCredentials, TransportFactory
+from oddaemon.engine.offices.api_factory import create_api, make_credentials
+from oddaemon.opendental.client import ApiEvent, TransportFactory
 from oddaemon.opendental.key_ring import KeyRing
-from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.settings import OfficeSettings, Settings
 
 
@@ -24,27 +24,13 @@ class StandaloneDoctor:
             now: The wall clock.
             transport: Creates the transport of requests. None: the network.
         """
-        api = settings.api
         self._settings = settings
-        self._api = Api(
-            RateLimiter(api.max_in_flight, api.max_requests_per_second),
-            Limits(api.connect_timeout_seconds, api.request_timeout_seconds, api.max_response_bytes),
-            _ignore_event,
-            now,
-            transport,
-        )
+        self._api = create_api(settings.api, _ignore_event, now, transport)
 
     async def diagnose(self, office: OfficeSettings, progress: ProgressCallback = lambda _done, _of: None) -> Diagnosis:
         """Diagnose one office. No other process may use its key meanwhile."""
         settings = self._settings
-        credentials = OfficeCredentials(
-            office_id=office.office.id,
-            base_url=office.base_url,
-            developer_key=settings.api.developer_key,
-            keys=KeyRing(office.customer_key),
-            min_interval_seconds=office.min_interval_seconds,
-            remote=office.remote,
-        )
+        credentials = make_credentials(office, settings.api.developer_key, KeyRing(office.customer_key))
         target = ProbeTarget(
             office, self._api.make_office_api(credentials), settings.cadence, settings.api.developer_name, "doctor"
         )

@@ -14,10 +14,11 @@ from oddaemon.core.office.status import make_status
 from oddaemon.core.reporting.deadlines import get_known_since
 from oddaemon.engine.delivery.routes import DeliveryRoutes
 from oddaemon.engine.offices.activity import ActivityBoard
+from oddaemon.engine.offices.api_factory import make_credentials
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext
-from oddaemon.opendental.client import Api, OfficeApi, OfficeCredentials
+from oddaemon.opendental.client import Api, OfficeApi
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.settings import OfficeSettings, Secret, Settings
 from oddaemon.sftp import UploadReceiver
@@ -47,6 +48,18 @@ def make_worker_configs(settings: Settings) -> dict[str, WorkerConfig]:
     }
 
 
+@dataclass(slots=True)
+class _OfficeRecord:
+    """What survives the workers of an office, in memory only: no key ever enters the database."""
+
+    keys: KeyRing
+    api: OfficeApi | None = None
+    worker: Worker | None = None
+    """The running one."""
+    pending_commands: tuple[Command, ...] = ()
+    """Commands that a worker ended without executing; the next worker executes them."""
+
+
 class Registry:
     """Creates and runs the workers."""
 
@@ -69,11 +82,7 @@ class Registry:
         self.activity = ActivityBoard()
         self._context = WorkerContext(database, api.rate_limiter, fleet.now, rng, self.activity, routes, receiver)
         self._key_change_seconds = key_change_seconds
-        self._keys: dict[str, KeyRing] = {}
-        self._apis: dict[str, OfficeApi] = {}
-        self._workers: dict[str, Worker] = {}
-        self._pending_commands: dict[str, list[Command]] = {}
-        """Commands that a worker ended without executing; the office's next worker executes them."""
+        self._records: dict[str, _OfficeRecord] = {}
 
     async def load_offices(self) -> dict[str, OfficeRow]:
         """The stored offices by id."""
@@ -101,11 +110,7 @@ class Registry:
             runtime.office = office
             runtimes[office.id] = runtime
         self._fleet.offices = runtimes
-        self._keys = {office_id: ring for office_id, ring in self._keys.items() if office_id in runtimes}
-        self._apis = {office_id: api for office_id, api in self._apis.items() if office_id in runtimes}
-        self._pending_commands = {
-            office_id: commands for office_id, commands in self._pending_commands.items() if office_id in runtimes
-        }
+        self._records = {office_id: each for office_id, each in self._records.items() if office_id in runtimes}
 
     def forget_unused_headquarters(self, wanted: Sequence[OfficeSettings]) -> None:
         """Drop the circuit breakers of headquarters that no office uses any more."""
@@ -119,43 +124,35 @@ class Registry:
         """
         settings = config.office
         spec = OfficeSpec(settings.office, config.cadence, config.plausibility)
-        credentials = OfficeCredentials(
-            office_id=office_id,
-            base_url=settings.base_url,
-            developer_key=config.developer_key,
-            keys=self._get_key_ring(office_id, settings.customer_key),
-            min_interval_seconds=settings.min_interval_seconds,
-            remote=settings.remote,
-        )
+        record = self._get_record(office_id, settings.customer_key)
+        credentials = make_credentials(settings, config.developer_key, record.keys)
         emitter = OfficeEventEmitter(spec, self._fleet.offices[office_id], self._emit)
-        self._apis[office_id] = api = self._api.make_office_api(credentials, self._apis.get(office_id))
-        self._workers[office_id] = worker = Worker(spec, api, emitter, self._context)
-        if credentials.keys.is_rotating(anyio.current_time()):
+        record.api = self._api.make_office_api(credentials, record.api)
+        record.worker = worker = Worker(spec, record.api, emitter, self._context)
+        if record.keys.is_rotating(anyio.current_time()):
             # Try a new key at once, so that the operator sees whether it works.
             worker.submit(SyncCommand())
         else:
             self._fleet.offices[office_id].key_rotation = None
-        for command in self._pending_commands.pop(office_id, ()):
+        for command in record.pending_commands:
             worker.submit(command)
         try:
             await worker.run()
         finally:
-            self._pending_commands[office_id] = list(worker.commands)
-            if self._workers.get(office_id) is worker:
-                del self._workers[office_id]
-                self.activity.remove(office_id)
+            record.pending_commands = tuple(worker.commands)
+            record.worker = None
+            self.activity.remove(office_id)
 
-    def _get_key_ring(self, office_id: str, key: Secret) -> KeyRing:
-        """The office's keys. The previous key is kept in memory only: no key ever enters the database."""
-        ring = self._keys.get(office_id) or KeyRing(key)
-        if ring.current != key:
-            ring = ring.with_key(key, anyio.current_time() + self._key_change_seconds)
-        self._keys[office_id] = ring
-        return ring
+    def _get_record(self, office_id: str, key: Secret) -> "_OfficeRecord":
+        record = self._records.setdefault(office_id, _OfficeRecord(KeyRing(key)))
+        if record.keys.current != key:
+            record.keys = record.keys.with_key(key, anyio.current_time() + self._key_change_seconds)
+        return record
 
     def get_worker(self, office_id: str) -> Worker | None:
         """The running worker of an office."""
-        return self._workers.get(office_id)
+        record = self._records.get(office_id)
+        return None if record is None else record.worker
 
     async def quarantine(self, office_id: str) -> None:
         """Show an office whose worker crashed too often as blocked by us."""
