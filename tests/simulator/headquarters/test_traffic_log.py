@@ -110,5 +110,5 @@ def test_requests_of_unknown_keys_count_only_for_the_limits_of_all() -> None:
 def test_violations_say_in_words_who_when_and_what() -> None:
     throttled, early = make_request("a", 0, 1, retry_after=30), make_request("a", 20, 21)
     assert str(find_violations([throttled, early])[0]) == (
-        "a: Retry-After ignored: told to wait 30 s, came back after 19.000 s (at 20.000 s)"
+        "a: Retry-After ignored: had to wait 30 s, came back after 19.000 s (at 20.000 s)"
     )
