@@ -46,7 +46,7 @@ from oddaemon.settings.load import _SECTION_SECRETS, _SECTIONS
 from oddaemon.settings.tables.office import OfficeTable
 from oddaemon.settings.tables.sink import SINK_TABLES
 from oddaemon.settings.tables.sinks import _SECRETS as _SINK_SECRETS
-from oddaemon.sinks.formats import BALANCE_COLUMNS, CHANGE_COLUMNS, ExportColumn
+from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, ExportColumn
 from oddaemon.store import schema
 from oddaemon.store.backfill_jobs import _PageProgress
 from oddaemon.store.history.day import DaySource

@@ -16,7 +16,7 @@ from oddaemon.engine.backfill.reader import OfficeRemoved
 from oddaemon.engine.backfill.service import BackfillAccepted, BackfillService
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.registry import Registry
-from oddaemon.sftp import UploadReceiver
+from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.backfilled_days import BackfillOutcome
 from oddaemon.store.database import Database

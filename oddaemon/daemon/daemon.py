@@ -33,7 +33,8 @@ from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.server import ListenError, serve
 from oddaemon.opendental.client import TransportFactory
 from oddaemon.settings import LoadResult, Settings
-from oddaemon.sftp import ReceiverError, SftpReceiver, UploadReceiver
+from oddaemon.sftp.receiver import ReceiverError, SftpReceiver
+from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry import systemd
 from oddaemon.telemetry.events import DaemonStarted, DaemonStopped, SftpListening, StoreOpened

@@ -22,7 +22,7 @@ from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.offices.supervisor import create_supervisor
 from oddaemon.engine.tasks import CrashBudget
 from oddaemon.opendental.client import ApiEvent
-from oddaemon.sftp import UploadReceiver
+from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store.database import Database
 from oddaemon.store.sqlite.connection import SqliteDatabase
 

@@ -62,12 +62,7 @@ def make_failure_url(url: str) -> str:
 
 
 async def ping(target: PingTarget, document: Mapping[str, str | int]) -> Sent | NotSent:
-    """Send the ping, with repeated attempts; never raises because of the receiver.
-
-    Args:
-        target: where to send it.
-        document: a flat JSON object.
-    """
+    """Send the ping, with repeated attempts; never raises because of the receiver."""
     tls = await anyio.to_thread.run_sync(make_tls_context)
     pause_seconds, attempt = target.pause_seconds, 1
     while (failure := await _attempt(target, document, tls)) is not None:

@@ -92,13 +92,7 @@ class Payload:
 def build_change_rows(
     changes: SnapshotChanges, last_seen: date, missing_columns: MissingColumns = NONE_MISSING
 ) -> Sequence[Row]:
-    """Rows of `CHANGE_COLUMNS`, by pat_num.
-
-    Args:
-        changes: what differs.
-        last_seen: the last day on which the cleared guarantors had a balance.
-        missing_columns: the columns that neither of the two snapshots has.
-    """
+    """Rows of `CHANGE_COLUMNS`, by pat_num; `last_seen` is the last day with a balance of the cleared guarantors."""
 
     def to_row(balance: Balance) -> Row:
         return mask_missing_columns(balance, missing_columns)

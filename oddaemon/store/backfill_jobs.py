@@ -141,12 +141,7 @@ async def save(db: Database, job: BackfillJob) -> None:
 async def add_page(db: Database, number: int, page: Sequence[Balance], progress: ReportCursor, scope: str) -> None:
     """Add a page and its progress: both or neither. Nothing is added to a job that is over.
 
-    Args:
-        db: the database.
-        number: of the job.
-        page: the balances.
-        progress: where the next page starts.
-        scope: which guarantors the office's settings include.
+    `scope` says which guarantors the office's settings include.
     """
     await db.execute_one(
         _INSERT_PAGE, (_encode(page).decode(), _encode(_PageProgress(progress, scope)).decode(), number)

@@ -68,15 +68,10 @@ class DeliveryData:
 
 
 async def load_delivery_data(db: Database, delivery: Delivery, base_snapshot_id: int | None) -> DeliveryData | None:
-    """What a delivery carries.
+    """What a delivery carries: changes if `base_snapshot_id`, the snapshot that the consumer has, is given.
 
     Changes are sent only between two snapshots that have the same columns. Otherwise, and where the base is no longer
     kept, the whole snapshot is sent: changes would be differences of the readers, not of the balances.
-
-    Args:
-        db: the database.
-        delivery: which one.
-        base_snapshot_id: the snapshot that the consumer has, if changes are wanted.
 
     Returns:
         None: its snapshot is no longer kept.

@@ -171,14 +171,7 @@ def _select_for_office(table: Table, column: Any) -> ScalarSelect[Any]:  # noqa:
 async def save_config(
     db: Database, offices: Sequence[Office], sinks: Mapping[str, Collection[str]], now: datetime
 ) -> None:
-    """Store the configured offices and sinks, in one transaction.
-
-    Args:
-        db: the database.
-        offices: the configured offices; others are kept, marked as not wanted.
-        sinks: by sink, the ids of the offices that go to it; deliveries of other sinks and offices are deleted.
-        now: the present.
-    """
+    """Store the configured offices and sinks in one transaction, as `write_offices` and `write_sinks` do."""
     async with db.transaction() as connection:
         await write_offices(connection, offices)
         await write_sinks(connection, sinks, now)

@@ -128,11 +128,6 @@ async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collecti
     An office that is new to a sink starts with its current snapshot, so that a consumer is complete at once.
     Deliveries that the configuration no longer wants are deleted, due or done: should they be wanted again, the sink
     starts from the current snapshot.
-
-    Args:
-        connection: of the transaction.
-        wanted: the ids of the offices that go to each sink.
-        now: the present.
     """
     await connection.execute(delete(schema.delivery).where(_delivery.sink.not_in(wanted)))
     await connection.execute(delete(schema.sink).where(_sink.name.not_in(wanted)))
@@ -147,13 +142,7 @@ async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collecti
 
 
 async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -> SinkQueue:
-    """What waits for a sink, and what comes first.
-
-    Args:
-        db: the database.
-        sink: which one.
-        in_flight: the ids of the offices with a delivery in flight; their other deliveries wait.
-    """
+    """What waits for a sink, and what comes first, without offices that have a delivery `in_flight`."""
     # Two of the calls that go straight to the driver: a transaction of SQLAlchemy takes six times as long.
     ((pending, oldest_at),) = await db.fetch(_BACKLOG, (sink,))
     next_due = await db.fetch(_NEXT_DUE, (sink, msgspec.json.encode(list(in_flight)).decode()))
@@ -211,13 +200,9 @@ async def skip_first(db: Database, sink: str, office_id: str, now: datetime) -> 
 
 
 async def retry(db: Database, sink: str, office_id: str | None, now: datetime) -> int:
-    """Make waiting deliveries due at once, and failed or skipped ones due again, unless a newer one replaced them.
+    """Make waiting deliveries due at once, and failed or skipped ones due again unless a newer one replaced them.
 
-    Args:
-        db: the database.
-        sink: which one.
-        office_id: only this office's deliveries; None: all.
-        now: the present.
+    Without an office, this applies to all offices of the sink.
 
     Returns:
         The number of deliveries that are due now.

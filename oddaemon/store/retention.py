@@ -60,11 +60,7 @@ class PruneResult:
 
 
 async def prune(db: Database, cutoff: datetime) -> PruneResult:
-    """Delete what is older than the cutoff.
-
-    Args:
-        db: the database, open for writing.
-        cutoff: the start of the retention period; snapshots with an aging date of that day or later are kept.
+    """Delete what is older than the cutoff; snapshots with an aging date of that day or later are kept.
 
     Raises:
         DatabaseUnusable: the database fails; what was deleted until then is gone, and the rest is complete.

@@ -25,13 +25,7 @@ class NightTime:
 
 
 async def load_night_times(db: Database, since: datetime, after_id: int = 0) -> Mapping[str, list[NightTime]]:
-    """The times of all offices' recent snapshots by office, oldest first, in one query.
-
-    Args:
-        db: the database.
-        since: only snapshots published since then.
-        after_id: only snapshots with a higher id.
-    """
+    """The times of snapshots published since then, with a higher id than `after_id`; by office, oldest first."""
     columns = ("id", "aging_date", "published_at", "late_at", "pull_seconds")
     query = (
         select(schema.office.c.id, *(schema.snapshot.c[name] for name in columns))

@@ -143,13 +143,7 @@ async def list_latest(db: Database, office_id: str, limit: int) -> list[Snapshot
 
 
 async def load_balances(db: Database, office_id: str, snapshot_id: int | None = None) -> list[Balance]:
-    """The office's balances ordered by pat_num.
-
-    Args:
-        db: the database.
-        office_id: the office.
-        snapshot_id: the snapshot; None: the latest. Before the office's first snapshot the list is empty.
-    """
+    """The office's balances in a snapshot, or the latest ones, ordered by pat_num; empty before its first snapshot."""
     async with db.read_transaction() as connection:
         query, parameters = _CURRENT_BALANCES, tuple[str | int, ...]([office_id])
         if snapshot_id is not None:

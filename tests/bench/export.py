@@ -17,7 +17,8 @@ from pathlib import Path
 import anyio
 
 from oddaemon.core.model import Balance, ControlTotals, Office
-from oddaemon.sinks.formats import BALANCE_COLUMNS, FileFormat, Layout, export
+from oddaemon.sinks.formats.columns import BALANCE_COLUMNS
+from oddaemon.sinks.formats.export import FileFormat, Layout, export
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.history_reader import HistoryReader
 from tests.store.configured import register_offices

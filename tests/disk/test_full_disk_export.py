@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.sinks.formats import ColumnType, ExportColumn, FileFormat, Layout, Row, export
+from oddaemon.sinks.formats.columns import ColumnType, ExportColumn, Row
+from oddaemon.sinks.formats.export import FileFormat, Layout, export
 from tests.cli.sample_fleet import make_fleet
 from tests.disk.disk_filler import fill_disk
 

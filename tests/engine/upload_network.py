@@ -6,8 +6,7 @@ from pathlib import Path
 
 import anyio.lowlevel
 
-from oddaemon.sftp import UploadSlot, UploadTooLargeError
-from oddaemon.sftp.upload_slot import open_upload_slot
+from oddaemon.sftp.upload_slot import UploadSlot, UploadTooLargeError, open_upload_slot
 from oddaemon.simulator.headquarters.sftp_upload import UploadRequest
 
 Corruption = Callable[[bytes], bytes | None]

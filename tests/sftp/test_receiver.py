@@ -10,17 +10,15 @@ import anyio
 import asyncssh
 import pytest
 
-from oddaemon.sftp import (
-    ReceiverError,
-    ReceiverOptions,
-    SftpReceiver,
+from oddaemon.sftp.receiver import ReceiverError, ReceiverOptions, SftpReceiver
+from oddaemon.sftp.ssh_server import UNAUTHENTICATED_MAX
+from oddaemon.sftp.upload_slot import (
     UploadMisnamedError,
     UploadMissingError,
     UploadSlot,
     UploadTarget,
     UploadTooLargeError,
 )
-from oddaemon.sftp.ssh_server import UNAUTHENTICATED_MAX
 
 BYTES_MAX = 50_000
 TIMEOUT_SECONDS = 20.0

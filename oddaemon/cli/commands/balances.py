@@ -16,7 +16,9 @@ from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
 from oddaemon.core.reporting.status_document import format_money
 from oddaemon.core.snapshot.missing_columns import mask_missing_columns
 from oddaemon.settings import Settings
-from oddaemon.sinks.formats import BALANCE_COLUMNS, ColumnType, ControlSums, Envelope, ExportColumn, Row
+from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, ColumnType, ExportColumn, Row
+from oddaemon.sinks.formats.export import ControlSums
+from oddaemon.sinks.formats.text import Envelope
 from oddaemon.store.errors import DatabaseDamaged
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, get_column_sums, select_day
 from oddaemon.store.sqlite.history_reader import HistoryReader

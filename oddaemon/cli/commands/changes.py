@@ -20,7 +20,8 @@ from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.core.reporting.status_document import format_money
 from oddaemon.core.snapshot.diff import GuarantorChange
 from oddaemon.core.snapshot.missing_columns import MissingColumns, mask_missing_columns
-from oddaemon.sinks.formats import CHANGE_COLUMNS, Envelope, Row, make_change_row
+from oddaemon.sinks.formats.columns import CHANGE_COLUMNS, Row, make_change_row
+from oddaemon.sinks.formats.text import Envelope
 from oddaemon.store.history.day import find_previous
 from oddaemon.store.snapshot_rows import SnapshotRow
 

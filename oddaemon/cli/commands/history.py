@@ -9,7 +9,8 @@ from oddaemon.cli.data import OutputFormat
 from oddaemon.cli.output.export import TabularResult, make_text_table, write_result
 from oddaemon.cli.output.table import TextTable
 from oddaemon.core.model import MONEY_COLUMNS
-from oddaemon.sinks.formats import ColumnType, Envelope, ExportColumn, Row
+from oddaemon.sinks.formats.columns import ColumnType, ExportColumn, Row
+from oddaemon.sinks.formats.text import Envelope
 from oddaemon.store.history.day import HistoryDay, get_column_sums, get_source, select_day
 from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader, StoredOffice

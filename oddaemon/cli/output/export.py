@@ -12,18 +12,10 @@ from oddaemon.cli.data import OutputFormat
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.table import TableColumn, TextTable, format_plain
 from oddaemon.core.reporting.status_document import format_instant, format_money
-from oddaemon.sinks.formats import (
-    Columns,
-    ColumnType,
-    Envelope,
-    FileFormat,
-    Layout,
-    ParquetMissing,
-    Row,
-    atomic_write_without_manifest,
-    export,
-    write_rows,
-)
+from oddaemon.sinks.formats.columns import Columns, ColumnType, Row
+from oddaemon.sinks.formats.export import FileFormat, Layout, atomic_write_without_manifest, export, write_rows
+from oddaemon.sinks.formats.parquet import ParquetMissing
+from oddaemon.sinks.formats.text import Envelope
 
 EMPTY_CELL = "-"
 """In a table, where there is no value."""

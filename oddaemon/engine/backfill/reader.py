@@ -16,7 +16,7 @@ from oddaemon.engine.pull.report_reader import ReportReader
 from oddaemon.engine.pull.upload_reader import create_upload_reader
 from oddaemon.opendental.client import OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
-from oddaemon.sftp import UploadReceiver
+from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import backfill_jobs
 from oddaemon.store.database import Database
 from oddaemon.telemetry.events.base import Event

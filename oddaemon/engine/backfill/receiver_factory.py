@@ -2,7 +2,7 @@
 
 from oddaemon.settings.tables.sftp import SftpSettings
 from oddaemon.settings.values.url import split_listen
-from oddaemon.sftp import ReceiverOptions, SftpReceiver
+from oddaemon.sftp.receiver import ReceiverOptions, SftpReceiver
 
 
 def create_receiver(sftp: SftpSettings) -> SftpReceiver | None:

@@ -37,7 +37,7 @@ from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.engine.tasks import run_guarded
 from oddaemon.opendental.client import ApiError
 from oddaemon.opendental.rate_limiter import ShuttingDown
-from oddaemon.sftp import UploadReceiver
+from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import backfill_jobs, backfilled_days
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import (

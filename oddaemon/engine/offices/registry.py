@@ -21,7 +21,7 @@ from oddaemon.engine.offices.worker import Worker, WorkerContext
 from oddaemon.opendental.client import Api, OfficeApi
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.settings import OfficeSettings, Secret, Settings
-from oddaemon.sftp import UploadReceiver
+from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import offices
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError

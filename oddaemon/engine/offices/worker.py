@@ -49,7 +49,7 @@ from oddaemon.engine.pull.report_reader import read_by_report, read_identity
 from oddaemon.engine.pull.upload_reader import create_upload_reader
 from oddaemon.opendental.client import ApiError, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
-from oddaemon.sftp import UploadReceiver
+from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import offices, open_pulls, snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError

@@ -30,7 +30,7 @@ from oddaemon.core.snapshot.aging_report import ReportResult
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.opendental.client import ApiError, Session, UploadDestination
 from oddaemon.opendental.rate_limiter import RateLimiter
-from oddaemon.sftp import (
+from oddaemon.sftp.upload_slot import (
     UploadMisnamedError,
     UploadMissingError,
     UploadReceiver,

@@ -168,11 +168,7 @@ def _fsync_file(file: BufferedRandom) -> None:
 
 @contextmanager
 def atomic_write(path: Path, on_replace: Callable[[], None] = lambda: None) -> Iterator[BufferedRandom]:
-    """A file that gets its name after the block has succeeded and the file is synced to the disk.
-
-    Args:
-        path: its name, resolved.
-        on_replace: called right before it gets its name.
+    """A file that gets its name after the block has succeeded and it is on the disk; `on_replace` runs before that.
 
     Raises:
         OSError: it cannot be written there.

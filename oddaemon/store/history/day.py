@@ -58,11 +58,9 @@ def get_column_sums(day: HistoryDay) -> dict[str, int | None]:
 
 
 def merge_days(snapshots: Sequence[SnapshotRow], backfilled_days: Iterable[BackfilledDay]) -> list[HistoryDay]:
-    """All days of an office: its snapshots as published, each backfilled day before the first later snapshot.
+    """All days of an office: its snapshots in the order given, each backfilled day before the first later snapshot.
 
-    Args:
-        snapshots: in the order in which they were published.
-        backfilled_days: earliest first; days that have a snapshot are left out.
+    Backfilled days are given earliest first; those that have a snapshot are left out.
     """
     pulled = {each.aging_date for each in snapshots}
     remaining = deque(day for day in backfilled_days if day.aging_date not in pulled)

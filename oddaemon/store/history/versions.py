@@ -68,13 +68,7 @@ def compare_ends(
 def iterate_steps(
     versions: Sequence[Version], first: int, last: int
 ) -> Iterator[tuple[int, Balance | None, Balance | None]]:
-    """Each snapshot after `first` up to `last` with which a guarantor changed: its id, and the balances around it.
-
-    Args:
-        versions: as of `compare_ends`.
-        first: the id of the earlier snapshot.
-        last: the id of the later snapshot.
-    """
+    """Each snapshot after `first` up to `last` with which a guarantor changed: its id, and the balances around it."""
     earlier, ended = None, None
     for valid_from, valid_to, balance in versions:
         if ended is not None and ended != valid_from:

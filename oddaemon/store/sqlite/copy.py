@@ -73,10 +73,6 @@ def copy_database(source: Path, target: Path, error_prefix: str, progress: Progr
 def check_copy(path: Path, is_cancelled: Callable[[], bool] = lambda: False) -> Counts:
     """Read every page of a copy, and check its references.
 
-    Args:
-        path: the copy.
-        is_cancelled: polled; whether to stop.
-
     Returns:
         The number of its rows.
 

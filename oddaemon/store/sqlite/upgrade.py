@@ -44,12 +44,6 @@ def create(path: Path, location: str) -> None:
 def upgrade(path: Path, revision: str, newest: str, location: str) -> Path:
     """Migrate a copy, check it, and put it in the database's place.
 
-    Args:
-        path: of the database; the caller holds its lock.
-        revision: its revision.
-        newest: the revision to migrate to.
-        location: where Alembic finds the revisions.
-
     Returns:
         Where the previous file is kept.
 

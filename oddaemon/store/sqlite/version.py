@@ -32,12 +32,7 @@ class OpenResult:
 
 
 def prepare(path: Path, revisions: Sequence[str] = REVISIONS, location: str = MIGRATIONS_LOCATION) -> OpenResult:
-    """Migrate the database to this program's revision, and check it.
-
-    Args:
-        path: of the database, which exists; the caller holds its lock.
-        revisions: those that this program knows, oldest first.
-        location: where Alembic finds them.
+    """Migrate the database to this program's revision, and check it. The caller holds its lock.
 
     Raises:
         DatabaseNewer: it was made by a newer oddaemon.

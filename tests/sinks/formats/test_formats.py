@@ -15,17 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from oddaemon.sinks.formats import (
-    ColumnType,
-    Envelope,
-    ExportColumn,
-    FileFormat,
-    Layout,
-    ParquetMissing,
-    Row,
-    export,
-    write_rows,
-)
+from oddaemon.sinks.formats.columns import ColumnType, ExportColumn, Row
+from oddaemon.sinks.formats.export import FileFormat, Layout, export, write_rows
+from oddaemon.sinks.formats.parquet import ParquetMissing
+from oddaemon.sinks.formats.text import Envelope
 
 COLUMNS = (
     ExportColumn("pat_num", ColumnType.INTEGER),

@@ -71,10 +71,6 @@ class Verification:
 def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Verification:
     """Read and verify everything, with or without a running daemon.
 
-    Args:
-        path: the database, or a backup of one.
-        progress: called with the number of offices done and the number of offices.
-
     Raises:
         DatabaseMissing: there is none.
         DatabaseOlder: it must be migrated first.
