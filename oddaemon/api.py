@@ -38,6 +38,7 @@ from pathlib import Path
 
 from oddaemon.core import model
 from oddaemon.core.model import ChangeKind
+from oddaemon.core.reporting.command_hints import suggest_history
 from oddaemon.core.snapshot.diff import GuarantorChange
 from oddaemon.core.snapshot.missing_columns import MissingColumns
 from oddaemon.store.errors import OfficeUnknown
@@ -233,7 +234,7 @@ class ReadOnlyDatabase:
         if first is None or days.index(first) >= days.index(last):
             raise SnapshotMissing(
                 f"{office_id} has no earlier snapshot to compare that of {last.aging_date} with.",
-                f"`oddaemon history {office_id}` lists them all.",
+                suggest_history(office_id),
             )
         missing_columns = (
             self._reader.find_missing_columns(office, first),

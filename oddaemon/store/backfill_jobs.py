@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillTarget, JobState
 from oddaemon.core.model import Balance
+from oddaemon.core.reporting.command_hints import REPEAT_BACKFILL
 from oddaemon.core.snapshot.aging_report import ReportCursor
 from oddaemon.store import schema
 from oddaemon.store.database import Database
@@ -33,7 +34,7 @@ _COUNT_PAGES = text(
     "SELECT backfill, COUNT(*) AS requests, SUM(json_array_length(balances)) AS rows FROM backfill_page "
     "GROUP BY backfill"
 )
-CANCELLED_MESSAGE = "Cancelled. Run the same `oddaemon backfill` again to read the day from the beginning."
+CANCELLED_MESSAGE = f"Cancelled. {REPEAT_BACKFILL}"
 
 
 class JobData(NamedTuple):

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
+from oddaemon.core.reporting.command_hints import LIST_OFFICES
+
 
 class StoreError(Exception):
     """A fault of the database, not of an office.
@@ -86,7 +88,7 @@ class OfficeUnknown(StoreError):
     """Nothing was ever stored for such an office."""
 
     def __init__(self, office_id: str) -> None:
-        super().__init__(f"The database has no office {office_id!r}.", "`oddaemon status` lists all offices.")
+        super().__init__(f"The database has no office {office_id!r}.", LIST_OFFICES)
 
 
 @contextmanager

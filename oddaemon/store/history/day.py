@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.reporting.command_hints import suggest_backfill, suggest_explain, suggest_history
 from oddaemon.core.snapshot.missing_columns import PARTIAL_READERS
 from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.errors import StoreError
@@ -85,7 +86,7 @@ def select_day(days: Sequence[HistoryDay], requested: date | int | None, office_
     """
     snapshots = select_snapshots(days)
     if not days or not (snapshots or isinstance(requested, date)):
-        raise SnapshotMissing(f"{office_id} has no published snapshot yet.", f"See `oddaemon explain {office_id}`.")
+        raise SnapshotMissing(f"{office_id} has no published snapshot yet.", suggest_explain(office_id))
     if requested is None:
         return snapshots[-1]
     matches: Sequence[HistoryDay]
@@ -99,11 +100,10 @@ def select_day(days: Sequence[HistoryDay], requested: date | int | None, office_
         return matches[-1]
     nearest_text = " and ".join(map(str, nearest))
     tail = f"the nearest are {nearest_text}." if len(nearest) > 1 else f"the nearest is {nearest_text}."
-    is_past = isinstance(requested, date) and requested < (datetime.now(UTC) - _EARLIEST_ZONE).date()
-    backfill_hint = f" `oddaemon backfill {office_id} --as-of {requested}` reads a past day." if is_past else ""
-    raise SnapshotMissing(
-        f"{office_id} has {what}; {tail}", f"`oddaemon history {office_id}` lists all days.{backfill_hint}"
-    )
+    hints = [suggest_history(office_id)]
+    if isinstance(requested, date) and requested < (datetime.now(UTC) - _EARLIEST_ZONE).date():
+        hints.append(suggest_backfill(office_id, requested))
+    raise SnapshotMissing(f"{office_id} has {what}; {tail}", " ".join(hints))
 
 
 def find_previous(days: Sequence[HistoryDay], day: HistoryDay) -> HistoryDay | None:

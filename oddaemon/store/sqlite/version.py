@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from oddaemon.core.reporting.command_hints import START_DAEMON, START_DAEMON_ONCE
 from oddaemon.store.errors import DatabaseDamaged, DatabaseMissing, DatabaseNewer, DatabaseOlder, DatabaseUnusable
 from oddaemon.store.schema import APPLICATION_ID, REVISIONS, metadata
 from oddaemon.store.sqlite.copy import open_read_only
@@ -72,7 +73,7 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
     if not path.exists():
         raise DatabaseMissing(
             f"There is no database at {path}.",
-            "Start the daemon (`oddaemon run`), which creates it, or check --config.",
+            START_DAEMON,
         )
     if path.is_dir():
         raise DatabaseUnusable(f"{path} is a directory, not a database.", "Set a file in it, such as oddaemon.db.")
@@ -82,9 +83,7 @@ def require_newest(path: Path, revisions: Sequence[str] = REVISIONS) -> None:
         if revision == revisions[-1]:
             _require_tables(connection, path)
     if revision is None:
-        raise DatabaseMissing(
-            f"The database {path} is empty.", "Start the daemon once: `oddaemon run` creates the tables."
-        )
+        raise DatabaseMissing(f"The database {path} is empty.", START_DAEMON_ONCE)
     if revision != revisions[-1]:
         raise DatabaseOlder(
             f"The database {path} has revision {revision}, this oddaemon needs {revisions[-1]}.",

@@ -59,7 +59,7 @@ def test_a_day_without_a_snapshot_names_the_nearest(history: History, wanted: st
     stderr = history.run_failing("balances", "bright-smiles", "--as-of", wanted)
     backfill = f" `oddaemon backfill bright-smiles --as-of {wanted}` reads a past day." if wanted[0] == "2" else ""
     assert (
-        stderr == f"oddaemon: bright-smiles has {expected} `oddaemon history bright-smiles` lists them all.{backfill}"
+        stderr == f"oddaemon: bright-smiles has {expected} `oddaemon history bright-smiles` lists all days.{backfill}"
     )
 
 
