@@ -84,14 +84,14 @@ class FreshnessMonitor:
         self._check_nights(nights, now)
 
     async def _list_monitored(self) -> list[MonitoredOffice]:
-        """The fleet, with its deadlines worked out slice by slice: that is what takes long the first time."""
+        """All offices; their deadlines are computed in slices, which takes long the first time."""
         offices = []
         for number, runtime in enumerate(list(self._fleet.offices.values()), 1):
             offices.append(runtime.to_monitored())
             find_next_deadline(offices[-1])
             if number % OFFICES_PER_SLICE == 0:
                 await anyio.lowlevel.checkpoint()
-        # An office that has left since is not to be told of any more.
+        # Offices that were removed meanwhile are not reported.
         return [monitored for monitored in offices if monitored.office.id in self._fleet.offices]
 
     def _check_office(self, monitored: MonitoredOffice, now: datetime) -> None:
