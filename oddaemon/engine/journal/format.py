@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from oddaemon.core.office.status import to_sentence
+from oddaemon.engine.journal.legacy_names import update_names
 
 Fields = Mapping[str, Any]
 
@@ -23,6 +24,7 @@ class Formatters:
 
 def render_entry(event: str, fields: Fields, formatters: Formatters) -> str:
     """What happened, as a sentence; an event of another version is shown with its fields."""
+    event, fields = update_names(event, fields)
     try:
         return _RENDERERS[event](_format_fields(fields, formatters))
     except (KeyError, TypeError, ValueError):
