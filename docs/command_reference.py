@@ -5,34 +5,40 @@
 
 import html
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+import typer
+from typer.cli import get_docs_for_click
+from typer.main import get_group
+
+from oddaemon.cli.app import app
+from oddaemon.cli.lazy_command import load_commands
 
 PAGE = Path(__file__).parent / "commands.md"
 HEAD = """# Commands
 
-Written by `make docs` from the commands themselves; `oddaemon COMMAND --help` says the same.
+`make docs` writes this page from the commands themselves; `oddaemon COMMAND --help` shows the same.
 
-Colours are left out where `NO_COLOR` is set or the output is no terminal. `oddaemon --install-completion` sets up the
-completion of the shell that is running.
+Output is coloured on a terminal, unless `NO_COLOR` is set. `oddaemon --install-completion` installs the completion of
+the current shell.
 
 | exit status | means |
 |---|---|
 | 0 | done |
-| 1 | failed; standard error says what, and what to do. `doctor` and `check --live`: a human must act |
-| 2 | not typed as the command wants it |
+| 1 | failed; standard error says why, and what to do. `doctor` and `check --live`: someone must act |
+| 2 | the command line is wrong |
 | 3 | `status --check`: not every office is fresh |
 | 78 | bad configuration: every problem is on standard error |
 """
-GENERATE = ("typer", "oddaemon.cli.app", "utils", "docs", "--name", "oddaemon")
 
 
 def render_reference() -> str:
     """The page."""
-    made = subprocess.run([sys.executable, "-m", *GENERATE], check=True, capture_output=True, text=True)  # noqa: S603 - our own words
-    # Of the first part, which is about all commands, the head says the same better.
-    _, first, commands = html.unescape(made.stdout).partition("\n## ")
+    group = load_commands(get_group(app))
+    context = typer.Context(group, info_name="oddaemon", obj={"TYPER_RICH_MARKUP_MODE": "rich"})
+    # The first part, about all commands, is in HEAD.
+    _, first, commands = html.unescape(get_docs_for_click(obj=group, ctx=context, name="oddaemon")).partition("\n## ")
     text = re.sub(r"^Examples?:((?:\n\[bold\].*)+)$", _format_examples, first + commands, flags=re.MULTILINE)
     bare = re.sub(r"\[/?bold\]", "", text)
     return f"{HEAD}{bare.rstrip()}\n"

@@ -32,6 +32,7 @@ from oddaemon.cli.app import app
 from oddaemon.cli.commands.balances import FLEET_COLUMNS
 from oddaemon.cli.commands.check import LoadEstimate, LoadGroup
 from oddaemon.cli.commands.history import COLUMNS as HISTORY_COLUMNS
+from oddaemon.cli.lazy_command import load_commands
 from oddaemon.cli.output.exit import ExitStatus
 from oddaemon.core import config_diff, delivery, model
 from oddaemon.core.backfill import job
@@ -107,7 +108,8 @@ def _render_exit_status() -> str:
 
 
 def _render_commands() -> str:
-    return render_table(("command", "arguments and options"), _list_commands(typer.main.get_command(app), "oddaemon"))
+    commands = _list_commands(load_commands(typer.main.get_group(app)), "oddaemon")
+    return render_table(("command", "arguments and options"), commands)
 
 
 def _list_commands(command: Any, name: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - Typer's own copy of click

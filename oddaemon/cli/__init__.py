@@ -1,4 +1,4 @@
-"""The commands, one file a family of them. No logic beyond presentation; the top of the house."""
+"""The command line. It presents and sends; the logic is in the layers below."""
 
 from oddaemon.cli.app import main
 

@@ -7,9 +7,10 @@ from typing import cast
 
 import pytest
 import typer
-from typer.main import get_command
+from typer.main import get_group
 
 from oddaemon.cli.app import app
+from oddaemon.cli.lazy_command import load_commands
 from oddaemon.core.model import Condition
 from oddaemon.telemetry import events
 from oddaemon.telemetry.events.base import Level
@@ -77,7 +78,7 @@ def test_every_metric_that_is_named_exists() -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_that_is_named_exists(line: str) -> None:
-    command, arguments = get_command(app), line.split()
+    command, arguments = load_commands(get_group(app)), line.split()
     while isinstance(command, typer.core.TyperGroup):
         assert arguments, f"{line} says not which"
         found = command.get_command(typer.Context(command), arguments.pop(0))

@@ -1,4 +1,5 @@
 import inspect
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from typer.testing import CliRunner
 from docs.command_reference import PAGE
 from oddaemon import __version__
 from oddaemon.cli.app import app
+from oddaemon.cli.lazy_command import LazyCommand, load_commands
 from tests.cli.processes import ENVIRONMENT
 from tests.cli.sample_fleet import CONFIGURATION, SampleFleet, invoke, write_config
 
 COMMANDS = ("run", "check", "status", "explain", "balances", "simulator", "demo")
 SINK = '[[sink]]\nname = "ledger"\nkind = "files"\ndirectory = "ledger"\n'
-LIGHT_PACKAGES = {"cli", "core"}
 HEAVY = {"sqlalchemy", "alembic", "msgspec", "httpx", "starlette", "uvicorn", "sqlglot", "structlog", "anyio"}
+CPU_SECONDS_MAX = 0.35
 
 
 def list_loaded_modules(*arguments: str) -> set[str]:
@@ -41,7 +43,7 @@ def test_every_command_has_help_with_an_example_of_itself(name: str) -> None:
 
 def list_commands() -> Iterator[tuple[str, ...]]:
     """The words of each, those of the families too."""
-    families: list[tuple[tuple[str, ...], TyperGroup]] = [((), get_group(app))]
+    families: list[tuple[tuple[str, ...], TyperGroup]] = [((), load_commands(get_group(app)))]
     for path, family in families:
         for name, each in family.commands.items():
             yield (*path, name)
@@ -64,7 +66,7 @@ def test_every_example_is_a_line_that_can_be_copied_from_a_small_terminal(text: 
 @pytest.mark.parametrize("path", list(list_commands()), ids=" ".join)
 def test_help_reads_well_on_a_small_terminal(path: tuple[str, ...]) -> None:
     shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*path, "--help"]).stdout
-    command: object = get_group(app)
+    command: object = load_commands(get_group(app))
     for name in path:
         assert isinstance(command, TyperGroup)
         command = command.commands[name]
@@ -104,12 +106,37 @@ def test_what_cannot_be_understood_is_a_usage_error(arguments: tuple[str, ...]) 
     assert invoke(*arguments).exit_code == 2
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("status", "--help"), ("demo", "--help")])
-def test_nothing_heavy_is_loaded_before_a_command_runs(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("office", "--help"), ("state", "--help")])
+def test_a_list_of_commands_loads_no_command(arguments: tuple[str, ...]) -> None:
     loaded = list_loaded_modules(*arguments)
+    commands = {name for name in loaded if name.startswith("oddaemon.cli.commands.")}
 
     assert loaded.isdisjoint(HEAVY)
-    assert {name.split(".")[1] for name in loaded if name.startswith("oddaemon.")} == LIGHT_PACKAGES
+    assert {name.split(".")[1] for name in loaded if name.startswith("oddaemon.")} == {"cli"}
+    assert commands <= {f"oddaemon.cli.commands.{arguments[0]}"}
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_help_and_version_need_little_time(argument: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "oddaemon", argument], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < CPU_SECONDS_MAX
+
+
+@pytest.mark.parametrize("path", list(list_commands()), ids=" ".join)
+def test_the_list_of_commands_shows_the_first_paragraph_of_each_help(path: tuple[str, ...]) -> None:
+    listed: object = get_group(app)
+    for name in path:
+        group = listed.load() if isinstance(listed, LazyCommand) else listed
+        assert isinstance(group, TyperGroup)
+        listed = group.commands[name]
+    assert isinstance(listed, LazyCommand)
+    real = listed.load()
+
+    assert real.name == path[-1]
+    assert listed.help == str(real.help).partition("\n\n")[0]
 
 
 def complete(line: str, shell: str = "bash", **environment: str) -> list[str]:

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from docs.contract_words import list_events
 from oddaemon.cli.app import app
+from oddaemon.cli.lazy_command import load_commands
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.contracts.make_database import DATABASE, documents, settings_in, two_nights
 from tests.settings.test_bad_configurations import CASES, ENVIRONMENT, write_case_files
@@ -35,7 +36,7 @@ PLAIN = {"COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1", "ODDAEMON_CONFIG": No
 
 def help_of_every_command() -> str:
     """What `--help` says of each, in the order of the program's own help."""
-    return "".join(_help(path) for path in _commands(typer.main.get_command(app), ()))
+    return "".join(_help(path) for path in _commands(load_commands(typer.main.get_group(app)), ()))
 
 
 def _help(path: tuple[str, ...]) -> str:

@@ -1,33 +1,28 @@
-"""What a shell offers where an office or a sink is to be typed: those of the configuration that the line works with.
+"""Shell completion of office ids and sink names, from the configuration that the command line uses.
 
-Whoever presses Tab has not given a command yet, so nothing is ever said here: what cannot be read offers nothing.
+Completion never prints anything: a configuration or database that cannot be read offers no names.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-if TYPE_CHECKING:
-    from oddaemon.settings import Settings
+from oddaemon.cli.sources.config_file import DEFAULT_PATHS
+from oddaemon.cli.sources.removed_offices import load_removed_offices
+from oddaemon.settings import Settings, try_load
+from oddaemon.store.errors import StoreError
 
 
 def complete_offices(context: typer.Context, incomplete: str) -> list[str]:
     """Ids of configured offices that are not on the line yet."""
     settings = _load_settings(context)
-    return (
-        []
-        if settings is None
-        else _filter_candidates(context, incomplete, (each.office.id for each in settings.offices))
-    )
+    ids = [] if settings is None else [each.office.id for each in settings.offices]
+    return _filter_candidates(context, incomplete, ids)
 
 
 def complete_removed_offices(context: typer.Context, incomplete: str) -> list[str]:
-    """Ids of offices that left the configuration and of which something is kept."""
-    from oddaemon.cli.sources.removed_offices import load_removed_offices
-    from oddaemon.store.errors import StoreError
-
+    """Ids of offices that were removed from the configuration and whose data is kept."""
     if (settings := _load_settings(context)) is None:
         return []
     try:
@@ -47,10 +42,7 @@ def _filter_candidates(context: typer.Context, incomplete: str, names: Iterable[
     return [name for name in names if name.startswith(incomplete) and name not in typed]
 
 
-def _load_settings(context: typer.Context) -> "Settings | None":
-    from oddaemon.cli.sources.config_file import DEFAULT_PATHS
-    from oddaemon.settings import try_load
-
+def _load_settings(context: typer.Context) -> Settings | None:
     given = context.params.get("config")
     path = next((each for each in ([Path(given)] if given else DEFAULT_PATHS) if each.exists()), None)
     return None if path is None else try_load(path).settings

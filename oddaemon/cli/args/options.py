@@ -1,6 +1,7 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +9,7 @@ from typing import Annotated
 import typer
 
 from oddaemon.cli.args import completion
-
-OFFICES_PANEL = "Offices"
-DAEMON_PANEL = "Daemon"
-REHEARSAL_PANEL = "Rehearsal"
+from oddaemon.cli.output.export import OutputFormat
 
 Config = Annotated[
     Path | None,
@@ -20,29 +18,47 @@ Config = Annotated[
         "-c",
         metavar="FILE",
         envvar="ODDAEMON_CONFIG",
-        help="The configuration; by default ./oddaemon.toml, then /etc/oddaemon/oddaemon.toml.",
+        help="Configuration file (default: ./oddaemon.toml, then /etc/oddaemon/oddaemon.toml).",
         show_default=False,
         dir_okay=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to standard output.")]
 OfficeId = Annotated[
     str,
     typer.Argument(
         metavar="OFFICE", help="The office's id.", show_default=False, autocompletion=completion.complete_offices
     ),
 ]
-
-
-def format_examples(*commands: str) -> str:
-    """The epilog of a command: how it is typed, a line each, so that it can be copied from a terminal of 80 columns."""
-    heading = "Examples:" if len(commands) > 1 else "Example:"
-    return "\n".join([heading, *(f"[bold]{command}[/bold]" for command in commands)])
+Format = Annotated[
+    OutputFormat | None,
+    typer.Option("--format", "-f", help="Output format (default: by FILE's suffix, else a table).", show_default=False),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write to FILE atomically (mode 0600). All formats except `table` also write FILE.manifest.json.",
+        show_default=False,
+    ),
+]
+Concurrency = Annotated[int, typer.Option(min=1, max=256, help="How many offices to diagnose at once.")]
+DEFAULT_CONCURRENCY = 16
 
 
 def parse_date(text: str) -> date | None:
-    """A day as `yyyy-mm-dd`; None: it is none."""
+    """A day as `yyyy-mm-dd`; None: not a date."""
     try:
         return date.fromisoformat(text if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else "")
     except ValueError:
         return None
+
+
+def parse_label_options(labels: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """Keys and values of `--label KEY=VALUE` options; without `=` it is a usage error."""
+    for label in labels:
+        if "=" not in label:
+            raise typer.BadParameter(f"{label!r} is not KEY=VALUE.", param_hint="--label")
+    return frozenset((key, value) for key, _, value in (label.partition("=") for label in labels))

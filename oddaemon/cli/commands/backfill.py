@@ -1,15 +1,8 @@
-"""The command that reads past days.
+"""`backfill`: read past days through the daemon, with progress; list and cancel backfills."""
 
-`backfill`: orders for past days, given, watched, cancelled and listed.
-
-A progress bar for each order for a past day, until all are over.
-"""
-
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -19,24 +12,26 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from oddaemon.cli.args import completion
-from oddaemon.cli.args.options import OFFICES_PANEL, AsJson, Config, format_examples, parse_date
-from oddaemon.cli.output.exit import ExitStatus, fail
+from oddaemon.cli.args.options import AsJson, Config, parse_date
+from oddaemon.cli.lazy_command import format_examples
+from oddaemon.cli.output.exit import ExitStatus
+from oddaemon.cli.output.json_document import print_json, print_outcome
 from oddaemon.cli.output.table import TableColumn, TextTable, print_table
 from oddaemon.cli.sources.config_file import find_config
-from oddaemon.cli.sources.daemon_client import request_or_exit, require_control_socket
+from oddaemon.cli.sources.daemon_client import request_document, request_or_exit, require_control_socket
 from oddaemon.core.backfill.custom_sql import QUERY_LENGTH_MAX
 from oddaemon.core.backfill.job import BackfillMethod, JobState
 
 POLL_INTERVAL_SECONDS = 0.5
-"""Between two looks how far the orders are: often enough for a bar that moves, nothing for the daemon."""
+"""Between two requests for progress."""
 
 Document = Mapping[str, Any]
 
 
 def wait_for_backfills(socket: Path, office: str, days: Sequence[date]) -> list[Document]:
-    """The orders once all are over. Ctrl-C leaves them to the daemon."""
+    """The backfills, once all have ended. On Ctrl-C they continue in the daemon."""
     console = Console(stderr=True)
-    # What an order met may name `[sftp]`: square brackets are no markup.
+    # A reason may name `[sftp]`: square brackets are not markup.
     label, measure = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[far]}"))
     columns = (label, BarColumn(), measure, TimeRemainingColumn())
     dates = {day.isoformat() for day in days}
@@ -49,19 +44,19 @@ def wait_for_backfills(socket: Path, office: str, days: Sequence[date]) -> list[
                     _update_bar(progress, tasks[document["as_of"]], document)
                 if all(each["stage"] != JobState.OPEN for each in documents):
                     return documents
-                # The control socket answers questions and sends nothing by itself; Ctrl-C ends a sleep.
+                # The control socket does not push progress, so this polls; Ctrl-C ends the sleep.
                 time.sleep(POLL_INTERVAL_SECONDS)
     except KeyboardInterrupt:
         typer.echo(
-            "It goes on in the daemon. The same command shows again how far it is; "
-            f"`oddaemon backfill {office} --cancel` ends it.",
+            "The backfill continues in the daemon. Run the same command to see its progress; "
+            f"`oddaemon backfill {office} --cancel` stops it.",
             err=True,
         )
         raise typer.Exit(ExitStatus.DONE) from None
 
 
 def format_progress(document: Document, now: datetime) -> str:
-    """How far an order is, in the measure of its way: requests of about how many, or for how long it is at a step."""
+    """The progress of a backfill: requests of the expected number, or its step and for how long."""
     if document["step"] is not None:
         since = now - datetime.fromisoformat(document["step_since"])
         return f"{_format_step(document['step'])}, {timedelta(seconds=max(0, round(since.total_seconds())))}"
@@ -93,6 +88,7 @@ def _update_bar(progress: Progress, task: TaskID, document: Document) -> None:
     )
 
 
+app = typer.Typer()
 COLUMNS = (
     TableColumn("office"),
     TableColumn("as of"),
@@ -104,56 +100,39 @@ COLUMNS = (
 )
 
 
-def list_backfills(config: Path | None, *, as_json: bool) -> None:
-    """Write how every order stands."""
-    document = request_or_exit(require_control_socket(find_config(config)), "/backfills", "GET").document
+def _list_backfills(socket: Path, *, as_json: bool) -> None:
+    document = request_or_exit(socket, "/backfills", "GET").document
     if as_json:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
         return
     if document["backfills"]:
-        print_table(TextTable(COLUMNS, [_format_row(each) for each in document["backfills"]]), Console())
+        print_table(TextTable(COLUMNS, [list(_format_cells(each)) for each in document["backfills"]]), Console())
     typer.echo(document["outcome"])
 
 
-def request_backfills(
-    config: Path | None,
-    office: str,
-    days: Sequence[date],
-    how: tuple[BackfillMethod, str],
-    *,
-    wait: bool,
-    as_json: bool,
+def _request_backfills(
+    socket: Path, office: str, days: Sequence[date], parameters: Mapping[str, object], *, wait: bool, as_json: bool
 ) -> None:
-    """Order the days of an office; with `wait`, stay until all are over, and end with 1 if one of them failed.
-
-    Args:
-        config: As given.
-        office: Its id.
-        days: Which.
-        how: Via what, and the operator's SQL.
-        wait: Whether to stay.
-        as_json: One JSON document at the end.
-    """
-    socket = require_control_socket(find_config(config))
-    via, query = how
-    parameters = {"as_of": [day.isoformat() for day in days], "via": via.value, "query": query}
-    documents: Sequence[Document] = _request_document(socket, "POST", office, parameters)["backfills"]
+    """Request the days of an office; with `wait`, until all have ended. Ends the command with 1 if one failed."""
+    documents: Sequence[Document] = _send_request(socket, "POST", office, days, parameters)["backfills"]
     if not as_json:
         for document in documents:
             typer.echo(document["outcome"], err=wait)
     if wait:
         documents = wait_for_backfills(socket, office, days)
     if as_json:
-        typer.echo(json.dumps({"backfills": documents}, indent=2, ensure_ascii=False))
+        print_json({"backfills": documents})
     _report_problems(documents)
     _require_all_present(office, days, documents)
     if wait and not as_json:
         for each in documents:
-            typer.echo(f"{office} as of {each['as_of']} is there: `oddaemon balances {office} --as-of {each['as_of']}`")
+            typer.echo(
+                f"{office} as of {each['as_of']} is stored: `oddaemon balances {office} --as-of {each['as_of']}`"
+            )
 
 
 def _report_problems(documents: Sequence[Document]) -> None:
-    """On standard error; that a day is not to be had ends the command."""
+    """Write failures and warnings to standard error; a failure ends the command."""
     failed = [each for each in documents if each["stage"] in {JobState.FAILED, JobState.CANCELLED}]
     suspect = [each for each in documents if each["warning"]]
     for each in (*failed, *suspect):
@@ -163,35 +142,22 @@ def _report_problems(documents: Sequence[Document]) -> None:
 
 
 def _require_all_present(office: str, days: Sequence[date], documents: Sequence[Document]) -> None:
-    """Whatever takes an order off the list is not its end."""
+    """End the command if a backfill is no longer listed: it did not end, it was removed."""
     missing = [day for day in days if day.isoformat() not in {each["as_of"] for each in documents}]
     for day in missing:
         typer.echo(
-            f"oddaemon: {office} as of {day}: The order is not there any more: the office was forgotten meanwhile.",
+            f"oddaemon: {office} as of {day}: the backfill no longer exists: the office was forgotten in the meantime.",
             err=True,
         )
     if missing:
         raise typer.Exit(ExitStatus.FAILED)
 
 
-def cancel_backfills(config: Path | None, office: str, days: Sequence[date], *, as_json: bool) -> None:
-    """End the open orders of an office, or those for these days."""
-    document = _request_document(
-        require_control_socket(find_config(config)), "DELETE", office, {"as_of": [day.isoformat() for day in days]}
-    )
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else document["outcome"])
-
-
-def _request_document(socket: Path, method: str, office: str, parameters: Mapping[str, object]) -> Document:
-    target = f"/offices/{quote(office, safe='', errors='replace')}/backfill?{urlencode(parameters, doseq=True)}"
-    response = request_or_exit(socket, target, method)
-    if response.status != HTTPStatus.OK:
-        raise fail(response.error_message)
-    return response.document
-
-
-def _format_row(document: Document) -> list[str]:
-    return list(_format_cells(document))
+def _send_request(
+    socket: Path, method: str, office: str, days: Sequence[date], parameters: Mapping[str, object]
+) -> Document:
+    query = urlencode({"as_of": [day.isoformat() for day in days], **parameters}, doseq=True)
+    return request_document(socket, f"/offices/{quote(office, safe='', errors='replace')}/backfill?{query}", method)
 
 
 def _format_cells(document: Document) -> Iterator[str]:
@@ -204,30 +170,25 @@ def _format_cells(document: Document) -> Iterator[str]:
 
 def _parse_date_option(text: str) -> date:
     if (day := parse_date(text)) is None:
-        raise typer.BadParameter(f"{text!r} is no date (2026-03-02).")
+        raise typer.BadParameter(f"{text!r} is not a date (2026-03-02).")
     return day
 
 
-def register(app: typer.Typer) -> None:
-    """Add this command to the command line."""
-    app.command(
-        rich_help_panel=OFFICES_PANEL,
-        epilog=format_examples(
-            "oddaemon backfill bright-smiles --as-of 2025-12-31",
-            "oddaemon backfill elm --as-of 2025-11-30 --as-of 2025-12-31 --no-wait",
-            "oddaemon backfill",
-            "oddaemon backfill bright-smiles --cancel",
-        ),
-    )(backfill)
-
-
+@app.command(
+    epilog=format_examples(
+        "oddaemon backfill bright-smiles --as-of 2025-12-31",
+        "oddaemon backfill elm --as-of 2025-11-30 --as-of 2025-12-31 --no-wait",
+        "oddaemon backfill",
+        "oddaemon backfill bright-smiles --cancel",
+    )
+)
 def backfill(
     *,
     office: Annotated[
         str | None,
         typer.Argument(
             metavar="OFFICE",
-            help="The office's id; without one, every order is listed.",
+            help="The office's id; without it, list all backfills.",
             autocompletion=completion.complete_offices,
         ),
     ] = None,
@@ -237,48 +198,50 @@ def backfill(
             "--as-of",
             metavar="DATE",
             parser=_parse_date_option,
-            help="The day; may be given again for several.",
+            help="The past day; may be repeated.",
             show_default=False,
         ),
     ] = None,
-    via: Annotated[BackfillMethod, typer.Option(help="How it is read.")] = BackfillMethod.REPORT,
+    via: Annotated[BackfillMethod, typer.Option(help="How the day is read.")] = BackfillMethod.REPORT,
     query: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Your SQL, for --via sftp.", exists=True, dir_okay=False, readable=True),
+        typer.Option(
+            metavar="FILE", help="File with your SQL, for --via sftp.", exists=True, dir_okay=False, readable=True
+        ),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay and show how far it is.")] = True,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait and show progress.")] = True,
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="End the office's open orders, or with --as-of those for these days.")
+        bool, typer.Option("--cancel", help="Cancel the office's pending backfills, or with --as-of only those days.")
     ] = False,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read an office's balances as of a past day, through the running daemon; the current ones are never disturbed."""
+    """Read an office's balances as of a past day through the running daemon. Current balances stay as they are."""
     if (query is not None or via is not BackfillMethod.REPORT) and cancel:
-        raise typer.BadParameter("goes without --via and --query.", param_hint="--cancel")
+        raise typer.BadParameter("cannot be combined with --via or --query.", param_hint="--cancel")
     if office is None and (cancel or as_of or query):
         raise typer.BadParameter("name the office.", param_hint="OFFICE")
-    if office is None:
-        list_backfills(config, as_json=as_json)
-        return
     days = list(dict.fromkeys(as_of or ()))
-    if cancel:
-        cancel_backfills(config, office, days, as_json=as_json)
-        return
-    if not days:
-        raise typer.BadParameter("name a day, as yyyy-mm-dd.", param_hint="--as-of")
-    if (query is None) is (via is BackfillMethod.SFTP):
-        raise typer.BadParameter("goes with --via sftp, and that with it.", param_hint="--query")
-    request_backfills(
-        config, office, days, (via, "" if query is None else _read_sql(query)), wait=wait, as_json=as_json
-    )
+    if office is None:
+        _list_backfills(require_control_socket(find_config(config)), as_json=as_json)
+    elif cancel:
+        document = _send_request(require_control_socket(find_config(config)), "DELETE", office, days, {})
+        print_outcome(document, as_json=as_json, indent=2)
+    elif not days:
+        raise typer.BadParameter("name a day as yyyy-mm-dd.", param_hint="--as-of")
+    elif (query is None) is (via is BackfillMethod.SFTP):
+        raise typer.BadParameter("--query requires --via sftp, and vice versa.", param_hint="--query")
+    else:
+        parameters = {"via": via.value, "query": "" if query is None else _read_sql(query)}
+        socket = require_control_socket(find_config(config))
+        _request_backfills(socket, office, days, parameters, wait=wait, as_json=as_json)
 
 
 def _read_sql(path: Path) -> str:
     try:
         query = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise typer.BadParameter(f"{path} is no UTF-8 text: save it as UTF-8.", param_hint="--query") from None
+        raise typer.BadParameter(f"{path} is not UTF-8 text; save it as UTF-8.", param_hint="--query") from None
     if len(query) > QUERY_LENGTH_MAX:
         raise typer.BadParameter(f"{path} has more than {QUERY_LENGTH_MAX:,} characters.", param_hint="--query")
     return query

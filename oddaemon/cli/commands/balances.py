@@ -1,17 +1,22 @@
-"""`balances`: an office's guarantors on any day, or the totals of the fleet. What is written here is patient data."""
+"""`balances`: the guarantors of an office on any day, or the totals of the fleet. The output is patient data."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from oddaemon.cli.args.day_selection import make_day_document, open_history, require_office_days
-from oddaemon.cli.data import OutputFormat
+from oddaemon.cli.args import completion
+from oddaemon.cli.args.day_range import AsOf
+from oddaemon.cli.args.options import Config, Format, Output
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.export import EMPTY_CELL, TabularResult, make_text_table, write_result
 from oddaemon.cli.output.table import TextTable
+from oddaemon.cli.sources.history import make_day_document, open_history, require_office_days
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
 from oddaemon.core.reporting.status_document import format_money
 from oddaemon.core.snapshot.missing_columns import mask_missing_columns
@@ -34,20 +39,43 @@ FLEET_COLUMNS = (
 """Scope is `office`, `label` (named `key=value`) or `fleet`."""
 
 
-def show_balances(
-    config: Path | None,
-    office_id: str,
-    as_of: date | int | None,
-    output_format: OutputFormat | None,
-    output: Path | None,
+app = typer.Typer()
+
+
+@app.command(
+    epilog=format_examples(
+        "oddaemon balances elm", "oddaemon balances elm --as-of 2026-03-02 -o then.csv", "oddaemon balances --fleet"
+    )
+)
+def balances(
+    office: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="OFFICE", help="The office's id.", show_default=False, autocompletion=completion.complete_offices
+        ),
+    ] = None,
+    *,
+    config: Config = None,
+    fleet: Annotated[bool, typer.Option("--fleet", help="Show totals of every office and label instead.")] = False,
+    as_of: AsOf = None,
+    output_format: Format = None,
+    output: Output = None,
 ) -> None:
-    """Write an office's balances; without a published snapshot the command ends with a message."""
+    """Show the guarantor balances of an office, now or on any past day. Patient data."""
+    if fleet == (office is not None):
+        raise typer.BadParameter("name an office, or use --fleet for all of them.", param_hint="OFFICE")
+    with _open_balances(config, office, as_of) if office is not None else _open_fleet_totals(config, as_of) as result:
+        write_result(result, output_format, output)
+
+
+@contextmanager
+def _open_balances(config: Path | None, office_id: str, as_of: date | int | None) -> Iterator[TabularResult]:
     with open_history(config) as (reader, settings):
         office, days = require_office_days(reader, settings, office_id)
         day = select_day(days, as_of, office_id)
         missing_columns = reader.find_missing_columns(office, day)
         verified = _verify_totals(reader, reader.read_balances(office, day), day.totals)
-        result = TabularResult(
+        yield TabularResult(
             columns=BALANCE_COLUMNS,
             batches=([mask_missing_columns(each, missing_columns) for each in rows] for rows in verified)
             if missing_columns
@@ -56,38 +84,37 @@ def show_balances(
             make_table=lambda rows: _make_table(rows, day),
             manifest_fields={"control_totals": _make_control_totals(day)},
         )
-        write_result(result, output_format, output)
 
 
-def show_fleet_totals(
-    config: Path | None, as_of: date | int | None, output_format: OutputFormat | None, output: Path | None
-) -> None:
-    """Write the totals of each office, of each label, and of all of them together."""
+@contextmanager
+def _open_fleet_totals(config: Path | None, as_of: date | int | None) -> Iterator[TabularResult]:
+    """Totals of each office, of each label, and of the fleet."""
     if isinstance(as_of, int):
-        raise typer.BadParameter("an id is one office's; name a date with --fleet.", param_hint="--as-of")
+        raise typer.BadParameter("--fleet needs a date: an id belongs to one office.", param_hint="--as-of")
     with open_history(config) as (reader, settings):
         rows, missing = _make_fleet_rows(reader, settings, as_of)
     if not rows:
-        raise fail("no office has a published snapshot" + ("." if as_of is None else f" of {as_of}."))
+        raise fail(f"no office has a published snapshot{f' of {as_of}' if as_of else ''}")
     if missing:
-        typer.echo(f"Without a snapshot{f' of {as_of}' if as_of else ''}, not counted: {', '.join(missing)}.", err=True)
+        typer.echo(f"Not included (no snapshot{f' of {as_of}' if as_of else ''}): {', '.join(missing)}.", err=True)
     head = {"as_of": None if as_of is None else as_of.isoformat(), "without_snapshot": missing}
-    result = TabularResult(
+    yield TabularResult(
         FLEET_COLUMNS, [rows], Envelope("totals", head), lambda rows: make_text_table(FLEET_COLUMNS, rows)
     )
-    write_result(result, output_format, output)
 
 
 def _verify_totals(
     reader: HistoryReader, batches: Iterator[list[Balance]], totals: ControlTotals
 ) -> Iterator[list[Balance]]:
-    """The batches; an error after the last one unless they add up to what was published."""
+    """The batches; raises after the last one unless they add up to the published totals."""
     tally = ControlSums(BALANCE_COLUMNS)
     for balances in batches:
         tally.add(balances)
         yield balances
     if tally.rows != totals.guarantors or any(tally.totals[name] != getattr(totals, name) for name in MONEY_COLUMNS):
-        raise DatabaseDamaged(reader.path, "balances do not add up to what was published; `oddaemon state verify`")
+        raise DatabaseDamaged(
+            reader.path, "balances do not add up to the published totals; run `oddaemon state verify`"
+        )
 
 
 def _make_control_totals(day: HistoryDay) -> dict[str, object]:
@@ -102,7 +129,7 @@ def _make_table(rows: Sequence[Row], day: HistoryDay) -> TextTable:
 
 @dataclass(slots=True)
 class _Totals:
-    """Totals of several offices; a sum to which one of them tells nothing is None."""
+    """Totals of several offices; a sum is None if one of them lacks that column."""
 
     offices: int = 0
     oldest_aging_date: date = date.max
@@ -121,7 +148,7 @@ class _Totals:
 
 
 def _make_fleet_rows(reader: HistoryReader, settings: Settings, as_of: date | None) -> tuple[list[Row], list[str]]:
-    """A row for each office, label, and the fleet; and the offices that have no such snapshot."""
+    """A row for each office, each label and the fleet; and the offices without such a snapshot."""
     labels = {each.office.id: each.office.labels for each in settings.offices}
     by_office: dict[str, _Totals] = {}
     by_label: dict[str, _Totals] = {}

@@ -1,61 +1,70 @@
-"""`changes`: what became of each guarantor between two days. What is written here is patient data."""
+"""`changes`: what became of each guarantor between two days. The output is patient data."""
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-from oddaemon.cli.args.day_selection import (
-    DayRange,
-    make_day_document,
-    open_history,
-    require_office_days,
-    require_order,
-    select_days,
-)
-from oddaemon.cli.data import OutputFormat
+import typer
+
+from oddaemon.cli.args.day_range import From, To
+from oddaemon.cli.args.options import Config, Format, OfficeId, Output
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.export import EMPTY_CELL, TabularResult, write_result
 from oddaemon.cli.output.table import TableColumn, TextTable
+from oddaemon.cli.sources.history import make_day_document, open_history, require_office_days, require_order
 from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.core.reporting.status_document import format_money
 from oddaemon.core.snapshot.diff import GuarantorChange
 from oddaemon.core.snapshot.missing_columns import MissingColumns, mask_missing_columns
 from oddaemon.sinks.formats.columns import CHANGE_COLUMNS, Row, make_change_row
 from oddaemon.sinks.formats.text import Envelope
-from oddaemon.store.history.day import find_previous
+from oddaemon.store.history.day import HistoryDay, find_previous, select_day
 from oddaemon.store.snapshot_rows import SnapshotRow
 
+app = typer.Typer()
 
-def show_changes(
-    config: Path | None,
-    office_id: str,
-    day_range: DayRange,
-    output_format: OutputFormat | None,
-    output: Path | None,
+
+@app.command(
+    epilog=format_examples(
+        "oddaemon changes elm",
+        "oddaemon changes elm --from 2026-02-28 --to 2026-03-31",
+        "oddaemon changes elm -o last.parquet",
+    )
+)
+def changes(
+    office: OfficeId,
+    *,
+    config: Config = None,
+    first: From = None,
+    last: To = None,
+    output_format: Format = None,
+    output: Output = None,
 ) -> None:
-    """Write the changes between the two days that are wanted; what is missing ends the command with a message."""
+    """Show which guarantors are new, changed or cleared between two days, with old and new values. Patient data."""
     with open_history(config) as (reader, settings):
-        office, days = require_office_days(reader, settings, office_id)
-        first, last = select_days(days, day_range, office_id)
-        first = first or find_previous(days, last)
-        if first is None:
-            label = (
-                f"snapshot {last.id} of {last.aging_date}" if isinstance(last, SnapshotRow) else str(last.aging_date)
-            )
+        stored, days = require_office_days(reader, settings, office)
+        after = select_day(days, last, office)
+        before = find_previous(days, after) if first is None else select_day(days, first, office)
+        if before is None:
             raise fail(
-                f"{label} is the first that is kept of {office_id}: there is nothing to compare it with. "
-                f"See `oddaemon history {office_id}`."
+                f"{_format_day(after)} is the oldest stored of {office}: there is nothing to compare it with; "
+                f"see `oddaemon history {office}`"
             )
-        require_order(days, first, last)
-        head = {"office": office_id, "from": make_day_document(first), "to": make_day_document(last)}
-        missing_columns = reader.find_missing_columns(office, first), reader.find_missing_columns(office, last)
+        require_order(days, before, after)
+        head = {"office": office, "from": make_day_document(before), "to": make_day_document(after)}
+        missing_columns = reader.find_missing_columns(stored, before), reader.find_missing_columns(stored, after)
         batches = (
-            [_make_row(each, *missing_columns) for each in batch] for batch in reader.read_changes(office, first, last)
+            [_make_row(each, *missing_columns) for each in batch]
+            for batch in reader.read_changes(stored, before, after)
         )
         make_table = partial(_make_table, missing_columns=missing_columns[0] | missing_columns[1])
         write_result(
             TabularResult(CHANGE_COLUMNS, batches, Envelope("changes", head), make_table), output_format, output
         )
+
+
+def _format_day(day: HistoryDay) -> str:
+    return f"snapshot {day.id} of {day.aging_date}" if isinstance(day, SnapshotRow) else str(day.aging_date)
 
 
 def _make_row(difference: GuarantorChange, missing_before: MissingColumns, missing_after: MissingColumns) -> Row:
@@ -65,7 +74,7 @@ def _make_row(difference: GuarantorChange, missing_before: MissingColumns, missi
 
 
 def _make_table(rows: Sequence[Row], missing_columns: MissingColumns) -> TextTable:
-    """For people: one column for an amount, "old → new" where it changed; nothing in those that are not compared."""
+    """One column an amount, "old → new" if it changed; empty if it is missing on either day."""
     names = [column.name for column in CHANGE_COLUMNS]
     cells = []
     for row in rows:

@@ -1,36 +1,75 @@
-"""`check`: what is wrong with a configuration, what should be thought about, and what it comes to.
+"""`check`: problems and warnings of a configuration, its load, what a reload changes, and live checks."""
 
-`check --live`: the configuration, and then every office that it names.
-
-How much a configuration will ask of the API: orders of magnitude, for whoever must agree to it.
-"""
-
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from oddaemon.cli.commands.doctor import diagnose_offices, exit_if_unwell, make_diagnoses_document, select_offices
+from oddaemon.cli.args.options import DEFAULT_CONCURRENCY, AsJson, Concurrency, Config
+from oddaemon.cli.commands.reload import format_config_diff, print_reload
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.diagnostics import show_diagnoses
 from oddaemon.cli.output.exit import ExitStatus
-from oddaemon.cli.sources.config_file import find_config, require_settings
+from oddaemon.cli.output.json_document import print_json
+from oddaemon.cli.sources.config_file import find_config, load_settings, require_settings
+from oddaemon.cli.sources.daemon_client import DaemonNotRunning, request, require_control_socket
+from oddaemon.cli.sources.database import read_database
+from oddaemon.cli.sources.diagnosis import (
+    diagnose_offices,
+    exit_if_unhealthy,
+    make_diagnoses_document,
+    select_offices,
+)
+from oddaemon.core.config_diff import ConfigDiff, make_config_diff_document
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import make_problem_document
+from oddaemon.store import offices
 
 DAY_SECONDS = 86_400.0
 REQUESTS_PER_PROBE = 2.0
-"""The date, and where it has not moved whether a run is in progress."""
+"""The aging date and, if it has not changed, whether a run is in progress."""
 REQUESTS_PER_NIGHT = 24.0
-"""Four surveys of five preferences, and a pull with what it may need besides."""
+"""Four surveys of five preferences, and a pull with its extras."""
+
+app = typer.Typer()
+
+
+@app.command(epilog=format_examples("oddaemon check", "oddaemon check --plan", "oddaemon check --live"))
+def check(
+    config: Config = None,
+    as_json: AsJson = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Show what a reload would change: asks the running daemon, or else compares with the database.",
+        ),
+    ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also diagnose every office; exit with 1 if someone must act. See `doctor`.")
+    ] = False,
+    concurrency: Concurrency = DEFAULT_CONCURRENCY,
+) -> None:
+    """Check the configuration: list every problem in every file, and summarize the load."""
+    if plan and live:
+        raise typer.BadParameter("cannot be combined with --plan.", param_hint="--live")
+    config_path = find_config(config)
+    if live:
+        _check_live(config_path, concurrency=concurrency, as_json=as_json)
+    elif plan:
+        _show_plan(config_path, as_json=as_json)
+    else:
+        _check_configuration(config_path, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadGroup:
-    """Offices that are asked in the same way."""
+    """Offices with the same route and request interval."""
 
     remote: bool
     min_interval_seconds: float
@@ -39,7 +78,7 @@ class LoadGroup:
 
 @dataclass(frozen=True, slots=True)
 class LoadEstimate:
-    """What the offices that are switched on come to."""
+    """The requests that the enabled offices cause, as an order of magnitude."""
 
     offices: int
     groups: tuple[LoadGroup, ...]
@@ -51,7 +90,7 @@ class LoadEstimate:
 
 
 def estimate_load(settings: Settings) -> LoadEstimate:
-    """What these settings will ask for."""
+    """The load of a configuration."""
     enabled = [office for office in settings.offices if office.office.enabled]
     counts = Counter((office.remote, office.min_interval_seconds) for office in enabled)
     cadence = settings.cadence
@@ -64,11 +103,11 @@ def estimate_load(settings: Settings) -> LoadEstimate:
     )
 
 
-def check_configuration(config: Path | None, *, as_json: bool) -> None:
-    """Write problems, warnings and a summary; problems end the command with the status of a bad configuration."""
-    loaded = try_load(find_config(config))
+def _check_configuration(config: Path, *, as_json: bool) -> None:
+    """Write problems, warnings and a summary; problems end the command."""
+    loaded = try_load(config)
     if as_json:
-        typer.echo(json.dumps(make_check_document(loaded), indent=2, ensure_ascii=False))
+        print_json(_make_check_document(loaded))
     else:
         _print_result(loaded)
     if loaded.settings is None:
@@ -81,8 +120,7 @@ def _print_result(loaded: LoadResult) -> None:
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if loaded.settings is None:
-        problems = "1 problem" if len(loaded.problems) == 1 else f"{len(loaded.problems)} problems"
-        typer.echo(f"{problems}; nothing would run.", err=True)
+        typer.echo(f"{format_count(len(loaded.problems), 'problem')}; the daemon would not start.", err=True)
         return
     for line in _format_summary(loaded.settings, estimate_load(loaded.settings)):
         typer.echo(line)
@@ -90,34 +128,27 @@ def _print_result(loaded: LoadResult) -> None:
 
 def _format_summary(settings: Settings, load: LoadEstimate) -> Iterator[str]:
     disabled = len(settings.offices) - load.offices
-    yield (
-        f"{settings.source} is good: "
-        f"{_format_office_count(load.offices)}{f', {disabled} switched off' if disabled else ''}."
-    )
+    offices_text = f"{format_count(load.offices, 'office')}{f', {disabled} disabled' if disabled else ''}"
+    yield f"{settings.source} is valid: {offices_text}."
     for group in load.groups:
-        route = "through headquarters" if group.remote else "on its own network"
+        route = "through headquarters" if group.remote else "on their own networks"
         yield (
-            f"  {_format_office_count(group.offices)} {route}, {group.min_interval_seconds:g} s "
+            f"  {format_count(group.offices, 'office')} {route}, {group.min_interval_seconds:g} s "
             "between two requests of a key"
         )
-    # Rounded up: "at most 0.0 a second" would be less than what a single office asks.
+    # Rounded up: "at most 0.0 per second" would be less than one office causes.
     peak = ceil(round(load.peak_requests_per_second * 10, 6)) / 10
-    yield f"  about {load.requests_a_day:,.0f} requests a day, at most {peak:,.1f} a second"
+    yield f"  about {load.requests_a_day:,.0f} requests per day, at most {peak:,.1f} per second"
     yield f"  database {settings.state.database.partition('///')[2]}"
     yield f"  listens on {settings.http.listen}"
     if load.peak_requests_per_second > settings.api.max_requests_per_second:
         yield (
-            f"  If all were due together, probes would wait for the cap of {settings.api.max_requests_per_second:g} a "
-            "second; snapshots come a little later then."
+            f"  If all offices were due at once, probes would wait for the cap of "
+            f"{settings.api.max_requests_per_second:g} per second, and snapshots would come a little later."
         )
 
 
-def _format_office_count(number: int) -> str:
-    return "1 office" if number == 1 else f"{number:,} offices"
-
-
-def make_check_document(loaded: LoadResult) -> dict[str, object]:
-    """Problems, warnings and summary, in values of JSON."""
+def _make_check_document(loaded: LoadResult) -> dict[str, object]:
     summary = None if loaded.settings is None else asdict(estimate_load(loaded.settings))
     return {
         "problems": [make_problem_document(problem) for problem in loaded.problems],
@@ -126,20 +157,53 @@ def make_check_document(loaded: LoadResult) -> dict[str, object]:
     }
 
 
-def check_live(config: Path | None, *, concurrency: int, as_json: bool) -> None:
-    """Check the configuration as `check` does, then examine its offices; ends with 1 if one needs somebody."""
-    config_path = find_config(config)
+def _check_live(config: Path, *, concurrency: int, as_json: bool) -> None:
     if not as_json:
-        check_configuration(config_path, as_json=False)
+        _check_configuration(config, as_json=False)
         typer.echo()
-    loaded = try_load(config_path)
+    loaded = try_load(config)
     if loaded.settings is None and as_json:
-        check_configuration(config_path, as_json=True)
+        _check_configuration(config, as_json=True)
     settings, _ = require_settings(loaded)
     diagnoses = diagnose_offices(settings, select_offices(settings, ()), concurrency)
     if as_json:
-        document = {**make_check_document(loaded), "live": make_diagnoses_document(diagnoses)}
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json({**_make_check_document(loaded), "live": make_diagnoses_document(diagnoses)})
     else:
         show_diagnoses(diagnoses)
-    exit_if_unwell(diagnoses)
+    exit_if_unhealthy(diagnoses)
+
+
+def _show_plan(config: Path, *, as_json: bool) -> None:
+    try:
+        response = request(require_control_socket(config), "GET", "/plan")
+    except DaemonNotRunning as error:
+        _show_plan_without_daemon(config, error.message, as_json=as_json)
+        return
+    print_reload(response, as_json=as_json)
+
+
+def _show_plan_without_daemon(config: Path, reason: str, *, as_json: bool) -> None:
+    """The database holds no settings of offices, so only their ids can be compared."""
+    settings = load_settings(config)
+    diff = _diff_with_database(settings)
+    if as_json:
+        outcome = f"A start would apply: {diff.sentence}"
+        print_json({"outcome": outcome, "plan": make_config_diff_document(diff), "warnings": [], "note": reason})
+        return
+    _check_configuration(config, as_json=False)
+    typer.echo(f"{reason[:1].upper()}{reason[1:]}.")
+    typer.echo(f"Compared with the database, a start would apply: {diff.sentence}")
+    for line in format_config_diff(diff):
+        typer.echo(line)
+
+
+def _diff_with_database(settings: Settings) -> ConfigDiff:
+    configured = [each.office.id for each in settings.offices]
+    if not settings.state.path.exists():
+        return ConfigDiff(new=tuple(configured))
+    stored = [row.id for row in read_database(settings, offices.list_all) if row.is_configured]
+    return ConfigDiff(
+        new=tuple(office for office in configured if office not in stored),
+        removed=tuple(office for office in stored if office not in configured),
+        unchanged=len(set(configured) & set(stored)),
+    )

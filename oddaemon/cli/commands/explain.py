@@ -1,9 +1,8 @@
-"""`explain`: everything that is known of one office, for whoever must do something about it."""
+"""`explain`: everything known about one office."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,34 +10,48 @@ from rich.table import Table
 from rich.text import Text
 
 from oddaemon.admin.office_details import OfficeDetails, PreferencesDocument, PullDocument
-from oddaemon.cli.output.formatting import (
-    CONDITION_STYLES,
-    format_dollars,
-    format_duration,
-    format_instant,
-    format_relative,
-)
+from oddaemon.cli.args.options import AsJson, Config, OfficeId
+from oddaemon.cli.lazy_command import format_examples
+from oddaemon.cli.output.formatting import CONDITION_STYLES, format_instant, format_relative
 from oddaemon.cli.output.journal import format_journal
+from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.sources.config_file import find_config
 from oddaemon.cli.sources.fleet import load_office
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.office.key_rotation import describe_key_rotation
 from oddaemon.core.office.status import OWNER_NAMES
+from oddaemon.core.reporting.formatting import format_amount, format_count, format_duration
 from oddaemon.core.reporting.status_document import SnapshotDocument
 
 LABEL_WIDTH = len("What to do") + 2
 CLOCK_NOISE_SECONDS = 60
-"""A smaller difference of an office's clock says nothing."""
+"""A smaller difference of an office's clock is not shown."""
+
+app = typer.Typer()
 
 
-def show_office(config: Path | None, office_id: str, entries: int, *, as_json: bool) -> None:
-    """Write all there is to know of an office; an unknown id ends the command with the nearest ones."""
+@app.command(epilog=format_examples("oddaemon explain bright-smiles", "oddaemon explain bright-smiles --journal 500"))
+def explain(
+    office: OfficeId,
+    config: Config = None,
+    journal: Annotated[
+        int,
+        typer.Option("--journal", "-n", metavar="N", min=0, max=10_000, help="Show the last N journal entries."),
+    ] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything known about one office: its condition, why, who must act, what to send them, its journal.
+
+    The journal comes last, oldest entry first: decisions, failures, commands.
+
+    Requests that found nothing new are summarized in one line.
+    """
     now = datetime.now(UTC)
-    report = load_office(find_config(config), office_id, entries, now)
+    report = load_office(find_config(config), office, journal, now)
     if report.remark:
         typer.echo(f"oddaemon: {report.remark}.", err=True)
     if as_json:
-        typer.echo(json.dumps(report.raw_document, indent=2, ensure_ascii=False))
+        print_json(report.raw_document)
         return
     console = Console()
     if console.is_terminal:
@@ -71,7 +84,7 @@ def _print_table(document: OfficeDetails, now: datetime, console: Console) -> No
 
 
 def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[str, str]]:
-    """The same for a person: a label and a sentence a line."""
+    """The office for people: a label and a sentence a line."""
     since = _parse_instant(document["since"])
     same = document["name"] == document["id"]
     yield "Office", document["id"] if same else f"{document['id']}, {document['name']}"
@@ -79,7 +92,7 @@ def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[st
     yield "Why", document["reason"]
     yield (
         "Who acts",
-        "nobody, it goes on by itself" if document["owner"] is None else OWNER_NAMES[Owner(document["owner"])],
+        "no one; oddaemon continues by itself" if document["owner"] is None else OWNER_NAMES[Owner(document["owner"])],
     )
     if document["advice"]:
         yield "What to do", document["advice"]
@@ -105,7 +118,7 @@ def describe_office(document: OfficeDetails, now: datetime) -> Iterator[tuple[st
     yield "Reading", _describe_reader(document)
     attempts, rereads = document["failures_in_a_row"], document["rereads_in_a_row"]
     if attempts or rereads:
-        yield "Failures", f"{attempts} in a row, {rereads} pulls thrown away in a row"
+        yield "Failures", f"{attempts} in a row, {rereads} pulls discarded in a row"
 
 
 def _describe_aging(preferences: PreferencesDocument, now: datetime) -> Iterator[tuple[str, str]]:
@@ -118,7 +131,7 @@ def _describe_aging(preferences: PreferencesDocument, now: datetime) -> Iterator
     monthly = ", aging once a month" if preferences["monthly"].strip() == "1" else ""
     age = format_duration(now - _parse_instant(preferences["read_at"]))
     version = preferences["program_version"] or "of unknown version"
-    yield "Program", f"Open Dental {version}{monthly}; all read {age} ago"
+    yield "Program", f"Open Dental {version}{monthly}; read {age} ago"
 
 
 def _describe_snapshot(
@@ -128,19 +141,15 @@ def _describe_snapshot(
         yield "Snapshot", "none published yet"
         return
     published_at = _parse_instant(snapshot["published_at"])
-    guarantors = (
-        f"{snapshot['guarantors']:,} guarantors, {format_dollars(int(snapshot['bal_total'].replace('.', '')))} in all"
-    )
+    total = format_amount(int(snapshot["bal_total"].replace(".", "")))
     changes = f"; {pull['new']:,} new, {pull['changed']:,} changed, {pull['cleared']:,} cleared" if pull else ""
-    yield "Snapshot", f"number {snapshot['id']} of the aging of {snapshot['aging_date']}: {guarantors}{changes}"
+    label = f"number {snapshot['id']}, aging of {snapshot['aging_date']}"
+    yield "Snapshot", f"{label}: {format_count(snapshot['guarantors'], 'guarantor')}, total {total}{changes}"
     yield "Published", f"{format_duration(now - published_at)} ago, at {format_instant(published_at)}"
     if pull is not None:
-        proof = (
-            "rows, seven sums and checksum equal the office's own at "
-            f"{format_instant(_parse_instant(pull['observed_at']))}"
-        )
-        requests = "1 request" if pull["requests"] == 1 else f"{pull['requests']} requests"
-        yield "Proof", f"{proof}; read by {pull['reader']} in {requests}"
+        observed_at = format_instant(_parse_instant(pull["observed_at"]))
+        proof = f"row count, seven sums and checksum equal the office's own at {observed_at}"
+        yield "Proof", f"{proof}; read by {pull['reader']} in {format_count(pull['requests'], 'request')}"
 
 
 def _describe_reader(document: OfficeDetails) -> str:
@@ -148,9 +157,11 @@ def _describe_reader(document: OfficeDetails) -> str:
     if packing is None:
         return "not read yet"
     if document["reader"] != Reader.STATEMENT:
-        return "in pages, between two controls" if document["reader"] == Reader.PAGES else f"by {document['reader']}"
+        return (
+            "in pages between two control queries" if document["reader"] == Reader.PAGES else f"by {document['reader']}"
+        )
     columns, span = packing["columns"], packing["pat_nums_per_column"]
-    return f"in one statement: {columns} lanes a row, {span} PatNum{'' if span == 1 else 's'} a lane"
+    return f"in one statement: {format_count(columns, 'column')} a row, {format_count(span, 'PatNum')} a column"
 
 
 def _parse_instant(text: str) -> datetime:

@@ -1,13 +1,16 @@
-"""`history`: an office night by night. Sums of a whole office only; nothing of a single patient."""
+"""`history`: an office night by night. Sums of a whole office only, nothing about a single patient."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
-from pathlib import Path
 
-from oddaemon.cli.args.day_selection import DayRange, open_history, require_office_days, require_order
-from oddaemon.cli.data import OutputFormat
+import typer
+
+from oddaemon.cli.args.day_range import First, To
+from oddaemon.cli.args.options import Config, Format, OfficeId, Output
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.export import TabularResult, make_text_table, write_result
 from oddaemon.cli.output.table import TextTable
+from oddaemon.cli.sources.history import open_history, require_office_days, require_order
 from oddaemon.core.model import MONEY_COLUMNS
 from oddaemon.sinks.formats.columns import ColumnType, ExportColumn, Row
 from oddaemon.sinks.formats.text import Envelope
@@ -34,35 +37,39 @@ COLUMNS = (
     ExportColumn("roll_rate_over_90", ColumnType.RATIO),
     ExportColumn("source", ColumnType.TEXT),
 )
-"""Movements are those since the row above; empty for the first that is kept."""
+"""Movements are since the row above; empty in the first row stored."""
 HIDDEN_IN_TABLE = {"published_at", "est_balance", "rolled_31_60", "rolled_61_90", "rolled_over_90"}
-"""A table has to fit a screen."""
+"""So that the table fits a screen."""
+
+app = typer.Typer()
 
 
-def show_history(
-    config: Path | None,
-    office_id: str,
-    day_range: DayRange,
-    output_format: OutputFormat | None,
-    output: Path | None,
+@app.command(epilog=format_examples("oddaemon history elm", "oddaemon history elm --from 2026-01-01 --format csv"))
+def history(
+    office: OfficeId,
+    *,
+    config: Config = None,
+    first: First = None,
+    last: To = None,
+    output_format: Format = None,
+    output: Output = None,
 ) -> None:
-    """Write a row for each day in the range that is wanted, in order."""
+    """Show an office night by night, with backfilled days: buckets, totals, changes, and flow between buckets."""
     with open_history(config) as (reader, settings):
-        office, days = require_office_days(reader, settings, office_id)
-        begin, end = (None if each is None else select_day(days, each, office_id) for each in day_range)
-        first, last = begin or days[0], end or days[-1]
-        if first is not last:
-            require_order(days, first, last)
-        rows = make_night_rows(reader, office, days, first, last)
-    write_result(
-        TabularResult(COLUMNS, [rows], Envelope("nights", {"office": office_id}), _make_table), output_format, output
-    )
+        stored, days = require_office_days(reader, settings, office)
+        begin = days[0] if first is None else select_day(days, first, office)
+        end = days[-1] if last is None else select_day(days, last, office)
+        if begin is not end:
+            require_order(days, begin, end)
+        rows = _make_rows(reader, stored, days, begin, end)
+    result = TabularResult(COLUMNS, [rows], Envelope("nights", {"office": office}), _make_table)
+    write_result(result, output_format, output)
 
 
-def make_night_rows(
+def _make_rows(
     reader: HistoryReader, office: StoredOffice, days: Sequence[HistoryDay], first: HistoryDay, last: HistoryDay
 ) -> list[Row]:
-    """Rows of `COLUMNS` for the pictures from `first` to `last`."""
+    """Rows of `COLUMNS` for the days from `first` to `last`."""
     begin, end = days.index(first), days.index(last)
     base = max(0, begin - 1)
     shown = days[base : end + 1]

@@ -1,19 +1,30 @@
 """`run`: the daemon in the foreground."""
 
-from pathlib import Path
+import signal
 
 import anyio
+import typer
 
+from oddaemon.cli.args.options import Config
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail, flatten_errors
 from oddaemon.cli.sources.config_file import find_config, require_settings
-from oddaemon.daemon.process import run_daemon
-from oddaemon.http_server.server import ListenError
 from oddaemon.settings import try_load
 from oddaemon.store.errors import StoreError
 
+app = typer.Typer()
 
-def run_foreground(config: Path | None) -> None:
-    """Run until told to stop; what only its user can mend ends it with a message."""
+
+@app.command(epilog=format_examples("oddaemon run", "oddaemon run --config /etc/oddaemon/oddaemon.toml"))
+def run(config: Config = None) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C: watch every office, pull, verify, publish."""
+    # Importing the daemon takes long enough for a SIGHUP to arrive, which would end the process. Ignoring it loses
+    # nothing: the configuration is read after this.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    from oddaemon.daemon.process import run_daemon  # noqa: PLC0415 - after SIGHUP is ignored
+    from oddaemon.http_server.server import ListenError  # noqa: PLC0415 - with the daemon
+
     settings, warnings = require_settings(try_load(find_config(config)))
     errors: tuple[Exception, ...] = ()
     try:

@@ -1,43 +1,67 @@
-"""`simulator`: the simulated world as a process of its own."""
+"""`simulator`: simulated headquarters and offices, as a process of its own."""
 
 import signal
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import anyio
 import typer
 
+from oddaemon.cli.args.simulation import DEFAULT_OFFICES, DEFAULT_SEED, READY_LINE, Seed
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail, flatten_errors
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.simulator.plan.daemon_config import write_config
 from oddaemon.simulator.plan.default_fleet import make_fleet_plan
 from oddaemon.simulator.plan.plan_file import SimulatorPlan, read_plan
 from oddaemon.simulator.plan.plan_values import PlanError
 from oddaemon.simulator.process import run_simulator
 
-READY_LINE = "Ready."
-"""The last line of what is said at the start: whoever waits for the simulator waits for it."""
-
-
 QUICK_PACE = 0.05
-"""The share of their usual time that runs of aging take where they come due at once."""
+"""With --due-in, runs of aging take this share of their usual time."""
+
+app = typer.Typer()
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatorEndpoint:
-    """Where the simulator listens, and where it leaves a configuration for a daemon."""
-
-    listen: str
-    config_dir: Path | None
-
-
-def simulate(
-    plan_file: Path | None, offices: int, seed: int, due_in_seconds: float | None, endpoint: SimulatorEndpoint
+@app.command(
+    epilog=format_examples(
+        "oddaemon simulator --due-in 30 --config-dir rehearsal", "oddaemon simulator --plan world.toml"
+    )
+)
+def simulator(
+    *,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The simulated offices as TOML or JSON (default: a realistic fleet)."),
+    ] = None,
+    offices: Annotated[
+        int | None, typer.Option(min=1, help="How many offices the realistic fleet has (default: 25).")
+    ] = None,
+    seed: Seed = DEFAULT_SEED,
+    due_in: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            help="Make aging due this long after the start, and quick (default: at each office's own time of night).",
+        ),
+    ] = None,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Loopback address to listen on; port 0 means any free port.")
+    ] = "127.0.0.1:0",
+    config_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a daemon's configuration for this simulator to DIR."),
+    ] = None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; a bad plan or address ends the command with a message."""
+    """Simulate Open Dental's headquarters and its offices, until Ctrl-C."""
+    if plan is not None and (offices, due_in) != (None, None):
+        message = "already sets the offices and their times; omit --offices and --due-in."
+        raise typer.BadParameter(message, param_hint="--plan")
     errors: tuple[Exception, ...] = ()
     try:
-        plan = _make_default_plan(offices, seed, due_in_seconds) if plan_file is None else read_plan(plan_file)
-        anyio.run(_serve_until_signal, plan, endpoint)
+        fleet = read_plan(plan) if plan is not None else _make_default_plan(offices or DEFAULT_OFFICES, seed, due_in)
+        anyio.run(_serve_until_signal, fleet, listen, config_dir)
     except* (PlanError, OSError, ValueError) as group:
         errors = flatten_errors(group)
     if errors:
@@ -52,14 +76,12 @@ def _make_default_plan(offices: int, seed: int, due_in_seconds: float | None) ->
     )
 
 
-async def _serve_until_signal(plan: SimulatorPlan, endpoint: SimulatorEndpoint) -> None:
+async def _serve_until_signal(plan: SimulatorPlan, listen: str, config_dir: Path | None) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with anyio.create_task_group() as tasks:
 
             async def serve() -> None:
-                await run_simulator(
-                    plan, endpoint.listen, on_ready=lambda base_url: _print_ready(plan, base_url, endpoint.config_dir)
-                )
+                await run_simulator(plan, listen, on_ready=lambda base_url: _print_ready(plan, base_url, config_dir))
 
             tasks.start_soon(serve)
             async for _ in signals:
@@ -68,11 +90,10 @@ async def _serve_until_signal(plan: SimulatorPlan, endpoint: SimulatorEndpoint) 
 
 
 def _print_ready(plan: SimulatorPlan, base_url: str, config_dir: Path | None) -> None:
-    offices = "1 office" if len(plan.offices) == 1 else f"{len(plan.offices)} offices"
-    typer.echo(f"A simulated headquarters with {offices} answers at {base_url}")
+    typer.echo(f"Simulated headquarters with {format_count(len(plan.offices), 'office')} listens on {base_url}")
     if config_dir is None:
-        typer.echo("To ask it with a daemon, start it with --config-dir DIR: that writes a configuration.")
+        typer.echo("To run a daemon against it, start it with --config-dir DIR, which writes a configuration.")
     else:
-        typer.echo(f"To ask it: oddaemon run --config {write_config(plan, base_url, config_dir)}")
-    typer.echo("Ctrl-C ends it.")
+        typer.echo(f"To run a daemon against it: oddaemon run --config {write_config(plan, base_url, config_dir)}")
+    typer.echo("Ctrl-C stops it.")
     typer.echo(READY_LINE)

@@ -1,8 +1,6 @@
-"""One file for whoever helps: what is put into it, and what makes it an archive.
+"""`support-bundle`: diagnostics in one archive, without secrets and patient data.
 
-Everything passes through `SupportBundle.add`, which blots out every secret that is known of, whatever it stands in.
-
-`support-bundle`: what a helper needs to see in one file, and nothing that is nobody else's to see.
+Every text passes through `SupportBundle.add`, which redacts all known secrets.
 """
 
 import gzip
@@ -19,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Annotated
 
 import anyio
 import typer
@@ -26,15 +25,17 @@ import typer
 from oddaemon import __version__
 from oddaemon.admin.inspection import DataSource, FleetDocument
 from oddaemon.admin.office_details import build_entry_document
+from oddaemon.cli.args import completion
+from oddaemon.cli.args.options import Config
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.progress import progress_bar
-from oddaemon.cli.sources.config_file import find_config
+from oddaemon.cli.sources.config_file import fail_unknown_office, find_config
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, fetch_document, fetch_metrics
 from oddaemon.cli.sources.fleet import read_office_records
 from oddaemon.core.reporting.status_document import format_instant, make_status_document
 from oddaemon.settings import LoadResult, Settings, render_redacted_files, try_load
 from oddaemon.settings.values.secret import find_secrets
-from oddaemon.settings.values.suggestions import suggest_name
 from oddaemon.sinks.formats.export import atomic_write_without_manifest
 from oddaemon.store import journal
 from oddaemon.store.errors import StoreError
@@ -47,47 +48,114 @@ FILE_MODE = 0o600
 MANIFEST = "manifest.json"
 EXCLUDED = (
     "keys and other secrets",
-    "PatNums, names and balances of patients, or any amount at all",
+    "PatNums, names and balances of patients, or any amount",
     "comments and unknown settings of the configuration",
     "the log",
 )
 
 
+JOURNAL_ENTRIES_MAX = 100_000
+"""Per office; the database never keeps more."""
+AMOUNT_FIELD = "bal_total"
+"""The only amount in the documents: in a small office it could be one patient's."""
+
+app = typer.Typer()
+
+
+@app.command(
+    "support-bundle",
+    epilog=format_examples(
+        "oddaemon support-bundle", "oddaemon support-bundle bright-smiles hill-street -o case-12.tar.gz"
+    ),
+)
+def support_bundle(
+    offices: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="OFFICE",
+            help="Include only these offices' journals (default: all).",
+            show_default=False,
+            autocompletion=completion.complete_offices,
+        ),
+    ] = None,
+    config: Config = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write it (default: ./oddaemon-support-TIME.tar.gz).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Collect diagnostics in one file (mode 0600), without keys, patient data or amounts.
+
+    Contents: journals, configuration without secrets, its problems, versions,
+    metrics, status, and facts about the database.
+
+    Works with an invalid configuration and without a daemon; lists what is missing.
+    """
+    config_path = find_config(config)
+    loaded = try_load(config_path)
+    bundle = SupportBundle(datetime.now(UTC), Redactor())
+    bundle.redactor.add_secrets(secret.reveal() for secret in find_secrets(loaded.settings))
+    _add_configuration(bundle, config_path, loaded)
+    _add_versions(bundle)
+    daemon_available = _add_daemon(bundle, config_path)
+    if loaded.settings is None:
+        bundle.mark_missing(
+            "journal/, offices/, store.json", "the configuration is invalid, so the database is not known"
+        )
+    else:
+        anyio.run(_add_database, bundle, loaded.settings, offices or [], daemon_available)
+    target = output or Path(f"{bundle.name}.tar.gz")
+    content = bundle.to_tar_gz()
+    try:
+        with atomic_write_without_manifest(target.resolve()) as file:
+            file.write(content)
+    except OSError as error:
+        raise fail(f"cannot write {target}: {error.strerror}; nothing has changed there") from error
+    for line in _format_summary(bundle, target, len(content)):
+        typer.echo(line)
+
+
 @dataclass(slots=True)
 class SupportBundle:
-    """Texts by their names, what each is, and what could not be had."""
+    """Texts by name, their descriptions, and what is missing."""
 
     made_at: datetime
     redactor: Redactor = field(repr=False)
     texts: dict[str, str] = field(default_factory=dict, repr=False)
     descriptions: dict[str, str] = field(default_factory=dict)
-    """What each file, or each directory of them, is."""
+    """Of each file or directory."""
     missing: dict[str, str] = field(default_factory=dict)
-    """What could not be had, and why."""
+    """What is missing, and why."""
 
     @property
     def name(self) -> str:
-        """Of the archive, without its ending, and of the one directory in it."""
+        """Of the archive, without its suffix, and of the one directory in it."""
         return f"oddaemon-support-{self.made_at:%Y%m%dT%H%M%SZ}"
 
     def describe(self, path: str, text: str) -> None:
-        """What stands at a place in it."""
+        """Describe a file or a directory of the bundle."""
         self.descriptions[path] = text
 
     def add(self, name: str, text: str) -> None:
-        """Put a text in."""
+        """Add a text, redacted."""
         self.texts[name] = self.redactor.redact_text(text)
 
     def add_json(self, name: str, document: object) -> None:
-        """Put a document in."""
+        """Add a document as JSON."""
         self.add(name, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
     def mark_missing(self, what: str, reason: str) -> None:
-        """Something could not be had."""
+        """Note that something is missing."""
         self.missing[what] = self.redactor.redact_text(reason)
 
     def to_tar_gz(self) -> bytes:
-        """The archive: a directory with everything and the manifest, compressed."""
+        """The archive: one directory with all files and the manifest, compressed."""
         self.add_json(MANIFEST, self._make_manifest())
         archive = io.BytesIO()
         timestamp = int(self.made_at.timestamp())
@@ -118,57 +186,24 @@ class SupportBundle:
         }
 
 
-JOURNAL_ENTRIES_MAX = 100_000
-"""Of each office: as many as are ever kept."""
-AMOUNT_FIELD = "bal_total"
-"""The one amount of the documents: of a small office it could be a patient's."""
-
-
-def make_bundle(config: Path | None, offices: Sequence[str], output: Path | None) -> None:
-    """Write the bundle and say what is in it; what cannot be had is said too, and only an unknown office ends it."""
-    config_path = find_config(config)
-    loaded = try_load(config_path)
-    bundle = SupportBundle(datetime.now(UTC), Redactor())
-    bundle.redactor.add_secrets(secret.reveal() for secret in find_secrets(loaded.settings))
-    _add_configuration(bundle, config_path, loaded)
-    _add_versions(bundle)
-    daemon_available = _add_daemon(bundle, config_path)
-    if loaded.settings is None:
-        bundle.mark_missing(
-            "journal/, offices/, store.json", "the configuration is not good, so nobody knows the database"
-        )
-    else:
-        anyio.run(_add_database, bundle, loaded.settings, offices, daemon_available)
-    target = output or Path(f"{bundle.name}.tar.gz")
-    content = bundle.to_tar_gz()
-    try:
-        with atomic_write_without_manifest(target.resolve()) as file:
-            file.write(content)
-    except OSError as error:
-        raise fail(f"{target} cannot be written: {error.strerror}; nothing is changed there.") from error
-    for line in _format_summary(bundle, target, len(content)):
-        typer.echo(line)
-
-
 def _add_configuration(bundle: SupportBundle, config_path: Path, loaded: LoadResult) -> None:
-    bundle.describe(
-        "configuration/", "the configuration as it was read: without comments, and without what could be secret"
-    )
     files = render_redacted_files(config_path)
     for number, (path, text) in enumerate(files):
-        # Files of several directories may have one name.
+        # Files in different directories may have the same name.
         bundle.add(f"configuration/{number:05}-{path.name}", f"# {path}\n{text}")
     if files:
-        bundle.describe("configuration/", "the configuration, without comments and without what could be secret")
+        bundle.describe(
+            "configuration/", "the configuration, without comments and without anything that could be secret"
+        )
     else:
-        bundle.mark_missing("configuration/", f"{config_path} cannot be read; check.json says why")
-    bundle.describe("check.json", "what is wrong with the configuration, and what should be thought about")
+        bundle.mark_missing("configuration/", f"{config_path} cannot be read; see check.json")
+    bundle.describe("check.json", "problems and warnings of the configuration")
     problems, warnings = ([str(each) for each in diagnostics] for diagnostics in (loaded.problems, loaded.warnings))
     bundle.add_json("check.json", {"problems": problems, "warnings": warnings})
 
 
 def _add_versions(bundle: SupportBundle) -> None:
-    bundle.describe("versions.json", "versions of oddaemon, Python, its packages, SQLite and the system")
+    bundle.describe("versions.json", "versions of oddaemon, Python, packages, SQLite and the operating system")
     packages = {package.metadata["Name"]: package.version for package in distributions()}
     try:
         system = platform.freedesktop_os_release()
@@ -190,16 +225,16 @@ def _add_versions(bundle: SupportBundle) -> None:
 
 
 def _add_daemon(bundle: SupportBundle, config_path: Path) -> bool:
-    """What the running daemon tells; false: it tells nothing."""
+    """Status and metrics of the running daemon; False: it is not available."""
     try:
         _, status = fetch_document(config_path, "/status", FleetDocument)
         metrics = fetch_metrics(config_path)
     except DaemonUnavailable as error:
-        bundle.mark_missing("metrics.txt", str(error))
+        bundle.mark_missing("metrics.txt", error.reason)
         return False
-    bundle.describe("status.json", "how every office stands, and the daemon, as it told itself")
+    bundle.describe("status.json", "every office and the daemon itself, from the daemon")
     bundle.add_json("status.json", redact_amounts(status))
-    bundle.describe("metrics.txt", "the metrics of the running daemon")
+    bundle.describe("metrics.txt", "metrics of the running daemon")
     bundle.add("metrics.txt", metrics)
     return True
 
@@ -207,7 +242,7 @@ def _add_daemon(bundle: SupportBundle, config_path: Path) -> bool:
 async def _add_database(
     bundle: SupportBundle, settings: Settings, office_ids: Sequence[str], daemon_available: bool
 ) -> None:
-    bundle.describe("store.json", "the database: its revision, sizes and counts, or why it cannot be read")
+    bundle.describe("store.json", "revision, sizes and counts of the database, or why it cannot be read")
     try:
         async with SqliteDatabase.open_for_reading(settings.state.database) as db:
             bundle.add_json("store.json", asdict(await read_database_info(db)))
@@ -224,15 +259,14 @@ async def _add_offices(
     records = await read_office_records(db, settings)
     if not daemon_available:
         status = make_status_document([known.summarize(now) for known in records], now)
-        bundle.describe("status.json", "how every office stands, as the database has it")
+        bundle.describe("status.json", "every office, from the database")
         bundle.add_json("status.json", redact_amounts({**status, "source": DataSource.DATABASE.value, "daemon": None}))
     selected = {record.id: record for record in records if not office_ids or record.id in office_ids}
     for unknown in office_ids:
         if unknown not in selected:
-            hint = suggest_name(unknown, [known.id for known in records]) or "`oddaemon status` lists all offices"
-            raise fail(f"no office {unknown!r}; {hint}")
-    bundle.describe("offices/", "what is known of each office: condition, preferences of its aging, how it is read")
-    bundle.describe("journal/", "what was decided, exchanged and ordered of each office, an entry a line")
+            raise fail_unknown_office(unknown, [record.id for record in records])
+    bundle.describe("offices/", "each office: condition, aging preferences, how it is read")
+    bundle.describe("journal/", "each office: decisions, requests and commands, an entry a line")
     with progress_bar("reading the journals") as progress:
         for number, known in enumerate(selected.values(), start=1):
             details = known.make_details(now)
@@ -245,7 +279,7 @@ async def _add_offices(
 
 
 def redact_amounts(document: object) -> object:
-    """A document with null for every amount in it."""
+    """The document with every amount replaced by null."""
     match document:
         case Mapping():
             return {name: None if name == AMOUNT_FIELD else redact_amounts(value) for name, value in document.items()}
@@ -256,11 +290,11 @@ def redact_amounts(document: object) -> object:
 
 
 def _format_summary(bundle: SupportBundle, target: Path, size_bytes: int) -> Iterator[str]:
-    yield f"{target}: {format_size(size_bytes)}, for your eyes alone (mode 0600)."
-    yield "In it:"
+    yield f"{target}: {format_size(size_bytes)}, readable only by you (mode 0600)."
+    yield "Contents:"
     yield from (f"  {path:<16}{text}" for path, text in bundle.descriptions.items())
     if bundle.missing:
-        yield "Could not be had:"
+        yield "Missing:"
         yield from (f"  {what}: {reason}" for what, reason in bundle.missing.items())
-    yield f"Not in it: {'; '.join(EXCLUDED)}."
-    yield f"See for yourself before you send it: tar xzf {target}"
+    yield f"Not included: {'; '.join(EXCLUDED)}."
+    yield f"Inspect it before you send it: tar xzf {target}"

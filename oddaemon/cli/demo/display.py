@@ -1,7 +1,4 @@
-"""Shows the night while it passes: a live picture on a terminal, a line now and then in a pipe.
-
-The night as it passes, for whoever watches.
-"""
+"""The progress of the demo: a live view on a terminal, a line now and then in a pipe."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from oddaemon.cli.commands.status import format_summary
 from oddaemon.cli.demo.offices import OfficeScenario
+from oddaemon.cli.output.fleet_table import format_summary
 from oddaemon.cli.output.formatting import CONDITION_STYLES
 from oddaemon.core.office.status import WORST_FIRST
 from oddaemon.core.reporting.status_document import OfficeSummary
@@ -25,23 +22,23 @@ from oddaemon.core.reporting.status_document import OfficeSummary
 
 @dataclass(frozen=True, slots=True)
 class DemoState:
-    """One moment of the night."""
+    """The demo at one moment."""
 
     seconds: float
-    """Since the demo began."""
+    """Since the start of the demo."""
     now: datetime
     notes: Sequence[str] = ()
-    """What has happened so far, oldest first; only ever grows."""
+    """Events so far, oldest first."""
     statuses: Sequence[OfficeSummary] = ()
     settled: int = 0
-    """How many offices stand as they must in the end."""
+    """How many offices have reached their expected state."""
 
 
 ShowState = Callable[[DemoState], None]
 
 
 class Display:
-    """Keeps the present scene, and shows it whenever it changes."""
+    """Keeps the current state of the demo, and shows each change."""
 
     def __init__(self, show: ShowState) -> None:
         self._show = show
@@ -50,15 +47,15 @@ class Display:
 
     @property
     def seconds(self) -> float:
-        """Since the demo began."""
+        """Since the start of the demo."""
         return anyio.current_time() - self._started_at
 
     def add_note(self, text: str) -> None:
-        """Something has happened."""
+        """Add an event."""
         self._update(replace(self._state, notes=(*self._state.notes, text)))
 
     def update_fleet(self, statuses: Sequence[OfficeSummary], settled: int) -> None:
-        """How the offices stand now."""
+        """Set the state of the offices."""
         self._update(replace(self._state, statuses=statuses, settled=settled))
 
     def _update(self, state: DemoState) -> None:
@@ -75,7 +72,7 @@ SNAPSHOT_WIDTH = len("88,888 guarantors")
 
 @contextmanager
 def open_display(console: Console, scenarios: Sequence[OfficeScenario]) -> Iterator[ShowState]:
-    """Gives the function that shows a scene; whatever was live is gone at the end."""
+    """Yield the function that shows a state; a live view disappears at the end."""
     if not console.is_terminal:
         yield _PlainDisplay().show
         return
@@ -85,7 +82,7 @@ def open_display(console: Console, scenarios: Sequence[OfficeScenario]) -> Itera
 
 
 class _PlainDisplay:
-    """Each note once, and between them the fleet in a line."""
+    """Writes each note once, and between them the fleet in one line."""
 
     def __init__(self) -> None:
         self._notes_shown = 0
@@ -108,7 +105,7 @@ def _render(state: DemoState, descriptions: Mapping[str, str], height: int) -> R
     bar.add_row(
         Text(f"{state.seconds:4.0f} s", style="bold"),
         ProgressBar(total=len(descriptions), completed=state.settled, width=40),
-        f"{state.settled} of {len(descriptions)} offices are where this night must bring them",
+        f"{state.settled} of {len(descriptions)} offices have reached their expected state",
     )
     notes = [Text(note, style="default" if note is state.notes[-1] else "dim") for note in state.notes[-NOTES_SHOWN:]]
     return Group(bar, *notes, _render_offices(state, descriptions, max(3, height - LINES_BESIDE_OFFICES)))

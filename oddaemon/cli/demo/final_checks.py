@@ -1,4 +1,4 @@
-"""What else must be right in the morning, besides the offices: the daemon's manners, its metrics, its discretion."""
+"""Checks of the daemon itself: resumption, rate limits, metrics, shutdown, secrets in logs."""
 
 import re
 from collections import Counter
@@ -19,46 +19,46 @@ CONDITION_METRIC = re.compile(r'^oddaemon_offices\{condition="(\w+)"\} (\S+)$', 
 EARLY_SHARE_MAX = 0.05
 METRICS_TRIES = 10
 RETRY_SECONDS = 0.2
-"""An office may be seen on its way from one condition to the next."""
+"""An office may be changing its condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinalCheck:
-    """One thing that is right or not, told either way."""
+    """The result of one check."""
 
     passed: bool
     text: str
 
 
 def check_resumed(summary: LogSummary, killed_at_row: int) -> FinalCheck:
-    """Whether the pull that was cut off went on where it stood."""
+    """Whether the interrupted pull resumed where it stopped."""
     if not killed_at_row:
         return FinalCheck(
             passed=False,
-            text=f"the daemon was not killed while it read {summary.interrupted_office}: no page came in time",
+            text=f"the daemon was not killed during the pull of {summary.interrupted_office}: no page arrived in time",
         )
     text = (
-        f"killed with SIGKILL after row {killed_at_row:,} of {summary.interrupted_office}, it went on "
+        f"killed (SIGKILL) after row {killed_at_row:,} of {summary.interrupted_office}, the daemon resumed "
         f"at row {summary.resumed_rows:,}"
     )
     return FinalCheck(summary.resumed_rows >= killed_at_row, text)
 
 
 def check_traffic(traffic: TrafficStats) -> FinalCheck:
-    """Whether the simulator saw the throttle kept, on every key and over all.
+    """Whether the simulator saw all rate limits kept, per key and overall.
 
-    A request that is held up on its way makes the one behind it look early, so a few of those prove nothing.
+    A delayed request makes the next one look early, so a few early ones are tolerated.
     """
     if traffic.violations or traffic.early > EARLY_SHARE_MAX * traffic.requests:
-        impolite = f"{traffic.violations} of {traffic.requests:,} requests were impolite, {traffic.early} early"
-        return FinalCheck(passed=False, text=f"{impolite}: {traffic.first_violation}")
-    text = f"{traffic.requests:,} requests: never two in flight on a key, every Retry-After kept, at its key's pace"
-    late = f" ({traffic.early} looked early on this busy machine)" if traffic.early else ""
+        broken = f"{traffic.violations} of {traffic.requests:,} requests broke a limit, {traffic.early} were early"
+        return FinalCheck(passed=False, text=f"{broken}: {traffic.first_violation}")
+    text = f"{traffic.requests:,} requests: never two in flight on a key, every Retry-After and every pace kept"
+    late = f" ({traffic.early} looked early, as happens on a busy machine)" if traffic.early else ""
     return FinalCheck(passed=True, text=text + late)
 
 
 async def check_metrics(observer: Observer) -> FinalCheck:
-    """Whether the daemon says that it is ready, and its metrics tell of the same conditions as its database."""
+    """Whether the daemon is ready, and its metrics agree with its database on the conditions."""
     listen = observer.log_summary.listen
     ready, _ = await fetch(listen, "GET", "/-/ready")
     reported, stored, families = None, None, 0
@@ -74,23 +74,23 @@ async def check_metrics(observer: Observer) -> FinalCheck:
         await anyio.sleep(RETRY_SECONDS)
     passed = ready == HTTPStatus.OK and reported == stored
     same = "agree with the database" if reported == stored else "do not agree with the database"
-    return FinalCheck(passed, f"/-/ready answers {ready}, and the {families} families of /metrics {same}")
+    return FinalCheck(passed, f"/-/ready answers {ready}, and the {families} metric families {same}")
 
 
 def check_shutdown(status: int | None, seconds: float) -> FinalCheck:
-    """Whether SIGTERM ended the daemon in good order."""
+    """Whether SIGTERM stopped the daemon cleanly."""
     if status is None:
-        return FinalCheck(passed=False, text="SIGTERM did not end the daemon in time")
-    return FinalCheck(status == 0, f"SIGTERM ended the daemon with status {status} in {seconds:.1f} s")
+        return FinalCheck(passed=False, text="SIGTERM did not stop the daemon in time")
+    return FinalCheck(status == 0, f"SIGTERM stopped the daemon with status {status} in {seconds:.1f} s")
 
 
 def check_logs(summary: LogSummary, children: Sequence[ChildProcess], settings: Settings) -> FinalCheck:
-    """Whether no worker crashed, and no key stands in any log."""
+    """Whether no worker crashed, and no log contains a key."""
     logs = "".join(child.log.read_text(encoding="utf-8") for child in children)
     keys = [settings.api.developer_key, *(office.customer_key for office in settings.offices)]
     shown = sum(key.reveal() in logs for key in keys)
     if summary.crashes or shown:
         return FinalCheck(
-            passed=False, text=f"{summary.crashes} workers crashed, {shown} keys stand in the daemon's logs"
+            passed=False, text=f"{summary.crashes} workers crashed, {shown} keys are in the daemon's logs"
         )
-    return FinalCheck(passed=True, text=f"no worker crashed, and none of {len(keys)} keys stands in the daemon's logs")
+    return FinalCheck(passed=True, text=f"no worker crashed, and none of {len(keys)} keys is in the daemon's logs")

@@ -1,7 +1,4 @@
-"""The daemon's log as it grows: one JSON event a line.
-
-What the daemon's log has told so far, over both of its lives.
-"""
+"""The daemon's log as it grows: one JSON event a line, and a summary of both runs."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,14 +10,14 @@ Event = Mapping[str, Any]
 
 
 class LogTail:
-    """Reads a log from its beginning; each call of `news` goes on where the last one ended."""
+    """Reads a log from its beginning; each read continues where the last one ended."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
 
     def read_new_events(self) -> Iterator[Event]:
-        """The events written since; a line that is not complete yet comes next time."""
+        """The events since the last read; an incomplete line is left for the next one."""
         with self._path.open("rb") as file:
             file.seek(self._offset)
             grown = file.read()
@@ -36,13 +33,13 @@ class LogSummary:
     """A summary of all events taken in.
 
     Attributes:
-        interrupted_office: the office in whose pull the daemon is to be killed.
-        listen: where the present daemon answers over HTTP; empty until it is ready.
-        aging_dates: the aging dates of the victim, as the daemon saw them.
-        rows_stored: rows of the victim's present pull that are stored.
-        rows_expected: how many there will be.
-        resumed_rows: with how many of them its present pull began.
-        crashes: workers that a programmer's error has ended.
+        interrupted_office: The office during whose pull the daemon is killed.
+        listen: The HTTP address of the running daemon; empty until it is ready.
+        aging_dates: The aging dates of that office, as the daemon saw them.
+        rows_stored: Stored rows of its current pull.
+        rows_expected: All rows of that pull.
+        resumed_rows: Rows that were stored when that pull started or resumed.
+        crashes: Workers that crashed.
     """
 
     interrupted_office: str
@@ -54,13 +51,13 @@ class LogSummary:
     crashes: int = 0
 
     def add(self, event: Event) -> None:
-        """Take in one event more."""
+        """Take in an event."""
         match event:
             case {"event": "daemon_ready", "listen": str(listen)}:
                 self.listen = listen
             case {"event": "aging_status_changed", "office": self.interrupted_office, "aging_date": str(aging_date)}:
                 if aging_date not in self.aging_dates:
-                    # What is read of the day before is thrown away: it is not half of tonight's pull.
+                    # Rows of the previous day are discarded: they are not part of tonight's pull.
                     self.aging_dates.add(aging_date)
                     self.rows_stored = self.rows_expected = 0
             case {
@@ -80,5 +77,5 @@ class LogSummary:
 
     @property
     def is_half_pulled(self) -> bool:
-        """The victim's pull of tonight, not the first one of the day before, is about half-way."""
+        """Whether tonight's pull of that office, not the one of the previous day, is about half done."""
         return len(self.aging_dates) > 1 and self.rows_expected // 2 <= self.rows_stored < self.rows_expected

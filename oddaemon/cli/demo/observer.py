@@ -1,4 +1,4 @@
-"""An eye on everything while the night passes: the daemon's log, its database, and what the simulated offices do."""
+"""Observes the demo: the daemon's log and database, and the aging runs of the simulated offices."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ RUNS_EVERY_TICKS = 20
 
 @dataclass(slots=True)
 class Observer:
-    """What is seen, and of what."""
+    """What is observed, and the observations."""
 
     scenarios: Sequence[OfficeScenario]
     settings: Settings
@@ -32,20 +32,20 @@ class Observer:
     log_summary: LogSummary
     display: Display
     records: Sequence[OfficeRecord] = ()
-    """In the order of the characters."""
+    """In the order of the scenarios."""
     runs: Runs = field(default_factory=dict)
     _ticks: int = 0
 
     async def wait_until(
         self, is_reached: Callable[[], bool], child: ChildProcess, log_tail: LogTail, seconds_max: float
     ) -> bool:
-        """Watch until `reached`, or for so long.
+        """Observe until `is_reached`, or for `seconds_max`.
 
         Returns:
             Whether it was reached.
 
         Raises:
-            ChildProcessError: the daemon ended by itself.
+            ChildProcessError: The daemon exited.
         """
         deadline = anyio.current_time() + seconds_max
         while anyio.current_time() < deadline:
@@ -58,18 +58,18 @@ class Observer:
         return False
 
     async def refresh(self) -> None:
-        """See how everything stands at this moment."""
+        """Read the state of all offices."""
         by_id = {each.id: each for each in await read_office_records(self.db, self.settings)}
         self.records = [by_id[scenario.id] for scenario in self.scenarios]
         now = datetime.now(UTC)
         self.display.update_fleet([each.summarize(now) for each in self.records], self._count_settled(now))
 
     def is_settled(self) -> bool:
-        """Whether every office stands as the night must leave it."""
+        """Whether every office has reached its expected state."""
         return self._count_settled(datetime.now(UTC)) == len(self.scenarios)
 
     async def refresh_runs(self) -> None:
-        """See which runs of aging the offices have completed."""
+        """Read the completed aging runs."""
         self.runs = await self.simulator.fetch_completed_runs()
 
     async def _tick(self) -> None:

@@ -1,8 +1,6 @@
-"""The 25 offices of the demo's night: each shows one thing that happens to real ones.
+"""The 25 scenarios of the demo: each shows one thing that happens to real offices.
 
-Seconds count from the start of the simulated headquarters. Whoever ages does so between second 6 and 22 of the night.
-
-One office of the demo's night: what it is like, what is planted on it, and how it must stand in the morning.
+Seconds count from the start of the simulated headquarters. Aging runs happen between second 6 and 22.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,30 +16,30 @@ PlanTable = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ExpectedState:
-    """How an office must stand when the night is over."""
+    """The state of an office at the end of the demo."""
 
     condition: Condition = Condition.FRESH
     reason_contains: str = ""
-    """A word of the true cause, which the reason must hold."""
+    """A word of the true cause, which the reason must contain."""
     owner: Owner | None = None
-    """Who must be named to act."""
+    """Who must act."""
     published: bool = True
-    """Whether there is a snapshot at all."""
+    """Whether there is a snapshot."""
     ages_tonight: bool = True
     """Whether aging completes tonight, so that the snapshot must be of tonight's run."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfficeScenario:
-    """An office and the story planted on it."""
+    """An office, its faults, and its expected state."""
 
     id: str
     description: str
-    """For a newcomer: what is special here."""
+    """For a newcomer: what is special about it."""
     office: PlanTable
-    """Its `[[office]]` of the simulator's plan, but for the id."""
+    """Its `[[office]]` in the simulator's plan, without the id."""
     faults: Sequence[PlanTable] = field(default=())
-    """Its `[[fault]]` tables, but for the office's id."""
+    """Its `[[fault]]` tables, without the office's id."""
     expected: ExpectedState = field(default=ExpectedState())
 
 
@@ -51,12 +49,12 @@ INTERRUPTED_OFFICE = "fir-grove"
 """The daemon is killed while it reads this office."""
 ECONNECTOR_BACK_SECONDS = 14.0
 MISSED_AGO = timedelta(minutes=80)
-"""How long ago the late office's run was due: the service's hour is over."""
+"""How long ago the late office's aging was due: the hour of its service is over."""
 _NO_SERVICE_SECONDS = 7200.0
 
 
 def make_scenarios(now: datetime, offices: int, seed: int) -> list[OfficeScenario]:
-    """The cast, and as many ordinary offices as are missing to the number; `now` is aware, just before the night."""
+    """The scenarios, filled up with ordinary offices; `now` is an aware instant just before the night."""
     scenarios = [
         *_make_healthy(),
         *_make_unusual(),
@@ -91,14 +89,14 @@ def _make_healthy() -> Sequence[OfficeScenario]:
     return (
         OfficeScenario("alder-creek", "large: 8,000 guarantors", _make_office(0, 8000, 7, 4)),
         OfficeScenario("birch-harbor", "4,100 guarantors", _make_office(1, 4100, 6, 3)),
-        OfficeScenario("cedar-falls", "just opened: no guarantor until tonight", _make_office(2, 0, 8, 1, settled=40)),
+        OfficeScenario("cedar-falls", "just opened: no guarantors until tonight", _make_office(2, 0, 8, 1, settled=40)),
         OfficeScenario("dogwood-park", "five clinics, one of them hidden", _make_office(3, 1200, 9, clinics=5)),
         OfficeScenario(
             "willow-ridge",
-            "only debts of clinics 0 and 1 are wanted",
+            "configured for debts of clinics 0 and 1 only",
             _make_office(0, 900, 10, clinics=3, config={"include": "debts", "clinics": [0, 1]}),
         ),
-        OfficeScenario("laurel-valley", "the first aging of its life", _make_office(1, 600, 8, last_aging="never")),
+        OfficeScenario("laurel-valley", "its first aging ever", _make_office(1, 600, 8, last_aging="never")),
         OfficeScenario(
             "ginkgo-lake", "its service starts aging 8 s late", _make_office(2, 500, 9, start_delay_seconds=8.0)
         ),
@@ -108,11 +106,11 @@ def _make_healthy() -> Sequence[OfficeScenario]:
 def _make_unusual() -> Sequence[OfficeScenario]:
     return (
         OfficeScenario(
-            "elm-ridge", "random PatNums, so it is read in pages", _make_office(3, 700, 9, pat_nums="random")
+            "elm-ridge", "random PatNums, so it is pulled in pages", _make_office(3, 700, 9, pat_nums="random")
         ),
         OfficeScenario(
             INTERRUPTED_OFFICE,
-            "refuses the packed statement; the daemon is killed while it reads page after page",
+            "rejects the packed statement, so it is pulled in pages; the daemon is killed meanwhile",
             _make_office(0, 2400, 12, refuses=["GROUP_CONCAT"]),
         ),
         OfficeScenario(
@@ -141,13 +139,13 @@ def _make_transient_failures() -> Sequence[OfficeScenario]:
         ),
         OfficeScenario(
             "pine-harbor",
-            "told to slow down (429, Retry-After)",
+            "rate limited (429, Retry-After)",
             _make_office(1, 500, 8),
             [{"kind": "too_many_requests", "retry_after": "2", "skip": 8, "hits_max": 2}],
         ),
         OfficeScenario(
             "rowan-falls",
-            "gateway errors, an answer cut in half",
+            "gateway errors, a truncated response",
             _make_office(2, 1000, 8),
             [
                 {"kind": "gateway_error", "status": 502, "skip": 4, "hits_max": 2},
@@ -182,7 +180,7 @@ def _make_permanent_failures() -> Sequence[OfficeScenario]:
         ),
         OfficeScenario(
             "aspen-grove",
-            "something adds a cent to each answer",
+            "a cent is added to each response",
             _make_office(2, 600, 8),
             [{"kind": "altered", "alteration": "one_cent_more", "calls": ["short_query"]}],
             ExpectedState(
@@ -199,7 +197,7 @@ def _make_permanent_failures() -> Sequence[OfficeScenario]:
 
 
 def _make_without_aging(now: datetime) -> Sequence[OfficeScenario]:
-    """Offices that do not age tonight, placed on their own clocks of this moment."""
+    """Offices that do not age tonight, set relative to their own clocks."""
     chicago, denver = (now.astimezone(ZoneInfo(zone)) for zone in (ZONES[1], ZONES[2]))
     missed = (now - MISSED_AGO).astimezone(ZoneInfo(ZONES[0]))
     deadline = (now - timedelta(minutes=1)).astimezone(ZoneInfo(ZONES[0]))
@@ -250,7 +248,7 @@ def _make_without_aging(now: datetime) -> Sequence[OfficeScenario]:
         ),
         OfficeScenario(
             "redwood-plaza",
-            "switched off in the configuration",
+            "disabled in the configuration",
             _make_office(3, 300, 8, config={"enabled": False}),
             expected=ExpectedState(Condition.PAUSED, "Switched off", Owner.US, published=False, ages_tonight=False),
         ),

@@ -1,4 +1,4 @@
-"""The demo's night as the simulator's plan: the cast, and a pace at which a night passes in seconds."""
+"""The simulator's plan for the demo: its offices, and a cadence at which a night takes seconds."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ CONFIG = {
         "retry_after_max_seconds": RETRY_AFTER_MAX_SECONDS,
     },
     "daemon": {"drain_seconds": DRAIN_SECONDS},
-    # The demo follows the night in the daemon's log, page by page.
+    # The demo follows the daemon's log page by page.
     "log": {"format": "json", "level": "debug"},
 }
 
@@ -42,6 +42,6 @@ def render_plan(scenarios: Sequence[OfficeScenario], seed: int) -> str:
         "office": [
             {"id": scenario.id, "spacing_seconds": SPACING_SECONDS, **scenario.office} for scenario in scenarios
         ],
-        "fault": [{**fault, "offices": [character.id]} for character in scenarios for fault in character.faults],
+        "fault": [{**fault, "offices": [scenario.id]} for scenario in scenarios for fault in scenario.faults],
     }
     return json.dumps(plan, indent=1, default=str)

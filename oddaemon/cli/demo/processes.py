@@ -1,7 +1,4 @@
-"""The demo's processes: each is started, logged to a file, and ended by its own id, whatever happens to the demo.
-
-The two processes of the night, each brought to the point where it answers.
-"""
+"""The processes of the demo: each logs to a file, and is always ended with the demo."""
 
 import signal
 import sys
@@ -13,14 +10,14 @@ from subprocess import DEVNULL
 import anyio
 import anyio.abc
 
-from oddaemon.cli.commands.simulator import READY_LINE
+from oddaemon.cli.args.simulation import READY_LINE
 
 KILL_AFTER_SECONDS = 10.0
 TAIL_LINES = 15
 
 
 class ChildProcess:
-    """One `oddaemon` of its own. Make it with `started`."""
+    """An `oddaemon` process; see `run_process`."""
 
     def __init__(self, process: anyio.abc.Process, command: str, log: Path) -> None:
         self.command = command
@@ -29,27 +26,27 @@ class ChildProcess:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is gone."""
+        """Whether it has exited."""
         return self._process.returncode is not None
 
     def require_running(self) -> None:
-        """Nothing, as long as it runs.
+        """Check that it runs.
 
         Raises:
-            ChildProcessError: it has ended by itself; the message has the end of its log.
+            ChildProcessError: It has exited; the message has the end of its log.
         """
         if self.has_ended:
             raise ChildProcessError(
-                f"`oddaemon {self.command}` ended by itself. Its log ends so:\n{self.read_log_tail()}"
+                f"`oddaemon {self.command}` exited unexpectedly. End of its log:\n{self.read_log_tail()}"
             )
 
     async def kill(self) -> None:
-        """SIGKILL: it can neither finish anything nor say so."""
+        """Send SIGKILL."""
         self._process.kill()
         await self._process.wait()
 
     async def stop(self) -> int | None:
-        """SIGTERM, then wait.
+        """Send SIGTERM, and wait.
 
         Returns:
             Its exit status, or None if it had to be killed.
@@ -68,9 +65,9 @@ class ChildProcess:
 
 @asynccontextmanager
 async def run_process(arguments: list[str], log: Path) -> AsyncIterator[ChildProcess]:
-    """Run `oddaemon` with these arguments for the length of the block; at its end the process is gone."""
+    """Run `oddaemon` with these arguments within the block; at its end the process is gone."""
     with log.open("wb") as output:
-        # In a session of its own: Ctrl-C reaches the demo alone, which then ends its children in order.
+        # In its own session, so that Ctrl-C reaches only the demo, which then stops its processes in order.
         process = await anyio.open_process(
             [sys.executable, "-m", "oddaemon", *arguments],
             stdin=DEVNULL,
@@ -94,14 +91,14 @@ READY_EVENT = b'"event": "daemon_ready"'
 
 
 class DemoProcesses:
-    """Where the night takes place: everything it needs and leaves behind is in `directory`."""
+    """Simulator and daemon of the demo; all their files are in `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     @property
     def plan_path(self) -> Path:
-        """The plan of the world."""
+        """The simulator's plan."""
         return self.directory / "plan.json"
 
     @property
@@ -111,10 +108,10 @@ class DemoProcesses:
 
     @asynccontextmanager
     async def start_simulator(self) -> AsyncIterator[ChildProcess]:
-        """The simulated world, answering.
+        """Start the simulator, and wait until it is ready.
 
         Raises:
-            ChildProcessError: it did not come up.
+            ChildProcessError: It did not start.
         """
         arguments = ["simulator", "--plan", str(self.plan_path), "--config-dir", str(self.config_path.parent)]
         async with run_process(arguments, self.directory / "simulator.log") as child:
@@ -123,10 +120,10 @@ class DemoProcesses:
 
     @asynccontextmanager
     async def start_daemon(self, run_number: int) -> AsyncIterator[ChildProcess]:
-        """The daemon, in its first or second life, ready.
+        """Start the daemon for the first or second time, and wait until it is ready.
 
         Raises:
-            ChildProcessError: it did not come up.
+            ChildProcessError: It did not start.
         """
         log = self.directory / f"daemon-{run_number}.log"
         async with run_process(["run", "--config", str(self.config_path)], log) as child:
@@ -141,5 +138,5 @@ async def _wait_until_ready(child: ChildProcess, is_ready: Callable[[], bool]) -
             await anyio.sleep(POLL_SECONDS)
         return
     raise ChildProcessError(
-        f"`oddaemon {child.command}` was not ready in time. Its log ends so:\n{child.read_log_tail()}"
+        f"`oddaemon {child.command}` was not ready in time. End of its log:\n{child.read_log_tail()}"
     )

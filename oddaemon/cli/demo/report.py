@@ -1,4 +1,4 @@
-"""The verdict of the night, for somebody who sees oddaemon for the first time."""
+"""The result of the demo, for readers who are new to oddaemon."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,15 @@ from rich.text import Text
 
 from oddaemon.cli.demo.final_checks import FinalCheck
 from oddaemon.cli.demo.verdict import Verdict
-from oddaemon.cli.output.formatting import CONDITION_STYLES, format_dollars
+from oddaemon.cli.output.formatting import CONDITION_STYLES
 from oddaemon.cli.output.table import Cell, TableColumn, TextTable, print_table
 from oddaemon.core.model import Condition
 from oddaemon.core.office.status import WORST_FIRST
+from oddaemon.core.reporting.formatting import format_amount
 
 COLUMNS = (
     TableColumn("office"),
-    TableColumn("what is planted", wraps=True),
+    TableColumn("scenario", wraps=True),
     TableColumn("condition"),
     TableColumn("why", wraps=True),
     TableColumn("snapshot", right_aligned=True),
@@ -23,17 +24,17 @@ COLUMNS = (
 )
 NARROW_COLUMNS = (
     TableColumn("office"),
-    TableColumn("what is planted, and why it stands so", wraps=True),
+    TableColumn("scenario, and why", wraps=True),
     COLUMNS[2],
     COLUMNS[-1],
 )
-"""For a terminal that has not the width for all."""
+"""For a narrow terminal."""
 WIDE_CHARACTERS = 110
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that was judged."""
+    """All results."""
 
     verdicts: Sequence[Verdict]
     checks: Sequence[FinalCheck]
@@ -41,12 +42,12 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing at all is wrong."""
+        """Whether every check passed."""
         return all(check.passed for check in self.checks) and not any(each.problems for each in self.verdicts)
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Write the verdict to standard output."""
+    """Write the report to standard output."""
     verdicts = sorted(report.verdicts, key=_rank)
     if console.is_terminal and console.width < WIDE_CHARACTERS:
         print_table(TextTable(NARROW_COLUMNS, [_format_narrow_row(verdict) for verdict in verdicts]), console)
@@ -67,7 +68,7 @@ def _print_check(console: Console, text: str, *, passed: bool) -> None:
 
 
 def _rank(verdict: Verdict) -> tuple[int, str]:
-    """The interesting ones last, just above the totals."""
+    """Offices with problems last, just above the totals."""
     return -WORST_FIRST.index(verdict.status.condition), verdict.scenario.id
 
 
@@ -101,11 +102,11 @@ def _format_verdict(verdict: Verdict) -> Text:
 def _format_totals(report: Report) -> str:
     audits = [verdict.audit for verdict in report.verdicts]
     right = sum(not verdict.problems for verdict in report.verdicts)
-    snapshots, guarantors = sum(audit.snapshots for audit in audits), sum(proof.guarantors for proof in audits)
+    snapshots, guarantors = sum(audit.snapshots for audit in audits), sum(audit.guarantors for audit in audits)
     comparison = (
-        "equal the offices' own tables to the cent" if report.passed else "were held against the offices' tables"
+        "equal to the offices' own tables to the cent" if report.passed else "compared with the offices' own tables"
     )
     return (
-        f"{right} of {len(audits)} offices are as they must be: {snapshots} snapshots of {guarantors:,} guarantors, "
-        f"${format_dollars(sum(proof.cents for proof in audits))} in all, {comparison}. {report.seconds:.0f} s."
+        f"{right} of {len(audits)} offices are as expected: {snapshots} snapshots of {guarantors:,} guarantors, "
+        f"${format_amount(sum(audit.cents for audit in audits))} in total, {comparison}. {report.seconds:.0f} s."
     )

@@ -1,4 +1,4 @@
-"""`demo`: one night from the first line of a plan to the last word of the verdict."""
+"""The demo: one simulated night, from the plan to the report."""
 
 import shutil
 import signal
@@ -29,12 +29,12 @@ from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
 
 KILL_WITHIN_SECONDS = 25.0
-"""If the moment that the demo waits for has not come by then, the daemon is killed all the same."""
+"""If the expected moment has not come by then, the daemon is killed anyway."""
 SETTLED_WITHIN_SECONDS = 35.0
 
 
 def run_demo(offices: int, seed: int, keep: Path | None) -> None:
-    """Live through the night and tell the verdict; anything wrong ends the command with a failure."""
+    """Run the night and write the report; a failed check ends the command with 1."""
     directory = _prepare_directory(keep)
     scenarios = make_scenarios(datetime.now(UTC), offices, seed)
     processes, console = DemoProcesses(directory), Console()
@@ -46,10 +46,10 @@ def run_demo(offices: int, seed: int, keep: Path | None) -> None:
             report = anyio.run(_run_unless_interrupted, processes, scenarios, show)
     except* (ChildProcessError, OSError, StoreError) as group:
         errors = flatten_errors(group)
-    location_note = f"Logs and database are kept in {directory}"
+    location_note = f"Logs and database: {directory}"
     if report is None:
         reason = "; ".join(map(str, errors)) or "it was interrupted"
-        raise fail(f"the night could not be lived through: {reason}\n{location_note}")
+        raise fail(f"the demo did not finish: {reason}\n{location_note}")
     print_report(report, console)
     if not report.passed:
         typer.echo(location_note)
@@ -66,9 +66,9 @@ def _prepare_directory(keep: Path | None) -> Path:
     try:
         keep.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(keep.iterdir()):
-            raise fail(f"{keep} is not empty; --keep wants a new directory")
+            raise fail(f"{keep} is not empty; --keep needs a new directory")
     except OSError as error:
-        raise fail(f"{keep} cannot be used: {error.strerror}") from None
+        raise fail(f"cannot use {keep}: {error.strerror}") from None
     return keep.absolute()
 
 
@@ -91,22 +91,24 @@ async def _cancel_on_signal(signals: AsyncIterator[signal.Signals], scope: anyio
 
 
 async def _run_night(processes: DemoProcesses, scenarios: Sequence[OfficeScenario], display: Display) -> Report:
-    display.add_note(f"A simulated headquarters with {len(scenarios)} offices is being built.")
+    display.add_note(f"The simulator starts: headquarters with {len(scenarios)} offices.")
     async with processes.start_simulator():
-        display.add_note("It answers. The daemon starts.")
+        display.add_note("The simulator is ready. The daemon starts.")
         settings = load(processes.config_path)
         simulator = SimulatorClient(urlsplit(settings.api.base_url).netloc)
         async with processes.start_daemon(1) as first, SqliteDatabase.open_for_reading(settings.state.database) as db:
             observer = Observer(scenarios, settings, db, simulator, LogSummary(INTERRUPTED_OFFICE), display)
-            display.add_note("It watches every office. Night falls: aging comes due.")
+            display.add_note("The daemon watches every office. Night begins: aging comes due.")
             killed_at_row = await _kill_during_pull(first, observer)
             async with processes.start_daemon(2) as second:
-                display.add_note("It is back, and goes on from what is stored.")
+                display.add_note("The daemon is back, and resumes from its database.")
                 settled = await observer.wait_until(
                     observer.is_settled, second, LogTail(second.log), SETTLED_WITHIN_SECONDS
                 )
                 display.add_note(
-                    "Every office is settled." if settled else "Not every office is settled: time is over."
+                    "Every office has reached its expected state."
+                    if settled
+                    else "Time is up: not every office has reached its expected state."
                 )
                 checks = [
                     final_checks.check_resumed(observer.log_summary, killed_at_row),
@@ -116,7 +118,7 @@ async def _run_night(processes: DemoProcesses, scenarios: Sequence[OfficeScenari
 
 
 async def _kill_during_pull(daemon: ChildProcess, observer: Observer) -> int:
-    """Kill the daemon in the middle of a pull; how many rows of it were stored, 0 if the moment never came."""
+    """Kill the daemon in the middle of a pull; the number of its stored rows, 0 if the moment never came."""
     summary = observer.log_summary
     reached = await observer.wait_until(
         lambda: summary.is_half_pulled, daemon, LogTail(daemon.log), KILL_WITHIN_SECONDS
@@ -124,13 +126,13 @@ async def _kill_during_pull(daemon: ChildProcess, observer: Observer) -> int:
     await daemon.kill()
     row = summary.rows_stored if reached else 0
     observer.display.add_note(
-        f"SIGKILL, at row {row:,} of {summary.rows_expected:,} of {summary.interrupted_office}. The daemon is dead."
+        f"The daemon is killed (SIGKILL) at row {row:,} of {summary.rows_expected:,} of {summary.interrupted_office}."
     )
     return row
 
 
 async def _run_final_checks(observer: Observer, daemons: tuple[ChildProcess, ChildProcess]) -> list[FinalCheck]:
-    """Look at the living daemon once more, then end it."""
+    """Check the running daemon, then stop it."""
     metrics = await final_checks.check_metrics(observer)
     traffic = await observer.simulator.fetch_traffic()
     started_at = observer.display.seconds
@@ -144,7 +146,7 @@ async def _run_final_checks(observer: Observer, daemons: tuple[ChildProcess, Chi
 
 
 async def _make_report(observer: Observer, checks: Sequence[FinalCheck]) -> Report:
-    observer.display.add_note("Every published snapshot is held against the truth.")
+    observer.display.add_note("Every published snapshot is compared with the office's own table.")
     now = datetime.now(UTC)
     pairs = zip(observer.scenarios, observer.records, strict=True)
     verdicts = [

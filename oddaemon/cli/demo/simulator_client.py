@@ -1,4 +1,4 @@
-"""What the demo asks over HTTP: the simulator's control desk, which knows the truth, and the daemon's own listener."""
+"""HTTP requests of the demo: to the simulator's control API, which knows the true balances, and to the daemon."""
 
 import http.client
 import json
@@ -15,14 +15,14 @@ from oddaemon.core.model import Balance, Office
 TIMEOUT_SECONDS = 30.0
 STRICT_TOLERANCE_SECONDS = 0.001
 JITTER_TOLERANCE_SECONDS = 0.1
-"""How far two arrivals may move against each other on this busy machine; half of the spacing."""
+"""Jitter between two arrivals on a busy machine; half of the spacing."""
 PACING_VIOLATIONS = frozenset({"TooSoon", "TooFast"})
-"""Impoliteness that hangs on when a request arrives, and not only on what came before it."""
+"""Violations that depend on arrival times, so jitter can cause them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAgingRun:
-    """A run of aging that the simulated office completed."""
+    """An aging run that a simulated office completed."""
 
     aging_date: date
     finished_at: datetime
@@ -30,7 +30,7 @@ class SimulatedAgingRun:
 
 @dataclass(frozen=True, slots=True)
 class BalanceComparison:
-    """What the simulator says of balances."""
+    """The simulator's comparison of balances with its table."""
 
     matches: bool
     difference: str = ""
@@ -38,25 +38,25 @@ class BalanceComparison:
 
 @dataclass(frozen=True, slots=True)
 class TrafficStats:
-    """What the simulator saw of the daemon's manners."""
+    """The simulator's record of the daemon's requests."""
 
     requests: int
     violations: int
-    """Two in flight on a key, a Retry-After not kept, or too many in flight: jitter cannot explain one of them."""
+    """Two in flight on a key, a Retry-After ignored, or too many in flight: jitter cannot cause these."""
     early: int
-    """Came sooner than the pace allows by more than jitter explains."""
+    """Requests earlier than the pace allows by more than jitter."""
     first_violation: str
-    """The first of them in words."""
+    """The first of them, as text."""
 
 
 class SimulatorClient:
-    """The simulator's control desk at `address`, a HOST:PORT."""
+    """Client of the simulator's control API at `address`, a HOST:PORT."""
 
     def __init__(self, address: str) -> None:
         self._address = address
 
     async def fetch_completed_runs(self) -> dict[str, list[SimulatedAgingRun]]:
-        """Each office's completed runs since the night began, by office id, oldest first."""
+        """Completed aging runs since the start, by office id, oldest first."""
         found = await self._request("GET", "/-/offices")
         return {office["id"]: _parse_runs(office["aging_runs"]) for office in found["offices"]}
 
@@ -75,11 +75,11 @@ class SimulatorClient:
             return BalanceComparison(matches=True)
         rows = result["differences"]["differing_rows"]
         return BalanceComparison(
-            matches=False, difference=f"{rows} rows differ from the office's table" if rows else "it is too old"
+            matches=False, difference=f"{rows} rows differ from the office's table" if rows else "it is outdated"
         )
 
     async def fetch_traffic(self) -> TrafficStats:
-        """All requests so far, and what was impolite about them."""
+        """All requests so far, and their violations."""
         strict, lenient = (
             await self._fetch_traffic(STRICT_TOLERANCE_SECONDS),
             await self._fetch_traffic(JITTER_TOLERANCE_SECONDS),
@@ -107,15 +107,15 @@ class SimulatorClient:
     async def _request(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON of any shape
         status, text = await fetch(self._address, method, path, None if body is None else json.dumps(body))
         if status != http.HTTPStatus.OK:
-            raise ConnectionError(f"The simulator's control desk answered {status} to {method} {path}: {text[:200]}")
+            raise ConnectionError(f"the simulator's control API answered {status} to {method} {path}: {text[:200]}")
         return json.loads(text)
 
 
 async def fetch(address: str, method: str, path: str, body: str | None = None) -> tuple[int, str]:
-    """One exchange over HTTP with a HOST:PORT of this machine: status and body.
+    """Send one HTTP request to a HOST:PORT of this machine; status and body.
 
     Raises:
-        OSError: nobody answers there.
+        OSError: There is no response.
     """
     return await anyio.to_thread.run_sync(_send_request, address, method, path, body)
 
@@ -127,7 +127,7 @@ def _send_request(address: str, method: str, path: str, body: str | None) -> tup
         response = connection.getresponse()
         return response.status, response.read().decode()
     except http.client.HTTPException as error:
-        raise ConnectionError(f"{address} gave no whole answer to {method} {path}") from error
+        raise ConnectionError(f"{address} sent no complete response to {method} {path}") from error
     finally:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""What of the night is right: each office's standing against what was planted, each snapshot against the truth."""
+"""Checks of the demo: each office against its expected state, each snapshot against the simulated tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,25 +20,25 @@ Runs = Mapping[str, Sequence[SimulatedAgingRun]]
 
 @dataclass(frozen=True, slots=True)
 class SnapshotAudit:
-    """All published snapshots of one office, held against the truth."""
+    """All published snapshots of one office, compared with the simulated table."""
 
     snapshots: int
     guarantors: int
     cents: int
-    """What is owed to the office, over all of them."""
+    """The sum of their totals."""
     problems: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One office in the morning."""
+    """The result of one office."""
 
     scenario: OfficeScenario
     status: Status
     snapshot: SnapshotRow | None
     audit: SnapshotAudit
     problems: Sequence[str]
-    """Of its standing and of its snapshots; none: all is right."""
+    """Of its state and its snapshots; empty: as expected."""
 
 
 async def evaluate_office(
@@ -50,7 +50,7 @@ async def evaluate_office(
     db: Database,
     simulator: SimulatorClient,
 ) -> Verdict:
-    """Judge one office as it stood at `now`, and all of its snapshots."""
+    """Check one office as of `now`, and all of its snapshots."""
     audit = await _audit_snapshots(record, runs, db, simulator)
     problems = [*find_status_problems(scenario, record, runs, now), *audit.problems]
     return Verdict(scenario, record.summarize(now).status.evaluate_at(now), record.snapshot, audit, problems)
@@ -59,32 +59,32 @@ async def evaluate_office(
 def find_status_problems(
     scenario: OfficeScenario, record: OfficeRecord, runs: Sequence[SimulatedAgingRun], now: datetime
 ) -> list[str]:
-    """What is not as it was planted; empty once the night is over for this office."""
+    """Differences from the expected state; empty once the office has reached it."""
     expected, status, snapshot = scenario.expected, record.summarize(now).status.evaluate_at(now), record.snapshot
     problems = []
     if status.condition is not expected.condition:
         problems.append(f"is {status.condition}, should be {expected.condition}")
     if expected.reason_contains.casefold() not in status.reason.casefold():
-        problems.append(f"its reason does not say {expected.reason_contains!r}")
+        problems.append(f"its reason does not mention {expected.reason_contains!r}")
     if expected.owner is not None and status.owner is not expected.owner:
-        problems.append(f"names {status.owner or 'nobody'} to act, not {expected.owner}")
+        problems.append(f"names {status.owner or 'no one'} to act, not {expected.owner}")
     if (snapshot is not None) is not expected.published:
-        problems.append("has no snapshot" if expected.published else "has a snapshot that it cannot have")
+        problems.append("has no snapshot" if expected.published else "has a snapshot but should not")
     if expected.ages_tonight and not runs:
         problems.append("did not age tonight")
     elif expected.ages_tonight and snapshot is not None and snapshot.aging_date != runs[-1].aging_date:
-        problems.append(f"its snapshot is of {snapshot.aging_date}, aging ran for {runs[-1].aging_date}")
+        problems.append(f"its snapshot is of {snapshot.aging_date}, but aging ran for {runs[-1].aging_date}")
     return problems
 
 
 async def _audit_snapshots(
     record: OfficeRecord, runs: Sequence[SimulatedAgingRun], db: Database, simulator: SimulatorClient
 ) -> SnapshotAudit:
-    assert record.settings is not None, "every office of the night is configured"
+    assert record.settings is not None, "every office of the demo is configured"
     rows = await snapshots.list_latest(db, record.id, SNAPSHOTS_MAX)
     problems = []
     if len({row.aging_date for row in rows}) < len(rows):
-        problems.append("published one aging twice")
+        problems.append("published one aging run twice")
     for row in rows:
         balances = await snapshots.load_balances(db, record.id, row.id)
         if compute_totals(balances) != row.totals:
@@ -92,7 +92,7 @@ async def _audit_snapshots(
         finished = [run.finished_at for run in runs if run.aging_date == row.aging_date]
         comparison = await simulator.compare_balances(record.settings.office, balances, max(finished, default=None))
         if not comparison.matches:
-            problems.append(f"snapshot {row.id} is not true: {comparison.difference}")
+            problems.append(f"snapshot {row.id} is wrong: {comparison.difference}")
     return SnapshotAudit(
         snapshots=len(rows),
         guarantors=sum(row.totals.guarantors for row in rows),

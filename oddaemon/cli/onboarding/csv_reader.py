@@ -1,6 +1,6 @@
-"""A CSV of offices as tables of a configuration, and everything about it that is no such table, line by line.
+"""A CSV of offices as tables of the configuration, with every problem by line.
 
-No cell is shown but those whose names are known to be harmless: people put keys into the wrong column.
+Cells are not shown, except column names after redaction: people put keys into the wrong column.
 """
 
 import csv
@@ -22,17 +22,17 @@ from oddaemon.settings.values.suggestions import find_nearest, suggest_name
 BYTES_MAX = 8_388_608
 """About 50,000 offices."""
 SHOWN_MAX = 40
-"""Characters of a column's name; a longer one is none."""
+"""Characters of a column name; longer ones are cut."""
 KEY_COLUMNS = get_source_names("customer_key")
 COLUMNS = ("id", "name", *KEY_COLUMNS, *(name for name in OfficeTable.model_fields if name not in {"id", "name"}))
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
-"""What spreadsheets write instead of commas in some languages, and when cells are copied."""
+"""Written by spreadsheets in some locales, and when cells are copied."""
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedCsv:
-    """What a CSV says."""
+    """The offices of a CSV, and its problems."""
 
     office_draft: OfficeDraft
     problems: tuple[Problem, ...]
@@ -50,10 +50,10 @@ class _CsvParse:
 
 
 def read_csv(path: Path) -> ParsedCsv:
-    """Read a CSV; nothing stops at the first problem.
+    """Read a CSV, and collect all problems.
 
     Raises:
-        OSError: It is not there, cannot be read, or is larger than any fleet needs.
+        OSError: It does not exist, cannot be read, or is larger than `BYTES_MAX`.
     """
     content, status = read_file(path, BYTES_MAX)
     parse = _CsvParse(path)
@@ -65,7 +65,7 @@ def read_csv(path: Path) -> ParsedCsv:
     if text.strip():
         _parse(text, parse)
     elif not parse.problems:
-        parse.add_problem("is empty", "the first line names the columns: id,name,customer_key,timezone,…")
+        parse.add_problem("the file is empty", "the first line must name the columns: id,name,customer_key,timezone,…")
     office_draft = OfficeDraft(path, parse.offices, parse.lines, is_private(status))
     return ParsedCsv(office_draft, tuple(parse.problems))
 
@@ -78,17 +78,17 @@ def _parse(text: str, parse: _CsvParse) -> None:
         return
     for line, cells in rows:
         if len(cells) != len(names):
-            hint = "a cell that holds a comma stands in quotes"
-            parse.add_problem(f"{len(cells)} cells below {len(names)} columns", hint, line)
+            hint = "put a cell that contains a comma in quotes"
+            parse.add_problem(f"{len(cells)} cells for {len(names)} columns", hint, line)
             continue
         parse.offices.append(_make_office_table(dict(zip(names, cells, strict=True)), parse.path))
         parse.lines.append(line)
     if not parse.offices and not parse.problems:
-        parse.add_problem("holds no office", "each line below the first is one")
+        parse.add_problem("the file has no offices", "write one office per line below the first")
 
 
 def _parse_rows(text: str, parse: _CsvParse) -> Iterator[tuple[int, Sequence[str]]]:
-    """The rows that are not empty, each with the line at which it begins."""
+    """The rows that are not empty, each with its first line."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:
@@ -97,28 +97,28 @@ def _parse_rows(text: str, parse: _CsvParse) -> Iterator[tuple[int, Sequence[str
                 yield line, [cell.strip() for cell in cells]
             line = reader.line_num + 1
     except csv.Error as error:
-        parse.add_problem(f"is no CSV from here on: {error}", "a quote within quotes is written twice", line)
+        parse.add_problem(f"not valid CSV from here on: {error}", "write a quote within quotes twice", line)
 
 
 def _parse_header(cells: Sequence[str], parse: _CsvParse) -> list[str] | None:
-    """The setting that each column names; None: the line names no columns, so there is nothing to check the others by.
+    """The setting of each column; None: the line is not a header, so the other lines cannot be checked.
 
-    A misspelt one is taken for what it was most likely meant to be, so that its cells are checked, too; one that
-    resembles nothing is empty.
+    A misspelled name stands for the nearest known one, so that its cells are checked, too; without a near one it is
+    empty.
     """
     names = [_normalize_name(cell) for cell in cells]
     separator = next(
         (description for mark, description in SEPARATORS.items() if len(names) == 1 and mark in names[0]), None
     )
     if separator is not None:
-        parse.add_problem(f"its columns are separated by {separator}", "separate them by commas", 1)
+        parse.add_problem(f"the columns are separated by {separator}", "separate them by commas", 1)
         return None
     valid = f"the columns are {', '.join(COLUMNS)}"
     for name, cell in dict(zip(names, cells, strict=True)).items():
-        # The first line may be one of offices, with a key in it.
+        # The first line may be an office, with a key in it.
         shown = redact(cell)[:SHOWN_MAX]
         if names.count(name) > 1:
-            parse.add_problem(f"column `{shown}` is there twice", "keep one", 1)
+            parse.add_problem(f"column `{shown}` appears twice", "remove one", 1)
         if name not in COLUMNS:
             parse.add_problem(
                 f"unknown column `{shown}`", " ".join(filter(None, (suggest_name(name, COLUMNS), valid))), 1
@@ -127,7 +127,7 @@ def _parse_header(cells: Sequence[str], parse: _CsvParse) -> list[str] | None:
     unused = set(COLUMNS).difference(names)
     resolved = [name if name in COLUMNS else find_nearest(name, unused) or "" for name in names]
     if "id" not in resolved:
-        parse.add_problem("no column `id`", "the first line names the columns", 1)
+        parse.add_problem("no column `id`", "the first line must name the columns", 1)
     if not set(KEY_COLUMNS).intersection(resolved):
         parse.add_problem("no column `customer_key`", f"or one of {', '.join(KEY_COLUMNS[1:])}", 1)
     return resolved if "id" in resolved and set(KEY_COLUMNS).intersection(resolved) else None
@@ -138,10 +138,10 @@ def _normalize_name(cell: str) -> str:
 
 
 def _make_office_table(cells: Mapping[str, str], path: Path) -> dict[str, Any]:
-    """A row as the configuration would have it; what cannot be so stays a text, for the check to find."""
+    """A row as a table of the configuration; an unparsable cell stays text, which validation rejects."""
     table: dict[str, Any] = {name: _CELL_PARSERS.get(name, str)(cell) for name, cell in cells.items() if name and cell}
     if "customer_key_file" in table:
-        # Relative to the CSV, as everywhere to the file that names it.
+        # Relative to the CSV, as every path is to the file that names it.
         table["customer_key_file"] = str(path.absolute().parent / table["customer_key_file"])
     return table
 
@@ -161,4 +161,4 @@ _CELL_PARSERS: Mapping[str, Callable[[str], object]] = {
     "fresh_by": parse_fresh_by,
     "min_interval_seconds": _parse_number,
 }
-"""How the cells of a column are understood that are more than a text."""
+"""Parsers for the columns that are not plain text."""

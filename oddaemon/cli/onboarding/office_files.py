@@ -1,7 +1,7 @@
-"""Files of offices, written whole or not at all, never over another's, readable by nobody who should not.
+"""Files of offices: written atomically, never over an existing one, readable by the owner only.
 
-What is being written has a name that begins with a dot, which nobody reads; it appears under its own in one step. A
-process that is killed leaves such names behind, and whoever writes next takes them away.
+A file is written under a name that begins with a dot, which the daemon ignores, and then appears under its own name in
+one step. A killed process leaves such names behind; the next writer removes them.
 """
 
 import fcntl
@@ -13,18 +13,31 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from oddaemon.cli.output.exit import ExitStatus, fail
+from oddaemon.settings import Settings
+
 STAGING_PREFIX = ".oddaemon-"
-"""How all names begin of what is not there yet."""
+"""Of the names of unfinished files."""
 
 ProgressCallback = Callable[[int, int], None]
 
 
+def require_offices_directory(settings: Settings) -> Path:
+    """The directory of the offices; without one the command ends."""
+    if settings.offices_directory is None:
+        raise fail(
+            f'no directory of offices: add [offices] with directory = "offices.d" to {settings.source}, and create it',
+            ExitStatus.BAD_CONFIGURATION,
+        )
+    return settings.offices_directory
+
+
 @contextmanager
 def lock_directory(directory: Path) -> Iterator[None]:
-    """Nobody else adds offices to the directory meanwhile; what a killed process left behind is taken away.
+    """Keep other processes from adding offices, and remove what a killed process left behind.
 
     Raises:
-        OSError: It is not there, or this user may not write to it.
+        OSError: It does not exist, or this user may not write to it.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -40,17 +53,17 @@ def lock_directory(directory: Path) -> Iterator[None]:
 
 
 def write_file(path: Path, text: str) -> None:
-    """A new file; call it alone in its directory.
+    """Create a file; call it with the directory locked.
 
     Raises:
-        FileExistsError: There is one of that name, which stays as it is.
+        FileExistsError: It exists, and is unchanged.
         OSError: It cannot be written.
     """
     directory = path.parent
     staged = directory / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
     try:
         _write(staged, text, _choose_mode(directory))
-        # A link, unlike a renaming, never takes another file's place.
+        # A link, unlike a rename, never replaces an existing file.
         os.link(staged, path)
     finally:
         staged.unlink(missing_ok=True)
@@ -58,15 +71,15 @@ def write_file(path: Path, text: str) -> None:
 
 
 def write_group(path: Path, texts: Mapping[str, str], progress: ProgressCallback | None) -> None:
-    """A new directory with these files in it, all of which appear in one step; call it alone in its directory.
+    """Create a directory whose files all appear in one step; call it with the parent directory locked.
 
     Args:
         path: The directory.
         texts: The files by their names.
-        progress: Told how many are written, of how many.
+        progress: Called with the number written and the total.
 
     Raises:
-        FileExistsError: There is something of that name, which stays as it is.
+        FileExistsError: The path exists, and is unchanged.
         OSError: It cannot be written; nothing of it is left.
     """
     if os.path.lexists(path):
@@ -99,7 +112,7 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 def _choose_mode(directory: Path) -> int:
-    """For its owner alone; where root lends a directory to a group, as the installation does, that group may read."""
+    """Owner only; in a set-group-ID directory of root, as the installation makes it, the group may read."""
     return 0o640 if _is_group_shared(directory) else 0o600
 
 

@@ -1,7 +1,7 @@
-"""The questions of `office add`: each answer is checked when it is given, and asked for again until it is good.
+"""The prompts of `office add`: each answer is validated at once, and asked for again until it is valid.
 
-What was given on the command line counts as a first answer. Only what can be told of an answer by itself is checked
-here; the configuration as a whole is checked before anything is written.
+An option of the command line counts as the first answer. Each answer is validated by itself here; the configuration as
+a whole is validated before anything is written.
 """
 
 import re
@@ -18,7 +18,7 @@ from oddaemon.settings import validate_partial
 
 @dataclass(frozen=True, slots=True)
 class OfficeAnswers:
-    """What was given on the command line; None: not."""
+    """Options of the command line; None: not given."""
 
     id: str | None = None
     name: str | None = None
@@ -35,39 +35,39 @@ class OfficeAnswers:
 
 class _Question(NamedTuple):
     name: str
-    """Of the answer, in `OfficeAnswers`."""
+    """Its field in `OfficeAnswers`."""
     text: str
     default: str = ""
     related_settings: frozenset[str] = frozenset()
-    """Settings besides its own that the answer decides upon."""
+    """Other settings that the answer affects."""
 
 
 _QUESTIONS = (
     _Question("tier", "Tier of the key: read_all, standard or enterprise", "standard"),
-    # For a key without queries there must be one, which the check tells of the reader.
+    # A key without the Queries permission needs a zone; validation reports that for `reader`.
     _Question(
         "timezone",
-        "Time zone, such as America/Chicago; empty: suggested by the office's clock",
+        "Time zone, such as America/Chicago (empty: suggest one from the office's clock)",
         related_settings=frozenset({"reader"}),
     ),
-    _Question("fresh_by", "Fresh by, on the office's clock", "07:00"),
-    _Question("clinics", "Clinics, as numbers; empty: all, hidden ones and 0 included"),
-    _Question("labels", "Labels, as key=value;key=value; empty: none"),
+    _Question("fresh_by", "Deadline in the office's time zone", "07:00"),
+    _Question("clinics", "ClinicNums (empty: all, including hidden ones and 0)"),
+    _Question("labels", "Labels, as key=value;key=value (empty: none)"),
 )
 _LABEL_SEPARATOR = re.compile(r"[;\s]+")
 
 
 @dataclass(slots=True)
 class Prompter:
-    """What has been answered so far."""
+    """The answers so far."""
 
     given: OfficeAnswers
     find_id_conflict: Callable[[str], str]
-    """Why an id is not free; empty if it is."""
+    """Why an id is taken; empty if it is free."""
     answers: OfficeAnswers = field(default_factory=OfficeAnswers)
 
     def ask_all(self) -> OfficeAnswers:
-        """Ask for everything, in order."""
+        """Ask every question, in order."""
         if self.given.base_url and (
             problem := validate_partial({"id": "new", "base_url": self.given.base_url}, {"base_url"})
         ):
@@ -80,7 +80,7 @@ class Prompter:
         return replace(self.given, **found)
 
     def _ask_until_valid(self, question: _Question) -> None:
-        """Ask until the answer is good."""
+        """Ask until the answer is valid."""
         given: Any = getattr(self.given, question.name)
         while True:
             answer: Any = _prompt(question) if given is None or given == () else given
@@ -96,14 +96,14 @@ class Prompter:
 
 
 def prompt_until_valid(prompt: Callable[[], str], find_problem: Callable[[str], str]) -> str:
-    """The first answer with nothing wrong."""
+    """The first valid answer."""
     while problem := find_problem(answer := prompt().strip()):
         typer.echo(f"  {problem}", err=True)
     return answer
 
 
 def make_office_table(answers: OfficeAnswers) -> dict[str, Any]:
-    """The office as a table of a configuration, without its key; what is not told is left out."""
+    """The office as a table of the configuration, without its key; values that were not given are left out."""
     table: dict[str, Any] = {"id": answers.id}
     for name in ("name", "timezone", "tier", "base_url"):
         if getattr(answers, name):
@@ -118,7 +118,7 @@ def make_office_table(answers: OfficeAnswers) -> dict[str, Any]:
 
 
 def find_zone_problem(table: Mapping[str, Any], zone: str) -> str:
-    """What is wrong with a time zone for this office."""
+    """Why a time zone is invalid for this office; empty if it is valid."""
     return validate_partial({**table, "timezone": zone}, {"timezone"})
 
 

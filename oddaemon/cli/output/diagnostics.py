@@ -1,4 +1,4 @@
-"""Examinations for people: an office's steps with their marks, or a fleet in a table, worst first."""
+"""Diagnoses for people: the checks of an office with their marks, or a fleet in a table, worst first."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,21 +13,22 @@ from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckRe
 from oddaemon.core.diagnostics.network_checks import CHECK_TITLES
 from oddaemon.core.model import Owner
 from oddaemon.core.office.status import OWNER_NAMES, OWNER_SHORT_NAMES
+from oddaemon.core.reporting.formatting import format_count
 
 OUTCOME_MARKS = {CheckOutcome.OK: "✓", CheckOutcome.FAILED: "✗", CheckOutcome.SKIPPED: "–"}  # noqa: RUF001  a dash, as wide as the others
 OUTCOME_STYLES = {CheckOutcome.OK: "green", CheckOutcome.FAILED: "bold red", CheckOutcome.SKIPPED: "dim"}
 TITLE_WIDTH = max(map(len, CHECK_TITLES.values()))
 FULL_TABLE_MAX = 40
-"""A larger fleet's table shows only the offices that are not well."""
+"""The table of a larger fleet shows only offices with failed checks."""
 CHECKED_BY = {
-    "daemon": "Asked by the running daemon, in the key's own turn.",
-    "doctor": "Asked directly: no daemon is at work at this office.",
+    "daemon": "Checked by the running daemon, at the key's own pace.",
+    "doctor": "Checked directly: no daemon watches this office.",
 }
 _CHECK_ORDER = list(CheckName)
 
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:
-    """Write one office's steps, what to do, and what can be sent to whom."""
+    """Write the checks of one office, what to do, and messages to send."""
     console = Console()
     if not console.is_terminal:
         for line in _format_plain(diagnosis):
@@ -51,7 +52,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     console.print(table)
     for check in _select_messages(diagnosis):
         console.print()
-        console.print(Text(f"To send to {_get_recipient(check)}:", style="bold"))
+        console.print(Text(f"Message for {_get_recipient(check)}:", style="bold"))
         console.print(Padding(Text(check.message), (0, 0, 0, 2)))
     console.print()
     console.print(Text(_format_verdict(diagnosis), style="bold"))
@@ -59,17 +60,16 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
 
 
 def show_diagnoses(diagnoses: Sequence[Diagnosis]) -> None:
-    """Write a fleet as a table, worst first, and how many are well."""
+    """Write a fleet as a table, worst first, and how many offices passed."""
     well = sum(each.is_healthy for each in diagnoses)
     shown = [each for each in diagnoses if len(diagnoses) <= FULL_TABLE_MAX or not each.is_healthy]
     if shown:
-        columns = [TableColumn("office"), TableColumn(""), TableColumn("first to mend", wraps=True)]
+        columns = [TableColumn("office"), TableColumn(""), TableColumn("fix first", wraps=True)]
         print_table(TextTable(columns, [_format_row(each) for each in sorted(shown, key=_rank)]), Console())
-    number = f"{len(diagnoses):,} offices" if len(diagnoses) != 1 else "1 office"
-    typer.echo(f"{well:,} of {number} {'is' if well == 1 else 'are'} well.")
+    typer.echo(f"{well:,} of {format_count(len(diagnoses), 'office')} passed all checks.")
     if well < len(diagnoses):
         worst = min(diagnoses, key=_rank).office
-        typer.echo(f"`oddaemon doctor {worst}` shows each step, and what to send to whom.")
+        typer.echo(f"`oddaemon doctor {worst}` shows each check, and messages to send.")
 
 
 def _format_row(diagnosis: Diagnosis) -> list[str | Text]:
@@ -88,21 +88,21 @@ def _format_row(diagnosis: Diagnosis) -> list[str | Text]:
 
 
 def _rank(diagnosis: Diagnosis) -> tuple[int, int, str]:
-    """The earlier the first ✗, the less is known of the rest; the more of them, the more there is to do."""
+    """By the first failed check, as the ones after it depend on it; then by the number of failed checks."""
     failed = diagnosis.failed_checks
     position = _CHECK_ORDER.index(failed[0].name) if failed else len(_CHECK_ORDER)
     return position, -len(failed), diagnosis.office
 
 
 def _format_plain(diagnosis: Diagnosis) -> Iterator[str]:
-    """For a pipe: a step a line, nothing wrapped."""
+    """For a pipe: a check a line, nothing wrapped."""
     yield _format_headline(diagnosis)
     for check in diagnosis.checks:
         yield f"{OUTCOME_MARKS[check.outcome]} {CHECK_TITLES[check.name]:<{TITLE_WIDTH}}  {check.sentence}"
         if check.advice:
             yield f"  {'':<{TITLE_WIDTH}}  {_format_advice(check)}"
     for check in _select_messages(diagnosis):
-        yield f"To send to {_get_recipient(check)}: {check.message}"
+        yield f"Message for {_get_recipient(check)}: {check.message}"
     yield _format_verdict(diagnosis)
 
 
@@ -121,17 +121,17 @@ def _format_actor(owner: Owner | None) -> str:
 
 
 def _get_recipient(check: CheckResult) -> str:
-    # What is ours to mend first may still be the office's.
+    # A check that we must act on first may still need the office.
     return OWNER_NAMES[Owner.VENDOR if check.owner is Owner.VENDOR else Owner.OFFICE]
 
 
 def _select_messages(diagnosis: Diagnosis) -> list[CheckResult]:
-    """One letter a text: two steps may ask for the same."""
+    """Each message once: two checks may have the same."""
     return list({check.message: check for check in diagnosis.failed_checks if check.message}.values())
 
 
 def _format_verdict(diagnosis: Diagnosis) -> str:
     failed = len(diagnosis.failed_checks)
     if not failed:
-        return "All is well."
-    return f"{failed} {'step needs' if failed == 1 else 'steps need'} somebody; the first ✗ first."
+        return "All checks passed."
+    return f"{format_count(failed, 'check')} failed; fix the first ✗ first."

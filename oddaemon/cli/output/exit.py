@@ -1,18 +1,14 @@
-"""What the process tells its caller: a contract, other programs branch on it.
+"""How a command ends: its exit status, which other programs rely on, and one message on standard error.
 
-How a command ends when it cannot do what it was asked: a message on standard error and a status, no traceback.
-
-Standard output that takes nothing any more, as a full disk does: for all commands one sentence, and no traceback.
-
-Neither does one that has no such sign: what its encoding lacks is written in another way.
-A reader who has heard enough, as `| head` has, is no trouble: Typer ends the command without a word.
+A full disk under standard output ends any command with one sentence instead of a traceback. A character that the
+terminal's encoding lacks is written as an escape. A reader that closes the pipe early, as `head` does, is no error:
+Typer ends the command silently.
 """
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from importlib.util import find_spec
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any
 
@@ -20,18 +16,18 @@ import typer
 
 
 class ExitStatus(IntEnum):
-    """The exit statuses, all of them."""
+    """All exit statuses."""
 
     DONE = 0
     FAILED = 1
     USAGE = 2
     NOT_ALL_FRESH = 3
     BAD_CONFIGURATION = 78
-    """`EX_CONFIG` of sysexits.h; systemd is told not to start again after it."""
+    """`EX_CONFIG` of sysexits.h; the systemd unit does not restart after it."""
 
 
 def flatten_errors(group: ExceptionGroup[Exception]) -> tuple[Exception, ...]:
-    """The errors that a group comes down to; task groups nest."""
+    """The errors in a group and in the groups within it."""
     found: list[Exception] = []
     for error in group.exceptions:
         found += flatten_errors(error) if isinstance(error, ExceptionGroup) else (error,)
@@ -39,19 +35,13 @@ def flatten_errors(group: ExceptionGroup[Exception]) -> tuple[Exception, ...]:
 
 
 def fail(message: str, status: ExitStatus = ExitStatus.FAILED) -> typer.Exit:
-    """Say on standard error what is wrong; whoever calls raises what comes back, which ends the command."""
+    """Write a message to standard error; the caller raises the result, which ends the command."""
     typer.echo(f"oddaemon: {message}", err=True)
     return typer.Exit(status)
 
 
-def require_simulator(command: str) -> None:
-    """End the command if the packages of the simulator are not installed."""
-    if find_spec("sqlglot") is None:
-        raise fail(f"`{command}` needs sqlglot, which is not installed. Run: pip install 'oddaemon[simulator]'")
-
-
 class _GuardedStdout(FileIO):
-    """Knows that it failed, so that this error is told from all others; what is said after it goes nowhere."""
+    """Keeps its first write error, to distinguish it from other errors; discards everything after it."""
 
     error: OSError | None = None
 
@@ -67,15 +57,15 @@ class _GuardedStdout(FileIO):
 
 @contextmanager
 def guard_stdout() -> Iterator[None]:
-    """Within the block standard output may fail: the process ends with a sentence. Every other error passes."""
+    """A write error on standard output within the block ends the process with a message; other errors pass."""
     original = sys.stdout
-    if not isinstance(original, TextIOWrapper):  # it was closed by whoever started us
+    if not isinstance(original, TextIOWrapper):  # the parent process closed it
         yield
         return
-    original.flush()  # what was said before comes before
+    original.flush()  # earlier output comes first
     guarded = _GuardedStdout(original.fileno(), "w", closefd=False)
     buffer, line_buffering = BufferedWriter(guarded), original.line_buffering
-    # A sign that the terminal's encoding lacks, as Latin-1 lacks ✓, is written as its number; it ends no command.
+    # A character that the terminal's encoding lacks, as Latin-1 lacks ✓, must not end a command.
     errors = original.errors if original.encoding == "utf-8" else "backslashreplace"
     sys.stdout = TextIOWrapper(buffer, original.encoding, errors, line_buffering=line_buffering)
     try:
@@ -84,4 +74,4 @@ def guard_stdout() -> Iterator[None]:
         if guarded.error is None:
             raise
         reason = guarded.error.strerror
-        sys.exit(fail(f"standard output takes no more: {reason}; what is there is not whole.").exit_code)
+        sys.exit(fail(f"cannot write to standard output: {reason}; the output is incomplete").exit_code)

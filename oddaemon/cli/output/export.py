@@ -1,14 +1,14 @@
-"""How rows leave by the command line: as a table for people, or as a file that programs read."""
+"""Rows as a table for people, or in a file format for programs."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 
 import typer
 
-from oddaemon.cli.data import OutputFormat
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.table import TableColumn, TextTable, format_plain
 from oddaemon.core.reporting.status_document import format_instant, format_money
@@ -18,32 +18,40 @@ from oddaemon.sinks.formats.parquet import ParquetMissing
 from oddaemon.sinks.formats.text import Envelope
 
 EMPTY_CELL = "-"
-"""In a table, where there is no value."""
+"""In a table, a value that is missing."""
+
+
+class OutputFormat(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
 
 
 @dataclass(frozen=True, slots=True)
 class TabularResult:
-    """Rows, and what is told around them."""
+    """Rows with their metadata."""
 
     columns: Columns
     batches: Iterable[Sequence[Row]]
     envelope: Envelope
-    """Of the JSON document; its head stands in the manifest, too."""
+    """Of the JSON document; the manifest holds its header, too."""
     make_table: Callable[[Sequence[Row]], TextTable]
     """The rows as a table for people."""
     manifest_fields: Mapping[str, object] = field(default_factory=dict)
-    """What the manifest tells besides, ready for JSON."""
+    """Further fields of the manifest, as JSON values."""
 
 
 def write_result(result: TabularResult, requested: OutputFormat | None, output: Path | None) -> None:
-    """Write to standard output, or to a file that is there only once it is whole.
-
-    What stands in the way ends the command with a message, and the file as it was.
+    """Write to standard output, or to a file atomically. An error ends the command and leaves the file unchanged.
 
     Args:
-        result: the rows.
-        requested: how they are written; None: as the file's suffix says, else as a table.
-        output: the file; None: standard output.
+        result: The rows.
+        requested: The format; None: by the file's suffix, else a table.
+        output: The file; None: standard output.
     """
     output_format = requested or _infer_format(output)
     try:
@@ -56,7 +64,7 @@ def write_result(result: TabularResult, requested: OutputFormat | None, output: 
     except OSError as error:
         if output is None:
             raise
-        raise fail(f"{output} cannot be written: {error.strerror}; nothing is changed there.") from error
+        raise fail(f"cannot write {output}: {error.strerror}; nothing has changed there") from error
 
 
 def _infer_format(output: Path | None) -> OutputFormat:
@@ -79,13 +87,13 @@ def _write_file(result: TabularResult, layout: Layout, output: Path | None) -> N
         export(output, layout, result.batches, {**result.envelope.header, **result.manifest_fields})
         return
     if layout.file_format is FileFormat.PARQUET and sys.stdout.isatty():
-        raise fail("Parquet is no text; name a file with --output FILE.")
+        raise fail("Parquet is binary; name a file with --output FILE")
     write_rows(sys.stdout.buffer, layout, result.batches)
     sys.stdout.buffer.flush()
 
 
 def make_text_table(columns: Columns, rows: Sequence[Row], footer: Sequence[str] | None = None) -> TextTable:
-    """Rows as a table, as they are."""
+    """Rows as a table, every column."""
     cells = [[_format_cell(column.kind, value) for column, value in zip(columns, row, strict=True)] for row in rows]
     return TextTable(
         [TableColumn(column.name, right_aligned=column.kind in _RIGHT_ALIGNED) for column in columns], cells, footer

@@ -1,19 +1,19 @@
-"""An office's journal for people: each entry a line, on the clock of whoever reads it."""
+"""An office's journal for people: a line an entry, in local time."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from oddaemon.admin.office_details import EntryDocument
-from oddaemon.cli.output.formatting import format_seconds
+from oddaemon.core.reporting.formatting import format_seconds
 from oddaemon.engine.journal.format import Formatters, render_entry
 
 LEVEL_STYLES = {"warning": "yellow", "error": "red", "debug": "dim"}
 DIMMED_EVENTS = frozenset({"requests_summarized", "office_started", "office_stopped"})
-"""What is no news is dimmed."""
+"""Routine events."""
 
 
 def format_time(at: datetime) -> str:
-    """The time of day on the reader's clock."""
+    """The local time of day."""
     return f"{at.astimezone():%H:%M:%S}"
 
 

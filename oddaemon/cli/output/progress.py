@@ -1,4 +1,4 @@
-"""How far something has come, for a person who waits at a terminal; nobody else is shown anything."""
+"""A progress bar on a terminal; elsewhere nothing is shown."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on standard error while the block runs, if that is a terminal; it takes (done, of how much)."""
+    """Show a bar on standard error while the block runs, if that is a terminal; yields a function of (done, total)."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -1,7 +1,4 @@
-"""A table for two readers: a person at a terminal, and the next program of a pipe.
-
-On a terminal it is drawn, coloured and wrapped to the width; in a pipe it is aligned plain text and nothing is cut.
-"""
+"""A table: coloured and wrapped to the width on a terminal, aligned plain text with nothing cut in a pipe."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """One column: `wraps` may take several lines on a terminal, the others keep to one."""
+    """One column; on a terminal a cell takes one line, with `wraps` several."""
 
     header: str
     right_aligned: bool = False
@@ -27,7 +24,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """Columns and the rows below them; every row has a cell for each column."""
+    """Columns and rows; every row has a cell for each column."""
 
     columns: Sequence[TableColumn]
     rows: Sequence[Sequence[Cell]]
@@ -35,7 +32,7 @@ class TextTable:
 
 
 def print_table(text_table: TextTable, console: Console) -> None:
-    """Write a sheet to standard output, as its reader wants it."""
+    """Write a table to standard output."""
     if console.is_terminal:
         console.print(make_rich_table(text_table))
         return
@@ -44,7 +41,7 @@ def print_table(text_table: TextTable, console: Console) -> None:
 
 
 def make_rich_table(text_table: TextTable) -> Table:
-    """The sheet for a terminal."""
+    """The table for a terminal."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=text_table.footer is not None)
     for index, column in enumerate(text_table.columns):
         table.add_column(
@@ -56,13 +53,13 @@ def make_rich_table(text_table: TextTable) -> Table:
             ratio=1 if column.wraps else None,
         )
     for row in text_table.rows:
-        # A name may hold square brackets: they are no markup.
+        # Square brackets in a name are not markup.
         table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return table
 
 
 def format_plain(text_table: TextTable) -> Iterator[str]:
-    """The sheet line by line, columns two blanks apart."""
+    """The table line by line, columns two spaces apart."""
     lines = [
         [column.header.upper() for column in text_table.columns],
         *([str(cell) for cell in row] for row in text_table.rows),

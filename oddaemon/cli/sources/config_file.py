@@ -1,5 +1,6 @@
-"""Which configuration a command works with."""
+"""The configuration that a command works with."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
@@ -7,31 +8,40 @@ import typer
 from oddaemon.cli.output.exit import ExitStatus, fail
 from oddaemon.settings import LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import Problem
+from oddaemon.settings.values.suggestions import suggest_name
 
 DEFAULT_PATHS = (Path("oddaemon.toml"), Path("/etc/oddaemon/oddaemon.toml"))
-"""Where a configuration is looked for when none is named."""
+"""Tried in this order when no configuration is given."""
 
 
 def find_config(given: Path | None) -> Path:
-    """The configuration's path: the one given, else the first of `PLACES` that exists; else the command ends."""
+    """The given path, else the first of `DEFAULT_PATHS` that exists; without any the command ends."""
     if given is not None:
         return given
     for path in DEFAULT_PATHS:
         if path.exists():
             return path
-    searched = " or ".join(str(place.absolute()) for place in DEFAULT_PATHS)
-    raise fail(f"no configuration: there is no {searched}; name one with --config FILE", ExitStatus.BAD_CONFIGURATION)
+    searched = " and ".join(str(path.absolute()) for path in DEFAULT_PATHS)
+    raise fail(
+        f"no configuration found: {searched} do not exist; name one with --config FILE", ExitStatus.BAD_CONFIGURATION
+    )
 
 
 def load_settings(given: Path | None) -> Settings:
-    """The settings of a good configuration; a bad one ends the command with all of its problems."""
+    """The settings of a valid configuration; an invalid one ends the command with all of its problems."""
     return require_settings(try_load(find_config(given)))[0]
 
 
 def require_settings(loaded: LoadResult) -> tuple[Settings, tuple[Problem, ...]]:
-    """Settings and warnings; with problems the command ends, every one of them on standard error."""
+    """Settings and warnings; problems end the command, each of them on standard error."""
     if loaded.settings is None:
         for problem in loaded.problems:
             typer.echo(str(problem), err=True)
         raise typer.Exit(ExitStatus.BAD_CONFIGURATION)
     return loaded.settings, loaded.warnings
+
+
+def fail_unknown_office(office_id: str, known: Iterable[str]) -> typer.Exit:
+    """Say that there is no such office, and name the nearest id; the caller raises the result."""
+    hint = suggest_name(office_id, known) or "`oddaemon office list` lists all offices"
+    return fail(f"no office {office_id!r}; {hint}")

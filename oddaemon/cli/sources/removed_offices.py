@@ -1,9 +1,10 @@
-"""Offices that were removed from the configuration: what is kept of each, and how it is told."""
+"""Offices that were removed from the configuration and whose data is kept."""
 
 from collections.abc import Mapping
 
 import anyio
 
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.core.reporting.status_document import format_instant
 from oddaemon.settings import Settings
 from oddaemon.store.database import Database
@@ -12,7 +13,7 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 
 
 def load_removed_offices(settings: Settings) -> list[RemovedOffice]:
-    """Those in the database of a configuration.
+    """The removed offices in the database of a configuration.
 
     Raises:
         StoreError: It cannot be read.
@@ -26,24 +27,22 @@ def load_removed_offices(settings: Settings) -> list[RemovedOffice]:
 
 
 async def read_removed_offices(db: Database, settings: Settings) -> list[RemovedOffice]:
-    """The same of a database that is open."""
+    """The removed offices in an open database."""
     return await list_removed_offices(db, {each.office.id for each in settings.offices})
 
 
 def describe_removed_office(removed: RemovedOffice) -> str:
-    """What there is of it, since when nothing is added, and what ends that."""
+    """What is stored of it, since when it is unchanged, and how to erase it."""
     since = "" if removed.last_activity_at is None else f" since {removed.last_activity_at.astimezone():%Y-%m-%d}"
-    snapshots = "1 snapshot" if removed.snapshots == 1 else f"{removed.snapshots:,} snapshots"
-    days = (
-        ""
-        if not removed.backfilled_days
-        else f" and {removed.backfilled_days:,} past {'day' if removed.backfilled_days == 1 else 'days'}"
+    days = f" and {format_count(removed.backfilled_days, 'past day')}" if removed.backfilled_days else ""
+    return (
+        f"removed, data kept{since}: {format_count(removed.snapshots, 'snapshot')}{days}; "
+        f"`oddaemon office forget {removed.id}` erases it for good"
     )
-    return f"removed, data kept{since}: {snapshots}{days}; `oddaemon office forget {removed.id}` removes it for good"
 
 
 def make_removed_document(removed: RemovedOffice) -> Mapping[str, object]:
-    """The same for programs."""
+    """The same as JSON."""
     return {
         "id": removed.id,
         "name": removed.name,

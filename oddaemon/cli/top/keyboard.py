@@ -1,4 +1,4 @@
-"""Keys as they are pressed, without Enter; where the input is no terminal, nobody presses any."""
+"""Single key presses, without Enter; none if standard input is not a terminal."""
 
 import os
 import re
@@ -30,7 +30,7 @@ KEY_NAMES: Mapping[str, str] = {
     "\x08": "backspace",
 }
 READ_BYTES_MAX = 64
-"""At one look: whoever types fast, or pastes, has pressed several keys."""
+"""Per read: pasting, or typing quickly, sends several keys at once."""
 _KEY_PATTERN = re.compile(
     "|".join(re.escape(each) for each in sorted(KEY_NAMES, key=len, reverse=True)) + "|.", re.DOTALL
 )
@@ -40,8 +40,8 @@ class KeyReader:
     """Waits for keys.
 
     Args:
-        descriptor: a terminal; None: there is none, so it only waits.
-        signal_fd: readable once a signal came.
+        descriptor: A terminal; None: there is none, so it only waits.
+        signal_fd: Readable once a signal has arrived.
     """
 
     def __init__(self, descriptor: int | None, signal_fd: int | None = None) -> None:
@@ -50,15 +50,15 @@ class KeyReader:
         self._pressed: deque[str] = deque()
 
     def read_key(self, seconds: float) -> str | None:
-        """The next key by its name or character; None: none was pressed within this time."""
+        """The next key by name or character; None: none within this time."""
         if self._descriptor is None:
-            # Nothing can wake us but the time, and Ctrl-C, which ends a sleep.
+            # Only Ctrl-C can end this sleep early.
             time.sleep(max(0.0, seconds))
             return None
         if not self._pressed and self._descriptor in select.select(self._descriptors, [], [], max(0.0, seconds))[0]:
             typed = os.read(self._descriptor, READ_BYTES_MAX)
             if not typed:
-                # The terminal is gone: nobody is there to see anything.
+                # The terminal is gone.
                 return "q"
             self._pressed += _KEY_PATTERN.findall(typed.decode(errors="ignore"))
         if not self._pressed:
@@ -69,14 +69,14 @@ class KeyReader:
 
 @contextmanager
 def keyboard() -> Iterator[KeyReader]:
-    """Keys of standard input for the length of the block; the terminal is afterwards as it was."""
+    """Read keys from standard input within the block; the terminal's mode is restored afterwards."""
     descriptor = sys.stdin.fileno()
     if not os.isatty(descriptor):
         yield KeyReader(None)
         return
     previous = termios.tcgetattr(descriptor)
     try:
-        # At once: by default what was typed before the first screen would be thrown away.
+        # TCSANOW: the default would discard keys typed before the first screen.
         tty.setcbreak(descriptor, termios.TCSANOW)
         with _signal_pipe() as signal_fd:
             yield KeyReader(descriptor, signal_fd)
@@ -86,7 +86,7 @@ def keyboard() -> Iterator[KeyReader]:
 
 @contextmanager
 def _signal_pipe() -> Iterator[int]:
-    """A descriptor that is readable once a signal came: one that comes just before a wait for keys would not end it."""
+    """A descriptor that is readable once a signal has arrived, even one just before the wait for keys."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

@@ -1,4 +1,4 @@
-"""What `top` shows, drawn for the size of the terminal: a head, the offices that fit, and the keys."""
+"""The screen of `top`, for the size of the terminal: a header, the offices that fit, and the keys."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -10,52 +10,53 @@ from rich.table import Table
 from rich.text import Text
 
 from oddaemon.admin.inspection import FleetDocument
-from oddaemon.cli.commands.status import format_next_action, format_owner, format_reason, get_duration
-from oddaemon.cli.output.formatting import CONDITION_STYLES, format_duration, format_relative
+from oddaemon.cli.output.fleet_table import format_next_action, format_owner, format_reason, get_duration
+from oddaemon.cli.output.formatting import CONDITION_STYLES, format_relative
 from oddaemon.core.model import Condition
 from oddaemon.core.office.status import WORST_FIRST
+from oddaemon.core.reporting.formatting import format_count, format_duration
 from oddaemon.core.reporting.status_document import OfficeDocument
 
 HEADER_LINES = 3
 NON_TABLE_LINES = HEADER_LINES + 2
-"""The table's header and the keys."""
+"""Plus the table's header and the keys."""
 WIDE_COLUMNS = 110
-"""From here on there is room for more than the question what is wrong."""
+"""From this width on all columns fit."""
 ID_WIDTH_MAX = 28
 KEY_HELP = "q quit   ↑↓ PgUp PgDn scroll   c condition   / search"
 
 
 @dataclass(slots=True)
 class ViewState:
-    """What somebody chose to see."""
+    """What the user chose to see."""
 
     offset: int = 0
-    """How many offices are scrolled away."""
+    """Offices scrolled off the top."""
     condition: Condition | None = None
     search_text: str = ""
     is_typing: bool = False
-    """Whether the text is being typed."""
+    """Whether keys edit the search text."""
 
     def matches(self, office: OfficeDocument) -> bool:
-        """Whether an office is among what is to be seen."""
+        """Whether an office is in view."""
         searchable = f"{office['id']} {office['name']} {office['reason']} {' '.join(office['labels'].values())}"
         return self.condition in {None, office["condition"]} and self.search_text.casefold() in searchable.casefold()
 
     def clear_filters(self) -> None:
-        """Show all of them again."""
+        """Show all offices."""
         self.condition, self.search_text = None, ""
 
     def cycle_condition(self, present: Collection[str]) -> None:
-        """The offices of the next condition alone that any is in; after the last one, all."""
+        """Select the next condition that is present; after the last one, all."""
         choices = [None, *(each for each in WORST_FIRST if each in present or each is self.condition)]
         self.condition = choices[(choices.index(self.condition) + 1) % len(choices)]
 
     def start_search(self) -> None:
-        """From now on keys are a text to look for."""
+        """Let keys edit the search text."""
         self.is_typing, self.search_text = True, ""
 
     def edit_search(self, key: str) -> None:
-        """A key of that text, or its end."""
+        """Apply a key to the search text."""
         match key:
             case "enter":
                 self.is_typing = False
@@ -67,7 +68,7 @@ class ViewState:
                 self.search_text += key
 
     def scroll(self, key: str, page: int, offices: int) -> None:
-        """Go where the key leads, of so many offices with so many on a page; never past either end."""
+        """Scroll among `offices`, `page` of which are visible; never past either end."""
         steps = {
             "up": -1,
             "k": -1,
@@ -85,28 +86,28 @@ class ViewState:
 
 
 def count_visible_rows(height: int) -> int:
-    """How many offices fit on a screen of so many lines."""
+    """How many offices fit on a screen of this height."""
     return max(1, height - NON_TABLE_LINES)
 
 
 @dataclass(frozen=True, slots=True)
 class TopScreen:
-    """One picture of the fleet."""
+    """The fleet at one moment, to be printed by rich."""
 
     fleet: FleetDocument
     remark: str
     offices: Sequence[OfficeDocument]
-    """Those to be seen, the worst first."""
+    """Those in view, worst first."""
     view: ViewState
     rate: float | None
-    """Requests a second."""
+    """Requests per second."""
     width: int
     height: int | None
-    """None: as long as it gets."""
+    """None: every office is shown."""
     now: datetime
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """A head, the table, the keys."""
+        """Render header, table and keys."""
         yield from self._render_header()
         visible = self.offices
         if self.height is not None:
@@ -140,8 +141,7 @@ class TopScreen:
 
     def _render_conditions(self) -> Iterator[Text]:
         counts = Counter(office["condition"] for office in self.fleet["offices"])
-        total = counts.total()
-        yield Text(f"{total:,} office{'' if total == 1 else 's'}", style="bold")
+        yield Text(format_count(counts.total(), "office"), style="bold")
         for condition in WORST_FIRST:
             if counts[condition]:
                 yield Text(f"{counts[condition]:,} {condition}", style=CONDITION_STYLES[condition])
@@ -160,7 +160,7 @@ class TopScreen:
     def _render_table(self, offices: Sequence[OfficeDocument]) -> Table:
         wide = self.width >= WIDE_COLUMNS
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="bold underline")
-        # Of all offices, so that no column moves while somebody scrolls.
+        # Of all offices, so that no column moves while scrolling.
         longest = max((len(office["id"]) for office in self.offices), default=0)
         table.add_column("OFFICE", width=min(max(longest, len("OFFICE")), ID_WIDTH_MAX), no_wrap=True)
         table.add_column("CONDITION", width=max(map(len, Condition)), no_wrap=True)
@@ -193,7 +193,7 @@ class TopScreen:
 
     def _render_footer(self, shown: int) -> str:
         if self.view.is_typing:
-            return f" / {self.view.search_text}▏ Enter keeps it, Esc forgets it".ljust(self.width)
+            return f" / {self.view.search_text}▏ Enter keeps it, Esc clears it".ljust(self.width)
         first = self.view.offset + 1 if shown else 0
         position = f"{first:,}-{self.view.offset + shown:,} of {len(self.offices):,}"
         parts = [f"condition: {self.view.condition}"] if self.view.condition else []

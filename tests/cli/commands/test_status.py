@@ -3,7 +3,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from oddaemon.cli.commands.status import COLUMNS, OfficeFilter, format_idle_warning, format_summary, make_fleet_table
+from oddaemon.cli.args.office_filter import OfficeFilter
+from oddaemon.cli.output.fleet_table import COLUMNS, format_idle_warning, format_summary, make_fleet_table
 from oddaemon.core.model import Condition, Status
 from oddaemon.core.reporting.status_document import OfficeDocument, OfficeSummary, make_office_document
 from tests.cli.sample_fleet import SampleFleet, invoke, make_fresh_state, make_paused_state, parse_json, write_config

@@ -4,13 +4,12 @@ import pytest
 
 from oddaemon.cli.output.formatting import (
     CONDITION_STYLES,
-    format_dollars,
-    format_duration,
     format_instant,
     format_relative,
 )
 from oddaemon.core.model import Condition, Owner
 from oddaemon.core.office.status import OWNER_NAMES, WORST_FIRST
+from oddaemon.core.reporting.formatting import format_amount, format_duration
 
 NOW = datetime(2026, 3, 8, 6, 59, 30, tzinfo=UTC)
 
@@ -47,7 +46,7 @@ def test_instants_are_shown_on_the_reader_s_clock_across_the_change_of_time() ->
 
 @pytest.mark.parametrize(("cents", "text"), [(0, "0.00"), (123456789, "1,234,567.89"), (-5, "-0.05")])
 def test_amounts_have_thousands(cents: int, text: str) -> None:
-    assert format_dollars(cents) == text
+    assert format_amount(cents) == text
 
 
 def test_every_condition_and_owner_has_a_label() -> None:

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from oddaemon.admin.inspection import DaemonDocument
-from oddaemon.cli.commands.status import OfficeFilter
+from oddaemon.cli.args.office_filter import OfficeFilter
+from oddaemon.cli.commands.top import RATE_WINDOW_SECONDS, TopModel
 from oddaemon.cli.sources.fleet import FleetReport
 from oddaemon.cli.top.keyboard import KeyReader
 from oddaemon.cli.top.screen import NON_TABLE_LINES, WIDE_COLUMNS
-from oddaemon.cli.top.top import RATE_WINDOW_SECONDS, TopModel
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.reporting.status_document import OfficeSummary, make_status_document
 from tests.cli.inspected_daemon import inspected_daemon, make_request_events

@@ -1,19 +1,19 @@
-"""Which days of an office a command means, and how their pictures are told."""
+"""The stored days of an office: snapshots and backfilled days, read beside the daemon."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import load_settings
-from oddaemon.cli.sources.fleet import read_database, require_office_record
+from oddaemon.cli.sources.database import read_database
+from oddaemon.cli.sources.fleet import require_office_record
 from oddaemon.core.reporting.status_document import format_instant, format_money, make_snapshot_document
 from oddaemon.engine.offices.fleet_state import make_last_snapshot
 from oddaemon.settings import Settings
 from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.errors import StoreError
-from oddaemon.store.history.day import HistoryDay, get_source, select_day
+from oddaemon.store.history.day import HistoryDay, get_source
 from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.history_reader import HistoryReader, StoredOffice
 from oddaemon.store.sqlite.location import parse_database_path
@@ -21,7 +21,7 @@ from oddaemon.store.sqlite.location import parse_database_path
 
 @contextmanager
 def open_history(config: Path | None) -> Iterator[tuple[HistoryReader, Settings]]:
-    """The database of a configuration, for reading; what is wrong with either ends the command with a message."""
+    """The database of a configuration, for reading. A problem with either ends the command."""
     settings = load_settings(config)
     try:
         with HistoryReader.open(parse_database_path(settings.state.database)) as reader:
@@ -33,9 +33,9 @@ def open_history(config: Path | None) -> Iterator[tuple[HistoryReader, Settings]
 def require_office_days(
     reader: HistoryReader, settings: Settings, office_id: str
 ) -> tuple[StoredOffice, list[HistoryDay]]:
-    """An office and its pictures in order, at least one; else the command ends with what to do.
+    """An office and its days in order, at least one; without any the command ends.
 
-    One that is no longer configured can be read as long as its data is kept.
+    An office that is no longer configured can be read as long as its data is kept.
     """
     for office in reader.list_offices():
         if office.id == office_id and (days := reader.list_days(office)):
@@ -45,35 +45,19 @@ def require_office_days(
     raise fail(f"{office_id} has no published snapshot yet.{reason} See `oddaemon explain {office_id}`.")
 
 
-DayRange = tuple[date | int | None, date | int | None]
-"""What `--from` and `--to` say."""
-
-
-def select_days(
-    days: Sequence[HistoryDay], day_range: DayRange, office_id: str
-) -> tuple[HistoryDay | None, HistoryDay]:
-    """The two pictures that somebody means; the first is None if none was named.
-
-    Raises:
-        SnapshotMissing: there is none of that day or id.
-    """
-    first, last = day_range
-    return None if first is None else select_day(days, first, office_id), select_day(days, last, office_id)
-
-
 def require_order(days: Sequence[HistoryDay], first: HistoryDay, last: HistoryDay) -> None:
-    """End the command with a message unless the first comes before the last."""
+    """End the command unless the first day comes before the last."""
     if days.index(first) < days.index(last):
         return
     if isinstance(first, SnapshotRow) and isinstance(last, SnapshotRow):
         problem = f"snapshot {first.id} of {first.aging_date} was not published before {last.id} of {last.aging_date}"
     else:
         problem = f"{first.aging_date} is not before {last.aging_date}"
-    raise fail(f"{problem}; --from is the earlier one.")
+    raise fail(f"{problem}; --from must be the earlier one")
 
 
 def make_day_document(day: HistoryDay) -> dict[str, object]:
-    """A picture as a snapshot is told. A day that was read afterwards has no place among these, so no id."""
+    """A day as JSON, shaped as a snapshot. A backfilled day has no id: it is not in the sequence of snapshots."""
     if isinstance(day, BackfilledDay):
         return {
             "id": None,

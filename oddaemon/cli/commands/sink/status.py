@@ -1,37 +1,31 @@
-"""`sink status|retry|skip`: the outbox, read from the database; orders go through the daemon where one runs.
+"""`sink status`: the deliveries to each sink, read from the database."""
 
-Without a daemon an order is carried out in the database itself, under the lock that keeps a daemon from starting
-meanwhile.
-"""
-
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Annotated
 
-import anyio
 import typer
 from rich.console import Console
 
 from oddaemon.admin.commands import CommandRejected
-from oddaemon.admin.offline_commands import require_sink, retry_deliveries, skip_delivery
-from oddaemon.cli.commands.office import print_document
+from oddaemon.admin.offline_commands import require_sink
+from oddaemon.cli.args import completion
+from oddaemon.cli.args.options import AsJson, Config
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
-from oddaemon.cli.output.formatting import format_duration, format_relative
+from oddaemon.cli.output.formatting import format_relative
+from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.output.table import TableColumn, TextTable, print_table
-from oddaemon.cli.sources.config_file import find_config, load_settings
-from oddaemon.cli.sources.daemon_client import DaemonNotRunning, request, require_control_socket
+from oddaemon.cli.sources.config_file import load_settings
+from oddaemon.cli.sources.database import read_database
 from oddaemon.core.delivery import DeliveryState, SinkState
+from oddaemon.core.reporting.formatting import format_duration
 from oddaemon.core.reporting.status_document import format_instant
 from oddaemon.settings import Settings, SinkSettings
 from oddaemon.store import outbox
-from oddaemon.store.errors import StoreError
+from oddaemon.store.database import Database
 from oddaemon.store.outbox import DeliveryRow
-from oddaemon.store.sqlite.connection import SqliteDatabase
 
 COLUMNS = (
     TableColumn("sink"),
@@ -55,9 +49,49 @@ OFFICE_COLUMNS = (
 )
 
 
+app = typer.Typer()
+
+
+@app.command(epilog=format_examples("oddaemon sink status", "oddaemon sink status warehouse --json"))
+def status(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SINK", help="Show only this sink, office by office.", autocompletion=completion.complete_sinks
+        ),
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was delivered to each sink, what is pending, why, and when the next attempt is."""
+    settings = load_settings(config)
+    if name is not None:
+        _require_known_sink(name, [each.name for each in settings.sinks])
+    sinks = read_database(settings, lambda db: _read_sinks(db, settings)) if settings.sinks else []
+    sinks = [each for each in sinks if name in {None, each.settings.name}]
+    if as_json:
+        print_json({"sinks": [_make_document(each) for each in sinks]})
+        return
+    if not sinks:
+        typer.echo("No sink is configured. Add a [[sink]] table to the configuration.")
+        return
+    now, console = datetime.now(UTC), Console()
+    print_table(TextTable(COLUMNS, [_format_sink_row(each, now) for each in sinks]), console)
+    if name is not None:
+        [only] = sinks
+        print_table(TextTable(OFFICE_COLUMNS, [_format_office_row(only, row, now) for row in only.rows]), console)
+
+
+def _require_known_sink(name: str, names: Sequence[str]) -> None:
+    try:
+        require_sink(name, names)
+    except CommandRejected as rejection:
+        raise fail(f"{rejection.sentence} {rejection.advice}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class _SinkOverview:
-    """How one sink stands."""
+    """The deliveries of one sink."""
 
     settings: SinkSettings
     offices: int
@@ -70,16 +104,16 @@ class _SinkOverview:
 
     @property
     def dead(self) -> list[DeliveryRow]:
-        """What was given up, and no later delivery of the same office has made good, in the order of that."""
+        """Failed deliveries that no later one of the same office has replaced, oldest failure first."""
         return sorted((row for row in self.rows if row.state is DeliveryState.DEAD), key=_get_ended_at)
 
     def count_offices(self, state: DeliveryState) -> int:
-        """Of how many offices the last delivery is so."""
+        """How many offices have their last delivery in this state."""
         return sum(row.state is state for row in {row.office_id: row for row in self.rows}.values())
 
     @property
     def last_failure(self) -> DeliveryRow | None:
-        """What tells why the sink takes nothing: the oldest refused one that waits, or else the last that is over."""
+        """The oldest pending delivery with an error, else the last one that ended with an error."""
         waiting = [row for row in self.due if row.error]
         finished = sorted((row for row in self.rows if row.error and row.ended_at), key=_get_ended_at)
         return next(iter([*waiting, *reversed(finished)]), None)
@@ -92,83 +126,9 @@ def _get_ended_at(row: DeliveryRow) -> datetime:
     return row.ended_at or row.delivery.queued_at
 
 
-def show_sinks(config: Path | None, name: str | None, *, as_json: bool) -> None:
-    """Write how the sinks stand; whatever keeps that from being known ends the command."""
-    settings = load_settings(config)
-    names = [each.name for each in settings.sinks]
-    if name is not None:
-        _require_known_sink(name, names)
-    if not names:
-        typer.echo(
-            json.dumps({"sinks": []}) if as_json else "No sink is configured; [[sink]] in the configuration adds one."
-        )
-        return
-    try:
-        sinks = [each for each in anyio.run(_read_sinks, settings) if name in {None, each.settings.name}]
-    except StoreError as error:
-        raise fail(str(error)) from error
-    if as_json:
-        typer.echo(json.dumps({"sinks": [_make_document(each) for each in sinks]}, indent=2, ensure_ascii=False))
-        return
-    now, console = datetime.now(UTC), Console()
-    print_table(TextTable(COLUMNS, [_format_sink_row(each, now) for each in sinks]), console)
-    if name is not None:
-        [only] = sinks
-        print_table(TextTable(OFFICE_COLUMNS, [_format_office_row(only, row, now) for row in only.rows]), console)
-
-
-def send_sink_command(config: Path | None, command: str, name: str, office: str | None, *, as_json: bool) -> None:
-    """Give an order about a sink; what is in the way ends the command."""
-    config_path = find_config(config)
-    target = f"/sinks/{quote(name, safe='', errors='replace')}/{command}"
-    query = f"?{urlencode({'office': office})}" if office else ""
-    try:
-        response = request(require_control_socket(config_path), "POST", target + query)
-    except DaemonNotRunning:
-        document = _run_without_daemon(config_path, command, name, office)
-    else:
-        if response.status != HTTPStatus.OK:
-            raise fail(response.error_message)
-        document = response.document
-    if as_json:
-        print_document(document)
-    else:
-        typer.echo(document["outcome"])
-
-
-def _run_without_daemon(config_path: Path, command: str, name: str, office: str | None) -> dict[str, Any]:
-    settings = load_settings(config_path)
-    _require_known_sink(name, [each.name for each in settings.sinks])
-    if not settings.state.path.exists():
-        raise fail(f"there is no database at {settings.state.path}, so nothing waits; start the daemon first")
-
-    async def run_command() -> dict[str, Any]:
-        async with SqliteDatabase.open(settings.state.database) as database:
-            now = datetime.now(UTC)
-            perform = retry_deliveries if command == "retry" else skip_delivery
-            return dict(await perform(database, name, office, now))
-
-    try:
-        document = anyio.run(run_command)
-    except CommandRejected as rejection:
-        raise fail(f"{rejection.sentence} {rejection.advice}".strip()) from None
-    except StoreError as error:
-        raise fail(str(error)) from error
-    outcome = f"{document['outcome']} The daemon is not running: it is done once it does."
-    return {**document, "outcome": outcome}
-
-
-def _require_known_sink(name: str, names: Sequence[str]) -> None:
-    try:
-        require_sink(name, names)
-    except CommandRejected as rejection:
-        raise fail(f"{rejection.sentence} {rejection.advice}") from None
-
-
-async def _read_sinks(settings: Settings) -> list[_SinkOverview]:
-    async with SqliteDatabase.open_for_reading(settings.state.database) as database:
-        rows = await outbox.list_deliveries(database)
-        states = await outbox.load_sink_states(database)
+async def _read_sinks(database: Database, settings: Settings) -> list[_SinkOverview]:
+    rows = await outbox.list_deliveries(database)
+    states = await outbox.load_sink_states(database)
     offices = [each.office for each in settings.offices]
     return [
         _SinkOverview(

@@ -1,18 +1,21 @@
-"""`top`: the fleet on one screen, as it changes, until somebody has seen enough."""
+"""`top`: the fleet live on one screen."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from oddaemon.cli.commands.status import OfficeFilter, sort_worst_first
+from oddaemon.cli.args.office_filter import Conditions, Labels, OfficeFilter
+from oddaemon.cli.args.options import Config
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import ExitStatus
+from oddaemon.cli.output.fleet_table import sort_worst_first
 from oddaemon.cli.sources.config_file import find_config
 from oddaemon.cli.sources.fleet import FleetReport, load_fleet
 from oddaemon.cli.top.keyboard import keyboard
@@ -20,13 +23,32 @@ from oddaemon.cli.top.screen import TopScreen, ViewState, count_visible_rows
 from oddaemon.core.reporting.status_document import OfficeDocument
 
 RATE_WINDOW_SECONDS = 15.0
-"""The rate of requests is that of so long."""
+"""Over which the rate of requests is measured."""
+
+app = typer.Typer()
 
 
-def show_top(config: Path | None, office_filter: OfficeFilter, refresh_seconds: float) -> None:
-    """Show the fleet until q or Ctrl-C; where the output is no terminal, once."""
+@app.command(
+    epilog=format_examples("oddaemon top", "oddaemon top --condition late --condition blocked --refresh-seconds 5")
+)
+def top(
+    *,
+    config: Config = None,
+    refresh_seconds: Annotated[
+        float, typer.Option("--refresh-seconds", "-d", min=0.1, max=3600, help="Interval between two updates.")
+    ] = 2.0,
+    condition: Conditions = None,
+    label: Labels = None,
+) -> None:
+    """Show the fleet live, worst first: requests per second, in flight, next actions.
+
+    Keys: q or Ctrl-C quits, arrows and PgUp/PgDn scroll, c selects the next
+    condition, / searches, Esc shows all offices again.
+
+    Without a terminal, the screen is written once.
+    """
     config_path, console = find_config(config), Console()
-    model = TopModel(office_filter)
+    model = TopModel(OfficeFilter.from_options(condition, label))
     model.update(load_fleet(config_path, datetime.now(UTC)), monotonic())
     if not console.is_terminal or console.is_dumb_terminal:
         console.print(model.make_screen(console.width, None, datetime.now(UTC)))
@@ -47,20 +69,20 @@ def show_top(config: Path | None, office_filter: OfficeFilter, refresh_seconds: 
 
 @dataclass(slots=True)
 class TopModel:
-    """What is shown, and how somebody wants to see it."""
+    """What is shown, and the view that the user chose."""
 
     office_filter: OfficeFilter
     view: ViewState = field(default_factory=ViewState)
     _report: FleetReport | None = None
     _requests: deque[tuple[float, int]] = field(default_factory=deque)
-    """How many there were when, by the monotonic clock."""
+    """Monotonic time and total of each update."""
 
     def update(self, report: FleetReport, at: float) -> None:
-        """A new picture of the fleet, seen at this moment of the monotonic clock."""
+        """Take in the fleet as it is at this monotonic time."""
         self._report = report
         daemon = report.document["daemon"]
         if daemon is None or (self._requests and daemon["requests"] < self._requests[-1][1]):
-            # Another process counts anew.
+            # Another process counts from zero.
             self._requests.clear()
         if daemon is not None:
             self._requests.append((at, daemon["requests"]))
@@ -68,7 +90,7 @@ class TopModel:
             self._requests.popleft()
 
     def handle_key(self, key: str, height: int) -> bool:
-        """A key was pressed; False: it was enough."""
+        """Apply a key; False: quit."""
         view = self.view
         match key:
             case _ if view.is_typing:
@@ -85,24 +107,24 @@ class TopModel:
         return True
 
     def _get_selected(self) -> Sequence[OfficeDocument]:
-        assert self._report is not None, "it was seen"
+        assert self._report is not None, "update comes first"
         return self.office_filter.apply(self._report.document)["offices"]
 
     def get_visible_offices(self) -> Sequence[OfficeDocument]:
-        """Those that are to be seen, the worst first."""
+        """The offices in view, worst first."""
         return [office for office in sort_worst_first(self._get_selected()) if self.view.matches(office)]
 
     def make_screen(self, width: int, height: int | None, now: datetime) -> TopScreen:
-        """All of it, drawn when it is printed; without a height, every office."""
-        assert self._report is not None, "it was seen"
+        """The screen; without a height it has every office."""
+        assert self._report is not None, "update comes first"
         fleet = self.office_filter.apply(self._report.document)
         return TopScreen(
             fleet, self._report.remark, self.get_visible_offices(), self.view, self._compute_rate(), width, height, now
         )
 
     def _compute_rate(self) -> float | None:
-        """Requests a second; None: not known yet."""
-        if len(self._requests) < 2:  # noqa: PLR2004 - a rate is between two moments
+        """Requests per second; None: not known yet."""
+        if len(self._requests) < 2:  # noqa: PLR2004 - a rate needs two updates
             return None
         (started, first), (ended, last) = self._requests[0], self._requests[-1]
         return (last - first) / (ended - started) if ended > started else None

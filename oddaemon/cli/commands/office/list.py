@@ -1,22 +1,40 @@
-"""`office list`: the offices of a configuration, as they are configured, and what is kept of those that left it."""
+"""`office list`: the configured offices, and the removed ones whose data is kept."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 
+from oddaemon.cli.args.options import AsJson, Config
+from oddaemon.cli.lazy_command import format_examples
+from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.output.table import TableColumn, TextTable, print_table
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.removed_offices import describe_removed_office, load_removed_offices, make_removed_document
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store.errors import DatabaseMissing, StoreError
 from oddaemon.store.offices import RemovedOffice
 
+COLUMNS = (
+    TableColumn("office"),
+    TableColumn("name", wraps=True),
+    TableColumn("on"),
+    TableColumn("tier"),
+    TableColumn("zone"),
+    TableColumn("fresh by"),
+    TableColumn("labels", wraps=True),
+)
 
-def list_offices(config: Path | None, *, as_json: bool) -> None:
-    """Write every office, in the order of the configuration, and those that left it and are kept."""
+app = typer.Typer()
+
+
+@app.command("list", epilog=format_examples("oddaemon office list", "oddaemon office list --json"))
+def list_offices(config: Config = None, as_json: AsJson = False) -> None:
+    """List the configured offices: id, name, enabled, tier, zone, deadline, labels. Keys are not shown.
+
+    Also lists removed offices whose data is kept.
+    """
     settings = load_settings(config)
     removed = _load_removed(settings)
     if as_json:
@@ -24,12 +42,12 @@ def list_offices(config: Path | None, *, as_json: bool) -> None:
             "offices": [_make_document(each) for each in settings.offices],
             "removed": None if removed is None else [make_removed_document(each) for each in removed],
         }
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
         return
     if settings.offices:
         _print_table(settings)
     else:
-        typer.echo("No office yet. `oddaemon office add` adds one, `oddaemon office import FILE.csv` many.")
+        typer.echo("No offices. Add one with `oddaemon office add`, or many with `oddaemon office import FILE.csv`.")
     if removed:
         typer.echo("")
         for each in removed:
@@ -37,27 +55,20 @@ def list_offices(config: Path | None, *, as_json: bool) -> None:
 
 
 def _load_removed(settings: Settings) -> list[RemovedOffice] | None:
-    """None: the database does not tell. A configuration can be listed without one, so that ends nothing."""
+    """None: the database cannot be read, which does not keep the configuration from being listed."""
     try:
         return load_removed_offices(settings)
     except DatabaseMissing:
         return []
     except StoreError as error:
-        typer.echo(f"oddaemon: offices that were removed are not listed: {error}", err=True)
+        typer.echo(f"oddaemon: removed offices are not listed: {error}", err=True)
         return None
 
 
 def _print_table(settings: Settings) -> None:
-    columns = [
-        TableColumn("office"),
-        TableColumn("name", wraps=True),
-        TableColumn("on"),
-        TableColumn("tier"),
-        TableColumn("zone"),
-    ]
-    columns += [TableColumn("fresh by"), TableColumn("labels", wraps=True)]
-    print_table(TextTable(columns, [_format_row(each) for each in settings.offices]), Console())
-    typer.echo(_format_summary(settings))
+    print_table(TextTable(COLUMNS, [_format_row(each) for each in settings.offices]), Console())
+    disabled = sum(not each.office.enabled for each in settings.offices)
+    typer.echo(f"{format_count(len(settings.offices), 'office')}{f', {disabled} disabled' if disabled else ''}.")
 
 
 def _format_row(settings: OfficeSettings) -> list[str]:
@@ -71,12 +82,6 @@ def _format_row(settings: OfficeSettings) -> list[str]:
         "-" if office.fresh_by is None else f"{office.fresh_by:%H:%M}",
         " ".join(f"{name}={text}" for name, text in office.labels),
     ]
-
-
-def _format_summary(settings: Settings) -> str:
-    disabled = sum(not each.office.enabled for each in settings.offices)
-    offices = "1 office" if len(settings.offices) == 1 else f"{len(settings.offices):,} offices"
-    return f"{offices}{f', {disabled} switched off' if disabled else ''}."
 
 
 def _make_document(settings: OfficeSettings) -> dict[str, Any]:

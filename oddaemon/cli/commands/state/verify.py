@@ -1,29 +1,44 @@
-"""`state verify`: what is wrong with what is stored, office by office; silent about amounts and guarantors."""
+"""`state verify`: problems of the stored data, office by office. The output holds no amounts and no guarantors."""
 
-import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from oddaemon.cli.args.options import AsJson, Config
+from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import ExitStatus, fail
+from oddaemon.cli.output.json_document import print_json
 from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import load_settings
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.location import parse_database_path
-from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, Verification, verify
+from oddaemon.store.sqlite.maintenance.integrity import IntegrityProblem, Verification
+from oddaemon.store.sqlite.maintenance.integrity import verify as verify_database
+
+app = typer.Typer()
 
 
-def verify_state(config: Path | None, database: Path | None, *, as_json: bool) -> None:
-    """Write every problem; with any the command ends with the status of a failure."""
+@app.command(epilog=format_examples("oddaemon state verify", "oddaemon state verify --database /backup/oddaemon.db"))
+def verify(
+    config: Config = None,
+    database: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Verify this file, such as a backup, instead of the configured database."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify every snapshot and backfilled day in the database: pages, versions, and totals to the cent."""
     path = database or parse_database_path(load_settings(config).state.database)
     try:
         with translate_errors(path), progress_bar("verifying") as progress:
-            verification = verify(path.expanduser().resolve(), progress)
+            verification = verify_database(path.expanduser().resolve(), progress)
     except StoreError as error:
         raise fail(str(error)) from error
     if as_json:
-        typer.echo(json.dumps(_make_document(verification), indent=2, ensure_ascii=False))
+        print_json(_make_document(verification))
     else:
         _print_result(verification)
     if verification.problems:
@@ -33,19 +48,19 @@ def verify_state(config: Path | None, database: Path | None, *, as_json: bool) -
 def _print_result(verification: Verification) -> None:
     for problem in verification.problems:
         typer.echo(_format_problem(problem))
-    read = (
-        f"{verification.offices:,} offices, {verification.snapshots:,} snapshots, "
-        f"{verification.versions:,} versions of balances"
+    counts = (
+        (verification.offices, "office"),
+        (verification.snapshots, "snapshot"),
+        (verification.versions, "balance version"),
+        (verification.backfilled_days, "backfilled day"),
     )
-    read += f", {verification.backfilled_days:,} backfilled days"
+    read = ", ".join(format_count(number, noun) for number, noun in counts)
     if not verification.problems:
-        typer.echo(f"{verification.database} is sound: revision {verification.revision}, {read}.")
+        typer.echo(f"{verification.database} is intact: revision {verification.revision}, {read}.")
         return
-    number = "1 problem" if len(verification.problems) == 1 else f"{len(verification.problems):,} problems"
     typer.echo(
-        f"{verification.database} has {number} in {read}. Keep a copy of the file, and restore the last "
-        "backup that verifies: "
-        "`oddaemon state verify --database BACKUP`.",
+        f"{verification.database} has {format_count(len(verification.problems), 'problem')} in {read}. Keep a copy of "
+        "the file, and restore the last backup that `oddaemon state verify --database BACKUP` finds intact.",
         err=True,
     )
 

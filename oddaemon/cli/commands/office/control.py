@@ -1,0 +1,142 @@
+"""`office pause|resume|sync|accept`: commands to the running daemon about offices."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from oddaemon.cli.args import completion
+from oddaemon.cli.args.options import AsJson, Config, parse_label_options
+from oddaemon.cli.lazy_command import format_examples
+from oddaemon.cli.output.exit import ExitStatus, fail
+from oddaemon.cli.output.json_document import print_json
+from oddaemon.cli.sources.config_file import find_config, load_settings
+from oddaemon.cli.sources.daemon_client import ControlResponse, request_or_exit, require_control_socket
+from oddaemon.core.reporting.formatting import format_count
+from oddaemon.settings import try_load
+
+NO_OP_REASONS = {"pause": "paused already", "resume": "not paused"}
+"""Why a command for many offices has nothing to do for some of them."""
+
+OfficeIds = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OFFICE", help="The offices' ids.", show_default=False, autocompletion=completion.complete_offices
+    ),
+]
+AllOffices = Annotated[bool, typer.Option("--all", help="All enabled offices.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="KEY=VALUE", help="Offices with this label; repeated, all must match."),
+]
+
+app = typer.Typer()
+
+
+@app.command(epilog=format_examples("oddaemon office pause elm", "oddaemon office pause --label group=coast"))
+def pause(
+    offices: OfficeIds = None,
+    all_offices: AllOffices = False,
+    label: Labels = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pause offices (survives a restart). Snapshots stay published; a pull in progress finishes."""
+    _send_command("pause", config, offices or [], all_offices=all_offices, labels=label or [], as_json=as_json)
+
+
+@app.command(epilog=format_examples("oddaemon office resume elm", "oddaemon office resume --all"))
+def resume(
+    offices: OfficeIds = None,
+    all_offices: AllOffices = False,
+    label: Labels = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Resume paused offices, and probe them at once."""
+    _send_command("resume", config, offices or [], all_offices=all_offices, labels=label or [], as_json=as_json)
+
+
+@app.command(epilog=format_examples("oddaemon office sync elm oak", "oddaemon office sync --all"))
+def sync(
+    offices: OfficeIds = None,
+    all_offices: AllOffices = False,
+    label: Labels = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Probe offices at once, and pull balances if aging has completed."""
+    _send_command("sync", config, offices or [], all_offices=all_offices, labels=label or [], as_json=as_json)
+
+
+@app.command(epilog=format_examples("oddaemon office accept bright-smiles"))
+def accept(offices: OfficeIds = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Accept implausible balances: publish the next pull of each office as it is."""
+    _send_command("accept", config, offices or [], as_json=as_json)
+
+
+def _send_command(
+    command: str,
+    config: Path | None,
+    ids: Sequence[str],
+    *,
+    all_offices: bool = False,
+    labels: Sequence[str] = (),
+    as_json: bool,
+) -> None:
+    """Send a command about each office; exit with 1 if the daemon rejected any.
+
+    For offices selected by --all or --label, having nothing to do is no failure.
+    """
+    config_path = find_config(config)
+    selected = _select_offices(config_path, ids, all_offices=all_offices, labels=labels)
+    socket = require_control_socket(config_path)
+    is_single, documents, rejected, no_ops = len(ids) == 1, list[dict[str, Any]](), False, 0
+    for office in selected:
+        response = request_or_exit(socket, f"/offices/{quote(office, safe='', errors='replace')}/{command}")
+        if not ids and response.document.get("nothing_to_do"):
+            no_ops += 1
+            documents.append({"office": office, "outcome": response.document["error"], "nothing_to_do": True})
+            continue
+        documents.append({"office": office, **response.document})
+        if response.status != HTTPStatus.OK:
+            rejected = True
+            typer.echo(f"oddaemon: {_format_rejection(config_path, office, response)}", err=True)
+        elif not as_json:
+            typer.echo(response.document["outcome"] if is_single else f"{office}: {response.document['outcome']}")
+    if as_json and not (is_single and rejected):
+        print_json(documents[0] if is_single else {"offices": documents}, indent=None)
+    elif no_ops:
+        typer.echo(
+            f"Nothing to do for {no_ops:,} of {format_count(len(selected), 'office')}: {NO_OP_REASONS[command]}."
+        )
+    if rejected:
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+def _select_offices(config: Path, ids: Sequence[str], *, all_offices: bool, labels: Sequence[str]) -> list[str]:
+    """The ids as given, or those that --all or --label select, in the order of the configuration."""
+    if bool(ids) == (all_offices or bool(labels)):
+        raise typer.BadParameter("name offices, or select them with --all or --label.", param_hint="OFFICE")
+    if ids:
+        return list(dict.fromkeys(ids))
+    required_labels = parse_label_options(labels)
+    offices = [each.office for each in load_settings(config).offices if each.office.enabled]
+    selected = [office.id for office in offices if required_labels <= set(office.labels)]
+    if not selected:
+        raise fail("no enabled office matches; `oddaemon office list` lists all offices")
+    return selected
+
+
+def _format_rejection(config: Path, office: str, response: ControlResponse) -> str:
+    if response.status == HTTPStatus.NOT_FOUND and office in _read_configured_ids(config):
+        return f"the daemon does not watch {office!r} yet, but it is configured; run `oddaemon reload`"
+    return response.error_message
+
+
+def _read_configured_ids(config: Path) -> set[str]:
+    settings = try_load(config).settings
+    return {each.office.id for each in settings.offices} if settings else set()

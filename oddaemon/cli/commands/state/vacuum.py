@@ -1,0 +1,21 @@
+"""`state vacuum`: rewrite the database, in the daemon if it runs."""
+
+import typer
+
+from oddaemon.admin.offline_commands import vacuum_database
+from oddaemon.cli.args.options import Config
+from oddaemon.cli.lazy_command import format_examples
+from oddaemon.cli.sources.config_file import load_settings
+from oddaemon.cli.sources.database import run_on_database
+
+app = typer.Typer()
+
+
+@app.command(epilog=format_examples("oddaemon state vacuum"))
+def vacuum(config: Config = None) -> None:
+    """Rewrite the database: as small as possible, and without a trace of deleted data.
+
+    A running daemon does the work and stores nothing else meanwhile; pulled
+    balances wait. By itself it returns a little space every night.
+    """
+    typer.echo(run_on_database(load_settings(config), vacuum_database, "/state/vacuum")["outcome"])
