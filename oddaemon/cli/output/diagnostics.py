@@ -66,7 +66,7 @@ def show_diagnoses(diagnoses: Sequence[Diagnosis]) -> None:
     if shown:
         columns = [TableColumn("office"), TableColumn(""), TableColumn("fix first", wraps=True)]
         print_table(TextTable(columns, [_format_row(each) for each in sorted(shown, key=_rank)]), Console())
-    typer.echo(f"{well:,} of {format_count(len(diagnoses), 'office')} passed all checks.")
+    typer.echo(f"{well:,} of {format_count(len(diagnoses), 'office')} healthy.")
     if well < len(diagnoses):
         worst = min(diagnoses, key=_rank).office
         typer.echo(f"`oddaemon doctor {worst}` shows each check, and messages to send.")
@@ -133,5 +133,5 @@ def _select_messages(diagnosis: Diagnosis) -> list[CheckResult]:
 def _format_verdict(diagnosis: Diagnosis) -> str:
     failed = len(diagnosis.failed_checks)
     if not failed:
-        return "All checks passed."
+        return "No check failed."
     return f"{format_count(failed, 'check')} failed; fix the first ✗ first."
