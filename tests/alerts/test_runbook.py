@@ -78,7 +78,8 @@ def test_every_metric_that_is_named_exists() -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_that_is_named_exists(line: str) -> None:
-    command, arguments = load_commands(get_group(app)), line.split()
+    command: object = load_commands(get_group(app))
+    arguments = line.split()
     while isinstance(command, typer.core.TyperGroup):
         assert arguments, f"{line} says not which"
         found = command.get_command(typer.Context(command), arguments.pop(0))

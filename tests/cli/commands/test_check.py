@@ -13,9 +13,9 @@ def test_a_good_configuration_is_summarized(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
-        f"{path} is good: 3 offices, 1 switched off.",
+        f"{path} is valid: 3 offices, 1 disabled.",
         "  3 offices through headquarters, 1 s between two requests of a key",
-        "  about 540 requests a day, at most 0.1 a second",
+        "  about 540 requests per day, at most 0.1 per second",
         f"  database {tmp_path}/state.db",
         "  listens on 127.0.0.1:9464",
     ]
@@ -23,14 +23,14 @@ def test_a_good_configuration_is_summarized(tmp_path: Path) -> None:
 
 def test_a_single_office_asks_more_than_nothing(tmp_path: Path) -> None:
     single = CONFIGURATION.partition('[[office]]\nid = "coast-reno"')[0]
-    assert "at most 0.1 a second" in invoke("check", "--config", str(write_config(tmp_path, single))).stdout
+    assert "at most 0.1 per second" in invoke("check", "--config", str(write_config(tmp_path, single))).stdout
 
 
 def test_probes_above_the_cap_are_reported(tmp_path: Path) -> None:
     tight = CONFIGURATION.replace("[state]", "max_requests_per_second = 0.05\n[state]")
     result = invoke("check", "--config", str(write_config(tmp_path, tight)))
 
-    assert "probes would wait for the cap of 0.05 a second" in result.stdout
+    assert "probes would wait for the cap of 0.05 per second" in result.stdout
 
 
 def test_every_problem_is_on_standard_error_and_the_status_is_78(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_every_problem_is_on_standard_error_and_the_status_is_78(tmp_path: Path)
     assert result.exit_code == 78
     assert result.stdout == ""
     *problems, last = result.stderr.splitlines()
-    assert last == f"{len(problems)} problems; nothing would run."
+    assert last == f"{len(problems)} problems; the daemon would not start."
     assert any("did you mean `customer_key_env`?" in problem for problem in problems)
     assert any("did you mean `America/Chicago`?" in problem for problem in problems)
 

@@ -39,7 +39,7 @@ def test_an_office_in_which_all_is_well_is_shown_check_by_check(config: Path) ->
     assert lines[1] == "✓ Name and DNS           127.0.0.1 is an IP address: no lookup needed."
     assert "✓ Customer key           It opens the database of “Practice elm”." in lines
     assert any(line.startswith("✓ Clinics") and "hidden" in line for line in lines)
-    assert lines[-1] == "All is well."
+    assert lines[-1] == "No check failed."
 
 
 def test_a_failed_office_is_shown_with_owner_advice_and_message(config: Path) -> None:
@@ -48,8 +48,8 @@ def test_a_failed_office_is_shown_with_owner_advice_and_message(config: Path) ->
     assert "✗ eConnector             The office's eConnector is not running (HTTP 400)" in done.stdout
     assert f"→ the office: {RULES[FailureKind.ECONNECTOR_DOWN].advice}" in done.stdout
     assert " Aging                  Skipped: fix “eConnector” first." in done.stdout
-    assert "To send to the office: Hello!" in done.stdout
-    assert done.stdout.splitlines()[-1] == "1 step needs somebody; the first ✗ first."
+    assert "Message for the office: Hello!" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 check failed; fix the first ✗ first."
 
 
 def test_json_holds_every_check_in_order_and_no_key(config: Path) -> None:
@@ -71,15 +71,15 @@ def test_without_an_office_all_are_checked_and_the_worst_comes_first(config: Pat
     assert done.exit_code == 1
     assert [line.split()[0] for line in lines[1:4]] == ["oak", "ash", "elm"]
     assert "Automated aging" in lines[2]
-    assert lines[4:] == ["1 of 3 offices is well.", "`oddaemon doctor oak` shows each step, and what to send to whom."]
+    assert lines[4:] == ["1 of 3 offices healthy.", "`oddaemon doctor oak` shows each check, and messages to send."]
 
 
 @pytest.mark.real("keeps the pace of the API in real time")
 def test_check_live_checks_the_configuration_first_and_then_every_office(config: Path) -> None:
     done = run(config, "check", "--live", "--concurrency", "1")
     assert done.exit_code == 1
-    assert done.stdout.startswith(f"{config} is good: 3 offices.")
-    assert "1 of 3 offices is well." in done.stdout
+    assert done.stdout.startswith(f"{config} is valid: 3 offices.")
+    assert "1 of 3 offices healthy." in done.stdout
     result = parse_document(run(config, "check", "--live", "--json"))
     assert result["summary"]["offices"] == 3
     assert {each["office"]: each["healthy"] for each in result["live"]["offices"]} == {

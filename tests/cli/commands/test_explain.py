@@ -35,7 +35,7 @@ def test_a_blocked_office_is_explained_with_owner_and_advice() -> None:
         ("What to do", "Ask the office whether it disabled it."),
         ("Next", "reads the office's preferences in 20 min, at 2026-03-08 08:20:30 EDT"),
         ("Snapshot", "none published yet"),
-        ("Reading", "in one statement: 64 lanes a row, 12 PatNums a lane"),
+        ("Reading", "in one statement: 64 columns a row, 12 PatNums a column"),
         ("Failures", "4 in a row, 0 pulls thrown away in a row"),
     ]
 
@@ -66,13 +66,13 @@ def test_a_fresh_office_is_explained_with_its_snapshot_and_verification(fleet: S
     assert result.exit_code == 0
     shown_lines = {line[:12].strip(): line[12:] for line in result.stdout.splitlines()}
     assert shown_lines["Office"] == "bright-smiles, Bright Smiles [Family] Dentistry"
-    assert shown_lines["Who acts"] == "nobody, it goes on by itself"
+    assert shown_lines["Who acts"] == "no one; oddaemon continues by itself"
     assert shown_lines["Aging"] == (
         "DateLastAging 2026-03-02, AgingServiceTimeDue 2000-01-01 02:00:00, AgingBeginDateTime not set"
     )
-    assert shown_lines["Program"] == "Open Dental 25.4.48.0; all read 2 h ago"
+    assert shown_lines["Program"] == "Open Dental 25.4.48.0; read 2 h ago"
     assert shown_lines["Snapshot"] == (
-        "number 1 of the aging of 2026-03-02: 3 guarantors, 382.45 in all; 3 new, 0 changed, 0 cleared"
+        "number 1, aging of 2026-03-02: 3 guarantors, total 382.45; 3 new, 0 changed, 0 cleared"
     )
     assert shown_lines["Published"].startswith("2 h ago, at ")
     assert shown_lines["Proof"].endswith("read by statement in 1 request")
@@ -94,7 +94,7 @@ def test_an_office_read_in_pages_and_one_never_read_say_so() -> None:
     paged = OfficeRecord("elm", "elm", None, replace(make_fresh_state(NOW), reader=Reader.PAGES), None)
     new = OfficeRecord("elm", "elm", None, None, None)
 
-    assert explain_lines(paged)["Reading"] == "in pages, between two controls"
+    assert explain_lines(paged)["Reading"] == "in pages between two control queries"
     assert explain_lines(new)["Reading"] == "not read yet"
     assert explain_lines(new)["Why"] == "Not contacted yet."
 
@@ -124,8 +124,8 @@ def test_an_unknown_office_is_answered_with_the_nearest(fleet: SampleFleet) -> N
     near, far = fleet.run("explain", "hillstreet"), fleet.run("explain", "zzz")
 
     assert (near.exit_code, near.stdout) == (1, "")
-    assert near.stderr == "oddaemon: no office 'hillstreet'; did you mean hill-street?\n"
-    assert far.stderr == "oddaemon: no office 'zzz'; `oddaemon status` lists all offices\n"
+    assert near.stderr == "oddaemon: no office 'hillstreet'; did you mean `hill-street`?\n"
+    assert far.stderr == "oddaemon: no office 'zzz'; `oddaemon office list` lists all offices\n"
 
 
 def test_a_removed_office_is_shown_with_its_stored_data(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_removed_office_is_shown_with_its_stored_data(tmp_path: Path) -> None:
     day = f"{history.fleet.now.astimezone():%Y-%m-%d}"
     assert history.run_failing("explain", "left") == (
         f"oddaemon: left: removed, data kept since {day}: 1 snapshot; "
-        "`oddaemon office forget left` removes it for good; `oddaemon history left` shows it"
+        "`oddaemon office forget left` erases it for good; `oddaemon history left` shows it"
     )
     assert "3.00" in history.run("history", "left")
 

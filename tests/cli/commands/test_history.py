@@ -65,7 +65,7 @@ def test_a_day_without_a_snapshot_names_the_nearest(history: History, wanted: st
 
 @pytest.mark.parametrize("wanted", ["yesterday", "2026-3-4", "2026-02-30", "-1", ""])
 def test_what_is_no_date_is_a_usage_error(history: History, wanted: str) -> None:
-    assert "is no date" in history.run_failing("balances", "bright-smiles", f"--as-of={wanted}", status=2)
+    assert "neither a date" in history.run_failing("balances", "bright-smiles", f"--as-of={wanted}", status=2)
 
 
 def test_a_backfilled_day_is_marked_as_such(history: History) -> None:
@@ -136,7 +136,7 @@ def test_from_must_be_earlier_than_to(history: History, first: str, day: str) ->
 
 
 def test_the_first_snapshot_has_nothing_before_it(history: History) -> None:
-    assert "is the first that is kept of hill-street" in history.run_failing("changes", "hill-street")
+    assert "is the oldest stored of hill-street" in history.run_failing("changes", "hill-street")
 
 
 def test_a_day_that_was_backfilled_compares_with_a_night(history: History) -> None:
@@ -169,9 +169,9 @@ def test_a_night_compares_with_a_day_that_was_backfilled_later(history: History)
 def test_days_are_compared_in_their_order(history: History) -> None:
     store_backfill(history, YEAR_END, OTHER)
     stderr = history.run_failing("changes", "bright-smiles", "--from", "2026-03-02", "--to", "2025-12-31")
-    assert "2026-03-02 is not before 2025-12-31; --from is the earlier one." in stderr
+    assert "2026-03-02 is not before 2025-12-31; --from must be the earlier one" in stderr
     first = history.run_failing("changes", "bright-smiles", "--to", "2025-12-31")
-    assert "2025-12-31 is the first that is kept of bright-smiles" in first
+    assert "2025-12-31 is the oldest stored of bright-smiles" in first
 
 
 # --- history ----------------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_days_that_were_backfilled_stand_among_the_nights_and_say_so(history: Hi
 
 def test_the_fleet_has_a_row_for_each_office_each_label_and_all(history: History) -> None:
     result = history.fleet.run("balances", "--fleet", "--format", "csv")
-    assert "Without a snapshot, not counted: coast-reno, new-oak." in result.stderr
+    assert "Not included (no snapshot): coast-reno, new-oak." in result.stderr
     rows = [(row["scope"], row["name"], row["offices"], row["bal_total"]) for row in parse_csv(result.stdout)]
     assert rows == [
         ("office", "bright-smiles", "1", "120.00"),
@@ -247,7 +247,7 @@ def test_the_fleet_of_a_past_day_counts_the_offices_that_have_it(history: Histor
 
 @pytest.mark.parametrize("arguments", [(), ("bright-smiles", "--fleet")])
 def test_an_office_or_the_fleet_but_not_both(history: History, arguments: tuple[str, ...]) -> None:
-    assert "name an office, or say --fleet" in history.run_failing("balances", *arguments, status=2)
+    assert "name an office, or use --fleet" in history.run_failing("balances", *arguments, status=2)
 
 
 # --- what a reader does not tell --------------------------------------------------------------------------------------

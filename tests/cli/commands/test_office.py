@@ -109,7 +109,7 @@ def test_a_label_chooses(running: Path) -> None:
     done = invoke("office", "pause", "--label", "group=hills", "--config", str(write_config(running)))
     assert (done.exit_code, done.stderr) == (
         1,
-        "oddaemon: no office is chosen by that; `oddaemon status` lists all offices\n",
+        "oddaemon: no enabled office matches; `oddaemon office list` lists all offices\n",
     )
 
 
@@ -158,7 +158,7 @@ def test_an_unknown_office_is_answered_in_the_daemon_s_words(running: Path, offi
 def test_an_office_that_only_the_configuration_knows_is_taken_up_by_a_reload(running: Path) -> None:
     done = run_accept(running, "new-oak")
     assert done.stderr == (
-        "oddaemon: no office 'new-oak' is at work; it stands in the configuration: `oddaemon reload` takes it up\n"
+        "oddaemon: the daemon does not watch 'new-oak' yet, but it is configured; run `oddaemon reload`\n"
     )
 
 
@@ -167,12 +167,12 @@ def test_a_daemon_that_does_not_run_is_reported(tmp_path: Path) -> None:
     done = run_accept(tmp_path, "hill-street")
     assert done.exit_code == 1
     assert done.stderr == (
-        f"oddaemon: the daemon is not running: there is no {path}; start it, or name its own --config\n"
+        f"oddaemon: the daemon is not running: {path} does not exist; start it, or name its own --config\n"
     )
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(path))
     done = run_accept(tmp_path, "hill-street")
-    assert done.stderr == f"oddaemon: the daemon is not running: nobody answers at {path}; start it\n"
+    assert done.stderr == f"oddaemon: the daemon is not running: nothing listens on {path}; start it\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may connect anywhere")
@@ -231,7 +231,7 @@ def test_a_refusal_without_words_has_its_status(tmp_path: Path) -> None:
     sent = b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     with other_server(tmp_path / "state.db.sock", sent):
         done = run_accept(tmp_path, "hill-street")
-    assert done.stderr == "oddaemon: the daemon refused (HTTP 503)\n"
+    assert done.stderr == "oddaemon: The daemon rejected the command (HTTP 503).\n"
 
 
 def test_the_command_group_alone_lists_its_commands() -> None:

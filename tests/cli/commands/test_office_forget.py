@@ -26,16 +26,16 @@ def history(tmp_path: Path) -> History:
 
 def test_a_removed_office_is_erased_and_the_erasure_verified(history: History) -> None:
     output = history.run("office", "forget", "left", "--yes")
-    assert "left is forgotten. Rows removed: 1 of balance, 1 of office, 1 of snapshot." in output
-    assert " were there before, 0 are there now." in output
-    assert "is not touched" in output
-    assert "has no office 'left'" in history.run_failing("office", "forget", "left", "--yes")
+    assert "Erased left. Rows removed: 1 of balance, 1 of office, 1 of snapshot." in output
+    assert " found before, 0 found now." in output
+    assert "are not touched" in output
+    assert "no office 'left'" in history.run_failing("office", "forget", "left", "--yes")
     assert "2 offices, 4 snapshots" in history.run("state", "verify")
 
 
 def test_a_configured_office_is_not_erased_and_its_file_is_named(history: History) -> None:
     stderr = history.run_failing("office", "forget", "hill-street", "--yes")
-    assert f"hill-street stands in {history.directory}/oddaemon.toml. Take it out there first" in stderr
+    assert f"hill-street is still configured in {history.directory}/oddaemon.toml" in stderr
     assert "3.00" in history.run("balances", "hill-street")
 
 
@@ -48,7 +48,7 @@ def test_nothing_is_erased_without_confirmation(history: History) -> None:
 def test_removed_offices_are_listed_until_they_are_erased(history: History) -> None:
     day = f"{history.fleet.now.astimezone():%Y-%m-%d}"
     *_, summary, gap, retained = history.run("office", "list").splitlines()
-    assert (summary, gap) == ("4 offices, 1 switched off.", "")
+    assert (summary, gap) == ("4 offices, 1 disabled.", "")
     assert (
         retained
         == f"left: removed, data kept since {day}: 1 snapshot; `oddaemon office forget left` removes it for good."
@@ -57,7 +57,7 @@ def test_removed_offices_are_listed_until_they_are_erased(history: History) -> N
     assert found.pop("data_until").startswith(f"{history.fleet.now:%Y-%m-%d}")
     assert found == {"id": "left", "name": "Left", "snapshots": 1, "backfilled_days": 0}
     history.run("office", "forget", "left", "--yes")
-    assert history.run("office", "list").endswith("\n4 offices, 1 switched off.\n")
+    assert history.run("office", "list").endswith("\n4 offices, 1 disabled.\n")
     assert json.loads(history.run("office", "list", "--json"))["removed"] == []
 
 
@@ -65,11 +65,11 @@ def test_a_database_that_cannot_be_read_hides_no_configured_office(history: Hist
     (history.directory / "state.db").write_bytes(b"no database" * 1000)
     done = history.fleet.run("office", "list", "--json")
     assert (done.exit_code, len(json.loads(done.stdout)["offices"]), json.loads(done.stdout)["removed"]) == (0, 4, None)
-    assert done.stderr.startswith("oddaemon: offices that were removed are not listed: ")
+    assert done.stderr.startswith("oddaemon: removed offices are not listed: ")
 
 
 def test_a_misspelt_office_gets_a_suggestion(history: History) -> None:
-    assert "Did you mean left?" in history.run_failing("office", "forget", "letf", "--yes")
+    assert "did you mean `left`?" in history.run_failing("office", "forget", "letf", "--yes")
 
 
 def test_beside_a_daemon_without_a_control_socket_it_says_what_to_do(history: History) -> None:
@@ -127,11 +127,11 @@ def test_a_running_daemon_does_it_and_the_proof_is_the_same(history: History) ->
 
     begun = "It is done now, in its turn at the database's file."
     assert (done.returncode, done.stderr) == (0, f"The daemon has the database open. {begun}\n")
-    assert "left is forgotten. Rows removed: 1 of balance, 1 of office, 1 of snapshot." in done.stdout
-    assert " were there before, 0 are there now." in done.stdout
+    assert "Erased left. Rows removed: 1 of balance, 1 of office, 1 of snapshot." in done.stdout
+    assert " found before, 0 found now." in done.stdout
     assert b"leftLeft" not in stored
     assert (again.returncode, again.stdout) == (1, "")
-    assert "has no office 'left'" in again.stderr
+    assert "no office 'left'" in again.stderr
     assert '"office_erased"' in log.read_text()
     assert "4 snapshots" in history.run("state", "verify")
 
@@ -150,7 +150,7 @@ def test_an_office_that_a_running_daemon_monitors_is_not_erased(history: History
         "hill-street is in the configuration in force. Take it out of its file, then `oddaemon reload`"
         in refused.stderr
     )
-    assert "hill-street is forgotten." in done.stdout
+    assert "Erased hill-street." in done.stdout
 
 
 @pytest.mark.real("starts a real daemon")

@@ -12,7 +12,7 @@ SENTENCE = "1 new, 2 changed, 1 removed, 7 unchanged; [http] takes effect only a
 LINES = [
     "  new      ash",
     "  changed  elm: clinics, customer_key",
-    "  changed  fir: labels (only shown, its work goes on)",
+    "  changed  fir: labels (its worker keeps running)",
     "  removed  oak, its data is kept",
 ]
 
@@ -83,10 +83,10 @@ def test_without_a_daemon_the_plan_is_by_what_the_database_knows(fleet: SampleFl
     done = invoke("check", "--plan", "--config", str(path))
     assert done.exit_code == 0
     output_lines = done.stdout.splitlines()
-    assert output_lines[0].startswith(f"{path} is good")
-    assert output_lines[-5].startswith("The daemon is not running: there is no")
+    assert output_lines[0].startswith(f"{path} is valid")
+    assert output_lines[-5].startswith("The daemon is not running: ")
     assert output_lines[-4:] == [
-        "By what the database knows, a start would bring: 2 new, 1 removed, 2 unchanged.",
+        "Compared with the database, a start would apply: 2 new, 1 removed, 2 unchanged.",
         "  new      dale-street",
         "  new      new-oak",
         "  removed  hill-street, its data is kept",
@@ -98,7 +98,7 @@ def test_without_a_daemon_the_plan_is_by_what_the_database_knows(fleet: SampleFl
 
 def test_before_the_first_start_everything_is_new(tmp_path: Path) -> None:
     done = invoke("check", "--plan", "--config", str(write_config(tmp_path)))
-    assert "a start would bring: 4 new." in done.stdout
+    assert "a start would apply: 4 new." in done.stdout
     assert not (tmp_path / "state.db").exists()
 
 

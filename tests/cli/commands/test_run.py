@@ -32,7 +32,7 @@ def test_no_configuration_says_where_it_was_looked_for(tmp_path: Path) -> None:
 
     assert done.returncode == 78
     assert done.stderr == (
-        f"oddaemon: no configuration: there is no {tmp_path}/oddaemon.toml or /etc/oddaemon/oddaemon.toml; "
+        f"oddaemon: no configuration found: {tmp_path}/oddaemon.toml and /etc/oddaemon/oddaemon.toml do not exist; "
         "name one with --config FILE\n"
     )
 

@@ -21,7 +21,7 @@ def test_it_writes_a_configuration_that_a_daemon_can_run_and_ends_with_0(tmp_pat
         assert process.wait(TIMEOUT_SECONDS) == 0
 
     assert len(settings.offices) == 2
-    assert f"with 2 offices answers at {settings.api.base_url}\n" in log_output
+    assert f"with 2 offices listens on {settings.api.base_url}\n" in log_output
     assert f"oddaemon run --config {config}/oddaemon.toml\n" in log_output
     assert settings.api.developer_key.reveal() not in log_output
     files = [path for path in config.rglob("*") if path.is_file()]
@@ -34,7 +34,7 @@ def test_without_a_directory_it_says_how_to_get_a_configuration(tmp_path: Path) 
     with running_command("simulator", "--plan", str(plan), output=output) as process:
         log_output = wait_for_output("Ready.\n", output, process)
 
-    assert "with 1 office answers at http://127.0.0.1:" in log_output
+    assert "with 1 office listens on http://127.0.0.1:" in log_output
     assert "--config-dir DIR" in log_output
 
 

@@ -99,7 +99,7 @@ def list_deliveries(fleet: SampleFleet) -> list[dict[str, Any]]:
 
 
 def test_without_sinks_it_says_how_to_have_one(fleet: SampleFleet) -> None:
-    assert fleet.run("sink", "status").stdout.startswith("No sink is configured; [[sink]]")
+    assert fleet.run("sink", "status").stdout.startswith("No sink is configured.")
     assert parse_json(fleet.run("sink", "status", "--json")) == {"sinks": []}
 
 
@@ -174,7 +174,7 @@ def test_an_unknown_sink_gets_a_suggestion(refusing: SampleFleet) -> None:
 
 def test_without_a_daemon_a_retry_is_done_in_the_database(refusing: SampleFleet) -> None:
     result = refusing.run("sink", "retry", "lake")
-    assert result.stdout == "1 delivery is due now to lake. The daemon is not running: it is done once it does.\n"
+    assert result.stdout == "1 delivery is due now to lake. It takes effect when the daemon starts.\n"
     [delivery] = list_deliveries(refusing)
     assert datetime.fromisoformat(delivery["not_before"]) <= datetime.now(UTC)
 

@@ -27,7 +27,7 @@ def test_old_nights_are_pruned_by_hand(history: History) -> None:
     output = history.run("state", "prune", "--older-than-days", "1")
     assert ": 2 snapshots, 4 versions of balances, 0 past days, 0 journal entries." in output
     assert len(history.run("history", "bright-smiles").splitlines()) == 2
-    assert "is sound" in history.run("state", "verify")
+    assert "is intact" in history.run("state", "verify")
     assert ": 0 snapshots" in history.run("state", "prune", "--older-than-days", "1")
 
 
@@ -45,7 +45,7 @@ def test_a_vacuum_makes_the_file_smaller(history: History) -> None:
     assert path.stat().st_size > before + 100_000
     assert history.run("state", "vacuum").startswith(f"Vacuumed {path}")
     assert path.stat().st_size <= before
-    assert "is sound" in history.run("state", "verify")
+    assert "is intact" in history.run("state", "verify")
 
 
 async def _fill_and_empty(path: Path) -> None:
@@ -64,7 +64,7 @@ def test_beside_a_daemon_without_a_control_socket_it_says_what_to_do(history: Hi
 
     output = anyio.run(beside)
     assert "is in use by another oddaemon" in output
-    assert f"nobody takes orders at {history.directory}/state.db.sock: stop it, run this again" in output
+    assert f"no daemon listens on {history.directory}/state.db.sock: stop it, run this command again" in output
 
 
 class _VanishingCommands(FakeDatabaseCommands):
@@ -97,7 +97,7 @@ def test_a_daemon_that_is_stopped_meanwhile_is_not_to_be_stopped(history: Histor
             daemon.cancel_scope.cancel()
 
     anyio.run(beside)
-    assert "The daemon was stopped, and what was not done yet was broken off: run this again." in outputs[0]
+    assert "The daemon stopped before the job finished." in outputs[0]
 
 
 @pytest.mark.parametrize("name", ["prune", "vacuum"])

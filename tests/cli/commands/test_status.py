@@ -58,9 +58,7 @@ def test_without_a_daemon_one_line_says_that_the_database_was_read(fleet: Sample
     output = fleet.run("status").stderr
     socket = fleet.config.with_name("state.db.sock")
 
-    assert (
-        output == f"oddaemon: the daemon is not running: nobody answers at {socket}; this is what the database says.\n"
-    )
+    assert output == f"oddaemon: the daemon is not running: {socket} does not exist; this is from the database.\n"
     assert fleet.run("explain", "bright-smiles").stderr == output
 
 
@@ -126,7 +124,7 @@ def test_a_fleet_without_a_running_daemon_is_remarked(fleet: SampleFleet) -> Non
     later = fleet.now + timedelta(minutes=42, seconds=31)
     assert (
         format_idle_warning([due, paused], later)
-        == "Nothing has been done for 30 min: is the daemon stuck? See its log."
+        == "Nothing has happened for 30 min: the daemon may be stuck. See its log."
     )
 
 

@@ -172,8 +172,8 @@ def test_what_a_helper_needs_is_in_it(fleet: SampleFleet) -> None:
     for place in manifest["in_it"]:
         assert any(name.startswith(place) for name in texts)
         assert f"  {place}" in result.stdout
-    assert "Not in it: keys and other secrets;" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("See for yourself before you send it: tar xzf ")
+    assert "Not included: keys and other secrets;" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("Inspect it before you send it: tar xzf ")
 
 
 def test_without_a_daemon_the_database_is_read_and_missing_parts_are_named(fleet: SampleFleet) -> None:
@@ -203,7 +203,7 @@ def test_a_broken_configuration_is_what_help_is_needed_with(fleet: SampleFleet) 
     assert "colour" in json.loads(texts["check.json"])["problems"][0]
     assert "[colour]" in texts["configuration/00000-oddaemon.toml"]
     assert KEYS["OAK"] not in "".join(texts.values())
-    assert "the configuration is not good" in result.stdout
+    assert "the configuration is invalid" in result.stdout
 
 
 @pytest.mark.parametrize("damage", ["missing", "garbage"])
@@ -222,7 +222,7 @@ def test_an_unreadable_database_is_reported(fleet: SampleFleet, damage: str) -> 
 def test_a_place_that_cannot_be_written_is_a_message(fleet: SampleFleet, tmp_path: Path) -> None:
     result = fleet.run("support-bundle", "-o", str(tmp_path / "nowhere" / "x.tar.gz"))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "cannot be written" in result.stderr
+    assert "cannot write" in result.stderr
 
 
 def test_its_name_says_when_it_was_made(fleet: SampleFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

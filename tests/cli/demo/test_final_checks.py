@@ -25,7 +25,7 @@ def test_one_rude_request_is_too_many_and_early_ones_are_counted() -> None:
     assert check_traffic(TrafficStats(requests=600, violations=0, early=30, first_violation="elm: too soon")).passed
     assert not check_traffic(TrafficStats(requests=600, violations=0, early=31, first_violation="elm: too soon")).passed
     rude = check_traffic(TrafficStats(requests=600, violations=1, early=0, first_violation="elm: two in flight"))
-    assert (rude.passed, rude.text) == (False, "1 of 600 requests were impolite, 0 early: elm: two in flight")
+    assert (rude.passed, rude.text) == (False, "1 of 600 requests broke a limit, 0 were early: elm: two in flight")
 
 
 def test_a_daemon_must_obey_sigterm_in_good_order() -> None:
@@ -53,7 +53,7 @@ def test_a_good_night_ends_with_what_was_proved() -> None:
 
     assert good.passed
     assert "✓ true" in render_report(good)
-    assert "1 of 1 offices are as they must be: 2 snapshots of 40 guarantors, $1,234.56 in all, equal" in render_report(
+    assert "1 of 1 offices are as expected: 2 snapshots of 40 guarantors, $1,234.56 in total, equal" in render_report(
         good
     )
 
@@ -82,7 +82,7 @@ async def test_a_process_that_ends_by_itself_is_reported_with_its_log(tmp_path: 
             child.require_running()
         except ChildProcessError as error:
             message = str(error)
-    assert message.startswith("`oddaemon --version` ended by itself.")
+    assert message.startswith("`oddaemon --version` exited unexpectedly.")
 
 
 async def test_no_process_outlives_its_block(tmp_path: Path) -> None:

@@ -67,11 +67,11 @@ def test_an_office_as_it_must_be_gives_no_complaint() -> None:
             FRESH,
             replace(EMPTY, aging_date=date(2026, 3, 7)),
             [RUN],
-            "its snapshot is of 2026-03-07, aging ran for 2026-03-08",
+            "its snapshot is of 2026-03-07, but aging ran for 2026-03-08",
         ),
-        (DISABLED, replace(BLOCKED, reason="It is so."), None, [], "its reason does not say 'key'"),
-        (DISABLED, replace(BLOCKED, owner=None), None, [], "names nobody to act, not office"),
-        (DISABLED, BLOCKED, EMPTY, [], "has a snapshot that it cannot have"),
+        (DISABLED, replace(BLOCKED, reason="It is so."), None, [], "its reason does not mention 'key'"),
+        (DISABLED, replace(BLOCKED, owner=None), None, [], "names no one to act, not office"),
+        (DISABLED, BLOCKED, EMPTY, [], "has a snapshot but should not"),
     ],
 )
 def test_deviations_from_the_scenario_are_reported(
@@ -131,20 +131,20 @@ async def test_one_cent_is_noticed(verdict_setup: VerdictSetup) -> None:
     first, *others = verdict_setup.true_balances
     await verdict_setup.publish((first._replace(bal_total=first.bal_total + 1), *others))
 
-    assert await verdict_setup.find_complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
+    assert await verdict_setup.find_complaints() == ["snapshot 1 is wrong: 1 rows differ from the office's table"]
 
 
 async def test_a_missing_guarantor_is_noticed(verdict_setup: VerdictSetup) -> None:
     await verdict_setup.publish(verdict_setup.true_balances[1:])
 
-    assert await verdict_setup.find_complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
+    assert await verdict_setup.find_complaints() == ["snapshot 1 is wrong: 1 rows differ from the office's table"]
 
 
 async def test_an_older_snapshot_is_judged_too(verdict_setup: VerdictSetup) -> None:
     await verdict_setup.publish(verdict_setup.true_balances[1:], TONIGHT - timedelta(days=1))
     await verdict_setup.publish(verdict_setup.true_balances)
 
-    assert await verdict_setup.find_complaints() == ["snapshot 1 is not true: 1 rows differ from the office's table"]
+    assert await verdict_setup.find_complaints() == ["snapshot 1 is wrong: 1 rows differ from the office's table"]
 
 
 async def test_balances_from_before_the_run_do_not_pass_for_tonight_s(verdict_setup: VerdictSetup) -> None:
@@ -160,4 +160,4 @@ async def test_one_aging_published_twice_is_noticed(verdict_setup: VerdictSetup)
     await verdict_setup.publish(verdict_setup.true_balances)
     await verdict_setup.publish(verdict_setup.true_balances)
 
-    assert await verdict_setup.find_complaints() == ["published one aging twice"]
+    assert await verdict_setup.find_complaints() == ["published one aging run twice"]

@@ -54,7 +54,7 @@ def test_an_office_is_checked_and_written_for_its_owner_alone(add_setup: AddSetu
     )
     assert done.exit_code == 0, done.output
     assert "✓ Customer key           It opens the database of “Practice oak”." in done.stdout
-    assert f"{add_setup.path} is written. No daemon runs; `oddaemon run` watches it." in done.stdout
+    assert f"Wrote {add_setup.path}. No daemon is running; `oddaemon run` watches it." in done.stdout
     assert stat.S_IMODE(add_setup.path.stat().st_mode) == 0o600
     assert add_setup.key not in done.output
     added = load(add_setup.config).offices[1]
@@ -88,9 +88,9 @@ def test_a_failed_office_is_not_written_unless_forced(add_setup: AddSetup) -> No
     assert (done.exit_code, add_setup.list_office_ids()) == (1, ["elm"])
     assert "✗ Customer key" in done.stdout
     assert "→ you: Compare `customer_key`" in done.stdout
-    assert "To send to the office: Hello!" in done.stdout
+    assert "Message for the office: Hello!" in done.stdout
     assert "any more" not in done.stdout
-    assert done.stderr.endswith("mend the first ✗, or write it all the same with --no-probe\n")
+    assert done.stderr.endswith("fix the first ✗, or skip the checks with --no-probe\n")
     assert add_setup.run_add("--id", "oak", "--no-probe", key="aKeyThatNobodyHas").exit_code == 0
     assert add_setup.list_office_ids() == ["elm", "oak"]
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_there_is_never_written_over(add_setup: AddSetup) -> None
     add_setup.path.write_text("# mine\n")
     done = add_setup.run_add("--id", "oak", "--no-probe")
     assert done.exit_code == 1
-    assert "exists already and stays as it is" in done.stderr
+    assert "already exists and is unchanged" in done.stderr
     assert add_setup.path.read_text() == "# mine\n"
     assert not list(add_setup.path.parent.glob(".*"))
 
@@ -123,8 +123,8 @@ def test_the_key_may_come_from_a_file_from_the_environment_or_from_standard_inpu
         assert load(add_setup.config).offices[1].customer_key.reveal() == add_setup.key
         add_setup.path.unlink()
     assert add_setup.run_add("--id", "oak", "--key-file", str(file), "--key-env", "OAK_KEY").exit_code == 2
-    assert "holds no NO_SUCH" in add_setup.run_add("--id", "oak", "--key-env", "NO_SUCH").stderr
-    assert "cannot be read" in add_setup.run_add("--id", "oak", "--key-file", str(tmp_path)).stderr
+    assert "NO_SUCH is not set" in add_setup.run_add("--id", "oak", "--key-env", "NO_SUCH").stderr
+    assert "cannot read" in add_setup.run_add("--id", "oak", "--key-file", str(tmp_path)).stderr
     assert add_setup.run_add("--no-probe").exit_code == 2
     assert "the key is empty" in add_setup.run_add("--id", "oak", "--no-probe", key="").stderr
 
@@ -132,13 +132,13 @@ def test_the_key_may_come_from_a_file_from_the_environment_or_from_standard_inpu
 def test_a_daemon_that_runs_is_said_to_take_it_up(add_setup: AddSetup) -> None:
     with fake_daemon(add_setup.config.parent / "oddaemon.db.sock"):
         done = add_setup.run_add("--id", "oak", "--no-probe")
-    assert "The running daemon takes it up by itself within about 1 s" in done.stdout
+    assert "The running daemon starts to watch it within about 1 s" in done.stdout
     with add_setup.config.open("a") as file:
         file.write("\n[daemon]\nwatch = false\n")
     add_setup.path.unlink()
     with fake_daemon(add_setup.config.parent / "oddaemon.db.sock"):
         done = add_setup.run_add("--id", "oak", "--no-probe")
-    assert "`oddaemon reload` has the running daemon take it up." in done.stdout
+    assert "Run `oddaemon reload` to make the daemon watch it." in done.stdout
 
 
 def test_without_a_directory_of_offices_it_says_what_to_write(tmp_path: Path) -> None:

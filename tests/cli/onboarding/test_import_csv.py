@@ -105,7 +105,7 @@ def test_every_problem_of_every_line_is_listed_and_nothing_is_written(config: Pa
     assert lines == sorted(lines)
     assert set(lines) == {2, 3, 4, 5, 7}
     assert lines.count(2) == 7
-    assert error_lines[-1] == f"{len(error_lines) - 1} problems; nothing is written."
+    assert error_lines[-1] == f"{len(error_lines) - 1} problems; nothing was written."
     for text in (
         "did you mean `America/Chicago`?",
         "did you mean `standard`?",
@@ -124,7 +124,7 @@ def test_every_problem_of_every_line_is_listed_and_nothing_is_written(config: Pa
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
-        (b"id,customer_key\n", "holds no office"),
+        (b"id,customer_key\n", "has no offices"),
         (b"id;customer_key\nelm;x\n", "separated by semicolons; separate them by commas"),
         (b"id\tcustomer_key\nelm\tx\n", "separated by tabs; separate them by commas"),
         (b"name\nElm\n", "no column `id`"),
@@ -165,7 +165,7 @@ def test_a_bad_header_hides_no_row_and_names_the_known_columns(config: Path) -> 
         "1: unknown column `bogus`",
     ]
     assert [line.split(":")[0] for line in error_lines[2:-1]] == ["2", "2", "2", "4"]
-    assert error_lines[-1] == "6 problems; nothing is written."
+    assert error_lines[-1] == "6 problems; nothing was written."
 
 
 def test_problems_of_cells_are_described_in_terms_of_cells(config: Path) -> None:
@@ -191,7 +191,7 @@ def test_problems_of_cells_are_described_in_terms_of_cells(config: Path) -> None
 def test_a_dry_run_writes_nothing(config: Path) -> None:
     done = run_import(config, write_csv(config, f"elm,Elm,{make_key('elm')},,,,,,,"), "--dry-run")
     assert done.exit_code == 0
-    assert done.stdout == f"1 office would be added as {config.parent}/offices.d/coast/; nothing is written.\n"
+    assert done.stdout == f"1 office would be added as {config.parent}/offices.d/coast/; nothing was written.\n"
     assert list((config.parent / "offices.d").iterdir()) == []
 
 
@@ -200,7 +200,7 @@ def test_a_directory_that_is_there_is_never_written_into(config: Path) -> None:
     (config.parent / "offices.d" / "coast").mkdir()
     done = run_import(config, csv)
     assert done.exit_code == 1
-    assert "exists already and stays as it is; name another directory with --into" in done.stderr
+    assert "already exists and is unchanged; choose another name with --into" in done.stderr
     assert run_import(config, csv, "--into", "west").exit_code == 0
     again = run_import(config, csv, "--into", "north")
     assert again.exit_code == 78
@@ -306,5 +306,5 @@ def test_a_disk_on_which_nothing_can_be_written_changes_nothing(config: Path, mo
     monkeypatch.setattr(os, "fsync", full)
     done = run_import(config, write_csv(config, f"elm,,{make_key('elm')},,,,,,,"))
     assert done.exit_code == 1
-    assert "cannot be written: No space left on device; nothing has changed" in done.stderr
+    assert "No space left on device; nothing has changed" in done.stderr
     assert list((config.parent / "offices.d").iterdir()) == []

@@ -24,7 +24,7 @@ def test_a_full_disk_is_one_sentence(fleet: SampleFleet, command: str) -> None:
 
     assert (done.returncode, done.stderr.splitlines()[-1:]) == (
         1,
-        ["oddaemon: standard output takes no more: No space left on device; what is there is not whole."],
+        ["oddaemon: cannot write to standard output: No space left on device; the output is incomplete"],
     )
     assert "Traceback" not in done.stderr
 

@@ -119,7 +119,7 @@ def test_an_office_unknown_to_the_daemon_is_read_from_the_database(fleet: Sample
 
     assert result.exit_code == 0
     assert f"no office '{UNKNOWN_OFFICE}'" in result.stderr
-    assert (nowhere.exit_code, nowhere.stderr) == (1, "oddaemon: no office 'hillstreet'; did you mean hill-street?\n")
+    assert (nowhere.exit_code, nowhere.stderr) == (1, "oddaemon: no office 'hillstreet'; did you mean `hill-street`?\n")
     daemon.emit_events()
 
 
@@ -138,7 +138,7 @@ def test_another_program_at_the_socket_is_not_believed(fleet: SampleFleet, answe
             result = fleet.run("status", "--json")
 
     assert parse_json(result)["source"] == "database"
-    assert "what answers on the daemon's socket is no oddaemon of this version" in result.stderr
+    assert "different version" in result.stderr
 
 
 def test_a_daemon_that_ends_without_an_answer_is_not_called_another_program(fleet: SampleFleet) -> None:
@@ -151,9 +151,9 @@ def test_a_daemon_that_ends_without_an_answer_is_not_called_another_program(flee
             sync_result = fleet.run("office", "sync", "hill-street")
 
     assert parse_json(status_result)["source"] == "database"
-    assert "it ended the connection before it answered; this is what the database says" in status_result.stderr
+    assert "before it answered; this is from the database" in status_result.stderr
     assert sync_result.exit_code == 1
-    assert "it stopped, or was not done within a minute and goes on; see its log" in sync_result.stderr
+    assert "see its log" in sync_result.stderr
 
 
 @pytest.mark.real("starts a real daemon")
