@@ -1,4 +1,4 @@
-"""What oddaemon knows, for Python programs: read-only, typed, beside a running daemon or without one.
+"""Read-only, typed access to oddaemon's database for Python programs, beside a running daemon or without one.
 
     >>> from datetime import date
     >>> from oddaemon.api import open_database
@@ -21,12 +21,11 @@ Today's balances, those of any past day, and what changed between two:
     >>> today
     {11: Decimal('100.00'), 14: Decimal('20.00')}
 
-Money is `Decimal` with two places, dates are `date`, instants aware `datetime` in UTC. Balances and changes are read as
-they are asked for, ordered by pat_num, so a whole office need not fit into memory; ask for them within the `with`. What
-is wrong raises an `OddaemonError` that says what happened and what to do: `OfficeUnknown` and `SnapshotMissing` among
-them.
+Money is `Decimal` with two places, dates are `date`, instants are aware `datetime` in UTC. Balances and changes are read
+lazily, ordered by pat_num, so an office need not fit into memory; iterate over them within the `with`. Errors are
+subclasses of `OddaemonError`, such as `OfficeUnknown` and `SnapshotMissing`; each says what happened and what to do.
 
-What this module exports is kept stable; everything else of the package may change. What it gives is patient data.
+The exports of this module are stable; everything else in the package may change. The results are patient data.
 """
 
 from collections.abc import Iterator
@@ -72,13 +71,13 @@ __all__ = [
 ]
 
 AsOf = date | int | None
-"""An aging date, of which the last snapshot published is meant, or the day's balances as they were read afterwards; a
-snapshot's id; None: the latest snapshot."""
+"""An aging date, which means the last snapshot published for it, else its backfilled balances; a snapshot's id; None: the
+latest snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """One office that the database knows."""
+    """One office in the database."""
 
     id: str
     name: str
@@ -88,19 +87,19 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All guarantor balances of one office for one aging run, or as of one past day, summed up."""
+    """The totals of one office for one aging run, or as of one past day."""
 
     id: int | None
-    """None: no snapshot, but a day that was backfilled."""
+    """None: a backfilled day."""
     office_id: str
     aging_date: date
     observed_at: datetime | None
-    """The instant at which the office's own table held exactly these balances; None: it never did, as the day was over
-    when they were read."""
+    """The instant at which the office's own table held exactly these balances; None: a backfilled day, which was over when
+    it was read."""
     published_at: datetime
     guarantors: int
     est_balance: Decimal | None
-    """None, here and in each balance: the vendor's report, or the query of a backfilled day, does not tell it."""
+    """None, here and in each balance: the vendor's report, or the query of a backfilled day, has no such column."""
     bal_0_30: Decimal
     bal_31_60: Decimal
     bal_61_90: Decimal
@@ -110,18 +109,18 @@ class Snapshot:
     new: int | None
     changed: int | None
     cleared: int | None
-    """Guarantors that became so since the office's snapshot before; None: of a day that was backfilled."""
+    """Guarantors that became so since the office's previous snapshot; None: a backfilled day."""
     source: DaySource = DaySource.NIGHT
     """`night` or `backfilled`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What one family owes. Its repr shows nothing of that."""
+    """What one family owes. Its repr shows no values."""
 
     pat_num: int = field(repr=False)
     clinic_num: int | None = field(repr=False)
-    """None: not told, as `est_balance` may be."""
+    """None: missing, as `est_balance` may be."""
     est_balance: Decimal | None = field(repr=False)
     bal_0_30: Decimal = field(repr=False)
     bal_31_60: Decimal = field(repr=False)
@@ -133,7 +132,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one guarantor between two snapshots."""
+    """The change of one guarantor between two snapshots."""
 
     kind: ChangeKind
     """`new`, `changed` or `cleared`."""
@@ -143,72 +142,72 @@ class Change:
     after: Balance | None
     """None: cleared."""
     last_seen: date | None
-    """Of one who is cleared: the aging date of the last snapshot that had them."""
+    """If cleared: the aging date of the last snapshot with this guarantor."""
 
 
 @dataclass(frozen=True, slots=True)
 class DailyMovement:
-    """A snapshot, and how money moved between the buckets since the one before."""
+    """A snapshot, and how money moved between the buckets since the previous one."""
 
     snapshot: Snapshot
     charged: Decimal | None
-    """None, here and below: the first that is kept."""
+    """None, here and below: the oldest stored."""
     settled: Decimal | None
     rolled_31_60: Decimal | None
     """From the bucket 0 to 30 days into this one."""
     rolled_61_90: Decimal | None
     rolled_over_90: Decimal | None
     roll_rate_31_60: float | None
-    """As a share of what the bucket 0 to 30 days held before; None: it held nothing."""
+    """As a share of the previous amount of the bucket 0 to 30 days; None: it was empty."""
     roll_rate_61_90: float | None
     roll_rate_over_90: float | None
 
 
 @contextmanager
 def open_database(path: Path | str) -> Iterator["ReadOnlyDatabase"]:
-    """Open a database that a daemon made, or a backup of one; nothing is ever written to it.
+    """Open the database of a daemon, or a backup of one. Nothing is written to it.
 
     Args:
-        path: the file, or a SQLAlchemy URL of SQLite as `[state] database` has it.
+        path: The file, or a SQLAlchemy URL of SQLite as in `[state] database`.
 
     Raises:
-        OddaemonError: there is none, or it cannot be read by this version.
+        OddaemonError: It does not exist, or this version cannot read it.
     """
     with HistoryReader.open(parse_database_path(str(path))) as reader:
         yield ReadOnlyDatabase(reader)
 
 
 class ReadOnlyDatabase:
-    """An open database. Made by `open_database`; it belongs to the thread that made it."""
+    """An open database; see `open_database`. Use it only in the thread that opened it."""
 
     def __init__(self, reader: HistoryReader) -> None:
         self._reader = reader
 
     def offices(self) -> list[Office]:
-        """Every office of which something is known, ordered by id."""
+        """Every office in the database, ordered by id."""
         return [Office(each.id, each.name, each.is_configured) for each in self._reader.list_offices()]
 
     def snapshots(self, office_id: str) -> list[Snapshot]:
-        """What is kept of an office's published snapshots, oldest first, without the days that were backfilled.
+        """The stored snapshots of an office, oldest first, without backfilled days.
 
         Raises:
-            OfficeUnknown: there is no such office.
+            OfficeUnknown: There is no such office.
         """
         return [
             _make_snapshot(office_id, row) for row in self._reader.list_snapshots(self._reader.get_office(office_id))
         ]
 
     def snapshot(self, office_id: str, as_of: AsOf = None) -> Snapshot:
-        """One snapshot, or a day that was backfilled.
+        """One snapshot, or a backfilled day.
 
         Raises:
-            OfficeUnknown: there is no such office.
-            SnapshotMissing: there is none of that day or id; the text names the nearest.
+            OfficeUnknown: There is no such office.
+            SnapshotMissing: There is none for that day or id; the message names the nearest.
         """
         return _make_snapshot(office_id, self._find_day(office_id, as_of)[1])
 
     def balances(self, office_id: str, as_of: AsOf = None) -> Iterator[Balance]:
-        """The balances of one snapshot. Raises as `snapshot` does, at once; at the end, too, if it went meanwhile."""
+        """The balances of one snapshot. Raises as `snapshot` does; also at the end, if it was deleted meanwhile."""
         office, day = self._find_day(office_id, as_of)
         missing_columns = self._reader.find_missing_columns(office, day)
         return (
@@ -216,16 +215,16 @@ class ReadOnlyDatabase:
         )
 
     def changes(self, office_id: str, since: AsOf = None, until: AsOf = None) -> Iterator[Change]:
-        """What became of each guarantor between two snapshots or backfilled days.
+        """The change of each guarantor between two snapshots or backfilled days.
 
         Args:
-            office_id: whose.
-            since: the earlier one; None: the one before `until`.
-            until: the later one; None: the latest.
+            office_id: The office.
+            since: The earlier one; None: the one before `until`.
+            until: The later one; None: the latest.
 
         Raises:
-            OfficeUnknown: there is no such office.
-            SnapshotMissing: one of the two is not there, or the first does not come before the second.
+            OfficeUnknown: There is no such office.
+            SnapshotMissing: One of them does not exist, or the first is not before the second.
         """
         office = self._reader.get_office(office_id)
         days = self._reader.list_days(office)
@@ -233,7 +232,7 @@ class ReadOnlyDatabase:
         first = find_previous(days, last) if since is None else select_day(days, since, office_id)
         if first is None or days.index(first) >= days.index(last):
             raise SnapshotMissing(
-                f"{office_id} has no earlier snapshot to compare that of {last.aging_date} with.",
+                f"{office_id} has no snapshot before that of {last.aging_date} to compare it with.",
                 suggest_history(office_id),
             )
         missing_columns = (
@@ -247,10 +246,10 @@ class ReadOnlyDatabase:
         )
 
     def history(self, office_id: str) -> list[DailyMovement]:
-        """Every snapshot and backfilled day that is kept, in order, with what moved since the one before in this list.
+        """Every stored snapshot and backfilled day, in order, with what moved since the previous one in this list.
 
         Raises:
-            OfficeUnknown: there is no such office.
+            OfficeUnknown: There is no such office.
         """
         office = self._reader.get_office(office_id)
         days = self._reader.list_days(office)
