@@ -21,7 +21,7 @@ Today's balances, those of any past day, and what changed between two:
     >>> today
     {11: Decimal('100.00'), 14: Decimal('20.00')}
 
-Money is `Decimal` with two places, dates are `date`, instants are aware `datetime` in UTC. Balances and changes are read
+Money is `Decimal` with two places, dates are `date`, instants aware `datetime` in UTC. Balances and changes are read
 lazily, ordered by pat_num, so an office need not fit into memory; iterate over them within the `with`. Errors are
 subclasses of `OddaemonError`, such as `OfficeUnknown` and `SnapshotMissing`; each says what happened and what to do.
 
@@ -71,8 +71,8 @@ __all__ = [
 ]
 
 AsOf = date | int | None
-"""An aging date, which means the last snapshot published for it, else its backfilled balances; a snapshot's id; None: the
-latest snapshot."""
+"""An aging date, which means its last published snapshot, else its backfilled balances; a snapshot's id; None: the latest
+snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ class Snapshot:
     office_id: str
     aging_date: date
     observed_at: datetime | None
-    """The instant at which the office's own table held exactly these balances; None: a backfilled day, which was over when
-    it was read."""
+    """The instant at which the office's own table held exactly these balances; None: a backfilled day, which was read after
+    it was over."""
     published_at: datetime
     guarantors: int
     est_balance: Decimal | None

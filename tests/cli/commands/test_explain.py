@@ -36,7 +36,7 @@ def test_a_blocked_office_is_explained_with_owner_and_advice() -> None:
         ("Next", "reads the office's preferences in 20 min, at 2026-03-08 08:20:30 EDT"),
         ("Snapshot", "none published yet"),
         ("Reading", "in one statement: 64 columns a row, 12 PatNums a column"),
-        ("Failures", "4 in a row, 0 pulls thrown away in a row"),
+        ("Failures", "4 in a row, 0 pulls discarded in a row"),
     ]
 
 

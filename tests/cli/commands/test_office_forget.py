@@ -51,7 +51,7 @@ def test_removed_offices_are_listed_until_they_are_erased(history: History) -> N
     assert (summary, gap) == ("4 offices, 1 disabled.", "")
     assert (
         retained
-        == f"left: removed, data kept since {day}: 1 snapshot; `oddaemon office forget left` removes it for good."
+        == f"left: removed, data kept since {day}: 1 snapshot; `oddaemon office forget left` erases it for good."
     )
     [found] = json.loads(history.run("office", "list", "--json"))["removed"]
     assert found.pop("data_until").startswith(f"{history.fleet.now:%Y-%m-%d}")
@@ -125,8 +125,8 @@ def test_a_running_daemon_does_it_and_the_proof_is_the_same(history: History) ->
         stored = b"".join(each.read_bytes() for each in files)
         again = run_against_daemon(history, "office", "forget", "left", "--yes")
 
-    begun = "It is done now, in its turn at the database's file."
-    assert (done.returncode, done.stderr) == (0, f"The daemon has the database open. {begun}\n")
+    assert done.returncode == 0
+    assert done.stderr.startswith("The daemon has the database open. ")
     assert "Erased left. Rows removed: 1 of balance, 1 of office, 1 of snapshot." in done.stdout
     assert " found before, 0 found now." in done.stdout
     assert b"leftLeft" not in stored
@@ -146,10 +146,7 @@ def test_an_office_that_a_running_daemon_monitors_is_not_erased(history: History
         done = run_against_daemon(history, "office", "forget", "hill-street", "--yes")
 
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert (
-        "hill-street is in the configuration in force. Take it out of its file, then `oddaemon reload`"
-        in refused.stderr
-    )
+    assert "hill-street is in the active configuration" in refused.stderr
     assert "Erased hill-street." in done.stdout
 
 
@@ -160,6 +157,6 @@ def test_a_running_daemon_prunes_and_vacuums(history: History) -> None:
         written = run_against_daemon(history, "state", "vacuum")
 
     assert (pruned.returncode, written.returncode) == (0, 0)
-    assert pruned.stdout.startswith("Older than 90 days and gone: ")
-    assert "state.db is written anew: " in written.stdout
+    assert "older than 90 days" in pruned.stdout
+    assert written.stdout.startswith("Vacuumed ")
     assert log.read_text().count('"job_finished"') == 2

@@ -31,7 +31,7 @@ def test_a_sound_database_says_what_was_looked_at(fleet: SampleFleet) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         f"{fleet.config.parent}/state.db is intact: "
-        f"revision {REVISIONS[-1]}, 3 offices, 1 snapshots, 3 versions of balances, 0 backfilled days.\n"
+        f"revision {REVISIONS[-1]}, 3 offices, 1 snapshot, 3 balance versions, 0 backfilled days.\n"
     )
 
 

@@ -163,8 +163,8 @@ def make_dialogue(add_setup: AddSetup, zone: str, *more: tuple[str, str]) -> lis
         ("Full name [oak]", "Oak Dental"),
         ("Tier of the key", ""),
         ("Time zone", zone),
-        ("Fresh by", ""),
-        ("Clinics", ""),
+        ("Deadline", ""),
+        ("ClinicNums", ""),
         ("Labels", "group=coast"),
         ("Customer key (not shown): ", add_setup.key),
         *more,
@@ -192,7 +192,7 @@ def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wr
     dialogue = [
         ("Short name", "ELM"),
         ("must be a short name", "elm"),
-        ("there is an office of this id already, in", "oak"),
+        ("an office with this id is configured in", "oak"),
         ("Full name [oak]", ""),
         ("Tier of the key", "gold"),
         ("must be one of `read_all`, `standard`, `enterprise`", "read_all"),
@@ -201,7 +201,7 @@ def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wr
         ("did you mean `America/Los_Angeles`?", ZONE),
         ("must be a time of day; write it as 07:00, or never", "9am"),
         ("must be a time of day; write it as 07:00, or never", "never"),
-        ("Clinics", "08:30"),
+        ("ClinicNums", "08:30"),
         ("must be a whole number; write clinics as 1;2", "1;2"),
         ("Labels", "group"),
         ("must have a value; write labels as key=value;key=value", "group=coast;region=west"),
@@ -236,7 +236,7 @@ def test_at_a_terminal_a_failed_office_is_written_only_on_confirmation(tmp_path:
         place = AddSetup(config)
         added = ["office", "add", "--config", str(config)]
         for answer, known in (("n", ["elm"]), ("y", ["elm", "oak"])):
-            asked = make_dialogue(place, ZONE, ("Write it all the same?", answer))
+            asked = make_dialogue(place, ZONE, ("Write it anyway?", answer))
             status, screen = run_in_terminal(added, asked, tmp_path)
             assert (status, place.list_office_ids()) == (int(answer == "n"), known), screen
 
