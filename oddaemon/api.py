@@ -71,8 +71,8 @@ __all__ = [
 ]
 
 AsOf = date | int | None
-"""An aging date, which means its last published snapshot, else its backfilled balances; a snapshot's id; None: the latest
-snapshot."""
+"""An aging date (its last published snapshot, else its backfilled balances), a snapshot's id, or None (the latest
+snapshot)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ class Snapshot:
     office_id: str
     aging_date: date
     observed_at: datetime | None
-    """The instant at which the office's own table held exactly these balances; None: a backfilled day, which was read after
-    it was over."""
+    """The instant at which the office's own table held exactly these balances; None: a backfilled day, read after it
+    was over."""
     published_at: datetime
     guarantors: int
     est_balance: Decimal | None

@@ -193,13 +193,13 @@ def test_without_a_daemon_a_skip_is_done_in_the_database(refusing: SampleFleet) 
     assert parse_json(result)["office"] == "bright-smiles"
     assert [each["state"] for each in list_deliveries(refusing)] == ["skipped"]
     again = refusing.run("sink", "skip", "lake", "bright-smiles")
-    expected = "oddaemon: Nothing waits for lake for bright-smiles"
+    expected = "oddaemon: No delivery waits for lake for bright-smiles"
     assert (again.exit_code, again.stderr.partition(".")[0]) == (1, expected)
 
 
 def test_where_nothing_waits_a_retry_says_so(refusing: SampleFleet) -> None:
     result = refusing.run("sink", "retry", "elsewhere")
-    assert (result.exit_code, "Nothing waits for elsewhere." in result.stderr) == (1, True)
+    assert (result.exit_code, "No delivery waits for elsewhere." in result.stderr) == (1, True)
 
 
 @pytest.mark.real("starts a real daemon")

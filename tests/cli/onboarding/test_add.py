@@ -175,12 +175,12 @@ def make_dialogue(add_setup: AddSetup, zone: str, *more: tuple[str, str]) -> lis
 def test_at_a_terminal_the_key_is_hidden_and_the_zone_suggested(add_setup: AddSetup) -> None:
     added = ["office", "add", "--config", str(add_setup.config)]
     status, screen = run_in_terminal(
-        added, make_dialogue(add_setup, "", ("have the clock measured", "")), add_setup.config.parent
+        added, make_dialogue(add_setup, "", ("to measure the clock", "")), add_setup.config.parent
     )
     assert status == 0, screen
     assert add_setup.key not in screen
     assert f"[{ZONE}]" in screen
-    assert "1 step" not in screen
+    assert "check failed" not in screen
     found = load(add_setup.config).offices[1]
     assert (found.office.name, str(found.office.zone)) == ("Oak Dental", ZONE)
     assert found.office.labels == (("group", "coast"),)
@@ -222,7 +222,7 @@ def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wr
 def test_at_a_terminal_the_suggested_zone_may_be_declined(add_setup: AddSetup) -> None:
     added = ["office", "add", "--config", str(add_setup.config)]
     status, screen = run_in_terminal(
-        added, make_dialogue(add_setup, "", ("have the clock measured", "-")), add_setup.config.parent
+        added, make_dialogue(add_setup, "", ("to measure the clock", "-")), add_setup.config.parent
     )
     assert status == 0, screen
     assert load(add_setup.config).offices[1].office.zone is None
