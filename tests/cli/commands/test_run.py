@@ -107,7 +107,7 @@ def test_a_running_daemon_applies_a_changed_file_and_previews_a_reload(tmp_path:
     assert '"new": ["old-oak"], "changed": [], "removed": ["new-oak"], "unchanged": 3' in log_output
     assert (refused.returncode, refused.stdout) == (78, "")
     assert "colour" in refused.stderr
-    assert "A reload would bring: " in planned.stdout
+    assert "A reload would apply: " in planned.stdout
     assert drained.stdout == "Requests under way end, within 70 s; then the daemon stops.\n"
     assert "The daemon is not running" in after.stdout
     assert '"command_received"' in output.read_text()

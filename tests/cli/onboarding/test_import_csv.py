@@ -55,8 +55,8 @@ def test_hundreds_of_offices_become_private_files_in_one_directory(config: Path)
     group = config.parent / "offices.d" / "coast"
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == (
-        f"300 offices added as {group}/, one file each. No daemon runs; `oddaemon run` watches them.\n"
-        "`oddaemon check --live` examines them all.\n"
+        f"Added 300 offices as {group}/, one file each. No daemon is running; `oddaemon run` watches them.\n"
+        "Diagnose them all with `oddaemon check --live`.\n"
     )
     assert list_office_ids(config) == names
     assert stat.S_IMODE(group.stat().st_mode) == 0o700
@@ -109,7 +109,7 @@ def test_every_problem_of_every_line_is_listed_and_nothing_is_written(config: Pa
     for text in (
         "did you mean `America/Chicago`?",
         "did you mean `standard`?",
-        "2 cells below 10 columns",
+        "2 cells for 10 columns",
         f'the same id as office[0] "elm" in {csv}:2',
         "the key contains a slash",
         "`tier` is a setting, not a label",
@@ -129,7 +129,7 @@ def test_every_problem_of_every_line_is_listed_and_nothing_is_written(config: Pa
         (b"id\tcustomer_key\nelm\tx\n", "separated by tabs; separate them by commas"),
         (b"name\nElm\n", "no column `id`"),
         (b"id,id,customer_key,clincs\n", "did you mean `clinics`?"),
-        (b'id,customer_key\n"elm,x\n', "is no CSV from here on"),
+        (b'id,customer_key\n"elm,x\n', "not valid CSV from here on"),
         (b"id,customer_key\n\xff\xfe,x\n", "not UTF-8"),
         (b"id,customer_key\nelm,\0\n", "coast.csv:2"),
         (b"elm,Zk4wN6tBc8MrHj2P\n", "unknown column `…`"),
@@ -226,7 +226,7 @@ def test_a_missing_csv_is_reported(config: Path) -> None:
     done = run_import(config, config.parent / "no.csv")
     assert (done.exit_code, done.stderr) == (
         1,
-        f"oddaemon: {config.parent}/no.csv cannot be read: No such file or directory\n",
+        f"oddaemon: cannot read {config.parent}/no.csv: No such file or directory\n",
     )
 
 
