@@ -1,7 +1,7 @@
-"""Under which names the listener is asked for; a request for any other is not meant for it.
+"""The host names that the listener answers to; a request for another host is rejected.
 
-A page of another site can have its own name lead here ("DNS rebinding"), and the browser of whoever looks at that page
-would read this listener for it. What gives it away is the `Host` of its requests.
+A hostile site can point its own name at this machine ("DNS rebinding"), and the browser of its visitor would then read
+this listener for the site. The `Host` header of such a request reveals it.
 """
 
 import re
@@ -20,16 +20,16 @@ _HOST = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<plain>[A-Za-z0-9._
 
 @dataclass(frozen=True, slots=True)
 class AllowedHosts:
-    """Names in lower case, besides those of loopback and the address at which a connection arrived."""
+    """Names in lower case, in addition to loopback and the local address of the connection."""
 
     names: frozenset[str] = frozenset()
 
     def is_allowed(self, host: str, local_address: str) -> bool:
-        """Whether `host` is ours, whatever the port: a tunnel or a proxy may have another.
+        """Whether `host` is ours, with any port: a tunnel or a proxy may use another.
 
         Args:
             host: The value of a `Host` header.
-            local_address: The address of this machine's end of the connection.
+            local_address: The address of this end of the connection.
         """
         parsed = _HOST.fullmatch(host)
         if parsed is None:
@@ -42,7 +42,7 @@ class AllowedHosts:
 
 
 def parse_address(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that `host` is, an IPv4 address in the clothes of IPv6 as itself and without a zone; or None."""
+    """Parse an address, without its zone and with an IPv4-mapped address as IPv4; None: `host` is no address."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -51,11 +51,11 @@ def parse_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 async def resolve_allowed_hosts(listen: str, allowed: Iterable[str]) -> AllowedHosts:
-    """The names of a listener.
+    """The names that a listener answers to.
 
     Args:
-        listen: The host of `[http] listen`: only where it is more than loopback is this machine's own name one, too.
-        allowed: Further hosts, in one spelling.
+        listen: The host of `[http] listen`; unless it is loopback, the machine's own names are allowed, too.
+        allowed: Further hosts, normalized.
     """
     names = {listen.lower().removesuffix("."), *allowed}
     address = parse_address(listen)
@@ -65,11 +65,11 @@ async def resolve_allowed_hosts(listen: str, allowed: Iterable[str]) -> AllowedH
 
 
 async def _find_machine_names() -> set[str]:
-    """Its name as it calls itself, with and without its domain, and as name resolution completes it."""
+    """The host name with and without its domain, and its canonical name."""
     name = socket.gethostname().lower()
     names = {name, name.partition(".")[0]}
     found = []
-    # Name resolution that fails or hangs must not keep the listener from starting.
+    # The listener must start even if name resolution fails or hangs.
     with anyio.move_on_after(RESOLUTION_SECONDS), suppress(OSError, UnicodeError):
         found = await anyio.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
     return names | {canonical.lower().removesuffix(".") for _, _, _, canonical, _ in found if canonical}

@@ -1,8 +1,8 @@
-"""The web server's side of one connection, with an end to its patience.
+"""The server's side of one connection, with timeouts.
 
-The web server itself would wait for ever for the rest of a head, and for a client to take its answer. Here whoever
-keeps it waiting is cut, and where there are too many connections the one that has done so longest makes room: a
-thousand slow clients are a thousand closed connections, and the next scrape is answered.
+The web server itself would wait for ever for the rest of a request's headers, and for a client to read its response.
+Here a slow connection is closed, and with too many connections the one that has been idle longest is closed: a thousand
+slow clients become a thousand closed connections, and the next scrape is answered.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from oddaemon.http_server.unix_socket import get_peer
 
 _QUIET_LOGGER = logging.getLogger("uvicorn.error.requests")
 _QUIET_LOGGER.setLevel(logging.ERROR)
-"""What is wrong with a request is its client's affair: told to it, and not written to our log at the client's pace."""
+"""A bad request is answered, but not logged: a client must not fill our log."""
 
 
 def _make_final_response(status: HTTPStatus, sentence: str) -> bytes:
@@ -27,14 +27,14 @@ def _make_final_response(status: HTTPStatus, sentence: str) -> bytes:
     return f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n{sentence}\n".encode()
 
 
-_NOT_HTTP = _make_final_response(HTTPStatus.BAD_REQUEST, "This is no HTTP request.")
-_TOO_LARGE = _make_final_response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large.")
+_NOT_HTTP = _make_final_response(HTTPStatus.BAD_REQUEST, "This is not an HTTP request.")
+_TOO_LARGE = _make_final_response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request headers are too large.")
 
 
 class TimeoutProtocol(H11Protocol):
-    """One connection. A milestone (connected, a whole head, an answer made) must follow the last one in time.
+    """One connection. Each milestone (connected, headers received, response made) must follow the last one in time.
 
-    A stream of events is an answer that has begun and is never made: it goes on as long as its client takes what comes.
+    An event stream is a response that never ends: it may go on as long as its client reads what is sent.
     """
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
@@ -42,7 +42,7 @@ class TimeoutProtocol(H11Protocol):
     _last_milestone: float = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Make room for it, or refuse it where all others are being answered."""
+        """Close the connection that has been idle longest if there are too many, or this one if all others are busy."""
         self.logger = _QUIET_LOGGER
         super().connection_made(transport)
         self.client = get_peer(transport.get_extra_info("socket")) or self.client
@@ -54,25 +54,25 @@ class TimeoutProtocol(H11Protocol):
             min(waiting, key=lambda each: each.waiting_since).abort_connection()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes are no milestone; a whole head is."""
+        """Restart the timer when all headers have arrived, not for single bytes."""
         previous_cycle = self.cycle
         super().data_received(data)
         if self.cycle is not previous_cycle:
             self._restart_timer()
 
     def on_response_complete(self) -> None:
-        """The answer is made, if not taken."""
+        """Restart the timer when the response is made."""
         super().on_response_complete()
         self._restart_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP ends the connection."""
+        """Answer and close the connection."""
         del msg
         unread, _ = self.conn.trailing_data
         self.transport.write(_TOO_LARGE if len(unread) > self.limits.head_bytes_max else _NOT_HTTP)
@@ -80,7 +80,7 @@ class TimeoutProtocol(H11Protocol):
 
     @property
     def is_responding(self) -> bool:
-        """Whether an answer is being made: then it is not the client who keeps us waiting."""
+        """Whether a response is being made: then the client is not the slow side."""
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
@@ -89,7 +89,7 @@ class TimeoutProtocol(H11Protocol):
         return self._last_milestone
 
     def abort_connection(self) -> None:
-        """End the connection now, whatever it still has to say or to hear."""
+        """Close the connection now, and drop what is still to be sent or read."""
         if self.is_responding:
             self.cycle.disconnected = True
         self.connections.discard(self)
@@ -102,7 +102,7 @@ class TimeoutProtocol(H11Protocol):
         self._timer = self.loop.call_later(self.limits.timeout_seconds, self._on_timeout)
 
     def _on_timeout(self) -> None:
-        """Patience is over; but whoever has taken all that was made of a stream so far does not keep us waiting."""
+        """Close the connection, unless its client has read everything of a stream so far."""
         if self.is_responding and self.cycle.response_started and not self.transport.get_write_buffer_size():
             self._restart_timer()
         else:
@@ -110,5 +110,5 @@ class TimeoutProtocol(H11Protocol):
 
 
 def make_protocol(limits: ConnectionLimits) -> type[TimeoutProtocol]:
-    """The protocol with these limits: the web server makes one for each connection, from a type."""
+    """A protocol class with these limits: the web server creates one instance for each connection."""
     return type("LimitedProtocol", (TimeoutProtocol,), {"limits": limits})

@@ -1,4 +1,4 @@
-"""Refuses what no route is meant for, before any route sees it: another's host, a body, an endless target."""
+"""Rejects requests that no route accepts: a foreign host, a body, an overlong target."""
 
 from functools import partial
 
@@ -13,10 +13,10 @@ from oddaemon.http_server.security_headers import HEADERS
 
 
 class RequestGuard:
-    """Wraps an application; whoever is refused is told why in one line, and the connection ends.
+    """Wraps an application. A rejected request gets one line of explanation, and its connection is closed.
 
-    Once the listener is told to stop, an answer that asks whether its client is still there hears that it is not: a
-    stream, which would go on for ever, ends at once, and all others are finished.
+    When the listener stops, a response that asks whether its client is still connected hears that it is not: a stream,
+    which would go on for ever, ends at once; all other responses are completed.
     """
 
     def __init__(self, app: ASGIApp, hosts: AllowedHosts, limits: ConnectionLimits, stopping: anyio.Event) -> None:
@@ -26,7 +26,7 @@ class RequestGuard:
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers as the application does, or refuses."""
+        """Pass the request to the application, or reject it."""
         if (rejection := self._find_rejection(scope)) is None:
             await self._app(scope, partial(self._receive_until_stopped, receive), send)
             return
@@ -55,14 +55,17 @@ class RequestGuard:
         local_address = scope["server"][0] if scope["server"] else ""
         host = headers.get("host")
         if target_bytes > self._limits.target_bytes_max:
-            return 414, "The address is too long."
+            return 414, "The request target is too long."
         if head_bytes > self._limits.head_bytes_max:
-            return 431, "The head of the request is too large."
+            return 431, "The request headers are too large."
         if not scope["raw_path"].startswith(b"/"):
-            return 400, "This is no proxy: ask for a path, which begins with a slash."
-        # A client of HTTP/1.0 may name no host; those of later versions that do not have been refused already.
+            return 400, "This is not a proxy: request a path that begins with a slash."
+        # An HTTP/1.0 client may omit the host; the web server rejects later versions without one.
         if host is not None and not self._hosts.is_allowed(host, local_address):
-            return 421, "This is not the host that was asked for. If it should be, add that to `[http] allowed_hosts`."
+            return (
+                421,
+                "This listener does not answer to the requested host. To allow it, add it to `[http] allowed_hosts`.",
+            )
         if headers.get("content-length", "0").strip("0") or "transfer-encoding" in headers:
-            return 413, "No request here has a body."
+            return 413, "Requests must not have a body."
         return None

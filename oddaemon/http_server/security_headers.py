@@ -1,6 +1,6 @@
-"""Headers that every answer carries, errors included: nothing is kept, framed, sniffed or handed on by a browser.
+"""Headers of every response, errors included: a browser must not cache, frame, sniff or pass on anything.
 
-What a page may do is said in one place, too: load its own style, script and icon, ask its own daemon, and no more.
+A page may load its own style, script and icon, connect to its own daemon, and nothing else.
 """
 
 from starlette.datastructures import MutableHeaders
@@ -21,19 +21,19 @@ PAGE_HEADERS = {
     ),
     "vary": "accept-encoding",
 }
-"""Of a page: nothing inline, nothing from elsewhere."""
+"""For a page: nothing inline, nothing from elsewhere."""
 FILE_HEADERS = {"cache-control": "public, max-age=31536000, immutable"}
-"""Of what pages are made with: its address names its contents."""
+"""For a static file: its address changes with its contents."""
 
 
 class SecurityHeadersMiddleware:
-    """Wraps a whole application, so that its own error pages are covered too."""
+    """Wraps a whole application, so that its error pages have the headers, too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers as the application does, with the headers; those that an answer has of its own stay."""
+        """Add the headers to the application's response, unless it has its own."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,7 +1,7 @@
-"""Serves an application on a socket as one task among others, and guards it.
+"""Serves a guarded application on a socket as one task among others.
 
-The web server gets neither the process's signals nor its logging: stopping is cancelling the task, and what the server
-has to say goes through the standard library's logging to whoever listens there.
+The web server gets neither the process's signals nor its own logging: cancel the task to stop it; its messages go
+through the standard library's logging.
 """
 
 import errno
@@ -22,11 +22,11 @@ from oddaemon.http_server.request_guard import RequestGuard
 BACKLOG_CONNECTIONS = 128
 
 GRACE_SECONDS = 1
-"""How long answers in the making may take to end once the listener is told to stop."""
+"""For the responses in progress when the listener stops."""
 
 
 class ListenError(Exception):
-    """The address cannot be listened on; the message says why and what to do."""
+    """The listener cannot use its address; the message says why and what to do."""
 
 
 async def serve(
@@ -38,18 +38,18 @@ async def serve(
     limits: ConnectionLimits | None = None,
     task_status: anyio.abc.TaskStatus[tuple[str, int]] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serves `app` until cancelled, then lets answers in the making end within `GRACE_SECONDS`.
+    """Serve `app` until cancelled, then let the responses in progress end within `GRACE_SECONDS`.
 
     Args:
-        host: an address or a name; of a name's addresses the first is taken.
-        port: 0 takes any free one.
-        app: the ASGI application; its lifespan is not run.
-        allowed_hosts: for which hosts it answers besides its own, in one spelling.
-        limits: what one client may take; None: the usual.
-        task_status: told the bound (host, port) as soon as connections are accepted.
+        host: An address or a name; the first address of a name is used.
+        port: 0: any free port.
+        app: The ASGI application; its lifespan is not run.
+        allowed_hosts: Further hosts to answer to, normalized.
+        limits: The limits of one client; None: the defaults.
+        task_status: Started with the bound (host, port) as soon as connections are accepted.
 
     Raises:
-        ListenError: before `task_status` is told anything.
+        ListenError: The address cannot be used; before `task_status` is started.
     """
     listener = await _listen(host, port)
     with listener:
@@ -60,7 +60,7 @@ async def serve(
 
 
 async def serve_socket(listener: socket.socket, app: ASGIApp, hosts: AllowedHosts, limits: ConnectionLimits) -> None:
-    """The same on a socket that listens already; it is closed at the end."""
+    """Serve on a listening socket, and close it at the end."""
     stopping = anyio.Event()
     server = _Server(_make_config(RequestGuard(app, hosts, limits, stopping), limits))
     async with anyio.create_task_group() as tasks:
@@ -75,7 +75,7 @@ async def serve_socket(listener: socket.socket, app: ASGIApp, hosts: AllowedHost
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves the signals to the daemon."""
+        """Leave the signals to the daemon."""
         yield
 
 
@@ -96,7 +96,7 @@ def _make_config(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Config:
 
 
 async def _run(server: uvicorn.Server, listener: socket.socket) -> None:
-    # Shielded: cancelled in the middle it would leave connections open; `should_exit` ends it in good order.
+    # Shielded: a cancellation would leave connections open; `should_exit` closes them.
     with anyio.CancelScope(shield=True), listener:
         await server.serve(sockets=[listener])
 
@@ -114,15 +114,15 @@ async def _listen(host: str, port: int) -> socket.socket:
 def _explain(error: OSError | UnicodeError, port: int) -> str:
     match error:
         case socket.gaierror() | UnicodeError():
-            return "this host name is not known here. Set an address of this machine in `[http] listen`."
+            return "the host name cannot be resolved. Set an address of this machine in `[http] listen`."
         case OSError(errno=errno.EADDRINUSE):
             return (
                 "the address is in use, perhaps by another oddaemon. "
-                f"`ss -ltnp 'sport = :{port}'` names the process; stop it, or set another port in `[http] listen`."
+                f"Find it with `ss -ltnp 'sport = :{port}'` and stop it, or set another port in `[http] listen`."
             )
         case OSError(errno=errno.EADDRNOTAVAIL):
-            return "this machine has no such address. `ip address` lists those it has; set one in `[http] listen`."
+            return "this machine has no such address. Set one that `ip address` lists in `[http] listen`."
         case OSError(errno=errno.EACCES):
-            return "this user may not listen there. Set a port of 1024 or above in `[http] listen`."
+            return "permission denied. Set a port of 1024 or above in `[http] listen`."
         case _:
             return f"{error}. The setting is `[http] listen`."

@@ -1,7 +1,7 @@
-"""A Unix socket that only its owner may use, from the first moment of its being there.
+"""A Unix socket that only its owner may use, from the moment it exists.
 
-Whose socket stands at the path already is found out by knocking: one that nobody answers was left by a killed process
-and is replaced; a living one, or a file that is no socket, is never touched.
+A socket that is already at the path is probed: one without a listener was left by a killed process and is replaced; one
+with a listener, or a file that is not a socket, is never touched.
 """
 
 import errno
@@ -25,11 +25,11 @@ LOCK_TRIES = 50
 LOCK_PAUSE_SECONDS = 0.02
 _UID = "uid"
 _UCRED = struct.Struct("3i")
-"""What the system tells of a peer: its process, its user, its group."""
+"""The credentials of a peer: process, user, group."""
 
 
 class SocketError(Exception):
-    """No socket could be made at the path; the message says why and what to do."""
+    """No socket can be created at the path; the message says why and what to do."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"Cannot listen on {path}: {why} The setting is `[http] control_socket`.")
@@ -37,24 +37,24 @@ class SocketError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PrivateSocket:
-    """A socket that listens, and its file."""
+    """A listening socket and its file."""
 
     path: Path
     listener: socket.socket
     _identity: tuple[int, int]
 
     def remove(self) -> None:
-        """Stop listening and take the file away, unless somebody else's stands there by now."""
+        """Stop listening and remove the file, unless another process has replaced it."""
         self.listener.close()
         if _get_identity(self.path) == self._identity:
             self.path.unlink(missing_ok=True)
 
 
 def listen_privately(path: Path) -> PrivateSocket:
-    """Listen at `path`, in a directory that is made if it is missing. Blocks, but not for long.
+    """Listen at `path`, and create its directory if it is missing. Blocks for about a second at most.
 
     Raises:
-        SocketError: Something else stands there, or this user may not make it.
+        SocketError: Something else is there, or this user may not create it.
     """
     try:
         path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def listen_privately(path: Path) -> PrivateSocket:
 
 @contextmanager
 def _lock_directory(directory: Path) -> Iterator[None]:
-    """Of two daemons that start at once, the second knocks only when the first already answers."""
+    """Of two daemons that start at once, the second probes only when the first one listens."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for tries_left in reversed(range(LOCK_TRIES)):
@@ -77,14 +77,14 @@ def _lock_directory(directory: Path) -> Iterator[None]:
             except BlockingIOError:
                 if not tries_left:
                     raise
-                time.sleep(LOCK_PAUSE_SECONDS)  # in a thread of its own: flock has no time-out
+                time.sleep(LOCK_PAUSE_SECONDS)  # in a thread: flock has no timeout
         yield
     finally:
         os.close(descriptor)
 
 
 def get_peer(connection: socket.socket) -> tuple[str, int] | None:
-    """Who is at the other end of a Unix socket: `("uid", number)`, the system's word and not theirs; else None."""
+    """The user at the other end of a Unix socket, from the kernel: `("uid", number)`; None: unknown."""
     if connection.family is not socket.AF_UNIX:
         return None
     try:
@@ -96,7 +96,7 @@ def get_peer(connection: socket.socket) -> tuple[str, int] | None:
 
 
 def get_uid(request: HTTPConnection) -> int | None:
-    """The user behind a request that came through a Unix socket."""
+    """The user who sent a request through a Unix socket."""
     client = request.client
     return client.port if client is not None and client.host == _UID else None
 
@@ -107,14 +107,14 @@ def _remove_stale_socket(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise SocketError(path, "something that is no socket stands there. Remove it, or choose another path.")
+        raise SocketError(path, "the path exists and is not a socket. Remove it, or choose another path.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         error_code = probe.connect_ex(os.fspath(path))
     if error_code == errno.ECONNREFUSED:
         path.unlink(missing_ok=True)
     elif error_code in {0, errno.EAGAIN, errno.EINPROGRESS}:
-        raise SocketError(path, f"another process listens there. `ss -lxp src {path}` names it; stop it.")
+        raise SocketError(path, f"another process listens there. Find it with `ss -lxp src {path}` and stop it.")
     else:
         raise OSError(error_code, os.strerror(error_code))
 
@@ -122,7 +122,7 @@ def _remove_stale_socket(path: Path) -> None:
 def _bind(path: Path) -> PrivateSocket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # The file gets the mode that the socket has when it is bound: there is no moment with another one.
+        # The file gets the mode that the socket has when it is bound, so it never has another one.
         os.fchmod(listener.fileno(), MODE)
         listener.bind(os.fspath(path))
         status = _require_private(path)
@@ -137,7 +137,9 @@ def _require_private(path: Path) -> os.stat_result:
     status = path.lstat()
     if stat.S_IMODE(status.st_mode) & ~MODE:
         path.unlink()
-        raise SocketError(path, "this system lets others use it. Choose a path on a local file system.")
+        raise SocketError(
+            path, "its file system ignores modes, so others could use the socket. Choose a path on a local file system."
+        )
     return status
 
 

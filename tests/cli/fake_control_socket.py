@@ -51,7 +51,7 @@ class FakeCommands:
 
     async def reload(self, uid: int | None) -> Document:
         assert uid == os.getuid()
-        return {**await self.preview_reload(), "outcome": f"In force: {PLAN.sentence}"}
+        return {**await self.preview_reload(), "outcome": f"Applied: {PLAN.sentence}"}
 
     async def preview_reload(self) -> Document:
         await anyio.lowlevel.checkpoint()
@@ -60,7 +60,7 @@ class FakeCommands:
             raise CommandRejected(
                 RejectionKind.BAD_CONFIGURATION, "The configuration has 2 problems.", "Mend them.", problems
             )
-        outcome = f"A reload would bring: {PLAN.sentence}"
+        outcome = f"A reload would apply: {PLAN.sentence}"
         return {
             "outcome": outcome,
             "plan": make_config_diff_document(PLAN),

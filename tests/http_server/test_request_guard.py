@@ -55,7 +55,7 @@ async def test_a_host_that_is_not_ours_is_misdirected(host: str) -> None:
     assert response.status == 421 or (response.status == 400 and host == "\xff")
     assert "Here." not in response.body
     if response.status == 421:
-        assert response.body.endswith("add that to `[http] allowed_hosts`.\n")
+        assert response.body.endswith("add it to `[http] allowed_hosts`.\n")
 
 
 async def test_refusals_carry_careful_headers_and_end_the_connection() -> None:

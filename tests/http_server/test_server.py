@@ -244,18 +244,17 @@ async def test_a_port_in_use_says_who_to_look_for_and_which_setting() -> None:
         port = other.getsockname()[1]
         with pytest.raises(ListenError) as refused:
             await serve("127.0.0.1", port, FakeDaemon().create_app())
-    assert str(refused.value) == (
-        f"Cannot listen on 127.0.0.1:{port}: the address is in use, perhaps by another oddaemon. "
-        f"`ss -ltnp 'sport = :{port}'` names the process; stop it, or set another port in `[http] listen`."
-    )
+    assert str(refused.value).startswith(f"Cannot listen on 127.0.0.1:{port}: the address is in use")
+    assert f"`ss -ltnp 'sport = :{port}'`" in str(refused.value)
+    assert "`[http] listen`" in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("host", "why"),
     [
         ("192.0.2.1", "this machine has no such address"),
-        ("fe80::1%no-such-link", "this host name is not known here"),
-        ("x" * 64, "this host name is not known here"),
+        ("fe80::1%no-such-link", "the host name cannot be resolved"),
+        ("x" * 64, "the host name cannot be resolved"),
         ("2001:db8::1", r"Cannot listen on \[2001:db8::1\]:9464: "),
     ],
 )

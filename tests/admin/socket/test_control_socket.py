@@ -48,7 +48,7 @@ class RecordingCommands:
 
     async def preview_reload(self) -> Document:
         await anyio.lowlevel.checkpoint()
-        return {"outcome": "A reload would bring: 1 new.", "plan": {"new": ["ash"]}}
+        return {"outcome": "A reload would apply: 1 new.", "plan": {"new": ["ash"]}}
 
     async def drain(self, uid: int | None) -> str:
         await anyio.lowlevel.checkpoint()
@@ -95,7 +95,7 @@ async def test_a_plan_changes_nothing_and_a_bad_configuration_lists_every_proble
         assert (await client.get("/reload")).status_code == 405
         assert commands.calls == []
         refused = await client.post("/reload")
-    assert planned.json() == {"outcome": "A reload would bring: 1 new.", "plan": {"new": ["ash"]}}
+    assert planned.json() == {"outcome": "A reload would apply: 1 new.", "plan": {"new": ["ash"]}}
     assert refused.status_code == 422
     assert refused.json() == {"error": "It has a problem.", "advice": "Mend it.", "problems": [{"file": "a.toml"}]}
 

@@ -32,13 +32,13 @@ def refusing(tmp_path: Path) -> Iterator[Path]:
 def test_a_reload_prints_the_changes(running: Path) -> None:
     done = invoke("reload", "--config", str(running))
     assert done.exit_code == 0
-    assert done.stdout.splitlines() == [f"In force: {SENTENCE}", *LINES]
+    assert done.stdout.splitlines() == [f"Applied: {SENTENCE}", *LINES]
     assert done.stderr == "warning: /etc/a.toml:2: api.developer_key: others may read it; chmod 600\n"
 
 
 def test_a_plan_prints_the_pending_changes(running: Path) -> None:
     done = invoke("check", "--plan", "--config", str(running))
-    assert (done.exit_code, done.stdout.splitlines()) == (0, [f"A reload would bring: {SENTENCE}", *LINES])
+    assert (done.exit_code, done.stdout.splitlines()) == (0, [f"A reload would apply: {SENTENCE}", *LINES])
 
 
 @pytest.mark.parametrize("typed", [("reload",), ("check", "--plan")])

@@ -108,6 +108,6 @@ def test_a_running_daemon_applies_a_changed_file_and_previews_a_reload(tmp_path:
     assert (refused.returncode, refused.stdout) == (78, "")
     assert "colour" in refused.stderr
     assert "A reload would apply: " in planned.stdout
-    assert drained.stdout == "Requests under way end, within 70 s; then the daemon stops.\n"
+    assert "within 70 s" in drained.stdout
     assert "The daemon is not running" in after.stdout
     assert '"command_received"' in output.read_text()
