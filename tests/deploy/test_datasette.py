@@ -1,7 +1,8 @@
 """The metadata file, as the real Datasette reads it, over a database as the daemon leaves it."""
 
 import sqlite3
-from collections.abc import AsyncIterator
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from datasette.app import Datasette  # type: ignore[import-untyped]  # it ships no types
 
 from oddaemon.core.backfill import job as core
 from oddaemon.core.model import MONEY_COLUMNS, Reader, index_balances
@@ -21,11 +21,32 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.filled_database import fill_database, make_true_snapshot
 from tests.store.samples import ELM, NOW, make_balances, make_state
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ResourceWarning)  # it opens databases as it is imported
+    from datasette.app import Datasette  # type: ignore[import-untyped]  # it ships no types
+
 # Datasette turns them on for the whole process as it is imported, other tests and all.
 sqlite3.enable_callback_tracebacks(False)
 FILE = Path(__file__).parents[2] / "deploy" / "datasette" / "metadata.yml"
 METADATA: dict[str, Any] = yaml.safe_load(FILE.read_text())["databases"]["oddaemon"]
 QUERY_PARAMETERS = {"office": ELM, "as_of": "", "aging_date": ""}
+
+
+@pytest.fixture(autouse=True)
+def closed_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Datasette leaves its connections to the garbage collector, and Python 3.13 warns of each."""
+    connections: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connect_and_remember(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **{**options, "check_same_thread": False})
+        connections.append(connection)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_and_remember)
+    yield
+    for connection in connections:
+        connection.close()
 
 
 @pytest.fixture
