@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from oddaemon.telemetry import events
+from oddaemon.telemetry.events import EVENT_TYPES
 from oddaemon.telemetry.events.base import Event, Level
 
 SAMPLE_INSTANT = datetime(2026, 3, 8, 7, tzinfo=UTC)
@@ -19,8 +19,7 @@ SAMPLE_INSTANT = datetime(2026, 3, 8, 7, tzinfo=UTC)
 
 def list_events() -> Iterator[tuple[str, str, str, str]]:
     """Of each event of the log: its name, level, fields with their types, and meaning."""
-    kinds_of_events: list[type[Event]] = [getattr(events, name) for name in events.__all__]
-    for kind in sorted(kinds_of_events, key=lambda each: each.name):
+    for kind in sorted(EVENT_TYPES, key=lambda each: each.name):
         level = kind.level.name.lower() if kind.log_level is Event.log_level else "varies"
         hints = typing.get_type_hints(kind)
         given = {field.name: hints[field.name] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # every event is a dataclass

@@ -9,8 +9,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from oddaemon.telemetry import events
-from oddaemon.telemetry.events import LogLinesLost
+from oddaemon.telemetry.events import EVENT_TYPES, LogLinesLost
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.logging.formatter import EventLogger, LogFormat
 from oddaemon.telemetry.logging.redaction import Redactor
@@ -54,7 +53,7 @@ class Telemetry:
         """
         self._registry = CollectorRegistry()
         self._metrics = FleetMetrics(self._registry, version, now)
-        self._metrics.init_event_counters(getattr(events, kind).name for kind in events.__all__)
+        self._metrics.init_event_counters(event.name for event in EVENT_TYPES)
         self._redactor = Redactor()
         self._log = EventLogger(write, now, self._redactor, log_format, level)
         self._now = now

@@ -127,7 +127,7 @@ def test_every_entry_is_a_sentence(happened: tuple[Event, ...], expected: str) -
 
 
 def test_every_sentence_is_one_of_an_event_that_there_is() -> None:
-    names = {kind.name for kind in (getattr(events, name) for name in events.__all__)}
+    names = {kind.name for kind in events.EVENT_TYPES}
     assert _RENDERERS.keys() - {SUMMARY_EVENT} <= names
     assert {event.name for happened, _ in EXPECTED_SENTENCES for event in happened} | {
         SUMMARY_EVENT
