@@ -9,7 +9,7 @@ import stat
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import asyncssh
 
@@ -176,38 +176,15 @@ class SingleFileSftp(asyncssh.SFTPServer):
         """The session ends."""
         self._has_exited = True
 
-    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
-        """Ignored: clients set the times of a file after the upload."""
+    def _ignore(self, *_arguments: Any, **_named: Any) -> None:  # noqa: ANN401 - of any of asyncssh's operations
+        """Clients set the times of a file after the upload."""
 
-    def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
-        """Ignored."""
+    setstat = lsetstat = fsetstat = _ignore
 
-    def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
-        """Ignored."""
+    def _deny(self, *_arguments: Any, **_named: Any) -> Never:  # noqa: ANN401 - the same
+        raise asyncssh.SFTPPermissionDenied("only the expected file can be written here")
 
-    def mkdir(self, _path: bytes, _attrs: asyncssh.SFTPAttrs) -> Never:
-        """Denied."""
-        self._deny()
-
-    def rmdir(self, _path: bytes) -> Never:
-        """Denied."""
-        self._deny()
-
-    def rename(self, _oldpath: bytes, _newpath: bytes) -> Never:
-        """Denied."""
-        self._deny()
-
-    def posix_rename(self, _oldpath: bytes, _newpath: bytes) -> Never:
-        """Denied."""
-        self._deny()
-
-    def symlink(self, _oldpath: bytes, _newpath: bytes) -> Never:
-        """Denied."""
-        self._deny()
-
-    def link(self, _oldpath: bytes, _newpath: bytes) -> Never:
-        """Denied."""
-        self._deny()
+    mkdir = rmdir = rename = posix_rename = symlink = link = _deny
 
     def remove(self, path: bytes) -> None:
         """Allow the client to delete the file that it wrote."""
@@ -232,6 +209,3 @@ class SingleFileSftp(asyncssh.SFTPServer):
         except OSError as error:
             self._slot.reject(UploadUnstorableError(f"the upload cannot be written: {error.strerror}"))
             raise asyncssh.SFTPFailure("no room") from None
-
-    def _deny(self) -> Never:
-        raise asyncssh.SFTPPermissionDenied("only the expected file can be written here")
