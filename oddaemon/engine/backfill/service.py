@@ -74,7 +74,7 @@ class BackfillService:
         """Accept jobs: all of them, or none if one of them is invalid.
 
         Raises:
-            InvalidDay: No balances can be had of that day.
+            InvalidDate: No balances can be had of that day.
             InvalidQuery: The operator's query cannot be used.
             OfficeRemoved: The office is not in the active configuration.
             StoreError: The database cannot be written.
