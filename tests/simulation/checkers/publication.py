@@ -177,7 +177,7 @@ def _check_aging(moment: OfficeMoment, event_log: EventLog, stuck_after_seconds:
             event_log.add_complaint(
                 EXPLAINED, moment.office_id, f"aging runs and it is called {_format_status(moment.status)}"
             )
-        stuck = moment.status.condition is Condition.BLOCKED and "never finished" in moment.status.reason
+        stuck = moment.status.condition is Condition.BLOCKED and "lock is still set" in moment.status.reason
         if age_seconds > stuck_after_seconds + moment.grace_seconds and not stuck:
             event_log.add_complaint(
                 EXPLAINED, moment.office_id, f"aging never ended and it is called {_format_status(moment.status)}"
