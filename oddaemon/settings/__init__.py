@@ -1,4 +1,4 @@
-"""TOML to frozen settings: every problem of every file at once, and secrets that hide themselves."""
+"""Turns TOML into frozen settings: reports every problem of every file at once, and hides secrets."""
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.core.secret import Secret

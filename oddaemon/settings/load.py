@@ -1,7 +1,7 @@
-"""From `oddaemon.toml` and its directory of offices to settings, or to everything that is wrong with them.
+"""Loads settings from `oddaemon.toml` and its directory of offices, or reports every problem in them.
 
-Nothing stops at the first problem: all tables of all files are read, and what can be said is said at once.
-Reads files and the environment, and changes nothing.
+Reading does not stop at the first problem: all tables of all files are checked. It reads files and the environment,
+and changes nothing.
 """
 
 import os
@@ -59,7 +59,7 @@ _SECTIONS: dict[str, type[Table]] = {
     "sftp": SftpSettings,
 }
 _SECTION_SECRETS: dict[type[Table], str] = {ApiSettings: "developer_key", AlertSettings: "ping_url"}
-"""The secret of a table, which may be written in three ways."""
+"""The secret of a table, which has three possible sources."""
 _SECTION_FIELDS: dict[str, frozenset[str]] = {
     section: frozenset(
         {*model.model_fields, *(get_source_names(_SECTION_SECRETS[model]) if model in _SECTION_SECRETS else ())}
@@ -72,7 +72,7 @@ _Section = TypeVar("_Section", bound=Table)
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of a configuration without problems; warnings are passed over.
+    """Load a configuration; warnings are ignored.
 
     Args:
         path: `oddaemon.toml`.
@@ -88,12 +88,12 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: Iterable[OfficeDraft] = ()) -> LoadResult:
-    """Settings or problems, and warnings; never raises over what the files contain.
+    """Load settings or problems, and warnings. Never raises because of what the files contain.
 
     Args:
         path: As for `load`.
         environment: As for `load`.
-        drafts: Offices to be read as if they stood in files of the directory.
+        drafts: Offices to check as if they were in files of the directory.
     """
     diagnostics = Diagnostics()
     main = read_document(path, _SAFE_NAMES, diagnostics)
@@ -119,10 +119,10 @@ def try_load(path: Path, environment: Mapping[str, str] = os.environ, drafts: It
 
 
 def find_control_socket(path: Path) -> Path | None:
-    """Where the daemon of this configuration takes its orders, whatever else is wrong in its files; None: nowhere.
+    """Find the control socket of the daemon of this configuration, even if its files have problems; None: it has none.
 
     Raises:
-        BadConfiguration: Not even that can be told.
+        BadConfiguration: The problems prevent even that.
     """
     diagnostics = Diagnostics()
     main = read_document(path, _SAFE_NAMES, diagnostics)
@@ -137,7 +137,7 @@ def find_control_socket(path: Path) -> Path | None:
 
 
 def render_redacted_files(path: Path) -> list[tuple[Path, str]]:
-    """Each file of a configuration that can be read, as it may be shown to others, whatever is wrong in them."""
+    """Render each readable file of a configuration so that it may be shown to others, even if it has problems."""
     diagnostics = Diagnostics()
     main = read_document(path, _SAFE_NAMES, diagnostics)
     if main is None:
@@ -198,7 +198,7 @@ def _build_settings(
 
 
 def _with_default_paths(sftp: SftpSettings, state: StateSettings) -> SftpSettings:
-    """`sftp` with the places that hang on another table."""
+    """Fill in the paths that depend on another table."""
     if not sftp.is_on:
         return sftp
     defaults = {"host_key": state.path.with_name(HOST_KEY_FILE), "directory": state.path.with_name(UPLOAD_DIRECTORY)}
@@ -206,21 +206,21 @@ def _with_default_paths(sftp: SftpSettings, state: StateSettings) -> SftpSetting
 
 
 def _collect_labels(entries: Iterable[OfficeEntry]) -> dict[str, Mapping[str, str]]:
-    """Of every office by id, also of those that have problems: sinks must not have them, too."""
+    """Collect the labels of every office by id. Those with problems are included: sinks can name them."""
     return {str(entry.raw_id): entry.table.labels if entry.table is not None else {} for entry in entries}
 
 
 def _with_default_control_socket(
     main: TomlDocument, http: HttpSettings, state: StateSettings, diagnostics: Diagnostics
 ) -> HttpSettings:
-    """`http` with the socket's default, which hangs on another table: one database, one daemon, one socket."""
+    """Fill in the default of the control socket, which stands beside the database: one database, one daemon."""
     if http.control_socket is not None:
         return http
     default_path = state.path.with_name(state.path.name + ".sock")
     if fits_unix_socket(default_path):
         return http.model_copy(update={"control_socket": default_path})
-    message = f"there is none, as the path beside the database has more than {SOCKET_PATH_BYTES_MAX} bytes"
-    hint = "set a shorter one, or the daemon takes no orders"
+    message = f"the default path beside the database is longer than {SOCKET_PATH_BYTES_MAX} bytes"
+    hint = "set a shorter path; without one the daemon has no control socket"
     diagnostics.warnings.append(main.make_problem(("http", "control_socket"), message, hint))
     return http
 
@@ -234,11 +234,11 @@ def _build_offices(entries: Iterable[OfficeEntry], api: ApiSettings) -> Iterable
 def _read_section(
     main: TomlDocument, name: str, model: type[_Section], diagnostics: Diagnostics, **secrets: Secret | None
 ) -> _Section | None:
-    """One of `main`'s own tables; what is wrong with it goes to `findings`. An absent table is an empty one."""
+    """Read one of the tables of `main`; problems go to `diagnostics`. A missing table is an empty one."""
     written: Any = main.table.get(name, {})
     if not isinstance(written, dict):
         if not (name == "offices" and isinstance(written, list)):
-            diagnostics.problems.append(main.make_problem((name,), "must be one table", f"write [{name}], once"))
+            diagnostics.problems.append(main.make_problem((name,), "must be a single table", f"write [{name}] once"))
         return None
     sources = get_source_names(_SECTION_SECRETS[model]) if secrets else ()
     rest = {key: value for key, value in written.items() if key not in sources}
@@ -266,10 +266,10 @@ def _read_office_documents(main: TomlDocument, directory: Path, diagnostics: Dia
 
 
 def _check_top_level_names(document: TomlDocument, known: set[str], diagnostics: Diagnostics) -> None:
-    """Reports what stands at the top of a file and does not belong there."""
+    """Report unknown names at the top level of a file."""
     office_fields = [name for name in document.table if name in OFFICE_FIELDS]
     if office_fields:
-        message = "belongs to an office, but stands above the first table"
+        message = "is a key of an office, but stands above the first table"
         diagnostics.problems.append(document.make_problem((office_fields[0],), message, "write [[office]] above it"))
     for name, value in document.table.items():
         if name in known or name in office_fields or (name == "offices" and isinstance(value, list)):
@@ -282,10 +282,10 @@ def _check_top_level_names(document: TomlDocument, known: set[str], diagnostics:
 
 def _describe_unknown_name(name: str, known: set[str]) -> tuple[str, str]:
     if "api" not in known:
-        return "only [[office]] tables are allowed in the files of the directory", suggest_name(name, known)
+        return "only [[office]] tables are allowed in files of the directory", suggest_name(name, known)
     if name == "sinks":
-        return "unknown table", "write [[sink]] for each of them"
+        return "unknown table", "write [[sink]] for each sink"
     sections = sorted(section for section, names in _SECTION_FIELDS.items() if name in names)
     if sections:
-        return "stands outside of its table", f"put it below [{sections[0]}]"
+        return "is outside its table", f"move it below [{sections[0]}]"
     return "unknown key", suggest_name(name, known)

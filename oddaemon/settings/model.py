@@ -1,4 +1,4 @@
-"""What the house is handed: settings that are complete, checked and do not change."""
+"""Settings that are complete, checked and immutable."""
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ _RELOADED = {"reloaded": True}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that `oddaemon.toml` and its offices say. Two readings of the same files are equal."""
+    """The contents of `oddaemon.toml` and its offices. Two readings of the same files are equal."""
 
     source: Path = field(metadata=_RELOADED)
     """The absolute path of `oddaemon.toml`."""
@@ -44,7 +44,7 @@ class Settings:
     offices: tuple[OfficeSettings, ...] = field(default=(), metadata=_RELOADED)
     """In the order of `oddaemon.toml`, then of the directory's files by name; disabled ones included."""
     sinks: tuple[SinkSettings, ...] = field(default=(), metadata=_RELOADED)
-    """In their order."""
+    """In the order of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class LoadResult:
     """None if there are problems."""
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    """What runs, but should be thought about."""
+    """Warnings do not prevent the configuration from being used."""
     files: frozenset[Path] = frozenset()
-    """Absolute paths of all that was looked at, there or not: the files, the files of keys, and the directory of
-    offices. When one of these changes, another reading may come to something else."""
+    """Absolute paths of everything that was read or looked for: the files, the files of keys, and the directory of
+    offices. When one of these changes, another reading may have another result."""
 
 
 def get_restart_tables(settings: Settings) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What runs, but should be thought about: warnings, never errors."""
+"""Warnings about a configuration that can be used."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -13,13 +13,13 @@ from oddaemon.settings.tables.sections import ApiSettings
 from oddaemon.settings.values.url import API_PATH, is_local_url
 
 REQUEST_TIMEOUT_SECONDS_MIN = 65.0
-"""The API answers 504 after 60 s; giving up earlier looks like a failure and is none."""
+"""The API answers 504 after 60 s; a shorter time-out reports failures of requests that would succeed."""
 
 
 def add_warnings(
     documents: list[TomlDocument], entries: list[OfficeEntry], api: ApiSettings | None, diagnostics: Diagnostics
 ) -> None:
-    """Adds the warnings about a configuration that may or may not have problems besides."""
+    """Add the warnings about a configuration, which may have problems, too."""
     for document in documents:
         _warn_inline_keys(document, diagnostics)
     if not documents:
@@ -27,7 +27,7 @@ def add_warnings(
     main = documents[0]
     if not entries and not diagnostics.problems:
         hint = "add [[office]] tables, here or in the directory of [offices]"
-        diagnostics.warnings.append(main.make_problem((), "no office: there is nothing to watch", hint))
+        diagnostics.warnings.append(main.make_problem((), "no office is configured", hint))
     if api is not None:
         _warn_api(main, api, diagnostics)
         for entry in entries:
@@ -38,9 +38,9 @@ def add_warnings(
 def _warn_inline_keys(document: TomlDocument, diagnostics: Diagnostics) -> None:
     locations = list(_find_inline_keys(document))
     if locations and not document.is_private:
-        count = "a key stands" if len(locations) == 1 else f"{len(locations)} keys stand"
-        message = f"{count} in a file that other users may read"
-        hint = f"chmod 600 {document.path}, or keep each key in a file of its own"
+        count = "contains a key" if len(locations) == 1 else f"contains {len(locations)} keys"
+        message = f"{count}, but other users may read the file"
+        hint = f"chmod 600 {document.path}, or put each key into a file of its own"
         diagnostics.warnings.append(document.make_problem(locations[0], message, hint))
 
 
@@ -62,8 +62,8 @@ def _find_inline_keys(document: TomlDocument) -> Iterable[Location]:
 def _warn_api(main: TomlDocument, api: ApiSettings, diagnostics: Diagnostics) -> None:
     timeout = api.request_timeout_seconds
     if timeout < REQUEST_TIMEOUT_SECONDS_MIN and not is_local_url(api.base_url):
-        message = "gives up before the API does, which answers 504 after 60 s"
-        hint = f"write {REQUEST_TIMEOUT_SECONDS_MIN:g} or more"
+        message = "is shorter than the API's own limit: it answers 504 after 60 s"
+        hint = f"set {REQUEST_TIMEOUT_SECONDS_MIN:g} or more"
         diagnostics.warnings.append(main.make_problem(("api", "request_timeout_seconds"), message, hint, timeout))
     _warn_api_path(main, ("api", "base_url"), api.base_url, diagnostics)
 
@@ -76,12 +76,12 @@ def _warn_office(
     spacing = SPACING_SECONDS[office.tier]
     interval = office.min_interval_seconds
     if interval is not None and interval < spacing and not is_local_url(office.base_url or api.base_url):
-        message = f"is less than the {spacing:g} s that a key of tier {office.tier} is allowed"
-        hint = "requests will queue, then be refused"
+        message = f"is less than the {spacing:g} s that Open Dental requires for a key of tier {office.tier}"
+        hint = "requests will be queued and then refused"
         diagnostics.warnings.append(document.make_problem((*location, "min_interval_seconds"), message, hint, interval))
 
 
 def _warn_api_path(document: TomlDocument, location: Location, url: str, diagnostics: Diagnostics) -> None:
     if urlsplit(url).path != API_PATH:
-        message = f"the API's path is {API_PATH} everywhere that Open Dental documents"
+        message = f"does not end in {API_PATH}, the path in Open Dental's documentation"
         diagnostics.warnings.append(document.make_problem(location, message, "", url))

@@ -68,7 +68,7 @@ def test_files_that_hold_too_much_together_are_not_all_read(tmp_path: Path) -> N
         (tmp_path / "o" / f"{number}.toml").write_text("#" * 2_000_000)
     loaded = read_from(tmp_path, f'{API}[offices]\ndirectory = "o"\n')
     assert [(problem.file.name, problem.message) for problem in loaded.problems] == [
-        ("4.toml", "the files hold more than 8388608 characters together")
+        ("4.toml", "the office files hold more than 8388608 characters in total")
     ]
 
 

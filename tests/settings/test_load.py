@@ -79,7 +79,7 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
             digest="30 7 * * *",
         ),
     )
-    assert [warning.message for warning in loaded.warnings] == ["no office: there is nothing to watch"]
+    assert [warning.message for warning in loaded.warnings] == ["no office is configured"]
 
 
 def test_an_office_needs_an_id_and_a_key(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_database_too_deep_for_a_socket_beside_it_goes_without_and_says_so(tmp
     assert loaded.settings is not None
     assert loaded.settings.http.control_socket is None
     (message,) = [warning.message for warning in loaded.warnings if warning.key == "http.control_socket"]
-    assert message == "there is none, as the path beside the database has more than 107 bytes"
+    assert message == "the default path beside the database is longer than 107 bytes"
     just_fits = load_settings(tmp_path, f'{API}[state]\ndatabase = "/{deep[:-8]}/12345.db"\n').http.control_socket
     assert just_fits is not None
     assert len(os.fsencode(just_fits)) == 107
@@ -198,7 +198,10 @@ def test_hosts_have_one_spelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["", "*", "*.example.com", "example.com:9464", "http://example.com", "a b", "127.1"])
 def test_what_is_no_host_is_not_allowed_as_one(tmp_path: Path, host: str) -> None:
     (problem,) = load_text(tmp_path, f'{API}[http]\nallowed_hosts = ["{host}"]\n').problems
-    assert (problem.key, problem.message) == ("http.allowed_hosts[0]", "must be a host's name or address")
+    assert (problem.key, problem.message) == (
+        "http.allowed_hosts[0]",
+        "must be a host name or an IP address without a port",
+    )
 
 
 def test_a_directory_is_no_database(tmp_path: Path) -> None:
@@ -255,7 +258,7 @@ def test_offices_come_in_the_order_of_their_files(tmp_path: Path) -> None:
     write_private(tmp_path / "o/b.toml", '[[office]]\nid = "b"\ncustomer_key_env = "B"\n')
     write_private(tmp_path / "o/a.toml", '[[office]]\nid = "c"\ncustomer_key_env = "C"\n')
     for ignored in (".hidden.toml", "#a.toml", "a.toml~", "a.toml.bak", ".#a.toml", "README.md"):
-        write_private(tmp_path / "o" / ignored, "this is not TOML")
+        write_private(tmp_path / "o" / ignored, "this not TOML")
     settings = load_settings(
         tmp_path, f'{API}[offices]\ndirectory = "o"\n[[office]]\nid = "a"\ncustomer_key_env = "A"\n'
     )
@@ -299,11 +302,11 @@ def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b'name = "Caf\xe9"')
     assert [str(problem) for problem in try_load(latin).problems] == [
-        f"{latin}: not UTF-8 (byte 11); save the file as UTF-8"
+        f"{latin}: is not UTF-8 (byte 11); save the file as UTF-8"
     ]
     deep = tmp_path / "deep.toml"
     deep.write_text("a = " + "[" * 50_000)
-    assert [str(problem) for problem in try_load(deep).problems] == [f"{deep}: nested too deeply"]
+    assert [str(problem) for problem in try_load(deep).problems] == [f"{deep}: is nested too deeply"]
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * 9_000_000)
     assert [str(problem) for problem in try_load(large).problems] == [
@@ -319,14 +322,11 @@ def test_what_runs_but_should_be_thought_about_is_a_warning(tmp_path: Path) -> N
         '[[office]]\nid = "b"\ncustomer_key_env = "B"\nbase_url = "http://10.0.0.9:30223"\n',
     )
     assert loaded.settings is not None
-    assert "\n".join(map(str, loaded.warnings)).replace(f"{tmp_path}/", "") == (
-        "oddaemon.toml:3: api.request_timeout_seconds = 30.0: gives up before the API does, which answers 504 after "
-        "60 s; write 65 or more\n"
-        'oddaemon.toml:7: office[0] "a".min_interval_seconds = 0.2: is less than the 1 s that a key of tier standard '
-        "is allowed; requests will queue, then be refused\n"
-        'oddaemon.toml:11: office[1] "b".base_url = "http://10.0.0.9:30223": the API\'s path is /api/v1 everywhere '
-        "that Open Dental documents"
-    )
+    assert [(warning.line, warning.key, warning.value) for warning in loaded.warnings] == [
+        (3, "api.request_timeout_seconds", "30.0"),
+        (7, 'office[0] "a".min_interval_seconds', "0.2"),
+        (11, 'office[1] "b".base_url', '"http://10.0.0.9:30223"'),
+    ]
 
 
 def test_a_rehearsal_on_this_machine_is_not_warned_about(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The directory of offices: which of its files are read, and how much of them at most."""
+"""The directory of offices: which files are read, and how many at most."""
 
 import errno
 import re
@@ -10,23 +10,23 @@ from oddaemon.settings.files.document import TomlDocument, read_document
 from oddaemon.settings.files.problem import Diagnostics, Problem
 
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-"""Without a dot: what editors, backups and file systems leave lying about has one, or a plus or a tilde."""
+"""Without a dot: files that editors, backups and file systems leave behind have a dot, a plus or a tilde."""
 _FILES_MAX = 20_000
-"""In the directory of offices: one for each, and many times that."""
+"""Of the directory of offices: far more than any fleet has."""
 _ALL_CHARACTERS_MAX = 8_388_608
-"""All of them together: about 50,000 offices."""
+"""Of all files together: about 50,000 offices."""
 
 
 def read_directory(
     main: TomlDocument, directory: Path, safe_names: frozenset[str], diagnostics: Diagnostics
 ) -> list[TomlDocument]:
-    """The office files of the directory and its groups, by name, without hidden files and editors' copies.
+    """Read the office files of the directory and its groups, by name, without hidden files and editors' copies.
 
     Args:
         main: `oddaemon.toml`, which names the directory.
         directory: Its absolute path.
         safe_names: Names whose values may be shown.
-        diagnostics: Takes what is wrong with them.
+        diagnostics: Takes their problems.
     """
     written = main.table["offices"]["directory"]
     shown_directory = main.path.parent / written
@@ -54,7 +54,7 @@ def _list_office_files(shown_directory: Path, directory: Path) -> list[Path]:
 
 
 def _read_documents(paths: Iterable[Path], safe_names: frozenset[str], diagnostics: Diagnostics) -> list[TomlDocument]:
-    """The files that can be read, as long as they do not hold more together than any fleet needs."""
+    """Read the files, up to a limit of characters over all of them."""
     documents: list[TomlDocument] = []
     characters_left = _ALL_CHARACTERS_MAX
     for path in takewhile(lambda _: not diagnostics.is_full, paths):
@@ -62,7 +62,7 @@ def _read_documents(paths: Iterable[Path], safe_names: frozenset[str], diagnosti
         characters_left -= document.characters if document else 0
         if characters_left < 0:
             diagnostics.problems.append(
-                Problem(path, "", None, f"the files hold more than {_ALL_CHARACTERS_MAX} characters together")
+                Problem(path, "", None, f"the office files hold more than {_ALL_CHARACTERS_MAX} characters in total")
             )
             break
         if document:
@@ -76,12 +76,12 @@ def is_office_file(path: Path) -> bool:
 
 
 def is_office_group(path: Path) -> bool:
-    """Whether a directory of this name in the directory of offices is read, too: its files came all at once."""
+    """Whether a directory of this name in the directory of offices is a group, whose files are read, too."""
     return _GROUP.fullmatch(path.name) is not None
 
 
 def list_office_groups(directory: Path) -> list[Path]:
-    """The groups of the directory, by name; none if it cannot be read."""
+    """List the groups of the directory, by name; none if it cannot be read."""
     try:
         return sorted(path for path in directory.iterdir() if is_office_group(path) and path.is_dir())
     except OSError:

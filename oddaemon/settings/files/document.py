@@ -62,7 +62,7 @@ class TomlDocument:
         )
 
     def describe_location(self, location: Location) -> str:
-        """How other files' problems speak of a place in this one."""
+        """Describe a place in this file for the problems of other files."""
         line = find_line(location, self.lines)
         return f"{redact(self._format_location(location))} in {format_path(self.path)}" + (
             "" if line is None else f":{line}"
@@ -87,15 +87,15 @@ class TomlDocument:
 
 
 def read_document(path: Path, safe_names: Collection[str], diagnostics: Diagnostics) -> TomlDocument | None:
-    """Reads one TOML file.
+    """Read one TOML file.
 
     Args:
         path: The file.
-        safe_names: Names whose strings may be shown; every other string is hidden before anything looks at it.
+        safe_names: Names whose strings may be shown. Every other string is hidden at once.
         diagnostics: Takes the problem if the file cannot be read.
 
     Returns:
-        The document, or None if there is none to speak of.
+        The document, or None if it cannot be read.
     """
     try:
         text, private = _read_text(path)
@@ -103,14 +103,14 @@ def read_document(path: Path, safe_names: Collection[str], diagnostics: Diagnost
     except FileNotFoundError:
         problem = Problem(path, "", None, "no such file")
     except PermissionError as error:
-        hint = "the user that runs oddaemon must be allowed to; under systemd: chgrp oddaemon-config and chmod 640"
+        hint = "allow the user that runs oddaemon to read it; under systemd: chgrp oddaemon-config, chmod 640"
         problem = Problem(path, "", None, f"cannot be read: {error.strerror}", hint)
     except OSError as error:
         problem = Problem(path, "", None, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
-        problem = Problem(path, "", None, f"not UTF-8 (byte {error.start})", "save the file as UTF-8")
+        problem = Problem(path, "", None, f"is not UTF-8 (byte {error.start})", "save the file as UTF-8")
     except RecursionError:
-        problem = Problem(path, "", None, "nested too deeply")
+        problem = Problem(path, "", None, "is nested too deeply")
     except ValueError as error:
         problem = _make_syntax_problem(path, error)
     else:
@@ -120,7 +120,7 @@ def read_document(path: Path, safe_names: Collection[str], diagnostics: Diagnost
 
 
 def _read_text(path: Path) -> tuple[str, bool]:
-    """What the file holds, and whether it is private. Neither a pipe nor an endless file can keep us."""
+    """Read the text of a file, and whether it is private. A pipe or an endless file cannot block this."""
     content, status = read_file(path, _BYTES_MAX)
     text = content.decode("utf-8-sig").replace("\r\n", "\n")
     if _TOO_DEEP.search(text):
@@ -131,15 +131,15 @@ def _read_text(path: Path) -> tuple[str, bool]:
 def _make_syntax_problem(path: Path, error: ValueError) -> Problem:
     text = str(error)
     found = _SYNTAX_LINE.search(text)
-    message = f"not valid TOML: {redact(text.removesuffix(found.group() if found else ''))}"
+    message = f"is not valid TOML: {redact(text.removesuffix(found.group() if found else ''))}"
     if found is None:
         return Problem(path, "", None, message)
-    hint = "text stands in quotes" if "Invalid value" in message else ""
+    hint = "write text in quotes" if "Invalid value" in message else ""
     return Problem(path, "", None, f"{message} (column {found[2]})", hint, line=int(found[1]))
 
 
 def hide_secrets(table: dict[str, Any], safe_names: Collection[str]) -> dict[str, Any]:
-    """`table` with every string hidden whose name is not harmless; among labels, whose names are free, only ours."""
+    """Hide every string whose name is not safe. Labels have free names: only those of settings are hidden there."""
     setting_names = {*safe_names, *SECRET_NAMES}
 
     def hide(value: Any, name: str, is_label: bool) -> Any:  # noqa: ANN401 - a TOML value may be anything

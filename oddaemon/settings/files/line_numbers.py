@@ -1,7 +1,7 @@
-"""The line at which each key of a TOML file stands, so that a problem can be found in a file of 500 offices.
+"""Finds the line of each key of a TOML file, so that a problem can be found in a file of 500 offices.
 
-`tomllib` does not tell. This is a scan by eye, good enough for how configurations are written; where it might be wrong
-(strings over several lines) it says nothing.
+`tomllib` does not report lines. This is a simple scan, sufficient for ordinary configurations; if it could be wrong
+(multi-line strings), it reports no line.
 """
 
 import re
@@ -15,7 +15,7 @@ _KEY = re.compile(r"""\s*(?P<quote>["']?)(?P<name>[\w-]+)(?P=quote)\s*[=.]""", r
 
 
 def find_line_numbers(text: str) -> dict[Location, int]:
-    """Where each table and key of `text` begins, counted from 1; empty if a scan by eye could be wrong."""
+    """Find the line of each table and key of `text`, counted from 1; empty if the scan could be wrong."""
     if '"""' in text or "'''" in text:
         return {}
     found: dict[Location, int] = {}
@@ -35,7 +35,7 @@ def find_line_numbers(text: str) -> dict[Location, int]:
 
 
 def find_line(location: Location, numbers: dict[Location, int]) -> int | None:
-    """The line of `location`, or of the nearest table around it."""
+    """Find the line of `location`, or of the nearest table around it."""
     for end in range(len(location), 0, -1):
         if location[:end] in numbers:
             return numbers[location[:end]]

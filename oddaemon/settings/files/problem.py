@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, told so that its reader can mend it without asking anybody."""
+"""The problems of a configuration, described so that the reader can fix them alone."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -12,13 +12,13 @@ PROBLEMS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend, or to think about."""
+    """One problem or warning."""
 
     file: Path
     key: str
-    """The key's path, such as `office[2] "smile".customer_key`; empty when the whole file is meant."""
+    """The path of the key, such as `office[2] "smile".customer_key`; empty: the whole file."""
     value: str | None
-    """As it would be written in TOML; None for secrets, tables and whatever is not worth showing."""
+    """As TOML; None: a secret, a table or another value that is not shown."""
     message: str
     hint: str = ""
     line: int | None = None
@@ -32,17 +32,17 @@ class Problem:
 
 
 def make_problem_document(problem: Problem) -> dict[str, Any]:
-    """The problem as plain values."""
+    """Convert a problem to its JSON document."""
     return {**asdict(problem), "file": format_path(problem.file)}
 
 
 def parse_problem(document: Mapping[str, Any]) -> Problem:
-    """The problem that a document tells."""
+    """Read a problem back from its JSON document."""
     return Problem(**{**document, "file": Path(document["file"])})
 
 
 class BadConfiguration(Exception):
-    """A configuration that cannot be run, with every problem of all of its files."""
+    """A configuration that cannot be used, with every problem of all of its files."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -51,22 +51,22 @@ class BadConfiguration(Exception):
 
 @dataclass(slots=True)
 class Diagnostics:
-    """What reading has found so far: nothing stops at the first problem, but a thousand are enough to mend at once."""
+    """The problems found so far. Reading does not stop at the first problem, but after a thousand."""
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no use in looking further."""
+        """Whether enough problems were found."""
         return len(self.problems) >= PROBLEMS_MAX
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
-        """Add problems as far as there is room; those past it are not even looked for."""
+        """Add problems up to the limit; the iterable is not read past it."""
         self.problems.extend(islice(problems, max(0, PROBLEMS_MAX - len(self.problems))))
 
 
 def format_path(path: Path) -> str:
-    """A path on one line, whatever bytes its name has: it may come from a directory that others write to."""
+    """Format a path on one line, whatever bytes it has: it may come from a directory that others write to."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

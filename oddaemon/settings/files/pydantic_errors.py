@@ -1,6 +1,6 @@
-"""What pydantic found wrong with a table, in words for the person who wrote it.
+"""Translates pydantic's errors for the author of a configuration.
 
-No text of pydantic's own is passed on without need: it speaks of Python's types, and may quote what it was given.
+Pydantic's own texts are avoided: they use the names of Python's types and may quote the value.
 """
 
 import re
@@ -34,7 +34,7 @@ _FORM_TEXTS = {
     ("enabled", "bool_type"): ("must be yes or no", ""),
     ("min_interval_seconds", "float_type"): ("must be a number", "such as 2.5"),
 }
-"""By setting: what is a text in a cell."""
+"""By setting, for values that are texts in a cell."""
 _BOUNDS = {
     "greater_than": ("must be more than", "gt"),
     "greater_than_equal": ("must be at least", "ge"),
@@ -46,7 +46,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 def translate_validation_error(
     document: TomlDocument, location: Location, error: ValidationError, names: Collection[str]
 ) -> Iterator[Problem]:
-    """Every problem of the table at `location`, whose known keys are `names`."""
+    """Translate every problem of the table at `location`, whose known keys are `names`."""
     describe = describe_form_error if document.is_form_input else _describe_toml_error
     for details in error.errors(include_url=False):
         place = (*location, *details["loc"])
@@ -59,7 +59,7 @@ def translate_validation_error(
 
 
 def describe_form_error(details: ErrorDetails) -> tuple[str, str]:
-    """What is wrong with a value that was typed into a cell or as an answer, where nobody thinks of TOML."""
+    """Describe the problem of a value that was typed into a cell or a prompt, without mentioning TOML."""
     if details["type"] == INVALID:
         texts: tuple[str, str] = details["ctx"]["typed"]
         return texts
@@ -78,7 +78,7 @@ def _describe_toml_error(details: ErrorDetails) -> tuple[str, str]:
     if kind == "missing":
         return "missing", ""
     if kind == "float_type" and type(value) is int:
-        return "is out of all bounds", ""
+        return "is out of range", ""
     return _TYPE_TEXTS.get(kind, (details["msg"], ""))
 
 

@@ -1,6 +1,6 @@
-"""A configuration as it may be shown to others: what is known to be harmless, and of all else only that it is there.
+"""Renders a configuration that may be shown to others: known harmless values, and a placeholder for all others.
 
-Written anew from what was read, so that no comment, no key in a wrong line and no unknown table slips through.
+It is rendered from the parsed document, so no comment, no misplaced key and no unknown table is shown.
 """
 
 import json
@@ -14,22 +14,22 @@ from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.values.secret import redact
 
 HIDDEN = "…"
-HEADER_COMMENT = "# As it was read: without comments, and with … for whatever could be a secret."
+HEADER_COMMENT = "# As parsed: without comments, and with … in place of everything that could be a secret."
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SUSPICIOUS = re.compile(r"key|secret|token|passw|credential|auth|dsn|header|ping_url", re.IGNORECASE)
 """Names of values that could be secrets, whether or not this version knows them."""
 _SOURCE_SUFFIXES = ("_file", "_env")
-"""A secret's place is none."""
+"""The place of a secret is not a secret."""
 _COMMAND = "command"
 _LABELS = "labels"
 
 
 def render_redacted(document: TomlDocument, safe_names: Collection[str]) -> str:
-    """The document as TOML, for people.
+    """Render the document as TOML, for people.
 
     Args:
-        document: As it was parsed; its strings of unknown names are secrets already.
+        document: The parsed document; its strings under unknown names are secrets already.
         safe_names: The names of settings that may be shown.
     """
     return "\n".join([HEADER_COMMENT, *_render_table(document.table, "", frozenset(safe_names))]) + "\n"
@@ -60,7 +60,7 @@ def _render_value(name: str, value: object, path: str, safe_names: Collection[st
     if not (is_label or name in safe_names) or (_SUSPICIOUS.search(name) and not name.endswith(_SOURCE_SUFFIXES)):
         return json.dumps(HIDDEN, ensure_ascii=False)
     if name == _COMMAND and isinstance(value, list):
-        # Its arguments are anybody's.
+        # Its arguments may hold anything.
         return _render_toml([*value[:1], *(HIDDEN for _ in value[1:])])
     return _render_toml(value)
 
@@ -82,7 +82,7 @@ def _render_toml(value: object) -> str:
 
 
 def _redact_text(text: str) -> str:
-    """Without what looks like a key; of an address neither its user nor anything behind its path."""
+    """Redact what looks like a key; of a URL, keep neither the user nor anything after the path."""
     if "://" in text:
         scheme, _, rest = text.partition("://")
         try:

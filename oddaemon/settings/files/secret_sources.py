@@ -1,7 +1,7 @@
-"""Where keys come from: a file, the environment, or the configuration itself.
+"""Reads keys from a file, from the environment, or from the configuration itself.
 
-Under systemd the files stay root's, and the daemon is handed copies, its credentials: a file that it cannot reach is
-looked for among those. A key leaves this module as a `Secret` only, and no problem ever shows one.
+Under systemd, root owns the files and the daemon gets copies as credentials: a file that the daemon cannot read is
+looked up among those. A key leaves this module only as a `Secret`, and no problem ever shows one.
 """
 
 import os
@@ -19,13 +19,13 @@ from oddaemon.settings.values.secret import InvalidSecret, SecretCheck, looks_li
 from oddaemon.settings.values.suggestions import find_nearest
 
 _BYTES_MAX = 4096
-"""A key has 16 characters; more than this is some other file."""
+"""A key has 16 characters: a larger file is another file."""
 _LENGTH_MAX = 256
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 
 def get_source_names(name: str) -> tuple[str, str, str]:
-    """The three keys that can hold the secret `name`."""
+    """The three settings that can hold the secret `name`."""
     return name, f"{name}_file", f"{name}_env"
 
 
@@ -38,19 +38,18 @@ def find_secret(
     *,
     check: SecretCheck | None = None,
 ) -> Secret | Problem | None:
-    """The secret `name` of the table at `location`, which must pass `check`; None: as an Open Dental key must.
+    """Find the secret `name` of the table at `location`. `check` validates it; None: as an Open Dental key.
 
     Returns:
-        The secret; the problem that there is none; or None if a misspelt source, which is reported as an unknown key,
-        is the reason.
+        The secret; or the problem; or None if the cause is a misspelled source, which is reported as an unknown key.
     """
     sources = get_source_names(name)
     match [source for source in sources if source in table]:
         case []:
             if any(find_nearest(other, sources) for other in table):
                 return None
-            hint = f"write one of {', '.join(f'`{source}`' for source in sources)}"
-            return document.make_problem(location, f"no {name.replace('_', ' ')}", hint)
+            hint = f"set one of {', '.join(f'`{source}`' for source in sources)}"
+            return document.make_problem(location, f"the {name.replace('_', ' ')} is missing", hint)
         case [source]:
             found = _read_source(document, table[source], source.removeprefix(name), environment, check or _check_key)
             if isinstance(found, Secret):
@@ -59,11 +58,11 @@ def find_secret(
             return document.make_problem((*location, source), found.message, found.hint, shown_value)
         case names:
             message = f"more than one source of the {name.replace('_', ' ')}: {', '.join(names)}"
-            return document.make_problem((*location, names[1]), message, "keep one")
+            return document.make_problem((*location, names[1]), message, "keep one of them")
 
 
 def list_secret_files(document: TomlDocument) -> Iterator[Path]:
-    """The files in which the document's keys are kept, there or not."""
+    """List the files that hold the document's keys, whether they exist or not."""
     api, offices, sinks = (document.table.get(name) for name in ("api", "office", "sink"))
     tables = [
         ("developer_key_file", api),
@@ -98,7 +97,7 @@ def _read_secret_file(
     document: TomlDocument, value: str, environment: Mapping[str, str], check: SecretCheck
 ) -> Secret | InvalidSecret:
     if looks_like_key(value):
-        return InvalidSecret("looks like a key, not like a file's name", "name a file that holds the key")
+        return InvalidSecret("looks like a key and not like a file name", "name the file that holds the key")
     if reason := validate_path(value):
         return InvalidSecret(reason)
     path = document.directory / value
@@ -109,7 +108,9 @@ def _read_secret_file(
     for credential in credentials:
         copy = _read_key_file(credential, environment, check)
         if isinstance(copy, InvalidSecret):
-            where = f"systemd's credential {credential.name}, made when the unit started and empty where no file was"
+            where = (
+                f"systemd made its credential {credential.name} when the unit started; it is empty if there was no file"
+            )
             return InvalidSecret(copy.message, where)
         if isinstance(copy, Secret):
             return copy
@@ -118,15 +119,15 @@ def _read_secret_file(
     else:
         message, hint = f"cannot be read: {found.strerror}", "the user that runs oddaemon must own the file"
     if credentials:
-        hint = f"nor has systemd a credential {credentials[0].name}: a new key is handed over with the next start"
+        hint = f"systemd has no credential {credentials[0].name} either: it passes a new key on at the next start"
     return InvalidSecret(message, hint)
 
 
 def _list_systemd_credentials(path: Path, environment: Mapping[str, str]) -> list[Path]:
-    """What systemd may call its copy of the key at `path`.
+    """List the names that systemd may give to its copy of the key at `path`.
 
-    `LoadCredential=keys:/etc/oddaemon/keys` makes `keys_smile.key` of the file `keys/smile.key`; one that was named by
-    itself is `smile.key`.
+    `LoadCredential=keys:/etc/oddaemon/keys` makes `keys_smile.key` of the file `keys/smile.key`; a file that is named
+    alone becomes `smile.key`.
     """
     directory = environment.get(_SYSTEMD_CREDENTIALS)
     if not directory:
@@ -136,25 +137,27 @@ def _list_systemd_credentials(path: Path, environment: Mapping[str, str]) -> lis
 
 def _read_key_file(path: Path, environment: Mapping[str, str], check: SecretCheck) -> Secret | InvalidSecret | OSError:
     try:
-        # Looked at before it is opened: what others may read is refused unread, whatever it is.
+        # Checked before it is opened: a file that others may read is refused without reading it.
         return _check_file(path, path.stat(), environment) or check(_read_line(path))
     except OSError as error:
         return error
     except UnicodeDecodeError:
         return InvalidSecret(
-            "holds characters that no key has", "the file holds the key in plain ASCII and nothing else"
+            "contains characters that a key cannot have", "the file must hold the key in ASCII and nothing else"
         )
 
 
 def _check_file(path: Path, status: os.stat_result, environment: Mapping[str, str]) -> InvalidSecret | None:
     if stat.S_ISDIR(status.st_mode):
-        return InvalidSecret("is a directory", "name the file in it that holds the key")
+        return InvalidSecret("is a directory", "name the file that holds the key")
     if not stat.S_ISREG(status.st_mode):
         return InvalidSecret("is not a regular file")
     if not is_private(status) and not _is_systemd_credential(path, environment):
         return InvalidSecret(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 600 {path}")
     if status.st_size > _BYTES_MAX:
-        return InvalidSecret(f"too big for a key ({status.st_size} bytes)", "the file holds the key and nothing else")
+        return InvalidSecret(
+            f"is too large for a key ({status.st_size} bytes)", "the file must hold the key and nothing else"
+        )
     return None
 
 
@@ -163,7 +166,7 @@ def _read_line(path: Path) -> str:
 
 
 def _is_systemd_credential(path: Path, environment: Mapping[str, str]) -> bool:
-    """Whether it is one of systemd's credentials: an ACL opens those to the unit's user, and shows as a group's."""
+    """Whether it is a systemd credential: those have an ACL for the unit's user, which shows as group permissions."""
     directory = environment.get(_SYSTEMD_CREDENTIALS)
     return bool(directory) and path.parent == Path(str(directory))
 
@@ -171,11 +174,13 @@ def _is_systemd_credential(path: Path, environment: Mapping[str, str]) -> bool:
 def _read_environment(name: str, environment: Mapping[str, str], check: SecretCheck) -> Secret | InvalidSecret:
     if looks_like_key(name):
         return InvalidSecret(
-            "looks like a key, not like a variable's name", "name the environment variable that holds the key"
+            "looks like a key and not like the name of a variable", "name the environment variable that holds the key"
         )
     value = environment.get(name)
     if value is None:
-        return InvalidSecret("this environment variable is not set", "set it for the user or unit that runs oddaemon")
+        return InvalidSecret(
+            "this environment variable is not set", "set it for the user or the unit that runs oddaemon"
+        )
     return check(value)
 
 
@@ -188,9 +193,11 @@ def _check_key(value: str) -> Secret | InvalidSecret:
             "the part before it is the developer key, which belongs in [api]; the part after it is the customer key",
         )
     if any(character.isspace() for character in value):
-        return InvalidSecret("the key contains white space", "nothing but the key may stand there")
+        return InvalidSecret("the key contains white space", "remove everything but the key")
     if not (value.isascii() and value.isprintable()):
-        return InvalidSecret("the key contains characters that no key has", "copy it again from the developer portal")
+        return InvalidSecret(
+            "the key contains characters that a key cannot have", "copy it again from the developer portal"
+        )
     if len(value) > _LENGTH_MAX:
-        return InvalidSecret(f"the key is longer than {_LENGTH_MAX} characters", "nothing but the key may stand there")
+        return InvalidSecret(f"the key is longer than {_LENGTH_MAX} characters", "remove everything but the key")
     return Secret(value)

@@ -1,4 +1,4 @@
-"""Offices that stand in no file yet: checked together with those that do, then written as files that read the same."""
+"""Drafts of offices that are in no file yet: checked together with those that are, then written to files."""
 
 import json
 import re
@@ -13,30 +13,30 @@ from oddaemon.settings.files.line_numbers import Location
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _FIELD_ORDER = ("id", "name", "customer_key", "customer_key_file", "customer_key_env", "timezone", "tier")
-"""What comes first in a file; the rest follows as it was given, labels last."""
+"""The first fields in a file; the others follow in their given order, labels last."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfficeDraft:
-    """`[[office]]` tables as they would be written."""
+    """`[[office]]` tables that are to be written."""
 
     path: Path
-    """As it is shown in problems: the file to be, or the one that the offices came from."""
+    """The path shown in problems: the future file, or the file that the offices came from."""
     offices: Sequence[Mapping[str, Any]] = field(repr=False)
     """Keys are `Secret`s."""
     lines: Sequence[int] = ()
-    """Where each of them stands in `path`."""
+    """The line of each in `path`."""
     is_private: bool = True
 
     def to_document(self, safe_names: frozenset[str]) -> TomlDocument:
-        """As if it had been read from a file; strings under names that are not harmless are hidden."""
+        """Convert to a document, as if it had been read from a file; strings under unsafe names are hidden."""
         lines: dict[Location, int] = {("office", index): line for index, line in enumerate(self.lines)}
         table = hide_secrets({"office": [dict(office) for office in self.offices]}, safe_names)
         return TomlDocument(self.path, table, lines, self.is_private, 0, is_form_input=True)
 
 
 def render_office_toml(office: Mapping[str, Any]) -> str:
-    """One `[[office]]` table as the text of a file. It holds the key: hand it on at once."""
+    """Render one `[[office]]` table as the text of a file. It holds the key: pass it on at once."""
     first = [name for name in _FIELD_ORDER if name in office]
     rest = [name for name in office if name not in _FIELD_ORDER and name != "labels"]
     lines = ["[[office]]", *(f"{name} = {_render_value(office[name])}" for name in (*first, *rest))]
@@ -66,5 +66,5 @@ def _render_name(name: str) -> str:
 
 
 def _render_string(text: str) -> str:
-    """A string of TOML: JSON's, but for one character that JSON leaves as it is."""
+    """Render a TOML string: a JSON string, except for one character that JSON does not escape."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""`[alerts]`: how often mornings are looked at, and whom to tell that one is over."""
+"""`[alerts]`: how often deadlines are checked, and the heartbeat ping after each night."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -16,14 +16,14 @@ from oddaemon.settings.values.url import validate_ping_url
 
 
 class AlertSettings(Table):
-    """`[alerts]`: the watch over each morning, and the sign of life after it."""
+    """`[alerts]`: the checks of deadlines, and the heartbeat ping after each night."""
 
     look_seconds: Seconds = 60.0
-    """Between two looks whether somebody's `fresh_by` has passed."""
+    """Between two checks of whether an office's `fresh_by` has passed."""
     ping_url: Secret | None = None
-    """Asked after each night; who knows it can pretend that all is well, so it is a secret. None: nobody is told."""
+    """Requested after each night. It is a secret: a client that knows it can report success. None: no ping."""
     ping_on_miss: Literal["fail", "silence"] = "fail"
-    """After a missed night: `/fail` behind the URL's path, as healthchecks.io has it, or nothing at all."""
+    """After a missed night: request the URL with `/fail` appended, as healthchecks.io defines it, or no request."""
     ping_timeout_seconds: Seconds = 10.0
     """For one attempt, from the first to the last byte."""
     ping_attempts: int = Field(5, ge=1, le=100)
@@ -32,7 +32,7 @@ class AlertSettings(Table):
 
 
 def find_ping_url(main: TomlDocument, environment: Mapping[str, str], diagnostics: Diagnostics) -> Secret | None:
-    """The URL that `[alerts]` names, in one of three ways; what is wrong with it goes to `findings`."""
+    """Find the URL of `[alerts]`, which has three possible sources; problems go to `diagnostics`."""
     written = main.table.get("alerts", {})
     if not isinstance(written, dict) or not any(source in written for source in get_source_names("ping_url")):
         return None

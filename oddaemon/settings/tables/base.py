@@ -1,4 +1,4 @@
-"""The kinds of values that tables of a configuration are made of."""
+"""Types of values that the tables of a configuration share."""
 
 from typing import Annotated
 
@@ -9,14 +9,14 @@ from oddaemon.settings.values.url import normalize_base_url
 _MONTH_SECONDS = 2_678_400.0
 
 Seconds = Annotated[float, Field(gt=0, le=_MONTH_SECONDS, allow_inf_nan=False)]
-"""An interval; fractions let a test or a demo live through a night in a second."""
+"""An interval; fractions let a test or a demo run a night in a second."""
 SecondsOrZero = Annotated[float, Field(ge=0, le=_MONTH_SECONDS, allow_inf_nan=False)]
 
 BaseUrl = Annotated[str, AfterValidator(normalize_base_url)]
 
 
 class Table(BaseModel):
-    """A table that knows all of its keys, takes no value for another type's, and does not change."""
+    """A table that refuses unknown keys, converts no types, and is immutable."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -1,4 +1,4 @@
-"""One `[[office]]` table, and what becomes of it."""
+"""One `[[office]]` table, and the settings made from it."""
 
 import re
 from collections import Counter
@@ -32,7 +32,7 @@ _BIGINT_MAX = 2**63 - 1
 
 
 class OfficeTable(Table):
-    """`[[office]]` as it is written, without its key."""
+    """`[[office]]` as written, without its key."""
 
     id: str
     name: str | None = None
@@ -40,7 +40,7 @@ class OfficeTable(Table):
     """None: the office's clock is measured."""
     tier: Literal["read_all", "standard", "enterprise"] = "standard"
     min_interval_seconds: SecondsOrZero | None = None
-    """None: what the tier asks for."""
+    """None: the interval of the tier."""
     base_url: BaseUrl | None = None
     """The office's own API Service; None: through headquarters."""
     clinics: list[Annotated[int, Field(ge=0, le=_BIGINT_MAX)]] = Field(default_factory=list)
@@ -57,7 +57,7 @@ class OfficeTable(Table):
         if not _SLUG.fullmatch(office_id):
             raise invalid(
                 "must be a short name for commands, metrics and files",
-                "1 to 64 of a-z 0-9 . _ - beginning with a letter or digit; the full name belongs in `name`",
+                "use 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit; put the full name into `name`",
             )
         return office_id
 
@@ -67,7 +67,7 @@ class OfficeTable(Table):
         if name is not None and not (name.strip() and name.isprintable() and len(name) <= _NAME_LENGTH_MAX):
             raise invalid(f"must be one line of 1 to {_NAME_LENGTH_MAX} characters")
         if name is not None and looks_like_key(name):
-            raise invalid("looks like a key", "a name is shown everywhere; keys belong in `customer_key`")
+            raise invalid("looks like a key", "names are shown everywhere; put the key into `customer_key`")
         return name
 
     @field_validator("timezone")
@@ -80,7 +80,7 @@ class OfficeTable(Table):
     def _validate_clinics(cls, clinics: list[int]) -> list[int]:
         duplicates = [clinic for clinic, count in Counter(clinics).items() if count > 1]
         if duplicates:
-            raise invalid(f"names clinic {min(duplicates)} twice")
+            raise invalid(f"contains clinic {min(duplicates)} twice")
         return clinics
 
     @field_validator("fresh_by", mode="before")
@@ -89,7 +89,7 @@ class OfficeTable(Table):
         if fresh_by != "" and not (isinstance(fresh_by, str) and _TIME_OF_DAY.fullmatch(fresh_by)):
             raise invalid(
                 "must be a time of day in quotes",
-                'write "07:00", or "" to never call the office late',
+                'write "07:00", or "" for no deadline',
                 form_text=("must be a time of day", "write it as 07:00, or never"),
             )
         return fresh_by
@@ -99,13 +99,13 @@ class OfficeTable(Table):
     def _validate_reader(cls, reader: str, info: ValidationInfo) -> str:
         tier, timezone = info.data.get("tier"), info.data.get("timezone", "")
         if tier == "read_all" and reader in {"statement", "pages", "sftp"}:
-            message = "a key with only Read All cannot run queries"
-            hint = 'write reader = "report", or leave it out'
+            message = "a key with only the Read All permission cannot run queries"
+            hint = 'set reader = "report", or leave it out'
             raise invalid(message, hint, form_text=(message, "write report, or leave it out"))
         if timezone is None and (tier == "read_all" or reader == "report"):
-            message = "needs a timezone: without queries the office's clock cannot be measured"
-            hint = 'write timezone = "America/Chicago", or wherever the office is'
-            raise invalid(message, hint, form_text=(message, "such as America/Chicago, or wherever the office is"))
+            message = "requires `timezone`: without queries, oddaemon cannot measure the office's clock"
+            hint = 'set timezone = "America/Chicago", or the zone of the office'
+            raise invalid(message, hint, form_text=(message, "such as America/Chicago, or the zone of the office"))
         return reader
 
     @field_validator("labels", mode="before")
@@ -113,9 +113,9 @@ class OfficeTable(Table):
     def _validate_labels(cls, labels: object) -> object:
         setting_names = OFFICE_FIELDS.intersection(labels) if isinstance(labels, dict) else ()
         if setting_names:
-            message = f"`{min(setting_names)}` is a setting, not a label"
-            hint = "whatever stands below [office.labels] is a label: move it above that line"
-            raise invalid(message, hint, form_text=(message, "call the label otherwise"))
+            message = f"`{min(setting_names)}` is a setting and not a label"
+            hint = "everything below [office.labels] is a label: move the setting above that line"
+            raise invalid(message, hint, form_text=(message, "rename the label"))
         return labels
 
 
@@ -124,7 +124,7 @@ OFFICE_FIELDS = frozenset({*OfficeTable.model_fields, *get_source_names("custome
 
 @dataclass(frozen=True, slots=True)
 class OfficeSettings:
-    """One office, ready to be watched. Equal settings mean that a reload has nothing to do."""
+    """The settings of one office."""
 
     office: Office = field(metadata=setting(Effect.NESTED))
     customer_key: Secret

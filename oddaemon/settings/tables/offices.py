@@ -1,4 +1,4 @@
-"""All `[[office]]` tables of all files: found, checked one by one, then compared with each other."""
+"""Reads all `[[office]]` tables of all files: checks each, then compares them with each other."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ _KEY_SOURCES = get_source_names("customer_key")
 
 @dataclass(frozen=True, slots=True)
 class OfficeEntry:
-    """An office as far as it could be read."""
+    """An office, as far as it could be read."""
 
     document: TomlDocument
     location: Location
     raw_id: object
-    """What stands as `id`, valid or not."""
+    """The value of `id`, valid or not."""
     table: OfficeTable | None
     customer_key: Secret | None
     key_location: Location
-    """Where the key, or the way to it, is written."""
+    """Where the key or its source is written."""
 
     @property
     def location_text(self) -> str:
-        """How problems of other places speak of this one."""
+        """Describes this place for problems of other places."""
         return self.document.describe_location(self.location)
 
 
 def read_offices(document: TomlDocument, environment: Mapping[str, str], diagnostics: Diagnostics) -> list[OfficeEntry]:
-    """Every office of one file, in its order; what is wrong with each goes to `findings`."""
+    """Read every office of one file, in its order; problems go to `diagnostics`."""
     entries: list[OfficeEntry] = []
     for location, written in takewhile(lambda _: not diagnostics.is_full, _iter_office_tables(document, diagnostics)):
         rest = {name: value for name, value in written.items() if name not in _KEY_SOURCES}
@@ -58,7 +58,7 @@ def read_offices(document: TomlDocument, environment: Mapping[str, str], diagnos
 
 
 def validate_partial(table: Mapping[str, Any], setting_names: Collection[str]) -> str:
-    """What is wrong with these settings of an office, which need not be whole yet; empty if nothing is."""
+    """Describe the first problem of these settings of an office, which may be incomplete; empty: no problem."""
     try:
         OfficeTable.model_validate(table)
     except ValidationError as error:
@@ -72,7 +72,7 @@ def validate_partial(table: Mapping[str, Any], setting_names: Collection[str]) -
 def check_duplicate_offices(
     entries: Iterable[OfficeEntry], developer_key: Secret | None, diagnostics: Diagnostics
 ) -> None:
-    """Reports ids and keys that stand in two places. Case does not tell two ids apart: file systems may not."""
+    """Report ids and keys that occur twice. Ids are compared without case, as file systems may do the same."""
     ids: dict[str, OfficeEntry] = {}
     keys: dict[Secret, OfficeEntry] = {}
     for entry in takewhile(lambda _: not diagnostics.is_full, entries):
@@ -80,40 +80,40 @@ def check_duplicate_offices(
         if isinstance(entry.raw_id, str) and entry.raw_id:
             first = ids.setdefault(entry.raw_id.casefold(), entry)
             if first is not entry:
-                message = f"the same id as {first.location_text}"
+                message = f"is also the id of {first.location_text}"
                 diagnostics.problems.append(
-                    document.make_problem((*location, "id"), message, "choose another", entry.raw_id)
+                    document.make_problem((*location, "id"), message, "choose another id", entry.raw_id)
                 )
         if key is None:
             continue
         if key == developer_key:
-            message, hint = "this is the developer key", "the office's own customer key belongs here"
+            message, hint = "is the developer key", "write the office's own customer key"
             diagnostics.problems.append(document.make_problem(entry.key_location, message, hint))
         elif (first := keys.setdefault(key, entry)) is not entry:
             message, hint = (
-                f"the same key as {first.location_text}",
-                "one key is one office's database: remove one of them",
+                f"is also the key of {first.location_text}",
+                "each key opens one office's database: remove one of the two",
             )
             diagnostics.problems.append(document.make_problem(entry.key_location, message, hint))
 
 
 def require_sftp_receiver(entries: Iterable[OfficeEntry], sftp: SftpSettings | None, diagnostics: Diagnostics) -> None:
-    """Reports offices that are to upload while nobody receives."""
+    """Report offices with `reader = "sftp"` if no receiver is configured."""
     if sftp is None or sftp.is_on:
         return
     for entry in entries:
         if entry.table is not None and entry.table.reader == "sftp":
-            message, hint = "the office would upload, and nobody receives", "write [sftp] listen and public_host"
+            message, hint = "requires an `[sftp]` section", "set `listen` and `public_host` in [sftp]"
             problem = entry.document.make_problem((*entry.location, "reader"), message, hint, "sftp")
             diagnostics.problems.append(problem)
 
 
 def _iter_office_tables(document: TomlDocument, diagnostics: Diagnostics) -> Iterator[tuple[Location, dict[str, Any]]]:
-    """Where each office stands and what it says, also where it was meant but written wrongly."""
+    """Find each office and its table, including those with a wrong header."""
     written = document.table.get("office")
     if isinstance(written, dict):
         hint = "write [[office]] for an office, [offices] for their directory"
-        diagnostics.problems.append(document.make_problem(("office",), "one pair of brackets, but singular", hint))
+        diagnostics.problems.append(document.make_problem(("office",), "has one pair of brackets", hint))
         if "directory" not in written:
             yield ("office",), written
     yield from _iter_rows(document, "office", diagnostics)

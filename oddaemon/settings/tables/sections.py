@@ -28,20 +28,20 @@ RELOADED = "reloaded"
 
 
 class ApiSettings(Table):
-    """`[api]`: Open Dental's API, and how hard it may be asked."""
+    """`[api]`: the Open Dental API, and how many requests it gets."""
 
     developer_key: Annotated[Secret, RELOADED]
     developer_name: Annotated[str, RELOADED] = ""
-    """Under which an office lists our keys; empty: the doctor does not look there."""
+    """The name under which an office lists our keys; empty: the doctor skips that check."""
     base_url: Annotated[BaseUrl, RELOADED] = HEADQUARTERS
     max_in_flight: int = Field(64, ge=1, le=4096)
     """Requests under way at one instant, over all offices."""
     max_requests_per_second: float = Field(20.0, gt=0, le=10_000, allow_inf_nan=False)
-    """Over all offices: too much traffic from one network gets that network suspended."""
+    """Over all offices: Open Dental suspends networks that send too much traffic."""
     request_timeout_seconds: Seconds = 75.0
     connect_timeout_seconds: Seconds = 10.0
     key_change_seconds: SecondsOrZero = 900.0
-    """After the change of an office's key the former one is tried beside it: Open Dental needs up to 15 minutes."""
+    """How long the previous key is still tried after a key was changed: Open Dental takes up to 15 minutes."""
     max_response_bytes: int = Field(67_108_864, ge=65_536, le=1_073_741_824)
 
     @field_validator("developer_name")
@@ -49,24 +49,24 @@ class ApiSettings(Table):
     def _validate_developer_name(cls, name: str) -> str:
         if not is_sql_safe_name(name):
             raise invalid(
-                "has a character that no query may hold", "letters, digits, spaces and . , & ( ) _ + ' are fine"
+                "contains a character that a query cannot hold", "use letters, digits, spaces and . , & ( ) _ + '"
             )
         return name
 
 
 class StateSettings(Table):
-    """`[state]`: where everything that must survive a restart is kept."""
+    """`[state]`: where everything is stored that must survive a restart."""
 
     database: str = "oddaemon.db"
     """Always `sqlite+aiosqlite:///` and an absolute path, however it was written."""
     retain_days: int = Field(400, ge=1, le=36_500)
-    """How far back any past day can be read; the job `prune` of `[maintenance]` forgets what is older."""
+    """How long past days are kept; the job `prune` of `[maintenance]` deletes older ones."""
     look_seconds: Seconds = 30.0
-    """Between two looks whether the file is still there and whole."""
+    """Between two checks of whether the file still exists and is intact."""
     journal_entries: int = Field(500, ge=10, le=100_000)
-    """Decisions and exchanges that are kept of each office for `explain`."""
+    """Decisions and requests that are kept of each office for `explain`."""
     journal_write_seconds: SecondsOrZero = 2.0
-    """For so long entries gather before they are written together."""
+    """How long entries are buffered before they are written together."""
 
     @field_validator("database")
     @classmethod
@@ -75,20 +75,18 @@ class StateSettings(Table):
         if not separator:
             path = database
         elif scheme not in {"sqlite", "sqlite+aiosqlite"}:
-            raise invalid(
-                "this version keeps its state in SQLite only", "write a path, or sqlite+aiosqlite:////path/to/file.db"
-            )
+            raise invalid("this version supports SQLite only", "write a path, or sqlite+aiosqlite:////path/to/file.db")
         elif not path.startswith("/"):
             raise invalid(
                 "is not a valid SQLite URL",
-                "it has three slashes before the path: sqlite+aiosqlite:////path/to/file.db",
+                "write three slashes before the path: sqlite+aiosqlite:////path/to/file.db",
             )
         else:
             path = path[1:]
         if path == ":memory:":
-            raise invalid("would be forgotten at every restart", "name a file")
+            raise invalid("would be lost at every restart", "name a file")
         if "?" in path:
-            raise invalid("contains a question mark", "options of the database are not settings")
+            raise invalid("contains a question mark", "remove it: database options cannot be set")
         database_path = to_absolute_path(path, info)
         if path.endswith("/") or os.path.isdir(database_path):  # noqa: PTH112 - Path.is_dir raises where this answers no
             raise invalid("is a directory", "name a file in it")
@@ -101,13 +99,13 @@ class StateSettings(Table):
 
 
 class HttpSettings(Table):
-    """`[http]`: metrics, health and the status page; and the socket through which the daemon takes orders."""
+    """`[http]`: metrics, health and the status page; and the control socket."""
 
     listen: str = "127.0.0.1:9464"
     allowed_hosts: list[Annotated[str, AfterValidator(normalize_host)]] = Field(default_factory=list, max_length=100)
-    """Further names that this machine answers to, in one spelling."""
+    """Further names of this machine, normalized."""
     control_socket: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
-    """Not written: beside the database; None once read: that path is too long for a socket."""
+    """Not set: beside the database. None after reading: that path is too long for a socket."""
 
     @property
     def host(self) -> str:
@@ -129,7 +127,9 @@ class HttpSettings(Table):
     @classmethod
     def _validate_control_socket(cls, path: Path | None) -> Path | None:
         if path is not None and not fits_unix_socket(path):
-            raise invalid(f"a socket's whole path has at most {SOCKET_PATH_BYTES_MAX} bytes", "choose a shorter one")
+            raise invalid(
+                f"the absolute path of a socket has at most {SOCKET_PATH_BYTES_MAX} bytes", "choose a shorter path"
+            )
         return path
 
 
@@ -145,20 +145,20 @@ class OfficesDirectory(Table):
 
 
 class DaemonSettings(Table):
-    """`[daemon]`: how the process ends, and how often one office's worker may fail."""
+    """`[daemon]`: how the process stops, and how often one office's worker may crash."""
 
     drain_seconds: SecondsOrZero = 70.0
-    """For requests under way when the daemon is told to stop; longer than the API's own limit of 60 s."""
+    """For requests in flight when the daemon stops; longer than the API's own limit of 60 s."""
     restarts_max: int = Field(5, ge=0, le=1000)
     restarts_within_seconds: Seconds = 600.0
     watch: bool = True
-    """Whether a changed file is noticed without being told."""
+    """Whether a changed file triggers a reload."""
     debounce_seconds: Seconds = 1.0
-    """How long no file may change before they are read."""
+    """How long the files must stay unchanged before they are read."""
 
 
 class LogSettings(Table):
-    """`[log]`: what goes to standard output."""
+    """`[log]`: what is written to standard output."""
 
     format: Literal["auto", "json", "console"] = "auto"
     """`auto`: pretty on a terminal, JSON otherwise."""
@@ -166,20 +166,20 @@ class LogSettings(Table):
 
 
 class MaintenanceSettings(Table):
-    """`[maintenance]`: when the database is looked after, as cron expressions in the machine's zone; empty: never."""
+    """`[maintenance]`: when the database is maintained, as cron expressions in the machine's zone; empty: never."""
 
     prune: Cron = "0 3 * * *"
-    """Forget what is older than `[state] retain_days`."""
+    """Delete what is older than `[state] retain_days`."""
     incremental_vacuum: Cron = "10 3 * * *"
     wal_checkpoint: Cron = "15 3 * * *"
     backup: Cron = "30 3 * * *"
-    """Without a directory there are no backups."""
+    """There are no backups without a directory."""
     backup_directory: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
     backup_keep: int = Field(7, ge=1, le=10_000)
     """How many backups to keep."""
     integrity_check: Cron = "45 4 * * 0"
     digest: Cron = "30 7 * * *"
-    """One event that tells how the fleet stands."""
+    """One event that summarizes the fleet."""
 
     @classmethod
     def make_disabled(cls) -> Self:
@@ -201,7 +201,7 @@ class BackoffSettings(Table):
     def _validate_backoff_max(cls, maximum: float, info: ValidationInfo) -> float:
         base = info.data.get("backoff_base_seconds")
         if base is not None and maximum < base:
-            raise invalid(f"is less than backoff_base_seconds = {base}")
+            raise invalid(f"must be at least backoff_base_seconds = {base}")
         return maximum
 
 
@@ -218,7 +218,7 @@ _PLAUSIBILITY_BOUNDS = {
     "guarantors_min": Annotated[int, Field(ge=0, le=1_000_000)],
     "hold_seconds": Seconds,
 }
-"""Bounds of each; a field of the core's that has none here is an error at import."""
+"""The bounds of each field; a field of the core without bounds is an error at import."""
 
 PlausibilityTable = create_model(
     "PlausibilityTable",

@@ -1,4 +1,4 @@
-"""`[sftp]`: our own receiver of what offices upload; without `listen` there is none."""
+"""`[sftp]`: the receiver of files that offices upload; there is none without `listen`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,21 +15,21 @@ UPLOAD_DIRECTORY = "uploads"
 
 
 class SftpSettings(Table):
-    """Where offices upload to, and what they may."""
+    """Where offices upload to, and the limits."""
 
     listen: str = ""
-    """Host and port; empty: nothing is received."""
+    """Host and port; empty: no receiver."""
     public_port: int = Field(0, ge=0, le=65_535)
-    """The port that offices are told; 0: the one that is listened on."""
+    """The port that offices connect to; 0: the port of `listen`."""
     host_key: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
-    """Made once; None: beside the database."""
+    """Created once; None: beside the database."""
     directory: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
-    """For files on their way; None: beside the database."""
+    """For files during the upload; None: beside the database."""
     bytes_max: int = Field(1_073_741_824, ge=1024, le=1_099_511_627_776)
     wait_seconds: Seconds = 3600.0
-    """From the API's answer to a whole file."""
+    """From the API's response to the complete file."""
     public_host: str = ""
-    """The name or address that offices are told."""
+    """The name or address that offices connect to."""
 
     @field_validator("listen")
     @classmethod
@@ -44,10 +44,10 @@ class SftpSettings(Table):
         if host:
             return normalize_host(host)
         if info.data.get("listen"):
-            raise invalid("offices must be told where to upload to", 'write public_host = "balances.example.com"')
+            raise invalid("is required with `listen`", 'set public_host = "balances.example.com"')
         return host
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is received."""
+        """Whether there is a receiver."""
         return bool(self.listen)

@@ -1,4 +1,4 @@
-"""One `[[sink]]` table: what it may hold for each kind, and what a sink is once it was read."""
+"""One `[[sink]]` table: its fields for each kind, and the settings made from it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -26,14 +26,14 @@ FileFormat = Literal["ndjson", "csv", "parquet"]
 
 
 class SinkTable(BackoffSettings):
-    """What sinks of all kinds have."""
+    """The fields of sinks of every kind."""
 
     name: str
     kind: Literal["files", "webhook", "postgres", "exec"]
     offices: list[str] = Field(default_factory=list, max_length=100_000)
     """Empty: every office."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Only offices that have all of these."""
+    """Only offices that have all of these labels."""
     backoff_base_seconds: Seconds = _RETRY_POLICY.backoff_base_seconds
     backoff_max_seconds: Seconds = _RETRY_POLICY.backoff_max_seconds
     retry_after_max_seconds: Seconds = _RETRY_POLICY.retry_after_max_seconds
@@ -45,13 +45,13 @@ class SinkTable(BackoffSettings):
         if not _SINK_NAME.fullmatch(name):
             raise invalid(
                 "must be a short name for commands and metrics",
-                "1 to 64 of a-z 0-9 _ - beginning with a letter or digit",
+                "use 1 to 64 of a-z 0-9 _ - and begin with a letter or digit",
             )
         return name
 
 
 class ContentSinkTable(SinkTable):
-    """What sinks have that can be told changes alone."""
+    """The fields of sinks that can receive changes only."""
 
     content: Literal["snapshot", "changes"] = "snapshot"
 
@@ -66,11 +66,11 @@ class FilesTable(ContentSinkTable):
 
 
 class WebhookTable(ContentSinkTable):
-    """`kind = "webhook"`: signed requests. Its secret is read apart."""
+    """`kind = "webhook"`: signed requests. Its secret is read separately."""
 
     kind: Literal["webhook"]
     url: Secret
-    """It may hold a token of the receiver's, so it is never shown."""
+    """It may contain a token, so it is never shown."""
     rows_max: int = Field(5_000, ge=1, le=1_000_000)
     gzip: bool = True
     timeout_seconds: Seconds = 30.0
@@ -84,7 +84,7 @@ class WebhookTable(ContentSinkTable):
 
 
 class PostgresTable(SinkTable):
-    """`kind = "postgres"`: tables that are made and kept by us. Its DSN is read apart."""
+    """`kind = "postgres"`: tables that oddaemon creates and maintains. Its DSN is read separately."""
 
     kind: Literal["postgres"]
     schema_name: str = "oddaemon"
@@ -94,7 +94,7 @@ class PostgresTable(SinkTable):
     @classmethod
     def _validate_schema_name(cls, name: str) -> str:
         if not _IDENTIFIER.fullmatch(name) or name.startswith("pg_"):
-            raise invalid("must be a plain name", "a-z 0-9 and _, beginning with a letter, not with pg_")
+            raise invalid("must be a plain name", "use a-z 0-9 and _; begin with a letter, but not with pg_")
         return name
 
 
@@ -105,14 +105,16 @@ class ExecTable(ContentSinkTable):
     command: list[str] = Field(min_length=1, max_length=1000)
     format: FileFormat = "ndjson"
     pass_environment: list[str] = Field(default_factory=list, max_length=1000)
-    """Variables of the daemon's own environment that the command gets, too."""
+    """Variables of the daemon's environment that the command gets, too."""
     timeout_seconds: Seconds = 300.0
 
     @field_validator("command")
     @classmethod
     def _validate_command(cls, command: list[str]) -> list[str]:
         if not Path(command[0]).is_absolute():
-            raise invalid("must begin with the whole path of a program", "there is no shell and no search for it")
+            raise invalid(
+                "must begin with the absolute path of a program", "it is run without a shell and without a search path"
+            )
         if any("\0" in part for part in command):
             raise invalid("contains a zero byte")
         return command
@@ -132,12 +134,12 @@ SINK_TABLES: Mapping[str, type[_AnySinkTable]] = {
     "postgres": PostgresTable,
     "exec": ExecTable,
 }
-"""What stands in the table of each kind."""
+"""The table of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
-    """One sink, ready to be delivered to. Equal settings mean that a reload has nothing to do."""
+    """The settings of one sink. A reload restarts a sink whose settings are not equal."""
 
     table: _AnySinkTable
     secret: Secret | None = None
@@ -156,18 +158,18 @@ class SinkSettings:
         return self.table.max_in_flight if isinstance(self.table, WebhookTable) else 1
 
     def reveal_secrets(self) -> Iterator[str]:
-        """What must never be seen of it."""
+        """Yield the values that must never be shown."""
         if self.secret is not None:
             yield self.secret.reveal()
         if isinstance(self.table, WebhookTable):
             yield self.table.url.reveal()
 
     def matches_office(self, office: Office) -> bool:
-        """Whether the office's balances go there."""
+        """Whether the sink receives the office's balances."""
         return self.matches(office.id, dict(office.labels))
 
     def matches(self, office_id: str, labels: Mapping[str, str]) -> bool:
-        """The same, of an office that has an id and labels."""
+        """The same, for an office with this id and these labels."""
         return (not self.table.offices or office_id in self.table.offices) and all(
             labels.get(name) == value for name, value in self.table.labels.items()
         )

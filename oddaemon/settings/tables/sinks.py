@@ -1,4 +1,4 @@
-"""All `[[sink]]` tables: where published balances are delivered to, and which offices' go there."""
+"""Reads all `[[sink]]` tables: where published balances are delivered to, and of which offices."""
 
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
@@ -39,7 +39,7 @@ def read_sinks(
     environment: Mapping[str, str],
     diagnostics: Diagnostics,
 ) -> tuple[SinkSettings, ...]:
-    """Every sink of `oddaemon.toml`, in its order; what is wrong with each goes to `findings`.
+    """Read every sink of `oddaemon.toml`, in its order; problems go to `diagnostics`.
 
     Args:
         document: the file.
@@ -53,8 +53,8 @@ def read_sinks(
         name = written.get("name")
         first = names.setdefault(name, location) if isinstance(name, str) else location
         if first is not location:
-            message = f"the same name as {document.describe_location(first)}"
-            diagnostics.add_problems([document.make_problem((*location, "name"), message, "choose another", name)])
+            message = f"is also the name of {document.describe_location(first)}"
+            diagnostics.add_problems([document.make_problem((*location, "name"), message, "choose another name", name)])
         sink = _read_sink(document, location, written, environment, diagnostics)
         if sink is not None:
             _check_selection(document, location, sink, offices, diagnostics)
@@ -73,10 +73,10 @@ def _read_sink(
     kind = written.get("kind")
     model = SINK_TABLES.get(kind) if isinstance(kind, str) else None
     if model is None:
-        message = "is no kind of sink" if "kind" in written else "missing"
+        message = "is not a kind of sink" if "kind" in written else "is missing"
         hint = (
             suggest_name(kind, SINK_TABLES) if isinstance(kind, str) else ""
-        ) or f"write one of {', '.join(SINK_TABLES)}"
+        ) or f"set one of {', '.join(SINK_TABLES)}"
         shown_value = kind if isinstance(kind, str | int | float) else None
         diagnostics.problems.append(document.make_problem((*location, "kind"), message, hint, shown_value))
         return None
@@ -91,7 +91,7 @@ def _read_sink(
             secret = found
     foreign = {key: _find_kinds(key) for key in written if key not in model.model_fields and key not in sources}
     for key in (key for key, kinds in foreign.items() if kinds):
-        message = f"belongs to sinks of kind {' and '.join(f'`{sink_kind}`' for sink_kind in foreign[key])}"
+        message = f"is a key of sinks of kind {' and '.join(f'`{sink_kind}`' for sink_kind in foreign[key])}"
         diagnostics.add_problems([document.make_problem((*location, key), message)])
     rest = {key: value for key, value in written.items() if key not in sources and not foreign.get(key)}
     try:
@@ -105,7 +105,7 @@ def _read_sink(
 
 
 def _find_kinds(key: str) -> list[str]:
-    """The kinds of sinks that have this key."""
+    """List the kinds of sinks that have this key."""
     return [
         kind
         for kind, table in SINK_TABLES.items()
@@ -138,14 +138,14 @@ def _check_selection(
             )
     if known and not any(sink.matches(*office) for office in known.items()):
         diagnostics.warnings.append(
-            document.make_problem(location, "no office goes to this sink", "see its offices and labels")
+            document.make_problem(location, "no office matches this sink", "check its `offices` and `labels`")
         )
 
 
 def _iter_sink_tables(document: TomlDocument, diagnostics: Diagnostics) -> Iterator[tuple[Location, dict[str, Any]]]:
     written = document.table.get("sink", [])
     if isinstance(written, dict):
-        diagnostics.problems.append(document.make_problem(("sink",), "one pair of brackets", "write [[sink]]"))
+        diagnostics.problems.append(document.make_problem(("sink",), "has one pair of brackets", "write [[sink]]"))
         return
     if not isinstance(written, list):
         diagnostics.problems.append(document.make_problem(("sink",), "must be a table", "write [[sink]]"))

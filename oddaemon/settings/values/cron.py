@@ -1,4 +1,4 @@
-"""Cron expressions, checked while the configuration is read and not in the night when they are due."""
+"""Validates cron expressions when the configuration is read, and not in the night when they are due."""
 
 import re
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class _CronField:
         return set().union(*(self._parse_part(part) for part in text.split(",")))
 
     def normalize(self, text: str) -> str:
-        """The same without words, and without the ranges and steps that APScheduler refuses or reads otherwise.
+        """Replace names, and the ranges and steps that APScheduler refuses or interprets differently.
 
-        A `*` stays where it means several times: the housekeeper tells an interval by it.
+        A `*` that stands for several values is kept: the maintenance scheduler recognizes an interval by it.
         """
         return ",".join(self._normalize_part(part) for part in text.split(","))
 
@@ -42,14 +42,14 @@ class _CronField:
         match = _PART.fullmatch(part)
         if match is None or match["step"] in {"0", "00", "000"}:
             raise invalid(
-                f"the {self.name} is not understood: {part or 'nothing'}", "write a number, *, 1-5, */2 or 1,3"
+                f"the {self.name} is not valid: {part or 'it is empty'}", "write a number, *, 1-5, */2 or 1,3"
             )
         first = self.minimum if match["first"] is None else self.parse_number(match["first"])
         last = self.maximum if match["first"] is None or (match["step"] and not match["last"]) else first
         if match["last"] is not None:
             last = self.parse_number(match["last"])
         if first > last:
-            raise invalid(f"the {self.name} runs backwards: {part}")
+            raise invalid(f"the range of the {self.name} is reversed: {part}")
         return set(range(first, last + 1, int(match["step"] or 1)))
 
 
@@ -63,9 +63,9 @@ _DAY_OF_WEEK = _CronField("day of week", 0, 7, _DAYS)
 
 
 def normalize_cron(expression: str) -> str:
-    """A cron expression of five fields that APScheduler reads as cron would; empty switches the job off.
+    """Normalize a cron expression of five fields so that APScheduler interprets it as cron does; empty: no job.
 
-    Its weekdays are names, because 0 is Sunday to cron and Monday to APScheduler.
+    Weekdays become names, because 0 is Sunday for cron and Monday for APScheduler.
 
     Raises:
         PydanticCustomError: It is not a cron expression.
@@ -75,7 +75,7 @@ def normalize_cron(expression: str) -> str:
         return ""
     if len(fields) != len(_FIELDS) + 1:
         raise invalid(
-            f"a cron expression has 5 fields, this has {len(fields)}",
+            f"a cron expression has 5 fields, but this one has {len(fields)}",
             'minute, hour, day of month, month, day of week: "15 3 * * *"',
         )
     normalized = [field.normalize(text) for field, text in zip(_FIELDS, fields[:-1], strict=True)]

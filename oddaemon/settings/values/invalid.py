@@ -1,4 +1,4 @@
-"""How a validator says what is wrong, in words of ours that reach the reader unchanged."""
+"""The error that a validator raises, with a message and a hint for the reader."""
 
 from pydantic_core import PydanticCustomError
 
@@ -7,12 +7,12 @@ INVALID = "wrong"
 
 
 def invalid(message: str, hint: str = "", form_text: tuple[str, str] | None = None) -> PydanticCustomError:
-    """An error for a validator to raise.
+    """Make an error for a validator to raise.
 
     Args:
-        message: What is wrong. Neither this nor anything else here may hold the value.
+        message: What is wrong. No argument may hold the value.
         hint: What to write instead.
-        form_text: The same two for whoever typed the value into a cell or as an answer; None: they need no other words.
+        form_text: Message and hint for a value that was typed into a cell or a prompt; None: the same.
     """
     context = {"message": message, "hint": hint, "typed": form_text or (message, hint)}
     return PydanticCustomError(INVALID, "{message}", context)

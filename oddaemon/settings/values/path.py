@@ -1,6 +1,6 @@
-"""Paths as they are written in a configuration, relative to the file that names them; and the files that they lead to.
+"""Paths in a configuration, relative to the file that names them, and the files that they name.
 
-Somebody else may have put anything there, so what is opened is looked at before it is read, and read to a limit.
+A file may be anything, so it is checked when it is opened, and read up to a limit.
 """
 
 import errno
@@ -14,23 +14,23 @@ from oddaemon.settings.values.invalid import invalid
 
 
 def validate_path(value: str) -> str:
-    """Why `value` cannot be a path; empty if it can."""
+    """Return why `value` is not a path; empty if it is one."""
     if not value:
         return "must not be empty"
     if not value.isprintable():
         return "contains control characters"
     if value.startswith("~"):
-        return "`~` is not expanded: write the whole path"
+        return "`~` is not expanded; write the absolute path"
     return ""
 
 
 def is_private(status: os.stat_result, reader: int | None = None) -> bool:
-    """Whether nobody but its owner may read a file, or root has opened it for reading to the one group of its reader.
+    """Whether only its owner may read a file, or root has made it readable to the one group of its reader.
 
-    The latter is how a daemon without a user of its own is given a file that stays root's.
+    The latter gives a daemon without a user of its own a file that root owns.
 
     Args:
-        status: The file's.
+        status: The status of the file.
         reader: The user who reads it; None: the one who runs this.
     """
     if not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -40,12 +40,12 @@ def is_private(status: os.stat_result, reader: int | None = None) -> bool:
 
 
 def read_file(path: Path, bytes_max: int) -> tuple[bytes, os.stat_result]:
-    """The whole of a regular file and what is known of it.
+    """Read a whole regular file. Returns its content and its status.
 
     Raises:
-        OSError: There is none, it cannot be read, or it is larger.
+        OSError: It does not exist, cannot be read, is not a regular file, or is larger.
     """
-    # Opened without waiting: a pipe would keep us until somebody writes to it.
+    # Non-blocking: opening a pipe would otherwise wait for a writer.
     with open(path, "rb", opener=_open_nonblocking) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -61,10 +61,10 @@ def _open_nonblocking(path: str, flags: int) -> int:
 
 
 def to_absolute_path(value: object, info: ValidationInfo) -> Path:
-    """`value` as an absolute path, seen from the directory of the file that names it.
+    """Make `value` absolute, relative to the directory of the file that names it.
 
     Raises:
-        PydanticCustomError: It is no path.
+        PydanticCustomError: It is not a path.
     """
     if not isinstance(value, str | Path):
         raise invalid("must be a string", "write it in quotes")

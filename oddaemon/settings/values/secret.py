@@ -1,4 +1,4 @@
-"""Strings that must never be seen: not in a log, an error, a repr, a pickle, or the locals of a traceback.
+"""Strings that must never be shown: not in a log, an error, a repr, a pickle, or the locals of a traceback.
 
 `Secret` is for values known to be secret. `redact` is the net below it: whatever is about to be shown is searched for
 what looks like an Open Dental key, because people paste keys into the wrong line.
@@ -35,7 +35,7 @@ SecretCheck = Callable[[str], Secret | InvalidSecret]
 
 
 def find_secrets(value: object) -> Iterator[Secret]:
-    """Every secret in settings, whatever they are made of."""
+    """Find every secret in settings, however nested."""
     match value:
         case Secret():
             yield value

@@ -1,4 +1,4 @@
-"""What makes a sink's secret one: the key that requests are signed with, and the address of a database."""
+"""Validates the secrets of sinks: the signing key of a webhook, and the DSN of a database."""
 
 import base64
 import binascii
@@ -11,22 +11,22 @@ from oddaemon.settings.values.url import is_private_host
 
 SIGNING_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 _BYTES_MIN, _BYTES_MAX = 24, 64
-"""As Standard Webhooks has it."""
+"""The limits of Standard Webhooks."""
 _DSN_LENGTH_MAX = 2000
 _ENCRYPTED_SSL_MODES = {"require", "verify-ca", "verify-full"}
 _PORT_MAX = 65_535
-_ESCAPE_HINT = "a password's own @ : / ? # % are written as %40 %3A %2F %3F %23 %25"
+_ESCAPE_HINT = "write @ : / ? # % of a password as %40 %3A %2F %3F %23 %25"
 
 
 def check_signing_secret(value: str) -> Secret | InvalidSecret:
     """`whsec_` and base64 of 24 to 64 bytes."""
     hint = "make one with: printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\""
     if not value.startswith(SIGNING_SECRET_PREFIX):
-        return InvalidSecret(f"the secret does not begin with {SIGNING_SECRET_PREFIX}", hint)
+        return InvalidSecret(f"the secret must begin with {SIGNING_SECRET_PREFIX}", hint)
     try:
         key = base64.b64decode(value.removeprefix(SIGNING_SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        return InvalidSecret(f"what follows {SIGNING_SECRET_PREFIX} is not base64", hint)
+        return InvalidSecret(f"the part after {SIGNING_SECRET_PREFIX} is not valid base64", hint)
     if not _BYTES_MIN <= len(key) <= _BYTES_MAX:
         return InvalidSecret(f"the secret has {len(key)} bytes; it must have {_BYTES_MIN} to {_BYTES_MAX}", hint)
     return Secret(value)
@@ -38,7 +38,7 @@ def decode_signing_key(secret: Secret) -> bytes:
 
 
 def check_dsn(value: str) -> Secret | InvalidSecret:
-    """`postgresql://user:password@host/database`, over which no balance travels in the open."""
+    """Check `postgresql://user:password@host/database`, which must not send balances unencrypted."""
     hint = "write it like postgresql://user:password@host/database?sslmode=verify-full"
     if not value.isprintable() or " " in value:
         return InvalidSecret("the DSN contains white space or control characters", hint)
@@ -50,32 +50,32 @@ def check_dsn(value: str) -> Secret | InvalidSecret:
     except ValueError:
         return InvalidSecret("is not a valid DSN", hint)
     if parts.scheme not in {"postgresql", "postgres"}:
-        return InvalidSecret("the DSN does not begin with postgresql://", hint)
+        return InvalidSecret("the DSN must begin with postgresql://", hint)
     return _check_dsn_hosts(parts.netloc, options) or Secret(value)
 
 
 def _check_dsn_hosts(netloc: str, options: Mapping[str, str]) -> InvalidSecret | None:
     user_info, _, host_list = netloc.rpartition("@")
     if "@" in user_info:
-        return InvalidSecret("the DSN holds more than one @ before its database", _ESCAPE_HINT)
-    # Drivers differ in which of the two they follow: neither may lead elsewhere.
+        return InvalidSecret("the DSN contains more than one @ before the database name", _ESCAPE_HINT)
+    # Drivers differ in which of the two they use, so both are checked.
     hosts = [
         unquote(host) for hosts_text in (host_list, options.get("host")) if hosts_text for host in hosts_text.split(",")
     ]
     if not all(hosts):
-        return InvalidSecret("the DSN names a host that is empty")
+        return InvalidSecret("the DSN names an empty host")
     if not all(map(_is_port, (*map(_extract_port, hosts), *options.get("port", "").split(",")))):
-        return InvalidSecret("the DSN names a port that is none", _ESCAPE_HINT)
+        return InvalidSecret("the DSN names an invalid port", _ESCAPE_HINT)
     if options.get("sslmode") not in _ENCRYPTED_SSL_MODES and not all(map(_is_trusted_host, hosts)):
         return InvalidSecret(
-            "would send balances in the open",
-            "add ?sslmode=verify-full; only sockets, localhost and private addresses, written as numbers, do without",
+            "would send balances unencrypted",
+            "add ?sslmode=verify-full; only sockets, localhost and private IP addresses may omit it",
         )
     return None
 
 
 def _is_trusted_host(host: str) -> bool:
-    """Whether it is a socket's directory, this machine, or a private address; a port may follow."""
+    """Whether it is the directory of a socket, this machine, or a private address, with or without a port."""
     if host.startswith(("/", "@")):
         return True
     bare = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
@@ -83,7 +83,7 @@ def _is_trusted_host(host: str) -> bool:
 
 
 def _extract_port(host: str) -> str:
-    """What stands behind the host's colon."""
+    """Extract the text after the colon of a host."""
     return "" if host.startswith(("/", "@")) else host.rpartition("]")[2].partition(":")[2]
 
 

@@ -1,4 +1,4 @@
-"""The known name that a misspelt one was most likely meant to be."""
+"""Finds the known name that a misspelled one probably means."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,7 +8,7 @@ _WORD_CHARACTERS_MAX = 60
 
 
 def find_nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that `word` was most likely meant to be, or None if it resembles none."""
+    """Find the known name that `word` probably means; None: it resembles none."""
     if len(word) > _WORD_CHARACTERS_MAX:
         return None
     by_normalized = {_normalize_name(name): name for name in known}
@@ -17,7 +17,7 @@ def find_nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def suggest_name(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known name; empty if there is none."""
+    """Format a hint with the nearest known name; empty if there is none."""
     name = find_nearest(word, known)
     return f"did you mean `{name}`?" if name else ""
 

@@ -1,6 +1,6 @@
 """Time zones of offices, by the name of a place.
 
-Abbreviations are refused even where the IANA database knows them: `EST` is five hours behind all year.
+Abbreviations are refused even if the IANA database has them: `EST` is five hours behind UTC all year.
 """
 
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ _ZONE_ALIASES = {
     "hst": "Pacific/Honolulu",
     "hawaii": "Pacific/Honolulu",
 }
-"""What Windows, where Open Dental lives, and people call them."""
+"""The names that Windows, on which Open Dental runs, and people use."""
 
 _LIKELY_ZONES = (
     "America/New_York",
@@ -58,15 +58,15 @@ _LIKELY_ZONES = (
     "America/St_Johns",
     "Pacific/Guam",
 )
-"""Of the United States and Canada, by their people."""
+"""Zones of the United States and Canada, by population."""
 OFFSET_TOLERANCE = timedelta(seconds=60)
 
 
 def find_zone(name: str) -> ZoneInfo:
-    """The zone of an IANA name.
+    """Find the zone of an IANA name.
 
     Raises:
-        PydanticCustomError: There is no such place; the hint names the nearest.
+        PydanticCustomError: There is no such zone; the hint names the nearest.
     """
     if ("/" in name or name == "UTC") and name in _load_zone_names():
         return ZoneInfo(name)
@@ -74,17 +74,17 @@ def find_zone(name: str) -> ZoneInfo:
     hint = (
         f"did you mean `{suggestion}`?"
         if suggestion
-        else "such as America/New_York; leave it out to have the clock measured"
+        else "such as America/New_York; leave it out to let oddaemon measure the office's clock"
     )
     raise invalid("unknown time zone", hint)
 
 
 def find_zones_by_offset(offset: timedelta, at: datetime) -> tuple[str, ...]:
-    """The names of zones, of those where Open Dental is used, whose clocks are so far from UTC; likeliest first.
+    """Find the zones with this offset, of those where Open Dental is used; likeliest first.
 
     Args:
-        offset: What an office's clock shows, ahead of UTC.
-        at: When it did, aware.
+        offset: How far the office's clock is ahead of UTC.
+        at: When it was measured, aware.
     """
     return tuple(
         name
@@ -106,5 +106,5 @@ def _find_nearest_zone(name: str) -> str | None:
 
 @cache
 def _load_zone_names() -> frozenset[str]:
-    """The database's names: a walk through its directories, too slow to repeat for each office."""
+    """Load the names of the IANA database. It walks directories, which is too slow to repeat for each office."""
     return frozenset(available_timezones())

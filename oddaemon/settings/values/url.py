@@ -1,7 +1,7 @@
-"""Addresses: of the API, of an office's own API, of the listener, and of who is pushed to.
+"""Validates URLs and hosts: of the API, of an office's own API, of the listener, and of receivers.
 
-Keys and balances never travel in the open: plain http is for addresses that cannot be anybody else's. A name is no such
-address, whatever it looks like: where it leads is decided later, elsewhere, and may change.
+Keys and balances are never sent unencrypted over foreign networks: plain http is allowed only for addresses on this
+machine or on private networks. A host name is never such an address: DNS decides later where it leads.
 """
 
 import re
@@ -17,59 +17,61 @@ API_PATH = "/api/v1"
 PRIVATE_NETWORKS = tuple(
     map(ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"))
 )
-"""This machine and private networks (RFC 1918, RFC 4193). Neither what providers share (100.64.0.0/10) nor what is
-link-local belongs to them; what Python calls private holds more, and other things with each version."""
+"""This machine and private networks (RFC 1918, RFC 4193). Not included: the shared address space of providers
+(100.64.0.0/10) and link-local addresses. Python's `is_private` includes more, and differs between versions."""
 
 _PORT_MAX = 65_535
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
 _NUMERIC_HOST = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)\.?")
-"""Systems take such names for addresses, in ways of their own: 0x7f.1, 2130706433, 0177.0.0.1."""
+"""Systems interpret such names as addresses, each in its own way: 0x7f.1, 2130706433, 0177.0.0.1."""
 _BRACKETED = re.compile(r"\[[^\]]*:[^\]]*\](:[0-9]*)?")
 _LOCAL_SUFFIXES = (".local", ".lan", ".localhost")
 
 
 def normalize_base_url(url: str) -> str:
-    """`url` in one spelling: scheme and host in lower case, no dot after the host, no slash at the end.
+    """Normalize a URL: scheme and host in lower case, no dot after the host, no slash at the end.
 
     Raises:
-        PydanticCustomError: It is no URL of an API, or one over which keys would travel in the open.
+        PydanticCustomError: It is not a URL of an API, or would send keys unencrypted.
     """
     parts, port = _split_url(url)
     host = (parts.hostname or "").removesuffix(".")
     if parts.username is not None or parts.password is not None:
-        raise invalid("holds credentials", "keys belong in `developer_key` and `customer_key`")
+        raise invalid("contains credentials", "keys belong in `developer_key` and `customer_key`")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise invalid("must end with the path, without a query", f"such as {HEADQUARTERS}")
-    _require_secure_host(parts, host, HEADQUARTERS, "would send keys and balances in the open")
+    _require_secure_host(parts, host, HEADQUARTERS, "would send keys and balances unencrypted")
     netloc = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{netloc}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
 
 
 def validate_push_url(url: str) -> str:
-    """`url` as it is, if balances may be sent there.
+    """Return `url` unchanged if balances may be sent to it.
 
     Raises:
-        PydanticCustomError: It is no URL, or one over which they would travel in the open.
+        PydanticCustomError: It is not a URL, or would send balances unencrypted.
     """
-    return _validate_receiver_url(url, "the receiver knows us by the signature", "would send balances in the open")
+    return _validate_receiver_url(
+        url, "remove them: the receiver verifies the signature instead", "would send balances unencrypted"
+    )
 
 
 def validate_ping_url(url: str) -> str:
-    """`url` as it is, if a request may go there that nobody else is to learn of.
+    """Return `url` unchanged if a secret request may be sent to it.
 
     Raises:
-        PydanticCustomError: It is no URL, or whoever listens on the way would learn it.
+        PydanticCustomError: It is not a URL, or would be sent unencrypted.
     """
-    return _validate_receiver_url(url, "the path or the query is the secret", "would be sent in the open")
+    return _validate_receiver_url(url, "put the secret into the path or the query", "would be sent unencrypted")
 
 
 def _validate_receiver_url(url: str, credentials_hint: str, insecure_message: str) -> str:
     parts, _ = _split_url(url)
     host = (parts.hostname or "").removesuffix(".")
     if parts.username is not None or parts.password is not None:
-        raise invalid("holds credentials", credentials_hint)
+        raise invalid("contains credentials", credentials_hint)
     if "#" in url:
-        raise invalid("holds a fragment, which no server is ever sent")
+        raise invalid("contains a fragment, which is never sent to a server")
     _require_secure_host(parts, host, "https://example.com/balances", insecure_message)
     return url
 
@@ -80,23 +82,23 @@ def _require_secure_host(parts: SplitResult, host: str, example: str, insecure_m
     if parts.scheme == "http" and not is_private_host(host):
         raise invalid(
             insecure_message,
-            "write https; http is for localhost and for private addresses, written as numbers such as 192.168.1.5",
+            "use https; http is allowed for localhost and for private IP addresses such as 192.168.1.5",
         )
 
 
 def is_local_url(url: str) -> bool:
-    """Whether the host of a URL seems to be on this machine or on a private network: for advice, never for safety."""
+    """Whether the host of a URL seems to be on this machine or on a private network. For advice, never for safety."""
     host = urlsplit(url).hostname or ""
     return is_private_host(host) or "." not in host or host.endswith(_LOCAL_SUFFIXES)
 
 
 def is_host(host: str) -> bool:
-    """Whether `host` is an address, without brackets or zone, or a name that nobody takes for an address."""
+    """Whether `host` is an address without brackets or zone, or a name that no system interprets as an address."""
     return parse_address(host) is not None or bool(_HOST.fullmatch(host) and not _NUMERIC_HOST.fullmatch(host))
 
 
 def parse_address(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that `host` is; None for names. An IPv4 address in the clothes of IPv6 is that IPv4 address."""
+    """Parse an address; None for names. An IPv4-mapped IPv6 address is returned as IPv4."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -107,22 +109,22 @@ def parse_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def normalize_host(host: str) -> str:
-    """A host without a port, in the one spelling in which hosts are compared.
+    """Normalize a host without a port, for comparison.
 
     Raises:
-        PydanticCustomError: It is none.
+        PydanticCustomError: It is not a host.
     """
     unbracketed = host[1:-1] if host.startswith("[") and host.endswith("]") and ":" in host else host
     if not is_host(unbracketed):
-        raise invalid("must be a host's name or address", "without a port, such as balances.example.com")
+        raise invalid("must be a host name or an IP address without a port", "such as balances.example.com")
     return str(parse_address(unbracketed) or unbracketed.lower().removesuffix("."))
 
 
 def split_listen(listen: str) -> tuple[str, int]:
-    """Host and port of `127.0.0.1:9464` or `[::1]:9464`; port 0 lets the system choose.
+    """Split `127.0.0.1:9464` or `[::1]:9464` into host and port; port 0 lets the system choose.
 
     Raises:
-        PydanticCustomError: It is neither.
+        PydanticCustomError: It is not a host and a port.
     """
     host, colon, port = listen.rpartition(":")
     if host.startswith("[") and host.endswith("]") and ":" in host:
@@ -137,7 +139,7 @@ def split_listen(listen: str) -> tuple[str, int]:
 
 
 def is_private_host(host: str) -> bool:
-    """Whether it is this machine, or a private address written as a number."""
+    """Whether it is `localhost`, or an IP address of this machine or of a private network."""
     if host == "localhost":
         return True
     address = parse_address(host)
@@ -146,7 +148,7 @@ def is_private_host(host: str) -> bool:
 
 def _split_url(url: str) -> tuple[SplitResult, int | None]:
     if not (url.isascii() and url.isprintable()) or " " in url:
-        raise invalid("contains white space or characters that no URL has")
+        raise invalid("contains white space or characters that are not allowed in a URL")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -155,5 +157,5 @@ def _split_url(url: str) -> tuple[SplitResult, int | None]:
     if parts.scheme not in {"http", "https"}:
         raise invalid("must begin with https:// (or http:// on the office's own network)")
     if port == 0:
-        raise invalid("is not a valid URL", "nobody can be reached on port 0")
+        raise invalid("is not a valid URL", "port 0 cannot be reached")
     return parts, port

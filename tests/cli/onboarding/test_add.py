@@ -76,8 +76,8 @@ def test_configuration_problems_are_shown_before_any_prompt_and_nothing_is_writt
     assert len(error_lines) == 6, error_lines
     for text in ("must be a short name", "did you mean `America/Chicago`", "must be one of", "whole number"):
         assert any(text in line for line in error_lines), text
-    assert any('the same id as office[0] "elm"' in line for line in error_lines)
-    assert any('the same key as office[0] "elm"' in line for line in error_lines)
+    assert any('is also the id of office[0] "elm"' in line for line in error_lines)
+    assert any('is also the key of office[0] "elm"' in line for line in error_lines)
     assert add_setup.list_office_ids() == ["elm"]
     assert not list(add_setup.path.parent.glob(".*"))
 
@@ -197,7 +197,7 @@ def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wr
         ("Tier of the key", "gold"),
         ("must be one of `read_all`, `standard`, `enterprise`", "read_all"),
         ("Time zone", ""),
-        ("needs a timezone", "Los Angeles"),
+        ("requires `timezone`", "Los Angeles"),
         ("did you mean `America/Los_Angeles`?", ZONE),
         ("must be a time of day; write it as 07:00, or never", "9am"),
         ("must be a time of day; write it as 07:00, or never", "never"),
@@ -206,8 +206,8 @@ def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wr
         ("Labels", "group"),
         ("must have a value; write labels as key=value;key=value", "group=coast;region=west"),
         ("Customer key (not shown): ", "with a blank"),
-        ("the key contains white space; nothing but the key may stand there\r\nCustomer key (not shown): ", found[1]),
-        ("remove one of them\r\nCustomer key (not shown): ", add_setup.key),
+        ("the key contains white space; remove everything but the key\r\nCustomer key (not shown): ", found[1]),
+        ("remove one of the two\r\nCustomer key (not shown): ", add_setup.key),
     ]
     added = ["office", "add", "--no-probe", "--fresh-by", "noon", "--config", str(add_setup.config)]
     status, screen = run_in_terminal(added, dialogue, add_setup.config.parent)

@@ -110,9 +110,9 @@ def test_every_problem_of_every_line_is_listed_and_nothing_is_written(config: Pa
         "did you mean `America/Chicago`?",
         "did you mean `standard`?",
         "2 cells for 10 columns",
-        f'the same id as office[0] "elm" in {csv}:2',
+        f'is also the id of office[0] "elm" in {csv}:2',
         "the key contains a slash",
-        "`tier` is a setting, not a label",
+        "`tier` is a setting and not a label",
     ):
         assert any(text in line for line in error_lines), text
     assert not any(make_key(name) in done.output for name in ("elm", "two", "bad"))
@@ -176,7 +176,7 @@ def test_problems_of_cells_are_described_in_terms_of_cells(config: Path) -> None
         'clinics[1] = "x": must be a whole number; write clinics as 1;2',
         'enabled = "maybe": must be yes or no',
         'min_interval_seconds = "soon": must be a number; such as 2.5',
-        "needs a timezone: without queries the office's clock cannot be measured; such as America/Chicago",
+        "requires `timezone`: without queries, oddaemon cannot measure the office's clock; such as America/Chicago",
     ):
         assert text in done.stderr, text
     assert "quotes" not in done.stderr
@@ -184,7 +184,7 @@ def test_problems_of_cells_are_described_in_terms_of_cells(config: Path) -> None
         config,
         write_csv(config, f"elm,Elm,{make_key('elm')},,,,,tier=gold,,", f"oak,,{make_key('oak')},Xyz,read_all,,,,,"),
     )
-    assert "`tier` is a setting, not a label; call the label otherwise" in done.stderr
+    assert "`tier` is a setting and not a label; rename the label" in done.stderr
     assert "[office" not in done.stderr
 
 
@@ -204,7 +204,7 @@ def test_a_directory_that_is_there_is_never_written_into(config: Path) -> None:
     assert run_import(config, csv, "--into", "west").exit_code == 0
     again = run_import(config, csv, "--into", "north")
     assert again.exit_code == 78
-    assert "the same id as" in again.stderr
+    assert "is also the id of" in again.stderr
     assert list_office_ids(config) == ["elm"]
 
 

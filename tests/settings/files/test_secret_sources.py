@@ -68,10 +68,10 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
         (KEY.encode() + b"\n\n", "the key contains white space"),
         (b" " + KEY.encode(), "the key contains white space"),
         (b"Qm7xT2kLp9RvWc4Z/" + KEY.encode(), "the key contains a slash"),
-        ("“key”".encode(), "holds characters that no key has"),
-        (b"\xff\xfeK\x00", "holds characters that no key has"),
-        (b"\x00" * 16, "the key contains characters that no key has"),
-        (b"k" * 5000, "too big for a key (5000 bytes)"),
+        ("“key”".encode(), "contains characters that a key cannot have"),
+        (b"\xff\xfeK\x00", "contains characters that a key cannot have"),
+        (b"\x00" * 16, "the key contains characters that a key cannot have"),
+        (b"k" * 5000, "is too large for a key (5000 bytes)"),
         (b"k" * 300, "the key is longer than 256 characters"),
     ],
 )
@@ -131,14 +131,14 @@ def test_a_key_that_systemd_never_saw_needs_a_restart(tmp_path: Path) -> None:
     loaded = load_config(tmp_path, 'customer_key_file = "keys/smile.key"', make_credentials(tmp_path, "keys_other.key"))
     (problem,) = loaded.problems
     assert problem.message == "no such file"
-    assert problem.hint == "nor has systemd a credential keys_smile.key: a new key is handed over with the next start"
+    assert problem.hint == ("systemd has no credential keys_smile.key either: it passes a new key on at the next start")
 
 
 def test_a_credential_that_is_no_key_is_named(tmp_path: Path) -> None:
     loaded = load_config(tmp_path, 'customer_key_file = "smile.key"', make_credentials(tmp_path, "smile.key", "\n"))
     assert get_only_message(loaded) == "the key is empty"
     assert loaded.problems[0].hint == (
-        "systemd's credential smile.key, made when the unit started and empty where no file was"
+        "systemd made its credential smile.key when the unit started; it is empty if there was no file"
     )
 
 
@@ -173,6 +173,6 @@ def test_inline_keys_in_an_open_file_are_warned_about_once(tmp_path: Path) -> No
     assert get_key(loaded) == KEY
     (warning,) = loaded.warnings
     assert str(warning) == (
-        f"{path}:2: api.developer_key: 2 keys stand in a file that other users may read; "
-        f"chmod 600 {path}, or keep each key in a file of its own"
+        f"{path}:2: api.developer_key: contains 2 keys, but other users may read the file; "
+        f"chmod 600 {path}, or put each key into a file of its own"
     )

@@ -63,9 +63,9 @@ def test_problems_of_a_draft_have_its_own_line_numbers(tmp_path: Path) -> None:
     loaded = try_load(config, drafts=[OfficeDraft(Path("coast.csv"), offices, [2, 5])])
     problems = [str(problem) for problem in loaded.problems]
     assert problems[0] == (
-        'coast.csv:2: office[0] "ash".customer_key: the key contains white space; nothing but the key may stand there'
+        'coast.csv:2: office[0] "ash".customer_key: the key contains white space; remove everything but the key'
     )
-    assert problems[1].startswith('coast.csv:5: office[1] "elm".id = "elm": the same id as office[0] "elm" in ')
+    assert problems[1].startswith('coast.csv:5: office[1] "elm".id = "elm": is also the id of office[0] "elm" in ')
     assert "offices.d/elm.toml:1; choose another" in problems[1]
     assert len(problems) == 3
 

@@ -60,16 +60,16 @@ def test_what_is_not_installed_is_named_with_its_extra(tmp_path: Path, monkeypat
         monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / "unmounted").mkdir()
     assert load_warnings(tmp_path) == [
-        "sftp.listen: needs asyncssh, which is not installed; pip install 'oddaemon[sftp]'",
-        "sink[0] \"warehouse\".kind: needs asyncpg, which is not installed; pip install 'oddaemon[postgres]'",
-        "sink[1] \"lake\".format: needs pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
-        "sink[2] \"own\".format: needs pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
+        "sftp.listen: requires asyncssh, which is not installed; pip install 'oddaemon[sftp]'",
+        "sink[0] \"warehouse\".kind: requires asyncpg, which is not installed; pip install 'oddaemon[postgres]'",
+        "sink[1] \"lake\".format: requires pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
+        "sink[2] \"own\".format: requires pyarrow, which is not installed; pip install 'oddaemon[parquet]'",
     ]
 
 
 def test_a_directory_for_backups_that_is_not_there_may_come_later(tmp_path: Path) -> None:
     assert load_warnings(tmp_path) == [
-        "maintenance.backup_directory: there is no such directory; make it, or mount it, before the first backup is due"
+        "maintenance.backup_directory: does not exist; create or mount the directory before the first backup is due"
     ]
     (tmp_path / "unmounted").mkdir()
     assert load_warnings(tmp_path) == []

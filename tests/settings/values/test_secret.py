@@ -33,7 +33,7 @@ def test_a_secret_does_not_show_itself(show: object) -> None:
 
 
 def test_a_dataclass_does_not_show_its_secret() -> None:
-    assert repr(SecretHolder(Secret(CANARY))) == "Holder(key=Secret('…'))"
+    assert repr(SecretHolder(Secret(CANARY))) == "SecretHolder(key=Secret('…'))"
 
 
 def test_a_secret_is_revealed_on_request() -> None:

@@ -6,7 +6,7 @@ from oddaemon.core.secret import Secret
 from oddaemon.settings.values.secret import InvalidSecret
 from oddaemon.settings.values.sink_secrets import check_dsn
 
-OPEN = "would send balances in the open"
+OPEN = "would send balances unencrypted"
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_an_address_that_can_be_used(dsn: str) -> None:
         ("postgresql://user@/x?host=db.example.com", OPEN),
         ("postgresql://user@db.example.com/x?host=localhost", OPEN),
         ("postgresql://user@localhost/x?host=db.example.com", OPEN),
-        ("postgresql://user@localhost:abc/x", "the DSN names a port that is none"),
-        ("postgresql://user@localhost:99999/x", "the DSN names a port that is none"),
-        ("postgresql://user@localhost/x?port=5432,none", "the DSN names a port that is none"),
-        ("postgresql://user:hunter/two@localhost/x", "the DSN names a port that is none"),
-        ("postgresql://user:hunter#two@localhost/x", "the DSN names a port that is none"),
-        ("postgresql://user:hunter@two@localhost/x", "the DSN holds more than one @ before its database"),
-        ("postgresql://user@localhost,,10.0.0.7/x", "the DSN names a host that is empty"),
+        ("postgresql://user@localhost:abc/x", "the DSN names an invalid port"),
+        ("postgresql://user@localhost:99999/x", "the DSN names an invalid port"),
+        ("postgresql://user@localhost/x?port=5432,none", "the DSN names an invalid port"),
+        ("postgresql://user:hunter/two@localhost/x", "the DSN names an invalid port"),
+        ("postgresql://user:hunter#two@localhost/x", "the DSN names an invalid port"),
+        ("postgresql://user:hunter@two@localhost/x", "the DSN contains more than one @ before the database name"),
+        ("postgresql://user@localhost,,10.0.0.7/x", "the DSN names an empty host"),
         ("postgresql://user@localhost/x?sslmode", "is not a valid DSN"),
     ],
 )

@@ -80,7 +80,7 @@ def test_http_goes_to_this_machine_and_to_private_addresses(place: str) -> None:
 
 @pytest.mark.parametrize("place", [place for places in OTHER_HOSTS.values() for place in places])
 def test_http_goes_nowhere_else_and_to_no_name_but_localhost(place: str) -> None:
-    assert get_error_message(f"http://{place}/api/v1") == "would send keys and balances in the open"
+    assert get_error_message(f"http://{place}/api/v1") == "would send keys and balances unencrypted"
     assert normalize_base_url(f"https://{place}/api/v1") == f"https://{place}/api/v1"
 
 
@@ -99,7 +99,7 @@ def test_nothing_may_follow_an_address_in_brackets(place: str, scheme: str) -> N
 
 @pytest.mark.parametrize("place", CREDENTIALS)
 def test_what_stands_before_the_host_is_refused_whatever_it_looks_like(place: str) -> None:
-    assert get_error_message(f"http://{place}/api/v1") == "holds credentials"
+    assert get_error_message(f"http://{place}/api/v1") == "contains credentials"
 
 
 @pytest.mark.parametrize("place", NO_URL)
@@ -112,8 +112,8 @@ def test_a_name_over_http_says_what_to_write_instead(tmp_path: Path) -> None:
     path.write_text('[api]\ndeveloper_key_env = "D"\nbase_url = "http://server:30223/api/v1"\n')
     (problem,) = try_load(path, {"D": "Qm7xT2kLp9RvWc4Z"}).problems
     assert str(problem).removeprefix(f"{path}:3: ") == (
-        'api.base_url = "http://server:30223/api/v1": would send keys and balances in the open; write https; '
-        "http is for localhost and for private addresses, written as numbers such as 192.168.1.5"
+        'api.base_url = "http://server:30223/api/v1": would send keys and balances unencrypted; use https; '
+        "http is allowed for localhost and for private IP addresses such as 192.168.1.5"
     )
 
 
