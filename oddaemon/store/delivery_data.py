@@ -24,30 +24,38 @@ from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, SnapshotRow, par
 
 _COLUMNS = ", ".join(Balance._fields)
 _SNAPSHOT_COLUMNS = ", ".join(f"snapshot.{name}" for name in SNAPSHOT_COLUMN_NAMES)
-_VALID_AT = "(valid_from <= {0}.id AND (valid_to IS NULL OR valid_to > {0}.id))"
-_VALID_NOW, _VALID_BEFORE = _VALID_AT.format("snapshot"), _VALID_AT.format("base")
-_SNAPSHOT_DATA = (
-    f"SELECT {_SNAPSHOT_COLUMNS}, office.name, (SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM "  # noqa: S608 - our own column names
-    f"balance WHERE office = snapshot.office AND {_VALID_NOW} ORDER BY pat_num)) "
-    "FROM snapshot JOIN office ON office.key = snapshot.office WHERE snapshot.id = ?"
-)
+_PARTIAL_READERS = ", ".join(f"'{reader.value}'" for reader in sorted(PARTIAL_READERS))
+
+
+def _format_valid(snapshot: str) -> str:
+    return f"(valid_from <= {snapshot}.id AND (valid_to IS NULL OR valid_to > {snapshot}.id))"
+
+
+def _format_presence(snapshot: str) -> str:
+    """For each of `OPTIONAL_COLUMNS` whether a row has it; NULL where the snapshot's reader gives them all."""
+    found = ", ".join(
+        f"EXISTS (SELECT 1 FROM balance WHERE office = snapshot.office AND {_format_valid(snapshot)} AND {name} <> 0)"  # noqa: S608 - our own column names
+        for name in OPTIONAL_COLUMNS
+    )
+    return f"CASE WHEN {snapshot}.reader IN ({_PARTIAL_READERS}) THEN json_array({found}) END"
+
+
+_SNAPSHOT_DATA = f"""
+SELECT {_SNAPSHOT_COLUMNS}, office.name,
+    (SELECT json_group_array(json_array({_COLUMNS})) FROM (
+        SELECT * FROM balance WHERE office = snapshot.office AND {_format_valid("snapshot")} ORDER BY pat_num))
+FROM snapshot JOIN office ON office.key = snapshot.office
+WHERE snapshot.id = ?
+"""  # noqa: S608 - our own column names
 """A snapshot with all of its balances, as of one instant."""
-_PARTIAL = ", ".join(f"'{reader.value}'" for reader in sorted(PARTIAL_READERS))
-_HAS_COLUMNS = ", ".join(
-    f"EXISTS (SELECT 1 FROM balance WHERE office = snapshot.office AND {{valid}} AND {name} <> 0)"  # noqa: S608 - the same
-    for name in OPTIONAL_COLUMNS
-)
-_PRESENCE = f"CASE WHEN {{snapshot}}.reader IN ({_PARTIAL}) THEN json_array({_HAS_COLUMNS}) END"
-"""For each of `OPTIONAL_COLUMNS` whether a row has it; NULL where the reader gives them all."""
-_DELTA_DATA = (
-    f"SELECT {_SNAPSHOT_COLUMNS}, office.name, base.aging_date, "  # noqa: S608 - the same
-    f"{_PRESENCE.format(snapshot='snapshot', valid=_VALID_NOW)}, "
-    f"{_PRESENCE.format(snapshot='base', valid=_VALID_BEFORE)}, "
-    f"(SELECT json_group_array(json_array({_VALID_NOW}, json_array({_COLUMNS}))) FROM (SELECT * FROM balance "
-    f"WHERE office = snapshot.office AND {_VALID_NOW} <> {_VALID_BEFORE} ORDER BY pat_num)) "
-    "FROM snapshot JOIN office ON office.key = snapshot.office JOIN snapshot AS base ON base.id = ? "
-    "WHERE snapshot.id = ?"
-)
+_DELTA_DATA = f"""
+SELECT {_SNAPSHOT_COLUMNS}, office.name, base.aging_date, {_format_presence("snapshot")}, {_format_presence("base")},
+    (SELECT json_group_array(json_array({_format_valid("snapshot")}, json_array({_COLUMNS}))) FROM (
+        SELECT * FROM balance WHERE office = snapshot.office AND {_format_valid("snapshot")} <> {_format_valid("base")}
+        ORDER BY pat_num))
+FROM snapshot JOIN office ON office.key = snapshot.office JOIN snapshot AS base ON base.id = ?
+WHERE snapshot.id = ?
+"""  # noqa: S608 - the same
 """A snapshot with the versions that are true in only one of it and its base, as of one instant."""
 _balances_decoder = msgspec.json.Decoder(list[Balance])
 _versions_decoder = msgspec.json.Decoder(list[tuple[int, Balance]])
