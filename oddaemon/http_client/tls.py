@@ -13,6 +13,7 @@ def make_tls_context() -> ssl.SSLContext:
     Python's default context is not used: it writes the session keys to the file that SSLKEYLOGFILE names.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves that to the system's OpenSSL
     context.load_default_certs()
     return context
 

@@ -25,7 +25,17 @@ OFFICES = (
     Office("elm", "Elm", include=Include.DEBTS, clinics=(0, 2), page_rows=1000),
 )
 STATEMENT_FUNCTIONS = frozenset(
-    {"clock", "control", "statement", "page", "moved", "shares", "shape", "held_keys", "everything"}
+    {
+        "select_all",
+        "select_changed",
+        "select_clinic_shares",
+        "select_clocks",
+        "select_control",
+        "select_density",
+        "select_packed",
+        "select_page",
+        "select_registered_keys",
+    }
 )
 """The functions that make a statement, all of them used below."""
 

@@ -1,17 +1,20 @@
 """Shell completion of office ids and sink names, from the configuration that the command line uses.
 
 Completion never prints anything: a configuration or database that cannot be read offers no names.
+
+Every command imports this module, so it imports the settings and the store only when names are asked for.
 """
+
+# ruff: noqa: PLC0415 - see above
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from oddaemon.cli.sources.config_file import DEFAULT_PATHS
-from oddaemon.cli.sources.removed_offices import load_removed_offices
-from oddaemon.settings import Settings, try_load
-from oddaemon.store.errors import StoreError
+if TYPE_CHECKING:
+    from oddaemon.settings import Settings
 
 
 def complete_offices(context: typer.Context, incomplete: str) -> list[str]:
@@ -23,6 +26,9 @@ def complete_offices(context: typer.Context, incomplete: str) -> list[str]:
 
 def complete_removed_offices(context: typer.Context, incomplete: str) -> list[str]:
     """Ids of offices that were removed from the configuration and whose data is kept."""
+    from oddaemon.cli.sources.removed_offices import load_removed_offices
+    from oddaemon.store.errors import StoreError
+
     if (settings := _load_settings(context)) is None:
         return []
     try:
@@ -42,7 +48,10 @@ def _filter_candidates(context: typer.Context, incomplete: str, names: Iterable[
     return [name for name in names if name.startswith(incomplete) and name not in typed]
 
 
-def _load_settings(context: typer.Context) -> Settings | None:
+def _load_settings(context: typer.Context) -> "Settings | None":
+    from oddaemon.cli.sources.config_file import DEFAULT_PATHS
+    from oddaemon.settings import try_load
+
     given = context.params.get("config")
     path = next((each for each in ([Path(given)] if given else DEFAULT_PATHS) if each.exists()), None)
     return None if path is None else try_load(path).settings

@@ -1,16 +1,13 @@
 """`run`: the daemon in the foreground."""
 
+# ruff: noqa: PLC0415 - what takes long to import is imported after SIGHUP is ignored
+
 import signal
 
-import anyio
 import typer
 
 from oddaemon.cli.args.options import Config
 from oddaemon.cli.lazy_command import format_examples
-from oddaemon.cli.output.exit import fail, flatten_errors
-from oddaemon.cli.sources.config_file import find_config, require_settings
-from oddaemon.settings import try_load
-from oddaemon.store.errors import StoreError
 
 app = typer.Typer()
 
@@ -22,8 +19,14 @@ def run(config: Config = None) -> None:
     # nothing: the configuration is read after this.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    from oddaemon.daemon.process import run_daemon  # noqa: PLC0415 - after SIGHUP is ignored
-    from oddaemon.http_server.server import ListenError  # noqa: PLC0415 - with the daemon
+    import anyio
+
+    from oddaemon.cli.output.exit import fail, flatten_errors
+    from oddaemon.cli.sources.config_file import find_config, require_settings
+    from oddaemon.daemon.process import run_daemon
+    from oddaemon.http_server.server import ListenError
+    from oddaemon.settings import try_load
+    from oddaemon.store.errors import StoreError
 
     settings, warnings = require_settings(try_load(find_config(config)))
     errors: tuple[Exception, ...] = ()
