@@ -10,11 +10,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import (
-    Cadence,
     ControlQueryResult,
     ControlTotals,
     DatabaseIdentity,
-    Office,
+    OfficeSpec,
     Preferences,
     Reader,
     Snapshot,
@@ -27,7 +26,6 @@ from oddaemon.core.office.state import (
     Failed,
     Intent,
     Observation,
-    OfficeSpec,
     OfficeState,
     Probed,
     Publish,
@@ -40,7 +38,7 @@ from oddaemon.core.office.state import (
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 DATES = ("", "2026-03-02", "2026-03-03")
 BEGINS = ("", "2026-03-03 11:58:00", "2026-03-01 02:00:00")
-SPECS = tuple(OfficeSpec(Office("smile", "Smile", zone=zone), Cadence()) for zone in (UTC, None))
+SPECS = tuple(OfficeSpec("smile", "Smile", zone=zone) for zone in (UTC, None))
 TOTALS = ControlTotals(50, 0, 90_000, 0, 0, 0, 0, 90_000, 1)
 NOTHING = ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
 HERE, ELSEWHERE = DatabaseIdentity(1, 2, 3), DatabaseIdentity(4, 5, 6)

@@ -174,8 +174,8 @@ def _get_paused_reason(runtime: OfficeRuntime | None) -> str:
     """Why an office gets no requests; "": it gets them."""
     if runtime is None or runtime.state.standing.condition is not Condition.PAUSED:
         return ""
-    office = runtime.office.id
-    if not runtime.office.enabled:
+    office = runtime.spec.id
+    if not runtime.spec.enabled:
         return f"{office} is disabled; set `enabled = true` for it, then run `oddaemon reload`."
     return f"{office} is paused; resume it with `oddaemon office resume {office}`."
 

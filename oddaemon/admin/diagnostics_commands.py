@@ -102,12 +102,11 @@ class DiagnosticJobs:
 
     def _make_target(self, office_id: str) -> ProbeTarget:
         settings, worker = self._settings(), self._registry.get_worker(office_id)
-        office = next((each for each in settings.offices if each.office.id == office_id), None)
+        office = next((each for each in settings.offices if each.spec.id == office_id), None)
         if worker is None or office is None:
             sentence, advice = f"No worker runs for {office_id!r}.", "`oddaemon status` lists all offices."
             raise CommandRejected(RejectionKind.NO_WORKER, sentence, advice)
-        name = settings.api.developer_name
-        return ProbeTarget(office, worker.api, settings.cadence, name, "daemon", worker.has_authenticated)
+        return ProbeTarget(office, worker.api, settings.api.developer_name, "daemon", worker.has_authenticated)
 
     async def _run_job(self, office_id: str, target: ProbeTarget, job: _DiagnosticJob) -> None:
         async def diagnose_target() -> None:

@@ -86,14 +86,14 @@ class StatusService:
         runtime = self._fleet.offices.get(office_id)
         if runtime is None:
             raise reject_unknown_office(office_id, self._fleet.offices)
-        context = OfficeContext(runtime.office, runtime.state)
+        context = OfficeContext(runtime.spec, runtime.state)
         try:
             snapshot = await snapshots.get_latest(self._database, office_id)
             journal = await self._journal.read_tail(self._database, office_id, entries)
         except StoreError:
             pass
         else:
-            context = OfficeContext(runtime.office, runtime.state, snapshot, journal)
+            context = OfficeContext(runtime.spec, runtime.state, snapshot, journal)
         details = build_office_details(runtime.to_summary(), context, self._fleet.now())
         return {**details, "source": DataSource.DAEMON.value}
 

@@ -60,7 +60,7 @@ def validate_command(command: OfficeCommand, runtime: OfficeRuntime, *, at_once:
 
 
 def _validate_accept(runtime: OfficeRuntime) -> str:
-    office, state = runtime.office.id, runtime.state
+    office, state = runtime.spec.id, runtime.state
     if not can_accept(state):
         advice = f"`oddaemon explain {office}` shows its state."
         raise CommandRejected(RejectionKind.CONFLICT, f"Nothing of {office} is held back.", advice)
@@ -70,19 +70,19 @@ def _validate_accept(runtime: OfficeRuntime) -> str:
 
 
 def _validate_pause(runtime: OfficeRuntime, *, at_once: bool) -> str:
-    office = runtime.office.id
+    office = runtime.spec.id
     if runtime.state.paused:
         advice = f"Resume it with `oddaemon office resume {office}`."
         raise CommandRejected(RejectionKind.NOTHING_TO_DO, f"{office} is already paused.", advice)
-    if not runtime.office.enabled:
+    if not runtime.spec.enabled:
         raise _reject_disabled(office, "There is nothing to pause.")
     when = "Paused" if at_once else "Paused as soon as its current action has ended"
     return f"{when} (survives a restart). Resume with `oddaemon office resume {office}`."
 
 
 def _validate_resume(runtime: OfficeRuntime) -> str:
-    office = runtime.office.id
-    if not runtime.office.enabled:
+    office = runtime.spec.id
+    if not runtime.spec.enabled:
         if runtime.state.paused:
             return f"Resumed, but still disabled in the configuration. {_ENABLE_ADVICE}"
         raise _reject_disabled(office, _ENABLE_ADVICE)
@@ -93,8 +93,8 @@ def _validate_resume(runtime: OfficeRuntime) -> str:
 
 
 def _validate_sync(runtime: OfficeRuntime, *, at_once: bool) -> str:
-    office, state = runtime.office.id, runtime.state
-    if not runtime.office.enabled:
+    office, state = runtime.spec.id, runtime.state
+    if not runtime.spec.enabled:
         raise _reject_disabled(office, _ENABLE_ADVICE)
     if state.paused:
         advice = f"`oddaemon office resume {office}` resumes and probes it."

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TypedDict
 
-from oddaemon.core.model import Office, Preferences
+from oddaemon.core.model import OfficeSpec, Preferences
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.status_document import OfficeDocument, OfficeSummary, format_instant, make_office_document
 from oddaemon.store.journal import JournalEntry
@@ -75,7 +75,7 @@ class OfficeDetails(OfficeDocument):
 class OfficeContext:
     """What the document adds to an office's summary."""
 
-    office: Office | None = None
+    spec: OfficeSpec | None = None
     """As configured; None: it is no longer configured."""
     state: OfficeState | None = None
     """None: none is stored yet."""
@@ -85,7 +85,7 @@ class OfficeContext:
 
 def build_office_details(status: OfficeSummary, context: OfficeContext, now: datetime) -> OfficeDetails:
     """The document of one office as of `now` (aware)."""
-    state, office = context.state, context.office
+    state, office = context.state, context.spec
     return {
         **make_office_document(status, now),
         "preferences": None if state is None or state.preferences is None else _build_preferences(state.preferences),

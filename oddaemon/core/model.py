@@ -135,31 +135,6 @@ class ControlQueryResult(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
-    """One customer key's database, and what its owner wants read from it."""
-
-    id: str = field(metadata=setting(Effect.NONE))
-    name: str = field(metadata=setting(Effect.DISPLAY_ONLY))
-    zone: tzinfo | None = field(default=None, metadata=setting(name="timezone"))
-    """None: the office's clock is measured instead."""
-    clinics: tuple[int, ...] = ()
-    """Empty: every clinic, ClinicNum 0 and hidden ones included."""
-    include: Include = Include.ALL
-    reader: Reader = Reader.AUTO
-    fresh_by: time | None = time(7, 0)
-    """Office-local; None: never late."""
-    enabled: bool = True
-    page_rows: int = field(default=100, metadata=setting(name="base_url"))
-    """The API's cap on rows of one answer: 100 through headquarters, 1000 on the office's own network."""
-    labels: tuple[tuple[str, str], ...] = field(default=(), metadata=setting(Effect.DISPLAY_ONLY))
-
-    @property
-    def scope(self) -> str:
-        """Which guarantors are wanted, as a comparable text."""
-        return f"{self.include}:{','.join(map(str, sorted(self.clinics)))}"
-
-
-@dataclass(frozen=True, slots=True)
 class Cadence:
     """When to ask again, all in seconds. The defaults ask an idle office about fifty times a day."""
 
@@ -191,6 +166,33 @@ class Plausibility:
     """Smaller offices rightly change more than that; of them only sudden emptiness is doubted."""
     hold_seconds: float = 1800.0
     """How long a doubted snapshot is held before the office is read a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSpec:
+    """What the configuration wants of one office: whom to read, how, how often, and what to believe."""
+
+    id: str = field(metadata=setting(Effect.NONE))
+    name: str = field(metadata=setting(Effect.DISPLAY_ONLY))
+    zone: tzinfo | None = field(default=None, metadata=setting(name="timezone"))
+    """None: the office's clock is measured instead."""
+    clinics: tuple[int, ...] = ()
+    """Empty: every clinic, ClinicNum 0 and hidden ones included."""
+    include: Include = Include.ALL
+    reader: Reader = Reader.AUTO
+    fresh_by: time | None = time(7, 0)
+    """Office-local; None: never late."""
+    enabled: bool = True
+    page_rows: int = field(default=100, metadata=setting(name="base_url"))
+    """The API's cap on rows of one answer: 100 through headquarters, 1000 on the office's own network."""
+    labels: tuple[tuple[str, str], ...] = field(default=(), metadata=setting(Effect.DISPLAY_ONLY))
+    cadence: Cadence = field(default_factory=Cadence)
+    plausibility: Plausibility = field(default_factory=Plausibility)
+
+    @property
+    def scope(self) -> str:
+        """Which guarantors are wanted, as a comparable text."""
+        return f"{self.include}:{','.join(map(str, sorted(self.clinics)))}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from oddaemon.core.diagnostics.diagnosis import is_sql_safe_name
-from oddaemon.core.model import Include, Office
+from oddaemon.core.model import Include, OfficeSpec
 from oddaemon.core.snapshot.packing import COLUMN_SPAN_MAX, COLUMNS_PER_GROUP_MAX, ROW_SEPARATOR, Packing
 
 _MONEY = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal")
@@ -33,7 +33,7 @@ def select_clocks() -> str:
     return f"SELECT NOW() AS OfficeNow,UTC_TIMESTAMP() AS UtcNow,{_build_identity_columns()}"
 
 
-def select_control(office: Office, since: datetime | None = None) -> str:
+def select_control(office: OfficeSpec, since: datetime | None = None) -> str:
     """The office's own totals, aging, clocks and identity: one row.
 
     Args:
@@ -43,7 +43,9 @@ def select_control(office: Office, since: datetime | None = None) -> str:
     return f"SELECT {_build_control_columns(since)} FROM patient WHERE {_filter_guarantors(office)}"  # noqa: S608  no text of others
 
 
-def select_packed(office: Office, packing: Packing, after_pat_num: int | None, since: datetime | None = None) -> str:
+def select_packed(
+    office: OfficeSpec, packing: Packing, after_pat_num: int | None, since: datetime | None = None
+) -> str:
     """The office packed into at most `page_rows` rows, each with the control columns of the same instant.
 
     Args:
@@ -65,7 +67,7 @@ def select_packed(office: Office, packing: Packing, after_pat_num: int | None, s
     return f"SELECT c.*,g.* FROM ({select_control(office, since)}) c LEFT JOIN ({groups}) g ON 1=1 ORDER BY g.G"  # noqa: S608  as above
 
 
-def select_page(office: Office, after_pat_num: int | None) -> str:
+def select_page(office: OfficeSpec, after_pat_num: int | None) -> str:
     """The next `page_rows` guarantors after a PatNum: column `Balance`."""
     return (
         f"SELECT {_ROW} AS Balance FROM patient "  # noqa: S608  only integers and constants
@@ -73,13 +75,13 @@ def select_page(office: Office, after_pat_num: int | None) -> str:
     )
 
 
-def select_all(office: Office) -> str:
+def select_all(office: OfficeSpec) -> str:
     """All included guarantors, one column for each amount: for a file, whose size is not limited."""
     columns = f"SELECT PatNum,ClinicNum,{','.join(_MONEY)} FROM patient "  # noqa: S608 - only integers and constants
     return f"{columns}WHERE {_filter_guarantors(office)} ORDER BY PatNum"
 
 
-def select_changed(office: Office, since: datetime, after_pat_num: int | None) -> str:
+def select_changed(office: OfficeSpec, since: datetime, after_pat_num: int | None) -> str:
     """Patients whose row changed at or after `since` (the office's clock): `Balance` is null for those not included.
 
     Deleted rows do not appear; the control totals show that something is missing.
@@ -91,7 +93,7 @@ def select_changed(office: Office, since: datetime, after_pat_num: int | None) -
     )
 
 
-def select_clinic_shares(office: Office) -> str:
+def select_clinic_shares(office: OfficeSpec) -> str:
     """How many guarantors belong to each ClinicNum, regardless of the configured clinics.
 
     Columns `ClinicNum`, `Guarantors` and `IsHidden`, which is null if table `clinic` does not have the clinic.
@@ -104,7 +106,7 @@ def select_clinic_shares(office: Office) -> str:
     )
 
 
-def select_density(office: Office) -> str:
+def select_density(office: OfficeSpec) -> str:
     """The number of guarantors, and of the packed rows that they would fill at the widest packing: one row."""
     span = COLUMN_SPAN_MAX * COLUMNS_PER_GROUP_MAX
     return (
@@ -160,7 +162,7 @@ def _select_preference(name: str) -> str:
     return f"(SELECT MAX(ValueString) FROM preference WHERE PrefName='{name}') AS {name}"  # noqa: S608  constants
 
 
-def _filter_guarantors(office: Office) -> str:
+def _filter_guarantors(office: OfficeSpec) -> str:
     comparison = _COMPARISON[office.include]
     has_money = " OR ".join(f"{column}{comparison}0" for column in _MONEY)
     clinics = ""

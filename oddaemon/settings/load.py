@@ -23,7 +23,7 @@ from oddaemon.settings.files.writer import OfficeDraft
 from oddaemon.settings.model import LoadResult, Settings
 from oddaemon.settings.tables.alerts import AlertSettings, find_ping_url
 from oddaemon.settings.tables.base import Table
-from oddaemon.settings.tables.office import OFFICE_FIELDS, OfficeSettings, make_office_settings
+from oddaemon.settings.tables.office import OFFICE_FIELDS, make_office_settings
 from oddaemon.settings.tables.offices import OfficeEntry, check_duplicate_offices, read_offices, require_sftp_receiver
 from oddaemon.settings.tables.optional_packages import check_requirements
 from oddaemon.settings.tables.sections import (
@@ -179,20 +179,34 @@ def _build_settings(
         return None
     if not (alerts and sftp and directory):
         return None
+    spec_cadence = Cadence(**cadence.model_dump())
+    spec_plausibility = Plausibility(**plausibility.model_dump())
+    offices = (
+        make_office_settings(
+            entry.table,
+            entry.customer_key,
+            api,
+            entry.document.path.absolute(),
+            cadence=spec_cadence,
+            plausibility=spec_plausibility,
+        )
+        for entry in entries
+        if entry.table is not None and entry.customer_key is not None
+    )
     return Settings(
         source=main.path.absolute(),
         api=api,
         state=state,
         http=_with_default_control_socket(main, http, state, diagnostics),
-        cadence=Cadence(**cadence.model_dump()),
-        plausibility=Plausibility(**plausibility.model_dump()),
+        cadence=spec_cadence,
+        plausibility=spec_plausibility,
         daemon=daemon,
         log=log,
         maintenance=maintenance,
         alerts=alerts,
         sftp=_with_default_paths(sftp, state),
         offices_directory=directory.directory,
-        offices=tuple(_build_offices(entries, api)),
+        offices=tuple(offices),
         sinks=sinks,
     )
 
@@ -223,12 +237,6 @@ def _with_default_control_socket(
     hint = "set a shorter path; without one the daemon has no control socket"
     diagnostics.warnings.append(main.make_problem(("http", "control_socket"), message, hint))
     return http
-
-
-def _build_offices(entries: Iterable[OfficeEntry], api: ApiSettings) -> Iterable[OfficeSettings]:
-    for entry in entries:
-        if entry.table is not None and entry.customer_key is not None:
-            yield make_office_settings(entry.table, entry.customer_key, api.base_url, entry.document.path.absolute())
 
 
 def _read_section(

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Row, ScalarSelect, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.model import Office
+from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
 from oddaemon.store.database import Database
@@ -44,7 +44,7 @@ class OfficeRow:
     """The latest one."""
 
 
-async def write_offices(connection: AsyncConnection, offices: Sequence[Office]) -> None:
+async def write_offices(connection: AsyncConnection, offices: Sequence[OfficeSpec]) -> None:
     """Register the configured offices, as part of a larger transaction. Others are kept, marked as not wanted."""
     rows = [{"id": office.id, "name": office.name} for office in offices]
     await connection.execute(schema.office.update().values(wanted=False))
@@ -169,7 +169,7 @@ def _select_for_office(table: Table, column: Any) -> ScalarSelect[Any]:  # noqa:
 
 
 async def save_config(
-    db: Database, offices: Sequence[Office], sinks: Mapping[str, Collection[str]], now: datetime
+    db: Database, offices: Sequence[OfficeSpec], sinks: Mapping[str, Collection[str]], now: datetime
 ) -> None:
     """Store the configured offices and sinks in one transaction, as `write_offices` and `write_sinks` do."""
     async with db.transaction() as connection:

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from oddaemon.core.model import Cadence, Office, Reader
+from oddaemon.core.model import Cadence, OfficeSpec, Reader
 from oddaemon.daemon.daemon import Daemon
 from oddaemon.settings import (
     ApiSettings,
@@ -31,7 +31,7 @@ def make_settings(
     """Settings of a daemon that is held back by nothing but itself."""
     offices = [
         OfficeSettings(
-            office=Office(office_id, office_id, zone=UTC, reader=reader),
+            spec=OfficeSpec(office_id, office_id, zone=UTC, reader=reader, cadence=cadence),
             customer_key=Secret(make_customer_key(office_id)),
             base_url=base_url,
             min_interval_seconds=spacing,

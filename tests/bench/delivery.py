@@ -23,7 +23,7 @@ import asyncpg
 import httpx
 
 from oddaemon.core.delivery import Content, RetryPolicy
-from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balances
+from oddaemon.core.model import Balance, OfficeSpec, Reader, Snapshot, index_balances
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.engine.delivery.courier import Courier, CourierConfig, CourierContext
@@ -72,7 +72,7 @@ async def _time_publishing(sinks: int) -> float:
     rng, rows, took = random.Random(1), list(_make_balances(GUARANTORS)), []
     with tempfile.TemporaryDirectory() as directory:
         async with SqliteDatabase.open(str(Path(directory) / "state.db")) as database:
-            await register_offices(database, [Office("one", "One")])
+            await register_offices(database, [OfficeSpec("one", "One")])
             for number in range(ROUNDS + 1):
                 for index in rng.sample(range(GUARANTORS), int(GUARANTORS * CHANGED_SHARE)):
                     rows[index] = rows[index]._replace(bal_total=rng.randrange(1_000_000))
@@ -108,7 +108,7 @@ async def _time_courier(path: Path, url: str) -> float:
 
     async with SqliteDatabase.open(str(path)) as database:
         ids = [f"office-{number}" for number in range(PUSHED_OFFICES)]
-        await register_offices(database, [Office(each, each) for each in ids])
+        await register_offices(database, [OfficeSpec(each, each) for each in ids])
         for each in ids:
             rows = _make_snapshot(_make_balances(PUSHED_GUARANTORS))
             await snapshots.publish(database, each, rows, make_initial_state(_get_now()), _get_now(), sinks=["push"])

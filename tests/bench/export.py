@@ -16,7 +16,7 @@ from pathlib import Path
 
 import anyio
 
-from oddaemon.core.model import Balance, ControlTotals, Office
+from oddaemon.core.model import Balance, ControlTotals, OfficeSpec
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS
 from oddaemon.sinks.formats.export import FileFormat, Layout, export
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -24,7 +24,7 @@ from oddaemon.store.sqlite.history_reader import HistoryReader
 from tests.store.configured import register_offices
 
 FEW, MANY = 100_000, 1_000_000
-OFFICE = Office("bench", "Bench")
+OFFICE = OfficeSpec("bench", "Bench")
 NAMES = Balance._fields
 FLAT_MB = 20
 """Memory that a tenth of the rows may need less."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from oddaemon.core.model import ControlQueryResult, Office, Plausibility, SnapshotSummary
+from oddaemon.core.model import ControlQueryResult, OfficeSpec, Plausibility, SnapshotSummary
 from oddaemon.core.snapshot.plausibility import find_implausibility
 from oddaemon.opendental import decode, sql
 from oddaemon.simulator.model.world_clock import WorldClock
@@ -66,6 +66,6 @@ async def _count_holds() -> tuple[list[str], int]:
 
 
 def _query_control(practice: Practice, previous: SnapshotSummary | None) -> ControlQueryResult:
-    office = Office(practice.spec.office_id, practice.spec.office_id)
+    office = OfficeSpec(practice.spec.office_id, practice.spec.office_id)
     since = previous.office_now if previous else None
     return decode.parse_control(practice.run_short_query(sql.select_control(office, since)))  # type: ignore[arg-type]  # rows of cells

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import anyio
 
-from oddaemon.core.model import Balance, Condition, Office, Reader, Snapshot, Status, index_balances
+from oddaemon.core.model import Balance, Condition, OfficeSpec, Reader, Snapshot, Status, index_balances
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import retention, snapshots
@@ -29,7 +29,7 @@ LARGE = 8_000
 READ_AGAIN = 40
 DAY_ONE = date(2025, 3, 1)
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-OFFICE = Office("bench", "Bench")
+OFFICE = OfficeSpec("bench", "Bench")
 T = TypeVar("T")
 STATE = OfficeState(Intent.PROBE, Status(Condition.FRESH, NOW, "Aging is complete."), NOW)
 

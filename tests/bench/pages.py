@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from statistics import median
 
-from oddaemon.core.model import Cadence, Office, Preferences
+from oddaemon.core.model import Cadence, OfficeSpec, Preferences
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.web.pages.fleet_feed import render_fleet
@@ -94,7 +94,7 @@ def _measure_view_model() -> float:
         preferences=Preferences("2026-03-03", "2020-01-01 02:00:00", "", "0", "25.4.48.0", NOW),
         run_seconds=2400.0,
     )
-    view = OfficeRuntime(Office("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
+    view = OfficeRuntime(OfficeSpec("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
     return _time_action(lambda: [make_office_view(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import anyio
 
-from oddaemon.core.model import AgingMark, Office, Reader, Snapshot
+from oddaemon.core.model import AgingMark, OfficeSpec, Reader, Snapshot
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import Pull
 from oddaemon.core.secret import Secret
@@ -88,7 +88,7 @@ async def _time_engine(base_url: str, office_ids: list[str], reader: Reader) -> 
             anyio.create_task_group() as keeping,
         ):
             keeping.start_soon(journal.run, database)
-            await register_offices(database, [Office(each, each) for each in (*office_ids, WARM_UP)])
+            await register_offices(database, [OfficeSpec(each, each) for each in (*office_ids, WARM_UP)])
             offices = {
                 office_id: api.make_office_api(_make_credentials(base_url, office_id)) for office_id in office_ids
             }
@@ -134,7 +134,7 @@ async def _pull_and_publish(
 ) -> int:
     """From a new connection to the commit; returns how many requests that took."""
     async with office.session() as session:
-        wanted = Office(office_id, office_id)
+        wanted = OfficeSpec(office_id, office_id)
         staging = PullStaging(database, office_id, "all:", telemetry.emit)
         proved = await read_office(session, wanted, pull, staging=staging, resumed=None, now=_get_now)
         totals = proved.control.totals

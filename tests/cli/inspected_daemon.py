@@ -10,7 +10,7 @@ from anyio.from_thread import start_blocking_portal
 
 from oddaemon.admin.app import serve_control
 from oddaemon.admin.inspection import StatusService
-from oddaemon.core.model import Office
+from oddaemon.core.model import OfficeSpec
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
 from oddaemon.engine.offices.readiness import Readiness
@@ -58,7 +58,7 @@ async def _serve(daemon: InspectedDaemon, directory: Path, *, task_status: anyio
             if row.state is not None:
                 snapshot = None if row.snapshot is None else make_last_snapshot(row.snapshot)
                 labels = (("group", "coast"),) if row.id == "hill-street" else ()
-                office = Office(row.id, row.name, labels=labels)
+                office = OfficeSpec(row.id, row.name, labels=labels)
                 daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, snapshot, row.state.standing.since)
         journal = JournalRecorder(daemon.telemetry, _get_now, retained_max=100, write_seconds=3600.0)
         status = StatusService(database, daemon.fleet, journal, lambda: daemon.readiness)

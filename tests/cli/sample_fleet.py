@@ -9,7 +9,17 @@ import msgspec
 from typer.testing import CliRunner, Result
 
 from oddaemon.cli.app import app
-from oddaemon.core.model import Balance, Condition, Office, Owner, Preferences, Reader, Snapshot, Status, index_balances
+from oddaemon.core.model import (
+    Balance,
+    Condition,
+    OfficeSpec,
+    Owner,
+    Preferences,
+    Reader,
+    Snapshot,
+    Status,
+    index_balances,
+)
 from oddaemon.core.office.state import Intent, OfficeState, Published
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import offices, snapshots
@@ -128,7 +138,7 @@ async def _fill_database(path: Path, now: datetime) -> None:
     fleet = {"bright-smiles": make_fresh_state, "coast-reno": make_paused_state, "hill-street": make_blocked_state}
     names = {"bright-smiles": "Bright Smiles [Family] Dentistry", "hill-street": "Hill Street Dental"}
     async with SqliteDatabase.open(str(path)) as db:
-        await register_offices(db, [Office(each, names.get(each, each)) for each in fleet])
+        await register_offices(db, [OfficeSpec(each, names.get(each, each)) for each in fleet])
         for office_id, state in fleet.items():
             await offices.save_state(db, office_id, state(now))
         observed = now - timedelta(hours=2, minutes=10)

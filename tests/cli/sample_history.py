@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 
 from oddaemon.core.backfill.job import BackfillMethod, BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, Office, Reader, Snapshot, index_balances
+from oddaemon.core.model import Balance, OfficeSpec, Reader, Snapshot, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -78,12 +78,14 @@ def make_history(directory: Path) -> History:
 
 async def _fill_database(path: Path, now: datetime) -> None:
     async with SqliteDatabase.open(str(path)) as db:
-        await register_offices(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street", "left")])
+        await register_offices(
+            db, [OfficeSpec(each, each.title()) for each in ("bright-smiles", "hill-street", "left")]
+        )
         for number, (day, rows) in enumerate(NIGHTS.items()):
             await _publish_night(db, "bright-smiles", day, rows, now - timedelta(days=3 - number))
         await _publish_night(db, "hill-street", date(2026, 3, 5), OTHER, now)
         await _publish_night(db, "left", date(2026, 3, 5), OTHER, now)
-        await register_offices(db, [Office(each, each.title()) for each in ("bright-smiles", "hill-street")])
+        await register_offices(db, [OfficeSpec(each, each.title()) for each in ("bright-smiles", "hill-street")])
 
 
 async def _publish_night(

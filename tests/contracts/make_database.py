@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.cli.app import app
 from oddaemon.core.backfill.job import BackfillTarget
-from oddaemon.core.model import Condition, Office
+from oddaemon.core.model import Condition, OfficeSpec
 from oddaemon.settings import Secret, Settings, load
 from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
@@ -140,7 +140,7 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, ScriptedSink
     """Two nights up to the crash, and the consumer behind `hook`, which takes nothing until it is told otherwise."""
     settings = settings_in(directory)
     left = OfficeSettings(
-        office=Office("left", "Left Behind Dental", zone=settings.offices[0].office.zone),
+        spec=OfficeSpec("left", "Left Behind Dental", zone=settings.offices[0].spec.zone),
         customer_key=Secret(CUSTOMER_KEY_PREFIX + "left"),
         base_url=settings.api.base_url,
         min_interval_seconds=1.0,

@@ -12,7 +12,7 @@ from oddaemon.core.model import (
     Condition,
     ControlQueryResult,
     DatabaseIdentity,
-    Office,
+    OfficeSpec,
     Preferences,
     Reader,
     Snapshot,
@@ -25,7 +25,6 @@ from oddaemon.core.office.state import (
     Failed,
     MeasureClock,
     Observation,
-    OfficeSpec,
     OfficeState,
     Probe,
     Probed,
@@ -42,8 +41,7 @@ from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 from oddaemon.core.snapshot.verify import compute_totals
 
 CHICAGO = ZoneInfo("America/Chicago")
-OFFICE = Office("mesa", "Mesa Dental", zone=CHICAGO)
-SPEC = OfficeSpec(OFFICE, Cadence())
+SPEC = OfficeSpec("mesa", "Mesa Dental", zone=CHICAGO)
 JITTER = 0.5
 DUE = "2020-01-01 02:00:00"
 IDENTITY = DatabaseIdentity(11, 22, 33)
@@ -72,7 +70,7 @@ def make_failed(kind: FailureKind, message: str = "", retry_after_seconds: float
 
 
 def make_spec(cadence: Cadence | None = None, **changes: object) -> OfficeSpec:
-    return OfficeSpec(replace(OFFICE, **changes), cadence or Cadence())  # type: ignore[arg-type]  # fields by name
+    return replace(SPEC, cadence=cadence or Cadence(), **changes)  # type: ignore[arg-type]  # fields by name
 
 
 def make_balance(pat_num: int, bal_total: int = 12_345) -> Balance:

@@ -26,7 +26,7 @@ async def assert_invariants(world: World, *, crashes: bool) -> None:
     async with SqliteDatabase.open_for_reading(world.settings.state.database) as database:
         _assert_no_secrets(world, await _read_journals(world, database))
         for office in world.settings.offices:
-            await _assert_true(world, database, office.office.id)
+            await _assert_true(world, database, office.spec.id)
 
 
 async def _assert_true(world: World, database: SqliteDatabase, office_id: str) -> None:
@@ -55,7 +55,7 @@ def _assert_from_last_run(practice: Practice, snapshot: SnapshotRow) -> None:
 
 async def _read_journals(world: World, database: SqliteDatabase) -> str:
     """All that was kept of what happened to the offices."""
-    ids = [office.office.id for office in world.settings.offices]
+    ids = [office.spec.id for office in world.settings.offices]
     return "\n".join([str(await journal.list_latest(database, office_id, 1000)) for office_id in ids])
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import anyio
 
-from oddaemon.core.model import Cadence, Office
+from oddaemon.core.model import Cadence, OfficeSpec
 from oddaemon.engine.delivery.courier_pool import SinkFactory
 from oddaemon.settings import (
     ApiSettings,
@@ -72,7 +72,7 @@ def make_office_settings(
     overrides.setdefault("zone", LOS_ANGELES)
     overrides.setdefault("page_rows", 100 if remote else 1000)
     return OfficeSettings(
-        office=Office(office_id, office_id.title(), **overrides),
+        spec=OfficeSpec(office_id, office_id.title(), **overrides),
         customer_key=Secret(key or CUSTOMER_KEY_PREFIX + office_id),
         base_url="http://127.0.0.1:1/api/v1",
         min_interval_seconds=interval if remote else 0.0,
@@ -129,10 +129,10 @@ async def night(
             cadence=cadence or Cadence(),
             daemon=daemon or DaemonSettings(),
             maintenance=maintenance or MaintenanceSettings.make_disabled(),
-            offices=tuple(wanted),
+            offices=tuple(replace(each, spec=replace(each.spec, cadence=cadence or Cadence())) for each in wanted),
             sinks=tuple(sinks),
         )
-    near = {each.office.id for each in settings.offices if not each.remote}
+    near = {each.spec.id for each in settings.offices if not each.remote}
     accepted = keys if keys is not None else [_make_key(spec.office_id, near, rows_max or {}) for spec in specs]
     headquarters = Headquarters(
         clock,

@@ -15,7 +15,7 @@ import anyio.abc
 import anyio.lowlevel
 
 from oddaemon.core.failures.failure import RULES, FailureKind
-from oddaemon.core.model import Balance, Condition, Include, Office, Owner, Reader, Status
+from oddaemon.core.model import Balance, Condition, Include, OfficeSpec, Owner, Reader, Status
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.office.status import to_sentence
 from oddaemon.daemon.daemon import Daemon
@@ -68,7 +68,7 @@ class World:
     """By how much the clock of the daemon's own machine is wrong; it may be stepped at any time."""
     _events: defaultdict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """The same by event and office."""
-    _wanted: set[Office] = field(default_factory=set)
+    _wanted: set[OfficeSpec] = field(default_factory=set)
     _daemon: Daemon | None = None
     _telemetry: Telemetry | None = None
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -107,7 +107,7 @@ class World:
     def set_wanted(self, settings: Settings) -> None:
         """From now on this is wanted, too."""
         self.settings = settings
-        self._wanted |= {each.office for each in settings.offices}
+        self._wanted |= {each.spec for each in settings.offices}
 
     async def _run_daemon(self, daemon: Daemon, scope: anyio.CancelScope, ended: anyio.Event) -> None:
         before = asyncio.all_tasks()
@@ -283,7 +283,7 @@ class World:
 
     def _read_report(self, office_id: str, as_of: date) -> list[TrueBalance]:
         """What the aging report of a day says now to whoever wants of it what is wanted of the office."""
-        (office,) = (each.office for each in self.settings.offices if each.office.id == office_id)
+        (office,) = (each.spec for each in self.settings.offices if each.spec.id == office_id)
         lines = self.get_practice(office_id).get_aging_report(as_of, office.clinics)
         found = sorted(line.to_true_balance(with_clinic=bool(office.clinics)) for line in lines)
         return [each for each in found if office.include is Include.ALL or max(each[2:]) > 0]

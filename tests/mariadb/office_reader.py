@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from oddaemon.core.model import Balance, Office
+from oddaemon.core.model import Balance, OfficeSpec
 from oddaemon.core.snapshot.packing import Packing
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode, sql
@@ -24,7 +24,9 @@ def query(source: QueryableOffice, statement: str) -> list[Row]:
     return decode.parse_json_rows(responses.make_rows(source.short_query(statement)).body)
 
 
-def read_by_statements(source: QueryableOffice, office: Office, packing: Packing) -> tuple[list[Balance], str | None]:
+def read_by_statements(
+    source: QueryableOffice, office: OfficeSpec, packing: Packing
+) -> tuple[list[Balance], str | None]:
     """The balances, and what keeps them from being proved."""
     balances: list[Balance] = []
     checksum = 0
@@ -39,7 +41,7 @@ def read_by_statements(source: QueryableOffice, office: Office, packing: Packing
     raise AssertionError("the office never ends")
 
 
-def read_by_pages(source: QueryableOffice, office: Office) -> tuple[list[Balance], str | None]:
+def read_by_pages(source: QueryableOffice, office: OfficeSpec) -> tuple[list[Balance], str | None]:
     """The same in key-set pages, with the control query behind them."""
     balances: list[Balance] = []
     after: int | None = None

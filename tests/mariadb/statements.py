@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from oddaemon.core.model import Include, Office
+from oddaemon.core.model import Include, OfficeSpec
 from oddaemon.core.snapshot.packing import COLUMNS_PER_GROUP_MAX, FIRST_PACKING, Packing
 from oddaemon.opendental import sql
 
@@ -19,10 +19,10 @@ PACKINGS = (
     Packing(lane_span=1000, lanes=COLUMNS_PER_GROUP_MAX),
 )
 OFFICES = (
-    Office("elm", "Elm"),
-    Office("elm", "Elm", clinics=(1,), page_rows=7),
-    Office("elm", "Elm", include=Include.DEBTS),
-    Office("elm", "Elm", include=Include.DEBTS, clinics=(0, 2), page_rows=1000),
+    OfficeSpec("elm", "Elm"),
+    OfficeSpec("elm", "Elm", clinics=(1,), page_rows=7),
+    OfficeSpec("elm", "Elm", include=Include.DEBTS),
+    OfficeSpec("elm", "Elm", include=Include.DEBTS, clinics=(0, 2), page_rows=1000),
 )
 STATEMENT_FUNCTIONS = frozenset(
     {

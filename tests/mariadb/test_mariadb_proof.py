@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from oddaemon.core.model import Balance, Include, Office
+from oddaemon.core.model import Balance, Include, OfficeSpec
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.decode_values import MalformedValue
@@ -26,7 +26,7 @@ def flavor(request: pytest.FixtureRequest) -> Flavor:
     return chosen
 
 
-def get_true_balances(office: SimulatedOffice, spec: Office) -> list[Balance]:
+def get_true_balances(office: SimulatedOffice, spec: OfficeSpec) -> list[Balance]:
     include = "debts" if spec.include is Include.DEBTS else "all"
     return [Balance._make(row) for row in office.office.get_true_balances(include, spec.clinics)]  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ import pytest
 from anyio.abc import ByteStream
 
 from oddaemon.core.failures.failure import FailureKind
-from oddaemon.core.model import Balance, Office
+from oddaemon.core.model import Balance, OfficeSpec
 from oddaemon.core.snapshot.packing import FIRST_PACKING
 from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode, sql
@@ -64,7 +64,7 @@ async def test_an_office_is_read_over_sockets() -> None:
     async with simulated_headquarters() as (port, site), connect_to(port).office.session() as session:
         assert await session.get_preference("DateLastAging") == "2026-03-02"
         assert await session.get_preference("NoSuchPreference") == ""
-        answer = await session.query(sql.select_packed(Office("elm", "Elm"), FIRST_PACKING, None))
+        answer = await session.query(sql.select_packed(OfficeSpec("elm", "Elm"), FIRST_PACKING, None))
         packed = decode.parse_packed(answer, FIRST_PACKING)
         assert packed.balances == [Balance._make(row) for row in site.practices["elm"].get_true_balances()]
         assert find_difference(packed.balances, packed.control.totals) is None

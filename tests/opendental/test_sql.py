@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from oddaemon.core.diagnostics.diagnosis import RegisteredKeys
-from oddaemon.core.model import Balance, ControlQueryResult, Include, Office
+from oddaemon.core.model import Balance, ControlQueryResult, Include, OfficeSpec
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.core.snapshot.verify import compute_totals
@@ -36,17 +36,17 @@ def run_statement(office: Practice, statement: str) -> list[Row]:
     return decode.parse_json_rows(responses.make_rows(office.run_short_query(statement)).body)
 
 
-def get_true_balances(office: Practice, spec: Office) -> list[Balance]:
+def get_true_balances(office: Practice, spec: OfficeSpec) -> list[Balance]:
     include: Literal["debts", "all"] = "debts" if spec.include is Include.DEBTS else "all"
     return [Balance._make(row) for row in office.get_true_balances(include, spec.clinics)]
 
 
-def make_spec(include: Include = Include.ALL, clinics: tuple[int, ...] = (), page_rows: int = 100) -> Office:
-    return Office("elm", "Elm", include=include, clinics=clinics, page_rows=page_rows)
+def make_spec(include: Include = Include.ALL, clinics: tuple[int, ...] = (), page_rows: int = 100) -> OfficeSpec:
+    return OfficeSpec("elm", "Elm", include=include, clinics=clinics, page_rows=page_rows)
 
 
 def read_by_statements(
-    office: Practice, spec: Office, packing: Packing
+    office: Practice, spec: OfficeSpec, packing: Packing
 ) -> tuple[list[Balance], list[ControlQueryResult], int]:
     balances: list[Balance] = []
     controls: list[ControlQueryResult] = []
@@ -63,7 +63,7 @@ def read_by_statements(
     return balances, controls, len(controls)
 
 
-def read_by_pages(office: Practice, spec: Office) -> list[Balance]:
+def read_by_pages(office: Practice, spec: OfficeSpec) -> list[Balance]:
     balances: list[Balance] = []
     while page := decode.parse_page(
         run_statement(office, sql.select_page(spec, balances[-1].pat_num if balances else None)),
@@ -74,7 +74,7 @@ def read_by_pages(office: Practice, spec: Office) -> list[Balance]:
     return balances
 
 
-def read_changed_rows(office: Practice, spec: Office, since: datetime) -> list[decode.ChangedRow]:
+def read_changed_rows(office: Practice, spec: OfficeSpec, since: datetime) -> list[decode.ChangedRow]:
     found: list[decode.ChangedRow] = []
     after = None
     while page := decode.parse_changed(run_statement(office, sql.select_changed(spec, since, after)), after):
@@ -93,7 +93,7 @@ every_spec = pytest.mark.parametrize(
 
 @every_practice
 @every_spec
-def test_the_control_says_what_the_truth_adds_up_to(overrides: dict[str, Any], spec: Office) -> None:
+def test_the_control_says_what_the_truth_adds_up_to(overrides: dict[str, Any], spec: OfficeSpec) -> None:
     office = make_practice(**overrides)
     control = decode.parse_control(run_statement(office, sql.select_control(spec)))
     assert control.totals == compute_totals(get_true_balances(office, spec))
@@ -101,14 +101,14 @@ def test_the_control_says_what_the_truth_adds_up_to(overrides: dict[str, Any], s
 
 @every_practice
 @every_spec
-def test_a_pull_in_pages_is_the_truth(overrides: dict[str, Any], spec: Office) -> None:
+def test_a_pull_in_pages_is_the_truth(overrides: dict[str, Any], spec: OfficeSpec) -> None:
     office = make_practice(**overrides)
     assert read_by_pages(office, spec) == get_true_balances(office, spec)
 
 
 @pytest.mark.parametrize("overrides", [kind for name, kind in PRACTICES.items() if name != "random"])
 @every_spec
-def test_packed_statements_are_the_truth_and_carry_its_totals(overrides: dict[str, Any], spec: Office) -> None:
+def test_packed_statements_are_the_truth_and_carry_its_totals(overrides: dict[str, Any], spec: OfficeSpec) -> None:
     office = make_practice(**overrides)
     true = get_true_balances(office, spec)
     balances, controls, _ = read_by_statements(office, spec, FIRST_PACKING)
@@ -342,7 +342,7 @@ def test_the_density_shows_whether_packing_is_worth_it(overrides: dict[str, Any]
 
 @every_practice
 @every_spec
-def test_a_statement_past_the_end_is_its_control_without_balances(overrides: dict[str, Any], spec: Office) -> None:
+def test_a_statement_past_the_end_is_its_control_without_balances(overrides: dict[str, Any], spec: OfficeSpec) -> None:
     office = make_practice(**overrides)
     found = decode.parse_packed(
         run_statement(office, sql.select_packed(spec, FIRST_PACKING, sql.PAT_NUM_MAX)), FIRST_PACKING

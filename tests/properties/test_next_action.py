@@ -15,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddaemon.core.failures.failure import RULES, Failure, FailureKind, Recovery
-from oddaemon.core.model import Balance, Cadence, Condition, DatabaseIdentity, Include, Preferences, Reader, Snapshot
+from oddaemon.core.model import (
+    Balance,
+    Cadence,
+    Condition,
+    DatabaseIdentity,
+    Include,
+    OfficeSpec,
+    Preferences,
+    Reader,
+    Snapshot,
+)
 from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     AcceptCommand,
@@ -27,7 +37,6 @@ from oddaemon.core.office.state import (
     Intent,
     MeasureClock,
     Observation,
-    OfficeSpec,
     OfficeState,
     PauseCommand,
     Probe,
@@ -210,7 +219,7 @@ def test_every_action_fits_the_state_beside_it(life: list[Step]) -> None:
 @given(lives)
 def test_no_wait_is_longer_than_any_that_is_meant(life: list[Step]) -> None:
     for step in life:
-        if isinstance(step.action, Wait) and step.spec.office.enabled and not step.after.paused:
+        if isinstance(step.action, Wait) and step.spec.enabled and not step.after.paused:
             assert step.action.until - step.now <= LONGEST
         elif isinstance(step.action, Wait):
             assert step.action.until == FAR_FUTURE
@@ -230,7 +239,7 @@ def test_every_status_says_why_and_who_must_act(life: list[Step]) -> None:
             assert status.next_action
             assert status.next_action_at == step.after.not_before
         assert status.condition is not Condition.LATE
-        assert (status.condition is Condition.PAUSED) is (step.after.paused or not step.spec.office.enabled)
+        assert (status.condition is Condition.PAUSED) is (step.after.paused or not step.spec.enabled)
 
 
 @slowly
@@ -291,7 +300,7 @@ def test_a_restart_at_any_moment_changes_nothing_but_the_text(life: list[Step]) 
     found = msgspec.json.decode(msgspec.json.encode(last.after), type=OfficeState)
     assert found == last.after
     again, _ = next_action(found, Started(), last.now, last.spec, last.jitter)
-    reader = again.reader if last.spec.office.reader is Reader.AUTO else last.spec.office.reader
+    reader = again.reader if last.spec.reader is Reader.AUTO else last.spec.reader
     # Who is blocked waits for a human, who may have started us: it is asked at once.
     is_blocked = last.after.standing.condition is Condition.BLOCKED
     not_before = min(last.after.not_before, last.now) if is_blocked else last.after.not_before

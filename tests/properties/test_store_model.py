@@ -16,7 +16,7 @@ from oddaemon.core.model import (
     Condition,
     ControlQueryResult,
     ControlTotals,
-    Office,
+    OfficeSpec,
     Reader,
     Snapshot,
     Status,
@@ -63,7 +63,7 @@ class StoreAgainstDicts(RuleBasedStateMachine):
 
     @initialize()
     def enroll(self) -> None:
-        self._call(register_offices, [Office(office, office) for office in IDS])
+        self._call(register_offices, [OfficeSpec(office, office) for office in IDS])
 
     @rule(office=OFFICE, rows=ROWS, attempts=st.integers(0, 5))
     def publish(self, office: str, rows: Rows, attempts: int) -> None:

@@ -91,9 +91,9 @@ def test_the_example_offices_name_every_setting() -> None:
 
 
 def test_the_example_of_an_own_network_is_not_throttled(config: Path) -> None:
-    offices = {office.office.id: office for office in load_settings(config / "oddaemon.example.toml").offices}
+    offices = {office.spec.id: office for office in load_settings(config / "oddaemon.example.toml").offices}
     assert not offices["hill-street"].remote
-    assert offices["hill-street"].office.page_rows == 1000
+    assert offices["hill-street"].spec.page_rows == 1000
     assert offices["bright-smiles"].remote
 
 
@@ -103,7 +103,7 @@ def test_the_public_test_database_is_ready_to_run() -> None:
     assert settings.api.base_url == office.base_url == "https://api.opendental.com/api/v1"
     assert settings.api.developer_key.reveal() == "NFF6i0KrXrxDkZHt"
     assert office.customer_key.reveal() == "VzkmZEaUWOjnQX2z"
-    assert str(office.office.zone) == "America/Los_Angeles"
+    assert str(office.spec.zone) == "America/Los_Angeles"
 
 
 def test_the_example_sinks_are_valid_and_name_every_setting(config: Path) -> None:

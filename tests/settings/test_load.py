@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from oddaemon.core.model import Cadence, Include, Office, Plausibility, Reader
+from oddaemon.core.model import Cadence, Include, OfficeSpec, Plausibility, Reader
 from oddaemon.settings import (
     ApiSettings,
     DaemonSettings,
@@ -84,7 +84,7 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
 
 def test_an_office_needs_an_id_and_a_key(tmp_path: Path) -> None:
     assert load_office(tmp_path, "") == OfficeSettings(
-        office=Office(id="smile", name="smile", page_rows=100),
+        spec=OfficeSpec(id="smile", name="smile", page_rows=100),
         customer_key=Secret(ENVIRONMENT["A"]),
         base_url="https://api.opendental.com/api/v1",
         min_interval_seconds=1.0,
@@ -110,7 +110,7 @@ def test_an_office_says_everything(tmp_path: Path) -> None:
         """
     settings = load_office(tmp_path, text)
     assert settings.min_interval_seconds == 0.75
-    assert settings.office == Office(
+    assert settings.spec == OfficeSpec(
         id="smile",
         name="Smile Dental",
         zone=ZoneInfo("America/Phoenix"),
@@ -125,7 +125,7 @@ def test_an_office_says_everything(tmp_path: Path) -> None:
 
 
 def test_an_office_may_never_be_late(tmp_path: Path) -> None:
-    assert load_office(tmp_path, 'fresh_by = ""').office.fresh_by is None
+    assert load_office(tmp_path, 'fresh_by = ""').spec.fresh_by is None
 
 
 @pytest.mark.parametrize(("tier", "spacing_seconds"), [("standard", 1.0), ("enterprise", 0.5)])
@@ -148,14 +148,14 @@ def test_the_tier_sets_the_spacing(tmp_path: Path, tier: str, spacing_seconds: f
 def test_an_office_with_its_own_api_is_not_throttled(tmp_path: Path, url: str) -> None:
     settings = load_office(tmp_path, f'base_url = "{url}/"')
     assert (settings.base_url, settings.remote, settings.min_interval_seconds) == (url, False, 0.0)
-    assert settings.office.page_rows == 1000
+    assert settings.spec.page_rows == 1000
 
 
 @pytest.mark.parametrize("url", ["https://api.opendental.com/api/v1", "HTTPS://API.OpenDental.com./api/v1/"])
 def test_headquarters_by_its_own_name_stays_throttled(tmp_path: Path, url: str) -> None:
     api = f'{API}base_url = "https://proxy.example.com/api/v1"\n'
     settings = load_office(tmp_path, f'base_url = "{url}"', api)
-    assert (settings.remote, settings.min_interval_seconds, settings.office.page_rows) == (True, 1.0, 100)
+    assert (settings.remote, settings.min_interval_seconds, settings.spec.page_rows) == (True, 1.0, 100)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_offices_come_in_the_order_of_their_files(tmp_path: Path) -> None:
     settings = load_settings(
         tmp_path, f'{API}[offices]\ndirectory = "o"\n[[office]]\nid = "a"\ncustomer_key_env = "A"\n'
     )
-    assert [(office.office.id, office.source.name) for office in settings.offices] == [
+    assert [(office.spec.id, office.source.name) for office in settings.offices] == [
         ("a", "oddaemon.toml"),
         ("c", "a.toml"),
         ("b", "b.toml"),

@@ -21,7 +21,7 @@ from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.practice.preferences import AGING_BEGIN_DATE_TIME, AGING_SERVICE_TIME_DUE, DATE_LAST_AGING
 from oddaemon.telemetry.events.base import Level
 from tests.engine.world import World
-from tests.simulation.environment_settings import make_key, make_options, make_settings
+from tests.simulation.environment_settings import make_key, make_options, make_settings, set_cadence
 from tests.simulation.event_log import AgingObservation, EventLog
 from tests.simulation.incidents.actions import (
     Action,
@@ -236,9 +236,11 @@ class SimulationEnvironment:
         self.event_log.record_end()
 
     async def _apply(self, changes: Mapping[str, OfficeSettings | None]) -> None:
-        wanted = {each.office.id: each for each in self.world.settings.offices} | dict(changes)
-        ordered_settings = [wanted.get(member.id) for member in self.scenario.fleet.members]
-        settings = replace(self.world.settings, offices=tuple(each for each in ordered_settings if each is not None))
+        wanted = {each.spec.id: each for each in self.world.settings.offices} | dict(changes)
+        fleet = self.scenario.fleet
+        ordered_settings = [wanted.get(member.id) for member in fleet.members]
+        offices = tuple(set_cadence(each, fleet.cadence) for each in ordered_settings if each is not None)
+        settings = replace(self.world.settings, offices=offices)
         if self.world.is_running:
             await self.world.apply(settings)
         else:
@@ -246,7 +248,7 @@ class SimulationEnvironment:
         self._record_wanted(settings)
 
     def _record_wanted(self, settings: Settings) -> None:
-        wanted = {each.office.id: each for each in settings.offices}
+        wanted = {each.spec.id: each for each in settings.offices}
         for member in self.scenario.fleet.members:
             self.event_log.record_wanted(member.id, wanted.get(member.id))
 

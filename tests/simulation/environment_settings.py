@@ -4,9 +4,19 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from oddaemon.settings import ApiSettings, HttpSettings, MaintenanceSettings, Secret, Settings, StateSettings
+from oddaemon.core.model import Cadence
+from oddaemon.settings import (
+    ApiSettings,
+    HttpSettings,
+    MaintenanceSettings,
+    OfficeSettings,
+    Secret,
+    Settings,
+    StateSettings,
+)
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import VirtualLoop
@@ -59,8 +69,13 @@ def make_settings(scenario: Scenario, directory: Path) -> Settings:
         http=HttpSettings(),
         cadence=scenario.fleet.cadence,
         maintenance=MaintenanceSettings.make_disabled(),
-        offices=tuple(member.settings for member in scenario.fleet.members),
+        offices=tuple(set_cadence(member.settings, scenario.fleet.cadence) for member in scenario.fleet.members),
     )
+
+
+def set_cadence(office: OfficeSettings, cadence: Cadence) -> OfficeSettings:
+    """The office with the scenario's cadence, as loading a configuration file would set it."""
+    return replace(office, spec=replace(office.spec, cadence=cadence))
 
 
 @contextmanager

@@ -130,7 +130,7 @@ class EventLog:
     def get_wanted(self, office_id: str) -> WantedSettings | None:
         """What is wanted of an office now; None if it is taken out or switched off."""
         wanted_so_far = self.wanted_settings[office_id]
-        if not wanted_so_far or wanted_so_far[-1].settings is None or not wanted_so_far[-1].settings.office.enabled:
+        if not wanted_so_far or wanted_so_far[-1].settings is None or not wanted_so_far[-1].settings.spec.enabled:
             return None
         return wanted_so_far[-1]
 

@@ -1,12 +1,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from oddaemon.core.model import Office
+from oddaemon.core.model import OfficeSpec
 from oddaemon.store import offices, outbox
 from oddaemon.store.database import Database
 
 
-async def register_offices(database: Database, configured: Sequence[Office]) -> None:
+async def register_offices(database: Database, configured: Sequence[OfficeSpec]) -> None:
     """Make these the configured offices, and leave the outbox as it is."""
     async with database.transaction() as connection:
         await offices.write_offices(connection, configured)

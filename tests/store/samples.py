@@ -10,7 +10,7 @@ from oddaemon.core.model import (
     Condition,
     ControlQueryResult,
     ControlTotals,
-    Office,
+    OfficeSpec,
     Owner,
     Reader,
     Snapshot,
@@ -20,7 +20,7 @@ from oddaemon.core.model import (
 from oddaemon.core.office.state import Intent, OfficeState
 
 NOW = datetime(2026, 3, 2, 8, 30, 0, 250_000, tzinfo=UTC)
-OFFICES = (Office("elm-street", "Elm Street Dental"), Office("harbor", "Harbor Smiles"))
+OFFICES = (OfficeSpec("elm-street", "Elm Street Dental"), OfficeSpec("harbor", "Harbor Smiles"))
 ELM, HARBOR = (office.id for office in OFFICES)
 
 

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from oddaemon.core.model import Condition, Office
+from oddaemon.core.model import Condition, OfficeSpec
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -53,7 +53,7 @@ async def test_an_office_that_is_no_longer_wanted_keeps_its_data(database: Sqlit
     assert elm.state == make_state()
     assert await snapshots.load_balances(database, ELM) == list(make_balances(4))
 
-    await register_offices(database, (Office(ELM, "Elm Street & Sons"),))
+    await register_offices(database, (OfficeSpec(ELM, "Elm Street & Sons"),))
     elm, harbor = await offices.list_all(database)
     assert (elm.name, elm.is_configured, harbor.is_configured) == ("Elm Street & Sons", True, False)
     assert elm.snapshot is not None

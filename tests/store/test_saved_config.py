@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from oddaemon.core.model import Office
+from oddaemon.core.model import OfficeSpec
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import StoreError
 from oddaemon.store.offices import save_config
@@ -34,5 +34,5 @@ async def test_if_the_sinks_cannot_be_recorded_no_office_is_either(database: Sql
         connection.execute("CREATE TRIGGER broken BEFORE DELETE ON delivery BEGIN SELECT RAISE(ABORT, 'no'); END")
         connection.commit()
     with pytest.raises((StoreError, DBAPIError)):
-        await save_config(database, [Office("oak", "Oak")], {}, NOW)
+        await save_config(database, [OfficeSpec("oak", "Oak")], {}, NOW)
     assert await read_wanted(database) == {ELM: True, HARBOR: True}, "neither enrolled nor marked"

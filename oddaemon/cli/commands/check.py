@@ -91,7 +91,7 @@ class LoadEstimate:
 
 def estimate_load(settings: Settings) -> LoadEstimate:
     """The load of a configuration."""
-    enabled = [office for office in settings.offices if office.office.enabled]
+    enabled = [office for office in settings.offices if office.spec.enabled]
     counts = Counter((office.remote, office.min_interval_seconds) for office in enabled)
     cadence = settings.cadence
     probes_a_day = DAY_SECONDS / cadence.idle_probe_seconds + cadence.start_window_seconds / 2 / cadence.probe_seconds
@@ -198,7 +198,7 @@ def _show_plan_without_daemon(config: Path, reason: str, *, as_json: bool) -> No
 
 
 def _diff_with_database(settings: Settings) -> ConfigDiff:
-    configured = [each.office.id for each in settings.offices]
+    configured = [each.spec.id for each in settings.offices]
     if not settings.state.path.exists():
         return ConfigDiff(new=tuple(configured))
     stored = [row.id for row in read_database(settings, offices.list_all) if row.is_configured]

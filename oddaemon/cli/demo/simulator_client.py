@@ -10,7 +10,7 @@ from typing import Any
 import anyio.to_thread
 
 from oddaemon.cli.demo import plan
-from oddaemon.core.model import Balance, Office
+from oddaemon.core.model import Balance, OfficeSpec
 
 TIMEOUT_SECONDS = 30.0
 STRICT_TOLERANCE_SECONDS = 0.001
@@ -61,7 +61,7 @@ class SimulatorClient:
         return {office["id"]: _parse_runs(office["aging_runs"]) for office in found["offices"]}
 
     async def compare_balances(
-        self, office: Office, balances: Sequence[Balance], since: datetime | None
+        self, office: OfficeSpec, balances: Sequence[Balance], since: datetime | None
     ) -> BalanceComparison:
         """Whether the office's table held exactly these balances at one instant, and not before `since`."""
         claim = {

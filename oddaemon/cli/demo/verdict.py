@@ -90,7 +90,7 @@ async def _audit_snapshots(
         if compute_totals(balances) != row.totals:
             problems.append(f"snapshot {row.id} does not add up")
         finished = [run.finished_at for run in runs if run.aging_date == row.aging_date]
-        comparison = await simulator.compare_balances(record.settings.office, balances, max(finished, default=None))
+        comparison = await simulator.compare_balances(record.settings.spec, balances, max(finished, default=None))
         if not comparison.matches:
             problems.append(f"snapshot {row.id} is wrong: {comparison.difference}")
     return SnapshotAudit(

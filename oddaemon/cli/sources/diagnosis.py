@@ -40,18 +40,18 @@ ProgressCallback = Callable[[int, int], None]
 
 def select_offices(settings: Settings, ids: Sequence[str]) -> list[OfficeSettings]:
     """The offices with these ids; without any, all that are enabled. An unknown id ends the command."""
-    offices = {each.office.id: each for each in settings.offices}
+    offices = {each.spec.id: each for each in settings.offices}
     for office_id in ids:
         if office_id not in offices:
             raise fail_unknown_office(office_id, offices)
     if ids:
         return [offices[office_id] for office_id in dict.fromkeys(ids)]
-    return [each for each in settings.offices if each.office.enabled]
+    return [each for each in settings.offices if each.spec.enabled]
 
 
 def diagnose_offices(settings: Settings, offices: Sequence[OfficeSettings], concurrency: int) -> list[Diagnosis]:
     """A diagnosis for each office, in the same order, at most `concurrency` at once."""
-    name = offices[0].office.id if len(offices) == 1 else format_count(len(offices), "office")
+    name = offices[0].spec.id if len(offices) == 1 else format_count(len(offices), "office")
     socket = _find_daemon_socket(settings)
     try:
         with progress_bar(f"diagnosing {name}") as progress:
@@ -63,7 +63,7 @@ def diagnose_offices(settings: Settings, offices: Sequence[OfficeSettings], conc
 
 def diagnose_directly(settings: Settings, office: OfficeSettings) -> Diagnosis:
     """A diagnosis by this process, for an office that no daemon watches yet."""
-    with progress_bar(f"diagnosing {office.office.id}") as progress:
+    with progress_bar(f"diagnosing {office.spec.id}") as progress:
         return anyio.run(_diagnose_all, settings, [office], 1, None, progress)[0]
 
 
@@ -106,17 +106,17 @@ async def _diagnose_all(
 
     async def diagnose(office: OfficeSettings) -> None:
         async with limiter:
-            if socket is not None and await _start_in_daemon(socket, office.office.id):
-                diagnoses[office.office.id] = await _diagnose_in_daemon(socket, office.office.id, office_progress)
+            if socket is not None and await _start_in_daemon(socket, office.spec.id):
+                diagnoses[office.spec.id] = await _diagnose_in_daemon(socket, office.spec.id, office_progress)
             else:
-                diagnoses[office.office.id] = await run_checks(office, office_progress)
+                diagnoses[office.spec.id] = await run_checks(office, office_progress)
         if progress is not None and office_progress is _ignore_progress:
             progress(len(diagnoses), len(offices))
 
     async with anyio.create_task_group() as tasks:
         for office in offices:
             tasks.start_soon(diagnose, office)
-    return attribute_rejected_key(diagnoses[office.office.id] for office in offices)
+    return attribute_rejected_key(diagnoses[office.spec.id] for office in offices)
 
 
 async def _start_in_daemon(socket: Path, office_id: str) -> bool:

@@ -14,7 +14,7 @@ from oddaemon.cli.sources.config_file import fail_unknown_office, load_settings
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, VersionMismatch, fetch_document
 from oddaemon.cli.sources.database import read_database
 from oddaemon.cli.sources.removed_offices import describe_removed_office, read_removed_offices
-from oddaemon.core.model import Condition, Office
+from oddaemon.core.model import Condition, OfficeSpec
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.status_document import OfficeSummary, make_status_document
@@ -38,15 +38,15 @@ class OfficeRecord:
 
     def summarize(self, now: datetime) -> OfficeSummary:
         """The office as `status` shows it."""
-        labels = () if self.settings is None else self.settings.office.labels
+        labels = () if self.settings is None else self.settings.spec.labels
         snapshot = None if self.snapshot is None else make_last_snapshot(self.snapshot)
         return make_office_summary(
-            Office(self.id, self.name, labels=labels), self.state or make_initial_state(now), snapshot
+            OfficeSpec(self.id, self.name, labels=labels), self.state or make_initial_state(now), snapshot
         )
 
     def make_details(self, now: datetime, entries: Sequence[journal.JournalEntry] = ()) -> OfficeDetails:
         """The office as `explain` shows it."""
-        office = None if self.settings is None else self.settings.office
+        office = None if self.settings is None else self.settings.spec
         return build_office_details(self.summarize(now), OfficeContext(office, self.state, self.snapshot, entries), now)
 
 
@@ -106,14 +106,14 @@ def _make_remark(error: DaemonUnavailable) -> str:
 
 async def read_office_records(db: Database, settings: Settings) -> list[OfficeRecord]:
     """Every office that is configured, or that the running daemon watches, ordered by id."""
-    configured: Mapping[str, OfficeSettings] = {office.office.id: office for office in settings.offices}
+    configured: Mapping[str, OfficeSettings] = {office.spec.id: office for office in settings.offices}
     stored = {
         row.id: OfficeRecord(row.id, row.name, configured.get(row.id), row.state, row.snapshot)
         for row in await offices.list_all(db)
         if row.is_configured or row.id in configured
     }
     new = {
-        office_id: OfficeRecord(office_id, office.office.name, office, None, None)
+        office_id: OfficeRecord(office_id, office.spec.name, office, None, None)
         for office_id, office in configured.items()
         if office_id not in stored
     }

@@ -28,7 +28,7 @@ def load_removed_offices(settings: Settings) -> list[RemovedOffice]:
 
 async def read_removed_offices(db: Database, settings: Settings) -> list[RemovedOffice]:
     """The removed offices in an open database."""
-    return await list_removed_offices(db, {each.office.id for each in settings.offices})
+    return await list_removed_offices(db, {each.spec.id for each in settings.offices})
 
 
 def describe_removed_office(removed: RemovedOffice) -> str:

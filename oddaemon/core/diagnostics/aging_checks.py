@@ -34,7 +34,7 @@ def check_clock(checked_office: CheckedOffice, observations: Observations) -> Ch
     """Compare the office server's clock with our own and with the configured zone."""
     if not isinstance(observations.clocks, Clocks):
         return skip_check(CheckName.CLOCK, "Not known: reading the office's time needs a query.")
-    clocks, zone = observations.clocks, checked_office.office.zone
+    clocks, zone = observations.clocks, checked_office.spec.zone
     error = clocks.utc_now - clocks.at.replace(tzinfo=None)
     offset = clocks.office_now - clocks.utc_now
     office_time = f"{clocks.office_now:%H:%M} at the office (UTC{_format_utc_offset(offset)})"
@@ -73,7 +73,7 @@ def _get_office_now(checked_office: CheckedOffice, observations: Observations) -
 
 
 def _make_office_clock(checked_office: CheckedOffice, observations: Observations) -> OfficeClock | None:
-    zone = checked_office.office.zone
+    zone = checked_office.spec.zone
     if isinstance(observations.clocks, Clocks):
         clocks = observations.clocks
         skew = compute_skew(zone, clocks.office_now, clocks.utc_now, clocks.at)
@@ -146,7 +146,7 @@ def check_aging(checked_office: CheckedOffice, observations: Observations) -> Ch
         program_version=values.get("ProgramVersion", ""),
         read_at=at,
     )
-    aging = evaluate_aging(preferences, clock, at, checked_office.cadence)
+    aging = evaluate_aging(preferences, clock, at, checked_office.spec.cadence)
     if aging.status is AgingStatus.NOT_CONFIGURED:
         return skip_check(CheckName.AGING, aging.reason)
     if aging.status in BLOCKING_STATUSES or aging.status is AgingStatus.MISSED:

@@ -69,7 +69,7 @@ def _check_configured_clinics(
     checked_office: CheckedOffice, sentence: str, known: set[int], shares: Sequence[ClinicShare]
 ) -> CheckResult:
     """Compare the clinics with `clinics` in the configuration."""
-    wanted = checked_office.office.clinics
+    wanted = checked_office.spec.clinics
     unknown = [clinic for clinic in wanted if clinic not in known]
     if unknown:
         return fail_check(
@@ -104,7 +104,7 @@ def check_guarantors(_checked_office: CheckedOffice, observations: Observations)
 
 def check_reader(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
     """Which reader the office will be read with."""
-    configured = checked_office.office.reader
+    configured = checked_office.spec.reader
     if configured is Reader.STATEMENT and isinstance(observations.control, Failure):
         advice = 'Set `reader = "auto"` so that oddaemon reads the office in pages.'
         return fail_check(
@@ -126,7 +126,7 @@ def check_cost(checked_office: CheckedOffice, observations: Observations) -> Che
     estimate = _estimate_pull(checked_office, observations)
     if estimate is None:
         return skip_check(CheckName.COST, "Not known: it can only be estimated with queries.")
-    cadence = checked_office.cadence
+    cadence = checked_office.spec.cadence
     probes = PROBE_REQUESTS * ceil(cadence.start_window_seconds / 2 / cadence.probe_seconds)
     requests = SURVEY_REQUESTS + probes
     seconds = requests * _get_request_interval(checked_office, observations) + estimate.seconds
@@ -142,14 +142,14 @@ def check_cost(checked_office: CheckedOffice, observations: Observations) -> Che
 
 def _estimate_pull(checked_office: CheckedOffice, observations: Observations) -> PullEstimate | None:
     """Estimate how this office will be read; None: not known."""
-    number, rows = _get_guarantor_count(observations), checked_office.office.page_rows
-    configured = checked_office.office.reader
+    number, rows = _get_guarantor_count(observations), checked_office.spec.page_rows
+    configured = checked_office.spec.reader
     if number is None:
         return None
     interval_seconds = _get_request_interval(checked_office, observations)
     if configured is Reader.REPORT:
         # Each clinic has its own list, whose last page may be empty.
-        pages = count_report_requests(number, rows) + 2 * max(0, len(checked_office.office.clinics) - 1)
+        pages = count_report_requests(number, rows) + 2 * max(0, len(checked_office.spec.clinics) - 1)
         # The office computes the whole report for each of its pages.
         page_seconds = (
             max(interval_seconds, observations.report_seconds)

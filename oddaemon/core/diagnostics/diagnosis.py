@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.failures.messages import format_failure_message
-from oddaemon.core.model import Cadence, ControlQueryResult, Office, Owner
+from oddaemon.core.model import ControlQueryResult, OfficeSpec, Owner
 from oddaemon.core.office.status import to_sentence
 from oddaemon.core.snapshot.aging_report import ReportLength
 
@@ -139,10 +139,9 @@ Observed: TypeAlias = T | Failure | None
 class CheckedOffice:
     """The configuration of the office that is checked."""
 
-    office: Office
+    spec: OfficeSpec
     remote: bool
     min_interval_seconds: float
-    cadence: Cadence
     previous_key_for: timedelta = timedelta()
     """How long the previous key is still used while the configured key is not accepted."""
     developer_name: str = ""

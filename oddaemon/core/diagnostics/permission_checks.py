@@ -72,7 +72,7 @@ def check_preferences_permission(_checked_office: CheckedOffice, observations: O
 
 def check_queries_permission(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
     """Whether the key may run a ShortQuery."""
-    by_report = checked_office.office.reader is Reader.REPORT
+    by_report = checked_office.spec.reader is Reader.REPORT
     match observations.clocks:
         case Failure() as failure if failure.kind is FailureKind.VERSION_TOO_OLD:
             return skip_blocked_check(CheckName.QUERIES, CheckName.VERSION)

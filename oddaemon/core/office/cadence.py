@@ -5,10 +5,9 @@ from datetime import UTC, datetime, time, timedelta
 
 from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
 from oddaemon.core.failures.failure import Failure, Recovery
-from oddaemon.core.model import Cadence
+from oddaemon.core.model import Cadence, OfficeSpec
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus, compute_missed_at
 from oddaemon.core.office.clock import OfficeClock
-from oddaemon.core.office.state import OfficeSpec
 
 FIRST_PROBE_SHARE = 0.8
 """Of the length of the last run: when to ask for the first time after the due time."""
@@ -79,7 +78,7 @@ def compute_backoff_at(attempts: int, now: datetime, spec: OfficeSpec, jitter: f
 def compute_retry_at(failure: Failure, attempts: int, now: datetime, spec: OfficeSpec, jitter: float) -> datetime:
     """When to ask again: when the server says, or at the office's own slot if no request has left this machine."""
     if failure.rule.recovery is Recovery.STAND_BY:
-        return compute_next_slot(spec.office.id, spec.cadence.late_probe_seconds, now)
+        return compute_next_slot(spec.id, spec.cadence.late_probe_seconds, now)
     seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, spec.cadence)
     return now + timedelta(seconds=seconds)
 

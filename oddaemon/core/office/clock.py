@@ -6,7 +6,7 @@ Open Dental stores local times without a zone. Instants come in and go out as aw
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from oddaemon.core.model import Office
+from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.state import OfficeState
 
 CLOCK_AGE_MAX = timedelta(hours=1)
@@ -82,18 +82,18 @@ def compute_skew(zone: tzinfo | None, office_now: datetime, utc_now: datetime, i
     return timedelta(seconds=round((offset - configured + error).total_seconds()))
 
 
-def make_office_clock(state: OfficeState, office: Office) -> OfficeClock:
+def make_office_clock(state: OfficeState, office: OfficeSpec) -> OfficeClock:
     """Make the office's clock from its configured zone and what was measured; UTC while neither is known."""
     measured = state.skew_seconds if state.skew_zone == str(office.zone) else None
     return OfficeClock(office.zone or UTC, timedelta(seconds=measured or 0.0))
 
 
-def has_clock(state: OfficeState, office: Office) -> bool:
+def has_clock(state: OfficeState, office: OfficeSpec) -> bool:
     """Whether the office's "today" is known, from its configured zone or its measured clock."""
     return office.zone is not None or (state.skew_seconds is not None and state.skew_zone == str(office.zone))
 
 
-def is_clock_recent(state: OfficeState, now: datetime, office: Office) -> bool:
+def is_clock_recent(state: OfficeState, now: datetime, office: OfficeSpec) -> bool:
     """Whether the office's clock was measured recently; a step of our own clock makes every measurement old."""
     if state.skew_zone != str(office.zone) or state.measured_at is None:
         return False

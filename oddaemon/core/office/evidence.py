@@ -2,8 +2,12 @@
 
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Reader, SnapshotSummary
-from oddaemon.core.office.state import Intent, OfficeSpec, OfficeState, Pulled
+from oddaemon.core.model import OfficeSpec, Reader, SnapshotSummary
+from oddaemon.core.office.state import (
+    Intent,
+    OfficeState,
+    Pulled,
+)
 from oddaemon.core.snapshot.plausibility import find_implausibility, is_confirmed
 
 KEY_FAILURES = frozenset(
@@ -43,9 +47,7 @@ def refine_failure(state: OfficeState, failure: Failure) -> Failure:
 
 def is_maybe_caused_by_statement(state: OfficeState, failure: Failure, spec: OfficeSpec) -> bool:
     """Whether the packed statement may be the cause, which another reader avoids, and not the office."""
-    is_packed_pull = (
-        state.intent is Intent.PULL and state.reader is Reader.STATEMENT and spec.office.reader is Reader.AUTO
-    )
+    is_packed_pull = state.intent is Intent.PULL and state.reader is Reader.STATEMENT and spec.reader is Reader.AUTO
     return is_packed_pull and failure.kind in _MAYBE_CAUSED_BY_STATEMENT
 
 

@@ -27,7 +27,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
-from oddaemon.core.model import AgingMark, Condition, Preferences, Reader, Status
+from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, Status
 from oddaemon.core.office.aging import AgingStatus
 from oddaemon.core.office.cadence import compute_backoff_at, compute_retry_at
 from oddaemon.core.office.clock import has_clock, is_clock_recent
@@ -50,7 +50,6 @@ from oddaemon.core.office.state import (
     Intent,
     MeasureClock,
     Observation,
-    OfficeSpec,
     OfficeState,
     PauseCommand,
     Probe,
@@ -168,15 +167,15 @@ def _choose_action(state: OfficeState, now: datetime) -> Action:
 
 def _reconcile_with_config(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeState:
     """Continue from a stored state under the present configuration and clock."""
-    if spec.office.reader not in (Reader.AUTO, state.reader):
-        state = replace(state, reader=spec.office.reader)
-    elif state.reader is not spec.office.reader and state.reader is Reader.REPORT:
+    if spec.reader not in (Reader.AUTO, state.reader):
+        state = replace(state, reader=spec.reader)
+    elif state.reader is not spec.reader and state.reader is Reader.REPORT:
         # The report was configured; `auto` begins with the statement.
         state = replace(state, reader=Reader.STATEMENT, packing=FIRST_PACKING)
     scope_changed = state.published is not None and state.published.scope != spec.scope
     if scope_changed:
         state = replace(state, published=None)
-    if state.paused or not spec.office.enabled:
+    if state.paused or not spec.enabled:
         return pause(state, now, spec)
     if state.standing.condition is Condition.PAUSED:
         status = make_status(state.standing, now, Condition.WAITING, "Enabled again; not contacted yet.")
@@ -230,7 +229,7 @@ def _handle_survey(state: OfficeState, preferences: Preferences, now: datetime, 
     previous = state.preferences
     if previous is not None:
         is_updated = previous.program_version != preferences.program_version
-        if is_updated and spec.office.reader is Reader.AUTO:
+        if is_updated and spec.reader is Reader.AUTO:
             # Another version may run the statement that this one refused.
             state = replace(state, reader=Reader.STATEMENT, packing=FIRST_PACKING)
         if previous.practice_title not in ("", preferences.practice_title):
@@ -281,10 +280,10 @@ def _decide_from_aging(state: OfficeState, now: datetime, spec: OfficeSpec, suff
     """Measure the clock if a decision needs it; pull if the balances of an aging are new; otherwise wait."""
     state = replace(state, attempts=0)
     must_identify = state.unidentified and state.identity is not None
-    if must_identify or not has_clock(state, spec.office):
+    if must_identify or not has_clock(state, spec):
         return measure_clock(state, now)
     decided, aging = record_aging(state, now, spec)
-    if aging.status in _CLOCK_DEPENDENT and not is_clock_recent(state, now, spec.office):
+    if aging.status in _CLOCK_DEPENDENT and not is_clock_recent(state, now, spec):
         return measure_clock(state, now)
     published = decided.published
     is_published = published is not None and published.aging_date == aging.aging_date and decided.run_seen is None
@@ -347,8 +346,8 @@ def _handle_pull_failure(
 
 def _switch_reader(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) -> OfficeState:
     """Read in pages if the statement is refused and the configuration allows it; otherwise block."""
-    can_switch = state.reader is Reader.STATEMENT and spec.office.reader is Reader.AUTO
-    if can_switch and has_clock(state, spec.office):
+    can_switch = state.reader is Reader.STATEMENT and spec.reader is Reader.AUTO
+    if can_switch and has_clock(state, spec):
         suffix = f" in pages, because {failure.sentence}"
         return _decide_from_aging(replace(state, reader=Reader.PAGES), now, spec, suffix)
     if failure.kind is FailureKind.UNKNOWN_401:

@@ -4,10 +4,15 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from oddaemon.core.dates import parse_date
-from oddaemon.core.model import AgingMark, Condition, Preferences, Reader, SnapshotSummary
+from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, SnapshotSummary
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging, has_completed, make_crashed_aging
 from oddaemon.core.office.clock import make_office_clock
-from oddaemon.core.office.state import IllegalObservationError, OfficeSpec, OfficeState, Published, Pulled
+from oddaemon.core.office.state import (
+    IllegalObservationError,
+    OfficeState,
+    Published,
+    Pulled,
+)
 from oddaemon.core.snapshot.plausibility import merge_identity
 
 _INVALIDATES_BALANCES = frozenset({AgingStatus.RUNNING, AgingStatus.STUCK, AgingStatus.FUTURE})
@@ -31,7 +36,7 @@ def get_pull_date(state: OfficeState) -> date:
 
 def record_skew(state: OfficeState, skew_seconds: float, now: datetime, spec: OfficeSpec) -> OfficeState:
     """Store how far the office's clock is from its zone."""
-    return replace(state, skew_seconds=skew_seconds, skew_zone=str(spec.office.zone), measured_at=now)
+    return replace(state, skew_seconds=skew_seconds, skew_zone=str(spec.zone), measured_at=now)
 
 
 def record_preferences(state: OfficeState, preferences: Preferences, now: datetime, spec: OfficeSpec) -> OfficeState:
@@ -48,7 +53,7 @@ def record_preferences(state: OfficeState, preferences: Preferences, now: dateti
         or state.standing.evaluate_at(now).condition is not Condition.AGING
     ):
         return state
-    aging = evaluate_aging(preferences, make_office_clock(state, spec.office), now, spec.cadence)
+    aging = evaluate_aging(preferences, make_office_clock(state, spec), now, spec.cadence)
     if aging.status is not AgingStatus.COMPLETE or aging.due_at is None:
         return state
     if published is not None and published.aging_date == aging.aging_date:
@@ -62,7 +67,7 @@ def record_aging(state: OfficeState, now: datetime, spec: OfficeSpec) -> tuple[O
     A run that was observed and never completed has broken off, whatever date the preferences hold.
     """
     preferences = require_preferences(state)
-    aging = evaluate_aging(preferences, make_office_clock(state, spec.office), now, spec.cadence)
+    aging = evaluate_aging(preferences, make_office_clock(state, spec), now, spec.cadence)
     if aging.status in _INVALIDATES_BALANCES:
         return replace(state, run_seen=AgingMark(preferences.date_last_aging, preferences.aging_begin)), aging
     mark = state.run_seen
@@ -79,7 +84,7 @@ def record_pull(
     reader, packing = state.reader, state.packing
     if reader is Reader.STATEMENT and pulled.packing is not None:
         packing = pulled.packing
-    elif reader is Reader.STATEMENT and spec.office.reader is Reader.AUTO:
+    elif reader is Reader.STATEMENT and spec.reader is Reader.AUTO:
         reader = Reader.PAGES
     return replace(
         record_skew(state, pulled.skew_seconds, now, spec),

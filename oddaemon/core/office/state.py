@@ -10,11 +10,8 @@ from enum import StrEnum
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.model import (
     AgingMark,
-    Cadence,
     ControlQueryResult,
     DatabaseIdentity,
-    Office,
-    Plausibility,
     Preferences,
     Reader,
     Snapshot,
@@ -22,8 +19,6 @@ from oddaemon.core.model import (
     Status,
 )
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
-
-DEFAULT_PLAUSIBILITY = Plausibility()
 
 
 class IllegalObservationError(Exception):
@@ -235,17 +230,3 @@ class Publish:
 
 
 Action = Wait | Survey | Probe | MeasureClock | Pull | Publish
-
-
-@dataclass(frozen=True, slots=True)
-class OfficeSpec:
-    """What the configuration wants of an office."""
-
-    office: Office
-    cadence: Cadence
-    plausibility: Plausibility = DEFAULT_PLAUSIBILITY
-
-    @property
-    def scope(self) -> str:
-        """Which guarantors are wanted, as a comparable text."""
-        return self.office.scope

@@ -7,13 +7,16 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
-from oddaemon.core.model import Condition, Owner, Reader, Status
+from oddaemon.core.model import Condition, OfficeSpec, Owner, Reader, Status
 from oddaemon.core.office.aging import BLOCKING_STATUSES, Aging, AgingStatus
 from oddaemon.core.office.cadence import compute_late_at, compute_latest_wait, compute_next_probe, compute_next_slot
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import KEY_FAILURES
 from oddaemon.core.office.record import require_preferences
-from oddaemon.core.office.state import Intent, OfficeSpec, OfficeState
+from oddaemon.core.office.state import (
+    Intent,
+    OfficeState,
+)
 from oddaemon.core.office.status import (
     make_disabled_status,
     make_failure_status,
@@ -53,7 +56,7 @@ def limit_wait(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeSta
 
 def pause(state: OfficeState, now: datetime, spec: OfficeSpec) -> OfficeState:
     """Stop asking the office. If the configuration disables it, the status says so, as no command can change that."""
-    make_pause_status = make_paused_status if spec.office.enabled else make_disabled_status
+    make_pause_status = make_paused_status if spec.enabled else make_disabled_status
     return move_to(state, Intent.SURVEY, FAR_FUTURE, make_pause_status(state.standing, now))
 
 
@@ -82,20 +85,20 @@ def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec)
     """Wait until a human has acted, and survey the office from time to time meanwhile."""
     status = make_failure_status(state.standing, now, Condition.BLOCKED, failure)
     is_statement_failure = failure.rule.recovery in (Recovery.SWITCH_READER, Recovery.NARROW_PACKING)
-    if spec.office.reader is Reader.STATEMENT and (is_statement_failure or failure.kind is FailureKind.QUERY_REFUSED):
+    if spec.reader is Reader.STATEMENT and (is_statement_failure or failure.kind is FailureKind.QUERY_REFUSED):
         advice = 'Set `reader = "auto"`, so that oddaemon may read this office in pages.'
         status = replace(status, owner=Owner.US, advice=advice, letter="")
-    if spec.office.reader is Reader.AUTO:
+    if spec.reader is Reader.AUTO:
         state = replace(state, reader=Reader.STATEMENT)
     state = replace(state, unidentified=state.unidentified or failure.kind in KEY_FAILURES)
-    next_slot = compute_next_slot(spec.office.id, spec.cadence.blocked_probe_seconds, now)
+    next_slot = compute_next_slot(spec.id, spec.cadence.blocked_probe_seconds, now)
     return move_to(state, Intent.SURVEY, next_slot, status)
 
 
 def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: OfficeSpec) -> OfficeState:
     """There is nothing to pull: probe again when the next run may be over, and survey every few hours."""
-    clock = make_office_clock(state, spec.office)
-    late_at = compute_late_at(aging, clock, spec.office.fresh_by, spec.cadence)
+    clock = make_office_clock(state, spec)
+    late_at = compute_late_at(aging, clock, spec.fresh_by, spec.cadence)
     if aging.status is AgingStatus.RUNNING and state.standing.condition is Condition.AGING:
         # A run writes its date a moment before it ends: until then it is still the run that was pending.
         late_at = state.standing.late_at or late_at
@@ -110,7 +113,7 @@ def wait_for_aging(state: OfficeState, aging: Aging, now: datetime, spec: Office
         message=aging.message,
         late_at=late_at,
     )
-    not_before = compute_next_probe(spec.office.id, aging, spec.cadence, state.run_seconds, now)
+    not_before = compute_next_probe(spec.id, aging, spec.cadence, state.run_seconds, now)
     is_survey_due = abs(not_before - require_preferences(state).read_at) >= SURVEY_INTERVAL
     intent = Intent.SURVEY if condition is Condition.BLOCKED or is_survey_due else Intent.PROBE
     return move_to(state, intent, not_before, status)

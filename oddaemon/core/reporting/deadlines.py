@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from oddaemon.core.dates import parse_due_time
-from oddaemon.core.model import Condition, Office
+from oddaemon.core.model import Condition, OfficeSpec
 from oddaemon.core.office.aging import is_monthly
 from oddaemon.core.office.clock import OfficeClock, make_office_clock
 from oddaemon.core.office.state import OfficeState
@@ -31,7 +31,7 @@ _CLOCKS_MAX = 8192
 class MonitoredOffice:
     """An office, as far as its mornings are told from it."""
 
-    office: Office
+    office: OfficeSpec
     state: OfficeState
     known_since: datetime
     """See `known_since`; what an office has not published since then it does not owe for any morning before."""

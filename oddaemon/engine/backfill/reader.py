@@ -114,10 +114,10 @@ class BackfillReader:
         self, progress: JobProgress, session: Session, runtime: OfficeRuntime, api: OfficeApi
     ) -> BackfillResult | None:
         database, target, number = self._context.database, progress.job.target, progress.job.number
-        scope = runtime.office.scope
+        scope = runtime.spec.scope
         cursor, balances, requests = await backfill_jobs.load_data(database, number, scope)
         progress.requests, progress.rows = requests, len(balances)
-        reader = ReportReader(session, runtime.office, target.as_of, cursor, balances)
+        reader = ReportReader(session, runtime.spec, target.as_of, cursor, balances)
         async for page, reached in reader:
             await backfill_jobs.add_page(database, number, page, reached, scope)
             progress.rows += len(page)

@@ -83,7 +83,7 @@ class BackfillService:
         for target in targets:
             runtime = context.get_runtime(target.office_id)
             validate_day(
-                target.as_of, make_office_clock(runtime.state, runtime.office).to_local(context.fleet.now()).date()
+                target.as_of, make_office_clock(runtime.state, runtime.spec).to_local(context.fleet.now()).date()
             )
             if target.via is BackfillMethod.SFTP:
                 prepare_query(target.query, target.as_of)
@@ -155,7 +155,7 @@ class BackfillService:
         runtime = self._context.fleet.offices.get(job.target.office_id)
         if runtime is None or runtime.snapshot is None or job.target.via is not BackfillMethod.REPORT:
             return None
-        return count_report_requests(runtime.snapshot.guarantors, runtime.office.page_rows)
+        return count_report_requests(runtime.snapshot.guarantors, runtime.spec.page_rows)
 
     async def _serve_queue(self, queue: OfficeQueue, office_id: str) -> None:
         context = self._context

@@ -152,7 +152,7 @@ class ActiveConfig:
             or settings != self._last_read
         )
         hide_secrets(self._telemetry, settings)
-        wanted = [each.office for each in settings.offices]
+        wanted = [each.spec for each in settings.offices]
         rows = await self._registry.load_offices()
         with self._couriers.switch_routes(settings):
             # The last step that can fail: one transaction.
@@ -222,7 +222,7 @@ def _make_loaded_event(
 def _group_offices_by_sink(settings: Settings) -> dict[str, list[str]]:
     """The ids of the offices that each sink receives."""
     return {
-        sink.name: [each.office.id for each in settings.offices if sink.matches_office(each.office)]
+        sink.name: [each.spec.id for each in settings.offices if sink.matches_office(each.spec)]
         for sink in settings.sinks
     }
 

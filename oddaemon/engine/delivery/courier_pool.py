@@ -103,6 +103,6 @@ class CourierPool:
 
 def _build_routes(settings: Settings) -> Mapping[str, tuple[str, ...]]:
     return {
-        each.office.id: tuple(sink.name for sink in settings.sinks if sink.matches_office(each.office))
+        each.spec.id: tuple(sink.name for sink in settings.sinks if sink.matches_office(each.spec))
         for each in settings.offices
     }

@@ -16,7 +16,7 @@ from oddaemon.core.diagnostics.network_checks import is_blocking
 from oddaemon.core.diagnostics.permission_checks import REPORTS_SINCE, parse_version
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Cadence, ControlQueryResult, Office, Reader
+from oddaemon.core.model import ControlQueryResult, OfficeSpec, Reader
 from oddaemon.core.snapshot.aging_report import ReportLength, combine_lengths
 from oddaemon.core.snapshot.packing import FIRST_PACKING, PackedColumnTruncated
 from oddaemon.opendental import decode, sql
@@ -45,7 +45,6 @@ class ProbeTarget:
 
     settings: OfficeSettings
     api: OfficeApi
-    cadence: Cadence
     developer_name: str
     asked_by: str
     has_authenticated: bool = False
@@ -62,10 +61,9 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
     """
     settings = target.settings
     office = CheckedOffice(
-        settings.office,
+        settings.spec,
         settings.remote,
         settings.min_interval_seconds,
-        target.cadence,
         previous_key_for=target.api.previous_key_time_left,
         developer_name=target.developer_name,
     )
@@ -77,8 +75,8 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         except ShuttingDown:
             run.record(interrupted=True)
         observations = run.observations
-    name, results = settings.office.name, run_checks(office, observations)
-    return Diagnosis(settings.office.id, name, observations.at, target.asked_by, results, observations.zones)
+    name, results = settings.spec.name, run_checks(office, observations)
+    return Diagnosis(settings.spec.id, name, observations.at, target.asked_by, results, observations.zones)
 
 
 class _DiagnosticRun:
@@ -87,7 +85,7 @@ class _DiagnosticRun:
     def __init__(self, target: ProbeTarget, api: Api, observations: Observations, progress: ProgressCallback) -> None:
         self.observations = observations
         self._target = target
-        self._office = target.settings.office
+        self._office = target.settings.spec
         self._api = api
         self._progress = progress
         self._requests = 0
@@ -225,15 +223,15 @@ async def _fetch_preference(name: str, session: Session) -> str:
     return await session.get_preference(name)
 
 
-async def _fetch_clinic_shares(session: Session, office: Office) -> object:
+async def _fetch_clinic_shares(session: Session, office: OfficeSpec) -> object:
     return decode.parse_clinic_shares(await session.query(sql.select_clinic_shares(office)))
 
 
-async def _fetch_density(session: Session, office: Office) -> object:
+async def _fetch_density(session: Session, office: OfficeSpec) -> object:
     return decode.parse_density(await session.query(sql.select_density(office)))
 
 
-async def _fetch_control(session: Session, office: Office) -> ControlQueryResult:
+async def _fetch_control(session: Session, office: OfficeSpec) -> ControlQueryResult:
     """The control columns of the same statement that every night uses, without balances."""
     statement = sql.select_packed(office, FIRST_PACKING, sql.PAT_NUM_MAX)
     return decode.parse_packed(await session.query(statement), FIRST_PACKING).control

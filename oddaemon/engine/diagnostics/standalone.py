@@ -31,9 +31,8 @@ class StandaloneDoctor:
         """Diagnose one office. No other process may use its key meanwhile."""
         settings = self._settings
         credentials = make_credentials(office, settings.api.developer_key, KeyRing(office.customer_key))
-        target = ProbeTarget(
-            office, self._api.make_office_api(credentials), settings.cadence, settings.api.developer_name, "doctor"
-        )
+        api = self._api.make_office_api(credentials)
+        target = ProbeTarget(office, api, settings.api.developer_name, "doctor")
         return await diagnose(target, self._api, progress)
 
 

@@ -25,5 +25,5 @@ def create_api(
 def make_credentials(office: OfficeSettings, developer_key: Secret, keys: KeyRing) -> OfficeCredentials:
     """Where and how to reach an office."""
     return OfficeCredentials(
-        office.office.id, office.base_url, developer_key, keys, office.min_interval_seconds, office.remote
+        office.spec.id, office.base_url, developer_key, keys, office.min_interval_seconds, office.remote
     )

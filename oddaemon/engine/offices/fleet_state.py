@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from oddaemon.core.dates import parse_date
-from oddaemon.core.model import Office
+from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.deadlines import MonitoredOffice, find_next_deadline
@@ -22,7 +22,7 @@ from oddaemon.telemetry.metrics.office import OfficeMetrics
 class OfficeRuntime:
     """One office: its state, its last snapshot, and its counters since the process started."""
 
-    office: Office
+    spec: OfficeSpec
     state: OfficeState
     snapshot: LastSnapshot | None
     known_since: datetime
@@ -35,7 +35,7 @@ class OfficeRuntime:
     def to_metrics(self) -> OfficeMetrics:
         """The office for the metrics."""
         return OfficeMetrics(
-            office=self.office.id,
+            office=self.spec.id,
             status=self.state.standing,
             aging_date=self.snapshot.aging_date if self.snapshot else None,
             published_at=self.snapshot.published_at if self.snapshot else None,
@@ -47,11 +47,11 @@ class OfficeRuntime:
 
     def to_monitored(self) -> MonitoredOffice:
         """The office for the freshness monitor."""
-        return MonitoredOffice(self.office, self.state, self.known_since)
+        return MonitoredOffice(self.spec, self.state, self.known_since)
 
     def to_summary(self) -> OfficeSummary:
         """The office for the status document."""
-        return replace(make_office_summary(self.office, self.state, self.snapshot), key_rotation=self.key_rotation)
+        return replace(make_office_summary(self.spec, self.state, self.snapshot), key_rotation=self.key_rotation)
 
 
 class FleetState:
@@ -89,7 +89,7 @@ class FleetState:
         return [runtime.to_summary() for runtime in self.offices.values()]
 
 
-def make_office_summary(office: Office, state: OfficeState, snapshot: LastSnapshot | None) -> OfficeSummary:
+def make_office_summary(office: OfficeSpec, state: OfficeState, snapshot: LastSnapshot | None) -> OfficeSummary:
     """The summary of an office, from its stored state."""
     return OfficeSummary(
         id=office.id,

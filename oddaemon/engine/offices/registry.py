@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from oddaemon.core.config_diff import Effect, setting
-from oddaemon.core.model import Cadence, Condition, Office, Owner, Plausibility
+from oddaemon.core.model import Condition, OfficeSpec, Owner
 from oddaemon.core.office.machine import make_initial_state
-from oddaemon.core.office.state import Command, OfficeSpec, SyncCommand
+from oddaemon.core.office.state import (
+    Command,
+    SyncCommand,
+)
 from oddaemon.core.office.status import make_status
 from oddaemon.core.reporting.deadlines import get_known_since
 from oddaemon.engine.delivery.routes import DeliveryRoutes
@@ -35,17 +38,13 @@ class WorkerConfig:
     """Everything a worker depends on. Its fields are the settings of an office: see `core.config_diff`."""
 
     office: OfficeSettings = field(metadata=setting(Effect.NESTED))
-    cadence: Cadence
-    plausibility: Plausibility
     developer_key: Secret
 
 
 def make_worker_configs(settings: Settings) -> dict[str, WorkerConfig]:
     """The configured offices by id. Disabled ones are included: they are shown as paused."""
     key = settings.api.developer_key
-    return {
-        each.office.id: WorkerConfig(each, settings.cadence, settings.plausibility, key) for each in settings.offices
-    }
+    return {each.spec.id: WorkerConfig(each, key) for each in settings.offices}
 
 
 @dataclass(slots=True)
@@ -88,7 +87,7 @@ class Registry:
         """The stored offices by id."""
         return {row.id: row for row in await offices.list_all(self._database)}
 
-    async def save_offices(self, wanted: Sequence[Office], sinks: Mapping[str, Sequence[str]]) -> None:
+    async def save_offices(self, wanted: Sequence[OfficeSpec], sinks: Mapping[str, Sequence[str]]) -> None:
         """Store which offices are configured, and which sinks they go to.
 
         Raises:
@@ -96,7 +95,7 @@ class Registry:
         """
         await save_config(self._database, wanted, sinks, self._fleet.now())
 
-    def update_fleet(self, wanted: Sequence[Office], rows: Mapping[str, OfficeRow]) -> None:
+    def update_fleet(self, wanted: Sequence[OfficeSpec], rows: Mapping[str, OfficeRow]) -> None:
         """Make the fleet consist of the configured offices, new ones with their stored state."""
         runtimes: dict[str, OfficeRuntime] = {}
         for office in wanted:
@@ -107,7 +106,7 @@ class Registry:
                 # Nothing was expected of an office while it was not configured.
                 since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
                 runtime = OfficeRuntime(office, state, snapshot, since)
-            runtime.office = office
+            runtime.spec = office
             runtimes[office.id] = runtime
         self._fleet.offices = runtimes
         self._records = {office_id: each for office_id, each in self._records.items() if office_id in runtimes}
@@ -123,7 +122,7 @@ class Registry:
             ShuttingDown: The daemon is stopping.
         """
         settings = config.office
-        spec = OfficeSpec(settings.office, config.cadence, config.plausibility)
+        spec = settings.spec
         record = self._get_record(office_id, settings.customer_key)
         credentials = make_credentials(settings, config.developer_key, record.keys)
         emitter = OfficeEventEmitter(spec, self._fleet.offices[office_id], self._emit)

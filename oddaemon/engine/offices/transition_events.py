@@ -4,11 +4,15 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Condition, Snapshot
+from oddaemon.core.model import Condition, OfficeSpec, Snapshot
 from oddaemon.core.office.aging import AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import refine_failure
-from oddaemon.core.office.state import Failed, Observation, OfficeSpec, OfficeState
+from oddaemon.core.office.state import (
+    Failed,
+    Observation,
+    OfficeState,
+)
 from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.store import snapshots
@@ -40,7 +44,7 @@ class OfficeEventEmitter:
 
     @property
     def _id(self) -> str:
-        return self._spec.office.id
+        return self._spec.id
 
     def emit_transition(
         self, previous: OfficeState, current: OfficeState, observation: Observation, now: datetime
@@ -104,15 +108,13 @@ class OfficeEventEmitter:
         """Report the evaluated aging, not the preferences: a new date under a lock is not a completed run."""
         if current.preferences is None:
             return
-        aging = evaluate_aging(
-            current.preferences, make_office_clock(current, self._spec.office), now, self._spec.cadence
-        )
+        aging = evaluate_aging(current.preferences, make_office_clock(current, self._spec), now, self._spec.cadence)
         if (aging.status, aging.aging_date) != self._last_aging:
             self._last_aging = (aging.status, aging.aging_date)
             self.emit(AgingStatusChanged(self._id, aging.status, aging.aging_date))
 
     def _emit_clock_mismatch(self, previous: OfficeState, current: OfficeState, now: datetime) -> None:
-        skew, zone = current.skew_seconds, self._spec.office.zone
+        skew, zone = current.skew_seconds, self._spec.zone
         if zone is None or skew is None or skew == previous.skew_seconds or abs(skew) < CLOCK_MISMATCH_SECONDS:
             return
         offset = (now.astimezone(zone).utcoffset() or timedelta()).total_seconds()

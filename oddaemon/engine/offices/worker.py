@@ -14,7 +14,7 @@ from functools import partial
 import anyio
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Preferences, Reader
+from oddaemon.core.model import OfficeSpec, Preferences, Reader
 from oddaemon.core.office.clock import compute_skew
 from oddaemon.core.office.evidence import has_authenticated
 from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state, next_action
@@ -25,7 +25,6 @@ from oddaemon.core.office.state import (
     Failed,
     MeasureClock,
     Observation,
-    OfficeSpec,
     OfficeState,
     Probe,
     Probed,
@@ -100,7 +99,7 @@ class Worker:
 
     @property
     def _id(self) -> str:
-        return self._spec.office.id
+        return self._spec.id
 
     @property
     def has_authenticated(self) -> bool:
@@ -171,7 +170,7 @@ class Worker:
             case Probe():
                 begin = await session.get_preference("AgingBeginDateTime")
                 return Probed(await session.get_preference("DateLastAging"), begin)
-            case MeasureClock() if self._spec.office.reader is Reader.REPORT:
+            case MeasureClock() if self._spec.reader is Reader.REPORT:
                 return ClockMeasured(0.0, await read_identity(session))
             case MeasureClock():
                 clocks = await session.read_clocks()
@@ -203,7 +202,7 @@ class Worker:
         self._pull_started_at = context.now()
         resumed = await staging.load()
         self._emitter.emit(PullStarted(self._id, action.reader, len(resumed.balances) if resumed else 0))
-        read = partial(_READERS.get(action.reader, read_office), session, self._spec.office, action)
+        read = partial(_READERS.get(action.reader, read_office), session, self._spec, action)
         if action.reader is Reader.SFTP:
             preferences = self._saved.preferences if self._saved else None
             upload = create_upload_reader(session, context.rate_limiter, context.receiver, preferences)
@@ -256,7 +255,7 @@ class Worker:
             self._saved = state
 
     def _measure_skew_seconds(self, office_now: datetime, utc_now: datetime) -> float:
-        skew = compute_skew(self._spec.office.zone, office_now, utc_now, self._context.now())
+        skew = compute_skew(self._spec.zone, office_now, utc_now, self._context.now())
         return skew.total_seconds()
 
 

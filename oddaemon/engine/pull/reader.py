@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, Office, Reader, Snapshot, sort_balances
+from oddaemon.core.model import Balance, Checkpoint, ControlQueryResult, OfficeSpec, Reader, Snapshot, sort_balances
 from oddaemon.core.office.state import Pull
 from oddaemon.core.snapshot.packing import GUARANTORS_PER_GROUP_MIN, PackedColumnTruncated, Packing, plan_packing
 from oddaemon.core.snapshot.plausibility import is_other_database
@@ -47,7 +47,7 @@ class VerifiedPull:
 
 async def read_office(
     session: Session,
-    office: Office,
+    office: OfficeSpec,
     action: Pull,
     *,
     staging: PullStaging,
@@ -92,7 +92,7 @@ class _PullReader:
     """The rows read so far, the position, and the control queries around them."""
 
     def __init__(
-        self, session: Session, office: Office, action: Pull, staging: PullStaging, now: Callable[[], datetime]
+        self, session: Session, office: OfficeSpec, action: Pull, staging: PullStaging, now: Callable[[], datetime]
     ) -> None:
         self._session = session
         self._office = office

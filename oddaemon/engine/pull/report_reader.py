@@ -17,7 +17,7 @@ from oddaemon.core.model import (
     Checkpoint,
     ControlQueryResult,
     DatabaseIdentity,
-    Office,
+    OfficeSpec,
     Snapshot,
     sort_balances,
 )
@@ -54,7 +54,7 @@ class ReportReader:
     def __init__(
         self,
         session: Session,
-        office: Office,
+        office: OfficeSpec,
         as_of: date,
         cursor: ReportCursor,
         balances: Collection[Balance],
@@ -106,7 +106,7 @@ class ReportReader:
 
 async def read_by_report(
     session: Session,
-    office: Office,
+    office: OfficeSpec,
     action: Pull,
     *,
     staging: PullStaging,
@@ -155,7 +155,7 @@ async def read_identity(session: Session) -> DatabaseIdentity:
     )
 
 
-async def _read_control(session: Session, office: Office, action: Pull, now: datetime) -> ControlQueryResult:
+async def _read_control(session: Session, office: OfficeSpec, action: Pull, now: datetime) -> ControlQueryResult:
     mark = await _read_aging_mark(session)
     _require_unchanged(action, mark)
     identity = await read_identity(session)
@@ -179,7 +179,7 @@ def _require_unchanged(action: Pull, mark: AgingMark) -> None:
         raise ApiError(Failure(FailureKind.AGING_CHANGED, change))
 
 
-def _set_office_time(control: ControlQueryResult, office: Office, now: datetime) -> ControlQueryResult:
+def _set_office_time(control: ControlQueryResult, office: OfficeSpec, now: datetime) -> ControlQueryResult:
     """The control with the time of the office's configured zone: this key cannot query the server's clock."""
     zone = office.zone or UTC
     return control._replace(

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from oddaemon.core.config_diff import Effect, setting
-from oddaemon.core.model import Include, Office, Reader
+from oddaemon.core.model import Cadence, Include, OfficeSpec, Plausibility, Reader
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.secret_sources import get_source_names
 from oddaemon.settings.tables.base import BaseUrl, SecondsOrZero, Table
+from oddaemon.settings.tables.sections import ApiSettings
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.secret import looks_like_key
 from oddaemon.settings.values.timezone import find_zone
@@ -126,7 +127,7 @@ OFFICE_FIELDS = frozenset({*OfficeTable.model_fields, *get_source_names("custome
 class OfficeSettings:
     """The settings of one office."""
 
-    office: Office = field(metadata=setting(Effect.NESTED))
+    spec: OfficeSpec = field(metadata=setting(Effect.NESTED))
     customer_key: Secret
     base_url: str
     min_interval_seconds: float
@@ -139,13 +140,21 @@ class OfficeSettings:
     """The permissions that were bought for its key: spacing and reader follow from it."""
 
 
-def make_office_settings(table: OfficeTable, customer_key: Secret, api_base_url: str, source: Path) -> OfficeSettings:
+def make_office_settings(
+    table: OfficeTable,
+    customer_key: Secret,
+    api: ApiSettings,
+    source: Path,
+    *,
+    cadence: Cadence,
+    plausibility: Plausibility,
+) -> OfficeSettings:
     """What `table` comes to: its own values where it has some, its route's and its tier's where not."""
-    base_url = table.base_url or api_base_url
-    remote = base_url == api_base_url or urlsplit(base_url).hostname == HEADQUARTERS_HOST
+    base_url = table.base_url or api.base_url
+    remote = base_url == api.base_url or urlsplit(base_url).hostname == HEADQUARTERS_HOST
     spacing = SPACING_SECONDS[table.tier] if remote else 0.0
     return OfficeSettings(
-        office=Office(
+        spec=OfficeSpec(
             id=table.id,
             name=table.name or table.id,
             zone=None if table.timezone is None else find_zone(table.timezone),
@@ -156,6 +165,8 @@ def make_office_settings(table: OfficeTable, customer_key: Secret, api_base_url:
             enabled=table.enabled,
             page_rows=PAGE_ROWS_REMOTE if remote else PAGE_ROWS_LOCAL,
             labels=tuple(sorted(table.labels.items())),
+            cadence=cadence,
+            plausibility=plausibility,
         ),
         customer_key=customer_key,
         base_url=base_url,

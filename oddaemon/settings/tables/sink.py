@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from oddaemon.core.delivery import Content, RetryPolicy
-from oddaemon.core.model import Office
+from oddaemon.core.model import OfficeSpec
 from oddaemon.core.secret import Secret
 from oddaemon.settings.tables.base import Seconds
 from oddaemon.settings.tables.sections import BackoffSettings
@@ -164,7 +164,7 @@ class SinkSettings:
         if isinstance(self.table, WebhookTable):
             yield self.table.url.reveal()
 
-    def matches_office(self, office: Office) -> bool:
+    def matches_office(self, office: OfficeSpec) -> bool:
         """Whether the sink receives the office's balances."""
         return self.matches(office.id, dict(office.labels))
 

@@ -139,7 +139,7 @@ class PageViewBuilder:
         self._configured_at = self._fleet.now() if self._fleet.offices else None
 
     def _get_view(self, runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> _CachedView:
-        cached, office_id = self._cache.get(runtime.office.id), runtime.office.id
+        cached, office_id = self._cache.get(runtime.spec.id), runtime.spec.id
         nights = self._nights.get(office_id, ())
         last_night_id = nights[-1].snapshot_id if nights else 0
         is_same = (
@@ -149,7 +149,7 @@ class PageViewBuilder:
             and cached.last_night_id == last_night_id
             and now < cached.expires_at
         )
-        if cached is not None and is_same and cached.view.name == runtime.office.name:
+        if cached is not None and is_same and cached.view.name == runtime.spec.name:
             return cached
         view = make_office_view(runtime, nights, now, cadence)
         if cached is not None and cached.view == view:
@@ -198,7 +198,7 @@ def make_office_view(
     runtime: OfficeRuntime, nights: Sequence[NightTime], now: datetime, cadence: Cadence
 ) -> OfficeView:
     """One office at a glance, as of `now` (aware); `nights` are its last ones, oldest first."""
-    state, office = runtime.state, runtime.office
+    state, office = runtime.state, runtime.spec
     clock, status = make_office_clock(state, office), state.standing.evaluate_at(now)
     aging = _evaluate_aging(state, runtime, now, cadence)
     pull_seconds = tuple(night.pull_seconds for night in nights)
@@ -230,13 +230,13 @@ def _compute_early_by(nights: Sequence[NightTime]) -> timedelta | None:
 def _evaluate_aging(state: OfficeState, runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> Aging | None:
     if state.preferences is None:
         return None
-    return evaluate_aging(state.preferences, make_office_clock(state, runtime.office), now, cadence)
+    return evaluate_aging(state.preferences, make_office_clock(state, runtime.spec), now, cadence)
 
 
 def _find_due_night(runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> tuple[date, PendingNight | None, bool]:
     """The night that was due last, the night that is due and not published, and whether aging runs every night."""
     clock, aging = (
-        make_office_clock(runtime.state, runtime.office),
+        make_office_clock(runtime.state, runtime.spec),
         _evaluate_aging(runtime.state, runtime, now, cadence),
     )
     today = clock.to_local(now).date()

@@ -11,7 +11,7 @@ from oddaemon.cli.demo.offices import ExpectedState, OfficeScenario
 from oddaemon.cli.demo.simulator_client import SimulatedAgingRun, SimulatorClient
 from oddaemon.cli.demo.verdict import evaluate_office, find_status_problems
 from oddaemon.cli.sources.fleet import OfficeRecord
-from oddaemon.core.model import Balance, Condition, Office, Owner, Reader, Snapshot, Status, index_balances
+from oddaemon.core.model import Balance, Condition, OfficeSpec, Owner, Reader, Snapshot, Status, index_balances
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
@@ -30,7 +30,7 @@ from tests.store.configured import register_offices
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 TONIGHT = date(2026, 3, 8)
 RUN = SimulatedAgingRun(TONIGHT, NOW - timedelta(minutes=5))
-ELM = Office("elm", "elm", ZoneInfo("America/Chicago"))
+ELM = OfficeSpec("elm", "elm", ZoneInfo("America/Chicago"))
 ELM_SETTINGS = OfficeSettings(ELM, Secret("k"), "http://localhost/api/v1", 0.0, True, Path("elm.toml"))
 EMPTY = SnapshotRow(1, "elm", TONIGHT, NOW, NOW, Reader.STATEMENT, 1, compute_totals(()), 0, 0, 0)
 FRESH = Status(Condition.FRESH, NOW, "Aging of 2026-03-08 is complete.")

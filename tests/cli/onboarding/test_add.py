@@ -37,7 +37,7 @@ class AddSetup:
         return CliRunner().invoke(app, more, input=self.key if key is None else key)
 
     def list_office_ids(self) -> list[str]:
-        return [each.office.id for each in load(self.config).offices]
+        return [each.spec.id for each in load(self.config).offices]
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_an_office_is_checked_and_written_for_its_owner_alone(add_setup: AddSetu
     assert stat.S_IMODE(add_setup.path.stat().st_mode) == 0o600
     assert add_setup.key not in done.output
     added = load(add_setup.config).offices[1]
-    assert (added.office.name, added.office.clinics) == ('Oak "Dental" é', (1, 2, 0))
-    assert added.office.labels == (("group", "coast"), ("since", "2026"))
+    assert (added.spec.name, added.spec.clinics) == ('Oak "Dental" é', (1, 2, 0))
+    assert added.spec.labels == (("group", "coast"), ("since", "2026"))
     assert added.customer_key.reveal() == add_setup.key
 
 
@@ -182,8 +182,8 @@ def test_at_a_terminal_the_key_is_hidden_and_the_zone_suggested(add_setup: AddSe
     assert f"[{ZONE}]" in screen
     assert "No check failed." in screen
     found = load(add_setup.config).offices[1]
-    assert (found.office.name, str(found.office.zone)) == ("Oak Dental", ZONE)
-    assert found.office.labels == (("group", "coast"),)
+    assert (found.spec.name, str(found.spec.zone)) == ("Oak Dental", ZONE)
+    assert found.spec.labels == (("group", "coast"),)
 
 
 def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wrong(add_setup: AddSetup) -> None:
@@ -214,8 +214,8 @@ def test_at_a_terminal_a_wrong_answer_is_asked_for_again_at_once_with_what_is_wr
     assert status == 0, screen
     assert add_setup.key not in screen
     office = load(add_setup.config).offices[1]
-    assert (office.tier, office.office.fresh_by, office.office.clinics) == ("read_all", None, (1, 2))
-    assert office.office.labels == (("group", "coast"), ("region", "west"))
+    assert (office.tier, office.spec.fresh_by, office.spec.clinics) == ("read_all", None, (1, 2))
+    assert office.spec.labels == (("group", "coast"), ("region", "west"))
 
 
 @pytest.mark.real("keeps the pace of the API in real time")
@@ -225,7 +225,7 @@ def test_at_a_terminal_the_suggested_zone_may_be_declined(add_setup: AddSetup) -
         added, make_dialogue(add_setup, "", ("to measure the clock", "-")), add_setup.config.parent
     )
     assert status == 0, screen
-    assert load(add_setup.config).offices[1].office.zone is None
+    assert load(add_setup.config).offices[1].spec.zone is None
 
 
 @pytest.mark.real("keeps the pace of the API in real time")

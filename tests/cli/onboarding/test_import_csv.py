@@ -45,7 +45,7 @@ def run_import(config: Path, csv: Path, *more: str) -> Result:
 
 
 def list_office_ids(config: Path) -> list[str]:
-    return [each.office.id for each in load(config).offices]
+    return [each.spec.id for each in load(config).offices]
 
 
 def test_hundreds_of_offices_become_private_files_in_one_directory(config: Path) -> None:
@@ -77,15 +77,15 @@ def test_every_cell_becomes_the_setting_that_it_names(config: Path) -> None:
     done = run_import(config, write_csv(config, *rows, header=f"\ufeff{header}"), "--into", "west")
     assert done.exit_code == 0, done.output
     elm, oak = load(config).offices
-    assert (elm.office.name, elm.tier, elm.office.fresh_by, elm.office.clinics) == (
+    assert (elm.spec.name, elm.tier, elm.spec.fresh_by, elm.spec.clinics) == (
         "Elm é",
         "enterprise",
         None,
         (1, 2, 0),
     )
-    assert (elm.office.labels, elm.office.enabled) == ((("group", "coast"), ("region", "west")), False)
+    assert (elm.spec.labels, elm.spec.enabled) == ((("group", "coast"), ("region", "west")), False)
     assert elm.min_interval_seconds == 2.5
-    assert (oak.office.enabled, oak.customer_key.reveal()) == (True, make_key("oak"))
+    assert (oak.spec.enabled, oak.customer_key.reveal()) == (True, make_key("oak"))
     assert oak.source.parent.name == "west"
 
 

@@ -20,7 +20,7 @@ from oddaemon.core.diagnostics.diagnosis import (
     PatNumDensity,
     RegisteredKeys,
 )
-from oddaemon.core.model import Cadence, ControlQueryResult, ControlTotals, Office
+from oddaemon.core.model import ControlQueryResult, ControlTotals, OfficeSpec
 
 CHICAGO = ZoneInfo("America/Chicago")
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
@@ -86,7 +86,7 @@ def make_checked_office(
     **overrides: Any,
 ) -> CheckedOffice:
     return CheckedOffice(
-        Office("elm", "Elm", zone=zone, **overrides), remote, 1.0, Cadence(), previous_key_for, developer_name
+        OfficeSpec("elm", "Elm", zone=zone, **overrides), remote, 1.0, previous_key_for, developer_name
     )
 
 

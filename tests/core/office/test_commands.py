@@ -53,7 +53,7 @@ def test_a_resumed_office_is_asked_at_once() -> None:
 
 
 def test_no_command_enables_what_the_configuration_disabled() -> None:
-    off = replace(make_spec(), office=replace(make_spec().office, enabled=False))
+    off = make_spec(enabled=False)
     state, _ = next_action(make_backing_off(), Started(), NOW, off, 0.5)
     for command in (ResumeCommand(), SyncCommand()):
         after, action = next_action(state, command, NOW, off, 0.5)

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 import msgspec
 import pytest
 
-from oddaemon.core.model import AgingMark, Cadence, Condition, Include, Owner, Reader
+from oddaemon.core.model import AgingMark, Cadence, Condition, Include, OfficeSpec, Owner, Reader
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
@@ -15,7 +15,6 @@ from oddaemon.core.office.state import (
     Intent,
     MeasureClock,
     Observation,
-    OfficeSpec,
     OfficeState,
     Probe,
     Probed,
@@ -366,9 +365,7 @@ def test_without_a_zone_the_clock_is_measured_once_and_with_every_pull() -> None
     night = start_office(make_spec(zone=None))
     assert night.answer_survey() == MeasureClock()
     assert isinstance(night.answer_clock(-5 * 3600.0), Pull)
-    assert make_office_clock(night.state, night.spec.office).to_local(EVENING) == datetime.fromisoformat(
-        "2026-05-04 20:00"
-    )
+    assert make_office_clock(night.state, night.spec).to_local(EVENING) == datetime.fromisoformat("2026-05-04 20:00")
     night.answer_pull(skew_seconds=-6 * 3600.0)
     assert night.state.skew_seconds == -6 * 3600.0
     night.sleep_and_wake()
@@ -380,7 +377,7 @@ def test_a_skew_measured_against_another_zone_is_forgotten() -> None:
     night.answer_survey()
     night.answer_clock(-5 * 3600.0)
     night.answer_pull(skew_seconds=-5 * 3600.0)
-    assert make_office_clock(night.state, make_spec().office).skew == timedelta()
+    assert make_office_clock(night.state, make_spec()).skew == timedelta()
 
     with_zone = make_fresh()
     with_zone.spec = make_spec(zone=None)
@@ -491,7 +488,7 @@ def test_other_guarantors_wanted_are_pulled_though_the_date_is_the_same(
 ) -> None:
     night = make_fresh()
     if through_a_pause:
-        night.spec = replace(other, office=replace(other.office, enabled=False))
+        night.spec = replace(other, enabled=False)
         night.observe(Started())
     night.spec = other
     assert night.observe(Started()) == Survey()

@@ -125,7 +125,7 @@ def test_there_is_nothing_to_accept_in_an_office_that_is_believed() -> None:
 
 def test_a_first_snapshot_and_one_of_other_guarantors_have_no_baseline() -> None:
     night = make_published(TREBLED)
-    night.spec = replace(night.spec, office=replace(night.spec.office, clinics=(1,)))
+    night.spec = replace(night.spec, clinics=(1,))
     night.observe(Started())
     night.answer_survey()
     night.answer_pull(balances=NO_BALANCES)
@@ -275,7 +275,7 @@ def test_a_clock_that_is_set_makes_no_wait_longer_or_shorter(step: timedelta) ->
 
 def test_a_paused_office_stays_so_whatever_the_clock_does() -> None:
     night = make_published()
-    night.spec = replace(night.spec, office=replace(night.spec.office, enabled=False))
+    night.spec = replace(night.spec, enabled=False)
     night.observe(Started())
     assert adjust_for_clock_step(night.state, timedelta(days=300)).not_before == FAR_FUTURE
 

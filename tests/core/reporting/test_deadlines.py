@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from oddaemon.core.model import Condition, Office, Status
+from oddaemon.core.model import Condition, OfficeSpec, Status
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeState, Published
 from oddaemon.core.reporting.deadlines import (
@@ -20,7 +20,7 @@ from oddaemon.core.reporting.deadlines import (
     get_known_since,
     summarize_night,
 )
-from tests.core.builders import DUE, OFFICE, make_instant, make_preferences
+from tests.core.builders import DUE, SPEC, make_instant, make_preferences
 
 DAY_5 = date(2026, 5, 5)
 """The morning after the night from 4 to 5 May."""
@@ -34,7 +34,7 @@ def make_status(condition: Condition, since: datetime = KNOWN) -> Status:
 def make_monitored_office(
     aged: str | None = "2026-05-04",
     *,
-    office: Office = OFFICE,
+    office: OfficeSpec = SPEC,
     due: str = DUE,
     monthly: str = "0",
     version: str = "25.4.48.0",
@@ -67,14 +67,14 @@ def make_monitored_office(
 def test_the_next_balances_are_owed_at_the_first_hour_after_their_run(
     due: str, fresh_by: time, aged: str, wanted: str
 ) -> None:
-    office = replace(OFFICE, fresh_by=fresh_by)
+    office = replace(SPEC, fresh_by=fresh_by)
     assert find_next_deadline(make_monitored_office(aged, office=office, due=due)) == make_instant(wanted)
 
 
 @pytest.mark.parametrize("due", ["02:00:00", "22:00:00", "08:00:00", "07:00:00", "06:59:59", ""])
 @pytest.mark.parametrize("fresh_by", [time(7), time(0), time(23, 59)])
 def test_the_deadline_of_missing_balances_is_that_of_the_first_night_without_them(due: str, fresh_by: time) -> None:
-    office = replace(OFFICE, fresh_by=fresh_by)
+    office = replace(SPEC, fresh_by=fresh_by)
     for days in range(-3, 4):
         owed = get_deadline(make_monitored_office(office=office, due=due), DAY_5 + days * DAY)
         assert owed is not None
@@ -94,7 +94,7 @@ def test_a_night_expects_the_aging_of_the_run_before_it() -> None:
 
 
 def test_a_deadline_in_the_hour_that_spring_leaves_out_is_when_the_gap_ends() -> None:
-    office, march = replace(OFFICE, fresh_by=time(2, 30)), make_instant("2026-03-01 12:00")
+    office, march = replace(SPEC, fresh_by=time(2, 30)), make_instant("2026-03-01 12:00")
     assert find_next_deadline(
         make_monitored_office("2026-03-07", office=office, due="01:00:00", known_since=march)
     ) == make_instant("2026-03-08 03:00")
@@ -103,8 +103,8 @@ def test_a_deadline_in_the_hour_that_spring_leaves_out_is_when_the_gap_ends() ->
 @pytest.mark.parametrize(
     "free",
     [
-        make_monitored_office(office=replace(OFFICE, fresh_by=None)),
-        make_monitored_office(office=replace(OFFICE, enabled=False)),
+        make_monitored_office(office=replace(SPEC, fresh_by=None)),
+        make_monitored_office(office=replace(SPEC, enabled=False)),
         make_monitored_office(condition=make_status(Condition.PAUSED)),
         make_monitored_office(monthly="1", version="21.4.1.0"),
     ],
@@ -130,7 +130,7 @@ def test_an_office_that_comes_back_owes_from_then_on_and_nothing_of_the_time_bet
     resumed = make_monitored_office("2026-04-20", known_since=make_instant("2026-05-05 10:00"))
     assert find_next_deadline(resumed) == make_instant("2026-05-06 07:00")
     assert summarize_night(DAY_5, [resumed]) == FleetNight(DAY_5, exempt=1)
-    assert summarize_night(DAY_5 + DAY, [resumed]).missing == (OFFICE.id,)
+    assert summarize_night(DAY_5 + DAY, [resumed]).missing == (SPEC.id,)
     monitored = make_monitored_office("2026-05-05", known_since=make_instant("2026-05-05 10:00"))
     assert find_next_deadline(monitored) == make_instant("2026-05-06 07:00")
     assert summarize_night(DAY_5, [monitored]).fresh == 1
@@ -157,7 +157,7 @@ def test_a_night_is_complete_once_every_office_has_published() -> None:
 
 def test_a_night_is_missed_when_the_last_deadline_has_passed_and_not_before() -> None:
     fresh = make_monitored_office("2026-05-05")
-    honolulu = replace(OFFICE, id="pearl", zone=None)
+    honolulu = replace(SPEC, id="pearl", zone=None)
     missing = make_monitored_office(office=honolulu)
     fleet_night = summarize_night(DAY_5, [fresh, missing])
     assert (fleet_night.fresh, fleet_night.missing, fleet_night.expected) == (1, ("pearl",), 2)

@@ -107,14 +107,14 @@ async def test_forty_crashes_around_publishing_lose_nothing_and_double_nothing(t
         await world.sleep_until(DUE + timedelta(hours=1))
         await _wait_until_all_fresh(world)
         for office in world.settings.offices:
-            dates = [row.aging_date.isoformat() for row in await world.read_history(office.office.id)]
+            dates = [row.aging_date.isoformat() for row in await world.read_history(office.spec.id)]
             assert dates == ["2026-03-02", "2026-03-03"]
-            assert world.assert_explained(Condition.FRESH, None, "2026-03-03", office_id=office.office.id)
+            assert world.assert_explained(Condition.FRESH, None, "2026-03-03", office_id=office.spec.id)
 
 
 async def _wait_until_all_fresh(world: World) -> None:
     for office in world.settings.offices:
-        await world.wait_for_condition(Condition.FRESH, office.office.id)
+        await world.wait_for_condition(Condition.FRESH, office.spec.id)
 
 
 async def test_a_restart_does_not_forget_a_back_off(tmp_path: Path) -> None:

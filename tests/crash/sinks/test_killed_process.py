@@ -11,7 +11,7 @@ import anyio.abc
 import pytest
 
 from oddaemon.core.delivery import DeliveryState
-from oddaemon.core.model import Office
+from oddaemon.core.model import OfficeSpec
 from oddaemon.core.reporting.status_document import format_money
 from oddaemon.simulator.plan.daemon_config import render_toml
 from oddaemon.store import outbox, snapshots
@@ -86,7 +86,7 @@ class DeliveryEnvironment:
 @asynccontextmanager
 async def delivery_environment(directory: Path) -> AsyncIterator[DeliveryEnvironment]:
     async with SqliteDatabase.open(str(directory / "oddaemon.db")) as database:
-        await register_offices(database, [Office(each, each) for each in OFFICES])
+        await register_offices(database, [OfficeSpec(each, each) for each in OFFICES])
         for number in NIGHTS:
             for office_id in OFFICES:
                 snapshot = make_true_snapshot(make_night_balances(number), number)

@@ -56,7 +56,7 @@ async def test_changes_are_reported_and_nothing_else_is_disturbed(tmp_path: Path
         loaded = world.find_events("configuration_loaded")[-1]
         assert (loaded["cause"], loaded["offices"], loaded["new"], loaded["unchanged"]) == ("command", 3, ["ash"], 0)
         assert loaded["changed"] == ["elm (labels, name, tier)", "oak (clinics)"]
-        assert world.daemon.fleet.offices["elm"].office.name == "Elm Street"
+        assert world.daemon.fleet.offices["elm"].spec.name == "Elm Street"
         await world.wait_for_snapshots(1, "elm")
         assert len(world.find_events("office_started", "elm")) == 1
         assert all(each.status == 200 for each in world.list_requests("elm"))
@@ -266,7 +266,7 @@ def test_a_new_setting_is_reported_and_restarts_its_worker_and_no_other(tmp_path
         offices = (
             LaterOfficeSettings(
                 **{each.name: getattr(office, each.name) for each in fields(office)},
-                new_setting=values.get(office.office.id, 0),
+                new_setting=values.get(office.spec.id, 0),
             )
             for office in settings.offices
         )

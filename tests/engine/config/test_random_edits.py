@@ -187,7 +187,7 @@ async def test_no_unchanged_office_sees_a_cancelled_request(tmp_path: Path, seed
             disturbed_none += bool(busy - touched)
             assert_workers_match(world, in_force)
             if number % 100 == 0:
-                assert await config.files.read_wanted_ids() == {each.office.id for each in in_force.offices}
+                assert await config.files.read_wanted_ids() == {each.spec.id for each in in_force.offices}
         assert refused > 100
         assert disturbed_none > 500
         await assert_all_become_fresh(world, config)
@@ -206,7 +206,7 @@ async def reload_config(world: World, cause: ReloadTrigger, *, is_good: bool) ->
 
 def assert_plan_consistent(plan: ConfigDiff, settings: Settings) -> None:
     """No office is in two parts of the plan, and none is told to have changed in what it does not show."""
-    ids = {each.office.id for each in settings.offices}
+    ids = {each.spec.id for each in settings.offices}
     assert ids.issuperset(plan.new)
     assert ids.isdisjoint(plan.removed)
     assert len(ids) == len(plan.new) + len(plan.changed) + plan.unchanged
@@ -219,8 +219,8 @@ def assert_workers_match(world: World, settings: Settings) -> None:
     running = {key: task.settings for key, task in world.services.supervisor._running.items()}
     assert running.keys() == wanted.keys()
     assert not any(needs_restart(running[key], wanted[key]) for key in wanted)
-    shown = {view.office for view in world.daemon.fleet.offices.values()}
-    assert shown == {each.office for each in settings.offices}
+    shown = {view.spec for view in world.daemon.fleet.offices.values()}
+    assert shown == {each.spec for each in settings.offices}
 
 
 async def assert_all_become_fresh(world: World, config: EditedConfig) -> None:

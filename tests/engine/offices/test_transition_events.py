@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from oddaemon.core.model import Cadence, Preferences
+from oddaemon.core.model import Preferences
 from oddaemon.core.office.machine import make_initial_state
-from oddaemon.core.office.state import OfficeSpec, PublishSucceeded
+from oddaemon.core.office.state import (
+    PublishSucceeded,
+)
 from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.telemetry.events import AgingStatusChanged
@@ -16,11 +18,9 @@ from tests.engine.night import BEFORE_DAWN, make_office_settings
 
 def test_a_run_is_reported_complete_when_its_lock_is_gone() -> None:
     emitted: list[Event] = []
-    office, now = make_office_settings().office, BEFORE_DAWN.replace(hour=10, minute=5)
+    office, now = make_office_settings().spec, BEFORE_DAWN.replace(hour=10, minute=5)
     state = make_initial_state(now)
-    reporter = OfficeEventEmitter(
-        OfficeSpec(office, Cadence()), OfficeRuntime(office, state, None, now), emitted.append
-    )
+    reporter = OfficeEventEmitter(office, OfficeRuntime(office, state, None, now), emitted.append)
 
     def observe(at: datetime, **changes: Any) -> None:
         nonlocal state

@@ -124,7 +124,7 @@ def _find_spans(
 ) -> Iterator[tuple[float, float]]:
     """When the table was so, as seen through anything that was ever wanted of it."""
     true_balances = [TrueBalance._make(balance) for balance in balances]
-    offices = {each.settings.office for each in specs if each.settings is not None}
+    offices = {each.settings.spec for each in specs if each.settings is not None}
     for include, clinics in sorted({(office.include, office.clinics) for office in offices}):
         yield from practice.find_true_spans(true_balances, "debts" if include is Include.DEBTS else "all", clinics)
 
@@ -134,7 +134,7 @@ def _iterate_scopes(specs: Sequence[WantedSettings]) -> Iterator[WantedSettings]
     before: object = None
     for wanted in specs:
         if wanted.settings is not None:
-            scope = (wanted.settings.office.include, wanted.settings.office.clinics)
+            scope = (wanted.settings.spec.include, wanted.settings.spec.clinics)
             if scope != before:
                 yield wanted
             before = scope

@@ -45,18 +45,18 @@ def _draw_reloads(rng: Random, fleet: SimulatedFleet, _office_id: str) -> Incide
 
 
 def _draw_changed_settings(rng: Random, member: FleetMember) -> tuple[str, OfficeSettings | None]:
-    settings, office = member.settings, member.settings.office
-    include = Include.ALL if office.include is Include.DEBTS else Include.DEBTS
-    clinics = (0, 1) if member.spec.clinics and not office.clinics else ()
+    settings, spec = member.settings, member.settings.spec
+    include = Include.ALL if spec.include is Include.DEBTS else Include.DEBTS
+    clinics = (0, 1) if member.spec.clinics and not spec.clinics else ()
     changes: dict[str, OfficeSettings | None] = {
         "taken out": None,
-        "switched off": replace(settings, office=replace(office, enabled=False)),
-        "other guarantors": replace(settings, office=replace(office, include=include)),
-        "other clinics": replace(settings, office=replace(office, clinics=clinics)),
-        "in pages": replace(settings, office=replace(office, reader=Reader.PAGES)),
-        "other deadline": replace(settings, office=replace(office, fresh_by=time(6, 30))),
-        "other name": replace(settings, office=replace(office, name="A new name")),
-        "without its zone": replace(settings, office=replace(office, zone=None)),
+        "switched off": replace(settings, spec=replace(spec, enabled=False)),
+        "other guarantors": replace(settings, spec=replace(spec, include=include)),
+        "other clinics": replace(settings, spec=replace(spec, clinics=clinics)),
+        "in pages": replace(settings, spec=replace(spec, reader=Reader.PAGES)),
+        "other deadline": replace(settings, spec=replace(spec, fresh_by=time(6, 30))),
+        "other name": replace(settings, spec=replace(spec, name="A new name")),
+        "without its zone": replace(settings, spec=replace(spec, zone=None)),
     }
     why = rng.choice(list(changes))
     return why, changes[why]

@@ -11,7 +11,7 @@ from random import Random
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.model import Cadence, Include, Office, Reader
+from oddaemon.core.model import Cadence, Include, OfficeSpec, Reader
 from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
@@ -117,7 +117,7 @@ def _draw_cadence(rng: Random) -> Cadence:
 def _draw_member(number: int, rng: Random) -> FleetMember:
     spec = _draw_spec(number, rng)
     settings = OfficeSettings(
-        office=_draw_office(spec, rng),
+        spec=_draw_office(spec, rng),
         customer_key=Secret(CUSTOMER_KEY_PREFIX + spec.office_id),
         base_url="http://127.0.0.1:1/api/v1",
         min_interval_seconds=rng.choice((1.0, 1.0, 0.5)),
@@ -156,12 +156,12 @@ def _draw_spec(number: int, rng: Random) -> PracticeSpec:
     )
 
 
-def _draw_office(spec: PracticeSpec, rng: Random) -> Office:
+def _draw_office(spec: PracticeSpec, rng: Random) -> OfficeSpec:
     zone: ZoneInfo | None = ZoneInfo(spec.zone)
     if draw_chance(rng, 0.25):
         zone = ZoneInfo(rng.choice(ZONES)) if draw_chance(rng, 0.4) else None
     reader = Reader.PAGES if draw_chance(rng, 0.25) else Reader.AUTO
-    return Office(
+    return OfficeSpec(
         spec.office_id,
         f"Practice {spec.office_id}",
         zone=zone,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from oddaemon.core.model import Cadence, Office
+from oddaemon.core.model import Cadence, OfficeSpec
 from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
@@ -30,7 +30,7 @@ def make_member(office_id: str = ELM, **overrides: Any) -> FleetMember:
     spec = PracticeSpec(
         office_id, seed=number, settled=5, first_pat_num=FIRST_PAT_NUM + number * PAT_NUMS_AN_OFFICE, **overrides
     )
-    office = Office(office_id, f"Practice {office_id}", zone=zone, fresh_by=time(7), **office_overrides)
+    office = OfficeSpec(office_id, f"Practice {office_id}", zone=zone, fresh_by=time(7), **office_overrides)
     key = Secret(CUSTOMER_KEY_PREFIX + office_id)
     return FleetMember(
         spec, OfficeSettings(office, key, "http://127.0.0.1:1/api/v1", 1.0, remote=True, source=Path("o.toml"))

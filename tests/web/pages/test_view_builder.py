@@ -92,7 +92,7 @@ async def test_lines_that_nothing_happened_to_are_the_same_objects(tmp_path: Pat
 async def test_a_configuration_put_in_force_again_is_another_generation(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         before = await get_fleet_view(world)
-        renamed = replace(world.settings.offices[0], office=replace(world.settings.offices[0].office, name="Renamed"))
+        renamed = replace(world.settings.offices[0], spec=replace(world.settings.offices[0].spec, name="Renamed"))
         await world.clock.sleep_until(BEFORE_DAWN + timedelta(minutes=1))
         await world.apply(replace(world.settings, offices=(renamed,)))
         after = await get_fleet_view(world)

@@ -119,7 +119,7 @@ def _add_office(config_path: Path, answers: OfficeAnswers) -> None:
     office, new_settings = _add_key(config_path, _NewOffice(directory, table), answers, interactive=interactive)
     if answers.probe:
         diagnosis = diagnose_directly(
-            new_settings, next(each for each in new_settings.offices if each.office.id == table["id"])
+            new_settings, next(each for each in new_settings.offices if each.spec.id == table["id"])
         )
         show_diagnosis(diagnosis)
         typer.echo()
@@ -148,7 +148,7 @@ def _make_given_table(answers: OfficeAnswers) -> dict[str, Any]:
 
 def _prompt_for_table(answers: OfficeAnswers, settings: Settings, directory: Path) -> dict[str, Any]:
     """Ask for missing values, and again for invalid ones."""
-    offices = {each.office.id.casefold(): each.source for each in settings.offices}
+    offices = {each.spec.id.casefold(): each.source for each in settings.offices}
 
     def find_id_conflict(office_id: str) -> str:
         if source := offices.get(office_id.casefold()):

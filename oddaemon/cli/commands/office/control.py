@@ -124,7 +124,7 @@ def _select_offices(config: Path, ids: Sequence[str], *, all_offices: bool, labe
     if ids:
         return list(dict.fromkeys(ids))
     required_labels = parse_label_options(labels)
-    offices = [each.office for each in load_settings(config).offices if each.office.enabled]
+    offices = [each.spec for each in load_settings(config).offices if each.spec.enabled]
     selected = [office.id for office in offices if required_labels <= set(office.labels)]
     if not selected:
         raise fail("no enabled office matches; `oddaemon office list` lists all offices")
@@ -139,4 +139,4 @@ def _format_rejection(config: Path, office: str, response: ControlResponse) -> s
 
 def _read_configured_ids(config: Path) -> set[str]:
     settings = try_load(config).settings
-    return {each.office.id for each in settings.offices} if settings else set()
+    return {each.spec.id for each in settings.offices} if settings else set()

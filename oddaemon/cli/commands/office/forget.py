@@ -56,7 +56,7 @@ def forget(
             return rows
 
     for each in settings.offices:
-        if each.office.id == office:
+        if each.spec.id == office:
             raise fail(
                 f"{office} is still configured in {each.source}. Remove it there and run `oddaemon reload` first; "
                 "disabling it is not enough."

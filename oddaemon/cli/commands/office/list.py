@@ -67,12 +67,12 @@ def _load_removed(settings: Settings) -> list[RemovedOffice] | None:
 
 def _print_table(settings: Settings) -> None:
     print_table(TextTable(COLUMNS, [_format_row(each) for each in settings.offices]), Console())
-    disabled = sum(not each.office.enabled for each in settings.offices)
+    disabled = sum(not each.spec.enabled for each in settings.offices)
     typer.echo(f"{format_count(len(settings.offices), 'office')}{f', {disabled} disabled' if disabled else ''}.")
 
 
 def _format_row(settings: OfficeSettings) -> list[str]:
-    office = settings.office
+    office = settings.spec
     return [
         office.id,
         office.name,
@@ -85,7 +85,7 @@ def _format_row(settings: OfficeSettings) -> list[str]:
 
 
 def _make_document(settings: OfficeSettings) -> dict[str, Any]:
-    office = settings.office
+    office = settings.spec
     return {
         "id": office.id,
         "name": office.name,

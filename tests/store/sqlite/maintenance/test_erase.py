@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, Office, index_balances
+from oddaemon.core.model import Balance, OfficeSpec, index_balances
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import backfill_jobs, backfilled_days, journal, offices, open_pulls, snapshots
 from oddaemon.store.errors import DatabaseLocked, DatabaseMissing, DatabaseUnusable, OfficeUnknown
@@ -24,8 +24,8 @@ from tests.store.configured import register_offices
 from tests.store.filled_database import dump_database, make_true_snapshot
 from tests.store.samples import HARBOR, NOW, make_checkpoint, make_state
 
-LEAVING = Office("cedar-grove-47", "Cedar Grove Planted Name")
-STAYING = Office(HARBOR, "Harbor Smiles")
+LEAVING = OfficeSpec("cedar-grove-47", "Cedar Grove Planted Name")
+STAYING = OfficeSpec(HARBOR, "Harbor Smiles")
 CANARY = "planted-secret-of-cedar"
 NOT_OF_OFFICES = {"maintenance", "sink"}
 """Tables that hold nothing of a single office."""
