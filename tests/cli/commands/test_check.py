@@ -6,21 +6,6 @@ from tests.cli.sample_fleet import CONFIGURATION, KEYS, invoke, parse_json, writ
 BAD = CONFIGURATION.replace("customer_key_env", "custmer_key_env", 1).replace("Chicago", "Chicgo")
 
 
-def test_a_good_configuration_is_summarized(tmp_path: Path) -> None:
-    path = write_config(tmp_path)
-    result = invoke("check", "--config", str(path))
-
-    assert result.exit_code == 0
-    assert result.stderr == ""
-    assert result.stdout.splitlines() == [
-        f"{path} is valid: 3 offices, 1 disabled.",
-        "  3 offices through headquarters, 1 s between two requests of a key",
-        "  about 540 requests per day, at most 0.1 per second",
-        f"  database {tmp_path}/state.db",
-        "  listens on 127.0.0.1:9464",
-    ]
-
-
 def test_a_single_office_asks_more_than_nothing(tmp_path: Path) -> None:
     single = CONFIGURATION.partition('[[office]]\nid = "coast-reno"')[0]
     assert "at most 0.1 per second" in invoke("check", "--config", str(write_config(tmp_path, single))).stdout

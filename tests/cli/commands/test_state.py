@@ -25,16 +25,6 @@ def execute_sql(fleet: SampleFleet, sql: str) -> None:
     anyio.run(_execute, fleet.config.with_name("state.db"), sql)
 
 
-def test_a_sound_database_says_what_was_looked_at(fleet: SampleFleet) -> None:
-    result = fleet.run("state", "verify")
-
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == (
-        f"{fleet.config.parent}/state.db is intact: "
-        f"revision {REVISIONS[-1]}, 3 offices, 1 snapshot, 3 balance versions, 0 backfilled days.\n"
-    )
-
-
 def test_every_problem_is_a_line_with_its_office_and_snapshot(fleet: SampleFleet) -> None:
     execute_sql(fleet, "UPDATE balance SET ins_est = 1 WHERE pat_num = 205")
     execute_sql(fleet, "UPDATE office SET state = '{}' WHERE id = 'hill-street'")
