@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,12 +24,16 @@ Config = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to standard output.")]
-OfficeId = Annotated[
-    str,
-    typer.Argument(
-        metavar="OFFICE", help="The office's id.", show_default=False, autocompletion=completion.complete_offices
-    ),
-]
+
+
+def make_office_argument(help_text: str) -> Any:  # noqa: ANN401 - what Typer returns
+    """One office or several, completed from the configuration."""
+    return typer.Argument(
+        metavar="OFFICE", help=help_text, show_default=False, autocompletion=completion.complete_offices
+    )
+
+
+OfficeId = Annotated[str, make_office_argument("The office's id.")]
 Format = Annotated[
     OutputFormat | None,
     typer.Option("--format", "-f", help="Output format (default: by FILE's suffix, else a table).", show_default=False),

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from oddaemon.cli.args import completion
 from oddaemon.cli.args.day_range import AsOf
-from oddaemon.cli.args.options import Config, Format, Output
+from oddaemon.cli.args.options import Config, Format, Output, make_office_argument
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.export import EMPTY_CELL, TabularResult, make_text_table, write_result
@@ -48,12 +47,7 @@ app = typer.Typer()
     )
 )
 def balances(
-    office: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="OFFICE", help="The office's id.", show_default=False, autocompletion=completion.complete_offices
-        ),
-    ] = None,
+    office: Annotated[str | None, make_office_argument("The office's id.")] = None,
     *,
     config: Config = None,
     fleet: Annotated[bool, typer.Option("--fleet", help="Show totals of every office and label instead.")] = False,

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from oddaemon.cli.args import completion
-from oddaemon.cli.args.options import DEFAULT_CONCURRENCY, AsJson, Concurrency, Config
+from oddaemon.cli.args.options import DEFAULT_CONCURRENCY, AsJson, Concurrency, Config, make_office_argument
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.diagnostics import show_diagnoses, show_diagnosis
 from oddaemon.cli.output.json_document import print_json
@@ -22,15 +21,7 @@ app = typer.Typer()
 
 @app.command(epilog=format_examples("oddaemon doctor bright-smiles", "oddaemon doctor"))
 def doctor(
-    offices: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="OFFICE",
-            help="The offices' ids (default: all, in a table).",
-            show_default=False,
-            autocompletion=completion.complete_offices,
-        ),
-    ] = None,
+    offices: Annotated[list[str] | None, make_office_argument("The offices' ids (default: all, in a table).")] = None,
     config: Config = None,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
     as_json: AsJson = False,

@@ -25,8 +25,7 @@ import typer
 from oddaemon import __version__
 from oddaemon.admin.inspection import DataSource, FleetDocument
 from oddaemon.admin.office_details import build_entry_document
-from oddaemon.cli.args import completion
-from oddaemon.cli.args.options import Config
+from oddaemon.cli.args.options import Config, make_office_argument
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.progress import progress_bar
@@ -70,13 +69,7 @@ app = typer.Typer()
 )
 def support_bundle(
     offices: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="OFFICE",
-            help="Include only these offices' journals (default: all).",
-            show_default=False,
-            autocompletion=completion.complete_offices,
-        ),
+        list[str] | None, make_office_argument("Include only these offices' journals (default: all).")
     ] = None,
     config: Config = None,
     output: Annotated[

@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 import typer
 
-from oddaemon.cli.args import completion
-from oddaemon.cli.args.options import AsJson, Config, parse_label_options
+from oddaemon.cli.args.options import AsJson, Config, make_office_argument, parse_label_options
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import ExitStatus, fail
 from oddaemon.cli.output.json_document import print_json
@@ -21,12 +20,7 @@ from oddaemon.settings import try_load
 NO_OP_REASONS = {"pause": "paused already", "resume": "not paused"}
 """Why a command for many offices has nothing to do for some of them."""
 
-OfficeIds = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="OFFICE", help="The offices' ids.", show_default=False, autocompletion=completion.complete_offices
-    ),
-]
+OfficeIds = Annotated[list[str] | None, make_office_argument("The offices' ids.")]
 AllOffices = Annotated[bool, typer.Option("--all", help="All enabled offices.")]
 Labels = Annotated[
     list[str] | None,
@@ -36,40 +30,38 @@ Labels = Annotated[
 app = typer.Typer()
 
 
-@app.command(epilog=format_examples("oddaemon office pause elm", "oddaemon office pause --label group=coast"))
-def pause(
-    offices: OfficeIds = None,
-    all_offices: AllOffices = False,
-    label: Labels = None,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Pause offices (survives a restart). Snapshots stay published; a pull in progress finishes."""
-    _send_command("pause", config, offices or [], all_offices=all_offices, labels=label or [], as_json=as_json)
+def _add_command(name: str, help_text: str, *examples: str) -> None:
+    """A command for the offices that are named, or selected by --all or --label."""
+
+    @app.command(name, help=help_text, epilog=format_examples(*examples))
+    def send(
+        offices: OfficeIds = None,
+        all_offices: AllOffices = False,
+        label: Labels = None,
+        config: Config = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _send_command(name, config, offices or [], all_offices=all_offices, labels=label or [], as_json=as_json)
 
 
-@app.command(epilog=format_examples("oddaemon office resume elm", "oddaemon office resume --all"))
-def resume(
-    offices: OfficeIds = None,
-    all_offices: AllOffices = False,
-    label: Labels = None,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Resume paused offices, and probe them at once."""
-    _send_command("resume", config, offices or [], all_offices=all_offices, labels=label or [], as_json=as_json)
-
-
-@app.command(epilog=format_examples("oddaemon office sync elm oak", "oddaemon office sync --all"))
-def sync(
-    offices: OfficeIds = None,
-    all_offices: AllOffices = False,
-    label: Labels = None,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Probe offices at once, and pull balances if aging has completed."""
-    _send_command("sync", config, offices or [], all_offices=all_offices, labels=label or [], as_json=as_json)
+_add_command(
+    "pause",
+    "Pause offices (survives a restart). Snapshots stay published; a pull in progress finishes.",
+    "oddaemon office pause elm",
+    "oddaemon office pause --label group=coast",
+)
+_add_command(
+    "resume",
+    "Resume paused offices, and probe them at once.",
+    "oddaemon office resume elm",
+    "oddaemon office resume --all",
+)
+_add_command(
+    "sync",
+    "Probe offices at once, and pull balances if aging has completed.",
+    "oddaemon office sync elm oak",
+    "oddaemon office sync --all",
+)
 
 
 @app.command(epilog=format_examples("oddaemon office accept bright-smiles"))
