@@ -1,5 +1,6 @@
 """The metadata file, as the real Datasette reads it, over a database as the daemon leaves it."""
 
+import gc
 import sqlite3
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +25,8 @@ from tests.store.samples import ELM, NOW, make_balances, make_state
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ResourceWarning)  # it opens databases as it is imported
     from datasette.app import Datasette  # type: ignore[import-untyped]  # it ships no types
+
+    gc.collect()
 
 # Datasette turns them on for the whole process as it is imported, other tests and all.
 sqlite3.enable_callback_tracebacks(False)
