@@ -63,5 +63,5 @@ def test_the_command_says_so_in_a_sentence_and_changes_nothing(tmp_path: Path, s
     result = fleet.run("balances", "bright-smiles", "--format", form, "--output", str(target))
 
     assert result.exit_code == 1
-    assert f"{target} cannot be written: No space left on device; nothing is changed there." in result.stderr
+    assert f"cannot write {target}: No space left on device; nothing has changed there" in result.stderr
     assert read_files(small_disk) == {"today": b"yesterday's"}

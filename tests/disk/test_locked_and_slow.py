@@ -44,7 +44,7 @@ async def test_a_lock_is_explained_and_over_when_it_is_released(database: Sqlite
     await database.execute_one("PRAGMA busy_timeout = 1")
     with locked_database(database.path):
         for attempt in (offices.save_state(database, ELM, make_state(attempts=8)), try_writing(database)):
-            with pytest.raises(DatabaseUnusable, match=r"another program keeps it locked\. Close whatever") as caught:
+            with pytest.raises(DatabaseUnusable, match=r"another program keeps it locked\. Close") as caught:
                 await attempt
             assert caught.value.is_transient
         assert len(await snapshots.load_balances(database, ELM)) == 30
