@@ -191,7 +191,7 @@ def _make_permanent_failures() -> Sequence[OfficeScenario]:
             "sumac-springs",
             "its aging crashes half-way",
             _make_office(3, 500, 12, crashes="always"),
-            expected=ExpectedState(Condition.BLOCKED, "never finished", Owner.OFFICE, ages_tonight=False),
+            expected=ExpectedState(Condition.BLOCKED, "lock", Owner.OFFICE, ages_tonight=False),
         ),
     )
 
@@ -218,9 +218,9 @@ def _make_without_aging(now: datetime) -> Sequence[OfficeScenario]:
         ),
         OfficeScenario(
             "magnolia-way",
-            "automated aging is switched off",
+            "automated aging is not set up",
             {"zone": ZONES[3], "guarantors": 300, "service_time_due": None},
-            expected=ExpectedState(Condition.BLOCKED, "switched off", Owner.OFFICE, ages_tonight=False),
+            expected=ExpectedState(Condition.BLOCKED, "automated aging", Owner.OFFICE, ages_tonight=False),
         ),
         OfficeScenario(
             "cypress-court",
@@ -250,6 +250,6 @@ def _make_without_aging(now: datetime) -> Sequence[OfficeScenario]:
             "redwood-plaza",
             "disabled in the configuration",
             _make_office(3, 300, 8, config={"enabled": False}),
-            expected=ExpectedState(Condition.PAUSED, "Switched off", Owner.US, published=False, ages_tonight=False),
+            expected=ExpectedState(Condition.PAUSED, "disabled", Owner.US, published=False, ages_tonight=False),
         ),
     )
