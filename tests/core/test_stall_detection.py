@@ -44,14 +44,14 @@ def test_a_request_ends_within_its_time_outs() -> None:
     asking = WorkerActivity("smile", seconds_ago(140), request_since=seconds_ago(140))
     assert check_stall(asking) is None
     assert check_stall(replace(asking, request_since=seconds_ago(150))) == (
-        "office smile should have had or given up its answer after 150 s"
+        "office smile has waited 150 s for a response, longer than its time-out"
     )
 
 
 def test_an_office_at_work_moves() -> None:
     assert check_stall(WorkerActivity("smile", seconds_ago(TURN_SECONDS))) is None
     assert check_stall(WorkerActivity("smile", seconds_ago(TURN_SECONDS + 20))) == (
-        "office smile has not moved for 320 s, with no request under way"
+        "office smile has made no progress for 320 s, without a request in flight"
     )
 
 
@@ -74,7 +74,7 @@ def test_sleepers_are_no_queue() -> None:
 @pytest.mark.parametrize(("seconds", "expected"), [(WRITE_SECONDS, None), (WRITE_SECONDS + 5, "305 s")])
 def test_a_write_ends(seconds: float, expected: str | None) -> None:
     found = check_stall(writing_since=seconds_ago(seconds))
-    assert found == (expected and f"a write to the database has not ended for {expected}")
+    assert found == (expected and f"a write to the database has been running for {expected}")
 
 
 def test_one_that_hangs_among_many_is_found() -> None:

@@ -1,8 +1,8 @@
-"""What an office uploads: a CSV whose quoting cannot be trusted, and numbers in it that must be.
+"""Parses the CSV that an office uploads, whose quoting is not reliable.
 
-Only columns of numbers are read. A row with more cells than the header has was split inside a text by a stray comma;
-what stands before the first text is then counted from the left, what stands behind the last one from the right, and a
-number between two texts is refused rather than guessed.
+Only columns of numbers are read. A row with more cells than the header was split inside a text by an unquoted comma.
+Then columns before the first text are counted from the left and columns after the last one from the right; a number
+between two texts is refused and never guessed.
 """
 
 import csv
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
 
 NO_ROWS = "OK"
-"""What a file holds whose query brought no rows."""
+"""The content of a file whose query returned no rows."""
 LINE_CHARACTERS_MAX = 65_536
 """Characters; a row of numbers and names has some hundred, and what reads CSV takes no cell of more than twice this."""
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,30})?([eE][+-]?\d{1,2})?", re.ASCII)
@@ -34,11 +34,11 @@ _COLUMN_ALIASES = {
     "inspayest": "ins_pay_est",
     "baltotal": "bal_total",
 }
-"""Columns by their letters and digits alone, as the vendor's programs write them in many ways."""
+"""Columns by their letters and digits, as their names are written in several ways."""
 
 
 class InvalidUpload(ValueError):
-    """A file that cannot be read as balances; the text names a line or a column, never what stands there."""
+    """A file that cannot be read as balances; the text names a line or a column and never its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +48,30 @@ class CsvHeader:
     names: tuple[str, ...]
     """As written."""
     positions: Mapping[str, int]
-    """Where each column that is read stands."""
+    """The index of each column that is read."""
 
     @property
     def first_text_index(self) -> int:
-        """The first column that is not read, and may hold anything."""
+        """The index of the first column that is not read and may hold anything."""
         return next((at for at in range(len(self.names)) if at not in self.positions.values()), len(self.names))
 
     @property
     def last_text_index(self) -> int:
-        """The last one; -1: there is none."""
+        """The index of the last one; -1: there is none."""
         others = [at for at in range(len(self.names)) if at not in self.positions.values()]
         return others[-1] if others else -1
 
     def list_money_columns(self) -> tuple[str, ...]:
-        """The columns of money that are read, as written, in the order of the file."""
+        """List the money columns that are read, as written, in the order of the file."""
         indices = sorted(at for name, at in self.positions.items() if name not in {"pat_num", "clinic_num"})
         return tuple(self.names[at] for at in indices)
 
 
 def parse_header(line: str) -> CsvHeader:
-    """The columns that a file's first line names.
+    """Parse the column names in the first line of a file.
 
     Raises:
-        UploadError: One that is needed is missing, or named twice.
+        InvalidUpload: A required column is missing, or a column occurs twice.
     """
     names = tuple(name.strip().strip('"') for name in next(csv.reader([line])))
     positions: dict[str, int] = {}
@@ -80,24 +80,26 @@ def parse_header(line: str) -> CsvHeader:
         if known is None or (known == "pat_num" and name.casefold() == "guarantor" and "pat_num" in positions):
             continue
         if known in positions and known != "pat_num":
-            raise InvalidUpload(f"the query gives two columns for {known}; give each once")
+            raise InvalidUpload(f"the query returns two columns for {known}; return each once")
         positions[known] = at
     missing = [name for name in _REQUIRED_COLUMNS if name not in positions]
     if "ins_est" not in positions and not all(name in positions for name in _SPLIT_INS_COLUMNS):
         missing.append("ins_est")
     if missing:
-        raise InvalidUpload(f"the query gives no column for {', '.join(missing)}; name them as table patient does")
+        raise InvalidUpload(
+            f"the query returns no column for {', '.join(missing)}; name the columns as table patient does"
+        )
     return CsvHeader(names, positions)
 
 
 def parse_balances(lines: Iterable[str]) -> tuple[CsvHeader | None, list[Balance]]:
-    """A whole file, line by line.
+    """Parse a whole file.
 
     Returns:
-        Its header, None where it says that there are no rows; and its balances, ordered by pat_num.
+        Its header, None if the file has no rows; and its balances, ordered by pat_num.
 
     Raises:
-        UploadError: It is cut off, or a row cannot be read for sure, or names a guarantor a second time.
+        InvalidUpload: It is truncated, or a row is ambiguous, or a guarantor occurs twice.
     """
     rows = _limit_line_length(lines)
     first = next(rows, "").removeprefix("\ufeff")
@@ -105,31 +107,30 @@ def parse_balances(lines: Iterable[str]) -> tuple[CsvHeader | None, list[Balance
         raise InvalidUpload("the file is empty or ends within its first line")
     if first.strip() == NO_ROWS:
         if next(rows, None) is not None:
-            raise InvalidUpload("the file says that there are no rows, and goes on")
+            raise InvalidUpload("the file declares that there are no rows, but has more lines")
         return None, []
     header = parse_header(first)
     found: dict[int, Balance] = {}
     for number, line in enumerate(_require_complete_lines(rows), start=2):
         balance = _parse_balance(_split_cells(line, header, number), number)
         if balance.pat_num in found:
-            raise InvalidUpload(f"line {number} names a guarantor a second time")
+            raise InvalidUpload(f"line {number} repeats a guarantor")
         found[balance.pat_num] = balance
     return header, [found[pat_num] for pat_num in sorted(found)]
 
 
 def parse_control_totals(line: str, header: CsvHeader | None) -> ControlTotals:
-    """Count and sums that the office's server made of the same query, in the order that `money` gives, as one line.
+    """Parse the count and the sums of the same query from one line, in the order of `list_money_columns`.
 
-    Without a header, which a file without rows has not, only the count is there. The checksum is 0: the server counts
-    and adds, and cannot know how we write a row.
+    Without a header (a file without rows) the line holds only the count. The checksum is 0: no server computes it.
 
     Raises:
-        UploadError: It is no such line.
+        InvalidUpload: It is not such a line.
     """
     columns = () if header is None else header.list_money_columns()
     cells = [cell.strip().strip('"') for cell in line.strip().split(",")]
     if len(cells) != 1 + len(columns):
-        raise InvalidUpload("the count that was asked for has another number of columns")
+        raise InvalidUpload("the requested count has another number of columns")
     guarantors, *sums = (_parse_sum_cents(cell) for cell in cells)
     money = {} if header is None else _map_sums(header, dict(zip(columns, sums, strict=True)))
     return ControlTotals._make((guarantors, *(money.get(name, 0) for name in MONEY_COLUMNS), 0))
@@ -144,7 +145,7 @@ def _map_sums(header: CsvHeader, sums: Mapping[str, int]) -> dict[str, int]:
 def _limit_line_length(lines: Iterable[str]) -> Iterator[str]:
     for number, line in enumerate(lines, start=1):
         if len(line) > LINE_CHARACTERS_MAX:
-            raise InvalidUpload(f"line {number} is longer than any row of balances")
+            raise InvalidUpload(f"line {number} is longer than any row of balances can be")
         yield line
 
 
@@ -169,14 +170,16 @@ def _split_cells(line: str, header: CsvHeader, number: int) -> dict[str, str]:
 
 
 def _find_shifted_index(at: int, header: CsvHeader, surplus: int, number: int) -> int:
-    """Where a column stands in a row that stray commas have made longer."""
+    """Find the index of a column in a row that unquoted commas have made longer."""
     if header.last_text_index < 0:
         raise InvalidUpload(f"line {number} has too many columns")
     if at < header.first_text_index:
         return at
     if at > header.last_text_index:
         return at + surplus
-    raise InvalidUpload(f"line {number} has too many columns, and numbers between two texts; put the numbers first")
+    raise InvalidUpload(
+        f"line {number} has too many columns, with numbers between texts; put the numeric columns first"
+    )
 
 
 def _parse_balance(cells: Mapping[str, str], number: int) -> Balance:
@@ -192,27 +195,27 @@ def _parse_balance(cells: Mapping[str, str], number: int) -> Balance:
 
 def _parse_integer(text: str, number: int) -> int:
     if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
-        raise InvalidUpload(f"line {number} has no whole number where one is needed")
+        raise InvalidUpload(f"line {number} has no whole number in a column that needs one")
     return int(text)
 
 
 def _parse_cents(text: str, number: int) -> int:
-    """Rounded as the office's server rounds a double."""
+    """Parse an amount, rounded as the office's server rounds a double."""
     if not _NUMBER.fullmatch(text) or abs(float(text)) > _DOLLARS_MAX:
-        raise InvalidUpload(f"line {number} has no amount where one is needed")
+        raise InvalidUpload(f"line {number} has no amount in a column that needs one")
     return round(float(text) * 100)
 
 
 def _parse_sum_cents(text: str) -> int:
-    """A whole number, as a server may write the sum of rounded doubles: `1234`, `1234.0` or `-0`."""
+    """Parse a whole number as a server may write the sum of rounded doubles: `1234`, `1234.0` or `-0`."""
     if not _NUMBER.fullmatch(text) or not float(text).is_integer():
-        raise InvalidUpload("the count that was asked for holds something that is no whole number")
+        raise InvalidUpload("the requested count contains something that is not a whole number")
     return int(float(text))
 
 
 def find_upload_difference(balances: Sequence[Balance], totals: ControlTotals) -> str | None:
-    """What of the server's own count the rows do not add up to, as a sentence without amounts; None: they do."""
+    """Compare the rows with the server's own count; returns a difference as a clause without amounts. None: equal."""
     if len(balances) != totals.guarantors:
-        return f"{len(balances)} guarantors were uploaded where the office counts {totals.guarantors}"
+        return f"{len(balances)} guarantors were uploaded, but the office counts {totals.guarantors}"
     differing = [name for name in MONEY_COLUMNS if sum(getattr(row, name) for row in balances) != getattr(totals, name)]
-    return f"the sums of {', '.join(differing)} differ from the office's own" if differing else None
+    return f"the sums of {', '.join(differing)} differ from the office's own sums" if differing else None

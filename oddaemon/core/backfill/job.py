@@ -1,4 +1,4 @@
-"""An order to read an office as of a past day: what it is, and what becomes of it when a reading of it fails."""
+"""A job that reads an office as of a past day, and what happens to it when a reading fails."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,13 +11,13 @@ from oddaemon.core.model import Balance, Cadence, ControlTotals
 from oddaemon.core.office.status import to_sentence
 
 REREADS_MAX = 3
-"""Two readings of a day that is past differ when somebody posts to it just then; not night after night."""
+"""Two readings of a past day differ only if an entry for that day is posted in between, which is rare."""
 OWN_QUERY_ADVICE = (
-    "It is your own query that is refused, or the count that is asked of it as `SELECT COUNT(*) … FROM (your query)`:"
-    " mend it in your file, then order the day again."
+    "Your own query was refused, or its count (`SELECT COUNT(*) … FROM (your query)`). Fix the query in your file, then"
+    " request the day again."
 )
 EARLIEST_DATE = date(1980, 1, 1)
-"""Nobody ran this program before."""
+"""No office used Open Dental before."""
 
 
 class BackfillMethod(StrEnum):
@@ -26,11 +26,11 @@ class BackfillMethod(StrEnum):
     REPORT = "report"
     """By `GET /reports/Aging`, page after page, twice."""
     SFTP = "sftp"
-    """By a query of the operator's, whose result the office uploads to a receiver of ours."""
+    """By the operator's own query, whose result the office uploads to our receiver."""
 
 
 class UploadStep(StrEnum):
-    """What an order by upload is at, as people see it."""
+    """The step of a job with an upload, as people see it."""
 
     REQUESTING_UPLOAD = "requesting_upload"
     WAITING_FOR_UPLOAD = "waiting_for_file"
@@ -39,7 +39,7 @@ class UploadStep(StrEnum):
 
 
 class JobState(StrEnum):
-    """How an order stands."""
+    """The state of a job."""
 
     OPEN = "open"
     DONE = "done"
@@ -49,7 +49,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BackfillTarget:
-    """What is wanted: one office as of one day."""
+    """One office as of one day."""
 
     office_id: str
     as_of: date
@@ -60,7 +60,7 @@ class BackfillTarget:
 
 @dataclass(frozen=True, slots=True)
 class BackfillResult:
-    """What came of it, proved."""
+    """The verified result of a job."""
 
     balances: Mapping[int, Balance] = field(repr=False)
     """By pat_num, in ascending order."""
@@ -70,7 +70,7 @@ class BackfillResult:
 
 @dataclass(frozen=True, slots=True)
 class BackfillJob:
-    """One order."""
+    """One backfill job."""
 
     number: int
     target: BackfillTarget
@@ -80,28 +80,28 @@ class BackfillJob:
     attempts: int = 0
     """Failures in a row."""
     rereads: int = 0
-    """Readings that were thrown away."""
+    """Readings that were discarded."""
     why: str = ""
-    """What it met last, as a sentence with what to do; empty: nothing."""
+    """The last failure, as a sentence with advice; empty: none."""
 
 
 class InvalidDate(ValueError):
-    """A day that no balances can be had of; the text says why."""
+    """A day that has no balances; the text says why."""
 
 
 def validate_day(as_of: date, today: date) -> date:
-    """The day, if the office can have been aged as of it.
+    """Return the day if the office can have balances as of it.
 
     Args:
-        as_of: The day that is wanted.
+        as_of: The requested day.
         today: On the office's own clock.
 
     Raises:
-        WrongDayError: It cannot.
+        InvalidDate: It cannot.
     """
     if as_of >= today:
         raise InvalidDate(
-            f"{as_of} is not past yet on the office's clock ({today}): what is true today is pulled each night."
+            f"{as_of} is not in the past on the office's clock (today is {today}). Use the nightly snapshots for today."
         )
     if as_of < EARLIEST_DATE:
         raise InvalidDate(f"{as_of} is before {EARLIEST_DATE.year}: no office has balances of that day.")
@@ -109,9 +109,9 @@ def validate_day(as_of: date, today: date) -> date:
 
 
 def apply_failure(job: BackfillJob, failure: Failure, now: datetime, cadence: Cadence, jitter: float) -> BackfillJob:
-    """The order after a failure: back off, read anew, or give up where only a human can help.
+    """Return the job after a failure: back off, read again, or fail if only a human can help.
 
-    What was read stays unless `rereads` has risen.
+    What was read is kept unless `rereads` has increased.
     """
     attempts = job.attempts + 1
     why = f"{to_sentence(failure.sentence)} {_choose_advice(job.target, failure)}"
@@ -138,5 +138,5 @@ def _choose_advice(target: BackfillTarget, failure: Failure) -> str:
 
 
 def clear_failures(job: BackfillJob) -> BackfillJob:
-    """The order after something came: what it met before is over."""
+    """Return the job after a success: earlier failures are cleared."""
     return replace(job, attempts=0, why="", not_before=None)

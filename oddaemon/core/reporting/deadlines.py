@@ -1,12 +1,12 @@
-"""By when each office's balances have to be there, and how a morning of the whole fleet went.
+"""Computes the deadline of each office's balances, and the result of a night over the whole fleet.
 
-A *morning* is a calendar day on each office's own clock. What has to be there by its `fresh_by` is the aging of the run
-that was due last before it. So a night is missed by the office's hour and by nothing else: not by ours, and not by when
-we happened to look.
+A night ends on a calendar day of each office's own clock. Its deadline is `fresh_by`: by then the aging of the run that
+was due last before it must be published. Only the office's clock decides whether a night is missed, and not when it was
+checked.
 
-Nothing is expected of an office that is paused, has no `fresh_by` or ages once a month. An office that was blocked
-already when its run became due is told apart: somebody knows of it, and the morning of the others can be complete all
-the same. One that becomes blocked in that very night makes its morning a missed one.
+Nothing is expected of an office that is paused, has no `fresh_by` or ages once a month. An office that was already
+blocked when its run became due is counted separately, and does not prevent the night of the others from being complete.
+An office that becomes blocked during the night misses it.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from oddaemon.core.office.state import OfficeState
 DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 _CLOCKS_MAX = 8192
-"""Offices of one zone and one due time share their arithmetic, which would otherwise stall a large fleet's loop."""
+"""Offices of one zone and one due time share a computation that would otherwise stall the loop of a large fleet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,49 +39,49 @@ class MonitoredOffice:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """What an office has to bring for one morning."""
+    """What an office must publish for one night."""
 
     aging_date: date
-    """Of the run that has to be published, or a later one."""
+    """The earliest aging date that counts."""
     due_at: datetime
     at: datetime
 
 
 class DeadlineOutcome(StrEnum):
-    """What became of a morning of the fleet."""
+    """The result of a night of the fleet."""
 
     OPEN = "open"
     COMPLETE = "complete"
-    """Every office of which balances are expected has published them."""
+    """Every office that is expected to has published."""
     MISSED = "missed"
-    """The last deadline has passed, and somebody's balances are missing."""
+    """The last deadline has passed, and balances are missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetNight:
-    """How one morning of the fleet stands."""
+    """The state of one night of the fleet."""
 
     day: date
     fresh: int = 0
-    """Offices whose balances are there."""
+    """Offices that have published."""
     late: int = 0
-    """Those of them that were published after their `fresh_by`."""
+    """Those of them that published after their `fresh_by`."""
     missing: tuple[str, ...] = ()
-    """Ids of those whose balances are not."""
+    """Ids of the offices that have not published."""
     blocked: int = 0
     """Not expected: they were blocked already when their run became due."""
     exempt: int = 0
     """Not expected: paused, without `fresh_by`, monthly, or new."""
     last_deadline: datetime | None = None
-    """Of the expected ones; None: there is none."""
+    """Of the expected offices; None: there is none."""
 
     @property
     def expected(self) -> int:
-        """Offices whose balances have to be there."""
+        """Offices that are expected to publish."""
         return self.fresh + len(self.missing)
 
     def get_outcome(self, now: datetime) -> DeadlineOutcome:
-        """What became of it by `now`; a morning on which nobody is expected stays open."""
+        """The result by `now`; a night without expected offices stays open."""
         if self.last_deadline is None:
             return DeadlineOutcome.OPEN
         if not self.missing:
@@ -90,16 +90,16 @@ class FleetNight:
 
 
 def get_known_since(state: OfficeState) -> datetime:
-    """Since when an office has been known at the least, told from its state when this process first saw it."""
+    """The latest instant since which an office is certainly known, from its state when this process first read it."""
     since = state.standing.since
     return since if state.published is None else min(since, state.published.published_at)
 
 
 def find_next_deadline(monitored: MonitoredOffice) -> datetime | None:
-    """When the first balances that are not there yet have to be there; in the past once they are missed.
+    """Find the first deadline that is not met yet; it is in the past once it is missed.
 
-    It moves on when a snapshot is published, and only then: a day after it, two nights are missed. Of an office that
-    was paused, away, or wanted otherwise, it begins anew when that is over.
+    Only a published snapshot moves it on: a day after it, two nights are missed. For an office that was paused, removed
+    or configured differently, it starts again afterwards.
 
     Returns:
         None: nothing is expected of this office.
@@ -116,12 +116,12 @@ def find_next_deadline(monitored: MonitoredOffice) -> datetime | None:
 
 
 def count_missed_nights(first_missed: datetime, now: datetime) -> int:
-    """How many nights are missing by `now`, where `missed` is the first deadline that is not kept."""
+    """Count the nights that are missed by `now`, from the first missed deadline on."""
     return 0 if now < first_missed else 1 + (now - first_missed) // DAY
 
 
 def get_deadline(monitored: MonitoredOffice, day: date) -> Deadline | None:
-    """What the office has to bring for this morning; None: nothing."""
+    """The deadline of the office for this night; None: nothing is expected."""
     office, state = monitored.office, monitored.state
     if office.fresh_by is None or not _has_deadline(monitored):
         return None
@@ -129,7 +129,7 @@ def get_deadline(monitored: MonitoredOffice, day: date) -> Deadline | None:
 
 
 def summarize_night(day: date, fleet: Iterable[MonitoredOffice]) -> FleetNight:
-    """How this morning stands, over all offices."""
+    """Summarize this night over all offices."""
     fresh = late = blocked = exempt = 0
     missing: list[str] = []
     deadlines: list[datetime] = []
@@ -159,7 +159,7 @@ def _has_deadline(monitored: MonitoredOffice) -> bool:
 
 
 def _has_joined_after(monitored: MonitoredOffice, deadline: Deadline) -> bool:
-    """Whether the office came, or came back, after this morning's deadline, so that it owes the next one first."""
+    """Whether the office was added, or added again, after this deadline, so that the next one is its first."""
     published, known_since = monitored.state.published, monitored.known_since
     was_published_before = (
         published is not None and published.published_at < known_since and published.aging_date >= deadline.aging_date
@@ -195,7 +195,7 @@ def _compute_deadline_at(clock: OfficeClock, fresh_by: time, due: str, aging_dat
 
 
 def _find_due_time(due: str) -> time | None:
-    """When the office ages; None: not known, by hand or unreadable. Then yesterday's aging is good enough."""
+    """The due time of aging; None: not known, by hand or unreadable. Then yesterday's aging is sufficient."""
     try:
         return parse_due_time(due)
     except ValueError:

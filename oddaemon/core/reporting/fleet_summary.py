@@ -1,8 +1,6 @@
-"""The whole fleet in one sentence, as `systemctl status` shows it.
+"""Summarizes the fleet: in one line for `systemctl status`, and in numbers with every office that is not fresh.
 
-The fleet in numbers, and who is not fresh and why: what somebody wants to know once in the morning.
-
-Nothing here is about a patient; a reason names an office's trouble, never an amount.
+Nothing here is about a patient; a reason never contains an amount.
 """
 
 from collections import Counter
@@ -17,19 +15,19 @@ _CONDITION_TEXTS = {Condition.WAITING: "waiting for aging"}
 
 
 def format_fleet_summary(statuses: Iterable[Status], now: datetime, zone: tzinfo) -> str:
-    """How many offices stand how, and when something happens next.
+    """Format how many offices are in which condition, and when something happens next.
 
     Args:
-        statuses: One of each office.
+        statuses: The status of each office.
         now: Aware.
-        zone: Whose clock the reader has.
+        zone: The zone of the reader's clock.
 
     Returns:
         "214 of 230 fresh, 9 waiting for aging, 7 late; next 05:10"
     """
     current = [status.evaluate_at(now) for status in statuses]
     if not current:
-        return "no office to watch"
+        return "no office is configured"
     counts = Counter(standing.condition for standing in current)
     others = [
         f", {counts[condition]} {_CONDITION_TEXTS.get(condition, condition.value)}"
@@ -56,12 +54,12 @@ ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class StaleOffice:
-    """One office that users cannot rely on this morning."""
+    """One office that is not fresh."""
 
     office: str
     condition: Condition
     owner: Owner | None
-    """Who must act; None: nobody."""
+    """Who must act; None: no one."""
     since: datetime
     reason: str
 
@@ -77,13 +75,13 @@ class FleetSummary:
     guarantors: int
     """In the latest snapshots of all offices."""
     conditions: Mapping[Condition, int]
-    """Those that some office is in."""
+    """The number of offices in each condition that occurs."""
     stale: tuple[StaleOffice, ...]
-    """Ordered by condition and id; paused offices are not among them: somebody wants them so."""
+    """Ordered by condition and id; without paused offices."""
 
 
 def summarize_fleet(offices: Iterable[OfficeSummary], now: datetime) -> FleetSummary:
-    """Sum up these offices as of `now`."""
+    """Summarize these offices as of `now`."""
     summaries = list(offices)
     statuses = [(summary.id, summary.status.evaluate_at(now)) for summary in summaries]
     snapshots = [status.snapshot for status in summaries if status.snapshot is not None]

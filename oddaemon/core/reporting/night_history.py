@@ -1,7 +1,7 @@
-"""How the last nights of an office went, told from what was published: in time, late, or not at all.
+"""The last nights of an office, from its published snapshots: in time, late, or missing.
 
-A night is known by its aging date. What was published first for it decides; an aging that is run again on the same
-day makes no night late.
+A night is identified by its aging date. The first snapshot of a night decides: a second aging on the same day does not
+make the night late.
 """
 
 from collections.abc import Iterable
@@ -15,31 +15,31 @@ NIGHTS = 30
 
 
 class NightOutcome(StrEnum):
-    """What became of a night."""
+    """The result of a night."""
 
     IN_TIME = "in_time"
     LATE = "late"
-    """Published after it was wanted."""
+    """Published after its deadline."""
     MISSING = "missing"
-    """Nothing was published, and nothing is awaited any more."""
+    """Nothing was published, and nothing is pending."""
     OVERDUE = "overdue"
-    """Awaited, and the hour by which it was wanted has passed."""
+    """Pending, and its deadline has passed."""
     PENDING = "awaited"
     NOT_DUE = "not_due"
     """The office does not age every night."""
     UNKNOWN = "unknown"
-    """Before the first snapshot that is kept."""
+    """Before the first stored snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A published snapshot, as far as its night is told from it."""
+    """A published snapshot of a night."""
 
     snapshot_id: int
     aging_date: date
     published_at: datetime
     late_at: datetime | None
-    """From when on it was called late; None: never."""
+    """Its deadline; None: it had none."""
     pull_seconds: float
     requests: int
     reader: Reader
@@ -50,7 +50,7 @@ class Publication:
 
     @property
     def early_by(self) -> timedelta | None:
-        """How long before its hour it was there, below zero if it was late; None: it had no hour."""
+        """How long before its deadline it was published, negative if late; None: it had none."""
         return None if self.late_at is None else self.late_at - self.published_at
 
 
@@ -70,7 +70,7 @@ class Night:
     outcome: NightOutcome
     first: Publication | None = None
     last: Publication | None = None
-    """What is believed of it now: another than `first` where aging was run again."""
+    """The latest snapshot of the night: not `first` if aging ran again."""
 
 
 def build_night_history(
@@ -81,14 +81,14 @@ def build_night_history(
     *,
     nightly: bool = True,
 ) -> tuple[Night, ...]:
-    """The last `NIGHTS` nights, oldest first.
+    """Build the last `NIGHTS` nights, oldest first.
 
     Args:
         publications: Of the office, in any order.
         latest: The night that was due last.
-        pending: The night that is due and not there yet; None: nothing is.
+        pending: The night that is due and not published; None: there is none.
         now: This instant.
-        nightly: Whether the office ages every night; if not, a night without a snapshot is none that is missing.
+        nightly: Whether the office ages every night; if not, a night without a snapshot is not missing.
     """
     by_date: dict[date, list[Publication]] = {}
     for publication in sorted(publications, key=lambda each: each.snapshot_id):

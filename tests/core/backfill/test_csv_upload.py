@@ -43,7 +43,7 @@ def test_a_stray_comma_in_a_text_moves_no_number() -> None:
 def test_a_number_between_two_texts_is_refused_where_a_comma_is_too_many() -> None:
     columns = f"{COLUMNS},note"
     assert parse_lines(f"{ELM},x", columns=columns) == [ELMS]
-    with pytest.raises(InvalidUpload, match=r"line 2 has too many columns.*put the numbers first"):
+    with pytest.raises(InvalidUpload, match=r"line 2 has too many columns.*put the numeric columns first"):
         parse_lines("11,Elm, Ann,1.50,10.25,0,0,0,2.5,10.25,3,x", columns=columns)
 
 
@@ -88,14 +88,14 @@ def test_a_column_named_twice_is_refused() -> None:
 
 
 def test_a_guarantor_who_comes_twice_is_refused() -> None:
-    with pytest.raises(InvalidUpload, match="line 3 names a guarantor a second time"):
+    with pytest.raises(InvalidUpload, match="line 3 repeats a guarantor"):
         parse_lines(ELM, ELM)
 
 
 def test_ok_alone_means_no_rows() -> None:
     assert parse_balances(["OK"]) == (None, [])
     assert parse_balances(["OK\r\n"]) == (None, [])
-    with pytest.raises(InvalidUpload, match="goes on"):
+    with pytest.raises(InvalidUpload, match="has more lines"):
         parse_balances(["OK\n", f"{ELM}\n"])
 
 
@@ -123,10 +123,10 @@ def test_the_offices_own_count_proves_the_rows() -> None:
     totals = parse_control_totals("2,150,1025,0,0,37000.0,250,38025\r\n", header)
     assert totals == ControlTotals(2, 150, 1025, 0, 0, 37_000, 250, 38_025, 0)
     assert find_upload_difference([OAKS, ELMS], totals) is None
-    assert find_upload_difference([ELMS], totals) == "1 guarantors were uploaded where the office counts 2"
+    assert find_upload_difference([ELMS], totals) == "1 guarantors were uploaded, but the office counts 2"
     assert (
         find_upload_difference([OAKS, ELMS._replace(bal_total=1)], totals)
-        == "the sums of bal_total differ from the office's own"
+        == "the sums of bal_total differ from the office's own sums"
     )
 
 
@@ -134,7 +134,7 @@ def test_a_file_without_rows_is_counted_too() -> None:
     assert parse_control_totals("0\r\n", None) == ControlTotals(0, 0, 0, 0, 0, 0, 0, 0, 0)
     assert (
         find_upload_difference([], parse_control_totals('"40"', None))
-        == "0 guarantors were uploaded where the office counts 40"
+        == "0 guarantors were uploaded, but the office counts 40"
     )
 
 

@@ -48,4 +48,4 @@ def test_what_is_due_is_due_now() -> None:
 
 
 def test_an_empty_fleet_has_a_sentence() -> None:
-    assert format_fleet_summary([], NOW, UTC) == "no office to watch"
+    assert format_fleet_summary([], NOW, UTC) == "no office is configured"

@@ -34,12 +34,18 @@ def test_on_the_day_itself_no_day_is_named() -> None:
 
 def test_a_run_that_usually_ends_after_the_hour_will_miss_it() -> None:
     result = make_forecast(replace(USUAL, run_seconds=5.5 * 3600), EVENING)
-    assert (result.outlook, result.sentence) == (Outlook.WILL_MISS, "Expected by Tue 07:37, after its Tue 07:00.")
+    assert (result.outlook, result.sentence) == (
+        Outlook.WILL_MISS,
+        "Expected by Tue 07:37, after its deadline Tue 07:00.",
+    )
 
 
 def test_a_run_that_usually_ends_just_before_the_hour_is_at_risk() -> None:
     result = make_forecast(replace(USUAL, run_seconds=4.5 * 3600), EVENING)
-    assert (result.outlook, result.sentence) == (Outlook.AT_RISK, "Expected by Tue 06:37, hardly before its Tue 07:00.")
+    assert (result.outlook, result.sentence) == (
+        Outlook.AT_RISK,
+        "Expected by Tue 06:37, just before its deadline Tue 07:00.",
+    )
 
 
 def test_what_is_not_known_yet_counts_as_no_time() -> None:
@@ -61,7 +67,7 @@ def test_a_run_that_takes_much_longer_than_last_time_is_at_risk() -> None:
     )
     result = make_forecast(replace(USUAL, status=aging), late_in_the_night)
     assert result.outlook is Outlook.AT_RISK
-    assert result.sentence == "Expected by 03:28, wanted by 07:00; its aging is slower than last time."
+    assert result.sentence == "Expected by 03:28, due by 07:00; aging is slower than last time."
 
 
 def test_a_run_of_unknown_length_is_never_called_slow() -> None:
@@ -82,36 +88,38 @@ def test_what_hangs_on_the_next_try_is_at_risk(condition: Condition) -> None:
     trying = make_status(condition, owner=Owner.OFFICE, next_action_at=DUE + timedelta(hours=1))
     result = make_forecast(replace(USUAL, status=trying), DUE)
     assert result.outlook is Outlook.AT_RISK
-    assert result.sentence == "Expected by 03:07 if the next try succeeds; wanted by 07:00."
+    assert result.sentence == "Expected by 03:07 if the next attempt succeeds; due by 07:00."
 
 
 @pytest.mark.parametrize(
-    ("owner", "who"), [(Owner.US, "we act"), (Owner.OFFICE, "the office acts"), (Owner.VENDOR, "Open Dental acts")]
+    ("owner", "who"), [(Owner.US, "you act"), (Owner.OFFICE, "the office acts"), (Owner.VENDOR, "Open Dental acts")]
 )
 @pytest.mark.parametrize("condition", [Condition.BLOCKED, Condition.WAITING, Condition.AGING, Condition.LATE])
 def test_an_office_that_needs_action_will_miss_its_deadline(condition: Condition, owner: Owner, who: str) -> None:
     stopped = replace(USUAL, status=make_status(condition, owner=owner))
     before, after = make_forecast(stopped, DUE), make_forecast(stopped, SEVEN)
     assert (before.outlook, before.sentence) == (Outlook.WILL_MISS, f"Will miss 07:00 unless {who}.")
-    assert (after.outlook, after.sentence) == (Outlook.MISSED, f"Missed 07:00; nothing comes unless {who}.")
+    assert (after.outlook, after.sentence) == (Outlook.MISSED, f"Missed 07:00; no balances arrive unless {who}.")
     assert before.ready_at is after.ready_at is None
 
 
 def test_a_passed_deadline_is_missed_and_the_balances_are_still_expected() -> None:
     late = make_status(Condition.LATE, next_action_at=SEVEN + timedelta(minutes=20))
     result = make_forecast(replace(USUAL, status=late), SEVEN + timedelta(minutes=18))
-    assert (result.outlook, result.sentence) == (Outlook.MISSED, "Expected by 07:27; 07:00 is missed.")
+    assert (result.outlook, result.sentence) == (Outlook.MISSED, "Expected by 07:27; its deadline 07:00 is missed.")
 
 
 def test_a_paused_office_expects_nothing() -> None:
     result = make_forecast(replace(USUAL, status=make_status(Condition.PAUSED)), EVENING)
-    assert (result.outlook, result.sentence) == (Outlook.NONE, "Paused: nothing is expected.")
+    assert (result.outlook, result.sentence) == (Outlook.NONE, "Paused: no balances are expected.")
 
 
 def test_without_an_hour_nothing_can_be_missed() -> None:
     result = make_forecast(replace(USUAL, status=make_status(late_at=None)), EVENING)
-    assert (result.outlook, result.sentence) == (Outlook.NONE, "No hour is set or known by which it must be there.")
+    assert (result.outlook, result.sentence) == (Outlook.NONE, "No deadline is set or known.")
     blocked = make_status(Condition.BLOCKED, owner=Owner.OFFICE, late_at=None)
-    assert make_forecast(replace(USUAL, status=blocked), EVENING).sentence == "Nothing comes unless the office acts."
+    assert (
+        make_forecast(replace(USUAL, status=blocked), EVENING).sentence == "No balances arrive unless the office acts."
+    )
     ours = make_status(Condition.BLOCKED, late_at=None)
     assert make_forecast(replace(USUAL, status=ours), EVENING).outlook is Outlook.NONE

@@ -34,13 +34,13 @@ def change_summary(**fields: int) -> SnapshotSummary:
     ("new", "text"),
     [
         (change_summary(guarantors=0, aged=0, bal_total=0), (
-            "no guarantor has a balance where 200 "
+            "no guarantor has a balance, but 200 "
             "guarantors had one on"
         )),
-        (change_summary(aged=0, bal_total=0), "every guarantor's balance is zero where 200"),
-        (change_summary(bal_total=1_260_000), "moved by 51% since 2026-05-04"),
-        (change_summary(aged=440_000), "moved by 51%"),
-        (change_summary(aged=10**9), "moved by 9999%"),
+        (change_summary(aged=0, bal_total=0), "every guarantor's balance is zero, but 200"),
+        (change_summary(bal_total=1_260_000), "changed by 51% since 2026-05-04"),
+        (change_summary(aged=440_000), "changed by 51%"),
+        (change_summary(aged=10**9), "changed by 9999%"),
     ],
 )  # fmt: skip
 def test_what_is_hard_to_believe_is_said_without_an_amount(new: SnapshotSummary, text: str) -> None:
@@ -90,7 +90,7 @@ def test_an_office_that_owed_nothing_may_go_on_owing_nothing() -> None:
 def test_numbers_that_stand_still_although_rows_were_written_are_yesterdays() -> None:
     still = replace(TUESDAY, checksum=77)
     why = find_implausibility(MONDAY, still, 10, LIMITS)
-    assert why == "the balances are those of 2026-05-04 to the cent, although 10 rows were written since"
+    assert why == "the balances equal those of 2026-05-04 to the cent, although 10 rows were written since"
     assert find_implausibility(MONDAY, still, 9, LIMITS) is None
     assert find_implausibility(MONDAY, TUESDAY, 200, LIMITS) is None
     assert find_implausibility(MONDAY, replace(still, aging_date=MONDAY.aging_date), 10, LIMITS) is None

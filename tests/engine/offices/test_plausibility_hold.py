@@ -27,7 +27,9 @@ async def test_a_suddenly_empty_office_is_read_twice_before_it_is_published(tmp_
         await world.sleep_until(DUE - timedelta(minutes=5))
         remove_all_guarantors(world)
         await world.wait_for_condition(Condition.SUSPECT)
-        assert world.assert_explained(Condition.SUSPECT, Owner.US, "the office's total moved by", "% since 2026-03-02")
+        assert world.assert_explained(
+            Condition.SUSPECT, Owner.US, "the office's total changed by", "% since 2026-03-02"
+        )
         assert len(await world.read_balances()) == 40
         held_at = world.clock.now()
         (event,) = world.find_events("snapshot_held")
