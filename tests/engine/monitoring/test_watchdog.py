@@ -95,7 +95,7 @@ async def test_a_stuck_engine_starves_the_watchdog_though_the_loop_turns(
             manager.messages.clear()
             await anyio.sleep(600)
             assert not [
-                each for each in manager.messages if not each.startswith("STATUS=Stuck: office smile has made no progress")
+                each for each in manager.messages if not each.startswith("STATUS=Stuck: office smile has made no")
             ]
         manager.messages.clear()
         await world.wait_for_event("engine_recovered")
