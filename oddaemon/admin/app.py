@@ -4,7 +4,6 @@ The mode of the socket's file (0600) decides who may send commands: the daemon's
 paths to the services and rejections to status codes; it decides nothing else.
 """
 
-import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from oddaemon.admin.backfill_commands import BackfillCommands
-from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
+from oddaemon.admin.commands import CommandRejected, RejectionKind
 from oddaemon.admin.database_commands import DatabaseCommands
 from oddaemon.admin.diagnostics_commands import DiagnosticJobs
 from oddaemon.admin.inspection import StatusService
@@ -34,6 +33,7 @@ from oddaemon.core.backfill.custom_sql import QUERY_LENGTH_MAX
 from oddaemon.core.backfill.job import BackfillMethod, BackfillTarget
 from oddaemon.http_server.allowed_hosts import AllowedHosts
 from oddaemon.http_server.limits import ConnectionLimits
+from oddaemon.http_server.responses import respond_metrics, respond_redacted_json
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
 from oddaemon.http_server.server import ListenError, serve_socket
 from oddaemon.http_server.unix_socket import SocketError, get_uid, listen_privately
@@ -233,25 +233,15 @@ class _Endpoints:
         return JSONResponse({"outcome": await self.services.database.vacuum(get_uid(request))})
 
     async def get_status(self, _request: Request) -> Response:
-        return await self._respond_redacted(await self.services.status.get_fleet())
+        return await respond_redacted_json(self.telemetry, await self.services.status.get_fleet())
 
     async def get_office(self, request: Request) -> Response:
         entries = _parse_entry_count(request.query_params.get("journal", ""))
-        return await self._respond_redacted(
-            await self.services.status.get_office(request.path_params["office"], entries)
-        )
+        document = await self.services.status.get_office(request.path_params["office"], entries)
+        return await respond_redacted_json(self.telemetry, document)
 
     async def get_metrics(self, request: Request) -> Response:
-        accept = request.headers.get("accept", "")
-        scrape = await anyio.to_thread.run_sync(self.telemetry.render, self.office_metrics(), accept)
-        return Response(scrape.body, headers={"content-type": scrape.content_type})
-
-    async def _respond_redacted(self, document: Document) -> Response:
-        def render() -> str:
-            return self.telemetry.redact(json.dumps(document, ensure_ascii=False)) + "\n"
-
-        # In a thread: the document of a large fleet takes long to render.
-        return Response(await anyio.to_thread.run_sync(render), media_type="application/json")
+        return await respond_metrics(request, self.telemetry, self.office_metrics)
 
 
 async def _get_healthy(_request: Request) -> Response:

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 from oddaemon import __version__
 from oddaemon.admin.app import AdminServices, create_admin_app, serve_control
-from oddaemon.admin.office_commands import CommandService
 from oddaemon.core.config_diff import ConfigDiff
 from oddaemon.core.reporting.status_document import StatusDocument, make_status_document
 from oddaemon.daemon.admin_factory import make_admin_services
@@ -114,11 +113,6 @@ class Daemon:
         assert self._admin is not None, "the daemon has not started yet"
         return self._admin
 
-    @property
-    def commands(self) -> CommandService:
-        """The commands about offices and the daemon."""
-        return self.admin.commands
-
     async def run(self, warnings: Sequence[str] = ()) -> None:
         """Run until drained or stopped.
 
@@ -138,14 +132,6 @@ class Daemon:
         finally:
             self.lifecycle.ended = True
         self._telemetry.emit(DaemonStopped(anyio.current_time() - started))
-
-    async def apply(self, settings: Settings) -> None:
-        """Apply settings that are checked already; offices that did not change are not touched.
-
-        Raises:
-            StoreError: The previous settings stay active.
-        """
-        await self.configuration.apply(settings, trigger=ReloadTrigger.COMMAND)
 
     async def reload(self, trigger: ReloadTrigger) -> tuple[ConfigDiff, LoadResult]:
         """Read the configuration again and apply all of it, or nothing; returns what changed.

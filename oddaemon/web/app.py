@@ -4,11 +4,9 @@ All of it is read-only and free of patient data. Documents are built on the even
 rendering thousands of offices takes long.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,8 +14,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from oddaemon.core.reporting.status_document import OfficeDocument, StatusDocument
+from oddaemon.core.reporting.status_document import StatusDocument
 from oddaemon.engine.offices.readiness import Readiness
+from oddaemon.http_server.responses import respond_metrics, respond_redacted_json
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
 from oddaemon.telemetry.metrics.office import OfficeMetricsSource
 from oddaemon.telemetry.telemetry import Telemetry
@@ -65,10 +64,7 @@ class _Endpoints:
     _build_status: Callable[[], StatusDocument]
 
     async def get_metrics(self, request: Request) -> Response:
-        """Prometheus text, or OpenMetrics if the client accepts it."""
-        accept = request.headers.get("accept", "")
-        scrape = await anyio.to_thread.run_sync(self._telemetry.render, self._office_metrics(), accept)
-        return Response(scrape.body, headers={"content-type": scrape.content_type})
+        return await respond_metrics(request, self._telemetry, self._office_metrics)
 
     async def get_ready(self, _request: Request) -> Response:
         """200, or 503 with the reason."""
@@ -79,7 +75,7 @@ class _Endpoints:
 
     async def get_status(self, _request: Request) -> Response:
         """The whole fleet."""
-        return await self._respond_json(self._build_status())
+        return await respond_redacted_json(self._telemetry, self._build_status())
 
     async def get_office(self, request: Request) -> Response:
         """One office, or 404."""
@@ -88,14 +84,7 @@ class _Endpoints:
         office = next((office for office in document["offices"] if office["id"] == wanted), None)
         if office is None:
             raise HTTPException(404, "No office with this id is configured; /api/status lists all offices.")
-        return await self._respond_json(office)
-
-    async def _respond_json(self, document: StatusDocument | OfficeDocument) -> Response:
-        body = await anyio.to_thread.run_sync(self._render_body, document)
-        return Response(body, media_type="application/json")
-
-    def _render_body(self, document: StatusDocument | OfficeDocument) -> str:
-        return self._telemetry.redact(json.dumps(document, ensure_ascii=False)) + "\n"
+        return await respond_redacted_json(self._telemetry, office)
 
 
 async def _get_healthy(_request: Request) -> Response:

@@ -20,7 +20,7 @@ SLOW = HeadquartersOptions(base_seconds=2)
 
 
 async def run_command(world: World, command: OfficeCommand) -> str:
-    return await world.daemon.commands.run_office_command(command, "smile", 1000)
+    return await world.daemon.admin.commands.run_office_command(command, "smile", 1000)
 
 
 async def assert_rejected(world: World, command: OfficeCommand, kind: RejectionKind, *texts: str) -> None:
@@ -130,7 +130,7 @@ async def test_every_command_is_logged_with_its_user(tmp_path: Path) -> None:
         await assert_rejected(world, PAUSE, NOTHING_TO_DO)
         await assert_rejected(world, SYNC, CONFLICT)
         with pytest.raises(CommandRejected, match="no office 'smil'") as unknown:
-            await world.daemon.commands.run_office_command(SYNC, "smil", 1000)
+            await world.daemon.admin.commands.run_office_command(SYNC, "smil", 1000)
         given = [(each["command"], each["uid"], each["rejected"]) for each in world.find_events("command_received")]
         assert given == [("sync", 1000, False), ("pause", 1000, False), ("sync", 1000, True)]
         needless = [(each["command"], each["uid"], each["level"]) for each in world.find_events("command_ignored")]
@@ -141,10 +141,10 @@ async def test_every_command_is_logged_with_its_user(tmp_path: Path) -> None:
 async def test_a_drain_is_what_sigterm_does_and_ends_the_commands(tmp_path: Path) -> None:
     async with night(tmp_path, [SMILE], [make_office_settings(reader=Reader.PAGES)], options=SLOW) as world:
         await world.wait_for_event("page_stored")
-        assert "within 70 s" in await world.daemon.commands.drain(0)
+        assert "within 70 s" in await world.daemon.admin.commands.drain(0)
         await assert_rejected(world, PAUSE, CONFLICT, "the daemon is stopping")
         with pytest.raises(CommandRejected, match="the daemon is stopping"):
-            await world.daemon.commands.drain(0)
+            await world.daemon.admin.commands.drain(0)
         await world.wait_ended()
         assert [each["cause"] for each in world.find_events("daemon_draining")] == ["command"]
         assert all(each.status == 200 for each in world.list_requests())

@@ -162,7 +162,7 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, ScriptedSink
         await world.daemon.admin.backfill.submit([BackfillTarget("smile", BACKFILLED)], 1000)
         await world.wait_for_event("backfill_published")
         await world.apply(settings)
-        await world.daemon.commands.run_office_command(OfficeCommand.PAUSE, "oak", 1000)
+        await world.daemon.admin.commands.run_office_command(OfficeCommand.PAUSE, "oak", 1000)
         await world.wait_for_condition(Condition.PAUSED, "oak")
         await world.sleep_until(DUE - timedelta(minutes=5))
         _disturb(world)

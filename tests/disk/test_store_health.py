@@ -11,6 +11,7 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
+from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.engine.monitoring.store_health import RETRY_SECONDS, SLOW_SECONDS
 from oddaemon.store.errors import DatabaseNewer, StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -95,7 +96,7 @@ async def test_it_recovers_although_no_office_writes(tmp_path: Path) -> None:
         await world.wait_for_condition(Condition.PAUSED)
         async with read_only_database(world):
             with pytest.raises(StoreError, match="it cannot be written"):
-                await world.daemon.apply(world.settings)
+                await world.daemon.configuration.apply(world.settings, trigger=ReloadTrigger.COMMAND)
             await assert_unhealthy(world, "it cannot be written")
             await anyio.sleep(3600)
         await anyio.sleep(2 * RETRY_SECONDS)

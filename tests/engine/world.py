@@ -20,6 +20,7 @@ from oddaemon.core.office.state import OfficeState
 from oddaemon.core.office.status import to_sentence
 from oddaemon.daemon.daemon import Daemon
 from oddaemon.daemon.services import Services
+from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.engine.delivery.courier_pool import SinkFactory
 from oddaemon.settings import Settings
 from oddaemon.simulator.api.keys import Mode
@@ -102,7 +103,7 @@ class World:
     async def apply(self, settings: Settings) -> None:
         """What a reload does."""
         self.set_wanted(settings)
-        await self.daemon.apply(settings)
+        await self.daemon.configuration.apply(settings, trigger=ReloadTrigger.COMMAND)
 
     def set_wanted(self, settings: Settings) -> None:
         """From now on this is wanted, too."""

@@ -211,7 +211,7 @@ async def test_a_reload_command_answers_with_the_plan_or_with_every_problem(tmp_
     async with night(tmp_path, SPECS, settings=files.write_and_load()) as world:
         files.add("oak")
         world.set_wanted(files.write_and_load())
-        service = world.daemon.commands
+        service = world.daemon.admin.commands
         planned, done = await service.preview_reload(), await service.reload(1000)
         assert planned["outcome"] == "A reload would apply: 1 new, 1 unchanged."
         assert done["outcome"] == "Applied: 1 new, 1 unchanged."

@@ -59,14 +59,14 @@ async def test_what_a_human_accepts_is_published_now(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
         await world.wait_for_snapshots(1)
         with pytest.raises(CommandRejected, match="Nothing of smile is held back"):
-            await world.daemon.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None)
+            await world.daemon.admin.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None)
         with pytest.raises(CommandRejected, match="no office 'frown'"):
-            await world.daemon.commands.run_office_command(OfficeCommand.ACCEPT, "frown", None)
+            await world.daemon.admin.commands.run_office_command(OfficeCommand.ACCEPT, "frown", None)
         await world.sleep_until(DUE - timedelta(minutes=5))
         remove_all_guarantors(world)
         await world.wait_for_condition(Condition.SUSPECT)
         assert (
-            await world.daemon.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None)
+            await world.daemon.admin.commands.run_office_command(OfficeCommand.ACCEPT, "smile", None)
             == "The next reading is published as it is."
         )
         asked_at = world.clock.now()

@@ -7,6 +7,7 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.store.errors import StoreError
 from tests.engine.night import SMALL, SMILE, make_office_settings, night, time_after_start
 from tests.engine.world import World
@@ -65,7 +66,7 @@ async def test_a_reload_that_cannot_be_stored_changes_nothing(tmp_path: Path) ->
         await world.wait_for_snapshots(1)
         await read_only(world, on=True)
         with pytest.raises(StoreError):
-            await world.daemon.apply(world.settings)
+            await world.daemon.configuration.apply(world.settings, trigger=ReloadTrigger.COMMAND)
         await read_only(world, on=False)
         await world.wait_for_snapshots(2)
         assert len(world.find_events("office_started")) == 1

@@ -121,7 +121,7 @@ async def test_what_only_a_restart_changes_is_reckoned_with_after_it(tmp_path: P
             await world.apply(replace(before, api=api, daemon=drained))
         in_force = world.daemon.settings
         assert in_force.api == before.api.model_copy(update={"developer_name": "Acme"})
-        message = await world.daemon.commands.drain(1000)
+        message = await world.daemon.admin.commands.drain(1000)
         assert f"within {before.daemon.drain_seconds:g} s" in message
 
 

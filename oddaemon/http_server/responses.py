@@ -1,0 +1,28 @@
+"""Responses that take long to render for a large fleet: a thread renders them, without secrets."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oddaemon.telemetry.metrics.office import OfficeMetricsSource
+from oddaemon.telemetry.telemetry import Telemetry
+
+
+async def respond_redacted_json(telemetry: Telemetry, document: Mapping[str, Any]) -> Response:
+    """A document that quotes other systems' messages."""
+
+    def render() -> str:
+        return telemetry.redact(json.dumps(document, ensure_ascii=False)) + "\n"
+
+    return Response(await anyio.to_thread.run_sync(render), media_type="application/json")
+
+
+async def respond_metrics(request: Request, telemetry: Telemetry, office_metrics: OfficeMetricsSource) -> Response:
+    """Prometheus text, or OpenMetrics if the client accepts it."""
+    accept = request.headers.get("accept", "")
+    scrape = await anyio.to_thread.run_sync(telemetry.render, office_metrics(), accept)
+    return Response(scrape.body, headers={"content-type": scrape.content_type})
