@@ -37,7 +37,7 @@ from oddaemon.http_server.responses import respond_metrics, respond_redacted_jso
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
 from oddaemon.http_server.server import ListenError, serve_socket
 from oddaemon.http_server.unix_socket import SocketError, get_uid, listen_privately
-from oddaemon.telemetry.metrics.office import OfficeMetricsSource
+from oddaemon.telemetry.metrics.office import OfficeStatusSource
 from oddaemon.telemetry.telemetry import Telemetry
 
 TARGET_BYTES_MAX = 12 * QUERY_LENGTH_MAX + 4096
@@ -74,7 +74,7 @@ class AdminServices:
     database: DatabaseCommands
 
 
-def create_admin_app(services: AdminServices, telemetry: Telemetry, office_metrics: OfficeMetricsSource) -> ASGIApp:
+def create_admin_app(services: AdminServices, telemetry: Telemetry, office_metrics: OfficeStatusSource) -> ASGIApp:
     """The application behind the control socket; `docs/contracts.md` has its paths and documents.
 
     Args:
@@ -131,7 +131,7 @@ async def serve_control(
 class _Endpoints:
     services: AdminServices
     telemetry: Telemetry
-    office_metrics: OfficeMetricsSource
+    office_metrics: OfficeStatusSource
 
     def make_command_routes(self) -> list[Route]:
         """The commands that are done when the response arrives."""

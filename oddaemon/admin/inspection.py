@@ -74,7 +74,7 @@ class StatusService:
 
     async def get_fleet(self) -> FleetDocument:
         """All offices, and the daemon."""
-        document = make_status_document(self._fleet.get_summaries(), self._fleet.now())
+        document = make_status_document(self._fleet.get_statuses(), self._fleet.now())
         return {**document, "source": DataSource.DAEMON.value, "daemon": self._build_daemon_document()}
 
     async def get_office(self, office_id: str, entries: int) -> OfficeDetailsDocument:
@@ -94,7 +94,7 @@ class StatusService:
             pass
         else:
             context = OfficeContext(runtime.spec, runtime.state, snapshot, journal)
-        details = build_office_details(runtime.to_summary(), context, self._fleet.now())
+        details = build_office_details(runtime.to_status(), context, self._fleet.now())
         return {**details, "source": DataSource.DAEMON.value}
 
     def _build_daemon_document(self) -> DaemonDocument:

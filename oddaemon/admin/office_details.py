@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from oddaemon.core.model import OfficeSpec, Preferences
 from oddaemon.core.office.state import OfficeState
-from oddaemon.core.reporting.status_document import OfficeDocument, OfficeSummary, format_instant, make_office_document
+from oddaemon.core.reporting.status_document import OfficeDocument, OfficeStatus, format_instant, make_office_document
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.snapshot_rows import SnapshotRow
 
@@ -83,7 +83,7 @@ class OfficeContext:
     journal: Iterable[JournalEntry] = field(default=(), repr=False)
 
 
-def build_office_details(status: OfficeSummary, context: OfficeContext, now: datetime) -> OfficeDetails:
+def build_office_details(status: OfficeStatus, context: OfficeContext, now: datetime) -> OfficeDetails:
     """The document of one office as of `now` (aware)."""
     state, office = context.state, context.spec
     return {

@@ -158,13 +158,13 @@ class Daemon:
 
     def get_status(self) -> StatusDocument:
         """The status document of the fleet."""
-        return make_status_document(self.fleet.get_summaries(), self.fleet.now())
+        return make_status_document(self.fleet.get_statuses(), self.fleet.now())
 
     def create_web_app(self) -> ASGIApp:
         """The application behind the HTTP listener."""
         return create_app(
             telemetry=self._telemetry,
-            office_metrics=self.fleet.get_metrics,
+            office_metrics=self.fleet.get_statuses,
             readiness=lambda: self.readiness,
             status=self.get_status,
             pages=Pages(self.view_builder, self._telemetry.redact, self.fleet.now),
@@ -221,7 +221,7 @@ class Daemon:
             self._admin = admin = make_admin_services(context, services, database, tasks, reload)
             tasks.start_soon(services.backfill.run, name="backfill")
             if self._listening and (socket := self.settings.http.control_socket) is not None:
-                app = create_admin_app(admin, self._telemetry, self.fleet.get_metrics)
+                app = create_admin_app(admin, self._telemetry, self.fleet.get_statuses)
                 await tasks.start(serve_control, socket, app)
             start_background_tasks(context, database, tasks)
             lifecycle.mark_ready(listen)

@@ -8,7 +8,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oddaemon.telemetry.metrics.office import OfficeMetricsSource
+from oddaemon.telemetry.metrics.office import OfficeStatusSource
 from oddaemon.telemetry.telemetry import Telemetry
 
 
@@ -21,7 +21,7 @@ async def respond_redacted_json(telemetry: Telemetry, document: Mapping[str, Any
     return Response(await anyio.to_thread.run_sync(render), media_type="application/json")
 
 
-async def respond_metrics(request: Request, telemetry: Telemetry, office_metrics: OfficeMetricsSource) -> Response:
+async def respond_metrics(request: Request, telemetry: Telemetry, office_metrics: OfficeStatusSource) -> Response:
     """Prometheus text, or OpenMetrics if the client accepts it."""
     accept = request.headers.get("accept", "")
     scrape = await anyio.to_thread.run_sync(telemetry.render, office_metrics(), accept)

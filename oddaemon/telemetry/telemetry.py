@@ -1,6 +1,6 @@
 """The only place that logs and counts: an event goes in, a log line and moved metrics come out."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,12 +9,13 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.events import EVENT_TYPES, LogLinesLost
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.logging.formatter import EventLogger, LogFormat
 from oddaemon.telemetry.logging.redaction import Redactor
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
-from oddaemon.telemetry.metrics.office import OfficeMetrics, collect_office_metrics
+from oddaemon.telemetry.metrics.office import collect_office_metrics
 from oddaemon.telemetry.metrics.process import OwnProcessCollector
 
 
@@ -88,7 +89,7 @@ class Telemetry:
         """The fields of an event without secrets."""
         return {name: self._redactor.redact_value(value) for name, value in fields.items()}
 
-    def render(self, offices: tuple[OfficeMetrics, ...], accept: str = "") -> Scrape:
+    def render(self, offices: Sequence[OfficeStatus], accept: str = "") -> Scrape:
         """All metrics, with those of these offices. Slow with thousands of offices: run it in a thread.
 
         Args:
@@ -116,7 +117,7 @@ class _MetricFamilies:
     """The families of one scrape, in the shape that prometheus_client expects."""
 
     registry: CollectorRegistry
-    offices: tuple[OfficeMetrics, ...]
+    offices: Sequence[OfficeStatus]
     now: datetime
 
     def collect(self) -> Iterator[Metric]:

@@ -18,7 +18,7 @@ from oddaemon.core.reporting.status_document import StatusDocument
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.responses import respond_metrics, respond_redacted_json
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
-from oddaemon.telemetry.metrics.office import OfficeMetricsSource
+from oddaemon.telemetry.metrics.office import OfficeStatusSource
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.pages.routes import Pages
 
@@ -26,7 +26,7 @@ from oddaemon.web.pages.routes import Pages
 def create_app(
     *,
     telemetry: Telemetry,
-    office_metrics: OfficeMetricsSource,
+    office_metrics: OfficeStatusSource,
     readiness: Callable[[], Readiness],
     status: Callable[[], StatusDocument],
     pages: Pages,
@@ -59,7 +59,7 @@ def create_app(
 @dataclass(frozen=True, slots=True)
 class _Endpoints:
     _telemetry: Telemetry
-    _office_metrics: OfficeMetricsSource
+    _office_metrics: OfficeStatusSource
     _get_readiness: Callable[[], Readiness]
     _build_status: Callable[[], StatusDocument]
 

@@ -7,16 +7,16 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from oddaemon.core.model import Condition, Owner, Status
+from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
-from oddaemon.telemetry.metrics.office import OfficeMetrics, collect_office_metrics
+from oddaemon.telemetry.metrics.office import collect_office_metrics
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
-OFFICE = OfficeMetrics(
-    office="mesa",
+OFFICE = OfficeStatus(
+    "mesa",
+    "Mesa",
     status=Status(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE, next_action_at=NOW),
-    aging_date=date(2026, 3, 8),
-    published_at=NOW,
-    guarantors=4132,
+    snapshot=LastSnapshot(7, date(2026, 3, 8), NOW, 4132, 0, verified=True),
     requests=51,
     failures=2,
     fresh_deadline=NOW,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from oddaemon.telemetry.metrics.office import OfficeMetrics
+from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.alerts.families import OFFICE, collect_families
 from tests.alerts.promtool import find_series_names, needs_promtool, run_promtool
@@ -116,5 +116,5 @@ def test_names_are_ours_in_base_units_and_say_what_they_are() -> None:
         assert family.kind != "gauge" or not name.endswith("_total"), name
 
 
-def make_office_metrics(number: int) -> OfficeMetrics:
-    return replace(OFFICE, office=f"office-in-a-small-town-{number:04}")
+def make_office_metrics(number: int) -> OfficeStatus:
+    return replace(OFFICE, id=f"office-in-a-small-town-{number:04}")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp
 
-from oddaemon.core.reporting.status_document import OfficeSummary, StatusDocument, make_status_document
+from oddaemon.core.reporting.status_document import OfficeStatus, StatusDocument, make_status_document
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.server import serve
-from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.event_stream import StreamOptions
@@ -34,18 +33,17 @@ class PageSite:
         telemetry.add_secrets(self.secrets)
         return create_app(
             telemetry=telemetry,
-            office_metrics=self._get_metrics,
+            office_metrics=self._get_statuses,
             readiness=lambda: Readiness(ready=not self.fleet.failure, reason=self.fleet.failure),
             status=self._get_status,
             pages=Pages(self.fleet, telemetry.redact, lambda: self.fleet.now, self.stream_options),
         )
 
-    def _get_metrics(self) -> tuple[OfficeMetrics, ...]:
-        return tuple(OfficeMetrics(line.id, line.status) for line in self.fleet.lines)
+    def _get_statuses(self) -> list[OfficeStatus]:
+        return [OfficeStatus(line.id, line.name, line.status, None, line.snapshot) for line in self.fleet.lines]
 
     def _get_status(self) -> StatusDocument:
-        statuses = [OfficeSummary(line.id, line.name, line.status, None, line.snapshot) for line in self.fleet.lines]
-        return make_status_document(statuses, self.fleet.now)
+        return make_status_document(self._get_statuses(), self.fleet.now)
 
 
 @contextmanager

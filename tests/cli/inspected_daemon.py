@@ -63,7 +63,7 @@ async def _serve(daemon: InspectedDaemon, directory: Path, *, task_status: anyio
         journal = JournalRecorder(daemon.telemetry, _get_now, retained_max=100, write_seconds=3600.0)
         status = StatusService(database, daemon.fleet, journal, lambda: daemon.readiness)
         app = make_admin_app(
-            commands=FakeCommands(), status=status, telemetry=daemon.telemetry, office_metrics=daemon.fleet.get_metrics
+            commands=FakeCommands(), status=status, telemetry=daemon.telemetry, office_metrics=daemon.fleet.get_statuses
         )
         await serve_control(directory / "state.db.sock", app, task_status=task_status)
 

@@ -165,7 +165,7 @@ class World:
     def render_metrics(self) -> str:
         """What a scrape would bring."""
         assert self._telemetry is not None, "no daemon was started"
-        return self._telemetry.render(self.daemon.fleet.get_metrics()).body.decode()
+        return self._telemetry.render(self.daemon.fleet.get_statuses()).body.decode()
 
     # --- time passes --------------------------------------------------------------------------------------------------
 

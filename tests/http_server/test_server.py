@@ -17,11 +17,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oddaemon.core.model import Condition, Owner, Status
-from oddaemon.core.reporting.status_document import OfficeSummary, StatusDocument, make_status_document
+from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus, StatusDocument, make_status_document
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.security_headers import FILE_HEADERS, HEADERS, PAGE_HEADERS
 from oddaemon.http_server.server import ListenError, serve
-from oddaemon.telemetry.metrics.office import OfficeMetrics
 from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
@@ -49,11 +48,12 @@ class FakeDaemon:
         default_factory=lambda: Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
     )
 
-    def get_metrics(self) -> tuple[OfficeMetrics, ...]:
-        return (OfficeMetrics("mesa", MESA, guarantors=4132), OfficeMetrics("alba", ALBA))
+    def get_statuses(self) -> list[OfficeStatus]:
+        snapshot = LastSnapshot(7, NOW.date(), NOW, 4132, 0, verified=True)
+        return [OfficeStatus("mesa", "Mesa", MESA, snapshot=snapshot), OfficeStatus("alba", "Álba", ALBA)]
 
     def get_status(self) -> StatusDocument:
-        return make_status_document([OfficeSummary("mesa", "Mesa", MESA), OfficeSummary("alba", "Álba", ALBA)], NOW)
+        return make_status_document(self.get_statuses(), NOW)
 
     def make_pages(self) -> Pages:
         return Pages(make_fleet(3), self.telemetry.redact, lambda: NOW)
@@ -61,7 +61,7 @@ class FakeDaemon:
     def create_app(self) -> ASGIApp:
         return create_app(
             telemetry=self.telemetry,
-            office_metrics=self.get_metrics,
+            office_metrics=self.get_statuses,
             readiness=lambda: self.readiness,
             status=self.get_status,
             pages=self.make_pages(),
@@ -174,7 +174,7 @@ async def test_an_error_of_ours_is_a_500_that_says_nothing(caplog: pytest.LogCap
     daemon = FakeDaemon()
     app = create_app(
         telemetry=daemon.telemetry,
-        office_metrics=daemon.get_metrics,
+        office_metrics=daemon.get_statuses,
         readiness=lambda: daemon.readiness,
         status=status,
         pages=daemon.make_pages(),

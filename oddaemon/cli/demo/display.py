@@ -17,7 +17,7 @@ from oddaemon.cli.demo.offices import OfficeScenario
 from oddaemon.cli.output.fleet_table import format_summary
 from oddaemon.cli.output.formatting import CONDITION_STYLES
 from oddaemon.core.office.status import WORST_FIRST
-from oddaemon.core.reporting.status_document import OfficeSummary
+from oddaemon.core.reporting.status_document import OfficeStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class DemoState:
     now: datetime
     notes: Sequence[str] = ()
     """Events so far, oldest first."""
-    statuses: Sequence[OfficeSummary] = ()
+    statuses: Sequence[OfficeStatus] = ()
     settled: int = 0
     """How many offices have reached their expected state."""
 
@@ -54,7 +54,7 @@ class Display:
         """Add an event."""
         self._update(replace(self._state, notes=(*self._state.notes, text)))
 
-    def update_fleet(self, statuses: Sequence[OfficeSummary], settled: int) -> None:
+    def update_fleet(self, statuses: Sequence[OfficeStatus], settled: int) -> None:
         """Set the state of the offices."""
         self._update(replace(self._state, statuses=statuses, settled=settled))
 

@@ -17,8 +17,8 @@ from oddaemon.cli.sources.removed_offices import describe_removed_office, read_r
 from oddaemon.core.model import Condition, OfficeSpec
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeState
-from oddaemon.core.reporting.status_document import OfficeSummary, make_status_document
-from oddaemon.engine.offices.fleet_state import make_last_snapshot, make_office_summary
+from oddaemon.core.reporting.status_document import OfficeStatus, make_status_document
+from oddaemon.engine.offices.fleet_state import make_last_snapshot, make_office_status
 from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store import journal, offices
 from oddaemon.store.database import Database
@@ -36,11 +36,11 @@ class OfficeRecord:
     state: OfficeState | None
     snapshot: SnapshotRow | None
 
-    def summarize(self, now: datetime) -> OfficeSummary:
+    def summarize(self, now: datetime) -> OfficeStatus:
         """The office as `status` shows it."""
         labels = () if self.settings is None else self.settings.spec.labels
         snapshot = None if self.snapshot is None else make_last_snapshot(self.snapshot)
-        return make_office_summary(
+        return make_office_status(
             OfficeSpec(self.id, self.name, labels=labels), self.state or make_initial_state(now), snapshot
         )
 

@@ -31,7 +31,7 @@ _CLOCKS_MAX = 8192
 class MonitoredOffice:
     """An office, as far as its mornings are told from it."""
 
-    office: OfficeSpec
+    spec: OfficeSpec
     state: OfficeState
     known_since: datetime
     """See `known_since`; what an office has not published since then it does not owe for any morning before."""
@@ -104,7 +104,7 @@ def find_next_deadline(monitored: MonitoredOffice) -> datetime | None:
     Returns:
         None: nothing is expected of this office.
     """
-    office, state = monitored.office, monitored.state
+    office, state = monitored.spec, monitored.state
     if office.fresh_by is None or not _has_deadline(monitored):
         return None
     clock = make_office_clock(state, office)
@@ -122,7 +122,7 @@ def count_missed_nights(first_missed: datetime, now: datetime) -> int:
 
 def get_deadline(monitored: MonitoredOffice, day: date) -> Deadline | None:
     """The deadline of the office for this night; None: nothing is expected."""
-    office, state = monitored.office, monitored.state
+    office, state = monitored.spec, monitored.state
     if office.fresh_by is None or not _has_deadline(monitored):
         return None
     return _compute_deadline(make_office_clock(state, office), office.fresh_by, _get_due_preference(state), day)
@@ -146,14 +146,14 @@ def summarize_night(day: date, fleet: Iterable[MonitoredOffice]) -> FleetNight:
             blocked += 1
             continue
         else:
-            missing.append(monitored.office.id)
+            missing.append(monitored.spec.id)
         deadlines.append(deadline.at)
     return FleetNight(day, fresh, late, tuple(missing), blocked, exempt, max(deadlines, default=None))
 
 
 def _has_deadline(monitored: MonitoredOffice) -> bool:
     state = monitored.state
-    if not monitored.office.enabled or state.standing.condition is Condition.PAUSED:
+    if not monitored.spec.enabled or state.standing.condition is Condition.PAUSED:
         return False
     return state.preferences is None or not is_monthly(state.preferences)
 

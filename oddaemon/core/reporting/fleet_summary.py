@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from oddaemon.core.model import Condition, Owner, Status
-from oddaemon.core.reporting.status_document import OfficeSummary
+from oddaemon.core.reporting.status_document import OfficeStatus
 
 _CONDITION_TEXTS = {Condition.WAITING: "waiting for aging"}
 
@@ -80,7 +80,7 @@ class FleetSummary:
     """Ordered by condition and id; without paused offices."""
 
 
-def summarize_fleet(offices: Iterable[OfficeSummary], now: datetime) -> FleetSummary:
+def summarize_fleet(offices: Iterable[OfficeStatus], now: datetime) -> FleetSummary:
     """Summarize these offices as of `now`."""
     summaries = list(offices)
     statuses = [(summary.id, summary.status.evaluate_at(now)) for summary in summaries]

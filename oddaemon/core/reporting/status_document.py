@@ -29,8 +29,8 @@ class LastSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class OfficeSummary:
-    """What is known of one office at one moment."""
+class OfficeStatus:
+    """What is known of one office at one moment: the source of the status document, the metrics and the digest."""
 
     id: str
     name: str
@@ -42,6 +42,11 @@ class OfficeSummary:
     labels: tuple[tuple[str, str], ...] = ()
     key_rotation: KeyRotation | None = None
     """None: no changed key has been refused."""
+    requests: int = 0
+    """Since this process started, like the next one."""
+    failures: int = 0
+    fresh_deadline: datetime | None = None
+    """Deadline of the oldest missing balances; None: none are expected."""
 
 
 class KeyRotationDocument(TypedDict):
@@ -103,7 +108,7 @@ class StatusDocument(TypedDict):
     summary: SummaryDocument
 
 
-def make_status_document(offices: Iterable[OfficeSummary], now: datetime) -> StatusDocument:
+def make_status_document(offices: Iterable[OfficeStatus], now: datetime) -> StatusDocument:
     """The document for these offices, in their order, as of `now` (aware)."""
     documents = [make_office_document(office, now) for office in offices]
     return {"offices": documents, "summary": make_summary_document(documents)}
@@ -121,7 +126,7 @@ def make_summary_document(offices: Sequence[OfficeDocument]) -> SummaryDocument:
     }
 
 
-def make_office_document(office: OfficeSummary, now: datetime) -> OfficeDocument:
+def make_office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
     """One office of the document as of `now` (aware): waiting past its deadline is `late`."""
     status = office.status.evaluate_at(now)
     return {

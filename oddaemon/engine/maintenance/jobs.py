@@ -53,7 +53,7 @@ def build_jobs(settings: Settings, context: MaintenanceContext) -> list[Maintena
 
 async def _emit_digest(context: MaintenanceContext) -> str:
     now: datetime = context.fleet.now()
-    event = FleetDigest.from_summary(summarize_fleet(context.fleet.get_summaries(), now))
+    event = FleetDigest.from_summary(summarize_fleet(context.fleet.get_statuses(), now))
     context.emit(event)
     return f"{event.fresh} of {event.offices} offices are fresh."
 

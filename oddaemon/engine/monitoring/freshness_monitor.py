@@ -92,10 +92,10 @@ class FreshnessMonitor:
             if number % OFFICES_PER_SLICE == 0:
                 await anyio.lowlevel.checkpoint()
         # Offices that were removed meanwhile are not reported.
-        return [monitored for monitored in offices if monitored.office.id in self._fleet.offices]
+        return [monitored for monitored in offices if monitored.spec.id in self._fleet.offices]
 
     def _check_office(self, monitored: MonitoredOffice, now: datetime) -> None:
-        office_id, published = monitored.office.id, monitored.state.published
+        office_id, published = monitored.spec.id, monitored.state.published
         due_at = find_next_deadline(monitored)
         nights = 0 if due_at is None else count_missed_nights(due_at, now)
         aging_date = None if published is None else published.aging_date

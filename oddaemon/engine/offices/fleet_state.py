@@ -12,10 +12,9 @@ from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.deadlines import MonitoredOffice, find_next_deadline
-from oddaemon.core.reporting.status_document import LastSnapshot, OfficeSummary
+from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
 from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.telemetry.events import KeyRejectedDuringRotation, KeyRotated, RequestFinished, RequestStarted
-from oddaemon.telemetry.metrics.office import OfficeMetrics
 
 
 @dataclass(slots=True)
@@ -32,26 +31,19 @@ class OfficeRuntime:
     key_rotation: KeyRotation | None = None
     """Known to this process only, like the previous key."""
 
-    def to_metrics(self) -> OfficeMetrics:
-        """The office for the metrics."""
-        return OfficeMetrics(
-            office=self.spec.id,
-            status=self.state.standing,
-            aging_date=self.snapshot.aging_date if self.snapshot else None,
-            published_at=self.snapshot.published_at if self.snapshot else None,
-            guarantors=self.snapshot.guarantors if self.snapshot else None,
-            requests=self.requests,
-            failures=self.failures,
-            fresh_deadline=find_next_deadline(self.to_monitored()),
-        )
-
     def to_monitored(self) -> MonitoredOffice:
         """The office for the freshness monitor."""
         return MonitoredOffice(self.spec, self.state, self.known_since)
 
-    def to_summary(self) -> OfficeSummary:
+    def to_status(self) -> OfficeStatus:
         """The office for the status document."""
-        return replace(make_office_summary(self.spec, self.state, self.snapshot), key_rotation=self.key_rotation)
+        return replace(
+            make_office_status(self.spec, self.state, self.snapshot),
+            key_rotation=self.key_rotation,
+            requests=self.requests,
+            failures=self.failures,
+            fresh_deadline=find_next_deadline(self.to_monitored()),
+        )
 
 
 class FleetState:
@@ -80,18 +72,14 @@ class FleetState:
             case KeyRotated(office=office) if office in self.offices:
                 self.offices[office].key_rotation = None
 
-    def get_metrics(self) -> tuple[OfficeMetrics, ...]:
-        """All offices for one scrape."""
-        return tuple(runtime.to_metrics() for runtime in self.offices.values())
-
-    def get_summaries(self) -> list[OfficeSummary]:
+    def get_statuses(self) -> list[OfficeStatus]:
         """All offices for the status document."""
-        return [runtime.to_summary() for runtime in self.offices.values()]
+        return [runtime.to_status() for runtime in self.offices.values()]
 
 
-def make_office_summary(office: OfficeSpec, state: OfficeState, snapshot: LastSnapshot | None) -> OfficeSummary:
+def make_office_status(office: OfficeSpec, state: OfficeState, snapshot: LastSnapshot | None) -> OfficeStatus:
     """The summary of an office, from its stored state."""
-    return OfficeSummary(
+    return OfficeStatus(
         id=office.id,
         name=office.name,
         status=state.standing,

@@ -5,39 +5,22 @@ office that left the configuration leaves no series behind.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from oddaemon.core.model import Condition, Status
+from oddaemon.core.model import Condition
+from oddaemon.core.reporting.status_document import OfficeStatus
 
-
-@dataclass(frozen=True, slots=True)
-class OfficeMetrics:
-    """Values of one office."""
-
-    office: str
-    status: Status
-    aging_date: date | None = None
-    """Of the last published snapshot, like the next two."""
-    published_at: datetime | None = None
-    guarantors: int | None = None
-    requests: int = 0
-    """Since this process started, like the next one."""
-    failures: int = 0
-    fresh_deadline: datetime | None = None
-    """Deadline of the oldest missing balances; None: none are expected."""
-
-
-OfficeMetricsSource = Callable[[], tuple[OfficeMetrics, ...]]
+OfficeStatusSource = Callable[[], Sequence[OfficeStatus]]
 """Returns the present values. It runs on the event loop, so it needs no lock and must not wait."""
 
 
-def collect_office_metrics(offices: tuple[OfficeMetrics, ...], now: datetime) -> Iterator[Metric]:
+def collect_office_metrics(offices: Sequence[OfficeStatus], now: datetime) -> Iterator[Metric]:
     """The metric families of these offices as of `now` (aware). Pure, so a thread may run it."""
-    statuses = [(office.office, office.status.evaluate_at(now)) for office in offices]
+    statuses = [(office.id, office.status.evaluate_at(now)) for office in offices]
+    snapshots = [(office.id, office.snapshot) for office in offices if office.snapshot is not None]
     counted = Counter(standing.condition for _, standing in statuses)
 
     by_condition = GaugeMetricFamily("oddaemon_offices", "Offices by condition.", labels=["condition"])
@@ -57,33 +40,33 @@ def collect_office_metrics(offices: tuple[OfficeMetrics, ...], now: datetime) ->
     yield _make_gauge(
         "aging_date_timestamp_seconds",
         "Aging date of the last published snapshot, as midnight UTC of that calendar day.",
-        ((office.office, _to_midnight_timestamp(office.aging_date)) for office in offices),
+        ((office_id, _to_midnight_timestamp(snapshot.aging_date)) for office_id, snapshot in snapshots),
     )
     yield _make_gauge(
         "snapshot_published_timestamp_seconds",
         "Time at which the last snapshot was published.",
-        ((office.office, _to_timestamp(office.published_at)) for office in offices),
+        ((office_id, _to_timestamp(snapshot.published_at)) for office_id, snapshot in snapshots),
     )
     yield _make_gauge(
         "guarantors",
         "Guarantors in the last published snapshot.",
-        ((office.office, office.guarantors) for office in offices),
+        ((office_id, snapshot.guarantors) for office_id, snapshot in snapshots),
     )
     yield _make_gauge(
         "next_action_timestamp_seconds",
         "Time of the next scheduled action for the office.",
-        ((office.office, _to_timestamp(office.status.next_action_at)) for office in offices),
+        ((office.id, _to_timestamp(office.status.next_action_at)) for office in offices),
     )
     yield _make_gauge(
         "fresh_deadline_timestamp_seconds",
         "Deadline (fresh_by) of the oldest balances that are still missing. In the past: a deadline was missed.",
-        ((office.office, _to_timestamp(office.fresh_deadline)) for office in offices),
+        ((office.id, _to_timestamp(office.fresh_deadline)) for office in offices),
     )
     yield _make_counter(
-        "requests_total", "Requests sent to the office.", ((office.office, office.requests) for office in offices)
+        "requests_total", "Requests sent to the office.", ((office.id, office.requests) for office in offices)
     )
     yield _make_counter(
-        "failures_total", "Failures at the office.", ((office.office, office.failures) for office in offices)
+        "failures_total", "Failures at the office.", ((office.id, office.failures) for office in offices)
     )
 
 
@@ -102,8 +85,8 @@ def _make_counter(name: str, documentation: str, values: Iterable[tuple[str, int
     return family
 
 
-def _to_midnight_timestamp(day: date | None) -> float | None:
-    return None if day is None else datetime.combine(day, time(), UTC).timestamp()
+def _to_midnight_timestamp(day: date) -> float:
+    return datetime.combine(day, time(), UTC).timestamp()
 
 
 def _to_timestamp(at: datetime | None) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 from oddaemon.admin.app import JOURNAL_ENTRIES, JOURNAL_ENTRIES_MAX
 from oddaemon.admin.commands import reject_unknown_office
 from oddaemon.core.model import Condition, Status
-from oddaemon.telemetry.metrics.office import OfficeMetrics
+from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.web.admin_app import make_admin_app
 
@@ -37,7 +37,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     telemetry = Telemetry(write=lambda _: None, now=lambda: NOW, version="test")
     telemetry.add_secrets(["planted-key"])
     app = make_admin_app(
-        status=SampleStatus(), telemetry=telemetry, office_metrics=lambda: (OfficeMetrics("elm", STATUS),)
+        status=SampleStatus(), telemetry=telemetry, office_metrics=lambda: (OfficeStatus("elm", "Elm", STATUS),)
     )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

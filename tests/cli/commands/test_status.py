@@ -5,7 +5,7 @@ from pathlib import Path
 from oddaemon.cli.args.office_filter import OfficeFilter
 from oddaemon.cli.output.fleet_table import format_idle_warning, format_summary, make_fleet_table
 from oddaemon.core.model import Condition, Status
-from oddaemon.core.reporting.status_document import OfficeDocument, OfficeSummary, make_office_document
+from oddaemon.core.reporting.status_document import OfficeDocument, OfficeStatus, make_office_document
 from tests.cli.sample_fleet import SampleFleet, invoke, make_fresh_state, make_paused_state, parse_json, write_config
 
 BRIGHT = "Bright Smiles [Family] Dentistry"
@@ -86,7 +86,7 @@ def test_a_bad_configuration_ends_it_with_every_problem(tmp_path: Path) -> None:
 
 
 def make_document(office_id: str, status: Status, now: datetime) -> OfficeDocument:
-    return make_office_document(OfficeSummary(office_id, office_id, status), now)
+    return make_office_document(OfficeStatus(office_id, office_id, status), now)
 
 
 def test_waiting_past_the_deadline_is_shown_as_late(fleet: SampleFleet) -> None:

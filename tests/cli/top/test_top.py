@@ -16,7 +16,7 @@ from oddaemon.cli.sources.fleet import FleetReport
 from oddaemon.cli.top.keyboard import KeyReader
 from oddaemon.cli.top.screen import NON_TABLE_LINES, WIDE_COLUMNS
 from oddaemon.core.model import Condition, Owner, Status
-from oddaemon.core.reporting.status_document import OfficeSummary, make_status_document
+from oddaemon.core.reporting.status_document import OfficeStatus, make_status_document
 from tests.cli.inspected_daemon import inspected_daemon, make_request_events
 from tests.cli.sample_fleet import SampleFleet
 
@@ -40,7 +40,7 @@ def make_fleet_report(
             next_action="asks whether aging has completed",
             next_action_at=NOW + timedelta(minutes=1 + index),
         )
-        offices.append(OfficeSummary(f"office-{index:03}", f"Office [{index}]", status))
+        offices.append(OfficeStatus(f"office-{index:03}", f"Office [{index}]", status))
     daemon: DaemonDocument | None = None
     if requests is not None:
         daemon = {

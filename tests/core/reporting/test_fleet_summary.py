@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.reporting.fleet_summary import FleetSummary, StaleOffice, summarize_fleet
-from oddaemon.core.reporting.status_document import LastSnapshot, OfficeSummary
+from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
 
 NOW = datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -11,9 +11,9 @@ HOUR = timedelta(hours=1)
 
 def make_office(
     name: str, condition: Condition, owner: Owner | None = None, published: timedelta = HOUR
-) -> OfficeSummary:
+) -> OfficeStatus:
     snapshot = LastSnapshot(7, date(2026, 3, 8), NOW - published, 100, 123_456, verified=True)
-    return OfficeSummary(name, name.title(), Status(condition, NOW - HOUR, "Why.", owner), snapshot=snapshot)
+    return OfficeStatus(name, name.title(), Status(condition, NOW - HOUR, "Why.", owner), snapshot=snapshot)
 
 
 def test_a_fresh_fleet_names_no_office() -> None:

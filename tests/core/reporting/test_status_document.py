@@ -11,7 +11,7 @@ from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.office.key_rotation import KeyRotation, describe_key_rotation
 from oddaemon.core.reporting.status_document import (
     LastSnapshot,
-    OfficeSummary,
+    OfficeStatus,
     format_instant,
     format_money,
     make_status_document,
@@ -25,8 +25,8 @@ PUBLISHED = LastSnapshot(
 )
 
 
-def make_office(id_: str, condition: Condition, **status: datetime | Owner) -> OfficeSummary:
-    return OfficeSummary(
+def make_office(id_: str, condition: Condition, **status: datetime | Owner) -> OfficeStatus:
+    return OfficeStatus(
         id=id_,
         name=id_.title(),
         status=Status(condition, SINCE, "Said so.", **status),  # type: ignore[arg-type]  # fields by name
@@ -85,7 +85,7 @@ def test_the_document_of_an_office_is_the_contract() -> None:
         next_action_at=NOW + timedelta(minutes=30),
         late_at=NOW + timedelta(hours=1),
     )
-    row = OfficeSummary("mesa", "Mesa Dental", status, date(2026, 3, 8), PUBLISHED, 1, (("group", "coast"),))
+    row = OfficeStatus("mesa", "Mesa Dental", status, date(2026, 3, 8), PUBLISHED, 1, (("group", "coast"),))
     document = json.loads(json.dumps(make_status_document([row], NOW)))
     assert document["offices"] == [
         {

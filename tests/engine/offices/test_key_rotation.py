@@ -77,7 +77,7 @@ async def test_a_wrong_new_key_is_shown_during_the_rotation_and_ours_afterwards(
         assert view.key_rotation is not None
         assert view.key_rotation.previous_accepted
         assert timedelta() <= view.key_rotation.ends_at - (CHANGED_AT + GRACE) < timedelta(minutes=1)
-        [document] = make_status_document([view.to_summary()], world.get_daemon_now())["offices"]
+        [document] = make_status_document([view.to_status()], world.get_daemon_now())["offices"]
         assert document["key_trial"] is not None
         office_view = await world.daemon.view_builder.build_office("smile")
         assert office_view is not None

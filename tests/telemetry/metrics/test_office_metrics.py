@@ -1,5 +1,6 @@
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -7,28 +8,27 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from oddaemon.core.model import Condition, Owner, Status
-from oddaemon.telemetry.metrics.office import OfficeMetrics
+from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
 from oddaemon.telemetry.telemetry import Telemetry
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
-MESA = OfficeMetrics(
-    office="mesa",
+MESA = OfficeStatus(
+    "mesa",
+    "Mesa",
     status=Status(
         Condition.FRESH,
         NOW,
         "All true.",
         next_action_at=NOW + timedelta(hours=1),
     ),
-    aging_date=date(2026, 3, 8),
-    published_at=NOW - timedelta(hours=4),
-    guarantors=4132,
+    snapshot=LastSnapshot(7, date(2026, 3, 8), NOW - timedelta(hours=4), 4132, 0, verified=True),
     requests=51,
     failures=2,
     fresh_deadline=NOW + timedelta(hours=19),
 )
-NEW = OfficeMetrics("new", Status(Condition.WAITING, NOW, "Never seen."))
-SLOW = OfficeMetrics("slow", Status(Condition.AGING, NOW, "Runs.", late_at=NOW - timedelta(minutes=1)))
+NEW = OfficeStatus("new", "New", Status(Condition.WAITING, NOW, "Never seen."))
+SLOW = OfficeStatus("slow", "Slow", Status(Condition.AGING, NOW, "Runs.", late_at=NOW - timedelta(minutes=1)))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def telemetry() -> Telemetry:
     return Telemetry(write=lambda _: None, now=lambda: NOW, version="0.1.0")
 
 
-def read_samples(telemetry: Telemetry, *offices: OfficeMetrics) -> Mapping[tuple[str, ...], float]:
+def read_samples(telemetry: Telemetry, *offices: OfficeStatus) -> Mapping[tuple[str, ...], float]:
     return {
         (sample.name.removeprefix("oddaemon_"), *(value for _, value in sorted(sample.labels.items(), reverse=True))): (
             sample.value
@@ -71,7 +71,7 @@ def test_only_the_current_condition_is_exported_and_the_clock_makes_it_late(tele
 
 
 def test_a_condition_says_who_must_act(telemetry: Telemetry) -> None:
-    blocked = OfficeMetrics("mesa", Status(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE))
+    blocked = OfficeStatus("mesa", "Mesa", Status(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE))
     series = {key[1:] for key in read_samples(telemetry, blocked) if key[0] == "office_condition"}
     assert series == {("office", "mesa", "blocked")}
 
@@ -112,12 +112,7 @@ def test_every_other_client_gets_plain_text(telemetry: Telemetry, accept: str) -
 
 
 def test_two_thousand_offices_render_in_less_than_a_second_of_work(telemetry: Telemetry) -> None:
-    offices = tuple(
-        OfficeMetrics(
-            f"office-{number}", MESA.status, MESA.aging_date, MESA.published_at, 4132, 51, 2, MESA.fresh_deadline
-        )
-        for number in range(2000)
-    )
+    offices = [replace(MESA, id=f"office-{number}") for number in range(2000)]
     began = time.process_time()
     body = telemetry.render(offices).body
     assert time.process_time() - began < 1
