@@ -12,13 +12,13 @@ from oddaemon.core.diagnostics.diagnosis import (
     Observations,
     PatNumDensity,
     fail_check,
-    format_count,
     format_failure,
     pass_check,
     skip_check,
 )
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.model import ControlQueryResult, Owner, Reader
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.core.snapshot.aging_report import ReportLength, count_report_requests
 from oddaemon.core.snapshot.packing import GROUPS_PLANNED, GUARANTORS_PER_GROUP_MIN
 

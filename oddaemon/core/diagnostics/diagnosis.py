@@ -230,11 +230,6 @@ def format_failure(failure: Failure) -> str:
     return to_sentence(failure.sentence)
 
 
-def format_count(number: int, noun: str) -> str:
-    """Such as "1 guarantor", "4,132 guarantors"."""
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def attribute_rejected_key(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
     """Decide, over a whole fleet, which of the two keys was rejected.
 

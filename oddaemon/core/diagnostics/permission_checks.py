@@ -10,7 +10,6 @@ from oddaemon.core.diagnostics.diagnosis import (
     RegisteredKeys,
     fail_check,
     fail_check_due_to,
-    format_count,
     format_failure,
     pass_check,
     skip_check,
@@ -19,6 +18,7 @@ from oddaemon.core.diagnostics.network_checks import skip_blocked_check
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import Owner, Reader
+from oddaemon.core.reporting.formatting import format_count
 
 QUERIES_SINCE = (21, 2)
 REPORTS_SINCE = (21, 4)

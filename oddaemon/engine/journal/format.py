@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from oddaemon.core.office.status import to_sentence
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.engine.journal.legacy_names import update_names
 
 Fields = Mapping[str, Any]
@@ -68,7 +69,7 @@ def _render_failure_seen(fields: Fields) -> str:
 def _render_summary(fields: Fields) -> str:
     times, failed, kinds = fields["requests"], fields["failed"], fields["by_kind"]
     since = f" since {fields['since']}" if times > 1 else ""
-    parts = [f"{_format_count(times, 'request')}{since}"]
+    parts = [f"{format_count(times, 'request')}{since}"]
     parts += [f"{_format_counts(kinds)}, {fields['seconds']}, {fields['bytes']:,} bytes"] if kinds else []
     parts += [f"repeated failures: {_format_counts(failed)}"] if failed else []
     return f"{'; '.join(parts)}."
@@ -88,10 +89,10 @@ def _render_pull_started(fields: Fields) -> str:
 def _render_snapshot_published(fields: Fields) -> str:
     late = f", {fields['late_by_seconds']} late" if fields["late_by_seconds"] is not None else ""
     changes = f"{fields['new']:,} new, {fields['changed']:,} changed, {fields['cleared']:,} cleared"
-    took = f"{_format_count(fields['requests'], 'request')}, {fields['seconds']}{late}"
+    took = f"{format_count(fields['requests'], 'request')}, {fields['seconds']}{late}"
     return (
         f"Published snapshot {fields['snapshot_id']} of {fields['aging_date']}: "
-        f"{_format_count(fields['guarantors'], 'guarantor')} ({changes}); {took}."
+        f"{format_count(fields['guarantors'], 'guarantor')} ({changes}); {took}."
     )
 
 
@@ -147,8 +148,8 @@ _RENDERERS: Mapping[str, Callable[[Fields], str]] = {
     "clock_mismatch": _render_clock_mismatch,
     "command_received": _render_command,
     "backfill_published": lambda fields: (
-        f"Backfill of {fields['as_of']} stored: {_format_count(fields['guarantors'], 'guarantor')}; "
-        f"{_format_count(fields['requests'], 'request')}, {fields['seconds']}."
+        f"Backfill of {fields['as_of']} stored: {format_count(fields['guarantors'], 'guarantor')}; "
+        f"{format_count(fields['requests'], 'request')}, {fields['seconds']}."
     ),
     "backfill_failed": _render_backfill_failed,
     "delivery_succeeded": lambda fields: (
@@ -157,23 +158,23 @@ _RENDERERS: Mapping[str, Callable[[Fields], str]] = {
     ),
     "delivery_abandoned": lambda fields: (
         f"Gave up the delivery of snapshot {fields['snapshot_id']} to {fields['sink']} after "
-        f"{_format_count(fields['attempts'], 'attempt')}: {fields['reason']}"
+        f"{format_count(fields['attempts'], 'attempt')}: {fields['reason']}"
     ),
     "deadline_missed": lambda fields: (
         f"Missed the deadline {fields['deadline']} for this night's balances{_format_streak(fields['nights_missed'])}."
     ),
     "deadline_recovered": lambda fields: (
-        f"On time again after {_format_count(fields['nights_missed'], 'missed night')}."
+        f"On time again after {format_count(fields['nights_missed'], 'missed night')}."
     ),
     "worker_crashed": lambda fields: (
         f"The worker crashed ({fields['error']}), a bug in oddaemon; "
-        f"{_format_count(fields['restarts_left'], 'restart')} left."
+        f"{format_count(fields['restarts_left'], 'restart')} left."
     ),
 }
 
 
 def _format_failed_attempts(attempts: int) -> str:
-    return f", after {_format_count(attempts, 'failed attempt')}" if attempts else ""
+    return f", after {format_count(attempts, 'failed attempt')}" if attempts else ""
 
 
 def _format_streak(nights: int) -> str:
@@ -182,7 +183,3 @@ def _format_streak(nights: int) -> str:
 
 def _format_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from oddaemon.core.model import Condition
 from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.reporting.forecast import Outlook
+from oddaemon.core.reporting.formatting import format_count
 from oddaemon.core.reporting.night_history import NightOutcome
 
 MEANINGS: Mapping[Condition, str] = {
@@ -111,7 +112,7 @@ def format_number(count: int) -> str:
 
 def format_office_count(count: int) -> str:
     """A count and its noun: "1 office", "12 offices"."""
-    return f"{count:,} office{'' if count == 1 else 's'}"
+    return format_count(count, "office")
 
 
 def _format_sign(cents: int) -> str:
