@@ -40,7 +40,6 @@ class BackfillPublished(Event):
     seconds: float
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.backfills.labels(self.via, "published").inc()
 
 
@@ -57,11 +56,9 @@ class BackfillFailed(Event):
     retry_at: datetime | None
 
     def log_level(self) -> Level:
-        """An error once the job has failed."""
         return Level.INFO if self.retry_at is not None else Level.ERROR
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts failed jobs."""
         if self.retry_at is None:
             metrics.backfills.labels(self.via, "failed").inc()
 
@@ -91,5 +88,4 @@ class BackfillCancelled(Event):
     via: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.backfills.labels(self.via, "cancelled").inc()

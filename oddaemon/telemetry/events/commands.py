@@ -21,7 +21,6 @@ class CommandReceived(Event):
     rejected: bool = False
 
     def log_level(self) -> Level:
-        """A warning if it was rejected."""
         return Level.WARNING if self.rejected else Level.INFO
 
 

@@ -26,7 +26,6 @@ class DaemonReady(Event):
     listen: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Ready is 1."""
         metrics.ready.set(1)
 
 
@@ -38,7 +37,6 @@ class DaemonDraining(Event):
     cause: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Ready is 0."""
         metrics.ready.set(0)
 
 
@@ -50,7 +48,6 @@ class DaemonStopped(Event):
     seconds: float
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Ready is 0, also without a drain."""
         metrics.ready.set(0)
 
 
@@ -72,11 +69,9 @@ class ConfigurationLoaded(Event):
     unchanged: int = 0
 
     def log_level(self) -> Level:
-        """A warning if there are warnings."""
         return Level.WARNING if self.warnings else Level.INFO
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """A successful reload."""
         metrics.record_config_applied()
 
 
@@ -93,7 +88,6 @@ class ConfigurationRejected(Event):
     cause: str = "start"
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """A failed reload."""
         metrics.config_last_reload_successful.set(0)
 
 
@@ -109,7 +103,6 @@ class StoreOpened(Event):
     """Where the file from before the migration is."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Healthy is 1."""
         metrics.store_healthy.set(1)
 
 
@@ -125,7 +118,6 @@ class StoreFailed(Event):
     """Whether the daemon recovers by itself once the cause is gone; otherwise it needs a restart."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Healthy and ready are 0."""
         metrics.store_healthy.set(0)
         metrics.ready.set(0)
 
@@ -140,7 +132,6 @@ class StoreRecovered(Event):
     """Whether the daemon is ready now; false while it starts or drains."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Healthy is 1, and ready if the daemon is."""
         metrics.store_healthy.set(1)
         if self.ready:
             metrics.ready.set(1)
@@ -186,7 +177,6 @@ class LibraryMessage(Event):
     traceback: str | None
 
     def log_level(self) -> Level:
-        """The level that the library chose."""
         return self.severity
 
     def log_fields(self) -> Mapping[str, object]:
@@ -203,7 +193,6 @@ class LogLinesLost(Event):
     lines: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts the lines."""
         metrics.log_lines_lost.inc(self.lines)
 
 
@@ -216,5 +205,4 @@ class JournalEntriesLost(Event):
     entries: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts the entries."""
         metrics.journal_entries_lost.inc(self.entries)

@@ -17,7 +17,6 @@ class HeadquartersDown(Event):
     """The host of the API."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One host more."""
         metrics.headquarters_down.inc()
 
 
@@ -30,7 +29,6 @@ class HeadquartersRecovered(Event):
     seconds: float
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One host less."""
         metrics.headquarters_down.dec()
 
 
@@ -43,5 +41,4 @@ class HeadquartersUnused(Event):
     seconds: float
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One host less."""
         metrics.headquarters_down.dec()

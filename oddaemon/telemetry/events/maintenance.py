@@ -38,7 +38,6 @@ class MaintenanceFinished(Event):
     at: datetime
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """The last run succeeded."""
         metrics.maintenance_last_success_timestamp.labels(self.job).set(self.at.timestamp())
         metrics.maintenance_last_run_successful.labels(self.job).set(1)
 
@@ -56,7 +55,6 @@ class MaintenanceFailed(Event):
     """Of an error in oddaemon itself; None for other failures."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """The last run failed."""
         metrics.maintenance_last_run_successful.labels(self.job).set(0)
 
 

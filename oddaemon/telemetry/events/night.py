@@ -46,7 +46,6 @@ class NightComplete(Event):
     """Not expected: paused, monthly, new, or without `fresh_by`."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts the night and sets the time of the last complete one."""
         metrics.record_night("complete")
 
 
@@ -65,7 +64,6 @@ class NightMissed(Event):
     exempt: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts the night."""
         metrics.record_night("missed")
 
 
@@ -93,7 +91,6 @@ class HeartbeatPingSent(Event):
     attempts: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.pings.labels("sent").inc()
 
 
@@ -108,5 +105,4 @@ class HeartbeatPingFailed(Event):
     reason: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.pings.labels("failed").inc()

@@ -51,7 +51,6 @@ class ConditionChanged(Event):
     owner: Owner | None
 
     def log_level(self) -> Level:
-        """A warning for an alarming condition."""
         return Level.WARNING if self.after in ALARMING_CONDITIONS else Level.INFO
 
 
@@ -65,7 +64,6 @@ class RequestStarted(Event):
     kind: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One request more in flight."""
         metrics.requests_in_flight.inc()
 
 
@@ -88,7 +86,6 @@ class RequestFinished(Event):
     bytes: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """One request less in flight; its outcome, times and size."""
         metrics.requests_in_flight.dec()
         metrics.requests.labels(self.kind, self.outcome).inc()
         metrics.request_duration.labels(self.kind).observe(self.seconds)
@@ -135,7 +132,6 @@ class FailureSeen(Event):
         return _LEVEL_BY_SEVERITY[RULES[FailureKind(self.kind)].severity] if self.attempt <= 1 else Level.INFO
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it by kind and owner."""
         metrics.failures.labels(self.kind, self.owner.value).inc()
 
 
@@ -193,7 +189,6 @@ class SnapshotHeld(Event):
     retry_at: datetime
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.snapshots_held.inc()
 
 
@@ -207,7 +202,6 @@ class PullRejected(Event):
     reason: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.pulls_rejected.inc()
 
 
@@ -231,7 +225,6 @@ class SnapshotPublished(Event):
     """After the office's `fresh_by`; None: in time, or without deadline."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts the snapshot, and the late ones; observes the duration of the pull."""
         metrics.snapshots_published.labels(self.reader.value).inc()
         metrics.pull_duration.labels(self.reader.value).observe(self.seconds)
         if self.late_by_seconds is not None:
@@ -253,7 +246,6 @@ class WorkerCrashed(Event):
     """From `format_traceback`."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts the restart, if one follows."""
         if self.restarts_left > 0:
             metrics.worker_restarts.inc()
 

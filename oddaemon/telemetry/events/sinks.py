@@ -56,7 +56,6 @@ class DeliverySucceeded(Event):
     """Of this attempt."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.deliveries.labels(self.sink, "done").inc()
 
 
@@ -78,7 +77,6 @@ class DeliveryAttemptFailed(Event):
         return Level.WARNING if self.attempt == 1 else Level.INFO
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.deliveries.labels(self.sink, "failed").inc()
 
 
@@ -96,7 +94,6 @@ class DeliveryAbandoned(Event):
     reason: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.deliveries.labels(self.sink, "dead").inc()
 
 
@@ -113,7 +110,6 @@ class DeliverySkipped(Event):
     reason: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
-        """Counts it."""
         metrics.deliveries.labels(self.sink, "skipped").inc()
 
 
