@@ -46,6 +46,11 @@ class Settings:
     sinks: tuple[SinkSettings, ...] = field(default=(), metadata=_RELOADED)
     """In the order of the file."""
 
+    @property
+    def offices_by_id(self) -> dict[str, OfficeSettings]:
+        """The configured offices. Disabled ones are included: they are shown as paused."""
+        return {each.spec.id: each for each in self.offices}
+
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:

@@ -32,6 +32,7 @@ def make_settings(
     offices = [
         OfficeSettings(
             spec=OfficeSpec(office_id, office_id, zone=UTC, reader=reader, cadence=cadence),
+            developer_key=Secret(DEVELOPER_KEY),
             customer_key=Secret(make_customer_key(office_id)),
             base_url=base_url,
             min_interval_seconds=spacing,

@@ -141,6 +141,7 @@ async def two_nights(directory: Path) -> AsyncIterator[tuple[World, ScriptedSink
     settings = settings_in(directory)
     left = OfficeSettings(
         spec=OfficeSpec("left", "Left Behind Dental", zone=settings.offices[0].spec.zone),
+        developer_key=settings.api.developer_key,
         customer_key=Secret(CUSTOMER_KEY_PREFIX + "left"),
         base_url=settings.api.base_url,
         min_interval_seconds=1.0,

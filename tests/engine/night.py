@@ -73,6 +73,7 @@ def make_office_settings(
     overrides.setdefault("page_rows", 100 if remote else 1000)
     return OfficeSettings(
         spec=OfficeSpec(office_id, office_id.title(), **overrides),
+        developer_key=API.developer_key,
         customer_key=Secret(key or CUSTOMER_KEY_PREFIX + office_id),
         base_url="http://127.0.0.1:1/api/v1",
         min_interval_seconds=interval if remote else 0.0,

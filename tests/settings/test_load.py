@@ -85,6 +85,7 @@ def test_a_developer_key_is_all_that_must_be_said(tmp_path: Path) -> None:
 def test_an_office_needs_an_id_and_a_key(tmp_path: Path) -> None:
     assert load_office(tmp_path, "") == OfficeSettings(
         spec=OfficeSpec(id="smile", name="smile", page_rows=100),
+        developer_key=Secret(ENVIRONMENT["D"]),
         customer_key=Secret(ENVIRONMENT["A"]),
         base_url="https://api.opendental.com/api/v1",
         min_interval_seconds=1.0,

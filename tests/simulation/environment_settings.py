@@ -21,11 +21,10 @@ from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import VirtualLoop
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.simulation.scenario.fleet import FleetMember
+from tests.simulation.scenario.fleet import DEVELOPER_KEY, FleetMember
 from tests.simulation.scenario.scenario import Scenario
 from tests.simulation.scenario.seeded_random import draw_chance, make_rng
 
-DEVELOPER_KEY = "planted-developer-key"
 MAX_IN_FLIGHT = 3
 MAX_REQUESTS_PER_SECOND = 5.0
 """So low that a handful of offices meets them."""

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from oddaemon.core.config_diff import ConfigDiff, diff_configs
 from oddaemon.engine.delivery.courier_pool import CourierPool
-from oddaemon.engine.offices.registry import Registry, make_worker_configs
+from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.offices.supervisor import OfficeSupervisor
 from oddaemon.settings import BadConfiguration, LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import Problem
@@ -130,7 +130,7 @@ class ActiveConfig:
         restart = [f"[{name}]" for name in new if new[name] != old[name]]
         old_sinks, new_sinks = ({sink.name: sink for sink in each.sinks} for each in (self.settings, settings))
         sinks = [name for name in {**old_sinks, **new_sinks} if old_sinks.get(name) != new_sinks.get(name)]
-        return diff_configs(make_worker_configs(self.settings), make_worker_configs(settings), restart, sinks)
+        return diff_configs(self.settings.offices_by_id, settings.offices_by_id, restart, sinks)
 
     async def _apply(
         self, settings: Settings, diff: ConfigDiff, warnings: tuple[str, ...], trigger: ReloadTrigger
@@ -159,7 +159,7 @@ class ActiveConfig:
             await self._registry.save_offices(wanted, _group_offices_by_sink(settings))
         self._registry.update_fleet(wanted, rows)
         await self._couriers.apply(settings)
-        await self._supervisor.apply(make_worker_configs(settings))
+        await self._supervisor.apply(settings.offices_by_id)
         self._registry.forget_unused_headquarters(settings.offices)
         self.settings, self._last_read = keep_restart_tables(self._at_start, settings), settings
         self._logged_warnings, self._logged_problems = warnings, frozenset()

@@ -30,7 +30,7 @@ class StandaloneDoctor:
     async def diagnose(self, office: OfficeSettings, progress: ProgressCallback = lambda _done, _of: None) -> Diagnosis:
         """Diagnose one office. No other process may use its key meanwhile."""
         settings = self._settings
-        credentials = make_credentials(office, settings.api.developer_key, KeyRing(office.customer_key))
+        credentials = make_credentials(office, KeyRing(office.customer_key))
         api = self._api.make_office_api(credentials)
         target = ProbeTarget(office, api, settings.api.developer_name, "doctor")
         return await diagnose(target, self._api, progress)

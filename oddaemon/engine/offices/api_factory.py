@@ -6,7 +6,7 @@ from datetime import datetime
 from oddaemon.opendental.client import Api, Limits, Observer, OfficeCredentials, TransportFactory
 from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import RateLimiter
-from oddaemon.settings import ApiSettings, OfficeSettings, Secret
+from oddaemon.settings import ApiSettings, OfficeSettings
 
 
 def create_api(
@@ -22,8 +22,8 @@ def create_api(
     )
 
 
-def make_credentials(office: OfficeSettings, developer_key: Secret, keys: KeyRing) -> OfficeCredentials:
+def make_credentials(office: OfficeSettings, keys: KeyRing) -> OfficeCredentials:
     """Where and how to reach an office."""
     return OfficeCredentials(
-        office.spec.id, office.base_url, developer_key, keys, office.min_interval_seconds, office.remote
+        office.spec.id, office.base_url, office.developer_key, keys, office.min_interval_seconds, office.remote
     )

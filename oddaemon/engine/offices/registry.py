@@ -2,11 +2,10 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import anyio
 
-from oddaemon.core.config_diff import Effect, setting
 from oddaemon.core.model import Condition, OfficeSpec, Owner
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import (
@@ -23,7 +22,7 @@ from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext
 from oddaemon.opendental.client import Api, OfficeApi
 from oddaemon.opendental.key_ring import KeyRing
-from oddaemon.settings import OfficeSettings, Secret, Settings
+from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import offices
 from oddaemon.store.database import Database
@@ -31,20 +30,6 @@ from oddaemon.store.errors import StoreError
 from oddaemon.store.offices import OfficeRow, save_config
 from oddaemon.telemetry.events import OfficeQuarantined
 from oddaemon.telemetry.events.base import Event
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerConfig:
-    """Everything a worker depends on. Its fields are the settings of an office: see `core.config_diff`."""
-
-    office: OfficeSettings = field(metadata=setting(Effect.NESTED))
-    developer_key: Secret
-
-
-def make_worker_configs(settings: Settings) -> dict[str, WorkerConfig]:
-    """The configured offices by id. Disabled ones are included: they are shown as paused."""
-    key = settings.api.developer_key
-    return {each.spec.id: WorkerConfig(each, key) for each in settings.offices}
 
 
 @dataclass(slots=True)
@@ -115,19 +100,17 @@ class Registry:
         """Drop the circuit breakers of headquarters that no office uses any more."""
         self._api.retain_circuit_breakers({office.base_url for office in wanted if office.remote})
 
-    async def run_worker(self, office_id: str, config: WorkerConfig) -> None:
+    async def run_worker(self, office_id: str, settings: OfficeSettings) -> None:
         """Monitor one office until cancelled.
 
         Raises:
             ShuttingDown: The daemon is stopping.
         """
-        settings = config.office
-        spec = settings.spec
         record = self._get_record(office_id, settings.customer_key)
-        credentials = make_credentials(settings, config.developer_key, record.keys)
-        emitter = OfficeEventEmitter(spec, self._fleet.offices[office_id], self._emit)
+        credentials = make_credentials(settings, record.keys)
+        emitter = OfficeEventEmitter(settings.spec, self._fleet.offices[office_id], self._emit)
         record.api = self._api.make_office_api(credentials, record.api)
-        record.worker = worker = Worker(spec, record.api, emitter, self._context)
+        record.worker = worker = Worker(settings.spec, record.api, emitter, self._context)
         if record.keys.is_rotating(anyio.current_time()):
             # Try a new key at once, so that the operator sees whether it works.
             worker.submit(SyncCommand())

@@ -5,14 +5,15 @@ from collections.abc import Callable
 import anyio.abc
 
 from oddaemon.core.config_diff import needs_restart
-from oddaemon.engine.offices.registry import Registry, WorkerConfig
+from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.opendental.rate_limiter import RateLimiter
+from oddaemon.settings import OfficeSettings
 from oddaemon.telemetry.events import OfficeStarted, OfficeStopped, WorkerCrashed
 from oddaemon.telemetry.events.base import Event
 from oddaemon.telemetry.logging.traceback import format_traceback
 
-OfficeSupervisor = TaskSupervisor[WorkerConfig]
+OfficeSupervisor = TaskSupervisor[OfficeSettings]
 
 
 def create_supervisor(
@@ -31,7 +32,7 @@ def create_supervisor(
         emit: Takes the events.
         budget: How often each worker may be restarted.
     """
-    events: TaskEvents[WorkerConfig] = TaskEvents(
+    events: TaskEvents[OfficeSettings] = TaskEvents(
         started=lambda office, _: OfficeStarted(office),
         stopped=lambda office, reason, _: OfficeStopped(office, reason),
         crashed=lambda office, error, left: WorkerCrashed(office, type(error).__name__, left, format_traceback(error)),

@@ -125,9 +125,10 @@ OFFICE_FIELDS = frozenset({*OfficeTable.model_fields, *get_source_names("custome
 
 @dataclass(frozen=True, slots=True)
 class OfficeSettings:
-    """The settings of one office."""
+    """Everything a worker depends on. Its fields are the settings of an office: see `core.config_diff`."""
 
     spec: OfficeSpec = field(metadata=setting(Effect.NESTED))
+    developer_key: Secret
     customer_key: Secret
     base_url: str
     min_interval_seconds: float
@@ -168,6 +169,7 @@ def make_office_settings(
             cadence=cadence,
             plausibility=plausibility,
         ),
+        developer_key=api.developer_key,
         customer_key=customer_key,
         base_url=base_url,
         min_interval_seconds=spacing if table.min_interval_seconds is None else table.min_interval_seconds,

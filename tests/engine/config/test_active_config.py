@@ -11,7 +11,6 @@ from oddaemon.admin.commands import CommandRejected, RejectionKind
 from oddaemon.core.config_diff import ConfigChange, ConfigDiff, diff_configs, needs_restart
 from oddaemon.core.model import Condition
 from oddaemon.engine.config.active_config import ReloadTrigger
-from oddaemon.engine.offices.registry import WorkerConfig, make_worker_configs
 from oddaemon.engine.tasks import reconcile
 from oddaemon.settings import BadConfiguration, LoadResult, OfficeSettings
 from oddaemon.settings.tables.office import OFFICE_FIELDS
@@ -230,7 +229,7 @@ async def test_a_reload_command_answers_with_the_plan_or_with_every_problem(tmp_
 
 def test_every_setting_of_an_office_is_reported_by_its_name_in_the_file(tmp_path: Path) -> None:
     files = make_config_files(tmp_path, "elm")
-    before = make_worker_configs(files.write_and_load())
+    before = files.write_and_load().offices_by_id
     files.offices["elm"] = {
         "id": "elm",
         "name": "Elm Street",
@@ -246,7 +245,7 @@ def test_every_setting_of_an_office_is_reported_by_its_name_in_the_file(tmp_path
         "enabled": False,
         "labels": {"group": "coast"},
     }
-    diff = diff_configs(before, make_worker_configs(files.write_and_load()))
+    diff = diff_configs(before, files.write_and_load().offices_by_id)
     assert diff.changed[0].settings == tuple(
         sorted(name for name in OFFICE_FIELDS if name != "id" and not name.endswith(("_file", "_env")))
     )
@@ -262,7 +261,7 @@ class LaterOfficeSettings(OfficeSettings):
 def test_a_new_setting_is_reported_and_restarts_its_worker_and_no_other(tmp_path: Path) -> None:
     settings = make_config_files(tmp_path, "elm", "oak").write_and_load()
 
-    def with_new_setting(**values: int) -> dict[str, WorkerConfig]:
+    def with_new_setting(**values: int) -> dict[str, LaterOfficeSettings]:
         offices = (
             LaterOfficeSettings(
                 **{each.name: getattr(office, each.name) for each in fields(office)},
@@ -270,7 +269,7 @@ def test_a_new_setting_is_reported_and_restarts_its_worker_and_no_other(tmp_path
             )
             for office in settings.offices
         )
-        return make_worker_configs(replace(settings, offices=tuple(offices)))
+        return {each.spec.id: each for each in offices}
 
     running, wanted = with_new_setting(), with_new_setting(oak=1)
     assert diff_configs(running, wanted) == ConfigDiff(changed=(ConfigChange("oak", ("new_setting",)),), unchanged=1)

@@ -17,7 +17,6 @@ import pytest
 from oddaemon.core.config_diff import ConfigDiff, needs_restart
 from oddaemon.core.model import Condition
 from oddaemon.engine.config.active_config import ReloadTrigger
-from oddaemon.engine.offices.registry import make_worker_configs
 from oddaemon.settings import BadConfiguration, Settings
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.spec import PracticeSpec
@@ -215,7 +214,7 @@ def assert_plan_consistent(plan: ConfigDiff, settings: Settings) -> None:
 
 def assert_workers_match(world: World, settings: Settings) -> None:
     """Exactly what is in force has a worker, with the settings of now."""
-    wanted = make_worker_configs(settings)
+    wanted = settings.offices_by_id
     running = {key: task.settings for key, task in world.services.supervisor._running.items()}
     assert running.keys() == wanted.keys()
     assert not any(needs_restart(running[key], wanted[key]) for key in wanted)

@@ -95,10 +95,7 @@ async def test_what_is_in_the_way_is_shown_where_it_is_and_ends_the_asking(
 
 async def test_a_wrong_developer_key_is_one_of_two_that_are_not_valid() -> None:
     async with diagnostic_harness() as place:
-        place.settings = replace(
-            place.settings, api=place.settings.api.model_copy(update={"developer_key": Secret("mistyped")})
-        )
-        found = await place.diagnose()
+        found = await place.diagnose(replace(place.settings.offices[0], developer_key=Secret("mistyped")))
         assert list_failed_checks(found) == [CheckName.CUSTOMER_KEY]
         assert get_outcome(found, CheckName.DEVELOPER_KEY) is CheckOutcome.SKIPPED
 

@@ -73,8 +73,8 @@ async def test_a_corrected_key_is_used_from_the_next_request_on(tmp_path: Path) 
 async def test_a_new_developer_key_restarts_every_office(tmp_path: Path) -> None:
     async with night(tmp_path, [STAYS, GOES]) as world:
         await world.wait_for_snapshots(1, "goes")
-        api = world.settings.api.model_copy(update={"developer_key": Secret("planted-other-developer-key")})
-        await world.apply(replace(world.settings, api=api))
+        key = Secret("planted-other-developer-key")
+        await world.apply(replace_offices(world, [replace(each, developer_key=key) for each in world.settings.offices]))
         for office_id in ("stays", "goes"):
             await world.wait_for_condition(Condition.BLOCKED, office_id)
             assert world.assert_explained(

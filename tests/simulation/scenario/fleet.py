@@ -17,6 +17,7 @@ from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
 from tests.simulation.scenario.seeded_random import draw_chance
 
+DEVELOPER_KEY = "planted-developer-key"
 HOUR = 3600.0
 DAY = 24 * HOUR
 
@@ -118,6 +119,7 @@ def _draw_member(number: int, rng: Random) -> FleetMember:
     spec = _draw_spec(number, rng)
     settings = OfficeSettings(
         spec=_draw_office(spec, rng),
+        developer_key=Secret(DEVELOPER_KEY),
         customer_key=Secret(CUSTOMER_KEY_PREFIX + spec.office_id),
         base_url="http://127.0.0.1:1/api/v1",
         min_interval_seconds=rng.choice((1.0, 1.0, 0.5)),

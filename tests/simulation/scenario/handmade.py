@@ -10,7 +10,13 @@ from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
 from tests.simulation.incidents.incident import Incident
-from tests.simulation.scenario.fleet import FIRST_PAT_NUM, PAT_NUMS_AN_OFFICE, FleetMember, SimulatedFleet
+from tests.simulation.scenario.fleet import (
+    DEVELOPER_KEY,
+    FIRST_PAT_NUM,
+    PAT_NUMS_AN_OFFICE,
+    FleetMember,
+    SimulatedFleet,
+)
 from tests.simulation.scenario.scenario import Scenario
 
 ELM, OAK, FIR = "office-1", "office-2", "office-3"
@@ -31,9 +37,12 @@ def make_member(office_id: str = ELM, **overrides: Any) -> FleetMember:
         office_id, seed=number, settled=5, first_pat_num=FIRST_PAT_NUM + number * PAT_NUMS_AN_OFFICE, **overrides
     )
     office = OfficeSpec(office_id, f"Practice {office_id}", zone=zone, fresh_by=time(7), **office_overrides)
-    key = Secret(CUSTOMER_KEY_PREFIX + office_id)
+    developer_key, key = Secret(DEVELOPER_KEY), Secret(CUSTOMER_KEY_PREFIX + office_id)
     return FleetMember(
-        spec, OfficeSettings(office, key, "http://127.0.0.1:1/api/v1", 1.0, remote=True, source=Path("o.toml"))
+        spec,
+        OfficeSettings(
+            office, developer_key, key, "http://127.0.0.1:1/api/v1", 1.0, remote=True, source=Path("o.toml")
+        ),
     )
 
 
