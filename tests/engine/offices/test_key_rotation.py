@@ -88,7 +88,7 @@ async def test_a_wrong_new_key_is_shown_during_the_rotation_and_ours_afterwards(
         assert [each.name for each in found.failed_checks] == [CheckName.CUSTOMER_KEY]
         failed_check = found.failed_checks[0]
         assert failed_check.owner is Owner.US
-        assert "the former one is used for another 15 min" in failed_check.sentence
+        assert "uses the previous key for another 15 min" in failed_check.sentence
         assert "any more" not in failed_check.message
         assert world.get_condition() is not Condition.BLOCKED
 
