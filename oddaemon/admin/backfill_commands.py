@@ -10,7 +10,7 @@ from oddaemon.admin.commands import CommandLog, CommandRejected, Document, Rejec
 from oddaemon.core.backfill.custom_sql import InvalidQuery
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillTarget, InvalidDate, JobState
 from oddaemon.core.model import Condition
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.engine.backfill.queue import JobProgress
 from oddaemon.engine.backfill.reader import OfficeRemoved
 from oddaemon.engine.backfill.service import BackfillAccepted, BackfillService

@@ -8,7 +8,8 @@ from typing import TypedDict
 from oddaemon import __version__
 from oddaemon.admin.commands import reject_unknown_office
 from oddaemon.admin.office_details import OfficeContext, OfficeDetails, build_office_details
-from oddaemon.core.reporting.status_document import StatusDocument, format_instant, make_status_document
+from oddaemon.core.reporting.formatting import format_instant
+from oddaemon.core.reporting.status_document import StatusDocument, make_status_document
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.engine.offices.readiness import Readiness

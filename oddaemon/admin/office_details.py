@@ -10,7 +10,8 @@ from typing import TypedDict
 
 from oddaemon.core.model import OfficeSpec, Preferences
 from oddaemon.core.office.state import OfficeState
-from oddaemon.core.reporting.status_document import OfficeDocument, OfficeStatus, format_instant, make_office_document
+from oddaemon.core.reporting.formatting import format_instant
+from oddaemon.core.reporting.status_document import OfficeDocument, OfficeStatus, make_office_document
 from oddaemon.store.journal import JournalEntry
 from oddaemon.store.snapshot_rows import SnapshotRow
 

@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import ByteReceiveStream, Process
 
-from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.reporting.formatting import format_money
 from oddaemon.sinks.formats.export import ROWS_PER_BATCH, FileFormat, Layout, write_rows
 from oddaemon.sinks.formats.parquet import ParquetMissing
 from oddaemon.sinks.payload import DeliveryFailed, Payload

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from oddaemon.core.delivery import DeliveryFailure
 from oddaemon.core.model import Balance, ChangeKind, ControlTotals
-from oddaemon.core.reporting.status_document import format_instant, format_money
+from oddaemon.core.reporting.formatting import format_instant, format_money
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING, MissingColumns, mask_missing_columns
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Columns, Row, make_change_row

@@ -28,7 +28,7 @@ import anyio.to_thread
 import httpx
 
 from oddaemon.core.backoff import parse_retry_after
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.http_client.tls import USER_AGENT, describe_tls_error, find_tls_error, make_tls_context
 from oddaemon.sinks.formats.columns import Row
 from oddaemon.sinks.formats.export import FileFormat, Layout, write_rows

@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.reporting.formatting import format_money
 from oddaemon.core.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.payload import DeliveryFailed

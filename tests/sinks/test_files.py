@@ -13,7 +13,7 @@ import anyio
 import pytest
 from pyarrow import parquet
 
-from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.reporting.formatting import format_money
 from oddaemon.sinks.files import Files, FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import DeliveryFailed, Payload

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.reporting.formatting import format_money
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta
 from oddaemon.settings.values.sink_secrets import decode_signing_key

@@ -17,7 +17,7 @@ from oddaemon.cli.output.export import EMPTY_CELL, TabularResult, make_text_tabl
 from oddaemon.cli.output.table import TextTable
 from oddaemon.cli.sources.history import make_day_document, open_history, require_office_days
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
-from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.reporting.formatting import format_money
 from oddaemon.core.snapshot.missing_columns import mask_missing_columns
 from oddaemon.settings import Settings
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, ColumnType, ExportColumn, Row

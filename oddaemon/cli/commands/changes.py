@@ -13,7 +13,7 @@ from oddaemon.cli.output.export import EMPTY_CELL, TabularResult, write_result
 from oddaemon.cli.output.table import TableColumn, TextTable
 from oddaemon.cli.sources.history import make_day_document, open_history, require_office_days, require_order
 from oddaemon.core.model import MONEY_COLUMNS
-from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.reporting.formatting import format_money
 from oddaemon.core.snapshot.diff import GuarantorChange
 from oddaemon.core.snapshot.missing_columns import MissingColumns, mask_missing_columns
 from oddaemon.sinks.formats.columns import CHANGE_COLUMNS, Row, make_change_row

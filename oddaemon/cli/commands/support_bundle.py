@@ -32,7 +32,8 @@ from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import fail_unknown_office, find_config
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, fetch_document, fetch_metrics
 from oddaemon.cli.sources.fleet import read_office_records
-from oddaemon.core.reporting.status_document import format_instant, make_status_document
+from oddaemon.core.reporting.formatting import format_instant
+from oddaemon.core.reporting.status_document import make_status_document
 from oddaemon.settings import LoadResult, Settings, render_redacted_files, try_load
 from oddaemon.settings.values.secret import find_secrets
 from oddaemon.sinks.formats.export import atomic_write_without_manifest

@@ -11,7 +11,7 @@ import typer
 
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.table import TableColumn, TextTable, format_plain
-from oddaemon.core.reporting.status_document import format_instant, format_money
+from oddaemon.core.reporting.formatting import format_instant, format_money
 from oddaemon.sinks.formats.columns import Columns, ColumnType, Row
 from oddaemon.sinks.formats.export import FileFormat, Layout, atomic_write_without_manifest, export, write_rows
 from oddaemon.sinks.formats.parquet import ParquetMissing

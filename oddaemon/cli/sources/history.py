@@ -8,7 +8,8 @@ from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.database import read_database
 from oddaemon.cli.sources.fleet import require_office_record
-from oddaemon.core.reporting.status_document import format_instant, format_money, make_snapshot_document
+from oddaemon.core.reporting.formatting import format_instant, format_money
+from oddaemon.core.reporting.status_document import make_snapshot_document
 from oddaemon.engine.offices.fleet_state import make_last_snapshot
 from oddaemon.settings import Settings
 from oddaemon.store.backfilled_days import BackfilledDay

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import anyio
 
-from oddaemon.core.reporting.formatting import format_count
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_count, format_instant
 from oddaemon.settings import Settings
 from oddaemon.store.database import Database
 from oddaemon.store.offices import RemovedOffice, list_removed_offices

@@ -23,6 +23,7 @@ from oddaemon.core.failures.messages import (
 from oddaemon.core.model import Owner, Preferences
 from oddaemon.core.office.aging import BLOCKING_STATUSES, AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import CLOCK_NOISE, OfficeClock, compute_skew
+from oddaemon.core.reporting.formatting import format_duration
 
 HEARTBEAT_AGE_MAX = timedelta(minutes=6)
 """The limit that Open Dental itself uses."""
@@ -43,7 +44,7 @@ def check_clock(checked_office: CheckedOffice, observations: Observations) -> Ch
         side = "fast" if error > timedelta() else "slow"
         return fail_check(
             CheckName.CLOCK,
-            f"The clock of the office's server is {_format_duration(error)} {side}, compared with this machine.",
+            f"The clock of the office's server is {format_duration(error)} {side}, compared with this machine.",
             Owner.OFFICE,
             "Check this machine's own clock first. Then ask the office to set its server's clock from the internet.",
             format_aging_message(CLOCK_WRONG_MESSAGE),
@@ -100,7 +101,7 @@ def check_service(checked_office: CheckedOffice, observations: Observations) -> 
     if silence > HEARTBEAT_AGE_MAX:
         return fail_check(
             CheckName.SERVICE,
-            f"Its last heartbeat was {_format_duration(silence)} ago. While it is down, no automated aging runs.",
+            f"Its last heartbeat was {format_duration(silence)} ago. While it is down, no automated aging runs.",
             Owner.OFFICE,
             "Ask the office to start the Windows service OpenDentalService on its server.",
             format_aging_message(SERVICE_DOWN_MESSAGE),
@@ -157,11 +158,3 @@ def check_aging(checked_office: CheckedOffice, observations: Observations) -> Ch
 def _format_utc_offset(offset: timedelta) -> str:
     minutes = round(offset / timedelta(minutes=1))
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
-
-
-def _format_duration(duration: timedelta) -> str:
-    minutes = round(abs(duration) / timedelta(minutes=1))
-    if minutes < 120:  # noqa: PLR2004  up to two hours in minutes
-        return f"{minutes} min"
-    hours = round(minutes / 60)
-    return f"{hours} h" if hours < 48 else f"{hours // 24} d"  # noqa: PLR2004  up to two days in hours

@@ -6,7 +6,7 @@ from typing import Any
 
 from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
 from oddaemon.core.model import Owner
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 
 
 def make_diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Counts, durations and amounts as text for people; the command line and the pages share them."""
+"""Formats counts, durations, amounts and instants: for people, and for the documents that programs read."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 TENTHS_BELOW_SECONDS = 10
@@ -32,3 +32,20 @@ def format_amount(cents: int) -> str:
     """Cents as an amount with thousands separators: "1,234.50"."""
     whole, rest = divmod(abs(cents), 100)
     return f"{'-' if cents < 0 else ''}{whole:,}.{rest:02d}"
+
+
+def format_money(cents: int) -> str:
+    """Cents as a decimal string for documents: 123450 is "1234.50", -5 is "-0.05"."""
+    whole, rest = divmod(abs(cents), 100)
+    return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
+
+
+def format_instant(at: datetime) -> str:
+    """RFC 3339 in UTC to the millisecond: "2026-03-08T07:00:00.000Z"; such strings sort as their instants do.
+
+    Raises:
+        ValueError: `at` is naive: its zone is unknown.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"{at.isoformat()} has no zone: only aware instants are published")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -7,11 +7,12 @@ never hold anything about a patient; counts and sums of a whole office are the f
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TypedDict
 
 from oddaemon.core.model import Condition, Status
 from oddaemon.core.office.key_rotation import KeyRotation
+from oddaemon.core.reporting.formatting import format_instant, format_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,23 +148,6 @@ def make_office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
         "labels": dict(office.labels),
         "key_trial": _make_key_rotation_document(office.key_rotation, now),
     }
-
-
-def format_money(cents: int) -> str:
-    """Cents as a decimal string with two places: 123450 is "1234.50", -5 is "-0.05"."""
-    whole, rest = divmod(abs(cents), 100)
-    return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
-
-
-def format_instant(at: datetime) -> str:
-    """RFC 3339 in UTC to the millisecond: "2026-03-08T07:00:00.000Z"; such strings sort as their instants do.
-
-    Raises:
-        ValueError: `at` is naive; whose clock it was read on is unknown.
-    """
-    if at.tzinfo is None:
-        raise ValueError(f"{at.isoformat()} has no zone: only aware instants are told to others")
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _make_key_rotation_document(rotation: KeyRotation | None, now: datetime) -> KeyRotationDocument | None:

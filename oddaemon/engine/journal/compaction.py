@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.store.journal import JournalEntry
 from oddaemon.telemetry.events import (
     CommandIgnored,

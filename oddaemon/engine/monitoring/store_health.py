@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import anyio
 
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.store.errors import StoreError
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.maintenance.health_check import require_healthy, try_writing

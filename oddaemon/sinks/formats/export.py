@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.reporting.formatting import format_money
 from oddaemon.sinks.formats.columns import Columns, ColumnType, Row, WriteRows
 from oddaemon.sinks.formats.parquet import open_parquet_writer
 from oddaemon.sinks.formats.text import Envelope, open_csv_writer, open_json_writer, open_ndjson_writer

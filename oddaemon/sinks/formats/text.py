@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.sinks.formats.columns import Columns, ColumnType, Row, WriteRows
 
 _encode = msgspec.json.Encoder().encode

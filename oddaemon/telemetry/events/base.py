@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import Enum, IntEnum
 from typing import ClassVar
 
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 SECONDS_DIGITS = 6

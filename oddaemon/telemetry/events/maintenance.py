@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 from oddaemon.core.reporting.fleet_summary import FleetSummary
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 

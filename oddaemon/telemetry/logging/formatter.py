@@ -7,7 +7,7 @@ from enum import StrEnum
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.telemetry.events.base import Level
 from oddaemon.telemetry.logging.redaction import Redactor
 

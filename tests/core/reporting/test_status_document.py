@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.office.key_rotation import KeyRotation, describe_key_rotation
-from oddaemon.core.reporting.status_document import (
-    LastSnapshot,
-    OfficeStatus,
-    format_instant,
-    format_money,
-    make_status_document,
-)
+from oddaemon.core.reporting.formatting import format_instant, format_money
+from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus, make_status_document
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=2)

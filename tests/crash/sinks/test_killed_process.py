@@ -12,7 +12,7 @@ import pytest
 
 from oddaemon.core.delivery import DeliveryState
 from oddaemon.core.model import OfficeSpec
-from oddaemon.core.reporting.status_document import format_money
+from oddaemon.core.reporting.formatting import format_money
 from oddaemon.simulator.plan.daemon_config import render_toml
 from oddaemon.store import outbox, snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase

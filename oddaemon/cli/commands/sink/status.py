@@ -20,8 +20,7 @@ from oddaemon.cli.output.table import TableColumn, TextTable, print_table
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.database import read_database
 from oddaemon.core.delivery import DeliveryState, SinkState
-from oddaemon.core.reporting.formatting import format_duration
-from oddaemon.core.reporting.status_document import format_instant
+from oddaemon.core.reporting.formatting import format_duration, format_instant
 from oddaemon.settings import Settings, SinkSettings
 from oddaemon.store import outbox
 from oddaemon.store.database import Database
