@@ -1,4 +1,4 @@
-"""A real control socket, and at it somebody who answers as a daemon does."""
+"""A real control socket with a fake daemon behind it."""
 
 import os
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class FakeCommands:
             case "hill-street":
                 return f"It is done: {order}."
             case "bright-smiles":
-                advice = "`oddaemon explain bright-smiles` tells more."
+                advice = "`oddaemon explain bright-smiles` shows more."
                 raise CommandRejected(RejectionKind.CONFLICT, "Nothing of bright-smiles is held.", advice)
             case _:
                 raise CommandRejected(RejectionKind.NOT_FOUND, f"No office {office!r} is at work.", "Did you mean `x`?")

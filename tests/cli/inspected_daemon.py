@@ -1,4 +1,4 @@
-"""A daemon's socket over the sample fleet: what looks and answers is the daemon's own, only nobody works behind it."""
+"""A daemon's socket over the sample fleet: inspection is the daemon's own, but no worker runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ from tests.cli.fake_control_socket import FakeCommands
 from tests.web.admin_app import make_admin_app
 
 UNKNOWN_OFFICE = "new-oak"
-"""Stands in the configuration, and nobody has taken it up."""
+"""Configured, but not watched by the daemon."""
 
 
 class InspectedDaemon:
@@ -42,7 +42,7 @@ class InspectedDaemon:
 
 @contextmanager
 def inspected_daemon(directory: Path) -> Iterator[InspectedDaemon]:
-    """For the length of the block, somebody answers at the socket beside `state.db` in this directory."""
+    """Serve the control socket beside `state.db` in this directory within the block."""
     daemon = InspectedDaemon()
     with start_blocking_portal() as portal:
         serving, _ = portal.start_task(_serve, daemon, directory)

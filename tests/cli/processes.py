@@ -34,7 +34,7 @@ def run_command_on_full_disk(*arguments: str, cwd: Path) -> subprocess.Completed
 
 
 def run_command_with_broken_pipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, nobody reading the pipe that its standard output is."""
+    """Run it to its end, its standard output a pipe without a reader."""
     command = [sys.executable, "-m", "oddaemon", *arguments]
     reading, writing = os.pipe()
     os.close(reading)

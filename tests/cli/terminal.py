@@ -1,4 +1,4 @@
-"""The command line at a terminal: what somebody sees there, and types when asked."""
+"""The command line on a terminal: its output, and typed answers to its prompts."""
 
 import os
 import pty

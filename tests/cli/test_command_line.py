@@ -42,13 +42,13 @@ def test_every_command_has_help_with_an_example_of_itself(name: str) -> None:
 
 
 def list_commands() -> Iterator[tuple[str, ...]]:
-    """The words of each, those of the families too."""
-    families: list[tuple[tuple[str, ...], TyperGroup]] = [((), load_commands(get_group(app)))]
-    for path, family in families:
-        for name, each in family.commands.items():
+    """The path of each command, groups included."""
+    groups: list[tuple[tuple[str, ...], TyperGroup]] = [((), load_commands(get_group(app)))]
+    for path, group in groups:
+        for name, each in group.commands.items():
             yield (*path, name)
             if isinstance(each, TyperGroup):
-                families.append(((*path, name), each))
+                groups.append(((*path, name), each))
 
 
 @pytest.mark.parametrize("text", list(list_commands()), ids=" ".join)
@@ -140,7 +140,7 @@ def test_the_list_of_commands_shows_the_first_paragraph_of_each_help(path: tuple
 
 
 def complete(line: str, shell: str = "bash", **environment: str) -> list[str]:
-    """What a shell offers for the last word of a line; nothing may be said beside it."""
+    """What a shell offers for the last word of a line; nothing else may be printed."""
     completion_request = {"_ODDAEMON_COMPLETE": f"complete_{shell}"} | (
         {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
         if shell == "bash"

@@ -27,7 +27,7 @@ PAGES = 4
 
 
 class FakeBackfillService:
-    """Reads a page of every day each time that somebody looks; 2020 was lost in a fire, 2021 never comes to its end."""
+    """Reads a page of every day at each poll; 2020 was lost in a fire, 2021 never comes to its end."""
 
     def __init__(self) -> None:
         self.days: dict[BackfillTarget, int] = {}

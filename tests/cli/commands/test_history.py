@@ -249,7 +249,7 @@ def test_an_office_or_the_fleet_but_not_both(history: History, arguments: tuple[
     assert "name an office, or use --fleet" in history.run_failing("balances", *arguments, status=2)
 
 
-# --- what a reader does not tell --------------------------------------------------------------------------------------
+# --- columns that a reader lacks --------------------------------------------------------------------------------------
 
 
 REPORTED = tuple(each._replace(clinic_num=0, est_balance=0) for each in THIRD)

@@ -65,7 +65,7 @@ def test_json_is_the_daemon_s_own_document(running: Path) -> None:
 def test_where_nothing_is_held_it_says_so_and_fails(running: Path) -> None:
     done = run_accept(running, "bright-smiles")
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr == ("oddaemon: Nothing of bright-smiles is held. `oddaemon explain bright-smiles` tells more.\n")
+    assert done.stderr == ("oddaemon: Nothing of bright-smiles is held. `oddaemon explain bright-smiles` shows more.\n")
 
 
 @pytest.mark.parametrize("command", OfficeCommand)
@@ -79,7 +79,7 @@ def test_of_several_each_is_reported_and_one_rejection_fails_the_command(running
         "office", "sync", "bright-smiles", "hill-street", "bright-smiles", "--config", str(write_config(running))
     )
     assert (done.exit_code, done.stdout) == (1, "hill-street: It is done: sync.\n")
-    assert done.stderr == "oddaemon: Nothing of bright-smiles is held. `oddaemon explain bright-smiles` tells more.\n"
+    assert done.stderr == "oddaemon: Nothing of bright-smiles is held. `oddaemon explain bright-smiles` shows more.\n"
 
 
 def test_json_of_several_holds_a_document_each_and_the_refusals(running: Path) -> None:
@@ -91,7 +91,7 @@ def test_json_of_several_holds_a_document_each_and_the_refusals(running: Path) -
             {
                 "office": "bright-smiles",
                 "error": "Nothing of bright-smiles is held.",
-                "advice": "`oddaemon explain bright-smiles` tells more.",
+                "advice": "`oddaemon explain bright-smiles` shows more.",
             },
         ]
     }

@@ -16,7 +16,7 @@ from tests.cli.sample_history import History, make_history
 PAUSED_CONFIGURATION = CONFIGURATION.replace("[[office]]", "[[office]]\nenabled = false").replace(
     'customer_key_env = "RENO"\nenabled = false', 'customer_key_env = "RENO"'
 )
-"""Every office switched off: this daemon asks nobody."""
+"""Every office disabled: this daemon sends no requests."""
 
 
 @pytest.fixture

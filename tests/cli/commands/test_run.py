@@ -11,7 +11,7 @@ from tests.cli.sample_fleet import CONFIGURATION, write_config
 PAUSED_CONFIGURATION = CONFIGURATION.replace("[[office]]", "[[office]]\nenabled = false").replace(
     'customer_key_env = "RENO"\nenabled = false', 'customer_key_env = "RENO"'
 )
-"""Every office switched off: this daemon asks nobody."""
+"""Every office disabled: this daemon sends no requests."""
 
 
 def write_paused_config(directory: Path, listen: str = "127.0.0.1:0") -> Path:

@@ -204,7 +204,7 @@ def test_where_nothing_waits_a_retry_says_so(refusing: SampleFleet) -> None:
 
 @pytest.mark.real("starts a real daemon")
 def test_a_real_daemon_delivers_reports_and_obeys_commands(tmp_path: Path) -> None:
-    """A place that cannot be written, until somebody makes room and says so."""
+    """A directory that cannot be written until a retry."""
     fleet = add_sinks(make_fleet(tmp_path))
     output, blocked = tmp_path / "output", tmp_path / "lake"
     blocked.write_text("in the way")

@@ -68,7 +68,7 @@ def test_beside_a_daemon_without_a_control_socket_it_says_what_to_do(history: Hi
 
 
 class _VanishingCommands(FakeDatabaseCommands):
-    """Is gone when somebody looks."""
+    """Is gone at the first poll."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import oddaemon
 from oddaemon.cli.demo.offices import INTERRUPTED_OFFICE, make_scenarios
 from oddaemon.cli.demo.plan import render_plan
 from oddaemon.core.model import Cadence, Condition, Preferences
@@ -100,3 +102,10 @@ def test_the_office_that_never_aged_waits_and_says_so_at_any_hour(now: datetime)
 @given(INSTANTS)
 def test_the_monthly_office_is_content_at_any_hour(now: datetime) -> None:
     assert evaluate_office_aging(get_office("linden-square", now), now)[0].status is AgingStatus.MONTHLY
+
+
+def test_the_expected_reasons_are_in_the_sentences_of_the_core() -> None:
+    core = Path(oddaemon.__file__).parent / "core"
+    sentences = "".join(path.read_text(encoding="utf-8") for path in core.rglob("*.py")).casefold()
+    for scenario in make_scenarios(datetime(2026, 3, 8, 12, tzinfo=UTC), 25, 7):
+        assert scenario.expected.reason_contains.casefold() in sentences, scenario.id

@@ -1,4 +1,4 @@
-"""`office add` and `office list`, with a simulated office that answers and with a terminal at which somebody types."""
+"""`office add` and `office list`, with a simulated office, and on a terminal with typed answers."""
 
 import json
 import os

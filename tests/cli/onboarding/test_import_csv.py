@@ -1,4 +1,4 @@
-"""`office import`: all offices of a CSV or none, whatever is wrong with it and whoever kills it."""
+"""`office import`: all offices of a CSV or none, with any problem in it and any kill."""
 
 import os
 import signal

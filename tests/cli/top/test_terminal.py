@@ -71,7 +71,7 @@ def test_it_shows_the_fleet_until_it_is_quit(fleet: SampleFleet, keys: str) -> N
         assert "hill-street" in output
         assert COLOUR.search(output)
         if keys == "\x03":
-            # The terminal would turn it into a signal for whoever is in the foreground, which here is nobody.
+            # The terminal would send a signal to the foreground process, which does not exist here.
             process.send_signal(2)
         else:
             screen.press(keys)

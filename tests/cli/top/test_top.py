@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 def make_fleet_report(
     number: int = 100, requests: int | None = 50, conditions: Iterable[Condition] = ()
 ) -> FleetReport:
-    """A fleet in which every tenth office is blocked, told by a daemon if it has counted requests."""
+    """A fleet in which every tenth office is blocked; from a daemon if it has counted requests."""
     offices = []
     given = list(conditions)
     for index in range(len(given) or number):
@@ -102,7 +102,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     shown.update(make_fleet_report(requests=70), 2.0 + RATE_WINDOW_SECONDS)
     assert render(shown)[2].startswith("0.0 requests/s")
     shown.update(make_fleet_report(requests=5), 4.0 + RATE_WINDOW_SECONDS)
-    assert render(shown)[2].startswith("- requests/s"), "another process counts anew"
+    assert render(shown)[2].startswith("- requests/s"), "another process counts from zero"
 
 
 def test_without_a_daemon_it_says_so_and_shows_no_rate() -> None:
