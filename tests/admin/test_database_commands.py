@@ -1,4 +1,4 @@
-"""An office is forgotten while the daemon works for the others: all of it, in its turn, and in nobody's way."""
+"""An office is erased while the daemon works for the others: completely, in its turn, and without a delay of theirs."""
 
 import sqlite3
 from collections.abc import Mapping

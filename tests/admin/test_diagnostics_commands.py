@@ -24,7 +24,7 @@ def get_jobs(world: World) -> DiagnosticJobs:
 
 
 async def wait_for_diagnosis(world: World, office_id: str = "smile") -> Any:
-    """What the daemon tells, once it is done."""
+    """The daemon's result, once it is done."""
     while not (progress := await get_jobs(world).get_status(office_id))["diagnosis"]:
         assert progress["outcome"] == "in_progress"
         await anyio.sleep(0.5)

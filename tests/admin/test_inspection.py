@@ -1,4 +1,4 @@
-"""What the daemon tells of itself and its offices on the control socket."""
+"""What the daemon reports of itself and its offices on the control socket."""
 
 from pathlib import Path
 

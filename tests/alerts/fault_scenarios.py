@@ -1,6 +1,6 @@
 """The faults that alerts are for, one a scene: each is lived through by a simulated fleet and brings a recording.
 
-Most troubles begin at ten past one on the office's clock and are over before anybody's `fresh_by`, so that the alert
+Most troubles begin at ten past one on the office's clock and are over before every `fresh_by`, so that the alert
 for the trouble fires and not the one for the morning that it would spoil.
 """
 
@@ -100,7 +100,7 @@ async def paused_office_past_deadline(directory: Path) -> ScrapeRecording:
 
 
 def make_late_specs(count: int) -> list[PracticeSpec]:
-    """The fleet, so many of whose runs end at half past seven."""
+    """The fleet, with this number of runs that end at half past seven."""
     return [
         replace(spec, service_time_due="06:50:00", run_seconds=2400.0) if number < count else spec
         for number, spec in enumerate(FLEET)
@@ -320,7 +320,7 @@ async def blocked_log_output(directory: Path) -> ScrapeRecording:
 
 @contextmanager
 def blocked_line_writer() -> Iterator[Callable[[], int]]:
-    """A writer to a pipe whose other end is read by nobody, and how many lines it has lost."""
+    """A writer to a pipe without a reader, and how many lines it has lost."""
     reading, writing = os.pipe()
     writer = LineWriter(writing, queued_lines_max=1)
     try:

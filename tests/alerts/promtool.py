@@ -54,7 +54,7 @@ class ScrapeRecording:
     scrapes: int = 0
 
     def add_scrape(self, exposition: str, families: Iterable[str], target: Mapping[str, str]) -> None:
-        """One scrape of the text format. `families`: names of series that anybody asks for."""
+        """One scrape of the text format. `families`: names of the series that are needed."""
         wanted = set(families)
         labels = _format_labels(target)
         self._add_sample(f"up{{{labels}}}", 1)
@@ -68,7 +68,7 @@ class ScrapeRecording:
         self.scrapes += 1
 
     def add_failed_scrape(self, target: Mapping[str, str]) -> None:
-        """A scrape that nobody answered."""
+        """A scrape without a response."""
         self._add_sample(f"up{{{_format_labels(target)}}}", 0)
         self.scrapes += 1
 

@@ -1,4 +1,4 @@
-"""The runbook as tests read it; `python -m tests.alerts.runbook --write` makes its two tables anew."""
+"""The runbook as tests read it; `python -m tests.alerts.runbook --write` writes its two tables."""
 
 import inspect
 import re

@@ -90,7 +90,7 @@ def test_every_alert_worthy_family_is_shown_somewhere() -> None:
 def test_nothing_has_to_be_filled_in() -> None:
     assert "__inputs" not in DASHBOARD
     assert "__requires" not in DASHBOARD
-    assert "id" not in DASHBOARD, "an id of another Grafana overwrites somebody's dashboard"
+    assert "id" not in DASHBOARD, "an id of another Grafana would overwrite a dashboard"
     datasource, *others = DASHBOARD["templating"]["list"]
     assert (datasource["name"], datasource["type"], datasource["query"]) == ("datasource", "datasource", "prometheus")
     assert datasource["current"]["value"] == "default"
@@ -98,7 +98,7 @@ def test_nothing_has_to_be_filled_in() -> None:
     for each in [*others, *list_panels(), *(target for panel in list_panels() for target in panel["targets"])]:
         assert each["datasource"] == DATASOURCE_VARIABLE
     text = json.dumps(DASHBOARD)
-    assert "http" not in text.replace("http_", ""), "no address of anybody's"
+    assert "http" not in text.replace("http_", ""), "no address of a server"
 
 
 def test_every_panel_has_a_place_a_title_and_an_explanation() -> None:

@@ -1,4 +1,4 @@
-"""The runbook has a section for all that can wake somebody, and tells every metric as the code does."""
+"""The runbook has a section for every alert, and describes every metric as the code does."""
 
 import re
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ def test_every_link_within_leads_somewhere() -> None:
 
 
 def test_every_metric_and_event_is_described_as_in_the_code() -> None:
-    assert replace_tables(TEXT) == TEXT, "make it anew: python -m tests.alerts.runbook --write"
+    assert replace_tables(TEXT) == TEXT, "write it again: python -m tests.alerts.runbook --write"
     assert render_metrics_table().count("\n") == len(collect_families()) + 1
     assert render_events_table().count("\n") == len(events.EVENT_TYPES) + 1
 

@@ -44,8 +44,8 @@ CONDITION_TEXTS: Mapping[Condition, ConditionText] = {
         KEY_REJECTED,
     ),
     Condition.SUSPECT: ConditionText(
-        "Its total fell by 71 % in one night, with nothing touched to explain it; it is read again before anybody"
-        " sees it.",
+        "Its total fell by 71 % in one night, with nothing touched to explain it; it is read again before"
+        " it is published.",
         Owner.US,
         "Compare with the office; `oddaemon office accept` believes it at once.",
     ),

@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page_opener(browser: Browser) -> Iterator[PageOpener]:
-    """Pages that must end without an error, a forbidden thing, or a request to anybody else."""
+    """Pages that must end without an error, a forbidden thing, or a request to another host."""
     opened_pages: list[tuple[OpenPage, bool]] = []
     with ExitStack() as stack:
 

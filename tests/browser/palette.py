@@ -1,7 +1,7 @@
 """Makes the PNG of a screenshot smaller: a palette of 256 colours in place of three bytes a pixel.
 
 A page has few colours and many shades at the edges of its letters; each shade is given to the nearest of the most
-frequent colours, which nobody sees.
+frequent colours, which are not visible.
 """
 
 import struct

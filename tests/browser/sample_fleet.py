@@ -23,7 +23,7 @@ NOW = datetime(2026, 3, 3, 12, 40, tzinfo=UTC)
 """07:40 in New York, where it is late by now, and 04:40 in Los Angeles, where aging runs."""
 TODAY = date(2026, 3, 3)
 STATEMENTS_MAX = 2
-"""Of so many guarantors; more requests are pages."""
+"""A snapshot of this number of guarantors; more requests are pages."""
 ZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
 _ZONE_OF = {Condition.LATE: 0, Condition.AGING: 3, Condition.WAITING: 3, Condition.PULLING: 2, Condition.UNREACHABLE: 2}
 _DUE = {Condition.AGING: time(4, 15), Condition.WAITING: time(5)}
@@ -66,7 +66,7 @@ class SampleFleet:
 
 
 def make_fleet(offices: int = 60, seed: int = 1) -> SampleFleet:
-    """So many offices, the first of which show one condition each."""
+    """A fleet of this size; its first offices show one condition each."""
     conditions = [*Condition, Condition.BLOCKED]
     rng = Random(seed)
     usual = rng.choices(

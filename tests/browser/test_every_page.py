@@ -50,7 +50,7 @@ def test_axe_finds_nothing_in_an_empty_search_or_a_failure(page_opener: PageOpen
     opened, troubled = page_opener(), make_fleet(0)
     troubled.failure = "the disk is full"
     with serve_site(PageSite(troubled)) as url:
-        for path in ("/", "/?q=nobody"):
+        for path in ("/", "/?q=absent"):
             opened.open_url(url + path)
             assert opened.run_axe() == []
 

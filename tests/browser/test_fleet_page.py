@@ -98,7 +98,7 @@ SEARCHES = (
     "?q=dental",
     "?q=DENTAL+reno",
     "?q=group%3Dcoast",
-    "?q=nobody-of-this-name",
+    "?q=absent-name",
     "?condition=late&condition=blocked",
     "?label=group%3Dnorth",
     "?label=group%3Dnorth&q=portland",
@@ -193,10 +193,10 @@ def test_a_lost_daemon_is_shown_and_reconnected(page_opener: PageOpener, fleet: 
         page = wait_until_live(opened.open_url(url))
     expect(page.locator("#live")).to_have_text("Not live: the daemon does not respond")
     opened.errors.clear()  # that a stream was refused is the point
-    fleet.set_condition(fleet.lines[0].id, Condition.LATE, "It became late while nobody looked.")
+    fleet.set_condition(fleet.lines[0].id, Condition.LATE, "It became late in the background.")
     with serve_site(PageSite(fleet), port=int(url.rpartition(":")[2])):
         wait_until_live(page)
-        expect(page.locator(f"#row-{fleet.lines[0].id}")).to_contain_text("It became late while nobody looked.")
+        expect(page.locator(f"#row-{fleet.lines[0].id}")).to_contain_text("It became late in the background.")
         opened.errors.clear()
 
 

@@ -134,7 +134,7 @@ def test_an_office_that_never_published_has_a_page_that_says_so(
 
 def test_an_office_that_is_not_there_is_a_page_that_says_so(page_opener: PageOpener, url: str) -> None:
     opened = page_opener()
-    page = opened.open_url(f"{url}/nobody")
+    page = opened.open_url(f"{url}/absent")
     expect(page.get_by_role("heading", level=1)).to_have_text("No such office")
     opened.errors.clear()  # the browser calls a 404 an error
     page.get_by_role("link", name="All offices").click()

@@ -58,7 +58,7 @@ class FakeCommands:
         if not self._good:
             problems = [make_problem_document(each) for each in PROBLEMS]
             raise CommandRejected(
-                RejectionKind.BAD_CONFIGURATION, "The configuration has 2 problems.", "Mend them.", problems
+                RejectionKind.BAD_CONFIGURATION, "The configuration has 2 problems.", "Fix them.", problems
             )
         outcome = f"A reload would apply: {PLAN.sentence}"
         return {
@@ -93,7 +93,7 @@ class FakePauseCommands(FakeCommands):
         super().__init__()
         self.paused = set(paused)
 
-    async def run_office_command(self, order: OfficeCommand, office: str, uid: int | None) -> str:  # noqa: ARG002 - anybody
+    async def run_office_command(self, order: OfficeCommand, office: str, uid: int | None) -> str:  # noqa: ARG002 - any user
         await anyio.lowlevel.checkpoint()
         if (order is OfficeCommand.PAUSE) == (office in self.paused):
             sentence = f"{office} is {'paused already' if office in self.paused else 'not paused'}."

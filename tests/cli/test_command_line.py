@@ -167,7 +167,7 @@ def test_the_shell_completes_commands() -> None:
         ("oddaemon sink skip ", ["ledger"]),
         ("oddaemon sink retry ledger --office n", ["new-oak"]),
         ("oddaemon office forget ", ["hill-street"]),
-        ("oddaemon explain nobody", []),
+        ("oddaemon explain absent", []),
     ],
 )
 def test_the_shell_completes_offices_and_sinks(fleet: SampleFleet, line: str, offered: list[str]) -> None:

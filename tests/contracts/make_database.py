@@ -137,7 +137,7 @@ def as_text(document: object) -> str:
 
 @asynccontextmanager
 async def two_nights(directory: Path) -> AsyncIterator[tuple[World, ScriptedSink]]:
-    """Two nights up to the crash, and the consumer behind `hook`, which takes nothing until it is told otherwise."""
+    """Two nights up to the crash, and the consumer behind `hook`, which takes nothing at first."""
     settings = settings_in(directory)
     left = OfficeSettings(
         spec=OfficeSpec("left", "Left Behind Dental", zone=settings.offices[0].spec.zone),

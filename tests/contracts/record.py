@@ -1,6 +1,6 @@
 """What the program says to others, as text to compare with: help, documents, metrics, events, verdicts on bad files.
 
-`python -m tests.contracts.record` writes `golden/` anew. First recorded on the commit before the restructuring, to
+`python -m tests.contracts.record` writes `golden/` again. First recorded on the commit before the restructuring, to
 prove that the program after it is the same one; a difference is a contract that changed, see `docs/contracts.md`.
 """
 

@@ -48,7 +48,7 @@ def test_it_is_shown_as_before(copy: Path) -> None:
 
 
 def test_every_state_and_checkpoint_is_understood_and_written_as_before(copy: Path) -> None:
-    """A field that is called otherwise in the JSON of a column would silently begin an office anew."""
+    """A field that is called otherwise in the JSON of a column would silently reset an office."""
 
     async def rewrite() -> None:
         async with SqliteDatabase.open(str(copy)) as database:

@@ -1,4 +1,4 @@
-"""What another configuration would change, told without a single value of it."""
+"""What another configuration would change, described without a single value of it."""
 
 import json
 from dataclasses import dataclass, field, replace

@@ -82,7 +82,7 @@ class RequestInterceptor:
         kill = self._kill if self._kill is not None and self._kill.number == self._requests_in_life else None
         if kill is not None and kill.trigger is KillTrigger.REQUEST:
             self._kill_process()
-            await anyio.sleep_forever()  # until the connection goes with the process
+            await anyio.sleep_forever()  # until the process ends, and the connection with it
         if kill is not None and kill.trigger is KillTrigger.WORK:
             self._tasks.start_soon(kill_after, kill.seconds, self._kill_process)
         if intercepted.kind is RequestKind.PAGE:

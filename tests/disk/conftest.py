@@ -55,7 +55,7 @@ def unprivileged(tmp_path: Path) -> Iterator[Path]:
     """A directory in which this process is subject to permissions, root or not."""
     place = Path(tempfile.mkdtemp(prefix="oddaemon-disk-"))
     user = os.geteuid()
-    # Python loads some of itself only when it is needed, and may lie where nobody but root can look.
+    # Python loads some of itself only when it is needed, and may lie where only root can look.
     (warm := tmp_path / "warm.db").touch()
     prepare(warm)
     if user == 0:

@@ -1,4 +1,4 @@
-"""A file that is damaged anywhere is told as such, and never taken for what was published."""
+"""A file that is damaged anywhere is reported as such, and never taken for what was published."""
 
 import random
 import sqlite3

@@ -1,4 +1,4 @@
-"""The disk fills up in the middle of an export: the former file and its manifest stay as they were."""
+"""The disk fills up in the middle of an export: the previous file and its manifest stay as they were."""
 
 import errno
 import hashlib
@@ -42,7 +42,7 @@ def test_an_export_on_a_full_disk_is_whole_with_its_manifest_or_absent(
 
 
 def has_room(path: Path, ballast: Path, pages: int) -> bool:
-    """Whether the export does with so many pages."""
+    """Whether this number of pages is enough for the export."""
     ballast.unlink(missing_ok=True)
     fill_disk(ballast, leaving_pages=pages)
     try:

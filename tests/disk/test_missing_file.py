@@ -1,4 +1,4 @@
-"""A file that is deleted or replaced under a running daemon: SQLite would go on writing where nobody reads."""
+"""A file that is deleted or replaced under a running daemon: SQLite would write on without readers."""
 
 import shutil
 from collections.abc import Callable

@@ -97,7 +97,7 @@ def test_a_locked_database_is_waited_for_and_systemd_knows_why(tmp_path: Path, d
 
 
 def _read_until(manager: socket.socket, beginning: str) -> list[str]:
-    """What systemd was told, up to what begins so."""
+    """The messages to systemd, up to the first with this prefix."""
     messages: list[str] = []
     while not (messages and messages[-1].startswith(beginning)):
         messages.append(manager.recv(4096).decode())

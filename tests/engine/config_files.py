@@ -1,4 +1,4 @@
-"""The files of a whole configuration, as somebody edits them while a daemon runs."""
+"""The files of a whole configuration, as an operator edits them while a daemon runs."""
 
 import json
 from collections.abc import Mapping

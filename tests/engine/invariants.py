@@ -1,4 +1,4 @@
-"""What holds after any night, whatever went wrong in it: nothing false, nothing impolite, nothing left over or told."""
+"""What holds after any night, whatever went wrong in it: nothing false, no rate exceeded, no task or secret leaked."""
 
 import json
 import re

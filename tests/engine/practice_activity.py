@@ -16,7 +16,7 @@ def post_charge(practice: Practice, family: Family, mills: int = MILLS) -> None:
 
 
 def remove_guarantor(practice: Practice, family: Family) -> None:
-    """The guarantor is gone from the table's answer, and no time stamp tells."""
+    """The guarantor is gone from the table's answer, and no time stamp shows it."""
     stamps = practice._tables.connection.execute(
         "SELECT DateTStamp FROM patient WHERE PatNum = ?", (family.guarantor,)
     ).fetchone()

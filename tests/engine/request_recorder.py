@@ -1,4 +1,4 @@
-"""The way to headquarters, with somebody listening who remembers every statement that was sent."""
+"""A transport to headquarters that records every statement."""
 
 import json
 from collections import Counter

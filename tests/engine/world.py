@@ -59,7 +59,7 @@ class World:
     injected_crashes: Counter[str] = field(default_factory=Counter)
     """How many requests of an office end in a programmer's error."""
     reported: dict[int, list[TrueBalance]] = field(default_factory=dict)
-    """What the aging report said when a snapshot that was read from it was published: it is made anew each time."""
+    """What the aging report said when a snapshot that was read from it was published: it is made again each time."""
     leaked_tasks: list[str] = field(default_factory=list)
     """Tasks that outlived their daemon."""
     on_line: Callable[[dict[str, Any]], None] = lambda _: None
@@ -194,7 +194,7 @@ class World:
     # --- what can be seen ---------------------------------------------------------------------------------------------
 
     async def wait_for_lines(self, lines: int, steps: int) -> None:
-        """Return so many steps of the event loop after the daemon's next so many lines."""
+        """Return `steps` turns of the event loop after the next `lines` lines of the daemon."""
         left, reached = lines, anyio.Event()
 
         def count_line(_: dict[str, Any]) -> None:
@@ -283,7 +283,7 @@ class World:
         return any(self._was_true(office_id, stored, *scope) for scope in scopes)
 
     def _read_report(self, office_id: str, as_of: date) -> list[TrueBalance]:
-        """What the aging report of a day says now to whoever wants of it what is wanted of the office."""
+        """What the aging report of a day says now to a request with the office's filter."""
         (office,) = (each.spec for each in self.settings.offices if each.spec.id == office_id)
         lines = self.get_practice(office_id).get_aging_report(as_of, office.clinics)
         found = sorted(line.to_true_balance(with_clinic=bool(office.clinics)) for line in lines)

@@ -109,6 +109,11 @@ NOT_YET: dict[str, tuple[str, ...]] = {
     "classes": (),
     "verbs": (),
     "names": (),
-    "words": ("oddaemon/core/", "oddaemon/engine/", "oddaemon/settings/", "oddaemon/store/", "oddaemon/web/", "tests/"),
+    "words": (
+        "oddaemon/core/",
+        "oddaemon/settings/",
+        "oddaemon/store/",
+        "oddaemon/web/",
+    ),
 }
 """Rule -> where it does not hold yet."""

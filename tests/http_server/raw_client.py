@@ -62,7 +62,7 @@ async def send_and_read(port: int, *parts: bytes, hang_up: bool = False) -> byte
 
 
 def make_request_head(*lines: str, target: str = "/-/healthy", method: str = "GET", version: str = "1.1") -> bytes:
-    """A request's head; with `Connection: close`, so that whoever answers hangs up."""
+    """A request's head; with `Connection: close`, so that the server hangs up."""
     head = [f"{method} {target} HTTP/{version}", *lines, "Connection: close"]
     return "\r\n".join([*head, "", ""]).encode("latin-1")
 

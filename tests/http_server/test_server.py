@@ -124,7 +124,7 @@ async def test_one_office_is_one_element_of_it() -> None:
 
 async def test_a_missing_page_is_reported_in_one_line() -> None:
     async with served_client(FakeDaemon().create_app()) as client:
-        for path in ("/api/offices/nobody", "/nothing", "/metrics/", "/api", "/docs"):
+        for path in ("/api/offices/absent", "/nothing", "/metrics/", "/api", "/docs"):
             answer = await client.get(path)
             assert (path, answer.status_code) == (path, 404)
             assert answer.headers["content-type"].startswith("text/plain")

@@ -34,7 +34,7 @@ def make_payload(number: int = 1, *, changes: bool = False, guarantors: int = 30
 
 
 def convert_to_report(payload: Payload) -> Payload:
-    """The same as the vendor's report tells it, and as it is kept then."""
+    """The same as the vendor's report has it, and as it is stored then."""
     balances = tuple(each._replace(clinic_num=0, est_balance=0) for each in payload.balances)
     missing_columns = frozenset({"clinic_num", "est_balance"})
     return replace(

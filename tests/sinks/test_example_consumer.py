@@ -28,7 +28,7 @@ ROWS_MAX = 9
 
 @pytest.fixture
 def port() -> int:
-    """One that nobody has: taken and given back."""
+    """A free port: bound and released."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         number: int = taken.getsockname()[1]

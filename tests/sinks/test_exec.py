@@ -43,8 +43,8 @@ async def get_delivery_error(sink: Exec) -> str:
 
 ACCEPT_SCRIPT = """
     import json, os, sys
-    told = {name: value for name, value in os.environ.items()}
-    json.dump([told, sys.stdin.read()], open(sys.argv[1], "w"))
+    environment = {name: value for name, value in os.environ.items()}
+    json.dump([environment, sys.stdin.read()], open(sys.argv[1], "w"))
 """
 
 
@@ -149,13 +149,13 @@ LINGERING_SCRIPT = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'
 
 
 def make_lingering_sink(pid_file: Path, *, seconds: float = LONG_TIMEOUT_SECONDS) -> Exec:
-    """A sink whose command tells its process's id and its child's, and does not end. A shell, as it starts at once."""
+    """A sink whose command writes its process's id and its child's, and does not end. A shell, as it starts at once."""
     command = ("/bin/sh", "-c", LINGERING_SCRIPT, "sh", f"{pid_file}.part", str(pid_file))
     return Exec(ExecOptions(command, FileFormat.NDJSON, {}, seconds))
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for what other processes do, who tell nobody."""
+    """Wait for what other processes do: they send no signal."""
     with anyio.fail_after(LONG_TIMEOUT_SECONDS):
         while True:
             if condition():
@@ -186,7 +186,7 @@ def _is_running(pid: int) -> bool:
 
 @pytest.mark.real("waits for the time-out of a real command")
 async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_path: Path) -> None:
-    pid_file = tmp_path / "told"
+    pid_file = tmp_path / "pids"
     refusal = await get_delivery_error(make_lingering_sink(pid_file, seconds=3.0))
     assert "did not end within 3 s and was killed" in refusal
     for pid in await read_pids(pid_file):
@@ -194,7 +194,7 @@ async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_
 
 
 async def test_a_daemon_that_ends_takes_the_command_with_it(tmp_path: Path) -> None:
-    pid_file = tmp_path / "told"
+    pid_file = tmp_path / "pids"
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(make_lingering_sink(pid_file).deliver, make_payload(), "d1")
         pids = await read_pids(pid_file)
@@ -211,7 +211,7 @@ async def test_what_an_acknowledging_command_leaves_running_is_its_own_affair(tm
             time.sleep(600)
         open(sys.argv[1], "w").write(str(child))
     """
-    pid_file = tmp_path / "told"
+    pid_file = tmp_path / "pids"
     await make_exec_sink(leaves, str(pid_file)).deliver(make_payload(), "d1")
     [pid] = await read_pids(pid_file)
     assert _is_running(pid)

@@ -1,4 +1,4 @@
-"""Whoever is pushed to: a real HTTP server on loopback that verifies, keeps books, and misbehaves as it is told."""
+"""A receiver of pushes: a real HTTP server on loopback that verifies, keeps books, and misbehaves on request."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ class ScriptedResponse:
     headers: tuple[str, ...] = ()
     body: bytes = b""
     length: int | None = None
-    """The Content-Length that is told; None: the body's."""
+    """The Content-Length that is sent; None: the body's."""
     accepts: bool | None = None
     """Whether what came is kept; None: as the status says."""
     times: int = 1
@@ -110,7 +110,7 @@ class WebhookReceiver:
         self.applied.append(delivery_id)
 
     async def wait_for_requests(self, count: int) -> None:
-        """Wait for so many requests."""
+        """Wait for this number of requests."""
         with anyio.fail_after(240):
             while len(self.requests) < count:
                 await self.changed.wait()

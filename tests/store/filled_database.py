@@ -34,7 +34,7 @@ async def fill_database(database: SqliteDatabase, guarantors: int = 30) -> None:
 
 
 async def make_filled_database(path: Path, guarantors: int = 30) -> None:
-    """The same in a file that nobody has open."""
+    """The same in a file that is not open."""
     async with SqliteDatabase.open(str(path)) as database:
         await fill_database(database, guarantors)
 

@@ -11,7 +11,7 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 
 LONGEST_SECONDS = 60.0
 STEPS = 20
-"""Of the event loop, in which whoever is cancelled has said so to everybody who is to know."""
+"""Of the event loop, in which a cancelled task has informed all that wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

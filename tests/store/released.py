@@ -1,6 +1,6 @@
 """What every released revision of the database looked like, with some data in it.
 
-`python -m tests.store.released` dumps the newest revision, once, when it is released; a dump is never made anew.
+`python -m tests.store.released` dumps the newest revision, once, when it is released; a dump is never made again.
 """
 
 import sqlite3

@@ -24,7 +24,7 @@ from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_s
 async def publish_nights(
     database: SqliteDatabase, days: int, office_id: str = ELM, guarantors: int = 20
 ) -> dict[int, list[Balance]]:
-    """So many nights from 1 March on, some guarantors changing, coming and going in each; what each left."""
+    """This number of nights from 1 March on, some guarantors changing, coming and going in each; what each left."""
     draw = random.Random(days)
     published_rows: dict[int, list[Balance]] = {}
     for day in range(1, days + 1):

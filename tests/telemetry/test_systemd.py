@@ -57,7 +57,7 @@ def test_a_manager_that_is_gone_or_deaf_is_no_reason_to_stop(
     for _ in range(5000):
         systemd.notify_watchdog()
     assert manager.recv(1000) == b"WATCHDOG=1"
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "absent"))
     systemd.notify_ready()
 
 

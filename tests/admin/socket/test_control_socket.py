@@ -1,4 +1,4 @@
-"""Orders: only through a Unix socket that nobody else can open."""
+"""Commands come only through a Unix socket that no other user can open."""
 
 import json
 import os
@@ -37,14 +37,14 @@ class RecordingCommands:
             return "The next reading of elm is published as it is."
         if office == "oak":
             raise CommandRejected(
-                RejectionKind.CONFLICT, "Nothing of oak is held.", "`oddaemon explain oak` tells how it stands."
+                RejectionKind.CONFLICT, "Nothing of oak is held.", "`oddaemon explain oak` shows its status."
             )
         raise CommandRejected(RejectionKind.NOT_FOUND, f"There is no office {office!r}.")
 
     async def reload(self, uid: int | None) -> Document:
         await anyio.lowlevel.checkpoint()
         self.calls.append(("reload", "", uid))
-        raise CommandRejected(RejectionKind.BAD_CONFIGURATION, "It has a problem.", "Mend it.", [{"file": "a.toml"}])
+        raise CommandRejected(RejectionKind.BAD_CONFIGURATION, "It has a problem.", "Fix it.", [{"file": "a.toml"}])
 
     async def preview_reload(self) -> Document:
         await anyio.lowlevel.checkpoint()
@@ -97,7 +97,7 @@ async def test_a_plan_changes_nothing_and_a_bad_configuration_lists_every_proble
         refused = await client.post("/reload")
     assert planned.json() == {"outcome": "A reload would apply: 1 new.", "plan": {"new": ["ash"]}}
     assert refused.status_code == 422
-    assert refused.json() == {"error": "It has a problem.", "advice": "Mend it.", "problems": [{"file": "a.toml"}]}
+    assert refused.json() == {"error": "It has a problem.", "advice": "Fix it.", "problems": [{"file": "a.toml"}]}
 
 
 async def test_a_rejected_command_says_why_and_what_to_do(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ async def test_a_rejected_command_says_why_and_what_to_do(tmp_path: Path) -> Non
     assert response.status_code == 409
     assert response.json() == {
         "error": "Nothing of oak is held.",
-        "advice": "`oddaemon explain oak` tells how it stands.",
+        "advice": "`oddaemon explain oak` shows its status.",
     }
     assert (unknown.status_code, unknown.json()["error"]) == (404, "There is no office 'ash'.")
 

@@ -13,7 +13,7 @@ from tests.web.admin_app import make_admin_app
 
 
 class FakeDatabaseCommands:
-    """Has done everything the second time that somebody looks."""
+    """Has finished every job at the second look."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
@@ -35,7 +35,7 @@ class FakeDatabaseCommands:
     async def get_status(self, order: str, office: str) -> Document:
         await anyio.lowlevel.checkpoint()
         if not self.calls:
-            raise CommandRejected(RejectionKind.NOT_FOUND, f"Nobody has ordered {order}.")
+            raise CommandRejected(RejectionKind.NOT_FOUND, f"No {order} was started.")
         self.polls += 1
         found = {"outcome": f"{order} {office}"} if self.polls > 1 else None
         return {"outcome": "done" if found else "in_progress", "result": found}

@@ -34,7 +34,7 @@ class FakeBackfillService:
         self.erases_office = False
         """The office is forgotten as soon as a day of it is ordered."""
         self.polled = threading.Event()
-        """Somebody looked."""
+        """A look at the progress."""
 
     async def submit(self, days: Sequence[BackfillTarget], _uid: int | None) -> Mapping[str, Any]:
         await anyio.lowlevel.checkpoint()
@@ -67,7 +67,7 @@ class FakeBackfillService:
             "via": day.via.value,
             "stage": "failed" if is_lost else "done" if pages == PAGES else "open",
             "reason": "It was lost in a fire; see `[sftp]`." if is_lost else "",
-            "warning": "Nobody owed anything." if day.as_of.year < 2000 else "",
+            "warning": "No family owed anything." if day.as_of.year < 2000 else "",
             "step": "waiting_for_file" if day.as_of.year == 2021 else None,
             "step_since": "2026-03-09T09:00:00Z",
             "rows": 100 * pages,
@@ -115,9 +115,9 @@ def test_a_day_that_cannot_be_had_ends_with_1_and_the_reason(
 
 @pytest.mark.usefixtures("backfill_service")
 def test_a_rejected_job_says_why(tmp_path: Path) -> None:
-    refused = run_backfill(tmp_path, "nobody", "--as-of", "2025-12-31")
+    refused = run_backfill(tmp_path, "absent", "--as-of", "2025-12-31")
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "'nobody'" in refused.stderr
+    assert "'absent'" in refused.stderr
 
 
 def test_without_an_office_every_job_is_listed(backfill_service: FakeBackfillService, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_see_it_again(
 def test_a_day_without_balances_is_stored_with_a_warning(tmp_path: Path) -> None:
     done = run_backfill(tmp_path, "hill-street", "--as-of", "1990-01-01")
     assert done.exit_code == 0
-    assert "oddaemon: hill-street as of 1990-01-01: Nobody owed anything." in done.stderr
+    assert "oddaemon: hill-street as of 1990-01-01: No family owed anything." in done.stderr
 
 
 def test_json_is_one_document_at_the_end(backfill_service: FakeBackfillService, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_every_problem_of_a_bad_configuration_is_printed_and_the_status_is_78(
     assert done.stderr.splitlines() == [
         '/etc/a.toml: office[0].id = "É": must be short',
         "b: gone",
-        "oddaemon: The configuration has 2 problems. Mend them.",
+        "oddaemon: The configuration has 2 problems. Fix them.",
     ]
     assert len(parse_json(invoke(*typed, "--json", "--config", str(refusing)))["problems"]) == 2  # type: ignore[arg-type]  # JSON
 

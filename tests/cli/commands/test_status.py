@@ -55,7 +55,7 @@ def test_check_overlooks_paused_offices_but_not_an_empty_selection(fleet: Sample
     good = ("--condition", "fresh", "--condition", "paused")
     assert fleet.run("status", "--check", *good).exit_code == 0
     assert fleet.run("status", "--check", "--condition", "paused").exit_code == 3
-    assert fleet.run("status", "--check", "--label", "group=nobody").exit_code == 3
+    assert fleet.run("status", "--check", "--label", "group=absent").exit_code == 3
 
 
 def test_offices_are_selected_by_condition_and_label(fleet: SampleFleet) -> None:

@@ -285,7 +285,7 @@ def test_a_kill_at_any_step_leaves_none_of_the_offices_or_all(config: Path) -> N
             (directory / "coast").rmdir()
         if done.returncode == 0:
             break
-    # Before the renaming nothing is there; a kill behind it finds all of them; and at last nobody is killed.
+    # Before the renaming nothing is there; a kill behind it finds all of them; and at last there is no kill.
     assert states == {(-signal.SIGKILL, 0), (-signal.SIGKILL, 3), (0, 3)}
     assert at > 20
     assert not list(directory.glob(f"{STAGING_PREFIX}*"))

@@ -47,8 +47,8 @@ EXPECTED_SENTENCES: list[tuple[tuple[Event, ...], str]] = [
     ((events.PullStarted("elm", Reader.PAGES, 1200),), "Pull resumed after 1,200 rows, reader pages."),
     ((events.PullRejected("elm", "one row is missing"),), "Pull rejected: one row is missing."),
     (
-        (events.SnapshotHeld("elm", DAY, "Nobody owes anything.", NOW),),
-        "Holding the snapshot of 2026-03-08 until 03:00:00: Nobody owes anything.",
+        (events.SnapshotHeld("elm", DAY, "No family owes anything.", NOW),),
+        "Holding the snapshot of 2026-03-08 until 03:00:00: No family owes anything.",
     ),
     (
         (events.SnapshotPublished("elm", 7, DAY, 4132, 1, 20, 3, Reader.STATEMENT, 1, 2.5, 61.0),),

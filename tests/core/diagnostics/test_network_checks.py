@@ -115,7 +115,10 @@ def test_during_a_key_rotation_the_previous_key_is_named_as_working() -> None:
     found = find_check(CheckName.CUSTOMER_KEY, observe_failure(FailureKind.KEY_NEVER_ACCEPTED), who)
     assert found.outcome is CheckOutcome.FAILED
     assert "the previous key for another 12 min. After that, the office is blocked." in found.sentence
-    assert "former" not in find_check(CheckName.CUSTOMER_KEY, observe_failure(FailureKind.KEY_NEVER_ACCEPTED)).sentence
+    assert (
+        "previous key"
+        not in find_check(CheckName.CUSTOMER_KEY, observe_failure(FailureKind.KEY_NEVER_ACCEPTED)).sentence
+    )
 
 
 def test_an_answer_of_another_office_shows_that_it_is_the_customer_key() -> None:

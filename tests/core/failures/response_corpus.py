@@ -468,7 +468,7 @@ RESPONSE_GROUPS = (
         ),
     ),
     ResponseGroup(
-        "nobody knows why",
+        "the cause is unknown",
         400,
         FailureKind.UNKNOWN_400,
         FailureKind.UNKNOWN_400,
@@ -565,7 +565,7 @@ RESPONSE_GROUPS = (
         (IIS % ("503", "Service Unavailable"), "maintenance", ""),
     ),
     ResponseGroup(
-        "Cloudflare finds nobody",
+        "Cloudflare finds no server",
         522,
         FailureKind.SERVER_ERROR,
         FailureKind.SERVER_ERROR,

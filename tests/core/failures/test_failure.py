@@ -9,7 +9,7 @@ from oddaemon.core.model import Owner
 
 NEEDS_A_HUMAN = {Recovery.BLOCK, Recovery.IDENTIFY}
 OURS_FIRST = {FailureKind.KEY_NEVER_ACCEPTED}
-"""What we look for on our side before anybody is written to."""
+"""What we look for on our side before an office is written to."""
 
 
 @pytest.mark.parametrize("kind", FailureKind)

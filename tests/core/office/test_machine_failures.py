@@ -147,7 +147,7 @@ def test_other_guarantors_wanted_during_a_failure_do_not_cut_the_back_off_short(
     assert isinstance(night.answer_survey(), Pull)
 
 
-# --- trouble that only a human can mend -------------------------------------------------------------------------------
+# --- failures that only a human can fix ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FailureKind if RULES[kind].recovery is Recovery.BLOCK])

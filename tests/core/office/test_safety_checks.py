@@ -1,4 +1,4 @@
-"""What the state machine does with a snapshot that is hard to believe, and with a key that may have been moved."""
+"""What the state machine does with a snapshot that is implausible, and with a key that may have been moved."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -48,7 +48,7 @@ def make_held(balances: tuple[Balance, ...] = NO_BALANCES) -> OfficeRun:
     return night
 
 
-# --- hard to believe --------------------------------------------------------------------------------------------------
+# --- implausible -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("balances", [NO_BALANCES, TREBLED])

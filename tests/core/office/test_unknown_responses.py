@@ -60,7 +60,7 @@ def make_office_at(intent: Intent, reader: Reader = Reader.AUTO) -> OfficeRun:
 
 @dataclass
 class RejectingOffice:
-    """An office's side that refuses with the same words for a day; `gets` tells whether GETs are refused, too."""
+    """An office's side that refuses with the same words for a day; `gets`: GETs are refused, too."""
 
     response: CorpusResponse
     rejects_gets: bool

@@ -59,7 +59,7 @@ def make_monitored_office(
         ("07:00:00", time(7), "2026-05-04", "2026-05-06 07:00"),
         ("02:00:00", time(0), "2026-05-04", "2026-05-06 00:00"),
         ("02:00:00", time(23, 30), "2026-05-04", "2026-05-05 23:30"),
-        # Nobody knows when the next run comes: that of the day before is good enough.
+        # The time of the next run is unknown: that of the day before is good enough.
         ("", time(7), "2026-05-04", "2026-05-06 07:00"),
         ("half past two", time(7), "2026-05-04", "2026-05-06 07:00"),
     ],

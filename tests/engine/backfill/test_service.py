@@ -86,7 +86,7 @@ async def test_it_goes_on_at_its_page_after_a_crash(tmp_path: Path) -> None:
 
 
 async def test_it_goes_on_at_its_page_after_a_stop_in_good_order(tmp_path: Path) -> None:
-    """While the daemon drains nobody is at work at the office any more, which is still in the configuration."""
+    """While the daemon drains, an office that is still in the configuration has no worker any more."""
     async with night(tmp_path, [SMILE]) as world:
         await world.wait_for_snapshots(1)
         await start_jobs(world, BackfillTarget("smile", DAY), BackfillTarget("smile", DAY - timedelta(days=1)))
@@ -306,4 +306,4 @@ async def test_a_day_that_cannot_be_had_is_refused(tmp_path: Path, day: date, te
         with pytest.raises(CommandRejected, match=text):
             await start_job(world, day)
         with pytest.raises(CommandRejected, match="no office"):
-            await start_job(world, DAY, "nobody")
+            await start_job(world, DAY, "absent")

@@ -1,6 +1,6 @@
 """Files change in many ways; whichever it was, the configuration is read again, once all is quiet.
 
-The kernel tells of it, so the files and the time are real here. Nothing waits for a time: only for the next reading.
+The kernel reports it, so the files and the time are real here. Nothing waits for a time: only for the next reading.
 """
 
 import resource
@@ -26,7 +26,7 @@ def anyio_backend() -> str:
 
 
 class ReloadRecorder:
-    """Reads all files when told, as a reload does."""
+    """Reads all files on request, as a reload does."""
 
     def __init__(self, root: Path, *, tries_again: bool = False) -> None:
         self.files = {root / "etc/oddaemon.toml", root / "etc/offices.d", root / "etc/keys/elm.key"}

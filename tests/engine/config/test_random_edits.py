@@ -1,7 +1,7 @@
 """A thousand random edits of the configuration while offices are pulled: what runs is always what is wanted.
 
-Each edit is one that somebody could make, or half of one: files appear, vanish, move, break and are mended. After each,
-all that is read and applied is held against what was meant, and no office that was not meant notices anything.
+Each edit is one that an operator could make, or half of one: files appear, vanish, move, break and are fixed. After
+each, all that is read and applied is compared with what was meant, and no other office notices anything.
 """
 
 from collections.abc import Callable
@@ -204,7 +204,7 @@ async def reload_config(world: World, cause: ReloadTrigger, *, is_good: bool) ->
 
 
 def assert_plan_consistent(plan: ConfigDiff, settings: Settings) -> None:
-    """No office is in two parts of the plan, and none is told to have changed in what it does not show."""
+    """No office is in two parts of the plan, and none is reported as changed without a change that is shown."""
     ids = {each.spec.id for each in settings.offices}
     assert ids.issuperset(plan.new)
     assert ids.isdisjoint(plan.removed)
@@ -223,7 +223,7 @@ def assert_workers_match(world: World, settings: Settings) -> None:
 
 
 async def assert_all_become_fresh(world: World, config: EditedConfig) -> None:
-    """When nobody edits any more, every office becomes fresh and what is published is true."""
+    """When the edits have ended, every office becomes fresh and what is published is true."""
     config.broken.clear()
     for office in config.files.offices.values():
         office |= {"enabled": True, "customer_key": CUSTOMER_KEY_PREFIX + office["id"]}

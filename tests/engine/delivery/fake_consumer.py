@@ -1,4 +1,4 @@
-"""Whoever is delivered to: a book of balances that holds what it is sent, and moods in which it does so."""
+"""A consumer of deliveries: a book of balances that holds what it is sent, and moods in which it does so."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -103,6 +103,6 @@ def make_sink_settings(
     offices: Iterable[str] = (),
     **labels: str,
 ) -> SinkSettings:
-    """Settings of a sink of no consequence: whoever makes the sink looks at its name only."""
+    """Settings of a sink of no consequence: the factory looks at its name only."""
     table = FilesTable(name=name, kind="files", directory=Path("/nowhere"), offices=list(offices), labels=labels)
     return SinkSettings(table, None, content, retry_policy or RetryPolicy())

@@ -1,4 +1,4 @@
-"""A journal tells news: what is asked again and again, and fails as it failed before, is one entry."""
+"""A journal holds news: what is asked again and again, and fails as it failed before, is one entry."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

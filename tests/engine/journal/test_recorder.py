@@ -1,4 +1,4 @@
-"""Each office's journal: what was decided and exchanged, bounded, discreet, and in nobody's way."""
+"""Each office's journal: what was decided and exchanged, bounded, free of secrets, and without a delay of the work."""
 
 import asyncio
 from collections import Counter

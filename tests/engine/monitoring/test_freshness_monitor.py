@@ -1,4 +1,4 @@
-"""What is told of each night: the miss, and the good news."""
+"""What is reported of each night: the miss, and the recovery."""
 
 from dataclasses import replace
 from datetime import timedelta

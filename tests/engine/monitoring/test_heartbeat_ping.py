@@ -1,4 +1,4 @@
-"""What became of a night reaches whoever waits for it, over a real socket; counts alone, and the newest of them."""
+"""What became of a night reaches its receiver, over a real socket; counts alone, and the newest of them."""
 
 import json
 from collections.abc import AsyncIterator

@@ -86,7 +86,7 @@ async def test_a_stuck_engine_starves_the_watchdog_though_the_loop_turns(
 ) -> None:
     async with night_with_notify_socket(tmp_path, monkeypatch) as (world, manager):
         await world.wait_for_condition(Condition.FRESH)
-        # Somebody took the writer's turn and never gives it back: no office gets any further.
+        # A task took the writer's turn and never gives it back: no office gets any further.
         async with world.database._require_writer().lock:
             await world.wait_for_event("engine_stalled")
             stuck_since = anyio.current_time()
@@ -161,12 +161,12 @@ async def test_requests_of_another_office_neither_wake_a_worker_nor_create_one()
     activities = ActivityBoard()
     activities.record_sleep("smile", 600.0)
     activities.record_turn("mesa")
-    for office in ("smile", "mesa", "nobody"):
+    for office in ("smile", "mesa", "absent"):
         activities.observe(RequestStarted(office, "preferences"))
     smile, mesa = activities.get_all()
     assert (smile.asleep_until, smile.request_since) == (600.0, None)
     assert mesa.request_since is not None
-    for office in ("smile", "mesa", "nobody"):
+    for office in ("smile", "mesa", "absent"):
         activities.observe(RequestFinished(office, "preferences", "ok", 200, 0.25, 0.0, 12))
     smile, mesa = activities.get_all()
     assert smile.asleep_until == 600.0

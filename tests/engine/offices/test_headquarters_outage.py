@@ -1,4 +1,4 @@
-"""Headquarters answers nobody: one office finds out for all, and nobody stampedes when it is over."""
+"""Headquarters is down: one office probes for all, and the others return gradually."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -31,7 +31,7 @@ async def test_an_outage_is_probed_by_one_and_explained_for_all(tmp_path: Path, 
             text = FailureKind.HEADQUARTERS_DOWN
             assert world.assert_explained(Condition.UNREACHABLE, Owner.VENDOR, text, office_id=spec.office_id)
         settled = [each for each in world.headquarters.traffic if each.arrived >= DOWN + timedelta(minutes=5)]
-        assert len(settled) <= 120, "about one a minute, whoever asks"
+        assert len(settled) <= 120, "about one a minute over all offices"
         assert all(one.finished_seconds <= other.arrived_seconds for one, other in pairwise(settled))
         assert "oddaemon_headquarters_down 1.0" in world.render_metrics()
         (event,) = world.find_events("headquarters_down")

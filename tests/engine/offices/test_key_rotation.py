@@ -49,7 +49,7 @@ async def test_while_the_new_key_is_not_accepted_the_previous_one_is_used(tmp_pa
         in_force = world.clock.now()
         await world.wait_for_snapshots(2)
         assert await world.is_true()
-        assert list_statuses(world, "smile", in_force) == [], "the former key is forgotten"
+        assert list_statuses(world, "smile", in_force) == [], "the previous key is forgotten"
 
 
 async def test_when_neither_key_works_the_office_is_not_blocked_before_the_time_is_over(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ async def test_when_neither_key_works_the_office_is_not_blocked_before_the_time_
         assert world.clock.now() >= CHANGED_AT + GRACE
         assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "API key has not been assigned.")
         refused = list_statuses(world, "smile", CHANGED_AT)
-        assert 1 <= len(refused) <= 15, "the former key is not hammered"
+        assert 1 <= len(refused) <= 15, "the previous key is not tried too often"
         await world.wait_for_snapshots(2)
         assert await world.is_true()
         assert list_statuses(world, "smile", CHANGED_AT + GRACE) == []

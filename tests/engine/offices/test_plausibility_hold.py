@@ -1,4 +1,4 @@
-"""Balances that add up and are hard to believe: held, read a second time, and never lost."""
+"""Balances that add up and are implausible: held, read a second time, and never lost."""
 
 from datetime import timedelta
 from pathlib import Path

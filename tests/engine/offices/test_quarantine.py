@@ -1,4 +1,4 @@
-"""A programmer's error in one office's worker ends that worker, within a budget, and nobody else's."""
+"""A programmer's error in one office's worker ends that worker, within a budget, and no other worker."""
 
 from dataclasses import replace
 from pathlib import Path

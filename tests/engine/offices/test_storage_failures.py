@@ -1,4 +1,4 @@
-"""A database that refuses to write is ours to mend: nothing is lost, and the offices are watched on."""
+"""A database that refuses to write is ours to fix: nothing is lost, and the offices are watched on."""
 
 from pathlib import Path
 

@@ -112,7 +112,7 @@ async def test_settings_that_need_a_restart_are_reported(tmp_path: Path) -> None
 
 
 async def test_what_only_a_restart_changes_is_reckoned_with_after_it(tmp_path: Path) -> None:
-    # Else a shorter time-out would have the watchdog kill a daemon whose requests still take the former one.
+    # Else a shorter time-out would have the watchdog kill a daemon whose requests still take the previous one.
     async with night(tmp_path, [SMALL]) as world:
         before = world.settings
         api = before.api.model_copy(update={"request_timeout_seconds": 1.0, "developer_name": "Acme"})

@@ -1,4 +1,4 @@
-"""A night in which an office's side refuses for reasons that nobody knows: asked rarely, told in its own words."""
+"""A night in which an office's side refuses for unknown reasons: asked rarely, reported in its own words."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

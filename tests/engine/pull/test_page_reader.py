@@ -18,7 +18,7 @@ CALM_REQUESTS = 6
 
 
 async def wait_for_pages(world: World, count: int) -> None:
-    """So many pages of the pull that began last."""
+    """The number of pages of the pull that began last."""
     start = len(world.find_events("page_stored"))
     await world.wait_for_event("page_stored", start + count)
 

@@ -1,4 +1,4 @@
-"""Where keys may travel, and in what: https anywhere, plain http only where nobody else can be."""
+"""Where keys may travel, and in what: https anywhere, plain http only to this machine and private addresses."""
 
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path

@@ -103,7 +103,7 @@ async def forward_connection(server: PostgresServer, client: ByteStream) -> None
 
 
 async def forward_until_cut(server: PostgresServer, directory: Path, bytes_max: int, cut: anyio.Event) -> None:
-    """A way to the server that is cut, and the server killed, once so many bytes went to it.
+    """A way to the server that is cut, and the server killed, once this number of bytes went to it.
 
     Args:
         server: where to.

@@ -167,7 +167,7 @@ async def test_a_cleared_guarantor_was_last_seen_in_a_snapshot_or_on_the_first_d
 
 
 async def test_no_guarantor_was_last_seen_before_the_stored_history(database: SqliteDatabase, path: Path) -> None:
-    """A version that began before it, and is still true in it, tells nothing of the days before."""
+    """A version that began before it, and is still true in it, says nothing of the days before."""
     family, other = make_balances(2)
     for number in (8, 9, 10):
         await _publish(database, ELM, [family, other], DAY_ONE + timedelta(days=number))
@@ -225,7 +225,7 @@ async def test_an_office_may_have_days_that_were_read_afterwards_alone(database:
 
 
 def convert_to_report(rows: Iterable[Balance], *, clinics: bool = False) -> tuple[Balance, ...]:
-    """What the vendor's report tells of these, with the clinic of each only where clinics are asked for."""
+    """What the vendor's report has of these, with the clinic of each only where clinics are asked for."""
     reported_rows = (each._replace(est_balance=0, clinic_num=each.clinic_num if clinics else 0) for each in rows)
     return tuple(each for each in reported_rows if any(each[2:]))
 

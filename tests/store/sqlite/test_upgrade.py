@@ -1,4 +1,4 @@
-"""A migration that nobody has released yet, so that the way every later one takes is walked today."""
+"""A migration that is not released yet, so that the way every later one takes is walked today."""
 
 import shutil
 import sqlite3
@@ -41,7 +41,7 @@ Migrate = Callable[..., OpenResult]
 
 @pytest.fixture
 def migrate(path: Path, tmp_path: Path) -> Migrate:
-    """Bring the database to a revision that is made up, which also does whatever it is told."""
+    """Bring the database to a revision that is made up, which also runs the given function."""
 
     def run(more: str = "") -> OpenResult:
         place = tmp_path / "migrations"

@@ -93,7 +93,7 @@ EMITTED_EVENTS: list[tuple[Event, str, dict[str, float]]] = [
     (events.PullStarted("mesa", Reader.PAGES, 300), "info", {}),
     (events.PageStored("mesa", 400, 4132), "debug", {}),
     (events.PullRejected("mesa", "One row is missing."), "warning", {"pulls_rejected_total": 1}),
-    (events.SnapshotHeld("mesa", DAY, "Nobody owes anything.", NOW), "warning", {"snapshots_held_total": 1}),
+    (events.SnapshotHeld("mesa", DAY, "No family owes anything.", NOW), "warning", {"snapshots_held_total": 1}),
     (events.KeyRejectedDuringRotation("mesa", "new", NOW), "info", {}),
     (events.KeyRotated("mesa"), "info", {}),
     (events.SftpListening("0.0.0.0:2222", "SHA256:abc"), "info", {}),

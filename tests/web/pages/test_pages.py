@@ -47,7 +47,7 @@ async def test_static_files_are_cached_and_named_by_their_contents() -> None:
 
 async def test_a_page_is_served_with_nothing_inline_and_nothing_from_elsewhere() -> None:
     async with served_client(PageSite(make_fleet(30))) as client:
-        for path in ("/", f"/offices/{make_fleet(30).lines[6].id}", "/offices/nobody"):
+        for path in ("/", f"/offices/{make_fleet(30).lines[6].id}", "/offices/absent"):
             answer = await client.get(path)
             policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
             assert policy.pop("default-src") == "'none'"

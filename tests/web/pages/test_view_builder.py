@@ -104,7 +104,7 @@ async def test_a_configuration_put_in_force_again_is_another_generation(tmp_path
 
 async def test_an_office_that_is_not_configured_has_no_view(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        assert await world.daemon.view_builder.build_office("nobody") is None
+        assert await world.daemon.view_builder.build_office("absent") is None
 
 
 async def test_an_office_that_was_never_read_has_a_view(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ Tamper = Callable[..., list[IntegrityProblem]]
 
 
 def make_tamperer(path: Path) -> Tamper:
-    """What changes a database, and tells what is found then."""
+    """A change of a database, and what is found then."""
 
     def run(sql: str) -> list[IntegrityProblem]:
         with closing(sqlite3.connect(path)) as connection:

@@ -81,7 +81,7 @@ async def test_a_database_that_gives_back_is_not_taken_for_one_that_was_cut_off(
     await make_free_pages(database)
     await require_healthy(database)
     async with database.read_transaction() as connection:
-        # A reader keeps the log from being folded back, so the file shrinks at some later commit of somebody else.
+        # A reader keeps the log from being folded back, so the file shrinks at some later commit of another connection.
         await connection.exec_driver_sql("SELECT COUNT(*) FROM office")
         files = database.file_guard
         files.allow_shrink_to(8192)
