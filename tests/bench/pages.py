@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from statistics import median
 
-from oddaemon.core.model import Cadence, OfficeSpec, Preferences
+from oddaemon.core.model import OfficeSpec, Preferences
 from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.web.pages.fleet_feed import render_fleet
@@ -95,7 +95,7 @@ def _measure_view_model() -> float:
         run_seconds=2400.0,
     )
     view = OfficeRuntime(OfficeSpec("office", "Office", zone=line.clock.zone), state, line.snapshot, NOW)
-    return _time_action(lambda: [make_office_view(view, (), NOW, Cadence()) for _ in range(1000)]) / 1000
+    return _time_action(lambda: [make_office_view(view, (), NOW) for _ in range(1000)]) / 1000
 
 
 def _format_milliseconds(action: Callable[[], object]) -> str:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 import anyio.lowlevel
 
-from oddaemon.core.model import Cadence, Reader
+from oddaemon.core.model import Reader
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import OfficeClock, make_office_clock
 from oddaemon.core.office.state import OfficeState
@@ -89,13 +89,13 @@ class PageViewBuilder:
         """All offices as of now."""
         await self._read_nights()
         self._track_config_changes()
-        now, cadence = self._fleet.now(), self._settings().cadence
+        now = self._fleet.now()
         cached: dict[str, _CachedView] = {}
         for number, (office_id, runtime) in enumerate(tuple(self._fleet.offices.items())):
             # A view takes 50 µs to build: thousands at once would block the event loop.
             if number % OFFICES_PER_SLICE == OFFICES_PER_SLICE - 1:
                 await anyio.lowlevel.checkpoint()
-            cached[office_id] = self._get_view(runtime, now, cadence)
+            cached[office_id] = self._get_view(runtime, now)
         self._cache = cached
         readiness = self._readiness()
         return FleetPageView(
@@ -110,12 +110,12 @@ class PageViewBuilder:
         runtime = self._fleet.offices.get(office_id)
         if runtime is None:
             return None
-        now, cadence = self._fleet.now(), self._settings().cadence
-        office = self._get_view(runtime, now, cadence).view
+        now = self._fleet.now()
+        office = self._get_view(runtime, now).view
         rows, journal = await self._load_history(office_id), await self._load_journal(office_id, office.clock)
         publications = tuple(_make_publication(row) for row in rows)
         state = runtime.state
-        latest, pending, nightly = _find_due_night(runtime, now, cadence)
+        latest, pending, nightly = _find_due_night(runtime, now)
         return OfficePageView(
             office=office,
             nights=build_night_history(publications, latest, pending, now, nightly=nightly),
@@ -138,7 +138,7 @@ class PageViewBuilder:
         self._generation += 1
         self._configured_at = self._fleet.now() if self._fleet.offices else None
 
-    def _get_view(self, runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> _CachedView:
+    def _get_view(self, runtime: OfficeRuntime, now: datetime) -> _CachedView:
         cached, office_id = self._cache.get(runtime.spec.id), runtime.spec.id
         nights = self._nights.get(office_id, ())
         last_night_id = nights[-1].snapshot_id if nights else 0
@@ -151,7 +151,7 @@ class PageViewBuilder:
         )
         if cached is not None and is_same and cached.view.name == runtime.spec.name:
             return cached
-        view = make_office_view(runtime, nights, now, cadence)
+        view = make_office_view(runtime, nights, now)
         if cached is not None and cached.view == view:
             view = cached.view
         expires_at, late_at = now + REFRESH_AFTER, runtime.state.standing.late_at
@@ -194,13 +194,11 @@ class PageViewBuilder:
         )
 
 
-def make_office_view(
-    runtime: OfficeRuntime, nights: Sequence[NightTime], now: datetime, cadence: Cadence
-) -> OfficeView:
+def make_office_view(runtime: OfficeRuntime, nights: Sequence[NightTime], now: datetime) -> OfficeView:
     """One office at a glance, as of `now` (aware); `nights` are its last ones, oldest first."""
     state, office = runtime.state, runtime.spec
     clock, status = make_office_clock(state, office), state.standing.evaluate_at(now)
-    aging = _evaluate_aging(state, runtime, now, cadence)
+    aging = _evaluate_aging(state, runtime, now)
     pull_seconds = tuple(night.pull_seconds for night in nights)
     forecast_input = ForecastInput(
         status, clock, aging.pending_due_at if aging else None, state.run_seconds, pull_seconds
@@ -227,17 +225,17 @@ def _compute_early_by(nights: Sequence[NightTime]) -> timedelta | None:
     return None if first.late_at is None else first.late_at - first.published_at
 
 
-def _evaluate_aging(state: OfficeState, runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> Aging | None:
+def _evaluate_aging(state: OfficeState, runtime: OfficeRuntime, now: datetime) -> Aging | None:
     if state.preferences is None:
         return None
-    return evaluate_aging(state.preferences, make_office_clock(state, runtime.spec), now, cadence)
+    return evaluate_aging(state.preferences, make_office_clock(state, runtime.spec), now, runtime.spec.cadence)
 
 
-def _find_due_night(runtime: OfficeRuntime, now: datetime, cadence: Cadence) -> tuple[date, PendingNight | None, bool]:
+def _find_due_night(runtime: OfficeRuntime, now: datetime) -> tuple[date, PendingNight | None, bool]:
     """The night that was due last, the night that is due and not published, and whether aging runs every night."""
     clock, aging = (
         make_office_clock(runtime.state, runtime.spec),
-        _evaluate_aging(runtime.state, runtime, now, cadence),
+        _evaluate_aging(runtime.state, runtime, now),
     )
     today = clock.to_local(now).date()
     published = runtime.snapshot.aging_date if runtime.snapshot else None
