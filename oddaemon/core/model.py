@@ -1,7 +1,7 @@
-"""The values that every room of the house speaks in.
+"""The values of the domain, used by all packages.
 
 Money is integer cents, instants are aware UTC datetimes, an aging date is the office's own calendar day.
-Nothing here may read a clock, draw a number or know how a value is stored or sent.
+No clock, no randomness, and no knowledge of how a value is stored or sent.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ class Reader(StrEnum):
     """How an office's balances are read."""
 
     AUTO = "auto"
-    """`statement` until the office's server shows that it wants `pages`."""
+    """`statement`, until the office's responses show that `pages` is needed."""
     STATEMENT = "statement"
     """The whole office packed into the rows of one statement."""
     PAGES = "pages"
@@ -40,7 +40,7 @@ class Reader(StrEnum):
 
 
 class Condition(StrEnum):
-    """How an office stands, as users see it."""
+    """The state of an office, as users see it."""
 
     FRESH = "fresh"
     WAITING = "waiting"
@@ -54,7 +54,7 @@ class Condition(StrEnum):
 
 
 class Owner(StrEnum):
-    """Who has to act, or whose fault a failure is."""
+    """Who must act, or whose fault a failure is."""
 
     US = "us"
     OFFICE = "office"
@@ -62,7 +62,7 @@ class Owner(StrEnum):
 
 
 class Balance(NamedTuple):
-    """One guarantor's row of table `patient`; a tuple, as whole offices of them are compared and written at once."""
+    """One guarantor's row of table `patient`; a tuple, so that comparing and writing a whole office is fast."""
 
     pat_num: int
     clinic_num: int
@@ -120,7 +120,7 @@ class DatabaseIdentity(NamedTuple):
 
 
 class ControlQueryResult(NamedTuple):
-    """One answer of the office about itself: totals, aging and clocks, all of the same instant."""
+    """The result of the control query: totals, aging and clocks, all of the same instant."""
 
     totals: ControlTotals
     date_last_aging: str
@@ -128,24 +128,24 @@ class ControlQueryResult(NamedTuple):
     office_now: datetime
     """Naive, in the office server's zone."""
     utc_now: datetime
-    """Naive, the office server's idea of UTC."""
+    """Naive, UTC by the office server's clock."""
     identity: DatabaseIdentity = DatabaseIdentity(0, 0, 0)
     touched: int = 0
-    """Guarantors whose row was written since the last published snapshot, whatever changed in it."""
+    """Guarantors whose row was written since the last published snapshot, with or without a changed balance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """When to ask again, all in seconds. The defaults ask an idle office about fifty times a day."""
+    """Intervals, all in seconds. With the defaults, an idle office receives about fifty requests a day."""
 
     probe_seconds: float = 60.0
     """Between two probes while aging is due or running."""
     late_probe_seconds: float = 300.0
-    """The same once the night's run has missed its hour."""
+    """The same after the night's run has missed its start window."""
     idle_probe_seconds: float = 1800.0
-    """While nothing is due: notices runs by hand and trouble before the night."""
+    """While nothing is due: detects manual runs, and failures before the night."""
     blocked_probe_seconds: float = 1800.0
-    """While only a human can help."""
+    """While a human must act."""
     start_window_seconds: float = 3600.0
     """The Open Dental Service starts aging within this time from the due time, or not at all that night."""
     stuck_after_seconds: float = 14_400.0
@@ -153,12 +153,12 @@ class Cadence:
     backoff_base_seconds: float = 5.0
     backoff_max_seconds: float = 900.0
     retry_after_max_seconds: float = 21_600.0
-    """A server asking for more is asked again after this time."""
+    """A longer Retry-After is shortened to this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plausibility:
-    """What is believed without a second look."""
+    """Thresholds beyond which a snapshot is held and read a second time."""
 
     max_change: float = 0.5
     """By which share of the last snapshot's totals the next one's may differ, for each day between the two."""
@@ -170,7 +170,7 @@ class Plausibility:
 
 @dataclass(frozen=True, slots=True)
 class OfficeSpec:
-    """What the configuration wants of one office: whom to read, how, how often, and what to believe."""
+    """What the configuration wants of one office: which guarantors, which reader, which intervals and thresholds."""
 
     id: str = field(metadata=setting(Effect.NONE))
     name: str = field(metadata=setting(Effect.DISPLAY_ONLY))
@@ -191,17 +191,17 @@ class OfficeSpec:
 
     @property
     def scope(self) -> str:
-        """Which guarantors are wanted, as a comparable text."""
+        """Which guarantors are selected, as text that can be compared."""
         return f"{self.include}:{','.join(map(str, sorted(self.clinics)))}"
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotSummary:
-    """What is remembered of a snapshot to judge the next one by; cents."""
+    """The facts of a snapshot that the next one is compared with. Sums are cents."""
 
     aging_date: date
     office_now: datetime
-    """Naive, the office's clock: when it was true."""
+    """Naive, by the office's clock: the instant of the snapshot."""
     guarantors: int
     aged: int
     """Sum of the four buckets."""
@@ -211,7 +211,7 @@ class SnapshotSummary:
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What the office last said about its aging, as stored there (empty string: not set)."""
+    """The office's preferences about aging, as stored there. An empty string: not set."""
 
     date_last_aging: str
     aging_service_time_due: str
@@ -223,7 +223,7 @@ class Preferences:
 
 
 class ChangeKind(StrEnum):
-    """What became of a guarantor from one snapshot to the next."""
+    """How a guarantor differs between two snapshots."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -254,7 +254,7 @@ class Checkpoint:
     last_pat_num: int
     requests: int
     scope: str = ""
-    """Which guarantors were wanted; pages read under another wish are of no use."""
+    """Which guarantors are selected. Pages of another selection are discarded."""
     packings: tuple[tuple[int, int], tuple[int, int]] | None = None
     """Lane span and lanes: as the pull was asked to pack, and as its next statement is to be packed."""
     report: tuple[int, int, ControlTotals | None] | None = None
@@ -282,7 +282,7 @@ class Status:
     """What can be sent to the owner as it stands; empty where the owner is us."""
 
     def evaluate_at(self, now: datetime) -> "Status":
-        """The standing as of `now`: waiting becomes `late` by the clock alone."""
+        """The status as of `now`: the clock alone turns waiting into `late`."""
         waits = self.condition in (Condition.WAITING, Condition.AGING)
         if not waits or self.late_at is None or now < self.late_at:
             return self

@@ -29,12 +29,12 @@ _CLOCKS_MAX = 8192
 
 @dataclass(frozen=True, slots=True)
 class MonitoredOffice:
-    """An office, as far as its mornings are told from it."""
+    """What the deadlines of one office depend on."""
 
     spec: OfficeSpec
     state: OfficeState
     known_since: datetime
-    """See `known_since`; what an office has not published since then it does not owe for any morning before."""
+    """Since when balances are expected: the office was added, resumed, or its selection changed."""
 
 
 @dataclass(frozen=True, slots=True)

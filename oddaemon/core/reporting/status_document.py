@@ -1,7 +1,7 @@
-"""How the fleet stands, as the JSON document that `status --json` and the HTTP listener both give.
+"""The status of the fleet, as the JSON document that `status --json` and the HTTP listener return.
 
-The shapes below are a contract with whoever reads that JSON: fields may be added, never renamed or removed. It must
-never hold anything about a patient; counts and sums of a whole office are the finest grain.
+The shapes are a contract: fields may be added, never renamed or removed. The document never contains data of a
+patient, only counts and sums of a whole office.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from oddaemon.core.reporting.formatting import format_instant, format_money
 
 @dataclass(frozen=True, slots=True)
 class LastSnapshot:
-    """What is told of an office's last published snapshot."""
+    """An office's last published snapshot."""
 
     id: int
     aging_date: date
@@ -37,12 +37,12 @@ class OfficeStatus:
     name: str
     status: Status
     aging_date: date | None = None
-    """As the office last said, whether or not a snapshot of it is published yet. None: it never said."""
+    """As the office last reported it, with or without a published snapshot. None: not known."""
     snapshot: LastSnapshot | None = None
     requests_last_pull: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
     key_rotation: KeyRotation | None = None
-    """None: no changed key has been refused."""
+    """None: no new key was rejected."""
     requests: int = 0
     """Since this process started, like the next one."""
     failures: int = 0
