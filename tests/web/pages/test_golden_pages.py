@@ -13,21 +13,40 @@ from oddaemon.web.pages.rendered import RenderedFleet
 from oddaemon.web.pages.renderer import Renderer
 from oddaemon.web.pages.search import Search
 from oddaemon.web.pages.view_models import FleetPageView
-from tests.browser.sample_fleet import NOW, make_fleet, make_office_view
+from tests.browser.sample_fleet import NOW, SampleFleet, make_fleet, make_office_view
 
 GOLDEN = Path(__file__).parent / "golden"
 NEVER_PUBLISHED, BLOCKED = 1, 6
 RENDERER = Renderer(str, lambda name: f"/static/{name}")
 
 
+def make_golden_fleet(offices: int) -> SampleFleet:
+    """The sample fleet with fixed sentences: what the core says of an office is no matter of the pages."""
+    fleet = make_fleet(offices)
+    fleet.lines = [
+        replace(
+            office,
+            status=replace(
+                office.status,
+                reason="The reason.",
+                advice="Run `oddaemon check`." if office.status.advice else "",
+                letter="The message." if office.status.letter else "",
+            ),
+            forecast=replace(office.forecast, sentence="The forecast."),
+        )
+        for office in fleet.lines
+    ]
+    return fleet
+
+
 def render_fleet_page(offices: int, not_ready_reason: str = "") -> str:
-    view = FleetPageView(tuple(make_fleet(offices).lines), 1, NOW - timedelta(days=2), not_ready_reason)
+    view = FleetPageView(tuple(make_golden_fleet(offices).lines), 1, NOW - timedelta(days=2), not_ready_reason)
     rendered = render_fleet(RENDERER, RenderedFleet(), view)
     return RENDERER.render_fleet_page(rendered, Search.from_query([("q", "dental")]), "boot.1", NOW)
 
 
 def render_office_page(number: int) -> str:
-    fleet = make_fleet(12)
+    fleet = make_golden_fleet(12)
     office = fleet.lines[number]
     view = make_office_view(office, NOW, fleet.journals[office.id])
     if number == BLOCKED:
