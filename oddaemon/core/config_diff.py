@@ -2,7 +2,7 @@
 
 There is one definition of what is a change, and it is derived from the fields of the dataclasses that an office's
 worker is made from. A field is compared, reported under its own name, and restarts the worker, unless its metadata
-says otherwise (`setting`). Changes are reported by name and never by value, so a diff can be shown to anybody.
+says otherwise (`setting`). Changes are reported by name and never by value, so a diff is safe to show.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -33,7 +33,7 @@ class Content(StrEnum):
 
     SNAPSHOT = "snapshot"
     CHANGES = "changes"
-    """What differs from the delivery before; the whole snapshot where that is not known, or told by another reader."""
+    """The changes since the previous delivery; the whole snapshot if that is unknown or came from another reader."""
 
 
 @dataclass(frozen=True, slots=True)

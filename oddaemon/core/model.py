@@ -268,9 +268,9 @@ class Status:
     condition: Condition
     since: datetime
     reason: str
-    """One sentence, complete for somebody who sees nothing else."""
+    """One sentence, complete for a reader who sees nothing else."""
     owner: Owner | None = None
-    """Who must act; None: nobody, it goes on by itself."""
+    """Who must act; None: no one, it continues by itself."""
     advice: str = ""
     """What to do, or what to ask of the owner."""
     next_action: str = ""
@@ -279,7 +279,7 @@ class Status:
     late_at: datetime | None = None
     """From here on, waiting for aging is called late."""
     letter: str = ""
-    """What can be sent to the owner as it stands; empty where the owner is us."""
+    """A message that can be sent to the owner as it is; empty if the owner is us."""
 
     def evaluate_at(self, now: datetime) -> "Status":
         """The status as of `now`: the clock alone turns waiting into `late`."""

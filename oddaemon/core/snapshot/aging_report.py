@@ -1,7 +1,7 @@
 """The vendor's aging report: what its rows mean, when its pages end, and what two readings of it must agree on.
 
-The report has no totals of its own, and its pages are cut by a position in a list that is made anew each time. So it is
-read twice, and what it says is believed when both readings are the same row for row.
+The report has no totals of its own, and each page is cut from a list that the office computes again. So it is read
+twice, and accepted when both readings are equal row for row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +15,10 @@ ROUNDING_CENTS = 2
 """Old versions store three decimals: four amounts rounded by themselves need not add up to the cent."""
 MISSING_CLINIC_NUM = 0
 MISSING_EST_BALANCE = 0
-"""The report tells neither a guarantor's clinic nor their own balance."""
+"""The report has neither a guarantor's clinic nor their own balance."""
 ZERO_TOTALS = compute_totals(())
 SEARCH_GROWTH_FACTOR = 4
-"""Each look for a report's end is so many times as far as the rows that are known; a quarter of them is near enough."""
+"""Each search for the end of a report goes this many times as far as the known rows; a quarter is close enough."""
 
 
 class ReportRow(NamedTuple):
@@ -91,7 +91,7 @@ def make_balances(rows: Iterable[ReportRow], include: Include, clinic_num: int |
     Args:
         rows: As they came.
         include: Which are wanted.
-        clinic_num: The clinic that was asked for; None: the whole office, so that no guarantor's clinic is told.
+        clinic_num: The requested clinic; None: the whole office, so that the guarantors' clinics are unknown.
     """
     clinic = MISSING_CLINIC_NUM if clinic_num is None else clinic_num
     return [balance for balance in (_make_balance(row, clinic) for row in rows) if _is_wanted(balance, include)]
@@ -103,19 +103,19 @@ def add_totals(totals: ControlTotals, balances: Sequence[Balance]) -> ControlTot
 
 
 def count_report_requests(guarantors: int, rows_max: int) -> int:
-    """How many requests two readings of so many guarantors take; the end of the list may be a page of its own."""
+    """Count the requests of two readings of this many guarantors; the end of the list may be a page of its own."""
     return 2 * (guarantors // rows_max + 1)
 
 
 class ReportLength(NamedTuple):
-    """How many rows a report has, as far as single pages of it have told."""
+    """How many rows a report has, as far as single pages of it show."""
 
     at_least: int = 0
     at_most: int | None = None
     """None: no page has been past the end yet."""
 
     def refine(self, offset: int, page: int, rows_max: int) -> "ReportLength":
-        """What is known after a page of so many rows, which were asked for from an offset on."""
+        """What is known after a page with this many rows, which was requested from an offset on."""
         if page == rows_max:
             return ReportLength(max(self.at_least, offset + page), self.at_most)
         if page:
@@ -123,7 +123,7 @@ class ReportLength(NamedTuple):
         return ReportLength(self.at_least, offset)
 
     def get_next_offset(self, rows_max: int) -> int | None:
-        """The offset of the page that tells most; None: it is known well enough to plan with."""
+        """The offset of the page that shows most; None: the length is known well enough for a plan."""
         if self.at_most is None:
             return self.at_least * SEARCH_GROWTH_FACTOR
         between = self.at_most - self.at_least
@@ -133,7 +133,7 @@ class ReportLength(NamedTuple):
 
 
 def combine_lengths(lengths: Sequence[ReportLength], lists: int) -> ReportLength:
-    """The length of so many lists, of which these have been looked at."""
+    """The length of this many lists, of which these were checked."""
     ends = [length.at_most for length in lengths if length.at_most is not None]
     return ReportLength(sum(length.at_least for length in lengths), sum(ends) if len(ends) == lists else None)
 

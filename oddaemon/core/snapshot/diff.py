@@ -85,7 +85,7 @@ def iter_changes(
     Args:
         before: the earlier balances, ordered by pat_num.
         after: the later balances, ordered likewise.
-        last_seen: tells of a guarantor who is cleared the last day that had them.
+        last_seen: returns the last day on which a cleared guarantor was present.
         missing_columns: what one of the two does not tell, and what is therefore not compared.
     """
     sides = (zip(repeat(side), _drop_empty(rows, missing_columns)) for side, rows in enumerate((before, after)))

@@ -1,8 +1,7 @@
-"""What a picture of an office does not tell: columns that were not asked for, or not answered, and are kept as 0.
+"""Columns that are missing from a snapshot: they were not requested or not returned, and are stored as 0.
 
-The vendor's aging report knows no guarantor's own balance, and no clinic unless it is asked for one clinic after
-another; an operator's own query may leave out both. Such a 0 is nobody's word: it is shown as nothing, and no change is
-told from it.
+The vendor's aging report has no guarantor's own balance, and no clinic unless it is requested clinic by clinic; an
+operator's own query may omit both. Such a 0 is not a value: it is shown as empty, and never counts as a change.
 """
 
 from collections.abc import Collection
@@ -12,7 +11,7 @@ from oddaemon.core.model import Balance, Reader
 OPTIONAL_COLUMNS = ("clinic_num", "est_balance")
 """A reader that leaves one of them out leaves it out in every row."""
 MissingColumns = frozenset[str]
-"""The columns that are not told."""
+"""The columns that are missing."""
 NONE_MISSING: MissingColumns = frozenset()
 
 
@@ -28,7 +27,7 @@ def find_missing_columns(reader: Reader, balances: Collection[Balance]) -> Missi
 
 
 def to_comparable(balance: Balance, missing_columns: MissingColumns) -> Balance | None:
-    """A balance as far as it is told, to be compared; None: nothing is left of it that made it one."""
+    """Reduce a balance to its known columns for comparison; None: no known column makes it a balance."""
     if not missing_columns:
         return balance
     comparable = balance._replace(**dict.fromkeys(missing_columns, 0))
@@ -36,7 +35,7 @@ def to_comparable(balance: Balance, missing_columns: MissingColumns) -> Balance 
 
 
 def mask_missing_columns(balance: Balance, missing_columns: MissingColumns) -> tuple[int | None, ...]:
-    """A balance as it is given to others: None where nobody told."""
+    """Convert a balance for delivery: None in place of missing columns."""
     if not missing_columns:
         return balance
     return tuple(

@@ -118,4 +118,4 @@ def unpack(groups: Iterable[tuple[int, int, Mapping[int, str | None]]], packing:
 
 
 class PackedColumnTruncated(ValueError):
-    """The server cut a packed row; the message tells where, without a balance in it."""
+    """The server truncated a packed row; the message says where, without a balance in it."""

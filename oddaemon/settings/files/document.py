@@ -40,7 +40,7 @@ class TomlDocument:
     table: dict[str, Any] = field(repr=False)
     lines: dict[Location, int] = field(repr=False)
     is_private: bool
-    """Nobody may read it whom its owner did not mean to."""
+    """Whether only its owner, or those whom root allows, may read it."""
     characters: int
     is_form_input: bool = False
     """Its values come from cells or answers, whose writer needs no word of TOML."""

@@ -75,7 +75,7 @@ class WebhookTable(ContentSinkTable):
     gzip: bool = True
     timeout_seconds: Seconds = 30.0
     max_in_flight: int = Field(4, ge=1, le=64)
-    """Deliveries of so many offices at once; those of one office go one by one."""
+    """Offices with a delivery in flight at once; the deliveries of one office are sent one by one."""
 
     @field_validator("url")
     @classmethod
