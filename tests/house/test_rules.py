@@ -107,7 +107,7 @@ def test_no_public_class_name_stands_twice() -> None:
     for place, node in walk(PACKAGE):
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not place.startswith(MIRRORED):
             places[node.name].append(place)
-    twice = {name: found for name, found in places.items() if len(found) > 1 and name not in NOT_YET["classes"]}
+    twice = {name: found for name, found in places.items() if len(found) > 1 and name not in NOT_YET.get("classes", ())}
     assert not twice, f"one name, two meanings: {twice}"
 
 
