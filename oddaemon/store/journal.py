@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import select, text
 
+from oddaemon.core.reporting.legacy_names import translate_names
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
@@ -26,42 +27,6 @@ _TRIM = text(
     "(SELECT number FROM journal WHERE office = (SELECT office.key FROM office WHERE office.id = :office) "
     "ORDER BY number DESC LIMIT 1 OFFSET :kept)"
 )
-
-
-_RENAMED_EVENTS = {
-    "aging_observed": "aging_status_changed",
-    "asked": "requests_summarized",
-    "backfill_ordered": "backfill_requested",
-    "delivery_given_up": "delivery_abandoned",
-    "delivery_made": "delivery_succeeded",
-    "delivery_refused": "delivery_attempt_failed",
-    "fresh_again": "deadline_recovered",
-    "fresh_by_missed": "deadline_missed",
-    "key_in_force": "key_rotated",
-    "key_not_in_force": "key_rejected_during_rotation",
-    "order_given": "command_received",
-}
-"""Names of events in journals from before the release of 0.1.0; they are translated when they are read."""
-
-_REASON = {"why": "reason"}
-_RENAMED_FIELDS: Mapping[str, Mapping[str, str]] = {
-    "backfill_failed": _REASON,
-    "command_received": {"order": "command", "answer": "response", "is_refused": "rejected"},
-    "deadline_missed": {"nights": "nights_missed"},
-    "deadline_recovered": {"nights": "nights_missed"},
-    "delivery_abandoned": _REASON,
-    "delivery_attempt_failed": _REASON,
-    "delivery_skipped": _REASON,
-    "delivery_succeeded": {"refusals": "failed_attempts"},
-    "failure_seen": {"exchange": "request"},
-    "office_stopped": _REASON,
-    "requests_summarized": {"times": "requests", "kinds": "by_kind"},
-    "snapshot_held": {**_REASON, "until": "retry_at"},
-}
-"""The same for the fields of an event, by its present name."""
-_RENAMED_VALUES = {"former": "old", "lane_cut": "column_truncated", "aging_moved": "aging_changed"}
-"""The same for the values of the fields in `_CODED_FIELDS`."""
-_CODED_FIELDS = frozenset({"key", "kind", "outcome"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +81,7 @@ async def list_latest(db: Database, office_id: str, limit: int) -> list[JournalE
         with decoding_errors(db.where):
             rows = (await connection.execute(query)).all()
             entries = [
-                _make_entry(office_id, row.at, row.level, row.event, _decoder.decode(row.fields)) for row in rows
+                JournalEntry(office_id, row.at, row.level, *translate_names(row.event, _decoder.decode(row.fields)))
+                for row in rows
             ]
     return entries[::-1]
-
-
-def _make_entry(office_id: str, at: datetime, level: str, event: str, fields: Mapping[str, object]) -> JournalEntry:
-    event = _RENAMED_EVENTS.get(event, event)
-    return JournalEntry(office_id, at, level, event, _translate_fields(event, fields))
-
-
-def _translate_fields(event: str, fields: Mapping[str, object]) -> dict[str, object]:
-    renamed = _RENAMED_FIELDS.get(event, {})
-    return {
-        renamed.get(name, name): _RENAMED_VALUES.get(str(value), value) if name in _CODED_FIELDS else value
-        for name, value in fields.items()
-    }

@@ -7,7 +7,7 @@ from typing import Any
 
 from oddaemon.core.office.status import to_sentence
 from oddaemon.core.reporting.formatting import format_count
-from oddaemon.engine.journal.legacy_names import update_names
+from oddaemon.core.reporting.legacy_names import translate_names
 
 Fields = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ class Formatters:
 
 def render_entry(event: str, fields: Fields, formatters: Formatters) -> str:
     """What happened, as a sentence; an event of another version is shown with its fields."""
-    event, fields = update_names(event, fields)
+    event, fields = translate_names(event, fields)
     try:
         return _RENDERERS[event](_format_fields(fields, formatters))
     except (KeyError, TypeError, ValueError):
