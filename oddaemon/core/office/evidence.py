@@ -3,11 +3,7 @@
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import OfficeSpec, Reader, SnapshotSummary
-from oddaemon.core.office.state import (
-    Intent,
-    OfficeState,
-    Pulled,
-)
+from oddaemon.core.office.state import Intent, OfficeState, Pulled
 from oddaemon.core.snapshot.plausibility import find_implausibility, is_confirmed
 
 KEY_FAILURES = frozenset(

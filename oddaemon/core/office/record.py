@@ -7,12 +7,7 @@ from oddaemon.core.dates import parse_date
 from oddaemon.core.model import AgingMark, Condition, OfficeSpec, Preferences, Reader, SnapshotSummary
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging, has_completed, make_crashed_aging
 from oddaemon.core.office.clock import make_office_clock
-from oddaemon.core.office.state import (
-    IllegalObservationError,
-    OfficeState,
-    Published,
-    Pulled,
-)
+from oddaemon.core.office.state import IllegalObservationError, OfficeState, Published, Pulled
 from oddaemon.core.snapshot.plausibility import merge_identity
 
 _INVALIDATES_BALANCES = frozenset({AgingStatus.RUNNING, AgingStatus.STUCK, AgingStatus.FUTURE})

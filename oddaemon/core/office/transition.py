@@ -13,10 +13,7 @@ from oddaemon.core.office.cadence import compute_late_at, compute_latest_wait, c
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import KEY_FAILURES
 from oddaemon.core.office.record import require_preferences
-from oddaemon.core.office.state import (
-    Intent,
-    OfficeState,
-)
+from oddaemon.core.office.state import Intent, OfficeState
 from oddaemon.core.office.status import (
     make_disabled_status,
     make_failure_status,

@@ -8,10 +8,7 @@ import anyio
 
 from oddaemon.core.model import Condition, OfficeSpec, Owner
 from oddaemon.core.office.machine import make_initial_state
-from oddaemon.core.office.state import (
-    Command,
-    SyncCommand,
-)
+from oddaemon.core.office.state import Command, SyncCommand
 from oddaemon.core.office.status import make_status
 from oddaemon.core.reporting.deadlines import get_known_since
 from oddaemon.engine.delivery.routes import DeliveryRoutes

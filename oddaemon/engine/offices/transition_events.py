@@ -8,11 +8,7 @@ from oddaemon.core.model import Condition, OfficeSpec, Snapshot
 from oddaemon.core.office.aging import AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import refine_failure
-from oddaemon.core.office.state import (
-    Failed,
-    Observation,
-    OfficeState,
-)
+from oddaemon.core.office.state import Failed, Observation, OfficeState
 from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.store import snapshots

@@ -9,16 +9,7 @@ from oddaemon.core.failures.failure import RULES, Failure, FailureKind, Recovery
 from oddaemon.core.model import AgingMark, Cadence, Condition, OfficeSpec, Owner, Reader
 from oddaemon.core.office.evidence import refine_failure
 from oddaemon.core.office.machine import REREADS_MAX, make_initial_state, next_action
-from oddaemon.core.office.state import (
-    Action,
-    MeasureClock,
-    Probe,
-    Publish,
-    Pull,
-    Started,
-    Survey,
-    Wait,
-)
+from oddaemon.core.office.state import Action, MeasureClock, Probe, Publish, Pull, Started, Survey, Wait
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 from tests.core.builders import (
     JITTER,
