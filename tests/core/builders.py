@@ -18,7 +18,7 @@ from oddaemon.core.model import (
     Snapshot,
     index_balances,
 )
-from oddaemon.core.office.machine import next_action
+from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
     Action,
     ClockMeasured,
@@ -32,6 +32,7 @@ from oddaemon.core.office.state import (
     PublishSucceeded,
     Pull,
     Pulled,
+    Started,
     Survey,
     Surveyed,
     TimerFired,
@@ -104,7 +105,7 @@ def make_pulled(
 
 
 class OfficeRun:
-    """One office lived through: the present instant, the state, and the action that is asked for."""
+    """One office under test: the present instant, its state, and the action it asks for."""
 
     def __init__(self, state: OfficeState, now: datetime, wanted: OfficeSpec = SPEC) -> None:
         self.state = state
@@ -170,3 +171,48 @@ class OfficeRun:
 
     def advance(self, **duration: float) -> None:
         self.now += timedelta(**duration)
+
+    def get_wait_seconds(self) -> float:
+        assert isinstance(self.action, Wait)
+        return (self.action.until - self.now).total_seconds()
+
+
+EVENING = make_instant("2026-05-04 20:00")
+
+
+def start_office(wanted: OfficeSpec = SPEC, now: datetime = EVENING) -> OfficeRun:
+    """An office of which nothing is known yet, about to be surveyed."""
+    night = OfficeRun(make_initial_state(now), now, wanted)
+    night.observe(Started())
+    return night
+
+
+def start_pull(wanted: OfficeSpec = SPEC) -> OfficeRun:
+    """An office about to be read for the first time."""
+    night = start_office(wanted)
+    night.answer_survey()
+    assert isinstance(night.action, Pull)
+    return night
+
+
+def make_fresh(wanted: OfficeSpec = SPEC, last: str = "2026-05-04") -> OfficeRun:
+    """An office whose last run is published."""
+    night = start_office(wanted)
+    night.answer_survey(make_preferences(last))
+    night.answer_pull()
+    assert night.get_condition() is Condition.FRESH
+    return night
+
+
+def sleep_until(night: OfficeRun, instant: datetime, last: str, begin: str = "") -> list[datetime]:
+    """Answer with unchanged preferences until a wait ends after `instant`; return the times of the requests."""
+    asked_at: list[datetime] = []
+    while True:
+        assert isinstance(night.action, Wait)
+        if night.action.until > instant:
+            return asked_at
+        night.sleep_and_wake()
+        asked_at.append(night.now)
+        night.answer_preferences(last, begin)
+        if isinstance(night.action, MeasureClock):
+            night.answer_clock()

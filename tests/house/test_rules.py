@@ -12,7 +12,6 @@ import pytest
 from tests.house.vocabulary import (
     ALLOWED,
     IRREGULAR_PARTICIPLES,
-    NOT_YET,
     PARTICIPLE_LIKE_VERBS,
     PREPOSITIONS,
     RETIRED_NAMES,
@@ -71,21 +70,17 @@ def read_without_code_spans(path: Path) -> str:
     return re.sub(r"`[^`\n]*`", "", text) if path.suffix == ".md" else text
 
 
-def is_exempt(place: str, rule: str) -> bool:
-    return any(place.startswith(prefix) for prefix in NOT_YET.get(rule, ()))
-
-
 def test_folders_are_small() -> None:
     folders: defaultdict[str, int] = defaultdict(int)
     for path in PACKAGE + TESTS:
         folders[describe_place(path.parent)] += path.name != "__init__.py"
-    large = {place: count for place, count in folders.items() if count > FILES_MAX and not is_exempt(place, "folders")}
+    large = {place: count for place, count in folders.items() if count > FILES_MAX}
     assert not large, f"over {FILES_MAX} Python files; group them by noun: {large}"
 
 
 def test_files_are_short() -> None:
     lines = {describe_place(path): len(path.read_text().splitlines()) for path in PACKAGE + TESTS}
-    long = {place: count for place, count in lines.items() if count > FILE_LINES_MAX and not is_exempt(place, "files")}
+    long = {place: count for place, count in lines.items() if count > FILE_LINES_MAX}
     assert not long, f"over {FILE_LINES_MAX} lines; split them by idea: {long}"
 
 
@@ -94,11 +89,7 @@ def test_functions_are_short() -> None:
         f"{place}:{node.lineno}": (node.end_lineno or 0) - node.lineno + 1
         for place, node in list_functions(PACKAGE + TESTS)
     }
-    long = {
-        place: count
-        for place, count in sizes.items()
-        if count > FUNCTION_LINES_MAX and not is_exempt(place, "functions")
-    }
+    long = {place: count for place, count in sizes.items() if count > FUNCTION_LINES_MAX}
     assert not long, f"over {FUNCTION_LINES_MAX} lines: {long}"
 
 
@@ -107,7 +98,7 @@ def test_no_public_class_name_stands_twice() -> None:
     for place, node in walk(PACKAGE):
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not place.startswith(MIRRORED):
             places[node.name].append(place)
-    twice = {name: found for name, found in places.items() if len(found) > 1 and name not in NOT_YET.get("classes", ())}
+    twice = {name: found for name, found in places.items() if len(found) > 1}
     assert not twice, f"one name, two meanings: {twice}"
 
 
@@ -124,7 +115,6 @@ def test_functions_begin_with_a_verb() -> None:
         for place, node in list_functions(PACKAGE + TESTS)
         if is_bare_participle(node.name)
         and not re.search("property|fixture|contextmanager", " ".join(map(ast.unparse, node.decorator_list)))
-        and not is_exempt(place, "verbs")
     ]
     assert not bare, "a participle says neither what is done nor what comes back:\n" + "\n".join(bare)
 
@@ -144,7 +134,7 @@ def test_no_retired_word_stands_in_a_name() -> None:
         for place, node in walk(PACKAGE + TESTS)
         for name in list_names(node)
         for word in split_words(name)
-        if word in RETIRED_NAMES and name not in ALLOWED and not is_exempt(place, "names")
+        if word in RETIRED_NAMES and name not in ALLOWED
     }
     assert not found, "\n".join(sorted(found))
 
@@ -155,7 +145,7 @@ def test_no_retired_word_stands_in_a_text(paths: list[Path]) -> None:
     found = []
     for path in paths:
         place = describe_place(path)
-        if not path.is_file() or is_exempt(place, "words"):
+        if not path.is_file():
             continue
         text = read_without_code_spans(path)
         for match in pattern.finditer(text):

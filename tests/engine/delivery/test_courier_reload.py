@@ -1,0 +1,156 @@
+"""Sinks that are added, removed or changed while the daemon runs, and couriers that stop."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from oddaemon.core.model import Condition
+from oddaemon.settings import SinkSettings
+from oddaemon.sinks.payload import Sink
+from tests.engine.delivery.delivering_night import (
+    CHANGES,
+    SHORT,
+    TWO,
+    delivering_night,
+    is_consistent,
+    make_sink_factory,
+    read_outbox,
+)
+from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior, make_sink_settings
+from tests.engine.night import SMALL, make_office_settings, night
+
+
+@pytest.fixture
+def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    return virtual_time
+
+
+async def test_a_sink_that_comes_later_starts_with_the_current_snapshot_of_each_office(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    async with night(tmp_path, TWO, make_sink=make_sink_factory({"book": ScriptedSink(book)})) as world:
+        for office_id in ("smile", "hill"):
+            await world.wait_for_snapshots(2, office_id)
+        since = world.clock.now()
+        wanted = replace(world.settings, sinks=(make_sink_settings(content=CHANGES),))
+        assert world.daemon.configuration.compute_diff(wanted).sentence == "2 unchanged; [[sink]] book changed."
+        await world.apply(wanted)
+        await world.wait_until(lambda: len(book.accepted) == 2)
+        assert world.clock.now() - since < timedelta(seconds=5)
+        assert [payload.content for payload in book.accepted] == ["snapshot", "snapshot"]
+        for office_id in ("smile", "hill"):
+            assert await is_consistent(world, book, office_id)
+        await world.apply(world.settings)
+        await world.wait_for_snapshots(3)
+        await world.wait_until(lambda: len(book.list_snapshot_ids()) == 2)
+        assert book.accepted[-1].content == "changes"
+
+
+async def test_a_removed_sink_is_forgotten_and_starts_fresh_when_it_comes_back(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    sink = ScriptedSink(book)
+    sinks = (make_sink_settings(content=CHANGES),)
+    async with night(tmp_path, [SMALL], sinks=sinks, make_sink=make_sink_factory({"book": sink})) as world:
+        await world.wait_until(lambda: len(book.accepted) == 1)
+        sink.plan(SinkBehavior.REJECTS)
+        await world.wait_for_event("delivery_attempt_failed")
+        await world.apply(replace(world.settings, sinks=()))
+        assert await read_outbox(world) == []
+        assert "deliveries_pending{" not in world.render_metrics()
+        assert sink.closed == 1
+        sink.plan(SinkBehavior.ACCEPTS)
+        await world.wait_for_snapshots(3)
+        assert len(book.accepted) == 1
+        await world.apply(replace(world.settings, sinks=sinks))
+        await world.wait_until(lambda: len(book.accepted) == 2)
+        assert book.accepted[-1].content == "snapshot"
+        assert await is_consistent(world, book)
+
+
+async def test_only_selected_offices_go_to_a_sink(tmp_path: Path) -> None:
+    east, some = ConsumerBook(), ConsumerBook()
+    offices = [make_office_settings("smile", labels=(("region", "east"),)), make_office_settings("hill")]
+    sinks = [make_sink_settings("east", region="east"), make_sink_settings("some", offices=["hill"])]
+    async with night(
+        tmp_path,
+        TWO,
+        offices,
+        sinks=sinks,
+        make_sink=make_sink_factory({"east": ScriptedSink(east), "some": ScriptedSink(some)}),
+    ) as world:
+        await world.wait_until(lambda: bool(east.accepted and some.accepted))
+        await world.wait_for_condition(Condition.FRESH, "hill")
+        await world.wait_for_condition(Condition.FRESH, "smile")
+        assert (set(east.balances), set(some.balances)) == ({"smile"}, {"hill"})
+
+
+async def test_a_changed_sink_is_restarted_and_misses_nothing(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    made: list[SinkSettings] = []
+
+    def make(settings: SinkSettings) -> Sink:
+        made.append(settings)
+        sink = ScriptedSink(book)
+        sink.plan(SinkBehavior.STALLS if len(made) == 1 else SinkBehavior.ACCEPTS)
+        return sink
+
+    async with night(tmp_path, [SMALL], sinks=[make_sink_settings()], make_sink=make) as world:
+        await world.wait_for_snapshots(1)
+        await anyio.sleep(60)
+        assert book.accepted == []
+        await world.apply(world.settings)
+        assert len(made) == 1
+        await world.apply(replace(world.settings, sinks=(make_sink_settings(retry_policy=SHORT),)))
+        await world.wait_until(lambda: len(book.accepted) == 1)
+        assert await is_consistent(world, book)
+
+
+async def test_a_courier_that_crashes_too_often_stops_and_a_restart_tries_again(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    sink = ScriptedSink(book)
+    sink.plan(SinkBehavior.CRASHES)
+    async with delivering_night(tmp_path, sink) as world:
+        await world.wait_for_event("sink_stopped")
+        assert [line["restarts_left"] for line in world.find_events("courier_crashed")] == [5, 4, 3, 2, 1, 0]
+        assert world.find_events("sink_stopped")[0]["reason"] == "crashed too often"
+        assert "oddaemon_delivery_oldest_pending_timestamp_seconds{sink=" in world.render_metrics()
+        sink.plan(SinkBehavior.ACCEPTS)
+        await world.crash()
+        await world.start()
+        await world.wait_until(lambda: len(book.accepted) >= 1)
+        assert await is_consistent(world, book)
+
+
+async def test_a_sink_without_a_courier_that_is_not_wanted_any_more_leaves_no_figures(tmp_path: Path) -> None:
+    sink = ScriptedSink(ConsumerBook())
+    sink.plan(SinkBehavior.CRASHES)
+    async with delivering_night(tmp_path, sink) as world:
+        await world.wait_for_event("sink_stopped")
+        await world.apply(replace(world.settings, sinks=()))
+        reasons = [line["reason"] for line in world.find_events("sink_stopped")]
+        assert reasons == ["crashed too often", "removed or reconfigured"]
+        assert "oddaemon_delivery_oldest_pending_timestamp_seconds{" not in world.render_metrics()
+
+
+async def test_a_daemon_that_drains_lets_a_delivery_under_way_end(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    async with delivering_night(tmp_path, ScriptedSink(book)) as world:
+        await world.wait_for_snapshots(1)
+        await world.drain()
+        assert len(book.accepted) in {0, 1}
+        assert len(world.find_events("delivery_succeeded")) == len(book.accepted)
+        assert world.find_events("sink_stopped")[-1]["reason"] == "the daemon is stopping"
+
+
+async def test_a_reload_that_the_end_overtakes_does_not_hold_it_up(tmp_path: Path) -> None:
+    book = ConsumerBook()
+    async with delivering_night(tmp_path, ScriptedSink(book)) as world:
+        await world.wait_until(lambda: len(book.list_snapshot_ids()) == 1)
+        couriers = world.services.couriers
+        couriers.drain()
+        await couriers.apply(replace(world.settings, sinks=(make_sink_settings(content=CHANGES),)))
+        with anyio.fail_after(5):
+            await couriers.wait_stopped()
