@@ -1,4 +1,4 @@
-"""How long to wait after a failure. The random number is an argument."""
+"""Computes how long to wait after a failure. The random number is an argument."""
 
 import math
 from datetime import UTC, datetime
@@ -7,26 +7,26 @@ from typing import Protocol
 
 
 class Backoff(Protocol):
-    """How long to wait at least and at most, in seconds."""
+    """The limits of a wait, in seconds."""
 
     @property
     def backoff_base_seconds(self) -> float:
-        """After the first failure."""
+        """The longest wait after the first failure."""
 
     @property
     def backoff_max_seconds(self) -> float:
-        """However many there were."""
+        """The longest wait after any number of failures."""
 
     @property
     def retry_after_max_seconds(self) -> float:
-        """However long a server asks for."""
+        """The longest wait that a server may request."""
 
 
 def compute_backoff_seconds(attempts: int, jitter: float, backoff: Backoff) -> float:
-    """Exponential back-off with full jitter over its upper half: never hot, never in step with other offices.
+    """Exponential back-off with jitter over its upper half, so that offices do not retry in step.
 
     Args:
-        attempts: Failures in a row, the present one included (1 or more).
+        attempts: Failures in a row, including the present one (1 or more).
         jitter: A random number from 0 to 1.
         backoff: The base and the cap, of an office or of a sink.
     """
@@ -35,13 +35,13 @@ def compute_backoff_seconds(attempts: int, jitter: float, backoff: Backoff) -> f
 
 
 def compute_retry_seconds(requested: float | None, attempts: int, jitter: float, backoff: Backoff) -> float:
-    """What a server asked for, within reason: at least our own back-off, at most `retry_after_max_seconds`."""
+    """The wait that a server requested, within limits: at least our own back-off, at most `retry_after_max_seconds`."""
     own = compute_backoff_seconds(attempts, jitter, backoff)
     return own if requested is None else min(max(own, requested), max(own, backoff.retry_after_max_seconds))
 
 
 def parse_retry_after(header: str | None, now: datetime) -> float | None:
-    """The seconds that a Retry-After header asks for, as a number or as a date; None: it asks for nothing."""
+    """Parse the seconds from a Retry-After header, a number or a date; None: it is absent or unreadable."""
     if header is None:
         return None
     try:

@@ -1,13 +1,13 @@
-"""What becomes of a delivery: when it is tried, what it carries, and what a refusal means.
+"""The rules of a delivery: when it is attempted, what it contains, and what a refusal causes.
 
-A delivery is one snapshot on its way to one sink. Deliveries of an office are made in the order in which its snapshots
-were published; the first that is due stands before all others of its office, and of no other office: those of several
-offices may be on their way at once. A sink that refuses is left alone for a while as a whole, with the same back-off,
-however many offices wait for it, and is then tried with one delivery.
+A delivery brings one snapshot to one sink. The deliveries of an office are made in the order in which its snapshots
+were published: the oldest open one holds back the later ones of its office. It does not hold back other offices, and
+deliveries of several offices may be in flight at once. After a refusal the whole sink pauses. Its back-off does not
+depend on the number of waiting offices, and afterwards it is tried with a single delivery.
 
-A delivery ends as done, or as dead once it is too old and was refused again, or as skipped because a human said so.
-What the consumer holds is known only after `done`: so whatever follows anything else carries the whole snapshot, and
-the consumer's state equals it.
+A delivery ends as `done`, as `dead` (refused for good, or refused again when it is too old) or as `skipped` (by a
+command, or because its snapshot is no longer kept). Only `done` shows what the consumer has. A delivery after any other
+end therefore contains the whole snapshot, so that the consumer's data equal it again.
 """
 
 from dataclasses import dataclass, replace
@@ -18,18 +18,18 @@ from oddaemon.core.backoff import compute_backoff_seconds, compute_retry_seconds
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     DUE = "due"
     DONE = "done"
     DEAD = "dead"
     """Refused for too long, or for good."""
     SKIPPED = "skipped"
-    """Given up by a human, or its snapshot is no longer kept."""
+    """Skipped by a command, or its snapshot is no longer kept."""
 
 
 class Content(StrEnum):
-    """What a sink is sent."""
+    """What a sink receives."""
 
     SNAPSHOT = "snapshot"
     CHANGES = "changes"
@@ -38,23 +38,23 @@ class Content(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One snapshot on its way to one sink."""
+    """One snapshot to be delivered to one sink."""
 
     number: int
-    """Rises with every delivery."""
+    """Increases with every delivery."""
     delivery_id: str
-    """The same at every attempt and after every restart: by it a consumer knows what it has had."""
+    """The same at every attempt and after every restart, so that a consumer recognizes what it already received."""
     office_id: str
     snapshot_id: int
     queued_at: datetime
     not_before: datetime
     attempts: int = 0
-    """Those that were refused."""
+    """Attempts that failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousDelivery:
-    """How the delivery before, of the same office to the same sink, ended."""
+    """The end of the previous delivery of the same office to the same sink."""
 
     state: DeliveryState
     snapshot_id: int
@@ -62,40 +62,40 @@ class PreviousDelivery:
 
 @dataclass(frozen=True, slots=True)
 class SinkState:
-    """How a sink has behaved lately, whichever office's delivery it refused."""
+    """The recent failures of a sink, over all offices."""
 
     failures: int = 0
-    """Refusals in a row."""
+    """Failures in a row."""
     not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a sink is waited for, all in seconds."""
+    """How long oddaemon waits for a sink, in seconds."""
 
     backoff_base_seconds: float = 5.0
     backoff_max_seconds: float = 900.0
     retry_after_max_seconds: float = 21_600.0
-    """A consumer asking for more is asked again after this time."""
+    """The longest wait that a consumer may request; a longer request is cut to it."""
     give_up_after_seconds: float = 259_200.0
-    """A delivery that is refused at this age is dead."""
+    """A delivery that fails at this age or later is dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """Why an attempt came to nothing."""
+    """Why an attempt failed."""
 
     reason: str
-    """One sentence without balances, secrets or words of the other side."""
+    """One sentence without balances, secrets or text from the consumer."""
     retry_after_seconds: float | None = None
-    """What the consumer asked for."""
+    """The wait that the consumer requested."""
     final: bool = False
-    """The consumer will never take it."""
+    """The consumer will never accept this delivery."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """A delivery, and how its sink stands."""
+    """A delivery and the state of its sink."""
 
     delivery: Delivery
     sink_state: SinkState
@@ -103,28 +103,31 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """What a refused attempt comes to."""
+    """The result of a failed attempt."""
 
     state: DeliveryState
-    """`due`: tried again; `dead`: given up."""
+    """`due`: it is attempted again; `dead`: oddaemon gives it up."""
     delivery: Delivery
     sink_state: SinkState
 
 
 def compute_attempt_at(attempt: DeliveryAttempt, now: datetime, retry_policy: RetryPolicy) -> datetime:
-    """When the attempt may be made. A wait longer than any that is ever set comes of a clock that was: it is over."""
+    """The earliest time of the attempt.
+
+    A wait longer than the longest possible one means that our clock was set back; then the attempt is due now.
+    """
     due = max(attempt.delivery.not_before, attempt.sink_state.not_before or attempt.delivery.not_before)
     longest = max(retry_policy.backoff_max_seconds, retry_policy.retry_after_max_seconds)
     return now if due - now > timedelta(seconds=longest) else due
 
 
 def get_max_in_flight(sink_state: SinkState, in_flight_max: int) -> int:
-    """How many deliveries may be on their way at once: a sink that has refused the last one is tried with one."""
+    """How many deliveries may be in flight at once: one if the sink's last attempt failed."""
     return 1 if sink_state.failures else in_flight_max
 
 
 def find_diff_base(content: Content, previous: PreviousDelivery | None) -> int | None:
-    """The snapshot whose changes suffice, as the consumer holds it; None: the whole snapshot is sent."""
+    """The snapshot that the consumer has and the changes start from; None: send the whole snapshot."""
     if content is Content.SNAPSHOT or previous is None or previous.state is not DeliveryState.DONE:
         return None
     return previous.snapshot_id
@@ -133,14 +136,14 @@ def find_diff_base(content: Content, previous: PreviousDelivery | None) -> int |
 def fail_attempt(
     attempt: DeliveryAttempt, failure: DeliveryFailure, now: datetime, jitter: float, retry_policy: RetryPolicy
 ) -> FailedAttempt:
-    """What to do after a refusal.
+    """Decide what follows a failed attempt.
 
     Args:
-        attempt: what was tried.
-        failure: why it came to nothing.
-        now: when that was.
+        attempt: the attempt.
+        failure: why it failed.
+        now: when it failed.
         jitter: a random number from 0 to 1.
-        retry_policy: with this sink.
+        retry_policy: the policy of this sink.
     """
     failures, attempts = attempt.sink_state.failures + 1, attempt.delivery.attempts + 1
     requested_seconds = failure.retry_after_seconds

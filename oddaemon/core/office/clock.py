@@ -1,6 +1,6 @@
-"""The office's own clock: its "today", its due time and its deadline are read on it and on no other.
+"""The clock of the office's server. "Today", the due time and the deadline of an office follow this clock only.
 
-Open Dental stores local times without a zone. Instants come in and go out as aware UTC datetimes.
+Open Dental stores local times without a zone. All instants here are aware UTC datetimes.
 """
 
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ from oddaemon.core.model import OfficeSpec
 from oddaemon.core.office.state import OfficeState
 
 CLOCK_AGE_MAX = timedelta(hours=1)
-"""An older measurement is no evidence against the office: it is not blamed for a date or a lock on its account."""
+"""An older measurement is no evidence: the office is not blamed for a date or a lock because of it."""
 CLOCK_NOISE = timedelta(seconds=60)
-"""A server's UTC that differs by less shows the answer's latency, not a wrong clock."""
+"""A smaller difference of the server's UTC is the latency of the response, not a wrong clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfficeClock:
-    """A zone, and how far the office's server is from it (the whole offset where no zone is configured)."""
+    """A zone, and the offset of the office's server from it (from UTC if no zone is configured)."""
 
     zone: tzinfo = UTC
     skew: timedelta = timedelta()
 
     def to_local(self, instant: datetime) -> datetime:
-        """What the office's server says at `instant` (naive)."""
+        """The local time on the office's server at `instant` (naive)."""
         return (instant + self.skew).astimezone(self.zone).replace(tzinfo=None)
 
     def to_instant(self, local: datetime) -> datetime:
-        """When the office's server first says `local` or later (aware UTC).
+        """The first instant at which the office's server shows `local` or a later time (aware UTC).
 
-        A time that the spring gap leaves out is reached when the gap ends; of a time that comes twice in autumn it is
-        the first.
+        For a time that the spring gap skips, this is the end of the gap. For a time that occurs twice in autumn, it is
+        the first occurrence.
         """
         wanted = local.replace(tzinfo=self.zone, fold=0)
         at = wanted.astimezone(UTC)
@@ -39,7 +39,7 @@ class OfficeClock:
         return _find_gap_end(wanted) - self.skew
 
     def find_last(self, at: time, instant: datetime) -> tuple[date, datetime]:
-        """The latest day on which the clock has reached `at` by `instant`, and when it did."""
+        """The latest day on which the clock reached `at` by `instant`, and the instant at which it did."""
         day = self.to_local(instant).date() + timedelta(days=1)
         while (reached := self.to_instant(datetime.combine(day, at))) > instant:
             day -= timedelta(days=1)
@@ -66,13 +66,13 @@ def _find_gap_end(skipped: datetime) -> datetime:
 
 
 def compute_skew(zone: tzinfo | None, office_now: datetime, utc_now: datetime, instant: datetime) -> timedelta:
-    """How far the office's server is from its zone, or from UTC where no zone is configured.
+    """Compute the offset of the office's server from its zone, or from UTC if no zone is configured.
 
     Args:
         zone: The configured zone.
         office_now: The server's NOW(), naive.
         utc_now: The server's UTC_TIMESTAMP() of the same statement, naive.
-        instant: When that answer came.
+        instant: When the response arrived.
     """
     offset = office_now - utc_now
     error = utc_now - instant.astimezone(UTC).replace(tzinfo=None)
@@ -83,7 +83,7 @@ def compute_skew(zone: tzinfo | None, office_now: datetime, utc_now: datetime, i
 
 
 def make_office_clock(state: OfficeState, office: OfficeSpec) -> OfficeClock:
-    """Make the office's clock from its configured zone and what was measured; UTC while neither is known."""
+    """Make the office's clock from its configured zone and the measured offset; UTC while neither is known."""
     measured = state.skew_seconds if state.skew_zone == str(office.zone) else None
     return OfficeClock(office.zone or UTC, timedelta(seconds=measured or 0.0))
 
@@ -94,7 +94,7 @@ def has_clock(state: OfficeState, office: OfficeSpec) -> bool:
 
 
 def is_clock_recent(state: OfficeState, now: datetime, office: OfficeSpec) -> bool:
-    """Whether the office's clock was measured recently; a step of our own clock makes every measurement old."""
+    """Whether the office's clock was measured recently. After a step of our own clock no measurement is recent."""
     if state.skew_zone != str(office.zone) or state.measured_at is None:
         return False
     return abs(now - state.measured_at) < CLOCK_AGE_MAX

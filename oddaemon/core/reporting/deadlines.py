@@ -1,12 +1,12 @@
 """Computes the deadline of each office's balances, and the result of a night over the whole fleet.
 
-A night ends on a calendar day of each office's own clock. Its deadline is `fresh_by`: by then the aging of the run that
-was due last before it must be published. Only the office's clock decides whether a night is missed, and not when it was
-checked.
+A night ends on a calendar day of each office's own clock. Its deadline is `fresh_by`: by then, the aging of the last
+run that was due before it must be published. Whether a night is missed depends on the office's clock, not on the time
+of the check.
 
-Nothing is expected of an office that is paused, has no `fresh_by` or ages once a month. An office that was already
-blocked when its run became due is counted separately, and does not prevent the night of the others from being complete.
-An office that becomes blocked during the night misses it.
+An office that is paused, has no `fresh_by` or ages once a month has no deadline. An office that was already blocked
+when its run became due is counted separately and does not prevent a complete night. An office that becomes blocked
+during the night misses it.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from oddaemon.core.office.state import OfficeState
 DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 _CLOCKS_MAX = 8192
-"""Offices of one zone and one due time share a computation that would otherwise stall the loop of a large fleet."""
+"""Offices with the same zone and due time share one computation; without it a large fleet stalls the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class MonitoredOffice:
     spec: OfficeSpec
     state: OfficeState
     known_since: datetime
-    """Since when balances are expected: the office was added, resumed, or its selection changed."""
+    """Balances are expected from this instant: the office was added, resumed, or its selection changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class DeadlineOutcome(StrEnum):
 
     OPEN = "open"
     COMPLETE = "complete"
-    """Every office that is expected to has published."""
+    """Every expected office has published."""
     MISSED = "missed"
     """The last deadline has passed, and balances are missing."""
 
@@ -73,7 +73,7 @@ class FleetNight:
     exempt: int = 0
     """Not expected: paused, without `fresh_by`, monthly, or new."""
     last_deadline: datetime | None = None
-    """Of the expected offices; None: there is none."""
+    """The last deadline of the expected offices; None: no office is expected."""
 
     @property
     def expected(self) -> int:
@@ -81,7 +81,7 @@ class FleetNight:
         return self.fresh + len(self.missing)
 
     def get_outcome(self, now: datetime) -> DeadlineOutcome:
-        """The result by `now`; a night without expected offices stays open."""
+        """The outcome at `now`; a night without expected offices stays open."""
         if self.last_deadline is None:
             return DeadlineOutcome.OPEN
         if not self.missing:
@@ -90,19 +90,19 @@ class FleetNight:
 
 
 def get_known_since(state: OfficeState) -> datetime:
-    """The latest instant since which an office is certainly known, from its state when this process first read it."""
+    """The latest instant since which the office is certainly known, from the state that this process read first."""
     since = state.standing.since
     return since if state.published is None else min(since, state.published.published_at)
 
 
 def find_next_deadline(monitored: MonitoredOffice) -> datetime | None:
-    """Find the first deadline that is not met yet; it is in the past once it is missed.
+    """Find the first deadline that the office has not met. A missed deadline is in the past.
 
-    Only a published snapshot moves it on: a day after it, two nights are missed. For an office that was paused, removed
-    or configured differently, it starts again afterwards.
+    Only a published snapshot advances it: one day after the missed deadline, two nights are missed. After an office was
+    paused, removed or configured differently, its deadlines start again.
 
     Returns:
-        None: nothing is expected of this office.
+        The deadline; None: the office has none.
     """
     office, state = monitored.spec, monitored.state
     if office.fresh_by is None or not _has_deadline(monitored):
@@ -116,12 +116,12 @@ def find_next_deadline(monitored: MonitoredOffice) -> datetime | None:
 
 
 def count_missed_nights(first_missed: datetime, now: datetime) -> int:
-    """Count the nights that are missed by `now`, from the first missed deadline on."""
+    """Count the nights missed by `now`, beginning with the first missed deadline."""
     return 0 if now < first_missed else 1 + (now - first_missed) // DAY
 
 
 def get_deadline(monitored: MonitoredOffice, day: date) -> Deadline | None:
-    """The deadline of the office for this night; None: nothing is expected."""
+    """The deadline of the office for this night; None: the office has none."""
     office, state = monitored.spec, monitored.state
     if office.fresh_by is None or not _has_deadline(monitored):
         return None
@@ -159,7 +159,7 @@ def _has_deadline(monitored: MonitoredOffice) -> bool:
 
 
 def _has_joined_after(monitored: MonitoredOffice, deadline: Deadline) -> bool:
-    """Whether the office was added, or added again, after this deadline, so that the next one is its first."""
+    """Whether the office was added, or added again, after this deadline. Then the next deadline is its first."""
     published, known_since = monitored.state.published, monitored.known_since
     was_published_before = (
         published is not None and published.published_at < known_since and published.aging_date >= deadline.aging_date
@@ -195,7 +195,7 @@ def _compute_deadline_at(clock: OfficeClock, fresh_by: time, due: str, aging_dat
 
 
 def _find_due_time(due: str) -> time | None:
-    """The due time of aging; None: not known, by hand or unreadable. Then yesterday's aging is sufficient."""
+    """The due time of aging; None: unknown, aging by hand, or unreadable. Then yesterday's aging is sufficient."""
     try:
         return parse_due_time(due)
     except ValueError:

@@ -1,7 +1,7 @@
 """The status of the fleet, as the JSON document that `status --json` and the HTTP listener return.
 
-The shapes are a contract: fields may be added, never renamed or removed. The document never contains data of a
-patient, only counts and sums of a whole office.
+The shapes are a contract: fields may be added but never renamed or removed. The document contains no patient data, only
+counts and sums of a whole office.
 """
 
 from collections import Counter
@@ -26,28 +26,28 @@ class LastSnapshot:
     bal_total: int
     """Cents, over all guarantors of the snapshot."""
     verified: bool
-    """The office's own control totals equal the rows."""
+    """The rows match the office's own control totals."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfficeStatus:
-    """What is known of one office at one moment: the source of the status document, the metrics and the digest."""
+    """The known state of one office at one moment: the source of the status document, the metrics and the digest."""
 
     id: str
     name: str
     status: Status
     aging_date: date | None = None
-    """As the office last reported it, with or without a published snapshot. None: not known."""
+    """The date that the office last reported, with or without a published snapshot. None: unknown."""
     snapshot: LastSnapshot | None = None
     requests_last_pull: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
     key_rotation: KeyRotation | None = None
     """None: no new key was rejected."""
     requests: int = 0
-    """Since this process started, like the next one."""
+    """Requests and failures count from the start of this process."""
     failures: int = 0
     fresh_deadline: datetime | None = None
-    """Deadline of the oldest missing balances; None: none are expected."""
+    """The deadline of the oldest missing balances; None: none are expected."""
 
 
 class KeyRotationDocument(TypedDict):
@@ -110,13 +110,13 @@ class StatusDocument(TypedDict):
 
 
 def make_status_document(offices: Iterable[OfficeStatus], now: datetime) -> StatusDocument:
-    """The document for these offices, in their order, as of `now` (aware)."""
+    """Make the document for these offices, in their order, as of `now` (aware)."""
     documents = [make_office_document(office, now) for office in offices]
     return {"offices": documents, "summary": make_summary_document(documents)}
 
 
 def make_summary_document(offices: Sequence[OfficeDocument]) -> SummaryDocument:
-    """The summary of these offices alone."""
+    """Make the summary of these offices."""
     counts = Counter(office["condition"] for office in offices)
     active = len(offices) - counts[Condition.PAUSED]
     return {
@@ -128,7 +128,7 @@ def make_summary_document(offices: Sequence[OfficeDocument]) -> SummaryDocument:
 
 
 def make_office_document(office: OfficeStatus, now: datetime) -> OfficeDocument:
-    """One office of the document as of `now` (aware): waiting past its deadline is `late`."""
+    """Make the element of one office as of `now` (aware). An office that waits past its deadline is `late`."""
     status = office.status.evaluate_at(now)
     return {
         "id": office.id,
@@ -161,7 +161,7 @@ def _format_optional_instant(at: datetime | None) -> str | None:
 
 
 def make_snapshot_document(snapshot: LastSnapshot) -> SnapshotDocument:
-    """One snapshot of the document."""
+    """Make the `snapshot` of one office."""
     return {
         "id": snapshot.id,
         "aging_date": snapshot.aging_date.isoformat(),

@@ -1,7 +1,7 @@
-"""The vendor's aging report: what its rows mean, when its pages end, and what two readings of it must agree on.
+"""The vendor's aging report: the meaning of its rows, the end of its pages, and the comparison of two readings.
 
-The report has no totals of its own, and each page is cut from a list that the office computes again. So it is read
-twice, and accepted when both readings are equal row for row.
+The report has no totals of its own, and the office computes the list again for each page. Therefore oddaemon reads the
+report twice and accepts it only if both readings are equal row for row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,13 +12,13 @@ from oddaemon.core.model import Balance, ControlTotals, Include
 from oddaemon.core.snapshot.verify import compute_totals
 
 ROUNDING_CENTS = 2
-"""Old versions store three decimals: four amounts rounded by themselves need not add up to the cent."""
+"""Old versions store three decimals: four amounts, each rounded, may not add up to the cent."""
 MISSING_CLINIC_NUM = 0
 MISSING_EST_BALANCE = 0
-"""The report has neither a guarantor's clinic nor their own balance."""
+"""The report contains neither the clinic of a guarantor nor their own balance."""
 ZERO_TOTALS = compute_totals(())
 SEARCH_GROWTH_FACTOR = 4
-"""Each search for the end of a report goes this many times as far as the known rows; a quarter is close enough."""
+"""Each step of the search for the end multiplies the known rows by this; an uncertainty of a quarter is accepted."""
 
 
 class ReportRow(NamedTuple):
@@ -37,24 +37,24 @@ class ReportRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReportCursor:
-    """How far a report has been read. One of several clinics is a list for each, one after another."""
+    """How far a report has been read. With several clinics it is one list per clinic, read one after another."""
 
     place: int = 0
-    """Which list is being read."""
+    """The index of the list that is being read."""
     offset: int = 0
-    """Rows that it has brought."""
+    """Rows of this list that have been read."""
     again: ControlTotals | None = None
-    """Totals of the second reading so far; None: the first one is under way."""
+    """Totals of the second reading so far; None during the first reading."""
 
     def advance(self, page: int, rows_max: int, lists: int, wanted: Sequence[Balance]) -> "ReportCursor":
-        """How far it is read after a page.
+        """The cursor after one more page.
 
         Args:
-            page: Rows that it brought.
-            rows_max: The API's cap: a page of another size is a list's last one, a short one as well as one of a
-                server that sends all that is left.
-            lists: How many lists there are.
-            wanted: Those of its rows that are.
+            page: The number of rows on the page.
+            rows_max: The API's limit of rows per page. A page of any other size is the last one of its list: a shorter
+                one, or a longer one from a server that sends all remaining rows at once.
+            lists: The number of lists.
+            wanted: The selected balances of the page.
         """
         again = None if self.again is None else add_totals(self.again, wanted)
         if page == rows_max:
@@ -64,58 +64,58 @@ class ReportCursor:
         return ReportCursor(self.place + 1, 0, again)
 
     def is_complete(self, lists: int) -> bool:
-        """Whether both readings are done."""
+        """Whether both readings are complete."""
         return self.again is not None and self.place == lists
 
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """A day's balances, proved."""
+    """The verified balances of one day."""
 
     balances: Mapping[int, Balance] = field(repr=False)
     """By pat_num, in ascending order."""
     totals: ControlTotals
-    """What the balances add up to: of a report, its second reading's."""
+    """The totals of the balances; for a report, those of its second reading."""
 
 
 def has_inconsistent_row(rows: Iterable[ReportRow]) -> bool:
-    """Whether some row's columns do not mean what we take them for: its patient portion must follow from the others."""
+    """Whether the patient portion of some row does not follow from its other columns: then we misread them."""
     return any(
         abs(row.bal_total - row.ins_wo_est - row.ins_pay_est - row.patient_portion) > ROUNDING_CENTS for row in rows
     )
 
 
 def make_balances(rows: Iterable[ReportRow], include: Include, clinic_num: int | None) -> list[Balance]:
-    """The rows that are wanted, as balances.
+    """Make the balances of the selected rows.
 
     Args:
-        rows: As they came.
-        include: Which are wanted.
-        clinic_num: The requested clinic; None: the whole office, so that the guarantors' clinics are unknown.
+        rows: The rows in their order on the page.
+        include: The selection.
+        clinic_num: The requested clinic; None: the whole office, where the clinics of the guarantors are unknown.
     """
     clinic = MISSING_CLINIC_NUM if clinic_num is None else clinic_num
     return [balance for balance in (_make_balance(row, clinic) for row in rows) if _is_wanted(balance, include)]
 
 
 def add_totals(totals: ControlTotals, balances: Sequence[Balance]) -> ControlTotals:
-    """The totals with these balances in them."""
+    """Add the balances to the totals."""
     return ControlTotals._make(one + more for one, more in zip(totals, compute_totals(balances), strict=True))
 
 
 def count_report_requests(guarantors: int, rows_max: int) -> int:
-    """Count the requests of two readings of this many guarantors; the end of the list may be a page of its own."""
+    """Count the requests for two readings of this number of guarantors; the end of the list may need its own page."""
     return 2 * (guarantors // rows_max + 1)
 
 
 class ReportLength(NamedTuple):
-    """How many rows a report has, as far as single pages of it show."""
+    """The number of rows of a report, as far as it is known from single pages."""
 
     at_least: int = 0
     at_most: int | None = None
-    """None: no page has been past the end yet."""
+    """None: no page has shown the end yet."""
 
     def refine(self, offset: int, page: int, rows_max: int) -> "ReportLength":
-        """What is known after a page with this many rows, which was requested from an offset on."""
+        """Narrow the length by a page with this number of rows, requested at `offset`."""
         if page == rows_max:
             return ReportLength(max(self.at_least, offset + page), self.at_most)
         if page:
@@ -123,7 +123,7 @@ class ReportLength(NamedTuple):
         return ReportLength(self.at_least, offset)
 
     def get_next_offset(self, rows_max: int) -> int | None:
-        """The offset of the page that shows most; None: the length is known well enough for a plan."""
+        """The offset of the most informative page; None: the length is known well enough for a plan."""
         if self.at_most is None:
             return self.at_least * SEARCH_GROWTH_FACTOR
         between = self.at_most - self.at_least
@@ -133,7 +133,7 @@ class ReportLength(NamedTuple):
 
 
 def combine_lengths(lengths: Sequence[ReportLength], lists: int) -> ReportLength:
-    """The length of this many lists, of which these were checked."""
+    """The total length of this number of lists, from the lengths of those that were checked."""
     ends = [length.at_most for length in lengths if length.at_most is not None]
     return ReportLength(sum(length.at_least for length in lengths), sum(ends) if len(ends) == lists else None)
 

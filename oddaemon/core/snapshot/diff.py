@@ -1,7 +1,7 @@
-"""What became of each guarantor from one snapshot to the next.
+"""Compares two snapshots of one office, guarantor by guarantor.
 
-Absence is information: a guarantor who is in the earlier snapshot and not in the later one no longer owes anything and
-is `cleared`, never silently gone. A feed of changes rebuilds every snapshot to the cent.
+Absence is information: a guarantor who is in the earlier snapshot but not in the later one no longer owes anything and
+is reported as `cleared`. The changes, applied to the earlier snapshot, give the later one to the cent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,19 +16,19 @@ from oddaemon.core.snapshot.missing_columns import NONE_MISSING, MissingColumns,
 
 @dataclass(frozen=True, slots=True)
 class SnapshotChanges:
-    """All that differs between two snapshots of one office; guarantors who are in none of the three did not change."""
+    """All differences between two snapshots of one office. A guarantor in none of the three groups did not change."""
 
     new: tuple[Balance, ...] = field(default=(), repr=False)
     """Only in the later snapshot, in its order."""
     changed: tuple[tuple[Balance, Balance], ...] = field(default=(), repr=False)
-    """In both and not equal: (earlier, later), in the later snapshot's order."""
+    """In both, with different values: (earlier, later), in the later snapshot's order."""
     cleared: tuple[Balance, ...] = field(default=(), repr=False)
-    """Only in the earlier snapshot, as they last were, in its order."""
+    """Only in the earlier snapshot, with their last values, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotDelta:
-    """A snapshot as what changed since an earlier one, which its receiver has."""
+    """A snapshot, given as its changes since an earlier one that the receiver already has."""
 
     base_snapshot_id: int
     base_aging_date: date
@@ -37,7 +37,7 @@ class SnapshotDelta:
 
 @dataclass(frozen=True, slots=True)
 class GuarantorChange:
-    """What became of one guarantor between two snapshots."""
+    """The change of one guarantor between two snapshots."""
 
     change: ChangeKind
     before: Balance | None = field(repr=False)
@@ -45,14 +45,14 @@ class GuarantorChange:
     after: Balance | None = field(repr=False)
     """None: cleared."""
     last_seen: date | None = None
-    """Of one who is cleared: the aging date of the last snapshot that had them, which may be later than the first of
-    the two."""
+    """Only if cleared: the aging date of the last snapshot that contains the guarantor. It may be later than the
+    earlier one of the two."""
 
     @property
     def pat_num(self) -> int:
-        """Whose."""
+        """The guarantor's."""
         known = self.after or self.before
-        assert known is not None, "a difference has at least one side"
+        assert known is not None, "a change has at least one side"
         return known.pat_num
 
 
@@ -63,7 +63,7 @@ def diff(before: Mapping[int, Balance], after: Mapping[int, Balance]) -> Snapsho
         before: the earlier balances by pat_num.
         after: the later balances by pat_num.
     """
-    # Comprehensions: whole offices are compared while others wait for the event loop.
+    # Comprehensions are fast, and the event loop waits while a whole office is compared.
     new = [balance for pat_num, balance in after.items() if pat_num not in before]
     changed = [
         (before[pat_num], balance)
@@ -80,13 +80,13 @@ def iter_changes(
     last_seen: Callable[[int], date],
     missing_columns: MissingColumns = NONE_MISSING,
 ) -> Iterator[GuarantorChange]:
-    """Compare two pictures of one office as they are read, without holding either.
+    """Compare two snapshots of one office row by row, without holding either in memory.
 
     Args:
         before: the earlier balances, ordered by pat_num.
-        after: the later balances, ordered likewise.
-        last_seen: returns the last day on which a cleared guarantor was present.
-        missing_columns: what one of the two does not tell, and what is therefore not compared.
+        after: the later balances, ordered by pat_num.
+        last_seen: returns the last aging date on which the cleared guarantor with this pat_num was present.
+        missing_columns: columns that one of the two lacks; they are not compared.
     """
     sides = (zip(repeat(side), _drop_empty(rows, missing_columns)) for side, rows in enumerate((before, after)))
     for pat_num, found in groupby(merge(*sides, key=_get_pat_num), key=_get_pat_num):
