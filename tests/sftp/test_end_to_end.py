@@ -33,6 +33,6 @@ def test_an_office_uploads_its_night_and_a_past_day(tmp_path: Path) -> None:
             assert published["guarantors"] > 0
             arguments = ("office-0001", "--as-of", "2025-12-31", "--via", "sftp", "--query", str(query))
             done = run_command("backfill", *arguments, "--config", str(config), cwd=tmp_path)
-            assert (done.returncode, "is there" in done.stdout) == (0, True), done.stderr
+            assert (done.returncode, "is stored" in done.stdout) == (0, True), done.stderr
     assert "SHA256:" in output, "the host key's fingerprint is logged"
     assert list((rehearsal / "uploads").iterdir()) == []
