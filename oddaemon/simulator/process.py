@@ -16,21 +16,21 @@ from oddaemon.simulator.transport.server import serve
 
 BUILD_SECONDS_PER_OFFICE = 0.01
 BUILD_SECONDS_PER_FAMILY = 0.0001
-"""Twice the real time that building takes; the world starts after it, so that due times hold."""
+"""Twice the real time of building a world. The world starts after this time, so that due times are right."""
 
 
 async def run_simulator(plan: SimulatorPlan, listen: str, *, on_ready: Callable[[str], None]) -> None:
     """Build the world, start it, serve until cancelled.
 
     Args:
-        plan: the world.
-        listen: `HOST:PORT`, on loopback; port 0 for any free one.
-        on_ready: called with the base URL (`http://HOST:PORT/api/v1`) once requests are answered. All seconds
-            of the plan count from then, give or take the milliseconds that the call takes.
+        plan: The world.
+        listen: `HOST:PORT` on loopback; port 0 selects a free one.
+        on_ready: Called with the base URL (`http://HOST:PORT/api/v1`) when requests are answered. All seconds of the
+            plan count from then, within the milliseconds that the call takes.
 
     Raises:
-        OSError: the address cannot be listened on.
-        ValueError: `listen` is no `HOST:PORT`.
+        OSError: The process cannot listen on the address.
+        ValueError: `listen` is not `HOST:PORT`.
     """
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
@@ -49,7 +49,7 @@ async def run_simulator(plan: SimulatorPlan, listen: str, *, on_ready: Callable[
 
 
 def build_headquarters(plan: SimulatorPlan, clock: WorldClock, practices: list[Practice]) -> Headquarters:
-    """The headquarters of a plan, open from now on; must be called on the running loop."""
+    """Open the headquarters of a plan now; must be called on the running loop."""
     return Headquarters(
         clock,
         practices,

@@ -1,11 +1,11 @@
 """An event loop on which ten hours of waiting take no time.
 
-Whenever nothing is ready, the loop's selector jumps to the next timer instead of sleeping, so a simulated night of two
-hundred offices runs as fast as its code does, and the same way every time.
+When nothing is ready, the loop's selector jumps to the next timer instead of sleeping. So a simulated night of two
+hundred offices runs as fast as its code, and always in the same way.
 
-It must never jump over an answer that a thread is still working on: a database call that takes two real milliseconds
-would then seem to take until the next timer. `VirtualLoop.track_calls` gives the loop the number of calls in
-flight; while any are, the loop really waits. Calls through `anyio.to_thread` and `run_in_executor` are
+The loop must not jump while a thread is working: a database call of two real milliseconds would seem to take until the
+next timer. `VirtualLoop.track_calls` gives the loop the number of calls in
+flight; while there are any, the loop waits in real time. Calls through `anyio.to_thread` and `run_in_executor` are
 counted automatically.
 
 Use it through anyio: `anyio_backend = ("asyncio", {"loop_factory": virtual_loop_factory})`.
@@ -34,7 +34,7 @@ _Arguments = TypeVarTuple("_Arguments")
 
 
 class DeadlockError(RuntimeError):
-    """Every task waits for another one: no timer is set, no thread is working, no socket is ready."""
+    """Every task waits for another one: no timer is set, no thread is working and no socket is ready."""
 
     def __init__(self, instant_seconds: float) -> None:
         super().__init__(
@@ -44,13 +44,13 @@ class DeadlockError(RuntimeError):
 
 
 class CallsInFlight:
-    """A counter for `VirtualLoop.track_calls`: enter it around each await of a thread's result."""
+    """A counter for `VirtualLoop.track_calls`. Enter it around each await of a thread's result."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def __call__(self) -> int:
-        """How many calls are in flight now."""
+        """The number of calls in flight."""
         return self._count
 
     def __enter__(self) -> Self:
@@ -64,7 +64,7 @@ class CallsInFlight:
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Serves real sockets and threads first; only when all is still does it move the clock."""
+    """Serves real sockets and threads first, and moves the clock only if there is nothing to serve."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         self.call_counters: list[Callable[[], int]] = []
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready, or nothing after a jump of `timeout` seconds of virtual time."""
+        """The ready events; an empty list after a jump of `timeout` seconds of virtual time."""
         events = super().select(0)
         if events or (timeout is not None and timeout <= 0):
             return events
@@ -95,7 +95,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping_selector = _JumpingSelector()
         super().__init__(self._jumping_selector)
-        # asyncio calls a timer that is due within this; after half a year a nanosecond is lost in the seconds' digits.
+        # asyncio calls timers due within this resolution. After half a year, seconds as a float have no nanoseconds.
         self._clock_resolution = RESOLUTION_SECONDS
         self._executor_calls = CallsInFlight()
         self.track_calls(self._executor_calls)
@@ -110,21 +110,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
         Args:
             calls_in_flight: the number of calls that threads are working on. It must rise on the loop before the call
-                is handed over and fall after its answer reached the loop, as `CallsInFlight` around an `await` does.
+                starts and fall after its result reached the loop, as `CallsInFlight` around an `await` does.
         """
         self._jumping_selector.call_counters.append(calls_in_flight)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*_Arguments], _Result], *args: *_Arguments
     ) -> asyncio.Future[_Result]:
-        """As in asyncio, counted until the answer is on the loop."""
+        """As in asyncio, and counted until the result is on the loop."""
         future = super().run_in_executor(executor, func, *args)
         self._executor_calls.__enter__()
         future.add_done_callback(lambda _: self._executor_calls.__exit__(None, None, None))
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109, ARG002 - asyncio's signature
-        """As in asyncio, without its time limit: virtual minutes pass while a real thread ends."""
+        """As in asyncio, but without its time limit: virtual minutes pass while a real thread ends."""
         with self._executor_calls:
             await super().shutdown_default_executor()
 

@@ -1,7 +1,7 @@
-"""Just enough HTTP/1.1 to read the requests of well-behaved clients, several times faster than a full parser.
+"""A parser of the HTTP/1.1 that well-behaved clients send, several times faster than a full parser.
 
-Bodies have a Content-Length; a chunked one is refused. What it cannot read is the client's fault and ends the
-connection.
+Bodies need a Content-Length; a chunked body is refused. Bytes that the parser cannot read are the client's fault and
+end the connection.
 """
 
 from urllib.parse import parse_qsl, unquote
@@ -10,7 +10,7 @@ from oddaemon.simulator.api.messages import ApiRequest
 
 HEAD_BYTES_MAX = 65_536
 BODY_BYTES_MAX = 33_554_432
-"""Twice the 16.8 M characters that the API takes."""
+"""Twice the 16.8 M characters that the API accepts."""
 
 
 class BadRequestError(Exception):
@@ -18,7 +18,7 @@ class BadRequestError(Exception):
 
 
 class RequestParser:
-    """Bytes in, requests out; buffers incomplete ones.
+    """Turns bytes into requests and buffers incomplete ones.
 
     Args:
         remote: the name of the connection, given to each request.
@@ -29,10 +29,10 @@ class RequestParser:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[ApiRequest]:
-        """The requests that are complete with these bytes.
+        """The requests that these bytes complete.
 
         Raises:
-            BadRequestError: when they cannot become a request any more.
+            BadRequestError: The buffered bytes cannot become a valid request.
         """
         self._buffer += data
         requests = []

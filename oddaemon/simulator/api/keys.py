@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Permission(Enum):
-    """What a key may do; it decides the throttle too."""
+    """What a key may do; the throttle depends on it too."""
 
     READ_ALL = "read_all"
     QUERIES = "standard"
@@ -40,8 +40,8 @@ class ApiKey:
         spacing_override_seconds: a pause other than the documented one; None for the documented one.
         rows_override: a page cap other than the documented one; None for the documented one.
         label: the name of the key in logs; the office's id when left empty.
-        in_force_from: when headquarters has taken it in, which may be 15 minutes after it was made; None: long ago.
-        in_force_until: from when on it is not assigned any more; None: never.
+        in_force_from: when headquarters begins to accept it, up to 15 minutes after its creation; None: long ago.
+        in_force_until: when it stops being assigned; None: never.
     """
 
     customer_key: str = field(repr=False)
@@ -55,25 +55,25 @@ class ApiKey:
     in_force_until: datetime | None = None
 
     def is_in_force(self, now: datetime) -> bool:
-        """Whether headquarters accepts it now."""
+        """Whether headquarters accepts the key now."""
         begun = self.in_force_from is None or now >= self.in_force_from
         return begun and (self.in_force_until is None or now < self.in_force_until)
 
     @property
     def name(self) -> str:
-        """What logs call the key."""
+        """The name of the key in logs."""
         return self.label or self.office_id
 
     @property
     def spacing_seconds(self) -> float:
-        """The pause between two starts that this key must keep."""
+        """The pause that this key must keep between the starts of two requests."""
         if self.spacing_override_seconds is not None:
             return self.spacing_override_seconds
         return 0.0 if self.mode is Mode.LOCAL else SPACING_SECONDS[self.permission]
 
     @property
     def rows_max(self) -> int:
-        """The most rows in one answer."""
+        """The maximum number of rows in one response."""
         if self.rows_override is not None:
             return self.rows_override
         return (ROWS_MAX_ENTERPRISE if self.permission is Permission.ENTERPRISE else ROWS_MAX)[self.mode]

@@ -1,7 +1,7 @@
-"""What travels between a client and headquarters, free of any transport.
+"""Requests and responses between a client and headquarters, independent of the transport.
 
-The in-process transport and the socket server both carry these values, so that a fault planted once looks the same on
-either. Header names are lower case.
+The in-process transport and the socket server both carry these values, so a planted fault looks the same on both.
+Header names are lower case.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ API_PREFIX = "/api/v1"
 
 
 class Endpoint(Enum):
-    """Which of the calls a request is."""
+    """The API call that a request makes."""
 
     PREFERENCES = "preferences"
     SHORT_QUERY = "short_query"
@@ -24,12 +24,12 @@ class Endpoint(Enum):
 
 
 class ConnectionFailure(Enum):
-    """How a connection fails an answer.
+    """How a connection fails.
 
     Attributes:
-        NO_CONNECTION: the client waits in vain to be connected.
+        NO_CONNECTION: the connection is never established.
         REFUSED: connection refused.
-        STALL: the connection stays open and nothing more comes.
+        STALL: the connection stays open and sends nothing more.
         RESET: connection reset by peer.
         CLOSE: connection closed before the announced length.
     """
@@ -43,7 +43,7 @@ class ConnectionFailure(Enum):
 
 @dataclass(frozen=True)
 class TransportFault:
-    """A fault of the connection itself, after `after_bytes` bytes of the body, or before the head when that is None."""
+    """A failure of the connection after `after_bytes` bytes of the body; None: before the head."""
 
     failure: ConnectionFailure
     after_bytes: int | None = None
@@ -51,7 +51,7 @@ class TransportFault:
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One request as headquarters reads it. `remote` names the connection that it came over."""
+    """One request as headquarters reads it. `remote` is the name of its connection."""
 
     method: str
     path: str
@@ -62,13 +62,13 @@ class ApiRequest:
 
     @property
     def endpoint(self) -> Endpoint:
-        """The call that method and path ask for."""
+        """The call that the method and path select."""
         return _ENDPOINTS.get((self.method, self.path.rstrip("/").lower()), Endpoint.UNKNOWN)
 
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """One answer; `wire` says what the connection does to it on the way."""
+    """One response; `wire` is the failure of the connection that carries it."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -77,10 +77,10 @@ class ApiResponse:
 
 
 class RequestHandler(Protocol):
-    """Answers requests: headquarters alone, or with the control API in front."""
+    """Answers requests: headquarters alone, or the control API in front of it."""
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
-        """The answer, after the time that it takes."""
+        """Return the response, after the time that it takes."""
         ...
 
 

@@ -1,6 +1,6 @@
-"""The answers of headquarters to the letter: bodies of errors are a bare JSON string, plain text, or a page of HTML.
+"""The responses of headquarters. The body of an error is a bare JSON string, plain text or an HTML page.
 
-Sentences that were seen in the field are kept word for word; where only the status is documented, the sentence is ours.
+Sentences seen in the field are copied word for word. Where only the status is documented, the sentence is ours.
 """
 
 import json
@@ -42,7 +42,7 @@ _TITLES = {
 
 
 def make_rows(rows: Sequence[dict[str, object]]) -> ApiResponse:
-    """200 with a list of row objects; dates and times as the office writes them, without a zone."""
+    """200 with a list of row objects; dates and times have the office's format, without a zone."""
     body = json.dumps(rows, default=_to_json_value, ensure_ascii=False, separators=(",", ":"))
     return ApiResponse(200, (("content-type", JSON_TYPE),), body.encode())
 
@@ -63,7 +63,7 @@ def make_text_error(status: int, text: str) -> ApiResponse:
 
 
 def make_gateway_error(status: int) -> ApiResponse:
-    """An error of the gateway: a page of HTML."""
+    """An error of the gateway: an HTML page."""
     title = f"{status} {_TITLES.get(status, 'Error')}"
     head, body = f"<head><title>{title}</title></head>", f"<body><center><h1>{title}</h1></center></body>"
     page = f"<html>\r\n{head}\r\n{body}\r\n</html>\r\n"
@@ -71,7 +71,7 @@ def make_gateway_error(status: int) -> ApiResponse:
 
 
 def make_too_many_requests(retry_after: str | None) -> ApiResponse:
-    """429, with the header as given or without it."""
+    """429, with this Retry-After header or, if None, without one."""
     response = make_json_error(429, TOO_MANY_REQUESTS)
     if retry_after is None:
         return response
@@ -79,7 +79,7 @@ def make_too_many_requests(retry_after: str | None) -> ApiResponse:
 
 
 def parse_retry_after(response: ApiResponse, now: datetime) -> float | None:
-    """The seconds of the answer's Retry-After; None without one, never below 0."""
+    """The seconds of the response's Retry-After, at least 0; None without one."""
     header = dict(response.headers).get("retry-after")
     if header is None:
         return None
@@ -90,7 +90,7 @@ def parse_retry_after(response: ApiResponse, now: datetime) -> float | None:
         at = parsedate_to_datetime(header)
     except (ValueError, TypeError, OverflowError):
         return None
-    # "-0000" says that the date is UTC and nothing of where it was written.
+    # "-0000" means that the date is UTC and that the sender's zone is unknown.
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (aware - now).total_seconds())
 

@@ -1,6 +1,6 @@
-"""What each fault does to a request, at the stage where it applies.
+"""Applies each fault to a request at its stage.
 
-The stages: before the office (connection, gateway, queue), the key, the office itself, and the finished answer.
+The stages: before the office (connection, gateway, queue), the key, the office itself, and the finished response.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from oddaemon.simulator.faults.faults import (
 
 
 def apply_gateway_faults(active_faults: Sequence[ActiveFault]) -> ApiResponse | None:
-    """What the connection, the gateway or the queue answers at once; None when the request passes."""
+    """The immediate response of the connection, the gateway or the queue; None: the request passes."""
     for each in active_faults:
         match each.fault:
             case BrokenConnection(cut, None):
@@ -44,7 +44,7 @@ def apply_gateway_faults(active_faults: Sequence[ActiveFault]) -> ApiResponse | 
 
 
 def apply_key_faults(active_faults: Sequence[ActiveFault]) -> ApiResponse | None:
-    """What headquarters answers because of the key's state; None when the key works."""
+    """The response of headquarters to a faulty key; None: the key works."""
     for each in active_faults:
         match each.fault:
             case KeyDisabled():
@@ -59,7 +59,7 @@ def apply_key_faults(active_faults: Sequence[ActiveFault]) -> ApiResponse | None
 
 
 def apply_office_faults(active_faults: Sequence[ActiveFault], endpoint: Endpoint) -> ApiResponse | None:
-    """The office's answer instead of rows; None when it works."""
+    """The office's response instead of rows; None: the office works."""
     for each in active_faults:
         match each.fault:
             case EConnectorDown():
@@ -74,17 +74,17 @@ def apply_office_faults(active_faults: Sequence[ActiveFault], endpoint: Endpoint
 
 
 def get_extra_seconds(active_faults: Sequence[ActiveFault]) -> float:
-    """Execution time on top of the usual."""
+    """The additional execution time in seconds."""
     return sum(each.fault.seconds for each in active_faults if isinstance(each.fault, Latency))
 
 
 def ignores_limit(active_faults: Sequence[ActiveFault]) -> bool:
-    """Whether the office answers with more than was asked for."""
+    """Whether the office returns more rows than requested."""
     return any(isinstance(each.fault, LimitIgnored) for each in active_faults)
 
 
 def apply_row_faults(rows: Rows, active_faults: Sequence[ActiveFault]) -> Rows:
-    """The rows after the faults in the office."""
+    """Apply the faults in the office to the rows."""
     for each in active_faults:
         if isinstance(each.fault, Altered):
             rows = each.fault.alter(rows)
@@ -92,7 +92,7 @@ def apply_row_faults(rows: Rows, active_faults: Sequence[ActiveFault]) -> Rows:
 
 
 def apply_response_faults(response: ApiResponse, active_faults: Sequence[ActiveFault]) -> ApiResponse:
-    """The finished answer after the faults on its way back."""
+    """Apply the faults on the way back to the finished response."""
     for each in active_faults:
         match each.fault:
             case OtherBody(text, content_type, status):

@@ -1,7 +1,7 @@
 """Faults between a client and an office, as values, and the schedule in which they are planted.
 
-Every fault is something that was documented or observed in the field. Which request it hits follows from the office,
-the time, the count of requests and the seed, never from anything else, so that a seed can be replayed.
+Every fault is documented or was observed in the field. The requests that it hits depend only on the office, the time,
+the number of requests and the seed, so a seed can be replayed.
 """
 
 import math
@@ -17,7 +17,7 @@ Rows = list[dict[str, object]]
 
 @dataclass(frozen=True)
 class EConnectorDown:
-    """The office's eConnector is not running: 400, a standing state rather than an exception."""
+    """The office's eConnector is not running: 400. A lasting state rather than an exception."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class KeyDisabled:
 
 @dataclass(frozen=True)
 class KeyUnassigned:
-    """The key belongs to no office yet: 400."""
+    """The key is not assigned to an office yet: 400."""
 
 
 @dataclass(frozen=True)
 class KeyMoved:
-    """The key was moved to another office; it works there only after a while and then answers with its numbers.
+    """The key was moved to another office. It works there only after a while and then returns that office's rows.
 
     Attributes:
-        to_office_id: whose database answers.
-        works_after_seconds: how long after the fault's window began the key works again; up to 15 minutes.
+        to_office_id: the office whose database answers.
+        works_after_seconds: the time from the beginning of the window until the key works again; up to 15 minutes.
     """
 
     to_office_id: str
@@ -45,7 +45,7 @@ class KeyMoved:
 
 @dataclass(frozen=True)
 class PermissionMissing:
-    """The key lost the Queries permission: ShortQuery answers 401, the rest works."""
+    """The key lost the Queries permission: ShortQuery returns 401, other calls work."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,21 @@ class OldVersion:
 
 @dataclass(frozen=True)
 class TooManyRequests:
-    """Rejected with 429, whatever the queue. `retry_after` is the header as sent; None leaves it out."""
+    """Headquarters rejects with 429, even with an empty queue. `retry_after` is the header; None omits it."""
 
     retry_after: str | None = "5"
 
 
 @dataclass(frozen=True)
 class GatewayError:
-    """Headquarters or the gateway in front of it fails with a page of HTML."""
+    """Headquarters or the gateway in front of it fails with an HTML page."""
 
     status: int = 502
 
 
 @dataclass(frozen=True)
 class Latency:
-    """The office takes longer than usual; beyond the processing limit headquarters gives up with 504."""
+    """The office takes longer than usual. After the processing limit headquarters gives up with 504."""
 
     seconds: float
 
@@ -88,14 +88,14 @@ class BrokenConnection:
 
 @dataclass(frozen=True)
 class TruncatedBody:
-    """A well-formed HTTP answer whose JSON ends too early. `kept` is the share that is left, 0 to 1."""
+    """A well-formed HTTP response whose JSON ends too early. `kept` is the remaining share, 0 to 1."""
 
     kept: float = 0.5
 
 
 @dataclass(frozen=True)
 class OtherBody:
-    """This text instead of the answer: garbage, HTML, `null`, nothing, or a refusal in words of its own."""
+    """This text replaces the response: garbage, HTML, `null`, nothing, or an unusual refusal."""
 
     text: str
     content_type: str = "application/json; charset=utf-8"
@@ -104,7 +104,7 @@ class OtherBody:
 
 @dataclass(frozen=True)
 class Altered:
-    """The rows of a ShortQuery changed by a function that must be pure. `name` says in a word what it does."""
+    """A pure function changes the rows of a ShortQuery. `name` describes it in one word."""
 
     name: str
     alter: Callable[[Rows], Rows] = field(repr=False)
@@ -112,7 +112,7 @@ class Altered:
 
 @dataclass(frozen=True)
 class LimitIgnored:
-    """The LIMIT at the end of a query is not obeyed, nor any cap on the page: everything from there on comes."""
+    """The office ignores the final LIMIT of a query and the page cap, and returns all rows from the offset on."""
 
 
 Fault = (
@@ -149,25 +149,25 @@ class FaultWindow:
     ends: float | datetime = math.inf
 
     def covers(self, now: TimePoint) -> bool:
-        """Whether the moment lies inside."""
+        """Whether the moment is inside the window."""
         return _get_seconds_past(self.begins, now) >= 0 > _get_seconds_past(self.ends, now)
 
     def get_age_seconds(self, now: TimePoint) -> float:
-        """How long ago the window began."""
+        """The time since the window began."""
         return _get_seconds_past(self.begins, now)
 
 
 @dataclass(frozen=True)
 class ScheduledFault:
-    """A fault and which requests it hits, when and how often.
+    """A fault, the requests and times that it applies to, and its frequency.
 
     Attributes:
-        office_ids: the offices concerned; none means all, as when headquarters itself is down.
+        office_ids: the affected offices; empty means all, as when headquarters itself is down.
         window: when.
-        endpoints: which calls; none means all.
-        skip: how many matching requests are let through first.
-        hits_max: how many are then hit; None for all.
-        chance: the share of those that are hit, 0 to 1, drawn from the seed.
+        endpoints: the affected calls; empty means all.
+        skip: the number of matching requests that pass first.
+        hits_max: the number of requests that it hits after that; None for all.
+        chance: the share of these that it hits, 0 to 1, drawn from the seed.
     """
 
     fault: Fault
@@ -197,7 +197,7 @@ class ScheduledFault:
 
 @dataclass(frozen=True)
 class ActiveFault:
-    """A fault that hits a request, and for how long it has been active."""
+    """A fault that hits a request, and the time for which it has been active."""
 
     fault: Fault
     age_seconds: float
@@ -224,11 +224,11 @@ class FaultSchedule:
         self._match_counts.clear()
 
     def list_for_office(self, office_id: str) -> list[ScheduledFault]:
-        """What is planted for an office, begun or not."""
+        """The faults planted for an office, including those that have not begun."""
         return [each for each in self._faults if not each.office_ids or office_id in each.office_ids]
 
     def match_request(self, now: TimePoint, office_id: str, endpoint: Endpoint) -> list[ActiveFault]:
-        """The faults that hit this request; counts it where a fault counts requests."""
+        """The faults that hit this request. Counts it for every fault that matches it."""
         active_faults = []
         for index, each in enumerate(self._faults):
             if not self._matches(each, now, office_id, endpoint):

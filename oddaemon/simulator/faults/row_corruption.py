@@ -1,6 +1,6 @@
-"""Ways in which the rows of a ShortQuery can come back wrong, each by a name that a plan file can use.
+"""Corruptions of the rows of a ShortQuery, each with a name for plan files.
 
-All are pure and leave an empty answer as it is. None of them may lead to a wrong number in a snapshot.
+All functions are pure and leave an empty result unchanged. No corruption may cause a wrong number in a snapshot.
 """
 
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from oddaemon.simulator.faults.faults import Altered, Rows
 
 GROUP_CONCAT_BYTES_MAX = 1_024
-"""What `group_concat_max_len` leaves of a string by default."""
+"""The default of `group_concat_max_len`."""
 
 
 def get_alteration(name: str) -> Altered:
     """The fault of this name.
 
     Raises:
-        KeyError: no alteration has this name.
+        KeyError: No corruption has this name.
     """
     return Altered(name, ALTERATIONS[name])
 
@@ -91,7 +91,7 @@ def _truncate(text: str) -> str:
 
 
 def _change_last(row: dict[str, object], change: Callable[[object], object]) -> dict[str, object]:
-    """The row with its last value that is not null changed."""
+    """The row with its last non-null value changed."""
     for name in reversed(row):
         if row[name] is not None:
             return {**row, name: change(row[name])}

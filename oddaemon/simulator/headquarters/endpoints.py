@@ -1,4 +1,4 @@
-"""The calls that an office answers: what each requires, what it rejects, and the rows of a page."""
+"""The calls that an office answers: their requirements, their rejections, and the rows of a page."""
 
 import json
 import re
@@ -32,14 +32,14 @@ def get_office_rows(
     """One page of the practice's answer and the execution time in seconds beyond that of any request.
 
     Args:
-        practice: whose.
-        key: with which it is asked.
-        request: for what.
-        options: of headquarters.
-        unlimited: neither the query's own LIMIT nor the page cap is obeyed.
+        practice: the practice that answers.
+        key: the key of the request.
+        request: the request.
+        options: the options of headquarters.
+        unlimited: ignore the query's own LIMIT and the page cap.
 
     Raises:
-        RefusalError: with the answer to give instead.
+        RequestRefused: with the response to return instead.
     """
     match request.endpoint:
         case Endpoint.SHORT_QUERY:
@@ -56,10 +56,10 @@ def get_office_rows(
 
 
 def run_query(practice: Practice, key: ApiKey, sql: str) -> Rows:
-    """All rows that a statement brings.
+    """All rows of a statement's result.
 
     Raises:
-        RefusalError: with the answer to give instead.
+        RequestRefused: with the response to return instead.
     """
     if key.permission is Permission.READ_ALL:
         raise RequestRefused(responses.make_json_error(401, responses.PERMISSION_MISSING))

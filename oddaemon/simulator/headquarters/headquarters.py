@@ -1,7 +1,7 @@
-"""Open Dental headquarters: knows the keys, keeps the throttle, hands each request to its office, logs it.
+"""Open Dental headquarters: it knows the keys, applies the throttle, and passes each request to its office and the log.
 
-No transport and no randomness in here: a request value comes in, an answer value goes out after the (virtual or real)
-time that it takes. What the documentation says is done to the letter; what was only observed is an option.
+This module has no transport and no randomness: it takes a request and returns a response after the (virtual or real)
+time that it takes. Documented behaviour is followed exactly; behaviour that was only observed is an option.
 """
 
 from collections.abc import Iterable
@@ -39,14 +39,14 @@ from oddaemon.simulator.practice.practice import Practice
 
 
 class Headquarters:
-    """Answers every request for the practices behind it. Must be made on the running event loop.
+    """Answers the requests for all its practices. Must be created on the running event loop.
 
     Attributes:
         practices: the practices by office id.
-        keys: the customer keys by office id, in the order given.
+        keys: the customer keys by office id, in the given order.
         faults: the planted faults; more may be added at any time.
-        traffic: every exchange that is over, in the order in which they ended.
-        in_flight: how many are not.
+        traffic: every completed exchange, in the order of completion.
+        in_flight: the number of exchanges in progress.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Headquarters:
             self.practices[key.office_id].grant_key(self.options.developer_name, key.customer_key)
 
     def now(self) -> TimePoint:
-        """Now, as faults and the traffic log measure it."""
+        """The present moment, as faults and the traffic log measure it."""
         return TimePoint(anyio.current_time() - self._opened_at, self._clock.now())
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
-        """Answer one request after its turn and its execution time; log it, even if it is cancelled."""
+        """Answer one request after its wait in the queue and its execution time. Log it even if it is cancelled."""
         arrived = self.now()
         key = self._find_key(request)
         context = _RequestContext(request, key, arrived)
@@ -130,7 +130,7 @@ class Headquarters:
         return apply_response_faults(response, active_faults)
 
     async def run_uploads(self) -> None:
-        """Runs the offices' uploads in the background, for ever."""
+        """Run the offices' uploads in the background until cancelled."""
         async with anyio.create_task_group() as tasks:
             while True:
                 self._upload_added = anyio.Event()
@@ -149,7 +149,7 @@ class Headquarters:
     async def _handle_query_upload(
         self, queue: KeyQueue, request: ApiRequest, key: ApiKey, seconds: float
     ) -> ApiResponse:
-        """Upload what a query brings: before the answer, after it, or although the gateway gave up waiting."""
+        """Upload the result of a query: before the response, after it, or even after the gateway gave up."""
         practice, options = self.practices[key.office_id], self.options
         try:
             upload_request = parse_upload_request(request.body)

@@ -3,24 +3,24 @@ from dataclasses import dataclass, field
 from oddaemon.simulator.headquarters.throttle import WAITING_MAX
 
 PROCESSING_LIMIT_SECONDS = 60.0
-"""Documented: a request that takes longer is answered 504."""
+"""Documented: a request that takes longer receives 504."""
 
 
 @dataclass(frozen=True)
 class HeadquartersOptions:
-    """How this headquarters behaves where the real one was seen to differ, or where only a scale is known.
+    """Behaviour in which the real headquarters varies, or of which only the scale is known.
 
     Attributes:
-        developer_key: the one developer key that is accepted.
-        developer_name: the name under which the offices list it.
+        developer_key: the only developer key that headquarters accepts.
+        developer_name: its name in the offices' lists.
         base_seconds: execution time of any request.
-        query_seconds: what a ShortQuery takes more than that.
-        row_seconds: what each row of an answer takes more.
-        report_seconds: what an aging report takes more, whichever page of it is wanted.
-        waiting_max: how many requests of a key may wait before 429.
-        processing_limit_seconds: beyond it, 504.
+        query_seconds: additional time of a ShortQuery.
+        row_seconds: additional time per row of the response.
+        report_seconds: additional time of an aging report, for every page.
+        waiting_max: the number of requests of a key that may wait; the next one receives 429.
+        processing_limit_seconds: the execution time after which a request receives 504.
         offset_gives_everything: the quirk: with an offset above 0 the page has no cap.
-        filters_ignored: the quirk: PrefName is ignored and the whole list comes.
+        filters_ignored: the quirk: PrefName is ignored and the whole list is returned.
         absent_is_404: an unknown preference is 404 instead of an empty list.
     """
 

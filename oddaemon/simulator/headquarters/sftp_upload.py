@@ -1,7 +1,7 @@
-"""`POST /queries`: the office runs a query and uploads what it brings, as a CSV, to an SFTP server.
+"""`POST /queries`: the office runs a query and uploads the result as a CSV file to an SFTP server.
 
-The file is as unreliable as it was seen to be: nothing is quoted, whatever commas a text holds, and a result without
-rows is a file that says `OK`.
+The file has the faults seen in the field: no value is quoted, even if it contains commas, and the file of an empty
+result contains `OK`.
 """
 
 import json
@@ -20,7 +20,7 @@ PORT = 22
 
 @dataclass(frozen=True)
 class UploadRequest:
-    """The upload request for an office: what to ask its database, and where to upload to."""
+    """The upload request for an office: the query and the destination."""
 
     sql: str
     host: str
@@ -32,14 +32,14 @@ class UploadRequest:
 
 
 Uploader = Callable[[UploadRequest, bytes], Awaitable[None]]
-"""Uploads a file to its destination; an error on the way is not reported."""
+"""Uploads a file to its destination and does not report errors."""
 
 
 def parse_upload_request(body: bytes) -> UploadRequest:
-    """The order in a request's body.
+    """Read the upload request from a request's body.
 
     Raises:
-        RefusalError: There is none in it.
+        RequestRefused: The body contains none.
     """
     try:
         fields = json.loads(body)
@@ -58,7 +58,7 @@ def parse_upload_request(body: bytes) -> UploadRequest:
 
 
 def render_csv(rows: Sequence[Mapping[str, object]]) -> bytes:
-    """The file of a result."""
+    """Make the CSV file of a result."""
     if not rows:
         return NO_ROWS
     lines = [",".join(rows[0]), *(",".join(map(_render_cell, row.values())) for row in rows)]

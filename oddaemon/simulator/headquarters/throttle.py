@@ -1,9 +1,10 @@
-"""The throttle of one customer key: one request in service, a pause between two starts, a short queue, then 429.
+"""The throttle of one customer key: one active request, a pause between two starts, a short queue, then 429.
 
 Documented: one request per 5 s (only Read All), 1 s (any other permission), 0.5 s (Enterprise), "this time includes the
-execution of the request". Observed: what comes too early waits its turn at headquarters; too long a queue is refused.
+execution of the request". Observed: an early request waits in a queue at headquarters, and a request that finds the
+queue full is refused.
 
-Times are the loop's own (`anyio.current_time()`), never the wall clock's, which may step.
+Times are those of the event loop (`anyio.current_time()`), because the wall clock may step.
 """
 
 import math
@@ -13,14 +14,14 @@ from contextlib import asynccontextmanager
 import anyio
 
 WAITING_MAX = 5
-"""Requests that may wait behind the one in service. The real number is not published."""
+"""Requests that may wait behind the active one. The real number is not published."""
 
 
 class QueueFullError(Exception):
-    """Too many requests wait already.
+    """Too many requests are waiting already.
 
     Attributes:
-        retry_after_seconds: whole seconds until the queue will have been served.
+        retry_after_seconds: whole seconds until the queue is empty.
     """
 
     def __init__(self, retry_after_seconds: int) -> None:
@@ -35,8 +36,8 @@ class KeyQueue:
         """Make an idle lane.
 
         Args:
-            spacing_seconds: from the start of one request to the start of the next; 0 for a local API.
-            waiting_max: how many may wait; None for any number.
+            spacing_seconds: the time between the starts of two requests; 0 for a local API.
+            waiting_max: the number of requests that may wait; None for any number.
         """
         self.spacing_seconds = spacing_seconds
         self._waiting_max = waiting_max
@@ -46,12 +47,12 @@ class KeyQueue:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for this request's turn, hold it for the body of the `with`.
+        """Wait until this request may start; it stays active for the body of the `with`.
 
-        A client that hangs up while it waits is forgotten.
+        A request whose client hangs up while it waits leaves the queue.
 
         Raises:
-            QueueFullError: at once, when too many wait already.
+            QueueFullError: Too many requests are waiting already; raised at once.
         """
         await self._acquire()
         try:
@@ -61,9 +62,9 @@ class KeyQueue:
             self._service.release()
 
     async def serve_for(self, seconds: float) -> None:
-        """Spend the execution time of the request in service.
+        """Wait for the execution time of the active request.
 
-        A client that hangs up meanwhile does not free the office: the next one waits until this one would have ended.
+        If its client hangs up, the office stays busy: the next request waits until this one would have ended.
         """
         ends_at = anyio.current_time() + seconds
         self._free_at = max(self._free_at, ends_at)

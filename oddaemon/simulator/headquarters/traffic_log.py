@@ -1,7 +1,7 @@
-"""The log of every request that headquarters saw, and the violations in it.
+"""The log of every request to headquarters, and the violations in it.
 
-It never holds a key, only the label under which the key is known. Offsets in seconds count from the opening of
-headquarters on the loop's own clock; a wall clock that steps does not disturb them.
+The log contains the labels of keys, never a key. Offsets in seconds count from the opening of headquarters on the event
+loop's clock, so a step of the wall clock does not change them.
 """
 
 import math
@@ -24,12 +24,12 @@ class RecordedRequest:
         key: label of the customer key, `?` when the key was unknown.
         office_id: the office that the key belongs to, `?` when unknown.
         arrived: the world's instant when the request arrived.
-        arrived_seconds: the same since opening.
-        started_seconds: when its turn came; None when it was never served.
-        finished_seconds: when the answer was ready, or the client hung up.
-        status: HTTP status; None when no status was sent.
-        retry_after_seconds: the Retry-After of the answer.
-        spacing_seconds: what the key's permissions ask between two requests; 0 for none.
+        arrived_seconds: the same, in seconds since opening.
+        started_seconds: when it was started; None if it never was.
+        finished_seconds: when the response was ready or the client hung up.
+        status: the HTTP status; None if none was sent.
+        retry_after_seconds: the Retry-After of the response.
+        spacing_seconds: the pause that the key's permissions require between two requests; 0 for none.
         connection: name of the connection that carried it.
     """
 
@@ -63,7 +63,7 @@ class TwoInFlight:
 
 @dataclass(frozen=True)
 class TooSoon:
-    """Two requests of one key arrived closer together than its permissions allow."""
+    """Two requests of one key arrived at a shorter interval than its permissions allow."""
 
     first: RecordedRequest
     second: RecordedRequest
@@ -78,7 +78,7 @@ class TooSoon:
 
 @dataclass(frozen=True)
 class RetryAfterIgnored:
-    """A request arrived before the Retry-After of an earlier answer had passed."""
+    """A request arrived before the Retry-After of an earlier response had passed."""
 
     previous: RecordedRequest
     request: RecordedRequest
@@ -93,7 +93,7 @@ class RetryAfterIgnored:
 
 @dataclass(frozen=True)
 class TooManyInFlight:
-    """More requests of all keys together were unanswered than agreed."""
+    """More requests of all keys together were unanswered than the agreed limit."""
 
     request: RecordedRequest
     in_flight: int
@@ -105,7 +105,7 @@ class TooManyInFlight:
 
 @dataclass(frozen=True)
 class TooFast:
-    """More requests of all keys together arrived within one second than agreed."""
+    """More requests of all keys together arrived within one second than the agreed limit."""
 
     request: RecordedRequest
     in_window: int
@@ -129,14 +129,14 @@ def find_violations(
     retry_after_max_seconds: float = math.inf,
     tolerance_seconds: float = 0.001,
 ) -> list[Violation]:
-    """Every violation in a log, in order of arrival.
+    """Find every violation in a log, in the order of arrival.
 
     Args:
         log: exchanges in any order.
         max_in_flight: agreed number of unanswered requests of all keys together; None for any.
         max_requests_per_second: agreed rate of all keys together, over any second; None for any.
         retry_after_max_seconds: a Retry-After beyond this may be cut to it.
-        tolerance_seconds: what the network may add or take away between two arrivals.
+        tolerance_seconds: how far the network may change the time between two arrivals.
     """
     requests = sorted(log, key=lambda exchange: exchange.arrived_seconds)
     by_key: dict[str, list[RecordedRequest]] = defaultdict(list)

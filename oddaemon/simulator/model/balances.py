@@ -1,4 +1,4 @@
-"""A guarantor's seven money columns: as the office's table stores them, and as the world knows them to be true."""
+"""A guarantor's seven money columns: the values stored in the office's table, and the true values."""
 
 from collections.abc import Container, Iterable
 from math import copysign
@@ -22,7 +22,7 @@ class Money(NamedTuple):
 
 
 class StoredBalance(NamedTuple):
-    """One guarantor row as the table holds it at some instant."""
+    """One guarantor row of the table at some instant."""
 
     pat_num: int
     clinic_num: int
@@ -30,7 +30,7 @@ class StoredBalance(NamedTuple):
 
 
 class TrueBalance(NamedTuple):
-    """One guarantor row as a correct reader must see it: integer cents, half away from zero."""
+    """One guarantor row as a correct reader must see it: integer cents, rounded half away from zero."""
 
     pat_num: int
     clinic_num: int
@@ -44,17 +44,17 @@ class TrueBalance(NamedTuple):
 
 
 def to_stored_double(mills: int) -> float:
-    """The double in the table for this amount."""
+    """The double that the table stores for this amount."""
     return mills / MILLS_PER_DOLLAR
 
 
 def round_half_even(number: float) -> float:
-    """`ROUND(number)` of a double, as MariaDB does it: a double again, ties to even, and `-0.3` gives `-0`."""
+    """`ROUND(number)` of a double as in MariaDB: the result is a double, ties go to even, and `-0.3` gives `-0`."""
     return copysign(float(round(abs(number))), number)
 
 
 def to_cents(mills: int) -> int:
-    """What `ROUND(column * 100)` makes of the stored double."""
+    """The result of `ROUND(column * 100)` for the stored double."""
     return int(round_half_even(to_stored_double(mills) * 100))
 
 
@@ -69,7 +69,7 @@ def is_selected(row: StoredBalance, include: Include, clinics: Container[int]) -
     Args:
         row: A guarantor row.
         include: `debts` is the documented filter (`> 0` on the seven columns), `all` is `<> 0` on the same.
-        clinics: ClinicNums asked for; empty means no clinic filter.
+        clinics: The requested ClinicNums; empty means no clinic filter.
     """
     if clinics and row.clinic_num not in clinics:
         return False

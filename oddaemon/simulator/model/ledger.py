@@ -1,7 +1,7 @@
-"""A family's ledger and what aging makes of it: the oracle that every snapshot is compared with.
+"""A family's ledger and its aging: the oracle that every snapshot is compared with.
 
-Amounts are mills (thousandths of a dollar), dates are proleptic ordinals. Nothing here knows of SQL: what the database
-says and what this says must agree because both follow from the same entries, not because one copies the other.
+Amounts are mills (thousandths of a dollar), dates are proleptic ordinals. This module contains no SQL. The database and
+this oracle must agree because both follow from the same entries, not because one copies the other.
 """
 
 from bisect import bisect_left
@@ -27,9 +27,9 @@ class Entry(NamedTuple):
 class Family:
     """A guarantor, their dependents, and all entries so far.
 
-    `row` is the guarantor's row as the office's table holds it now, which is older than the entries until the family
-    is aged or a user opens the account. `est_balance_mills` is the guarantor's own balance as of the last time that
-    a user opened it.
+    `row` is the guarantor's present row in the office's table. It is older than the entries until the family is aged
+    or a user opens the account. `est_balance_mills` is the guarantor's own balance when a user last opened the
+    account.
     """
 
     guarantor: int
@@ -48,12 +48,12 @@ class Family:
 
     @property
     def owed_mills(self) -> int:
-        """Everything entered, future-dated entries included."""
+        """The sum of all entries, including future-dated ones."""
         return sum(entry.mills for entry in self.entries)
 
 
 def compute_aged_row(family: Family, aging_day: int) -> StoredBalance:
-    """The guarantor's row after aging as of a day; EstBalance is not aging's to write.
+    """The guarantor's row after aging as of a day. Aging does not change EstBalance.
 
     Charges dated after the day are in no bucket, payments dated after it pay nothing yet, and both are in BalTotal.
     """
@@ -78,7 +78,7 @@ def compute_aged_row(family: Family, aging_day: int) -> StoredBalance:
 
 
 def recalculate(family: Family, aging_day: int) -> StoredBalance:
-    """The row after a user opened the account: aged, and the guarantor's own EstBalance brought up to date."""
+    """The row after a user opened the account: aged, with the guarantor's present EstBalance."""
     family.est_balance_mills = sum_own_mills(family)
     return compute_aged_row(family, aging_day)
 
@@ -89,9 +89,9 @@ def sum_own_mills(family: Family) -> int:
 
 
 def settle(family: Family, day: int) -> None:
-    """Bring every member's account to zero, by a payment or a refund each, and close the claims.
+    """Bring each member's account to zero by a payment or a refund, and close the claims.
 
-    What was post-dated is due now: a zero balance with something still to come would not be all zero.
+    Post-dated entries become due now; otherwise some columns would not be zero.
     """
     family.entries = [entry._replace(day=min(entry.day, day)) for entry in family.entries]
     by_patient = attrgetter("pat_num")

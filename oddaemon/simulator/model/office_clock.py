@@ -7,12 +7,12 @@ from oddaemon.simulator.model.world_clock import WorldClock
 
 
 class OfficeClock:
-    """What `NOW()` and the nightly service see.
+    """The clock that `NOW()` and the nightly service read.
 
     Args:
         clock: The world's time.
         zone: IANA zone of the office server.
-        skew_seconds: By how much the office's clock runs ahead.
+        skew_seconds: How far the office's clock is ahead.
     """
 
     def __init__(self, clock: WorldClock, zone: str, skew_seconds: float) -> None:
@@ -35,8 +35,8 @@ class OfficeClock:
     def find_first_instant(self, day: date, time_of_day: time) -> datetime:
         """The world's instant at which the office's clock first shows this time or later on that day.
 
-        A time inside the DST gap is never shown: the first later one is the end of the gap. A time inside the fold is
-        shown twice: the first one counts.
+        A time inside the DST gap is never shown; its result is the end of the gap. A time inside the fold is shown
+        twice; its result is the first occurrence.
 
         Returns:
             Aware UTC.

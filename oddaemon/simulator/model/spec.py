@@ -1,6 +1,6 @@
-"""The specification of one simulated practice; the whole practice follows from it.
+"""The specification of one simulated practice. It determines the whole practice.
 
-Two practices of equal spec and equal clock live exactly the same life.
+Two practices with the same spec and the same clock behave identically.
 """
 
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class PracticeSpec:
-    """One office; every field but the first two has a plain, healthy default.
+    """One office. The defaults of all fields but the first two describe an ordinary, healthy office.
 
     Attributes:
         office_id: Name of the office in logs and tests.
-        seed: Everything random in the practice follows from it.
-        zone: IANA zone of the office's server; its `NOW()` is naive in it.
-        clock_skew_seconds: The office's clock is off by this much.
+        seed: The seed of everything random in the practice.
+        zone: IANA zone of the office's server; its `NOW()` is naive local time.
+        clock_skew_seconds: The error of the office's clock.
         guarantors: Families with at least one non-zero money column once aged.
         settled: Families whose seven money columns are all zero.
         pat_nums: `dense` 1..n with dependents in between, `sparse` with gaps, `random` 63-bit as replication has.
-        first_pat_num: Where dense and sparse PatNums begin; a range of its own makes one easy to find anywhere else.
+        first_pat_num: The first of dense and sparse PatNums. A separate range makes them easy to find in other places.
         clinics: Clinics 1..n, the last of several hidden, some families in ClinicNum 0; 0 means clinics are not used.
-        program_version: Before 22.2 a run zeroes balances before it refills them, and a crashed run blocks for ever.
+        program_version: Before 22.2, a run zeroes balances before it fills them, and a crash blocks all later runs.
         service_time_due: Time of day of the nightly run, `HH:MM:SS`; None is automation off.
         run_seconds: How long an aging run takes.
         start_delay_seconds: The service starts the run this late; above one hour there is no run that night.
-        crashes: Office-local nights whose run crashes half-way.
+        crashes: Office-local nights whose run crashes halfway.
         monthly: Age on the first of the month only.
         last_aging: `DateLastAging` at the start of the world; `yesterday` of a monthly office is its last first.
         three_decimals: Money has three decimals, as old versions stored it.
-        activity_per_hour: Families recalculated at once because a user posted a charge or payment.
+        activity_per_hour: Families that are recalculated at once because a user posted a charge or payment.
         group_concat_max_len: Bytes after which the database silently cuts a GROUP_CONCAT.
-        refuses: Words that this office's query filter rejects besides the usual ones.
+        refuses: Additional words that this office's query filter rejects.
     """
 
     office_id: str

@@ -1,8 +1,8 @@
 """Wall time of the simulated world.
 
-Everything in the simulator that asks "what time is it?" asks a `WorldClock`: the base it was given plus the event
-loop's own time, so that a virtual event loop makes a virtual night. Wall clocks may be stepped, as real ones are by
-NTP or an administrator; durations are slept on the loop and never notice.
+Everything in the simulator reads the time from a `WorldClock`: its base plus the time of the event loop, so a virtual
+event loop makes a virtual night. The wall clock can be stepped, as NTP or an administrator steps a real one. Durations
+are measured on the loop, and a step does not change them.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ class WorldClock:
     """Base instant + event loop time since first use + all steps so far.
 
     Args:
-        base: Aware instant that `now()` says at construction (or at first use in a loop, when built outside one).
+        base: Aware instant that `now()` returns at construction (or at its first use in a loop, if built outside one).
     """
 
     def __init__(self, base: datetime) -> None:
@@ -27,23 +27,23 @@ class WorldClock:
         self._read_loop()
 
     def now(self) -> datetime:
-        """The world's instant, aware UTC. Outside a loop: the last instant that was seen in one."""
+        """The world's instant, aware UTC. Outside a loop: the last instant that was read in one."""
         self._read_loop()
         return self._base + timedelta(seconds=self._elapsed_seconds)
 
     def elapsed_seconds(self) -> float:
-        """Seconds since the world began, which no step disturbs. Outside a loop: as last seen in one."""
+        """Seconds since the world began, unaffected by steps. Outside a loop: the last value that was read in one."""
         self._read_loop()
         return self._elapsed_seconds
 
     def step(self, by: timedelta) -> None:
-        """Set the wall clock forward or back; sleepers look again at once."""
+        """Set the wall clock forward or back, and make sleeping tasks check it at once."""
         self._base += by
         self._stepped.set()
         self._stepped = anyio.Event()
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Return once `now()` has reached `instant`, whatever steps happen on the way."""
+        """Return when `now()` reaches `instant`, with regard to all steps meanwhile."""
         while (remaining_seconds := (instant - self.now()).total_seconds()) > 0:
             with anyio.move_on_after(remaining_seconds):
                 await self._stepped.wait()

@@ -24,10 +24,10 @@ class SqlEngine:
     """Runs SELECTs on an office's database.
 
     Args:
-        connection: The database; it is taught MySQL's functions.
-        office_clock: What `NOW()` reads; it stands still for the length of a statement.
+        connection: The database; the engine adds MySQL's functions to it.
+        office_clock: The source of `NOW()`, which stays constant during a statement.
         group_concat_max_len: Bytes after which GROUP_CONCAT is cut.
-        refuses: Words that this office's query filter rejects besides the usual ones.
+        refuses: Additional words that this office's query filter rejects.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class SqlEngine:
         self._refuses = tuple(refuses)
 
     def select(self, sql: str) -> list[Row]:
-        """All rows of the answer, as JSON-ready values under the names that MySQL gives the columns.
+        """All rows of the result, as JSON-ready values under MySQL's column names.
 
         Raises:
             QueryRefused: The query filter rejects it.
@@ -67,7 +67,7 @@ class SqlEngine:
 
 
 def _register_functions(connection: sqlite3.Connection, group_concat_max_len: int) -> None:
-    """MySQL's functions; all are deterministic, so that SQLite computes constants once."""
+    """Add MySQL's functions. All are deterministic, so SQLite computes constants once."""
     for name, function in FUNCTIONS.items():
         connection.create_function(name, -1, function, deterministic=True)
     # The standard library's stubs know only aggregates of one integer.
@@ -77,17 +77,17 @@ def _register_functions(connection: sqlite3.Connection, group_concat_max_len: in
 
 @lru_cache(maxsize=STATEMENT_CACHE_SIZE)
 def prepare_statement(sql: str, refuses: tuple[str, ...]) -> Statement:
-    """The statement filtered and translated; the same text is not translated twice.
+    """Filter and translate the statement; the same text is translated only once.
 
     Raises:
         QueryRefused: The query filter rejects it.
-        SqlFailed: It cannot be parsed, or names what does not exist.
+        SqlFailed: It cannot be parsed, or it names something that does not exist.
     """
     return translate(sql, tokenize_query(sql, refuses))
 
 
 def _restore_literals(columns: Columns, literals: Mapping[str, int | str]) -> Columns:
-    """Columns under the names that they have in the statement as it was sent."""
+    """The columns under the names of the original statement."""
     for name, value in literals.items():
         if isinstance(value, str):
             columns = tuple(column._replace(name=column.name.replace(f":{name}", f"'{value}'")) for column in columns)

@@ -1,7 +1,7 @@
 """The SQLite form of each kind of MySQL expression.
 
-Rules work bottom-up: a rule gets a node whose parts are SQLite already, and what those parts hold. What has no rule is
-an error, never a guess: a function that SQLite happens to know by the same name may mean something else there.
+Rules work bottom-up: a rule gets a node whose parts are already SQLite, and the types of these parts. An expression
+without a rule is an error, because a SQLite function of the same name may mean something else.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,12 +28,12 @@ Rule = Callable[[exp.Expression, Sequence[TypedExpression]], TypedExpression]
 
 
 def make_call(function: str, *arguments: exp.Expression) -> exp.Expression:
-    """A call of one of our own functions."""
+    """A call of one of the functions that the simulator adds."""
     return exp.Anonymous(this=function, expressions=list(arguments))
 
 
 def find_common_type(sql_types: Sequence[SqlType]) -> SqlType:
-    """What a column holds whose rows hold any of these; NULL fits everything."""
+    """The type of a column whose rows have any of these types; NULL fits every type."""
     known = set(sql_types) - {SqlType.UNKNOWN}
     if len(known) <= 1:
         return known.pop() if known else SqlType.UNKNOWN
@@ -43,14 +43,14 @@ def find_common_type(sql_types: Sequence[SqlType]) -> SqlType:
 
 
 def translate_node(node: exp.Expression, parts: Sequence[TypedExpression]) -> TypedExpression:
-    """The node in SQLite.
+    """Translate the node to SQLite.
 
     Args:
-        node: Holds its translated parts already.
-        parts: The same parts, with what they hold, in the order of the node's arguments.
+        node: The node, with its parts already translated.
+        parts: The same parts with their types, in the order of the node's arguments.
 
     Raises:
-        SqlFailed: MySQL, or this office, has nothing of the kind.
+        SqlFailed: MySQL, or this office, does not have this function or operator.
     """
     rule = RULES.get(type(node))
     if rule is None:
@@ -91,7 +91,7 @@ def _translate_arithmetic(node: exp.Expression, parts: Sequence[TypedExpression]
 
 
 def _make_decimal_error(node: exp.Expression) -> SqlFailed:
-    """MySQL computes with decimals exactly, and SQLite has none: 1.005*100 is 100.5 there, and less here."""
+    """MySQL computes exactly with decimals, which SQLite lacks: 1.005*100 is 100.5 in MySQL and less in SQLite."""
     return SqlFailed(f"Exact decimals are not supported: {node.sql(dialect='mysql')}; write a double, as in 1.5e0")
 
 
@@ -235,7 +235,7 @@ NAMED_FUNCTIONS: Final[dict[str, Rule]] = {
     "NOW": _make_parameter_rule("now", SqlType.DATETIME),
     "SYSDATE": _make_parameter_rule("now", SqlType.DATETIME),
 }
-"""Functions that the parser knows by name only."""
+"""Functions that the parser knows only by name."""
 
 RULES: Final[dict[type[exp.Expression], Rule]] = {
     **dict.fromkeys((exp.Literal, exp.Null, exp.Boolean, exp.Star, exp.Interval), _translate_literal),

@@ -1,6 +1,6 @@
-"""MySQL's functions, where SQLite has none or means something else.
+"""MySQL functions that SQLite lacks or defines differently.
 
-Each takes and gives SQLite values: None, int, float, str. Dates are text in MySQL's notation.
+Arguments and results are SQLite values: None, int, float, str. Dates are text in MySQL's notation.
 """
 
 import math
@@ -14,18 +14,18 @@ from oddaemon.simulator.model.balances import round_half_even
 
 Value = None | int | float | str
 
-EXPONENT_FROM: Final = 1e15  # from here on MySQL writes a double with an exponent
-EXPONENT_BELOW: Final = 1e-15  # and below
+EXPONENT_FROM: Final = 1e15  # from this value on, MySQL writes a double with an exponent
+EXPONENT_BELOW: Final = 1e-15  # below this value, too
 DATE_LENGTH: Final = len("yyyy-MM-dd")
 ZERO_DATE: Final = "0000-00-00"
 SECONDS_PER_UNIT: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
 
 
 def to_text(value: Value) -> str | None:
-    """The value as MySQL writes it into a string: a double that holds an integer has no point, minus zero is `-0`.
+    """The value in MySQL's text form: a double with an integer value has no point, and minus zero is `-0`.
 
-    A rounded double beyond `EXPONENT_FROM` is the one that MySQL would write without an exponent; what is rounded is
-    not known here.
+    MySQL writes a rounded double beyond `EXPONENT_FROM` without an exponent. This function always writes
+    one there, because it cannot know whether a value was rounded.
     """
     if value is None or isinstance(value, str):
         return value
@@ -40,7 +40,7 @@ def to_text(value: Value) -> str | None:
 
 
 def to_number(value: Value) -> int | float | None:
-    """The value as a number; of a text its numeric beginning."""
+    """The value as a number; for a text, its numeric beginning."""
     if not isinstance(value, str):
         return value
     digits = value.strip()
@@ -53,20 +53,20 @@ def to_number(value: Value) -> int | float | None:
 
 
 def concat(*parts: Value) -> str | None:
-    """NULL if any part is."""
+    """NULL if any part is NULL."""
     if None in parts:
         return None
     return "".join([to_text(part) or "" for part in parts])
 
 
 def concat_ws(separator: Value, *parts: Value) -> str | None:
-    """Skips NULL parts; NULL only if the separator is."""
+    """Skips NULL parts; NULL only if the separator is NULL."""
     joint = to_text(separator)
     return None if joint is None else joint.join([to_text(part) or "" for part in parts if part is not None])
 
 
 def round_to(value: Value, decimals: Value = 0) -> int | float | None:
-    """Ties to even; a double stays a double."""
+    """Rounds ties to even; a double stays a double."""
     exact = to_number(value)
     places = to_number(decimals)
     if exact is None or places is None:
@@ -81,7 +81,7 @@ def round_to(value: Value, decimals: Value = 0) -> int | float | None:
 
 
 def truncate(value: Value, decimals: Value) -> float | None:
-    """Towards zero."""
+    """Truncates towards zero."""
     exact, places = to_number(value), to_number(decimals)
     if exact is None or places is None:
         return None
@@ -90,14 +90,14 @@ def truncate(value: Value, decimals: Value) -> float | None:
 
 
 def cast_signed(value: Value) -> int | None:
-    """`CAST(x AS SIGNED)`: doubles are rounded, text is cut at the first character that is no digit."""
+    """`CAST(x AS SIGNED)`: a double is rounded, a text is cut at the first character that is not a digit."""
     if isinstance(value, str):
         return math.trunc(to_number(value) or 0)
     return None if value is None else int(round_half_even(value))
 
 
 def div(dividend: Value, divisor: Value) -> int | None:
-    """`DIV`: towards zero, NULL by zero."""
+    """`DIV`: truncates towards zero; division by zero is NULL."""
     upper, lower = to_number(dividend), to_number(divisor)
     if upper is None or not lower:
         return None
@@ -108,7 +108,7 @@ def div(dividend: Value, divisor: Value) -> int | None:
 
 
 def mod(dividend: Value, divisor: Value) -> int | float | None:
-    """`MOD`: has the dividend's sign, NULL by zero."""
+    """`MOD`: has the dividend's sign; division by zero is NULL."""
     upper, lower = to_number(dividend), to_number(divisor)
     if upper is None or not lower:
         return None
@@ -124,7 +124,7 @@ def checksum(value: Value) -> int | None:
 
 
 def substring(value: Value, start: Value, length: Value = None) -> str | None:
-    """Counts from one, or from the end below zero; from zero is empty."""
+    """Positions count from one, negative ones from the end; position zero gives an empty text."""
     return _slice(value, start, length) if length is not None else _slice(value, start, math.inf)
 
 
@@ -166,19 +166,19 @@ def lower(value: Value) -> str | None:
 
 
 def trim(value: Value) -> str | None:
-    """`TRIM` takes spaces away, and nothing else that looks like one."""
+    """`TRIM` removes spaces, and no other white space."""
     written = to_text(value)
     return None if written is None else written.strip(" ")
 
 
 def to_datetime(value: Value) -> str | None:
-    """The value as `yyyy-MM-dd HH:mm:ss`; NULL when it is no date."""
+    """The value as `yyyy-MM-dd HH:mm:ss`; NULL if it is not a date."""
     instant = _parse_instant(value)
     return None if instant is None else instant.isoformat(" ", "seconds")
 
 
 def to_date(value: Value) -> str | None:
-    """`DATE(x)`: `yyyy-MM-dd`; NULL when it is no date."""
+    """`DATE(x)`: `yyyy-MM-dd`; NULL if it is not a date."""
     instant = _parse_instant(value)
     return None if instant is None else instant.date().isoformat()
 
@@ -195,7 +195,7 @@ def add_interval(value: Value, amount: Value, unit: str) -> str | None:
 
 
 def timestamp_difference(unit: str, start: Value, end: Value) -> int | None:
-    """`TIMESTAMPDIFF`: whole units from start to end, towards zero."""
+    """`TIMESTAMPDIFF`: whole units from start to end, truncated towards zero."""
     first, last = _parse_instant(start), _parse_instant(end)
     if first is None or last is None:
         return None

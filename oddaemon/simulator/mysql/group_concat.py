@@ -1,10 +1,10 @@
-"""MySQL's `GROUP_CONCAT` for a SQLite that knows no ORDER BY inside an aggregate."""
+"""MySQL's `GROUP_CONCAT` for SQLite versions without ORDER BY inside an aggregate."""
 
 from oddaemon.simulator.mysql.functions import Value, to_text
 
 
 class GroupConcat:
-    """`GROUP_CONCAT`: collects, sorts at the end, joins, and cuts silently at a number of bytes.
+    """`GROUP_CONCAT`: collects, sorts at the end, joins, and silently cuts at a number of bytes.
 
     Args:
         bytes_max: The server's `group_concat_max_len`.
@@ -18,7 +18,7 @@ class GroupConcat:
         self._directions = ""
 
     def step(self, separator: str, distinct: int, directions: str, value: Value, *keys: Value) -> None:
-        """One row. `directions` holds one `a` or `d` for each sort key."""
+        """Add one row. `directions` has one `a` or `d` for each sort key."""
         written = to_text(value)
         if written is None:
             return
@@ -26,7 +26,7 @@ class GroupConcat:
         self._items.append((written, keys))
 
     def finalize(self) -> str | None:
-        """The joined text, or None when no row had a value."""
+        """The joined text; None if no row had a value."""
         if not self._items:
             return None
         for place in reversed(range(len(self._directions))):

@@ -1,6 +1,6 @@
 """The query filter in front of an office's database: it accepts one plain SELECT.
 
-It is blunt, as the real one is: a forbidden word is found anywhere, inside a text or a column name too.
+Like the real one, it finds a forbidden word anywhere, even inside a text or a column name.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,15 +40,15 @@ LIST_TERMINATORS = frozenset(
 
 
 def tokenize_query(sql: str, refuses: Iterable[str]) -> list[Token]:
-    """The statement's tokens.
+    """Split the statement into tokens.
 
     Args:
-        sql: The SqlCommand as it came.
-        refuses: Words that this office refuses besides the usual ones.
+        sql: The SqlCommand of the request.
+        refuses: Additional words that this office rejects.
 
     Raises:
-        QueryRefused: It is not one plain SELECT, or has a forbidden word.
-        SqlFailed: It cannot even be read as tokens.
+        QueryRefused: It is not one plain SELECT, or it contains a forbidden word.
+        SqlFailed: It cannot be split into tokens.
     """
     if sql.lstrip()[: len("SELECT")].upper() != "SELECT":
         raise QueryRefused("Query must start with SELECT.")
@@ -65,7 +65,7 @@ def tokenize_query(sql: str, refuses: Iterable[str]) -> list[Token]:
 
 
 def make_syntax_error(near: str) -> SqlFailed:
-    """MySQL's answer to what it cannot parse."""
+    """MySQL's error for a statement that it cannot parse."""
     return SqlFailed(
         "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version "
         f"for the right syntax to use near '{near[:80]}' at line 1"

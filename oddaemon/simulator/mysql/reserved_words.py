@@ -1,6 +1,6 @@
-"""Words that cannot be a name without quotes: those that MySQL 5.5, MySQL 8.0 or MariaDB reserve, together.
+"""All words that MySQL 5.5, MySQL 8.0 or MariaDB reserve, and that therefore need quotes as names.
 
-A statement that every office must understand uses none of them, whichever server this office has.
+A statement for every office must avoid all of them, because the office's server is not known.
 """
 
 from typing import Final

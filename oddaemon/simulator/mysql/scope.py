@@ -1,4 +1,4 @@
-"""Which columns a name can mean at one place of a statement."""
+"""The columns that a name can mean at one place of a statement."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from oddaemon.simulator.mysql.tables import TABLES, SqlType
 
 
 class Column(NamedTuple):
-    """A column of a table or of a query: its name as written there, and what it holds."""
+    """A column of a table or of a query: its name there, and its type."""
 
     name: str
     sql_type: SqlType
@@ -35,9 +35,9 @@ class Scope:
 
     Attributes:
         sources: Columns by the lower-case name of the table or its alias, in order of FROM.
-        outer: Where a correlated subquery looks next.
-        aliases: What the SELECT list names, for GROUP BY, HAVING and ORDER BY.
-        clause: Where in the statement we are, in MySQL's words, for its error messages.
+        outer: The scope in which a correlated subquery looks next.
+        aliases: The names of the SELECT list, for GROUP BY, HAVING and ORDER BY.
+        clause: The present clause in MySQL's words, for its error messages.
     """
 
     sources: dict[str, Columns] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Scope:
     clause: str = "field list"
 
     def add(self, name: str, columns: Columns) -> None:
-        """One more table of FROM.
+        """Add a table of FROM.
 
         Raises:
             SqlFailed: Another table has the same name.
@@ -56,7 +56,7 @@ class Scope:
         self.sources[name.lower()] = columns
 
     def expand_star(self, source: str) -> Columns:
-        """What `source.*` (or `*`, for an empty source) stands for.
+        """The columns of `source.*` (of `*` for an empty source).
 
         Raises:
             SqlFailed: There is no such table in FROM.
@@ -68,10 +68,10 @@ class Scope:
         return self.sources[source.lower()]
 
     def find_type(self, source: str, name: str) -> SqlType:
-        """What a column holds, looked up here and then outside.
+        """The type of a column, looked up here and then in the outer scopes.
 
         Raises:
-            SqlFailed: No such column, or more than one.
+            SqlFailed: There is no such column, or more than one.
         """
         scope: Scope | None = self
         while scope is not None:

@@ -1,12 +1,12 @@
-"""Statements that differ only in the key they start from, or in the instant since when, are one statement.
+"""Treats statements that differ only in their first key or in their instants as one statement.
 
-A reader that pages by key sends a new text for every page. Parsing one takes eight times as long as running it, so the
-key is taken out and the rest is translated once.
+A reader that pages by key sends a new text for every page. Parsing takes eight times as long as running, so the key is
+replaced by a parameter and the rest is translated once.
 """
 
 import re
 
-# Texts and quoted names are matched first, so that nothing inside them is taken for a key.
+# Texts and quoted names match first, so that nothing inside them matches as a key.
 _PIECES = re.compile(
     r"""(?P<since>[<>]=?\s*)'(?P<instant>\d{4}-\d\d-\d\d\ \d\d:\d\d:\d\d)'(?=\s+THEN\b)
     |'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\bFROM\b
@@ -16,13 +16,13 @@ _PIECES = re.compile(
 
 
 def extract_literals(sql: str) -> tuple[str, dict[str, int | str]]:
-    """The statement with a named parameter for each value that makes it another text every time.
+    """Replace each value that varies between statements by a named parameter.
 
-    Those are whole numbers that something is compared with by `<` or `>`, but only behind the last FROM, as before it
-    a number may be part of a column's name; and instants in the condition of a CASE.
+    These are whole numbers in a comparison by `<` or `>` after the last FROM (before it a number may be part of a
+    column's name), and instants in the condition of a CASE.
 
     Returns:
-        The statement, and the values by parameter name: `key0` and on are numbers, `instant0` and on are texts.
+        The statement, and the values by parameter name: `key0`, … are numbers, `instant0`, … are texts.
     """
     last_from = max((piece.start() for piece in _PIECES.finditer(sql) if piece[0].upper() == "FROM"), default=len(sql))
     literals: dict[str, int | str] = {}

@@ -1,7 +1,7 @@
-"""The tables of one office, in a SQLite database of its own that lives in memory.
+"""The tables of one office, in a separate SQLite database in memory.
 
-Column names, types and collation are Open Dental's as far as a balance query can see: text compares without case,
-dates are text in MySQL's own notation, money is double.
+Column names, types and collation are those of Open Dental as far as a balance query can see: text compares without
+case, dates are text in MySQL's notation, money is double.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ from oddaemon.simulator.model.ledger import Family
 
 
 class SqlType(Enum):
-    """What a column or expression holds, as far as its rendering and comparison depend on it."""
+    """The type of a column or expression, as far as its rendering and comparison depend on it."""
 
     INT = auto()
     DECIMAL = auto()
@@ -59,16 +59,16 @@ PAT_STATUSES = ((0, 1, 2, 3, 4, 5), (80, 2, 8, 6, 1, 3))  # patient, non-patient
 
 
 def format_mysql_datetime(instant: datetime) -> str:
-    """A naive instant as MySQL writes it: `yyyy-MM-dd HH:mm:ss`."""
+    """A naive instant in MySQL's format: `yyyy-MM-dd HH:mm:ss`."""
     return instant.isoformat(" ", "seconds")
 
 
 class Tables:
-    """Creates the tables and writes rows into them; reading is the SQL engine's."""
+    """Creates the tables and writes rows into them. The SQL engine reads them."""
 
     def __init__(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        weakref.finalize(self, self.connection.close)  # a practice has no end of its own, and Python 3.13 warns
+        weakref.finalize(self, self.connection.close)  # no caller closes a practice, and Python 3.13 warns
         for table, columns in TABLES.items():
             key, *others = columns
             declared = ", ".join(f"{name} {_SQLITE_TYPES[columns[name]]} NOT NULL" for name in others)
@@ -100,15 +100,15 @@ class Tables:
         self.connection.execute("INSERT OR REPLACE INTO preference VALUES (?, ?, ?)", (pref_num, pref_name, value))
 
     def insert_key(self, customer_key: str, developer_name: str) -> None:
-        """One API key that the office has granted."""
+        """Add an API key that the office has created."""
         self.connection.execute("INSERT INTO apikey VALUES (NULL, ?, ?)", (customer_key, developer_name))
 
     def delete_key(self, customer_key: str) -> None:
-        """The office has removed one."""
+        """Remove an API key."""
         self.connection.execute("DELETE FROM apikey WHERE CustApiKey = ?", (customer_key,))
 
     def update_balances(self, rows: Sequence[StoredBalance], touched_at: datetime) -> None:
-        """Overwrite guarantors' money columns in one transaction, and stamp the rows as MySQL does on a change."""
+        """Overwrite guarantors' money columns in one transaction, and set DateTStamp as MySQL does on a change."""
         assignments = ", ".join(f"{column} = ?" for column in MONEY_COLUMNS)
         stamp = format_mysql_datetime(touched_at)
         with self.connection:

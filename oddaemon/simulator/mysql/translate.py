@@ -1,7 +1,7 @@
-"""From the MySQL that an office is sent to the SQLite that runs it.
+"""Translates the MySQL statement of a request to SQLite.
 
-The parser is sqlglot's; the walk is our own, because three things must be known that text alone does not tell: what
-every column holds (a double, a date, text without case), which names exist, and what each result column is called.
+The parser is sqlglot. The tree walk is our own, because it needs three facts that are not in the text: the type of
+every column (a double, a date, text without case), the existing names, and the name of each result column.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,21 +28,21 @@ END_OF_SELECT_LIST = frozenset({TokenType.FROM, TokenType.WHERE, TokenType.ORDER
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement that SQLite can run, and what its answer is called and holds."""
+    """A statement that SQLite can run, with the names and types of its result columns."""
 
     sqlite: str
     columns: Columns
 
 
 def translate(sql: str, tokens: list[Token]) -> Statement:
-    """The statement in SQLite.
+    """Translate the statement to SQLite.
 
     Args:
         sql: One plain SELECT of MySQL.
-        tokens: The same, screened.
+        tokens: Its tokens from the query filter.
 
     Raises:
-        SqlFailed: MySQL would refuse it, or this simulator has not learned it.
+        SqlFailed: MySQL would reject it, or this simulator does not support it.
     """
     try:
         trees = MySQL().parser().parse(tokens, sql)
@@ -130,7 +130,7 @@ def _translate_select_list(select: exp.Select, scope: Scope, texts: Sequence[str
 
 
 def _translate_clause(clause: exp.Expression | None, scope: Scope) -> None:
-    """Translate in place what stands in WHERE, GROUP BY, HAVING or ORDER BY."""
+    """Translate the expression of a WHERE, GROUP BY, HAVING or ORDER BY in place."""
     match clause:
         case None:
             return
@@ -173,10 +173,10 @@ def _translate_parts(node: exp.Expression, scope: Scope) -> Iterator[TypedExpres
 
 
 def _translate_group_concat(node: exp.GroupConcat, scope: Scope) -> TypedExpression:
-    """GROUP_CONCAT as an aggregate of our own, which sorts at its end.
+    """Translate GROUP_CONCAT to our own aggregate, which sorts at its end.
 
     A lane (`CASE WHEN … THEN … END` without ELSE, or `IF(…, …, NULL)`) becomes a filter: rows of other lanes, which
-    would only add NULL, then never leave SQLite. With 48 lanes this is nearly all of the time.
+    would only add NULL, then never leave SQLite. With 48 lanes this saves nearly all of the time.
     """
     value, keys = node.this, []
     if isinstance(value, exp.Order):
@@ -212,7 +212,7 @@ def _split_condition(value: exp.Expression) -> tuple[exp.Expression | None, exp.
 
 
 def _split_select_list(sql: str, tokens: Sequence[Token]) -> list[str]:
-    """The text of every item of the outermost select list, as written: MySQL names a column without alias by it."""
+    """The source text of every item of the outermost select list: the name of a column without an alias in MySQL."""
     depth, start, texts = 0, tokens[0].end + 1, []
     for token in tokens[1:]:
         match token.token_type:

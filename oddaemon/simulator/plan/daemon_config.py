@@ -10,12 +10,12 @@ from oddaemon.simulator.plan.plan_file import OfficePlan, SimulatorPlan
 
 
 def write_config(plan: SimulatorPlan, base_url: str, directory: Path) -> Path:
-    """Write `oddaemon.toml` and `offices.d/ID.toml`; existing files of these names are replaced.
+    """Write `oddaemon.toml` and `offices.d/ID.toml`, and replace existing files of these names.
 
     Args:
-        plan: the world.
-        base_url: where its headquarters answers, `/api/v1` included.
-        directory: made when it is missing.
+        plan: The world.
+        base_url: The URL of its headquarters, including `/api/v1`.
+        directory: The directory of the files; created if missing.
 
     Returns:
         The path of `oddaemon.toml`.
@@ -40,7 +40,7 @@ def write_config(plan: SimulatorPlan, base_url: str, directory: Path) -> Path:
 
 
 def render_toml(table: Mapping[str, object], path: str = "") -> str:
-    """A table as TOML: plain values first, then tables, then lists of tables."""
+    """Format a table as TOML: plain values first, then tables, then lists of tables."""
     plain, below = [], []
     for name, value in table.items():
         full_name = f"{path}.{_render_key(name)}" if path else _render_key(name)
@@ -64,7 +64,7 @@ def _make_office_table(office: OfficePlan, base_url: str) -> dict[str, object]:
     if office.key.spacing_override_seconds is not None:
         table["min_interval_seconds"] = office.key.spacing_override_seconds
     if office.key.mode is Mode.LOCAL:
-        # Another name of the same machine, or the daemon would take it for headquarters.
+        # Another name of the same machine. With the same name the daemon would treat it as headquarters.
         table["base_url"] = base_url.replace("127.0.0.1", "localhost")
     return table
 

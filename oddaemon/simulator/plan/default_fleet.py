@@ -8,7 +8,7 @@ from oddaemon.simulator.plan.plan_file import OfficePlan, SimulatorPlan, derive_
 from oddaemon.simulator.practice.practice import PracticeSpec
 
 SERVICE_DOWN_SECONDS = 3600.0
-"""A service that starts later than this does not run aging that night, at any pace."""
+"""A service that starts later than this does not run aging that night; `pace` does not change that."""
 
 
 def make_fleet_plan(
@@ -20,15 +20,15 @@ def make_fleet_plan(
     pace: float = 1.0,
     with_failures: bool = True,
 ) -> SimulatorPlan:
-    """A plan of that many offices; the same arguments give the same plan.
+    """Make a plan with this number of offices; the same arguments give the same plan.
 
     Args:
-        offices: how many.
-        seed: from which everything follows.
-        due_in_seconds: when the first aging is due after the start; None leaves each office's time of night. Offices
-            without automated aging stay without.
-        due_over_seconds: over how long the due times are then spread, evenly.
-        pace: the share of its usual time that an aging run takes, and that its service takes to start it.
+        offices: the number of offices.
+        seed: the seed of the whole plan.
+        due_in_seconds: the time from the start to the first due aging; None keeps the time of day of each office.
+            Offices without automated aging keep none.
+        due_over_seconds: the period over which these due times are spread evenly.
+        pace: the factor for the duration of an aging run and for the delay with which the service starts it.
         with_failures: whether some offices have aging that does not complete by itself.
     """
     specs = [_apply_pace(spec, pace) for spec in build_fleet(seed, offices, with_failures=with_failures)]

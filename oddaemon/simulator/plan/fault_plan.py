@@ -1,4 +1,4 @@
-"""Faults as a plan file or a request to the control API writes them.
+"""Reads faults from a plan file or from a request to the control API.
 
 [[fault]]
 kind = "econnector_down"        # the name of a fault, in snake case
@@ -42,7 +42,7 @@ FAULTS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class _FaultPlacement:
-    """Offices, window and frequency, as written."""
+    """The fields of a fault table that all faults share."""
 
     kind: str
     offices: tuple[str, ...] = ()
@@ -60,12 +60,12 @@ _PLACEMENT_FIELDS = frozenset(_FaultPlacement.__dataclass_fields__)
 
 
 def parse_fault(table: Mapping[str, object], offices: Iterable[str], where: str) -> ScheduledFault:
-    """One fault from its table.
+    """Read one fault from its table.
 
     Args:
-        table: as in this module's docstring.
-        offices: ids of the offices that exist.
-        where: the table's name in errors.
+        table: the table, as in this module's docstring.
+        offices: the ids of all existing offices.
+        where: the table's name in error messages.
 
     Raises:
         PlanError: a name is unknown, a value has the wrong type, an office does not exist.

@@ -1,4 +1,4 @@
-"""A realistic fleet of practices from one seed."""
+"""Makes a realistic fleet of practices from one seed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,13 +44,13 @@ def build_fleet(
     with_failures: bool = True,
     zones: Sequence[str] = ZONES,
 ) -> list[PracticeSpec]:
-    """Practices of realistic variety, the same for the same arguments; office ids are `office-0001` and on.
+    """Make practices of realistic variety, with the office ids `office-0001`, …; the same arguments give the same ones.
 
     Args:
-        seed: Of the world.
-        count: How many practices.
+        seed: The seed of the world.
+        count: The number of practices.
         guarantors_max: The largest practice; sizes are log-normal around 900, and one in a hundred is empty.
-        with_failures: False leaves out offices whose aging does not complete by itself (automation off, monthly,
+        with_failures: False omits offices whose aging does not complete by itself (automation off, monthly,
             crashing, service down).
         zones: IANA zones to choose from.
     """
@@ -63,13 +63,13 @@ def build_fleet(
 
 
 def compute_due_time(zone: str, now: datetime, seconds: float, *, clock_skew_seconds: float = 0.0) -> str:
-    """The `service_time_due` that is `seconds` from now.
+    """The `service_time_due` that is reached in `seconds`.
 
     Args:
         zone: IANA zone of the office.
         now: The world's instant, aware.
-        seconds: From now; rounded up to the office's next whole second.
-        clock_skew_seconds: By how much the office's clock is off.
+        seconds: The time from now; rounded up to the office's next whole second.
+        clock_skew_seconds: The error of the office's clock.
 
     Returns:
         `HH:MM:SS` on the office's clock.

@@ -15,7 +15,7 @@
     fresh_by = "07:00"
     [[fault]]                       # see `fault_plan`
 
-The customer keys and all that is random follow from the seed. It must never hold a real key.
+The customer keys and everything random follow from the seed. The file must never contain a real key.
 """
 
 import hashlib
@@ -42,11 +42,11 @@ class OfficePlan:
     """One office of a plan.
 
     Attributes:
-        spec: the practice; its due time is a placeholder when `due_in_seconds` is given.
-        key: its one customer key.
-        name: for people.
-        due_in_seconds: when aging is due after the start; None leaves the spec's time of day.
-        config: more settings for the daemon's configuration of this office.
+        spec: the practice; its due time is a placeholder if `due_in_seconds` is given.
+        key: its only customer key.
+        name: the display name.
+        due_in_seconds: the time from the start to the due aging; None keeps the spec's time of day.
+        config: additional settings for the daemon's configuration of this office.
     """
 
     spec: PracticeSpec
@@ -56,7 +56,7 @@ class OfficePlan:
     config: Mapping[str, object] = field(default_factory=dict)
 
     def make_spec(self, start: datetime) -> PracticeSpec:
-        """The practice of a world that starts at this aware instant, with its due time on the office's own clock."""
+        """Make the spec for a world that starts at this aware instant, with the due time on the office's own clock."""
         if self.due_in_seconds is None:
             return self.spec
         due = compute_due_time(
@@ -70,12 +70,12 @@ class SimulatorPlan:
     """A world before it starts.
 
     Attributes:
-        offices: in the order written.
-        options: of headquarters.
+        offices: the offices, in the order of the file.
+        options: the options of headquarters.
         faults: the scheduled faults.
-        seed: from which everything random follows.
+        seed: the seed of everything random.
         base: the world's clock at the start, aware; None for the real time.
-        config: more tables for the daemon's `oddaemon.toml`.
+        config: additional tables for the daemon's `oddaemon.toml`.
     """
 
     offices: Sequence[OfficePlan]
@@ -88,7 +88,7 @@ class SimulatorPlan:
 
 @dataclass(frozen=True)
 class _OfficeTable:
-    """The keys of an `[[office]]` besides the fields of its practice."""
+    """The keys of an `[[office]]` that are not fields of its practice."""
 
     id: str
     name: str | None = None
@@ -106,10 +106,10 @@ _SPEC_FIELDS = {each.name for each in fields(PracticeSpec)} - {"office_id"}
 
 
 def read_plan(path: Path) -> SimulatorPlan:
-    """The plan in a file, JSON when its name ends so, else TOML.
+    """Read the plan from a file: JSON if its name ends with `.json`, else TOML.
 
     Raises:
-        PlanError: the file does not parse, or says something that no world can be.
+        PlanError: the file cannot be parsed, or the plan is not valid.
         OSError: the file cannot be read.
     """
     text = path.read_text(encoding="utf-8")
@@ -124,10 +124,10 @@ def read_plan(path: Path) -> SimulatorPlan:
 
 
 def parse_plan(document: Mapping[str, object]) -> SimulatorPlan:
-    """The plan in a parsed document.
+    """Read the plan from a parsed document.
 
     Raises:
-        PlanError: a name is unknown, a value has the wrong type, an id or a key is taken twice.
+        PlanError: a name is unknown, a value has the wrong type, or an id or a key occurs twice.
     """
     check_names(document, {"seed", "base", "headquarters", "config", "office", "fault"}, "plan")
     seed = document.get("seed", 0)
@@ -154,7 +154,7 @@ def parse_plan(document: Mapping[str, object]) -> SimulatorPlan:
 
 
 def derive_customer_key(seed: int, office_id: str) -> str:
-    """The customer key of an office whose plan names none: 16 letters and digits, as the real ones have."""
+    """Make the customer key of an office whose plan has none: 16 letters and digits, like real keys."""
     return hashlib.sha256(f"{seed}/{office_id}".encode()).hexdigest()[:CUSTOMER_KEY_LETTERS]
 
 

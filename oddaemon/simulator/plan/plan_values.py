@@ -1,4 +1,4 @@
-"""From the tables of a plan file to values: every unknown name and wrong type is an error with its place."""
+"""Converts the tables of a plan file to values. An unknown name or a wrong type is an error that names its place."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -15,7 +15,7 @@ class PlanError(ValueError):
 
 
 def parse_table(model: type[_Value], table: Mapping[str, object], where: str) -> _Value:
-    """Make a dataclass of this kind from a table of its fields.
+    """Make a value of this dataclass from a table of its fields.
 
     Raises:
         PlanError: a name is unknown or missing, or a value has the wrong type.
@@ -38,7 +38,7 @@ def check_names(table: Mapping[str, object], known: set[str], where: str) -> Non
     """Raise for the first unknown name in the table, with the nearest known one.
 
     Raises:
-        PlanError: when there is one.
+        PlanError: the table contains an unknown name.
     """
     for name in table:
         if name not in known:
@@ -47,10 +47,10 @@ def check_names(table: Mapping[str, object], known: set[str], where: str) -> Non
 
 
 def get_tables(document: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    """The list of tables under a name, empty when it is absent.
+    """The list of tables under a name; empty if absent.
 
     Raises:
-        PlanError: when it is something else.
+        PlanError: the value is not a list of tables.
     """
     found = document.get(name, [])
     if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
@@ -59,10 +59,10 @@ def get_tables(document: Mapping[str, object], name: str) -> list[Mapping[str, o
 
 
 def get_table(document: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """The table under a name, empty when it is absent.
+    """The table under a name; empty if absent.
 
     Raises:
-        PlanError: when it is something else.
+        PlanError: the value is not a table.
     """
     found = document.get(name, {})
     if not isinstance(found, Mapping):

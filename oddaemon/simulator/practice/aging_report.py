@@ -1,7 +1,7 @@
-"""The aging report of any day: made from the ledgers for each request, ordered by name.
+"""The aging report of any day, made from the ledgers for each request and ordered by name.
 
-Entries dated after the day are not in it, so its BalTotal differs from the table's where something is post-dated. What
-is pending at the insurance is known for now only.
+It contains no entries dated after the day, so its BalTotal differs from the table's if entries are post-dated. Pending
+insurance claims are known only for the present.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from oddaemon.simulator.model.balances import TrueBalance, to_cents, to_stored_d
 from oddaemon.simulator.model.ledger import Family, compute_aged_row
 
 WRITE_OFF_SHARE = 4
-"""One part in this many of what is pending is a write-off, the rest a payment."""
+"""Of this number of parts of a pending amount, one is a write-off and the rest a payment."""
 MILLS_PER_CENT = 10
 
 
@@ -29,7 +29,7 @@ class ReportLine(NamedTuple):
     ins_pay: int
 
     def to_row(self) -> dict[str, object]:
-        """As `GET /reports/Aging` gives it."""
+        """The row of `GET /reports/Aging`."""
         names = ("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90")
         return {
             "PatNum": self.pat_num,
@@ -42,19 +42,19 @@ class ReportLine(NamedTuple):
         }
 
     def to_true_balance(self, *, with_clinic: bool) -> TrueBalance:
-        """What a correct reader makes of it: no EstBalance, and a clinic only if the request named it."""
+        """The balance that a correct reader makes of it: no EstBalance, and a clinic only if the request named one."""
         ins_est = to_cents(self.write_off) + to_cents(self.ins_pay)
         amounts = (0, *map(to_cents, self.buckets), ins_est, to_cents(self.bal_total))
         return TrueBalance(self.pat_num, self.clinic_num if with_clinic else 0, *amounts)
 
 
 def build_report(families: Iterable[Family], as_of: date, clinics: Sequence[int] = ()) -> list[ReportLine]:
-    """The report of a day, ordered by name; guarantors without any amount are not in it.
+    """Make the report of a day, ordered by name, without guarantors whose amounts are all zero.
 
     Args:
-        families: All of the office.
+        families: All families of the office.
         as_of: The day.
-        clinics: Of these clinics only; empty: of all.
+        clinics: Only families of these clinics; empty: all.
     """
     lines = (
         _build_line(family, as_of.toordinal()) for family in families if not clinics or family.clinic_num in clinics

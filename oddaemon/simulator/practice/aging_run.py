@@ -1,8 +1,8 @@
-"""Aging: takes time, rewrites balances in chunks, and may crash half-way.
+"""Aging: it takes time, rewrites balances in chunks, and may crash halfway.
 
-The order is the vendor's, and what a careful reader relies on: `AgingBeginDateTime` is set first, `DateLastAging` only
-after the last balance is written, and then `AgingBeginDateTime` is cleared. A crash leaves the first set and the second
-where it was.
+The order is the vendor's, and careful readers rely on it: a run sets `AgingBeginDateTime` first, sets `DateLastAging`
+only after it wrote the last balance, and then clears `AgingBeginDateTime`. After a crash the first stays set and the
+second unchanged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from oddaemon.simulator.practice.balance_table import BalanceTable
 from oddaemon.simulator.practice.postings import PostingClerk
 from oddaemon.simulator.practice.preferences import AGING_BEGIN_DATE_TIME, DATE_LAST_AGING, PROGRAM_VERSION, Preferences
 
-CHUNKS_MIN = 4  # so that a reader in the middle of even a small office's run sees a mixture
+CHUNKS_MIN = 4  # so that a reader sees a mixture even during the run of a small office
 FAMILIES_PER_CHUNK_MAX = 400  # about 5 ms of work between two waits
 SHARE_OF_RUN_THAT_WRITES = 0.9
 SAME_DAY_RUN_SHARE = 0.3
@@ -44,11 +44,11 @@ class AgingRun:
 
     Attributes:
         started_at: Aware UTC.
-        finished_at: Aware UTC; None while it runs, and for ever when it crashed.
+        finished_at: Aware UTC; None while it runs, and if it crashed.
         aging_date: The office-local date as of which it ages.
-        outcome: How it ended.
-        started_seconds: When it started, in seconds since the world began, which no step of a wall clock disturbs.
-        ended_seconds: The same for its end, whichever end that was; None while it runs.
+        outcome: Its outcome.
+        started_seconds: When it started, in seconds since the world began, unaffected by steps of the wall clock.
+        ended_seconds: The same for its end, completed or crashed; None while it runs.
     """
 
     started_at: datetime
@@ -60,7 +60,7 @@ class AgingRun:
 
 
 class AgingInProgressError(RuntimeError):
-    """Aging was requested while it runs; the real program refuses in the same way."""
+    """Aging was requested while it runs; the real program refuses this, too."""
 
 
 class AgingProcess:
@@ -68,16 +68,16 @@ class AgingProcess:
 
     Args:
         table: The balances.
-        preferences: Where a run shows itself.
-        posting_clerk: Enters what came in since the run before.
+        preferences: The preferences in which a run shows its state.
+        posting_clerk: Enters the postings since the previous run.
         clock: The world's time.
         office_clock: The office's time.
         run_seconds: How long a run takes.
-        last_aging_day: The date up to which the ledgers have been kept.
+        last_aging_day: The date up to which the ledgers are complete.
 
     Attributes:
         runs: Every run so far, oldest first.
-        run_seconds: How long the next run takes; it may be changed at any time.
+        run_seconds: How long the next run takes; may be changed at any time.
     """
 
     def __init__(
@@ -108,22 +108,22 @@ class AgingProcess:
 
     @property
     def is_crash_safe_version(self) -> bool:
-        """Whether the program is new enough to keep balances while it ages, and to forget a crash after a day."""
+        """Whether the program keeps balances during aging, and ignores the lock of a crashed run after a day."""
         major, minor, *_ = (*self._preferences.get(PROGRAM_VERSION).split("."), "0", "0")
         return (int(major), int(minor)) >= FIRST_CRASH_SAFE_VERSION
 
     async def run(self, aging_date: date | None, *, crashes: bool = False) -> AgingRun:
-        """One run from now on.
+        """Run aging now.
 
         Args:
-            aging_date: As of which day; the office's today by default.
-            crashes: Whether it dies half-way.
+            aging_date: The day as of which it ages; by default the office's today.
+            crashes: Whether it crashes halfway.
 
         Returns:
             The run, completed or crashed.
 
         Raises:
-            AgingInProgressError: Another run of this office has not ended.
+            AgingInProgressError: Another run of this office is in progress.
         """
         if self.is_running:
             raise AgingInProgressError("Aging of this office is running already; wait for it to finish.")
@@ -149,15 +149,15 @@ class AgingProcess:
         return self.runs[number]
 
     def abort(self) -> None:
-        """Kill the program while it writes balances: the run crashes and leaves its lock.
+        """Kill the program while it writes balances: the run crashes and its lock stays.
 
-        Once all are written there is nothing left to break.
+        After the last balance is written this has no effect.
         """
         if self._writing is not None:
             self._writing.cancel()
 
     async def _write_all(self, as_of: date, *, crashes: bool) -> bool:
-        """Age chunk after chunk; False if it crashed on the way."""
+        """Age chunk after chunk; False if the run crashed."""
         if not self.is_crash_safe_version:
             await self._zero_balances()
         aging_day = as_of.toordinal()

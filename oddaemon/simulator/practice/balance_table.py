@@ -15,7 +15,7 @@ class BalanceTable:
     """The only way to change a balance: database, oracle and history change together.
 
     Args:
-        families: All families, with the rows that `tables` already holds.
+        families: All families, with the rows that `tables` already contains.
         tables: The office's database.
         clock: The world's time, for the history.
         office_clock: The office's time, for `DateTStamp`.
@@ -31,11 +31,11 @@ class BalanceTable:
         self._history = History(clock.now(), clock.elapsed_seconds())
 
     def rewrite(self, families: Iterable[Family], make_row: Callable[[Family], StoredBalance]) -> None:
-        """Bring these families' rows up to date in one transaction; rows that stay the same are not touched.
+        """Update the rows of these families in one transaction; unchanged rows are not touched.
 
         Args:
-            families: Whom to look at.
-            make_row: The row that a family's ledger makes.
+            families: The families to update.
+            make_row: Makes the row of a family from its ledger.
         """
         changed = [(family, row) for family in families if (row := make_row(family)) != family.row]
         if not changed:
@@ -47,7 +47,7 @@ class BalanceTable:
             family.row = row
 
     def get_true_balances(self, include: Include, clinics: Sequence[int]) -> list[TrueBalance]:
-        """What a correct reader sees now, ordered by PatNum."""
+        """The balances that a correct reader sees now, ordered by PatNum."""
         return select_balances((family.row for family in self.families), include, frozenset(clinics))
 
     def find_true_spans(

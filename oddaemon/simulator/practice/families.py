@@ -1,4 +1,4 @@
-"""The families of a practice: who they are and what was on their ledgers when the world began."""
+"""The families of a practice, with their ledgers at the beginning of the world."""
 
 from collections.abc import Iterator
 from random import Random
@@ -16,7 +16,7 @@ HISTORY_DAYS_MAX = 400
 SPARSE_GAP_MAX = 60
 RANDOM_PAT_NUM_BITS = 63
 
-# Shares of families, as an office's aging report shows them.
+# Shares of families, from the aging report of an office.
 SHARE_WITH_CREDIT = 0.06
 SHARE_WITH_CLAIMS = 0.3
 SHARE_POST_DATED = 0.02
@@ -25,13 +25,13 @@ SHARE_IN_NO_CLINIC = 0.1
 
 
 def build_families(spec: PracticeSpec, rng: Random, last_aging_day: int, *, ever_aged: bool) -> list[Family]:
-    """Families with a past, in the order of their guarantors' PatNums.
+    """Make families with a past, in the order of their guarantors' PatNums.
 
     Args:
         spec: Sizes and habits of the practice.
-        rng: The world's randomness.
-        last_aging_day: Ordinal of the day as of which the table was last aged; nothing but post-dated entries is later.
-        ever_aged: False leaves the columns that aging writes at zero.
+        rng: The random generator of the world.
+        last_aging_day: Ordinal of the day as of which the table was last aged; only post-dated entries are later.
+        ever_aged: False: the columns that aging writes stay zero.
     """
     count = spec.guarantors + spec.settled
     settled = set(rng.sample(range(count), spec.settled))
@@ -59,7 +59,7 @@ def build_families(spec: PracticeSpec, rng: Random, last_aging_day: int, *, ever
 
 
 def draw_amount_mills(rng: Random, dollars_max: int, *, three_decimals: bool) -> int:
-    """A realistic positive amount: round dollars mostly, odd cents often, thousandths where they are stored."""
+    """Draw a realistic positive amount: round dollars or odd cents, and thousandths where they are stored."""
     if rng.random() < 0.5:  # noqa: PLR2004 - every other fee is in round dollars
         return rng.randint(10, dollars_max) * 1000
     mills = int(rng.random() * dollars_max * 1000) + 10

@@ -1,6 +1,6 @@
 """Every state of the balance table, so that a snapshot can be compared with the past.
 
-A snapshot is honest if the table held exactly its rows at some instant, not only if it holds them now.
+A snapshot is true if the table contained exactly its rows at some instant, even if it does not contain them now.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -12,12 +12,12 @@ from oddaemon.simulator.model.balances import Include, StoredBalance, TrueBalanc
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Rows that changed together; no reader saw a part of it.
+    """Rows that changed together; no reader saw only a part of them.
 
     Attributes:
         written_at: Aware UTC instant.
         written_seconds: The same in seconds since the world began.
-        previous_rows: The changed rows as they were.
+        previous_rows: The changed rows before the write.
     """
 
     written_at: datetime
@@ -27,7 +27,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What the table held between two writes, or since it was made, or until now: `begin` and `end` are those."""
+    """The table between two writes. `begin` None: since its creation; `end` None: until now."""
 
     begin: Write | None
     end: Write | None
@@ -37,7 +37,7 @@ class _State:
 class History:
     """The writes of one table, newest last.
 
-    A world whose clock is stepped back has instants out of order: so be it. Its seconds never are.
+    After the world's clock is stepped back, instants are out of order; seconds never are.
 
     Args:
         created_at: The world's instant at which the table was made.
@@ -52,7 +52,7 @@ class History:
     def record(
         self, written_at: datetime, previous_rows: Sequence[StoredBalance], written_seconds: float = 0.0
     ) -> None:
-        """Note that these rows have just been overwritten."""
+        """Record that these rows have just been overwritten."""
         if previous_rows:
             self._writes.append(Write(written_at, written_seconds, tuple(previous_rows)))
 
@@ -69,7 +69,7 @@ class History:
         """The latest interval during which the filtered table was exactly `wanted`.
 
         Returns:
-            First and last instant of the interval (the last is `now` if it still lasts), or None if there is none that
+            First and last instant of the interval (the last is `now` if it still lasts); None if no such interval
             reaches `since`.
         """
         end: datetime | None = None
@@ -114,7 +114,7 @@ class History:
         include: Include,
         clinics: Container[int],
     ) -> Iterator[_State]:
-        """Every state of the table, from that of now back through its writes; keeps the set of rows that differ."""
+        """Every state of the table, from the present one back through its writes. Keeps the set of rows that differ."""
         rows = {balance.pat_num: balance for balance in wanted}
         if len(rows) != len(wanted) or not rows.keys() <= current.keys():
             return

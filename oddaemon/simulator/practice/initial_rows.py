@@ -1,4 +1,4 @@
-"""The rows of a practice's database at the beginning, apart from families; all follow from the spec."""
+"""The initial rows of a practice's database, except families. All follow from the spec."""
 
 from datetime import date, timedelta
 from random import Random
@@ -14,11 +14,11 @@ from oddaemon.simulator.practice.preferences import (
     PROGRAM_VERSION,
 )
 
-TIME_DUE_DATE = "2000-01-01"  # only the time of AgingServiceTimeDue counts
+TIME_DUE_DATE = "2000-01-01"  # only the time of AgingServiceTimeDue matters
 
 
 def find_last_aging_day(spec: PracticeSpec, today: date) -> date | None:
-    """The day of the last aging; None: there was none."""
+    """The day of the last aging; None: the office never aged."""
     if isinstance(spec.last_aging, date):
         return spec.last_aging
     if spec.last_aging == "never":
@@ -41,7 +41,7 @@ def make_initial_preferences(spec: PracticeSpec, last_aging: date | None) -> dic
 
 
 def _make_identity(office_id: str) -> dict[str, str]:
-    """Who the practice is, as its own administrator typed it in: different for each office id."""
+    """Make the preferences that an administrator enters about the practice; different for each office id."""
     rng = Random(f"{office_id}:identity")
     return {
         "PracticeTitle": f"Practice {office_id}",
@@ -52,7 +52,7 @@ def _make_identity(office_id: str) -> dict[str, str]:
 
 
 def make_clinic_rows(count: int) -> list[tuple[int, str, str, bool]]:
-    """(ClinicNum, Description, Abbr, IsHidden): every fourth is hidden, and the last of two or three."""
+    """Make clinics as (ClinicNum, Description, Abbr, IsHidden). Every fourth is hidden, and the last of several."""
     return [
         (clinic_num, f"Clinic {clinic_num}", f"C{clinic_num}", clinic_num % 4 == 0 or clinic_num == count > 1)
         for clinic_num in range(1, count + 1)

@@ -1,4 +1,4 @@
-"""The Open Dental Service of one office: starts aging at the due time, within one hour from it, or not that night."""
+"""The Open Dental Service of one office: it starts aging within one hour from the due time, or not that night."""
 
 from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
@@ -25,11 +25,11 @@ class NightlyService:
     """Watches the clock and the preferences.
 
     Args:
-        aging: What it starts.
-        preferences: Due time and state of aging, read each time.
+        aging: The aging that it starts.
+        preferences: The due time and the state of aging, read each time.
         clock: The world's time.
         office_clock: The office's time.
-        start_delay_seconds: How late it wakes up each night; for more than an hour it is down, and its heart stops.
+        start_delay_seconds: Its delay each night; over an hour, the service is down and sends no heartbeat.
         crashes: Nights whose run crashes.
     """
 
@@ -53,7 +53,7 @@ class NightlyService:
         self._sleep_scope: anyio.CancelScope | None = None
 
     async def run(self) -> None:
-        """Run every night's aging, for ever."""
+        """Run every night's aging until cancelled."""
         while True:
             next_night = self._find_next_night()
             if next_night is None:
@@ -64,17 +64,17 @@ class NightlyService:
                     await self._aging.run(None, crashes=self._crashes == "always" or night in self._crashes)
 
     def set_delay(self, seconds: float) -> None:
-        """Set the delay of its wake-up; over an hour means that it is down."""
+        """Set the delay of its start; over an hour means that it is down."""
         self._delay = timedelta(seconds=seconds)
         self.wake_up()
 
     def wake_up(self) -> None:
-        """A preference changed: the due time may be different now."""
+        """Check the due time again after a preference changed."""
         if self._sleep_scope is not None:
             self._sleep_scope.cancel()
 
     def get_heartbeat(self) -> datetime:
-        """The service's last heartbeat, office-local."""
+        """The service's last heartbeat, in office-local time."""
         now = self._office_clock.now()
         due = self._get_time_due()
         if due is not None and self._delay > START_WINDOW:
@@ -85,7 +85,7 @@ class NightlyService:
         return now.replace(second=0)
 
     async def _sleep_until(self, instant: datetime | None) -> bool:
-        """Sleep, for ever without an instant; False if a preference changed first."""
+        """Sleep until the instant, or for ever if it is None; False if a preference changed first."""
         with anyio.CancelScope() as self._sleep_scope:
             if instant is None:
                 await anyio.sleep_forever()
@@ -95,7 +95,7 @@ class NightlyService:
         return not was_woken
 
     def _find_next_night(self) -> tuple[date, datetime] | None:
-        """The next night whose hour is not over, and when that hour begins; None if there is none to wait for."""
+        """The next night whose hour is not over, and the beginning of that hour; None if there is none to wait for."""
         due = self._get_time_due()
         if due is None or self._delay > START_WINDOW:
             return None

@@ -1,4 +1,4 @@
-"""Entries of a front desk: charges, payments, claims; overnight in bulk, by day one account at a time."""
+"""Entries of a front desk: charges, payments and claims, in bulk overnight or one account at a time by day."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -7,17 +7,17 @@ from oddaemon.simulator.model.ledger import Entry, Family, settle
 from oddaemon.simulator.practice.families import draw_amount_mills
 
 SHARE_OF_FAMILIES_POSTED_A_DAY = (
-    0.05  # with the families whose charges grow into the next bucket, some 8 % change a night
+    0.05  # together with charges that move to the next bucket, some 8 % of the families change a night
 )
 SHARE_OF_FAMILIES_POSTED_MAX = 0.6  # after weeks without aging
 
 
 class PostingClerk:
-    """Enters into the ledgers of one practice; the table changes only when the family is aged.
+    """Makes entries in the ledgers of one practice. The table changes only when the family is aged.
 
     Args:
         families: The practice's families.
-        rng: The world's randomness.
+        rng: The random generator of the world.
         three_decimals: Whether amounts have thousandths.
     """
 
@@ -32,7 +32,7 @@ class PostingClerk:
 
         Args:
             day: Ordinal of the day of the entries.
-            days_passed: Since the run before; a fraction for a second run on the same day.
+            days_passed: Days since the previous run; a fraction for a second run on the same day.
         """
         share = min(SHARE_OF_FAMILIES_POSTED_MAX, SHARE_OF_FAMILIES_POSTED_A_DAY * days_passed)
         count = min(len(self._families), round(len(self._families) * share))
@@ -48,9 +48,9 @@ class PostingClerk:
                 family.ins_est_mills = self._draw_mills(400)
 
     def post_one(self, day: int) -> Family | None:
-        """Enter one posting at one family that certainly changes its balance.
+        """Make one entry for one family that certainly changes its balance.
 
-        Kinds take turns: a payment, a charge, a family that pays everything, a settled family that comes back.
+        The kinds alternate: a payment, a charge, a family that pays everything, a settled family that returns.
 
         Returns:
             The family, or None in a practice without families.

@@ -1,7 +1,7 @@
-"""One simulated dental practice: its database, its clock, its nightly aging, and the truth about all of it.
+"""One simulated dental practice: its database, clock, nightly aging, and the true balances.
 
-Readers get what a real office would answer (`preferences`, `list_clinics`, `short_query`); tests get the truth behind
-it (`truth`, `was_true`, `aging_runs`), which is computed from the ledgers and never from the database.
+Readers get the responses of a real office (`preferences`, `list_clinics`, `short_query`). Tests get the truth behind
+them (`truth`, `was_true`, `aging_runs`), which is computed from the ledgers and never from the database.
 """
 
 from collections.abc import Sequence
@@ -52,12 +52,8 @@ class Practice:
     """A practice that follows from its spec.
 
     Args:
-        spec: What the practice is like.
+        spec: The specification.
         clock: The world's time.
-
-    Attributes:
-        spec: As given.
-        clock: As given.
     """
 
     def __init__(self, spec: PracticeSpec, clock: WorldClock) -> None:
@@ -107,17 +103,17 @@ class Practice:
         return self._aging.is_running
 
     def list_preferences(self, pref_name: str | None) -> list[dict[str, object]]:
-        """Rows of `GET /preferences`: `PrefNum`, `PrefName`, `ValueString`; all without a name."""
+        """Rows of `GET /preferences` (`PrefNum`, `PrefName`, `ValueString`); all rows if no name is given."""
         self._update_heartbeat()
         return self._preferences.list_rows(pref_name)
 
     def set_preference(self, pref_name: str, value: str) -> None:
-        """Change a preference as an administrator would; the service notices at once."""
+        """Change a preference as an administrator does. The service notices it at once."""
         self._preferences.put(pref_name, value)
         self._service.wake_up()
 
     def list_clinics(self) -> list[dict[str, object]]:
-        """Rows of `GET /clinics`: no hidden clinic, and never ClinicNum 0."""
+        """Rows of `GET /clinics`, without hidden clinics and without ClinicNum 0."""
         return [
             {"ClinicNum": clinic_num, "Description": description, "Abbr": abbr, "IsHidden": "false"}
             for clinic_num, description, abbr, is_hidden in make_clinic_rows(self.spec.clinics)
@@ -125,15 +121,15 @@ class Practice:
         ]
 
     def get_aging_report(self, as_of: date, clinics: Sequence[int] = ()) -> list[ReportLine]:
-        """The aging report of a day as the ledgers have it now: its lines ordered by name, without a cap."""
+        """The aging report of a day from the present ledgers, ordered by name, without a page cap."""
         return build_report(self._table.families, as_of, clinics)
 
     def grant_key(self, developer_name: str, customer_key: str) -> None:
-        """The office has created an API key for a developer: a row in table `apikey`."""
+        """Create an API key for a developer: a row in table `apikey`."""
         self._tables.insert_key(customer_key, developer_name)
 
     def revoke_key(self, customer_key: str) -> None:
-        """The office has taken an API key from its list; headquarters may not know of it yet."""
+        """Remove an API key from the office's list. Headquarters may still accept it."""
         self._tables.delete_key(customer_key)
 
     def run_short_query(self, sql: str) -> list[dict[str, object]]:
@@ -150,7 +146,7 @@ class Practice:
         return self._engine.select(sql)
 
     async def run_aging(self, aging_date: date | None = None) -> AgingRun:
-        """One aging run by hand, now; takes `run_seconds` and never crashes.
+        """Run aging by hand now. The run takes `run_seconds` and never crashes.
 
         Args:
             aging_date: Age as of this day instead of the office's today.
@@ -161,15 +157,15 @@ class Practice:
         return await self._aging.run(aging_date)
 
     def set_aging_seconds(self, run_seconds: float) -> None:
-        """Set the duration of later runs; one in progress keeps its own."""
+        """Set the duration of later runs; a run in progress keeps its own."""
         self._aging.run_seconds = run_seconds
 
     def abort_aging(self) -> None:
-        """Kill the program that ages, if one runs: the run crashes and leaves its lock."""
+        """Kill a running aging program: the run crashes and its lock stays."""
         self._aging.abort()
 
     def set_service_delay(self, seconds: float) -> None:
-        """Set the delay with which the service starts aging; over an hour means that it is down."""
+        """Set the delay with which the service starts aging; over an hour means that the service is down."""
         self._service.set_delay(seconds)
 
     def today(self) -> date:
@@ -177,26 +173,27 @@ class Practice:
         return self._office_clock.today()
 
     def get_preference(self, pref_name: str) -> str:
-        """The value of a preference, without a trace in the traffic log; empty when there is no such preference."""
+        """The value of a preference, without an entry in the traffic log; empty if there is no such preference."""
         return self._preferences.get(pref_name)
 
     @property
     def program_version(self) -> str:
-        """Of the office's Open Dental now; an update is a change of the preference."""
+        """The present version of the office's Open Dental; a change of the preference is an update."""
         return self.get_preference(PROGRAM_VERSION)
 
     async def run(self) -> None:
-        """Run nightly aging and the activity of the day, for ever."""
+        """Run nightly aging and the activity of the day until cancelled."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._service.run)
             if self.spec.activity_per_hour > 0:
                 group.start_soon(self._run_activity)
 
     def post_activity(self, families: int = 1) -> None:
-        """Users open accounts and post something now: those families are recalculated at once.
+        """Let users open accounts and make entries now, which recalculates these families at once.
 
         Args:
-            families: How many; in turns a payment, a charge, a family that falls to zero, a settled one that returns.
+            families: How many. The kinds alternate: a payment, a charge, a family that pays everything, a settled
+                family that returns.
         """
         as_of = self._office_clock.today()
         last_aging = self._preferences.get(DATE_LAST_AGING)
@@ -210,7 +207,7 @@ class Practice:
     def get_true_balances(
         self, include: Literal["debts", "all"] = "all", clinics: Sequence[int] = ()
     ) -> list[TrueBalance]:
-        """What a correct reader of the table sees now, ordered by PatNum, in cents.
+        """The balances that a correct reader of the table sees now, ordered by PatNum, in cents.
 
         Args:
             include: `debts` for the documented filter (`> 0`), `all` for `<> 0` on the same seven columns.
@@ -228,13 +225,13 @@ class Practice:
         """The latest interval during which `truth(include, clinics)` was exactly these balances, in any order.
 
         Args:
-            balances: What some reader read.
+            balances: The balances that a reader returned.
             include: As in `truth`.
             clinics: As in `truth`.
             since: Intervals that ended before this instant do not count.
 
         Returns:
-            First and last instant, aware UTC; the last is now if they are still true. None if they never were.
+            First and last instant, aware UTC; the last is now if they are still true. None if they were never true.
         """
         return self._table.find_true_interval(balances, include, clinics, since)
 
@@ -247,7 +244,7 @@ class Practice:
         """Every span of time during which `truth(include, clinics)` was exactly these balances, oldest first.
 
         Returns:
-            First and last moment of each, in seconds since the world began, which no step of a wall clock disturbs.
+            First and last moment of each, in seconds since the world began, unaffected by steps of the wall clock.
         """
         return self._table.find_true_spans(balances, include, clinics)
 

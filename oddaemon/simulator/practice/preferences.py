@@ -1,4 +1,4 @@
-"""Table `preference` of one office: settings and the state of aging, all of it text."""
+"""Table `preference` of one office: settings and the state of aging, all as text."""
 
 from oddaemon.simulator.mysql.tables import Tables
 
@@ -13,7 +13,7 @@ FIRST_PREF_NUM = 15
 
 
 class Preferences:
-    """Names, numbers and values, the same here and in the database. Names compare without case, as MySQL's do."""
+    """Names, numbers and values, equal here and in the database. Names compare without case, as in MySQL."""
 
     def __init__(self, tables: Tables, values: dict[str, str]) -> None:
         self._tables = tables
@@ -31,12 +31,12 @@ class Preferences:
         self._tables.put_preference(pref_num, name, value)
 
     def get(self, pref_name: str) -> str:
-        """The value, empty when there is no such preference."""
+        """The value; empty if there is no such preference."""
         row = self._rows.get(pref_name.lower())
         return row[2] if row else ""
 
     def list_rows(self, pref_name: str | None) -> list[dict[str, object]]:
-        """Rows as `GET /preferences` gives them; all of them without a name."""
+        """The rows of `GET /preferences`; all rows if no name is given."""
         return [
             {"PrefNum": pref_num, "PrefName": name, "ValueString": value}
             for key, (pref_num, name, value) in self._rows.items()

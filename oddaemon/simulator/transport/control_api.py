@@ -1,13 +1,13 @@
-"""The control API: requests of a demo or a bench to the world itself, beside the API and on the same port.
+"""The control API, with which a demo or a bench controls the world. It uses the same port as the simulated API.
 
     GET  /-/healthy                  the world runs
-    GET  /-/offices                  each office: its spec, its aging runs, what is planted on it
-    POST /-/offices/ID/true          {"include": "all", "clinics": [], "balances": [[9 integers, in cents], ...]}: was
-                                     that the office's table at some instant? From when until when, or where it differs
-    GET  /-/traffic                  counts, and every impoliteness; agreed limits in the query string
-    POST /-/faults                   a fault, as in a plan; DELETE removes all of them
+    GET  /-/offices                  each office: its spec, its aging runs, its planted faults
+    POST /-/offices/ID/true          {"include": "all", "clinics": [], "balances": [[9 integers, in cents], ...]}: the
+                                     interval in which this was the office's table, or the differences
+    GET  /-/traffic                  counts and all violations; the agreed limits are in the query string
+    POST /-/faults                   plants a fault, as in a plan; DELETE removes all faults
 
-It has no authentication, so the server must listen on loopback only. It never shows a key.
+It has no authentication, so the server must listen only on loopback. It never shows a key.
 """
 
 import json
@@ -29,17 +29,17 @@ from oddaemon.simulator.practice.practice import Practice, TrueBalance
 
 PREFIX = "/-/"
 SHOWN_MAX = 20
-"""How many differences or violations are written out; all are counted."""
+"""How many differences or violations are listed; all are counted."""
 
 
 class ControlApi:
-    """Answers under `/-/` itself and hands everything else to headquarters."""
+    """Answers requests under `/-/` and passes all others to headquarters."""
 
     def __init__(self, headquarters: Headquarters) -> None:
         self._headquarters = headquarters
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
-        """The answer, at once for the control API's own routes."""
+        """Answer one request; without delay on the control API's own routes."""
         if not request.path.startswith(PREFIX):
             return await self._headquarters.handle(request)
         try:
@@ -111,7 +111,7 @@ class ControlApi:
 
 @dataclass(frozen=True)
 class _Claim:
-    """Balances claimed to be an office's."""
+    """Balances that a client claims for an office."""
 
     balances: tuple[tuple[int, int, int, int, int, int, int, int, int], ...]
     include: Include = "all"
@@ -131,7 +131,7 @@ def _check_claim(practice: Practice, body: Mapping[str, object]) -> dict[str, ob
 
 
 def _compare_balances(claimed: Sequence[TrueBalance], true: Sequence[TrueBalance]) -> dict[str, object]:
-    """Where the claim differs from the present table, the nearest comparison that is possible."""
+    """The differences between the claim and the present table, which is the nearest possible comparison."""
     ours = {balance.pat_num: balance for balance in claimed}
     theirs = {balance.pat_num: balance for balance in true}
     differing = [pat_num for pat_num in sorted(ours.keys() | theirs.keys()) if ours.get(pat_num) != theirs.get(pat_num)]

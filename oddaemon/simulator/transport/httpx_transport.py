@@ -1,7 +1,7 @@
-"""Headquarters as an httpx transport in the same process: no sockets, and time-outs in the loop's own time.
+"""Headquarters as an httpx transport in the same process, without sockets, with timeouts in the loop's time.
 
-It raises what httpx raises over a real network. `httpx.ASGITransport` will not do: it buffers bodies, has no time-outs
-and cannot lose a connection.
+It raises the same exceptions as httpx over a real network. `httpx.ASGITransport` is not sufficient: it buffers bodies,
+has no timeouts and cannot lose a connection.
 """
 
 from collections.abc import AsyncIterator
@@ -17,10 +17,10 @@ _connection_numbers = count(1)
 
 
 class SimulatedTransport(httpx.AsyncBaseTransport):
-    """Hands each request of an `httpx.AsyncClient` to headquarters and gives the answer back as a stream.
+    """Passes each request of an `httpx.AsyncClient` to headquarters and returns the response as a stream.
 
-    Errors: `httpx.ConnectTimeout`, `ConnectError`, `ReadTimeout`, `ReadError` and `RemoteProtocolError`, when and as
-    the planted faults say; the time-outs are the request's own (`httpx.Timeout`), one of None waits for ever.
+    Planted faults raise `httpx.ConnectTimeout`, `ConnectError`, `ReadTimeout`, `ReadError` and `RemoteProtocolError`.
+    The timeouts are those of the request (`httpx.Timeout`); None waits for ever.
     """
 
     def __init__(self, handler: RequestHandler) -> None:
@@ -71,7 +71,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 async def _make_error(fault: TransportFault, timeouts: _Timeouts, *, sent: int, announced: int) -> httpx.TransportError:
-    """The exception of httpx for this connection failure, after the time that it takes to notice."""
+    """Make httpx's exception for this connection failure, after the time that a client needs to notice it."""
     match fault.failure:
         case ConnectionFailure.NO_CONNECTION:
             await _wait(timeouts.connect_seconds)

@@ -1,7 +1,7 @@
-"""Headquarters on real sockets, for processes that must not share one: the demo, the crash tests, the benches.
+"""Headquarters on real sockets, in a separate process from the daemon: for the demo, the crash tests and the benches.
 
-A connection can be reset, stalled or closed at any byte, which is why this is not a ready-made web server. Never listen
-beyond loopback: there is no TLS, and the control API has no authentication.
+This is not a ready-made web server because it can reset, stall or close a connection at any byte. Listen only on
+loopback: there is no TLS, and the control API has no authentication.
 """
 
 import math
@@ -32,13 +32,13 @@ async def serve(
     """Serve until cancelled.
 
     Args:
-        handler: who answers.
-        host: address to listen on.
-        port: 0 for any free one.
-        task_status: started with the port once connections are accepted.
+        handler: Answers the requests.
+        host: The address to listen on.
+        port: The port; 0 selects a free one.
+        task_status: Started with the port when connections are accepted.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: The server cannot listen on the address.
     """
     numbers = count(1)
 
@@ -66,7 +66,7 @@ class _Connection:
                 await self._handle_all(receive)
                 tasks.cancel_scope.cancel()
         except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass  # the client hung up while it was being answered
+            pass  # the client hung up before the end of the response
 
     async def _read(
         self, send: MemoryObjectSendStream[ApiRequest | BadRequestError], connection: anyio.CancelScope
@@ -102,7 +102,7 @@ class _Connection:
             await self._stream.send(whole[: len(whole) - len(response.body) + fault.after_bytes])
         match fault.failure:
             case ConnectionFailure.STALL | ConnectionFailure.NO_CONNECTION:
-                # The kernel has accepted the connection already: silence is the nearest to no connection.
+                # The kernel has already accepted the connection; silence is the closest imitation of no connection.
                 await anyio.sleep_forever()
             case ConnectionFailure.RESET | ConnectionFailure.REFUSED:
                 raw = self._stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - as above
