@@ -1,4 +1,4 @@
-"""THE state machine: which observation leads where is decided in this file and nowhere else.
+"""THE state machine: this file alone decides which state and action follow an observation.
 
 An office has an *intent* (what it does next) and an instant before which it does not begin (`not_before`). Each turn
 takes one observation (the result of the last action) and returns the new state and the next action:
@@ -6,7 +6,7 @@ takes one observation (the result of the last action) and returns the new state 
     survey -> [measure_clock] -> probe, repeated -> pull -> [pull] -> publish -> probe, repeated
 
     observation                 intent          next
-    Started                     any             what was stored, under the present configuration and clock
+    Started                     any             the stored state, under the present configuration and clock
     TimerFired, PublishSucceeded  any           the stored intent
     Surveyed                    survey          decided from aging
     Probed                      probe           decided from aging, or another reader if only the statement fails
@@ -15,12 +15,12 @@ takes one observation (the result of the last action) and returns the new state 
     a command                   any             at once, paused, resumed
     Failed                      any             by the failure's `Recovery`: retry, wait, confirm, block …
 
-What the decisions are made from stands beside this file: `aging` (what preferences say), `clock`, `evidence` (what the
-office has shown before), `cadence` (when), `record` (what is remembered); the moves themselves are in `transition`.
+The decisions use the files beside this one: `aging` (the meaning of preferences), `clock`, `evidence` (what the office
+has shown before), `cadence` (the times of requests), `record` (what the state remembers). The moves are in `transition`.
 
-All waiting is `not_before` in the state, so a restart forgets no back-off. Everything here is a function of its
-arguments: the instant and the jitter are passed in. An observation that does not belong to the state's intent is an
-error in oddaemon and raises.
+All waiting is `not_before` in the state, so a restart keeps every back-off. All functions depend only on their
+arguments: the caller passes the instant and the jitter. An observation that does not belong to the state's intent is a
+bug in oddaemon and raises.
 """
 
 from dataclasses import replace

@@ -22,7 +22,7 @@ from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing
 
 
 class IllegalObservationError(Exception):
-    """An observation that no action of this state can produce: an error in oddaemon."""
+    """An observation that no action of this state can produce: a bug in oddaemon."""
 
 
 class Intent(StrEnum):

@@ -65,7 +65,7 @@ class BackfillFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackfillCrashed(Event):
-    """An error in oddaemon itself ended a backfill job. The job has failed; nothing else is affected."""
+    """A backfill job crashed, a bug in oddaemon. The job has failed; nothing else is affected."""
 
     name: ClassVar[str] = "backfill_crashed"
     level: ClassVar[Level] = Level.ERROR

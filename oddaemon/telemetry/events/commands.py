@@ -45,7 +45,7 @@ class JobFailed(Event):
     seconds: float
     reason: str
     traceback: str | None
-    """Of an error in oddaemon itself; None for other failures."""
+    """Only after a crash, a bug in oddaemon; None for other failures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class MaintenanceFailed(Event):
     seconds: float
     reason: str
     traceback: str | None
-    """Of an error in oddaemon itself; None for other failures."""
+    """Only after a crash, a bug in oddaemon; None for other failures."""
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.maintenance_last_run_successful.labels(self.job).set(0)

@@ -233,7 +233,7 @@ class SnapshotPublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerCrashed(Event):
-    """An error in oddaemon itself ended an office's worker; no other office is affected."""
+    """An office's worker crashed, a bug in oddaemon. No other office is affected."""
 
     name: ClassVar[str] = "worker_crashed"
     level: ClassVar[Level] = Level.ERROR
@@ -241,7 +241,7 @@ class WorkerCrashed(Event):
     error: str
     """The exception's type."""
     restarts_left: int
-    """How often the worker may still be restarted, this time included; 0: it stays down."""
+    """How often the worker may still be restarted, including this time; 0: it stays down."""
     traceback: str
     """From `format_traceback`."""
 

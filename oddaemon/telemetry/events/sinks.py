@@ -135,7 +135,7 @@ class OutboxSize(Event):
 
 @dataclass(frozen=True, slots=True)
 class CourierCrashed(Event):
-    """An error in oddaemon itself ended a courier. With no restarts left its sink receives nothing until a restart."""
+    """A sink's courier crashed, a bug in oddaemon. With no restarts left, the sink receives nothing until a restart."""
 
     name: ClassVar[str] = "courier_crashed"
     level: ClassVar[Level] = Level.ERROR
