@@ -16,7 +16,7 @@ takes one observation (the result of the last action) and returns the new state 
     Failed                      any             by the failure's `Recovery`: retry, wait, confirm, block …
 
 The decisions use the files beside this one: `aging` (the meaning of preferences), `clock`, `evidence` (what the office
-has shown before), `cadence` (the times of requests), `record` (what the state remembers). The moves are in `transition`.
+has shown before), `cadence` (the times of requests), `record` (what the state keeps). The moves are in `transition`.
 
 All waiting is `not_before` in the state, so a restart keeps every back-off. All functions depend only on their
 arguments: the caller passes the instant and the jitter. An observation that does not belong to the state's intent is a
