@@ -9,7 +9,7 @@ import socket
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -70,6 +70,13 @@ class VersionMismatch(DaemonUnavailable):
         super().__init__(message, "restart the daemon")
 
 
+class ReceivedDocument(dict[str, Any]):
+    """A document of the daemon. A field that is missing ends the command: the daemon is a different version."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise fail(VersionMismatch().message)
+
+
 class _UnixHttpConnection(HTTPConnection):
     def __init__(self, path: Path, timeout_seconds: float) -> None:
         super().__init__("localhost", timeout=timeout_seconds)
@@ -103,7 +110,7 @@ def send(path: Path, method: str, target: str) -> ControlResponse:
     """
     status, body = _exchange(path, method, target, COMMAND_TIMEOUT_SECONDS)
     try:
-        document = msgspec.json.decode(body, type=dict[str, Any])
+        document = _mark_received(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.MsgspecError:
         raise VersionMismatch from None
     if status == HTTPStatus.OK and "outcome" not in document:
@@ -155,6 +162,15 @@ def fetch_document(config: Path, target: str, document_type: type[T]) -> tuple[T
         return msgspec.convert(document, document_type), document
     except (msgspec.MsgspecError, KeyError):
         raise VersionMismatch from None
+
+
+def _mark_received(value: Any) -> Any:  # noqa: ANN401 - JSON
+    match value:
+        case dict():
+            return ReceivedDocument({name: _mark_received(each) for name, each in value.items()})
+        case list():
+            return [_mark_received(each) for each in value]
+    return value
 
 
 def fetch_metrics(config: Path) -> str:

@@ -14,13 +14,14 @@ import anyio
 import anyio.to_thread
 import typer
 
-from oddaemon.cli.output.exit import ExitStatus, fail
+from oddaemon.cli.output.exit import ExitStatus, fail, flatten_errors
 from oddaemon.cli.output.progress import progress_bar
 from oddaemon.cli.sources.config_file import fail_unknown_office
 from oddaemon.cli.sources.daemon_client import (
     ControlResponse,
     DaemonNotRunning,
     DaemonUnavailable,
+    VersionMismatch,
     request,
     require_control_socket,
     send,
@@ -58,7 +59,10 @@ def diagnose_offices(settings: Settings, offices: Sequence[OfficeSettings], conc
             return anyio.run(_diagnose_all, settings, offices, concurrency, socket, progress)
     except* DaemonUnavailable as group:
         error_group = group
-    raise fail(f"the daemon became unavailable ({error_group.exceptions[0]}); try again")
+    (error, *_) = flatten_errors(error_group)
+    raise fail(
+        error.message if isinstance(error, VersionMismatch) else f"the daemon became unavailable ({error}); try again"
+    )
 
 
 def diagnose_directly(settings: Settings, office: OfficeSettings) -> Diagnosis:
@@ -134,6 +138,8 @@ async def _diagnose_in_daemon(socket: Path, office_id: str, progress: ProgressCa
         response = await _send(socket, "GET", f"/offices/{quote(office_id, safe='')}/examination")
         if response.status != HTTPStatus.OK:
             raise DaemonUnavailable(response.error_message)
+        if not {"completed", "total", "diagnosis"} <= response.document.keys():
+            raise VersionMismatch
         progress(response.document["completed"], response.document["total"])
         if response.document["diagnosis"] is not None:
             return parse_diagnosis(response.document["diagnosis"])

@@ -141,6 +141,18 @@ def test_another_program_at_the_socket_is_not_believed(fleet: SampleFleet, answe
     assert "different version" in result.stderr
 
 
+def test_a_document_of_another_version_ends_the_command_with_what_to_do(fleet: SampleFleet) -> None:
+    document = b'{"outcome": "In force.", "warnings": [], "plan": {"new": [], "changed": [], "removed": []}}'
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(fleet.config.with_name("state.db.sock")))
+        listener.listen()
+        with _canned_response(listener, b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(document), document)):
+            result = fleet.run("reload")
+
+    assert (result.exit_code, result.stdout) == (1, "In force.\n")
+    assert "different version of oddaemon; restart the daemon" in result.stderr
+
+
 def test_a_daemon_that_ends_without_an_answer_is_not_called_another_program(fleet: SampleFleet) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(fleet.config.with_name("state.db.sock")))
