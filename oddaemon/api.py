@@ -36,7 +36,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from oddaemon.core import model
-from oddaemon.core.model import ChangeKind
+from oddaemon.core.model import ChangeKind, PublishedSnapshot
 from oddaemon.core.reporting.command_hints import suggest_history
 from oddaemon.core.snapshot.diff import GuarantorChange
 from oddaemon.core.snapshot.missing_columns import MissingColumns
@@ -51,7 +51,6 @@ from oddaemon.store.history.day import (
     get_source,
     select_day,
 )
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader, StoredOffice
 from oddaemon.store.sqlite.location import parse_database_path
 
@@ -288,7 +287,7 @@ def _make_snapshot(office_id: str, day: HistoryDay) -> Snapshot:
         cleared=None,
         source=get_source(day),
     )
-    if not isinstance(day, SnapshotRow):
+    if not isinstance(day, PublishedSnapshot):
         return snapshot
     snapshot = replace(snapshot, id=day.id, observed_at=day.observed_at)
     return replace(snapshot, new=day.new, changed=day.changed, cleared=day.cleared)

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TypedDict
 
-from oddaemon.core.model import OfficeSpec, Preferences
+from oddaemon.core.model import OfficeSpec, Preferences, PublishedSnapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.reporting.status_document import OfficeDocument, OfficeStatus, make_office_document
 from oddaemon.store.journal import JournalEntry
-from oddaemon.store.snapshot_rows import SnapshotRow
 
 
 class PreferencesDocument(TypedDict):
@@ -80,7 +79,7 @@ class OfficeContext:
     """As configured; None: it is no longer configured."""
     state: OfficeState | None = None
     """None: none is stored yet."""
-    snapshot: SnapshotRow | None = None
+    snapshot: PublishedSnapshot | None = None
     journal: Iterable[JournalEntry] = field(default=(), repr=False)
 
 
@@ -114,7 +113,7 @@ def _build_preferences(preferences: Preferences) -> PreferencesDocument:
     return document
 
 
-def _build_pull(snapshot: SnapshotRow) -> PullDocument:
+def _build_pull(snapshot: PublishedSnapshot) -> PullDocument:
     return {
         "observed_at": format_instant(snapshot.observed_at),
         "reader": snapshot.reader.value,

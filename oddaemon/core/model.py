@@ -6,7 +6,7 @@ No clock, no randomness, and no knowledge of how a value is stored or sent.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -242,6 +242,36 @@ class Snapshot:
     totals: ControlTotals
     balances: Mapping[int, Balance] = field(repr=False)
     """By pat_num, in ascending order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSnapshot:
+    """A published snapshot without its balances."""
+
+    id: int
+    """Increases with every publication of any office; never reused."""
+    office_id: str
+    aging_date: date
+    observed_at: datetime
+    published_at: datetime
+    reader: Reader
+    requests: int
+    totals: ControlTotals
+    new: int
+    changed: int
+    cleared: int
+    """The number of guarantors that are new, changed and cleared since the office's previous snapshot."""
+    pull_seconds: float = 0.0
+    """From the pull's first request; 0: published by a version that did not store it."""
+    late_at: datetime | None = None
+    """Its deadline; None: it had none, or a version published it that did not store it."""
+    verified: bool = True
+    """Only verified snapshots are ever published."""
+
+    @property
+    def early_by(self) -> timedelta | None:
+        """How long before its deadline it was published, negative if late; None: it had none."""
+        return None if self.late_at is None else self.late_at - self.published_at
 
 
 @dataclass(frozen=True, slots=True)

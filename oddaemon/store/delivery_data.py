@@ -9,7 +9,7 @@ from datetime import date
 import msgspec
 
 from oddaemon.core.delivery import Delivery
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, PublishedSnapshot
 from oddaemon.core.snapshot.diff import SnapshotDelta, diff
 from oddaemon.core.snapshot.missing_columns import (
     NONE_MISSING,
@@ -20,7 +20,7 @@ from oddaemon.core.snapshot.missing_columns import (
 )
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, SnapshotRow, parse_snapshot_row
+from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, parse_snapshot_row
 
 _COLUMNS = ", ".join(Balance._fields)
 _SNAPSHOT_COLUMNS = ", ".join(f"snapshot.{name}" for name in SNAPSHOT_COLUMN_NAMES)
@@ -65,7 +65,7 @@ _versions_decoder = msgspec.json.Decoder(list[tuple[int, Balance]])
 class DeliveryData:
     """What a delivery carries."""
 
-    snapshot: SnapshotRow
+    snapshot: PublishedSnapshot
     office_name: str
     missing_columns: MissingColumns
     """Columns that are 0 in the snapshot because its reader does not give them."""

@@ -13,13 +13,13 @@ import msgspec
 from sqlalchemy import Row, ScalarSelect, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.model import OfficeSpec
+from oddaemon.core.model import OfficeSpec, PublishedSnapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
 from oddaemon.store.outbox import write_sinks
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, SnapshotRow, make_snapshot_row
+from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, make_snapshot_row
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(OfficeState)
@@ -40,7 +40,7 @@ class OfficeRow:
     """False: no longer configured; its data is kept."""
     state: OfficeState | None
     """None: there is none, or this version cannot decode it."""
-    snapshot: SnapshotRow | None
+    snapshot: PublishedSnapshot | None
     """The latest one."""
 
 

@@ -1,4 +1,4 @@
-"""A published snapshot without its balances, as the database stores it; and the times of recent nights."""
+"""Published snapshots without their balances, as the database stores them; and the times of recent nights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from oddaemon.core.model import ControlTotals, Reader
+from oddaemon.core.model import ControlTotals, PublishedSnapshot, Reader
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
@@ -63,42 +63,7 @@ SNAPSHOT_COLUMN_NAMES = tuple(column.name for column in SNAPSHOT_COLUMNS)
 SNAPSHOTS_OF_OFFICE = f"SELECT {', '.join(SNAPSHOT_COLUMN_NAMES)} FROM snapshot WHERE office = ? ORDER BY id"  # noqa: S608 - our own column names
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotRow:
-    """One published snapshot."""
-
-    id: int
-    """Increases with every publication of any office; never reused."""
-    office_id: str
-    aging_date: date
-    observed_at: datetime
-    published_at: datetime
-    reader: Reader
-    requests: int
-    totals: ControlTotals
-    new: int
-    changed: int
-    cleared: int
-    """The number of guarantors that are new, changed and cleared since the office's previous snapshot."""
-    pull_seconds: float = 0.0
-    """From the pull's first request; 0: published by a version that did not store it."""
-    late_at: datetime | None = None
-    """Since when it was late; None: it was not, or a version published it that did not store it."""
-    verified: bool = True
-    """Only verified snapshots are ever published."""
-
-    @property
-    def versions_started(self) -> int:
-        """The number of balance versions that began with it."""
-        return self.new + self.changed
-
-    @property
-    def versions_ended(self) -> int:
-        """The number of balance versions that ended with it."""
-        return self.changed + self.cleared
-
-
-def parse_snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
+def parse_snapshot_row(office_id: str, values: Sequence[Any]) -> PublishedSnapshot:
     """Build one from the values of `SNAPSHOT_COLUMN_NAMES`, as SQLite holds them.
 
     Raises:
@@ -111,11 +76,11 @@ def parse_snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
     return make_snapshot_row(office_id, tuple(row.values()))
 
 
-def make_snapshot_row(office_id: str, values: Sequence[Any]) -> SnapshotRow:
+def make_snapshot_row(office_id: str, values: Sequence[Any]) -> PublishedSnapshot:
     """Build one from the values of `SNAPSHOT_COLUMNS`."""
     snapshot_id, aging_date, observed_at, published_at, reader, requests, new, changed, cleared, *rest = values
     pull_seconds, late_at, *totals = rest
-    return SnapshotRow(
+    return PublishedSnapshot(
         id=snapshot_id,
         office_id=office_id,
         aging_date=aging_date,

@@ -15,14 +15,14 @@ import msgspec
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oddaemon.core.model import Balance, Snapshot
+from oddaemon.core.model import Balance, PublishedSnapshot, Snapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.diff import SnapshotChanges, diff
 from oddaemon.store import open_pulls, outbox, schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
 from oddaemon.store.offices import write_state
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, SnapshotRow, make_snapshot_row
+from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, make_snapshot_row
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(list[Balance])
@@ -59,20 +59,10 @@ class PublishContext:
     pull_duration: timedelta = timedelta()
     """From the pull's first request."""
     late_at: datetime | None = None
-    """Since when it was late; None: it was not."""
+    """Its deadline; None: it had none."""
 
 
 UNKNOWN_CONTEXT = PublishContext()
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedSnapshot:
-    """The result of a publication: the snapshot's id, and how many guarantors are new, changed and cleared."""
-
-    id: int
-    new: int
-    changed: int
-    cleared: int
 
 
 async def publish(
@@ -118,16 +108,30 @@ async def publish(
         if is_staged:
             await open_pulls.drop_pages(connection, office_id)
         await write_state(connection, office_id, state)
-    return PublishedSnapshot(snapshot_id, len(changes.new), len(changes.changed), len(changes.cleared))
+    return PublishedSnapshot(
+        id=snapshot_id,
+        office_id=office_id,
+        aging_date=snapshot.aging_date,
+        observed_at=snapshot.observed_at,
+        published_at=published_at,
+        reader=snapshot.reader,
+        requests=snapshot.requests,
+        totals=snapshot.totals,
+        new=len(changes.new),
+        changed=len(changes.changed),
+        cleared=len(changes.cleared),
+        pull_seconds=context.pull_duration.total_seconds(),
+        late_at=context.late_at,
+    )
 
 
-async def get_latest(db: Database, office_id: str) -> SnapshotRow | None:
+async def get_latest(db: Database, office_id: str) -> PublishedSnapshot | None:
     """The office's latest snapshot; None: it has none."""
     rows = await list_latest(db, office_id, limit=1)
     return rows[0] if rows else None
 
 
-async def list_latest(db: Database, office_id: str, limit: int) -> list[SnapshotRow]:
+async def list_latest(db: Database, office_id: str, limit: int) -> list[PublishedSnapshot]:
     """The office's latest snapshots, at most `limit`, latest first."""
     query = (
         select(*SNAPSHOT_COLUMNS)

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import anyio.lowlevel
 
-from oddaemon.core.model import Condition, ControlTotals, Owner, Preferences, Reader, Status
+from oddaemon.core.model import Condition, ControlTotals, Owner, Preferences, PublishedSnapshot, Reader, Status
 from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.reporting.forecast import Forecast, ForecastInput, make_forecast
-from oddaemon.core.reporting.night_history import PendingNight, Publication, build_night_history
+from oddaemon.core.reporting.night_history import PendingNight, build_night_history
 from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficePageView, OfficeView
 from tests.browser.condition_texts import CONDITION_TEXTS
@@ -164,7 +164,7 @@ def make_office_view(line: OfficeView, now: datetime, journal: Sequence[JournalL
     )  # fmt: skip
 
 
-def _make_publications(line: OfficeView) -> tuple[Publication, ...]:
+def _make_publications(line: OfficeView) -> tuple[PublishedSnapshot, ...]:
     rng = Random(line.id)
     snapshot = line.snapshot
     assert snapshot is not None, "only where one was published"
@@ -182,9 +182,11 @@ def _make_publications(line: OfficeView) -> tuple[Publication, ...]:
         total = sum(buckets) if back else snapshot.bal_total
         insurance = rng.randrange(900_000)
         found.append(
-            Publication(
-                snapshot_id=5000 - back,
+            PublishedSnapshot(
+                id=5000 - back,
+                office_id=line.id,
                 aging_date=day,
+                observed_at=published,
                 published_at=published,
                 late_at=wanted,
                 pull_seconds=rng.uniform(0.4, 9.0),

@@ -3,11 +3,10 @@
 import json
 import re
 
-from oddaemon.core.model import Reader
+from oddaemon.core.model import PublishedSnapshot, Reader
 from oddaemon.simulator.practice.aging_run import AgingOutcome
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import journal, snapshots
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.world import World
 
@@ -41,7 +40,7 @@ async def _assert_true(world: World, database: SqliteDatabase, office_id: str) -
         _assert_from_last_run(world.get_practice(office_id), snapshot)
 
 
-def _assert_from_last_run(practice: Practice, snapshot: SnapshotRow) -> None:
+def _assert_from_last_run(practice: Practice, snapshot: PublishedSnapshot) -> None:
     """No run was in progress, and the last one to complete is the one that the snapshot names."""
     observed_at = snapshot.observed_at
     assert not [

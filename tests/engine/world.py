@@ -15,7 +15,7 @@ import anyio.abc
 import anyio.lowlevel
 
 from oddaemon.core.failures.failure import RULES, FailureKind
-from oddaemon.core.model import Balance, Condition, Include, OfficeSpec, Owner, Reader, Status
+from oddaemon.core.model import Balance, Condition, Include, OfficeSpec, Owner, PublishedSnapshot, Reader, Status
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.office.status import to_sentence
 from oddaemon.daemon.daemon import Daemon
@@ -31,7 +31,6 @@ from oddaemon.simulator.model.balances import TrueBalance
 from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.practice import Practice
 from oddaemon.store import snapshots
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.telemetry.events.base import Level
 from oddaemon.telemetry.telemetry import Telemetry
@@ -262,7 +261,7 @@ class World:
     def list_request_kinds(self, office_id: str = "smile", since: datetime | None = None) -> list[Endpoint]:
         return [each.kind for each in self.list_requests(office_id, since)]
 
-    async def read_history(self, office_id: str = "smile") -> list[SnapshotRow]:
+    async def read_history(self, office_id: str = "smile") -> list[PublishedSnapshot]:
         """Everything published of an office, oldest first."""
         async with SqliteDatabase.open_for_reading(self.settings.state.database) as database:
             return (await snapshots.list_latest(database, office_id, limit=1000))[::-1]

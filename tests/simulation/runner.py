@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, PublishedSnapshot
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from oddaemon.store import snapshots
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.simulation import time_limits
 from tests.simulation.checkers import confidentiality, publication, rate_limits, resource_leaks, truth
@@ -31,7 +30,7 @@ GARBAGE_THRESHOLDS = (50_000, 20, 20)
 class PublishedResult:
     """A snapshot as its readers see it."""
 
-    row: SnapshotRow
+    row: PublishedSnapshot
     published_seconds: float
     balances: tuple[Balance, ...]
 

@@ -4,11 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from oddaemon.core.model import Balance, ControlTotals, Reader, index_balances
+from oddaemon.core.model import Balance, ControlTotals, PublishedSnapshot, Reader, index_balances
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
-from oddaemon.store.snapshot_rows import SnapshotRow
-from oddaemon.store.snapshots import PublishedSnapshot
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_snapshot, make_state
 
@@ -16,10 +14,9 @@ from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_snapshot, 
 async def test_a_snapshot_comes_back_as_it_was_published(database: SqliteDatabase) -> None:
     expected = make_snapshot(make_balances(250))
     published = await snapshots.publish(database, ELM, expected, make_state(), NOW + timedelta(seconds=1))
-    assert published == PublishedSnapshot(published.id, new=250, changed=0, cleared=0)
     assert await snapshots.load_balances(database, ELM) == list(expected.balances.values())
-    latest = await snapshots.get_latest(database, ELM)
-    assert latest == SnapshotRow(
+    assert await snapshots.get_latest(database, ELM) == published
+    assert published == PublishedSnapshot(
         id=published.id,
         office_id=ELM,
         aging_date=expected.aging_date,
@@ -46,7 +43,7 @@ async def test_every_earlier_state_stays_readable(database: SqliteDatabase) -> N
     one = await snapshots.publish(database, ELM, make_snapshot(first, day=1), make_state(), NOW)
     two = await snapshots.publish(database, ELM, make_snapshot(second, day=2), make_state(), NOW)
     three = await snapshots.publish(database, ELM, make_snapshot(first, day=3), make_state(), NOW)
-    assert two == PublishedSnapshot(two.id, new=1, changed=1, cleared=1)
+    assert (two.new, two.changed, two.cleared) == (1, 1, 1)
     assert await snapshots.load_balances(database, ELM, one.id) == first
     assert await snapshots.load_balances(database, ELM, two.id) == second
     assert await snapshots.load_balances(database, ELM, three.id) == first

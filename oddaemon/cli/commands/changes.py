@@ -12,14 +12,13 @@ from oddaemon.cli.output.exit import fail
 from oddaemon.cli.output.export import EMPTY_CELL, TabularResult, write_result
 from oddaemon.cli.output.table import TableColumn, TextTable
 from oddaemon.cli.sources.history import make_day_document, open_history, require_office_days, require_order
-from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.model import MONEY_COLUMNS, PublishedSnapshot
 from oddaemon.core.reporting.formatting import format_money
 from oddaemon.core.snapshot.diff import GuarantorChange
 from oddaemon.core.snapshot.missing_columns import MissingColumns, mask_missing_columns
 from oddaemon.sinks.formats.columns import CHANGE_COLUMNS, Row, make_change_row
 from oddaemon.sinks.formats.text import Envelope
 from oddaemon.store.history.day import HistoryDay, find_previous, select_day
-from oddaemon.store.snapshot_rows import SnapshotRow
 
 app = typer.Typer()
 
@@ -64,7 +63,7 @@ def changes(
 
 
 def _format_day(day: HistoryDay) -> str:
-    return f"snapshot {day.id} of {day.aging_date}" if isinstance(day, SnapshotRow) else str(day.aging_date)
+    return f"snapshot {day.id} of {day.aging_date}" if isinstance(day, PublishedSnapshot) else str(day.aging_date)
 
 
 def _make_row(difference: GuarantorChange, missing_before: MissingColumns, missing_after: MissingColumns) -> Row:

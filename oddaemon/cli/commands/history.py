@@ -11,11 +11,10 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.export import TabularResult, make_text_table, write_result
 from oddaemon.cli.output.table import TextTable
 from oddaemon.cli.sources.history import open_history, require_office_days, require_order
-from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.model import MONEY_COLUMNS, PublishedSnapshot
 from oddaemon.sinks.formats.columns import ColumnType, ExportColumn, Row
 from oddaemon.sinks.formats.text import Envelope
 from oddaemon.store.history.day import HistoryDay, get_column_sums, get_source, select_day
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader, StoredOffice
 
 COLUMNS = (
@@ -79,7 +78,7 @@ def _make_rows(
 
 def _make_row(day: HistoryDay, movement: DayMovement | None) -> Row:
     number, counts = None, tuple[int | None, ...]((None,) * 3)
-    if isinstance(day, SnapshotRow):
+    if isinstance(day, PublishedSnapshot):
         number, counts = day.id, (day.new, day.changed, day.cleared)
     rest = tuple[object, ...]((None,) * 8)
     if movement is not None:

@@ -7,11 +7,10 @@ from datetime import datetime
 from oddaemon.cli.demo.offices import OfficeScenario
 from oddaemon.cli.demo.simulator_client import SimulatedAgingRun, SimulatorClient
 from oddaemon.cli.sources.fleet import OfficeRecord
-from oddaemon.core.model import Status
+from oddaemon.core.model import PublishedSnapshot, Status
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
-from oddaemon.store.snapshot_rows import SnapshotRow
 
 SNAPSHOTS_MAX = 100
 
@@ -35,7 +34,7 @@ class Verdict:
 
     scenario: OfficeScenario
     status: Status
-    snapshot: SnapshotRow | None
+    snapshot: PublishedSnapshot | None
     audit: SnapshotAudit
     problems: Sequence[str]
     """Of its state and its snapshots; empty: as expected."""

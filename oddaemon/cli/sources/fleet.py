@@ -14,7 +14,7 @@ from oddaemon.cli.sources.config_file import fail_unknown_office, load_settings
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, VersionMismatch, fetch_document
 from oddaemon.cli.sources.database import read_database
 from oddaemon.cli.sources.removed_offices import describe_removed_office, read_removed_offices
-from oddaemon.core.model import Condition, OfficeSpec
+from oddaemon.core.model import Condition, OfficeSpec, PublishedSnapshot
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.status_document import OfficeStatus, make_status_document
@@ -22,7 +22,6 @@ from oddaemon.engine.offices.fleet_state import make_last_snapshot, make_office_
 from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store import journal, offices
 from oddaemon.store.database import Database
-from oddaemon.store.snapshot_rows import SnapshotRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class OfficeRecord:
     settings: OfficeSettings | None
     """None: the daemon still watches it, the configuration no longer names it."""
     state: OfficeState | None
-    snapshot: SnapshotRow | None
+    snapshot: PublishedSnapshot | None
 
     def summarize(self, now: datetime) -> OfficeStatus:
         """The office as `status` shows it."""

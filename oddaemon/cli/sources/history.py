@@ -8,6 +8,7 @@ from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import load_settings
 from oddaemon.cli.sources.database import read_database
 from oddaemon.cli.sources.fleet import require_office_record
+from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.reporting.formatting import format_instant, format_money
 from oddaemon.core.reporting.status_document import make_snapshot_document
 from oddaemon.engine.offices.fleet_state import make_last_snapshot
@@ -15,7 +16,6 @@ from oddaemon.settings import Settings
 from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.errors import StoreError
 from oddaemon.store.history.day import HistoryDay, get_source
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.history_reader import HistoryReader, StoredOffice
 from oddaemon.store.sqlite.location import parse_database_path
 
@@ -50,7 +50,7 @@ def require_order(days: Sequence[HistoryDay], first: HistoryDay, last: HistoryDa
     """End the command unless the first day comes before the last."""
     if days.index(first) < days.index(last):
         return
-    if isinstance(first, SnapshotRow) and isinstance(last, SnapshotRow):
+    if isinstance(first, PublishedSnapshot) and isinstance(last, PublishedSnapshot):
         problem = f"snapshot {first.id} of {first.aging_date} was not published before {last.id} of {last.aging_date}"
     else:
         problem = f"{first.aging_date} is not before {last.aging_date}"

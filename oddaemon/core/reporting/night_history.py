@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from oddaemon.core.model import ControlTotals, Reader
+from oddaemon.core.model import PublishedSnapshot
 
 NIGHTS = 30
 
@@ -32,29 +32,6 @@ class NightOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
-    """A published snapshot of a night."""
-
-    snapshot_id: int
-    aging_date: date
-    published_at: datetime
-    late_at: datetime | None
-    """Its deadline; None: it had none."""
-    pull_seconds: float
-    requests: int
-    reader: Reader
-    totals: ControlTotals
-    new: int = 0
-    changed: int = 0
-    cleared: int = 0
-
-    @property
-    def early_by(self) -> timedelta | None:
-        """How long before its deadline it was published, negative if late; None: it had none."""
-        return None if self.late_at is None else self.late_at - self.published_at
-
-
-@dataclass(frozen=True, slots=True)
 class PendingNight:
     """The night that is due and not published yet."""
 
@@ -68,13 +45,13 @@ class Night:
 
     aging_date: date
     outcome: NightOutcome
-    first: Publication | None = None
-    last: Publication | None = None
+    first: PublishedSnapshot | None = None
+    last: PublishedSnapshot | None = None
     """The latest snapshot of the night: not `first` if aging ran again."""
 
 
 def build_night_history(
-    publications: Iterable[Publication],
+    publications: Iterable[PublishedSnapshot],
     latest: date,
     pending: PendingNight | None,
     now: datetime,
@@ -90,8 +67,8 @@ def build_night_history(
         now: This instant.
         nightly: Whether the office ages every night; if not, a night without a snapshot is not missing.
     """
-    by_date: dict[date, list[Publication]] = {}
-    for publication in sorted(publications, key=lambda each: each.snapshot_id):
+    by_date: dict[date, list[PublishedSnapshot]] = {}
+    for publication in sorted(publications, key=lambda each: each.id):
         by_date.setdefault(publication.aging_date, []).append(publication)
     latest = max([latest, *by_date])
     first_known = min(by_date, default=None)
@@ -104,7 +81,7 @@ def build_night_history(
     )
 
 
-def _make_published_night(day: date, publications: list[Publication]) -> Night:
+def _make_published_night(day: date, publications: list[PublishedSnapshot]) -> Night:
     first = publications[0]
     late = first.early_by is not None and first.early_by < timedelta()
     return Night(day, NightOutcome.LATE if late else NightOutcome.IN_TIME, first, publications[-1])

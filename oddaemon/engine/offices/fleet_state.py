@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from oddaemon.core.dates import parse_date
-from oddaemon.core.model import OfficeSpec
+from oddaemon.core.model import OfficeSpec, PublishedSnapshot
 from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.deadlines import MonitoredOffice, find_next_deadline
 from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.telemetry.events import KeyRejectedDuringRotation, KeyRotated, RequestFinished, RequestStarted
 
 
@@ -90,7 +89,7 @@ def make_office_status(office: OfficeSpec, state: OfficeState, snapshot: LastSna
     )
 
 
-def make_last_snapshot(row: SnapshotRow) -> LastSnapshot:
+def make_last_snapshot(row: PublishedSnapshot) -> LastSnapshot:
     """The summary of a stored snapshot."""
     return LastSnapshot(
         row.id, row.aging_date, row.published_at, row.totals.guarantors, row.totals.bal_total, row.verified

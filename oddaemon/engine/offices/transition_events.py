@@ -4,14 +4,12 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Condition, OfficeSpec, Snapshot
+from oddaemon.core.model import Condition, OfficeSpec, PublishedSnapshot
 from oddaemon.core.office.aging import AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import refine_failure
 from oddaemon.core.office.state import Failed, Observation, OfficeState
-from oddaemon.core.reporting.status_document import LastSnapshot
-from oddaemon.engine.offices.fleet_state import OfficeRuntime
-from oddaemon.store import snapshots
+from oddaemon.engine.offices.fleet_state import OfficeRuntime, make_last_snapshot
 from oddaemon.telemetry.events import (
     AgingStatusChanged,
     ClockMismatch,
@@ -71,32 +69,23 @@ class OfficeEventEmitter:
             self.emit(PullRejected(self._id, failure.message))
         self.emit(FailureSeen(self._id, failure.kind, failure.rule.owner, failure.sentence, attempt, retry_at))
 
-    def emit_published(
-        self,
-        snapshot: Snapshot,
-        stored: snapshots.PublishedSnapshot,
-        elapsed: timedelta,
-        late_by: timedelta | None,
-        now: datetime,
-    ) -> None:
+    def emit_published(self, snapshot: PublishedSnapshot) -> None:
         """A snapshot was published."""
-        totals = snapshot.totals
-        self.runtime.snapshot = LastSnapshot(
-            stored.id, snapshot.aging_date, now, totals.guarantors, totals.bal_total, verified=True
-        )
+        early_by = snapshot.early_by
+        self.runtime.snapshot = make_last_snapshot(snapshot)
         self.emit(
             SnapshotPublished(
                 office=self._id,
-                snapshot_id=stored.id,
+                snapshot_id=snapshot.id,
                 aging_date=snapshot.aging_date,
-                guarantors=totals.guarantors,
-                new=stored.new,
-                changed=stored.changed,
-                cleared=stored.cleared,
+                guarantors=snapshot.totals.guarantors,
+                new=snapshot.new,
+                changed=snapshot.changed,
+                cleared=snapshot.cleared,
                 reader=snapshot.reader,
                 requests=snapshot.requests,
-                seconds=elapsed.total_seconds(),
-                late_by_seconds=late_by.total_seconds() if late_by is not None else None,
+                seconds=snapshot.pull_seconds,
+                late_by_seconds=-early_by.total_seconds() if early_by is not None and early_by < timedelta() else None,
             )
         )
 

@@ -229,11 +229,7 @@ class Worker:
         self._saved = current
         self._context.routes.on_queued(sinks)
         self._emitter.emit_transition(previous, current, PublishSucceeded(), now)
-        late_at = previous.standing.late_at
-        late_by = now - late_at if late_at is not None and now > late_at else None
-        self._emitter.emit_published(
-            action.snapshot, published, elapsed=now - self._pull_started_at, late_by=late_by, now=now
-        )
+        self._emitter.emit_published(published)
         return current, PublishSucceeded()
 
     async def _discard_pull(self) -> None:

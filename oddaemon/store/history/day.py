@@ -10,14 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.core.model import MONEY_COLUMNS, PublishedSnapshot
 from oddaemon.core.reporting.command_hints import suggest_backfill, suggest_explain, suggest_history
 from oddaemon.core.snapshot.missing_columns import PARTIAL_READERS
 from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.errors import StoreError
-from oddaemon.store.snapshot_rows import SnapshotRow
 
-HistoryDay = SnapshotRow | BackfilledDay
+HistoryDay = PublishedSnapshot | BackfilledDay
 _EARLIEST_ZONE = timedelta(hours=12)
 """Behind UTC: a day that is over in this zone is over everywhere."""
 
@@ -37,12 +36,12 @@ class SnapshotMissing(StoreError):
 
 def get_source(day: HistoryDay) -> DaySource:
     """Where the day's balances come from."""
-    return DaySource.NIGHT if isinstance(day, SnapshotRow) else DaySource.BACKFILLED
+    return DaySource.NIGHT if isinstance(day, PublishedSnapshot) else DaySource.BACKFILLED
 
 
-def select_snapshots(days: Iterable[HistoryDay]) -> list[SnapshotRow]:
+def select_snapshots(days: Iterable[HistoryDay]) -> list[PublishedSnapshot]:
     """The days that are snapshots."""
-    return [each for each in days if isinstance(each, SnapshotRow)]
+    return [each for each in days if isinstance(each, PublishedSnapshot)]
 
 
 def may_omit_columns(day: HistoryDay) -> bool:
@@ -58,7 +57,7 @@ def get_column_sums(day: HistoryDay) -> dict[str, int | None]:
     return sums
 
 
-def merge_days(snapshots: Sequence[SnapshotRow], backfilled_days: Iterable[BackfilledDay]) -> list[HistoryDay]:
+def merge_days(snapshots: Sequence[PublishedSnapshot], backfilled_days: Iterable[BackfilledDay]) -> list[HistoryDay]:
     """All days of an office: its snapshots in the order given, each backfilled day before the first later snapshot.
 
     Backfilled days are given earliest first; those that have a snapshot are left out.

@@ -15,7 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-from oddaemon.core.model import Balance, ChangeKind
+from oddaemon.core.model import Balance, ChangeKind, PublishedSnapshot
 from oddaemon.core.snapshot.diff import GuarantorChange, iter_changes
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING, OPTIONAL_COLUMNS, MissingColumns
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, RollRates, compute_flow, compute_roll_rates
@@ -23,7 +23,7 @@ from oddaemon.store.backfilled_days import BACKFILLED_DAYS_OF_OFFICE, Backfilled
 from oddaemon.store.errors import OfficeUnknown, decoding_errors
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, may_omit_columns, merge_days, select_snapshots
 from oddaemon.store.history.versions import AgingDates, Version, compare_ends, iterate_steps
-from oddaemon.store.snapshot_rows import SNAPSHOTS_OF_OFFICE, SnapshotRow, parse_snapshot_row
+from oddaemon.store.snapshot_rows import SNAPSHOTS_OF_OFFICE, parse_snapshot_row
 from oddaemon.store.sqlite.copy import open_read_only
 from oddaemon.store.sqlite.errors import translate_errors, translate_read_errors
 from oddaemon.store.sqlite.version import require_newest
@@ -118,7 +118,7 @@ class HistoryReader:
                 return office
         raise OfficeUnknown(office_id)
 
-    def list_snapshots(self, office: StoredOffice) -> list[SnapshotRow]:
+    def list_snapshots(self, office: StoredOffice) -> list[PublishedSnapshot]:
         """The office's snapshots that are kept, oldest first."""
         with translate_read_errors(self.path), decoding_errors(self.path):
             rows = self._connection.execute(SNAPSHOTS_OF_OFFICE, (office.key,))
@@ -168,8 +168,8 @@ class HistoryReader:
         movements: list[DayMovement | None] = [None]
         for earlier, later in pairwise(days):
             if (
-                isinstance(earlier, SnapshotRow)
-                and isinstance(later, SnapshotRow)
+                isinstance(earlier, PublishedSnapshot)
+                and isinstance(later, PublishedSnapshot)
                 and may_omit_columns(earlier) == may_omit_columns(later)
             ):
                 counts, flow = (later.new, later.changed, later.cleared), flows.get(later.id, NO_FLOW)
@@ -178,7 +178,9 @@ class HistoryReader:
             movements.append(DayMovement(*counts, flow, compute_roll_rates(flow, earlier.totals)))
         return movements
 
-    def compute_flows(self, office: StoredOffice, first: SnapshotRow, last: SnapshotRow) -> dict[int, BucketFlow]:
+    def compute_flows(
+        self, office: StoredOffice, first: PublishedSnapshot, last: PublishedSnapshot
+    ) -> dict[int, BucketFlow]:
         """How money moved between the buckets with each snapshot after `first` up to `last`, by its id.
 
         One pass over all versions, however many snapshots that is.
@@ -191,12 +193,12 @@ class HistoryReader:
         return dict(flows)
 
     def _find_changes(self, office: StoredOffice, first: HistoryDay, last: HistoryDay) -> Iterator[GuarantorChange]:
-        if isinstance(first, SnapshotRow) and isinstance(last, SnapshotRow):
+        if isinstance(first, PublishedSnapshot) and isinstance(last, PublishedSnapshot):
             return self._find_changes_by_versions(office, first, last)
         return self._find_changes_by_comparison(office, first, last)
 
     def _find_changes_by_versions(
-        self, office: StoredOffice, first: SnapshotRow, last: SnapshotRow
+        self, office: StoredOffice, first: PublishedSnapshot, last: PublishedSnapshot
     ) -> Iterator[GuarantorChange]:
         """Between two snapshots: from the versions that began or ended in between."""
         aging_dates, missing = self._load_aging_dates(office), self._find_missing_of_either(office, first, last)
@@ -223,7 +225,7 @@ class HistoryReader:
 
     def _require_stored(self, day: HistoryDay) -> None:
         """Raise if a day was pruned while it was read; its header is pruned before its rows are."""
-        table = "snapshot" if isinstance(day, SnapshotRow) else "historical_snapshot"
+        table = "snapshot" if isinstance(day, PublishedSnapshot) else "historical_snapshot"
         with translate_read_errors(self.path):
             if not self._connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (day.id,)).fetchone():  # noqa: S608 - our own names
                 raise SnapshotMissing(
@@ -233,7 +235,7 @@ class HistoryReader:
 
     def _load_last_seen(self, office: StoredOffice, last: HistoryDay, aging_dates: AgingDates) -> dict[int, date]:
         """For each guarantor, the aging date of the last snapshot before a day that had them."""
-        until = last.id if isinstance(last, SnapshotRow) else aging_dates.find_first_since(last.aging_date)
+        until = last.id if isinstance(last, PublishedSnapshot) else aging_dates.find_first_since(last.aging_date)
         with translate_read_errors(self.path), decoding_errors(self.path):
             rows = self._connection.execute(_LAST_SEEN, (office.key, until))
             return {pat_num: aging_dates.find_previous(missing_since) for pat_num, missing_since in rows}

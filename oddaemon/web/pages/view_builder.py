@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta
 
 import anyio.lowlevel
 
-from oddaemon.core.model import Reader
+from oddaemon.core.model import PublishedSnapshot, Reader
 from oddaemon.core.office.aging import Aging, AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import OfficeClock, make_office_clock
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.forecast import ForecastInput, make_forecast
-from oddaemon.core.reporting.night_history import NIGHTS, PendingNight, Publication, build_night_history
+from oddaemon.core.reporting.night_history import NIGHTS, PendingNight, build_night_history
 from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.engine.journal.format import Formatters, render_entry
 from oddaemon.engine.journal.recorder import JournalRecorder
@@ -22,7 +22,7 @@ from oddaemon.settings import Settings
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.snapshot_rows import NightTime, SnapshotRow, load_night_times
+from oddaemon.store.snapshot_rows import NightTime, load_night_times
 from oddaemon.web.pages.formatting import format_seconds, format_time
 from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficePageView, OfficeView
 
@@ -112,14 +112,13 @@ class PageViewBuilder:
             return None
         now = self._fleet.now()
         office = self._get_view(runtime, now).view
-        rows, journal = await self._load_history(office_id), await self._load_journal(office_id, office.clock)
-        publications = tuple(_make_publication(row) for row in rows)
+        publications, journal = await self._load_history(office_id), await self._load_journal(office_id, office.clock)
         state = runtime.state
         latest, pending, nightly = _find_due_night(runtime, now)
         return OfficePageView(
             office=office,
             nights=build_night_history(publications, latest, pending, now, nightly=nightly),
-            publications=publications,
+            publications=tuple(publications),
             journal=journal,
             preferences=state.preferences,
             run_seconds=state.run_seconds,
@@ -172,7 +171,7 @@ class PageViewBuilder:
             self._nights.setdefault(office_id, deque(maxlen=NIGHTS_MAX)).extend(nights)
         self._last_snapshot_id = max([newest, *(nights[-1].snapshot_id for nights in found.values())])
 
-    async def _load_history(self, office_id: str) -> list[SnapshotRow]:
+    async def _load_history(self, office_id: str) -> list[PublishedSnapshot]:
         if self.database is None:
             return []
         try:
@@ -246,19 +245,3 @@ def _find_due_night(runtime: OfficeRuntime, now: datetime) -> tuple[date, Pendin
     if not nightly or (published is not None and published >= due):
         return due, None, nightly
     return due, PendingNight(due, runtime.state.standing.late_at), nightly
-
-
-def _make_publication(row: SnapshotRow) -> Publication:
-    return Publication(
-        snapshot_id=row.id,
-        aging_date=row.aging_date,
-        published_at=row.published_at,
-        late_at=row.late_at,
-        pull_seconds=row.pull_seconds,
-        requests=row.requests,
-        reader=row.reader,
-        totals=row.totals,
-        new=row.new,
-        changed=row.changed,
-        cleared=row.cleared,
-    )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Protocol
 
-from oddaemon.core.model import Preferences, Status
+from oddaemon.core.model import Preferences, PublishedSnapshot, Status
 from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.reporting.forecast import Forecast
-from oddaemon.core.reporting.night_history import Night, Publication
+from oddaemon.core.reporting.night_history import Night
 from oddaemon.core.reporting.status_document import LastSnapshot
 
 
@@ -65,7 +65,7 @@ class OfficePageView:
     office: OfficeView
     nights: tuple[Night, ...] = ()
     """Oldest first."""
-    publications: tuple[Publication, ...] = ()
+    publications: tuple[PublishedSnapshot, ...] = ()
     """Latest first."""
     journal: tuple[JournalLine, ...] = ()
     """Latest first."""

@@ -11,7 +11,17 @@ from oddaemon.cli.demo.offices import ExpectedState, OfficeScenario
 from oddaemon.cli.demo.simulator_client import SimulatedAgingRun, SimulatorClient
 from oddaemon.cli.demo.verdict import evaluate_office, find_status_problems
 from oddaemon.cli.sources.fleet import OfficeRecord
-from oddaemon.core.model import Balance, Condition, OfficeSpec, Owner, Reader, Snapshot, Status, index_balances
+from oddaemon.core.model import (
+    Balance,
+    Condition,
+    OfficeSpec,
+    Owner,
+    PublishedSnapshot,
+    Reader,
+    Snapshot,
+    Status,
+    index_balances,
+)
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.verify import compute_totals
@@ -23,7 +33,6 @@ from oddaemon.simulator.practice.practice import Practice, PracticeSpec
 from oddaemon.simulator.transport.control_api import ControlApi
 from oddaemon.simulator.transport.server import serve
 from oddaemon.store import snapshots
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import register_offices
 
@@ -32,12 +41,12 @@ TONIGHT = date(2026, 3, 8)
 RUN = SimulatedAgingRun(TONIGHT, NOW - timedelta(minutes=5))
 ELM = OfficeSpec("elm", "elm", ZoneInfo("America/Chicago"))
 ELM_SETTINGS = OfficeSettings(ELM, Secret("d"), Secret("k"), "http://localhost/api/v1", 0.0, True, Path("elm.toml"))
-EMPTY = SnapshotRow(1, "elm", TONIGHT, NOW, NOW, Reader.STATEMENT, 1, compute_totals(()), 0, 0, 0)
+EMPTY = PublishedSnapshot(1, "elm", TONIGHT, NOW, NOW, Reader.STATEMENT, 1, compute_totals(()), 0, 0, 0)
 FRESH = Status(Condition.FRESH, NOW, "Aging of 2026-03-08 is complete.")
 BLOCKED = Status(Condition.BLOCKED, NOW, "The API does not accept the Key.", Owner.OFFICE)
 
 
-def make_office_record(status: Status, snapshot: SnapshotRow | None = EMPTY) -> OfficeRecord:
+def make_office_record(status: Status, snapshot: PublishedSnapshot | None = EMPTY) -> OfficeRecord:
     state: OfficeState = replace(make_initial_state(NOW), standing=status)
     return OfficeRecord("elm", "elm", ELM_SETTINGS, state, snapshot)
 
@@ -77,7 +86,7 @@ def test_an_office_as_it_must_be_gives_no_complaint() -> None:
 def test_deviations_from_the_scenario_are_reported(
     expected: OfficeScenario,
     status: Status,
-    snapshot: SnapshotRow | None,
+    snapshot: PublishedSnapshot | None,
     runs: list[SimulatedAgingRun],
     complaint: str,
 ) -> None:

@@ -1,7 +1,7 @@
 from datetime import date, datetime, timedelta
 
-from oddaemon.core.model import ControlTotals, Reader
-from oddaemon.core.reporting.night_history import NIGHTS, NightOutcome, PendingNight, Publication, build_night_history
+from oddaemon.core.model import ControlTotals, PublishedSnapshot, Reader
+from oddaemon.core.reporting.night_history import NIGHTS, NightOutcome, PendingNight, build_night_history
 from tests.core.builders import make_instant
 
 LATEST = date(2026, 5, 5)
@@ -9,9 +9,12 @@ NOW = make_instant("2026-05-05 09:00")
 TOTALS = ControlTotals(3, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-def make_publication(day: date, hour: str = "02:41", number: int = 0, late_at: str | None = "07:00") -> Publication:
+def make_publication(
+    day: date, hour: str = "02:41", number: int = 0, late_at: str | None = "07:00"
+) -> PublishedSnapshot:
     deadline = None if late_at is None else make_instant(f"{day} {late_at}")
-    return Publication(number, day, make_instant(f"{day} {hour}"), deadline, 3.0, 1, Reader.STATEMENT, TOTALS)
+    at = make_instant(f"{day} {hour}")
+    return PublishedSnapshot(number, "elm", day, at, at, Reader.STATEMENT, 1, TOTALS, 0, 0, 0, 3.0, deadline)
 
 
 def days_before(days: int) -> date:
@@ -19,7 +22,7 @@ def days_before(days: int) -> date:
 
 
 def list_outcomes(
-    *publications: Publication, pending: PendingNight | None = None, now: datetime = NOW, nightly: bool = True
+    *publications: PublishedSnapshot, pending: PendingNight | None = None, now: datetime = NOW, nightly: bool = True
 ) -> list[NightOutcome]:
     return [night.outcome for night in build_night_history(publications, LATEST, pending, now, nightly=nightly)]
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from math import inf
 
-from oddaemon.core.model import Balance, Include
+from oddaemon.core.model import Balance, Include, PublishedSnapshot
 from oddaemon.simulator.model.balances import TrueBalance
 from oddaemon.simulator.practice.aging_run import AgingOutcome, AgingRun
 from oddaemon.simulator.practice.practice import Practice
-from oddaemon.store.snapshot_rows import SnapshotRow
 from tests.simulation.event_log import EventLog, WantedSettings
 
 TRUTH = "truth"
@@ -42,7 +41,7 @@ def find_stable_periods(runs: Sequence[AgingRun], aged_before: date | None) -> l
 class StoredSnapshot:
     """A snapshot as the database holds it, and between which moments it was read, as far as is known."""
 
-    row: SnapshotRow
+    row: PublishedSnapshot
     balances: Sequence[Balance]
     earliest: float
     latest: float

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.backfill.job import BackfillResult, BackfillTarget
-from oddaemon.core.model import Balance, ChangeKind, Reader, index_balances
+from oddaemon.core.model import Balance, ChangeKind, PublishedSnapshot, Reader, index_balances
 from oddaemon.core.snapshot.diff import GuarantorChange, SnapshotChanges, diff
 from oddaemon.core.snapshot.roll_rates import NO_FLOW, BucketFlow, compute_flow
 from oddaemon.core.snapshot.verify import compute_totals
@@ -17,7 +17,6 @@ from oddaemon.store import backfill_jobs, backfilled_days, snapshots
 from oddaemon.store.errors import DatabaseMissing, OfficeUnknown
 from oddaemon.store.history.day import DaySource, SnapshotMissing, get_column_sums, get_source, select_day
 from oddaemon.store.retention import prune
-from oddaemon.store.snapshot_rows import SnapshotRow
 from oddaemon.store.sqlite import history_reader as archives
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.history_reader import HistoryReader
@@ -282,8 +281,8 @@ async def test_a_day_pruned_or_replaced_while_it_is_read_is_detected(database: S
     with HistoryReader.open(path) as reader:
         office = reader.get_office(ELM)
         day, first, *_, last = reader.list_days(office)
-        assert isinstance(first, SnapshotRow)
-        assert isinstance(last, SnapshotRow)
+        assert isinstance(first, PublishedSnapshot)
+        assert isinstance(last, PublishedSnapshot)
         await prune(database, datetime(2026, 3, 3, tzinfo=UTC))
         await store_backfill(database, day.aging_date, make_balances(3))
         for read in (
@@ -335,7 +334,7 @@ async def test_of_a_day_that_aged_twice_the_last_is_meant(database: SqliteDataba
     for seed in (1, 2):
         await _publish(database, ELM, make_balances(3, seed=seed), DAY_ONE)
     with HistoryReader.open(path) as reader:
-        nights: list[SnapshotRow] = reader.list_snapshots(reader.get_office(ELM))
+        nights: list[PublishedSnapshot] = reader.list_snapshots(reader.get_office(ELM))
         assert select_day(nights, DAY_ONE, ELM) is nights[1]
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddaemon.core.model import Condition, ControlTotals
-from oddaemon.core.reporting.night_history import Night, NightOutcome, Publication
+from oddaemon.core.model import Condition, ControlTotals, PublishedSnapshot
+from oddaemon.core.reporting.night_history import Night, NightOutcome
 from oddaemon.web.pages import formatting
 from oddaemon.web.pages.chart import HEIGHT_UNITS, INTERVALS_MAX, make_bucket_chart
 from oddaemon.web.pages.event_stream import StreamOptions
@@ -169,7 +169,7 @@ def make_nights(*buckets: tuple[int, int, int, int]) -> list[Night]:
     return [_make_night(publication, each) for each in buckets]
 
 
-def _make_night(publication: Publication, buckets: tuple[int, int, int, int]) -> Night:
+def _make_night(publication: PublishedSnapshot, buckets: tuple[int, int, int, int]) -> Night:
     totals = ControlTotals._make((9, sum(buckets), *buckets, 0, sum(buckets), 1))
     return Night(TODAY, NightOutcome.IN_TIME, publication, replace(publication, totals=totals))
 

@@ -133,9 +133,9 @@ def _verify_office(connection: sqlite3.Connection, office: _Office, result: Veri
             )
         # Versions that ended with the first kept snapshot were pruned, or will be.
         is_ended_consistent = (
-            ended <= row.versions_ended if row.id == office.history_from else ended == row.versions_ended
+            ended <= row.changed + row.cleared if row.id == office.history_from else ended == row.changed + row.cleared
         )
-        if started != row.versions_started or not is_ended_consistent:
+        if started != row.new + row.changed or not is_ended_consistent:
             result.problems.append(
                 IntegrityProblem("the number of its changes differs from its count", office.id, row.id)
             )
