@@ -161,7 +161,7 @@ async def test_a_job_is_cancelled_with_its_rows(tmp_path: Path) -> None:
 
 async def test_all_days_are_checked_before_any_job_starts(tmp_path: Path) -> None:
     async with night(tmp_path, [SMALL]) as world:
-        with pytest.raises(CommandRejected, match="not past yet"):
+        with pytest.raises(CommandRejected, match="not in the past"):
             await start_jobs(world, BackfillTarget("smile", DAY), BackfillTarget("smile", date(2027, 1, 1)))
         assert await list_jobs(world) == []
 
@@ -299,7 +299,7 @@ async def test_clinics_that_change_meanwhile_are_read_from_the_beginning(tmp_pat
 
 @pytest.mark.parametrize(
     ("day", "text"),
-    [(date(2026, 3, 3), "not past yet"), (date(1970, 1, 1), "before 1980"), (date(2030, 1, 1), "past")],
+    [(date(2026, 3, 3), "not in the past"), (date(1970, 1, 1), "before 1980"), (date(2030, 1, 1), "past")],
 )
 async def test_a_day_that_cannot_be_had_is_refused(tmp_path: Path, day: date, text: str) -> None:
     async with night(tmp_path, [SMALL]) as world:
