@@ -7,16 +7,17 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from oddaemon.core.model import Condition, Owner, Status
-from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
+from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 from oddaemon.telemetry.metrics.office import collect_office_metrics
+from tests.core.builders import make_published_snapshot
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 OFFICE = OfficeStatus(
     "mesa",
     "Mesa",
     status=Status(Condition.BLOCKED, NOW, "Key off.", Owner.OFFICE, next_action_at=NOW),
-    snapshot=LastSnapshot(7, date(2026, 3, 8), NOW, 4132, 0, verified=True),
+    snapshot=make_published_snapshot(date(2026, 3, 8), NOW, 4132),
     requests=51,
     failures=2,
     fresh_deadline=NOW,

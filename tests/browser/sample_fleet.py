@@ -15,9 +15,9 @@ from oddaemon.core.model import Condition, ControlTotals, Owner, Preferences, Pu
 from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.reporting.forecast import Forecast, ForecastInput, make_forecast
 from oddaemon.core.reporting.night_history import PendingNight, build_night_history
-from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficePageView, OfficeView
 from tests.browser.condition_texts import CONDITION_TEXTS
+from tests.core.builders import make_published_snapshot
 
 NOW = datetime(2026, 3, 3, 12, 40, tzinfo=UTC)
 """07:40 in New York, where it is late by now, and 04:40 in Los Angeles, where aging runs."""
@@ -101,8 +101,9 @@ def _make_office(number: int, condition: Condition) -> OfficeView:
         zone=zone,
         labels=(("group", rng.choice(("coast", "north", "plains"))), ("tier", "gold"))[: number % 3],
         fresh_by=time(7),
-        snapshot=LastSnapshot(number + 1000, aging_date, clock.to_instant(datetime.combine(aging_date, time(2, 41))),
-                                   guarantors, guarantors * rng.randrange(18_000, 42_000), verified=True)
+        snapshot=make_published_snapshot(
+            aging_date, clock.to_instant(datetime.combine(aging_date, time(2, 41))),
+            guarantors, guarantors * rng.randrange(18_000, 42_000), number=number + 1000)
         if published else None,
         early_by=early if published else None,
     )  # fmt: skip
@@ -169,7 +170,7 @@ def _make_publications(line: OfficeView) -> tuple[PublishedSnapshot, ...]:
     snapshot = line.snapshot
     assert snapshot is not None, "only where one was published"
     found = []
-    buckets = [round(share * snapshot.bal_total) for share in (0.55, 0.21, 0.11, 0.13)]
+    buckets = [round(share * snapshot.totals.bal_total) for share in (0.55, 0.21, 0.11, 0.13)]
     for back in range(36):
         day = snapshot.aging_date - timedelta(days=back)
         buckets = [round(cents * rng.uniform(0.955, 1.05)) for cents in buckets] if back else buckets
@@ -179,7 +180,7 @@ def _make_publications(line: OfficeView) -> tuple[PublishedSnapshot, ...]:
         published = wanted - timedelta(minutes=rng.randrange(190, 285))
         if rng.random() < 0.07:
             published = wanted + timedelta(minutes=rng.randrange(4, 120))
-        total = sum(buckets) if back else snapshot.bal_total
+        total = sum(buckets) if back else snapshot.totals.bal_total
         insurance = rng.randrange(900_000)
         found.append(
             PublishedSnapshot(
@@ -192,7 +193,7 @@ def _make_publications(line: OfficeView) -> tuple[PublishedSnapshot, ...]:
                 pull_seconds=rng.uniform(0.4, 9.0),
                 requests=(requests := rng.choice((1, 1, 1, 2, 42))),
                 reader=Reader.STATEMENT if requests <= STATEMENTS_MAX else Reader.PAGES,
-                totals=ControlTotals._make((snapshot.guarantors - back, total, *buckets, insurance, total, 7)),
+                totals=ControlTotals._make((snapshot.totals.guarantors - back, total, *buckets, insurance, total, 7)),
                 new=rng.randrange(20),
                 changed=rng.randrange(300),
                 cleared=rng.randrange(20),

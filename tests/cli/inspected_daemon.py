@@ -12,7 +12,7 @@ from oddaemon.admin.app import serve_control
 from oddaemon.admin.inspection import StatusService
 from oddaemon.core.model import OfficeSpec
 from oddaemon.engine.journal.recorder import JournalRecorder
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
+from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.store import offices
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -56,10 +56,9 @@ async def _serve(daemon: InspectedDaemon, directory: Path, *, task_status: anyio
     async with SqliteDatabase.open(str(directory / "state.db")) as database:
         for row in await offices.list_all(database):
             if row.state is not None:
-                snapshot = None if row.snapshot is None else make_last_snapshot(row.snapshot)
                 labels = (("group", "coast"),) if row.id == "hill-street" else ()
                 office = OfficeSpec(row.id, row.name, labels=labels)
-                daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, snapshot, row.state.standing.since)
+                daemon.fleet.offices[row.id] = OfficeRuntime(office, row.state, row.snapshot, row.state.standing.since)
         journal = JournalRecorder(daemon.telemetry, _get_now, retained_max=100, write_seconds=3600.0)
         status = StatusService(database, daemon.fleet, journal, lambda: daemon.readiness)
         app = make_admin_app(

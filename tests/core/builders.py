@@ -11,9 +11,11 @@ from oddaemon.core.model import (
     Cadence,
     Condition,
     ControlQueryResult,
+    ControlTotals,
     DatabaseIdentity,
     OfficeSpec,
     Preferences,
+    PublishedSnapshot,
     Reader,
     Snapshot,
     index_balances,
@@ -216,3 +218,12 @@ def sleep_until(night: OfficeRun, instant: datetime, last: str, begin: str = "")
         night.answer_preferences(last, begin)
         if isinstance(night.action, MeasureClock):
             night.answer_clock()
+
+
+def make_published_snapshot(
+    aging_date: date, published_at: datetime, guarantors: int, bal_total: int = 0, *, number: int = 7
+) -> PublishedSnapshot:
+    totals = ControlTotals(guarantors, bal_total, bal_total, 0, 0, 0, 0, bal_total, 0)
+    return PublishedSnapshot(
+        number, "elm", aging_date, published_at, published_at, Reader.STATEMENT, 1, totals, new=0, changed=0, cleared=0
+    )

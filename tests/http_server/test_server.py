@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oddaemon.core.model import Condition, Owner, Status
-from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus, StatusDocument, make_status_document
+from oddaemon.core.reporting.status_document import OfficeStatus, StatusDocument, make_status_document
 from oddaemon.engine.offices.readiness import Readiness
 from oddaemon.http_server.security_headers import FILE_HEADERS, HEADERS, PAGE_HEADERS
 from oddaemon.http_server.server import ListenError, serve
@@ -25,6 +25,7 @@ from oddaemon.telemetry.telemetry import Telemetry
 from oddaemon.web.app import create_app
 from oddaemon.web.pages.routes import Pages
 from tests.browser.sample_fleet import make_fleet
+from tests.core.builders import make_published_snapshot
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 MESA = Status(Condition.FRESH, NOW, "All true.")
@@ -49,7 +50,7 @@ class FakeDaemon:
     )
 
     def get_statuses(self) -> list[OfficeStatus]:
-        snapshot = LastSnapshot(7, NOW.date(), NOW, 4132, 0, verified=True)
+        snapshot = make_published_snapshot(NOW.date(), NOW, 4132)
         return [OfficeStatus("mesa", "Mesa", MESA, snapshot=snapshot), OfficeStatus("alba", "Álba", ALBA)]
 
     def get_status(self) -> StatusDocument:

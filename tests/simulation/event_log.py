@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from oddaemon.core.model import Condition
-from oddaemon.core.reporting.status_document import LastSnapshot
+from oddaemon.core.model import Condition, PublishedSnapshot
 from oddaemon.settings import OfficeSettings
 
 
@@ -109,7 +108,7 @@ class EventLog:
         if not wanted_so_far or wanted_so_far[-1].settings != settings:
             wanted_so_far.append(WantedSettings(self.now(), settings))
 
-    def record_start(self, stored: Mapping[str, LastSnapshot | None]) -> None:
+    def record_start(self, stored: Mapping[str, PublishedSnapshot | None]) -> None:
         """A daemon is ready, and knows these snapshots; its predecessor may have died before it logged the last one."""
         for office_id, snapshot in stored.items():
             publications = self.publications[office_id]

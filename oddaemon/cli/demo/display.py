@@ -123,7 +123,7 @@ def _render_offices(state: DemoState, descriptions: Mapping[str, str], rows_max:
         table.add_row(
             status.id,
             Text(current.condition.value, style=CONDITION_STYLES[current.condition]),
-            "" if snapshot is None else f"{snapshot.guarantors:,} guarantors",
+            "" if snapshot is None else f"{snapshot.totals.guarantors:,} guarantors",
             Text(descriptions.get(status.id, ""), style="dim"),
         )
     hidden = len(rows) - rows_max

@@ -18,7 +18,7 @@ from oddaemon.core.model import Condition, OfficeSpec, PublishedSnapshot
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.status_document import OfficeStatus, make_status_document
-from oddaemon.engine.offices.fleet_state import make_last_snapshot, make_office_status
+from oddaemon.engine.offices.fleet_state import make_office_status
 from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store import journal, offices
 from oddaemon.store.database import Database
@@ -38,9 +38,8 @@ class OfficeRecord:
     def summarize(self, now: datetime) -> OfficeStatus:
         """The office as `status` shows it."""
         labels = () if self.settings is None else self.settings.spec.labels
-        snapshot = None if self.snapshot is None else make_last_snapshot(self.snapshot)
         return make_office_status(
-            OfficeSpec(self.id, self.name, labels=labels), self.state or make_initial_state(now), snapshot
+            OfficeSpec(self.id, self.name, labels=labels), self.state or make_initial_state(now), self.snapshot
         )
 
     def make_details(self, now: datetime, entries: Sequence[journal.JournalEntry] = ()) -> OfficeDetails:

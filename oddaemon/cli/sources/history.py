@@ -11,7 +11,6 @@ from oddaemon.cli.sources.fleet import require_office_record
 from oddaemon.core.model import PublishedSnapshot
 from oddaemon.core.reporting.formatting import format_instant, format_money
 from oddaemon.core.reporting.status_document import make_snapshot_document
-from oddaemon.engine.offices.fleet_state import make_last_snapshot
 from oddaemon.settings import Settings
 from oddaemon.store.backfilled_days import BackfilledDay
 from oddaemon.store.errors import StoreError
@@ -70,4 +69,4 @@ def make_day_document(day: HistoryDay) -> dict[str, object]:
             "via": day.via.value,
             "source": get_source(day).value,
         }
-    return {**make_snapshot_document(make_last_snapshot(day)), "source": get_source(day).value}
+    return {**make_snapshot_document(day), "source": get_source(day).value}

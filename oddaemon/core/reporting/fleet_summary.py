@@ -94,7 +94,7 @@ def summarize_fleet(offices: Iterable[OfficeStatus], now: datetime) -> FleetSumm
         offices=len(summaries),
         fresh=conditions[Condition.FRESH],
         published=sum(now - snapshot.published_at <= ONE_DAY for snapshot in snapshots),
-        guarantors=sum(snapshot.guarantors for snapshot in snapshots),
+        guarantors=sum(snapshot.totals.guarantors for snapshot in snapshots),
         conditions={condition: conditions[condition] for condition in Condition if condition in conditions},
         stale=tuple(sorted(stale, key=lambda each: (each.condition, each.office))),
     )

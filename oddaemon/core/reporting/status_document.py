@@ -10,23 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypedDict
 
-from oddaemon.core.model import Condition, Status
+from oddaemon.core.model import Condition, PublishedSnapshot, Status
 from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.reporting.formatting import format_instant, format_money
-
-
-@dataclass(frozen=True, slots=True)
-class LastSnapshot:
-    """An office's last published snapshot."""
-
-    id: int
-    aging_date: date
-    published_at: datetime
-    guarantors: int
-    bal_total: int
-    """Cents, over all guarantors of the snapshot."""
-    verified: bool
-    """The rows match the office's own control totals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +24,7 @@ class OfficeStatus:
     status: Status
     aging_date: date | None = None
     """The date that the office last reported, with or without a published snapshot. None: unknown."""
-    snapshot: LastSnapshot | None = None
+    snapshot: PublishedSnapshot | None = None
     requests_last_pull: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
     key_rotation: KeyRotation | None = None
@@ -160,13 +146,13 @@ def _format_optional_instant(at: datetime | None) -> str | None:
     return None if at is None else format_instant(at)
 
 
-def make_snapshot_document(snapshot: LastSnapshot) -> SnapshotDocument:
+def make_snapshot_document(snapshot: PublishedSnapshot) -> SnapshotDocument:
     """Make the `snapshot` of one office."""
     return {
         "id": snapshot.id,
         "aging_date": snapshot.aging_date.isoformat(),
         "published_at": format_instant(snapshot.published_at),
-        "guarantors": snapshot.guarantors,
-        "bal_total": format_money(snapshot.bal_total),
+        "guarantors": snapshot.totals.guarantors,
+        "bal_total": format_money(snapshot.totals.bal_total),
         "verified": snapshot.verified,
     }

@@ -155,7 +155,7 @@ class BackfillService:
         runtime = self._context.fleet.offices.get(job.target.office_id)
         if runtime is None or runtime.snapshot is None or job.target.via is not BackfillMethod.REPORT:
             return None
-        return count_report_requests(runtime.snapshot.guarantors, runtime.spec.page_rows)
+        return count_report_requests(runtime.snapshot.totals.guarantors, runtime.spec.page_rows)
 
     async def _serve_queue(self, queue: OfficeQueue, office_id: str) -> None:
         context = self._context

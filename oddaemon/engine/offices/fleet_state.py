@@ -12,7 +12,7 @@ from oddaemon.core.model import OfficeSpec, PublishedSnapshot
 from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.deadlines import MonitoredOffice, find_next_deadline
-from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
+from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.events import KeyRejectedDuringRotation, KeyRotated, RequestFinished, RequestStarted
 
 
@@ -22,7 +22,7 @@ class OfficeRuntime:
 
     spec: OfficeSpec
     state: OfficeState
-    snapshot: LastSnapshot | None
+    snapshot: PublishedSnapshot | None
     known_since: datetime
     """Since when balances are expected: it was added, resumed, or its selection changed."""
     requests: int = 0
@@ -76,7 +76,7 @@ class FleetState:
         return [runtime.to_status() for runtime in self.offices.values()]
 
 
-def make_office_status(office: OfficeSpec, state: OfficeState, snapshot: LastSnapshot | None) -> OfficeStatus:
+def make_office_status(office: OfficeSpec, state: OfficeState, snapshot: PublishedSnapshot | None) -> OfficeStatus:
     """The summary of an office, from its stored state."""
     return OfficeStatus(
         id=office.id,
@@ -86,13 +86,6 @@ def make_office_status(office: OfficeSpec, state: OfficeState, snapshot: LastSna
         snapshot=snapshot,
         requests_last_pull=state.published.requests if state.published else None,
         labels=office.labels,
-    )
-
-
-def make_last_snapshot(row: PublishedSnapshot) -> LastSnapshot:
-    """The summary of a stored snapshot."""
-    return LastSnapshot(
-        row.id, row.aging_date, row.published_at, row.totals.guarantors, row.totals.bal_total, row.verified
     )
 
 

@@ -14,7 +14,7 @@ from oddaemon.core.reporting.deadlines import get_known_since
 from oddaemon.engine.delivery.routes import DeliveryRoutes
 from oddaemon.engine.offices.activity import ActivityBoard
 from oddaemon.engine.offices.api_factory import make_credentials
-from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime, make_last_snapshot
+from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext
 from oddaemon.opendental.client import Api, OfficeApi
@@ -84,10 +84,9 @@ class Registry:
             row, runtime = rows.get(office.id), self._fleet.offices.get(office.id)
             if runtime is None:
                 state = row.state if row and row.state else make_initial_state(self._fleet.now())
-                snapshot = make_last_snapshot(row.snapshot) if row and row.snapshot else None
                 # Nothing was expected of an office while it was not configured.
                 since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
-                runtime = OfficeRuntime(office, state, snapshot, since)
+                runtime = OfficeRuntime(office, state, row.snapshot if row else None, since)
             runtime.spec = office
             runtimes[office.id] = runtime
         self._fleet.offices = runtimes

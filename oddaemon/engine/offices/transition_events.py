@@ -9,7 +9,7 @@ from oddaemon.core.office.aging import AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import refine_failure
 from oddaemon.core.office.state import Failed, Observation, OfficeState
-from oddaemon.engine.offices.fleet_state import OfficeRuntime, make_last_snapshot
+from oddaemon.engine.offices.fleet_state import OfficeRuntime
 from oddaemon.telemetry.events import (
     AgingStatusChanged,
     ClockMismatch,
@@ -72,7 +72,7 @@ class OfficeEventEmitter:
     def emit_published(self, snapshot: PublishedSnapshot) -> None:
         """A snapshot was published."""
         early_by = snapshot.early_by
-        self.runtime.snapshot = make_last_snapshot(snapshot)
+        self.runtime.snapshot = snapshot
         self.emit(
             SnapshotPublished(
                 office=self._id,

@@ -50,7 +50,7 @@ def collect_office_metrics(offices: Sequence[OfficeStatus], now: datetime) -> It
     yield _make_gauge(
         "guarantors",
         "Guarantors in the last published snapshot.",
-        ((office_id, snapshot.guarantors) for office_id, snapshot in snapshots),
+        ((office_id, snapshot.totals.guarantors) for office_id, snapshot in snapshots),
     )
     yield _make_gauge(
         "next_action_timestamp_seconds",

@@ -13,7 +13,6 @@ from oddaemon.core.office.clock import OfficeClock, make_office_clock
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.forecast import ForecastInput, make_forecast
 from oddaemon.core.reporting.night_history import NIGHTS, PendingNight, build_night_history
-from oddaemon.core.reporting.status_document import LastSnapshot
 from oddaemon.engine.journal.format import Formatters, render_entry
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
@@ -50,7 +49,7 @@ class _CachedView:
 
     view: OfficeView
     state: OfficeState
-    snapshot: LastSnapshot | None
+    snapshot: PublishedSnapshot | None
     last_night_id: int
     expires_at: datetime
 

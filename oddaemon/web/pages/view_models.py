@@ -12,7 +12,6 @@ from oddaemon.core.office.clock import OfficeClock
 from oddaemon.core.office.key_rotation import KeyRotation
 from oddaemon.core.reporting.forecast import Forecast
 from oddaemon.core.reporting.night_history import Night
-from oddaemon.core.reporting.status_document import LastSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class OfficeView:
     labels: tuple[tuple[str, str], ...] = ()
     fresh_by: time | None = None
     """The deadline on the office's clock; None: it has none."""
-    snapshot: LastSnapshot | None = None
+    snapshot: PublishedSnapshot | None = None
     early_by: timedelta | None = None
     """How long before its deadline that snapshot was published, negative if after it; None: it had none."""
 

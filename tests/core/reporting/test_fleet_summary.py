@@ -3,7 +3,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.reporting.fleet_summary import FleetSummary, StaleOffice, summarize_fleet
-from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
+from oddaemon.core.reporting.status_document import OfficeStatus
+from tests.core.builders import make_published_snapshot
 
 NOW = datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -12,7 +13,7 @@ HOUR = timedelta(hours=1)
 def make_office(
     name: str, condition: Condition, owner: Owner | None = None, published: timedelta = HOUR
 ) -> OfficeStatus:
-    snapshot = LastSnapshot(7, date(2026, 3, 8), NOW - published, 100, 123_456, verified=True)
+    snapshot = make_published_snapshot(date(2026, 3, 8), NOW - published, 100, 123_456)
     return OfficeStatus(name, name.title(), Status(condition, NOW - HOUR, "Why.", owner), snapshot=snapshot)
 
 

@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.office.key_rotation import KeyRotation, describe_key_rotation
 from oddaemon.core.reporting.formatting import format_instant, format_money
-from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus, make_status_document
+from oddaemon.core.reporting.status_document import OfficeStatus, make_status_document
+from tests.core.builders import make_published_snapshot
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=2)
 
-PUBLISHED = LastSnapshot(
-    id=7, aging_date=date(2026, 3, 8), published_at=SINCE, guarantors=4132, bal_total=-5, verified=True
-)
+PUBLISHED = make_published_snapshot(date(2026, 3, 8), SINCE, 4132, -5)
 
 
 def make_office(id_: str, condition: Condition, **status: datetime | Owner) -> OfficeStatus:

@@ -8,8 +8,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from oddaemon.core.model import Condition, Owner, Status
-from oddaemon.core.reporting.status_document import LastSnapshot, OfficeStatus
+from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.telemetry import Telemetry
+from tests.core.builders import make_published_snapshot
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 
@@ -22,7 +23,7 @@ MESA = OfficeStatus(
         "All true.",
         next_action_at=NOW + timedelta(hours=1),
     ),
-    snapshot=LastSnapshot(7, date(2026, 3, 8), NOW - timedelta(hours=4), 4132, 0, verified=True),
+    snapshot=make_published_snapshot(date(2026, 3, 8), NOW - timedelta(hours=4), 4132),
     requests=51,
     failures=2,
     fresh_deadline=NOW + timedelta(hours=19),
