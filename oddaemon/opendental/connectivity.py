@@ -89,8 +89,9 @@ def _describe_error(error: Exception) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             text = error.verify_message
-        case ssl.SSLError() if error.reason:
-            text = error.reason.replace("_", " ").lower()
+        case ssl.SSLError():
+            # Its number is one of OpenSSL's, not of the system. Without a reason, the connection ended.
+            text = error.reason.replace("_", " ").lower() if error.reason else text
         case UnicodeError():
             text = "it is not a valid host name"
         case OSError() if error.errno and error.errno > 0:

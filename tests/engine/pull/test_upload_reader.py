@@ -308,8 +308,8 @@ async def test_a_query_without_the_columns_says_which(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        ("SELECT 1", "where the day goes"),
-        ("DELETE FROM t WHERE d='{as_of}'", "must be a SELECT"),
+        ("SELECT 1", "does not contain the day"),
+        ("DELETE FROM t WHERE d='{as_of}'", "must begin with SELECT"),
         (f"SET @day=1; {QUERY}", "several statements"),
     ],
 )
