@@ -13,12 +13,12 @@ from starlette.routing import Route
 from oddaemon.admin.app import AdminServices, create_admin_app
 from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
 from oddaemon.core.diagnostics.document import make_diagnosis_document
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, PublishedSnapshot, Reader
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.sinks.exec import ExecOptions, _build_environment
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS
 from oddaemon.sinks.formats.export import ExportResult, FileFormat, Layout, render_manifest
-from oddaemon.sinks.payload import Payload, SnapshotHeader
+from oddaemon.sinks.payload import Payload
 from oddaemon.sinks.postgres.schema import MIGRATIONS
 from oddaemon.sinks.webhook import make_signature_headers, render_body
 from oddaemon.web.app import create_app
@@ -77,8 +77,9 @@ class SinkSamples:
 
 def make_sink_samples() -> SinkSamples:
     """One delivery, as each sink sends it; one examination."""
-    head = SnapshotHeader(7, date(2026, 3, 8), AT, AT, compute_totals(BALANCES))
-    payload = Payload("elm", "Elm", head, BALANCES)
+    totals = compute_totals(BALANCES)
+    head = PublishedSnapshot(7, "elm", date(2026, 3, 8), AT, AT, Reader.STATEMENT, 1, totals, len(BALANCES), 0, 0)
+    payload = Payload("Elm", head, BALANCES)
     layout = Layout(FileFormat.CSV, BALANCE_COLUMNS)
     exported = ExportResult(Path("balances.csv"), 1, "0", 1, {})
     examined = make_diagnosis_document(
@@ -91,7 +92,7 @@ def make_sink_samples() -> SinkSamples:
         step=list(examined["steps"][0]),
         manifest=_list_names(render_manifest(exported, layout, {})),
         delivery_manifest=_list_names(render_manifest(exported, layout, payload.build_metadata(DELIVERY_ID))),
-        snapshot_head=list(head.to_document()),
+        snapshot_head=list(cast("dict[str, object]", payload.build_metadata(DELIVERY_ID)["snapshot"])),
         webhook_headers=list(make_signature_headers(b"secret", DELIVERY_ID, AT, body)),
         webhook=_list_names(body),
         exec_environment=list(_build_environment(payload, DELIVERY_ID, options)),

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Protocol
 
 from oddaemon.core.delivery import DeliveryFailure
-from oddaemon.core.model import Balance, ChangeKind, ControlTotals
+from oddaemon.core.model import Balance, ChangeKind, PublishedSnapshot
 from oddaemon.core.reporting.formatting import format_instant, format_money
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING, MissingColumns, mask_missing_columns
@@ -14,44 +14,22 @@ from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, Colu
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotHeader:
-    """A published snapshot without its balances."""
-
-    id: int
-    aging_date: date
-    observed_at: datetime
-    published_at: datetime
-    totals: ControlTotals
-    missing_columns: MissingColumns = NONE_MISSING
-    """Columns that are 0 in its balances because its reader does not give them."""
-
-    def to_document(self) -> Mapping[str, object]:
-        """The same, ready for JSON."""
-        sums = self.totals._asdict()
-        del sums["checksum"]
-        sums |= dict.fromkeys(self.missing_columns & sums.keys())
-        guarantors = sums.pop("guarantors")
-        return {
-            "id": self.id,
-            "aging_date": self.aging_date.isoformat(),
-            "observed_at": format_instant(self.observed_at),
-            "published_at": format_instant(self.published_at),
-            "guarantors": guarantors,
-            "totals": {name: None if cents is None else format_money(cents) for name, cents in sums.items()},
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Payload:
     """One snapshot of one office, whole or as changes."""
 
-    office_id: str
     office_name: str
-    snapshot: SnapshotHeader
+    snapshot: PublishedSnapshot
     balances: Sequence[Balance] = field(default=(), repr=False)
     """The whole snapshot as it is stored, ordered by pat_num; empty where changes are sent."""
     delta: SnapshotDelta | None = field(default=None, repr=False)
     """The changes since the snapshot that the consumer has; None: the whole snapshot is sent."""
+    missing_columns: MissingColumns = NONE_MISSING
+    """Columns that are 0 in the balances because the snapshot's reader does not give them."""
+
+    @property
+    def office_id(self) -> str:
+        """The office of the snapshot."""
+        return self.snapshot.office_id
 
     @property
     def content(self) -> str:
@@ -70,12 +48,11 @@ class Payload:
 
     def build_rows(self) -> Sequence[Row]:
         """The balances, or the changes, ordered by pat_num. A column that the reader does not give is None."""
-        missing_columns = self.snapshot.missing_columns
         if self.delta is not None:
-            return build_change_rows(self.delta.changes, self.delta.base_aging_date, missing_columns)
-        if not missing_columns:
+            return build_change_rows(self.delta.changes, self.delta.base_aging_date, self.missing_columns)
+        if not self.missing_columns:
             return self.balances
-        return [mask_missing_columns(each, missing_columns) for each in self.balances]
+        return [mask_missing_columns(each, self.missing_columns) for each in self.balances]
 
     def build_metadata(self, delivery_id: str) -> dict[str, object]:
         """What belongs to the rows, ready for JSON."""
@@ -85,7 +62,21 @@ class Payload:
             "office_name": self.office_name,
             "content": self.content,
             "base_snapshot": self.base_snapshot_id,
-            "snapshot": self.snapshot.to_document(),
+            "snapshot": self._build_snapshot_document(),
+        }
+
+    def _build_snapshot_document(self) -> Mapping[str, object]:
+        snapshot, sums = self.snapshot, self.snapshot.totals._asdict()
+        del sums["checksum"]
+        sums |= dict.fromkeys(self.missing_columns & sums.keys())
+        guarantors = sums.pop("guarantors")
+        return {
+            "id": snapshot.id,
+            "aging_date": snapshot.aging_date.isoformat(),
+            "observed_at": format_instant(snapshot.observed_at),
+            "published_at": format_instant(snapshot.published_at),
+            "guarantors": guarantors,
+            "totals": {name: None if cents is None else format_money(cents) for name, cents in sums.items()},
         }
 
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -23,13 +24,13 @@ import asyncpg
 import httpx
 
 from oddaemon.core.delivery import Content, RetryPolicy
-from oddaemon.core.model import Balance, OfficeSpec, Reader, Snapshot, index_balances
+from oddaemon.core.model import Balance, OfficeSpec, PublishedSnapshot, Reader, Snapshot, index_balances
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.engine.delivery.courier import Courier, CourierConfig, CourierContext
 from oddaemon.sinks.files import FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
-from oddaemon.sinks.payload import Payload, SnapshotHeader
+from oddaemon.sinks.payload import Payload
 from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from oddaemon.store import snapshots
@@ -197,7 +198,7 @@ async def _time_script_copy(dsn: str, payload: Payload) -> float:
 
 async def _time_postgres_sink(dsn: str, payload: Payload) -> float:
     sink = Postgres(PostgresOptions(dsn, "bench", 300.0))
-    await sink.deliver(Payload("other", "", payload.snapshot, payload.balances), "d0")
+    await sink.deliver(Payload("", replace(payload.snapshot, office_id="other"), payload.balances), "d0")
     started = time.perf_counter()
     await sink.deliver(payload, "d1")
     took = time.perf_counter() - started
@@ -216,9 +217,9 @@ def _make_snapshot(rows: tuple[Balance, ...] | list[Balance]) -> Snapshot:
 
 def _make_payload(count: int) -> Payload:
     rows = _make_balances(count)
-    return Payload(
-        "one", "One", SnapshotHeader(1, date(2026, 3, 2), _get_now(), _get_now(), compute_totals(rows)), rows
-    )
+    totals, now = compute_totals(rows), _get_now()
+    snapshot = PublishedSnapshot(1, "one", date(2026, 3, 2), now, now, Reader.STATEMENT, 1, totals, count, 0, 0)
+    return Payload("One", snapshot, rows)
 
 
 def _get_now() -> datetime:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from oddaemon.core.model import Balance
+from oddaemon.core.model import Balance, PublishedSnapshot, Reader
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta, diff
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.sinks.payload import Payload, SnapshotHeader
+from oddaemon.sinks.payload import Payload
 from tests.store.samples import make_balances
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
@@ -25,12 +25,24 @@ def make_night_balances(number: int, guarantors: int = 30) -> tuple[Balance, ...
 def make_payload(number: int = 1, *, changes: bool = False, guarantors: int = 30, office_id: str = OFFICE) -> Payload:
     """The delivery of a night, whole or as changes from the night before."""
     balances = make_night_balances(number, guarantors)
-    head = SnapshotHeader(number, date(2026, 3, number), NOW, NOW, compute_totals(balances))
+    head = PublishedSnapshot(
+        number,
+        office_id,
+        date(2026, 3, number),
+        NOW,
+        NOW,
+        Reader.STATEMENT,
+        1,
+        compute_totals(balances),
+        new=0,
+        changed=0,
+        cleared=0,
+    )
     if not changes:
-        return Payload(office_id, "Smile Dental", head, balances)
+        return Payload("Smile Dental", head, balances)
     changes_since = diff_nights(number - 1, number, guarantors)
     delta = SnapshotDelta(number - 1, date(2026, 3, 1) + timedelta(days=number - 2), changes_since)
-    return Payload(office_id, "Smile Dental", head, delta=delta)
+    return Payload("Smile Dental", head, delta=delta)
 
 
 def convert_to_report(payload: Payload) -> Payload:
@@ -40,7 +52,8 @@ def convert_to_report(payload: Payload) -> Payload:
     return replace(
         payload,
         balances=balances,
-        snapshot=replace(payload.snapshot, totals=compute_totals(balances), missing_columns=missing_columns),
+        snapshot=replace(payload.snapshot, totals=compute_totals(balances)),
+        missing_columns=missing_columns,
     )
 
 

@@ -28,7 +28,7 @@ from oddaemon.core.delivery import (
     find_diff_base,
     get_max_in_flight,
 )
-from oddaemon.sinks.payload import DeliveryFailed, Payload, Sink, SnapshotHeader
+from oddaemon.sinks.payload import DeliveryFailed, Payload, Sink
 from oddaemon.store import outbox
 from oddaemon.store.database import Database
 from oddaemon.store.delivery_data import DeliveryData, load_delivery_data
@@ -196,6 +196,4 @@ class Courier:
 
 def build_payload(data: DeliveryData) -> Payload:
     """What the sink is given."""
-    row = data.snapshot
-    header = SnapshotHeader(row.id, row.aging_date, row.observed_at, row.published_at, row.totals, data.missing_columns)
-    return Payload(row.office_id, data.office_name, header, data.balances, data.delta)
+    return Payload(data.office_name, data.snapshot, data.balances, data.delta, data.missing_columns)

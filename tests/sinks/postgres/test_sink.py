@@ -149,14 +149,14 @@ async def test_columns_missing_from_a_reader_are_null_and_no_change(running: Pos
         await sink.deliver(each, f"d{number}")
         stored = await fetch_balances(running, schema)
         assert [row[0] for row in stored] == [row.pat_num for row in each.balances]
-        if each.snapshot.missing_columns:
+        if each.missing_columns:
             assert {row[1:3] for row in stored} == {(None, None)}
         else:
             assert stored == get_true_rows(each.snapshot.id)
         [(own,)] = await fetch_rows(
             running, f"SELECT est_balance FROM {schema}.snapshot WHERE delivery_id = 'd{number}'"
         )
-        assert (own is None) == bool(each.snapshot.missing_columns)
+        assert (own is None) == bool(each.missing_columns)
     await sink.aclose()
     counted = await fetch_rows(running, f"SELECT delivery_id, count(*) FROM {schema}.change GROUP BY 1 ORDER BY 1")
     found = diff_nights(1, 2)
