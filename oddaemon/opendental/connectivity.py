@@ -91,7 +91,8 @@ def _describe_error(error: Exception) -> str:
             text = error.verify_message
         case ssl.SSLError():
             # Its number is one of OpenSSL's, not of the system. Without a reason, the connection ended.
-            text = error.reason.replace("_", " ").lower() if error.reason else text
+            reason: str | None = getattr(error, "reason", None)
+            text = reason.replace("_", " ").lower() if reason else text
         case UnicodeError():
             text = "it is not a valid host name"
         case OSError() if error.errno and error.errno > 0:

@@ -1,6 +1,7 @@
 """Name, connection and certificate, each over real sockets of this machine."""
 
 import socket
+import ssl
 from pathlib import Path
 
 import anyio
@@ -8,7 +9,7 @@ import pytest
 from anyio.abc import ByteStream
 
 from oddaemon.core.diagnostics.diagnosis import CheckName, Connectivity
-from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
+from oddaemon.opendental.connectivity import _describe_error, check_connectivity, make_unchecked_connectivity
 from tests.certificates import make_client_context, make_server_context
 from tests.opendental.client_harness import BASE_URL, ScriptedServer, make_harness, make_response
 from tests.opendental.loopback_server import loopback_server, respond_with
@@ -82,6 +83,11 @@ async def test_a_server_that_does_not_speak_tls(sent: bytes, text: str) -> None:
         found = await check_reach(f"https://127.0.0.1:{port}")
     assert found.failed_at is CheckName.TLS
     assert text in found.message
+
+
+def test_the_number_of_a_tls_error_is_not_one_of_the_system() -> None:
+    error = ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
+    assert _describe_error(error) == "the host closed the connection"
 
 
 async def test_a_handshake_that_never_ends_is_given_up() -> None:
