@@ -15,17 +15,16 @@ from docs import state_diagram
 from docs.contract_words import render_table
 from oddaemon.core.office.machine import next_action
 from oddaemon.core.snapshot.verify import find_difference
-from oddaemon.engine.delivery.courier import build_payload
 from oddaemon.engine.offices.worker import Worker
 from oddaemon.engine.pull.reader import read_office
 from oddaemon.opendental.decode import parse_json_rows, parse_packed
 from oddaemon.opendental.request_runner import RequestRunner
 from oddaemon.opendental.response import send_request
 from oddaemon.opendental.session import Session
-from oddaemon.sinks.payload import Payload
+from oddaemon.sinks.payload import build_rows
 from oddaemon.sinks.webhook import Webhook, make_signature_headers, render_body
-from oddaemon.store.delivery_data import load_delivery_data
 from oddaemon.store.outbox import enqueue, load_queue
+from oddaemon.store.payloads import load_payload
 from oddaemon.store.snapshots import publish
 
 ROOT = Path(__file__).parents[1]
@@ -61,10 +60,9 @@ BALANCE_PATH: Mapping[Callable[..., Any], str] = {
     publish: "writes snapshot, changes, deliveries and state in one transaction",
     enqueue: "queues a delivery for each sink, in that transaction",
     load_queue: "finds the next delivery of a sink",
-    load_delivery_data: "reads the snapshot, or its changes since the last delivery",
-    build_payload: "makes what the sink receives",
+    load_payload: "reads the snapshot, or its changes since the last delivery",
     Webhook.deliver: "splits it into parts",
-    Payload.build_rows: "rows in the columns of the contract",
+    build_rows: "rows in the columns of the contract",
     render_body: "JSON",
     make_signature_headers: "signs the part; a 2xx response acknowledges it",
 }

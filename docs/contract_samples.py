@@ -14,11 +14,12 @@ from oddaemon.admin.app import AdminServices, create_admin_app
 from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
 from oddaemon.core.diagnostics.document import make_diagnosis_document
 from oddaemon.core.model import Balance, PublishedSnapshot, Reader
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.sinks.exec import ExecOptions, _build_environment
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS
 from oddaemon.sinks.formats.export import ExportResult, FileFormat, Layout, render_manifest
-from oddaemon.sinks.payload import Payload
+from oddaemon.sinks.payload import build_metadata, build_rows
 from oddaemon.sinks.postgres.schema import MIGRATIONS
 from oddaemon.sinks.webhook import make_signature_headers, render_body
 from oddaemon.web.app import create_app
@@ -85,14 +86,14 @@ def make_sink_samples() -> SinkSamples:
     examined = make_diagnosis_document(
         Diagnosis("elm", "Elm", AT, "daemon", (CheckResult(CheckName.API, CheckOutcome.OK, "It answers."),))
     )
-    body = render_body(payload, DELIVERY_ID, payload.build_rows(), 1, 1)
+    body = render_body(payload, DELIVERY_ID, build_rows(payload), 1, 1)
     options = ExecOptions(("/bin/true",), FileFormat.CSV, {}, 1.0)
     return SinkSamples(
         examination=list(examined),
         step=list(examined["steps"][0]),
         manifest=_list_names(render_manifest(exported, layout, {})),
-        delivery_manifest=_list_names(render_manifest(exported, layout, payload.build_metadata(DELIVERY_ID))),
-        snapshot_head=list(cast("dict[str, object]", payload.build_metadata(DELIVERY_ID)["snapshot"])),
+        delivery_manifest=_list_names(render_manifest(exported, layout, build_metadata(payload, DELIVERY_ID))),
+        snapshot_head=list(cast("dict[str, object]", build_metadata(payload, DELIVERY_ID)["snapshot"])),
         webhook_headers=list(make_signature_headers(b"secret", DELIVERY_ID, AT, body)),
         webhook=_list_names(body),
         exec_environment=list(_build_environment(payload, DELIVERY_ID, options)),

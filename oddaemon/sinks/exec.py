@@ -20,9 +20,10 @@ import anyio.to_thread
 from anyio.abc import ByteReceiveStream, Process
 
 from oddaemon.core.reporting.formatting import format_money
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.sinks.formats.export import ROWS_PER_BATCH, FileFormat, Layout, write_rows
 from oddaemon.sinks.formats.parquet import ParquetMissing
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed, build_rows, get_columns
 
 BASE_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 STDERR_DRAIN_SECONDS = 1.0
@@ -103,9 +104,9 @@ def _spool_rows(payload: Payload, file_format: FileFormat) -> BinaryIO:
     """Write the rows to an anonymous file in memory, which is gone when no process has it open."""
     file = cast("BinaryIO", os.fdopen(os.memfd_create("oddaemon-delivery"), "w+b"))
     try:
-        rows = payload.build_rows()
+        rows = build_rows(payload)
         batches = (rows[first : first + ROWS_PER_BATCH] for first in range(0, len(rows), ROWS_PER_BATCH))
-        write_rows(file, Layout(file_format, payload.columns), batches)
+        write_rows(file, Layout(file_format, get_columns(payload)), batches)
         file.flush()
         file.seek(0)
     except BaseException:
@@ -127,7 +128,7 @@ def _build_environment(payload: Payload, delivery_id: str, options: ExecOptions)
         "ODDAEMON_AGING_DATE": snapshot.aging_date.isoformat(),
         "ODDAEMON_GUARANTORS": str(snapshot.totals.guarantors),
         "ODDAEMON_BAL_TOTAL": format_money(snapshot.totals.bal_total),
-        "ODDAEMON_ROWS": str(len(payload.build_rows())),
+        "ODDAEMON_ROWS": str(len(build_rows(payload))),
     }
 
 

@@ -18,9 +18,10 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.sinks.formats.export import MANIFEST_SUFFIX, ROWS_PER_BATCH, FileFormat, Layout, export
 from oddaemon.sinks.formats.parquet import ParquetMissing
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed, build_metadata, build_rows, get_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,9 @@ def write_files(options: FilesOptions, payload: Payload, delivery_id: str) -> No
     for left_over in directory.glob(f".{path.name}.*"):  # of a process that was killed while writing
         left_over.unlink(missing_ok=True)
     if not _is_written(path, delivery_id):
-        rows = payload.build_rows()
+        rows = build_rows(payload)
         batches = (rows[first : first + ROWS_PER_BATCH] for first in range(0, len(rows), ROWS_PER_BATCH))
-        export(path, Layout(options.file_format, payload.columns), batches, payload.build_metadata(delivery_id))
+        export(path, Layout(options.file_format, get_columns(payload)), batches, build_metadata(payload, delivery_id))
     if not options.keeps_all_snapshots:
         for other in _find_other_snapshots(path):
             other.with_name(other.name + MANIFEST_SUFFIX).unlink(missing_ok=True)

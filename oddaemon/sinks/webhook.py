@@ -29,11 +29,12 @@ import httpx
 
 from oddaemon.core.backoff import parse_retry_after
 from oddaemon.core.reporting.formatting import format_instant
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.http_client.tls import USER_AGENT, describe_tls_error, find_tls_error, make_tls_context
 from oddaemon.sinks.formats.columns import Row
 from oddaemon.sinks.formats.export import FileFormat, Layout, write_rows
 from oddaemon.sinks.formats.text import Envelope
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed, build_metadata, build_rows, get_columns
 
 RESPONSE_BYTES_MAX = 65_536
 """Read and discarded, so that the connection can be reused; a longer response closes it."""
@@ -83,7 +84,7 @@ class Webhook:
         Raises:
             DeliveryFailed: a part was not acknowledged.
         """
-        rows, rows_max = payload.build_rows(), self._options.rows_max
+        rows, rows_max = build_rows(payload), self._options.rows_max
         parts = max(1, -(-len(rows) // rows_max))
         for part in range(1, parts + 1):
             part_rows = rows[(part - 1) * rows_max : part * rows_max]
@@ -162,7 +163,7 @@ class Webhook:
 
 def render_body(payload: Payload, delivery_id: str, rows: Sequence[Row], part: int, parts: int) -> bytes:
     """Render one part as JSON."""
-    metadata = payload.build_metadata(delivery_id)
+    metadata = build_metadata(payload, delivery_id)
     header = {
         "type": f"balances.{payload.content}",
         "timestamp": format_instant(payload.snapshot.published_at),
@@ -172,7 +173,7 @@ def render_body(payload: Payload, delivery_id: str, rows: Sequence[Row], part: i
     }
     name = "balances" if payload.delta is None else "changes"
     text = io.BytesIO()
-    write_rows(text, Layout(FileFormat.JSON, payload.columns, Envelope(name, header)), [rows])
+    write_rows(text, Layout(FileFormat.JSON, get_columns(payload), Envelope(name, header)), [rows])
     return text.getvalue()
 
 

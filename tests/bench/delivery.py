@@ -26,11 +26,11 @@ import httpx
 from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Balance, OfficeSpec, PublishedSnapshot, Reader, Snapshot, index_balances
 from oddaemon.core.office.machine import make_initial_state
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.engine.delivery.courier import Courier, CourierConfig, CourierContext
 from oddaemon.sinks.files import FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
-from oddaemon.sinks.payload import Payload
 from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from oddaemon.store import snapshots

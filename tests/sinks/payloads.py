@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from oddaemon.core.model import Balance, PublishedSnapshot, Reader
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta, diff
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.sinks.payload import Payload
 from tests.store.samples import make_balances
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)

@@ -14,9 +14,10 @@ import pytest
 from pyarrow import parquet
 
 from oddaemon.core.reporting.formatting import format_money
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.sinks.files import Files, FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed
 from tests.disk.conftest import remount, small_disk, unprivileged
 from tests.disk.disk_filler import fill_disk
 from tests.sinks.payloads import make_night_balances, make_payload

@@ -11,6 +11,7 @@ import pytest
 
 from oddaemon.core.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
+from oddaemon.sinks.payload import build_rows
 from oddaemon.sinks.webhook import make_signature_headers, render_body
 from tests.sinks.payloads import make_payload
 from tests.sinks.webhook_receiver import SECRET
@@ -36,7 +37,7 @@ async def test_they_take_what_is_signed_and_nothing_else(
     outputs: dict[str, Any] = {}
     exec(compile(read_consumer_code(), "README.md", "exec"), outputs)
     sent = make_payload(1)
-    body = render_body(sent, "d1", sent.build_rows(), 1, 1)
+    body = render_body(sent, "d1", build_rows(sent), 1, 1)
     headers = make_signature_headers(
         decode_signing_key(Secret(SECRET)), "d1", datetime.now(UTC), body if genuine else b"other"
     )

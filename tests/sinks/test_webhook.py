@@ -14,8 +14,9 @@ import pytest
 from oddaemon.core.reporting.formatting import format_money
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.settings.values.sink_secrets import decode_signing_key
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed, build_rows
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
 from tests.certificates import make_client_context, make_server_context
 from tests.sinks.payloads import OFFICE, convert_to_report, make_night_balances, make_payload
@@ -312,7 +313,7 @@ def test_rows_have_the_field_names_of_the_contract() -> None:
     from oddaemon.sinks.webhook import render_body  # noqa: PLC0415 - of this test alone
 
     what = make_payload(1)
-    document: dict[str, Any] = json.loads(render_body(what, "d1", what.build_rows()[:1], 1, 1))
+    document: dict[str, Any] = json.loads(render_body(what, "d1", build_rows(what)[:1], 1, 1))
     assert list(document["balances"][0]) == [
         "pat_num",
         "clinic_num",

@@ -8,9 +8,10 @@ from oddaemon.core.delivery import DeliveryAttempt, DeliveryState, FailedAttempt
 from oddaemon.core.model import Balance, Reader
 from oddaemon.core.snapshot.diff import SnapshotChanges, SnapshotDelta, diff
 from oddaemon.core.snapshot.missing_columns import NONE_MISSING
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.store import outbox, snapshots
-from oddaemon.store.delivery_data import DeliveryData, load_delivery_data
 from oddaemon.store.outbox import RETENTION
+from oddaemon.store.payloads import load_payload
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import reconcile_sinks
 from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_snapshot, make_state
@@ -79,11 +80,11 @@ async def test_the_previous_delivery_is_reported_with_its_outcome(database: Sqli
     queue = await outbox.load_queue(database, "lake")
     assert queue.next_attempt is not None
     assert (queue.previous, queue.next_attempt.delivery.snapshot_id) == (PreviousDelivery(DeliveryState.DONE, one), two)
-    delivery_data = await load_delivery_data(database, queue.next_attempt.delivery, one)
+    delivery_data = await load_payload(database, queue.next_attempt.delivery, one)
     assert delivery_data is not None
     before, after = ({each.pat_num: each for each in make_balances(9, seed)} for seed in (1, 2))
     assert delivery_data.delta == SnapshotDelta(one, date(2026, 3, 2), diff(before, after))
-    assert (delivery_data.balances, delivery_data.missing_columns) == ([], NONE_MISSING)
+    assert (delivery_data.balances, delivery_data.missing_columns) == ((), NONE_MISSING)
     assert (delivery_data.snapshot.id, delivery_data.office_name) == (two, "Elm Street Dental")
 
 
@@ -93,13 +94,13 @@ async def test_a_snapshot_that_is_no_longer_kept_carries_nothing_or_the_whole(da
     previous = await get_first_attempt(database)
     await outbox.mark_done(database, "lake", previous, LATER)
     await database.execute_one("DELETE FROM snapshot WHERE id = ?", (one,))
-    assert await load_delivery_data(database, previous.delivery, None) is None
-    delivery_data = await load_delivery_data(database, (await get_first_attempt(database)).delivery, one)
+    assert await load_payload(database, previous.delivery, None) is None
+    delivery_data = await load_payload(database, (await get_first_attempt(database)).delivery, one)
     assert delivery_data is not None
     assert (delivery_data.delta, delivery_data.balances) == (None, list(make_balances(9, 2)))
 
 
-async def deliver_nights(database: SqliteDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> DeliveryData:
+async def deliver_nights(database: SqliteDatabase, *nights: tuple[Reader, Sequence[Balance]]) -> Payload:
     """What the delivery of the last of these nights carries to a consumer that has the first."""
     ids = []
     for day, (reader, balances) in enumerate(nights, start=1):
@@ -107,7 +108,7 @@ async def deliver_nights(database: SqliteDatabase, *nights: tuple[Reader, Sequen
         ids.append((await snapshots.publish(database, ELM, night, make_state(), NOW, sinks=("lake",))).id)
         if day < len(nights):
             await outbox.mark_done(database, "lake", await get_first_attempt(database), LATER)
-    data = await load_delivery_data(database, (await get_first_attempt(database)).delivery, ids[0])
+    data = await load_payload(database, (await get_first_attempt(database)).delivery, ids[0])
     assert data is not None
     return data
 

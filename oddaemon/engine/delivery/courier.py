@@ -28,12 +28,12 @@ from oddaemon.core.delivery import (
     find_diff_base,
     get_max_in_flight,
 )
-from oddaemon.sinks.payload import DeliveryFailed, Payload, Sink
+from oddaemon.sinks.payload import DeliveryFailed, Sink
 from oddaemon.store import outbox
 from oddaemon.store.database import Database
-from oddaemon.store.delivery_data import DeliveryData, load_delivery_data
 from oddaemon.store.errors import StoreError
 from oddaemon.store.outbox import SinkQueue
+from oddaemon.store.payloads import load_payload
 from oddaemon.telemetry.events import (
     DeliveryAbandoned,
     DeliveryAttemptFailed,
@@ -141,12 +141,11 @@ class Courier:
 
     async def _deliver(self, attempt: DeliveryAttempt, previous: PreviousDelivery | None) -> None:
         delivery, database, config = attempt.delivery, self._context.database, self._config
-        data = await load_delivery_data(database, delivery, find_diff_base(config.content, previous))
-        if data is None:
+        payload = await load_payload(database, delivery, find_diff_base(config.content, previous))
+        if payload is None:
             await outbox.mark_skipped(database, delivery, NOT_RETAINED, self._context.now())
             self._emit_event(DeliverySkipped, delivery, reason=NOT_RETAINED)
             return
-        payload = build_payload(data)
         started = anyio.current_time()
         try:
             await self._sink.deliver(payload, delivery.delivery_id)
@@ -192,8 +191,3 @@ class Courier:
                 **fields,
             )
         )
-
-
-def build_payload(data: DeliveryData) -> Payload:
-    """What the sink is given."""
-    return Payload(data.office_name, data.snapshot, data.balances, data.delta, data.missing_columns)

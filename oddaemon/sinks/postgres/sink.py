@@ -17,8 +17,9 @@ from zlib import crc32
 import anyio
 
 from oddaemon.core.model import MONEY_COLUMNS, Balance
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.http_client.tls import describe_tls_error
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed, build_rows
 from oddaemon.sinks.postgres.schema import (
     CREATE_STAGING,
     DELETE_CHANGED,
@@ -175,7 +176,7 @@ class Postgres:
         async with self._transaction(connection):
             await connection.execute(CREATE_STAGING)
             await connection.copy_records_to_table(
-                "staging", schema_name="pg_temp", records=payload.build_rows(), columns=Balance._fields
+                "staging", schema_name="pg_temp", records=build_rows(payload), columns=Balance._fields
             )
             header = (
                 office,

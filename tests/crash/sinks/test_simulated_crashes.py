@@ -10,8 +10,9 @@ import anyio
 import pytest
 
 from oddaemon.core.delivery import Content, DeliveryState
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.simulator.model.spec import PracticeSpec
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.store import outbox
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.delivery.fake_consumer import ConsumerBook, ScriptedSink, SinkBehavior, make_sink_settings

@@ -10,9 +10,10 @@ import anyio
 
 from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Balance
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.tables.sink import FilesTable
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed
 from tests.core.apply_changes import apply_changes
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from oddaemon.core.delivery import Content
 from oddaemon.core.secret import Secret
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.settings import SinkSettings
 from oddaemon.settings.tables.sink import WebhookTable
 from oddaemon.simulator.model.spec import PracticeSpec
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.sinks.payload import DeliveryFailed
 from tests.engine.delivery.fake_consumer import ConsumerBook
 from tests.engine.night import night
 from tests.engine.world import World

@@ -11,7 +11,8 @@ import pytest
 from oddaemon.admin.commands import CommandRejected
 from oddaemon.admin.sink_commands import SinkCommands
 from oddaemon.core.delivery import Content
-from oddaemon.sinks.payload import DeliveryFailed, Payload
+from oddaemon.core.snapshot.payload import Payload
+from oddaemon.sinks.payload import DeliveryFailed
 from tests.engine.delivery.delivering_night import (
     CHANGES,
     SHORT,

@@ -3,13 +3,12 @@
 The changes are read from the stored versions: those that are true in only one of the two snapshots.
 """
 
-from dataclasses import dataclass
 from datetime import date
 
 import msgspec
 
 from oddaemon.core.delivery import Delivery
-from oddaemon.core.model import Balance, PublishedSnapshot
+from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.diff import SnapshotDelta, diff
 from oddaemon.core.snapshot.missing_columns import (
     NONE_MISSING,
@@ -18,6 +17,7 @@ from oddaemon.core.snapshot.missing_columns import (
     MissingColumns,
     find_missing_columns,
 )
+from oddaemon.core.snapshot.payload import Payload
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
 from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, parse_snapshot_row
@@ -61,21 +61,7 @@ _balances_decoder = msgspec.json.Decoder(list[Balance])
 _versions_decoder = msgspec.json.Decoder(list[tuple[int, Balance]])
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryData:
-    """What a delivery carries."""
-
-    snapshot: PublishedSnapshot
-    office_name: str
-    missing_columns: MissingColumns
-    """Columns that are 0 in the snapshot because its reader does not give them."""
-    balances: list[Balance]
-    """The whole snapshot; empty where only changes are sent."""
-    delta: SnapshotDelta | None = None
-    """None: the whole snapshot is sent."""
-
-
-async def load_delivery_data(db: Database, delivery: Delivery, base_snapshot_id: int | None) -> DeliveryData | None:
+async def load_payload(db: Database, delivery: Delivery, base_snapshot_id: int | None) -> Payload | None:
     """What a delivery carries: changes if `base_snapshot_id`, the snapshot that the consumer has, is given.
 
     Changes are sent only between two snapshots that have the same columns. Otherwise, and where the base is no longer
@@ -84,18 +70,19 @@ async def load_delivery_data(db: Database, delivery: Delivery, base_snapshot_id:
     Returns:
         None: its snapshot is no longer kept.
     """
-    if base_snapshot_id is not None and (data := await _load_delta(db, delivery, base_snapshot_id)) is not None:
-        return data
+    if base_snapshot_id is not None and (payload := await _load_delta(db, delivery, base_snapshot_id)) is not None:
+        return payload
     found = await db.fetch(_SNAPSHOT_DATA, (delivery.snapshot_id,))
     if not found:
         return None
     *values, office_name, balances_text = found[0]
     with decoding_errors(db.where):
         snapshot, balances = parse_snapshot_row(delivery.office_id, values), _balances_decoder.decode(balances_text)
-    return DeliveryData(snapshot, office_name, find_missing_columns(snapshot.reader, balances), balances)
+    missing_columns = find_missing_columns(snapshot.reader, balances)
+    return Payload(office_name, snapshot, balances, missing_columns=missing_columns)
 
 
-async def _load_delta(db: Database, delivery: Delivery, base_snapshot_id: int) -> DeliveryData | None:
+async def _load_delta(db: Database, delivery: Delivery, base_snapshot_id: int) -> Payload | None:
     found = await db.fetch(_DELTA_DATA, (base_snapshot_id, delivery.snapshot_id))
     if not found:
         return None
@@ -109,7 +96,7 @@ async def _load_delta(db: Database, delivery: Delivery, base_snapshot_id: int) -
         for is_later, balance in _versions_decoder.decode(versions_text):
             sides[is_later][balance.pat_num] = balance
         delta = SnapshotDelta(base_snapshot_id, date.fromisoformat(aging_date), diff(*sides))
-        return DeliveryData(snapshot, office_name, missing_columns, [], delta)
+        return Payload(office_name, snapshot, delta=delta, missing_columns=missing_columns)
 
 
 def _select_missing_columns(presence: str | None) -> MissingColumns:
