@@ -114,14 +114,14 @@ def _list_observations(state: OfficeState) -> Iterator[Observation]:
     pulling = state.intent is Intent.PULL
     for kind in FailureKind:
         failure = Failure(kind)
-        if pulling or failure.rule.recovery.value in {"retry", "wait", "block", "stand_by"}:
+        if pulling or failure.kind.recovery.value in {"retry", "wait", "block", "stand_by"}:
             yield Failed(failure)
 
 
 def _get_label(observation: Observation, action: Action) -> str:
     match observation:
         case Failed(failure):
-            return failure.rule.recovery.value.replace("_", " ")
+            return failure.kind.recovery.value.replace("_", " ")
         case Surveyed() | Probed():
             return "aging complete" if "Pull" in type(action).__name__ else "answered"
         case ClockMeasured():

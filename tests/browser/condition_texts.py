@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from oddaemon.core.failures.failure import RULES, Failure, FailureKind
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import Condition, Owner
 
@@ -34,13 +34,13 @@ CONDITION_TEXTS: Mapping[Condition, ConditionText] = {
     Condition.UNREACHABLE: ConditionText(
         "The office's eConnector is not running: “eConnector is not running for this office” (HTTP 400).",
         Owner.OFFICE,
-        RULES[FailureKind.ECONNECTOR_DOWN].advice,
+        FailureKind.ECONNECTOR_DOWN.advice,
         ECONNECTOR,
     ),
     Condition.BLOCKED: ConditionText(
         "The API does not accept the key (HTTP 401): the customer key is disabled.",
         Owner.OFFICE,
-        RULES[FailureKind.KEY_REJECTED].advice,
+        FailureKind.KEY_REJECTED.advice,
         KEY_REJECTED,
     ),
     Condition.SUSPECT: ConditionText(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.failures.failure import RULES, FailureKind
+from oddaemon.core.failures.failure import FAILURE_TEXTS, FailureKind
 from oddaemon.settings.tables.sink import SINK_TABLES
 from oddaemon.store.schema import REVISIONS
 
@@ -44,5 +44,5 @@ def test_each_revision_stands_where_the_recipe_puts_one() -> None:
     assert f"NAME_{int(REVISIONS[-1]) + 1:04}.py" in RECIPES["Add a migration"]
 
 
-def test_each_failure_kind_has_a_rule_at_its_place() -> None:
-    assert list(RULES) == list(FailureKind)
+def test_each_failure_kind_has_its_texts_at_its_place() -> None:
+    assert list(FAILURE_TEXTS) == list(FailureKind)

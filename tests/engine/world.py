@@ -14,7 +14,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from oddaemon.core.failures.failure import RULES, FailureKind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Condition, Include, OfficeSpec, Owner, PublishedSnapshot, Reader, Status
 from oddaemon.core.office.state import OfficeState
 from oddaemon.core.office.status import to_sentence
@@ -227,7 +227,7 @@ class World:
         status = self.get_status(office_id)
         assert (status.condition, status.owner) == (condition, owner), status
         for fact in facts:
-            text = RULES[fact].meaning if isinstance(fact, FailureKind) else fact
+            text = fact.meaning if isinstance(fact, FailureKind) else fact
             assert text in status.reason or to_sentence(text).rstrip(".") in status.reason, status
         assert status.reason.endswith((".", "…", "!")), status
         assert status.advice or owner is None, status

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddaemon.core.failures.failure import RULES, Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
 from oddaemon.core.model import (
     Balance,
     Cadence,
@@ -281,7 +281,7 @@ def test_no_office_is_asked_hot(life: list[Step]) -> None:
 def test_what_passes_by_itself_or_needs_a_human_is_never_asked_again_at_once(life: list[Step]) -> None:
     for step in life:
         if isinstance(step.observation, Failed):
-            policy = RULES[step.observation.failure.kind].recovery
+            policy = step.observation.failure.kind.recovery
             at_once = policy in {
                 Recovery.CONFIRM,
                 Recovery.SWITCH_READER,

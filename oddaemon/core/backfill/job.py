@@ -117,7 +117,7 @@ def apply_failure(job: BackfillJob, failure: Failure, now: datetime, cadence: Ca
     why = f"{to_sentence(failure.sentence)} {_choose_advice(job.target, failure)}"
     delay = timedelta(seconds=compute_backoff_seconds(attempts, jitter, cadence))
     retried = replace(job, attempts=attempts, why=why, not_before=now + delay)
-    match failure.rule.recovery:
+    match failure.kind.recovery:
         case Recovery.RETRY | Recovery.STAND_BY:
             return retried
         case Recovery.WAIT:
@@ -134,7 +134,7 @@ def _choose_advice(target: BackfillTarget, failure: Failure) -> str:
         FailureKind.QUERY_REFUSED,
         FailureKind.SQL_ERROR,
     }
-    return OWN_QUERY_ADVICE if is_own_query else failure.rule.advice
+    return OWN_QUERY_ADVICE if is_own_query else failure.kind.advice
 
 
 def clear_failures(job: BackfillJob) -> BackfillJob:

@@ -220,9 +220,9 @@ def skip_check(name: CheckName, sentence: str, advice: str = "") -> CheckResult:
 
 
 def fail_check_due_to(name: CheckName, failure: Failure, advice: str = "") -> CheckResult:
-    """A check that failed with this failure: owner, advice and message come from its rule."""
-    rule = failure.rule
-    return fail_check(name, format_failure(failure), rule.owner, advice or rule.advice, format_failure_message(failure))
+    """A check that failed with this failure: owner, advice and message come from its kind."""
+    message = format_failure_message(failure)
+    return fail_check(name, format_failure(failure), failure.kind.owner, advice or failure.kind.advice, message)
 
 
 def format_failure(failure: Failure) -> str:

@@ -107,7 +107,7 @@ def check_reports_permission(_checked_office: CheckedOffice, observations: Obser
             advice = "Use `--via sftp` for past days. The nightly balances are not affected."
             return pass_check(CheckName.REPORTS, "Yes, but the report takes longer than the API's time limit.", advice)
         case Failure() as failure:
-            return skip_check(CheckName.REPORTS, format_failure(failure), failure.rule.advice)
+            return skip_check(CheckName.REPORTS, format_failure(failure), failure.kind.advice)
         case None if version is not None and version < REPORTS_SINCE:
             return skip_check(CheckName.REPORTS, "Open Dental has reports from version 21.4 on.")
         case None:

@@ -1,56 +1,15 @@
-"""What can go wrong with an office, who owns it, and what is done about it: one table.
+"""What can go wrong with an office, who owns it, what is done about it, and what is said about it.
 
 A response that no rule knows is still a failure: never a success, and never retried without a back-off. `classify.py`
-finds the kind of a response, `messages.py` holds what can be sent to the owner.
+finds the kind of a response, `messages.py` writes to the owner.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple, Self
 
 from oddaemon.core.model import Owner
-
-
-class FailureKind(StrEnum):
-    """Every kind of failure; the value is a label of metrics."""
-
-    CONNECT = "connect"
-    TLS = "tls"
-    TIMEOUT = "timeout"
-    CONNECTION_LOST = "connection_lost"
-    THROTTLED = "throttled"
-    GATEWAY_TIMEOUT = "gateway_timeout"
-    SERVER_ERROR = "server_error"
-    ECONNECTOR_DOWN = "econnector_down"
-    OFFICE_NETWORK = "office_network"
-    OFFICE_DATABASE = "office_database"
-    VERSION_TOO_OLD = "version_too_old"
-    KEY_UNASSIGNED = "key_unassigned"
-    KEY_REJECTED = "key_rejected"
-    KEY_NEVER_ACCEPTED = "key_never_accepted"
-    KEY_CHANGING = "key_changing"
-    PERMISSION_MISSING = "permission_missing"
-    QUERY_REFUSED = "query_refused"
-    SQL_ERROR = "sql_error"
-    GATEWAY_REFUSED = "gateway_refused"
-    UNKNOWN_400 = "unknown_400"
-    UNKNOWN_401 = "unknown_401"
-    NOT_FOUND = "not_found"
-    UNEXPECTED_STATUS = "unexpected_status"
-    MALFORMED = "malformed"
-    OVERSIZED = "oversized"
-    COLUMN_TRUNCATED = "column_truncated"
-    TOO_SPARSE = "too_sparse"
-    INCOMPLETE = "incomplete"
-    UPLOAD_MISSING = "upload_missing"
-    UPLOAD_TOO_LARGE = "upload_too_large"
-    UPLOAD_MISNAMED = "upload_misnamed"
-    UPLOAD_UNREADABLE = "upload_unreadable"
-    AGING_CHANGED = "aging_changed"
-    OTHER_DATABASE = "other_database"
-    IMPLAUSIBLE = "implausible"
-    HEADQUARTERS_DOWN = "headquarters_down"
-    STORE = "store"
 
 
 class Recovery(StrEnum):
@@ -91,285 +50,290 @@ class Severity(StrEnum):
     """It does not recover before a human acts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Who owns a failure, what happens next, how severe it is, what it means and what the operator should do."""
+class FailureKind(StrEnum):
+    """Every kind of failure: its label in metrics, who owns it, what happens next and how severe it is."""
 
     owner: Owner
     recovery: Recovery
     severity: Severity
+
+    def __new__(cls, label: str, owner: Owner, recovery: Recovery, severity: Severity) -> Self:
+        """A member, from its line below."""
+        kind = str.__new__(cls, label)
+        kind._value_ = label
+        kind.owner, kind.recovery, kind.severity = owner, recovery, severity
+        return kind
+
+    CONNECT = "connect", Owner.US, Recovery.RETRY, Severity.WARNING
+    TLS = "tls", Owner.US, Recovery.BLOCK, Severity.ERROR
+    TIMEOUT = "timeout", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
+    CONNECTION_LOST = "connection_lost", Owner.VENDOR, Recovery.RETRY, Severity.INFO
+    THROTTLED = "throttled", Owner.US, Recovery.WAIT, Severity.WARNING
+    GATEWAY_TIMEOUT = "gateway_timeout", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
+    SERVER_ERROR = "server_error", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
+    ECONNECTOR_DOWN = "econnector_down", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
+    OFFICE_NETWORK = "office_network", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
+    OFFICE_DATABASE = "office_database", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
+    VERSION_TOO_OLD = "version_too_old", Owner.OFFICE, Recovery.BLOCK, Severity.ERROR
+    KEY_UNASSIGNED = "key_unassigned", Owner.OFFICE, Recovery.BLOCK, Severity.ERROR
+    KEY_REJECTED = "key_rejected", Owner.OFFICE, Recovery.BLOCK, Severity.ERROR
+    KEY_NEVER_ACCEPTED = "key_never_accepted", Owner.US, Recovery.BLOCK, Severity.ERROR
+    KEY_CHANGING = "key_changing", Owner.VENDOR, Recovery.WAIT, Severity.WARNING
+    PERMISSION_MISSING = "permission_missing", Owner.US, Recovery.BLOCK, Severity.ERROR
+    QUERY_REFUSED = "query_refused", Owner.VENDOR, Recovery.CONFIRM, Severity.WARNING
+    SQL_ERROR = "sql_error", Owner.US, Recovery.SWITCH_READER, Severity.WARNING
+    GATEWAY_REFUSED = "gateway_refused", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
+    UNKNOWN_400 = "unknown_400", Owner.OFFICE, Recovery.RETRY, Severity.WARNING
+    UNKNOWN_401 = "unknown_401", Owner.US, Recovery.CONFIRM, Severity.WARNING
+    NOT_FOUND = "not_found", Owner.US, Recovery.BLOCK, Severity.ERROR
+    UNEXPECTED_STATUS = "unexpected_status", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
+    MALFORMED = "malformed", Owner.VENDOR, Recovery.RETRY, Severity.WARNING
+    OVERSIZED = "oversized", Owner.US, Recovery.SWITCH_READER, Severity.WARNING
+    COLUMN_TRUNCATED = "column_truncated", Owner.US, Recovery.NARROW_PACKING, Severity.INFO
+    TOO_SPARSE = "too_sparse", Owner.US, Recovery.SWITCH_READER, Severity.INFO
+    INCOMPLETE = "incomplete", Owner.VENDOR, Recovery.REREAD, Severity.WARNING
+    UPLOAD_MISSING = "upload_missing", Owner.US, Recovery.RETRY, Severity.WARNING
+    UPLOAD_TOO_LARGE = "upload_too_large", Owner.US, Recovery.BLOCK, Severity.ERROR
+    UPLOAD_MISNAMED = "upload_misnamed", Owner.US, Recovery.BLOCK, Severity.ERROR
+    UPLOAD_UNREADABLE = "upload_unreadable", Owner.US, Recovery.REREAD, Severity.WARNING
+    AGING_CHANGED = "aging_changed", Owner.OFFICE, Recovery.WAIT_FOR_AGING, Severity.INFO
+    OTHER_DATABASE = "other_database", Owner.OFFICE, Recovery.IDENTIFY, Severity.ERROR
+    IMPLAUSIBLE = "implausible", Owner.US, Recovery.HOLD, Severity.WARNING
+    HEADQUARTERS_DOWN = "headquarters_down", Owner.VENDOR, Recovery.STAND_BY, Severity.INFO
+    STORE = "store", Owner.US, Recovery.RETRY, Severity.ERROR
+
+    @property
+    def meaning(self) -> str:
+        """What happened, as a clause."""
+        return FAILURE_TEXTS[self].meaning
+
+    @property
+    def advice(self) -> str:
+        """What the operator should do."""
+        return FAILURE_TEXTS[self].advice
+
+
+class FailureText(NamedTuple):
+    """What is said about a kind of failure: to the operator, and to its owner."""
+
     meaning: str
     advice: str
+    observation: str = ""
+    """In the message to the owner: what we saw; empty: no message helps."""
+    request: str = ""
+    """In the message to the owner: what we ask for."""
 
 
-_US, _OFFICE, _VENDOR = Owner.US, Owner.OFFICE, Owner.VENDOR
-_INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
-
-RULES: Mapping[FailureKind, Rule] = {
-    FailureKind.CONNECT: Rule(
-        _US,
-        Recovery.RETRY,
-        _WARNING,
+FAILURE_TEXTS: Mapping[FailureKind, FailureText] = {
+    FailureKind.CONNECT: FailureText(
         "no connection to the API",
         "Check this machine's network and DNS, and `base_url`.",
     ),
-    FailureKind.TLS: Rule(
-        _US,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.TLS: FailureText(
         "the server's TLS certificate was not accepted",
         "Check this machine's clock and CA certificates, and `base_url`. Certificate verification cannot be disabled.",
     ),
-    FailureKind.TIMEOUT: Rule(
-        _OFFICE,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.TIMEOUT: FailureText(
         "the request timed out",
         "If this persists, ask the office whether its server is overloaded.",
+        "Your Open Dental server did not answer our requests in time.",
+        "Could you please have someone check whether the server is overloaded at night, for example by a backup or an"
+        " update that runs at the same time?",
     ),
-    FailureKind.CONNECTION_LOST: Rule(
-        _VENDOR,
-        Recovery.RETRY,
-        _INFO,
+    FailureKind.CONNECTION_LOST: FailureText(
         "the connection was lost in the middle of a response",
         "No action needed: oddaemon tries again.",
+        "The connection to your API is repeatedly lost in the middle of a response.",
+        "Could you please tell us whether something between your API and us cuts long responses?",
     ),
-    FailureKind.THROTTLED: Rule(
-        _US,
-        Recovery.WAIT,
-        _WARNING,
+    FailureKind.THROTTLED: FailureText(
         "the API asks oddaemon to slow down",
         "Check whether another program uses the same customer key. If not, raise `min_interval_seconds`.",
     ),
-    FailureKind.GATEWAY_TIMEOUT: Rule(
-        _OFFICE,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.GATEWAY_TIMEOUT: FailureText(
         "the office did not answer within the API's limit of 60 seconds",
         "If this persists, ask the office whether its server is overloaded.",
+        "Your Open Dental server took longer than one minute to answer, which is the limit of the Open Dental API.",
+        "Could you please have someone check whether the server is overloaded at night, for example by a backup or an"
+        " update that runs at the same time?",
     ),
-    FailureKind.SERVER_ERROR: Rule(
-        _VENDOR,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.SERVER_ERROR: FailureText(
         "the API reported an internal error",
         "No action needed: oddaemon tries again. If this persists for hours, contact Open Dental support.",
+        "Your API answers with an internal error.",
+        "Could you please tell us whether this problem is known, and when you expect it to be fixed?",
     ),
-    FailureKind.ECONNECTOR_DOWN: Rule(
-        _OFFICE,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.ECONNECTOR_DOWN: FailureText(
         "the office's eConnector is not running",
         "Ask the office to start the eConnector on its server, and to make sure that only one is running.",
+        "Open Dental reports that your eConnector is not running, or that more than one is running.",
+        "Could you please make sure that the Windows service OpenDentalEConnector is running on your server, and on no"
+        " other computer? You can start it in the Windows list of services. If it stops again, Open Dental support can"
+        " help.",
     ),
-    FailureKind.OFFICE_NETWORK: Rule(
-        _OFFICE,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.OFFICE_NETWORK: FailureText(
         "the API cannot reach the office",
         "Ask the office whether its server is running and its internet connection works.",
+        "Open Dental reports that it cannot reach your server over the internet.",
+        "Could you please check that the server is running and that its internet connection works?",
     ),
-    FailureKind.OFFICE_DATABASE: Rule(
-        _OFFICE,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.OFFICE_DATABASE: FailureText(
         "the office's database reported an error",
         "Ask the office to have its database server checked: disk space, error log, damaged tables.",
+        "The database of your Open Dental server reports an error.",
+        "Could you please have the person who maintains your server check the database (MySQL or MariaDB), its free"
+        " disk space and its backups? Open Dental support can help to check and repair tables.",
     ),
-    FailureKind.VERSION_TOO_OLD: Rule(
-        _OFFICE,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.VERSION_TOO_OLD: FailureText(
         "the office's version of Open Dental is too old",
         "Ask the office to update Open Dental. Queries need version 21.2 or later.",
+        "Your version of Open Dental is too old for our requests.",
+        "Could you please update Open Dental? We need version 21.2 or later.",
     ),
-    FailureKind.KEY_UNASSIGNED: Rule(
-        _OFFICE,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.KEY_UNASSIGNED: FailureText(
         "the customer key is not assigned to an office",
         "Ask the office to enter the customer key in Setup > Advanced Setup > API, or assign it in the developer"
         " portal.",
+        "Open Dental reports that our API key is not assigned to your practice.",
+        "Could you please open Setup > Advanced Setup > API in Open Dental and add the key that we gave you? We will"
+        " gladly send it again in a secure way.",
     ),
-    FailureKind.KEY_REJECTED: Rule(
-        _OFFICE,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.KEY_REJECTED: FailureText(
         "the API does not accept the key",
         "Check the key in the developer portal, and ask the office whether it disabled the key.",
+        "Open Dental no longer accepts our API key for your practice.",
+        "Could you please check in Setup > Advanced Setup > API in Open Dental whether the key was disabled or removed,"
+        " and enable it again? If that was intended, please let us know.",
     ),
-    FailureKind.KEY_NEVER_ACCEPTED: Rule(
-        _US,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.KEY_NEVER_ACCEPTED: FailureText(
         "the API has never accepted the key",
         "Compare `customer_key` with the key in the developer portal. If they are equal, ask the office whether the key"
         " is enabled.",
+        "Open Dental does not accept our API key for your practice yet.",
+        "Could you please check in Setup > Advanced Setup > API in Open Dental whether our key is entered there and"
+        " enabled? We will gladly send it again in a secure way.",
     ),
-    FailureKind.KEY_CHANGING: Rule(
-        _VENDOR,
-        Recovery.WAIT,
-        _WARNING,
+    FailureKind.KEY_CHANGING: FailureText(
         "neither the new nor the previous customer key is accepted",
         "No action needed: Open Dental takes up to 15 minutes to activate a key. oddaemon tries again.",
+        "A new API key for one of the practices is not accepted yet, and the previous key is no longer accepted.",
+        "Could you please tell us whether the new key is on its way to the practice, and when it will be active?",
     ),
-    FailureKind.PERMISSION_MISSING: Rule(
-        _US,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.PERMISSION_MISSING: FailureText(
         "the key lacks a permission",
         'Give the key the Queries permission in the developer portal, or set `tier = "read_all"` to read the office'
         " through the aging report.",
     ),
-    FailureKind.QUERY_REFUSED: Rule(
-        _VENDOR,
-        Recovery.CONFIRM,
-        _WARNING,
+    FailureKind.QUERY_REFUSED: FailureText(
         "the API refused the query",
         "Report the message to the developers of oddaemon: the text of the query must change.",
+        "Your API refuses one of our ShortQuery statements, which is a plain SELECT on the tables patient and"
+        " preference.",
+        "Could you please tell us which word or construct in it is not allowed, and since when? We will gladly send you"
+        " the statement.",
     ),
-    FailureKind.SQL_ERROR: Rule(
-        _US,
-        Recovery.SWITCH_READER,
-        _WARNING,
+    FailureKind.SQL_ERROR: FailureText(
         "the office's database refused the query",
         "Report the message to the developers of oddaemon: the text of the query must change.",
     ),
-    FailureKind.GATEWAY_REFUSED: Rule(
-        _VENDOR,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.GATEWAY_REFUSED: FailureText(
         "a gateway in front of the API refused the request",
         "Check `base_url` and any proxy on the way. If this persists, ask Open Dental support whether this machine's IP"
         " address is suspended.",
+        "Our requests are refused, it seems by a firewall or gateway in front of your API.",
+        "Could you please check whether our network's IP address is suspended, and tell us what we should change?",
     ),
-    FailureKind.UNKNOWN_400: Rule(
-        _OFFICE,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.UNKNOWN_400: FailureText(
         "the API refused the request for an unknown reason",
         "Read the message, and ask the office or Open Dental support about it.",
+        "Open Dental refuses our requests to your server for a reason that we do not know.",
+        "Could you please check that your server is running, that Open Dental works on it and that the Windows service"
+        " OpenDentalEConnector is running? If all of that is fine, please let us know, and we will contact Open Dental"
+        " support.",
     ),
-    FailureKind.UNKNOWN_401: Rule(
-        _US,
-        Recovery.CONFIRM,
-        _WARNING,
+    FailureKind.UNKNOWN_401: FailureText(
         "the API did not allow the query",
         "Check the key's permissions in the developer portal.",
     ),
-    FailureKind.NOT_FOUND: Rule(
-        _US,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.NOT_FOUND: FailureText(
         "the API does not know this URL",
         "Check `base_url`: it must end in /api/v1.",
     ),
-    FailureKind.UNEXPECTED_STATUS: Rule(
-        _VENDOR,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.UNEXPECTED_STATUS: FailureText(
         "the API answered with an unexpected HTTP status",
         "If this persists, check `base_url` and any proxy on the way.",
+        "Your API answers with a status that we cannot find in its documentation.",
+        "Could you please tell us what it means?",
     ),
-    FailureKind.MALFORMED: Rule(
-        _VENDOR,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.MALFORMED: FailureText(
         "the response is malformed",
         "No action needed: oddaemon tries again. If this persists, check whether a proxy or gateway answers.",
+        "Responses of your API with status 200 are not valid JSON.",
+        "Could you please check what your API sends? We will gladly tell you the times of such requests.",
     ),
-    FailureKind.OVERSIZED: Rule(
-        _US,
-        Recovery.SWITCH_READER,
-        _WARNING,
+    FailureKind.OVERSIZED: FailureText(
         "the response is larger than `[api] max_response_bytes` allows",
         "Raise `[api] max_response_bytes` if the office really is that large, and restart the daemon.",
     ),
-    FailureKind.COLUMN_TRUNCATED: Rule(
-        _US,
-        Recovery.NARROW_PACKING,
-        _INFO,
+    FailureKind.COLUMN_TRUNCATED: FailureText(
         "the office's server truncated a packed row",
         "No action needed: the next statement packs less into each row.",
     ),
-    FailureKind.TOO_SPARSE: Rule(
-        _US,
-        Recovery.SWITCH_READER,
-        _INFO,
+    FailureKind.TOO_SPARSE: FailureText(
         "the office's PatNums are too sparse to pack",
         "No action needed: oddaemon reads this office in pages.",
     ),
-    FailureKind.INCOMPLETE: Rule(
-        _VENDOR,
-        Recovery.REREAD,
-        _WARNING,
+    FailureKind.INCOMPLETE: FailureText(
         "the rows do not add up to the office's own control totals",
         "No action needed: oddaemon reads again. If this persists, report it to the developers of oddaemon.",
+        "Responses to a ShortQuery for one office are incomplete: their rows do not add up to the COUNT and SUM that"
+        " the same office reports.",
+        "Could you please check whether rows are lost on the way? We will gladly tell you the office and the times.",
     ),
-    FailureKind.UPLOAD_MISSING: Rule(
-        _US,
-        Recovery.RETRY,
-        _WARNING,
+    FailureKind.UPLOAD_MISSING: FailureText(
         "the office did not upload its file",
         "Check that the office's server can reach the address and port of `[sftp]` from outside. The usual cause is a"
         " firewall.",
     ),
-    FailureKind.UPLOAD_TOO_LARGE: Rule(
-        _US,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.UPLOAD_TOO_LARGE: FailureText(
         "the office's file is larger than `[sftp] bytes_max` allows",
         "Raise `[sftp] bytes_max` if the office really is that large, and restart the daemon.",
     ),
-    FailureKind.UPLOAD_MISNAMED: Rule(
-        _US,
-        Recovery.BLOCK,
-        _ERROR,
+    FailureKind.UPLOAD_MISNAMED: FailureText(
         "the office uploaded a file under another name than requested",
         "Report it to the developers of oddaemon with the office's version of Open Dental.",
     ),
-    FailureKind.UPLOAD_UNREADABLE: Rule(
-        _US,
-        Recovery.REREAD,
-        _WARNING,
+    FailureKind.UPLOAD_UNREADABLE: FailureText(
         "the file that the office uploaded cannot be read with certainty",
         "If the query is your own, put the numeric columns first and name them as table `patient` does.",
     ),
-    FailureKind.AGING_CHANGED: Rule(
-        _OFFICE,
-        Recovery.WAIT_FOR_AGING,
-        _INFO,
+    FailureKind.AGING_CHANGED: FailureText(
         "aging ran while the balances were being read",
         "No action needed: oddaemon reads the balances again when that run has ended.",
+        "Aging ran in your Open Dental while we were reading the balances.",
+        "Could you please let aging run once a night at its scheduled time, and not by hand in the early morning?",
     ),
-    FailureKind.OTHER_DATABASE: Rule(
-        _OFFICE,
-        Recovery.IDENTIFY,
-        _ERROR,
+    FailureKind.OTHER_DATABASE: FailureText(
         "the key opens another office's database",
         "Check with the developer portal and the office whether the customer key was moved. If it is the same"
         " practice with a new name or address, run `oddaemon office accept`.",
+        "Our API key for your practice seems to open the database of another practice, so we stopped at once.",
+        "Could you please check in Setup > Advanced Setup > API in Open Dental whether our key is still the one of your"
+        " practice, and tell us whether your practice was merged, moved or renamed recently?",
     ),
-    FailureKind.IMPLAUSIBLE: Rule(
-        _US,
-        Recovery.HOLD,
-        _WARNING,
+    FailureKind.IMPLAUSIBLE: FailureText(
         "the balances are implausible",
         "No action needed: oddaemon reads them again and publishes them if they are confirmed. To publish them now, run"
         " `oddaemon office accept`.",
     ),
-    FailureKind.HEADQUARTERS_DOWN: Rule(
-        _VENDOR,
-        Recovery.STAND_BY,
-        _INFO,
+    FailureKind.HEADQUARTERS_DOWN: FailureText(
         "the Open Dental API is down: no office can reach it",
         "No action needed: oddaemon tries again and continues with all offices when the API answers. If it answers from"
         " elsewhere, check this machine's network.",
+        "Your API currently answers none of our requests, for any office.",
+        "Could you please tell us whether this problem is known, and when you expect it to be fixed?",
     ),
-    FailureKind.STORE: Rule(
-        _US,
-        Recovery.RETRY,
-        _ERROR,
+    FailureKind.STORE: FailureText(
         "the snapshot could not be stored",
         "Check the disk that holds the database: free space, permissions, health.",
     ),
@@ -387,13 +351,8 @@ class Failure:
     retry_after_seconds: float | None = None
 
     @property
-    def rule(self) -> Rule:
-        """The rule of this kind."""
-        return RULES[self.kind]
-
-    @property
     def sentence(self) -> str:
         """What happened, as a clause, with the error text of the other side."""
         status = f" (HTTP {self.status})" if self.status else ""
         message = f": {self.message}" if self.message else ""
-        return f"{self.rule.meaning}{status}{message}"
+        return f"{self.kind.meaning}{status}{message}"

@@ -77,7 +77,7 @@ def compute_backoff_at(attempts: int, now: datetime, spec: OfficeSpec, jitter: f
 
 def compute_retry_at(failure: Failure, attempts: int, now: datetime, spec: OfficeSpec, jitter: float) -> datetime:
     """When to ask again: when the server says, or at the office's own slot if no request has left this machine."""
-    if failure.rule.recovery is Recovery.STAND_BY:
+    if failure.kind.recovery is Recovery.STAND_BY:
         return compute_next_slot(spec.id, spec.cadence.late_probe_seconds, now)
     seconds = compute_retry_seconds(failure.retry_after_seconds, attempts, jitter, spec.cadence)
     return now + timedelta(seconds=seconds)

@@ -246,7 +246,7 @@ def _handle_probe(state: OfficeState, probed: Probed, now: datetime, spec: Offic
     )
     state = record_preferences(replace(state, confirming=None), preferences, now, spec)
     if unconfirmed is not None and (
-        unconfirmed.rule.recovery is Recovery.CONFIRM or state.statement_failures >= STATEMENT_FAILURES_MAX
+        unconfirmed.kind.recovery is Recovery.CONFIRM or state.statement_failures >= STATEMENT_FAILURES_MAX
     ):
         # A GET was answered, so the key and the office are fine: the statement is refused.
         return _switch_reader(state, unconfirmed, now, spec)
@@ -302,9 +302,9 @@ def _handle_failure(
     failure = refine_failure(state, failure)
     unreachable = make_failure_status(state.standing, now, Condition.UNREACHABLE, failure)
     is_confirming = state.confirming is not None
-    if failure.rule.recovery is not Recovery.STAND_BY:
+    if failure.kind.recovery is not Recovery.STAND_BY:
         state = replace(state, attempts=state.attempts + 1, confirming=None)
-    match failure.rule.recovery:
+    match failure.kind.recovery:
         case Recovery.RETRY if not is_confirming and is_maybe_caused_by_statement(state, failure, spec):
             state = replace(state, statement_failures=state.statement_failures + 1, confirming=failure)
             return move_to(state, Intent.PROBE, compute_backoff_at(state.attempts, now, spec, jitter), unreachable)
@@ -325,7 +325,7 @@ def _handle_failure(
 def _handle_pull_failure(
     state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec, jitter: float
 ) -> OfficeState:
-    match failure.rule.recovery:
+    match failure.kind.recovery:
         case Recovery.NARROW_PACKING if (narrower := state.packing.narrow()) is not None:
             retry_at = compute_backoff_at(state.attempts, now, spec, jitter)
             return schedule_pull(replace(state, packing=narrower), now, retry_at, failure.sentence)

@@ -69,7 +69,6 @@ def make_failure_status(
     previous: Status, now: datetime, condition: Condition, failure: Failure, reason: str | None = None
 ) -> Status:
     """The status after a failure: reason, owner, advice and message come from the table of failures."""
-    rule = failure.rule
     reason = to_sentence(failure.sentence) if reason is None else reason
     message = format_failure_message(failure)
     return make_status(
@@ -77,8 +76,8 @@ def make_failure_status(
         now,
         condition,
         reason,
-        owner=rule.owner,
-        advice=rule.advice,
+        owner=failure.kind.owner,
+        advice=failure.kind.advice,
         message=message,
         late_at=previous.late_at,
     )

@@ -81,7 +81,7 @@ def hold(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) 
 def block(state: OfficeState, failure: Failure, now: datetime, spec: OfficeSpec) -> OfficeState:
     """Wait until a human has acted, and survey the office from time to time meanwhile."""
     status = make_failure_status(state.standing, now, Condition.BLOCKED, failure)
-    is_statement_failure = failure.rule.recovery in (Recovery.SWITCH_READER, Recovery.NARROW_PACKING)
+    is_statement_failure = failure.kind.recovery in (Recovery.SWITCH_READER, Recovery.NARROW_PACKING)
     if spec.reader is Reader.STATEMENT and (is_statement_failure or failure.kind is FailureKind.QUERY_REFUSED):
         advice = 'Set `reader = "auto"`, so that oddaemon may read this office in pages.'
         status = replace(status, owner=Owner.US, advice=advice, letter="")

@@ -67,7 +67,7 @@ class OfficeEventEmitter:
         self.runtime.failures += 1
         if failure.kind in _REJECTED:
             self.emit(PullRejected(self._id, failure.message))
-        self.emit(FailureSeen(self._id, failure.kind, failure.rule.owner, failure.sentence, attempt, retry_at))
+        self.emit(FailureSeen(self._id, failure.kind, failure.kind.owner, failure.sentence, attempt, retry_at))
 
     def emit_published(self, snapshot: PublishedSnapshot) -> None:
         """A snapshot was published."""

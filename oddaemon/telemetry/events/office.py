@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
 
-from oddaemon.core.failures.failure import RULES, FailureKind, Severity
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
-_LEVEL_BY_SEVERITY = {Severity.INFO: Level.INFO, Severity.WARNING: Level.WARNING, Severity.ERROR: Level.ERROR}
 ALARMING_CONDITIONS = frozenset({Condition.LATE, Condition.UNREACHABLE, Condition.BLOCKED, Condition.SUSPECT})
 
 
@@ -129,7 +128,8 @@ class FailureSeen(Event):
 
     def log_level(self) -> Level:
         """The severity from the table of failures for the first in a row, then info."""
-        return _LEVEL_BY_SEVERITY[RULES[FailureKind(self.kind)].severity] if self.attempt <= 1 else Level.INFO
+        kind = FailureKind(self.kind)  # type: ignore[call-arg]  # found by its value, not made
+        return Level[kind.severity.name] if self.attempt <= 1 else Level.INFO
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.failures.labels(self.kind, self.owner.value).inc()

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import Result
 
 from oddaemon.core.diagnostics.diagnosis import CheckName
-from oddaemon.core.failures.failure import RULES, FailureKind
+from oddaemon.core.failures.failure import FailureKind
 from tests.cli.fake_control_socket import fake_daemon
 from tests.cli.sample_fleet import invoke, parse_json, write_config
 from tests.cli.simulated_headquarters import make_fault, make_office, observed_headquarters, simulated_headquarters
@@ -46,7 +46,7 @@ def test_a_failed_office_is_shown_with_owner_advice_and_message(config: Path) ->
     done = run(config, "doctor", "oak")
     assert done.exit_code == 1
     assert "✗ eConnector             The office's eConnector is not running (HTTP 400)" in done.stdout
-    assert f"→ the office: {RULES[FailureKind.ECONNECTOR_DOWN].advice}" in done.stdout
+    assert f"→ the office: {FailureKind.ECONNECTOR_DOWN.advice}" in done.stdout
     assert " Aging                  Skipped: fix “eConnector” first." in done.stdout
     assert "Message for the office: Hello!" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 check failed; fix the first ✗ first."

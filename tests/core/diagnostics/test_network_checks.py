@@ -14,7 +14,7 @@ from oddaemon.core.diagnostics.diagnosis import (
 )
 from oddaemon.core.diagnostics.document import make_diagnosis_document, parse_diagnosis
 from oddaemon.core.diagnostics.network_checks import CHECK_BY_FAILURE, CHECK_TITLES, NETWORK_CHECKS, is_blocking
-from oddaemon.core.failures.failure import RULES, Failure, FailureKind
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import Owner
 from tests.core.diagnostics.sample_observations import (
@@ -62,7 +62,7 @@ def test_what_keeps_us_from_the_host_is_ours_to_fix_and_ends_it(at: CheckName) -
 def test_a_failure_is_shown_at_its_place_with_whom_it_concerns(kind: FailureKind, place: CheckName) -> None:
     observed = observe_failure(kind)
     found = find_check(place, observed)
-    assert (found.outcome, found.owner, found.advice) == (CheckOutcome.FAILED, RULES[kind].owner, RULES[kind].advice)
+    assert (found.outcome, found.owner, found.advice) == (CheckOutcome.FAILED, kind.owner, kind.advice)
     assert found.sentence.endswith("said.")
     assert found.message == format_failure_message(Failure(kind, "said"))
     before = [

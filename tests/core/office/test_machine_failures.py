@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from oddaemon.core.failures.failure import RULES, Failure, FailureKind, Recovery
+from oddaemon.core.failures.failure import Failure, FailureKind, Recovery
 from oddaemon.core.model import Cadence, Condition, Owner, Reader
 from oddaemon.core.office.evidence import refine_failure
 from oddaemon.core.office.machine import make_initial_state, next_action
@@ -51,7 +51,7 @@ def test_an_econnector_that_is_down_is_asked_ever_more_rarely_until_it_is_back()
     assert night.get_wait_seconds() == 3.75
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FailureKind if RULES[kind].recovery is Recovery.RETRY])
+@pytest.mark.parametrize("kind", [kind for kind in FailureKind if kind.recovery is Recovery.RETRY])
 @pytest.mark.parametrize("reader", Reader)
 def test_a_transient_failure_leads_back_to_the_same_pull(kind: FailureKind, reader: Reader) -> None:
     night = start_pull(make_spec(reader=reader))
@@ -115,7 +115,7 @@ def test_other_guarantors_wanted_during_a_failure_do_not_cut_the_back_off_short(
 # --- failures that only a human can fix ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FailureKind if RULES[kind].recovery is Recovery.BLOCK])
+@pytest.mark.parametrize("kind", [kind for kind in FailureKind if kind.recovery is Recovery.BLOCK])
 def test_who_is_blocked_is_surveyed_slowly_and_comes_back_by_itself(kind: FailureKind) -> None:
     night = start_office()
     for _ in range(10):
@@ -123,8 +123,8 @@ def test_who_is_blocked_is_surveyed_slowly_and_comes_back_by_itself(kind: Failur
         night.fail(kind, "why")
         status = night.state.standing
         assert (status.condition, status.since) == (C.BLOCKED, EVENING)
-        rule = refine_failure(make_initial_state(EVENING), Failure(kind)).rule
-        assert (status.owner, status.advice) == (rule.owner, rule.advice)
+        refined = refine_failure(make_initial_state(EVENING), Failure(kind)).kind
+        assert (status.owner, status.advice) == (refined.owner, refined.advice)
         assert night.sleep_and_wake() == Survey()
         assert night.now - asked_at <= timedelta(seconds=Cadence().blocked_probe_seconds)
     assert night.now - EVENING > 8 * timedelta(seconds=Cadence().blocked_probe_seconds)
@@ -194,7 +194,7 @@ def test_a_key_that_may_read_preferences_and_nothing_else_lacks_a_permission(rea
         night.answer_probe("2026-05-04")
     status = night.state.standing
     assert (status.condition, status.owner) == (C.BLOCKED, Owner.US)
-    assert status.advice == RULES[FailureKind.PERMISSION_MISSING].advice
+    assert status.advice == FailureKind.PERMISSION_MISSING.advice
     assert night.get_wait_seconds() > 0
 
 
@@ -204,7 +204,7 @@ def test_a_key_without_queries_cannot_measure_the_clock_and_is_never_read() -> N
     assert night.fail(FailureKind.UNKNOWN_401) == Probe()
     night.answer_probe("2026-05-04")
     assert night.get_condition() is C.BLOCKED
-    assert night.state.standing.advice == RULES[FailureKind.PERMISSION_MISSING].advice
+    assert night.state.standing.advice == FailureKind.PERMISSION_MISSING.advice
     assert night.sleep_and_wake() == Survey()
 
 
@@ -216,7 +216,7 @@ def test_a_clock_that_cannot_be_measured_blocks(kind: FailureKind) -> None:
     night.answer_survey()
     night.fail(kind)
     assert night.get_condition() is C.BLOCKED
-    assert night.state.standing.owner is RULES[kind].owner
+    assert night.state.standing.owner is kind.owner
 
 
 def test_a_clock_that_answers_late_is_asked_again() -> None:

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from oddaemon.core.failures.failure import RULES, FailureKind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import AgingMark, Cadence, Condition, Owner, Reader
 from oddaemon.core.office.machine import REREADS_MAX
 from oddaemon.core.office.state import Action, Probe, Pull, Wait
@@ -46,7 +46,7 @@ def test_a_closed_statement_turns_to_pages_and_is_remembered(kind: FailureKind) 
 
     night.fail(kind)
     assert night.get_condition() is C.BLOCKED
-    assert night.state.standing.advice == RULES[kind].advice
+    assert night.state.standing.advice == kind.advice
 
 
 @pytest.mark.parametrize("kind", [FailureKind.TOO_SPARSE, FailureKind.COLUMN_TRUNCATED])

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from oddaemon.core.failures.failure import RULES, FailureKind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Cadence, Condition, Owner, Plausibility
 from oddaemon.core.office.evidence import can_accept
 from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state
@@ -55,7 +55,7 @@ def make_held(balances: tuple[Balance, ...] = NO_BALANCES) -> OfficeRun:
 def test_what_is_hard_to_believe_is_held_and_read_a_second_time(balances: tuple[Balance, ...]) -> None:
     night = make_held(balances)
     assert (night.get_condition(), night.state.standing.owner) == (C.SUSPECT, Owner.US)
-    assert night.state.standing.reason.startswith(to_sentence(RULES[FailureKind.IMPLAUSIBLE].meaning).removesuffix("."))
+    assert night.state.standing.reason.startswith(to_sentence(FailureKind.IMPLAUSIBLE.meaning).removesuffix("."))
     assert "oddaemon office accept" in night.state.standing.advice
     assert night.state.published is not None
     assert night.state.published.aging_date == date(2026, 5, 4)
@@ -160,7 +160,7 @@ def test_a_key_that_answers_for_another_database_blocks_the_office_and_mixes_not
     assert night.fail(FailureKind.OTHER_DATABASE) == MeasureClock()
     night.answer_clock(identity=OTHER_IDENTITY)
     assert (night.get_condition(), night.state.standing.owner) == (C.BLOCKED, Owner.OFFICE)
-    assert night.state.standing.reason == to_sentence(RULES[FailureKind.OTHER_DATABASE].meaning)
+    assert night.state.standing.reason == to_sentence(FailureKind.OTHER_DATABASE.meaning)
     assert night.state.preferences is None
     for _ in range(5):
         assert night.sleep_and_wake() == Survey()
@@ -192,7 +192,7 @@ def test_a_key_that_failed_must_show_its_database_first(kind: FailureKind) -> No
     night.sleep_and_wake()
     assert night.answer_survey() == MeasureClock()
     night.answer_clock(identity=OTHER_IDENTITY)
-    assert night.state.standing.reason == to_sentence(RULES[FailureKind.OTHER_DATABASE].meaning)
+    assert night.state.standing.reason == to_sentence(FailureKind.OTHER_DATABASE.meaning)
 
 
 def test_a_practice_with_another_name_shows_its_database() -> None:
@@ -246,7 +246,7 @@ def test_a_key_that_was_never_let_in_is_asked_of_us_and_one_that_was_of_the_offi
     new.observe(Started())
     new.fail(FailureKind.KEY_REJECTED, "API key is not valid.")
     assert (new.get_condition(), new.state.standing.owner) == (C.BLOCKED, Owner.US)
-    assert new.state.standing.advice == RULES[FailureKind.KEY_NEVER_ACCEPTED].advice
+    assert new.state.standing.advice == FailureKind.KEY_NEVER_ACCEPTED.advice
     assert "no longer" not in new.state.standing.letter
     known = make_published()
     known.sleep_and_wake()

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from oddaemon.core.failures.failure import RULES, Failure, FailureKind
+from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.model import Condition, Owner, Status
 from oddaemon.core.office.status import (
     ACTION_REQUIRED,
@@ -39,9 +39,9 @@ def test_a_paused_office_says_how_to_resume() -> None:
 
 def test_a_troubled_office_names_the_owner_the_advice_and_the_reason_of_the_failure() -> None:
     status = make_failure_status(AGING, NOW, Condition.UNREACHABLE, Failure(FailureKind.TLS, "expired"))
-    rule = RULES[FailureKind.TLS]
-    assert (status.owner, status.advice, status.late_at) == (rule.owner, rule.advice, AGING.late_at)
-    assert status.reason == to_sentence(f"{rule.meaning}: expired")
+    kind = FailureKind.TLS
+    assert (status.owner, status.advice, status.late_at) == (kind.owner, kind.advice, AGING.late_at)
+    assert status.reason == to_sentence(f"{kind.meaning}: expired")
     assert make_failure_status(AGING, NOW, Condition.SUSPECT, Failure(FailureKind.TLS), "So.").reason == "So."
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.failures.failure import RULES, FailureKind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.office.status import to_sentence
 from oddaemon.simulator.faults.faults import KeyMoved
@@ -16,7 +16,7 @@ from tests.engine.night import SMALL, make_office_settings, night, schedule_faul
 from tests.engine.world import World
 
 ELSEWHERE = PracticeSpec("elsewhere", seed=9, guarantors=45, settled=10)
-SENTENCE = to_sentence(RULES[FailureKind.OTHER_DATABASE].meaning)
+SENTENCE = to_sentence(FailureKind.OTHER_DATABASE.meaning)
 
 
 @asynccontextmanager

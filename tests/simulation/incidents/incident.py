@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from oddaemon.core.failures.failure import RULES, FailureKind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Status
 from oddaemon.simulator.faults.faults import ScheduledFault
 from tests.simulation.incidents.actions import Action
@@ -48,7 +48,7 @@ def expect_status(pattern: str, *conditions: Condition) -> ExpectedStatus:
 
 def expect_failure(*kinds: FailureKind, conditions: tuple[Condition, ...] = (Condition.UNREACHABLE,)) -> ExpectedStatus:
     """Any of these failures, by what the program says of it."""
-    meanings = "|".join(re.escape(RULES[kind].meaning) for kind in kinds)
+    meanings = "|".join(re.escape(kind.meaning) for kind in kinds)
     return expect_status(f"(?i:{meanings})", *conditions)
 
 

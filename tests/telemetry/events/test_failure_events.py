@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry
 
-from oddaemon.core.failures.failure import RULES, FailureKind
+from oddaemon.core.failures.failure import FailureKind
 from oddaemon.telemetry.events import FailureSeen
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
@@ -13,12 +13,12 @@ NOW = datetime(2026, 3, 3, tzinfo=UTC)
 
 
 def make_failure_event(kind: FailureKind, attempt: int = 1) -> FailureSeen:
-    return FailureSeen("mesa", kind, RULES[kind].owner, "Said.", attempt, None)
+    return FailureSeen("mesa", kind, kind.owner, "Said.", attempt, None)
 
 
 @pytest.mark.parametrize("kind", FailureKind)
 def test_the_first_of_a_row_is_as_loud_as_the_table_says_and_the_others_are_quiet(kind: FailureKind) -> None:
-    assert make_failure_event(kind).log_level().name.lower() == RULES[kind].severity.value
+    assert make_failure_event(kind).log_level().name.lower() == kind.severity.value
     assert make_failure_event(kind, attempt=2).log_level().name == "INFO"
 
 
@@ -32,4 +32,4 @@ def test_every_kind_is_a_label_of_the_metric_with_its_owner() -> None:
         for sample in family.samples
         if sample.name.endswith("_total")
     }
-    assert counted == {(kind.value, RULES[kind].owner.value): 1 for kind in FailureKind}
+    assert counted == {(kind.value, kind.owner.value): 1 for kind in FailureKind}
