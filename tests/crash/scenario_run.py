@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from oddaemon.simulator.headquarters.traffic_log import RetryAfterIgnored, TwoInFlight, find_violations
+from oddaemon.simulator.headquarters.traffic_log import ViolationKind, find_violations
 from tests.crash.daemon_process import DAEMON, DaemonProcess, daemon_process
 from tests.crash.environment import Environment, crash_environment
 from tests.crash.kill_points import COMMITS, KillPoint, KillTrigger
@@ -182,10 +182,11 @@ class _ScenarioRunner:
                 yield f"the balances of {office_id} are not true"
 
     def _find_rate_violations(self) -> Iterator[str]:
-        # A daemon that was killed before it stored a Retry-After cannot know it.
-        kinds = (TwoInFlight,) if any(life.was_killed for life in self._lives) else (TwoInFlight, RetryAfterIgnored)
+        kinds = {ViolationKind.TWO_IN_FLIGHT}
+        if not any(life.was_killed for life in self._lives):  # else the Retry-After may not have been stored
+            kinds.add(ViolationKind.RETRY_AFTER_IGNORED)
         for violation in find_violations(self._environment.headquarters.traffic):
-            if isinstance(violation, kinds):
+            if violation.kind in kinds:
                 yield f"impolite: {violation}"
 
     def _find_early_requests(self) -> Iterator[str]:

@@ -7,8 +7,9 @@ loop's clock, so a step of the wall clock does not change them.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from itertools import pairwise
 
 from oddaemon.simulator.api.messages import Endpoint
@@ -47,78 +48,35 @@ class RecordedRequest:
     connection: str = "?"
 
 
-@dataclass(frozen=True)
-class TwoInFlight:
-    """A request arrived while another one of the same key was unanswered."""
+class ViolationKind(StrEnum):
+    """The rules that a request can break: three of its key, two agreed for all keys together.
 
-    first: RecordedRequest
-    second: RecordedRequest
+    Attributes:
+        TWO_IN_FLIGHT: it arrived while another request of its key was unanswered.
+        TOO_SOON: it arrived earlier after the previous one than the permissions of its key allow.
+        RETRY_AFTER_IGNORED: it arrived before the Retry-After of an earlier response had passed.
+        TOO_MANY_IN_FLIGHT: more requests were unanswered than agreed.
+        TOO_FAST: more requests arrived within one second than agreed.
+    """
 
-    def __str__(self) -> str:
-        return (
-            f"{self.second.key}: two in flight: one arrived at {self.second.arrived_seconds:.3f} s "
-            f"while one from {self.first.arrived_seconds:.3f} s to {self.first.finished_seconds:.3f} s was unanswered"
-        )
-
-
-@dataclass(frozen=True)
-class TooSoon:
-    """Two requests of one key arrived at a shorter interval than its permissions allow."""
-
-    first: RecordedRequest
-    second: RecordedRequest
-
-    def __str__(self) -> str:
-        gap = self.second.arrived_seconds - self.first.arrived_seconds
-        return (
-            f"{self.second.key}: too soon: {gap:.3f} s after the one before, "
-            f"{self.second.spacing_seconds:g} s are asked (at {self.second.arrived_seconds:.3f} s)"
-        )
+    TWO_IN_FLIGHT = "TwoInFlight"
+    TOO_SOON = "TooSoon"
+    RETRY_AFTER_IGNORED = "RetryAfterIgnored"
+    TOO_MANY_IN_FLIGHT = "TooManyInFlight"
+    TOO_FAST = "TooFast"
 
 
 @dataclass(frozen=True)
-class RetryAfterIgnored:
-    """A request arrived before the Retry-After of an earlier response had passed."""
+class Violation:
+    """The rule, the request that broke it, the earlier request of the same key that shows it, and the measurement."""
 
-    previous: RecordedRequest
+    kind: ViolationKind
     request: RecordedRequest
+    earlier: RecordedRequest | None = None
+    details: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        waited = self.request.arrived_seconds - self.previous.finished_seconds
-        return (
-            f"{self.request.key}: Retry-After ignored: had to wait {self.previous.retry_after_seconds} s, "
-            f"came back after {waited:.3f} s (at {self.request.arrived_seconds:.3f} s)"
-        )
-
-
-@dataclass(frozen=True)
-class TooManyInFlight:
-    """More requests of all keys together were unanswered than the agreed limit."""
-
-    request: RecordedRequest
-    in_flight: int
-    allowed: int
-
-    def __str__(self) -> str:
-        return f"{self.in_flight} requests in flight at {self.request.arrived_seconds:.3f} s, {self.allowed} are agreed"
-
-
-@dataclass(frozen=True)
-class TooFast:
-    """More requests of all keys together arrived within one second than the agreed limit."""
-
-    request: RecordedRequest
-    in_window: int
-    allowed: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.in_window} requests within {RATE_WINDOW_SECONDS:g} s before {self.request.arrived_seconds:.3f} s, "
-            f"{self.allowed:g} are agreed"
-        )
-
-
-Violation = TwoInFlight | TooSoon | RetryAfterIgnored | TooManyInFlight | TooFast
+        return f"{self.kind}: {self.request.key} at {self.request.arrived_seconds:.3f} s: {self.details}"
 
 
 def find_violations(
@@ -142,7 +100,7 @@ def find_violations(
     by_key: dict[str, list[RecordedRequest]] = defaultdict(list)
     for request in requests:
         by_key[request.key].append(request)
-    found: list[tuple[float, Violation]] = []
+    found: list[Violation] = []
     for key, own in by_key.items():
         if key == "?":
             continue
@@ -152,54 +110,59 @@ def find_violations(
         found += _find_too_many_in_flight(requests, max_in_flight, tolerance_seconds)
     if max_requests_per_second is not None:
         found += _find_too_fast(requests, max_requests_per_second, tolerance_seconds)
-    return [violation for _, violation in sorted(found, key=lambda pair: pair[0])]
+    return sorted(found, key=lambda violation: violation.request.arrived_seconds)
 
 
-def _find_key_violations(own: Sequence[RecordedRequest], tolerance_seconds: float) -> Iterator[tuple[float, Violation]]:
-    longest = own[0] if own else None
+def _find_key_violations(own: Sequence[RecordedRequest], tolerance_seconds: float) -> Iterator[Violation]:
+    longest = own[0]
     for first, second in pairwise(own):
         at = second.arrived_seconds
-        if longest is not None and at < longest.finished_seconds - tolerance_seconds:
-            yield at, TwoInFlight(longest, second)
-        if at - first.arrived_seconds < second.spacing_seconds - tolerance_seconds:
-            yield at, TooSoon(first, second)
-        if longest is None or second.finished_seconds > longest.finished_seconds:
-            longest = second
+        if at < longest.finished_seconds - tolerance_seconds:
+            unanswered = f"from {longest.arrived_seconds:.3f} s to {longest.finished_seconds:.3f} s"
+            yield Violation(ViolationKind.TWO_IN_FLIGHT, second, longest, f"another was unanswered {unanswered}")
+        gap = at - first.arrived_seconds
+        if gap < second.spacing_seconds - tolerance_seconds:
+            details = f"{gap:.3f} s after the previous one, {second.spacing_seconds:g} s are required"
+            yield Violation(ViolationKind.TOO_SOON, second, first, details)
+        longest = max(longest, second, key=lambda request: request.finished_seconds)
 
 
 def _find_ignored_retry_after(
     own: Sequence[RecordedRequest], retry_after_max_seconds: float, tolerance_seconds: float
-) -> Iterator[tuple[float, Violation]]:
+) -> Iterator[Violation]:
     previous: RecordedRequest | None = None
     for request in own:
         if previous is not None and previous.retry_after_seconds is not None:
             wait_seconds = min(previous.retry_after_seconds, retry_after_max_seconds)
             came_after = request.arrived_seconds - previous.finished_seconds
             if -tolerance_seconds <= came_after < wait_seconds - tolerance_seconds:
-                yield request.arrived_seconds, RetryAfterIgnored(previous, request)
+                details = f"{came_after:.3f} s after a response with Retry-After: {previous.retry_after_seconds} s"
+                yield Violation(ViolationKind.RETRY_AFTER_IGNORED, request, previous, details)
         if request.retry_after_seconds is not None:
             previous = request
 
 
 def _find_too_many_in_flight(
     requests: Sequence[RecordedRequest], allowed: int, tolerance_seconds: float
-) -> Iterator[tuple[float, Violation]]:
+) -> Iterator[Violation]:
     unanswered: list[RecordedRequest] = []
     for request in requests:
         now = request.arrived_seconds
         unanswered = [other for other in unanswered if other.finished_seconds - tolerance_seconds > now]
         unanswered.append(request)
         if len(unanswered) > allowed:
-            yield now, TooManyInFlight(request, len(unanswered), allowed)
+            details = f"{len(unanswered)} requests in flight, {allowed} are agreed"
+            yield Violation(ViolationKind.TOO_MANY_IN_FLIGHT, request, details=details)
 
 
 def _find_too_fast(
     requests: Sequence[RecordedRequest], allowed: float, tolerance_seconds: float
-) -> Iterator[tuple[float, Violation]]:
+) -> Iterator[Violation]:
     oldest = 0
     for newest, request in enumerate(requests):
         while request.arrived_seconds - requests[oldest].arrived_seconds >= RATE_WINDOW_SECONDS - tolerance_seconds:
             oldest += 1
         in_window = newest - oldest + 1
         if in_window > max(1.0, allowed):
-            yield request.arrived_seconds, TooFast(request, in_window, allowed)
+            details = f"{in_window} requests within {RATE_WINDOW_SECONDS:g} s, {allowed:g} are agreed"
+            yield Violation(ViolationKind.TOO_FAST, request, details=details)

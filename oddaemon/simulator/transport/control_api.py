@@ -104,7 +104,7 @@ class ControlApi:
             "by_status": Counter(str(exchange.status) for exchange in log),
             "by_office": Counter(exchange.office_id for exchange in log),
             "violations": len(found),
-            "violations_by_kind": Counter(type(violation).__name__ for violation in found),
+            "violations_by_kind": Counter(violation.kind.value for violation in found),
             "first_violations": [str(violation) for violation in found[:SHOWN_MAX]],
         }
 

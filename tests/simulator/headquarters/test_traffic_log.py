@@ -3,11 +3,8 @@ from datetime import UTC, datetime, timedelta
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.headquarters.traffic_log import (
     RecordedRequest,
-    RetryAfterIgnored,
-    TooFast,
-    TooManyInFlight,
-    TooSoon,
-    TwoInFlight,
+    Violation,
+    ViolationKind,
     find_violations,
 )
 
@@ -45,12 +42,14 @@ def test_a_polite_log_has_no_violations() -> None:
 
 def test_two_in_flight_on_one_key_are_seen() -> None:
     first, second = make_request("a", 0, 3), make_request("a", 2, 4)
-    assert find_violations([second, first]) == [TwoInFlight(first, second)]
+    assert find_violations([second, first]) == [Violation(ViolationKind.TWO_IN_FLIGHT, second, first)]
 
 
 def test_two_in_flight_are_seen_across_a_short_one_between() -> None:
     long, short, late = make_request("a", 0, 10), make_request("a", 1, 2), make_request("a", 5, 6)
-    assert find_violations([long, short, late]) == [TwoInFlight(long, short), TwoInFlight(long, late)]
+    assert find_violations([long, short, late]) == [
+        Violation(ViolationKind.TWO_IN_FLIGHT, each, long) for each in (short, late)
+    ]
 
 
 def test_two_keys_may_be_in_flight_together() -> None:
@@ -59,7 +58,7 @@ def test_two_keys_may_be_in_flight_together() -> None:
 
 def test_a_request_that_comes_too_soon_is_seen_whatever_the_one_before_took() -> None:
     first, second, third = (make_request("a", at, at + 0.1, spacing=5.0) for at in (0.0, 4.9, 9.9))
-    assert find_violations([first, second, third]) == [TooSoon(first, second)]
+    assert find_violations([first, second, third]) == [Violation(ViolationKind.TOO_SOON, second, first)]
 
 
 def test_the_tolerance_forgives_what_the_network_adds() -> None:
@@ -74,13 +73,17 @@ def test_a_request_before_retry_after_has_passed_is_seen() -> None:
         make_request("a", 20, 21),
         make_request("a", 31, 32),
     )
-    assert find_violations([throttled, early, obeyed]) == [RetryAfterIgnored(throttled, early)]
+    assert find_violations([throttled, early, obeyed]) == [
+        Violation(ViolationKind.RETRY_AFTER_IGNORED, early, throttled)
+    ]
     assert find_violations([throttled, obeyed]) == []
 
 
 def test_every_request_before_retry_after_has_passed_is_seen() -> None:
     throttled, *early = make_request("a", 0, 1, retry_after=30), make_request("a", 20, 21), make_request("a", 25, 26)
-    assert find_violations([throttled, *early]) == [RetryAfterIgnored(throttled, each) for each in early]
+    assert find_violations([throttled, *early]) == [
+        Violation(ViolationKind.RETRY_AFTER_IGNORED, each, throttled) for each in early
+    ]
 
 
 def test_a_retry_after_of_hours_may_be_cut_to_the_agreed_time() -> None:
@@ -92,13 +95,17 @@ def test_a_retry_after_of_hours_may_be_cut_to_the_agreed_time() -> None:
 def test_too_many_in_flight_of_all_keys_are_seen() -> None:
     log = [make_request(key, i / 10, 5) for i, key in enumerate("abcd")]
     assert find_violations(log, max_in_flight=4) == []
-    assert find_violations(log, max_in_flight=3) == [TooManyInFlight(log[3], 4, 3)]
+    found = find_violations(log, max_in_flight=3)
+    assert found == [Violation(ViolationKind.TOO_MANY_IN_FLIGHT, log[3])]
+    assert found[0].details == "4 requests in flight, 3 are agreed"
 
 
 def test_too_many_in_any_one_second_are_seen() -> None:
     log = [make_request(key, at, at) for key, at in zip("abcde", (0.0, 0.7, 1.4, 1.5, 2.8), strict=True)]
     assert find_violations(log, max_requests_per_second=3) == []
-    assert find_violations(log, max_requests_per_second=2) == [TooFast(log[3], 3, 2)]
+    found = find_violations(log, max_requests_per_second=2)
+    assert found == [Violation(ViolationKind.TOO_FAST, log[3])]
+    assert found[0].details == "3 requests within 1 s, 2 are agreed"
 
 
 def test_requests_of_unknown_keys_count_only_for_the_limits_of_all() -> None:
@@ -107,8 +114,8 @@ def test_requests_of_unknown_keys_count_only_for_the_limits_of_all() -> None:
     assert len(find_violations(log, max_in_flight=1)) == 1
 
 
-def test_violations_say_in_words_who_when_and_what() -> None:
+def test_a_violation_names_its_rule_key_instant_and_measurement() -> None:
     throttled, early = make_request("a", 0, 1, retry_after=30), make_request("a", 20, 21)
     assert str(find_violations([throttled, early])[0]) == (
-        "a: Retry-After ignored: had to wait 30 s, came back after 19.000 s (at 20.000 s)"
+        "RetryAfterIgnored: a at 20.000 s: 19.000 s after a response with Retry-After: 30 s"
     )

@@ -94,7 +94,7 @@ async def test_traffic_is_counted_and_judged(simulated: SmallHeadquarters) -> No
     assert found["by_kind"] == {"preferences": 3}
     assert found["by_status"] == {"200": 3}
     assert found["violations"] == 2 + 2 + 1
-    assert any("two in flight" in text for text in found["first_violations"])
+    assert any("another was unanswered" in text for text in found["first_violations"])
 
 
 async def test_faults_are_scheduled_and_removed(simulated: SmallHeadquarters) -> None:
