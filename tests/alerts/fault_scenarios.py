@@ -15,9 +15,8 @@ import anyio
 
 from oddaemon.engine.config.active_config import ReloadTrigger
 from oddaemon.settings import AlertSettings, BadConfiguration, DaemonSettings, MaintenanceSettings, Secret
-from oddaemon.simulator.api.messages import ConnectionFailure
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
 from oddaemon.simulator.faults.faults import (
-    BrokenConnection,
     EConnectorDown,
     Fault,
     FaultWindow,

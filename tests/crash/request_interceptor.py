@@ -10,7 +10,7 @@ from http import HTTPStatus
 import anyio
 import anyio.abc
 
-from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, Endpoint, TransportFault
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, BrokenConnection, ConnectionFailure, Endpoint
 from oddaemon.simulator.headquarters.headquarters import Headquarters
 from tests.crash.change_signal import ChangeSignal
 from tests.crash.kill_points import KillPoint, KillTrigger
@@ -101,7 +101,7 @@ class RequestInterceptor:
             length = min(round(kill.share * length), length - 1)
         seconds = HANG_SECONDS if kill.trigger is KillTrigger.BODY else kill.seconds
         self._tasks.start_soon(kill_after, seconds, self._kill_process)
-        return replace(answer, transport_fault=TransportFault(ConnectionFailure.STALL, after_bytes=length))
+        return replace(answer, transport_fault=BrokenConnection(ConnectionFailure.STALL, after_bytes=length))
 
     def _record(self, request: ApiRequest) -> InterceptedRequest:
         office_id = self._offices[request.headers["authorization"].rpartition("/")[2]]

@@ -19,8 +19,8 @@ from oddaemon.core.snapshot.verify import find_difference
 from oddaemon.opendental import decode, sql
 from oddaemon.opendental.client import Limits
 from oddaemon.simulator.api.keys import ApiKey, Mode
-from oddaemon.simulator.api.messages import ConnectionFailure
-from oddaemon.simulator.faults.faults import BrokenConnection, FaultSchedule, Latency, ScheduledFault
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
+from oddaemon.simulator.faults.faults import FaultSchedule, Latency, ScheduledFault
 from oddaemon.simulator.headquarters.headquarters import Headquarters
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.world_clock import WorldClock

@@ -42,11 +42,15 @@ class ConnectionFailure(Enum):
 
 
 @dataclass(frozen=True)
-class TransportFault:
-    """A failure of the connection after `after_bytes` bytes of the body; None: before the head."""
+class BrokenConnection:
+    """The connection fails, before the head (`after_bytes` None) or after that many bytes of the body."""
 
-    failure: ConnectionFailure
+    cut: ConnectionFailure
     after_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.after_bytes is not None and self.cut in {ConnectionFailure.NO_CONNECTION, ConnectionFailure.REFUSED}:
+            raise ValueError(f"A connection that was never made cannot break after {self.after_bytes} bytes.")
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,12 @@ class ApiRequest:
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """One response; `wire` is the failure of the connection that carries it."""
+    """One response, and the failure of the connection that carries it."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = field(default=b"", repr=False)
-    transport_fault: TransportFault | None = None
+    transport_fault: BrokenConnection | None = None
 
 
 class RequestHandler(Protocol):

@@ -15,22 +15,6 @@ from oddaemon.simulator.api.messages import ApiResponse
 JSON_TYPE = "application/json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
 
-ECONNECTOR_DOWN = "The office's eConnector is not running. Please contact the office to start their eConnector."
-KEY_NOT_ASSIGNED = "API key has not been assigned."
-VERSION_TOO_OLD = "Error. This is most likely a version issue."
-
-DATE_MALFORMED = "DateAsOf is invalid, it must be in yyyy-MM-dd format."
-UPLOAD_MALFORMED = "SqlCommand, SftpAddress, SftpUsername and SftpPassword are required."
-KEY_UNKNOWN = "Developer key or customer key is not valid."
-KEY_DISABLED = "API key is disabled."
-PERMISSION_MISSING = "API key does not have the Queries permission."
-CONTENT_TYPE_MISSING = "Content-Type header must be application/json."
-RESOURCE_UNKNOWN = "Resource not found."
-PREFERENCE_UNKNOWN = "Preference not found."
-QUERY_MALFORMED = "Body must be a JSON object with a SqlCommand."
-OFFSET_MALFORMED = "Offset must be a whole number, 0 or more."
-TOO_MANY_REQUESTS = "Too many requests are waiting for this API key."
-
 _SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 _TITLES = {
@@ -47,11 +31,6 @@ def make_rows(rows: Sequence[dict[str, object]]) -> ApiResponse:
     return ApiResponse(200, (("content-type", JSON_TYPE),), body.encode())
 
 
-def make_created() -> ApiResponse:
-    """201 without a body."""
-    return ApiResponse(201, (("content-type", JSON_TYPE),), b'""')
-
-
 def make_json_error(status: int, text: str) -> ApiResponse:
     """An error whose body is a bare JSON string."""
     return ApiResponse(status, (("content-type", JSON_TYPE),), json.dumps(text, ensure_ascii=False).encode())
@@ -60,6 +39,25 @@ def make_json_error(status: int, text: str) -> ApiResponse:
 def make_text_error(status: int, text: str) -> ApiResponse:
     """An error whose body is text, not JSON."""
     return ApiResponse(status, (("content-type", "text/plain; charset=utf-8"),), text.encode())
+
+
+ECONNECTOR_DOWN = make_json_error(
+    400, "The office's eConnector is not running. Please contact the office to start their eConnector."
+)
+KEY_NOT_ASSIGNED = make_json_error(400, "API key has not been assigned.")
+VERSION_TOO_OLD = make_text_error(400, "Error. This is most likely a version issue.")
+
+DATE_MALFORMED = make_json_error(400, "DateAsOf is invalid, it must be in yyyy-MM-dd format.")
+UPLOAD_MALFORMED = make_json_error(400, "SqlCommand, SftpAddress, SftpUsername and SftpPassword are required.")
+KEY_UNKNOWN = make_json_error(401, "Developer key or customer key is not valid.")
+KEY_DISABLED = make_json_error(401, "API key is disabled.")
+PERMISSION_MISSING = make_json_error(401, "API key does not have the Queries permission.")
+CONTENT_TYPE_MISSING = make_json_error(400, "Content-Type header must be application/json.")
+RESOURCE_UNKNOWN = make_json_error(404, "Resource not found.")
+PREFERENCE_UNKNOWN = make_json_error(404, "Preference not found.")
+QUERY_MALFORMED = make_json_error(400, "Body must be a JSON object with a SqlCommand.")
+OFFSET_MALFORMED = make_json_error(400, "Offset must be a whole number, 0 or more.")
+CREATED = ApiResponse(201, (("content-type", JSON_TYPE),), b'""')
 
 
 def make_gateway_error(status: int) -> ApiResponse:
@@ -72,7 +70,7 @@ def make_gateway_error(status: int) -> ApiResponse:
 
 def make_too_many_requests(retry_after: str | None) -> ApiResponse:
     """429, with this Retry-After header or, if None, without one."""
-    response = make_json_error(429, TOO_MANY_REQUESTS)
+    response = make_json_error(429, "Too many requests are waiting for this API key.")
     if retry_after is None:
         return response
     return ApiResponse(response.status, (*response.headers, ("retry-after", retry_after)), response.body)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.api.messages import BrokenConnection, Endpoint
 
 Rows = list[dict[str, object]]
 
@@ -72,18 +72,6 @@ class Latency:
     """The office takes longer than usual. After the processing limit headquarters gives up with 504."""
 
     seconds: float
-
-
-@dataclass(frozen=True)
-class BrokenConnection:
-    """The connection fails, before the head (`after_bytes` None) or after that many bytes of the body."""
-
-    cut: ConnectionFailure
-    after_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.after_bytes is not None and self.cut in {ConnectionFailure.NO_CONNECTION, ConnectionFailure.REFUSED}:
-            raise ValueError(f"A connection that was never made cannot break after {self.after_bytes} bytes.")
 
 
 @dataclass(frozen=True)
@@ -195,14 +183,6 @@ class ScheduledFault:
         return " ".join(parts)
 
 
-@dataclass(frozen=True)
-class ActiveFault:
-    """A fault that hits a request, and the time for which it has been active."""
-
-    fault: Fault
-    age_seconds: float
-
-
 class FaultSchedule:
     """The faults planted in a world, in the order in which they were planted."""
 
@@ -227,9 +207,9 @@ class FaultSchedule:
         """The faults planted for an office, including those that have not begun."""
         return [each for each in self._faults if not each.office_ids or office_id in each.office_ids]
 
-    def match_request(self, now: TimePoint, office_id: str, endpoint: Endpoint) -> list[ActiveFault]:
+    def match_request(self, now: TimePoint, office_id: str, endpoint: Endpoint) -> list[Fault]:
         """The faults that hit this request. Counts it for every fault that matches it."""
-        active_faults = []
+        active_faults: list[Fault] = []
         for index, each in enumerate(self._faults):
             if not self._matches(each, now, office_id, endpoint):
                 continue
@@ -239,7 +219,7 @@ class FaultSchedule:
                 continue
             if each.chance < 1 and random.Random(f"{self._seed}/{index}/{nth}").random() >= each.chance:
                 continue
-            active_faults.append(ActiveFault(each.fault, each.window.get_age_seconds(now)))
+            active_faults.append(_get_effect(each, now))
         return active_faults
 
     @staticmethod
@@ -249,6 +229,14 @@ class FaultSchedule:
             and (not fault.endpoints or endpoint in fault.endpoints)
             and fault.window.covers(now)
         )
+
+
+def _get_effect(scheduled: ScheduledFault, now: TimePoint) -> Fault:
+    """The fault; a moved key that does not work yet looks like one that is not assigned."""
+    match scheduled.fault:
+        case KeyMoved(_, works_after_seconds) if scheduled.window.get_age_seconds(now) < works_after_seconds:
+            return KeyUnassigned()
+    return scheduled.fault
 
 
 def _get_seconds_past(edge: float | datetime, now: TimePoint) -> float:

@@ -20,42 +20,6 @@ def get_alteration(name: str) -> Altered:
     return Altered(name, ALTERATIONS[name])
 
 
-def _drop_first_row(rows: Rows) -> Rows:
-    return rows[1:]
-
-
-def _drop_last_row(rows: Rows) -> Rows:
-    return rows[:-1]
-
-
-def _drop_all_rows(_rows: Rows) -> Rows:
-    return []
-
-
-def _repeat_row(rows: Rows) -> Rows:
-    return rows[:1] + rows
-
-
-def _reverse_rows(rows: Rows) -> Rows:
-    return rows[::-1]
-
-
-def _drop_column(rows: Rows) -> Rows:
-    return [dict(list(row.items())[:-1]) for row in rows]
-
-
-def _replace_with_nulls(rows: Rows) -> Rows:
-    return [_change_last(row, lambda _: None) for row in rows]
-
-
-def _replace_with_texts(rows: Rows) -> Rows:
-    return [_change_last(row, lambda value: f"<{value}>") for row in rows]
-
-
-def _replace_with_nan(rows: Rows) -> Rows:
-    return [_change_last(row, lambda _: float("nan")) for row in rows]
-
-
 def _replace_with_negatives(rows: Rows) -> Rows:
     return [
         {name: -1 if isinstance(value, int) and value > 0 else value for name, value in row.items()} for row in rows
@@ -108,15 +72,15 @@ def _increment(value: object) -> object:
 
 
 ALTERATIONS: dict[str, Callable[[Rows], Rows]] = {
-    "drop_first_row": _drop_first_row,
-    "drop_last_row": _drop_last_row,
-    "drop_all_rows": _drop_all_rows,
-    "repeat_row": _repeat_row,
-    "reverse_rows": _reverse_rows,
-    "drop_column": _drop_column,
-    "nulls": _replace_with_nulls,
-    "texts": _replace_with_texts,
-    "not_a_number": _replace_with_nan,
+    "drop_first_row": lambda rows: rows[1:],
+    "drop_last_row": lambda rows: rows[:-1],
+    "drop_all_rows": lambda _: [],
+    "repeat_row": lambda rows: rows[:1] + rows,
+    "reverse_rows": lambda rows: rows[::-1],
+    "drop_column": lambda rows: [dict(list(row.items())[:-1]) for row in rows],
+    "nulls": lambda rows: [_change_last(row, lambda _: None) for row in rows],
+    "texts": lambda rows: [_change_last(row, lambda value: f"<{value}>") for row in rows],
+    "not_a_number": lambda rows: [_change_last(row, lambda _: float("nan")) for row in rows],
     "negative_numbers": _replace_with_negatives,
     "one_cent_more": _add_one_cent,
     "cut_lanes": _truncate_columns,

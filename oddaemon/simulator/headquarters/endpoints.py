@@ -47,7 +47,7 @@ def get_office_rows(
         case Endpoint.PREFERENCES:
             found = practice.list_preferences(None if options.filters_ignored else request.query.get("PrefName"))
             if not found and options.absent_is_404:
-                raise RequestRefused(responses.make_json_error(404, responses.PREFERENCE_UNKNOWN))
+                raise RequestRefused(responses.PREFERENCE_UNKNOWN)
             return found, 0.0
         case Endpoint.AGING_REPORT:
             return _run_aging_report(practice, key, request, options, unlimited=unlimited)
@@ -62,9 +62,9 @@ def run_query(practice: Practice, key: ApiKey, sql: str) -> Rows:
         RequestRefused: with the response to return instead.
     """
     if key.permission is Permission.READ_ALL:
-        raise RequestRefused(responses.make_json_error(401, responses.PERMISSION_MISSING))
+        raise RequestRefused(responses.PERMISSION_MISSING)
     if _parse_version(practice.program_version) < SHORT_QUERY_SINCE:
-        raise RequestRefused(responses.make_text_error(400, responses.VERSION_TOO_OLD))
+        raise RequestRefused(responses.VERSION_TOO_OLD)
     try:
         return practice.run_short_query(sql)
     except QueryRefused as refused:
@@ -86,7 +86,7 @@ def _run_aging_report(
     practice: Practice, key: ApiKey, request: ApiRequest, options: HeadquartersOptions, *, unlimited: bool
 ) -> tuple[Rows, float]:
     if _parse_version(practice.program_version) < REPORTS_SINCE:
-        raise RequestRefused(responses.make_text_error(400, responses.VERSION_TOO_OLD))
+        raise RequestRefused(responses.VERSION_TOO_OLD)
     clinic = request.query.get("ClinicNum", "")
     lines = practice.get_aging_report(_parse_day(request, practice), (int(clinic),) if clinic.isdecimal() else ())
     found: Rows = [line.to_row() for line in lines]
@@ -99,7 +99,7 @@ def _parse_day(request: ApiRequest, practice: Practice) -> date:
     try:
         return date.fromisoformat(text) if text else practice.today()
     except ValueError as error:
-        raise RequestRefused(responses.make_json_error(400, responses.DATE_MALFORMED)) from error
+        raise RequestRefused(responses.DATE_MALFORMED) from error
 
 
 def _get_page(found: Rows, key: ApiKey, request: ApiRequest, options: HeadquartersOptions, *, unlimited: bool) -> Rows:
@@ -119,12 +119,12 @@ def _parse_sql_command(body: bytes) -> str:
         command = None
     sql = command.get("SqlCommand") if isinstance(command, dict) else None
     if not isinstance(sql, str) or not sql.strip():
-        raise RequestRefused(responses.make_json_error(400, responses.QUERY_MALFORMED))
+        raise RequestRefused(responses.QUERY_MALFORMED)
     return sql
 
 
 def _parse_offset(request: ApiRequest) -> int:
     text = request.query.get("Offset", "0")
     if not (text.isascii() and text.isdigit()):
-        raise RequestRefused(responses.make_json_error(400, responses.OFFSET_MALFORMED))
+        raise RequestRefused(responses.OFFSET_MALFORMED)
     return int(text)

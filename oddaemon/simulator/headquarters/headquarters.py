@@ -13,16 +13,8 @@ import anyio
 from oddaemon.simulator.api import responses
 from oddaemon.simulator.api.keys import ApiKey, Mode
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, Endpoint
-from oddaemon.simulator.faults.apply import (
-    apply_gateway_faults,
-    apply_key_faults,
-    apply_office_faults,
-    apply_response_faults,
-    apply_row_faults,
-    get_extra_seconds,
-    ignores_limit,
-)
-from oddaemon.simulator.faults.faults import ActiveFault, FaultSchedule, KeyMoved, TimePoint
+from oddaemon.simulator.faults.apply import Stage, apply_response_faults, apply_row_faults, find_rejection
+from oddaemon.simulator.faults.faults import Fault, FaultSchedule, KeyMoved, Latency, LimitIgnored, TimePoint
 from oddaemon.simulator.headquarters.endpoints import RequestRefused, get_office_rows, run_query
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.headquarters.sftp_upload import (
@@ -94,15 +86,16 @@ class Headquarters:
             self.traffic.append(context.to_record(response, self.now()))
 
     async def _process(self, context: "_RequestContext") -> ApiResponse:
-        active_faults = self.faults.match_request(context.arrived, context.office_id, context.request.endpoint)
-        key = context.key
-        if response := apply_gateway_faults(active_faults) or _check_content_type(context.request):
+        key, endpoint = context.key, context.request.endpoint
+        active_faults = self.faults.match_request(context.arrived, context.office_id, endpoint)
+        if response := find_rejection(Stage.GATEWAY, active_faults, endpoint) or _check_content_type(context.request):
             return response
         if key is None:
-            return responses.make_json_error(401, responses.KEY_UNKNOWN)
+            return responses.KEY_UNKNOWN
         if not key.is_in_force(context.arrived.instant):
-            return responses.make_json_error(400, responses.KEY_NOT_ASSIGNED)
-        if response := apply_key_faults(active_faults) or _check_resource(context.request):
+            return responses.KEY_NOT_ASSIGNED
+        unknown = responses.RESOURCE_UNKNOWN if endpoint is Endpoint.UNKNOWN else None
+        if response := find_rejection(Stage.KEY, active_faults, endpoint) or unknown:
             return response
         queue = self._queue_by_customer_key[key.customer_key]
         try:
@@ -113,11 +106,13 @@ class Headquarters:
             return responses.make_too_many_requests(str(error.retry_after_seconds))
 
     async def _serve(
-        self, queue: KeyQueue, request: ApiRequest, key: ApiKey, active_faults: list[ActiveFault]
+        self, queue: KeyQueue, request: ApiRequest, key: ApiKey, active_faults: list[Fault]
     ) -> ApiResponse:
         limit_seconds = self.options.processing_limit_seconds
-        seconds = self.options.base_seconds + get_extra_seconds(active_faults)
-        response = apply_office_faults(active_faults, request.endpoint)
+        seconds = self.options.base_seconds + sum(
+            fault.seconds for fault in active_faults if isinstance(fault, Latency)
+        )
+        response = find_rejection(Stage.OFFICE, active_faults, request.endpoint)
         if response is None and request.endpoint is Endpoint.QUERY_UPLOAD:
             return await self._handle_query_upload(queue, request, key, seconds)
         if response is None and seconds <= limit_seconds:
@@ -162,23 +157,20 @@ class Headquarters:
         if upload_request.is_async:
             self._add_upload(_PendingUpload(upload_request, content, took_seconds))
             await queue.serve_for(options.base_seconds)
-            return responses.make_created()
+            return responses.CREATED
         if took_seconds > options.processing_limit_seconds:
             self._add_upload(_PendingUpload(upload_request, content, took_seconds))
             await queue.serve_for(options.processing_limit_seconds)
             return responses.make_gateway_error(504)
         await queue.serve_for(took_seconds)
         await self._upload(upload_request, content)
-        return responses.make_created()
+        return responses.CREATED
 
-    def _query_office(
-        self, request: ApiRequest, key: ApiKey, active_faults: list[ActiveFault]
-    ) -> tuple[ApiResponse, float]:
+    def _query_office(self, request: ApiRequest, key: ApiKey, active_faults: list[Fault]) -> tuple[ApiResponse, float]:
         practice = self.practices[_find_office_id(key, active_faults)]
         try:
-            rows, seconds = get_office_rows(
-                practice, key, request, self.options, unlimited=ignores_limit(active_faults)
-            )
+            unlimited = any(isinstance(fault, LimitIgnored) for fault in active_faults)
+            rows, seconds = get_office_rows(practice, key, request, self.options, unlimited=unlimited)
         except RequestRefused as error:
             return error.response, 0.0
         if request.endpoint is Endpoint.SHORT_QUERY:
@@ -242,18 +234,14 @@ def _get_retry_after(response: ApiResponse | None, now: datetime) -> float | Non
     return None if response is None else responses.parse_retry_after(response, now)
 
 
-def _find_office_id(key: ApiKey, active_faults: list[ActiveFault]) -> str:
-    for each in active_faults:
-        if isinstance(each.fault, KeyMoved):
-            return each.fault.to_office_id
+def _find_office_id(key: ApiKey, active_faults: list[Fault]) -> str:
+    for fault in active_faults:
+        if isinstance(fault, KeyMoved):
+            return fault.to_office_id
     return key.office_id
 
 
 def _check_content_type(request: ApiRequest) -> ApiResponse | None:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
         return None
-    return responses.make_json_error(400, responses.CONTENT_TYPE_MISSING)
-
-
-def _check_resource(request: ApiRequest) -> ApiResponse | None:
-    return responses.make_json_error(404, responses.RESOURCE_UNKNOWN) if request.endpoint is Endpoint.UNKNOWN else None
+    return responses.CONTENT_TYPE_MISSING

@@ -54,7 +54,7 @@ def parse_upload_request(body: bytes) -> UploadRequest:
             is_async=fields.get("IsAsync") == "true",
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RequestRefused(responses.make_json_error(400, responses.UPLOAD_MALFORMED)) from error
+        raise RequestRefused(responses.UPLOAD_MALFORMED) from error
 
 
 def render_csv(rows: Sequence[Mapping[str, object]]) -> bytes:

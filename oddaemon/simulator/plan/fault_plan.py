@@ -13,9 +13,11 @@ chance = 0.5
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import get_args
 
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults import faults
@@ -23,21 +25,8 @@ from oddaemon.simulator.faults.faults import Fault, FaultWindow, ScheduledFault
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
 from oddaemon.simulator.plan.plan_values import PlanError, parse_table
 
-FAULTS: dict[str, type] = {
-    "econnector_down": faults.EConnectorDown,
-    "key_disabled": faults.KeyDisabled,
-    "key_unassigned": faults.KeyUnassigned,
-    "key_moved": faults.KeyMoved,
-    "permission_missing": faults.PermissionMissing,
-    "old_version": faults.OldVersion,
-    "too_many_requests": faults.TooManyRequests,
-    "gateway_error": faults.GatewayError,
-    "latency": faults.Latency,
-    "broken_connection": faults.BrokenConnection,
-    "truncated_body": faults.TruncatedBody,
-    "other_body": faults.OtherBody,
-    "limit_ignored": faults.LimitIgnored,
-}
+FAULTS = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", fault.__name__).lower(): fault for fault in get_args(Fault)}
+"""All faults by their names in snake case."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +80,13 @@ def parse_fault(table: Mapping[str, object], offices: Iterable[str], where: str)
 
 
 def _make_fault(kind: str, own: Mapping[str, object], where: str) -> Fault:
-    if kind == "altered":
+    if kind == "altered":  # its own field is the name of a function
         name = own.get("alteration")
         if not isinstance(name, str) or name not in ALTERATIONS or len(own) > 1:
             raise PlanError(f"{where}: alteration must be one of {', '.join(ALTERATIONS)}")
         return get_alteration(name)
     if kind not in FAULTS:
-        raise PlanError(f"{where}: kind must be one of {', '.join([*FAULTS, 'altered'])}")
+        raise PlanError(f"{where}: kind must be one of {', '.join(FAULTS)}")
     fault: Fault = parse_table(FAULTS[kind], own, where)
     return fault
 

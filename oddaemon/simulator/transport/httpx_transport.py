@@ -10,7 +10,7 @@ from itertools import count
 import anyio
 import httpx
 
-from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, RequestHandler, TransportFault
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, BrokenConnection, ConnectionFailure, RequestHandler
 
 CHUNK_BYTES = 16_384
 _connection_numbers = count(1)
@@ -70,9 +70,11 @@ class _Body(httpx.AsyncByteStream):
             raise await _make_error(fault, self._timeouts, sent=len(sent), announced=len(body))
 
 
-async def _make_error(fault: TransportFault, timeouts: _Timeouts, *, sent: int, announced: int) -> httpx.TransportError:
+async def _make_error(
+    fault: BrokenConnection, timeouts: _Timeouts, *, sent: int, announced: int
+) -> httpx.TransportError:
     """Make httpx's exception for this connection failure, after the time that a client needs to notice it."""
-    match fault.failure:
+    match fault.cut:
         case ConnectionFailure.NO_CONNECTION:
             await _wait(timeouts.connect_seconds)
             return httpx.ConnectTimeout("No connection in time.")

@@ -16,7 +16,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from oddaemon.simulator.api import responses
 from oddaemon.simulator.api.http_parser import BadRequestError, RequestParser
-from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, RequestHandler, TransportFault
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, BrokenConnection, ConnectionFailure, RequestHandler
 
 RECEIVE_BYTES = 65_536
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -96,11 +96,11 @@ class _Connection:
             if not keep_alive:
                 return
 
-    async def _fail(self, response: ApiResponse, fault: TransportFault) -> None:
+    async def _fail(self, response: ApiResponse, fault: BrokenConnection) -> None:
         if fault.after_bytes is not None:
             whole = _render_response(response, keep_alive=True)
             await self._stream.send(whole[: len(whole) - len(response.body) + fault.after_bytes])
-        match fault.failure:
+        match fault.cut:
             case ConnectionFailure.STALL | ConnectionFailure.NO_CONNECTION:
                 # The kernel has already accepted the connection; silence is the closest imitation of no connection.
                 await anyio.sleep_forever()

@@ -12,9 +12,8 @@ from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome
 from oddaemon.core.model import Owner, Reader
 from oddaemon.settings import Secret
 from oddaemon.simulator.api.keys import Permission
-from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure, Endpoint
 from oddaemon.simulator.faults.faults import (
-    BrokenConnection,
     EConnectorDown,
     Fault,
     GatewayError,

@@ -9,8 +9,8 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
-from oddaemon.simulator.api.messages import ConnectionFailure
-from oddaemon.simulator.faults.faults import BrokenConnection, Fault, FaultWindow, GatewayError, ScheduledFault
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
+from oddaemon.simulator.faults.faults import Fault, FaultWindow, GatewayError, ScheduledFault
 from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import make_office_settings, night, time_after_start
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from oddaemon.core.model import Balance, Condition
-from oddaemon.simulator.api.messages import ConnectionFailure
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
 from oddaemon.simulator.faults.faults import (
-    BrokenConnection,
     EConnectorDown,
     Fault,
     KeyDisabled,

@@ -8,9 +8,8 @@ import pytest
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
-from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure, Endpoint
 from oddaemon.simulator.faults.faults import (
-    BrokenConnection,
     EConnectorDown,
     Fault,
     GatewayError,

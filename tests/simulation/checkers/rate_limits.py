@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from oddaemon.core.model import Cadence, Condition
 from oddaemon.settings import ApiSettings
-from oddaemon.simulator.api.messages import ConnectionFailure
-from oddaemon.simulator.faults.faults import BrokenConnection, Fault
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
+from oddaemon.simulator.faults.faults import Fault
 from oddaemon.simulator.headquarters.traffic_log import RecordedRequest
 from tests.simulation.environment import SimulationEnvironment
 from tests.simulation.event_log import EventLog

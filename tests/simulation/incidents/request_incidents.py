@@ -10,9 +10,8 @@ from random import Random
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
-from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure, Endpoint
 from oddaemon.simulator.faults.faults import (
-    BrokenConnection,
     EConnectorDown,
     Fault,
     FaultWindow,

@@ -5,9 +5,8 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint, TransportFault
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure, Endpoint
 from oddaemon.simulator.faults.faults import (
-    BrokenConnection,
     EConnectorDown,
     Fault,
     FaultSchedule,
@@ -134,11 +133,11 @@ async def test_truncated_json_is_shorter_and_no_json() -> None:
 
 async def test_a_connection_breaks_before_the_head_or_inside_the_body() -> None:
     before = make_headquarters(BrokenConnection(ConnectionFailure.RESET))
-    assert (await before.get("preferences")).transport_fault == TransportFault(ConnectionFailure.RESET)
+    assert (await before.get("preferences")).transport_fault == BrokenConnection(ConnectionFailure.RESET)
     assert before.headquarters.traffic[0].status is None
     inside = make_headquarters(BrokenConnection(ConnectionFailure.CLOSE, 10))
     answer = await inside.get("preferences")
-    assert answer.transport_fault == TransportFault(ConnectionFailure.CLOSE, 10)
+    assert answer.transport_fault == BrokenConnection(ConnectionFailure.CLOSE, 10)
     assert len(answer.body) > 10
     assert inside.headquarters.traffic[0].status == 200
 
@@ -151,11 +150,8 @@ def test_a_connection_that_was_never_made_cannot_break_inside_a_body() -> None:
 async def test_faults_hit_their_own_office_only_and_all_when_none_is_named() -> None:
     moment = TimePoint(0.0, OPENED)
     board = FaultSchedule(0, [ScheduledFault(EConnectorDown(), frozenset({"a"})), ScheduledFault(GatewayError(503))])
-    assert [each.fault for each in board.match_request(moment, "a", Endpoint.CLINICS)] == [
-        EConnectorDown(),
-        GatewayError(503),
-    ]
-    assert [each.fault for each in board.match_request(moment, "b", Endpoint.CLINICS)] == [GatewayError(503)]
+    assert board.match_request(moment, "a", Endpoint.CLINICS) == [EConnectorDown(), GatewayError(503)]
+    assert board.match_request(moment, "b", Endpoint.CLINICS) == [GatewayError(503)]
 
 
 @pytest.mark.parametrize(

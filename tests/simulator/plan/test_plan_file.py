@@ -9,8 +9,8 @@ import pytest
 
 from oddaemon.settings import load
 from oddaemon.simulator.api.keys import Mode, Permission
-from oddaemon.simulator.api.messages import ConnectionFailure, Endpoint
-from oddaemon.simulator.faults.faults import BrokenConnection, EConnectorDown, FaultWindow, KeyMoved, TooManyRequests
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure, Endpoint
+from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, KeyMoved, TooManyRequests
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS
 from oddaemon.simulator.plan.daemon_config import render_toml, write_config
 from oddaemon.simulator.plan.default_fleet import make_fleet_plan
@@ -179,10 +179,10 @@ def test_every_fault_can_be_planned() -> None:
         "broken_connection": {"cut": "stall"},
         "other_body": {"text": "null"},
     }
-    tables = [{"kind": kind, **needed.get(kind, {})} for kind in FAULTS]
+    tables = [{"kind": kind, **needed.get(kind, {})} for kind in FAULTS if kind != "altered"]
     tables += [{"kind": "altered", "alteration": name} for name in ALTERATIONS]
     plan = parse_plan({"office": [{"id": "a"}], "fault": tables})
-    assert len({each.describe() for each in plan.faults}) == len(FAULTS) + len(ALTERATIONS)
+    assert len({each.describe() for each in plan.faults}) == len(FAULTS) - 1 + len(ALTERATIONS)
 
 
 def test_429_can_be_planned_without_retry_after_in_json() -> None:

@@ -6,8 +6,8 @@ import anyio
 import httpx
 import pytest
 
-from oddaemon.simulator.api.messages import ConnectionFailure
-from oddaemon.simulator.faults.faults import BrokenConnection, Fault, Latency
+from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
+from oddaemon.simulator.faults.faults import Fault, Latency
 from oddaemon.simulator.transport.httpx_transport import SimulatedTransport
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.small_headquarters import HEADERS, SmallHeadquarters, make_headquarters

@@ -8,7 +8,7 @@ import pytest
 from anyio.abc import SocketStream
 
 from oddaemon.simulator.api.http_parser import BadRequestError, RequestParser
-from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, ConnectionFailure, TransportFault
+from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, BrokenConnection, ConnectionFailure
 from oddaemon.simulator.transport.server import serve
 
 BODY = b'[{"PrefNum":15,"PrefName":"X","ValueString":"365"}]'
@@ -21,7 +21,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 class EchoHandler:
     """A site that answers the same to everyone but never to `/never`, and notices who hangs up."""
 
-    def __init__(self, wire: TransportFault | None = None) -> None:
+    def __init__(self, wire: BrokenConnection | None = None) -> None:
         self.wire = wire
         self.requests: list[ApiRequest] = []
         self.waiting = anyio.Event()
@@ -75,19 +75,19 @@ async def test_an_ordinary_client_keeps_one_connection_for_many_requests() -> No
 @pytest.mark.parametrize(
     ("wire", "error"),
     [
-        (TransportFault(ConnectionFailure.STALL), httpx.ReadTimeout),
-        (TransportFault(ConnectionFailure.STALL, 10), httpx.ReadTimeout),
-        (TransportFault(ConnectionFailure.RESET), httpx.ReadError),
-        (TransportFault(ConnectionFailure.RESET, 10), httpx.ReadError),
-        (TransportFault(ConnectionFailure.CLOSE), httpx.RemoteProtocolError),
-        (TransportFault(ConnectionFailure.CLOSE, 10), httpx.RemoteProtocolError),
+        (BrokenConnection(ConnectionFailure.STALL), httpx.ReadTimeout),
+        (BrokenConnection(ConnectionFailure.STALL, 10), httpx.ReadTimeout),
+        (BrokenConnection(ConnectionFailure.RESET), httpx.ReadError),
+        (BrokenConnection(ConnectionFailure.RESET, 10), httpx.ReadError),
+        (BrokenConnection(ConnectionFailure.CLOSE), httpx.RemoteProtocolError),
+        (BrokenConnection(ConnectionFailure.CLOSE, 10), httpx.RemoteProtocolError),
     ],
 )
-async def test_a_broken_connection_is_broken_on_the_wire(wire: TransportFault, error: type[Exception]) -> None:
+async def test_a_broken_connection_is_broken_on_the_wire(wire: BrokenConnection, error: type[Exception]) -> None:
     async with http_client(EchoHandler(wire)) as client:
         with pytest.raises(error):
             await client.get(
-                "/api/v1/preferences", timeout=SHORT_READ_TIMEOUT if wire.failure is ConnectionFailure.STALL else LONG
+                "/api/v1/preferences", timeout=SHORT_READ_TIMEOUT if wire.cut is ConnectionFailure.STALL else LONG
             )
 
 
