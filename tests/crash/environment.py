@@ -100,7 +100,7 @@ class Environment:
         async def run_all() -> None:
             async with anyio.create_task_group() as runs:
                 for practice in self.headquarters.practices.values():
-                    runs.start_soon(practice.run_aging)
+                    runs.start_soon(practice.aging.run)
             over.set()
 
         self.tasks.start_soon(run_all, name="aging")

@@ -177,7 +177,7 @@ class _ScenarioRunner:
     def _find_wrong_balances(self) -> Iterator[str]:
         for office_id, practice in self._environment.headquarters.practices.items():
             if read_balances(self._environment.database, office_id) != [
-                tuple(balance) for balance in practice.get_true_balances()
+                tuple(balance) for balance in practice.balances.get_true_balances()
             ]:
                 yield f"the balances of {office_id} are not true"
 

@@ -44,9 +44,9 @@ def _assert_from_last_run(practice: Practice, snapshot: PublishedSnapshot) -> No
     """No run was in progress, and the last one to complete is the one that the snapshot names."""
     observed_at = snapshot.observed_at
     assert not [
-        run for run in practice.aging_runs if run.finished_at and run.started_at < observed_at < run.finished_at
+        run for run in practice.aging.runs if run.finished_at and run.started_at < observed_at < run.finished_at
     ]
-    completed = [run for run in practice.aging_runs if run.outcome is AgingOutcome.COMPLETED and run.finished_at]
+    completed = [run for run in practice.aging.runs if run.outcome is AgingOutcome.COMPLETED and run.finished_at]
     before = [run for run in completed if run.finished_at and run.finished_at <= observed_at]
     if before:
         assert snapshot.aging_date == before[-1].aging_date

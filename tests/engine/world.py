@@ -290,7 +290,9 @@ class World:
 
     def _was_true(self, office_id: str, stored: list[TrueBalance], include: Include, clinics: tuple[int, ...]) -> bool:
         shown: Literal["all", "debts"] = "debts" if include is Include.DEBTS else "all"
-        return self.get_practice(office_id).find_true_interval(stored, include=shown, clinics=clinics) is not None
+        return (
+            self.get_practice(office_id).balances.find_true_interval(stored, include=shown, clinics=clinics) is not None
+        )
 
     def find_violations(self) -> list[str]:
         """What was impolite; the caps over all hold for what goes through headquarters."""

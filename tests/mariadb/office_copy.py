@@ -103,7 +103,7 @@ class OfficeCopy:
         self._connection.close()
 
     def _copy(self, table: str) -> None:
-        rows: list[Sequence[Any]] = self._practice._tables.connection.execute(f"SELECT * FROM {table}").fetchall()
+        rows: list[Sequence[Any]] = self._practice.tables.connection.execute(f"SELECT * FROM {table}").fetchall()
         places = ", ".join(["%s"] * len(_COLUMNS[table]))
         with self._connection.cursor() as cursor:
             cursor.executemany(f"INSERT INTO {table} VALUES ({places})", rows)

@@ -45,7 +45,7 @@ def _make_practice(rows: Sequence[Sequence[float]]) -> Practice:
     others = "LName, FName, PatStatus, PayPlanDue, DateTStamp"
     values = "'O''Brien', 'Zoë', 2, 0.0, '2026-11-21 02:00:00'"
     places = ", ".join("?" * len(columns))
-    office._tables.connection.executemany(
+    office.tables.connection.executemany(
         f"INSERT INTO patient ({', '.join(columns)}, {others}) VALUES ({places}, {values})",
         ((3 * place + 1, 3 * place + 1, place % 3, *amounts) for place, amounts in enumerate(rows)),
     )

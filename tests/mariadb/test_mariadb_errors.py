@@ -9,8 +9,8 @@ import pytest
 from oddaemon.core.failures.classify import classify_response
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental import sql
+from oddaemon.simulator.mysql.query_filter import QueryRefused, SqlFailed
 from oddaemon.simulator.mysql.reserved_words import RESERVED_WORDS
-from oddaemon.simulator.practice.practice import QueryRefused, SqlFailed
 from tests.mariadb.office_copy import DATABASE, Flavor, OfficeCopy
 from tests.mariadb.populations import get_simulated_office
 from tests.mariadb.server import MariaDbServer
@@ -94,7 +94,7 @@ def get_error_text(copy: OfficeCopy, statement: str) -> str:
 def test_both_refuse_it_and_both_call_it_the_statements_fault(copy: OfficeCopy, statement: str) -> None:
     with pytest.raises(SqlFailed) as refusal:
         get_simulated_office("settled").office.run_short_query(statement)
-    for text in (get_error_text(copy, statement), refusal.value.message):
+    for text in (get_error_text(copy, statement), str(refusal.value)):
         assert classify_response(400, text, query=True) is FailureKind.SQL_ERROR, text
 
 
@@ -102,7 +102,7 @@ def test_both_refuse_it_and_both_call_it_the_statements_fault(copy: OfficeCopy, 
 def test_what_the_api_screens_never_reaches_a_database(statement: str) -> None:
     with pytest.raises(QueryRefused) as refusal:
         get_simulated_office("settled").office.run_short_query(statement)
-    assert classify_response(401, refusal.value.message, query=True) is FailureKind.QUERY_REFUSED
+    assert classify_response(401, str(refusal.value), query=True) is FailureKind.QUERY_REFUSED
 
 
 def test_every_word_that_the_server_reserves_is_reserved_by_the_simulator(copy: OfficeCopy) -> None:

@@ -28,7 +28,7 @@ def flavor(request: pytest.FixtureRequest) -> Flavor:
 
 def get_true_balances(office: SimulatedOffice, spec: OfficeSpec) -> list[Balance]:
     include = "debts" if spec.include is Include.DEBTS else "all"
-    return [Balance._make(row) for row in office.office.get_true_balances(include, spec.clinics)]  # type: ignore[arg-type]
+    return [Balance._make(row) for row in office.office.balances.get_true_balances(include, spec.clinics)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("population", WITH_A_LEDGER)

@@ -23,8 +23,9 @@ from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure
 from oddaemon.simulator.faults.faults import FaultSchedule, Latency, ScheduledFault
 from oddaemon.simulator.headquarters.headquarters import Headquarters
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.model.world_clock import WorldClock
-from oddaemon.simulator.practice.practice import Practice, PracticeSpec
+from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.transport.server import serve
 from tests.opendental.client_harness import (
     AUTHORIZATION,
@@ -66,7 +67,7 @@ async def test_an_office_is_read_over_sockets() -> None:
         assert await session.get_preference("NoSuchPreference") == ""
         answer = await session.query(sql.select_packed(OfficeSpec("elm", "Elm"), FIRST_PACKING, None))
         packed = decode.parse_packed(answer, FIRST_PACKING)
-        assert packed.balances == [Balance._make(row) for row in site.practices["elm"].get_true_balances()]
+        assert packed.balances == [Balance._make(row) for row in site.practices["elm"].balances.get_true_balances()]
         assert find_difference(packed.balances, packed.control.totals) is None
         office_now, utc_now, _ = await session.read_clocks()
         assert (utc_now - office_now).total_seconds() == 8 * 3600

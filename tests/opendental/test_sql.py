@@ -38,7 +38,7 @@ def run_statement(office: Practice, statement: str) -> list[Row]:
 
 def get_true_balances(office: Practice, spec: OfficeSpec) -> list[Balance]:
     include: Literal["debts", "all"] = "debts" if spec.include is Include.DEBTS else "all"
-    return [Balance._make(row) for row in office.get_true_balances(include, spec.clinics)]
+    return [Balance._make(row) for row in office.balances.get_true_balances(include, spec.clinics)]
 
 
 def make_spec(include: Include = Include.ALL, clinics: tuple[int, ...] = (), page_rows: int = 100) -> OfficeSpec:
@@ -354,8 +354,8 @@ def test_a_statement_past_the_end_is_its_control_without_balances(overrides: dic
 def test_the_keys_that_an_office_holds_are_compared_and_never_shown() -> None:
     office = make_practice()
     for key in ("planted-one", "planted-two"):
-        office.grant_key("O'Dea & Sons", key)
-    office.grant_key("others", "planted-three")
+        office.tables.insert_key("O'Dea & Sons", key)
+    office.tables.insert_key("others", "planted-three")
     rows = run_statement(office, sql.select_registered_keys("O'Dea & Sons"))
     assert decode.parse_registered_keys(rows, Secret("planted-two")) == RegisteredKeys(ours=True, count=2)
     found = decode.parse_registered_keys(rows, Secret("planted-three"))

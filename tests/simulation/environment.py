@@ -16,9 +16,13 @@ from oddaemon.simulator.headquarters.headquarters import Headquarters
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.practice.aging_run import AgingInProgressError, AgingOutcome
-from oddaemon.simulator.practice.initial_rows import TIME_DUE_DATE
 from oddaemon.simulator.practice.practice import Practice
-from oddaemon.simulator.practice.preferences import AGING_BEGIN_DATE_TIME, AGING_SERVICE_TIME_DUE, DATE_LAST_AGING
+from oddaemon.simulator.practice.preferences import (
+    AGING_BEGIN_DATE_TIME,
+    AGING_SERVICE_TIME_DUE,
+    DATE_LAST_AGING,
+    TIME_DUE_DATE,
+)
 from oddaemon.telemetry.events.base import Level
 from tests.engine.world import World
 from tests.simulation.environment_settings import make_key, make_options, make_settings, set_cadence
@@ -140,16 +144,16 @@ class SimulationEnvironment:
 
     async def _repair_office(self, member: FleetMember) -> None:
         practice, spec = self.practices[member.id], member.spec
-        practice.set_aging_seconds(spec.run_seconds)
-        practice.set_service_delay(spec.start_delay_seconds)
+        practice.aging.run_seconds = spec.run_seconds
+        practice.service.set_delay(spec.start_delay_seconds)
         practice.set_preference(AGING_SERVICE_TIME_DUE, f"{TIME_DUE_DATE} {spec.service_time_due}")
-        run = practice.aging_runs[-1] if practice.aging_runs else None
+        run = practice.aging.runs[-1] if practice.aging.runs else None
         if run is not None and run.outcome is AgingOutcome.COMPLETED and run.aging_date == practice.today():
             return
-        practice.abort_aging()
+        practice.aging.abort()
         # A run that has written everything cannot be broken off; it ends by itself.
-        await self.world.wait_until(lambda: not practice.is_aging)
-        if practice.aging_runs and practice.aging_runs[-1].outcome is AgingOutcome.CRASHED:
+        await self.world.wait_until(lambda: not practice.aging.is_running)
+        if practice.aging.runs and practice.aging.runs[-1].outcome is AgingOutcome.CRASHED:
             practice.set_preference(AGING_BEGIN_DATE_TIME, "")
         await run_aging(practice)
 
@@ -177,12 +181,12 @@ class SimulationEnvironment:
             case RunAging(_, _, days_ahead):
                 await run_aging(practice, days_ahead)
             case InterruptAging():
-                practice.abort_aging()
+                practice.aging.abort()
                 await anyio.lowlevel.checkpoint()
             case SetRunDuration(_, _, run_seconds):
-                practice.set_aging_seconds(run_seconds)
+                practice.aging.run_seconds = run_seconds
             case DelayService(_, _, delay_seconds):
-                practice.set_service_delay(delay_seconds)
+                practice.service.set_delay(delay_seconds)
             case SetPreference(_, _, name, value):
                 practice.set_preference(name, value)
             case PostActivity(_, _, lasts_seconds, every_seconds):
@@ -275,11 +279,11 @@ class ObservedPractice(Practice):
 async def run_aging(practice: Practice, days_ahead: int = 0) -> None:
     """Run aging by hand; where it runs already the program refuses, and that is that."""
     try:
-        await practice.run_aging(practice.today() + timedelta(days=days_ahead) if days_ahead else None)
+        await practice.aging.run(practice.today() + timedelta(days=days_ahead) if days_ahead else None)
     except AgingInProgressError:
         return
 
 
 def _read_last_aging(practice: Practice) -> date | None:
-    written = practice.get_preference(DATE_LAST_AGING)
+    written = practice.preferences.get(DATE_LAST_AGING)
     return date.fromisoformat(written) if written else None

@@ -266,7 +266,7 @@ def test_two_probes_at_once_are_found() -> None:
 )
 def test_leaked_data_is_found(what: str, leaked_text: str) -> None:
     async def leak(environment: SimulationEnvironment) -> None:
-        balance = max(environment.practices[ELM].get_true_balances(), key=lambda each: each.bal_total)
+        balance = max(environment.practices[ELM].balances.get_true_balances(), key=lambda each: each.bal_total)
         dollars = f"{balance.bal_total / 100:.2f}"
         text = leaked_text.format(pat_num=balance.pat_num, cents=balance.bal_total, dollars=dollars)
         environment.world.lines.append({"event": "oddity", "message": text})

@@ -7,8 +7,10 @@ from typing import Any
 
 import anyio
 
+from oddaemon.simulator.model.balances import TrueBalance
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.model.world_clock import WorldClock
-from oddaemon.simulator.practice.practice import Practice, PracticeSpec, TrueBalance
+from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.virtual_time import make_virtual_loop
 
 VIRTUAL_BACKEND: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": make_virtual_loop})

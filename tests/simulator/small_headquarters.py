@@ -11,8 +11,9 @@ from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
 from oddaemon.simulator.faults.faults import Fault, FaultSchedule, ScheduledFault
 from oddaemon.simulator.headquarters.headquarters import Headquarters
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.model.world_clock import WorldClock
-from oddaemon.simulator.practice.practice import Practice, PracticeSpec
+from oddaemon.simulator.practice.practice import Practice
 
 BASE = datetime(2025, 3, 3, 18, 0, tzinfo=UTC)
 DEVELOPER_KEY = "NFF6i0KrXrxDkZHt"

@@ -9,7 +9,8 @@ from oddaemon.simulator.api.keys import ApiKey, Permission
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, Endpoint
 from oddaemon.simulator.faults.faults import Rows
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from oddaemon.simulator.practice.practice import Practice, QueryRefused, SqlFailed
+from oddaemon.simulator.mysql.query_filter import QueryRefused, SqlFailed
+from oddaemon.simulator.practice.practice import Practice
 
 SHORT_QUERY_SINCE = (21, 2)
 """First version of the office's program with ShortQuery."""
@@ -63,14 +64,14 @@ def run_query(practice: Practice, key: ApiKey, sql: str) -> Rows:
     """
     if key.permission is Permission.READ_ALL:
         raise RequestRefused(responses.PERMISSION_MISSING)
-    if _parse_version(practice.program_version) < SHORT_QUERY_SINCE:
+    if practice.preferences.get_version() < SHORT_QUERY_SINCE:
         raise RequestRefused(responses.VERSION_TOO_OLD)
     try:
         return practice.run_short_query(sql)
     except QueryRefused as refused:
-        raise RequestRefused(responses.make_json_error(401, refused.message)) from refused
+        raise RequestRefused(responses.make_json_error(401, str(refused))) from refused
     except SqlFailed as failed:
-        raise RequestRefused(responses.make_json_error(400, failed.message)) from failed
+        raise RequestRefused(responses.make_json_error(400, str(failed))) from failed
 
 
 def _run_short_query(
@@ -85,7 +86,7 @@ def _run_short_query(
 def _run_aging_report(
     practice: Practice, key: ApiKey, request: ApiRequest, options: HeadquartersOptions, *, unlimited: bool
 ) -> tuple[Rows, float]:
-    if _parse_version(practice.program_version) < REPORTS_SINCE:
+    if practice.preferences.get_version() < REPORTS_SINCE:
         raise RequestRefused(responses.VERSION_TOO_OLD)
     clinic = request.query.get("ClinicNum", "")
     lines = practice.get_aging_report(_parse_day(request, practice), (int(clinic),) if clinic.isdecimal() else ())
@@ -106,10 +107,6 @@ def _get_page(found: Rows, key: ApiKey, request: ApiRequest, options: Headquarte
     offset = _parse_offset(request)
     uncapped = unlimited or (offset > 0 and options.offset_gives_everything)
     return found[offset:] if uncapped else found[offset : offset + key.rows_max]
-
-
-def _parse_version(program_version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in program_version.split("."))
 
 
 def _parse_sql_command(body: bytes) -> str:

@@ -65,7 +65,7 @@ class Headquarters:
         self._key_by_customer_key = {key.customer_key: key for key in self.keys}
         self._queue_by_customer_key = {key.customer_key: self._make_queue(key) for key in self.keys}
         for key in self.keys:
-            self.practices[key.office_id].grant_key(self.options.developer_name, key.customer_key)
+            self.practices[key.office_id].tables.insert_key(self.options.developer_name, key.customer_key)
 
     def now(self) -> TimePoint:
         """The present moment, as faults and the traffic log measure it."""

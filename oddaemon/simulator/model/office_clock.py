@@ -10,23 +10,23 @@ class OfficeClock:
     """The clock that `NOW()` and the nightly service read.
 
     Args:
-        clock: The world's time.
+        world: The world's time.
         zone: IANA zone of the office server.
         skew_seconds: How far the office's clock is ahead.
     """
 
-    def __init__(self, clock: WorldClock, zone: str, skew_seconds: float) -> None:
-        self._clock = clock
+    def __init__(self, world: WorldClock, zone: str, skew_seconds: float) -> None:
+        self.world = world
         self._zone = ZoneInfo(zone)
         self._skew = timedelta(seconds=skew_seconds)
 
     def utc_now(self) -> datetime:
         """`UTC_TIMESTAMP()`: naive, whole seconds."""
-        return (self._clock.now() + self._skew).astimezone(UTC).replace(tzinfo=None, microsecond=0)
+        return (self.world.now() + self._skew).astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
     def now(self) -> datetime:
         """`NOW()`: naive, whole seconds."""
-        return (self._clock.now() + self._skew).astimezone(self._zone).replace(tzinfo=None, microsecond=0)
+        return (self.world.now() + self._skew).astimezone(self._zone).replace(tzinfo=None, microsecond=0)
 
     def today(self) -> date:
         """The office's date."""

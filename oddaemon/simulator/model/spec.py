@@ -4,7 +4,7 @@ Two practices with the same spec and the same clock behave identically.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 
@@ -55,3 +55,12 @@ class PracticeSpec:
     activity_per_hour: float = 0.0
     group_concat_max_len: int = 1024
     refuses: tuple[str, ...] = ()
+
+    def find_last_aging_day(self, today: date) -> date | None:
+        """The day of the last aging before the world begins; None: the office never aged."""
+        if isinstance(self.last_aging, date):
+            return self.last_aging
+        if self.last_aging == "never":
+            return None
+        yesterday = today - timedelta(days=1)
+        return yesterday.replace(day=1) if self.monthly else yesterday

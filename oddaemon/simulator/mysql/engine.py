@@ -6,10 +6,9 @@ from functools import lru_cache, partial
 from typing import Any
 
 from oddaemon.simulator.model.office_clock import OfficeClock
-from oddaemon.simulator.mysql.errors import SqlFailed
 from oddaemon.simulator.mysql.functions import FUNCTIONS
 from oddaemon.simulator.mysql.group_concat import GroupConcat
-from oddaemon.simulator.mysql.query_filter import make_syntax_error, tokenize_query
+from oddaemon.simulator.mysql.query_filter import SqlFailed, make_syntax_error, tokenize_query
 from oddaemon.simulator.mysql.scope import Columns
 from oddaemon.simulator.mysql.statement_cache import extract_literals
 from oddaemon.simulator.mysql.tables import SqlType, format_mysql_datetime

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from sqlglot import exp
 
-from oddaemon.simulator.mysql.errors import SqlFailed
 from oddaemon.simulator.mysql.functions import SECONDS_PER_UNIT
+from oddaemon.simulator.mysql.query_filter import SqlFailed
 from oddaemon.simulator.mysql.tables import SqlType
 
 NUMBERS: Final = frozenset({SqlType.INT, SqlType.DECIMAL, SqlType.DOUBLE})

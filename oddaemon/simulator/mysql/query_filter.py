@@ -10,8 +10,6 @@ from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from oddaemon.simulator.mysql.errors import QueryRefused, SqlFailed
-
 FORBIDDEN_WORDS = ("SCHEMA",)
 FORBIDDEN_KEYWORDS = frozenset(
     {
@@ -37,6 +35,14 @@ LIST_TERMINATORS = frozenset(
         TokenType.WHERE,
     }
 )
+
+
+class QueryRefused(Exception):
+    """The office's query filter rejects the statement (HTTP 401)."""
+
+
+class SqlFailed(Exception):
+    """The office's database answers with an error (HTTP 400)."""
 
 
 def tokenize_query(sql: str, refuses: Iterable[str]) -> list[Token]:

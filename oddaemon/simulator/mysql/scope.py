@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from oddaemon.simulator.mysql.errors import SqlFailed
+from oddaemon.simulator.mysql.query_filter import SqlFailed
 from oddaemon.simulator.mysql.tables import TABLES, SqlType
 
 

@@ -99,7 +99,7 @@ class Tables:
         """Insert or overwrite one preference."""
         self.connection.execute("INSERT OR REPLACE INTO preference VALUES (?, ?, ?)", (pref_num, pref_name, value))
 
-    def insert_key(self, customer_key: str, developer_name: str) -> None:
+    def insert_key(self, developer_name: str, customer_key: str) -> None:
         """Add an API key that the office has created."""
         self.connection.execute("INSERT INTO apikey VALUES (NULL, ?, ?)", (customer_key, developer_name))
 

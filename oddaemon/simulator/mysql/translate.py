@@ -12,9 +12,8 @@ from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from oddaemon.simulator.mysql.errors import SqlFailed
 from oddaemon.simulator.mysql.expressions import TypedExpression, make_call, translate_node
-from oddaemon.simulator.mysql.query_filter import make_syntax_error
+from oddaemon.simulator.mysql.query_filter import SqlFailed, make_syntax_error
 from oddaemon.simulator.mysql.reserved_words import RESERVED_WORDS
 from oddaemon.simulator.mysql.scope import Column, Columns, Scope, get_table_columns
 from oddaemon.simulator.mysql.tables import SqlType

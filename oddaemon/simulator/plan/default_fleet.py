@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from oddaemon.simulator.api.keys import ApiKey
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.plan.fleet_builder import build_fleet
 from oddaemon.simulator.plan.plan_file import OfficePlan, SimulatorPlan, derive_customer_key
-from oddaemon.simulator.practice.practice import PracticeSpec
 
 SERVICE_DOWN_SECONDS = 3600.0
 """A service that starts later than this does not run aging that night; `pace` does not change that."""

@@ -29,10 +29,10 @@ from pathlib import Path
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.faults.faults import ScheduledFault
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.plan.fault_plan import parse_fault
 from oddaemon.simulator.plan.fleet_builder import compute_due_time
 from oddaemon.simulator.plan.plan_values import PlanError, check_names, get_table, get_tables, parse_table
-from oddaemon.simulator.practice.practice import PracticeSpec
 
 CUSTOMER_KEY_LETTERS = 16
 

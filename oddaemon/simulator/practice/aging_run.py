@@ -17,11 +17,10 @@ import anyio.lowlevel
 from oddaemon.simulator.model.balances import Money, StoredBalance
 from oddaemon.simulator.model.ledger import Family, compute_aged_row
 from oddaemon.simulator.model.office_clock import OfficeClock
-from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.mysql.tables import format_mysql_datetime
 from oddaemon.simulator.practice.balance_table import BalanceTable
 from oddaemon.simulator.practice.postings import PostingClerk
-from oddaemon.simulator.practice.preferences import AGING_BEGIN_DATE_TIME, DATE_LAST_AGING, PROGRAM_VERSION, Preferences
+from oddaemon.simulator.practice.preferences import AGING_BEGIN_DATE_TIME, DATE_LAST_AGING, Preferences
 
 CHUNKS_MIN = 4  # so that a reader sees a mixture even during the run of a small office
 FAMILIES_PER_CHUNK_MAX = 400  # about 5 ms of work between two waits
@@ -70,7 +69,6 @@ class AgingProcess:
         table: The balances.
         preferences: The preferences in which a run shows its state.
         posting_clerk: Enters the postings since the previous run.
-        clock: The world's time.
         office_clock: The office's time.
         run_seconds: How long a run takes.
         last_aging_day: The date up to which the ledgers are complete.
@@ -85,7 +83,6 @@ class AgingProcess:
         table: BalanceTable,
         preferences: Preferences,
         posting_clerk: PostingClerk,
-        clock: WorldClock,
         office_clock: OfficeClock,
         *,
         run_seconds: float,
@@ -96,7 +93,6 @@ class AgingProcess:
         self._table = table
         self._preferences = preferences
         self._posting_clerk = posting_clerk
-        self._clock = clock
         self._office_clock = office_clock
         self._writing: anyio.CancelScope | None = None
         self._posted_until = last_aging_day
@@ -106,13 +102,7 @@ class AgingProcess:
         """Whether a run is in progress."""
         return any(run.outcome is AgingOutcome.RUNNING for run in self.runs)
 
-    @property
-    def is_crash_safe_version(self) -> bool:
-        """Whether the program keeps balances during aging, and ignores the lock of a crashed run after a day."""
-        major, minor, *_ = (*self._preferences.get(PROGRAM_VERSION).split("."), "0", "0")
-        return (int(major), int(minor)) >= FIRST_CRASH_SAFE_VERSION
-
-    async def run(self, aging_date: date | None, *, crashes: bool = False) -> AgingRun:
+    async def run(self, aging_date: date | None = None, *, crashes: bool = False) -> AgingRun:
         """Run aging now.
 
         Args:
@@ -129,7 +119,13 @@ class AgingProcess:
             raise AgingInProgressError("Aging of this office is running already; wait for it to finish.")
         as_of = aging_date or self._office_clock.today()
         number = len(self.runs)
-        run = AgingRun(self._clock.now(), None, as_of, AgingOutcome.RUNNING, self._clock.elapsed_seconds())
+        run = AgingRun(
+            self._office_clock.world.now(),
+            None,
+            as_of,
+            AgingOutcome.RUNNING,
+            self._office_clock.world.elapsed_seconds(),
+        )
         self.runs.append(run)
         self._preferences.put(AGING_BEGIN_DATE_TIME, format_mysql_datetime(self._office_clock.now()))
         self._post_new_entries()
@@ -142,10 +138,10 @@ class AgingProcess:
             self._preferences.put(DATE_LAST_AGING, as_of.isoformat())
             await anyio.sleep(seconds_after_writing / 2)
             self._preferences.put(AGING_BEGIN_DATE_TIME, "")
-            run = replace(run, finished_at=self._clock.now(), outcome=AgingOutcome.COMPLETED)
+            run = replace(run, finished_at=self._office_clock.world.now(), outcome=AgingOutcome.COMPLETED)
         else:
             run = replace(run, outcome=AgingOutcome.CRASHED)
-        self.runs[number] = replace(run, ended_seconds=self._clock.elapsed_seconds())
+        self.runs[number] = replace(run, ended_seconds=self._office_clock.world.elapsed_seconds())
         return self.runs[number]
 
     def abort(self) -> None:
@@ -158,7 +154,7 @@ class AgingProcess:
 
     async def _write_all(self, as_of: date, *, crashes: bool) -> bool:
         """Age chunk after chunk; False if the run crashed."""
-        if not self.is_crash_safe_version:
+        if self._preferences.get_version() < FIRST_CRASH_SAFE_VERSION:
             await self._zero_balances()
         aging_day = as_of.toordinal()
         chunks = list(self._iter_chunks())

@@ -1,14 +1,39 @@
-"""The guarantors' balances in the office's database, with the history of every state."""
+"""The guarantors' balances in the office's database, with every earlier state, so that a snapshot can be checked.
 
-from collections.abc import Callable, Iterable, Sequence
+A snapshot is true if the table contained exactly its rows at some instant, even if it does not contain them now.
+"""
+
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from oddaemon.simulator.model.balances import Include, StoredBalance, TrueBalance, select_balances
+from oddaemon.simulator.model.balances import (
+    Include,
+    StoredBalance,
+    TrueBalance,
+    is_selected,
+    select_balances,
+    to_true_balance,
+)
 from oddaemon.simulator.model.ledger import Family
 from oddaemon.simulator.model.office_clock import OfficeClock
-from oddaemon.simulator.model.world_clock import WorldClock
 from oddaemon.simulator.mysql.tables import Tables
-from oddaemon.simulator.practice.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The world's instant (aware UTC), and the seconds since the world began, which no step of the clock changes."""
+
+    instant: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """The rows before a write; no reader saw only a part of it."""
+
+    at: Moment
+    previous_rows: Sequence[StoredBalance]
 
 
 class BalanceTable:
@@ -17,18 +42,15 @@ class BalanceTable:
     Args:
         families: All families, with the rows that `tables` already contains.
         tables: The office's database.
-        clock: The world's time, for the history.
-        office_clock: The office's time, for `DateTStamp`.
+        office_clock: The office's time, for `DateTStamp`, and the world's, for the history.
     """
 
-    def __init__(
-        self, families: Sequence[Family], tables: Tables, clock: WorldClock, office_clock: OfficeClock
-    ) -> None:
+    def __init__(self, families: Sequence[Family], tables: Tables, office_clock: OfficeClock) -> None:
         self.families = families
         self._tables = tables
-        self._clock = clock
         self._office_clock = office_clock
-        self._history = History(clock.now(), clock.elapsed_seconds())
+        self._created = self._now()
+        self._writes: list[_Write] = []
 
     def rewrite(self, families: Iterable[Family], make_row: Callable[[Family], StoredBalance]) -> None:
         """Update the rows of these families in one transaction; unchanged rows are not touched.
@@ -40,30 +62,84 @@ class BalanceTable:
         changed = [(family, row) for family in families if (row := make_row(family)) != family.row]
         if not changed:
             return
-        previous_rows = [family.row for family, _ in changed]
-        self._history.record(self._clock.now(), previous_rows, self._clock.elapsed_seconds())
+        self._writes.append(_Write(self._now(), [family.row for family, _ in changed]))
         self._tables.update_balances([row for _, row in changed], self._office_clock.now())
         for family, row in changed:
             family.row = row
 
-    def get_true_balances(self, include: Include, clinics: Sequence[int]) -> list[TrueBalance]:
-        """The balances that a correct reader sees now, ordered by PatNum."""
+    def get_true_balances(self, include: Include = "all", clinics: Sequence[int] = ()) -> list[TrueBalance]:
+        """The balances that a correct reader of the table sees now, ordered by PatNum, in cents.
+
+        Args:
+            include: `debts` for the documented filter (`> 0`), `all` for `<> 0` on the same seven columns.
+            clinics: Only these ClinicNums; empty for all.
+        """
         return select_balances((family.row for family in self.families), include, frozenset(clinics))
 
-    def find_true_spans(
-        self, balances: Sequence[TrueBalance], include: Include, clinics: Sequence[int]
-    ) -> list[tuple[float, float]]:
-        """Every span, in seconds since the world began, during which a correct reader saw exactly these balances."""
-        current = {family.guarantor: family.row for family in self.families}
-        return self._history.find_spans(
-            balances, current, self._clock.elapsed_seconds(), include=include, clinics=frozenset(clinics)
-        )
-
     def find_true_interval(
-        self, balances: Sequence[TrueBalance], include: Include, clinics: Sequence[int], since: datetime | None
+        self,
+        balances: Sequence[TrueBalance],
+        include: Include = "all",
+        clinics: Sequence[int] = (),
+        since: datetime | None = None,
     ) -> tuple[datetime, datetime] | None:
-        """The latest interval during which a correct reader saw exactly these balances, if there was one."""
-        current = {family.guarantor: family.row for family in self.families}
-        return self._history.find_interval(
-            balances, current, self._clock.now(), include=include, clinics=frozenset(clinics), since=since
-        )
+        """The latest interval during which `get_true_balances(include, clinics)` was these balances, in any order.
+
+        After the world's clock is stepped back, instants are out of order.
+
+        Args:
+            balances: The balances that a reader returned.
+            include: As in `get_true_balances`.
+            clinics: As in `get_true_balances`.
+            since: Intervals that ended before this instant do not count.
+
+        Returns:
+            First and last instant; the last is now if they are still true. None if they were never true.
+        """
+        interval: tuple[datetime, datetime] | None = None
+        for begin, end, is_match in self._iter_states(balances, include, frozenset(clinics)):
+            if interval is None and since is not None and end.instant < since:
+                return None
+            if is_match:
+                interval = begin.instant, interval[1] if interval else end.instant
+            elif interval is not None:
+                return interval
+        return interval
+
+    def find_true_spans(
+        self, balances: Sequence[TrueBalance], include: Include = "all", clinics: Sequence[int] = ()
+    ) -> list[tuple[float, float]]:
+        """Every span of time during which `get_true_balances(include, clinics)` was these balances, oldest first.
+
+        Returns:
+            First and last moment of each, in seconds since the world began; the last is now if they are still true.
+        """
+        states = self._iter_states(balances, include, frozenset(clinics))
+        return [(begin.seconds, end.seconds) for begin, end, is_match in states if is_match][::-1]
+
+    def _iter_states(
+        self, wanted: Sequence[TrueBalance], include: Include, clinics: Container[int]
+    ) -> Iterator[tuple[Moment, Moment, bool]]:
+        """Every state of the table from the present one back: its first and last moment, and whether it is `wanted`.
+
+        Keeps the set of rows that differ.
+        """
+        rows = {balance.pat_num: balance for balance in wanted}
+        if len(rows) != len(wanted) or not rows.keys() <= {family.guarantor for family in self.families}:
+            return
+
+        def differs(row: StoredBalance) -> bool:
+            visible = to_true_balance(row) if is_selected(row, include, clinics) else None
+            return visible != rows.get(row.pat_num)
+
+        different = {family.guarantor for family in self.families if differs(family.row)}
+        end = self._now()
+        for write in reversed(self._writes):
+            yield write.at, end, not different
+            for row in write.previous_rows:
+                (different.add if differs(row) else different.discard)(row.pat_num)
+            end = write.at
+        yield self._created, end, not different
+
+    def _now(self) -> Moment:
+        return Moment(self._office_clock.world.now(), self._office_clock.world.elapsed_seconds())

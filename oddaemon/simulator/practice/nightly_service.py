@@ -7,8 +7,7 @@ from typing import Literal
 import anyio
 
 from oddaemon.simulator.model.office_clock import OfficeClock
-from oddaemon.simulator.model.world_clock import WorldClock
-from oddaemon.simulator.practice.aging_run import AgingProcess
+from oddaemon.simulator.practice.aging_run import FIRST_CRASH_SAFE_VERSION, AgingProcess
 from oddaemon.simulator.practice.preferences import (
     AGING_BEGIN_DATE_TIME,
     AGING_MONTHLY,
@@ -27,7 +26,6 @@ class NightlyService:
     Args:
         aging: The aging that it starts.
         preferences: The due time and the state of aging, read each time.
-        clock: The world's time.
         office_clock: The office's time.
         start_delay_seconds: Its delay each night; over an hour, the service is down and sends no heartbeat.
         crashes: Nights whose run crashes.
@@ -37,7 +35,6 @@ class NightlyService:
         self,
         aging: AgingProcess,
         preferences: Preferences,
-        clock: WorldClock,
         office_clock: OfficeClock,
         *,
         start_delay_seconds: float,
@@ -45,7 +42,6 @@ class NightlyService:
     ) -> None:
         self._aging = aging
         self._preferences = preferences
-        self._clock = clock
         self._office_clock = office_clock
         self._delay = timedelta(seconds=start_delay_seconds)
         self._crashes = crashes
@@ -61,7 +57,7 @@ class NightlyService:
             elif await self._sleep_until(next_night[1] + self._delay):
                 night, self._last_attempt = next_night
                 if self._may_start():
-                    await self._aging.run(None, crashes=self._crashes == "always" or night in self._crashes)
+                    await self._aging.run(crashes=self._crashes == "always" or night in self._crashes)
 
     def set_delay(self, seconds: float) -> None:
         """Set the delay of its start; over an hour means that it is down."""
@@ -90,7 +86,7 @@ class NightlyService:
             if instant is None:
                 await anyio.sleep_forever()
             else:
-                await self._clock.sleep_until(instant)
+                await self._office_clock.world.sleep_until(instant)
         was_woken, self._sleep_scope = self._sleep_scope.cancelled_caught, None
         return not was_woken
 
@@ -99,7 +95,7 @@ class NightlyService:
         due = self._get_time_due()
         if due is None or self._delay > START_WINDOW:
             return None
-        today, now = self._office_clock.today(), self._clock.now()
+        today, now = self._office_clock.today(), self._office_clock.world.now()
         for night in (today + timedelta(days=days) for days in (-1, 0, 1, 2)):
             opens_at = self._office_clock.find_first_instant(night, due)
             if now <= opens_at + START_WINDOW and (self._last_attempt is None or opens_at > self._last_attempt):
@@ -118,7 +114,8 @@ class NightlyService:
         if not begun:
             return True
         age = self._office_clock.now() - datetime.fromisoformat(begun)
-        return self._aging.is_crash_safe_version and age >= CRASH_LOCK_EXPIRES_AFTER
+        is_crash_safe = self._preferences.get_version() >= FIRST_CRASH_SAFE_VERSION
+        return is_crash_safe and age >= CRASH_LOCK_EXPIRES_AFTER
 
     def _get_time_due(self) -> time | None:
         written = self._preferences.get(AGING_SERVICE_TIME_DUE)

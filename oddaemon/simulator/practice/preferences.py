@@ -1,6 +1,11 @@
 """Table `preference` of one office: settings and the state of aging, all as text."""
 
+from datetime import date
+from random import Random
+
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.mysql.tables import Tables
+from oddaemon.simulator.practice.families import LAST_NAMES
 
 DATE_LAST_AGING = "DateLastAging"
 AGING_BEGIN_DATE_TIME = "AgingBeginDateTime"
@@ -10,6 +15,7 @@ HEARTBEAT = "OpenDentalServiceHeartbeat"
 PROGRAM_VERSION = "ProgramVersion"
 
 FIRST_PREF_NUM = 15
+TIME_DUE_DATE = "2000-01-01"  # only the time of AgingServiceTimeDue matters
 
 
 class Preferences:
@@ -35,6 +41,10 @@ class Preferences:
         row = self._rows.get(pref_name.lower())
         return row[2] if row else ""
 
+    def get_version(self) -> tuple[int, ...]:
+        """The present version of the office's program; a change of the preference is an update."""
+        return tuple(map(int, self.get(PROGRAM_VERSION).split(".")))
+
     def list_rows(self, pref_name: str | None) -> list[dict[str, object]]:
         """The rows of `GET /preferences`; all rows if no name is given."""
         return [
@@ -42,3 +52,27 @@ class Preferences:
             for key, (pref_num, name, value) in self._rows.items()
             if pref_name is None or key == pref_name.lower()
         ]
+
+
+def make_initial_preferences(spec: PracticeSpec, last_aging: date | None) -> dict[str, str]:
+    """The rows of table `preference`."""
+    return {
+        **_make_identity(spec.office_id),
+        DATE_LAST_AGING: last_aging.isoformat() if last_aging else "",
+        AGING_SERVICE_TIME_DUE: f"{TIME_DUE_DATE} {spec.service_time_due}" if spec.service_time_due else "",
+        AGING_BEGIN_DATE_TIME: "",
+        AGING_MONTHLY: "1" if spec.monthly else "0",
+        PROGRAM_VERSION: spec.program_version,
+        HEARTBEAT: "",
+    }
+
+
+def _make_identity(office_id: str) -> dict[str, str]:
+    """Make the preferences that an administrator enters about the practice; different for each office id."""
+    rng = Random(f"{office_id}:identity")
+    return {
+        "PracticeTitle": f"Practice {office_id}",
+        "PracticePhone": f"{rng.randint(2_010_000_000, 9_899_999_999)}",
+        "PracticeAddress": f"{rng.randint(1, 9_999)} {rng.choice(LAST_NAMES)} St",
+        "PracticeZip": f"{rng.randint(501, 99_950):05}",
+    }

@@ -22,10 +22,10 @@ from pydantic import AwareDatetime
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
 from oddaemon.simulator.headquarters.headquarters import Headquarters
 from oddaemon.simulator.headquarters.traffic_log import find_violations
-from oddaemon.simulator.model.balances import Include
+from oddaemon.simulator.model.balances import Include, TrueBalance
 from oddaemon.simulator.plan.fault_plan import parse_fault
 from oddaemon.simulator.plan.plan_values import PlanError, parse_table
-from oddaemon.simulator.practice.practice import Practice, TrueBalance
+from oddaemon.simulator.practice.practice import Practice
 
 PREFIX = "/-/"
 SHOWN_MAX = 20
@@ -84,7 +84,7 @@ class ControlApi:
         return {
             "id": practice.spec.office_id,
             "spec": asdict(practice.spec),
-            "aging_runs": [asdict(run) for run in practice.aging_runs],
+            "aging_runs": [asdict(run) for run in practice.aging.runs],
             "faults": [each.describe() for each in faults],
         }
 
@@ -122,11 +122,11 @@ class _Claim:
 def _check_claim(practice: Practice, body: Mapping[str, object]) -> dict[str, object]:
     claim = parse_table(_Claim, body, "body")
     balances = [TrueBalance(*numbers) for numbers in claim.balances]
-    if period := practice.find_true_interval(balances, claim.include, claim.clinics, claim.since):
+    if period := practice.balances.find_true_interval(balances, claim.include, claim.clinics, claim.since):
         return {"true": True, "from": period[0], "to": period[1]}
     return {
         "true": False,
-        "differences": _compare_balances(balances, practice.get_true_balances(claim.include, claim.clinics)),
+        "differences": _compare_balances(balances, practice.balances.get_true_balances(claim.include, claim.clinics)),
     }
 
 

@@ -28,8 +28,9 @@ from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.settings import OfficeSettings, Secret
 from oddaemon.simulator.api.keys import ApiKey
 from oddaemon.simulator.headquarters.headquarters import Headquarters
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.model.world_clock import WorldClock
-from oddaemon.simulator.practice.practice import Practice, PracticeSpec
+from oddaemon.simulator.practice.practice import Practice
 from oddaemon.simulator.transport.control_api import ControlApi
 from oddaemon.simulator.transport.server import serve
 from oddaemon.store import snapshots
@@ -103,7 +104,7 @@ class VerdictSetup:
 
     @property
     def true_balances(self) -> tuple[Balance, ...]:
-        return tuple(Balance(*row) for row in self.practice.get_true_balances())
+        return tuple(Balance(*row) for row in self.practice.balances.get_true_balances())
 
     async def publish(self, balances: tuple[Balance, ...], day: date = TONIGHT) -> None:
         snapshot = Snapshot(day, NOW, Reader.STATEMENT, 1, compute_totals(balances), index_balances(balances))

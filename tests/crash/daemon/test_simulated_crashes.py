@@ -40,7 +40,7 @@ async def test_no_page_is_fetched_twice_after_a_crash(tmp_path: Path, pages: int
     async with night(tmp_path, [SMILE], [make_office_settings(reader=Reader.PAGES)]) as world:
         await world.wait_for_event("page_stored", pages)
         await world.crash()
-        truth = world.get_practice().get_true_balances()
+        truth = world.get_practice().balances.get_true_balances()
         await world.start()
         await world.wait_for_snapshots(1)
         assert world.find_events("pull_started")[-1]["resumed_rows"] == 100 * pages

@@ -100,4 +100,6 @@ async def test_a_run_whose_start_was_seen_is_read_after_a_kill(tmp_path: Path) -
             assert await daemon.wait_for_exit() == 0
         assert second["aging_date"] == first["aging_date"]
         assert second["changed"] > 0
-        assert read_balances(built.database, "packed") == [tuple(balance) for balance in practice.get_true_balances()]
+        assert read_balances(built.database, "packed") == [
+            tuple(balance) for balance in practice.balances.get_true_balances()
+        ]

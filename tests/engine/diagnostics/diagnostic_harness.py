@@ -92,7 +92,7 @@ async def diagnostic_harness(
         FaultSchedule(1, [each if isinstance(each, ScheduledFault) else ScheduledFault(each) for each in faults]),
     )
     for key in keys:
-        practice.grant_key(DEVELOPER_NAME, key)
+        practice.tables.insert_key(DEVELOPER_NAME, key)
     settings = Settings(
         Path("oddaemon.toml"),
         ApiSettings(developer_key=Secret(DEVELOPER_KEY), developer_name=DEVELOPER_NAME),

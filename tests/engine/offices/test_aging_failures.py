@@ -20,7 +20,7 @@ async def test_an_office_without_automation_is_blocked_and_what_it_has_is_publis
         assert "automated aging run time" in world.get_status().advice
         assert len(world.list_published()) == 1
         await world.sleep_until(time_after_start(hours=8))
-        await world.get_practice().run_aging()
+        await world.get_practice().aging.run()
         await world.wait_for_snapshots(2, within=timedelta(hours=1))
         assert world.list_published()[1]["aging_date"] == "2026-03-03"
         assert world.assert_explained(Condition.FRESH, Owner.OFFICE, "No automated aging run time is set", "2026-03-03")
@@ -75,7 +75,7 @@ async def test_a_run_that_missed_its_hour_is_late_and_the_office_must_act(tmp_pa
         )
         assert "Open Dental Service" in world.get_status().advice
         await world.sleep_until(time_after_start(hours=4))
-        await world.get_practice().run_aging()
+        await world.get_practice().aging.run()
         await world.wait_for_snapshots(2, within=timedelta(minutes=20))
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert world.list_published()[1]["late_by_seconds"] > 0
@@ -126,7 +126,7 @@ async def test_a_lock_cleared_by_hand_does_not_make_the_mixture_true(tmp_path: P
         await world.sleep_until(DUE + timedelta(hours=2))
         assert world.assert_explained(Condition.LATE, Owner.OFFICE, "did not complete")
         assert len(world.list_published()) == 1
-        await world.get_practice().run_aging()
+        await world.get_practice().aging.run()
         await world.wait_for_snapshots(2, within=timedelta(minutes=20))
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert await world.is_true()
@@ -139,7 +139,7 @@ async def test_an_old_version_stays_blocked_until_the_lock_is_cleared(tmp_path: 
         assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "its lock is still set")
         assert len(world.list_published()) == 1
         world.get_practice().set_preference("AgingBeginDateTime", "")
-        await world.get_practice().run_aging()
+        await world.get_practice().aging.run()
         await world.wait_for_snapshots(2, within=timedelta(hours=1))
         assert await world.is_true()
 
@@ -161,7 +161,7 @@ async def test_a_second_run_on_the_same_day_is_noticed_by_its_begin_and_publishe
     async with night(tmp_path, [replace(SMILE, run_seconds=2700)]) as world:
         await world.wait_for_snapshots(2)
         await world.sleep_until(time_after_start(hours=7))
-        world.tasks.start_soon(world.get_practice().run_aging)
+        world.tasks.start_soon(world.get_practice().aging.run)
         await world.wait_for_condition(Condition.AGING)
         assert world.assert_explained(Condition.AGING, None, "running since 08:00")
         await world.wait_for_snapshots(3)
@@ -193,7 +193,7 @@ async def test_a_run_dated_in_the_future_blocks_until_a_right_one(tmp_path: Path
         assert world.assert_explained(Condition.BLOCKED, Owner.OFFICE, "future date 2031-01-01")
         assert len(world.list_published()) == 1
         await world.sleep_until(DUE + timedelta(hours=3))
-        await world.get_practice().run_aging()
+        await world.get_practice().aging.run()
         await world.wait_for_snapshots(2, within=timedelta(hours=1))
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert await world.is_true()

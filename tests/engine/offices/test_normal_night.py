@@ -13,7 +13,7 @@ async def test_an_office_is_fresh_with_the_last_run_and_again_after_the_next(tmp
         await world.wait_for_snapshots(2)
         assert world.list_published()[-1]["aging_date"] == "2026-03-03"
         assert world.list_published()[-1]["requests"] == 1
-        assert world.get_practice().aging_runs[-1].aging_date == date(2026, 3, 3)
+        assert world.get_practice().aging.runs[-1].aging_date == date(2026, 3, 3)
         assert world.assert_explained(Condition.FRESH, None, "2026-03-03")
         assert await world.is_true()
 

@@ -109,7 +109,7 @@ async def test_the_nights_when_clocks_change(
     async with night(tmp_path, [spec], [office], base=base) as world:
         for count, started_at in enumerate(runs, 2):
             await world.wait_for_snapshots(count)
-            assert world.get_practice().aging_runs[-1].started_at == started_at
+            assert world.get_practice().aging.runs[-1].started_at == started_at
             # A clock known by its offset alone shows the change only when it is measured again.
             assert _get_time_since_run(world) < timedelta(minutes=3 if zone else 31)
         assert not [line for line in world.find_events("condition_changed") if line["after"] in ("late", "blocked")]
@@ -119,6 +119,6 @@ async def test_the_nights_when_clocks_change(
 
 def _get_time_since_run(world: World) -> timedelta:
     """How long ago the last run ended."""
-    finished_at = world.get_practice().aging_runs[-1].finished_at
+    finished_at = world.get_practice().aging.runs[-1].finished_at
     assert finished_at is not None
     return world.clock.now() - finished_at

@@ -88,7 +88,7 @@ async def test_families_that_fall_to_zero_before_the_page_are_not_kept(tmp_path:
         await wait_for_pages(world, 2)
         practice, gone = world.get_practice(), list_owing_families(world.get_practice())[3]
         remove_guarantor(practice, gone)
-        practice._tables.connection.execute(
+        practice.tables.connection.execute(
             "UPDATE patient SET DateTStamp = '2027-01-01 00:00:00' WHERE PatNum = ?", (gone.guarantor,)
         )
         await world.wait_for_snapshots(1)

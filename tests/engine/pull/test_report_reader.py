@@ -15,7 +15,7 @@ from oddaemon.simulator.api.keys import ApiKey, Permission
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.faults.faults import GatewayError, ScheduledFault
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.simulator.model.spec import PracticeSpec
 from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night, schedule_fault, time_after_start
 from tests.engine.request_recorder import CUSTOMER_KEY_PREFIX
 from tests.engine.world import World

@@ -16,7 +16,7 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.simulator.api.messages import Endpoint
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.store import backfilled_days
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.engine.night import SMALL, SMILE, make_office_settings, night

@@ -53,7 +53,7 @@ def find_leaks(texts: Iterable[str], sentences: str, practices: Iterable[Practic
         yield f"a key: …{_get_excerpt(everything, everything.index(_KEYS))}…"
     if row := _ROW.search(everything):
         yield f"a row of balances: …{_get_excerpt(everything, row.start())}…"
-    balances = [balance for practice in practices for balance in practice.get_true_balances()]
+    balances = [balance for practice in practices for balance in practice.balances.get_true_balances()]
     yield from _find_numbers(everything, {str(balance.pat_num) for balance in balances}, "a PatNum")
     amounts = {abs(cents) for balance in balances for cents in balance[2:] if abs(cents) >= _AMOUNT_CENTS_MIN}
     written = {text for cents in amounts for text in (str(cents), f"{cents // 100}.{cents % 100:02}")}

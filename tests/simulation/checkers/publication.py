@@ -76,7 +76,7 @@ def _find_incidents(environment: SimulationEnvironment, office_id: str) -> list[
 
 def find_unpublished_since(practice: Practice, event_log: EventLog, office_id: str) -> float | None:
     """Since when the office's last run is complete and not published; None: nothing is owed."""
-    runs = practice.aging_runs
+    runs = practice.aging.runs
     if not runs or runs[-1].outcome is not AgingOutcome.COMPLETED or runs[-1].ended_seconds is None:
         return None
     if runs[-1].aging_date > practice.today():
@@ -165,12 +165,12 @@ def _is_covered(incidents: Sequence[Incident], begins: float, ends: float) -> bo
 def _check_aging(moment: OfficeMoment, event_log: EventLog, stuck_after_seconds: float) -> None:
     """An office that can be asked is called by what its own aging does, once there was time to see it."""
     recently = max(moment.seconds - moment.grace_seconds, 0.0)
-    if max(_find_healthy_since(moment), moment.undisturbed_since) > recently or not moment.practice.aging_runs:
+    if max(_find_healthy_since(moment), moment.undisturbed_since) > recently or not moment.practice.aging.runs:
         return
     if CLOCK_STEPS_EXCUSE and event_log.clock_steps:
         return
-    run = moment.practice.aging_runs[-1]
-    has_lock = bool(moment.practice.get_preference(AGING_BEGIN_DATE_TIME))
+    run = moment.practice.aging.runs[-1]
+    has_lock = bool(moment.practice.preferences.get(AGING_BEGIN_DATE_TIME))
     if run.outcome is not AgingOutcome.COMPLETED and has_lock and run.started_seconds < recently:
         age_seconds = moment.seconds - run.started_seconds
         if age_seconds < stuck_after_seconds - 600 and moment.status.condition not in _WAITING_CONDITIONS:
@@ -212,10 +212,10 @@ def check_recovered(environment: SimulationEnvironment) -> None:
 
 def _is_next_run_due(practice: Practice) -> bool:
     """Whether a run was due, and not long ago, and has not completed since."""
-    run = practice.aging_runs[-1]
+    run = practice.aging.runs[-1]
     if run.outcome is not AgingOutcome.COMPLETED:
         return True
-    return run.aging_date < practice.today() and bool(practice.get_preference(AGING_SERVICE_TIME_DUE))
+    return run.aging_date < practice.today() and bool(practice.preferences.get(AGING_SERVICE_TIME_DUE))
 
 
 def _format_status(status: Status) -> str:

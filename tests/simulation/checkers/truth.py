@@ -105,7 +105,7 @@ def _find_stable_period(
 ) -> StablePeriod | None:
     possible = [
         period
-        for period in find_stable_periods(practice.aging_runs, aged_before)
+        for period in find_stable_periods(practice.aging.runs, aged_before)
         if period.aging_date == stored.row.aging_date
     ]
     true_of = [
@@ -125,7 +125,9 @@ def _find_spans(
     true_balances = [TrueBalance._make(balance) for balance in balances]
     offices = {each.settings.spec for each in specs if each.settings is not None}
     for include, clinics in sorted({(office.include, office.clinics) for office in offices}):
-        yield from practice.find_true_spans(true_balances, "debts" if include is Include.DEBTS else "all", clinics)
+        yield from practice.balances.find_true_spans(
+            true_balances, "debts" if include is Include.DEBTS else "all", clinics
+        )
 
 
 def _iterate_scopes(specs: Sequence[WantedSettings]) -> Iterator[WantedSettings]:
@@ -145,6 +147,6 @@ def _explain_mismatch(
     spans = [f"{begins:.0f}..{ends:.0f}" for begins, ends in _find_spans(practice, stored.balances, specs)]
     whole = [
         f"{period.aging_date} {period.begins:.0f}..{period.ends:.0f}"
-        for period in find_stable_periods(practice.aging_runs, aged_before)
+        for period in find_stable_periods(practice.aging.runs, aged_before)
     ]
     return f"the table was so at [{', '.join(spans)}], and whole at [{', '.join(whole)}]"

@@ -9,12 +9,12 @@ from random import Random
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition
 from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, ScheduledFault
-from oddaemon.simulator.practice.initial_rows import TIME_DUE_DATE
 from oddaemon.simulator.practice.preferences import (
     AGING_BEGIN_DATE_TIME,
     AGING_MONTHLY,
     AGING_SERVICE_TIME_DUE,
     PROGRAM_VERSION,
+    TIME_DUE_DATE,
 )
 from tests.simulation.incidents.actions import (
     Action,

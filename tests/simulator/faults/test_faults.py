@@ -25,7 +25,7 @@ from oddaemon.simulator.faults.faults import (
     TruncatedBody,
 )
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS, get_alteration
-from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.small_headquarters import BASE, make_headquarters, parse_json
 

@@ -8,7 +8,7 @@ import pytest
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.small_headquarters import (
     CUSTOMER_KEY,

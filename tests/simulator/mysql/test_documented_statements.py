@@ -5,7 +5,8 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.practice.practice import Practice, TrueBalance
+from oddaemon.simulator.model.balances import TrueBalance
+from oddaemon.simulator.practice.practice import Practice
 from tests.simulator.sample_practice import MONEY_COLUMNS, VIRTUAL_BACKEND, format_condition, make_practice
 
 SPAN = 90
@@ -53,7 +54,7 @@ def test_the_documented_aging_query_gives_the_debts_of_one_clinic() -> None:
     )
     assert list(rows[0]) == ["patnum", *MONEY_COLUMNS]
     in_cents = [(row.pop("patnum"), 2, *(round(float(str(money)) * 100) for money in row.values())) for row in rows]
-    assert in_cents == office.get_true_balances("debts", [2])
+    assert in_cents == office.balances.get_true_balances("debts", [2])
     assert in_cents
 
 
@@ -65,8 +66,8 @@ def test_two_clocks_measure_the_offset_of_the_office() -> None:
 
 def test_the_keys_that_an_office_granted_a_developer() -> None:
     office = make_practice()
-    office.grant_key("Someone's", "planted-customer-key")
-    office.grant_key("Another", "other-key")
+    office.tables.insert_key("Someone's", "planted-customer-key")
+    office.tables.insert_key("Another", "other-key")
     rows = office.run_short_query("SELECT CustApiKey FROM apikey WHERE DevName='someone''s'")
     assert rows == [{"CustApiKey": "planted-customer-key"}]
 
@@ -80,7 +81,7 @@ def test_the_packed_statement_carries_the_whole_office_and_its_control_totals(
 ) -> None:
     office = make_practice(**{"guarantors": 300, "group_concat_max_len": 4096, **overrides})
     rows: list[dict[str, Any]] = office.run_short_query(make_packed_statement(operator))
-    truth = office.get_true_balances(include)
+    truth = office.balances.get_true_balances(include)
     assert unpack_rows(rows) == truth
     assert sum(row["N"] for row in rows) == len(truth)
     for row in rows:
@@ -118,15 +119,15 @@ def test_key_set_pages_reach_every_guarantor_once(pat_nums: str) -> None:
     while rows := fetch_page(office, int(str(read[-1])) if read else 0):
         assert len(rows) <= 100
         read += [row["PatNum"] for row in rows]
-    assert read == [balance.pat_num for balance in office.get_true_balances()]
+    assert read == [balance.pat_num for balance in office.balances.get_true_balances()]
 
 
 async def test_rows_changed_since_an_instant_are_found_by_their_stamp() -> None:
     office = make_practice()
     await anyio.sleep(3600)
-    before = set(office.get_true_balances())
+    before = set(office.balances.get_true_balances())
     office.post_activity(5)
-    changed = {balance.pat_num for balance in before ^ set(office.get_true_balances())}
+    changed = {balance.pat_num for balance in before ^ set(office.balances.get_true_balances())}
     for since in ("2026-11-22 02:50:00", "2026-11-22T02:50:00"):
         rows = office.run_short_query(
             f"SELECT PatNum, DateTStamp FROM patient WHERE PatNum=Guarantor AND DateTStamp >= '{since}' ORDER BY PatNum"

@@ -131,5 +131,5 @@ async def test_a_due_time_placed_seconds_from_now_starts_a_run_then(zone: str, s
         group.start_soon(office.run)
         await anyio.sleep(25)
         group.cancel_scope.cancel()
-    (run,) = office.aging_runs
+    (run,) = office.aging.runs
     assert 20 <= (run.started_at - BASE).total_seconds() < 21

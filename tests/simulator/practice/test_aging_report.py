@@ -10,7 +10,7 @@ import pytest
 
 from oddaemon.simulator.api.keys import ApiKey, Permission
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
-from oddaemon.simulator.practice.practice import PracticeSpec
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.virtual_time import make_virtual_loop
 from tests.simulator.small_headquarters import (
     CUSTOMER_KEY,
@@ -64,7 +64,7 @@ async def test_it_comes_in_pages_ordered_by_name() -> None:
 
 async def test_of_the_last_aging_day_it_has_the_table_without_post_dated_entries() -> None:
     practice = make_headquarters().get_practice()
-    table = {each.pat_num: each for each in practice.get_true_balances()}
+    table = {each.pat_num: each for each in practice.balances.get_true_balances()}
     day = practice.today() - timedelta(days=1)
     lines = practice.get_aging_report(day)
     assert len(lines) > 100

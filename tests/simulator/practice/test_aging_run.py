@@ -6,7 +6,8 @@ from typing import Any
 import anyio
 import pytest
 
-from oddaemon.simulator.practice.practice import AgingInProgressError, AgingOutcome, AgingRun, Practice
+from oddaemon.simulator.practice.aging_run import AgingInProgressError, AgingOutcome, AgingRun
+from oddaemon.simulator.practice.practice import Practice
 from tests.simulator.sample_practice import (
     VIRTUAL_BACKEND,
     living_practice,
@@ -36,7 +37,7 @@ async def run_practice(seconds: float, **overrides: Any) -> Practice:
 
 async def test_the_nightly_run_starts_at_the_due_time_and_takes_its_time() -> None:
     office = await run_practice(HOUR, run_seconds=120)
-    assert office.aging_runs == [
+    assert office.aging.runs == [
         AgingRun(TWO, TWO + timedelta(seconds=120), date(2026, 11, 22), AgingOutcome.COMPLETED)
     ]
     assert read_preference(office, "DateLastAging") == "2026-11-22"
@@ -45,22 +46,22 @@ async def test_the_nightly_run_starts_at_the_due_time_and_takes_its_time() -> No
 
 async def test_a_run_changes_about_one_family_in_twelve_and_the_database_follows() -> None:
     office = make_practice(guarantors=2000)
-    before = {balance.pat_num: balance for balance in office.get_true_balances()}
+    before = {balance.pat_num: balance for balance in office.balances.get_true_balances()}
     async with living_practice(office):
         await anyio.sleep(HOUR)
-    after = {balance.pat_num: balance for balance in office.get_true_balances()}
+    after = {balance.pat_num: balance for balance in office.balances.get_true_balances()}
     changed = [number for number in before.keys() | after.keys() if before.get(number) != after.get(number)]
     assert 0.04 < len(changed) / len(before) < 0.14
     assert before.keys() - after.keys(), "some families pay everything every night"
-    assert read_balances(office) == office.get_true_balances()
+    assert read_balances(office) == office.balances.get_true_balances()
 
 
 async def test_a_reader_in_the_middle_of_a_run_sees_a_mixture_and_the_flag() -> None:
     office = make_practice(guarantors=400, run_seconds=100)
     async with living_practice(office):
-        before = office.get_true_balances()
+        before = office.balances.get_true_balances()
         await anyio.sleep(10 * MINUTE + 50)
-        middle = office.get_true_balances()
+        middle = office.balances.get_true_balances()
         assert read_preference(office, "AgingBeginDateTime") == "2026-11-22 02:00:00"
         assert read_preference(office, "DateLastAging") == "2026-11-21"
         assert read_balances(office) == middle
@@ -69,33 +70,33 @@ async def test_a_reader_in_the_middle_of_a_run_sees_a_mixture_and_the_flag() -> 
             "2026-11-22",
             "2026-11-22 02:00:00",
         )
-        assert office.get_true_balances() not in (before, middle)
-        written = office.get_true_balances()
+        assert office.balances.get_true_balances() not in (before, middle)
+        written = office.balances.get_true_balances()
         await anyio.sleep(10)
-    assert office.get_true_balances() == written
+    assert office.balances.get_true_balances() == written
     assert before != middle
 
 
 async def test_the_state_after_a_run_is_true_from_its_last_write_on() -> None:
     office = await run_practice(HOUR, guarantors=400, run_seconds=100)
-    interval = office.find_true_interval(office.get_true_balances())
+    interval = office.balances.find_true_interval(office.balances.get_true_balances())
     assert interval is not None
     assert TWO < interval[0] <= TWO + timedelta(seconds=90)
 
 
 async def test_every_night_has_its_run() -> None:
     office = await run_practice(3 * DAY)
-    assert [run.aging_date.day for run in office.aging_runs] == [22, 23, 24]
+    assert [run.aging_date.day for run in office.aging.runs] == [22, 23, 24]
 
 
 async def test_a_second_run_of_the_day_rewrites_balances_under_the_same_date() -> None:
     office = make_practice(guarantors=400)
-    await office.run_aging()
-    first = office.get_true_balances()
-    await office.run_aging()
-    assert office.get_true_balances() != first
+    await office.aging.run()
+    first = office.balances.get_true_balances()
+    await office.aging.run()
+    assert office.balances.get_true_balances() != first
     assert read_preference(office, "DateLastAging") == "2026-11-22"
-    assert [run.outcome for run in office.aging_runs] == [AgingOutcome.COMPLETED] * 2
+    assert [run.outcome for run in office.aging.runs] == [AgingOutcome.COMPLETED] * 2
 
 
 async def test_two_runs_at_a_time_are_refused() -> None:
@@ -103,29 +104,32 @@ async def test_two_runs_at_a_time_are_refused() -> None:
     async with living_practice(office):
         await anyio.sleep(11 * MINUTE)
         with pytest.raises(AgingInProgressError):
-            await office.run_aging()
+            await office.aging.run()
 
 
 async def test_after_a_run_by_hand_the_service_has_nothing_to_do() -> None:
     office = make_practice()
-    await office.run_aging()
+    await office.aging.run()
     async with living_practice(office):
         await anyio.sleep(2 * HOUR)
-    assert len(office.aging_runs) == 1
+    assert len(office.aging.runs) == 1
 
 
 async def test_a_crash_leaves_the_flag_set_the_date_unmoved_and_the_table_half_aged() -> None:
     office = await run_practice(2 * HOUR, guarantors=400, crashes=(date(2026, 11, 22),))
-    (run,) = office.aging_runs
+    (run,) = office.aging.runs
     assert (run.outcome, run.finished_at) == (AgingOutcome.CRASHED, None)
     assert read_preference(office, "AgingBeginDateTime") == "2026-11-22 02:00:00"
     assert read_preference(office, "DateLastAging") == "2026-11-21"
-    assert office.find_true_interval(office.get_true_balances(), since=TWO + timedelta(seconds=30)) is not None
+    assert (
+        office.balances.find_true_interval(office.balances.get_true_balances(), since=TWO + timedelta(seconds=30))
+        is not None
+    )
 
 
 async def test_a_new_version_forgets_a_crash_after_a_day() -> None:
     office = await run_practice(DAY + 2 * HOUR, crashes=(date(2026, 11, 22),))
-    assert [run.outcome for run in office.aging_runs] == [AgingOutcome.CRASHED, AgingOutcome.COMPLETED]
+    assert [run.outcome for run in office.aging.runs] == [AgingOutcome.CRASHED, AgingOutcome.COMPLETED]
     assert read_preference(office, "AgingBeginDateTime") == ""
 
 
@@ -133,16 +137,16 @@ async def test_an_old_version_stays_blocked_until_an_administrator_clears_the_fl
     office = make_practice(crashes=(date(2026, 11, 22),), program_version="21.3.27.0")
     async with living_practice(office):
         await anyio.sleep(3 * DAY)
-        assert len(office.aging_runs) == 1
+        assert len(office.aging.runs) == 1
         office.set_preference("AgingBeginDateTime", "")
         await anyio.sleep(DAY)
-    assert [run.outcome for run in office.aging_runs] == [AgingOutcome.CRASHED, AgingOutcome.COMPLETED]
+    assert [run.outcome for run in office.aging.runs] == [AgingOutcome.CRASHED, AgingOutcome.COMPLETED]
 
 
 async def test_an_office_that_always_crashes_never_moves_its_date() -> None:
     office = await run_practice(4 * DAY, crashes="always")
-    assert {run.outcome for run in office.aging_runs} == {AgingOutcome.CRASHED}
-    assert len(office.aging_runs) == 4
+    assert {run.outcome for run in office.aging.runs} == {AgingOutcome.CRASHED}
+    assert len(office.aging.runs) == 4
     assert read_preference(office, "DateLastAging") == "2026-11-21"
 
 
@@ -150,15 +154,15 @@ async def test_an_old_version_zeroes_everything_before_it_refills() -> None:
     office = make_practice(program_version="21.3.27.0", run_seconds=100)
     async with living_practice(office):
         await anyio.sleep(10 * MINUTE + 1)
-        assert all(balance[3:] == (0,) * 6 for balance in office.get_true_balances())
-        assert read_balances(office) == office.get_true_balances()
+        assert all(balance[3:] == (0,) * 6 for balance in office.balances.get_true_balances())
+        assert read_balances(office) == office.balances.get_true_balances()
         await anyio.sleep(2 * MINUTE)
-    assert any(balance.bal_total for balance in office.get_true_balances())
+    assert any(balance.bal_total for balance in office.balances.get_true_balances())
 
 
 async def test_the_service_may_start_late_within_its_hour() -> None:
     office = await run_practice(3 * HOUR, start_delay_seconds=3500)
-    assert office.aging_runs[0].started_at == TWO + timedelta(seconds=3500)
+    assert office.aging.runs[0].started_at == TWO + timedelta(seconds=3500)
 
 
 async def test_a_service_that_is_down_for_the_hour_runs_nothing_and_its_heart_stops() -> None:
@@ -171,7 +175,7 @@ async def test_a_service_that_is_down_for_the_hour_runs_nothing_and_its_heart_st
         assert read_preference(office, "OpenDentalServiceHeartbeat") == "2026-11-24 02:00:00"
         await anyio.sleep(2 * HOUR)
         assert read_preference(office, "OpenDentalServiceHeartbeat") == "2026-11-24 04:50:00"
-    assert office.aging_runs == []
+    assert office.aging.runs == []
 
 
 async def test_a_world_that_begins_inside_the_hour_ages_at_once_then_nightly() -> None:
@@ -179,8 +183,8 @@ async def test_a_world_that_begins_inside_the_hour_ages_at_once_then_nightly() -
     after = make_practice(at=TWO + timedelta(minutes=61))
     async with living_practice(inside), living_practice(after):
         await anyio.sleep(10 * HOUR)
-    assert [run.started_at for run in inside.aging_runs] == [TWO + timedelta(minutes=59)]
-    assert after.aging_runs == []
+    assert [run.started_at for run in inside.aging.runs] == [TWO + timedelta(minutes=59)]
+    assert after.aging.runs == []
 
 
 async def test_without_automation_nothing_runs_until_a_time_is_set() -> None:
@@ -188,10 +192,10 @@ async def test_without_automation_nothing_runs_until_a_time_is_set() -> None:
     async with living_practice(office):
         await anyio.sleep(2 * DAY)
         assert read_preference(office, "AgingServiceTimeDue") == ""
-        assert office.aging_runs == []
+        assert office.aging.runs == []
         office.set_preference("AgingServiceTimeDue", "2000-01-01 05:00:00")
         await anyio.sleep(4 * HOUR)
-    assert [run.started_at for run in office.aging_runs] == [datetime(2026, 11, 24, 13, 0, tzinfo=UTC)]
+    assert [run.started_at for run in office.aging.runs] == [datetime(2026, 11, 24, 13, 0, tzinfo=UTC)]
 
 
 async def test_a_due_time_moved_while_the_service_waits_is_obeyed() -> None:
@@ -200,13 +204,13 @@ async def test_a_due_time_moved_while_the_service_waits_is_obeyed() -> None:
         await anyio.sleep(MINUTE)
         office.set_preference("AgingServiceTimeDue", "2000-01-01 01:55:00")
         await anyio.sleep(HOUR)
-    assert [run.started_at for run in office.aging_runs] == [TWO - timedelta(minutes=5)]
+    assert [run.started_at for run in office.aging.runs] == [TWO - timedelta(minutes=5)]
 
 
 async def test_a_monthly_office_ages_on_the_first_only() -> None:
     office = await run_practice(40 * DAY, monthly=True)
     assert read_preference(office, "AgingCalculatedMonthlyInsteadOfDaily") == "1"
-    assert [run.aging_date for run in office.aging_runs] == [date(2026, 12, 1)]
+    assert [run.aging_date for run in office.aging.runs] == [date(2026, 12, 1)]
 
 
 def test_a_monthly_office_was_last_aged_on_its_last_first() -> None:
@@ -216,21 +220,21 @@ def test_a_monthly_office_was_last_aged_on_its_last_first() -> None:
 async def test_an_office_that_was_never_aged_gets_its_balances_the_first_night() -> None:
     office = await run_practice(HOUR, last_aging="never")
     assert read_preference(office, "DateLastAging") == "2026-11-22"
-    assert len(office.get_true_balances()) >= 55
-    assert any(balance.bal_over_90 for balance in office.get_true_balances())
+    assert len(office.balances.get_true_balances()) >= 55
+    assert any(balance.bal_over_90 for balance in office.balances.get_true_balances())
 
 
 async def test_a_run_by_hand_may_carry_another_date() -> None:
     office = make_practice()
-    run = await office.run_aging(date(2026, 10, 1))
+    run = await office.aging.run(date(2026, 10, 1))
     assert run.aging_date == date(2026, 10, 1)
     assert read_preference(office, "DateLastAging") == "2026-10-01"
-    assert read_balances(office) == office.get_true_balances()
+    assert read_balances(office) == office.balances.get_true_balances()
 
 
 async def test_a_wrong_clock_makes_the_run_early_and_now_wrong() -> None:
     office = await run_practice(HOUR, clock_skew_seconds=300)
-    assert office.aging_runs[0].started_at == TWO - timedelta(seconds=300)
+    assert office.aging.runs[0].started_at == TWO - timedelta(seconds=300)
     assert office.run_short_query("SELECT NOW() AS n, UTC_TIMESTAMP() AS u") == [
         {"n": "2026-11-22T02:55:00", "u": "2026-11-22T10:55:00"}
     ]
@@ -242,7 +246,7 @@ async def test_a_stepped_wall_clock_wakes_the_service() -> None:
         await anyio.sleep(1)
         office.clock.step(timedelta(minutes=30))
         await anyio.sleep(1)
-        assert len(office.aging_runs) == 1
+        assert len(office.aging.runs) == 1
 
 
 @pytest.mark.parametrize(
@@ -259,7 +263,7 @@ async def test_a_due_time_inside_the_spring_gap_comes_at_its_end(due: str, start
     office = make_practice(at=datetime(2026, 3, 8, 8, 0, tzinfo=UTC), service_time_due=due)
     async with living_practice(office):
         await anyio.sleep(5 * HOUR)
-    assert [run.started_at for run in office.aging_runs] == [started]
+    assert [run.started_at for run in office.aging.runs] == [started]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +279,7 @@ async def test_a_due_time_inside_the_autumn_fold_comes_once(due: str, started: d
     office = make_practice(at=datetime(2026, 11, 1, 7, 0, tzinfo=UTC), service_time_due=due, crashes=crashes)
     async with living_practice(office):
         await anyio.sleep(6 * HOUR)
-    assert [run.started_at for run in office.aging_runs] == [started]
+    assert [run.started_at for run in office.aging.runs] == [started]
 
 
 async def test_an_hour_that_crosses_midnight_belongs_to_the_evening_before() -> None:
@@ -284,5 +288,5 @@ async def test_an_hour_that_crosses_midnight_belongs_to_the_evening_before() -> 
     )
     async with living_practice(office):
         await anyio.sleep(MINUTE * 10)
-    (run,) = office.aging_runs
+    (run,) = office.aging.runs
     assert (run.aging_date, run.outcome) == (date(2026, 11, 22), AgingOutcome.CRASHED)

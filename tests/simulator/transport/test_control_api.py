@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from oddaemon.simulator.api.messages import ApiRequest
+from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.plan.plan_file import parse_plan
-from oddaemon.simulator.practice.practice import PracticeSpec
 from oddaemon.simulator.process import run_simulator
 from oddaemon.simulator.transport.control_api import ControlApi
 from oddaemon.simulator.virtual_time import make_virtual_loop
@@ -44,7 +44,7 @@ async def test_the_control_api_forwards_other_paths_to_headquarters(simulated: S
 
 
 async def test_offices_are_listed_with_runs_and_faults_and_without_keys(simulated: SmallHeadquarters) -> None:
-    await simulated.get_practice().run_aging()
+    await simulated.get_practice().aging.run()
     await send_request(simulated, "POST", "/-/faults", {"kind": "econnector_down", "offices": ["brookside"]})
     status, found = await send_request(simulated, "GET", "/-/offices")
     assert status == 200
@@ -57,7 +57,7 @@ async def test_offices_are_listed_with_runs_and_faults_and_without_keys(simulate
 
 
 async def test_a_true_claim_is_confirmed_with_its_time(simulated: SmallHeadquarters) -> None:
-    claim = {"balances": simulated.get_practice().get_true_balances()}
+    claim = {"balances": simulated.get_practice().balances.get_true_balances()}
     status, verdict = await send_request(simulated, "POST", "/-/offices/brookside/true", claim)
     assert (status, verdict["true"]) == (200, True)
     assert verdict["from"] <= verdict["to"]
@@ -65,8 +65,8 @@ async def test_a_true_claim_is_confirmed_with_its_time(simulated: SmallHeadquart
 
 @pytest.mark.parametrize("include", ["all", "debts"])
 async def test_a_claim_is_judged_under_its_own_filter(simulated: SmallHeadquarters, include: Any) -> None:
-    balances = simulated.get_practice().get_true_balances(include, [1])
-    assert len(balances) < len(simulated.get_practice().get_true_balances())
+    balances = simulated.get_practice().balances.get_true_balances(include, [1])
+    assert len(balances) < len(simulated.get_practice().balances.get_true_balances())
     claim = {"include": include, "clinics": [1], "balances": balances}
     assert (await send_request(simulated, "POST", "/-/offices/brookside/true", claim))[1]["true"]
     del claim["clinics"]
@@ -74,7 +74,7 @@ async def test_a_claim_is_judged_under_its_own_filter(simulated: SmallHeadquarte
 
 
 async def test_a_false_claim_is_reported_with_its_difference(simulated: SmallHeadquarters) -> None:
-    missing, invalid, *rest = simulated.get_practice().get_true_balances()
+    missing, invalid, *rest = simulated.get_practice().balances.get_true_balances()
     claim = {"balances": [invalid._replace(bal_total=invalid.bal_total + 1), *rest]}
     _, verdict = await send_request(simulated, "POST", "/-/offices/brookside/true", claim)
     assert not verdict["true"]
