@@ -18,6 +18,7 @@ from oddaemon.core.model import Reader
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.store.journal import list_latest
 from oddaemon.store.schema import metadata
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from oddaemon.store.sqlite.history_reader import HistoryReader
@@ -126,6 +127,18 @@ async def test_an_office_that_is_configured_is_kept(tmp_path: Path) -> None:
         assert "`oddaemon reload`" in refusal.value.advice
         assert world.find_events("command_received", "hill")[-1]["rejected"]
         assert list_known_offices(world) == ["hill", "smile"]
+
+
+async def test_the_command_adds_no_row_to_those_that_it_erases(tmp_path: Path) -> None:
+    async with night(tmp_path, BOTH) as world:
+        await world.wait_for_snapshots(1, "hill")
+        await remove_hill(world)
+        await anyio.sleep(60)
+        before = await list_latest(world.database, "hill", 1000)
+        async with get_database(world).maintenance_lock:
+            assert await get_commands(world).forget("hill", 1000) == STARTED
+            await anyio.sleep(60)
+            assert await list_latest(world.database, "hill", 1000) == before
 
 
 async def test_an_office_that_comes_back_before_its_turn_is_kept(tmp_path: Path) -> None:

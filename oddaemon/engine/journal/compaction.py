@@ -13,6 +13,7 @@ from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.store.journal import JournalEntry
 from oddaemon.telemetry.events import (
     CommandIgnored,
+    CommandReceived,
     DeliveryAttemptFailed,
     FailureSeen,
     PageStored,
@@ -37,6 +38,8 @@ def get_office_id(event: Event) -> str | None:
     """The office whose journal an event belongs to. None: it belongs to no journal."""
     if isinstance(event, _NOT_JOURNALED):
         return None
+    if isinstance(event, CommandReceived) and event.command == "forget" and not event.rejected:
+        return None  # the journal is about to be erased, and this entry would be counted among the erased rows
     office = getattr(event, "office", None)
     return office if isinstance(office, str) and office else None
 

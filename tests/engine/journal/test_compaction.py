@@ -9,6 +9,7 @@ from oddaemon.engine.journal.compaction import SUMMARY_SPAN_MAX, TEXT_CHARACTERS
 from oddaemon.telemetry.events import (
     AgingStatusChanged,
     CommandIgnored,
+    CommandReceived,
     DaemonDraining,
     DeliveryAttemptFailed,
     FailureSeen,
@@ -140,9 +141,11 @@ def test_what_happens_to_the_daemon_or_is_no_news_is_in_no_journal() -> None:
         yield get_office_id(RequestStarted("elm", "preferences"))
         yield get_office_id(PageStored("elm", 100, 4000))
         yield get_office_id(CommandIgnored("resume", "elm", 1000, "elm is not paused."))
+        yield get_office_id(CommandReceived("forget", "elm", 1000, "Started `forget elm`."))
 
     assert set(offices()) == {None}
     assert get_office_id(AGING_CHANGE) == "elm"
+    assert get_office_id(CommandReceived("forget", "elm", 1000, "elm is configured.", rejected=True)) == "elm"
 
 
 def test_long_texts_are_cut() -> None:
