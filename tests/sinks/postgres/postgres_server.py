@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 from anyio.abc import ByteStream
 
@@ -102,7 +103,14 @@ async def forward_connection(server: PostgresServer, client: ByteStream) -> None
         tasks.cancel_scope.cancel()
 
 
-async def forward_until_cut(server: PostgresServer, directory: Path, bytes_max: int, cut: anyio.Event) -> None:
+async def forward_until_cut(
+    server: PostgresServer,
+    directory: Path,
+    bytes_max: int,
+    cut: anyio.Event,
+    *,
+    task_status: anyio.abc.TaskStatus[None],
+) -> None:
     """A way to the server that is cut, and the server killed, once this number of bytes went to it.
 
     Args:
@@ -110,6 +118,7 @@ async def forward_until_cut(server: PostgresServer, directory: Path, bytes_max: 
         directory: where the way begins.
         bytes_max: how many go through.
         cut: set when it was.
+        task_status: started when a client can connect.
     """
     listener = await anyio.create_unix_listener(directory / ".s.PGSQL.5432")
     left = bytes_max
@@ -133,6 +142,7 @@ async def forward_until_cut(server: PostgresServer, directory: Path, bytes_max: 
             tasks.cancel_scope.cancel()
 
     async with listener:
+        task_status.started()
         await listener.serve(connection)
 
 
