@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,6 +17,7 @@ import yaml
 from tests.alerts.promtool import PROMETHEUS, RULES, load_expressions
 from tests.cli.commands.test_run import write_paused_config
 from tests.cli.processes import TIMEOUT_SECONDS, running_command, wait_for_output
+from tests.ports import reserved_port
 
 pytestmark = [
     pytest.mark.real("needs Prometheus"),
@@ -59,16 +59,15 @@ def prometheus(directory: Path, target: str) -> Iterator[str]:
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
     path = directory / "prometheus.yml"
     path.write_text(yaml.safe_dump(config))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     command = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={directory / 'tsdb'}"]
-    with (directory / "prometheus.log").open("wb") as log:
+    with reserved_port() as port, (directory / "prometheus.log").open("wb") as log:
+        address = f"127.0.0.1:{port}"
         process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
-    try:
-        yield address
-    finally:
-        process.kill()
-        process.wait()
+        try:
+            yield address
+        finally:
+            process.kill()
+            process.wait()
 
 
 def wait_for_api(address: str, what: str, reached: Any) -> Any:

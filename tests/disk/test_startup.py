@@ -17,6 +17,7 @@ from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.cli.commands.test_run import write_paused_config
 from tests.cli.processes import ENVIRONMENT, TIMEOUT_SECONDS, run_command, wait_for_output
 from tests.disk.test_locked_and_slow import locked_database
+from tests.ports import reserved_port
 
 
 async def _create_database(path: Path) -> None:
@@ -52,13 +53,13 @@ def test_a_damaged_database_ends_it_with_a_sentence(tmp_path: Path, database_pat
 
 
 def test_a_locked_database_is_waited_for_and_systemd_knows_why(tmp_path: Path, database_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config, output = write_paused_config(tmp_path, f"127.0.0.1:{port}"), tmp_path / "log"
+    output = tmp_path / "log"
     with (
+        reserved_port() as port,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
         output.open("wb") as file,
     ):
+        config = write_paused_config(tmp_path, f"127.0.0.1:{port}")
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(TIMEOUT_SECONDS)
         with locked_database(database_path):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from oddaemon.core.secret import Secret
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.payload import DeliveryFailed
 from oddaemon.sinks.webhook import Webhook, WebhookOptions
+from tests.ports import reserved_port
 from tests.sinks.payloads import make_night_balances, make_payload
 from tests.sinks.webhook_receiver import SECRET
 
@@ -27,12 +27,9 @@ ROWS_MAX = 9
 
 
 @pytest.fixture
-def port() -> int:
-    """A free port: bound and released."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        number: int = taken.getsockname()[1]
-        return number
+def port() -> Iterator[int]:
+    with reserved_port() as number:
+        yield number
 
 
 @pytest.fixture
