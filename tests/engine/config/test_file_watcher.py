@@ -213,11 +213,12 @@ async def test_changes_made_before_the_watch_began_are_found(etc: Path) -> None:
 
 async def test_five_hundred_files_at_once_are_read_once(etc: Path) -> None:
     async with running_watcher(etc, debounce_seconds=0.5) as reader:
-        before = len(reader.readings)
+        before, began = len(reader.readings), anyio.current_time()
         for number in range(500):
             (etc / f"offices.d/{number}.toml").write_text(str(number))
         await reader.wait_until(lambda: len(reader.readings[-1]) >= 503)
-    assert len(reader.readings) - before <= 2
+    # One in the middle and one after it; on a machine that takes long to write them, one more for each debounce.
+    assert len(reader.readings) - before <= 2 + (anyio.current_time() - began) // 0.5
 
 
 @pytest.mark.real("waits for a real file watcher")
@@ -240,10 +241,12 @@ async def test_what_is_no_part_of_the_configuration_is_not_looked_at(etc: Path) 
         settled = len(reader.readings)
         for name in ("state.db-wal", "offices.d/.elm.toml.swp", "offices.d/#elm.toml#", "offices.d/note", "keys/x"):
             (etc / name).write_text("x")
-        write_in_place(etc)
+        # By a rename: a file that is truncated and then written changes twice, which a slow machine reads twice.
+        replace_by_rename(etc)
         await reader.wait_until(lambda: reader.readings[-1].get("elm.toml") == "new")
         (etc / "state.db-wal").write_text("y")
-        (etc / "oddaemon.toml").write_text("last")
+        (etc / ".oddaemon.toml.swp").write_text("last")
+        (etc / ".oddaemon.toml.swp").rename(etc / "oddaemon.toml")
         await reader.wait_until(lambda: reader.readings[-1]["oddaemon.toml"] == "last")
     assert len(reader.readings) == settled + 2
 
