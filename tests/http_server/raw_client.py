@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.server import serve
 
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 60.0
 """For what must happen, on a busy machine."""
 
 

@@ -5,6 +5,7 @@ import logging
 import resource
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -23,6 +24,7 @@ from tests.http_server.raw_client import (
     running_listener,
     send_and_read,
 )
+from tests.stepped_clock import STEPPED_CLOCK, step_clock
 
 pytestmark = pytest.mark.real("waits for real time-outs of sockets")
 
@@ -32,6 +34,11 @@ GET = make_request_head("Host: localhost")
 LARGE_BYTES = 16_000_000
 """More than any socket's buffers hold."""
 OPEN_FILES = 4096
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return STEPPED_CLOCK
 
 
 async def respond(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,18 +70,20 @@ async def test_dripping_does_not_help() -> None:
 
 async def test_the_timeout_restarts_after_each_response() -> None:
     keep = GET.replace(b"Connection: close\r\n", b"")
-    limits = ConnectionLimits(timeout_seconds=3.0)
-    async with running_listener(respond, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
-        for _ in range(4):
+    async with running_listener(respond, LONG_TIMEOUT) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+        for _ in range(40):
             await stream.send(keep)
-            assert b"Here." in await stream.receive()
-            await anyio.sleep(1.0)
+            with anyio.fail_after(TIMEOUT_SECONDS):
+                while not (await stream.receive()).endswith(b"Here."):  # head and body may come one by one
+                    pass
+            await step_clock(2.0)  # the web server ends a connection that nothing is sent on for 5 s
+        await step_clock(LONG_TIMEOUT.timeout_seconds)
         assert await read_to_end(stream) == b""
 
 
 async def test_requests_in_one_breath_are_all_answered() -> None:
     keep = GET.replace(b"Connection: close\r\n", b"")
-    async with running_listener(respond, ConnectionLimits(timeout_seconds=5.0)) as port:
+    async with running_listener(respond, LONG_TIMEOUT) as port:
         assert (await send_and_read(port, keep * 20 + GET)).count(b"Here.") == 21
 
 
@@ -84,10 +93,10 @@ async def test_an_answer_that_takes_too_long_to_make_is_not_given() -> None:
 
 
 async def test_a_client_that_does_not_read_a_response_is_disconnected() -> None:
-    limits = ConnectionLimits(timeout_seconds=1.0)
-    async with running_listener(respond, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+    async with running_listener(respond, LONG_TIMEOUT) as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
         await stream.send(make_request_head("Host: localhost", target="/large"))
-        await anyio.sleep(2.0)
+        await stream.receive(1)
+        await step_clock(LONG_TIMEOUT.timeout_seconds)
         assert 0 < len(await read_to_end(stream)) < LARGE_BYTES
 
 
@@ -120,10 +129,11 @@ async def test_a_thousand_slow_clients_do_not_keep_the_next_one_out(caplog: pyte
 
 
 async def test_the_one_that_waits_longest_makes_room_and_those_at_work_do_not() -> None:
-    tasks_done = anyio.Event()
+    begun, tasks_done = anyio.Event(), anyio.Event()
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/slow":
+            begun.set()
             await tasks_done.wait()
         await PlainTextResponse("Here.")(scope, receive, send)
 
@@ -131,6 +141,7 @@ async def test_the_one_that_waits_longest_makes_room_and_those_at_work_do_not() 
     async with running_listener(slow, limits) as port, AsyncExitStack() as stack:
         at_work = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
         await at_work.send(make_request_head("Host: localhost", target="/slow"))
+        await begun.wait()
         idle = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
         assert parse_response(await send_and_read(port, GET)).status == 200
         assert await read_to_end(idle) == b""
@@ -139,10 +150,17 @@ async def test_the_one_that_waits_longest_makes_room_and_those_at_work_do_not() 
 
 
 async def test_where_all_are_at_work_the_next_is_refused_at_once() -> None:
+    begun = anyio.Event()
+
+    async def never_respond(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive, send
+        begun.set()
+        await anyio.sleep_forever()
+
     limits = ConnectionLimits(timeout_seconds=60.0, connections_max=1)
-    async with running_listener(respond, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as at_work:
-        await at_work.send(make_request_head("Host: localhost", target="/slow"))
-        await anyio.sleep(0.05)
+    async with running_listener(never_respond, limits) as port, await anyio.connect_tcp("127.0.0.1", port) as at_work:
+        await at_work.send(GET)
+        await begun.wait()
         assert await send_and_read(port, GET) == b""
 
 

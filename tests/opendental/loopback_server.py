@@ -13,8 +13,8 @@ from oddaemon.core.failures.failure import Failure
 from oddaemon.opendental.client import Limits
 from tests.opendental.client_harness import ClientHarness, get_query_failure, make_harness
 
-LONG_TIMEOUT = Limits(connect_timeout_seconds=20.0, request_timeout_seconds=20.0, max_response_bytes=2_000_000)
-SHORT_TIMEOUT = Limits(connect_timeout_seconds=20.0, request_timeout_seconds=0.05, max_response_bytes=2_000_000)
+LONG_TIMEOUT = Limits(connect_timeout_seconds=60.0, request_timeout_seconds=60.0, max_response_bytes=2_000_000)
+SHORT_TIMEOUT = Limits(connect_timeout_seconds=60.0, request_timeout_seconds=0.05, max_response_bytes=2_000_000)
 
 
 def connect_to(

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,12 +14,18 @@ from oddaemon.opendental.connectivity import _describe_error, check_connectivity
 from tests.certificates import make_client_context, make_server_context
 from tests.opendental.client_harness import BASE_URL, ScriptedServer, make_harness, make_response
 from tests.opendental.loopback_server import loopback_server, respond_with
+from tests.stepped_clock import STEPPED_CLOCK, step_clock
 
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 60.0
 
 
-async def check_reach(url: str, trusted: Path | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> Connectivity:
-    return await check_connectivity(f"{url}/api/v1", make_client_context(trusted), timeout_seconds)
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return STEPPED_CLOCK
+
+
+async def check_reach(url: str, trusted: Path | None = None) -> Connectivity:
+    return await check_connectivity(f"{url}/api/v1", make_client_context(trusted), TIMEOUT_SECONDS)
 
 
 async def never_respond(stream: ByteStream) -> None:
@@ -91,8 +98,20 @@ def test_the_number_of_a_tls_error_is_not_one_of_the_system() -> None:
 
 
 async def test_a_handshake_that_never_ends_is_given_up() -> None:
-    async with loopback_server(never_respond) as port:
-        found = await check_reach(f"https://127.0.0.1:{port}", timeout_seconds=0.2)
+    begun = anyio.Event()
+
+    async def begin(stream: ByteStream) -> None:
+        await stream.receive()
+        begun.set()
+        await anyio.sleep_forever()
+
+    async def let_time_pass() -> None:
+        await begun.wait()
+        await step_clock(TIMEOUT_SECONDS)
+
+    async with loopback_server(begin) as port, anyio.create_task_group() as tasks:
+        tasks.start_soon(let_time_pass)
+        found = await check_reach(f"https://127.0.0.1:{port}")
     assert (found.failed_at, found.message) == (CheckName.TLS, "the TLS handshake timed out")
 
 

@@ -21,7 +21,7 @@ from oddaemon.sftp.upload_slot import (
 )
 
 BYTES_MAX = 50_000
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass

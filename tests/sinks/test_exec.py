@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -18,8 +19,14 @@ from oddaemon.sinks.exec import Exec, ExecOptions
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.payload import DeliveryFailed
 from tests.sinks.payloads import make_night_balances, make_payload
+from tests.stepped_clock import STEPPED_CLOCK, step_clock
 
-LONG_TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return STEPPED_CLOCK
 
 
 def make_exec_sink(
@@ -27,11 +34,10 @@ def make_exec_sink(
     *arguments: str,
     form: FileFormat = FileFormat.NDJSON,
     environment: Mapping[str, str] | None = None,
-    seconds: float = LONG_TIMEOUT_SECONDS,
 ) -> Exec:
     """A sink that runs this Python."""
     command = (sys.executable, "-I", "-S", "-c", dedent(script), *arguments)
-    return Exec(ExecOptions(command, form, environment or {}, seconds))
+    return Exec(ExecOptions(command, form, environment or {}, TIMEOUT_SECONDS))
 
 
 async def get_delivery_error(sink: Exec) -> str:
@@ -122,13 +128,13 @@ async def test_its_output_is_counted_and_never_shown() -> None:
 
 
 async def test_a_missing_command_is_reported() -> None:
-    sink = Exec(ExecOptions(("/nowhere/command",), FileFormat.CSV, {}, LONG_TIMEOUT_SECONDS))
+    sink = Exec(ExecOptions(("/nowhere/command",), FileFormat.CSV, {}, TIMEOUT_SECONDS))
     assert await get_delivery_error(sink) == "/nowhere/command cannot be run: No such file or directory."
 
 
 async def test_a_command_without_permission_is_reported(tmp_path: Path) -> None:
     (tmp_path / "script").write_text("#!/bin/sh\n")
-    sink = Exec(ExecOptions((str(tmp_path / "script"),), FileFormat.CSV, {}, LONG_TIMEOUT_SECONDS))
+    sink = Exec(ExecOptions((str(tmp_path / "script"),), FileFormat.CSV, {}, TIMEOUT_SECONDS))
     assert "Permission denied" in await get_delivery_error(sink)
 
 
@@ -148,15 +154,15 @@ async def test_a_machine_without_file_descriptors_is_reported() -> None:
 LINGERING_SCRIPT = 'sleep 600 & echo "$$ $!" > "$1" && mv "$1" "$2" && wait'
 
 
-def make_lingering_sink(pid_file: Path, *, seconds: float = LONG_TIMEOUT_SECONDS) -> Exec:
+def make_lingering_sink(pid_file: Path) -> Exec:
     """A sink whose command writes its process's id and its child's, and does not end. A shell, as it starts at once."""
     command = ("/bin/sh", "-c", LINGERING_SCRIPT, "sh", f"{pid_file}.part", str(pid_file))
-    return Exec(ExecOptions(command, FileFormat.NDJSON, {}, seconds))
+    return Exec(ExecOptions(command, FileFormat.NDJSON, {}, TIMEOUT_SECONDS))
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for what other processes do: they send no signal."""
-    with anyio.fail_after(LONG_TIMEOUT_SECONDS):
+    with anyio.fail_after(TIMEOUT_SECONDS):
         while True:
             if condition():
                 return
@@ -184,12 +190,19 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.real("waits for the time-out of a real command")
 async def test_a_command_whose_time_is_over_is_killed_with_all_of_its_group(tmp_path: Path) -> None:
     pid_file = tmp_path / "pids"
-    refusal = await get_delivery_error(make_lingering_sink(pid_file, seconds=3.0))
-    assert "did not end within 3 s and was killed" in refusal
-    for pid in await read_pids(pid_file):
+    pids: list[int] = []
+
+    async def let_time_pass() -> None:
+        pids.extend(await read_pids(pid_file))
+        await step_clock(TIMEOUT_SECONDS)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(let_time_pass)
+        refusal = await get_delivery_error(make_lingering_sink(pid_file))
+    assert "did not end within 60 s and was killed" in refusal
+    for pid in pids:
         await wait_until_gone(pid)
 
 
