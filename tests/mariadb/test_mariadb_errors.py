@@ -10,7 +10,7 @@ from oddaemon.core.failures.classify import classify_response
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.opendental import sql
 from oddaemon.simulator.mysql.query_filter import QueryRefused, SqlFailed
-from oddaemon.simulator.mysql.reserved_words import RESERVED_WORDS
+from oddaemon.simulator.mysql.translate import RESERVED_WORDS
 from tests.mariadb.office_copy import DATABASE, Flavor, OfficeCopy
 from tests.mariadb.populations import get_simulated_office
 from tests.mariadb.server import MariaDbServer

@@ -1,20 +1,27 @@
 """The SQL engine of one office: filters, translates, runs, and renders as the API does."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
 from oddaemon.simulator.model.office_clock import OfficeClock
-from oddaemon.simulator.mysql.functions import FUNCTIONS
-from oddaemon.simulator.mysql.group_concat import GroupConcat
+from oddaemon.simulator.mysql.functions import FUNCTIONS, GroupConcat
 from oddaemon.simulator.mysql.query_filter import SqlFailed, make_syntax_error, tokenize_query
 from oddaemon.simulator.mysql.scope import Columns
-from oddaemon.simulator.mysql.statement_cache import extract_literals
 from oddaemon.simulator.mysql.tables import SqlType, format_mysql_datetime
 from oddaemon.simulator.mysql.translate import Statement, translate
 
 STATEMENT_CACHE_SIZE = 512
+
+# Texts and quoted names match first, so that nothing inside them matches as a key.
+_PIECES = re.compile(
+    r"""(?P<since>[<>]=?\s*)'(?P<instant>\d{4}-\d\d-\d\d\ \d\d:\d\d:\d\d)'(?=\s+THEN\b)
+    |'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\bFROM\b
+    |(?P<operator>[<>]=?\s*)(?P<key>[1-9]\d{0,17})(?![\w.])""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
 
 Row = dict[str, object]
 
@@ -83,6 +90,33 @@ def prepare_statement(sql: str, refuses: tuple[str, ...]) -> Statement:
         SqlFailed: It cannot be parsed, or it names something that does not exist.
     """
     return translate(sql, tokenize_query(sql, refuses))
+
+
+def extract_literals(sql: str) -> tuple[str, dict[str, int | str]]:
+    """Replace each value that varies between statements by a named parameter.
+
+    A reader that pages by key sends a new text for every page. Parsing takes eight times as long as running, so such
+    statements are translated as one. The values are whole numbers in a comparison by `<` or `>` after the last FROM
+    (before it a number may be part of a column's name), and instants in the condition of a CASE.
+
+    Returns:
+        The statement, and the values by parameter name: `key0`, … are numbers, `instant0`, … are texts.
+    """
+    last_from = max((piece.start() for piece in _PIECES.finditer(sql) if piece[0].upper() == "FROM"), default=len(sql))
+    literals: dict[str, int | str] = {}
+
+    def replace_literal(piece: re.Match[str]) -> str:
+        if piece["instant"] is not None:
+            name = f"instant{len(literals)}"
+            literals[name] = piece["instant"]
+            return f"{piece['since']}:{name}"
+        if piece["key"] is None or piece.start() < last_from:
+            return piece[0]
+        name = f"key{len(literals)}"
+        literals[name] = int(piece["key"])
+        return f"{piece['operator']}:{name}"
+
+    return _PIECES.sub(replace_literal, sql), literals
 
 
 def _restore_literals(columns: Columns, literals: Mapping[str, int | str]) -> Columns:

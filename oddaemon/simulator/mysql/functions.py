@@ -117,20 +117,20 @@ def mod(dividend: Value, divisor: Value) -> int | float | None:
     return math.fmod(upper, lower)
 
 
-def checksum(value: Value) -> int | None:
-    """`CRC32` of the value's text."""
-    written = to_text(value)
-    return None if written is None else crc32(written.encode())
-
-
 def substring(value: Value, start: Value, length: Value = None) -> str | None:
     """Positions count from one, negative ones from the end; position zero gives an empty text."""
-    return _slice(value, start, length) if length is not None else _slice(value, start, math.inf)
+    written, first, wanted = to_text(value), to_number(start), to_number(math.inf if length is None else length)
+    if written is None or first is None or wanted is None:
+        return None
+    begin = int(first) - 1 if first > 0 else len(written) + int(first)
+    if not first or begin < 0 or wanted < 1:
+        return ""
+    return written[begin:] if wanted == math.inf else written[begin : begin + int(wanted)]
 
 
 def left(value: Value, length: Value) -> str | None:
     """The first characters."""
-    return _slice(value, 1, length)
+    return None if length is None else substring(value, 1, length)
 
 
 def right(value: Value, length: Value) -> str | None:
@@ -139,48 +139,6 @@ def right(value: Value, length: Value) -> str | None:
     if written is None or wanted is None:
         return None
     return written[-int(wanted) :] if wanted >= 1 else ""
-
-
-def byte_length(value: Value) -> int | None:
-    """`LENGTH` counts bytes."""
-    written = to_text(value)
-    return None if written is None else len(written.encode())
-
-
-def char_length(value: Value) -> int | None:
-    """`CHAR_LENGTH` counts characters."""
-    written = to_text(value)
-    return None if written is None else len(written)
-
-
-def upper(value: Value) -> str | None:
-    """Upper case."""
-    written = to_text(value)
-    return None if written is None else written.upper()
-
-
-def lower(value: Value) -> str | None:
-    """Lower case."""
-    written = to_text(value)
-    return None if written is None else written.lower()
-
-
-def trim(value: Value) -> str | None:
-    """`TRIM` removes spaces, and no other white space."""
-    written = to_text(value)
-    return None if written is None else written.strip(" ")
-
-
-def to_datetime(value: Value) -> str | None:
-    """The value as `yyyy-MM-dd HH:mm:ss`; NULL if it is not a date."""
-    instant = _parse_instant(value)
-    return None if instant is None else instant.isoformat(" ", "seconds")
-
-
-def to_date(value: Value) -> str | None:
-    """`DATE(x)`: `yyyy-MM-dd`; NULL if it is not a date."""
-    instant = _parse_instant(value)
-    return None if instant is None else instant.date().isoformat()
 
 
 def add_interval(value: Value, amount: Value, unit: str) -> str | None:
@@ -202,14 +160,24 @@ def timestamp_difference(unit: str, start: Value, end: Value) -> int | None:
     return math.trunc((last - first).total_seconds() / SECONDS_PER_UNIT[unit])
 
 
-def _slice(value: Value, start: Value, length: Value) -> str | None:
-    written, first, wanted = to_text(value), to_number(start), to_number(length)
-    if written is None or first is None or wanted is None:
-        return None
-    begin = int(first) - 1 if first > 0 else len(written) + int(first)
-    if not first or begin < 0 or wanted < 1:
-        return ""
-    return written[begin:] if wanted == math.inf else written[begin : begin + int(wanted)]
+def _make_text_function(function: Callable[[str], Value]) -> Callable[[Value], Value]:
+    """The function for a value of any type; NULL gives NULL."""
+
+    def call(value: Value) -> Value:
+        written = to_text(value)
+        return None if written is None else function(written)
+
+    return call
+
+
+def _make_date_function(function: Callable[[datetime], str]) -> Callable[[Value], Value]:
+    """The function for a value of any type; a value that is not a date gives NULL."""
+
+    def call(value: Value) -> Value:
+        instant = _parse_instant(value)
+        return None if instant is None else function(instant)
+
+    return call
 
 
 def _parse_instant(value: Value) -> datetime | None:
@@ -222,6 +190,52 @@ def _parse_instant(value: Value) -> datetime | None:
         return None
 
 
+class GroupConcat:
+    """MySQL's `GROUP_CONCAT`, for SQLite versions without ORDER BY inside an aggregate.
+
+    It collects, sorts at the end, joins, and silently cuts at a number of bytes.
+
+    Args:
+        bytes_max: The server's `group_concat_max_len`.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._items: list[tuple[str, tuple[Value, ...]]] = []
+        self._separator = ","
+        self._distinct = False
+        self._directions = ""
+
+    def step(self, separator: str, distinct: int, directions: str, value: Value, *keys: Value) -> None:
+        """Add one row. `directions` has one `a` or `d` for each sort key."""
+        written = to_text(value)
+        if written is None:
+            return
+        self._separator, self._distinct, self._directions = separator, bool(distinct), directions
+        self._items.append((written, keys))
+
+    def finalize(self) -> str | None:
+        """The joined text; None if no row had a value."""
+        if not self._items:
+            return None
+        for place in reversed(range(len(self._directions))):
+            self._items.sort(key=lambda item: _sort_key(item[1][place]), reverse=self._directions[place] == "d")
+        values = [value for value, _ in self._items]
+        if self._distinct:
+            values = list({value.casefold(): value for value in reversed(values)}.values())[::-1]
+        return self._separator.join(values).encode()[: self._bytes_max].decode(errors="ignore")
+
+
+def _sort_key(value: Value) -> tuple[int, int | float | str]:
+    match value:
+        case None:
+            return 0, 0
+        case str():
+            return 2, value.casefold()
+        case _:
+            return 1, value
+
+
 FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
     "my_text": to_text,
     "my_number": to_number,
@@ -232,17 +246,17 @@ FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
     "my_signed": cast_signed,
     "my_div": div,
     "my_mod": mod,
-    "my_crc32": checksum,
+    "my_crc32": _make_text_function(lambda text: crc32(text.encode())),
     "my_substring": substring,
     "my_left": left,
     "my_right": right,
-    "my_length": byte_length,
-    "my_char_length": char_length,
-    "my_upper": upper,
-    "my_lower": lower,
-    "my_trim": trim,
-    "my_datetime": to_datetime,
-    "my_date": to_date,
+    "my_length": _make_text_function(lambda text: len(text.encode())),
+    "my_char_length": _make_text_function(len),
+    "my_upper": _make_text_function(str.upper),
+    "my_lower": _make_text_function(str.lower),
+    "my_trim": _make_text_function(lambda text: text.strip(" ")),  # and no other white space
+    "my_datetime": _make_date_function(lambda instant: instant.isoformat(" ", "seconds")),
+    "my_date": _make_date_function(lambda instant: instant.date().isoformat()),
     "my_add_interval": add_interval,
     "my_timestampdiff": timestamp_difference,
 }

@@ -14,7 +14,6 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from oddaemon.simulator.mysql.expressions import TypedExpression, make_call, translate_node
 from oddaemon.simulator.mysql.query_filter import SqlFailed, make_syntax_error
-from oddaemon.simulator.mysql.reserved_words import RESERVED_WORDS
 from oddaemon.simulator.mysql.scope import Column, Columns, Scope, get_table_columns
 from oddaemon.simulator.mysql.tables import SqlType
 
@@ -22,6 +21,13 @@ UNTRANSLATED_NODES = (exp.DataType, exp.Var, exp.Identifier)
 SELECT_PARTS = frozenset(
     {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct"}
 )
+_RESERVED_IN_MARIADB = """
+CURRENT_ROLE DELETE_DOMAIN_ID DO_DOMAIN_IDS IGNORE_DOMAIN_IDS MASTER_DEMOTE_TO_REPLICA MASTER_DEMOTE_TO_SLAVE OFFSET
+PAGE_CHECKSUM PARSE_VCOL_EXPR PORTION REF_SYSTEM_ID RETURNING STATS_AUTO_RECALC STATS_PERSISTENT STATS_SAMPLE_PAGES
+"""
+RESERVED_WORDS = {word.upper() for word in MySQL.Generator.RESERVED_KEYWORDS} | set(_RESERVED_IN_MARIADB.split())
+"""All words that a version of MySQL or MariaDB reserves: the office's server is not known, so no statement may use them
+as a name without quotes."""
 END_OF_SELECT_LIST = frozenset({TokenType.FROM, TokenType.WHERE, TokenType.ORDER_BY, TokenType.LIMIT})
 
 

@@ -1,7 +1,7 @@
 import pytest
 
+from oddaemon.simulator.mysql.engine import extract_literals
 from oddaemon.simulator.mysql.query_filter import SqlFailed
-from oddaemon.simulator.mysql.statement_cache import extract_literals
 from tests.simulator.sample_practice import make_practice
 
 LIFTED = [
