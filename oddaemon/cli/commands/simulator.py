@@ -12,7 +12,7 @@ from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail, flatten_errors
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.simulator.plan.daemon_config import write_config
-from oddaemon.simulator.plan.default_fleet import make_fleet_plan
+from oddaemon.simulator.plan.fleet_builder import make_fleet_plan
 from oddaemon.simulator.plan.plan_file import SimulatorPlan, read_plan
 from oddaemon.simulator.plan.plan_values import PlanError
 from oddaemon.simulator.process import run_simulator

@@ -1,14 +1,14 @@
-"""Makes a realistic fleet of practices from one seed."""
+"""Makes a realistic fleet of practices from one seed, and the plan of a world with them: a key for each, no faults."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from math import exp
 from random import Random
 from typing import Literal
-from zoneinfo import ZoneInfo
 
+from oddaemon.simulator.api.keys import ApiKey
 from oddaemon.simulator.model.spec import PracticeSpec
+from oddaemon.simulator.plan.plan_file import OfficePlan, SimulatorPlan, derive_customer_key
 
 ZONES = (
     *("America/Los_Angeles", "America/Denver", "America/Phoenix", "America/Chicago", "America/New_York"),
@@ -23,6 +23,9 @@ FIRST_VERSION_OF_TWO_DECIMALS = 22
 
 GUARANTORS_MEDIAN = 900
 GUARANTORS_SPREAD = 0.9  # of the logarithm: one office in twenty is four times the median
+
+SERVICE_DOWN_SECONDS = 3600.0
+"""A service that starts later than this does not run aging that night; `pace` does not change that."""
 
 SHARE_WITH_CLINICS = 0.15
 SHARE_WITH_RANDOM_PAT_NUMS = 0.06
@@ -62,23 +65,51 @@ def build_fleet(
     ]
 
 
-def compute_due_time(zone: str, now: datetime, seconds: float, *, clock_skew_seconds: float = 0.0) -> str:
-    """The `service_time_due` that is reached in `seconds`.
+def make_fleet_plan(
+    offices: int,
+    seed: int,
+    *,
+    due_in_seconds: float | None = None,
+    due_over_seconds: float = 0.0,
+    pace: float = 1.0,
+    with_failures: bool = True,
+) -> SimulatorPlan:
+    """Make a plan with this number of offices; the same arguments give the same plan.
 
     Args:
-        zone: IANA zone of the office.
-        now: The world's instant, aware.
-        seconds: The time from now; rounded up to the office's next whole second.
-        clock_skew_seconds: The error of the office's clock.
-
-    Returns:
-        `HH:MM:SS` on the office's clock.
+        offices: the number of offices.
+        seed: the seed of the whole plan.
+        due_in_seconds: the time from the start to the first due aging; None keeps the time of day of each office.
+            Offices without automated aging keep none.
+        due_over_seconds: the period over which these due times are spread evenly.
+        pace: the factor for the duration of an aging run and for the delay with which the service starts it.
+        with_failures: whether some offices have aging that does not complete by itself.
     """
-    instant = now + timedelta(seconds=seconds + clock_skew_seconds)
-    local = instant.astimezone(ZoneInfo(zone))
-    if local.microsecond:
-        local = local.replace(microsecond=0) + timedelta(seconds=1)
-    return f"{local:%H:%M:%S}"
+    specs = [_apply_pace(spec, pace) for spec in build_fleet(seed, offices, with_failures=with_failures)]
+    step_seconds = due_over_seconds / max(1, offices - 1)
+    return SimulatorPlan(
+        [
+            OfficePlan(
+                spec,
+                ApiKey(derive_customer_key(seed, spec.office_id), spec.office_id),
+                name=f"Practice {spec.office_id}",
+                due_in_seconds=None
+                if due_in_seconds is None or spec.service_time_due is None
+                else due_in_seconds + index * step_seconds,
+            )
+            for index, spec in enumerate(specs)
+        ],
+        seed=seed,
+    )
+
+
+def _apply_pace(spec: PracticeSpec, pace: float) -> PracticeSpec:
+    is_down = spec.start_delay_seconds >= SERVICE_DOWN_SECONDS
+    return replace(
+        spec,
+        run_seconds=spec.run_seconds * pace,
+        start_delay_seconds=spec.start_delay_seconds * (1.0 if is_down else pace),
+    )
 
 
 def _make_practice(

@@ -23,16 +23,16 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission
 from oddaemon.simulator.faults.faults import ScheduledFault
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.simulator.plan.fault_plan import parse_fault
-from oddaemon.simulator.plan.fleet_builder import compute_due_time
-from oddaemon.simulator.plan.plan_values import PlanError, check_names, get_table, get_tables, parse_table
+from oddaemon.simulator.plan.plan_values import PlanError, check_names, parse_table
 
 CUSTOMER_KEY_LETTERS = 16
 
@@ -101,6 +101,18 @@ class _OfficeTable:
     config: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Document:
+    """The keys of a plan file."""
+
+    seed: int = 0
+    base: datetime | None = None
+    headquarters: dict[str, object] = field(default_factory=dict)
+    config: dict[str, object] = field(default_factory=dict)
+    office: list[dict[str, object]] = field(default_factory=list)
+    fault: list[dict[str, object]] = field(default_factory=list)
+
+
 _OFFICE_FIELDS = {each.name for each in fields(_OfficeTable)}
 _SPEC_FIELDS = {each.name for each in fields(PracticeSpec)} - {"office_id"}
 
@@ -129,33 +141,44 @@ def parse_plan(document: Mapping[str, object]) -> SimulatorPlan:
     Raises:
         PlanError: a name is unknown, a value has the wrong type, or an id or a key occurs twice.
     """
-    check_names(document, {"seed", "base", "headquarters", "config", "office", "fault"}, "plan")
-    seed = document.get("seed", 0)
-    if not isinstance(seed, int):
-        raise PlanError("seed: must be a whole number")
-    offices = [
-        _parse_office(table, seed, f"office[{number}]")
-        for number, table in enumerate(get_tables(document, "office"), 1)
-    ]
+    plan = parse_table(_Document, document, "plan")
+    offices = [_parse_office(table, plan.seed, f"office[{number}]") for number, table in enumerate(plan.office, 1)]
     ids = [office.spec.office_id for office in offices]
     for what, all_of_them in (("id", ids), ("customer_key", [office.key.customer_key for office in offices])):
         if len(set(all_of_them)) < len(all_of_them):
             raise PlanError(f"office: two have the same {what}")
     return SimulatorPlan(
         offices,
-        options=parse_table(HeadquartersOptions, get_table(document, "headquarters"), "headquarters"),
-        faults=[
-            parse_fault(table, ids, f"fault[{number}]") for number, table in enumerate(get_tables(document, "fault"), 1)
-        ],
-        seed=seed,
-        base=_parse_base(document.get("base")),
-        config=get_table(document, "config"),
+        options=parse_table(HeadquartersOptions, plan.headquarters, "headquarters"),
+        faults=[parse_fault(table, ids, f"fault[{number}]") for number, table in enumerate(plan.fault, 1)],
+        seed=plan.seed,
+        base=plan.base if plan.base is None or plan.base.tzinfo else plan.base.replace(tzinfo=UTC),
+        config=plan.config,
     )
 
 
 def derive_customer_key(seed: int, office_id: str) -> str:
     """Make the customer key of an office whose plan has none: 16 letters and digits, like real keys."""
     return hashlib.sha256(f"{seed}/{office_id}".encode()).hexdigest()[:CUSTOMER_KEY_LETTERS]
+
+
+def compute_due_time(zone: str, now: datetime, seconds: float, *, clock_skew_seconds: float = 0.0) -> str:
+    """The `service_time_due` that is reached in `seconds`.
+
+    Args:
+        zone: IANA zone of the office.
+        now: The world's instant, aware.
+        seconds: The time from now; rounded up to the office's next whole second.
+        clock_skew_seconds: The error of the office's clock.
+
+    Returns:
+        `HH:MM:SS` on the office's clock.
+    """
+    instant = now + timedelta(seconds=seconds + clock_skew_seconds)
+    local = instant.astimezone(ZoneInfo(zone))
+    if local.microsecond:
+        local = local.replace(microsecond=0) + timedelta(seconds=1)
+    return f"{local:%H:%M:%S}"
 
 
 def _parse_office(table: Mapping[str, object], seed: int, where: str) -> OfficePlan:
@@ -180,15 +203,3 @@ def _parse_office(table: Mapping[str, object], seed: int, where: str) -> OfficeP
         due_in_seconds=own.due_in_seconds,
         config=own.config,
     )
-
-
-def _parse_base(written: object) -> datetime | None:
-    if written is None:
-        return None
-    try:
-        base = datetime.fromisoformat(written) if isinstance(written, str) else written
-    except ValueError:
-        base = None
-    if not isinstance(base, datetime):
-        raise PlanError("base: must be an instant, like 2025-03-03T09:55:00Z")
-    return base if base.tzinfo else base.replace(tzinfo=UTC)

@@ -44,27 +44,3 @@ def check_names(table: Mapping[str, object], known: set[str], where: str) -> Non
         if name not in known:
             near = get_close_matches(name, sorted(known), 1)
             raise PlanError(f"{where}: unknown name {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
-
-
-def get_tables(document: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    """The list of tables under a name; empty if absent.
-
-    Raises:
-        PlanError: the value is not a list of tables.
-    """
-    found = document.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
-        raise PlanError(f"{name}: must be a list of tables, [[{name}]]")
-    return found
-
-
-def get_table(document: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """The table under a name; empty if absent.
-
-    Raises:
-        PlanError: the value is not a table.
-    """
-    found = document.get(name, {})
-    if not isinstance(found, Mapping):
-        raise PlanError(f"{name}: must be a table, [{name}]")
-    return found

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from oddaemon.simulator.model.world_clock import WorldClock
-from oddaemon.simulator.plan.fleet_builder import build_fleet, compute_due_time
+from oddaemon.simulator.plan.fleet_builder import build_fleet
+from oddaemon.simulator.plan.plan_file import compute_due_time
 from tests.simulator.sample_practice import VIRTUAL_BACKEND, make_practice
 
 BASE = datetime(2026, 11, 22, 9, 50, tzinfo=UTC)

@@ -13,8 +13,8 @@ from oddaemon.simulator.api.messages import BrokenConnection, ConnectionFailure,
 from oddaemon.simulator.faults.faults import EConnectorDown, FaultWindow, KeyMoved, TooManyRequests
 from oddaemon.simulator.faults.row_corruption import ALTERATIONS
 from oddaemon.simulator.plan.daemon_config import render_toml, write_config
-from oddaemon.simulator.plan.default_fleet import make_fleet_plan
 from oddaemon.simulator.plan.fault_plan import FAULTS
+from oddaemon.simulator.plan.fleet_builder import make_fleet_plan
 from oddaemon.simulator.plan.plan_file import parse_plan, read_plan
 from oddaemon.simulator.plan.plan_values import PlanError
 
@@ -130,8 +130,8 @@ def test_keys_and_seeds_follow_from_the_seed_and_differ_between_offices() -> Non
     ("tables", "message"),
     [
         ({"offices": []}, "plan: unknown name 'offices', did you mean 'office'?"),
-        ({"office": {"id": "a"}}, "office: must be a list of tables, [[office]]"),
-        ({"headquarters": 5}, "headquarters: must be a table, [headquarters]"),
+        ({"office": {"id": "a"}}, "plan: office: Input should be a valid list"),
+        ({"headquarters": 5}, "plan: headquarters: Input should be a valid dictionary"),
         ({"headquarters": {"waiting": 5}}, "headquarters: unknown name 'waiting', did you mean 'waiting_max'?"),
         ({"headquarters": {"waiting_max": "x"}}, "headquarters: waiting_max: Input should be a valid integer"),
         ({"office": [{}]}, "office[1]: id must be given"),
@@ -142,8 +142,8 @@ def test_keys_and_seeds_follow_from_the_seed_and_differ_between_offices() -> Non
             {"office": [{"id": "a", "customer_key": "k"}, {"id": "b", "customer_key": "k"}]},
             "office: two have the same customer_key",
         ),
-        ({"seed": "x"}, "seed: must be a whole number"),
-        ({"base": "tomorrow"}, "base: must be an instant"),
+        ({"seed": "x"}, "plan: seed: Input should be a valid integer"),
+        ({"base": "tomorrow"}, "plan: base: Input should be a valid datetime"),
         ({"fault": [{}]}, "fault[1]: kind must be given"),
         ({"fault": [{"kind": "fire"}]}, "fault[1]: kind must be one of econnector_down"),
         ({"fault": [{"kind": "latency"}]}, "fault[1]: seconds must be given"),
