@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import date
 
 from oddaemon.simulator.api import responses
@@ -20,40 +21,74 @@ _LAST_LIMIT = re.compile(r"\s+LIMIT\s+\d+\s*\Z", re.IGNORECASE)
 
 
 class RequestRefused(Exception):
-    """The office returns no rows; `answer` is its response instead."""
+    """The office returns no rows; `response` is returned instead."""
 
     def __init__(self, response: ApiResponse) -> None:
         super().__init__(f"refused with {response.status}")
         self.response = response
 
 
-def get_office_rows(
-    practice: Practice, key: ApiKey, request: ApiRequest, options: HeadquartersOptions, *, unlimited: bool = False
-) -> tuple[Rows, float]:
-    """One page of the practice's answer and the execution time in seconds beyond that of any request.
+@dataclass(frozen=True)
+class OfficeCall:
+    """A request that has reached an office.
 
-    Args:
+    Attributes:
         practice: the practice that answers.
         key: the key of the request.
         request: the request.
         options: the options of headquarters.
         unlimited: ignore the query's own LIMIT and the page cap.
-
-    Raises:
-        RequestRefused: with the response to return instead.
     """
-    match request.endpoint:
-        case Endpoint.SHORT_QUERY:
-            return _run_short_query(practice, key, request, options, unlimited=unlimited)
-        case Endpoint.PREFERENCES:
-            found = practice.list_preferences(None if options.filters_ignored else request.query.get("PrefName"))
-            if not found and options.absent_is_404:
-                raise RequestRefused(responses.PREFERENCE_UNKNOWN)
-            return found, 0.0
-        case Endpoint.AGING_REPORT:
-            return _run_aging_report(practice, key, request, options, unlimited=unlimited)
-        case _:
-            return practice.list_clinics(), 0.0
+
+    practice: Practice
+    key: ApiKey
+    request: ApiRequest
+    options: HeadquartersOptions
+    unlimited: bool = False
+
+    def get_rows(self) -> tuple[Rows, float]:
+        """One page of the practice's answer and the execution time in seconds beyond that of any request.
+
+        Raises:
+            RequestRefused: with the response to return instead.
+        """
+        match self.request.endpoint:
+            case Endpoint.SHORT_QUERY:
+                return self._make_page(self._run_short_query(), self.options.query_seconds)
+            case Endpoint.PREFERENCES:
+                pref_name = None if self.options.filters_ignored else self.request.query.get("PrefName")
+                found = self.practice.list_preferences(pref_name)
+                if not found and self.options.absent_is_404:
+                    raise RequestRefused(responses.PREFERENCE_UNKNOWN)
+                return found, 0.0
+            case Endpoint.AGING_REPORT:
+                return self._make_page(self._make_aging_report(), self.options.report_seconds)
+            case _:
+                return self.practice.list_clinics(), 0.0
+
+    def _run_short_query(self) -> Rows:
+        sql = _parse_sql_command(self.request.body)
+        return run_query(self.practice, self.key, _LAST_LIMIT.sub("", sql) if self.unlimited else sql)
+
+    def _make_aging_report(self) -> Rows:
+        if self.practice.preferences.get_version() < REPORTS_SINCE:
+            raise RequestRefused(responses.VERSION_TOO_OLD)
+        written_day, clinic = (self.request.query.get(name, "") for name in ("DateAsOf", "ClinicNum"))
+        try:
+            day = date.fromisoformat(written_day) if written_day else self.practice.today()
+        except ValueError as error:
+            raise RequestRefused(responses.DATE_MALFORMED) from error
+        lines = self.practice.get_aging_report(day, (int(clinic),) if clinic.isdecimal() else ())
+        return [line.to_row() for line in lines]
+
+    def _make_page(self, found: Rows, seconds: float) -> tuple[Rows, float]:
+        written_offset = self.request.query.get("Offset", "0")
+        if not (written_offset.isascii() and written_offset.isdigit()):
+            raise RequestRefused(responses.OFFSET_MALFORMED)
+        offset = int(written_offset)
+        uncapped = self.unlimited or (offset > 0 and self.options.offset_gives_everything)
+        page = found[offset:] if uncapped else found[offset : offset + self.key.rows_max]
+        return page, seconds + self.options.row_seconds * len(page)
 
 
 def run_query(practice: Practice, key: ApiKey, sql: str) -> Rows:
@@ -74,41 +109,6 @@ def run_query(practice: Practice, key: ApiKey, sql: str) -> Rows:
         raise RequestRefused(responses.make_json_error(400, str(failed))) from failed
 
 
-def _run_short_query(
-    practice: Practice, key: ApiKey, request: ApiRequest, options: HeadquartersOptions, *, unlimited: bool
-) -> tuple[Rows, float]:
-    sql = _parse_sql_command(request.body)
-    found = run_query(practice, key, _LAST_LIMIT.sub("", sql) if unlimited else sql)
-    page = _get_page(found, key, request, options, unlimited=unlimited)
-    return page, options.query_seconds + options.row_seconds * len(page)
-
-
-def _run_aging_report(
-    practice: Practice, key: ApiKey, request: ApiRequest, options: HeadquartersOptions, *, unlimited: bool
-) -> tuple[Rows, float]:
-    if practice.preferences.get_version() < REPORTS_SINCE:
-        raise RequestRefused(responses.VERSION_TOO_OLD)
-    clinic = request.query.get("ClinicNum", "")
-    lines = practice.get_aging_report(_parse_day(request, practice), (int(clinic),) if clinic.isdecimal() else ())
-    found: Rows = [line.to_row() for line in lines]
-    page = _get_page(found, key, request, options, unlimited=unlimited)
-    return page, options.report_seconds + options.row_seconds * len(page)
-
-
-def _parse_day(request: ApiRequest, practice: Practice) -> date:
-    text = request.query.get("DateAsOf", "")
-    try:
-        return date.fromisoformat(text) if text else practice.today()
-    except ValueError as error:
-        raise RequestRefused(responses.DATE_MALFORMED) from error
-
-
-def _get_page(found: Rows, key: ApiKey, request: ApiRequest, options: HeadquartersOptions, *, unlimited: bool) -> Rows:
-    offset = _parse_offset(request)
-    uncapped = unlimited or (offset > 0 and options.offset_gives_everything)
-    return found[offset:] if uncapped else found[offset : offset + key.rows_max]
-
-
 def _parse_sql_command(body: bytes) -> str:
     try:
         command = json.loads(body)
@@ -118,10 +118,3 @@ def _parse_sql_command(body: bytes) -> str:
     if not isinstance(sql, str) or not sql.strip():
         raise RequestRefused(responses.QUERY_MALFORMED)
     return sql
-
-
-def _parse_offset(request: ApiRequest) -> int:
-    text = request.query.get("Offset", "0")
-    if not (text.isascii() and text.isdigit()):
-        raise RequestRefused(responses.OFFSET_MALFORMED)
-    return int(text)

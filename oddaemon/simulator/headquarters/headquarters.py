@@ -5,8 +5,6 @@ time that it takes. Documented behaviour is followed exactly; behaviour that was
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 
 import anyio
 
@@ -15,7 +13,7 @@ from oddaemon.simulator.api.keys import ApiKey, Mode
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, Endpoint
 from oddaemon.simulator.faults.apply import Stage, apply_response_faults, apply_row_faults, find_rejection
 from oddaemon.simulator.faults.faults import Fault, FaultSchedule, KeyMoved, Latency, LimitIgnored, TimePoint
-from oddaemon.simulator.headquarters.endpoints import RequestRefused, get_office_rows, run_query
+from oddaemon.simulator.headquarters.endpoints import OfficeCall, RequestRefused, run_query
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.headquarters.sftp_upload import (
     Uploader,
@@ -52,7 +50,7 @@ class Headquarters:
         upload: Uploader = upload_over_sftp,
     ) -> None:
         self._upload = upload
-        self._pending_uploads: list[_PendingUpload] = []
+        self._pending_uploads: list[tuple[UploadRequest, bytes, float]] = []
         self._upload_added = anyio.Event()
         self.options = options or HeadquartersOptions()
         self.practices = {practice.spec.office_id: practice for practice in practices}
@@ -75,33 +73,49 @@ class Headquarters:
         """Answer one request after its wait in the queue and its execution time. Log it even if it is cancelled."""
         arrived = self.now()
         key = self._find_key(request)
-        context = _RequestContext(request, key, arrived)
+        record = RecordedRequest(
+            key=key.name if key else "?",
+            office_id=key.office_id if key else "?",
+            method=request.method,
+            kind=request.endpoint,
+            arrived=arrived.instant,
+            arrived_seconds=arrived.seconds,
+            spacing_seconds=key.spacing_seconds if key else 0.0,
+            connection=request.remote,
+        )
         response: ApiResponse | None = None
         self.in_flight += 1
         try:
-            response = await self._process(context)
+            response = await self._process(request, key, arrived, record)
             return response
         finally:
             self.in_flight -= 1
-            self.traffic.append(context.to_record(response, self.now()))
+            now = self.now()
+            record.finished_seconds = now.seconds
+            if response is not None:
+                record.retry_after_seconds = responses.parse_retry_after(response, now.instant)
+                fault = response.transport_fault
+                record.status = response.status if fault is None or fault.after_bytes is not None else None
+            self.traffic.append(record)
 
-    async def _process(self, context: "_RequestContext") -> ApiResponse:
-        key, endpoint = context.key, context.request.endpoint
-        active_faults = self.faults.match_request(context.arrived, context.office_id, endpoint)
-        if response := find_rejection(Stage.GATEWAY, active_faults, endpoint) or _check_content_type(context.request):
+    async def _process(
+        self, request: ApiRequest, key: ApiKey | None, arrived: TimePoint, record: RecordedRequest
+    ) -> ApiResponse:
+        active_faults = self.faults.match_request(arrived, record.office_id, request.endpoint)
+        if response := find_rejection(Stage.GATEWAY, active_faults, request.endpoint) or _check_content_type(request):
             return response
         if key is None:
             return responses.KEY_UNKNOWN
-        if not key.is_in_force(context.arrived.instant):
+        if not key.is_in_force(arrived.instant):
             return responses.KEY_NOT_ASSIGNED
-        unknown = responses.RESOURCE_UNKNOWN if endpoint is Endpoint.UNKNOWN else None
-        if response := find_rejection(Stage.KEY, active_faults, endpoint) or unknown:
+        unknown = responses.RESOURCE_UNKNOWN if request.endpoint is Endpoint.UNKNOWN else None
+        if response := find_rejection(Stage.KEY, active_faults, request.endpoint) or unknown:
             return response
         queue = self._queue_by_customer_key[key.customer_key]
         try:
             async with queue.turn():
-                context.started_seconds = self.now().seconds
-                return await self._serve(queue, context.request, key, active_faults)
+                record.started_seconds = self.now().seconds
+                return await self._serve(queue, request, key, active_faults)
         except QueueFullError as error:
             return responses.make_too_many_requests(str(error.retry_after_seconds))
 
@@ -130,16 +144,12 @@ class Headquarters:
             while True:
                 self._upload_added = anyio.Event()
                 while self._pending_uploads:
-                    tasks.start_soon(self._run_upload, self._pending_uploads.pop())
+                    tasks.start_soon(self._run_upload, *self._pending_uploads.pop())
                 await self._upload_added.wait()
 
-    def _add_upload(self, upload: "_PendingUpload") -> None:
-        self._pending_uploads.append(upload)
-        self._upload_added.set()
-
-    async def _run_upload(self, upload: "_PendingUpload") -> None:
-        await anyio.sleep(upload.seconds)
-        await self._upload(upload.request, upload.content)
+    async def _run_upload(self, request: UploadRequest, content: bytes, seconds: float) -> None:
+        await anyio.sleep(seconds)
+        await self._upload(request, content)
 
     async def _handle_query_upload(
         self, queue: KeyQueue, request: ApiRequest, key: ApiKey, seconds: float
@@ -154,12 +164,14 @@ class Headquarters:
             return error.response
         content = render_csv(rows)
         took_seconds = seconds + options.query_seconds + options.row_seconds * len(rows)
+        is_late = took_seconds > options.processing_limit_seconds
+        if upload_request.is_async or is_late:
+            self._pending_uploads.append((upload_request, content, took_seconds))
+            self._upload_added.set()
         if upload_request.is_async:
-            self._add_upload(_PendingUpload(upload_request, content, took_seconds))
             await queue.serve_for(options.base_seconds)
             return responses.CREATED
-        if took_seconds > options.processing_limit_seconds:
-            self._add_upload(_PendingUpload(upload_request, content, took_seconds))
+        if is_late:
             await queue.serve_for(options.processing_limit_seconds)
             return responses.make_gateway_error(504)
         await queue.serve_for(took_seconds)
@@ -167,10 +179,11 @@ class Headquarters:
         return responses.CREATED
 
     def _query_office(self, request: ApiRequest, key: ApiKey, active_faults: list[Fault]) -> tuple[ApiResponse, float]:
-        practice = self.practices[_find_office_id(key, active_faults)]
+        office_id = next((fault.to_office_id for fault in active_faults if isinstance(fault, KeyMoved)), key.office_id)
+        unlimited = any(isinstance(fault, LimitIgnored) for fault in active_faults)
+        call = OfficeCall(self.practices[office_id], key, request, self.options, unlimited)
         try:
-            unlimited = any(isinstance(fault, LimitIgnored) for fault in active_faults)
-            rows, seconds = get_office_rows(practice, key, request, self.options, unlimited=unlimited)
+            rows, seconds = call.get_rows()
         except RequestRefused as error:
             return error.response, 0.0
         if request.endpoint is Endpoint.SHORT_QUERY:
@@ -186,59 +199,6 @@ class Headquarters:
 
     def _make_queue(self, key: ApiKey) -> KeyQueue:
         return KeyQueue(key.spacing_seconds, None if key.mode is Mode.LOCAL else self.options.waiting_max)
-
-
-@dataclass(frozen=True)
-class _PendingUpload:
-    """An upload in progress."""
-
-    request: UploadRequest
-    content: bytes
-    seconds: float
-
-
-@dataclass
-class _RequestContext:
-    """One request on its way through headquarters."""
-
-    request: ApiRequest
-    key: ApiKey | None
-    arrived: TimePoint
-    started_seconds: float | None = None
-
-    @property
-    def office_id(self) -> str:
-        return self.key.office_id if self.key else "?"
-
-    def to_record(self, response: ApiResponse | None, now: TimePoint) -> RecordedRequest:
-        sent = response is not None and (
-            response.transport_fault is None or response.transport_fault.after_bytes is not None
-        )
-        return RecordedRequest(
-            key=self.key.name if self.key else "?",
-            office_id=self.office_id,
-            method=self.request.method,
-            kind=self.request.endpoint,
-            arrived=self.arrived.instant,
-            arrived_seconds=self.arrived.seconds,
-            started_seconds=self.started_seconds,
-            finished_seconds=now.seconds,
-            status=response.status if response is not None and sent else None,
-            retry_after_seconds=_get_retry_after(response, now.instant),
-            spacing_seconds=self.key.spacing_seconds if self.key else 0.0,
-            connection=self.request.remote,
-        )
-
-
-def _get_retry_after(response: ApiResponse | None, now: datetime) -> float | None:
-    return None if response is None else responses.parse_retry_after(response, now)
-
-
-def _find_office_id(key: ApiKey, active_faults: list[Fault]) -> str:
-    for fault in active_faults:
-        if isinstance(fault, KeyMoved):
-            return fault.to_office_id
-    return key.office_id
 
 
 def _check_content_type(request: ApiRequest) -> ApiResponse | None:

@@ -17,9 +17,9 @@ from oddaemon.simulator.api.messages import Endpoint
 RATE_WINDOW_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class RecordedRequest:
-    """One request and its outcome.
+    """One request and its outcome, which is known when it is finished.
 
     Attributes:
         key: label of the customer key, `?` when the key was unknown.
@@ -40,9 +40,9 @@ class RecordedRequest:
     kind: Endpoint
     arrived: datetime
     arrived_seconds: float
-    started_seconds: float | None
-    finished_seconds: float
-    status: int | None
+    started_seconds: float | None = None
+    finished_seconds: float = math.inf
+    status: int | None = None
     retry_after_seconds: float | None = None
     spacing_seconds: float = 0.0
     connection: str = "?"

@@ -43,7 +43,7 @@ class ControlApi:
         if not request.path.startswith(PREFIX):
             return await self._headquarters.handle(request)
         try:
-            found = self._handle_get(request) if request.method == "GET" else self._handle_change(request)
+            found = self._handle_command(request)
         except (PlanError, ValueError) as error:
             return _make_json_response(400, {"error": str(error)})
         return (
@@ -52,32 +52,26 @@ class ControlApi:
             else _make_json_response(200, found)
         )
 
-    def _handle_get(self, request: ApiRequest) -> object:
-        match request.path.removeprefix(PREFIX).split("/"):
-            case ["healthy"]:
-                return {"healthy": True, "seconds": self._headquarters.now().seconds}
-            case ["offices"]:
-                return {
-                    "offices": [self._describe_office(practice) for practice in self._headquarters.practices.values()]
-                }
-            case ["traffic"]:
-                return self._describe_traffic(request.query)
-            case _:
-                return None
-
-    def _handle_change(self, request: ApiRequest) -> object:
+    def _handle_command(self, request: ApiRequest) -> object:
+        practices, faults = self._headquarters.practices, self._headquarters.faults
+        found: object = None
         match request.method, request.path.removeprefix(PREFIX).split("/"):
-            case "POST", ["offices", office_id, "true"] if office_id in self._headquarters.practices:
-                return _check_claim(self._headquarters.practices[office_id], _parse_body(request))
+            case "GET", ["healthy"]:
+                found = {"healthy": True, "seconds": self._headquarters.now().seconds}
+            case "GET", ["offices"]:
+                found = {"offices": [self._describe_office(practice) for practice in practices.values()]}
+            case "GET", ["traffic"]:
+                found = self._describe_traffic(request.query)
+            case "POST", ["offices", office_id, "true"] if office_id in practices:
+                found = _check_claim(practices[office_id], _parse_body(request))
             case "POST", ["faults"]:
-                fault = parse_fault(_parse_body(request), self._headquarters.practices, "fault")
-                self._headquarters.faults.schedule(fault)
-                return {"planted": fault.describe()}
+                fault = parse_fault(_parse_body(request), practices, "fault")
+                faults.schedule(fault)
+                found = {"planted": fault.describe()}
             case "DELETE", ["faults"]:
-                self._headquarters.faults.clear()
-                return {"planted": None}
-            case _:
-                return None
+                faults.clear()
+                found = {"planted": None}
+        return found
 
     def _describe_office(self, practice: Practice) -> dict[str, object]:
         faults = self._headquarters.faults.list_for_office(practice.spec.office_id)

@@ -7,9 +7,8 @@ import httpx
 import pytest
 from anyio.abc import SocketStream
 
-from oddaemon.simulator.api.http_parser import BadRequestError, RequestParser
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse, BrokenConnection, ConnectionFailure
-from oddaemon.simulator.transport.server import serve
+from oddaemon.simulator.transport.server import BadRequestError, RequestParser, serve
 
 BODY = b'[{"PrefNum":15,"PrefName":"X","ValueString":"365"}]'
 LONG = 30.0
