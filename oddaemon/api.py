@@ -51,7 +51,7 @@ from oddaemon.store.history.day import (
     get_source,
     select_day,
 )
-from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader, StoredOffice
+from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader
 from oddaemon.store.sqlite.location import parse_database_path
 
 __all__ = [
@@ -184,7 +184,7 @@ class ReadOnlyDatabase:
 
     def offices(self) -> list[Office]:
         """Every office in the database, ordered by id."""
-        return [Office(each.id, each.name, each.is_configured) for each in self._reader.list_offices()]
+        return [Office(*each) for each in self._reader.list_offices()]
 
     def snapshots(self, office_id: str) -> list[Snapshot]:
         """The stored snapshots of an office, oldest first, without backfilled days.
@@ -192,9 +192,7 @@ class ReadOnlyDatabase:
         Raises:
             OfficeUnknown: There is no such office.
         """
-        return [
-            _make_snapshot(office_id, row) for row in self._reader.list_snapshots(self._reader.get_office(office_id))
-        ]
+        return [_make_snapshot(office_id, row) for row in self._reader.list_snapshots(office_id)]
 
     def snapshot(self, office_id: str, as_of: AsOf = None) -> Snapshot:
         """One snapshot, or a backfilled day.
@@ -203,15 +201,13 @@ class ReadOnlyDatabase:
             OfficeUnknown: There is no such office.
             SnapshotMissing: There is none for that day or id; the message names the nearest.
         """
-        return _make_snapshot(office_id, self._find_day(office_id, as_of)[1])
+        return _make_snapshot(office_id, self._find_day(office_id, as_of))
 
     def balances(self, office_id: str, as_of: AsOf = None) -> Iterator[Balance]:
         """The balances of one snapshot. Raises as `snapshot` does; also at the end, if it was deleted meanwhile."""
-        office, day = self._find_day(office_id, as_of)
-        missing_columns = self._reader.find_missing_columns(office, day)
-        return (
-            _make_balance(each, missing_columns) for batch in self._reader.read_balances(office, day) for each in batch
-        )
+        day = self._find_day(office_id, as_of)
+        missing_columns = self._reader.find_missing_columns(day)
+        return (_make_balance(each, missing_columns) for batch in self._reader.read_balances(day) for each in batch)
 
     def changes(self, office_id: str, since: AsOf = None, until: AsOf = None) -> Iterator[Change]:
         """The change of each guarantor between two snapshots or backfilled days.
@@ -225,8 +221,7 @@ class ReadOnlyDatabase:
             OfficeUnknown: There is no such office.
             SnapshotMissing: One of them does not exist, or the first is not before the second.
         """
-        office = self._reader.get_office(office_id)
-        days = self._reader.list_days(office)
+        days = self._reader.list_days(office_id)
         last = select_day(days, until, office_id)
         first = find_previous(days, last) if since is None else select_day(days, since, office_id)
         if first is None or days.index(first) >= days.index(last):
@@ -235,13 +230,11 @@ class ReadOnlyDatabase:
                 suggest_history(office_id),
             )
         missing_columns = (
-            self._reader.find_missing_columns(office, first),
-            self._reader.find_missing_columns(office, last),
+            self._reader.find_missing_columns(first),
+            self._reader.find_missing_columns(last),
         )
         return (
-            _make_change(each, *missing_columns)
-            for batch in self._reader.read_changes(office, first, last)
-            for each in batch
+            _make_change(each, *missing_columns) for batch in self._reader.read_changes(first, last) for each in batch
         )
 
     def history(self, office_id: str) -> list[DailyMovement]:
@@ -250,16 +243,14 @@ class ReadOnlyDatabase:
         Raises:
             OfficeUnknown: There is no such office.
         """
-        office = self._reader.get_office(office_id)
-        days = self._reader.list_days(office)
-        movements = self._reader.compute_movements(office, days)
+        days = self._reader.list_days(office_id)
+        movements = self._reader.compute_movements(days)
         return [
             _make_movement(_make_snapshot(office_id, each), since) for each, since in zip(days, movements, strict=True)
         ]
 
-    def _find_day(self, office_id: str, as_of: AsOf) -> tuple[StoredOffice, HistoryDay]:
-        office = self._reader.get_office(office_id)
-        return office, select_day(self._reader.list_days(office), as_of, office_id)
+    def _find_day(self, office_id: str, as_of: AsOf) -> HistoryDay:
+        return select_day(self._reader.list_days(office_id), as_of, office_id)
 
 
 def _to_decimal(cents: int) -> Decimal:

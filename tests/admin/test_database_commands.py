@@ -75,7 +75,7 @@ async def count_rows(world: World) -> dict[str, int]:
 
 def list_known_offices(world: World) -> list[str]:
     with HistoryReader.open(world.settings.state.path) as reader:
-        return [office.id for office in reader.list_offices()]
+        return [office_id for office_id, *_ in reader.list_offices()]
 
 
 async def test_an_office_is_erased_while_another_is_pulled(tmp_path: Path) -> None:

@@ -65,9 +65,8 @@ def _run(who: str, form: str, database: Path, directory: Path) -> tuple[float, f
 
 def _export_with_oddaemon(form: str, database: Path, target: Path) -> None:
     with HistoryReader.open(database) as reader:
-        office = reader.get_office(OFFICE.id)
-        night = reader.list_snapshots(office)[-1]
-        export(target, Layout(FileFormat(form), BALANCE_COLUMNS), reader.read_balances(office, night))
+        night = reader.list_snapshots(OFFICE.id)[-1]
+        export(target, Layout(FileFormat(form), BALANCE_COLUMNS), reader.read_balances(night))
 
 
 def _export_with_script(form: str, database: Path, target: Path) -> None:

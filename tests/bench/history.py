@@ -99,15 +99,14 @@ async def _time_reading(database: SqliteDatabase, snapshot_id: int) -> float:
 
 def _time_history_reader(path: Path) -> tuple[list[float], float, list[float]]:
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(OFFICE.id)
-        nights = reader.list_snapshots(office)
+        nights = reader.list_snapshots(OFFICE.id)
         reading = [
-            _time_call(lambda night=night: list(reader.read_balances(office, night)))  # type: ignore[misc]  # bound at once
+            _time_call(lambda night=night: list(reader.read_balances(night)))  # type: ignore[misc]  # bound at once
             for night in _pick_some(nights)
         ]
         pairs = _pick_some(list(pairwise(nights)))
-        changing = [_time_call(lambda pair=pair: list(reader.read_changes(office, *pair))) for pair in pairs]  # type: ignore[misc]  # the same
-        return reading, _time_call(lambda: reader.compute_flows(office, nights[0], nights[-1])), changing
+        changing = [_time_call(lambda pair=pair: list(reader.read_changes(*pair))) for pair in pairs]  # type: ignore[misc]  # the same
+        return reading, _time_call(lambda: reader.compute_flows(nights[0], nights[-1])), changing
 
 
 async def _time_pruning(database: SqliteDatabase) -> tuple[float, float]:

@@ -10,8 +10,7 @@ from oddaemon.store.sqlite.location import parse_database_path
 def read_backfilled_day(database: Path | str, office_id: str, day: date) -> tuple[BackfilledDay, list[Balance]]:
     """The one backfilled day of that date, and its balances."""
     with HistoryReader.open(parse_database_path(str(database))) as reader:
-        office = reader.get_office(office_id)
         (found,) = (
-            each for each in reader.list_days(office) if isinstance(each, BackfilledDay) and each.aging_date == day
+            each for each in reader.list_days(office_id) if isinstance(each, BackfilledDay) and each.aging_date == day
         )
-        return found, [balance for batch in reader.read_balances(office, found) for balance in batch]
+        return found, [balance for batch in reader.read_balances(found) for balance in batch]

@@ -65,10 +65,9 @@ def balances(
 @contextmanager
 def _open_balances(config: Path | None, office_id: str, as_of: date | int | None) -> Iterator[TabularResult]:
     with open_history(config) as (reader, settings):
-        office, days = require_office_days(reader, settings, office_id)
-        day = select_day(days, as_of, office_id)
-        missing_columns = reader.find_missing_columns(office, day)
-        verified = _verify_totals(reader, reader.read_balances(office, day), day.totals)
+        day = select_day(require_office_days(reader, settings, office_id), as_of, office_id)
+        missing_columns = reader.find_missing_columns(day)
+        verified = _verify_totals(reader, reader.read_balances(day), day.totals)
         yield TabularResult(
             columns=BALANCE_COLUMNS,
             batches=([mask_missing_columns(each, missing_columns) for each in rows] for rows in verified)
@@ -146,18 +145,18 @@ def _make_fleet_rows(reader: HistoryReader, settings: Settings, as_of: date | No
     labels = {each.spec.id: each.spec.labels for each in settings.offices}
     by_office: dict[str, _Totals] = {}
     by_label: dict[str, _Totals] = {}
-    fleet, missing = _Totals(), sorted(labels.keys() - {office.id for office in reader.list_offices()})
-    for office in reader.list_offices():
-        if not (office.is_configured or office.id in labels):
+    fleet, missing = _Totals(), sorted(labels.keys() - {office_id for office_id, *_ in reader.list_offices()})
+    for office_id, _, is_configured in reader.list_offices():
+        if not (is_configured or office_id in labels):
             continue
         try:
-            day = select_day(reader.list_days(office), as_of, office.id)
+            day = select_day(reader.list_days(office_id), as_of, office_id)
         except SnapshotMissing:
-            missing.append(office.id)
+            missing.append(office_id)
             continue
-        names = [f"{key}={value}" for key, value in labels.get(office.id, ())]
+        names = [f"{key}={value}" for key, value in labels.get(office_id, ())]
         for each in (
-            by_office.setdefault(office.id, _Totals()),
+            by_office.setdefault(office_id, _Totals()),
             *(by_label.setdefault(name, _Totals()) for name in names),
         ):
             each.add(day)

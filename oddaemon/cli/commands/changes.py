@@ -41,7 +41,7 @@ def changes(
 ) -> None:
     """Show which guarantors are new, changed or cleared between two days, with old and new values. Patient data."""
     with open_history(config) as (reader, settings):
-        stored, days = require_office_days(reader, settings, office)
+        days = require_office_days(reader, settings, office)
         after = select_day(days, last, office)
         before = find_previous(days, after) if first is None else select_day(days, first, office)
         if before is None:
@@ -51,10 +51,9 @@ def changes(
             )
         require_order(days, before, after)
         head = {"office": office, "from": make_day_document(before), "to": make_day_document(after)}
-        missing_columns = reader.find_missing_columns(stored, before), reader.find_missing_columns(stored, after)
+        missing_columns = reader.find_missing_columns(before), reader.find_missing_columns(after)
         batches = (
-            [_make_row(each, *missing_columns) for each in batch]
-            for batch in reader.read_changes(stored, before, after)
+            [_make_row(each, *missing_columns) for each in batch] for batch in reader.read_changes(before, after)
         )
         make_table = partial(_make_table, missing_columns=missing_columns[0] | missing_columns[1])
         write_result(

@@ -15,7 +15,7 @@ from oddaemon.core.model import MONEY_COLUMNS, PublishedSnapshot
 from oddaemon.sinks.formats.columns import ColumnType, ExportColumn, Row
 from oddaemon.sinks.formats.text import Envelope
 from oddaemon.store.history.day import HistoryDay, get_column_sums, get_source, select_day
-from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader, StoredOffice
+from oddaemon.store.sqlite.history_reader import DayMovement, HistoryReader
 
 COLUMNS = (
     ExportColumn("aging_date", ColumnType.DATE),
@@ -55,24 +55,22 @@ def history(
 ) -> None:
     """Show an office night by night, with backfilled days: buckets, totals, changes, and flow between buckets."""
     with open_history(config) as (reader, settings):
-        stored, days = require_office_days(reader, settings, office)
+        days = require_office_days(reader, settings, office)
         begin = days[0] if first is None else select_day(days, first, office)
         end = days[-1] if last is None else select_day(days, last, office)
         if begin is not end:
             require_order(days, begin, end)
-        rows = _make_rows(reader, stored, days, begin, end)
+        rows = _make_rows(reader, days, begin, end)
     result = TabularResult(COLUMNS, [rows], Envelope("nights", {"office": office}), _make_table)
     write_result(result, output_format, output)
 
 
-def _make_rows(
-    reader: HistoryReader, office: StoredOffice, days: Sequence[HistoryDay], first: HistoryDay, last: HistoryDay
-) -> list[Row]:
+def _make_rows(reader: HistoryReader, days: Sequence[HistoryDay], first: HistoryDay, last: HistoryDay) -> list[Row]:
     """Rows of `COLUMNS` for the days from `first` to `last`."""
     begin, end = days.index(first), days.index(last)
     base = max(0, begin - 1)
     shown = days[base : end + 1]
-    movements = list(zip(shown, reader.compute_movements(office, shown), strict=True))
+    movements = list(zip(shown, reader.compute_movements(shown), strict=True))
     return [_make_row(day, movement) for day, movement in movements[begin - base :]]
 
 

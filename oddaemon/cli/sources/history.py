@@ -1,7 +1,7 @@
 """The stored days of an office: snapshots and backfilled days, read beside the daemon."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from oddaemon.cli.output.exit import fail
@@ -13,9 +13,9 @@ from oddaemon.core.reporting.formatting import format_instant, format_money
 from oddaemon.core.reporting.status_document import make_snapshot_document
 from oddaemon.settings import Settings
 from oddaemon.store.backfilled_days import BackfilledDay
-from oddaemon.store.errors import StoreError
+from oddaemon.store.errors import OfficeUnknown, StoreError
 from oddaemon.store.history.day import HistoryDay, get_source
-from oddaemon.store.sqlite.history_reader import HistoryReader, StoredOffice
+from oddaemon.store.sqlite.history_reader import HistoryReader
 from oddaemon.store.sqlite.location import parse_database_path
 
 
@@ -30,16 +30,14 @@ def open_history(config: Path | None) -> Iterator[tuple[HistoryReader, Settings]
         raise fail(str(error)) from error
 
 
-def require_office_days(
-    reader: HistoryReader, settings: Settings, office_id: str
-) -> tuple[StoredOffice, list[HistoryDay]]:
-    """An office and its days in order, at least one; without any the command ends.
+def require_office_days(reader: HistoryReader, settings: Settings, office_id: str) -> list[HistoryDay]:
+    """The days of an office in order, at least one; without any the command ends.
 
     An office that is no longer configured can be read as long as its data is kept.
     """
-    for office in reader.list_offices():
-        if office.id == office_id and (days := reader.list_days(office)):
-            return office, days
+    with suppress(OfficeUnknown):
+        if days := reader.list_days(office_id):
+            return days
     record = read_database(settings, lambda db: require_office_record(db, settings, office_id))
     reason = "" if record.state is None else f" {record.state.standing.reason}"
     raise fail(f"{office_id} has no published snapshot yet.{reason} See `oddaemon explain {office_id}`.")

@@ -71,12 +71,11 @@ def collect_changes(found: Iterable[list[GuarantorChange]]) -> SnapshotChanges:
 async def test_any_snapshot_and_its_changes_make_any_later_one(database: SqliteDatabase, path: Path) -> None:
     past_nights = await publish_random_nights(database, NIGHTS)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        nights = reader.list_snapshots(office)
+        nights = reader.list_snapshots(ELM)
         pairs = list(combinations(range(NIGHTS), 2))
         assert len(pairs) > 10_000
         for first, last in pairs:
-            changes = collect_changes(reader.read_changes(office, nights[first], nights[last]))
+            changes = collect_changes(reader.read_changes(nights[first], nights[last]))
             assert apply_changes(past_nights[first], changes) == past_nights[last]
             assert all(before != after for before, after in changes.changed)
 
@@ -84,9 +83,8 @@ async def test_any_snapshot_and_its_changes_make_any_later_one(database: SqliteD
 async def test_any_past_night_reads_as_it_was(database: SqliteDatabase, path: Path) -> None:
     nights = await publish_random_nights(database, 30)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        for night, rows in zip(reader.list_snapshots(office), nights, strict=True):
-            assert [row for batch in reader.read_balances(office, night) for row in batch] == list(rows.values())
+        for night, rows in zip(reader.list_snapshots(ELM), nights, strict=True):
+            assert [row for batch in reader.read_balances(night) for row in batch] == list(rows.values())
 
 
 async def test_a_cleared_guarantor_was_last_seen_on_the_last_day_that_had_them(
@@ -94,10 +92,9 @@ async def test_a_cleared_guarantor_was_last_seen_on_the_last_day_that_had_them(
 ) -> None:
     past_nights = await publish_random_nights(database, 30)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        nights = reader.list_snapshots(office)
+        nights = reader.list_snapshots(ELM)
         for first, last in combinations(range(30), 2):
-            for batch in reader.read_changes(office, nights[first], nights[last]):
+            for batch in reader.read_changes(nights[first], nights[last]):
                 for each in batch:
                     if each.change is ChangeKind.CLEARED:
                         last_day = max(number for number in range(last) if each.pat_num in past_nights[number])
@@ -107,9 +104,8 @@ async def test_a_cleared_guarantor_was_last_seen_on_the_last_day_that_had_them(
 async def test_flows_are_those_of_each_pair_of_nights(database: SqliteDatabase, path: Path) -> None:
     past_nights = await publish_random_nights(database, 30)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        nights = reader.list_snapshots(office)
-        flows = reader.compute_flows(office, nights[4], nights[20])
+        nights = reader.list_snapshots(ELM)
+        flows = reader.compute_flows(nights[4], nights[20])
         for number, (before, after) in enumerate(pairwise(past_nights[4:21]), start=5):
             wanted = NO_FLOW
             for pat_num in before.keys() | after.keys():
@@ -142,11 +138,10 @@ async def store_backfill(database: SqliteDatabase, day: date, rows: tuple[Balanc
 async def test_any_two_days_compare_whether_pulled_or_read_afterwards(database: SqliteDatabase, path: Path) -> None:
     nights = await store_days_with_gaps(database)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        days = reader.list_days(office)
+        days = reader.list_days(ELM)
         assert [each.aging_date - DAY_ONE for each in days] == [timedelta(days=n) for n in range(len(nights))]
         for first, last in combinations(range(len(nights)), 2):
-            changes = collect_changes(reader.read_changes(office, days[first], days[last]))
+            changes = collect_changes(reader.read_changes(days[first], days[last]))
             assert apply_changes(nights[first], changes) == nights[last]
             assert changes == diff(nights[first], nights[last])
 
@@ -156,10 +151,9 @@ async def test_a_cleared_guarantor_was_last_seen_in_a_snapshot_or_on_the_first_d
 ) -> None:
     past_nights = await store_days_with_gaps(database)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        days = reader.list_days(office)
+        days = reader.list_days(ELM)
         for first, last in combinations(range(len(past_nights)), 2):
-            for each in (one for batch in reader.read_changes(office, days[first], days[last]) for one in batch):
+            for each in (one for batch in reader.read_changes(days[first], days[last]) for one in batch):
                 if each.change is ChangeKind.CLEARED:
                     nights = (n for n in range(first + 1, last) if n % 3 == 1 and each.pat_num in past_nights[n])
                     assert each.last_seen == days[max([first, *nights])].aging_date
@@ -174,18 +168,16 @@ async def test_no_guarantor_was_last_seen_before_the_stored_history(database: Sq
     await store_backfill(database, DAY_ONE, (family, other))
     await store_backfill(database, DAY_ONE + timedelta(days=1), (other,))
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        first, last, *nights = reader.list_days(office)
+        first, last, *nights = reader.list_days(ELM)
         assert len(nights) == 2
-        ((gone,),) = reader.read_changes(office, first, last)
+        ((gone,),) = reader.read_changes(first, last)
         assert (gone.change, gone.pat_num, gone.last_seen) == (ChangeKind.CLEARED, family.pat_num, DAY_ONE)
 
 
 async def test_flows_are_those_since_the_day_before(database: SqliteDatabase, path: Path) -> None:
     nights = await store_days_with_gaps(database)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        first, *others = reader.compute_movements(office, reader.list_days(office))
+        first, *others = reader.compute_movements(reader.list_days(ELM))
         assert first is None
         for movement, (before, after) in zip(others, pairwise(nights), strict=True):
             changes = diff(before, after)
@@ -203,7 +195,7 @@ async def test_a_day_that_was_pulled_in_its_night_is_that_night_s(database: Sqli
     await _publish(database, ELM, make_balances(3, seed=1), DAY_ONE)
     await store_backfill(database, DAY_ONE, make_balances(2, seed=2))
     with HistoryReader.open(path) as reader:
-        (only,) = reader.list_days(reader.get_office(ELM))
+        (only,) = reader.list_days(ELM)
         assert (get_source(only), only.totals.guarantors) == (DaySource.NIGHT, 3)
 
 
@@ -211,9 +203,8 @@ async def test_an_office_may_have_days_that_were_read_afterwards_alone(database:
     for number in (0, 2):
         await store_backfill(database, DAY_ONE + timedelta(days=number), make_balances(3 + number))
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        days = reader.list_days(office)
-        (found,) = reader.read_changes(office, *days)
+        days = reader.list_days(ELM)
+        (found,) = reader.read_changes(*days)
         assert [each.change for each in found] == [ChangeKind.NEW] * 2
         assert select_day(days, DAY_ONE, ELM) is days[0]
         with pytest.raises(SnapshotMissing, match="the nearest are 2026-03-01 and 2026-03-03"):
@@ -245,32 +236,28 @@ async def test_a_reader_with_fewer_columns_makes_no_change(database: SqliteDatab
         await _publish(database, ELM, rows, DAY_ONE + timedelta(days=number), reader)
     await store_backfill(database, DAY_ONE - timedelta(days=1), convert_to_report(FAMILIES))
     with HistoryReader.open(path) as history_reader:
-        office = history_reader.get_office(ELM)
-        days = history_reader.list_days(office)
-        missing_columns = [history_reader.find_missing_columns(office, each) for each in days]
+        days = history_reader.list_days(ELM)
+        missing_columns = [history_reader.find_missing_columns(each) for each in days]
         both, own = frozenset({"clinic_num", "est_balance"}), frozenset({"est_balance"})
         assert missing_columns == [both, frozenset(), both, own, frozenset()]
         assert [get_column_sums(each)["est_balance"] is None for each in days] == [True, False, True, True, False]
         for first, last in combinations(range(4), 2):
-            assert list(history_reader.read_changes(office, days[first], days[last])) == []
+            assert list(history_reader.read_changes(days[first], days[last])) == []
         for first in range(4):
-            (found,) = history_reader.read_changes(office, days[first], days[4])
+            (found,) = history_reader.read_changes(days[first], days[4])
             assert [(each.change, each.pat_num) for each in found] == [
                 (ChangeKind.CHANGED, FAMILIES[1].pat_num),
                 (ChangeKind.CLEARED, FAMILIES[4].pat_num),
             ]
-        counts = [
-            each and (each.new, each.changed, each.cleared) for each in history_reader.compute_movements(office, days)
-        ]
+        counts = [each and (each.new, each.changed, each.cleared) for each in history_reader.compute_movements(days)]
         assert counts == [None, (0, 0, 0), (0, 0, 0), (0, 4, 0), (0, 1, 1)]
 
 
 async def test_a_query_that_has_a_column_provides_it(database: SqliteDatabase, path: Path) -> None:
     await store_backfill(database, DAY_ONE, FAMILIES)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        (day,) = reader.list_days(office)
-        assert reader.find_missing_columns(office, day) == frozenset()
+        (day,) = reader.list_days(ELM)
+        assert reader.find_missing_columns(day) == frozenset()
         assert get_column_sums(day)["est_balance"] == sum(each.est_balance for each in FAMILIES)
 
 
@@ -279,23 +266,22 @@ async def test_a_day_pruned_or_replaced_while_it_is_read_is_detected(database: S
         await _publish(database, ELM, make_balances(5, seed=number), DAY_ONE + timedelta(days=number))
     await store_backfill(database, DAY_ONE - timedelta(days=1), make_balances(4))
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        day, first, *_, last = reader.list_days(office)
+        day, first, *_, last = reader.list_days(ELM)
         assert isinstance(first, PublishedSnapshot)
         assert isinstance(last, PublishedSnapshot)
         await prune(database, datetime(2026, 3, 3, tzinfo=UTC))
         await store_backfill(database, day.aging_date, make_balances(3))
         for read in (
-            lambda: list(reader.read_balances(office, first)),
-            lambda: list(reader.read_balances(office, day)),
-            lambda: list(reader.read_changes(office, first, last)),
-            lambda: reader.compute_flows(office, first, last),
+            lambda: list(reader.read_balances(first)),
+            lambda: list(reader.read_balances(day)),
+            lambda: list(reader.read_changes(first, last)),
+            lambda: reader.compute_flows(first, last),
         ):
             with pytest.raises(
                 SnapshotMissing, match=r"of elm-street of 2026-0\d-\d\d were pruned while they were read"
             ):
                 read()
-        assert [len(rows) for rows in reader.read_balances(office, last)] == [5]
+        assert [len(rows) for rows in reader.read_balances(last)] == [5]
 
 
 async def test_batches_are_bounded_and_miss_nothing(
@@ -304,12 +290,11 @@ async def test_batches_are_bounded_and_miss_nothing(
     nights = await publish_random_nights(database, 3)
     monkeypatch.setattr(archives, "ROWS_PER_BATCH", 2)
     with HistoryReader.open(path) as reader:
-        office = reader.get_office(ELM)
-        first, _, last = reader.list_snapshots(office)
-        batches = list(reader.read_balances(office, last))
+        first, _, last = reader.list_snapshots(ELM)
+        batches = list(reader.read_balances(last))
         assert {len(batch) for batch in batches[:-1]} == {2}
         assert [row for batch in batches for row in batch] == list(nights[2].values())
-        changes = list(reader.read_changes(office, first, last))
+        changes = list(reader.read_changes(first, last))
         assert all(len(batch) <= 2 for batch in changes)
         assert apply_changes(nights[0], collect_changes(changes)) == nights[2]
 
@@ -318,9 +303,9 @@ async def test_a_missing_snapshot_is_reported(database: SqliteDatabase, path: Pa
     with pytest.raises(DatabaseMissing), HistoryReader.open(path.with_name("nowhere.db")):
         pass
     with HistoryReader.open(database.path) as reader:
-        assert reader.list_snapshots(reader.get_office(ELM)) == []
+        assert reader.list_snapshots(ELM) == []
         with pytest.raises(OfficeUnknown, match="no office 'oak'"):
-            reader.get_office("oak")
+            reader.list_days("oak")
         with pytest.raises(SnapshotMissing, match="no published snapshot yet"):
             select_day([], None, ELM)
 
@@ -334,7 +319,7 @@ async def test_of_a_day_that_aged_twice_the_last_is_meant(database: SqliteDataba
     for seed in (1, 2):
         await _publish(database, ELM, make_balances(3, seed=seed), DAY_ONE)
     with HistoryReader.open(path) as reader:
-        nights: list[PublishedSnapshot] = reader.list_snapshots(reader.get_office(ELM))
+        nights: list[PublishedSnapshot] = reader.list_snapshots(ELM)
         assert select_day(nights, DAY_ONE, ELM) is nights[1]
 
 
@@ -342,4 +327,4 @@ async def test_it_reads_beside_a_daemon_that_writes(database: SqliteDatabase, pa
     await publish_random_nights(database, 2)
     async with database.transaction():
         with HistoryReader.open(path) as reader:
-            assert len(reader.list_snapshots(reader.get_office(ELM))) == 2
+            assert len(reader.list_snapshots(ELM)) == 2

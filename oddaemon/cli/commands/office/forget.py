@@ -82,7 +82,7 @@ def forget(
 
 def _require_known(path: Path, office_id: str) -> None:
     with HistoryReader.open(path) as reader:
-        ids = [office.id for office in reader.list_offices()]
+        ids = [each for each, *_ in reader.list_offices()]
     if office_id not in ids:
         raise fail_unknown_office(office_id, ids)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.store.errors import OfficeUnknown
 from oddaemon.store.sqlite.copy import open_read_only
 from oddaemon.store.sqlite.errors import translate_errors
-from oddaemon.store.sqlite.history_reader import HistoryReader
+from oddaemon.store.sqlite.version import require_newest
 
 SUFFIXES = ("", "-wal", "-journal")
 SAMPLE_ROWS = 200
@@ -62,10 +63,13 @@ class ResidueScan:
             OfficeUnknown: it has no data for the office.
             DatabaseUnusable: it cannot be read.
         """
-        with HistoryReader.open(path) as history:
-            path, key = history.path, history.get_office(office_id).key
+        path = path.expanduser().resolve()
+        require_newest(path)
         with translate_errors(path), closing(open_read_only(path)) as connection:
-            return cls(path, frozenset(_collect_patterns(connection, key)))
+            found = connection.execute("SELECT key FROM office WHERE id = ?", (office_id,)).fetchone()
+            if found is None:
+                raise OfficeUnknown(office_id)
+            return cls(path, frozenset(_collect_patterns(connection, *found)))
 
     def count_found(self) -> int:
         """The number of patterns that are in the database's files."""
