@@ -81,7 +81,7 @@ VALUES: Mapping[str, type[Enum]] = {
     "step of a backfill": job.UploadStep,
     "state of a delivery": delivery.DeliveryState,
     "content of a delivery": delivery.Content,
-    "source of a document": inspection.DataSource,
+    "source of a document": office_details.DataSource,
 }
 
 
@@ -210,7 +210,7 @@ def _render_status_documents() -> str:
 
 
 def _render_explain_documents() -> str:
-    inherited = status_document.OfficeDocument.__annotations__
+    inherited = inspection.FleetDocument.__annotations__ | status_document.OfficeDocument.__annotations__
     own = {
         name: each
         for name, each in typing.get_type_hints(office_details.OfficeDetails).items()

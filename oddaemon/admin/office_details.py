@@ -4,8 +4,9 @@ It extends the status document and is a contract like it: fields may be added, n
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
 from typing import TypedDict
 
 from oddaemon.core.model import OfficeSpec, Preferences, PublishedSnapshot
@@ -13,6 +14,14 @@ from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.reporting.status_document import OfficeDocument, OfficeStatus, make_office_document
 from oddaemon.store.journal import JournalEntry
+
+
+class DataSource(StrEnum):
+    """Where a document comes from."""
+
+    DAEMON = "daemon"
+    DATABASE = "database"
+    """As the daemon last wrote it."""
 
 
 class PreferencesDocument(TypedDict):
@@ -69,23 +78,30 @@ class OfficeDetails(OfficeDocument):
     last_pull: PullDocument | None
     journal: list[EntryDocument]
     """The last entries, oldest first."""
+    source: str
 
 
-@dataclass(frozen=True, slots=True)
-class OfficeContext:
-    """What the document adds to an office's summary."""
+def build_office_details(
+    status: OfficeStatus,
+    now: datetime,
+    source: DataSource,
+    *,
+    spec: OfficeSpec | None,
+    state: OfficeState | None,
+    snapshot: PublishedSnapshot | None,
+    journal: Iterable[JournalEntry] = (),
+) -> OfficeDetails:
+    """The document of one office.
 
-    spec: OfficeSpec | None = None
-    """As configured; None: it is no longer configured."""
-    state: OfficeState | None = None
-    """None: none is stored yet."""
-    snapshot: PublishedSnapshot | None = None
-    journal: Iterable[JournalEntry] = field(default=(), repr=False)
-
-
-def build_office_details(status: OfficeStatus, context: OfficeContext, now: datetime) -> OfficeDetails:
-    """The document of one office as of `now` (aware)."""
-    state, office = context.state, context.spec
+    Args:
+        status: its summary.
+        now: aware.
+        source: where all of it comes from.
+        spec: as configured; None: it is no longer configured.
+        state: None: none is stored yet.
+        snapshot: the latest one, if any.
+        journal: the last entries, oldest first.
+    """
     return {
         **make_office_document(status, now),
         "preferences": None if state is None or state.preferences is None else _build_preferences(state.preferences),
@@ -94,12 +110,13 @@ def build_office_details(status: OfficeStatus, context: OfficeContext, now: date
         if state is None
         else {"pat_nums_per_column": state.packing.lane_span, "columns": state.packing.lanes},
         "clock_skew_seconds": None if state is None else state.skew_seconds,
-        "timezone": None if office is None or office.zone is None else str(office.zone),
+        "timezone": None if spec is None or spec.zone is None else str(spec.zone),
         "failures_in_a_row": 0 if state is None else state.attempts,
         "rereads_in_a_row": 0 if state is None else state.rereads,
         "run_seconds": None if state is None else state.run_seconds,
-        "last_pull": None if context.snapshot is None else _build_pull(context.snapshot),
-        "journal": [build_entry_document(entry) for entry in context.journal],
+        "last_pull": None if snapshot is None else _build_pull(snapshot),
+        "journal": [build_entry_document(entry) for entry in journal],
+        "source": source.value,
     }
 
 

@@ -17,9 +17,7 @@ from oddaemon.core.snapshot.aging_report import ReportCursor
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
-
-_encode = msgspec.json.Encoder().encode
-_balances_decoder = msgspec.json.Decoder(list[Balance])
+from oddaemon.store.values import decode_balances, encode_json, format_instant
 
 _INSERT_JOB = text(
     "INSERT INTO backfill (office, as_of, via, query, ordered_at, stage, attempts, rereads, why) "
@@ -75,7 +73,7 @@ async def get_or_create(db: Database, target: BackfillTarget, now: datetime) -> 
         "as_of": target.as_of.isoformat(),
         "via": target.via.value,
         "query": target.query,
-        "ordered_at": schema.format_instant(now),
+        "ordered_at": format_instant(now),
     }
     async with db.transaction() as connection:
         if (existing := await _find_open_job(connection, target)) is not None:
@@ -144,9 +142,7 @@ async def add_page(db: Database, number: int, page: Sequence[Balance], progress:
 
     `scope` says which guarantors the office's settings include.
     """
-    await db.execute_one(
-        _INSERT_PAGE, (_encode(page).decode(), _encode(_PageProgress(progress, scope)).decode(), number)
-    )
+    await db.execute_one(_INSERT_PAGE, (encode_json(page), encode_json(_PageProgress(progress, scope)), number))
 
 
 async def load_data(db: Database, number: int, scope: str) -> JobData:
@@ -166,7 +162,7 @@ async def load_data(db: Database, number: int, scope: str) -> JobData:
         return JobData()
     with suppress(msgspec.DecodeError):
         stored = _progress_decoder.decode(pages[-1].progress)
-        balances = tuple(balance for page in pages for balance in _balances_decoder.decode(page.balances))
+        balances = tuple(balance for page in pages for balance in decode_balances(page.balances))
         if stored.scope == scope:
             return JobData(stored.progress, balances, len(pages))
     async with db.transaction() as connection:

@@ -13,10 +13,10 @@ from oddaemon.core.model import Balance, ControlTotals
 from oddaemon.store import backfill_jobs, schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
+from oddaemon.store.values import BALANCE_COLUMNS
 
-_COLUMNS = ", ".join(Balance._fields)
 _ADD = (
-    f"INSERT INTO historical_balance (snapshot, {_COLUMNS}) "  # noqa: S608 - our own column names
+    f"INSERT INTO historical_balance (snapshot, {BALANCE_COLUMNS}) "  # noqa: S608 - our own column names
     f"VALUES (?, {', '.join('?' for _ in Balance._fields)})"
 )
 _OWED_COLUMNS = ("bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "bal_total")

@@ -14,8 +14,8 @@ from oddaemon.core.reporting.legacy_names import translate_names
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
+from oddaemon.store.values import encode_json, format_instant
 
-_encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, object])
 
 _ADD = text(
@@ -51,10 +51,10 @@ async def append(db: Database, entries: Sequence[JournalEntry], entries_max: int
     rows = [
         {
             "office": entry.office_id,
-            "at": schema.format_instant(entry.at),
+            "at": format_instant(entry.at),
             "level": entry.level,
             "event": entry.event,
-            "fields": _encode(entry.fields).decode(),
+            "fields": encode_json(entry.fields),
         }
         for entry in entries
     ]

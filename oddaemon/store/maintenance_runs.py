@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
+from oddaemon.store.values import format_instant
 
 _SAVE = text(
     "INSERT INTO maintenance (job, seen_at, succeeded_at, result) VALUES (:job, :seen_at, :succeeded_at, :result) "
@@ -41,8 +42,8 @@ async def save_run(db: Database, job: str, run: JobRun) -> None:
     """Save the last run of a job. A failed run keeps the time of the last success."""
     row = {
         "job": job,
-        "seen_at": schema.format_instant(run.seen_at),
-        "succeeded_at": None if run.succeeded_at is None else schema.format_instant(run.succeeded_at),
+        "seen_at": format_instant(run.seen_at),
+        "succeeded_at": None if run.succeeded_at is None else format_instant(run.succeeded_at),
         "result": run.result,
     }
     async with db.transaction() as connection:

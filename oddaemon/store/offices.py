@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, ScalarSelect, Table, func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import OfficeSpec, PublishedSnapshot
@@ -19,9 +19,8 @@ from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
 from oddaemon.store.outbox import write_sinks
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, make_snapshot_row
+from oddaemon.store.values import SNAPSHOT_COLUMNS, encode_json, parse_instant, parse_snapshot
 
-_encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(OfficeState)
 
 _REGISTER = text(
@@ -30,9 +29,20 @@ _REGISTER = text(
 )
 
 
+_OFFICES = f"""
+SELECT office.id, office.name, office.wanted, office.state,
+    (SELECT count(*) FROM snapshot AS own WHERE own.office = office.key),
+    (SELECT count(*) FROM historical_snapshot AS own WHERE own.office = office.key),
+    (SELECT journal.at FROM journal WHERE journal.office = office.key ORDER BY journal.number DESC LIMIT 1),
+    {SNAPSHOT_COLUMNS}
+FROM office LEFT JOIN snapshot ON snapshot.id = (SELECT max(own.id) FROM snapshot AS own WHERE own.office = office.key)
+ORDER BY office.id
+"""  # noqa: S608 - our own column names
+
+
 @dataclass(frozen=True, slots=True)
 class OfficeRow:
-    """One office of the fleet, as the database knows it."""
+    """One office that was ever registered, as the database knows it."""
 
     id: str
     name: str
@@ -42,6 +52,16 @@ class OfficeRow:
     """None: there is none, or this version cannot decode it."""
     snapshot: PublishedSnapshot | None
     """The latest one."""
+    snapshots: int
+    backfilled_days: int
+    journaled_at: datetime | None
+    """The time of its last journal entry."""
+
+    @property
+    def last_activity_at(self) -> datetime | None:
+        """The time of its last snapshot or journal entry; None: it has none."""
+        published_at = None if self.snapshot is None else self.snapshot.published_at
+        return max((at for at in (published_at, self.journaled_at) if at is not None), default=None)
 
 
 async def write_offices(connection: AsyncConnection, offices: Sequence[OfficeSpec]) -> None:
@@ -56,7 +76,7 @@ async def load_state(db: Database, office_id: str) -> OfficeState | None:
     """The saved state; None: there is none, or this version cannot decode it."""
     async with db.read_transaction() as connection:
         found = await connection.scalar(select(schema.office.c.state).where(schema.office.c.id == office_id))
-    return _decode_state(found)
+    return decode_state(found)
 
 
 async def save_state(db: Database, office_id: str, state: OfficeState) -> None:
@@ -84,7 +104,7 @@ async def write_state(connection: AsyncConnection, office_id: str, state: Office
             "reason": status.reason,
             "owner": None if status.owner is None else status.owner.value,
             "not_before": state.not_before,
-            "state": _encode(state).decode(),
+            "state": encode_json(state),
         },
     )
     if not result.rowcount:
@@ -93,79 +113,33 @@ async def write_state(connection: AsyncConnection, office_id: str, state: Office
 
 async def list_all(db: Database) -> list[OfficeRow]:
     """Every office that was ever registered, ordered by id, in one query."""
-    latest = (
-        select(func.max(schema.snapshot.c.id))
-        .where(schema.snapshot.c.office == schema.office.c.key)
-        .correlate(schema.office)
-        .scalar_subquery()
-    )
-    query = (
-        select(
-            schema.office.c.id, schema.office.c.name, schema.office.c.wanted, schema.office.c.state, *SNAPSHOT_COLUMNS
-        )
-        .outerjoin(schema.snapshot, schema.snapshot.c.id == latest)
-        .order_by(schema.office.c.id)
-    )
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            rows = (await connection.execute(query)).all()
-            return [_parse_office(row) for row in rows]
+    rows = await db.fetch(_OFFICES)
+    with decoding_errors(db.where):
+        return [_parse_office(*row) for row in rows]
 
 
-def _parse_office(row: Row[Any]) -> OfficeRow:
-    office_id, name, is_configured, state, *snapshot = tuple(row)
+def _parse_office(office_id: str, name: str, wanted: int, state: str | None, *rest: Any) -> OfficeRow:  # noqa: ANN401 - a row's values
+    snapshots, backfilled_days, journaled_at, *snapshot = rest
     return OfficeRow(
         id=office_id,
         name=name,
-        is_configured=is_configured,
-        state=_decode_state(state),
-        snapshot=None if snapshot[0] is None else make_snapshot_row(office_id, snapshot),
+        is_configured=bool(wanted),
+        state=decode_state(state),
+        snapshot=None if snapshot[0] is None else parse_snapshot(office_id, snapshot),
+        snapshots=snapshots,
+        backfilled_days=backfilled_days,
+        journaled_at=parse_instant(journaled_at),
     )
 
 
-def _decode_state(state: str | None) -> OfficeState | None:
+def decode_state(state: str | None) -> OfficeState | None:
+    """A saved state; None: there is none, or this version cannot decode it."""
     if state is None:
         return None
     try:
         return _decoder.decode(state)
     except msgspec.DecodeError:
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class RemovedOffice:
-    """An office that is no longer configured, and the amount of its data."""
-
-    id: str
-    name: str
-    snapshots: int
-    backfilled_days: int
-    last_activity_at: datetime | None
-    """The time of its last snapshot or journal entry; None: it has none."""
-
-
-async def list_removed_offices(db: Database, configured: Collection[str]) -> list[RemovedOffice]:
-    """Every registered office that is not configured, ordered by id."""
-    query = select(
-        schema.office.c.id,
-        schema.office.c.name,
-        _select_for_office(schema.snapshot, func.count()),
-        _select_for_office(schema.historical_snapshot, func.count()),
-        _select_for_office(schema.snapshot, func.max(schema.snapshot.c.published_at)),
-        _select_for_office(schema.journal, func.max(schema.journal.c.at)),
-    ).order_by(schema.office.c.id)
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            rows = (await connection.execute(query)).all()
-    return [
-        RemovedOffice(office_id, name, nights, days, max((at for at in moments if at is not None), default=None))
-        for office_id, name, nights, days, *moments in rows
-        if office_id not in configured
-    ]
-
-
-def _select_for_office(table: Table, column: Any) -> ScalarSelect[Any]:  # noqa: ANN401 - any aggregate
-    return select(column).select_from(table).where(table.c.office == schema.office.c.key).scalar_subquery()
 
 
 async def save_config(

@@ -15,10 +15,9 @@ from oddaemon.core.model import Balance, Checkpoint
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered
+from oddaemon.store.values import decode_balances, encode_json
 
-_encode = msgspec.json.Encoder().encode
 _checkpoint_decoder = msgspec.json.Decoder(Checkpoint)
-_balances_decoder = msgspec.json.Decoder(list[Balance])
 
 _ADD = (
     "INSERT INTO pull_page (office, balances, checkpoint) "
@@ -50,7 +49,7 @@ async def load(db: Database, office_id: str) -> OpenPull | None:
         return None
     try:
         checkpoint = _checkpoint_decoder.decode(pages[-1].checkpoint)
-        staged = {balance.pat_num: balance for page in pages for balance in _balances_decoder.decode(page.balances)}
+        staged = {balance.pat_num: balance for page in pages for balance in decode_balances(page.balances)}
     except msgspec.DecodeError:
         return None
     return OpenPull(checkpoint, staged)
@@ -90,4 +89,4 @@ async def drop_pages(connection: AsyncConnection, office_id: str) -> None:
 
 
 def _build_row(office_id: str, page: Sequence[Balance], checkpoint: Checkpoint) -> tuple[str, str, str]:
-    return _encode(page).decode(), _encode(checkpoint).decode(), office_id
+    return encode_json(page), encode_json(checkpoint), office_id

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import msgspec
 from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,7 +17,7 @@ from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, Fai
 from oddaemon.store import schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
-from oddaemon.store.schema import format_instant
+from oddaemon.store.values import encode_json, format_instant, parse_instant
 
 RETENTION = timedelta(days=30)
 """How long the outcome of a delivery is kept."""
@@ -136,7 +135,7 @@ async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collecti
         await connection.execute(
             delete(schema.delivery).where(_delivery.sink == sink, _delivery.office.not_in(office_keys))
         )
-        names = {"sink": sink, "offices": msgspec.json.encode(list(offices)).decode()}
+        names = {"sink": sink, "offices": encode_json(list(offices))}
         for office_key, snapshot_id in (await connection.execute(_NEVER_DELIVERED, names)).all():
             await enqueue(connection, office_key, snapshot_id, [sink], now)
 
@@ -145,10 +144,10 @@ async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -
     """What waits for a sink, and what comes first, without offices that have a delivery `in_flight`."""
     # Two of the calls that go straight to the driver: a transaction of SQLAlchemy takes six times as long.
     ((pending, oldest_at),) = await db.fetch(_BACKLOG, (sink,))
-    next_due = await db.fetch(_NEXT_DUE, (sink, msgspec.json.encode(list(in_flight)).decode()))
+    next_due = await db.fetch(_NEXT_DUE, (sink, encode_json(list(in_flight))))
     with decoding_errors(db.where):
         attempt, previous = _parse_next_due(next_due[0]) if next_due else (None, None)
-        return SinkQueue(attempt, previous, pending, _parse_instant(oldest_at))
+        return SinkQueue(attempt, previous, pending, parse_instant(oldest_at))
 
 
 async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: datetime) -> None:
@@ -253,13 +252,9 @@ def _parse_next_due(row: Sequence[Any]) -> tuple[DeliveryAttempt, PreviousDelive
     previous_state, previous_id, failures, sink_not_before = other
     instants = datetime.fromisoformat(queued_at), datetime.fromisoformat(not_before)
     delivery = Delivery(number, delivery_id, office_id, snapshot_id, *instants, attempts)
-    sink_state = SinkState(failures or 0, _parse_instant(sink_not_before))
+    sink_state = SinkState(failures or 0, parse_instant(sink_not_before))
     previous = None if previous_state is None else PreviousDelivery(DeliveryState(previous_state), previous_id)
     return DeliveryAttempt(delivery, sink_state), previous
-
-
-def _parse_instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _select_deliveries() -> Any:  # noqa: ANN401 - a select of eleven types

@@ -20,10 +20,8 @@ from oddaemon.core.snapshot.missing_columns import (
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.store.database import Database
 from oddaemon.store.errors import decoding_errors
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMN_NAMES, parse_snapshot_row
+from oddaemon.store.values import BALANCE_COLUMNS, SNAPSHOT_COLUMNS, decode_balances, parse_snapshot
 
-_COLUMNS = ", ".join(Balance._fields)
-_SNAPSHOT_COLUMNS = ", ".join(f"snapshot.{name}" for name in SNAPSHOT_COLUMN_NAMES)
 _PARTIAL_READERS = ", ".join(f"'{reader.value}'" for reader in sorted(PARTIAL_READERS))
 
 
@@ -41,23 +39,22 @@ def _format_presence(snapshot: str) -> str:
 
 
 _SNAPSHOT_DATA = f"""
-SELECT {_SNAPSHOT_COLUMNS}, office.name,
-    (SELECT json_group_array(json_array({_COLUMNS})) FROM (
+SELECT {SNAPSHOT_COLUMNS}, office.name,
+    (SELECT json_group_array(json_array({BALANCE_COLUMNS})) FROM (
         SELECT * FROM balance WHERE office = snapshot.office AND {_format_valid("snapshot")} ORDER BY pat_num))
 FROM snapshot JOIN office ON office.key = snapshot.office
 WHERE snapshot.id = ?
 """  # noqa: S608 - our own column names
 """A snapshot with all of its balances, as of one instant."""
 _DELTA_DATA = f"""
-SELECT {_SNAPSHOT_COLUMNS}, office.name, base.aging_date, {_format_presence("snapshot")}, {_format_presence("base")},
-    (SELECT json_group_array(json_array({_format_valid("snapshot")}, json_array({_COLUMNS}))) FROM (
+SELECT {SNAPSHOT_COLUMNS}, office.name, base.aging_date, {_format_presence("snapshot")}, {_format_presence("base")},
+    (SELECT json_group_array(json_array({_format_valid("snapshot")}, json_array({BALANCE_COLUMNS}))) FROM (
         SELECT * FROM balance WHERE office = snapshot.office AND {_format_valid("snapshot")} <> {_format_valid("base")}
         ORDER BY pat_num))
 FROM snapshot JOIN office ON office.key = snapshot.office JOIN snapshot AS base ON base.id = ?
 WHERE snapshot.id = ?
 """  # noqa: S608 - the same
 """A snapshot with the versions that are true in only one of it and its base, as of one instant."""
-_balances_decoder = msgspec.json.Decoder(list[Balance])
 _versions_decoder = msgspec.json.Decoder(list[tuple[int, Balance]])
 
 
@@ -77,7 +74,7 @@ async def load_payload(db: Database, delivery: Delivery, base_snapshot_id: int |
         return None
     *values, office_name, balances_text = found[0]
     with decoding_errors(db.where):
-        snapshot, balances = parse_snapshot_row(delivery.office_id, values), _balances_decoder.decode(balances_text)
+        snapshot, balances = parse_snapshot(delivery.office_id, values), decode_balances(balances_text)
     missing_columns = find_missing_columns(snapshot.reader, balances)
     return Payload(office_name, snapshot, balances, missing_columns=missing_columns)
 
@@ -88,7 +85,7 @@ async def _load_delta(db: Database, delivery: Delivery, base_snapshot_id: int) -
         return None
     *values, office_name, aging_date, presence, base_presence, versions_text = found[0]
     with decoding_errors(db.where):
-        snapshot = parse_snapshot_row(delivery.office_id, values)
+        snapshot = parse_snapshot(delivery.office_id, values)
         missing_columns = _select_missing_columns(presence)
         if missing_columns != _select_missing_columns(base_presence):
             return None

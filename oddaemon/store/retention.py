@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from oddaemon.store.database import Database
-from oddaemon.store.schema import format_instant
+from oddaemon.store.values import format_instant
 
 ROWS_PER_TRANSACTION = 2000
 """About 10 ms of the only writer."""

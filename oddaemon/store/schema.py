@@ -17,60 +17,30 @@ it is delivered, so there is no foreign key between the two.
 Instants are RFC 3339 text in UTC of one length, so that they sort, and can be read in the sqlite3 shell.
 """
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Date,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     MetaData,
-    String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
 from oddaemon.core.model import MONEY_COLUMNS
+from oddaemon.store.values import Instant
 
 APPLICATION_ID = 0x6F646461
 """SQLite's application id in the file header: "odda"."""
 
 REVISIONS = ("0001", "0002", "0003")
 """The migrations that this program knows, oldest first. Here, so that opening a database need not load Alembic."""
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant, stored as `2026-01-31T07:00:00.000000Z`."""
-
-    impl = String(27)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Aware datetime to text."""
-        return None if value is None else format_instant(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Text to aware datetime."""
-        return None if value is None else datetime.fromisoformat(value)
-
-
-def format_instant(instant: datetime) -> str:
-    """Format an instant as it is stored.
-
-    Raises:
-        ValueError: the datetime is naive.
-    """
-    if instant.tzinfo is None:
-        raise ValueError("A naive datetime cannot be stored; use an aware one.")
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _make_columns(*names: str) -> list[Column[int]]:

@@ -6,13 +6,12 @@ a busy thread: one by one 11 and 25 ms, from one JSON text 13 and 47 ms, many to
 rows beside a busy thread: one by one 384 ms, as one text 39 ms.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from itertools import chain
 
-import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.model import Balance, PublishedSnapshot, Snapshot
@@ -22,17 +21,20 @@ from oddaemon.store import open_pulls, outbox, schema
 from oddaemon.store.database import Database
 from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
 from oddaemon.store.offices import write_state
-from oddaemon.store.snapshot_rows import SNAPSHOT_COLUMNS, make_snapshot_row
+from oddaemon.store.values import (
+    BALANCE_COLUMNS,
+    SNAPSHOT_COLUMNS,
+    decode_balances,
+    encode_json,
+    format_instant,
+    parse_snapshot,
+)
 
-_encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(list[Balance])
-
-_COLUMNS = ", ".join(Balance._fields)
 _ROWS_PER_STATEMENT = (512, 32, 1)
 """Few sizes, so that each is prepared once and needs one call of the thread for all its statements."""
 
 _BALANCES = (
-    f"SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT * FROM balance"  # noqa: S608 - our own column names
+    f"SELECT json_group_array(json_array({BALANCE_COLUMNS})) FROM (SELECT * FROM balance"  # noqa: S608 - our own column names
     " WHERE office = (SELECT office.key FROM office WHERE office.id = ?) AND {} ORDER BY pat_num)"
 )
 _CURRENT_BALANCES = _BALANCES.format("valid_to IS NULL")
@@ -47,22 +49,18 @@ _END_VERSIONS = (
 )
 _ROW = f"(?1, ?2, {', '.join('?' for _ in Balance._fields)})"
 _INSERT_VERSIONS = {
-    rows: f"INSERT INTO balance (office, valid_from, {_COLUMNS}) VALUES {', '.join([_ROW] * rows)}"  # noqa: S608 - our own column names
+    rows: f"INSERT INTO balance (office, valid_from, {BALANCE_COLUMNS}) VALUES {', '.join([_ROW] * rows)}"  # noqa: S608 - our own column names
     for rows in _ROWS_PER_STATEMENT
 }
 
-
-@dataclass(frozen=True, slots=True)
-class PublishContext:
-    """How a snapshot was pulled, for reports on its night."""
-
-    pull_duration: timedelta = timedelta()
-    """From the pull's first request."""
-    late_at: datetime | None = None
-    """Its deadline; None: it had none."""
-
-
-UNKNOWN_CONTEXT = PublishContext()
+_LATEST = (
+    f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - our own column names
+    " WHERE office.id = ? ORDER BY snapshot.id DESC LIMIT ?"
+)
+_PUBLISHED = (
+    f"SELECT office.id, {SNAPSHOT_COLUMNS} FROM snapshot JOIN office ON office.key = snapshot.office"  # noqa: S608 - the same
+    " WHERE snapshot.id > ? AND snapshot.published_at >= ? ORDER BY snapshot.id"
+)
 
 
 async def publish(
@@ -72,7 +70,8 @@ async def publish(
     state: OfficeState,
     published_at: datetime,
     *,
-    context: PublishContext = UNKNOWN_CONTEXT,
+    pull_seconds: float = 0.0,
+    late_at: datetime | None = None,
     sinks: Sequence[str] = (),
 ) -> PublishedSnapshot:
     """Publish in one transaction: snapshot, changes, deliveries, the office's state, and the end of its open pull.
@@ -83,7 +82,8 @@ async def publish(
         snapshot: verified and plausible; it replaces the office's current balances.
         state: the office's state after the publication.
         published_at: the present.
-        context: how it was pulled.
+        pull_seconds: since the pull's first request.
+        late_at: the deadline; None: it had none.
         sinks: the sinks to deliver it to.
 
     Raises:
@@ -98,52 +98,45 @@ async def publish(
             raise OfficeNotRegistered(office_id)
         office_key, is_staged, current = tuple(found)
         with decoding_errors(db.where):
-            previous_balances = {balance.pat_num: balance for balance in _decoder.decode(current)}
+            previous_balances = {balance.pat_num: balance for balance in decode_balances(current)}
         changes = diff(previous_balances, snapshot.balances)
+        published = PublishedSnapshot(
+            id=0,
+            office_id=office_id,
+            aging_date=snapshot.aging_date,
+            observed_at=snapshot.observed_at,
+            published_at=published_at,
+            reader=snapshot.reader,
+            requests=snapshot.requests,
+            totals=snapshot.totals,
+            new=len(changes.new),
+            changed=len(changes.changed),
+            cleared=len(changes.cleared),
+            pull_seconds=pull_seconds,
+            late_at=late_at,
+        )
         with constraint_errors(db.where):
-            row = {"published_at": published_at, **_build_snapshot_row(snapshot, changes, context)}
-            snapshot_id = await _insert_snapshot(connection, {"office": office_key, **row})
+            snapshot_id = await _insert_snapshot(connection, office_key, published)
             await _write_versions(connection, office_key, snapshot_id, changes)
             await outbox.enqueue(connection, office_key, snapshot_id, sinks, published_at)
         if is_staged:
             await open_pulls.drop_pages(connection, office_id)
         await write_state(connection, office_id, state)
-    return PublishedSnapshot(
-        id=snapshot_id,
-        office_id=office_id,
-        aging_date=snapshot.aging_date,
-        observed_at=snapshot.observed_at,
-        published_at=published_at,
-        reader=snapshot.reader,
-        requests=snapshot.requests,
-        totals=snapshot.totals,
-        new=len(changes.new),
-        changed=len(changes.changed),
-        cleared=len(changes.cleared),
-        pull_seconds=context.pull_duration.total_seconds(),
-        late_at=context.late_at,
-    )
-
-
-async def get_latest(db: Database, office_id: str) -> PublishedSnapshot | None:
-    """The office's latest snapshot; None: it has none."""
-    rows = await list_latest(db, office_id, limit=1)
-    return rows[0] if rows else None
+    return replace(published, id=snapshot_id)
 
 
 async def list_latest(db: Database, office_id: str, limit: int) -> list[PublishedSnapshot]:
     """The office's latest snapshots, at most `limit`, latest first."""
-    query = (
-        select(*SNAPSHOT_COLUMNS)
-        .join(schema.office, schema.office.c.key == schema.snapshot.c.office)
-        .where(schema.office.c.id == office_id)
-        .order_by(schema.snapshot.c.id.desc())
-        .limit(limit)
-    )
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            rows = (await connection.execute(query)).all()
-            return [make_snapshot_row(office_id, row) for row in rows]
+    rows = await db.fetch(_LATEST, (office_id, limit))
+    with decoding_errors(db.where):
+        return [parse_snapshot(office_id, row) for row in rows]
+
+
+async def list_published(db: Database, since: datetime, after_id: int = 0) -> list[PublishedSnapshot]:
+    """The snapshots of all offices that were published since then, with a higher id than `after_id`, oldest first."""
+    rows = await db.fetch(_PUBLISHED, (after_id, format_instant(since)))
+    with decoding_errors(db.where):
+        return [parse_snapshot(office_id, values) for office_id, *values in rows]
 
 
 async def load_balances(db: Database, office_id: str, snapshot_id: int | None = None) -> list[Balance]:
@@ -154,36 +147,35 @@ async def load_balances(db: Database, office_id: str, snapshot_id: int | None = 
             query, parameters = _BALANCES_AS_OF, (office_id, snapshot_id, snapshot_id)
         text = (await connection.exec_driver_sql(query, parameters)).scalar_one()
         with decoding_errors(db.where):
-            return _decoder.decode(text)
+            return decode_balances(text)
 
 
-async def _insert_snapshot(connection: AsyncConnection, row: Mapping[str, object]) -> int:
+async def _insert_snapshot(connection: AsyncConnection, office_key: int, published: PublishedSnapshot) -> int:
+    row = {
+        "office": office_key,
+        "aging_date": published.aging_date,
+        "observed_at": published.observed_at,
+        "published_at": published.published_at,
+        "reader": published.reader.value,
+        "requests": published.requests,
+        **published.totals._asdict(),
+        "new_guarantors": published.new,
+        "changed_guarantors": published.changed,
+        "cleared_guarantors": published.cleared,
+        "pull_seconds": published.pull_seconds,
+        "late_at": published.late_at,
+    }
     snapshot_id: int = await connection.scalar(insert(schema.snapshot).returning(schema.snapshot.c.id), row)
     return snapshot_id
-
-
-def _build_snapshot_row(snapshot: Snapshot, changes: SnapshotChanges, context: PublishContext) -> dict[str, object]:
-    return {
-        "aging_date": snapshot.aging_date,
-        "observed_at": snapshot.observed_at,
-        "reader": snapshot.reader.value,
-        "requests": snapshot.requests,
-        **snapshot.totals._asdict(),
-        "new_guarantors": len(changes.new),
-        "changed_guarantors": len(changes.changed),
-        "cleared_guarantors": len(changes.cleared),
-        "pull_seconds": context.pull_duration.total_seconds(),
-        "late_at": context.late_at,
-    }
 
 
 async def _write_versions(
     connection: AsyncConnection, office_key: int, snapshot_id: int, changes: SnapshotChanges
 ) -> None:
-    ended = [balance.pat_num for balance in _list_ended(changes)]
+    ended = [balance.pat_num for balance in (*(earlier for earlier, _ in changes.changed), *changes.cleared)]
     started = [*changes.new, *(later for _, later in changes.changed)]
     if ended:
-        await connection.exec_driver_sql(_END_VERSIONS, (snapshot_id, office_key, _encode(ended).decode()))
+        await connection.exec_driver_sql(_END_VERSIONS, (snapshot_id, office_key, encode_json(ended)))
     written = 0
     for rows in _ROWS_PER_STATEMENT:
         whole = written + (len(started) - written) // rows * rows
@@ -194,8 +186,3 @@ async def _write_versions(
         if statements:
             await connection.exec_driver_sql(_INSERT_VERSIONS[rows], statements)
         written = whole
-
-
-def _list_ended(changes: SnapshotChanges) -> Iterable[Balance]:
-    yield from (earlier for earlier, _ in changes.changed)
-    yield from changes.cleared

@@ -12,12 +12,15 @@ from oddaemon.core.model import (
     ControlTotals,
     OfficeSpec,
     Owner,
+    PublishedSnapshot,
     Reader,
     Snapshot,
     Status,
     index_balances,
 )
 from oddaemon.core.office.state import Intent, OfficeState
+from oddaemon.store import snapshots
+from oddaemon.store.database import Database
 
 NOW = datetime(2026, 3, 2, 8, 30, 0, 250_000, tzinfo=UTC)
 OFFICES = (OfficeSpec("elm-street", "Elm Street Dental"), OfficeSpec("harbor", "Harbor Smiles"))
@@ -42,6 +45,11 @@ def make_snapshot(balances: Iterable[Balance], day: int = 1) -> Snapshot:
     sums = [sum(column) for column in list(zip(*rows, strict=True))[2:]] or [0] * 7
     totals = ControlTotals._make([len(rows), *sums, len(rows) * 7])
     return Snapshot(date(2026, 3, day), NOW, Reader.STATEMENT, 3, totals, index_balances(rows))
+
+
+async def get_latest_snapshot(database: Database, office_id: str) -> PublishedSnapshot | None:
+    rows = await snapshots.list_latest(database, office_id, limit=1)
+    return rows[0] if rows else None
 
 
 def make_checkpoint(last_pat_num: int, requests: int = 2) -> Checkpoint:

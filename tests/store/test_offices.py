@@ -6,7 +6,7 @@ from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import register_offices
-from tests.store.samples import ELM, HARBOR, NOW, OFFICES, make_balances, make_snapshot, make_state
+from tests.store.samples import ELM, HARBOR, NOW, OFFICES, get_latest_snapshot, make_balances, make_snapshot, make_state
 
 
 async def test_a_state_comes_back_as_it_was_saved(database: SqliteDatabase) -> None:
@@ -71,6 +71,6 @@ async def test_the_list_shows_each_office_with_its_latest_snapshot(database: Sql
     assert (elm.name, elm.state, elm.snapshot) == ("Elm Street Dental", None, None)
     assert harbor.state is not None
     assert harbor.state.standing.condition is Condition.BLOCKED
-    assert harbor.snapshot == await snapshots.get_latest(database, HARBOR)
+    assert harbor.snapshot == await get_latest_snapshot(database, HARBOR)
     assert harbor.snapshot is not None
     assert (harbor.snapshot.aging_date.day, harbor.snapshot.totals.guarantors) == (2, 2)

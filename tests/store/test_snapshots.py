@@ -8,14 +8,14 @@ from oddaemon.core.model import Balance, ControlTotals, PublishedSnapshot, Reade
 from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.sqlite.connection import SqliteDatabase
-from tests.store.samples import ELM, HARBOR, NOW, make_balances, make_snapshot, make_state
+from tests.store.samples import ELM, HARBOR, NOW, get_latest_snapshot, make_balances, make_snapshot, make_state
 
 
 async def test_a_snapshot_comes_back_as_it_was_published(database: SqliteDatabase) -> None:
     expected = make_snapshot(make_balances(250))
     published = await snapshots.publish(database, ELM, expected, make_state(), NOW + timedelta(seconds=1))
     assert await snapshots.load_balances(database, ELM) == list(expected.balances.values())
-    assert await snapshots.get_latest(database, ELM) == published
+    assert await get_latest_snapshot(database, ELM) == published
     assert published == PublishedSnapshot(
         id=published.id,
         office_id=ELM,
@@ -71,7 +71,7 @@ async def test_offices_do_not_touch_each_other(database: SqliteDatabase) -> None
     await snapshots.publish(database, HARBOR, make_snapshot(harbor), make_state(), NOW)
     assert await snapshots.load_balances(database, ELM) == elm
     assert await snapshots.load_balances(database, HARBOR) == harbor
-    assert await snapshots.list_latest(database, ELM, limit=9) == [await snapshots.get_latest(database, ELM)]
+    assert await snapshots.list_latest(database, ELM, limit=9) == [await get_latest_snapshot(database, ELM)]
 
 
 async def test_an_office_without_balances_is_a_snapshot_too(database: SqliteDatabase) -> None:
@@ -102,20 +102,20 @@ async def test_a_snapshot_that_does_not_match_its_count_is_not_published(databas
     ):
         with pytest.raises(ValueError, match="differs from its control totals"):
             await snapshots.publish(database, ELM, bad, make_state(), NOW)
-    assert await snapshots.get_latest(database, ELM) is None
+    assert await get_latest_snapshot(database, ELM) is None
 
 
 async def test_an_unknown_office_publishes_nothing(database: SqliteDatabase) -> None:
     with pytest.raises(OfficeNotRegistered):
         await snapshots.publish(database, "nowhere", make_snapshot(make_balances(5)), make_state(), NOW)
     assert await snapshots.load_balances(database, "nowhere") == []
-    assert await snapshots.get_latest(database, "nowhere") is None
+    assert await get_latest_snapshot(database, "nowhere") is None
 
 
 async def test_a_naive_instant_is_refused(database: SqliteDatabase) -> None:
     with pytest.raises(Exception, match="naive datetime"):
         await snapshots.publish(database, ELM, make_snapshot(make_balances(5)), make_state(), NOW.replace(tzinfo=None))
-    assert await snapshots.get_latest(database, ELM) is None
+    assert await get_latest_snapshot(database, ELM) is None
 
 
 async def test_the_database_itself_refuses_a_second_current_balance(database: SqliteDatabase) -> None:

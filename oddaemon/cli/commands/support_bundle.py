@@ -23,8 +23,8 @@ import anyio
 import typer
 
 from oddaemon import __version__
-from oddaemon.admin.inspection import DataSource, FleetDocument
-from oddaemon.admin.office_details import build_entry_document
+from oddaemon.admin.inspection import FleetDocument
+from oddaemon.admin.office_details import DataSource, build_entry_document
 from oddaemon.cli.args.options import Config, make_office_argument
 from oddaemon.cli.lazy_command import format_examples
 from oddaemon.cli.output.exit import fail

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from oddaemon.admin.inspection import DataSource, FleetDocument, OfficeDetailsDocument
-from oddaemon.admin.office_details import OfficeContext, OfficeDetails, build_office_details
+from oddaemon.admin.inspection import FleetDocument
+from oddaemon.admin.office_details import DataSource, OfficeDetails, build_office_details
 from oddaemon.cli.output.exit import fail
 from oddaemon.cli.sources.config_file import fail_unknown_office, load_settings
 from oddaemon.cli.sources.daemon_client import DaemonUnavailable, VersionMismatch, fetch_document
@@ -45,7 +45,15 @@ class OfficeRecord:
     def make_details(self, now: datetime, entries: Sequence[journal.JournalEntry] = ()) -> OfficeDetails:
         """The office as `explain` shows it."""
         office = None if self.settings is None else self.settings.spec
-        return build_office_details(self.summarize(now), OfficeContext(office, self.state, self.snapshot, entries), now)
+        return build_office_details(
+            self.summarize(now),
+            now,
+            DataSource.DATABASE,
+            spec=office,
+            state=self.state,
+            snapshot=self.snapshot,
+            journal=entries,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def load_office(config: Path, office_id: str, entries: int, now: datetime) -> Of
     """One office with the last entries of its journal; an unknown id ends the command."""
     target = f"/offices/{quote(office_id, safe='', errors='replace')}?journal={entries}"
     try:
-        return OfficeReport(*fetch_document(config, target, OfficeDetailsDocument))
+        return OfficeReport(*fetch_document(config, target, OfficeDetails))
     except DaemonUnavailable as error:
         settings = load_settings(config)
 
@@ -95,7 +103,7 @@ def load_office(config: Path, office_id: str, entries: int, now: datetime) -> Of
             return record.make_details(now, await journal.list_latest(db, office_id, entries))
 
         details = read_database(settings, read)
-        return OfficeReport(details, {**details, "source": DataSource.DATABASE.value}, _make_remark(error))
+        return OfficeReport(details, {**details}, _make_remark(error))
 
 
 def _make_remark(error: DaemonUnavailable) -> str:

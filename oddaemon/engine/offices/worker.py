@@ -219,10 +219,16 @@ class Worker:
     ) -> tuple[OfficeState, Observation]:
         now = self._context.now()
         try:
-            publish_context = snapshots.PublishContext(now - self._pull_started_at, previous.standing.late_at)
             sinks = self._context.routes.get_sinks(self._id)
             published = await snapshots.publish(
-                self._context.database, self._id, action.snapshot, current, now, context=publish_context, sinks=sinks
+                self._context.database,
+                self._id,
+                action.snapshot,
+                current,
+                now,
+                pull_seconds=(now - self._pull_started_at).total_seconds(),
+                late_at=previous.standing.late_at,
+                sinks=sinks,
             )
         except StoreError as error:
             return previous, Failed(Failure(FailureKind.STORE, error.what))

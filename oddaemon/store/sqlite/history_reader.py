@@ -23,24 +23,23 @@ from oddaemon.store.backfilled_days import BACKFILLED_DAYS_OF_OFFICE, Backfilled
 from oddaemon.store.errors import OfficeUnknown, decoding_errors
 from oddaemon.store.history.day import HistoryDay, SnapshotMissing, may_omit_columns, merge_days, select_snapshots
 from oddaemon.store.history.versions import AgingDates, Version, compare_ends, iterate_steps
-from oddaemon.store.snapshot_rows import SNAPSHOTS_OF_OFFICE, parse_snapshot_row
 from oddaemon.store.sqlite.copy import open_read_only
 from oddaemon.store.sqlite.errors import translate_errors, translate_read_errors
 from oddaemon.store.sqlite.version import require_newest
+from oddaemon.store.values import BALANCE_COLUMNS, SNAPSHOTS_OF_OFFICE, parse_snapshot
 
 ROWS_PER_BATCH = 10_000
 
-_COLUMNS = ", ".join(Balance._fields)
 _OFFICES = "SELECT id, name, wanted FROM office ORDER BY id"
 _OFFICE_KEY = "(SELECT key FROM office WHERE id = ?1)"
 _AGING_DATES = f"SELECT id, aging_date FROM snapshot WHERE office = {_OFFICE_KEY} ORDER BY id"  # noqa: S608 - our own names
 _BALANCES = (
-    f"SELECT {_COLUMNS} FROM balance"  # noqa: S608 - the same
+    f"SELECT {BALANCE_COLUMNS} FROM balance"  # noqa: S608 - the same
     f" WHERE office = {_OFFICE_KEY} AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) ORDER BY pat_num"
 )
-_BACKFILLED_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ?1 ORDER BY pat_num"  # noqa: S608 - the same
+_BACKFILLED_BALANCES = f"SELECT {BALANCE_COLUMNS} FROM historical_balance WHERE snapshot = ?1 ORDER BY pat_num"  # noqa: S608 - the same
 _VERSIONS_BETWEEN = (
-    f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance"  # noqa: S608 - the same
+    f"SELECT valid_from, valid_to, {BALANCE_COLUMNS} FROM balance"  # noqa: S608 - the same
     f" WHERE office = {_OFFICE_KEY} AND valid_from <= ?3 AND (valid_to IS NULL OR valid_to > ?2)"
     " AND NOT (valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?3)) ORDER BY pat_num, valid_from"
 )
@@ -105,7 +104,7 @@ class HistoryReader:
         """
         rows = self._fetch_office_rows(SNAPSHOTS_OF_OFFICE, office_id)
         with decoding_errors(self.path):
-            return [parse_snapshot_row(office_id, row) for row in rows]
+            return [parse_snapshot(office_id, row) for row in rows]
 
     def list_days(self, office_id: str) -> list[HistoryDay]:
         """Every day of an office that has balances, in order: the snapshots, and the backfilled days.

@@ -21,7 +21,6 @@ from oddaemon.settings import Settings
 from oddaemon.store import snapshots
 from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.snapshot_rows import NightTime, load_night_times
 from oddaemon.web.pages.formatting import format_seconds, format_time
 from oddaemon.web.pages.view_models import FleetPageView, JournalLine, OfficePageView, OfficeView
 
@@ -81,7 +80,7 @@ class PageViewBuilder:
         self._generation = 0
         self._configured_at: datetime | None = None
         self._cache: dict[str, _CachedView] = {}
-        self._nights: dict[str, deque[NightTime]] = {}
+        self._nights: dict[str, deque[PublishedSnapshot]] = {}
         self._last_snapshot_id = 0
 
     async def build_fleet(self) -> FleetPageView:
@@ -139,7 +138,7 @@ class PageViewBuilder:
     def _get_view(self, runtime: OfficeRuntime, now: datetime) -> _CachedView:
         cached, office_id = self._cache.get(runtime.spec.id), runtime.spec.id
         nights = self._nights.get(office_id, ())
-        last_night_id = nights[-1].snapshot_id if nights else 0
+        last_night_id = nights[-1].id if nights else 0
         is_same = (
             cached is not None
             and cached.state is runtime.state
@@ -163,12 +162,13 @@ class PageViewBuilder:
         if self.database is None or newest <= self._last_snapshot_id:
             return
         try:
-            found = await load_night_times(self.database, self._fleet.now() - NIGHTS_LOOKBACK, self._last_snapshot_id)
+            since = self._fleet.now() - NIGHTS_LOOKBACK
+            found = await snapshots.list_published(self.database, since, self._last_snapshot_id)
         except StoreError:
             return  # StoreHealth reports it; the forecast does without
-        for office_id, nights in found.items():
-            self._nights.setdefault(office_id, deque(maxlen=NIGHTS_MAX)).extend(nights)
-        self._last_snapshot_id = max([newest, *(nights[-1].snapshot_id for nights in found.values())])
+        for snapshot in found:
+            self._nights.setdefault(snapshot.office_id, deque(maxlen=NIGHTS_MAX)).append(snapshot)
+        self._last_snapshot_id = max([newest, *(snapshot.id for snapshot in found[-1:])])
 
     async def _load_history(self, office_id: str) -> list[PublishedSnapshot]:
         if self.database is None:
@@ -192,7 +192,7 @@ class PageViewBuilder:
         )
 
 
-def make_office_view(runtime: OfficeRuntime, nights: Sequence[NightTime], now: datetime) -> OfficeView:
+def make_office_view(runtime: OfficeRuntime, nights: Sequence[PublishedSnapshot], now: datetime) -> OfficeView:
     """One office at a glance, as of `now` (aware); `nights` are its last ones, oldest first."""
     state, office = runtime.state, runtime.spec
     clock, status = make_office_clock(state, office), state.standing.evaluate_at(now)
@@ -215,12 +215,11 @@ def make_office_view(runtime: OfficeRuntime, nights: Sequence[NightTime], now: d
     )
 
 
-def _compute_early_by(nights: Sequence[NightTime]) -> timedelta | None:
+def _compute_early_by(nights: Sequence[PublishedSnapshot]) -> timedelta | None:
     """The margin of the last night; its first publication decides."""
     if not nights:
         return None
-    first = next(night for night in nights if night.aging_date == nights[-1].aging_date)
-    return None if first.late_at is None else first.late_at - first.published_at
+    return next(night for night in nights if night.aging_date == nights[-1].aging_date).early_by
 
 
 def _evaluate_aging(state: OfficeState, runtime: OfficeRuntime, now: datetime) -> Aging | None:

@@ -36,6 +36,7 @@ from oddaemon.simulator.transport.server import serve
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import register_offices
+from tests.store.samples import get_latest_snapshot
 
 NOW = datetime(2026, 3, 8, 12, 0, tzinfo=UTC)
 TONIGHT = date(2026, 3, 8)
@@ -111,7 +112,7 @@ class VerdictSetup:
         await snapshots.publish(self.db, "elm", snapshot, make_initial_state(NOW), NOW)
 
     async def find_complaints(self, runs: tuple[SimulatedAgingRun, ...] = ()) -> list[str]:
-        found = await snapshots.get_latest(self.db, "elm")
+        found = await get_latest_snapshot(self.db, "elm")
         expected = make_scenario(ages_tonight=False)
         judged = await evaluate_office(
             expected, make_office_record(FRESH, found), runs, NOW, db=self.db, simulator=self.client

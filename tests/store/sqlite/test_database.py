@@ -10,7 +10,7 @@ from oddaemon.store import offices, snapshots
 from oddaemon.store.errors import DatabaseMissing, DatabaseUnusable
 from oddaemon.store.sqlite.connection import SqliteDatabase
 from tests.store.configured import register_offices
-from tests.store.samples import ELM, NOW, OFFICES, make_balances, make_snapshot, make_state
+from tests.store.samples import ELM, NOW, OFFICES, get_latest_snapshot, make_balances, make_snapshot, make_state
 
 
 async def test_a_new_database_is_for_its_owner_alone(database: SqliteDatabase) -> None:
@@ -88,7 +88,7 @@ async def test_a_reader_may_read_beside_the_daemon(database: SqliteDatabase) -> 
     async with SqliteDatabase.open_for_reading(str(database.path)) as reader:
         assert await snapshots.load_balances(reader, ELM) == list(make_balances(9))
         async with database.transaction():
-            latest = await snapshots.get_latest(reader, ELM)
+            latest = await get_latest_snapshot(reader, ELM)
     assert latest is not None
     assert latest.id == published.id
 

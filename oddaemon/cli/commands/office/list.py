@@ -14,7 +14,7 @@ from oddaemon.cli.sources.removed_offices import describe_removed_office, load_r
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store.errors import DatabaseMissing, StoreError
-from oddaemon.store.offices import RemovedOffice
+from oddaemon.store.offices import OfficeRow
 
 COLUMNS = (
     TableColumn("office"),
@@ -54,7 +54,7 @@ def list_offices(config: Config = None, as_json: AsJson = False) -> None:
             typer.echo(f"{each.id}: {describe_removed_office(each)}.")
 
 
-def _load_removed(settings: Settings) -> list[RemovedOffice] | None:
+def _load_removed(settings: Settings) -> list[OfficeRow] | None:
     """None: the database cannot be read, which does not keep the configuration from being listed."""
     try:
         return load_removed_offices(settings)

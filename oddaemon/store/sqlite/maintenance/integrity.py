@@ -15,33 +15,28 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from oddaemon.core.model import MONEY_COLUMNS, Balance, ControlTotals
-from oddaemon.core.office.state import OfficeState
 from oddaemon.core.snapshot.aging_report import add_totals
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.store.backfilled_days import BACKFILLED_DAY_COLUMNS, BACKFILLED_DAYS_OF_OFFICE, parse_backfilled_day
 from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.history.replay import Replay
+from oddaemon.store.offices import decode_state
 from oddaemon.store.schema import REVISIONS
-from oddaemon.store.snapshot_rows import SNAPSHOTS_OF_OFFICE, parse_snapshot_row
 from oddaemon.store.sqlite.copy import open_read_only
 from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.maintenance.vacuum import find_integrity_problems
 from oddaemon.store.sqlite.version import prepare, require_newest
+from oddaemon.store.values import BALANCE_COLUMNS, SNAPSHOTS_OF_OFFICE, parse_snapshot
 
 ROWS_PER_BATCH = 20_000
 
-_COLUMNS = ", ".join(Balance._fields)
-_VERSIONS = f"SELECT valid_from, valid_to, {_COLUMNS} FROM balance WHERE office = ? ORDER BY pat_num, valid_from"  # noqa: S608 - our own column names
-_CURRENT = f"SELECT {_COLUMNS} FROM balance WHERE office = ? AND valid_to IS NULL ORDER BY pat_num"  # noqa: S608 - the same
+_VERSIONS = f"SELECT valid_from, valid_to, {BALANCE_COLUMNS} FROM balance WHERE office = ? ORDER BY pat_num, valid_from"  # noqa: S608 - our own column names
+_CURRENT = f"SELECT {BALANCE_COLUMNS} FROM balance WHERE office = ? AND valid_to IS NULL ORDER BY pat_num"  # noqa: S608 - the same
 _BROKEN_PAGES = "SELECT 1 FROM pull_page WHERE office = ? AND NOT (json_valid(balances) AND json_valid(checkpoint))"
-_BACKFILLED_BALANCES = f"SELECT {_COLUMNS} FROM historical_balance WHERE snapshot = ?"  # noqa: S608 - the same
+_BACKFILLED_BALANCES = f"SELECT {BALANCE_COLUMNS} FROM historical_balance WHERE snapshot = ?"  # noqa: S608 - the same
 _OFFICE_TABLES = ("pull_page", "snapshot", "delivery", "balance", "backfill", "historical_snapshot")
 _ZERO = compute_totals(())
-
-_state_decoder = msgspec.json.Decoder(OfficeState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> Ve
                 _verify_office(connection, office, result)
             with _collect_errors(result, office.id, path), _read_transaction(connection):
                 _verify_backfilled_days(connection, office, result)
-            if state is not None and not _is_valid_state(state):
+            if state is not None and decode_state(state) is None:
                 result.problems.append(IntegrityProblem("its state cannot be read", office.id))
     return result
 
@@ -113,7 +108,7 @@ class _Office(NamedTuple):
 def _verify_office(connection: sqlite3.Connection, office: _Office, result: Verification) -> None:
     with decoding_errors(result.database):
         rows = connection.execute(SNAPSHOTS_OF_OFFICE, (office.key,))
-        snapshots = {row.id: row for row in (parse_snapshot_row(office.id, values) for values in rows)}
+        snapshots = {row.id: row for row in (parse_snapshot(office.id, values) for values in rows)}
     result.snapshots += len(snapshots)
     if connection.execute(_BROKEN_PAGES, (office.key,)).fetchone():
         result.problems.append(IntegrityProblem("its open pull cannot be read", office.id))
@@ -194,14 +189,6 @@ def _describe_mismatch(found: ControlTotals, expected: ControlTotals) -> str | N
     if differing:
         return f"the sums of {', '.join(differing)} differ"
     return None if found == expected else "the sums agree but the rows differ"
-
-
-def _is_valid_state(state: str) -> bool:
-    try:
-        _state_decoder.decode(state)
-    except (msgspec.DecodeError, TypeError):
-        return False
-    return True
 
 
 def _fetch_batches(cursor: sqlite3.Cursor) -> Iterator[list[tuple[int, ...]]]:
