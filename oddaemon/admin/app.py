@@ -5,8 +5,7 @@ paths to the services and rejections to status codes; it decides nothing else.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
@@ -23,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from oddaemon.admin.backfill_commands import BackfillCommands
-from oddaemon.admin.commands import CommandRejected, RejectionKind
+from oddaemon.admin.commands import CommandRejected, Document, RejectionKind, reject_store_error
 from oddaemon.admin.database_commands import DatabaseCommands
 from oddaemon.admin.diagnostics_commands import DiagnosticJobs
 from oddaemon.admin.inspection import StatusService
@@ -37,6 +36,7 @@ from oddaemon.http_server.responses import respond_metrics, respond_redacted_jso
 from oddaemon.http_server.security_headers import SecurityHeadersMiddleware
 from oddaemon.http_server.server import ListenError, serve_socket
 from oddaemon.http_server.unix_socket import SocketError, get_uid, listen_privately
+from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.metrics.office import OfficeStatusSource
 from oddaemon.telemetry.telemetry import Telemetry
 
@@ -59,7 +59,10 @@ STATUS_CODES = {
 }
 _DAYS = re.compile("[1-9][0-9]{0,4}")
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+_BACKFILL = "/offices/{office:path}/backfill"
+
+Handler = Callable[[Request], Awaitable[Document | str]]
+"""Runs a command: its document, or only its outcome, a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +85,32 @@ def create_admin_app(services: AdminServices, telemetry: Telemetry, office_metri
         telemetry: Renders the metrics, and redacts the documents that quote other systems' messages.
         office_metrics: The metrics of each office.
     """
-    endpoints = _Endpoints(services, telemetry, office_metrics)
+
+    async def get_office(request: Request) -> Response:
+        entries = _parse_entry_count(request.query_params.get("journal", ""))
+        document = await services.status.get_office(request.path_params["office"], entries)
+        return await respond_redacted_json(telemetry, document)
+
+    async def get_status(_request: Request) -> Response:
+        return await respond_redacted_json(telemetry, await services.status.get_fleet())
+
+    async def get_metrics(request: Request) -> Response:
+        return await respond_metrics(request, telemetry, office_metrics)
+
     app = Starlette(
         routes=[
             Route("/-/healthy", _get_healthy),
-            *endpoints.make_command_routes(),
-            *endpoints.make_job_routes(),
-            Route("/status", endpoints.get_status),
-            Route("/offices/{office}", endpoints.get_office),
-            Route("/metrics", endpoints.get_metrics),
+            *_make_command_routes(services),
+            *_make_job_routes(services),
+            Route("/status", get_status),
+            Route("/offices/{office}", get_office),
+            Route("/metrics", get_metrics),
         ],
-        exception_handlers={CommandRejected: _handle_rejection, HTTPException: _handle_unknown_path},
+        exception_handlers={
+            CommandRejected: _handle_rejection,
+            StoreError: _handle_store_error,
+            HTTPException: _handle_unknown_path,
+        },
     )
     app.router.redirect_slashes = False
     return SecurityHeadersMiddleware(app)
@@ -127,121 +145,63 @@ async def serve_control(
         private_socket.remove()
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoints:
-    services: AdminServices
-    telemetry: Telemetry
-    office_metrics: OfficeStatusSource
+def _make_command_routes(services: AdminServices) -> list[Route]:
+    """The commands that are done when the response arrives."""
+    commands, sinks = services.commands, services.sinks
 
-    def make_command_routes(self) -> list[Route]:
-        """The commands that are done when the response arrives."""
-        return [
-            *(
-                Route(f"/offices/{{office:path}}/{command}", self._make_office_endpoint(command), methods=["POST"])
-                for command in OfficeCommand
-            ),
-            Route("/reload", self.reload, methods=["POST"]),
-            Route("/plan", self.preview_reload),
-            Route("/drain", self.drain, methods=["POST"]),
-            Route("/sinks/{sink}/retry", self.retry_sink, methods=["POST"]),
-            Route("/sinks/{sink}/skip", self.skip_delivery, methods=["POST"]),
-        ]
+    def make_office_handler(command: OfficeCommand) -> Handler:
+        return lambda request: commands.run_office_command(command, _get_office(request), get_uid(request))
 
-    def make_job_routes(self) -> list[Route]:
-        """The commands that start something long: `POST` starts it, `GET` returns its progress or result."""
-        return [
-            Route("/offices/{office:path}/backfill", self.submit_backfill, methods=["POST"]),
-            Route("/offices/{office:path}/backfill", self.cancel_backfill, methods=["DELETE"]),
-            Route("/backfills", self.list_backfills),
-            Route("/offices/{office:path}/examine", self.start_diagnosis, methods=["POST"]),
-            Route("/offices/{office:path}/examination", self.get_diagnosis),
-            Route("/offices/{office:path}/forget", self.forget, methods=["POST"]),
-            Route("/offices/{office:path}/forget", self._make_job_endpoint("forget")),
-            Route("/state/prune", self.prune, methods=["POST"]),
-            Route("/state/prune", self._make_job_endpoint("prune")),
-            Route("/state/vacuum", self.vacuum, methods=["POST"]),
-            Route("/state/vacuum", self._make_job_endpoint("vacuum")),
-        ]
+    return [
+        *(_make_route("POST", f"/offices/{{office:path}}/{each}", make_office_handler(each)) for each in OfficeCommand),
+        _make_route("POST", "/reload", lambda request: commands.reload(get_uid(request))),
+        _make_route("GET", "/plan", lambda _: commands.preview_reload()),
+        _make_route("POST", "/drain", lambda request: commands.drain(get_uid(request))),
+        _make_route("POST", "/sinks/{sink}/retry", lambda request: sinks.retry(*_get_queue(request), get_uid(request))),
+        _make_route("POST", "/sinks/{sink}/skip", lambda request: sinks.skip(*_get_queue(request), get_uid(request))),
+    ]
 
-    def _make_office_endpoint(self, command: OfficeCommand) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            office = request.path_params["office"]
-            outcome = await self.services.commands.run_office_command(command, office, get_uid(request))
-            return JSONResponse({"office": office, "outcome": outcome})
 
-        return endpoint
+def _make_job_routes(services: AdminServices) -> list[Route]:
+    """The commands that start something long: `POST` starts it, `GET` returns its progress or result."""
+    backfill, diagnostics, database = services.backfill, services.diagnostics, services.database
 
-    def _make_job_endpoint(self, command: str) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            office = request.path_params.get("office", "")
-            return JSONResponse(await self.services.database.jobs.get_status(command, office))
+    async def cancel_backfill(request: Request) -> Document:
+        return await backfill.cancel(_get_office(request), _parse_days(request), get_uid(request))
 
-        return endpoint
+    def make_poll_handler(command: str) -> Handler:
+        return lambda request: database.jobs.get_status(command, request.path_params.get("office", ""))
 
-    async def reload(self, request: Request) -> Response:
-        return JSONResponse(await self.services.commands.reload(get_uid(request)))
+    forget, prune, vacuum = "/offices/{office:path}/forget", "/state/prune", "/state/vacuum"
+    return [
+        _make_route(
+            "POST", _BACKFILL, lambda request: backfill.submit(_parse_backfill_targets(request), get_uid(request))
+        ),
+        _make_route("DELETE", _BACKFILL, cancel_backfill),
+        _make_route("GET", "/backfills", lambda _: backfill.list_jobs()),
+        _make_route(
+            "POST",
+            "/offices/{office:path}/examine",
+            lambda request: diagnostics.start(_get_office(request), get_uid(request)),
+        ),
+        _make_route(
+            "GET", "/offices/{office:path}/examination", lambda request: diagnostics.get_status(_get_office(request))
+        ),
+        _make_route("POST", forget, lambda request: database.forget(_get_office(request), get_uid(request))),
+        _make_route("GET", forget, make_poll_handler("forget")),
+        _make_route("POST", prune, lambda request: database.prune(_parse_number_of_days(request), get_uid(request))),
+        _make_route("GET", prune, make_poll_handler("prune")),
+        _make_route("POST", vacuum, lambda request: database.vacuum(get_uid(request))),
+        _make_route("GET", vacuum, make_poll_handler("vacuum")),
+    ]
 
-    async def preview_reload(self, _request: Request) -> Response:
-        return JSONResponse(await self.services.commands.preview_reload())
 
-    async def drain(self, request: Request) -> Response:
-        return JSONResponse({"outcome": await self.services.commands.drain(get_uid(request))})
+def _make_route(method: str, path: str, handler: Handler) -> Route:
+    async def endpoint(request: Request) -> Response:
+        result = await handler(request)
+        return JSONResponse({**request.path_params, "outcome": result} if isinstance(result, str) else result)
 
-    async def retry_sink(self, request: Request) -> Response:
-        sink, office = request.path_params["sink"], request.query_params.get("office") or None
-        return JSONResponse(await self.services.sinks.retry(sink, office, get_uid(request)))
-
-    async def skip_delivery(self, request: Request) -> Response:
-        sink, office = request.path_params["sink"], request.query_params.get("office") or None
-        return JSONResponse(await self.services.sinks.skip(sink, office, get_uid(request)))
-
-    async def submit_backfill(self, request: Request) -> Response:
-        query, office = request.query_params, request.path_params["office"]
-        with _reject_invalid_days():
-            days, via = _parse_days(request), BackfillMethod(query.get("via", BackfillMethod.REPORT))
-            if not days:
-                raise ValueError
-        targets = [BackfillTarget(office, as_of, via, query.get("query", "")) for as_of in days]
-        return JSONResponse(await self.services.backfill.submit(targets, get_uid(request)))
-
-    async def cancel_backfill(self, request: Request) -> Response:
-        with _reject_invalid_days():
-            days = _parse_days(request)
-        return JSONResponse(await self.services.backfill.cancel(request.path_params["office"], days, get_uid(request)))
-
-    async def list_backfills(self, _request: Request) -> Response:
-        return JSONResponse(await self.services.backfill.list_jobs())
-
-    async def start_diagnosis(self, request: Request) -> Response:
-        office = request.path_params["office"]
-        outcome = await self.services.diagnostics.start(office, get_uid(request))
-        return JSONResponse({"office": office, "outcome": outcome})
-
-    async def get_diagnosis(self, request: Request) -> Response:
-        return JSONResponse(await self.services.diagnostics.get_status(request.path_params["office"]))
-
-    async def forget(self, request: Request) -> Response:
-        office = request.path_params["office"]
-        outcome = await self.services.database.forget(office, get_uid(request))
-        return JSONResponse({"office": office, "outcome": outcome})
-
-    async def prune(self, request: Request) -> Response:
-        days = _parse_number_of_days(request.query_params.get("older_than_days", ""))
-        return JSONResponse({"outcome": await self.services.database.prune(days, get_uid(request))})
-
-    async def vacuum(self, request: Request) -> Response:
-        return JSONResponse({"outcome": await self.services.database.vacuum(get_uid(request))})
-
-    async def get_status(self, _request: Request) -> Response:
-        return await respond_redacted_json(self.telemetry, await self.services.status.get_fleet())
-
-    async def get_office(self, request: Request) -> Response:
-        entries = _parse_entry_count(request.query_params.get("journal", ""))
-        document = await self.services.status.get_office(request.path_params["office"], entries)
-        return await respond_redacted_json(self.telemetry, document)
-
-    async def get_metrics(self, request: Request) -> Response:
-        return await respond_metrics(request, self.telemetry, self.office_metrics)
+    return Route(path, endpoint, methods=[method])
 
 
 async def _get_healthy(_request: Request) -> Response:
@@ -261,6 +221,11 @@ async def _handle_rejection(_request: Request, error: Exception) -> Response:
     return JSONResponse(document, STATUS_CODES[error.kind])
 
 
+async def _handle_store_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StoreError)
+    return await _handle_rejection(request, reject_store_error(error))
+
+
 async def _handle_unknown_path(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     sentence = f"The daemon has no such command: {error.detail}."
@@ -268,21 +233,38 @@ async def _handle_unknown_path(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": sentence, "advice": advice}, error.status_code, error.headers)
 
 
+def _get_office(request: Request) -> str:
+    return str(request.path_params["office"])
+
+
+def _get_queue(request: Request) -> tuple[str, str | None]:
+    """The sink, and the office if one is named."""
+    return request.path_params["sink"], request.query_params.get("office") or None
+
+
+def _parse_backfill_targets(request: Request) -> list[BackfillTarget]:
+    office, via = _get_office(request), request.query_params.get("via", BackfillMethod.REPORT)
+    days, query = _parse_days(request), request.query_params.get("query", "")
+    if not days or via not in set(BackfillMethod):
+        raise _reject_invalid_days()
+    return [BackfillTarget(office, as_of, BackfillMethod(via), query) for as_of in days]
+
+
 def _parse_days(request: Request) -> list[date]:
     """Each day once, in the order given."""
-    return [date.fromisoformat(text) for text in dict.fromkeys(request.query_params.getlist("as_of"))]
-
-
-@contextmanager
-def _reject_invalid_days() -> Iterator[None]:
     try:
-        yield
+        return [date.fromisoformat(text) for text in dict.fromkeys(request.query_params.getlist("as_of"))]
     except ValueError:
-        sentence, advice = "`as_of` needs a day as yyyy-mm-dd.", "See `oddaemon backfill --help`."
-        raise CommandRejected(RejectionKind.INVALID_REQUEST, sentence, advice) from None
+        raise _reject_invalid_days() from None
 
 
-def _parse_number_of_days(text: str) -> int | None:
+def _reject_invalid_days() -> CommandRejected:
+    sentence, advice = "`as_of` needs a day as yyyy-mm-dd.", "See `oddaemon backfill --help`."
+    return CommandRejected(RejectionKind.INVALID_REQUEST, sentence, advice)
+
+
+def _parse_number_of_days(request: Request) -> int | None:
+    text = request.query_params.get("older_than_days", "")
     if text and not _DAYS.fullmatch(text):
         sentence = "`older_than_days` needs a number of days, at least 1."
         raise CommandRejected(RejectionKind.INVALID_REQUEST, sentence, "See `oddaemon state prune --help`.")

@@ -9,6 +9,7 @@ import pytest
 
 from oddaemon.admin.app import serve_control
 from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
+from oddaemon.store.errors import DatabaseDamaged
 from tests.web.admin_app import make_admin_app
 
 
@@ -73,3 +74,21 @@ async def test_a_job_is_started_and_polled_until_it_is_over(
                 assert (refused.status_code, "number" in refused.json()["error"]) == (400, True)
         tasks.cancel_scope.cancel()
     assert keeper.calls == [(*given, os.getuid())]
+
+
+class DamagedBackfills:
+    async def list_jobs(self) -> Document:
+        await anyio.lowlevel.checkpoint()
+        raise DatabaseDamaged("oddaemon.db")
+
+
+async def test_a_database_that_cannot_be_read_is_told_to_the_client(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(serve_control, path, make_admin_app(backfill=DamagedBackfills()))
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            refused = await client.get("/backfills")
+        tasks.cancel_scope.cancel()
+    error = DatabaseDamaged("oddaemon.db")
+    assert (refused.status_code, refused.json()) == (409, {"error": error.what, "advice": error.advice})
