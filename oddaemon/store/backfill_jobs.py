@@ -16,7 +16,7 @@ from oddaemon.core.reporting.command_hints import REPEAT_BACKFILL
 from oddaemon.core.snapshot.aging_report import ReportCursor
 from oddaemon.store import schema
 from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
+from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.values import decode_balances, encode_json, format_instant
 
 _INSERT_JOB = text(
@@ -28,10 +28,7 @@ _INSERT_PAGE = (
     "INSERT INTO backfill_page (backfill, balances, progress) "
     "SELECT number, ?, ? FROM backfill WHERE number = ? AND stage = 'open'"
 )
-_COUNT_PAGES = text(
-    "SELECT backfill, COUNT(*) AS requests, SUM(json_array_length(balances)) AS rows FROM backfill_page "
-    "GROUP BY backfill"
-)
+_COUNT_PAGES = "SELECT backfill, COUNT(*), SUM(json_array_length(balances)) FROM backfill_page GROUP BY backfill"
 CANCELLED_MESSAGE = f"Cancelled. {REPEAT_BACKFILL}"
 
 
@@ -88,9 +85,7 @@ async def get_or_create(db: Database, target: BackfillTarget, now: datetime) -> 
 async def list_jobs(db: Database, stage: JobState | None = None) -> list[BackfillJob]:
     """Every job, or those in this state, oldest first."""
     query = _select_jobs() if stage is None else _select_jobs().where(schema.backfill.c.stage == stage.value)
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            return [_parse_job(row) for row in (await connection.execute(query)).all()]
+    return await db.select(query, _parse_job)
 
 
 async def cancel(db: Database, office_id: str, days: Collection[date] = ()) -> list[BackfillJob]:
@@ -115,9 +110,7 @@ async def cancel(db: Database, office_id: str, days: Collection[date] = ()) -> l
 
 async def load_counts(db: Database) -> dict[int, JobCounts]:
     """How much each job has read, by its number; without jobs that have read nothing."""
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            return {row.backfill: JobCounts(row.requests, row.rows) for row in await connection.execute(_COUNT_PAGES)}
+    return dict(await db.fetch(_COUNT_PAGES, (), lambda row: (row[0], JobCounts(*row[1:]))))
 
 
 async def save(db: Database, job: BackfillJob) -> None:
@@ -156,13 +149,12 @@ async def load_data(db: Database, number: int, scope: str) -> JobData:
         .where(schema.backfill_page.c.backfill == number)
         .order_by(schema.backfill_page.c.number)
     )
-    async with db.read_transaction() as connection:
-        pages = (await connection.execute(query)).all()
+    pages = await db.select(query, tuple)
     if not pages:
         return JobData()
     with suppress(msgspec.DecodeError):
-        stored = _progress_decoder.decode(pages[-1].progress)
-        balances = tuple(balance for page in pages for balance in decode_balances(page.balances))
+        stored = _progress_decoder.decode(pages[-1][1])
+        balances = tuple(balance for text, _ in pages for balance in decode_balances(text))
         if stored.scope == scope:
             return JobData(stored.progress, balances, len(pages))
     async with db.transaction() as connection:

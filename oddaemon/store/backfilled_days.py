@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oddaemon.core.backfill.job import BackfillJob, BackfillMethod, BackfillResult, JobState
 from oddaemon.core.model import Balance, ControlTotals
 from oddaemon.store import backfill_jobs, schema
 from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotRegistered, constraint_errors, decoding_errors
+from oddaemon.store.errors import OfficeNotRegistered, constraint_errors
 from oddaemon.store.values import BALANCE_COLUMNS
 
 _ADD = (
@@ -20,7 +20,7 @@ _ADD = (
     f"VALUES (?, {', '.join('?' for _ in Balance._fields)})"
 )
 _OWED_COLUMNS = ("bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "bal_total")
-_OUTCOMES = text(
+_OUTCOMES = (
     f"SELECT office.id, snapshot.as_of, snapshot.guarantors, snapshot.requests, "  # noqa: S608 - our own column names
     f"{' AND '.join(f'snapshot.{name} = 0' for name in _OWED_COLUMNS)} AND NOT EXISTS (SELECT 1 FROM "
     "historical_balance AS row "
@@ -100,14 +100,12 @@ async def publish(db: Database, job: BackfillJob, result: BackfillResult, now: d
 
 async def load_outcomes(db: Database) -> dict[tuple[str, date], BackfillOutcome]:
     """Every backfilled day in short, by office and day."""
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            return {
-                (row.id, date.fromisoformat(row.as_of)): BackfillOutcome(
-                    row.guarantors, row.requests, bool(row.owes_nothing)
-                )
-                for row in await connection.execute(_OUTCOMES)
-            }
+    return dict(await db.fetch(_OUTCOMES, (), _parse_outcome))
+
+
+def _parse_outcome(row: Sequence[Any]) -> tuple[tuple[str, date], BackfillOutcome]:
+    office_id, as_of, guarantors, requests, owes_nothing = row
+    return (office_id, date.fromisoformat(as_of)), BackfillOutcome(guarantors, requests, bool(owes_nothing))
 
 
 async def _delete_day(connection: AsyncConnection, office: int, as_of: date) -> None:

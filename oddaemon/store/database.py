@@ -3,10 +3,14 @@
 Nothing of SQLite is here, so that a second backend can stand beside `store/sqlite`.
 """
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+T = TypeVar("T")
 
 
 class Database(Protocol):
@@ -28,14 +32,6 @@ class Database(Protocol):
         """
         ...
 
-    def read_transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """One consistent state to read from, while others write.
-
-        Raises:
-            DatabaseUnusable: the database fails.
-        """
-        ...
-
     async def execute_one(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """Run a single statement, which is a transaction by itself, without the cost of SQLAlchemy.
 
@@ -47,10 +43,19 @@ class Database(Protocol):
         """
         ...
 
-    async def fetch(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
-        """Read with a single statement, without the cost of SQLAlchemy; a consistent state by itself.
+    async def select(self, query: Executable, parse: Callable[[Row[Any]], T]) -> list[T]:
+        """Read with a single statement: a consistent state, while others write.
+
+        Args:
+            query: of SQLAlchemy's, which converts types.
+            parse: makes a value of a row.
 
         Raises:
             DatabaseUnusable: the database fails.
+            DatabaseDamaged: a row cannot be parsed: this program cannot have stored it.
         """
+        ...
+
+    async def fetch(self, statement: str, parameters: tuple[Any, ...], parse: Callable[[Sequence[Any]], T]) -> list[T]:
+        """As `select`, without the cost of SQLAlchemy: a row has the driver's own values."""
         ...

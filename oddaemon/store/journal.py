@@ -6,14 +6,15 @@ It is for people only: no decision depends on it, and losing entries loses nothi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import msgspec
-from sqlalchemy import select, text
+from sqlalchemy import Row, select, text
 
 from oddaemon.core.reporting.legacy_names import translate_names
 from oddaemon.store import schema
 from oddaemon.store.database import Database
-from oddaemon.store.errors import decoding_errors
 from oddaemon.store.values import encode_json, format_instant
 
 _decoder = msgspec.json.Decoder(dict[str, object])
@@ -77,11 +78,8 @@ async def list_latest(db: Database, office_id: str, limit: int) -> list[JournalE
         .order_by(schema.journal.c.number.desc())
         .limit(limit)
     )
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            rows = (await connection.execute(query)).all()
-            entries = [
-                JournalEntry(office_id, row.at, row.level, *translate_names(row.event, _decoder.decode(row.fields)))
-                for row in rows
-            ]
-    return entries[::-1]
+    return (await db.select(query, partial(_parse_entry, office_id)))[::-1]
+
+
+def _parse_entry(office_id: str, row: Row[Any]) -> JournalEntry:
+    return JournalEntry(office_id, row.at, row.level, *translate_names(row.event, _decoder.decode(row.fields)))

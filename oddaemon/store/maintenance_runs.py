@@ -7,7 +7,6 @@ from sqlalchemy import select, text
 
 from oddaemon.store import schema
 from oddaemon.store.database import Database
-from oddaemon.store.errors import decoding_errors
 from oddaemon.store.values import format_instant
 
 _SAVE = text(
@@ -32,10 +31,8 @@ class JobRun:
 async def load_runs(db: Database) -> dict[str, JobRun]:
     """The last run of every job, by name."""
     table = schema.maintenance.c
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            rows = await connection.execute(select(table.job, table.seen_at, table.succeeded_at, table.result))
-            return {row.job: JobRun(row.seen_at, row.succeeded_at, row.result) for row in rows}
+    query = select(table.job, table.seen_at, table.succeeded_at, table.result)
+    return dict(await db.select(query, lambda row: (row.job, JobRun(row.seen_at, row.succeeded_at, row.result))))
 
 
 async def save_run(db: Database, job: str, run: JobRun) -> None:

@@ -17,7 +17,7 @@ from oddaemon.core.model import OfficeSpec, PublishedSnapshot
 from oddaemon.core.office.state import OfficeState
 from oddaemon.store import schema
 from oddaemon.store.database import Database
-from oddaemon.store.errors import OfficeNotRegistered, decoding_errors
+from oddaemon.store.errors import OfficeNotRegistered
 from oddaemon.store.outbox import write_sinks
 from oddaemon.store.values import SNAPSHOT_COLUMNS, encode_json, parse_instant, parse_snapshot
 
@@ -74,9 +74,9 @@ async def write_offices(connection: AsyncConnection, offices: Sequence[OfficeSpe
 
 async def load_state(db: Database, office_id: str) -> OfficeState | None:
     """The saved state; None: there is none, or this version cannot decode it."""
-    async with db.read_transaction() as connection:
-        found = await connection.scalar(select(schema.office.c.state).where(schema.office.c.id == office_id))
-    return decode_state(found)
+    query = select(schema.office.c.state).where(schema.office.c.id == office_id)
+    found = await db.select(query, lambda row: decode_state(row.state))
+    return found[0] if found else None
 
 
 async def save_state(db: Database, office_id: str, state: OfficeState) -> None:
@@ -113,17 +113,15 @@ async def write_state(connection: AsyncConnection, office_id: str, state: Office
 
 async def list_all(db: Database) -> list[OfficeRow]:
     """Every office that was ever registered, ordered by id, in one query."""
-    rows = await db.fetch(_OFFICES)
-    with decoding_errors(db.where):
-        return [_parse_office(*row) for row in rows]
+    return await db.fetch(_OFFICES, (), _parse_office)
 
 
-def _parse_office(office_id: str, name: str, wanted: int, state: str | None, *rest: Any) -> OfficeRow:  # noqa: ANN401 - a row's values
-    snapshots, backfilled_days, journaled_at, *snapshot = rest
+def _parse_office(row: Sequence[Any]) -> OfficeRow:
+    office_id, name, is_configured, state, snapshots, backfilled_days, journaled_at, *snapshot = row
     return OfficeRow(
         id=office_id,
         name=name,
-        is_configured=bool(wanted),
+        is_configured=bool(is_configured),
         state=decode_state(state),
         snapshot=None if snapshot[0] is None else parse_snapshot(office_id, snapshot),
         snapshots=snapshots,

@@ -43,13 +43,12 @@ async def load(db: Database, office_id: str) -> OpenPull | None:
         .where(schema.office.c.id == office_id)
         .order_by(schema.pull_page.c.number)
     )
-    async with db.read_transaction() as connection:
-        pages = (await connection.execute(query)).all()
+    pages = await db.select(query, tuple)
     if not pages:
         return None
     try:
-        checkpoint = _checkpoint_decoder.decode(pages[-1].checkpoint)
-        staged = {balance.pat_num: balance for page in pages for balance in decode_balances(page.balances)}
+        checkpoint = _checkpoint_decoder.decode(pages[-1][1])
+        staged = {balance.pat_num: balance for text, _ in pages for balance in decode_balances(text)}
     except msgspec.DecodeError:
         return None
     return OpenPull(checkpoint, staged)

@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oddaemon.core.delivery import Delivery, DeliveryAttempt, DeliveryState, FailedAttempt, PreviousDelivery, SinkState
 from oddaemon.store import schema
 from oddaemon.store.database import Database
-from oddaemon.store.errors import decoding_errors
 from oddaemon.store.values import encode_json, format_instant, parse_instant
 
 RETENTION = timedelta(days=30)
@@ -143,11 +142,10 @@ async def write_sinks(connection: AsyncConnection, wanted: Mapping[str, Collecti
 async def load_queue(db: Database, sink: str, in_flight: Collection[str] = ()) -> SinkQueue:
     """What waits for a sink, and what comes first, without offices that have a delivery `in_flight`."""
     # Two of the calls that go straight to the driver: a transaction of SQLAlchemy takes six times as long.
-    ((pending, oldest_at),) = await db.fetch(_BACKLOG, (sink,))
-    next_due = await db.fetch(_NEXT_DUE, (sink, encode_json(list(in_flight))))
-    with decoding_errors(db.where):
-        attempt, previous = _parse_next_due(next_due[0]) if next_due else (None, None)
-        return SinkQueue(attempt, previous, pending, parse_instant(oldest_at))
+    (backlog,) = await db.fetch(_BACKLOG, (sink,), lambda row: (row[0], parse_instant(row[1])))
+    next_due = await db.fetch(_NEXT_DUE, (sink, encode_json(list(in_flight))), _parse_next_due)
+    attempt, previous = next_due[0] if next_due else (None, None)
+    return SinkQueue(attempt, previous, *backlog)
 
 
 async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: datetime) -> None:
@@ -164,13 +162,15 @@ async def mark_done(db: Database, sink: str, attempt: DeliveryAttempt, now: date
 
 async def record_failure(db: Database, sink: str, failed: FailedAttempt, why: str, now: datetime) -> None:
     """The sink has not acknowledged it; `why` is one sentence."""
+    values = {
+        "state": failed.state.value,
+        "attempts": failed.delivery.attempts,
+        "not_before": failed.delivery.not_before,
+        "error": why,
+        "ended_at": None if failed.state is DeliveryState.DUE else now,
+    }
     async with db.transaction() as connection:
-        values = {"attempts": failed.delivery.attempts, "not_before": failed.delivery.not_before}
         await connection.execute(_update_if_due(failed.delivery), values)
-        if failed.state is not DeliveryState.DUE:
-            await _end_delivery(connection, failed.delivery, failed.state, why, now)
-        else:
-            await connection.execute(_update_if_due(failed.delivery), {"error": why})
         await _save_sink_state(connection, sink, failed.sink_state)
 
 
@@ -232,19 +232,13 @@ async def list_deliveries(db: Database) -> list[DeliveryRow]:
     """
     shown = text(f"(delivery.state = 'due' OR {_IS_LATEST.text} OR {_IS_UNRESOLVED.text})")
     query = _select_deliveries().where(shown).order_by(_delivery.sink, _office.id, _delivery.number)
-    async with db.read_transaction() as connection:
-        with decoding_errors(db.where):
-            return [
-                DeliveryRow(row.sink, row.id, _parse_delivery(row), DeliveryState(row.state), row.error, row.ended_at)
-                for row in (await connection.execute(query)).all()
-            ]
+    return await db.select(query, _parse_delivery_row)
 
 
 async def load_sink_states(db: Database) -> dict[str, SinkState]:
     """The consecutive failures of each sink that has any."""
-    async with db.read_transaction() as connection:
-        rows = (await connection.execute(select(_sink.name, _sink.failures, _sink.not_before))).all()
-        return {row.name: SinkState(row.failures, row.not_before) for row in rows}
+    query = select(_sink.name, _sink.failures, _sink.not_before)
+    return dict(await db.select(query, lambda row: (row.name, SinkState(row.failures, row.not_before))))
 
 
 def _parse_next_due(row: Sequence[Any]) -> tuple[DeliveryAttempt, PreviousDelivery | None]:
@@ -259,6 +253,10 @@ def _parse_next_due(row: Sequence[Any]) -> tuple[DeliveryAttempt, PreviousDelive
 
 def _select_deliveries() -> Any:  # noqa: ANN401 - a select of eleven types
     return select(schema.delivery, _office.id).join(schema.office, _office.key == _delivery.office)
+
+
+def _parse_delivery_row(row: Row[Any]) -> DeliveryRow:
+    return DeliveryRow(row.sink, row.id, _parse_delivery(row), DeliveryState(row.state), row.error, row.ended_at)
 
 
 def _parse_delivery(row: Row[Any]) -> Delivery:

@@ -3,7 +3,10 @@
 The changes are read from the stored versions: those that are true in only one of the two snapshots.
 """
 
+from collections.abc import Sequence
 from datetime import date
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -19,7 +22,6 @@ from oddaemon.core.snapshot.missing_columns import (
 )
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.store.database import Database
-from oddaemon.store.errors import decoding_errors
 from oddaemon.store.values import BALANCE_COLUMNS, SNAPSHOT_COLUMNS, decode_balances, parse_snapshot
 
 _PARTIAL_READERS = ", ".join(f"'{reader.value}'" for reader in sorted(PARTIAL_READERS))
@@ -67,33 +69,33 @@ async def load_payload(db: Database, delivery: Delivery, base_snapshot_id: int |
     Returns:
         None: its snapshot is no longer kept.
     """
-    if base_snapshot_id is not None and (payload := await _load_delta(db, delivery, base_snapshot_id)) is not None:
-        return payload
-    found = await db.fetch(_SNAPSHOT_DATA, (delivery.snapshot_id,))
-    if not found:
-        return None
-    *values, office_name, balances_text = found[0]
-    with decoding_errors(db.where):
-        snapshot, balances = parse_snapshot(delivery.office_id, values), decode_balances(balances_text)
+    if base_snapshot_id is not None:
+        parse = partial(_parse_delta, delivery.office_id, base_snapshot_id)
+        for payload in await db.fetch(_DELTA_DATA, (base_snapshot_id, delivery.snapshot_id), parse):
+            if payload is not None:
+                return payload
+    found = await db.fetch(_SNAPSHOT_DATA, (delivery.snapshot_id,), partial(_parse_whole, delivery.office_id))
+    return found[0] if found else None
+
+
+def _parse_whole(office_id: str, row: Sequence[Any]) -> Payload:
+    *values, office_name, balances_text = row
+    snapshot, balances = parse_snapshot(office_id, values), decode_balances(balances_text)
     missing_columns = find_missing_columns(snapshot.reader, balances)
     return Payload(office_name, snapshot, balances, missing_columns=missing_columns)
 
 
-async def _load_delta(db: Database, delivery: Delivery, base_snapshot_id: int) -> Payload | None:
-    found = await db.fetch(_DELTA_DATA, (base_snapshot_id, delivery.snapshot_id))
-    if not found:
+def _parse_delta(office_id: str, base_snapshot_id: int, row: Sequence[Any]) -> Payload | None:
+    """None: the two snapshots have not the same columns."""
+    *values, office_name, aging_date, presence, base_presence, versions_text = row
+    missing_columns = _select_missing_columns(presence)
+    if missing_columns != _select_missing_columns(base_presence):
         return None
-    *values, office_name, aging_date, presence, base_presence, versions_text = found[0]
-    with decoding_errors(db.where):
-        snapshot = parse_snapshot(delivery.office_id, values)
-        missing_columns = _select_missing_columns(presence)
-        if missing_columns != _select_missing_columns(base_presence):
-            return None
-        sides: tuple[dict[int, Balance], dict[int, Balance]] = ({}, {})
-        for is_later, balance in _versions_decoder.decode(versions_text):
-            sides[is_later][balance.pat_num] = balance
-        delta = SnapshotDelta(base_snapshot_id, date.fromisoformat(aging_date), diff(*sides))
-        return Payload(office_name, snapshot, delta=delta, missing_columns=missing_columns)
+    sides: tuple[dict[int, Balance], dict[int, Balance]] = ({}, {})
+    for is_later, balance in _versions_decoder.decode(versions_text):
+        sides[is_later][balance.pat_num] = balance
+    delta = SnapshotDelta(base_snapshot_id, date.fromisoformat(aging_date), diff(*sides))
+    return Payload(office_name, parse_snapshot(office_id, values), delta=delta, missing_columns=missing_columns)
 
 
 def _select_missing_columns(presence: str | None) -> MissingColumns:

@@ -65,19 +65,15 @@ async def prune(db: Database, cutoff: datetime) -> PruneResult:
     Raises:
         DatabaseUnusable: the database fails; what was deleted until then is gone, and the rest is complete.
     """
-    async with db.read_transaction() as connection:
-        keys = [key for (key,) in await connection.exec_driver_sql(_OFFICES)]
     snapshots = versions = 0
-    for key in keys:
+    for (key,) in await db.fetch(_OFFICES, (), tuple):
         snapshots += await _prune_snapshots(db, key, cutoff)
         versions += await _prune_versions(db, key)
     return PruneResult(snapshots, versions, await _prune_journal(db, cutoff), await _prune_backfilled_days(db, cutoff))
 
 
 async def _prune_snapshots(db: Database, office_key: int, cutoff: datetime) -> int:
-    async with db.read_transaction() as connection:
-        found = (await connection.exec_driver_sql(_HISTORY_START, (office_key, cutoff.date().isoformat()))).one()
-        new_first, first = tuple(found)
+    ((new_first, first),) = await db.fetch(_HISTORY_START, (office_key, cutoff.date().isoformat()), tuple)
     if new_first is None or new_first == first:
         return 0
     async with db.transaction() as connection:
@@ -89,8 +85,7 @@ async def _prune_snapshots(db: Database, office_key: int, cutoff: datetime) -> i
 async def _prune_versions(db: Database, office_key: int) -> int:
     pruned, pat_num = 0, -1
     while True:
-        async with db.read_transaction() as connection:
-            ended = [tuple(row) for row in await connection.exec_driver_sql(_ENDED, (office_key, pat_num))]
+        ended = await db.fetch(_ENDED, (office_key, pat_num), tuple)
         if ended:
             async with db.transaction() as connection:
                 await connection.exec_driver_sql(_DELETE_VERSION, [(office_key, *version) for version in ended])

@@ -151,7 +151,7 @@ async def test_what_ended_long_ago_is_forgotten_but_for_each_office_s_last(datab
         await publish_night(database, day, "lake", seed=day)
         await outbox.mark_done(database, "lake", await get_first_attempt(database), NOW + timedelta(days=day))
     await publish_night(database, 3 + RETENTION.days + 1, "lake", seed=9)
-    [(numbers,)] = await database.fetch("SELECT group_concat(snapshot) FROM delivery")
+    [(numbers,)] = await database.fetch("SELECT group_concat(snapshot) FROM delivery", (), tuple)
     assert numbers == "3,4"
     queue = await outbox.load_queue(database, "lake")
     assert queue.previous == PreviousDelivery(DeliveryState.DONE, 3)

@@ -6,19 +6,19 @@ where it can be cancelled, and is then shielded from BEGIN to COMMIT. Keep the b
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import aiosqlite
 import anyio
 import anyio.to_thread
-from sqlalchemy import URL
+from sqlalchemy import URL, Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from oddaemon.store.errors import DatabaseUnusable
+from oddaemon.store.errors import DatabaseUnusable, decoding_errors
 from oddaemon.store.sqlite.errors import translate_errors
 from oddaemon.store.sqlite.interrupt import interrupt_when_cancelled
 from oddaemon.store.sqlite.location import parse_database_path
@@ -29,6 +29,8 @@ from oddaemon.store.sqlite.version import OpenResult, prepare, require_newest
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long to wait for another program, such as a backup tool, that has the file locked."""
 
+T = TypeVar("T")
+
 ErrorCallback = Callable[[DatabaseUnusable], None]
 """Called with every fault of the database before it is raised."""
 
@@ -38,17 +40,15 @@ class _ConnectionMode:
     """What a connection may do."""
 
     mode: str
-    begin: str
     pragmas: tuple[str, ...]
 
 
 _READ_WRITE = _ConnectionMode(
     "rw",
-    "BEGIN IMMEDIATE",
     # A checkpoint every 16 MB, not every 4, writes a third more pages a second. Reading `user_version` opens the log.
     ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000", "user_version"),
 )
-_READ_ONLY = _ConnectionMode("ro", "BEGIN", ("query_only = ON",))
+_READ_ONLY = _ConnectionMode("ro", ("query_only = ON",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,6 @@ class _ConnectionHandle:
     connection: AsyncConnection
     driver: aiosqlite.Connection
     """The same connection, underneath SQLAlchemy."""
-    begin: str
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
 
@@ -144,16 +143,10 @@ class SqliteDatabase:
         writer = self._require_writer()
         async with writer.lock:
             with self._guard_write():
-                async with _begin_transaction(writer) as connection:
-                    yield connection
-
-    @asynccontextmanager
-    async def read_transaction(self) -> AsyncIterator[AsyncConnection]:
-        """As `Database.read_transaction`."""
-        async with self._reader.lock:
-            with self.report_errors(), _shield_call(self.path):
-                async with _begin_transaction(self._reader) as connection:
-                    yield connection
+                async with writer.connection.begin():
+                    # SQLAlchemy's begin() sends nothing to SQLite.
+                    await writer.driver.execute_fetchall("BEGIN IMMEDIATE")
+                    yield writer.connection
 
     async def execute_one(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """As `Database.execute_one`: for statements that run for every page, or not inside a transaction.
@@ -192,16 +185,28 @@ class SqliteDatabase:
             with self._guard_write(is_timed=False):
                 await writer.driver.execute_fetchall("VACUUM")
 
-    async def fetch(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+    async def select(self, query: Executable, parse: Callable[[Row[Any]], T]) -> list[T]:
+        """As `Database.select`."""
+        connection = self._reader.connection
+        with self.report_errors(), decoding_errors(self.path):
+            async with self._reader.lock:
+                with _shield_call(self.path):
+                    async with connection.begin():
+                        rows = (await connection.execute(query)).all()
+            return list(map(parse, rows))
+
+    async def fetch(self, statement: str, parameters: tuple[Any, ...], parse: Callable[[Sequence[Any]], T]) -> list[T]:
         """As `Database.fetch`."""
-        async with self._reader.lock:
-            with self.report_errors(), _shield_call(self.path):
-                return list(await self._reader.driver.execute_fetchall(statement, parameters))
+        with self.report_errors(), decoding_errors(self.path):
+            async with self._reader.lock:
+                with _shield_call(self.path):
+                    rows = await self._reader.driver.execute_fetchall(statement, parameters)
+            return list(map(parse, rows))
 
     async def read_pragma(self, name: str) -> int:
         """The value of a pragma that is a number."""
-        ((value,),) = await self.fetch(f"PRAGMA {name}")
-        return int(value)
+        (value,) = await self.fetch(f"PRAGMA {name}", (), lambda row: int(row[0]))
+        return value
 
     @property
     def where(self) -> str:
@@ -254,14 +259,6 @@ def _shield_call(path: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _begin_transaction(handle: _ConnectionHandle) -> AsyncIterator[AsyncConnection]:
-    # SQLAlchemy's begin() sends nothing to SQLite. BEGIN IMMEDIATE or BEGIN decides whether two writers can meet.
-    async with handle.connection.begin():
-        await handle.driver.execute_fetchall(handle.begin)
-        yield handle.connection
-
-
-@asynccontextmanager
 async def _connect(path: Path, connection_mode: _ConnectionMode) -> AsyncIterator[_ConnectionHandle]:
     # as_uri() quotes characters that a path may contain and a URI may not.
     url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query={"mode": connection_mode.mode, "uri": "true"})
@@ -278,7 +275,7 @@ async def _connect(path: Path, connection_mode: _ConnectionMode) -> AsyncIterato
         except BaseException:
             await engine.dispose()
             raise
-    handle = _ConnectionHandle(connection, driver, connection_mode.begin)
+    handle = _ConnectionHandle(connection, driver)
     try:
         yield handle
     finally:

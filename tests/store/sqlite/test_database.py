@@ -98,8 +98,7 @@ async def test_a_reader_cannot_write(database: SqliteDatabase) -> None:
         with pytest.raises(RuntimeError, match="opened for reading"):
             await register_offices(reader, OFFICES)
         with pytest.raises(DatabaseUnusable, match="cannot be written"):
-            async with reader.read_transaction() as connection:
-                await connection.exec_driver_sql("DELETE FROM office")
+            await reader.fetch("DELETE FROM office", (), tuple)
 
 
 async def test_a_missing_database_is_reported_to_a_reader(path: Path) -> None:

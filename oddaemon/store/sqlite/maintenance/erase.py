@@ -101,7 +101,7 @@ async def erase_office(db: SqliteDatabase, office_id: str) -> dict[str, int]:
         DatabaseUnusable: the file or its disk fails, the disk has no space for a copy, or another program keeps the log
             open. Part of the office is still there: run it again.
     """
-    found = await db.fetch("SELECT key FROM office WHERE id = ?", (office_id,))
+    found = await db.fetch("SELECT key FROM office WHERE id = ?", (office_id,), tuple)
     if not found:
         raise OfficeUnknown(office_id)
     ((key,),) = found

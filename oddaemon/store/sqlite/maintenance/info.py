@@ -41,7 +41,7 @@ async def read_database_info(db: SqliteDatabase) -> DatabaseInfo:
     Raises:
         DatabaseUnusable: it cannot be read.
     """
-    ((revision, offices, snapshots, journal_entries),) = await db.fetch(_COUNTS)
+    ((revision, offices, snapshots, journal_entries),) = await db.fetch(_COUNTS, (), tuple)
     mode, size_bytes, wal_bytes, free_bytes = await anyio.to_thread.run_sync(_measure_files, db)
     return DatabaseInfo(
         path=str(db.path),
