@@ -1,6 +1,6 @@
 """How values are stored: instants and JSON as text, a snapshot's facts as columns.
 
-Python's sqlite3 takes the interpreter lock for every row that it fetches, so many balances are one JSON text.
+Python's sqlite3 takes the interpreter lock for every row that it fetches, so a list of balances is one JSON text.
 """
 
 from collections.abc import Sequence
