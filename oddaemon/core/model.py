@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from oddaemon.core.config_diff import Effect, setting
+from oddaemon.core.secret import Secret
 
 MONEY_COLUMNS = ("est_balance", "bal_0_30", "bal_31_60", "bal_61_90", "bal_over_90", "ins_est", "bal_total")
 
@@ -193,6 +194,20 @@ class OfficeSpec:
     def scope(self) -> str:
         """Which guarantors are selected, as text that can be compared."""
         return f"{self.include}:{','.join(map(str, sorted(self.clinics)))}"
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeCredentials:
+    """Where and how to reach one office."""
+
+    spec: OfficeSpec = field(metadata=setting(Effect.NESTED))
+    developer_key: Secret
+    customer_key: Secret
+    base_url: str
+    min_interval_seconds: float
+    """Between two requests; 0 on the office's own network."""
+    remote: bool = field(metadata=setting(name="base_url"))
+    """Through headquarters, so the throttle and the small pages apply."""
 
 
 @dataclass(frozen=True, slots=True)

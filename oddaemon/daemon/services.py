@@ -60,7 +60,6 @@ class Services:
             rng,
             routes=routes,
             receiver=receiver,
-            key_change_seconds=api.key_change_seconds,
         )
         self.couriers = CourierPool(
             tasks, CourierContext(database, fleet.now, rng, emit), context.make_sink, routes, budget

@@ -13,17 +13,17 @@ import anyio
 import httpx
 
 from oddaemon.core.diagnostics.diagnosis import Connectivity
+from oddaemon.core.model import OfficeCredentials
 from oddaemon.http_client.tls import USER_AGENT, make_tls_context
 from oddaemon.opendental.circuit_breaker import CircuitBreaker
 from oddaemon.opendental.connectivity import check_connectivity, make_unchecked_connectivity
+from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.opendental.rate_limiter import KeyLimiter, RateLimiter
 from oddaemon.opendental.request_runner import (
     ApiEvent,
     Limits,
     Observer,
-    OfficeCredentials,
     RequestContext,
-    RequestRunner,
     get_host,
 )
 from oddaemon.opendental.response import ApiError
@@ -37,7 +37,6 @@ __all__ = [
     "Limits",
     "Observer",
     "OfficeApi",
-    "OfficeCredentials",
     "Session",
     "TransportFactory",
     "UploadDestination",
@@ -73,7 +72,7 @@ class Api:
         self.rate_limiter = rate_limiter
         self.now = now
         self.limits = limits
-        self.context = RequestContext(limits, observe, now)
+        self._observe = observe
         self._circuit_breakers: dict[str, CircuitBreaker] = {}
         # Loading the CA certificates takes as long as a hundred requests; without them a context accepts no server.
         self._tls = make_tls_context() if transport is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -84,16 +83,27 @@ class Api:
 
         Args:
             credentials: Where and how to reach the office.
-            previous: The office's API before its settings changed: with the same spacing its limiter stays in use, so
-                requests still in flight count.
+            previous: The office's API before its settings changed: its key stays in use for a while, and with the same
+                spacing its limiter does, so requests still in flight count.
         """
-        if previous is not None and previous.has_same_spacing(credentials):
-            return OfficeApi(self, credentials, previous.key_limiter)
-        return OfficeApi(
-            self,
+        keys, key_limiter = KeyRing(credentials.customer_key), None
+        if previous is not None:
+            until = anyio.current_time() + self.limits.key_change_seconds
+            keys = previous.context.keys.with_key(credentials.customer_key, until)
+            if _get_spacing(previous.context.credentials) == _get_spacing(credentials):
+                key_limiter = previous.context.key_limiter
+        # An office on its own network does not depend on headquarters; its failures say nothing about others.
+        breaker = self._get_circuit_breaker(credentials.base_url) if credentials.remote else CircuitBreaker()
+        context = RequestContext(
             credentials,
-            self.rate_limiter.make_key_limiter(credentials.min_interval_seconds, capped=credentials.remote),
+            keys,
+            key_limiter or KeyLimiter(self.rate_limiter, credentials.min_interval_seconds, capped=credentials.remote),
+            breaker,
+            self.limits,
+            self._observe,
+            self.now,
         )
+        return OfficeApi(context, self._make_client)
 
     async def check_connectivity(self, base_url: str) -> Connectivity:
         """Check the connection to the API's host without sending a request."""
@@ -101,7 +111,7 @@ class Api:
             return make_unchecked_connectivity(base_url)
         return await check_connectivity(base_url, self._tls, self.limits.connect_timeout_seconds)
 
-    def get_circuit_breaker(self, base_url: str) -> CircuitBreaker:
+    def _get_circuit_breaker(self, base_url: str) -> CircuitBreaker:
         """The circuit breaker shared by all offices of the headquarters at this address."""
         return self._circuit_breakers.setdefault(base_url, CircuitBreaker())
 
@@ -110,9 +120,9 @@ class Api:
         for base_url in self._circuit_breakers.keys() - set(base_urls):
             since = self._circuit_breakers.pop(base_url).record_response()
             if since is not None:
-                self.context.observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - since))
+                self._observe(HeadquartersUnused(get_host(base_url), anyio.current_time() - since))
 
-    def make_client(self, base_url: str) -> httpx.AsyncClient:
+    def _make_client(self, base_url: str) -> httpx.AsyncClient:
         """A new client with one connection; it ignores proxies and credentials of the environment."""
         return httpx.AsyncClient(
             base_url=base_url,
@@ -134,25 +144,19 @@ class Api:
 class OfficeApi:
     """One office's API."""
 
-    def __init__(self, api: Api, credentials: OfficeCredentials, key_limiter: KeyLimiter) -> None:
-        self.key_limiter = key_limiter
-        self._api = api
-        self._credentials = credentials
-
-    def has_same_spacing(self, credentials: OfficeCredentials) -> bool:
-        """Whether requests with other credentials are limited in the same way."""
-        spacings = ((each.min_interval_seconds, each.remote) for each in (credentials, self._credentials))
-        return len(set(spacings)) == 1
+    def __init__(self, context: RequestContext, make_client: Callable[[str], httpx.AsyncClient]) -> None:
+        self.context = context
+        self._make_client = make_client
 
     @property
     def min_interval_seconds(self) -> float:
         """Between two requests with the office's key."""
-        return self._credentials.min_interval_seconds
+        return self.context.credentials.min_interval_seconds
 
     @property
     def previous_key_time_left(self) -> timedelta:
         """How long the previous key stays in use while the configured one is not accepted."""
-        return timedelta(seconds=self._credentials.keys.get_seconds_left(anyio.current_time()))
+        return timedelta(seconds=self.context.keys.get_seconds_left(anyio.current_time()))
 
     @asynccontextmanager
     async def session(self, *, configured_only: bool = False) -> AsyncIterator[Session]:
@@ -161,19 +165,10 @@ class OfficeApi:
         Args:
             configured_only: Use the configured key only, even while the previous one would still work.
         """
-        async with self._api.make_client(self._credentials.base_url) as client:
-            runner = RequestRunner(
-                self._credentials,
-                self.key_limiter,
-                self._get_circuit_breaker(),
-                client,
-                self._api.context,
-                configured_only=configured_only,
-            )
-            yield Session(runner)
+        async with self._make_client(self.context.credentials.base_url) as client:
+            yield Session(self.context, client, configured_only=configured_only)
 
-    def _get_circuit_breaker(self) -> CircuitBreaker:
-        # An office on its own network does not depend on headquarters; its failures say nothing about others.
-        return (
-            self._api.get_circuit_breaker(self._credentials.base_url) if self._credentials.remote else CircuitBreaker()
-        )
+
+def _get_spacing(credentials: OfficeCredentials) -> tuple[float, bool]:
+    """How the requests with the office's key are limited."""
+    return credentials.min_interval_seconds, credentials.remote

@@ -29,7 +29,9 @@ class KeyRing:
     _current_not_before: float = 0.0
 
     def with_key(self, key: Secret, until: float) -> "KeyRing":
-        """The ring after the configured key changed; the key that worked last stays available until `until`."""
+        """The ring with this configured key; if it is another one, the key that worked last stays until `until`."""
+        if key == self.current:
+            return self
         previous = self.current if self._previous is None else self._previous
         return KeyRing(key) if key == previous else KeyRing(key, previous, until)
 

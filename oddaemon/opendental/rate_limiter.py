@@ -27,15 +27,6 @@ class RateLimiter:
         self._pacer = _Pacer(1.0 / max_requests_per_second)
         self._wait_scopes: set[anyio.CancelScope] = set()
 
-    def make_key_limiter(self, min_interval_seconds: float, *, capped: bool) -> "KeyLimiter":
-        """The limiter of one key.
-
-        Args:
-            min_interval_seconds: From the start of one request to the start of the next.
-            capped: False for an office on its own network.
-        """
-        return KeyLimiter(self, min_interval_seconds, capped=capped)
-
     def close(self) -> None:
         """Let requests in flight finish and start no others; every waiting caller gets ShuttingDown at once."""
         self.is_closed = True
@@ -106,7 +97,13 @@ class RateLimiter:
 
 
 class KeyLimiter:
-    """The limiter of one key."""
+    """The limiter of one key.
+
+    Args:
+        rate_limiter: The caps over all keys.
+        min_interval_seconds: From the start of one request to the start of the next.
+        capped: Whether the caps apply: False for an office on its own network.
+    """
 
     def __init__(self, rate_limiter: RateLimiter, min_interval_seconds: float, *, capped: bool) -> None:
         self._rate_limiter = rate_limiter

@@ -15,7 +15,7 @@ import httpx
 
 from oddaemon.core.failures.classify import refine_unproven_key
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.secret import Secret
+from oddaemon.core.model import OfficeCredentials
 from oddaemon.opendental.auth import KeyAuth
 from oddaemon.opendental.circuit_breaker import OUTAGE_KINDS, CircuitBreaker
 from oddaemon.opendental.decode_values import MalformedValue
@@ -24,8 +24,8 @@ from oddaemon.opendental.rate_limiter import KeyLimiter
 from oddaemon.opendental.response import (
     ApiError,
     Response,
-    classify_error_response,
     classify_transport_error,
+    require_success,
     send_request,
 )
 from oddaemon.telemetry.events import (
@@ -48,36 +48,30 @@ ApiEvent = (
     | KeyRejectedDuringRotation
 )
 Observer = Callable[[ApiEvent], None]
+_QUERY_KINDS = {"short_query", "query_upload"}
 S = TypeVar("S")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a response may take, and how large it may be."""
+    """How long a response may take, how large it may be, and how long a key is tried after it was replaced."""
 
     connect_timeout_seconds: float
     request_timeout_seconds: float
     max_response_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class OfficeCredentials:
-    """Where and how to reach one office."""
-
-    office_id: str
-    base_url: str
-    developer_key: Secret
-    keys: KeyRing
-    min_interval_seconds: float
-    remote: bool
-    """False for an office on its own network."""
+    key_change_seconds: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What the requests of all offices share."""
+    """What the requests to one office share."""
 
+    credentials: OfficeCredentials
+    keys: KeyRing
+    key_limiter: KeyLimiter
+    circuit_breaker: CircuitBreaker
+    """The state of the office's headquarters."""
     limits: Limits
     observe: Observer
     now: Callable[[], datetime]
@@ -98,42 +92,25 @@ class RequestRunner:
     """Sends the requests of one action of one office, one after another, and counts them.
 
     Args:
-        credentials: Where to send them, and with which keys.
-        key_limiter: The rate limiter of the office's key.
-        circuit_breaker: The state of the office's headquarters.
+        context: What they share with the office's other requests.
         client: The connection, used by this runner only.
-        context: What all runners share.
         configured_only: Use the configured key only, even while the previous one would still work.
     """
 
-    def __init__(
-        self,
-        credentials: OfficeCredentials,
-        key_limiter: KeyLimiter,
-        circuit_breaker: CircuitBreaker,
-        client: httpx.AsyncClient,
-        context: RequestContext,
-        *,
-        configured_only: bool = False,
-    ) -> None:
-        self._credentials = credentials
-        self._key_limiter = key_limiter
-        self._circuit_breaker = circuit_breaker
-        self._client = client
+    def __init__(self, context: RequestContext, client: httpx.AsyncClient, *, configured_only: bool = False) -> None:
         self._context = context
+        self._office_id = context.credentials.spec.id
+        self._circuit_breaker = context.circuit_breaker
+        self._client = client
         self._configured_only = configured_only
-        self._auth = KeyAuth(credentials.developer_key, credentials.keys.current)
+        self._auth = KeyAuth(context.credentials.developer_key, context.keys.current)
         """Of the client's requests."""
         self._is_accepted = False
         """Whether the API accepted these keys; all later requests then use them."""
         self.requests = 0
+        """The requests sent for this action, those of an interrupted attempt included."""
         self.response_seconds = 0.0
-        """Without the time spent waiting for the rate limiter."""
-
-    @property
-    def key(self) -> Secret:
-        """The customer key in use."""
-        return self._auth.customer_key
+        """The duration of the requests, without the time spent waiting for the rate limiter."""
 
     async def run(self, request: Request, parse: Callable[[bytes], T]) -> T:
         """Send a request and parse the body of its response; the first request finds the key that is accepted.
@@ -144,10 +121,10 @@ class RequestRunner:
         """
         if self._is_accepted:
             return await self._run_once(request, parse)
-        keys, now = self._credentials.keys, anyio.current_time()
+        keys, now = self._context.keys, anyio.current_time()
         failure = Failure(FailureKind.KEY_CHANGING)
         for key in (keys.current,) if self._configured_only else keys.list_candidates(now):
-            self._client.auth = self._auth = KeyAuth(self._credentials.developer_key, key)
+            self._client.auth = self._auth = KeyAuth(self._context.credentials.developer_key, key)
             try:
                 result = await self._run_once(request, parse)
             except ApiError as error:
@@ -159,8 +136,8 @@ class RequestRunner:
 
     def _record_accepted(self) -> None:
         self._is_accepted = True
-        if self._credentials.keys.record_accepted(self.key):
-            self._context.observe(KeyRotated(self._credentials.office_id))
+        if self._context.keys.record_accepted(self._auth.customer_key):
+            self._context.observe(KeyRotated(self._office_id))
 
     def _record_rejected(self, failure: Failure, now: float) -> Failure:
         """Remember that the key was rejected while a change of keys settles. Returns the failure.
@@ -168,7 +145,7 @@ class RequestRunner:
         Raises:
             ApiError: Another key cannot help: the failure has another cause, or no other key may be used.
         """
-        keys, key = self._credentials.keys, self.key
+        keys, key = self._context.keys, self._auth.customer_key
         if keys.is_unproven and key == keys.current:
             failure = refine_unproven_key(failure)
         if failure.kind not in KEY_REJECTED_KINDS or not keys.is_rotating(now):
@@ -176,7 +153,7 @@ class RequestRunner:
         keys.record_rejected(key, now)
         until = self._context.now() + timedelta(seconds=keys.get_seconds_left(now))
         which = "new" if key == keys.current else "old"
-        self._context.observe(KeyRejectedDuringRotation(self._credentials.office_id, which, until))
+        self._context.observe(KeyRejectedDuringRotation(self._office_id, which, until))
         if self._configured_only:
             raise ApiError(failure) from None
         return failure
@@ -185,9 +162,9 @@ class RequestRunner:
         """Send one request when the rate limiter and the circuit breaker allow it."""
         breaker = self._circuit_breaker
         self._require_closed_circuit()
-        async with self._key_limiter.acquire() as waited:
+        async with self._context.key_limiter.acquire() as waited:
             self._require_closed_circuit()
-            breaker.record_start(self._credentials.office_id)
+            breaker.record_start(self._office_id)
             self.requests += 1
             try:
                 return await self._run_observed(request, parse, waited)
@@ -199,14 +176,14 @@ class RequestRunner:
 
     async def _run_observed(self, request: Request, parse: Callable[[bytes], T], waited: float) -> T:
         """Send, parse, and report how the request started and finished."""
-        office, kind = self._credentials.office_id, request.kind
+        office, kind = self._office_id, request.kind
         self._context.observe(RequestStarted(office, kind))
         started = anyio.current_time()
         outcome, status, size = "cancelled", None, 0
         try:
             response = await self._send(request)
             status, size = response.status, len(response.body)
-            self._require_success(response, is_query=kind in {"short_query", "query_upload"})
+            require_success(response, self._auth.secrets, self._context.now(), is_query=kind in _QUERY_KINDS)
             result = parse_response(parse, response.body)
             outcome = "ok"
         except ApiError as error:
@@ -225,11 +202,11 @@ class RequestRunner:
 
     def _update_circuit_breaker(self, outcome: str) -> None:
         """Share what this request showed about headquarters with all its offices."""
-        office, now, host = self._credentials.office_id, anyio.current_time(), get_host(self._credentials.base_url)
+        now, host = anyio.current_time(), get_host(self._context.credentials.base_url)
         if outcome == "cancelled":
-            self._circuit_breaker.record_cancelled(office)
+            self._circuit_breaker.record_cancelled(self._office_id)
         elif outcome in OUTAGE_KINDS:
-            if self._circuit_breaker.record_failure(office, now):
+            if self._circuit_breaker.record_failure(self._office_id, now):
                 self._context.observe(HeadquartersDown(host))
         elif (since := self._circuit_breaker.record_response()) is not None:
             self._context.observe(HeadquartersRecovered(host, now - since))
@@ -249,11 +226,6 @@ class RequestRunner:
         except (httpx.HTTPError, OSError, zlib.error, UnicodeError) as error:
             # UnicodeError: httpx parses the target of a redirect, although none is followed, and may not be able to.
             raise ApiError(classify_transport_error(error)) from None
-
-    def _require_success(self, response: Response, *, is_query: bool) -> None:
-        if not httpx.codes.is_success(response.status):
-            now = self._context.now()
-            raise ApiError(classify_error_response(response, self._auth.secrets, now, is_query=is_query))
 
 
 def get_host(base_url: str) -> str:

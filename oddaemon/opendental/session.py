@@ -27,26 +27,12 @@ class UploadDestination:
     password: str = field(repr=False)
 
 
-class Session:
+class Session(RequestRunner):
     """Requests of one action of one office, one after another."""
-
-    def __init__(self, runner: RequestRunner) -> None:
-        self._runner = runner
-        self._previous_requests = 0
 
     def resume(self, previous_requests: int) -> None:
         """Continue an interrupted action that had sent this many requests."""
-        self._previous_requests += previous_requests
-
-    @property
-    def requests(self) -> int:
-        """The requests sent for this action, those of an interrupted attempt included."""
-        return self._previous_requests + self._runner.requests
-
-    @property
-    def response_seconds(self) -> float:
-        """The duration of the requests, without the time spent waiting for the rate limiter."""
-        return self._runner.response_seconds
+        self.requests += previous_requests
 
     async def get_preference(self, name: str) -> str:
         """The value of a preference as stored; `''` if the office does not have it.
@@ -57,7 +43,7 @@ class Session:
         """
         try:
             request = Request("preferences", "GET", "/preferences", params={"PrefName": name})
-            return await self._runner.run(request, lambda body: decode.parse_preference(body, name))
+            return await self.run(request, lambda body: decode.parse_preference(body, name))
         except ApiError as error:
             if error.failure.kind is FailureKind.NOT_FOUND and error.failure.status == httpx.codes.NOT_FOUND:
                 return ""
@@ -71,7 +57,7 @@ class Session:
             ShuttingDown: The daemon is stopping.
         """
         content = msgspec.json.encode({"SqlCommand": sql})
-        return await self._runner.run(
+        return await self.run(
             Request("short_query", "PUT", "/queries/ShortQuery", content=content), decode.parse_json_rows
         )
 
@@ -91,7 +77,7 @@ class Session:
         if clinic_num is not None:
             params["ClinicNum"] = str(clinic_num)
         try:
-            return await self._runner.run(Request("aging_report", "GET", "/reports/Aging", params), parse_report_rows)
+            return await self.run(Request("aging_report", "GET", "/reports/Aging", params), parse_report_rows)
         except ApiError as error:
             # The API returns 404 for some empty lists.
             if offset and error.failure.status == httpx.codes.NOT_FOUND:
@@ -101,7 +87,7 @@ class Session:
     async def list_clinics(self) -> tuple[int, ...]:
         """The ClinicNums that the API lists, without hidden clinics and 0. Raises as `query` does."""
         try:
-            return await self._runner.run(Request("clinics", "GET", "/clinics"), decode.parse_clinics)
+            return await self.run(Request("clinics", "GET", "/clinics"), decode.parse_clinics)
         except ApiError as error:
             # The API returns 404 for some empty lists.
             if error.failure.status == httpx.codes.NOT_FOUND:
@@ -111,7 +97,7 @@ class Session:
     async def check_registered_key(self, developer_name: str) -> RegisteredKeys:
         """Whether the office's own table of keys has the key in use. Raises as `query` does."""
         key_rows = await self.query(sql.select_registered_keys(developer_name))
-        return parse_response(lambda rows: decode.parse_registered_keys(rows, self._runner.key), key_rows)
+        return parse_response(lambda rows: decode.parse_registered_keys(rows, self._auth.customer_key), key_rows)
 
     async def upload(self, sql: str, destination: UploadDestination, *, asynchronous: bool) -> None:
         """Have the office upload the result of a query as a CSV file.
@@ -134,7 +120,7 @@ class Session:
             **({"IsAsync": "true"} if asynchronous else {}),
         }
         request = Request("query_upload", "POST", "/queries", content=msgspec.json.encode(body))
-        await self._runner.run(request, lambda _: None)
+        await self.run(request, lambda _: None)
 
     async def read_clocks(self) -> decode.ClockReading:
         """The office server's NOW() and UTC_TIMESTAMP(), and its identity. Raises as `query` does."""

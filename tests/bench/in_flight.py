@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import anyio
 
+from oddaemon.core.model import OfficeCredentials, OfficeSpec
 from oddaemon.core.secret import Secret
 from oddaemon.daemon.process import tune_garbage_collector
-from oddaemon.opendental.client import Api, Limits, OfficeCredentials
-from oddaemon.opendental.key_ring import KeyRing
+from oddaemon.opendental.client import Api, Limits
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.telemetry.telemetry import Telemetry
 from tests.bench.processes import bench_server
@@ -34,7 +34,12 @@ async def _measure_rate(base_url: str) -> float:
 
     async def ask(office_id: str) -> None:
         access = OfficeCredentials(
-            office_id, base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(make_customer_key(office_id))), 0.0, remote=True
+            OfficeSpec(office_id, office_id),
+            Secret(DEVELOPER_KEY),
+            Secret(make_customer_key(office_id)),
+            base_url,
+            0.0,
+            remote=True,
         )
         async with api.make_office_api(access).session() as session:
             for _ in range(ROUNDS):

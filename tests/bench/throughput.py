@@ -13,7 +13,7 @@ from pathlib import Path
 
 import anyio
 
-from oddaemon.core.model import AgingMark, OfficeSpec, Reader, Snapshot
+from oddaemon.core.model import AgingMark, OfficeCredentials, OfficeSpec, Reader, Snapshot
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import Pull
 from oddaemon.core.secret import Secret
@@ -23,8 +23,7 @@ from oddaemon.daemon.process import tune_garbage_collector
 from oddaemon.engine.journal.recorder import JournalRecorder
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.engine.pull.reader import read_office
-from oddaemon.opendental.client import Api, Limits, OfficeApi, OfficeCredentials
-from oddaemon.opendental.key_ring import KeyRing
+from oddaemon.opendental.client import Api, Limits, OfficeApi
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.store import snapshots
 from oddaemon.store.sqlite.connection import SqliteDatabase
@@ -111,7 +110,12 @@ async def _time_engine(base_url: str, office_ids: list[str], reader: Reader) -> 
 
 def _make_credentials(base_url: str, office_id: str) -> OfficeCredentials:
     return OfficeCredentials(
-        office_id, base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(make_customer_key(office_id))), 0.0, remote=True
+        OfficeSpec(office_id, office_id),
+        Secret(DEVELOPER_KEY),
+        Secret(make_customer_key(office_id)),
+        base_url,
+        0.0,
+        remote=True,
     )
 
 

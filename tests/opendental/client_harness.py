@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from oddaemon.core.failures.failure import Failure
+from oddaemon.core.model import OfficeCredentials, OfficeSpec
 from oddaemon.core.secret import Secret
-from oddaemon.opendental.client import Api, ApiError, ApiEvent, Limits, OfficeApi, OfficeCredentials, Session
-from oddaemon.opendental.key_ring import KeyRing
+from oddaemon.opendental.client import Api, ApiError, ApiEvent, Limits, OfficeApi, Session
 from oddaemon.opendental.rate_limiter import RateLimiter
 from oddaemon.simulator.api.messages import ApiRequest, ApiResponse
 from oddaemon.simulator.transport.httpx_transport import SimulatedTransport
@@ -69,7 +69,7 @@ def make_harness(
     rate_limiter = RateLimiter(MAX_IN_FLIGHT, MAX_REQUESTS_PER_SECOND)
     api = Api(rate_limiter, limits, events.append, lambda: NOW, transport)
     credentials = OfficeCredentials(
-        "elm", base_url, Secret(DEVELOPER_KEY), KeyRing(Secret(CUSTOMER_KEY)), interval_seconds, remote
+        OfficeSpec("elm", "elm"), Secret(DEVELOPER_KEY), Secret(CUSTOMER_KEY), base_url, interval_seconds, remote
     )
     return ClientHarness(rate_limiter, api, api.make_office_api(credentials), credentials, events)
 

@@ -65,7 +65,7 @@ def count_starts_per_second_max(starts: list[float]) -> int:
 
 
 async def test_one_key_has_one_request_in_flight_however_many_ask() -> None:
-    key_limiter, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(0.0, capped=True), LimiterTraffic()
+    key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 0.0, capped=True), LimiterTraffic()
     await traffic.send_at_once([key_limiter] * 20, 3.0)
     assert traffic.inside_max == 1
     assert traffic.finished == 20
@@ -73,28 +73,28 @@ async def test_one_key_has_one_request_in_flight_however_many_ask() -> None:
 
 
 async def test_spacing_counts_from_start_to_start_with_some_slack() -> None:
-    key_limiter, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(5.0, capped=True), LimiterTraffic()
+    key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 5.0, capped=True), LimiterTraffic()
     await traffic.send_requests(key_limiter, 5, seconds=2.0)
     assert traffic.compute_gaps() == pytest.approx([5 * SPACING_SLACK] * 4)
     assert SPACING_SLACK > 1
 
 
 async def test_a_request_longer_than_the_spacing_is_followed_at_once() -> None:
-    key_limiter, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(1.0, capped=True), LimiterTraffic()
+    key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 1.0, capped=True), LimiterTraffic()
     await traffic.send_requests(key_limiter, 4, seconds=7.0)
     assert traffic.compute_gaps() == pytest.approx([7.0] * 3)
 
 
 async def test_the_first_request_waits_out_what_a_predecessor_may_have_asked() -> None:
     await anyio.sleep(100)
-    key_limiter, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(5.0, capped=True), LimiterTraffic()
+    key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 5.0, capped=True), LimiterTraffic()
     await traffic.send_request(key_limiter)
     assert traffic.starts == pytest.approx([100 + 5 * SPACING_SLACK])
     assert traffic.waits == pytest.approx([5 * SPACING_SLACK])
 
 
 async def test_an_idle_key_does_not_wait() -> None:
-    key_limiter, traffic = RateLimiter(8, ANY_RATE).make_key_limiter(5.0, capped=True), LimiterTraffic()
+    key_limiter, traffic = KeyLimiter(RateLimiter(8, ANY_RATE), 5.0, capped=True), LimiterTraffic()
     await anyio.sleep(HOUR)
     await traffic.send_request(key_limiter)
     assert traffic.waits == [0.0]
@@ -102,7 +102,7 @@ async def test_an_idle_key_does_not_wait() -> None:
 
 async def test_keys_do_not_wait_for_each_other_below_the_caps() -> None:
     rate_limiter, traffic = RateLimiter(200, ANY_RATE), LimiterTraffic()
-    key_limiters = [rate_limiter.make_key_limiter(1.0, capped=True) for _ in range(100)]
+    key_limiters = [KeyLimiter(rate_limiter, 1.0, capped=True) for _ in range(100)]
     await traffic.send_at_once(key_limiters, 30.0)
     assert traffic.inside_max == 100
     assert anyio.current_time() == pytest.approx(30 + SPACING_SLACK)
@@ -110,7 +110,7 @@ async def test_keys_do_not_wait_for_each_other_below_the_caps() -> None:
 
 async def test_no_more_are_in_flight_together_than_agreed() -> None:
     rate_limiter, traffic = RateLimiter(7, ANY_RATE), LimiterTraffic()
-    key_limiters = [rate_limiter.make_key_limiter(0.0, capped=True) for _ in range(40)]
+    key_limiters = [KeyLimiter(rate_limiter, 0.0, capped=True) for _ in range(40)]
     await traffic.send_at_once(key_limiters, 2.0)
     assert traffic.inside_max == 7
     assert traffic.finished == 40
@@ -120,7 +120,7 @@ async def test_no_more_are_in_flight_together_than_agreed() -> None:
 @pytest.mark.parametrize("rate", [1.0, 4.0, 10.0])
 async def test_no_second_holds_more_starts_than_agreed(rate: float) -> None:
     rate_limiter, traffic = RateLimiter(8, rate), LimiterTraffic()
-    key_limiters = [rate_limiter.make_key_limiter(0.0, capped=True) for _ in range(30)]
+    key_limiters = [KeyLimiter(rate_limiter, 0.0, capped=True) for _ in range(30)]
     await anyio.sleep(HOUR)
     await traffic.send_at_once(key_limiters, 0.3)
     assert count_starts_per_second_max(traffic.starts) == rate
@@ -130,7 +130,7 @@ async def test_no_second_holds_more_starts_than_agreed(rate: float) -> None:
 
 async def test_who_came_first_is_served_first() -> None:
     rate_limiter, traffic = RateLimiter(2, 5.0), LimiterTraffic()
-    key_limiters = [rate_limiter.make_key_limiter(0.0, capped=True) for _ in range(12)]
+    key_limiters = [KeyLimiter(rate_limiter, 0.0, capped=True) for _ in range(12)]
     async with anyio.create_task_group() as group:
         for number, key_limiter in enumerate(key_limiters):
             group.start_soon(traffic.send_request, key_limiter, 1.0, str(number))
@@ -140,8 +140,8 @@ async def test_who_came_first_is_served_first() -> None:
 
 async def test_a_busy_key_does_not_starve_another() -> None:
     rate_limiter, traffic = RateLimiter(1, ANY_RATE), LimiterTraffic()
-    greedy = [rate_limiter.make_key_limiter(0.0, capped=True) for _ in range(5)]
-    modest = rate_limiter.make_key_limiter(0.0, capped=True)
+    greedy = [KeyLimiter(rate_limiter, 0.0, capped=True) for _ in range(5)]
+    modest = KeyLimiter(rate_limiter, 0.0, capped=True)
     async with anyio.create_task_group() as group:
         for key_limiter in greedy:
             group.start_soon(traffic.send_requests, key_limiter, 50, 1.0, "greedy")
@@ -153,9 +153,9 @@ async def test_a_busy_key_does_not_starve_another() -> None:
 
 async def test_an_office_on_its_own_network_passes_the_caps_by() -> None:
     rate_limiter, traffic, elsewhere = RateLimiter(1, 0.001), LimiterTraffic(), LimiterTraffic()
-    near = rate_limiter.make_key_limiter(0.0, capped=False)
+    near = KeyLimiter(rate_limiter, 0.0, capped=False)
     async with anyio.create_task_group() as group:
-        group.start_soon(elsewhere.send_request, rate_limiter.make_key_limiter(0.0, capped=True), HOUR)
+        group.start_soon(elsewhere.send_request, KeyLimiter(rate_limiter, 0.0, capped=True), HOUR)
         await anyio.sleep(1)
         await traffic.send_at_once([near] * 5, 2.0)
         assert anyio.current_time() == pytest.approx(11)
@@ -166,8 +166,8 @@ async def test_an_office_on_its_own_network_passes_the_caps_by() -> None:
 
 async def test_closing_wakes_waiting_requests_and_lets_running_ones_finish() -> None:
     rate_limiter, traffic = RateLimiter(1, 0.1), LimiterTraffic()
-    slow = rate_limiter.make_key_limiter(HOUR, capped=True)
-    key_limiters = [rate_limiter.make_key_limiter(0.0, capped=True) for _ in range(3)]
+    slow = KeyLimiter(rate_limiter, HOUR, capped=True)
+    key_limiters = [KeyLimiter(rate_limiter, 0.0, capped=True) for _ in range(3)]
     async with anyio.create_task_group() as group:
         for key_limiter in (key_limiters[0], key_limiters[0], key_limiters[1], key_limiters[2], slow):
             group.start_soon(traffic.send_request, key_limiter, 60.0)
@@ -183,7 +183,7 @@ async def test_closing_wakes_waiting_requests_and_lets_running_ones_finish() -> 
 
 async def test_closing_wakes_who_waits_for_the_common_pace() -> None:
     rate_limiter, traffic = RateLimiter(8, 0.001), LimiterTraffic()
-    key_limiters = [rate_limiter.make_key_limiter(0.0, capped=True) for _ in range(6)]
+    key_limiters = [KeyLimiter(rate_limiter, 0.0, capped=True) for _ in range(6)]
     async with anyio.create_task_group() as group:
         for key_limiter in key_limiters:
             group.start_soon(traffic.send_request, key_limiter, 1.0)
@@ -194,10 +194,10 @@ async def test_closing_wakes_who_waits_for_the_common_pace() -> None:
 
 async def test_nothing_starts_after_closing() -> None:
     rate_limiter, traffic = RateLimiter(8, ANY_RATE), LimiterTraffic()
-    key_limiters = [rate_limiter.make_key_limiter(0.0, capped=capped) for capped in (True, False)]
+    key_limiters = [KeyLimiter(rate_limiter, 0.0, capped=capped) for capped in (True, False)]
     rate_limiter.close()
     rate_limiter.close()
-    for key_limiter in (*key_limiters, rate_limiter.make_key_limiter(1.0, capped=True)):
+    for key_limiter in (*key_limiters, KeyLimiter(rate_limiter, 1.0, capped=True)):
         await traffic.send_request(key_limiter)
     with pytest.raises(ShuttingDown):
         await rate_limiter.sleep_until(0.0)
@@ -225,7 +225,7 @@ async def test_sleeping_ends_at_its_time_or_with_the_rate_limiter() -> None:
 
 async def test_a_failure_inside_frees_the_way() -> None:
     rate_limiter, traffic = RateLimiter(1, ANY_RATE), LimiterTraffic()
-    key_limiter = rate_limiter.make_key_limiter(0.0, capped=True)
+    key_limiter = KeyLimiter(rate_limiter, 0.0, capped=True)
     for _ in range(5):
         with pytest.raises(ZeroDivisionError):
             async with key_limiter.acquire():
@@ -248,9 +248,7 @@ async def cancel_at_random(traffic: LimiterTraffic, limiters: list[KeyLimiter], 
 @pytest.mark.parametrize("seed", range(5))
 async def test_three_hundred_random_cancellations_leave_the_rate_limiter_at_full_speed(seed: int) -> None:
     rate_limiter, traffic = RateLimiter(4, 10.0), LimiterTraffic()
-    key_limiters = [
-        rate_limiter.make_key_limiter(spacing, capped=True) for spacing in (0.0, 0.0, 0.2, 1.0, 1.0, 2.0) * 3
-    ]
+    key_limiters = [KeyLimiter(rate_limiter, spacing, capped=True) for spacing in (0.0, 0.0, 0.2, 1.0, 1.0, 2.0) * 3]
     await cancel_at_random(traffic, key_limiters, random.Random(seed), 450)
     assert 450 - traffic.finished >= 300
     assert traffic.inside == 0
@@ -266,7 +264,7 @@ async def test_three_hundred_random_cancellations_leave_the_rate_limiter_at_full
 
 async def test_who_gives_up_waiting_for_the_pace_costs_the_next_one_nothing() -> None:
     rate_limiter, traffic = RateLimiter(50, 1.0), LimiterTraffic()
-    key_limiters = [rate_limiter.make_key_limiter(0.0, capped=True) for _ in range(42)]
+    key_limiters = [KeyLimiter(rate_limiter, 0.0, capped=True) for _ in range(42)]
     await traffic.send_request(key_limiters[0])
     with anyio.move_on_after(0.5):
         await traffic.send_at_once(key_limiters[1:41])
@@ -277,7 +275,7 @@ async def test_who_gives_up_waiting_for_the_pace_costs_the_next_one_nothing() ->
 @pytest.mark.parametrize("seed", range(5))
 async def test_closing_among_random_cancellations_leaves_no_request_waiting(seed: int) -> None:
     rate_limiter, traffic, rng = RateLimiter(3, 10.0), LimiterTraffic(), random.Random(seed)
-    key_limiters = [rate_limiter.make_key_limiter(0.1, capped=True) for _ in range(5)]
+    key_limiters = [KeyLimiter(rate_limiter, 0.1, capped=True) for _ in range(5)]
     async with anyio.create_task_group() as group:
         group.start_soon(cancel_at_random, traffic, key_limiters, rng, 200)
         await anyio.sleep(rng.random() * 10)

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from oddaemon.core.diagnostics.diagnosis import Diagnosis
 from oddaemon.engine.diagnostics.probe import ProbeTarget, ProgressCallback, diagnose
-from oddaemon.engine.offices.api_factory import create_api, make_credentials
+from oddaemon.engine.offices.api_factory import create_api
 from oddaemon.opendental.client import ApiEvent, TransportFactory
-from oddaemon.opendental.key_ring import KeyRing
 from oddaemon.settings import OfficeSettings, Settings
 
 
@@ -30,9 +29,7 @@ class StandaloneDoctor:
     async def diagnose(self, office: OfficeSettings, progress: ProgressCallback = lambda _done, _of: None) -> Diagnosis:
         """Diagnose one office. No other process may use its key meanwhile."""
         settings = self._settings
-        credentials = make_credentials(office, KeyRing(office.customer_key))
-        api = self._api.make_office_api(credentials)
-        target = ProbeTarget(office, api, settings.api.developer_name, "doctor")
+        target = ProbeTarget(office, self._api.make_office_api(office), settings.api.developer_name, "doctor")
         return await diagnose(target, self._api, progress)
 
 

@@ -4,8 +4,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import anyio
-
 from oddaemon.core.model import Condition, OfficeSpec, Owner
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import Command, SyncCommand
@@ -13,13 +11,11 @@ from oddaemon.core.office.status import make_status
 from oddaemon.core.reporting.deadlines import get_known_since
 from oddaemon.engine.delivery.routes import DeliveryRoutes
 from oddaemon.engine.offices.activity import ActivityBoard
-from oddaemon.engine.offices.api_factory import make_credentials
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext
 from oddaemon.opendental.client import Api, OfficeApi
-from oddaemon.opendental.key_ring import KeyRing
-from oddaemon.settings import OfficeSettings, Secret
+from oddaemon.settings import OfficeSettings
 from oddaemon.sftp.upload_slot import UploadReceiver
 from oddaemon.store import offices
 from oddaemon.store.database import Database
@@ -33,7 +29,6 @@ from oddaemon.telemetry.events.base import Event
 class _OfficeRecord:
     """What survives the workers of an office, in memory only: no key ever enters the database."""
 
-    keys: KeyRing
     api: OfficeApi | None = None
     worker: Worker | None = None
     """The running one."""
@@ -54,7 +49,6 @@ class Registry:
         *,
         routes: DeliveryRoutes,
         receiver: UploadReceiver | None,
-        key_change_seconds: float,
     ) -> None:
         self._database = database
         self._api = api
@@ -62,7 +56,6 @@ class Registry:
         self._emit = emit
         self.activity = ActivityBoard()
         self._context = WorkerContext(database, api.rate_limiter, fleet.now, rng, self.activity, routes, receiver)
-        self._key_change_seconds = key_change_seconds
         self._records: dict[str, _OfficeRecord] = {}
 
     async def load_offices(self) -> dict[str, OfficeRow]:
@@ -102,12 +95,11 @@ class Registry:
         Raises:
             ShuttingDown: The daemon is stopping.
         """
-        record = self._get_record(office_id, settings.customer_key)
-        credentials = make_credentials(settings, record.keys)
+        record = self._records.setdefault(office_id, _OfficeRecord())
         emitter = OfficeEventEmitter(settings.spec, self._fleet.offices[office_id], self._emit)
-        record.api = self._api.make_office_api(credentials, record.api)
+        record.api = self._api.make_office_api(settings, record.api)
         record.worker = worker = Worker(settings.spec, record.api, emitter, self._context)
-        if record.keys.is_rotating(anyio.current_time()):
+        if record.api.previous_key_time_left:
             # Try a new key at once, so that the operator sees whether it works.
             worker.submit(SyncCommand())
         else:
@@ -120,12 +112,6 @@ class Registry:
             record.pending_commands = tuple(worker.commands)
             record.worker = None
             self.activity.remove(office_id)
-
-    def _get_record(self, office_id: str, key: Secret) -> "_OfficeRecord":
-        record = self._records.setdefault(office_id, _OfficeRecord(KeyRing(key)))
-        if record.keys.current != key:
-            record.keys = record.keys.with_key(key, anyio.current_time() + self._key_change_seconds)
-        return record
 
     def get_worker(self, office_id: str) -> Worker | None:
         """The running worker of an office."""

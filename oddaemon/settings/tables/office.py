@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from oddaemon.core.config_diff import Effect, setting
-from oddaemon.core.model import Cadence, Include, OfficeSpec, Plausibility, Reader
+from oddaemon.core.model import Cadence, Include, OfficeCredentials, OfficeSpec, Plausibility, Reader
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.secret_sources import get_source_names
 from oddaemon.settings.tables.base import BaseUrl, SecondsOrZero, Table
@@ -124,17 +124,9 @@ OFFICE_FIELDS = frozenset({*OfficeTable.model_fields, *get_source_names("custome
 
 
 @dataclass(frozen=True, slots=True)
-class OfficeSettings:
+class OfficeSettings(OfficeCredentials):
     """Everything a worker depends on. Its fields are the settings of an office: see `core.config_diff`."""
 
-    spec: OfficeSpec = field(metadata=setting(Effect.NESTED))
-    developer_key: Secret
-    customer_key: Secret
-    base_url: str
-    min_interval_seconds: float
-    """Between two requests; 0 on the office's own network."""
-    remote: bool = field(metadata=setting(name="base_url"))
-    """Through headquarters, so the throttle and the small pages apply."""
     source: Path = field(metadata=setting(Effect.NONE))
     """The file that names it."""
     tier: str = field(default="standard", metadata=setting(Effect.DISPLAY_ONLY))
