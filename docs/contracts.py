@@ -43,10 +43,10 @@ from oddaemon.core.office.state import OfficeState
 from oddaemon.core.reporting import status_document
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.files.secret_sources import get_source_names
-from oddaemon.settings.load import _SECTION_SECRETS, _SECTIONS
+from oddaemon.settings.load import _SECTIONS
+from oddaemon.settings.tables.base import Table as SettingsTable
 from oddaemon.settings.tables.office import OfficeTable
 from oddaemon.settings.tables.sink import SINK_TABLES
-from oddaemon.settings.tables.sinks import _SECRETS as _SINK_SECRETS
 from oddaemon.sinks.formats.columns import BALANCE_COLUMNS, CHANGE_COLUMNS, ExportColumn
 from oddaemon.store import schema
 from oddaemon.store.backfill_jobs import _PageProgress
@@ -133,25 +133,19 @@ def _format_parameter(each: Any) -> str:  # noqa: ANN401 - Typer's own copy of c
 
 
 def _render_settings() -> str:
-    tables: list[tuple[str, type[BaseModel], str]] = [
-        (f"[{name}]", table, _SECTION_SECRETS.get(table, "")) for name, table in _SECTIONS.items()
-    ]
-    tables.append(("[[office]]", OfficeTable, "customer_key"))
-    tables += [
-        (f'[[sink]] with `kind = "{kind}"`', table, _SINK_SECRETS[kind][0] if kind in _SINK_SECRETS else "")
-        for kind, table in SINK_TABLES.items()
-    ]
-    return "\n\n".join(f"### {head}\n\n{_render_table(table, secret)}" for head, table, secret in tables)
+    tables: list[tuple[str, type[SettingsTable]]] = [(f"[{name}]", table) for name, table in _SECTIONS.items()]
+    tables.append(("[[office]]", OfficeTable))
+    tables += [(f'[[sink]] with `kind = "{kind}"`', table) for kind, table in SINK_TABLES.items()]
+    return "\n\n".join(f"### {head}\n\n{_render_table(table)}" for head, table in tables)
 
 
-def _render_table(table: type[BaseModel], secret: str) -> str:
-    rows = []
-    if secret:
-        rows.append(
-            (" / ".join(f"`{source}`" for source in get_source_names(secret)), "secret", _get_default(table, secret))
-        )
+def _render_table(table: type[SettingsTable]) -> str:
+    rows = [
+        (" / ".join(f"`{source}`" for source in get_source_names(secret)), "secret", _get_default(table, secret))
+        for secret in table.secrets
+    ]
     for name, field in table.model_fields.items():
-        if name != secret:
+        if name not in table.secrets:
             bounds = "".join(describe_bounds(each) for each in field.metadata)
             rows.append((f"`{name}`", describe_type(field.annotation) + bounds, _get_default(table, name)))
     return render_table(("key", "type", "default"), rows)

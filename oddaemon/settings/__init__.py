@@ -6,11 +6,11 @@ from oddaemon.settings.files.problem import BadConfiguration, Problem
 from oddaemon.settings.files.writer import OfficeDraft, render_office_toml
 from oddaemon.settings.load import find_control_socket, load, render_redacted_files, try_load
 from oddaemon.settings.model import LoadResult, Settings
-from oddaemon.settings.tables.alerts import AlertSettings
 from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.settings.tables.offices import validate_partial
 from oddaemon.settings.tables.sections import (
     MAINTENANCE_JOBS,
+    AlertSettings,
     ApiSettings,
     DaemonSettings,
     HttpSettings,

@@ -5,18 +5,18 @@ from pathlib import Path
 
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings.files.problem import Problem
-from oddaemon.settings.tables.alerts import AlertSettings
 from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.settings.tables.sections import (
     RELOADED,
+    AlertSettings,
     ApiSettings,
     DaemonSettings,
     HttpSettings,
     LogSettings,
     MaintenanceSettings,
+    SftpSettings,
     StateSettings,
 )
-from oddaemon.settings.tables.sftp import SftpSettings
 from oddaemon.settings.tables.sink import SinkSettings
 
 _RELOADED = {"reloaded": True}

@@ -10,7 +10,7 @@ import pytest
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.settings import Settings, try_load
 from oddaemon.settings.files.secret_sources import get_source_names
-from oddaemon.settings.load import _SECTION_FIELDS
+from oddaemon.settings.load import _SECTIONS
 from oddaemon.settings.tables.office import OFFICE_FIELDS
 from oddaemon.settings.tables.sink import SINK_TABLES
 from oddaemon.settings.tables.sinks import SINK_FIELDS
@@ -75,8 +75,8 @@ def test_the_example_shows_the_defaults(config: Path, tmp_path: Path) -> None:
 def test_the_example_names_every_setting() -> None:
     text = (CONFIG / "oddaemon.example.toml").read_text()
     shown = tomllib.loads(text)
-    for section, names in _SECTION_FIELDS.items():
-        for name in names:
+    for section, model in _SECTIONS.items():
+        for name in model.list_keys():
             assert name in shown[section] or name in text, f"{section}.{name}"
     assert {field.name for field in fields(Cadence)} == shown["cadence"].keys()
     assert {field.name for field in fields(Plausibility)} == shown["plausibility"].keys()

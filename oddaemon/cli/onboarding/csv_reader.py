@@ -24,7 +24,7 @@ BYTES_MAX = 8_388_608
 SHOWN_MAX = 40
 """Characters of a column name; longer ones are cut."""
 KEY_COLUMNS = get_source_names("customer_key")
-COLUMNS = ("id", "name", *KEY_COLUMNS, *(name for name in OfficeTable.model_fields if name not in {"id", "name"}))
+COLUMNS = tuple(dict.fromkeys(("id", "name", *KEY_COLUMNS, *OfficeTable.model_fields)))
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
 """Written by spreadsheets in some locales, and when cells are copied."""
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

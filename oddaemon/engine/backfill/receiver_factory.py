@@ -1,6 +1,6 @@
 """Creates the SFTP receiver from its settings."""
 
-from oddaemon.settings.tables.sftp import SftpSettings
+from oddaemon.settings.tables.sections import SftpSettings
 from oddaemon.settings.values.url import split_listen
 from oddaemon.sftp.receiver import ReceiverOptions, SftpReceiver
 

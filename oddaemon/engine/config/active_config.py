@@ -20,6 +20,7 @@ from oddaemon.engine.offices.supervisor import OfficeSupervisor
 from oddaemon.settings import BadConfiguration, LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.model import get_restart_tables, keep_restart_tables
+from oddaemon.settings.values.secret import find_secrets
 from oddaemon.store.errors import StoreError
 from oddaemon.telemetry.events import ConfigurationLoaded, ConfigurationRejected
 from oddaemon.telemetry.telemetry import Telemetry
@@ -197,11 +198,7 @@ def _read_guarded(reader: Callable[[Path], LoadResult], source: Path) -> LoadRes
 
 def hide_secrets(telemetry: Telemetry, settings: Settings) -> None:
     """Redact every secret of these settings from log lines."""
-    keys = [settings.api.developer_key, *(office.customer_key for office in settings.offices)]
-    telemetry.add_secrets(key.reveal() for key in keys)
-    if settings.alerts.ping_url is not None:
-        telemetry.add_secrets([settings.alerts.ping_url.reveal()])
-    telemetry.add_secrets(secret for sink in settings.sinks for secret in sink.reveal_secrets())
+    telemetry.add_secrets(secret.reveal() for secret in find_secrets(settings))
 
 
 def _make_loaded_event(

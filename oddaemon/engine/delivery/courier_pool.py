@@ -44,7 +44,7 @@ class CourierPool:
         self.names: tuple[str, ...] = ()
         """The active sinks."""
         events: TaskEvents[SinkSettings] = TaskEvents(
-            started=lambda sink, settings: SinkStarted(sink, settings.table.kind),
+            started=lambda sink, settings: SinkStarted(sink, settings.kind),
             stopped=SinkStopped,
             crashed=lambda sink, error, left: CourierCrashed(sink, type(error).__name__, left, format_traceback(error)),
         )
@@ -90,7 +90,7 @@ class CourierPool:
                 self._couriers[name].notify()
 
     async def _run_courier(self, name: str, settings: SinkSettings) -> None:
-        config = CourierConfig(name, settings.content, settings.retry_policy, settings.in_flight_max)
+        config = CourierConfig(name, settings.get_content(), settings.retry_policy, settings.get_in_flight_max())
         self._couriers[name] = courier = Courier(config, self._make_sink(settings), self._context)
         if self._draining:
             # Started by a reload that was under way when the drain began.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from oddaemon.settings import SinkSettings
-from oddaemon.settings.tables.sink import ExecTable, FilesTable, PostgresTable, WebhookTable
+from oddaemon.settings.tables.sink import ExecSettings, FilesSettings, PostgresSettings, WebhookSettings
 from oddaemon.settings.values.sink_secrets import decode_signing_key
 from oddaemon.sinks.exec import Exec, ExecOptions
 from oddaemon.sinks.files import Files, FilesOptions
@@ -22,29 +22,27 @@ def create_sink(settings: SinkSettings, now: Callable[[], datetime]) -> Sink:
         settings: Validated settings.
         now: The wall clock.
     """
-    match settings.table:
-        case FilesTable() as table:
-            keeps_all = table.content == "changes"
-            return Files(FilesOptions(table.directory, FileFormat(table.format), table.timeout_seconds, keeps_all))
-        case WebhookTable() as table:
-            assert settings.secret is not None, "checked settings have it"
+    match settings:
+        case FilesSettings():
+            file_format, keeps_all = FileFormat(settings.format), settings.content == "changes"
+            return Files(FilesOptions(settings.directory, file_format, settings.timeout_seconds, keeps_all))
+        case WebhookSettings():
             options = WebhookOptions(
-                url=table.url.reveal(),
+                url=settings.url.reveal(),
                 secret=decode_signing_key(settings.secret),
-                rows_max=table.rows_max,
-                timeout_seconds=table.timeout_seconds,
-                compressed=table.gzip,
+                rows_max=settings.rows_max,
+                timeout_seconds=settings.timeout_seconds,
+                compressed=settings.gzip,
             )
             return Webhook(options, now)
-        case PostgresTable() as table:
-            assert settings.secret is not None, "checked settings have it"
-            return Postgres(PostgresOptions(settings.secret.reveal(), table.schema_name, table.timeout_seconds))
-        case ExecTable() as table:
+        case PostgresSettings():
+            return Postgres(PostgresOptions(settings.dsn.reveal(), settings.schema_name, settings.timeout_seconds))
+        case ExecSettings():
             return Exec(
                 ExecOptions(
-                    command=tuple(table.command),
-                    file_format=FileFormat(table.format),
-                    environment={name: os.environ[name] for name in table.pass_environment if name in os.environ},
-                    timeout_seconds=table.timeout_seconds,
+                    command=tuple(settings.command),
+                    file_format=FileFormat(settings.format),
+                    environment={name: os.environ[name] for name in settings.pass_environment if name in os.environ},
+                    timeout_seconds=settings.timeout_seconds,
                 )
             )

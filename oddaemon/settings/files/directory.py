@@ -17,31 +17,23 @@ _ALL_CHARACTERS_MAX = 8_388_608
 """Of all files together: about 50,000 offices."""
 
 
-def read_directory(
-    main: TomlDocument, directory: Path, safe_names: frozenset[str], diagnostics: Diagnostics
-) -> list[TomlDocument]:
+def read_directory(main: TomlDocument, directory: Path, safe_names: frozenset[str]) -> list[TomlDocument]:
     """Read the office files of the directory and its groups, by name, without hidden files and editors' copies.
 
     Args:
         main: `oddaemon.toml`, which names the directory.
         directory: Its absolute path.
         safe_names: Names whose values may be shown.
-        diagnostics: Takes their problems.
     """
     written = main.table["offices"]["directory"]
     shown_directory = main.path.parent / written
     try:
         paths = _list_office_files(shown_directory, directory)
     except OSError as error:
-        problem = main.make_problem(
-            ("offices", "directory"),
-            f"cannot be read: {error.strerror}",
-            "name a directory that exists, or remove this line",
-            written,
-        )
-        diagnostics.problems.append(problem)
+        hint = "name a directory that exists, or remove this line"
+        main.report(("offices", "directory"), f"cannot be read: {error.strerror}", hint, written)
         return []
-    return _read_documents(paths, safe_names, diagnostics)
+    return _read_documents(paths, safe_names, main.diagnostics)
 
 
 def _list_office_files(shown_directory: Path, directory: Path) -> list[Path]:

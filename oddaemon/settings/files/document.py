@@ -6,7 +6,7 @@ Never raises over what a file contains: whatever cannot be read is a problem of 
 import json
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class TomlDocument:
     is_private: bool
     """Whether only its owner, or those whom root allows, may read it."""
     characters: int
+    diagnostics: Diagnostics = field(repr=False)
+    """Takes the problems of all files."""
     is_form_input: bool = False
     """Its values come from cells or answers, whose writer needs no word of TOML."""
 
@@ -50,8 +52,38 @@ class TomlDocument:
         """What relative paths in this file are relative to."""
         return self.path.absolute().parent
 
-    def make_problem(self, location: Location, message: str, hint: str = "", value: object = None) -> Problem:
-        """A problem at `location` of this file; `value` is shown only if it is a short scalar."""
+    def report(self, location: Location, message: str, hint: str = "", value: object = None) -> None:
+        """Report a problem at `location` of this file; `value` is shown only if it is a short scalar."""
+        self.diagnostics.problems.append(self._make_problem(location, message, hint, value))
+
+    def warn(self, location: Location, message: str, hint: str = "", value: object = None) -> None:
+        """Report a warning. Arguments as for `report`."""
+        self.diagnostics.warnings.append(self._make_problem(location, message, hint, value))
+
+    def iter_rows(self, name: str) -> Iterator[tuple[Location, dict[str, Any]]]:
+        """Yield the tables of the list `name`, and report what is no such list; a single table is the caller's."""
+        match self.table.get(name, []):
+            case [*rows]:
+                for index, row in enumerate(rows):
+                    if self.diagnostics.is_full:
+                        return
+                    if isinstance(row, dict):
+                        yield (name, index), row
+                    else:
+                        self.report((name, index), "must be a table", f"write [[{name.removesuffix('s')}]]")
+            case dict():
+                pass
+            case _:
+                self.report((name,), "must be a table", f"write [[{name.removesuffix('s')}]]")
+
+    def iter_tables(self) -> Iterator[tuple[Location, dict[str, Any]]]:
+        """Yield every table below the top level and every table of a list, valid or not."""
+        for name, value in self.table.items():
+            for index, row in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(row, dict):
+                    yield ((name, index) if isinstance(value, list) else (name,)), row
+
+    def _make_problem(self, location: Location, message: str, hint: str, value: object) -> Problem:
         return Problem(
             file=self.path,
             key=redact(self._format_location(location)),
@@ -114,7 +146,7 @@ def read_document(path: Path, safe_names: Collection[str], diagnostics: Diagnost
     except ValueError as error:
         problem = _make_syntax_problem(path, error)
     else:
-        return TomlDocument(path, table, find_line_numbers(text), private, len(text))
+        return TomlDocument(path, table, find_line_numbers(text), private, len(text), diagnostics)
     diagnostics.problems.append(problem)
     return None
 

@@ -1,9 +1,8 @@
 """The problems of a configuration, described so that the reader can fix them alone."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +59,6 @@ class Diagnostics:
     def is_full(self) -> bool:
         """Whether enough problems were found."""
         return len(self.problems) >= PROBLEMS_MAX
-
-    def add_problems(self, problems: Iterable[Problem]) -> None:
-        """Add problems up to the limit; the iterable is not read past it."""
-        self.problems.extend(islice(problems, max(0, PROBLEMS_MAX - len(self.problems))))
 
 
 def format_path(path: Path) -> str:

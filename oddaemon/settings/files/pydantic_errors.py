@@ -4,7 +4,7 @@ Pydantic's own texts are avoided: they use the names of Python's types and may q
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails
 
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
-from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.values.invalid import INVALID
 from oddaemon.settings.values.suggestions import suggest_name
 
@@ -43,19 +42,21 @@ _BOUNDS = {
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def translate_validation_error(
+def report_validation_error(
     document: TomlDocument, location: Location, error: ValidationError, names: Collection[str]
-) -> Iterator[Problem]:
-    """Translate every problem of the table at `location`, whose known keys are `names`."""
+) -> None:
+    """Report every problem of the table at `location`, whose known keys are `names`."""
     describe = describe_form_error if document.is_form_input else _describe_toml_error
     for details in error.errors(include_url=False):
+        if document.diagnostics.is_full:
+            return
         place = (*location, *details["loc"])
         if details["type"] == "extra_forbidden":
-            yield document.make_problem(place, "unknown key", suggest_name(str(place[-1]), names))
+            document.report(place, "unknown key", suggest_name(str(place[-1]), names))
         else:
             message, hint = describe(details)
             value = None if details["type"] == "missing" else details["input"]
-            yield document.make_problem(place, message, hint, value)
+            document.report(place, message, hint, value)
 
 
 def describe_form_error(details: ErrorDetails) -> tuple[str, str]:

@@ -10,18 +10,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
-from oddaemon.settings.files.problem import Problem
+from oddaemon.settings.values.invalid import get_texts, invalid
 from oddaemon.settings.values.path import is_private, read_file, validate_path
-from oddaemon.settings.values.secret import InvalidSecret, SecretCheck, looks_like_key
+from oddaemon.settings.values.secret import SECRET_NAMES, SecretCheck, looks_like_key
 from oddaemon.settings.values.suggestions import find_nearest
 
 _BYTES_MAX = 4096
 """A key has 16 characters: a larger file is another file."""
 _LENGTH_MAX = 256
 _SYSTEMD_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_ALL_SECRETS = (*SECRET_NAMES, "secret", "dsn")
 
 
 def get_source_names(name: str) -> tuple[str, str, str]:
@@ -36,91 +39,90 @@ def find_secret(
     name: str,
     environment: Mapping[str, str],
     *,
-    check: SecretCheck | None = None,
-) -> Secret | Problem | None:
-    """Find the secret `name` of the table at `location`. `check` validates it; None: as an Open Dental key.
+    check: SecretCheck,
+) -> Secret | None:
+    """Find the secret `name` of the table at `location`, and check it.
 
     Returns:
-        The secret; or the problem; or None if the cause is a misspelled source, which is reported as an unknown key.
+        The secret; None if there is a problem, which was reported: a misspelled source is reported as an unknown key.
     """
     sources = get_source_names(name)
     match [source for source in sources if source in table]:
         case []:
-            if any(find_nearest(other, sources) for other in table):
-                return None
-            hint = f"set one of {', '.join(f'`{source}`' for source in sources)}"
-            return document.make_problem(location, f"the {name.replace('_', ' ')} is missing", hint)
+            if not any(find_nearest(other, sources) for other in table):
+                hint = f"set one of {', '.join(f'`{source}`' for source in sources)}"
+                document.report(location, f"the {name.replace('_', ' ')} is missing", hint)
         case [source]:
-            found = _read_source(document, table[source], source.removeprefix(name), environment, check or _check_key)
-            if isinstance(found, Secret):
-                return found
-            shown_value = None if source == name else table[source]
-            return document.make_problem((*location, source), found.message, found.hint, shown_value)
+            try:
+                return _read_source(document, table[source], source.removeprefix(name), environment, check)
+            except PydanticCustomError as error:
+                shown_value = None if source == name else table[source]
+                document.report((*location, source), *get_texts(error), shown_value)
         case names:
             message = f"more than one source of the {name.replace('_', ' ')}: {', '.join(names)}"
-            return document.make_problem((*location, names[1]), message, "keep one of them")
+            document.report((*location, names[1]), message, "keep one of them")
+    return None
 
 
 def list_secret_files(document: TomlDocument) -> Iterator[Path]:
     """List the files that hold the document's keys, whether they exist or not."""
-    api, offices, sinks = (document.table.get(name) for name in ("api", "office", "sink"))
-    tables = [
-        ("developer_key_file", api),
-        *(("customer_key_file", each) for each in _to_list(offices)),
-        *((name, each) for each in _to_list(sinks) for name in ("secret_file", "dsn_file")),
-        ("ping_url_file", document.table.get("alerts")),
-    ]
-    for name, table in tables:
-        value = table.get(name) if isinstance(table, dict) else None
-        if isinstance(value, str) and not validate_path(value):
-            yield document.directory / value
+    for _, table in document.iter_tables():
+        for name in _ALL_SECRETS:
+            value = table.get(f"{name}_file")
+            if isinstance(value, str) and not validate_path(value):
+                yield document.directory / value
 
 
-def _to_list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
+def find_inline_keys(document: TomlDocument) -> Iterator[Location]:
+    """Find the keys that stand in the document itself."""
+    for location, table in document.iter_tables():
+        for name in _ALL_SECRETS:
+            if name != "ping_url" and isinstance(table.get(name), Secret):
+                yield *location, name
 
 
 def _read_source(
     document: TomlDocument, value: object, kind: str, environment: Mapping[str, str], check: SecretCheck
-) -> Secret | InvalidSecret:
+) -> Secret:
     match kind, value:
         case "", Secret():
-            return check(value.reveal())
+            check(value.reveal())
+            return value
         case "_file", str():
             return _read_secret_file(document, value, environment, check)
         case "_env", str():
             return _read_environment(value, environment, check)
-    return InvalidSecret("must be a string", "write it in quotes")
+    raise invalid("must be a string", "write it in quotes")
 
 
-def _read_secret_file(
-    document: TomlDocument, value: str, environment: Mapping[str, str], check: SecretCheck
-) -> Secret | InvalidSecret:
+def _read_secret_file(document: TomlDocument, value: str, environment: Mapping[str, str], check: SecretCheck) -> Secret:
     if looks_like_key(value):
-        return InvalidSecret("looks like a key and not like a file name", "name the file that holds the key")
+        raise invalid("looks like a key and not like a file name", "name the file that holds the key")
     if reason := validate_path(value):
-        return InvalidSecret(reason)
+        raise invalid(reason)
     path = document.directory / value
-    found = _read_key_file(path, environment, check)
-    if not isinstance(found, OSError):
-        return found
+    try:
+        return _read_key_file(path, environment, check)
+    except OSError as error:
+        unreadable = error
     credentials = _list_systemd_credentials(path, environment)
     for credential in credentials:
-        copy = _read_key_file(credential, environment, check)
-        if isinstance(copy, InvalidSecret):
+        try:
+            return _read_key_file(credential, environment, check)
+        except OSError:
+            continue
+        except PydanticCustomError as error:
             where = (
                 f"systemd made its credential {credential.name} when the unit started; it is empty if there was no file"
             )
-            return InvalidSecret(copy.message, where)
-        if isinstance(copy, Secret):
-            return copy
-    if isinstance(found, FileNotFoundError):
+            raise invalid(get_texts(error)[0], where) from None
+    if isinstance(unreadable, FileNotFoundError):
         message, hint = "no such file", f"looked for {path}"
     else:
-        message, hint = f"cannot be read: {found.strerror}", "the user that runs oddaemon must own the file"
+        message, hint = f"cannot be read: {unreadable.strerror}", "the user that runs oddaemon must own the file"
     if credentials:
         hint = f"systemd has no credential {credentials[0].name} either: it passes a new key on at the next start"
-    return InvalidSecret(message, hint)
+    raise invalid(message, hint)
 
 
 def _list_systemd_credentials(path: Path, environment: Mapping[str, str]) -> list[Path]:
@@ -135,34 +137,28 @@ def _list_systemd_credentials(path: Path, environment: Mapping[str, str]) -> lis
     return [Path(directory, f"{path.parent.name}_{path.name}"), Path(directory, path.name)]
 
 
-def _read_key_file(path: Path, environment: Mapping[str, str], check: SecretCheck) -> Secret | InvalidSecret | OSError:
+def _read_key_file(path: Path, environment: Mapping[str, str], check: SecretCheck) -> Secret:
+    # Checked before it is opened: a file that others may read is refused without reading it.
+    _check_file(path, path.stat(), environment)
     try:
-        # Checked before it is opened: a file that others may read is refused without reading it.
-        return _check_file(path, path.stat(), environment) or check(_read_line(path))
-    except OSError as error:
-        return error
+        secret = Secret(read_file(path, _BYTES_MAX)[0].decode("ascii").removesuffix("\n").removesuffix("\r"))
     except UnicodeDecodeError:
-        return InvalidSecret(
+        raise invalid(
             "contains characters that a key cannot have", "the file must hold the key in ASCII and nothing else"
-        )
+        ) from None
+    check(secret.reveal())
+    return secret
 
 
-def _check_file(path: Path, status: os.stat_result, environment: Mapping[str, str]) -> InvalidSecret | None:
+def _check_file(path: Path, status: os.stat_result, environment: Mapping[str, str]) -> None:
     if stat.S_ISDIR(status.st_mode):
-        return InvalidSecret("is a directory", "name the file that holds the key")
+        raise invalid("is a directory", "name the file that holds the key")
     if not stat.S_ISREG(status.st_mode):
-        return InvalidSecret("is not a regular file")
+        raise invalid("is not a regular file")
     if not is_private(status) and not _is_systemd_credential(path, environment):
-        return InvalidSecret(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 600 {path}")
+        raise invalid(f"other users may read it (mode {stat.S_IMODE(status.st_mode):04o})", f"chmod 600 {path}")
     if status.st_size > _BYTES_MAX:
-        return InvalidSecret(
-            f"is too large for a key ({status.st_size} bytes)", "the file must hold the key and nothing else"
-        )
-    return None
-
-
-def _read_line(path: Path) -> str:
-    return read_file(path, _BYTES_MAX)[0].decode("ascii").removesuffix("\n").removesuffix("\r")
+        raise invalid(f"is too large for a key ({status.st_size} bytes)", "the file must hold the key and nothing else")
 
 
 def _is_systemd_credential(path: Path, environment: Mapping[str, str]) -> bool:
@@ -171,33 +167,34 @@ def _is_systemd_credential(path: Path, environment: Mapping[str, str]) -> bool:
     return bool(directory) and path.parent == Path(str(directory))
 
 
-def _read_environment(name: str, environment: Mapping[str, str], check: SecretCheck) -> Secret | InvalidSecret:
+def _read_environment(name: str, environment: Mapping[str, str], check: SecretCheck) -> Secret:
     if looks_like_key(name):
-        return InvalidSecret(
+        raise invalid(
             "looks like a key and not like the name of a variable", "name the environment variable that holds the key"
         )
     value = environment.get(name)
     if value is None:
-        return InvalidSecret(
-            "this environment variable is not set", "set it for the user or the unit that runs oddaemon"
-        )
-    return check(value)
+        raise invalid("this environment variable is not set", "set it for the user or the unit that runs oddaemon")
+    check(value)
+    return Secret(value)
 
 
-def _check_key(value: str) -> Secret | InvalidSecret:
+def check_key(value: str) -> None:
+    """Check a key of Open Dental's.
+
+    Raises:
+        PydanticCustomError: It is something else.
+    """
     if not value:
-        return InvalidSecret("the key is empty")
+        raise invalid("the key is empty")
     if "/" in value:
-        return InvalidSecret(
+        raise invalid(
             "the key contains a slash",
             "the part before it is the developer key, which belongs in [api]; the part after it is the customer key",
         )
     if any(character.isspace() for character in value):
-        return InvalidSecret("the key contains white space", "remove everything but the key")
+        raise invalid("the key contains white space", "remove everything but the key")
     if not (value.isascii() and value.isprintable()):
-        return InvalidSecret(
-            "the key contains characters that a key cannot have", "copy it again from the developer portal"
-        )
+        raise invalid("the key contains characters that a key cannot have", "copy it again from the developer portal")
     if len(value) > _LENGTH_MAX:
-        return InvalidSecret(f"the key is longer than {_LENGTH_MAX} characters", "remove everything but the key")
-    return Secret(value)
+        raise invalid(f"the key is longer than {_LENGTH_MAX} characters", "remove everything but the key")

@@ -10,6 +10,7 @@ from typing import Any
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument, hide_secrets
 from oddaemon.settings.files.line_numbers import Location
+from oddaemon.settings.files.problem import Diagnostics
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _FIELD_ORDER = ("id", "name", "customer_key", "customer_key_file", "customer_key_env", "timezone", "tier")
@@ -28,11 +29,11 @@ class OfficeDraft:
     """The line of each in `path`."""
     is_private: bool = True
 
-    def to_document(self, safe_names: frozenset[str]) -> TomlDocument:
+    def to_document(self, safe_names: frozenset[str], diagnostics: Diagnostics) -> TomlDocument:
         """Convert to a document, as if it had been read from a file; strings under unsafe names are hidden."""
         lines: dict[Location, int] = {("office", index): line for index, line in enumerate(self.lines)}
         table = hide_secrets({"office": [dict(office) for office in self.offices]}, safe_names)
-        return TomlDocument(self.path, table, lines, self.is_private, 0, is_form_input=True)
+        return TomlDocument(self.path, table, lines, self.is_private, 0, diagnostics, is_form_input=True)
 
 
 def render_office_toml(office: Mapping[str, Any]) -> str:

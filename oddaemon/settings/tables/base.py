@@ -1,9 +1,16 @@
-"""Types of values that the tables of a configuration share."""
+"""What the tables of a configuration share: types of values, and how one is read with its secrets."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from oddaemon.core.secret import Secret
+from oddaemon.settings.files.document import TomlDocument
+from oddaemon.settings.files.line_numbers import Location
+from oddaemon.settings.files.pydantic_errors import report_validation_error
+from oddaemon.settings.files.secret_sources import find_secret, get_source_names
+from oddaemon.settings.values.secret import SecretCheck
 from oddaemon.settings.values.url import normalize_base_url
 
 _MONTH_SECONDS = 2_678_400.0
@@ -13,6 +20,7 @@ Seconds = Annotated[float, Field(gt=0, le=_MONTH_SECONDS, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, le=_MONTH_SECONDS, allow_inf_nan=False)]
 
 BaseUrl = Annotated[str, AfterValidator(normalize_base_url)]
+T = TypeVar("T", bound="Table")
 
 
 class Table(BaseModel):
@@ -26,3 +34,39 @@ class Table(BaseModel):
         arbitrary_types_allowed=True,
         validate_default=True,
     )
+    secrets: ClassVar[Mapping[str, SecretCheck]] = {}
+    """The fields that have three possible sources in a file, each with the check of its value."""
+
+    @classmethod
+    def list_keys(cls) -> frozenset[str]:
+        """The keys that the table may have in a file."""
+        return frozenset({*cls.model_fields, *(key for name in cls.secrets for key in get_source_names(name))})
+
+
+def read_table(
+    document: TomlDocument,
+    location: Location,
+    written: Mapping[str, Any],
+    model: type[T],
+    environment: Mapping[str, str],
+) -> tuple[T | None, dict[str, Secret]]:
+    """Find the secrets of a table in their sources, and check the table.
+
+    Returns:
+        The table, or None if it has problems, which were reported; and each secret that was found. One that was not
+        is empty in the table.
+    """
+    values, found = dict(written), dict[str, Secret]()
+    for name, check in model.secrets.items():
+        sources = [source for source in get_source_names(name) if source in written]
+        if not (sources or model.model_fields[name].is_required()):
+            continue
+        secret = find_secret(document, location, written, name, environment, check=check)
+        if secret is not None:
+            found[name] = secret
+        values = {key: value for key, value in values.items() if key not in sources} | {name: secret or Secret("")}
+    try:
+        return model.model_validate(values, context={"directory": document.directory}), found
+    except ValidationError as error:
+        report_validation_error(document, location, error, model.list_keys())
+        return None, found

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from oddaemon.core.config_diff import Effect, setting
 from oddaemon.core.model import Cadence, Include, OfficeCredentials, OfficeSpec, Plausibility, Reader
 from oddaemon.core.secret import Secret
-from oddaemon.settings.files.secret_sources import get_source_names
+from oddaemon.settings.files.secret_sources import check_key
 from oddaemon.settings.tables.base import BaseUrl, SecondsOrZero, Table
 from oddaemon.settings.tables.sections import ApiSettings
 from oddaemon.settings.values.invalid import invalid
@@ -33,10 +33,13 @@ _BIGINT_MAX = 2**63 - 1
 
 
 class OfficeTable(Table):
-    """`[[office]]` as written, without its key."""
+    """`[[office]]` as written."""
+
+    secrets: ClassVar = {"customer_key": check_key}
 
     id: str
     name: str | None = None
+    customer_key: Secret
     timezone: str | None = None
     """None: the office's clock is measured."""
     tier: Literal["read_all", "standard", "enterprise"] = "standard"
@@ -120,7 +123,7 @@ class OfficeTable(Table):
         return labels
 
 
-OFFICE_FIELDS = frozenset({*OfficeTable.model_fields, *get_source_names("customer_key")})
+OFFICE_FIELDS = OfficeTable.list_keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,7 @@ class OfficeSettings(OfficeCredentials):
 
 
 def make_office_settings(
-    table: OfficeTable,
-    customer_key: Secret,
-    api: ApiSettings,
-    source: Path,
-    *,
-    cadence: Cadence,
-    plausibility: Plausibility,
+    table: OfficeTable, api: ApiSettings, source: Path, cadence: Cadence, plausibility: Plausibility
 ) -> OfficeSettings:
     """What `table` comes to: its own values where it has some, its route's and its tier's where not."""
     base_url = table.base_url or api.base_url
@@ -162,7 +159,7 @@ def make_office_settings(
             plausibility=plausibility,
         ),
         developer_key=api.developer_key,
-        customer_key=customer_key,
+        customer_key=table.customer_key,
         base_url=base_url,
         min_interval_seconds=spacing if table.min_interval_seconds is None else table.min_interval_seconds,
         remote=remote,

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,11 +9,11 @@ from pydantic import ValidationError
 from oddaemon.core.secret import Secret
 from oddaemon.settings.files.document import TomlDocument
 from oddaemon.settings.files.line_numbers import Location
-from oddaemon.settings.files.problem import Diagnostics
-from oddaemon.settings.files.pydantic_errors import describe_form_error, translate_validation_error
-from oddaemon.settings.files.secret_sources import find_secret, get_source_names
-from oddaemon.settings.tables.office import OFFICE_FIELDS, OfficeTable
-from oddaemon.settings.tables.sftp import SftpSettings
+from oddaemon.settings.files.pydantic_errors import describe_form_error
+from oddaemon.settings.files.secret_sources import get_source_names
+from oddaemon.settings.tables.base import read_table
+from oddaemon.settings.tables.office import OfficeTable
+from oddaemon.settings.tables.sections import SftpSettings
 
 _KEY_SOURCES = get_source_names("customer_key")
 
@@ -38,23 +37,13 @@ class OfficeEntry:
         return self.document.describe_location(self.location)
 
 
-def read_offices(document: TomlDocument, environment: Mapping[str, str], diagnostics: Diagnostics) -> list[OfficeEntry]:
-    """Read every office of one file, in its order; problems go to `diagnostics`."""
-    entries: list[OfficeEntry] = []
-    for location, written in takewhile(lambda _: not diagnostics.is_full, _iter_office_tables(document, diagnostics)):
-        rest = {name: value for name, value in written.items() if name not in _KEY_SOURCES}
-        table = None
-        try:
-            table = OfficeTable.model_validate(rest)
-        except ValidationError as error:
-            diagnostics.add_problems(translate_validation_error(document, location, error, OFFICE_FIELDS))
-        key = find_secret(document, location, written, "customer_key", environment)
-        if key is not None and not isinstance(key, Secret):
-            diagnostics.problems.append(key)
-            key = None
+def read_offices(document: TomlDocument, environment: Mapping[str, str]) -> Iterator[OfficeEntry]:
+    """Read every office of one file, in its order."""
+    for location, written in _iter_office_tables(document):
+        table, secrets = read_table(document, location, written, OfficeTable, environment)
         source = next((name for name in _KEY_SOURCES if name in written), "customer_key")
-        entries.append(OfficeEntry(document, location, written.get("id"), table, key, (*location, source)))
-    return entries
+        key = secrets.get("customer_key")
+        yield OfficeEntry(document, location, written.get("id"), table, key, (*location, source))
 
 
 def validate_partial(table: Mapping[str, Any], setting_names: Collection[str]) -> str:
@@ -69,73 +58,49 @@ def validate_partial(table: Mapping[str, Any], setting_names: Collection[str]) -
     return ""
 
 
-def check_duplicate_offices(
-    entries: Iterable[OfficeEntry], developer_key: Secret | None, diagnostics: Diagnostics
-) -> None:
+def check_duplicate_offices(entries: Iterable[OfficeEntry], developer_key: Secret | None) -> None:
     """Report ids and keys that occur twice. Ids are compared without case, as file systems may do the same."""
     ids: dict[str, OfficeEntry] = {}
     keys: dict[Secret, OfficeEntry] = {}
-    for entry in takewhile(lambda _: not diagnostics.is_full, entries):
+    for entry in entries:
         document, location, key = entry.document, entry.location, entry.customer_key
+        if document.diagnostics.is_full:
+            break
         if isinstance(entry.raw_id, str) and entry.raw_id:
             first = ids.setdefault(entry.raw_id.casefold(), entry)
             if first is not entry:
                 message = f"is also the id of {first.location_text}"
-                diagnostics.problems.append(
-                    document.make_problem((*location, "id"), message, "choose another id", entry.raw_id)
-                )
+                document.report((*location, "id"), message, "choose another id", entry.raw_id)
         if key is None:
             continue
         if key == developer_key:
-            message, hint = "is the developer key", "write the office's own customer key"
-            diagnostics.problems.append(document.make_problem(entry.key_location, message, hint))
+            document.report(entry.key_location, "is the developer key", "write the office's own customer key")
         elif (first := keys.setdefault(key, entry)) is not entry:
-            message, hint = (
-                f"is also the key of {first.location_text}",
-                "each key opens one office's database: remove one of the two",
-            )
-            diagnostics.problems.append(document.make_problem(entry.key_location, message, hint))
+            hint = "each key opens one office's database: remove one of the two"
+            document.report(entry.key_location, f"is also the key of {first.location_text}", hint)
 
 
-def require_sftp_receiver(entries: Iterable[OfficeEntry], sftp: SftpSettings | None, diagnostics: Diagnostics) -> None:
+def require_sftp_receiver(entries: Iterable[OfficeEntry], sftp: SftpSettings | None) -> None:
     """Report offices with `reader = "sftp"` if no receiver is configured."""
     if sftp is None or sftp.is_on:
         return
     for entry in entries:
         if entry.table is not None and entry.table.reader == "sftp":
             message, hint = "requires an `[sftp]` section", "set `listen` and `public_host` in [sftp]"
-            problem = entry.document.make_problem((*entry.location, "reader"), message, hint, "sftp")
-            diagnostics.problems.append(problem)
+            entry.document.report((*entry.location, "reader"), message, hint, "sftp")
 
 
-def _iter_office_tables(document: TomlDocument, diagnostics: Diagnostics) -> Iterator[tuple[Location, dict[str, Any]]]:
+def _iter_office_tables(document: TomlDocument) -> Iterator[tuple[Location, dict[str, Any]]]:
     """Find each office and its table, including those with a wrong header."""
     written = document.table.get("office")
     if isinstance(written, dict):
         hint = "write [[office]] for an office, [offices] for their directory"
-        diagnostics.problems.append(document.make_problem(("office",), "has one pair of brackets", hint))
+        document.report(("office",), "has one pair of brackets", hint)
         if "directory" not in written:
             yield ("office",), written
-    yield from _iter_rows(document, "office", diagnostics)
+    yield from document.iter_rows("office")
     if isinstance(document.table.get("offices"), list):
-        hint = "write [[office]]; [offices] only names their directory"
-        diagnostics.problems.append(document.make_problem(("offices",), "unknown list of tables", hint))
-        yield from _iter_rows(document, "offices", diagnostics)
-
-
-def _iter_rows(
-    document: TomlDocument, name: str, diagnostics: Diagnostics
-) -> Iterator[tuple[Location, dict[str, Any]]]:
-    match document.table.get(name, []):
-        case [*rows]:
-            for index, row in enumerate(rows):
-                if isinstance(row, dict):
-                    yield (name, index), row
-                else:
-                    diagnostics.add_problems(
-                        [document.make_problem((name, index), "must be a table", "write [[office]]")]
-                    )
-        case dict():
-            pass
-        case _:
-            diagnostics.problems.append(document.make_problem((name,), "must be a table", "write [[office]]"))
+        document.report(
+            ("offices",), "unknown list of tables", "write [[office]]; [offices] only names their directory"
+        )
+        yield from document.iter_rows("offices")

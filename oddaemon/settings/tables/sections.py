@@ -3,22 +3,26 @@
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model, field_validator
 
 from oddaemon.core.diagnostics.diagnosis import is_sql_safe_name
 from oddaemon.core.model import Cadence, Plausibility
 from oddaemon.core.secret import Secret
+from oddaemon.settings.files.secret_sources import check_key
 from oddaemon.settings.tables.base import BaseUrl, Seconds, SecondsOrZero, Table
 from oddaemon.settings.values.cron import normalize_cron
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.path import to_absolute_path
-from oddaemon.settings.values.url import HEADQUARTERS, normalize_host, split_listen
+from oddaemon.settings.values.url import HEADQUARTERS, normalize_host, split_listen, validate_ping_url
 
 _SQLITE_PREFIX = "sqlite+aiosqlite:///"
 SOCKET_PATH_BYTES_MAX = 107
 """`sun_path` of Linux, less its final zero."""
+
+HOST_KEY_FILE = "sftp-host-key"
+UPLOAD_DIRECTORY = "uploads"
 
 Cron = Annotated[str, AfterValidator(normalize_cron)]
 
@@ -29,6 +33,8 @@ RELOADED = "reloaded"
 
 class ApiSettings(Table):
     """`[api]`: the Open Dental API, and how many requests it gets."""
+
+    secrets: ClassVar = {"developer_key": check_key}
 
     developer_key: Annotated[Secret, RELOADED]
     developer_name: Annotated[str, RELOADED] = ""
@@ -191,6 +197,63 @@ MAINTENANCE_JOBS = tuple(
     name for name, field in MaintenanceSettings.model_fields.items() if field.metadata and field.annotation is str
 )
 """The keys of `[maintenance]` that are cron expressions."""
+
+
+class AlertSettings(Table):
+    """`[alerts]`: the checks of deadlines, and the heartbeat ping after each night."""
+
+    secrets: ClassVar = {"ping_url": validate_ping_url}
+
+    look_seconds: Seconds = 60.0
+    """Between two checks of whether an office's `fresh_by` has passed."""
+    ping_url: Secret | None = None
+    """Requested after each night. It is a secret: a client that knows it can report success. None: no ping."""
+    ping_on_miss: Literal["fail", "silence"] = "fail"
+    """After a missed night: request the URL with `/fail` appended, as healthchecks.io defines it, or no request."""
+    ping_timeout_seconds: Seconds = 10.0
+    """For one attempt, from the first to the last byte."""
+    ping_attempts: int = Field(5, ge=1, le=100)
+    ping_pause_seconds: Seconds = 5.0
+    """After the first attempt; doubles with each further one."""
+
+
+class SftpSettings(Table):
+    """`[sftp]`: the receiver of files that offices upload; there is none without `listen`."""
+
+    listen: str = ""
+    """Host and port; empty: no receiver."""
+    public_port: int = Field(0, ge=0, le=65_535)
+    """The port that offices connect to; 0: the port of `listen`."""
+    host_key: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    """Created once; None: beside the database."""
+    directory: Annotated[Path, BeforeValidator(to_absolute_path)] | None = None
+    """For files during the upload; None: beside the database."""
+    bytes_max: int = Field(1_073_741_824, ge=1024, le=1_099_511_627_776)
+    wait_seconds: Seconds = 3600.0
+    """From the API's response to the complete file."""
+    public_host: str = ""
+    """The name or address that offices connect to."""
+
+    @field_validator("listen")
+    @classmethod
+    def _validate_listen(cls, listen: str) -> str:
+        if listen:
+            split_listen(listen)
+        return listen
+
+    @field_validator("public_host")
+    @classmethod
+    def _validate_public_host(cls, host: str, info: ValidationInfo) -> str:
+        if host:
+            return normalize_host(host)
+        if info.data.get("listen"):
+            raise invalid("is required with `listen`", 'set public_host = "balances.example.com"')
+        return host
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a receiver."""
+        return bool(self.listen)
 
 
 class BackoffSettings(Table):

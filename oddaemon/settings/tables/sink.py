@@ -1,10 +1,10 @@
-"""One `[[sink]]` table: its fields for each kind, and the settings made from it."""
+"""The settings of one sink: the fields of a `[[sink]]` table of each kind."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -15,6 +15,7 @@ from oddaemon.settings.tables.base import Seconds
 from oddaemon.settings.tables.sections import BackoffSettings
 from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.path import to_absolute_path
+from oddaemon.settings.values.sink_secrets import check_dsn, check_signing_secret
 from oddaemon.settings.values.url import validate_push_url
 
 _SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -26,7 +27,7 @@ FileFormat = Literal["ndjson", "csv", "parquet"]
 
 
 class SinkTable(BackoffSettings):
-    """The fields of sinks of every kind."""
+    """The fields of sinks of every kind. A reload restarts a sink whose settings are not equal."""
 
     name: str
     kind: Literal["files", "webhook", "postgres", "exec"]
@@ -49,14 +50,41 @@ class SinkTable(BackoffSettings):
             )
         return name
 
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """When a failed delivery is attempted again."""
+        return RetryPolicy(**{each.name: getattr(self, each.name) for each in fields(RetryPolicy)})
+
+    def get_content(self) -> Content:
+        """What the sink receives; always the whole snapshot if its kind leaves no choice."""
+        return Content.SNAPSHOT
+
+    def get_in_flight_max(self) -> int:
+        """How many deliveries it takes at once. A disk, a transaction and a command of the operator's: one."""
+        return 1
+
+    def matches_office(self, office: OfficeSpec) -> bool:
+        """Whether the sink receives the office's balances."""
+        return self.matches(office.id, dict(office.labels))
+
+    def matches(self, office_id: str, labels: Mapping[str, str]) -> bool:
+        """The same, for an office with this id and these labels."""
+        return (not self.offices or office_id in self.offices) and all(
+            labels.get(name) == value for name, value in self.labels.items()
+        )
+
 
 class ContentSinkTable(SinkTable):
     """The fields of sinks that can receive changes only."""
 
     content: Literal["snapshot", "changes"] = "snapshot"
 
+    def get_content(self) -> Content:
+        """What the sink receives."""
+        return Content(self.content)
 
-class FilesTable(ContentSinkTable):
+
+class FilesSettings(ContentSinkTable):
     """`kind = "files"`: a tree of files with their manifests."""
 
     kind: Literal["files"]
@@ -65,10 +93,13 @@ class FilesTable(ContentSinkTable):
     timeout_seconds: Seconds = 300.0
 
 
-class WebhookTable(ContentSinkTable):
-    """`kind = "webhook"`: signed requests. Its secret is read separately."""
+class WebhookSettings(ContentSinkTable):
+    """`kind = "webhook"`: signed requests."""
+
+    secrets: ClassVar = {"secret": check_signing_secret}
 
     kind: Literal["webhook"]
+    secret: Secret
     url: Secret
     """It may contain a token, so it is never shown."""
     rows_max: int = Field(5_000, ge=1, le=1_000_000)
@@ -82,11 +113,18 @@ class WebhookTable(ContentSinkTable):
     def _validate_url(cls, url: Secret) -> Secret:
         return Secret(validate_push_url(url.reveal()))
 
+    def get_in_flight_max(self) -> int:
+        """As configured."""
+        return self.max_in_flight
 
-class PostgresTable(SinkTable):
-    """`kind = "postgres"`: tables that oddaemon creates and maintains. Its DSN is read separately."""
+
+class PostgresSettings(SinkTable):
+    """`kind = "postgres"`: tables that oddaemon creates and maintains."""
+
+    secrets: ClassVar = {"dsn": check_dsn}
 
     kind: Literal["postgres"]
+    dsn: Secret
     schema_name: str = "oddaemon"
     timeout_seconds: Seconds = 120.0
 
@@ -98,7 +136,7 @@ class PostgresTable(SinkTable):
         return name
 
 
-class ExecTable(ContentSinkTable):
+class ExecSettings(ContentSinkTable):
     """`kind = "exec"`: a command of the operator's."""
 
     kind: Literal["exec"]
@@ -127,49 +165,11 @@ class ExecTable(ContentSinkTable):
         return names
 
 
-_AnySinkTable = FilesTable | WebhookTable | PostgresTable | ExecTable
-SINK_TABLES: Mapping[str, type[_AnySinkTable]] = {
-    "files": FilesTable,
-    "webhook": WebhookTable,
-    "postgres": PostgresTable,
-    "exec": ExecTable,
+SinkSettings = FilesSettings | WebhookSettings | PostgresSettings | ExecSettings
+SINK_TABLES: Mapping[str, type[SinkSettings]] = {
+    "files": FilesSettings,
+    "webhook": WebhookSettings,
+    "postgres": PostgresSettings,
+    "exec": ExecSettings,
 }
 """The table of each kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class SinkSettings:
-    """The settings of one sink. A reload restarts a sink whose settings are not equal."""
-
-    table: _AnySinkTable
-    secret: Secret | None = None
-    """A webhook's signing secret, PostgreSQL's DSN."""
-    content: Content = Content.SNAPSHOT
-    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
-
-    @property
-    def name(self) -> str:
-        """Of the sink."""
-        return self.table.name
-
-    @property
-    def in_flight_max(self) -> int:
-        """How many deliveries it takes at once. A disk, a transaction and a command of the operator's: one."""
-        return self.table.max_in_flight if isinstance(self.table, WebhookTable) else 1
-
-    def reveal_secrets(self) -> Iterator[str]:
-        """Yield the values that must never be shown."""
-        if self.secret is not None:
-            yield self.secret.reveal()
-        if isinstance(self.table, WebhookTable):
-            yield self.table.url.reveal()
-
-    def matches_office(self, office: OfficeSpec) -> bool:
-        """Whether the sink receives the office's balances."""
-        return self.matches(office.id, dict(office.labels))
-
-    def matches(self, office_id: str, labels: Mapping[str, str]) -> bool:
-        """The same, for an office with this id and these labels."""
-        return (not self.table.offices or office_id in self.table.offices) and all(
-            labels.get(name) == value for name, value in self.table.labels.items()
-        )

@@ -16,3 +16,9 @@ def invalid(message: str, hint: str = "", form_text: tuple[str, str] | None = No
     """
     context = {"message": message, "hint": hint, "typed": form_text or (message, hint)}
     return PydanticCustomError(INVALID, "{message}", context)
+
+
+def get_texts(error: PydanticCustomError) -> tuple[str, str]:
+    """The message and the hint of such an error."""
+    context = error.context or {}
+    return context["message"], context["hint"]

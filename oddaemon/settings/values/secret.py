@@ -6,7 +6,7 @@ what looks like an Open Dental key, because people paste keys into the wrong lin
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from itertools import chain, pairwise
 
 from pydantic import BaseModel
@@ -22,16 +22,8 @@ _CLASS_CHANGES_MIN = 6
 """Between upper case, lower case and digits. A random key of 16 has about 9, `BrightSmiles2024` has 4."""
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidSecret:
-    """Why a value is not a secret of its kind. Never holds the value."""
-
-    message: str
-    hint: str = ""
-
-
-SecretCheck = Callable[[str], Secret | InvalidSecret]
-"""Makes a `Secret` of a value, or says why the value is not one."""
+SecretCheck = Callable[[str], object]
+"""Raises `invalid` if a value is not a secret of its kind; the message never holds the value."""
 
 
 def find_secrets(value: object) -> Iterator[Secret]:

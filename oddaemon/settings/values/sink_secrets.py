@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from oddaemon.core.secret import Secret
-from oddaemon.settings.values.secret import InvalidSecret
+from oddaemon.settings.values.invalid import invalid
 from oddaemon.settings.values.url import is_private_host
 
 SIGNING_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
@@ -18,18 +18,21 @@ _PORT_MAX = 65_535
 _ESCAPE_HINT = "write @ : / ? # % of a password as %40 %3A %2F %3F %23 %25"
 
 
-def check_signing_secret(value: str) -> Secret | InvalidSecret:
-    """`whsec_` and base64 of 24 to 64 bytes."""
+def check_signing_secret(value: str) -> None:
+    """Check `whsec_` and base64 of 24 to 64 bytes.
+
+    Raises:
+        PydanticCustomError: It is something else.
+    """
     hint = "make one with: printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\""
     if not value.startswith(SIGNING_SECRET_PREFIX):
-        return InvalidSecret(f"the secret must begin with {SIGNING_SECRET_PREFIX}", hint)
+        raise invalid(f"the secret must begin with {SIGNING_SECRET_PREFIX}", hint)
     try:
         key = base64.b64decode(value.removeprefix(SIGNING_SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        return InvalidSecret(f"the part after {SIGNING_SECRET_PREFIX} is not valid base64", hint)
+        raise invalid(f"the part after {SIGNING_SECRET_PREFIX} is not valid base64", hint) from None
     if not _BYTES_MIN <= len(key) <= _BYTES_MAX:
-        return InvalidSecret(f"the secret has {len(key)} bytes; it must have {_BYTES_MIN} to {_BYTES_MAX}", hint)
-    return Secret(value)
+        raise invalid(f"the secret has {len(key)} bytes; it must have {_BYTES_MIN} to {_BYTES_MAX}", hint)
 
 
 def decode_signing_key(secret: Secret) -> bytes:
@@ -37,41 +40,44 @@ def decode_signing_key(secret: Secret) -> bytes:
     return base64.b64decode(secret.reveal().removeprefix(SIGNING_SECRET_PREFIX))
 
 
-def check_dsn(value: str) -> Secret | InvalidSecret:
-    """Check `postgresql://user:password@host/database`, which must not send balances unencrypted."""
+def check_dsn(value: str) -> None:
+    """Check `postgresql://user:password@host/database`, which must not send balances unencrypted.
+
+    Raises:
+        PydanticCustomError: It is something else, or would send them so.
+    """
     hint = "write it like postgresql://user:password@host/database?sslmode=verify-full"
     if not value.isprintable() or " " in value:
-        return InvalidSecret("the DSN contains white space or control characters", hint)
+        raise invalid("the DSN contains white space or control characters", hint)
     if len(value) > _DSN_LENGTH_MAX:
-        return InvalidSecret(f"the DSN is longer than {_DSN_LENGTH_MAX} characters")
+        raise invalid(f"the DSN is longer than {_DSN_LENGTH_MAX} characters")
     try:
         parts = urlsplit(value)
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
     except ValueError:
-        return InvalidSecret("is not a valid DSN", hint)
+        raise invalid("is not a valid DSN", hint) from None
     if parts.scheme not in {"postgresql", "postgres"}:
-        return InvalidSecret("the DSN must begin with postgresql://", hint)
-    return _check_dsn_hosts(parts.netloc, options) or Secret(value)
+        raise invalid("the DSN must begin with postgresql://", hint)
+    _check_dsn_hosts(parts.netloc, options)
 
 
-def _check_dsn_hosts(netloc: str, options: Mapping[str, str]) -> InvalidSecret | None:
+def _check_dsn_hosts(netloc: str, options: Mapping[str, str]) -> None:
     user_info, _, host_list = netloc.rpartition("@")
     if "@" in user_info:
-        return InvalidSecret("the DSN contains more than one @ before the database name", _ESCAPE_HINT)
+        raise invalid("the DSN contains more than one @ before the database name", _ESCAPE_HINT)
     # Drivers differ in which of the two they use, so both are checked.
     hosts = [
         unquote(host) for hosts_text in (host_list, options.get("host")) if hosts_text for host in hosts_text.split(",")
     ]
     if not all(hosts):
-        return InvalidSecret("the DSN names an empty host")
+        raise invalid("the DSN names an empty host")
     if not all(map(_is_port, (*map(_extract_port, hosts), *options.get("port", "").split(",")))):
-        return InvalidSecret("the DSN names an invalid port", _ESCAPE_HINT)
+        raise invalid("the DSN names an invalid port", _ESCAPE_HINT)
     if options.get("sslmode") not in _ENCRYPTED_SSL_MODES and not all(map(_is_trusted_host, hosts)):
-        return InvalidSecret(
+        raise invalid(
             "would send balances unencrypted",
             "add ?sslmode=verify-full; only sockets, localhost and private IP addresses may omit it",
         )
-    return None
 
 
 def _is_trusted_host(host: str) -> bool:

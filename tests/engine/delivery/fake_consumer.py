@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Balance
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.settings import SinkSettings
-from oddaemon.settings.tables.sink import FilesTable
+from oddaemon.settings.tables.sink import FilesSettings
 from oddaemon.sinks.payload import DeliveryFailed
 from tests.core.apply_changes import apply_changes
 
@@ -105,5 +105,12 @@ def make_sink_settings(
     **labels: str,
 ) -> SinkSettings:
     """Settings of a sink of no consequence: the factory looks at its name only."""
-    table = FilesTable(name=name, kind="files", directory=Path("/nowhere"), offices=list(offices), labels=labels)
-    return SinkSettings(table, None, content, retry_policy or RetryPolicy())
+    return FilesSettings(
+        name=name,
+        kind="files",
+        directory=Path("/nowhere"),
+        content=content.value,
+        offices=list(offices),
+        labels=labels,
+        **asdict(retry_policy or RetryPolicy()),
+    )

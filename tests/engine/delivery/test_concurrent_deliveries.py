@@ -14,7 +14,7 @@ from oddaemon.core.delivery import Content
 from oddaemon.core.secret import Secret
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.settings import SinkSettings
-from oddaemon.settings.tables.sink import WebhookTable
+from oddaemon.settings.tables.sink import WebhookSettings
 from oddaemon.simulator.model.spec import PracticeSpec
 from oddaemon.sinks.payload import DeliveryFailed
 from tests.engine.delivery.fake_consumer import ConsumerBook
@@ -69,8 +69,14 @@ class SlowSink:
 
 def make_settings(content: Content, in_flight_max: int = IN_FLIGHT_MAX) -> SinkSettings:
     url = Secret("https://ledger.example.com/")
-    table = WebhookTable(name="book", kind="webhook", url=url, max_in_flight=in_flight_max)
-    return SinkSettings(table, None, content)
+    return WebhookSettings(
+        name="book",
+        kind="webhook",
+        url=url,
+        secret=Secret("whsec_"),
+        content=content.value,
+        max_in_flight=in_flight_max,
+    )
 
 
 def delivering_night(

@@ -146,7 +146,7 @@ def _format_sink_row(sink: _SinkOverview, now: datetime) -> list[str]:
     next_attempt = min(map(sink.get_next_attempt, due), default=None)
     return [
         sink.settings.name,
-        sink.settings.table.kind,
+        sink.settings.kind,
         str(sink.offices),
         str(sink.count_offices(DeliveryState.DONE)),
         str(len(due)),
@@ -180,8 +180,8 @@ def _make_document(sink: _SinkOverview) -> dict[str, object]:
     due, dead, last_failure = sink.due, sink.dead, sink.last_failure
     return {
         "sink": sink.settings.name,
-        "kind": sink.settings.table.kind,
-        "content": sink.settings.content.value,
+        "kind": sink.settings.kind,
+        "content": sink.settings.get_content().value,
         "offices": sink.offices,
         "delivered": sink.count_offices(DeliveryState.DONE),
         "due": len(due),
