@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from oddaemon.core.reporting.fleet_summary import summarize_fleet
 from oddaemon.engine.maintenance.scheduler import SHORT_GRACE, MaintenanceJob
 from oddaemon.engine.offices.fleet_state import FleetState
 from oddaemon.settings import MaintenanceSettings, Settings
@@ -52,8 +51,7 @@ def build_jobs(settings: Settings, context: MaintenanceContext) -> list[Maintena
 
 
 async def _emit_digest(context: MaintenanceContext) -> str:
-    now: datetime = context.fleet.now()
-    event = FleetDigest.from_summary(summarize_fleet(context.fleet.get_statuses(), now))
+    event = FleetDigest.of_fleet(context.fleet.get_statuses(), context.fleet.now())
     context.emit(event)
     return f"{event.fresh} of {event.offices} offices are fresh."
 

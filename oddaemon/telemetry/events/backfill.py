@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import ClassVar
 
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
@@ -12,29 +11,28 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 class SftpListening(Event):
     """The SFTP receiver accepts uploads; `fingerprint` is the host key's, for comparison."""
 
-    name: ClassVar[str] = "sftp_listening"
     listen: str
     fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
-class BackfillRequested(Event):
-    """A command requested the balances of a past day."""
+class _BackfillEvent(Event):
+    """One office as of one day, and how it is read."""
 
-    name: ClassVar[str] = "backfill_requested"
     office: str
     as_of: date
     via: str
 
 
 @dataclass(frozen=True, slots=True)
-class BackfillPublished(Event):
+class BackfillRequested(_BackfillEvent):
+    """A command requested the balances of a past day."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPublished(_BackfillEvent):
     """The balances of a past day are read, verified and stored."""
 
-    name: ClassVar[str] = "backfill_published"
-    office: str
-    as_of: date
-    via: str
     guarantors: int
     requests: int
     seconds: float
@@ -44,13 +42,9 @@ class BackfillPublished(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class BackfillFailed(Event):
+class BackfillFailed(_BackfillEvent):
     """A backfill attempt failed. `retry_at` None: the job has failed until a command requests it again."""
 
-    name: ClassVar[str] = "backfill_failed"
-    office: str
-    as_of: date
-    via: str
     reason: str
     attempt: int
     retry_at: datetime | None
@@ -64,14 +58,9 @@ class BackfillFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class BackfillCrashed(Event):
+class BackfillCrashed(_BackfillEvent, level=Level.ERROR):
     """A backfill job crashed, a bug in oddaemon. The job has failed; nothing else is affected."""
 
-    name: ClassVar[str] = "backfill_crashed"
-    level: ClassVar[Level] = Level.ERROR
-    office: str
-    as_of: date
-    via: str
     error: str
     """The exception's type."""
     traceback: str
@@ -79,13 +68,8 @@ class BackfillCrashed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class BackfillCancelled(Event):
+class BackfillCancelled(_BackfillEvent):
     """A command cancelled the backfill of a past day."""
-
-    name: ClassVar[str] = "backfill_cancelled"
-    office: str
-    as_of: date
-    via: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.backfills.labels(self.via, "cancelled").inc()

@@ -3,6 +3,7 @@
 An event is a frozen value. Only `Telemetry.emit` logs and counts it, so a log line and its metric cannot disagree.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date, datetime
@@ -33,8 +34,14 @@ class Event:
     __slots__ = ()
 
     name: ClassVar[str]
-    """snake_case; the log line's `event` and the label of `oddaemon_events_total`."""
+    """The class in snake_case; the log line's `event` and the label of `oddaemon_events_total`."""
     level: ClassVar[Level] = Level.INFO
+
+    def __init_subclass__(cls, level: Level | None = None) -> None:
+        """Name the event after its class; `level` is that of its log lines, if it is not `INFO`."""
+        cls.name = re.sub(r"(?<!^)([A-Z])", r"_\1", cls.__name__).lower()
+        if level is not None:
+            cls.level = level
 
     def log_level(self) -> Level:
         """The level of this event; it may depend on the fields."""

@@ -1,16 +1,16 @@
-"""Events of commands. See `Event` for what a field may hold."""
+"""Events of commands and of jobs, those of `[maintenance]` included. See `Event` for what a field may hold."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import datetime
 
 from oddaemon.telemetry.events.base import Event, Level
+from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 
 @dataclass(frozen=True, slots=True)
 class CommandReceived(Event):
     """The control socket received a command; `response` is the sentence that it returned."""
 
-    name: ClassVar[str] = "command_received"
     command: str
     """"pause", "reload" …"""
     office: str
@@ -28,7 +28,6 @@ class CommandReceived(Event):
 class JobFinished(Event):
     """A background job of a command finished; `result` is one sentence."""
 
-    name: ClassVar[str] = "job_finished"
     job: str
     """"vacuum", "forget bright-smiles" …"""
     seconds: float
@@ -36,11 +35,9 @@ class JobFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JobFailed(Event):
+class JobFailed(Event, level=Level.ERROR):
     """A background job of a command failed; `reason` says why and what to do."""
 
-    name: ClassVar[str] = "job_failed"
-    level: ClassVar[Level] = Level.ERROR
     job: str
     seconds: float
     reason: str
@@ -52,7 +49,6 @@ class JobFailed(Event):
 class CommandIgnored(Event):
     """A command asked for a state that the office already has. The journal does not record it."""
 
-    name: ClassVar[str] = "command_ignored"
     command: str
     office: str
     uid: int | None
@@ -61,10 +57,51 @@ class CommandIgnored(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigurationWatchFailed(Event):
-    """The daemon cannot watch the configuration files, for `reason`. A signal or a command still reloads them."""
+class MaintenancePlanned(Event, level=Level.DEBUG):
+    """A job of `[maintenance]` is next due at `due_at` (None: never) and last succeeded at `succeeded_at`."""
 
-    name: ClassVar[str] = "configuration_watch_failed"
-    level: ClassVar[Level] = Level.WARNING
+    job: str
+    due_at: datetime | None
+    succeeded_at: datetime | None
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        """The last success, also from before the start; 0: never."""
+        at = 0.0 if self.succeeded_at is None else self.succeeded_at.timestamp()
+        metrics.maintenance_last_success_timestamp.labels(self.job).set(at)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceFinished(Event):
+    """A job of `[maintenance]` succeeded at `at`; `result` is one sentence."""
+
+    job: str
+    seconds: float
+    result: str
+    at: datetime
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.maintenance_last_success_timestamp.labels(self.job).set(self.at.timestamp())
+        metrics.maintenance_last_run_successful.labels(self.job).set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceFailed(Event, level=Level.ERROR):
+    """A job of `[maintenance]` failed; `reason` says why and what to do. The other jobs continue."""
+
+    job: str
+    seconds: float
     reason: str
-    advice: str = "Run `oddaemon reload` after each change; check the `fs.inotify` limits in sysctl."
+    traceback: str | None
+    """Only after a crash, a bug in oddaemon; None for other failures."""
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.maintenance_last_run_successful.labels(self.job).set(0)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceSkipped(Event):
+    """A run of a job of `[maintenance]`, due at `due_at`, was skipped; `reason` is one sentence."""
+
+    job: str
+    due_at: datetime
+    reason: str

@@ -1,8 +1,7 @@
-"""Events of the whole process. See `Event` for what a field may hold."""
+"""Events of the whole process, and of the API that all offices share. See `Event` for what a field may hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
@@ -12,7 +11,6 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 class DaemonStarted(Event):
     """The process runs and has sent no request yet. `database` is a path, or a URL without its password."""
 
-    name: ClassVar[str] = "daemon_started"
     version: str
     offices: int
     database: str
@@ -22,7 +20,6 @@ class DaemonStarted(Event):
 class DaemonReady(Event):
     """The configuration is applied, the database is open and `listen` ("127.0.0.1:9464", or "" for none) answers."""
 
-    name: ClassVar[str] = "daemon_ready"
     listen: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
@@ -33,7 +30,6 @@ class DaemonReady(Event):
 class DaemonDraining(Event):
     """A stop was requested by `cause` (a signal's name, or "command"): requests in flight end, no new one begins."""
 
-    name: ClassVar[str] = "daemon_draining"
     cause: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
@@ -44,7 +40,6 @@ class DaemonDraining(Event):
 class DaemonStopped(Event):
     """Everything is stored and closed, `seconds` after the daemon started."""
 
-    name: ClassVar[str] = "daemon_stopped"
     seconds: float
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
@@ -55,7 +50,6 @@ class DaemonStopped(Event):
 class ConfigurationLoaded(Event):
     """A configuration was read and applied; each warning is one sentence."""
 
-    name: ClassVar[str] = "configuration_loaded"
     offices: int
     warnings: tuple[str, ...] = ()
     cause: str = "start"
@@ -76,14 +70,12 @@ class ConfigurationLoaded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigurationRejected(Event):
+class ConfigurationRejected(Event, level=Level.ERROR):
     """A configuration was read and rejected; the previous one stays active. Each problem is one sentence.
 
     While files stay broken, the same problems are reported once.
     """
 
-    name: ClassVar[str] = "configuration_rejected"
-    level: ClassVar[Level] = Level.ERROR
     problems: tuple[str, ...]
     cause: str = "start"
 
@@ -92,10 +84,17 @@ class ConfigurationRejected(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigurationWatchFailed(Event, level=Level.WARNING):
+    """The daemon cannot watch the configuration files, for `reason`. A signal or a command still reloads them."""
+
+    reason: str
+    advice: str = "Run `oddaemon reload` after each change; check the `fs.inotify` limits in sysctl."
+
+
+@dataclass(frozen=True, slots=True)
 class StoreOpened(Event):
     """The database is open. `created`: it is new and has no history."""
 
-    name: ClassVar[str] = "store_opened"
     created: bool
     migrated_from: str | None = None
     """The old revision, if the database was migrated."""
@@ -107,11 +106,9 @@ class StoreOpened(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFailed(Event):
+class StoreFailed(Event, level=Level.ERROR):
     """The database cannot be used; nothing is stored until it recovers. Reported once for each incident."""
 
-    name: ClassVar[str] = "store_failed"
-    level: ClassVar[Level] = Level.ERROR
     reason: str
     advice: str
     transient: bool
@@ -126,7 +123,6 @@ class StoreFailed(Event):
 class StoreRecovered(Event):
     """The database accepts writes again, `seconds` after it failed."""
 
-    name: ClassVar[str] = "store_recovered"
     seconds: float
     ready: bool
     """Whether the daemon is ready now; false while it starts or drains."""
@@ -138,21 +134,17 @@ class StoreRecovered(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSlow(Event):
+class StoreSlow(Event, level=Level.WARNING):
     """The disk is slow: the longest write since the last check."""
 
-    name: ClassVar[str] = "store_slow"
-    level: ClassVar[Level] = Level.WARNING
     seconds: float
     advice: str
 
 
 @dataclass(frozen=True, slots=True)
-class EngineStalled(Event):
+class EngineStalled(Event, level=Level.ERROR):
     """Something hangs. Under systemd the watchdog ends the process unless it makes progress in time."""
 
-    name: ClassVar[str] = "engine_stalled"
-    level: ClassVar[Level] = Level.ERROR
     reason: str
     """A sentence. It may name an office, never its data."""
 
@@ -161,7 +153,6 @@ class EngineStalled(Event):
 class EngineRecovered(Event):
     """What hung makes progress again, `seconds` after it was noticed."""
 
-    name: ClassVar[str] = "engine_recovered"
     seconds: float
 
 
@@ -169,7 +160,6 @@ class EngineRecovered(Event):
 class LibraryMessage(Event):
     """A library wrote to the standard library's logging or warnings."""
 
-    name: ClassVar[str] = "library_message"
     library: str
     """The logger's name."""
     severity: Level
@@ -185,11 +175,9 @@ class LibraryMessage(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class LogLinesLost(Event):
+class LogLinesLost(Event, level=Level.WARNING):
     """Log lines were dropped, because standard output accepted them too slowly or not at all."""
 
-    name: ClassVar[str] = "log_lines_lost"
-    level: ClassVar[Level] = Level.WARNING
     lines: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
@@ -197,12 +185,43 @@ class LogLinesLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JournalEntriesLost(Event):
+class JournalEntriesLost(Event, level=Level.WARNING):
     """Journal entries were dropped, because the database could not be written and the buffer was full."""
 
-    name: ClassVar[str] = "journal_entries_lost"
-    level: ClassVar[Level] = Level.WARNING
     entries: int
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.journal_entries_lost.inc(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadquartersDown(Event, level=Level.ERROR):
+    """Several offices in a row received no answer. From now on one request at a time probes the host."""
+
+    host: str
+    """The host of the API."""
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.headquarters_down.inc()
+
+
+@dataclass(frozen=True, slots=True)
+class HeadquartersRecovered(Event):
+    """Headquarters answers again, `seconds` after it was found to be down."""
+
+    host: str
+    seconds: float
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.headquarters_down.dec()
+
+
+@dataclass(frozen=True, slots=True)
+class HeadquartersUnused(Event):
+    """No office uses a host that was down any more, so its recovery will not be noticed. `seconds` since then."""
+
+    host: str
+    seconds: float
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.headquarters_down.dec()

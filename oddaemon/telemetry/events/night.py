@@ -1,19 +1,22 @@
-"""Events of a night, of one office and of the fleet. See `Event` for what a field may hold."""
+"""Events of a night, of an office and of the fleet, and its digest. See `Event` for what a field may hold."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import ClassVar
+from datetime import date, datetime, timedelta
+from typing import Self
 
+from oddaemon.core.model import Condition
+from oddaemon.core.reporting.formatting import format_instant
+from oddaemon.core.reporting.status_document import OfficeStatus
 from oddaemon.telemetry.events.base import Event, Level
 from oddaemon.telemetry.metrics.fleet import FleetMetrics
 
 
 @dataclass(frozen=True, slots=True)
-class DeadlineMissed(Event):
+class DeadlineMissed(Event, level=Level.WARNING):
     """The office's `fresh_by` has passed without its balances. Repeated for each further night."""
 
-    name: ClassVar[str] = "deadline_missed"
-    level: ClassVar[Level] = Level.WARNING
     office: str
     deadline: datetime
     """Of the first missing night."""
@@ -25,7 +28,6 @@ class DeadlineMissed(Event):
 class DeadlineRecovered(Event):
     """An office that had missed its `fresh_by` has published; no night is missing any more."""
 
-    name: ClassVar[str] = "deadline_recovered"
     office: str
     nights_missed: int
     """In a row."""
@@ -35,7 +37,6 @@ class DeadlineRecovered(Event):
 class NightComplete(Event):
     """Every office with expected balances has published them this morning."""
 
-    name: ClassVar[str] = "night_complete"
     night: date
     fresh: int
     late: int
@@ -50,11 +51,9 @@ class NightComplete(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class NightMissed(Event):
+class NightMissed(Event, level=Level.ERROR):
     """The last `fresh_by` of the morning has passed, and an office with expected balances is not fresh."""
 
-    name: ClassVar[str] = "night_missed"
-    level: ClassVar[Level] = Level.ERROR
     night: date
     fresh: int
     missing: int
@@ -71,7 +70,6 @@ class NightMissed(Event):
 class NightRecovered(Event):
     """The balances that a missed night lacked are published."""
 
-    name: ClassVar[str] = "night_recovered"
     night: date
     fresh: int
     late: int
@@ -85,7 +83,6 @@ class NightRecovered(Event):
 class HeartbeatPingSent(Event):
     """The heartbeat ping of a night was acknowledged."""
 
-    name: ClassVar[str] = "heartbeat_ping_sent"
     outcome: str
     """Of the night: "complete", "missed" or "recovered"."""
     attempts: int
@@ -95,14 +92,51 @@ class HeartbeatPingSent(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class HeartbeatPingFailed(Event):
+class HeartbeatPingFailed(Event, level=Level.WARNING):
     """The heartbeat ping of a night failed in every attempt; `reason` never contains the URL."""
 
-    name: ClassVar[str] = "heartbeat_ping_failed"
-    level: ClassVar[Level] = Level.WARNING
     outcome: str
     attempts: int
     reason: str
 
     def record_metrics(self, metrics: FleetMetrics) -> None:
         metrics.pings.labels("failed").inc()
+
+
+@dataclass(frozen=True, slots=True)
+class FleetDigest(Event):
+    """The fleet in the morning: counts, and which offices are not fresh and why."""
+
+    offices: int
+    fresh: int
+    published: int
+    """Offices with a snapshot published within the last day."""
+    guarantors: int
+    conditions: Mapping[str, int]
+    not_fresh: tuple[Mapping[str, str | None], ...]
+    """Office, condition, owner, since, reason; ordered by condition and office."""
+
+    @classmethod
+    def of_fleet(cls, offices: Sequence[OfficeStatus], now: datetime) -> Self:
+        """The digest of these offices as of `now` (aware). Paused offices are not named."""
+        statuses = [(office.id, office.status.evaluate_at(now)) for office in offices]
+        snapshots = [office.snapshot for office in offices if office.snapshot is not None]
+        counts = Counter(status.condition for _, status in statuses)
+        not_fresh = [each for each in statuses if each[1].condition not in (Condition.FRESH, Condition.PAUSED)]
+        return cls(
+            offices=len(offices),
+            fresh=counts[Condition.FRESH],
+            published=sum(now - snapshot.published_at <= timedelta(days=1) for snapshot in snapshots),
+            guarantors=sum(snapshot.totals.guarantors for snapshot in snapshots),
+            conditions={condition.value: counts[condition] for condition in Condition if condition in counts},
+            not_fresh=tuple(
+                {
+                    "office": office_id,
+                    "condition": status.condition.value,
+                    "owner": None if status.owner is None else status.owner.value,
+                    "since": format_instant(status.since),
+                    "reason": status.reason,
+                }
+                for office_id, status in sorted(not_fresh, key=lambda each: (each[1].condition, each[0]))
+            ),
+        )

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import ClassVar
 
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
@@ -16,7 +15,6 @@ ALARMING_CONDITIONS = frozenset({Condition.LATE, Condition.UNREACHABLE, Conditio
 class OfficeStarted(Event):
     """The office has a worker."""
 
-    name: ClassVar[str] = "office_started"
     office: str
 
 
@@ -24,7 +22,6 @@ class OfficeStarted(Event):
 class OfficeStopped(Event):
     """The office's worker has ended, for `reason`."""
 
-    name: ClassVar[str] = "office_stopped"
     office: str
     reason: str
 
@@ -33,7 +30,6 @@ class OfficeStopped(Event):
 class OfficeErased(Event):
     """Everything stored of an office was erased by a command, its journal too."""
 
-    name: ClassVar[str] = "office_erased"
     office: str
     rows: int
 
@@ -42,7 +38,6 @@ class OfficeErased(Event):
 class ConditionChanged(Event):
     """The office's condition changed. `before` is None for an office seen for the first time."""
 
-    name: ClassVar[str] = "condition_changed"
     office: str
     before: Condition | None
     after: Condition
@@ -54,11 +49,9 @@ class ConditionChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class RequestStarted(Event):
+class RequestStarted(Event, level=Level.DEBUG):
     """A request has passed the rate limiter. Exactly one `request_finished` follows, also after a cancellation."""
 
-    name: ClassVar[str] = "request_started"
-    level: ClassVar[Level] = Level.DEBUG
     office: str
     kind: str
 
@@ -67,11 +60,9 @@ class RequestStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class RequestFinished(Event):
+class RequestFinished(Event, level=Level.DEBUG):
     """A started request was answered, failed or was cancelled."""
 
-    name: ClassVar[str] = "request_finished"
-    level: ClassVar[Level] = Level.DEBUG
     office: str
     kind: str
     """"preferences", "short_query" …"""
@@ -96,7 +87,6 @@ class RequestFinished(Event):
 class KeyRejectedDuringRotation(Event):
     """One of an office's two keys ("new" or "old") was rejected while a change of the key settles."""
 
-    name: ClassVar[str] = "key_rejected_during_rotation"
     office: str
     key: str
     until: datetime
@@ -107,7 +97,6 @@ class KeyRejectedDuringRotation(Event):
 class KeyRotated(Event):
     """The office's new key was accepted; the old one is discarded."""
 
-    name: ClassVar[str] = "key_rotated"
     office: str
 
 
@@ -115,7 +104,6 @@ class KeyRotated(Event):
 class FailureSeen(Event):
     """A failure at an office. A failure that lasts is loud only once."""
 
-    name: ClassVar[str] = "failure_seen"
     office: str
     kind: str
     owner: Owner
@@ -139,7 +127,6 @@ class FailureSeen(Event):
 class AgingStatusChanged(Event):
     """The office's aging status differs from the one at the last probe."""
 
-    name: ClassVar[str] = "aging_status_changed"
     office: str
     status: str
     aging_date: date | None
@@ -149,7 +136,6 @@ class AgingStatusChanged(Event):
 class ReaderChanged(Event):
     """The office is read in another way from now on, because its server requires it."""
 
-    name: ClassVar[str] = "reader_changed"
     office: str
     before: Reader
     after: Reader
@@ -160,29 +146,24 @@ class ReaderChanged(Event):
 class PullStarted(Event):
     """A pull begins, or continues after the rows of its checkpoint."""
 
-    name: ClassVar[str] = "pull_started"
     office: str
     reader: Reader
     resumed_rows: int
 
 
 @dataclass(frozen=True, slots=True)
-class PageStored(Event):
+class PageStored(Event, level=Level.DEBUG):
     """A page and its checkpoint are stored: `rows` so far, of the `rows_total` that the office counted."""
 
-    name: ClassVar[str] = "page_stored"
-    level: ClassVar[Level] = Level.DEBUG
     office: str
     rows: int
     rows_total: int
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotHeld(Event):
+class SnapshotHeld(Event, level=Level.WARNING):
     """A snapshot matches the totals but is implausible; `reason` has no amounts. It is read again at `retry_at`."""
 
-    name: ClassVar[str] = "snapshot_held"
-    level: ClassVar[Level] = Level.WARNING
     office: str
     aging_date: date
     reason: str
@@ -193,11 +174,9 @@ class SnapshotHeld(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PullRejected(Event):
+class PullRejected(Event, level=Level.WARNING):
     """A pull did not match the control totals and was discarded. `reason` names the count or sum, never an amount."""
 
-    name: ClassVar[str] = "pull_rejected"
-    level: ClassVar[Level] = Level.WARNING
     office: str
     reason: str
 
@@ -209,7 +188,6 @@ class PullRejected(Event):
 class SnapshotPublished(Event):
     """A snapshot is committed and visible."""
 
-    name: ClassVar[str] = "snapshot_published"
     office: str
     snapshot_id: int
     aging_date: date
@@ -232,11 +210,9 @@ class SnapshotPublished(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerCrashed(Event):
+class WorkerCrashed(Event, level=Level.ERROR):
     """An office's worker crashed, a bug in oddaemon. No other office is affected."""
 
-    name: ClassVar[str] = "worker_crashed"
-    level: ClassVar[Level] = Level.ERROR
     office: str
     error: str
     """The exception's type."""
@@ -251,20 +227,16 @@ class WorkerCrashed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class OfficeQuarantined(Event):
+class OfficeQuarantined(Event, level=Level.ERROR):
     """The office's worker crashed too often and stays down until a reload or a restart."""
 
-    name: ClassVar[str] = "office_quarantined"
-    level: ClassVar[Level] = Level.ERROR
     office: str
 
 
 @dataclass(frozen=True, slots=True)
-class ClockMismatch(Event):
+class ClockMismatch(Event, level=Level.WARNING):
     """The office's database clock is not in the time zone of its configuration."""
 
-    name: ClassVar[str] = "clock_mismatch"
-    level: ClassVar[Level] = Level.WARNING
     office: str
     configured_offset_seconds: float
     measured_offset_seconds: float

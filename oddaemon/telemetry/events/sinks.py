@@ -13,7 +13,6 @@ from oddaemon.telemetry.metrics.fleet import FleetMetrics
 class SinkStarted(Event):
     """The sink has a courier. `kind` is files, webhook, postgres or exec."""
 
-    name: ClassVar[str] = "sink_started"
     sink: str
     kind: str
 
@@ -27,7 +26,6 @@ class SinkStarted(Event):
 class SinkStopped(Event):
     """The sink's courier has ended. `crashed`: it crashed too often, so a wanted sink has no courier."""
 
-    name: ClassVar[str] = "sink_stopped"
     sink: str
     reason: str
     crashed: bool = False
@@ -42,32 +40,35 @@ class SinkStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DeliverySucceeded(Event):
-    """The sink acknowledged a snapshot, after `failed_attempts`; `content` is "snapshot" or "changes"."""
+class _DeliveryEvent(Event):
+    """The end of one attempt or of one delivery, counted by its `outcome`."""
 
-    name: ClassVar[str] = "delivery_succeeded"
+    outcome: ClassVar[str]
     sink: str
     office: str
     delivery_id: str
     snapshot_id: int
+
+    def record_metrics(self, metrics: FleetMetrics) -> None:
+        metrics.deliveries.labels(self.sink, self.outcome).inc()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySucceeded(_DeliveryEvent):
+    """The sink acknowledged a snapshot, after `failed_attempts`; `content` is "snapshot" or "changes"."""
+
+    outcome: ClassVar[str] = "done"
     content: str
     failed_attempts: int
     seconds: float
     """Of this attempt."""
 
-    def record_metrics(self, metrics: FleetMetrics) -> None:
-        metrics.deliveries.labels(self.sink, "done").inc()
-
 
 @dataclass(frozen=True, slots=True)
-class DeliveryAttemptFailed(Event):
+class DeliveryAttemptFailed(_DeliveryEvent):
     """The sink did not acknowledge a snapshot; `reason` is one sentence, written by oddaemon."""
 
-    name: ClassVar[str] = "delivery_attempt_failed"
-    sink: str
-    office: str
-    delivery_id: str
-    snapshot_id: int
+    outcome: ClassVar[str] = "failed"
     attempt: int
     reason: str
     retry_at: datetime
@@ -76,49 +77,28 @@ class DeliveryAttemptFailed(Event):
         """A warning for the first attempt only."""
         return Level.WARNING if self.attempt == 1 else Level.INFO
 
-    def record_metrics(self, metrics: FleetMetrics) -> None:
-        metrics.deliveries.labels(self.sink, "failed").inc()
-
 
 @dataclass(frozen=True, slots=True)
-class DeliveryAbandoned(Event):
+class DeliveryAbandoned(_DeliveryEvent, level=Level.ERROR):
     """A delivery is dead: rejected for good, or failed for too long. The next one carries the whole snapshot."""
 
-    name: ClassVar[str] = "delivery_abandoned"
-    level: ClassVar[Level] = Level.ERROR
-    sink: str
-    office: str
-    delivery_id: str
-    snapshot_id: int
+    outcome: ClassVar[str] = "dead"
     attempts: int
     reason: str
 
-    def record_metrics(self, metrics: FleetMetrics) -> None:
-        metrics.deliveries.labels(self.sink, "dead").inc()
-
 
 @dataclass(frozen=True, slots=True)
-class DeliverySkipped(Event):
+class DeliverySkipped(_DeliveryEvent, level=Level.WARNING):
     """A delivery was skipped, by a command or because its snapshot is no longer stored."""
 
-    name: ClassVar[str] = "delivery_skipped"
-    level: ClassVar[Level] = Level.WARNING
-    sink: str
-    office: str
-    delivery_id: str
-    snapshot_id: int
+    outcome: ClassVar[str] = "skipped"
     reason: str
-
-    def record_metrics(self, metrics: FleetMetrics) -> None:
-        metrics.deliveries.labels(self.sink, "skipped").inc()
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxSize(Event):
+class OutboxSize(Event, level=Level.DEBUG):
     """The number of deliveries that wait for a sink, and when the oldest was queued."""
 
-    name: ClassVar[str] = "outbox_size"
-    level: ClassVar[Level] = Level.DEBUG
     sink: str
     pending: int
     oldest_at: datetime | None
@@ -134,11 +114,9 @@ class OutboxSize(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class CourierCrashed(Event):
+class CourierCrashed(Event, level=Level.ERROR):
     """A sink's courier crashed, a bug in oddaemon. With no restarts left, the sink receives nothing until a restart."""
 
-    name: ClassVar[str] = "courier_crashed"
-    level: ClassVar[Level] = Level.ERROR
     sink: str
     error: str
     restarts_left: int
