@@ -12,7 +12,7 @@ import anyio.lowlevel
 
 from oddaemon.admin.background_jobs import DONE, IN_PROGRESS, reject_failed_job
 from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind
-from oddaemon.core.diagnostics.document import make_diagnosis_document
+from oddaemon.core.diagnostics.diagnosis import make_diagnosis_document
 from oddaemon.engine.diagnostics.probe import REQUESTS_MAX, ProbeTarget, diagnose
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.engine.tasks import run_guarded

@@ -10,7 +10,7 @@ import pytest
 from oddaemon.admin.commands import CommandRejected, RejectionKind
 from oddaemon.admin.diagnostics_commands import DiagnosticJobs
 from oddaemon.admin.office_commands import OfficeCommand
-from oddaemon.core.diagnostics.document import parse_diagnosis
+from oddaemon.core.diagnostics.diagnosis import CheckName, parse_diagnosis
 from oddaemon.core.model import Condition, Reader
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night
@@ -94,7 +94,7 @@ async def test_a_diagnosis_uses_the_active_settings(tmp_path: Path) -> None:
         await world.apply(replace(world.settings, api=api))
         await get_jobs(world).start("smile", 1000)
         found = parse_diagnosis(await wait_for_diagnosis(world))
-        assert found.checks[-1].sentence == "The office lists it."
+        assert found.checks[CheckName.OUR_KEY].sentence == "The office lists it."
 
 
 async def test_a_crash_of_a_diagnosis_is_reported_and_ends_nothing(tmp_path: Path) -> None:

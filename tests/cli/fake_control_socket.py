@@ -12,7 +12,7 @@ from oddaemon.admin.app import serve_control
 from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
 from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.config_diff import ConfigChange, ConfigDiff, make_config_diff_document
-from oddaemon.core.diagnostics.document import make_diagnosis_document
+from oddaemon.core.diagnostics.diagnosis import make_diagnosis_document
 from oddaemon.settings.files.problem import Problem, make_problem_document
 from tests.core.diagnostics.sample_observations import make_diagnosis
 from tests.web.admin_app import make_admin_app

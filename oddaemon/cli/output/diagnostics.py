@@ -39,7 +39,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for check in diagnosis.checks:
+    for name, check in diagnosis.checks.items():
         style = OUTCOME_STYLES[check.outcome]
         description = Text(check.sentence, style="dim" if check.outcome is CheckOutcome.SKIPPED else "")
         if check.advice:
@@ -47,7 +47,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
                 f"\n{_format_advice(check)}", style="yellow" if check.outcome is CheckOutcome.FAILED else "dim"
             )
         table.add_row(
-            Text(OUTCOME_MARKS[check.outcome], style=style), Text(CHECK_TITLES[check.name], style=style), description
+            Text(OUTCOME_MARKS[check.outcome], style=style), Text(CHECK_TITLES[name], style=style), description
         )
     console.print(table)
     for check in _select_messages(diagnosis):
@@ -75,8 +75,8 @@ def show_diagnoses(diagnoses: Sequence[Diagnosis]) -> None:
 def _format_row(diagnosis: Diagnosis) -> list[str | Text]:
     if diagnosis.is_healthy:
         return [diagnosis.office, Text(OUTCOME_MARKS[CheckOutcome.OK], style=OUTCOME_STYLES[CheckOutcome.OK]), ""]
-    first = diagnosis.failed_checks[0]
-    description = Text(f"{CHECK_TITLES[first.name]}: ", style="bold").append(Text(first.sentence, style="not bold"))
+    name, first = next(iter(diagnosis.failed_checks.items()))
+    description = Text(f"{CHECK_TITLES[name]}: ", style="bold").append(Text(first.sentence, style="not bold"))
     description.append(f" {_format_advice(first)}", style="not bold yellow")
     if more := len(diagnosis.failed_checks) - 1:
         description.append(f" And {more} more.", style="not bold")
@@ -90,15 +90,15 @@ def _format_row(diagnosis: Diagnosis) -> list[str | Text]:
 def _rank(diagnosis: Diagnosis) -> tuple[int, int, str]:
     """By the first failed check, as the ones after it depend on it; then by the number of failed checks."""
     failed = diagnosis.failed_checks
-    position = _CHECK_ORDER.index(failed[0].name) if failed else len(_CHECK_ORDER)
+    position = _CHECK_ORDER.index(next(iter(failed))) if failed else len(_CHECK_ORDER)
     return position, -len(failed), diagnosis.office
 
 
 def _format_plain(diagnosis: Diagnosis) -> Iterator[str]:
     """For a pipe: a check a line, nothing wrapped."""
     yield _format_headline(diagnosis)
-    for check in diagnosis.checks:
-        yield f"{OUTCOME_MARKS[check.outcome]} {CHECK_TITLES[check.name]:<{TITLE_WIDTH}}  {check.sentence}"
+    for name, check in diagnosis.checks.items():
+        yield f"{OUTCOME_MARKS[check.outcome]} {CHECK_TITLES[name]:<{TITLE_WIDTH}}  {check.sentence}"
         if check.advice:
             yield f"  {'':<{TITLE_WIDTH}}  {_format_advice(check)}"
     for check in _select_messages(diagnosis):
@@ -127,7 +127,7 @@ def _get_recipient(check: CheckResult) -> str:
 
 def _select_messages(diagnosis: Diagnosis) -> list[CheckResult]:
     """Each message once: two checks may have the same."""
-    return list({check.message: check for check in diagnosis.failed_checks if check.message}.values())
+    return list({check.message: check for check in diagnosis.failed_checks.values() if check.message}.values())
 
 
 def _format_verdict(diagnosis: Diagnosis) -> str:

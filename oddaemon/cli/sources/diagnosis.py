@@ -26,8 +26,12 @@ from oddaemon.cli.sources.daemon_client import (
     require_control_socket,
     send,
 )
-from oddaemon.core.diagnostics.diagnosis import Diagnosis, attribute_rejected_key
-from oddaemon.core.diagnostics.document import make_diagnosis_document, parse_diagnosis
+from oddaemon.core.diagnostics.diagnosis import (
+    Diagnosis,
+    attribute_rejected_key,
+    make_diagnosis_document,
+    parse_diagnosis,
+)
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.engine.diagnostics.standalone import StandaloneDoctor
 from oddaemon.settings import OfficeSettings, Settings

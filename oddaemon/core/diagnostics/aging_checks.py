@@ -4,8 +4,6 @@ from datetime import datetime, timedelta
 
 from oddaemon.core.dates import parse_datetime, parse_due_time
 from oddaemon.core.diagnostics.diagnosis import (
-    CheckedOffice,
-    CheckName,
     CheckResult,
     Clocks,
     Observations,
@@ -31,11 +29,11 @@ CLOCK_ERROR_MAX = timedelta(minutes=5)
 """The largest tolerated error of an office server's clock. The daemon copes with more; other systems do not."""
 
 
-def check_clock(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_clock(observations: Observations) -> CheckResult:
     """Compare the office server's clock with our own and with the configured zone."""
     if not isinstance(observations.clocks, Clocks):
-        return skip_check(CheckName.CLOCK, "Not known: reading the office's time needs a query.")
-    clocks, zone = observations.clocks, checked_office.spec.zone
+        return skip_check("Not known: reading the office's time needs a query.")
+    clocks, zone = observations.clocks, observations.office.spec.zone
     error = clocks.utc_now - clocks.at.replace(tzinfo=None)
     offset = clocks.office_now - clocks.utc_now
     office_time = f"{clocks.office_now:%H:%M} at the office (UTC{_format_utc_offset(offset)})"
@@ -43,7 +41,6 @@ def check_clock(checked_office: CheckedOffice, observations: Observations) -> Ch
     if abs(error) > CLOCK_ERROR_MAX:
         side = "fast" if error > timedelta() else "slow"
         return fail_check(
-            CheckName.CLOCK,
             f"The clock of the office's server is {format_duration(error)} {side}, compared with this machine.",
             Owner.OFFICE,
             "Check this machine's own clock first. Then ask the office to set its server's clock from the internet.",
@@ -54,27 +51,26 @@ def check_clock(checked_office: CheckedOffice, observations: Observations) -> Ch
             f'Set `timezone = "{observations.zones[0]}"` if the office is in that zone.' if observations.zones else ""
         )
         guess = f". Matching zones: {likely}" if likely else ""
-        return skip_check(CheckName.CLOCK, f"No timezone is configured. It is {office_time}{guess}.", advice)
+        return skip_check(f"No timezone is configured. It is {office_time}{guess}.", advice)
     expected = clocks.at.astimezone(zone).utcoffset() or timedelta()
     if abs(offset - expected) > CLOCK_NOISE:
         guess = f" Matching zones: {likely}." if likely else ""
         return fail_check(
-            CheckName.CLOCK,
             f"It is {office_time}, but {zone} is UTC{_format_utc_offset(expected)}.{guess}",
             Owner.US,
             "Correct `timezone`, or ask the office which zone its server is set to.",
         )
-    return pass_check(CheckName.CLOCK, f"It is {office_time}, as expected for {zone}.")
+    return pass_check(f"It is {office_time}, as expected for {zone}.")
 
 
-def _get_office_now(checked_office: CheckedOffice, observations: Observations) -> datetime | None:
+def _get_office_now(observations: Observations) -> datetime | None:
     """The office's time now, if it is known."""
-    clock = _make_office_clock(checked_office, observations)
+    clock = _make_office_clock(observations)
     return None if clock is None else clock.to_local(observations.preferences_at or observations.at)
 
 
-def _make_office_clock(checked_office: CheckedOffice, observations: Observations) -> OfficeClock | None:
-    zone = checked_office.spec.zone
+def _make_office_clock(observations: Observations) -> OfficeClock | None:
+    zone = observations.office.spec.zone
     if isinstance(observations.clocks, Clocks):
         clocks = observations.clocks
         skew = compute_skew(zone, clocks.office_now, clocks.utc_now, clocks.at)
@@ -82,63 +78,58 @@ def _make_office_clock(checked_office: CheckedOffice, observations: Observations
     return None if zone is None else OfficeClock(zone)
 
 
-def check_service(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_service(observations: Observations) -> CheckResult:
     """Whether the Open Dental Service, which runs aging, is running."""
-    now = _get_office_now(checked_office, observations)
+    now = _get_office_now(observations)
     try:
         heartbeat = parse_datetime(observations.preferences.get("OpenDentalServiceHeartbeat", ""))
     except ValueError as error:
-        return skip_check(CheckName.SERVICE, f"Its heartbeat cannot be parsed: {error}.")
+        return skip_check(f"Its heartbeat cannot be parsed: {error}.")
     if heartbeat is None:
         return skip_check(
-            CheckName.SERVICE,
             "The office reports no heartbeat of it.",
             "Ask the office whether the service is installed.",
         )
     if now is None:
-        return skip_check(CheckName.SERVICE, "Not known: its heartbeat can only be judged with the office's time.")
+        return skip_check("Not known: its heartbeat can only be judged with the office's time.")
     silence = now - heartbeat
     if silence > HEARTBEAT_AGE_MAX:
         return fail_check(
-            CheckName.SERVICE,
             f"Its last heartbeat was {format_duration(silence)} ago. While it is down, no automated aging runs.",
             Owner.OFFICE,
             "Ask the office to start the Windows service OpenDentalService on its server.",
             format_aging_message(SERVICE_DOWN_MESSAGE),
         )
-    return pass_check(CheckName.SERVICE, "It is running.")
+    return pass_check("It is running.")
 
 
-def check_automated_aging(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_automated_aging(observations: Observations) -> CheckResult:
     """Whether an automated aging run time is set."""
     try:
         due = parse_due_time(observations.preferences.get("AgingServiceTimeDue", ""))
     except ValueError as error:
         advice = "Ask the office to set the automated aging run time again."
         sentence = f"Its run time cannot be parsed: {error}."
-        return fail_check(
-            CheckName.AUTOMATION, sentence, Owner.OFFICE, advice, format_aging_message(UNREADABLE_MESSAGE)
-        )
+        return fail_check(sentence, Owner.OFFICE, advice, format_aging_message(UNREADABLE_MESSAGE))
     if due is None:
         return fail_check(
-            CheckName.AUTOMATION,
             "No run time is set: balances are as old as the last aging that was run by hand.",
             Owner.OFFICE,
             "Ask the office to set the automated aging run time.",
             format_aging_message(NOT_CONFIGURED_MESSAGE),
         )
-    return pass_check(CheckName.AUTOMATION, f"Every night at {due:%H:%M} on the office's clock.")
+    return pass_check(f"Every night at {due:%H:%M} on the office's clock.")
 
 
-def check_aging(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_aging(observations: Observations) -> CheckResult:
     """Whether aging has run when it was due."""
     clock, values, at = (
-        _make_office_clock(checked_office, observations),
+        _make_office_clock(observations),
         observations.preferences,
         observations.preferences_at or observations.at,
     )
     if clock is None:
-        return skip_check(CheckName.AGING, "Not known: it can only be judged with the office's time and zone.")
+        return skip_check("Not known: it can only be judged with the office's time and zone.")
     preferences = Preferences(
         date_last_aging=values.get("DateLastAging", ""),
         aging_service_time_due=values.get("AgingServiceTimeDue", ""),
@@ -147,12 +138,12 @@ def check_aging(checked_office: CheckedOffice, observations: Observations) -> Ch
         program_version=values.get("ProgramVersion", ""),
         read_at=at,
     )
-    aging = evaluate_aging(preferences, clock, at, checked_office.spec.cadence)
+    aging = evaluate_aging(preferences, clock, at, observations.office.spec.cadence)
     if aging.status is AgingStatus.NOT_CONFIGURED:
-        return skip_check(CheckName.AGING, aging.reason)
+        return skip_check(aging.reason)
     if aging.status in BLOCKING_STATUSES or aging.status is AgingStatus.MISSED:
-        return fail_check(CheckName.AGING, aging.reason, aging.owner or Owner.OFFICE, aging.advice, aging.message)
-    return pass_check(CheckName.AGING, aging.reason)
+        return fail_check(aging.reason, aging.owner or Owner.OFFICE, aging.advice, aging.message)
+    return pass_check(aging.reason)
 
 
 def _format_utc_offset(offset: timedelta) -> str:

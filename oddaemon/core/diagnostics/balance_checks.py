@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from oddaemon.core.diagnostics.diagnosis import (
     CheckedOffice,
-    CheckName,
     CheckResult,
     ClinicShare,
     Observations,
@@ -42,14 +41,13 @@ class PullEstimate(NamedTuple):
     sentence: str
 
 
-def check_clinics(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_clinics(observations: Observations) -> CheckResult:
     """Count the listed and the hidden clinics, and the guarantors without a clinic."""
     listed = observations.clinics if isinstance(observations.clinics, tuple) else None
     if not isinstance(observations.clinic_shares, tuple):
         if listed is None:
-            return skip_check(CheckName.CLINICS, "Not known: the office did not list them.")
+            return skip_check("Not known: the office did not list them.")
         return pass_check(
-            CheckName.CLINICS,
             f"{_format_clinic_count(len(listed))} Hidden clinics and ClinicNum 0 are visible to queries only.",
         )
     shares = observations.clinic_shares
@@ -62,18 +60,17 @@ def check_clinics(checked_office: CheckedOffice, observations: Observations) -> 
     if unassigned and len(shares) > 1:
         parts.append(f"{format_count(unassigned, 'guarantor')} without a clinic (ClinicNum 0).")
     known = {0, *(listed or ()), *(share.clinic_num for share in shares)}
-    return _check_configured_clinics(checked_office, " ".join(parts), known, shares)
+    return _check_configured_clinics(observations.office, " ".join(parts), known, shares)
 
 
 def _check_configured_clinics(
-    checked_office: CheckedOffice, sentence: str, known: set[int], shares: Sequence[ClinicShare]
+    office: CheckedOffice, sentence: str, known: set[int], shares: Sequence[ClinicShare]
 ) -> CheckResult:
     """Compare the clinics with `clinics` in the configuration."""
-    wanted = checked_office.spec.clinics
+    wanted = office.spec.clinics
     unknown = [clinic for clinic in wanted if clinic not in known]
     if unknown:
         return fail_check(
-            CheckName.CLINICS,
             f"{sentence} `clinics` names {_format_clinic_nums(unknown)}, which does not exist.",
             Owner.US,
             f"Correct `clinics`. The office has {_format_clinic_nums(sorted(known))}.",
@@ -86,70 +83,68 @@ def _check_configured_clinics(
             f"`clinics` leaves out {_format_clinic_nums([share.clinic_num for share in left_out])}, "
             f"with {guarantor_count}."
         )
-    return pass_check(CheckName.CLINICS, sentence, advice)
+    return pass_check(sentence, advice)
 
 
-def check_guarantors(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_guarantors(observations: Observations) -> CheckResult:
     """Count the guarantors to read."""
     number = _get_guarantor_count(observations)
     if number is None:
-        return skip_check(CheckName.GUARANTORS, "Not known: counting them needs a query.")
+        return skip_check("Not known: counting them needs a query.")
     if number and observations.report_length is not None:
-        return pass_check(CheckName.GUARANTORS, f"{_format_range(observations.report_length)} in the aging report.")
+        return pass_check(f"{_format_range(observations.report_length)} in the aging report.")
     if not number:
         advice = "If the practice is not new, check `clinics`, and whether this is the right database."
-        return skip_check(CheckName.GUARANTORS, "No guarantor has a balance.", advice)
-    return pass_check(CheckName.GUARANTORS, f"{format_count(number, 'guarantor')} with a balance.")
+        return skip_check("No guarantor has a balance.", advice)
+    return pass_check(f"{format_count(number, 'guarantor')} with a balance.")
 
 
-def check_reader(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_reader(observations: Observations) -> CheckResult:
     """Which reader the office will be read with."""
-    configured = checked_office.spec.reader
+    configured = observations.office.spec.reader
     if configured is Reader.STATEMENT and isinstance(observations.control, Failure):
         advice = 'Set `reader = "auto"` so that oddaemon reads the office in pages.'
         return fail_check(
-            CheckName.READER,
             f"The statement does not work at this office. {format_failure(observations.control)}",
             Owner.US,
             advice,
         )
     if configured is Reader.REPORT:
-        return pass_check(CheckName.READER, BY_REPORT)
-    estimate = _estimate_pull(checked_office, observations)
+        return pass_check(BY_REPORT)
+    estimate = _estimate_pull(observations)
     if estimate is None:
-        return skip_check(CheckName.READER, "Not known: it can only be estimated with queries.")
-    return pass_check(CheckName.READER, estimate.sentence)
+        return skip_check("Not known: it can only be estimated with queries.")
+    return pass_check(estimate.sentence)
 
 
-def check_cost(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_cost(observations: Observations) -> CheckResult:
     """Estimate the requests of one night."""
-    estimate = _estimate_pull(checked_office, observations)
+    estimate = _estimate_pull(observations)
     if estimate is None:
-        return skip_check(CheckName.COST, "Not known: it can only be estimated with queries.")
-    cadence = checked_office.spec.cadence
+        return skip_check("Not known: it can only be estimated with queries.")
+    cadence = observations.office.spec.cadence
     probes = PROBE_REQUESTS * ceil(cadence.start_window_seconds / 2 / cadence.probe_seconds)
     requests = SURVEY_REQUESTS + probes
-    seconds = requests * _get_request_interval(checked_office, observations) + estimate.seconds
+    seconds = requests * _get_request_interval(observations) + estimate.seconds
     about = (
         "About" if observations.report_length is None or observations.report_length.at_most is not None else "At least"
     )
     return pass_check(
-        CheckName.COST,
         f"{about} {requests + estimate.requests:,} requests, {seconds:,.0f} s of the key's time in all. Reading the"
         f" balances takes {estimate.requests:,} of them, {estimate.seconds:,.0f} s.",
     )
 
 
-def _estimate_pull(checked_office: CheckedOffice, observations: Observations) -> PullEstimate | None:
+def _estimate_pull(observations: Observations) -> PullEstimate | None:
     """Estimate how this office will be read; None: not known."""
-    number, rows = _get_guarantor_count(observations), checked_office.spec.page_rows
-    configured = checked_office.spec.reader
+    number, rows = _get_guarantor_count(observations), observations.office.spec.page_rows
+    configured = observations.office.spec.reader
     if number is None:
         return None
-    interval_seconds = _get_request_interval(checked_office, observations)
+    interval_seconds = _get_request_interval(observations)
     if configured is Reader.REPORT:
         # Each clinic has its own list, whose last page may be empty.
-        pages = count_report_requests(number, rows) + 2 * max(0, len(checked_office.spec.clinics) - 1)
+        pages = count_report_requests(number, rows) + 2 * max(0, len(observations.office.spec.clinics) - 1)
         # The office computes the whole report for each of its pages.
         page_seconds = (
             max(interval_seconds, observations.report_seconds)
@@ -171,9 +166,9 @@ def _estimate_pull(checked_office: CheckedOffice, observations: Observations) ->
     return PullEstimate(Reader.STATEMENT, 1, interval_seconds, "In one statement.")
 
 
-def _get_request_interval(checked_office: CheckedOffice, observations: Observations) -> float:
+def _get_request_interval(observations: Observations) -> float:
     """Seconds from one request to the next."""
-    return max(checked_office.min_interval_seconds, observations.seconds_per_request)
+    return max(observations.office.min_interval_seconds, observations.seconds_per_request)
 
 
 def _is_sparse(density: PatNumDensity) -> bool:

@@ -1,11 +1,10 @@
 """Runs all checks of an office on what was observed, in one order."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from oddaemon.core.diagnostics import aging_checks, balance_checks, permission_checks
-from oddaemon.core.diagnostics.diagnosis import CheckedOffice, CheckName, CheckOutcome, CheckResult, Observations
-from oddaemon.core.diagnostics.network_checks import run_network_checks, skip_blocked_check, skip_interrupted_check
-from oddaemon.core.diagnostics.permission_checks import is_too_old
+from oddaemon.core.diagnostics import aging_checks, balance_checks, network_checks, permission_checks
+from oddaemon.core.diagnostics.diagnosis import CheckName, CheckResult, Observations, skip_check
+from oddaemon.core.diagnostics.network_checks import find_failed_check, skip_blocked_check
 
 PREFERENCES = (
     "ProgramVersion",
@@ -17,7 +16,14 @@ PREFERENCES = (
     "OpenDentalServiceHeartbeat",
 )
 """The preferences to read, in this order: the lock of aging before its date."""
-_OFFICE_CHECKS: Mapping[CheckName, Callable[[CheckedOffice, Observations], CheckResult]] = {
+_CHECKS: Mapping[CheckName, Callable[[Observations], CheckResult]] = {
+    CheckName.DNS: network_checks.check_dns,
+    CheckName.CONNECTION: network_checks.check_connection,
+    CheckName.TLS: network_checks.check_tls,
+    CheckName.API: network_checks.check_api,
+    CheckName.DEVELOPER_KEY: network_checks.check_developer_key,
+    CheckName.CUSTOMER_KEY: network_checks.check_customer_key,
+    CheckName.ECONNECTOR: network_checks.check_econnector,
     CheckName.VERSION: permission_checks.check_version,
     CheckName.PREFERENCES: permission_checks.check_preferences_permission,
     CheckName.QUERIES: permission_checks.check_queries_permission,
@@ -32,26 +38,46 @@ _OFFICE_CHECKS: Mapping[CheckName, Callable[[CheckedOffice, Observations], Check
     CheckName.COST: balance_checks.check_cost,
     CheckName.OUR_KEY: permission_checks.check_our_key,
 }
+_NEEDS_NO_RESPONSE = frozenset({CheckName.DNS, CheckName.CONNECTION, CheckName.TLS})
+_NEEDS_ANY_RESPONSE = frozenset({CheckName.API, CheckName.DEVELOPER_KEY, CheckName.CUSTOMER_KEY, CheckName.ECONNECTOR})
+"""Every other check needs all responses: an incomplete set of them gives no verdict."""
 _NEEDS_PREFERENCES = frozenset({CheckName.SERVICE, CheckName.AUTOMATION, CheckName.AGING})
 
 
-def run_checks(checked_office: CheckedOffice, observations: Observations) -> tuple[CheckResult, ...]:
-    """Run every check, in the order of `CheckName`. Never raises, whatever was observed."""
-    network_results = tuple(run_network_checks(checked_office, observations))
-    blocker = next((check.name for check in network_results if check.outcome is CheckOutcome.FAILED), None)
-    return (*network_results, *_run_office_checks(checked_office, observations, blocker))
+def run_checks(observations: Observations) -> dict[CheckName, CheckResult]:
+    """Run every check, in the order of `CheckName`. Never raises, whatever was observed.
 
-
-def _run_office_checks(
-    checked_office: CheckedOffice, observations: Observations, blocker: CheckName | None
-) -> Iterator[CheckResult]:
-    for name, check in _OFFICE_CHECKS.items():
+    A failure on the way to the office blocks all later checks.
+    """
+    results: dict[CheckName, CheckResult] = {}
+    blocker: CheckName | None = None
+    for name, check in _CHECKS.items():
         if blocker is not None:
-            yield skip_blocked_check(name, blocker)
-        elif observations.interrupted and not (name is CheckName.QUERIES and observations.clocks is not None):
-            # An incomplete set of responses gives no verdict.
-            yield skip_interrupted_check(name)
+            results[name] = skip_blocked_check(blocker)
+        elif (failed := find_failed_check(name, observations)) is not None:
+            results[name], blocker = failed, name
+        elif _is_interrupted(name, observations):
+            results[name] = skip_check("Skipped: the daemon stopped first.")
         elif observations.preferences_failure is not None and name in _NEEDS_PREFERENCES:
-            yield skip_blocked_check(name, CheckName.VERSION if is_too_old(observations) else CheckName.PREFERENCES)
+            is_too_old = permission_checks.is_too_old(observations)
+            results[name] = skip_blocked_check(CheckName.VERSION if is_too_old else CheckName.PREFERENCES)
         else:
-            yield check(checked_office, observations)
+            results[name] = check(observations)
+    return results
+
+
+def _is_interrupted(name: CheckName, observations: Observations) -> bool:
+    """Whether the daemon stopped before the responses that the check needs."""
+    if name in _NEEDS_NO_RESPONSE:
+        return False
+    if name in _NEEDS_ANY_RESPONSE:
+        return not _has_response(observations)
+    return observations.interrupted and not (name is CheckName.QUERIES and observations.clocks is not None)
+
+
+def _has_response(observations: Observations) -> bool:
+    return (
+        observations.clocks is not None
+        or bool(observations.preferences)
+        or observations.preferences_failure is not None
+    )

@@ -5,16 +5,17 @@ Nothing here may hold a key, a patient or an amount. `network_checks.py` (from h
 `permission_checks.py`, `aging_checks.py` and `balance_checks.py` (at the office) derive the checks from observations.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from oddaemon.core.failures.failure import Failure
 from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import ControlQueryResult, OfficeSpec, Owner
 from oddaemon.core.office.status import to_sentence
+from oddaemon.core.reporting.formatting import format_instant
 from oddaemon.core.snapshot.aging_report import ReportLength
 
 DEVELOPER_NAME_PUNCTUATION = " .,&()_+'"
@@ -65,7 +66,6 @@ class CheckOutcome(StrEnum):
 class CheckResult:
     """One verdict, complete for a reader who sees nothing else."""
 
-    name: CheckName
     outcome: CheckOutcome
     sentence: str
     owner: Owner | None = None
@@ -150,8 +150,9 @@ class CheckedOffice:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Everything that was observed."""
+    """Everything that was observed of one office."""
 
+    office: CheckedOffice
     at: datetime
     connectivity: Connectivity
     clocks: Observed[Clocks] = None
@@ -189,7 +190,8 @@ class Diagnosis:
     at: datetime
     asked_by: str
     """`doctor`: a process of its own; `daemon`: the running daemon."""
-    checks: tuple[CheckResult, ...]
+    checks: Mapping[CheckName, CheckResult]
+    """In the order of `CheckName`."""
     zones: tuple[str, ...] = ()
     """Names of time zones that match the office's clock, likeliest first; empty: not known."""
 
@@ -199,30 +201,30 @@ class Diagnosis:
         return not self.failed_checks
 
     @property
-    def failed_checks(self) -> tuple[CheckResult, ...]:
+    def failed_checks(self) -> dict[CheckName, CheckResult]:
         """The failed checks, in order: the first is the one to fix first."""
-        return tuple(check for check in self.checks if check.outcome is CheckOutcome.FAILED)
+        return {name: check for name, check in self.checks.items() if check.outcome is CheckOutcome.FAILED}
 
 
-def pass_check(name: CheckName, sentence: str, advice: str = "") -> CheckResult:
+def pass_check(sentence: str, advice: str = "") -> CheckResult:
     """A passed check; the advice may suggest an improvement."""
-    return CheckResult(name, CheckOutcome.OK, sentence, advice=advice)
+    return CheckResult(CheckOutcome.OK, sentence, advice=advice)
 
 
-def fail_check(name: CheckName, sentence: str, owner: Owner, advice: str, message: str = "") -> CheckResult:
+def fail_check(sentence: str, owner: Owner, advice: str, message: str = "") -> CheckResult:
     """A failed check: a human must act."""
-    return CheckResult(name, CheckOutcome.FAILED, sentence, owner, advice, message)
+    return CheckResult(CheckOutcome.FAILED, sentence, owner, advice, message)
 
 
-def skip_check(name: CheckName, sentence: str, advice: str = "") -> CheckResult:
+def skip_check(sentence: str, advice: str = "") -> CheckResult:
     """A check without a verdict, or one that does not apply."""
-    return CheckResult(name, CheckOutcome.SKIPPED, sentence, advice=advice)
+    return CheckResult(CheckOutcome.SKIPPED, sentence, advice=advice)
 
 
-def fail_check_due_to(name: CheckName, failure: Failure, advice: str = "") -> CheckResult:
+def fail_check_due_to(failure: Failure, advice: str = "") -> CheckResult:
     """A check that failed with this failure: owner, advice and message come from its kind."""
     message = format_failure_message(failure)
-    return fail_check(name, format_failure(failure), failure.kind.owner, advice or failure.kind.advice, message)
+    return fail_check(format_failure(failure), failure.kind.owner, advice or failure.kind.advice, message)
 
 
 def format_failure(failure: Failure) -> str:
@@ -238,13 +240,10 @@ def attribute_rejected_key(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
     """
     found = list(diagnoses)
     rejected = [each for each in found if _is_ambiguous(each)]
-    if any(_get_outcome(each, CheckName.DEVELOPER_KEY) is CheckOutcome.OK for each in found):
-        check = pass_check(
-            CheckName.DEVELOPER_KEY, "Accepted for other offices, so the customer key is the rejected one."
-        )
+    if any(each.checks[CheckName.DEVELOPER_KEY].outcome is CheckOutcome.OK for each in found):
+        check = pass_check("Accepted for other offices, so the customer key is the rejected one.")
     elif len(rejected) > 1:
         check = fail_check(
-            CheckName.DEVELOPER_KEY,
             f"One of the two keys is rejected for all of {len(rejected)} offices: more likely this one than all of the"
             " customer keys.",
             Owner.US,
@@ -252,20 +251,60 @@ def attribute_rejected_key(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
         )
     else:
         return found
-    return [_replace_check(each, check) if each in rejected else each for each in found]
+    return [
+        replace(each, checks={**each.checks, CheckName.DEVELOPER_KEY: check}) if each in rejected else each
+        for each in found
+    ]
 
 
 def _is_ambiguous(diagnosis: Diagnosis) -> bool:
-    return (
-        _get_outcome(diagnosis, CheckName.DEVELOPER_KEY) is CheckOutcome.SKIPPED
-        and _get_outcome(diagnosis, CheckName.CUSTOMER_KEY) is CheckOutcome.FAILED
+    outcomes = [diagnosis.checks[name].outcome for name in (CheckName.DEVELOPER_KEY, CheckName.CUSTOMER_KEY)]
+    return outcomes == [CheckOutcome.SKIPPED, CheckOutcome.FAILED]
+
+
+def make_diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Convert a diagnosis to values of JSON."""
+    return {
+        "office": diagnosis.office,
+        "name": diagnosis.name,
+        "checked_at": format_instant(diagnosis.at),
+        "source": diagnosis.asked_by,
+        "healthy": diagnosis.is_healthy,
+        "zones": list(diagnosis.zones),
+        "steps": [
+            {
+                "step": name.value,
+                "outcome": check.outcome.value,
+                "message": check.sentence,
+                "owner": None if check.owner is None else check.owner.value,
+                "advice": check.advice,
+                "letter": check.message,
+            }
+            for name, check in diagnosis.checks.items()
+        ],
+    }
+
+
+def parse_diagnosis(document: Mapping[str, Any]) -> Diagnosis:
+    """Read a diagnosis back from its document.
+
+    Raises:
+        ValueError, KeyError, TypeError: The document is not one of this version.
+    """
+    return Diagnosis(
+        office=document["office"],
+        name=document["name"],
+        at=datetime.fromisoformat(document["checked_at"]),
+        asked_by=document["source"],
+        checks={
+            CheckName(step["step"]): CheckResult(
+                CheckOutcome(step["outcome"]),
+                step["message"],
+                None if step["owner"] is None else Owner(step["owner"]),
+                step["advice"],
+                step["letter"],
+            )
+            for step in document["steps"]
+        },
+        zones=tuple(document["zones"]),
     )
-
-
-def _get_outcome(diagnosis: Diagnosis, name: CheckName) -> CheckOutcome:
-    return next(check.outcome for check in diagnosis.checks if check.name is name)
-
-
-def _replace_check(diagnosis: Diagnosis, check: CheckResult) -> Diagnosis:
-    checks: Sequence[CheckResult] = [check if each.name is check.name else each for each in diagnosis.checks]
-    return replace(diagnosis, checks=tuple(checks))

@@ -4,15 +4,13 @@ Every failure of a request belongs to one check, so the first ✗ is where it ha
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from math import ceil
 
 from oddaemon.core.diagnostics.diagnosis import (
-    CheckedOffice,
     CheckName,
-    CheckOutcome,
     CheckResult,
     Connectivity,
     Observations,
@@ -51,15 +49,6 @@ CHECK_TITLES: Mapping[CheckName, str] = {
     CheckName.OUR_KEY: "Our key at the office",
 }
 """The titles that people see."""
-NETWORK_CHECKS = (
-    CheckName.DNS,
-    CheckName.CONNECTION,
-    CheckName.TLS,
-    CheckName.API,
-    CheckName.DEVELOPER_KEY,
-    CheckName.CUSTOMER_KEY,
-    CheckName.ECONNECTOR,
-)
 CHECK_BY_FAILURE: Mapping[FailureKind, CheckName] = {
     FailureKind.CONNECT: CheckName.CONNECTION,
     FailureKind.TLS: CheckName.TLS,
@@ -101,34 +90,13 @@ def find_blocking_failure(observations: Observations) -> Failure | None:
     return None
 
 
-def skip_blocked_check(name: CheckName, blocker: CheckName) -> CheckResult:
+def skip_blocked_check(blocker: CheckName) -> CheckResult:
     """A check that depends on a failed one."""
-    return skip_check(name, f"Skipped: fix “{CHECK_TITLES[blocker]}” first.")
+    return skip_check(f"Skipped: fix “{CHECK_TITLES[blocker]}” first.")
 
 
-def skip_interrupted_check(name: CheckName) -> CheckResult:
-    """A check that was not reached."""
-    return skip_check(name, "Skipped: the daemon stopped first.")
-
-
-def run_network_checks(checked_office: CheckedOffice, observations: Observations) -> Iterator[CheckResult]:
-    """Run the checks of the way, in order; at most one of them fails."""
-    blocker: CheckName | None = None
-    for name in NETWORK_CHECKS:
-        if blocker is not None:
-            yield skip_blocked_check(name, blocker)
-            continue
-        check = _find_failed_check(name, checked_office, observations) or _run_passing_check(
-            name, checked_office, observations
-        )
-        blocker = name if check.outcome is CheckOutcome.FAILED else None
-        yield check
-
-
-def _find_failed_check(
-    name: CheckName, checked_office: CheckedOffice, observations: Observations
-) -> CheckResult | None:
-    """The failed check, if the failure happened here."""
+def find_failed_check(name: CheckName, observations: Observations) -> CheckResult | None:
+    """The failed check of this name, if the failure happened there, on the way to the office; None: it did not."""
     connectivity, failure = observations.connectivity, find_blocking_failure(observations)
     if connectivity.failed_at is name:
         return _fail_connectivity_check(name, connectivity)
@@ -136,9 +104,9 @@ def _find_failed_check(
         return None
     if name is CheckName.DEVELOPER_KEY:
         advice = "Check `[api] developer_key` in the developer portal."
-        return fail_check(name, to_sentence(failure.sentence), Owner.US, advice, format_failure_message(failure))
-    check = fail_check_due_to(name, failure)
-    minutes = ceil(checked_office.previous_key_for / timedelta(minutes=1))
+        return fail_check(to_sentence(failure.sentence), Owner.US, advice, format_failure_message(failure))
+    check = fail_check_due_to(failure)
+    minutes = ceil(observations.office.previous_key_for / timedelta(minutes=1))
     if name is CheckName.CUSTOMER_KEY and minutes:
         rotation_text = "Open Dental takes up to 15 minutes to activate a key. oddaemon uses the previous key"
         return replace(
@@ -163,95 +131,74 @@ def _fail_connectivity_check(name: CheckName, connectivity: Connectivity) -> Che
     address = f"{connectivity.host}:{connectivity.port}"
     if name is CheckName.DNS:
         advice = f"Check `base_url` and this machine's DNS: `getent hosts {connectivity.host}`."
-        return fail_check(name, f"{connectivity.host} cannot be resolved: {connectivity.message}.", Owner.US, advice)
+        return fail_check(f"{connectivity.host} cannot be resolved: {connectivity.message}.", Owner.US, advice)
     if name is CheckName.CONNECTION:
         advice = "Check `base_url`, its port, and this machine's firewall. oddaemon does not use proxies."
-        return fail_check(name, f"No connection to {address}: {connectivity.message}.", Owner.US, advice)
+        return fail_check(f"No connection to {address}: {connectivity.message}.", Owner.US, advice)
     advice = (
         "Check this machine's clock and CA certificates (`SSL_CERT_FILE` may name your own CA), and `base_url`."
         " Certificate verification cannot be disabled."
     )
-    return fail_check(name, f"No TLS connection to {address}: {connectivity.message}.", Owner.US, advice)
+    return fail_check(f"No TLS connection to {address}: {connectivity.message}.", Owner.US, advice)
 
 
-def _run_passing_check(name: CheckName, checked_office: CheckedOffice, observations: Observations) -> CheckResult:
-    connectivity_checks = {
-        CheckName.DNS: _check_dns,
-        CheckName.CONNECTION: _check_connection,
-        CheckName.TLS: _check_tls,
-    }
-    if name in connectivity_checks:
-        return connectivity_checks[name](observations)
-    if not _has_response(observations):
-        return skip_interrupted_check(name)
-    api_checks: Mapping[CheckName, Callable[[CheckedOffice, Observations], CheckResult]] = {
-        CheckName.API: _check_api,
-        CheckName.DEVELOPER_KEY: _check_developer_key,
-        CheckName.CUSTOMER_KEY: _check_customer_key,
-        CheckName.ECONNECTOR: _check_econnector,
-    }
-    return api_checks[name](checked_office, observations)
-
-
-def _has_response(observations: Observations) -> bool:
-    return (
-        observations.clocks is not None
-        or bool(observations.preferences)
-        or observations.preferences_failure is not None
-    )
-
-
-def _check_dns(observations: Observations) -> CheckResult:
+def check_dns(observations: Observations) -> CheckResult:
+    """Which addresses the host resolves to."""
     host, addresses = observations.connectivity.host, observations.connectivity.addresses
     if not addresses:
-        return skip_check(CheckName.DNS, f"{host} is reached without a network.")
+        return skip_check(f"{host} is reached without a network.")
     if addresses == (host,):
-        return pass_check(CheckName.DNS, f"{host} is an IP address: no lookup needed.")
+        return pass_check(f"{host} is an IP address: no lookup needed.")
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
-    return pass_check(CheckName.DNS, f"{host} resolves to {addresses[0]}{more}.")
+    return pass_check(f"{host} resolves to {addresses[0]}{more}.")
 
 
-def _check_connection(observations: Observations) -> CheckResult:
+def check_connection(observations: Observations) -> CheckResult:
+    """Whether the port accepts connections."""
     if not observations.connectivity.addresses:
-        return skip_check(CheckName.CONNECTION, "None: no network is used.")
-    return pass_check(CheckName.CONNECTION, f"Port {observations.connectivity.port} accepts connections.")
+        return skip_check("None: no network is used.")
+    return pass_check(f"Port {observations.connectivity.port} accepts connections.")
 
 
-def _check_tls(observations: Observations) -> CheckResult:
+def check_tls(observations: Observations) -> CheckResult:
+    """The version of TLS, and until when the certificate is valid."""
     connectivity = observations.connectivity
     if not connectivity.secure:
-        return skip_check(CheckName.TLS, "Plain http, which is allowed on this machine and on private networks only.")
+        return skip_check("Plain http, which is allowed on this machine and on private networks only.")
     if connectivity.certificate_ends_at is None:
-        return skip_check(CheckName.TLS, "No certificate was received.")
+        return skip_check("No certificate was received.")
     days = (connectivity.certificate_ends_at - observations.at).days
     advice = "If the certificate is yours, renew it now." if days < CERTIFICATE_ENDS_SOON_DAYS else ""
     until = f"{connectivity.certificate_ends_at:%Y-%m-%d}"
-    return pass_check(CheckName.TLS, f"{connectivity.protocol}. The certificate is valid until {until}.", advice)
+    return pass_check(f"{connectivity.protocol}. The certificate is valid until {until}.", advice)
 
 
-def _check_api(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_api(observations: Observations) -> CheckResult:
+    """How long the API takes to answer."""
     took = f", in {observations.seconds_per_request:.1f} s on average" if observations.seconds_per_request else ""
-    return pass_check(CheckName.API, f"It answers{took}.")
+    return pass_check(f"It answers{took}.")
 
 
-def _check_developer_key(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_developer_key(observations: Observations) -> CheckResult:
+    """Whether the developer key is accepted."""
     failure = find_blocking_failure(observations)
     if failure is not None and failure.kind in {*_REJECTED_KEY_KINDS, FailureKind.KEY_CHANGING}:
         return skip_check(
-            CheckName.DEVELOPER_KEY,
             "A key is rejected, and the API does not say which of the two.",
             "Check several offices at once: `oddaemon doctor` without an office finds out which.",
         )
-    return pass_check(CheckName.DEVELOPER_KEY, "Accepted.")
+    return pass_check("Accepted.")
 
 
-def _check_customer_key(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_customer_key(observations: Observations) -> CheckResult:
+    """Which practice's database the customer key opens."""
     title = observations.preferences.get("PracticeTitle", "")
     opens = f"It opens the database of “{title}”." if title else "Accepted."
-    return pass_check(CheckName.CUSTOMER_KEY, opens)
+    return pass_check(opens)
 
 
-def _check_econnector(checked_office: CheckedOffice, _observations: Observations) -> CheckResult:
-    if not checked_office.remote:
-        return skip_check(CheckName.ECONNECTOR, "Not needed: oddaemon reaches the office on its own network.")
-    return pass_check(CheckName.ECONNECTOR, "It forwards requests to the office.")
+def check_econnector(observations: Observations) -> CheckResult:
+    """Whether the office's eConnector forwards requests."""
+    if not observations.office.remote:
+        return skip_check("Not needed: oddaemon reaches the office on its own network.")
+    return pass_check("It forwards requests to the office.")

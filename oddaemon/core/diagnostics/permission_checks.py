@@ -3,7 +3,6 @@
 import re
 
 from oddaemon.core.diagnostics.diagnosis import (
-    CheckedOffice,
     CheckName,
     CheckResult,
     Observations,
@@ -32,21 +31,21 @@ def parse_version(text: str) -> tuple[int, int] | None:
     return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else None
 
 
-def check_version(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_version(observations: Observations) -> CheckResult:
     """Check the version of Open Dental: old ones answer no queries."""
     text = observations.preferences.get("ProgramVersion", "")
     numbers = parse_version(text)
     for response in (observations.clocks, observations.preferences_failure):
         if isinstance(response, Failure) and response.kind is FailureKind.VERSION_TOO_OLD:
-            return fail_check_due_to(CheckName.VERSION, Failure(FailureKind.VERSION_TOO_OLD, text or response.message))
+            return fail_check_due_to(Failure(FailureKind.VERSION_TOO_OLD, text or response.message))
     if numbers is None:
-        return skip_check(CheckName.VERSION, "Not known: the office did not report its version.")
+        return skip_check("Not known: the office did not report its version.")
     if numbers < QUERIES_SINCE:
-        return fail_check_due_to(CheckName.VERSION, Failure(FailureKind.VERSION_TOO_OLD, text))
+        return fail_check_due_to(Failure(FailureKind.VERSION_TOO_OLD, text))
     if numbers < CRASH_SAFE_SINCE:
         sentence = f"Open Dental {text}. Before 22.2, a crashed aging run blocks the next until its lock is cleared."
-        return pass_check(CheckName.VERSION, sentence, "Recommend an update of Open Dental to the office.")
-    return pass_check(CheckName.VERSION, f"Open Dental {text}.")
+        return pass_check(sentence, "Recommend an update of Open Dental to the office.")
+    return pass_check(f"Open Dental {text}.")
 
 
 def is_too_old(observations: Observations) -> bool:
@@ -57,41 +56,38 @@ def is_too_old(observations: Observations) -> bool:
     )
 
 
-def check_preferences_permission(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_preferences_permission(observations: Observations) -> CheckResult:
     """Whether the key may GET preferences."""
     if is_too_old(observations):
-        return skip_blocked_check(CheckName.PREFERENCES, CheckName.VERSION)
+        return skip_blocked_check(CheckName.VERSION)
     if observations.preferences_failure is not None:
         return fail_check_due_to(
-            CheckName.PREFERENCES,
             observations.preferences_failure,
             "Give the key the Read All permission in the developer portal.",
         )
-    return pass_check(CheckName.PREFERENCES, "Yes.")
+    return pass_check("Yes.")
 
 
-def check_queries_permission(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_queries_permission(observations: Observations) -> CheckResult:
     """Whether the key may run a ShortQuery."""
-    by_report = checked_office.spec.reader is Reader.REPORT
+    by_report = observations.office.spec.reader is Reader.REPORT
     match observations.clocks:
         case Failure() as failure if failure.kind is FailureKind.VERSION_TOO_OLD:
-            return skip_blocked_check(CheckName.QUERIES, CheckName.VERSION)
+            return skip_blocked_check(CheckName.VERSION)
         case Failure() if by_report:
-            return skip_check(CheckName.QUERIES, "No, but not needed: this office is read through the aging report.")
+            return skip_check("No, but not needed: this office is read through the aging report.")
         case Failure() as failure if failure.kind is FailureKind.UNKNOWN_401:
-            return fail_check_due_to(
-                CheckName.QUERIES, Failure(FailureKind.PERMISSION_MISSING, failure.message, failure.status)
-            )
+            return fail_check_due_to(Failure(FailureKind.PERMISSION_MISSING, failure.message, failure.status))
         case Failure() as failure:
-            return fail_check_due_to(CheckName.QUERIES, failure)
+            return fail_check_due_to(failure)
         case _ if by_report:
             advice = 'Set `tier = "standard"` to read the office in one statement instead of two long reports.'
-            return pass_check(CheckName.QUERIES, "Yes, but this office is read through the aging report.", advice)
+            return pass_check("Yes, but this office is read through the aging report.", advice)
         case _:
-            return pass_check(CheckName.QUERIES, "Yes.")
+            return pass_check("Yes.")
 
 
-def check_reports_permission(_checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_reports_permission(observations: Observations) -> CheckResult:
     """Whether the key may read the aging report, and how long that takes."""
     version = parse_version(observations.preferences.get("ProgramVersion", ""))
     match observations.report_seconds:
@@ -102,33 +98,30 @@ def check_reports_permission(_checked_office: CheckedOffice, observations: Obser
             advice = (
                 "Give the key the Read All permission in the developer portal. Past days cannot be read without it."
             )
-            return fail_check_due_to(CheckName.REPORTS, denied, advice)
+            return fail_check_due_to(denied, advice)
         case Failure(kind=FailureKind.GATEWAY_TIMEOUT | FailureKind.TIMEOUT):
             advice = "Use `--via sftp` for past days. The nightly balances are not affected."
-            return pass_check(CheckName.REPORTS, "Yes, but the report takes longer than the API's time limit.", advice)
+            return pass_check("Yes, but the report takes longer than the API's time limit.", advice)
         case Failure() as failure:
-            return skip_check(CheckName.REPORTS, format_failure(failure), failure.kind.advice)
+            return skip_check(format_failure(failure), failure.kind.advice)
         case None if version is not None and version < REPORTS_SINCE:
-            return skip_check(CheckName.REPORTS, "Open Dental has reports from version 21.4 on.")
+            return skip_check("Open Dental has reports from version 21.4 on.")
         case None:
-            return skip_check(CheckName.REPORTS, "Skipped.")
+            return skip_check("Skipped.")
         case seconds:
-            return pass_check(CheckName.REPORTS, f"Yes. The aging report takes {seconds:.1f} s.")
+            return pass_check(f"Yes. The aging report takes {seconds:.1f} s.")
 
 
-def check_our_key(checked_office: CheckedOffice, observations: Observations) -> CheckResult:
+def check_our_key(observations: Observations) -> CheckResult:
     """Whether the office's own table of keys holds the configured key."""
     match observations.registered_keys:
         case RegisteredKeys(ours=True):
-            return pass_check(CheckName.OUR_KEY, "The office lists it.")
+            return pass_check("The office lists it.")
         case RegisteredKeys(count=0):
             advice = "Check that `[api] developer_name` is spelled as in the developer portal."
-            return skip_check(
-                CheckName.OUR_KEY, f"The office lists no key of “{checked_office.developer_name}”.", advice
-            )
+            return skip_check(f"The office lists no key of “{observations.office.developer_name}”.", advice)
         case RegisteredKeys(count=count):
             return fail_check(
-                CheckName.OUR_KEY,
                 f"The office lists {format_count(count, 'key')} of ours, but not this one, although it opens its"
                 " database.",
                 Owner.OFFICE,
@@ -136,9 +129,9 @@ def check_our_key(checked_office: CheckedOffice, observations: Observations) -> 
                 format_failure_message(Failure(FailureKind.KEY_UNASSIGNED)),
             )
         case Failure() as failure:
-            return skip_check(CheckName.OUR_KEY, format_failure(failure))
-        case None if not checked_office.developer_name:
+            return skip_check(format_failure(failure))
+        case None if not observations.office.developer_name:
             advice = "Set `[api] developer_name` as the developer portal shows it to enable this check."
-            return skip_check(CheckName.OUR_KEY, "Skipped: `[api] developer_name` is not configured.", advice)
+            return skip_check("Skipped: `[api] developer_name` is not configured.", advice)
         case _:
-            return skip_check(CheckName.OUR_KEY, "Not known: this needs a query.")
+            return skip_check("Not known: this needs a query.")

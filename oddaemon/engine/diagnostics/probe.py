@@ -67,7 +67,7 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         previous_key_for=target.api.previous_key_time_left,
         developer_name=target.developer_name,
     )
-    observations = Observations(api.now(), await api.check_connectivity(settings.base_url))
+    observations = Observations(office, api.now(), await api.check_connectivity(settings.base_url))
     if observations.connectivity.failed_at is None:
         run = _DiagnosticRun(target, api, observations, progress)
         try:
@@ -75,7 +75,7 @@ async def diagnose(target: ProbeTarget, api: Api, progress: ProgressCallback = l
         except ShuttingDown:
             run.record(interrupted=True)
         observations = run.observations
-    name, results = settings.spec.name, run_checks(office, observations)
+    name, results = settings.spec.name, run_checks(observations)
     return Diagnosis(settings.spec.id, name, observations.at, target.asked_by, results, observations.zones)
 
 

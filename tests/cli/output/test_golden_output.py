@@ -13,11 +13,11 @@ from oddaemon.cli.output.diagnostics import show_diagnoses, show_diagnosis
 from oddaemon.core.diagnostics.diagnosis import Observations
 from oddaemon.core.failures.failure import Failure, FailureKind
 from tests.cli.sample_fleet import CONFIGURATION, make_fleet
-from tests.core.diagnostics.sample_observations import NOW, REACH, make_diagnosis
+from tests.core.diagnostics.sample_observations import NOW, OFFICE, REACH, make_diagnosis
 
 GOLDEN = Path(__file__).parent / "golden"
 REJECTED = make_diagnosis(
-    Observations(NOW, REACH, clocks=Failure(FailureKind.KEY_REJECTED, "API key is disabled.", 401)), "oak"
+    Observations(OFFICE, NOW, REACH, clocks=Failure(FailureKind.KEY_REJECTED, "API key is disabled.", 401)), "oak"
 )
 INVALID = CONFIGURATION.replace("customer_key_env", "custmer_key_env", 1).replace("Chicago", "Chicgo")
 

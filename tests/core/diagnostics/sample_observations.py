@@ -50,7 +50,22 @@ def make_control(guarantors: int = 4132) -> ControlQueryResult:
     return ControlQueryResult(ControlTotals(guarantors, *[0] * 8), "2026-03-03", "", LOCAL, naive)
 
 
+def make_checked_office(
+    zone: tzinfo | None = CHICAGO,
+    *,
+    remote: bool = True,
+    developer_name: str = "Elm",
+    previous_key_for: timedelta = timedelta(),
+    **overrides: Any,
+) -> CheckedOffice:
+    return CheckedOffice(
+        OfficeSpec("elm", "Elm", zone=zone, **overrides), remote, 1.0, previous_key_for, developer_name
+    )
+
+
+OFFICE = make_checked_office()
 WELL = Observations(
+    office=OFFICE,
     at=NOW,
     connectivity=REACH,
     clocks=Clocks(LOCAL, NOW.replace(tzinfo=None), NOW),
@@ -77,26 +92,14 @@ def observe_preferences(**preferences: str) -> Observations:
     return make_observations(preferences={**PREFERENCES, **preferences})
 
 
-def make_checked_office(
-    zone: tzinfo | None = CHICAGO,
-    *,
-    remote: bool = True,
-    developer_name: str = "Elm",
-    previous_key_for: timedelta = timedelta(),
-    **overrides: Any,
-) -> CheckedOffice:
-    return CheckedOffice(
-        OfficeSpec("elm", "Elm", zone=zone, **overrides), remote, 1.0, previous_key_for, developer_name
-    )
-
-
 def find_check(name: CheckName, observed: Observations = WELL, who: CheckedOffice | None = None) -> CheckResult:
-    return {each.name: each for each in run_checks(who or make_checked_office(), observed)}[name]
+    return run_checks(observed if who is None else replace(observed, office=who))[name]
 
 
 def list_outcomes(observed: Observations, who: CheckedOffice | None = None) -> dict[CheckName, CheckOutcome]:
-    return {each.name: each.outcome for each in run_checks(who or make_checked_office(), observed)}
+    results = run_checks(observed if who is None else replace(observed, office=who))
+    return {name: each.outcome for name, each in results.items()}
 
 
 def make_diagnosis(observed: Observations = WELL, office: str = "elm") -> Diagnosis:
-    return Diagnosis(office, office.title(), NOW, "doctor", run_checks(make_checked_office(), observed))
+    return Diagnosis(office, office.title(), NOW, "doctor", run_checks(observed))

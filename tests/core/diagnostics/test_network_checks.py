@@ -11,14 +11,16 @@ from oddaemon.core.diagnostics.diagnosis import (
     Connectivity,
     Observations,
     attribute_rejected_key,
+    make_diagnosis_document,
+    parse_diagnosis,
 )
-from oddaemon.core.diagnostics.document import make_diagnosis_document, parse_diagnosis
-from oddaemon.core.diagnostics.network_checks import CHECK_BY_FAILURE, CHECK_TITLES, NETWORK_CHECKS, is_blocking
+from oddaemon.core.diagnostics.network_checks import CHECK_BY_FAILURE, CHECK_TITLES, is_blocking
 from oddaemon.core.failures.failure import Failure, FailureKind
 from oddaemon.core.failures.messages import format_failure_message
 from oddaemon.core.model import Owner
 from tests.core.diagnostics.sample_observations import (
     NOW,
+    OFFICE,
     REACH,
     WELL,
     find_check,
@@ -29,11 +31,12 @@ from tests.core.diagnostics.sample_observations import (
 )
 
 CHECK_ORDER = list(CheckName)
+NETWORK_CHECKS = CHECK_ORDER[: CHECK_ORDER.index(CheckName.VERSION)]
 
 
 def observe_failure(kind: FailureKind, message: str = "said") -> Observations:
     """An office whose first answer was this failure."""
-    return Observations(NOW, REACH, clocks=Failure(kind, message))
+    return Observations(OFFICE, NOW, REACH, clocks=Failure(kind, message))
 
 
 def test_a_healthy_office_passes_every_check() -> None:
@@ -42,13 +45,13 @@ def test_a_healthy_office_passes_every_check() -> None:
 
 
 def test_every_check_has_a_title_and_comes_once_in_its_order() -> None:
-    assert [each.name for each in make_diagnosis().checks] == CHECK_ORDER == list(CHECK_TITLES)
+    assert list(make_diagnosis().checks) == CHECK_ORDER == list(CHECK_TITLES)
 
 
 @pytest.mark.parametrize("at", [CheckName.DNS, CheckName.CONNECTION, CheckName.TLS])
 def test_what_keeps_us_from_the_host_is_ours_to_fix_and_ends_it(at: CheckName) -> None:
     observed = Observations(
-        NOW, Connectivity("api.opendental.com", 443, secure=True, failed_at=at, message="the system says so")
+        OFFICE, NOW, Connectivity("api.opendental.com", 443, secure=True, failed_at=at, message="the system says so")
     )
     found = find_check(at, observed)
     assert (found.outcome, found.owner) == (CheckOutcome.FAILED, Owner.US)
@@ -125,15 +128,15 @@ def test_an_answer_of_another_office_shows_that_it_is_the_customer_key() -> None
     rejected = make_diagnosis(observe_failure(FailureKind.KEY_REJECTED), "oak")
     well, found = attribute_rejected_key([make_diagnosis(), rejected])
     assert well == make_diagnosis()
-    assert found.checks[CHECK_ORDER.index(CheckName.DEVELOPER_KEY)].outcome is CheckOutcome.OK
-    assert [each.name for each in found.failed_checks] == [CheckName.CUSTOMER_KEY]
+    assert found.checks[CheckName.DEVELOPER_KEY].outcome is CheckOutcome.OK
+    assert list(found.failed_checks) == [CheckName.CUSTOMER_KEY]
 
 
 def test_a_refusal_for_every_office_makes_the_developer_key_the_likelier_one() -> None:
     both = [make_diagnosis(observe_failure(FailureKind.KEY_REJECTED), office) for office in ("elm", "oak")]
     for found in attribute_rejected_key(both):
-        assert found.failed_checks[0].name is CheckName.DEVELOPER_KEY
-        assert "for all of 2 offices" in found.failed_checks[0].sentence
+        assert next(iter(found.failed_checks)) is CheckName.DEVELOPER_KEY
+        assert "for all of 2 offices" in found.failed_checks[CheckName.DEVELOPER_KEY].sentence
 
 
 def test_one_refusal_alone_says_no_more_than_it_does() -> None:
@@ -169,7 +172,7 @@ def test_an_office_on_its_own_network_needs_no_econnector() -> None:
 
 
 def test_what_was_not_come_to_before_the_daemon_stopped_says_so() -> None:
-    nothing = list_outcomes(Observations(NOW, REACH, interrupted=True))
+    nothing = list_outcomes(Observations(OFFICE, NOW, REACH, interrupted=True))
     assert {nothing[name] for name in CHECK_ORDER[3:]} == {CheckOutcome.SKIPPED}
     begun = make_observations(interrupted=True, preferences={})
     assert find_check(CheckName.API, begun).outcome is CheckOutcome.OK

@@ -12,8 +12,7 @@ from typing import Any
 
 import anyio
 
-from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
-from oddaemon.core.diagnostics.document import make_diagnosis_document
+from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis, make_diagnosis_document
 from oddaemon.engine.diagnostics.standalone import StandaloneDoctor
 from oddaemon.settings import ApiSettings, OfficeSettings, Secret, Settings, StateSettings
 from oddaemon.simulator.api.keys import ApiKey, Permission
@@ -110,7 +109,7 @@ async def diagnostic_harness(
 
 
 def find_check(diagnosis: Diagnosis, name: CheckName) -> CheckResult:
-    return next(each for each in diagnosis.checks if each.name is name)
+    return diagnosis.checks[name]
 
 
 def get_outcome(diagnosis: Diagnosis, name: CheckName) -> CheckOutcome:
@@ -118,4 +117,4 @@ def get_outcome(diagnosis: Diagnosis, name: CheckName) -> CheckOutcome:
 
 
 def list_failed_checks(diagnosis: Diagnosis) -> list[CheckName]:
-    return [each.name for each in diagnosis.failed_checks]
+    return list(diagnosis.failed_checks)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oddaemon.core.diagnostics.diagnosis import CheckName
-from oddaemon.core.diagnostics.document import parse_diagnosis
+from oddaemon.core.diagnostics.diagnosis import CheckName, parse_diagnosis
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner, Reader
 from oddaemon.core.reporting.status_document import make_status_document
@@ -85,8 +84,8 @@ async def test_a_wrong_new_key_is_shown_during_the_rotation_and_ours_afterwards(
 
         await world.daemon.admin.diagnostics.start("smile", 1000)
         found = parse_diagnosis(await wait_for_diagnosis(world))
-        assert [each.name for each in found.failed_checks] == [CheckName.CUSTOMER_KEY]
-        failed_check = found.failed_checks[0]
+        assert list(found.failed_checks) == [CheckName.CUSTOMER_KEY]
+        failed_check = found.failed_checks[CheckName.CUSTOMER_KEY]
         assert failed_check.owner is Owner.US
         assert "uses the previous key for another 15 min" in failed_check.sentence
         assert "any more" not in failed_check.message
