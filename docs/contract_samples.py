@@ -11,8 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from oddaemon.admin.app import AdminServices, create_admin_app
-from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis
-from oddaemon.core.diagnostics.document import make_diagnosis_document
+from oddaemon.core.diagnostics.diagnosis import CheckName, CheckOutcome, CheckResult, Diagnosis, make_diagnosis_document
 from oddaemon.core.model import Balance, PublishedSnapshot, Reader
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
@@ -84,7 +83,7 @@ def make_sink_samples() -> SinkSamples:
     layout = Layout(FileFormat.CSV, BALANCE_COLUMNS)
     exported = ExportResult(Path("balances.csv"), 1, "0", 1, {})
     examined = make_diagnosis_document(
-        Diagnosis("elm", "Elm", AT, "daemon", (CheckResult(CheckName.API, CheckOutcome.OK, "It answers."),))
+        Diagnosis("elm", "Elm", AT, "daemon", {CheckName.API: CheckResult(CheckOutcome.OK, "It answers.")})
     )
     body = render_body(payload, DELIVERY_ID, build_rows(payload), 1, 1)
     options = ExecOptions(("/bin/true",), FileFormat.CSV, {}, 1.0)

@@ -186,7 +186,7 @@ _PLACES = {
     "PackingDocument": "object, see `packing`",
     "PullDocument": "object, see `last_pull`",
     "EntryDocument": "object, see `journal`",
-    "ConfigChangeDocument": "object, see `changed`",
+    "ConfigChange": "object, see `changed`",
 }
 
 
@@ -350,7 +350,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "status_documents": _render_status_documents,
     "explain_documents": _render_explain_documents,
     "plan_documents": lambda: _render_documents(
-        {"`plan`": config_diff.ConfigDiffDocument, "`changed`": config_diff.ConfigChangeDocument}
+        {"`plan`": config_diff.ConfigDiff, "`changed`": config_diff.ConfigChange}
     ),
     "problem_fields": lambda: render_names(_list_fields(Problem)),
     "estimate_fields": lambda: render_names(_list_fields(LoadEstimate)),

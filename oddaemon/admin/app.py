@@ -26,10 +26,11 @@ from oddaemon.admin.commands import CommandRejected, Document, RejectionKind, re
 from oddaemon.admin.database_commands import DatabaseCommands
 from oddaemon.admin.diagnostics_commands import DiagnosticJobs
 from oddaemon.admin.inspection import StatusService
-from oddaemon.admin.office_commands import CommandService, OfficeCommand
+from oddaemon.admin.office_commands import CommandService
 from oddaemon.admin.sink_commands import SinkCommands
 from oddaemon.core.backfill.custom_sql import QUERY_LENGTH_MAX
 from oddaemon.core.backfill.job import BackfillMethod, BackfillTarget
+from oddaemon.core.office.state import OfficeCommand
 from oddaemon.http_server.allowed_hosts import AllowedHosts
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.responses import respond_metrics, respond_redacted_json

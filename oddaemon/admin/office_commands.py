@@ -6,12 +6,12 @@ through the state machine. A command that would do nothing is rejected, with adv
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
+from dataclasses import asdict
 
 from oddaemon.admin.commands import CommandLog, CommandRejected, Document, RejectionKind, reject_unknown_office
-from oddaemon.core.config_diff import ConfigDiff, make_config_diff_document
+from oddaemon.core.config_diff import ConfigDiff
 from oddaemon.core.office.evidence import can_accept
-from oddaemon.core.office.state import AcceptCommand, Command, OfficeState, PauseCommand, ResumeCommand, SyncCommand
+from oddaemon.core.office.state import OfficeCommand, OfficeState
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.registry import Registry
 from oddaemon.settings import BadConfiguration, LoadResult
@@ -24,21 +24,8 @@ _STAYS_ACTIVE = "The previous configuration stays active."
 ReloadFunction = Callable[[], Awaitable[tuple[ConfigDiff, LoadResult]]]
 
 
-class OfficeCommand(StrEnum):
-    """A command about one office."""
-
-    ACCEPT = "accept"
-    """Publish what is held back as implausible."""
-    PAUSE = "pause"
-    """Send no requests until it is resumed."""
-    RESUME = "resume"
-    """End a pause."""
-    SYNC = "sync"
-    """Probe it now."""
-
-
-def validate_command(command: OfficeCommand, runtime: OfficeRuntime, *, at_once: bool) -> tuple[Command, str]:
-    """The command for the office's worker, and a sentence for the user.
+def validate_command(command: OfficeCommand, runtime: OfficeRuntime, *, at_once: bool) -> str:
+    """Check a command; returns a sentence for the user.
 
     Args:
         command: The command.
@@ -50,13 +37,13 @@ def validate_command(command: OfficeCommand, runtime: OfficeRuntime, *, at_once:
     """
     match command:
         case OfficeCommand.ACCEPT:
-            return AcceptCommand(), _validate_accept(runtime)
+            return _validate_accept(runtime)
         case OfficeCommand.PAUSE:
-            return PauseCommand(), _validate_pause(runtime, at_once=at_once)
+            return _validate_pause(runtime, at_once=at_once)
         case OfficeCommand.RESUME:
-            return ResumeCommand(), _validate_resume(runtime)
+            return _validate_resume(runtime)
         case OfficeCommand.SYNC:
-            return SyncCommand(), _validate_sync(runtime, at_once=at_once)
+            return _validate_sync(runtime, at_once=at_once)
 
 
 def _validate_accept(runtime: OfficeRuntime) -> str:
@@ -191,14 +178,14 @@ class CommandService:
             if worker is None:
                 sentence = f"No worker runs for {office_id}: an internal error ended it."
                 raise CommandRejected(RejectionKind.CONFLICT, sentence, "`oddaemon reload` starts it again.")
-            worker_command, sentence = validate_command(command, runtime, at_once=worker.is_waiting)
-            worker.submit(worker_command)
+            sentence = validate_command(command, runtime, at_once=worker.is_waiting)
+            worker.submit(command)
             return reply(sentence)
 
 
 def _build_reload_document(outcome: str, diff: ConfigDiff, result: LoadResult) -> Document:
     warnings = [make_problem_document(warning) for warning in result.warnings]
-    return {"outcome": outcome, "plan": make_config_diff_document(diff), "warnings": warnings}
+    return {"outcome": outcome, "plan": asdict(diff), "warnings": warnings}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ says otherwise (`setting`). Changes are reported by name and never by value, so 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -49,14 +49,17 @@ class ConfigChange:
 
 @dataclass(frozen=True, slots=True)
 class ConfigDiff:
-    """From the active configuration to another one. Offices by id, in the order of the configuration."""
+    """From the active configuration to another one. Offices by id, in the order of the configuration.
+
+    Its fields are those of the JSON document: `check --plan --json` and the control socket report it with `asdict`.
+    """
 
     new: tuple[str, ...] = ()
     changed: tuple[ConfigChange, ...] = ()
     removed: tuple[str, ...] = ()
     """No longer monitored; their data is kept."""
     unchanged: int = 0
-    restart: tuple[str, ...] = ()
+    restart_required: tuple[str, ...] = ()
     """Changed tables that take effect only after a restart."""
     sinks: tuple[str, ...] = ()
     """The names of added, removed and changed sinks."""
@@ -72,40 +75,21 @@ class ConfigDiff:
         )
         offices = ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no offices"
         sinks = f"; [[sink]] {', '.join(self.sinks)} changed" if self.sinks else ""
-        return f"{offices}{sinks}; {self.restart_sentence}" if self.restart else f"{offices}{sinks}."
+        return f"{offices}{sinks}; {self.restart_sentence}" if self.restart_required else f"{offices}{sinks}."
 
     @property
     def restart_sentence(self) -> str:
         """What a reload does not activate; "": it activates everything."""
-        if not self.restart:
+        if not self.restart_required:
             return ""
-        verb = "takes" if len(self.restart) == 1 else "take"
-        return f"{' and '.join(self.restart)} {verb} effect only after a restart."
-
-
-class ConfigChangeDocument(TypedDict):
-    """One element of `changed`."""
-
-    office: str
-    settings: Sequence[str]
-    restarts_worker: bool
-
-
-class ConfigDiffDocument(TypedDict):
-    """A diff, as `check --plan --json` and the control socket report it."""
-
-    new: Sequence[str]
-    changed: Sequence[ConfigChangeDocument]
-    removed: Sequence[str]
-    unchanged: int
-    restart_required: Sequence[str]
-    sinks: Sequence[str]
+        verb = "takes" if len(self.restart_required) == 1 else "take"
+        return f"{' and '.join(self.restart_required)} {verb} effect only after a restart."
 
 
 def diff_configs(
     before: Mapping[str, object],
     after: Mapping[str, object],
-    restart: Sequence[str] = (),
+    restart_required: Sequence[str] = (),
     sinks: Sequence[str] = (),
 ) -> ConfigDiff:
     """Compare what the workers are made from in two configurations.
@@ -113,7 +97,7 @@ def diff_configs(
     Args:
         before: The active configuration: a dataclass for each office, by the office's id.
         after: The other one.
-        restart: Tables of it that a reload does not activate.
+        restart_required: Tables of it that a reload does not activate.
         sinks: The names of added, removed and changed sinks.
     """
     changed = tuple(
@@ -126,7 +110,7 @@ def diff_configs(
         changed=changed,
         removed=tuple(office for office in before if office not in after),
         unchanged=len(before.keys() & after.keys()) - len(changed),
-        restart=tuple(restart),
+        restart_required=tuple(restart_required),
         sinks=tuple(sinks),
     )
 
@@ -136,34 +120,11 @@ def needs_restart(before: object, after: object) -> bool:
     return Effect.RESTARTS_WORKER in _find_effects(before, after).values()
 
 
-def make_config_diff_document(config_diff: ConfigDiff) -> ConfigDiffDocument:
-    """Convert a diff to its JSON document."""
-    return {
-        "new": config_diff.new,
-        "changed": [
-            {"office": each.office, "settings": each.settings, "restarts_worker": each.restarts_worker}
-            for each in config_diff.changed
-        ],
-        "removed": config_diff.removed,
-        "unchanged": config_diff.unchanged,
-        "restart_required": config_diff.restart,
-        "sinks": config_diff.sinks,
-    }
-
-
-def parse_config_diff(document: ConfigDiffDocument) -> ConfigDiff:
+def parse_config_diff(document: Mapping[str, Any]) -> ConfigDiff:
     """Read a diff back from its JSON document."""
-    return ConfigDiff(
-        new=tuple(document["new"]),
-        changed=tuple(
-            ConfigChange(each["office"], tuple(each["settings"]), each["restarts_worker"])
-            for each in document["changed"]
-        ),
-        removed=tuple(document["removed"]),
-        unchanged=document["unchanged"],
-        restart=tuple(document["restart_required"]),
-        sinks=tuple(document["sinks"]),
-    )
+    changed = tuple(ConfigChange(**{**each, "settings": tuple(each["settings"])}) for each in document["changed"])
+    names = {name: tuple(document[name]) for name in ("new", "removed", "restart_required", "sinks")}
+    return ConfigDiff(**names, changed=changed, unchanged=document["unchanged"])
 
 
 def _find_change(office: str, before: object, after: object) -> ConfigChange | None:

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from oddaemon.admin.commands import CommandRejected, RejectionKind
-from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.model import Condition, Owner, Reader
+from oddaemon.core.office.state import OfficeCommand
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from tests.engine.night import DUE, SMALL, SMILE, make_office_settings, night
 from tests.engine.world import World

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import anyio
@@ -10,9 +11,9 @@ from anyio.from_thread import start_blocking_portal
 
 from oddaemon.admin.app import serve_control
 from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
-from oddaemon.admin.office_commands import OfficeCommand
-from oddaemon.core.config_diff import ConfigChange, ConfigDiff, make_config_diff_document
+from oddaemon.core.config_diff import ConfigChange, ConfigDiff
 from oddaemon.core.diagnostics.diagnosis import make_diagnosis_document
+from oddaemon.core.office.state import OfficeCommand
 from oddaemon.settings.files.problem import Problem, make_problem_document
 from tests.core.diagnostics.sample_observations import make_diagnosis
 from tests.web.admin_app import make_admin_app
@@ -63,7 +64,7 @@ class FakeCommands:
         outcome = f"A reload would apply: {PLAN.sentence}"
         return {
             "outcome": outcome,
-            "plan": make_config_diff_document(PLAN),
+            "plan": asdict(PLAN),
             "warnings": [make_problem_document(WARNING)],
         }
 

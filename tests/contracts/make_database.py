@@ -23,10 +23,10 @@ from typing import Any
 import anyio
 from typer.testing import CliRunner
 
-from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.cli.app import app
 from oddaemon.core.backfill.job import BackfillTarget
 from oddaemon.core.model import Condition, OfficeSpec
+from oddaemon.core.office.state import OfficeCommand
 from oddaemon.settings import Secret, Settings, load
 from oddaemon.settings.tables.office import OfficeSettings
 from oddaemon.simulator.api.keys import ApiKey, Mode, Permission

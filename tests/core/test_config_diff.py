@@ -1,7 +1,7 @@
 """What another configuration would change, described without a single value of it."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from oddaemon.core.config_diff import (
     ConfigDiff,
     Effect,
     diff_configs,
-    make_config_diff_document,
     needs_restart,
     parse_config_diff,
     setting,
@@ -86,8 +85,14 @@ def test_a_new_field_is_reported_and_restarts_the_worker_without_further_work() 
         (ConfigDiff(), "no offices."),
         (ConfigDiff(new=("a", "b"), removed=("c",), unchanged=1200), "2 new, 1 removed, 1,200 unchanged."),
         (ConfigDiff(unchanged=1, sinks=("lake", "push")), "1 unchanged; [[sink]] lake, push changed."),
-        (ConfigDiff(unchanged=1, restart=("[http]",)), "1 unchanged; [http] takes effect only after a restart."),
-        (ConfigDiff(restart=("[api]", "[log]")), "no offices; [api] and [log] take effect only after a restart."),
+        (
+            ConfigDiff(unchanged=1, restart_required=("[http]",)),
+            "1 unchanged; [http] takes effect only after a restart.",
+        ),
+        (
+            ConfigDiff(restart_required=("[api]", "[log]")),
+            "no offices; [api] and [log] take effect only after a restart.",
+        ),
     ],
 )
 def test_a_config_diff_is_described_in_a_sentence(plan: ConfigDiff, sentence: str) -> None:
@@ -102,7 +107,7 @@ def test_every_office_is_in_one_part_of_the_plan(before: dict[str, TaskConfig], 
     assert set(plan.removed) == before.keys() - after.keys()
     assert changed == {each for each in before.keys() & after.keys() if before[each] != after[each]}
     assert plan.unchanged == len(before.keys() & after.keys()) - len(changed)
-    assert parse_config_diff(json.loads(json.dumps(make_config_diff_document(plan)))) == plan
+    assert parse_config_diff(json.loads(json.dumps(asdict(plan)))) == plan
 
 
 def test_without_a_restart_nothing_is_said_of_one() -> None:

@@ -28,28 +28,24 @@ from oddaemon.core.model import (
 )
 from oddaemon.core.office.machine import make_initial_state, next_action
 from oddaemon.core.office.state import (
-    AcceptCommand,
     Action,
     ClockMeasured,
-    Command,
     Failed,
     IllegalObservationError,
     Intent,
     MeasureClock,
     Observation,
+    OfficeCommand,
     OfficeState,
-    PauseCommand,
     Probe,
     Probed,
     Publish,
     PublishSucceeded,
     Pull,
     Pulled,
-    ResumeCommand,
     Started,
     Survey,
     Surveyed,
-    SyncCommand,
     TimerFired,
     Wait,
 )
@@ -123,7 +119,7 @@ class Turn:
     restart: OfficeSpec | None
     set_back_hours: int
     jitter: float
-    command: Command | None = None
+    command: OfficeCommand | None = None
 
 
 turns = st.builds(
@@ -139,7 +135,10 @@ turns = st.builds(
     st.none() | st.none() | st.none() | specs,
     st.sampled_from([0, 0, 0, 0, 0, 0, 1, 30, 9_000]),
     jitters,
-    st.sampled_from([None] * 12 + [AcceptCommand(), PauseCommand(), ResumeCommand(), ResumeCommand(), SyncCommand()]),
+    st.sampled_from(
+        [None] * 12
+        + [OfficeCommand.ACCEPT, OfficeCommand.PAUSE, OfficeCommand.RESUME, OfficeCommand.RESUME, OfficeCommand.SYNC]
+    ),
 )
 
 
@@ -268,7 +267,7 @@ def test_nothing_is_ever_pulled_while_a_run_is_known_to_be_in_progress(life: lis
 def test_no_office_is_asked_hot(life: list[Step]) -> None:
     taken = failed = 0
     for step in life:
-        if isinstance(step.observation, Started | TimerFired | Command):
+        if isinstance(step.observation, Started | TimerFired | OfficeCommand):
             taken = failed = 0
         taken += 1
         failed += isinstance(step.observation, Failed)
@@ -339,7 +338,7 @@ def test_an_answer_is_taken_by_its_own_intent_and_no_other(step: Step, turn: Tur
         Started(),
         TimerFired(),
         PublishSucceeded(),
-        PauseCommand(),
+        OfficeCommand.PAUSE,
         *(Failed(Failure(kind)) for kind in FailureKind),
     ]
     for always in anytime:
@@ -356,7 +355,7 @@ def make_healthy_turn(today: date, now: datetime, identity: DatabaseIdentity) ->
 @given(steps)
 def test_whatever_happened_an_office_that_ages_every_night_is_fresh_soon(step: Step) -> None:
     now, wanted = step.now, make_spec()
-    state, action = next_action(step.after, ResumeCommand(), now, wanted, 0.5)
+    state, action = next_action(step.after, OfficeCommand.RESUME, now, wanted, 0.5)
     given_up = now + timedelta(hours=50)
     today = None
     while state.standing.condition is not Condition.FRESH or (state.published and state.published.aging_date) != today:

@@ -24,7 +24,7 @@ from oddaemon.cli.sources.diagnosis import (
     make_diagnoses_document,
     select_offices,
 )
-from oddaemon.core.config_diff import ConfigDiff, make_config_diff_document
+from oddaemon.core.config_diff import ConfigDiff
 from oddaemon.core.reporting.formatting import format_count
 from oddaemon.settings import LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import make_problem_document
@@ -188,7 +188,7 @@ def _show_plan_without_daemon(config: Path, reason: str, *, as_json: bool) -> No
     diff = _diff_with_database(settings)
     if as_json:
         outcome = f"A start would apply: {diff.sentence}"
-        print_json({"outcome": outcome, "plan": make_config_diff_document(diff), "warnings": [], "note": reason})
+        print_json({"outcome": outcome, "plan": asdict(diff), "warnings": [], "note": reason})
         return
     _check_configuration(config, as_json=False)
     typer.echo(f"{reason[:1].upper()}{reason[1:]}.")

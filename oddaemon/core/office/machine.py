@@ -41,28 +41,24 @@ from oddaemon.core.office.record import (
     require_preferences,
 )
 from oddaemon.core.office.state import (
-    AcceptCommand,
     Action,
     ClockMeasured,
-    Command,
     Failed,
     IllegalObservationError,
     Intent,
     MeasureClock,
     Observation,
+    OfficeCommand,
     OfficeState,
-    PauseCommand,
     Probe,
     Probed,
     Publish,
     PublishSucceeded,
     Pull,
     Pulled,
-    ResumeCommand,
     Started,
     Survey,
     Surveyed,
-    SyncCommand,
     TimerFired,
     Wait,
 )
@@ -126,7 +122,7 @@ def next_action(
             state = _handle_clock_measurement(state, measured, now, spec)
         case Pulled() as pulled, Intent.PULL:
             return _handle_pull(state, pulled, now, spec)
-        case (AcceptCommand() | PauseCommand() | ResumeCommand() | SyncCommand()) as command, _:
+        case OfficeCommand() as command, _:
             state = _apply_command(limit_wait(state, now, spec), command, now, spec)
         case Failed(failure), _:
             state = _handle_failure(state, failure, now, spec, jitter)
@@ -192,15 +188,16 @@ def _reconcile_with_config(state: OfficeState, now: datetime, spec: OfficeSpec) 
     return move_to(state, state.intent, state.not_before, state.standing)
 
 
-def _apply_command(state: OfficeState, command: Command, now: datetime, spec: OfficeSpec) -> OfficeState:
+def _apply_command(state: OfficeState, command: OfficeCommand, now: datetime, spec: OfficeSpec) -> OfficeState:
     match command:
-        case AcceptCommand():
+        case OfficeCommand.ACCEPT:
             return _accept(state, now)
-        case PauseCommand():
+        case OfficeCommand.PAUSE:
             return pause(replace(state, paused=True), now, spec)
-        case ResumeCommand():
+        case OfficeCommand.RESUME:
             return _reconcile_with_config(replace(state, paused=False), now, spec)
-    return _sync_now(state, now)
+        case OfficeCommand.SYNC:
+            return _sync_now(state, now)
 
 
 def _accept(state: OfficeState, now: datetime) -> OfficeState:

@@ -154,30 +154,22 @@ class Failed:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptCommand:
-    """An operator accepts what is held back."""
+class OfficeCommand(StrEnum):
+    """An operator's command about one office, which interrupts a wait."""
+
+    ACCEPT = "accept"
+    """Publish what is held back as implausible, or accept the database that answers."""
+    PAUSE = "pause"
+    """Send no requests until it is resumed."""
+    RESUME = "resume"
+    """End a pause."""
+    SYNC = "sync"
+    """Ask the office now, whatever it waits for."""
 
 
-@dataclass(frozen=True, slots=True)
-class PauseCommand:
-    """An operator pauses the office."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeCommand:
-    """An operator resumes a paused office."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncCommand:
-    """An operator wants the office to be asked now, whatever it waits for."""
-
-
-Command = AcceptCommand | PauseCommand | ResumeCommand | SyncCommand
-"""An operator's command, which interrupts a wait."""
-
-Observation = Started | TimerFired | Surveyed | Probed | ClockMeasured | Pulled | PublishSucceeded | Failed | Command
+Observation = (
+    Started | TimerFired | Surveyed | Probed | ClockMeasured | Pulled | PublishSucceeded | Failed | OfficeCommand
+)
 
 
 # --- actions: what to do next -----------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ class ActiveConfig:
         self.settings, self._last_read = keep_restart_tables(self._at_start, settings), settings
         self._logged_warnings, self._logged_problems = warnings, frozenset()
         if should_log:
-            messages = (*warnings, diff.restart_sentence) if diff.restart else warnings
+            messages = (*warnings, diff.restart_sentence) if diff.restart_required else warnings
             self._telemetry.emit(_make_loaded_event(diff, len(settings.offices), messages, trigger))
 
     def _log_rejection(self, problems: Iterable[str], trigger: ReloadTrigger) -> None:

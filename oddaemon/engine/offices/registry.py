@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from oddaemon.core.model import Condition, OfficeSpec, Owner
 from oddaemon.core.office.machine import make_initial_state
-from oddaemon.core.office.state import Command, SyncCommand
+from oddaemon.core.office.state import OfficeCommand
 from oddaemon.core.office.status import make_status
 from oddaemon.core.reporting.deadlines import get_known_since
 from oddaemon.engine.delivery.routes import DeliveryRoutes
@@ -32,7 +32,7 @@ class _OfficeRecord:
     api: OfficeApi | None = None
     worker: Worker | None = None
     """The running one."""
-    pending_commands: tuple[Command, ...] = ()
+    pending_commands: tuple[OfficeCommand, ...] = ()
     """Commands that a worker ended without executing; the next worker executes them."""
 
 
@@ -101,7 +101,7 @@ class Registry:
         record.worker = worker = Worker(settings.spec, record.api, emitter, self._context)
         if record.api.previous_key_time_left:
             # Try a new key at once, so that the operator sees whether it works.
-            worker.submit(SyncCommand())
+            worker.submit(OfficeCommand.SYNC)
         else:
             self._fleet.offices[office_id].key_rotation = None
         for command in record.pending_commands:

@@ -21,10 +21,10 @@ from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_sta
 from oddaemon.core.office.state import (
     Action,
     ClockMeasured,
-    Command,
     Failed,
     MeasureClock,
     Observation,
+    OfficeCommand,
     OfficeState,
     Probe,
     Probed,
@@ -83,7 +83,7 @@ class Worker:
     """The loop of one office."""
 
     def __init__(self, spec: OfficeSpec, api: OfficeApi, emitter: OfficeEventEmitter, context: WorkerContext) -> None:
-        self.commands = deque[Command]()
+        self.commands = deque[OfficeCommand]()
         """Commands that were not executed yet."""
         self.is_waiting = False
         """Whether a command is executed at once."""
@@ -106,7 +106,7 @@ class Worker:
         """Whether the API ever accepted a key of the office."""
         return has_authenticated(self._emitter.runtime.state)
 
-    def submit(self, command: Command) -> None:
+    def submit(self, command: OfficeCommand) -> None:
         """Queue a command. The worker executes commands in order whenever it waits: at once, if it waits now."""
         self.commands.append(command)
         self._sleep_scope.cancel()
@@ -180,7 +180,7 @@ class Worker:
             case Wait() | Publish():
                 raise AssertionError("not a request to the office")
 
-    async def _wait(self, until: datetime) -> TimerFired | Command:
+    async def _wait(self, until: datetime) -> TimerFired | OfficeCommand:
         """Sleep until then, or until a command arrives or the deadline passes."""
         now = self._context.now()
         late_at = self._emitter.runtime.state.standing.late_at

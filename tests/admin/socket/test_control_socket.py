@@ -15,7 +15,7 @@ import pytest
 
 from oddaemon.admin.app import serve_control
 from oddaemon.admin.commands import CommandRejected, Document, RejectionKind
-from oddaemon.admin.office_commands import OfficeCommand
+from oddaemon.core.office.state import OfficeCommand
 from oddaemon.http_server.limits import ConnectionLimits
 from oddaemon.http_server.server import ListenError
 from oddaemon.http_server.unix_socket import SocketError, listen_privately

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from oddaemon.admin.office_commands import OfficeCommand
+from oddaemon.core.office.state import OfficeCommand
 from tests.cli.fake_control_socket import FakePauseCommands, fake_daemon
 from tests.cli.sample_fleet import CONFIGURATION, invoke, parse_json, write_config
 

@@ -10,7 +10,7 @@ from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Balance, Cadence, Condition, Owner, Plausibility
 from oddaemon.core.office.evidence import can_accept
 from oddaemon.core.office.machine import adjust_for_clock_step, make_initial_state
-from oddaemon.core.office.state import AcceptCommand, Intent, MeasureClock, Probe, Pull, Started, Survey, Wait
+from oddaemon.core.office.state import Intent, MeasureClock, OfficeCommand, Probe, Pull, Started, Survey, Wait
 from oddaemon.core.office.status import to_sentence
 from oddaemon.core.office.transition import FAR_FUTURE
 from oddaemon.core.snapshot.plausibility import is_other_database
@@ -99,7 +99,7 @@ def test_what_a_human_accepts_is_published_at_once() -> None:
     night = make_held()
     assert can_accept(night.state)
     night.advance(minutes=1)
-    assert isinstance(night.observe(AcceptCommand()), Pull)
+    assert isinstance(night.observe(OfficeCommand.ACCEPT), Pull)
     night.answer_pull(balances=NO_BALANCES)
     assert night.get_condition() is C.FRESH
     assert not night.state.accepted
@@ -109,7 +109,7 @@ def test_accepting_does_not_cut_a_back_off_short() -> None:
     night = make_held()
     night.sleep_and_wake()
     night.fail(FailureKind.ECONNECTOR_DOWN)
-    assert isinstance(night.observe(AcceptCommand()), Wait)
+    assert isinstance(night.observe(OfficeCommand.ACCEPT), Wait)
     assert isinstance(night.sleep_and_wake(), Pull)
     night.answer_pull(balances=NO_BALANCES)
     assert night.get_condition() is C.FRESH
@@ -119,7 +119,7 @@ def test_there_is_nothing_to_accept_in_an_office_that_is_believed() -> None:
     night = make_published()
     before = night.state
     assert not can_accept(before)
-    assert isinstance(night.observe(AcceptCommand()), Wait)
+    assert isinstance(night.observe(OfficeCommand.ACCEPT), Wait)
     assert night.state == before
 
 
@@ -213,7 +213,7 @@ def test_a_human_may_accept_the_other_database() -> None:
     night.answer_clock(identity=OTHER_IDENTITY)
     assert can_accept(night.state)
     night.advance(minutes=1)
-    assert night.observe(AcceptCommand()) == Survey()
+    assert night.observe(OfficeCommand.ACCEPT) == Survey()
     assert night.answer_survey(make_preferences("2026-05-05")) == MeasureClock()
     assert isinstance(night.answer_clock(identity=OTHER_IDENTITY), Pull)
     night.answer_pull(balances=NO_BALANCES, identity=OTHER_IDENTITY)

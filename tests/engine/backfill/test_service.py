@@ -9,9 +9,9 @@ import pytest
 
 from oddaemon.admin.backfill_commands import BackfillCommands
 from oddaemon.admin.commands import CommandRejected
-from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.backfill.job import BackfillTarget
 from oddaemon.core.model import Balance, Condition, Reader
+from oddaemon.core.office.state import OfficeCommand
 from oddaemon.core.snapshot.aging_report import count_report_requests
 from oddaemon.settings import DaemonSettings
 from oddaemon.simulator.api.messages import Endpoint

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from oddaemon.admin.commands import CommandRejected
-from oddaemon.admin.office_commands import OfficeCommand
 from oddaemon.core.failures.failure import FailureKind
 from oddaemon.core.model import Condition, Owner
+from oddaemon.core.office.state import OfficeCommand
 from tests.engine.night import DUE, SMALL, night
 from tests.engine.practice_activity import list_owing_families, post_charge, remove_guarantor
 from tests.engine.world import World
