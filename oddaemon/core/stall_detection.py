@@ -28,6 +28,15 @@ class WorkerActivity:
     request_since: float | None = None
     """When its request in flight began; None: there is none."""
 
+    def record_request(self, at: float, *, has_started: bool) -> "WorkerActivity":
+        """The activity after a request started or ended.
+
+        A request made while the worker sleeps belongs to another task, such as a backfill.
+        """
+        if self.asleep_until is not None:
+            return self
+        return WorkerActivity(self.office, at, request_since=at if has_started else None)
+
 
 @dataclass(frozen=True, slots=True)
 class StallLimits:

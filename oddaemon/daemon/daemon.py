@@ -214,7 +214,7 @@ class Daemon:
             if isinstance(receiver, SftpReceiver):
                 await self._start_receiver(receiver, tasks)
             self._services = services = Services(context, database, tasks, receiver)
-            self.configuration.attach(services.registry, services.supervisor, services.couriers)
+            self.configuration.attach(services.registry, services.couriers)
             apply = partial(self.configuration.apply, self.settings, warnings)
             await lifecycle.health.retry_until_recovered(apply, lifecycle.draining)
             reload = partial(self.reload, ReloadTrigger.COMMAND)
@@ -249,7 +249,7 @@ class Daemon:
             drain_deadline=self.lifecycle.drain_deadline,
             store_failure=None if incident is None else incident.sentence,
             writing_since=None if self._database is None else self._database.writing_since,
-            activity=[] if self._services is None else self._services.registry.activity.get_all(),
+            activity=[] if self._services is None else self._services.registry.list_activities(),
             statuses=[runtime.state.standing for runtime in self.fleet.offices.values()],
             now=self.fleet.now(),
         )

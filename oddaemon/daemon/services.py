@@ -12,14 +12,13 @@ from oddaemon.engine.backfill.reader import BackfillContext
 from oddaemon.engine.backfill.service import BackfillService
 from oddaemon.engine.delivery.courier import CourierContext
 from oddaemon.engine.delivery.courier_pool import CourierPool
-from oddaemon.engine.delivery.routes import DeliveryRoutes
 from oddaemon.engine.maintenance.jobs import MaintenanceContext, build_jobs
 from oddaemon.engine.maintenance.scheduler import run_maintenance
 from oddaemon.engine.monitoring.freshness_monitor import FreshnessMonitor
 from oddaemon.engine.monitoring.heartbeat_ping import HeartbeatPinger
 from oddaemon.engine.offices.api_factory import create_api
 from oddaemon.engine.offices.registry import Registry
-from oddaemon.engine.offices.supervisor import create_supervisor
+from oddaemon.engine.offices.worker import WorkerContext
 from oddaemon.engine.tasks import CrashBudget
 from oddaemon.opendental.client import ApiEvent
 from oddaemon.sftp.upload_slot import UploadReceiver
@@ -46,25 +45,15 @@ class Services:
     ) -> None:
         fleet, emit, rng = context.fleet, context.telemetry.emit, context.rng
         api, daemon = context.settings.api, context.settings.daemon
-        budget, routes = CrashBudget(daemon.restarts_max, daemon.restarts_within_seconds), DeliveryRoutes()
+        budget = CrashBudget(daemon.restarts_max, daemon.restarts_within_seconds)
         self._drain_seconds = daemon.drain_seconds
         self._emit = emit
         self._fleet = fleet
         self.api = create_api(api, self._observe, fleet.now, context.transport)
         self._rate_limiter = self.api.rate_limiter
-        self.registry = Registry(
-            database,
-            self.api,
-            fleet,
-            emit,
-            rng,
-            routes=routes,
-            receiver=receiver,
-        )
-        self.couriers = CourierPool(
-            tasks, CourierContext(database, fleet.now, rng, emit), context.make_sink, routes, budget
-        )
-        self.supervisor = create_supervisor(tasks, self.registry, self._rate_limiter, emit, budget)
+        self.couriers = CourierPool(tasks, CourierContext(database, fleet.now, rng, emit), context.make_sink, budget)
+        worker_context = WorkerContext(database, self._rate_limiter, fleet.now, rng, self.couriers, receiver)
+        self.registry = Registry(tasks, worker_context, self.api, fleet, emit, budget=budget)
         self.backfill = BackfillService(
             BackfillContext(
                 database,
@@ -83,13 +72,13 @@ class Services:
         self._rate_limiter.close()
         self.couriers.drain()
         with anyio.move_on_after(self._drain_seconds):
-            await self.supervisor.wait_stopped()
+            await self.registry.wait_stopped()
             await self.couriers.wait_stopped()
             await self.backfill.wait_stopped()
 
     def _observe(self, event: ApiEvent) -> None:
         self._fleet.observe(event)
-        self.registry.activity.observe(event)
+        self.registry.observe(event)
         self._emit(event)
 
 

@@ -23,12 +23,13 @@ import anyio
 import asyncpg
 import httpx
 
-from oddaemon.core.delivery import Content, RetryPolicy
 from oddaemon.core.model import Balance, OfficeSpec, PublishedSnapshot, Reader, Snapshot, index_balances
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
-from oddaemon.engine.delivery.courier import Courier, CourierConfig, CourierContext
+from oddaemon.engine.delivery.courier import Courier, CourierContext
+from oddaemon.settings import Secret, SinkSettings
+from oddaemon.settings.tables.sink import WebhookTable
 from oddaemon.sinks.files import FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
@@ -47,8 +48,6 @@ PUSHED_OFFICES = 300
 PUSHED_GUARANTORS = 100
 FILE_ROWS = 200_000
 TABLE_ROWS = 50_000
-IN_FLIGHT_MAX = 4
-"""The default of a webhook."""
 KEY = b"a-secret-of-the-bench-only-32-by"
 
 Row = tuple[str, str, str]
@@ -115,7 +114,8 @@ async def _time_courier(path: Path, url: str) -> float:
             await snapshots.publish(database, each, rows, make_initial_state(_get_now()), _get_now(), sinks=["push"])
         sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _get_now)
         context = CourierContext(database, _get_now, random.Random(1), emit)
-        courier = Courier(CourierConfig("push", Content.SNAPSHOT, RetryPolicy(), IN_FLIGHT_MAX), sink, context)
+        table = WebhookTable(name="push", kind="webhook", url=Secret(url))
+        courier = Courier(SinkSettings(table), sink, context)
         async with anyio.create_task_group() as tasks:
             started = time.perf_counter()
             tasks.start_soon(courier.run)

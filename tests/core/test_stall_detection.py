@@ -82,3 +82,12 @@ def test_one_that_hangs_among_many_is_found() -> None:
     assert check_stall(*well, WorkerActivity("smile", seconds_ago(9000), asleep_until=seconds_ago(8000)), *well) == (
         "office smile should have woken 8000 s ago"
     )
+
+
+def test_a_request_that_another_task_makes_does_not_wake_the_worker() -> None:
+    asleep = WorkerActivity("smile", seconds_ago(10), asleep_until=NOW + 600)
+    assert asleep.record_request(NOW, has_started=True) == asleep
+    asking = WorkerActivity("mesa", seconds_ago(10)).record_request(NOW, has_started=True)
+    assert (asking.progressed_at, asking.request_since) == (NOW, NOW)
+    answered = asking.record_request(NOW + 1, has_started=False)
+    assert (answered.progressed_at, answered.request_since) == (NOW + 1, None)

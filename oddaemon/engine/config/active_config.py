@@ -16,7 +16,6 @@ import anyio.to_thread
 from oddaemon.core.config_diff import ConfigDiff, diff_configs
 from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.registry import Registry
-from oddaemon.engine.offices.supervisor import OfficeSupervisor
 from oddaemon.settings import BadConfiguration, LoadResult, Settings, try_load
 from oddaemon.settings.files.problem import Problem
 from oddaemon.settings.model import get_restart_tables, keep_restart_tables
@@ -64,12 +63,11 @@ class ActiveConfig:
         """The present problems that were logged already."""
         self._logged_warnings: tuple[str, ...] = ()
         self._registry: Registry | None = None
-        self._supervisor: OfficeSupervisor | None = None
         self._couriers: CourierPool | None = None
 
-    def attach(self, registry: Registry, supervisor: OfficeSupervisor, couriers: CourierPool) -> None:
+    def attach(self, registry: Registry, couriers: CourierPool) -> None:
         """Apply settings through these from now on."""
-        self._registry, self._supervisor, self._couriers = registry, supervisor, couriers
+        self._registry, self._couriers = registry, couriers
 
     @asynccontextmanager
     async def hold_settings(self) -> AsyncIterator[Settings]:
@@ -136,15 +134,7 @@ class ActiveConfig:
     async def _apply(
         self, settings: Settings, diff: ConfigDiff, warnings: tuple[str, ...], trigger: ReloadTrigger
     ) -> None:
-        async with self._apply_lock:
-            if not self._is_closed:
-                await self._activate(settings, diff, warnings, trigger)
-
-    async def _activate(
-        self, settings: Settings, diff: ConfigDiff, warnings: tuple[str, ...], trigger: ReloadTrigger
-    ) -> None:
         assert self._registry is not None, "applied only while it runs"
-        assert self._supervisor is not None, "applied only while it runs"
         assert self._couriers is not None, "applied only while it runs"
         should_log = (
             trigger is not ReloadTrigger.FILES
@@ -152,17 +142,16 @@ class ActiveConfig:
             or warnings != self._logged_warnings
             or settings != self._last_read
         )
-        hide_secrets(self._telemetry, settings)
-        wanted = [each.spec for each in settings.offices]
-        rows = await self._registry.load_offices()
-        with self._couriers.switch_routes(settings):
-            # The last step that can fail: one transaction.
-            await self._registry.save_offices(wanted, _group_offices_by_sink(settings))
-        self._registry.update_fleet(wanted, rows)
-        await self._couriers.apply(settings)
-        await self._supervisor.apply(settings.offices_by_id)
-        self._registry.forget_unused_headquarters(settings.offices)
-        self.settings, self._last_read = keep_restart_tables(self._at_start, settings), settings
+        async with self._apply_lock:
+            if self._is_closed:
+                return
+            hide_secrets(self._telemetry, settings)
+            with self._couriers.switch_routes(settings) as offices_by_sink:
+                # The last step that can fail: one transaction.
+                rows = await self._registry.save(settings, offices_by_sink)
+            await self._couriers.apply(settings)
+            await self._registry.apply(settings, rows)
+            self.settings, self._last_read = keep_restart_tables(self._at_start, settings), settings
         self._logged_warnings, self._logged_problems = warnings, frozenset()
         if should_log:
             messages = (*warnings, diff.restart_sentence) if diff.restart_required else warnings
@@ -214,14 +203,6 @@ def _make_loaded_event(
         _truncate_names(diff.removed),
         diff.unchanged,
     )
-
-
-def _group_offices_by_sink(settings: Settings) -> dict[str, list[str]]:
-    """The ids of the offices that each sink receives."""
-    return {
-        sink.name: [each.spec.id for each in settings.offices if sink.matches_office(each.spec)]
-        for sink in settings.sinks
-    }
 
 
 def _truncate_names(ids: Iterable[str]) -> tuple[str, ...]:

@@ -16,18 +16,17 @@ import anyio.abc
 import anyio.to_thread
 
 from oddaemon.core.delivery import (
-    Content,
     Delivery,
     DeliveryAttempt,
     DeliveryFailure,
     DeliveryState,
     PreviousDelivery,
-    RetryPolicy,
     compute_attempt_at,
     fail_attempt,
     find_diff_base,
     get_max_in_flight,
 )
+from oddaemon.settings import SinkSettings
 from oddaemon.sinks.payload import DeliveryFailed, Sink
 from oddaemon.store import outbox
 from oddaemon.store.database import Database
@@ -51,17 +50,6 @@ NOT_RETAINED = "The snapshot is no longer retained."
 
 
 @dataclass(frozen=True, slots=True)
-class CourierConfig:
-    """The settings of a courier."""
-
-    sink: str
-    content: Content
-    retry_policy: RetryPolicy
-    in_flight_max: int = 1
-    """Deliveries of different offices at once."""
-
-
-@dataclass(frozen=True, slots=True)
 class CourierContext:
     """What all couriers share."""
 
@@ -74,8 +62,9 @@ class CourierContext:
 class Courier:
     """Delivers to one sink."""
 
-    def __init__(self, config: CourierConfig, sink: Sink, context: CourierContext) -> None:
-        self._config = config
+    def __init__(self, settings: SinkSettings, sink: Sink, context: CourierContext) -> None:
+        self._settings = settings
+        self._name = settings.name
         self._sink = sink
         self._context = context
         self._wakeup = anyio.Event()
@@ -112,14 +101,16 @@ class Courier:
                 await self._sink.aclose()
 
     async def _start_next(self, tasks: anyio.abc.TaskGroup) -> None:
-        queue = await outbox.load_queue(self._context.database, self._config.sink, self._in_flight)
+        queue = await outbox.load_queue(self._context.database, self._name, self._in_flight)
         self._emit_queue_size(queue)
         first = queue.next_attempt
-        if first is None or len(self._in_flight) >= get_max_in_flight(first.sink_state, self._config.in_flight_max):
+        if first is None or len(self._in_flight) >= get_max_in_flight(
+            first.sink_state, self._settings.get_in_flight_max()
+        ):
             await self._wakeup.wait()
             return
         now = self._context.now()
-        seconds = (compute_attempt_at(first, now, self._config.retry_policy) - now).total_seconds()
+        seconds = (compute_attempt_at(first, now, self._settings.retry_policy) - now).total_seconds()
         if seconds > 0:
             await self._sleep(min(seconds, SLEEP_SECONDS_MAX))
         else:
@@ -140,8 +131,8 @@ class Courier:
             await self._wakeup.wait()
 
     async def _deliver(self, attempt: DeliveryAttempt, previous: PreviousDelivery | None) -> None:
-        delivery, database, config = attempt.delivery, self._context.database, self._config
-        payload = await load_payload(database, delivery, find_diff_base(config.content, previous))
+        delivery, database = attempt.delivery, self._context.database
+        payload = await load_payload(database, delivery, find_diff_base(self._settings.get_content(), previous))
         if payload is None:
             await outbox.mark_skipped(database, delivery, NOT_RETAINED, self._context.now())
             self._emit_event(DeliverySkipped, delivery, reason=NOT_RETAINED)
@@ -152,7 +143,7 @@ class Courier:
         except DeliveryFailed as error:
             await self._record_failure(attempt, error.error)
             return
-        await outbox.mark_done(database, config.sink, attempt, self._context.now())
+        await outbox.mark_done(database, self._name, attempt, self._context.now())
         self._emit_event(
             DeliverySucceeded,
             delivery,
@@ -163,14 +154,14 @@ class Courier:
 
     async def _record_failure(self, attempt: DeliveryAttempt, failure: DeliveryFailure) -> None:
         now, jitter = self._context.now(), self._context.rng.random()
-        after = fail_attempt(attempt, failure, now, jitter, self._config.retry_policy)
-        await outbox.record_failure(self._context.database, self._config.sink, after, failure.reason, now)
+        after = fail_attempt(attempt, failure, now, jitter, self._settings.retry_policy)
+        await outbox.record_failure(self._context.database, self._name, after, failure.reason, now)
         attempts = after.delivery.attempts
         if after.state is DeliveryState.DEAD:
             self._emit_event(DeliveryAbandoned, after.delivery, attempts=attempts, reason=failure.reason)
         else:
             retry_at = compute_attempt_at(
-                DeliveryAttempt(after.delivery, after.sink_state), now, self._config.retry_policy
+                DeliveryAttempt(after.delivery, after.sink_state), now, self._settings.retry_policy
             )
             self._emit_event(
                 DeliveryAttemptFailed, after.delivery, attempt=attempts, reason=failure.reason, retry_at=retry_at
@@ -179,12 +170,12 @@ class Courier:
     def _emit_queue_size(self, queue: SinkQueue) -> None:
         if (counted := (queue.pending, queue.oldest_at)) != self._last_size:
             self._last_size = counted
-            self._context.emit(OutboxSize(self._config.sink, *counted))
+            self._context.emit(OutboxSize(self._name, *counted))
 
     def _emit_event(self, event: Callable[..., Event], delivery: Delivery, **fields: object) -> None:
         self._context.emit(
             event(
-                sink=self._config.sink,
+                sink=self._name,
                 office=delivery.office_id,
                 delivery_id=delivery.delivery_id,
                 snapshot_id=delivery.snapshot_id,

@@ -1,12 +1,11 @@
 """All couriers of a daemon: one for each configured sink."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import anyio.abc
 
-from oddaemon.engine.delivery.courier import Courier, CourierConfig, CourierContext
-from oddaemon.engine.delivery.routes import DeliveryRoutes
+from oddaemon.engine.delivery.courier import Courier, CourierContext
 from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
 from oddaemon.settings import Settings, SinkSettings
 from oddaemon.sinks.payload import Sink
@@ -24,7 +23,6 @@ class CourierPool:
         tasks: The task group in which they run.
         context: What they share.
         make_sink: Makes a sink from its settings.
-        routes: Read by each publication.
         budget: How often each courier may be restarted.
     """
 
@@ -33,16 +31,15 @@ class CourierPool:
         tasks: anyio.abc.TaskGroup,
         context: CourierContext,
         make_sink: SinkFactory,
-        routes: DeliveryRoutes,
         budget: CrashBudget,
     ) -> None:
         self._context = context
         self._make_sink = make_sink
-        self._routes = routes
         self._couriers: dict[str, Courier] = {}
         self._draining = False
         self.names: tuple[str, ...] = ()
         """The active sinks."""
+        self._offices_by_sink: Mapping[str, Sequence[str]] = {}
         events: TaskEvents[SinkSettings] = TaskEvents(
             started=lambda sink, settings: SinkStarted(sink, settings.kind),
             stopped=SinkStopped,
@@ -51,7 +48,6 @@ class CourierPool:
         self._supervisor = TaskSupervisor[SinkSettings](
             tasks, "sink", self._run_courier, events=events, emit=context.emit, budget=budget
         )
-        routes.on_queued = self.notify
 
     async def apply(self, settings: Settings) -> None:
         """Run couriers for the configured sinks; sinks that did not change keep their deliveries in flight."""
@@ -61,17 +57,21 @@ class CourierPool:
         self.notify(self.names)
 
     @contextmanager
-    def switch_routes(self, settings: Settings) -> Iterator[None]:
-        """Use the new routes while the block stores them, so that no publication in between is missed.
+    def switch_routes(self, settings: Settings) -> Iterator[Mapping[str, Sequence[str]]]:
+        """The ids of the offices of each sink, in use while the block stores them, so that no publication is missed.
 
-        Restores the previous routes if that fails with a StoreError.
+        Restores the previous ones if that fails with a StoreError.
         """
-        previous, self._routes.by_office = self._routes.by_office, _build_routes(settings)
+        previous, self._offices_by_sink = self._offices_by_sink, _group_offices(settings)
         try:
-            yield
+            yield self._offices_by_sink
         except StoreError:
-            self._routes.by_office = previous
+            self._offices_by_sink = previous
             raise
+
+    def get_sinks(self, office_id: str) -> tuple[str, ...]:
+        """The names of the sinks that an office's snapshots go to."""
+        return tuple(sink for sink, office_ids in self._offices_by_sink.items() if office_id in office_ids)
 
     def drain(self) -> None:
         """Start no more deliveries."""
@@ -90,8 +90,7 @@ class CourierPool:
                 self._couriers[name].notify()
 
     async def _run_courier(self, name: str, settings: SinkSettings) -> None:
-        config = CourierConfig(name, settings.get_content(), settings.retry_policy, settings.get_in_flight_max())
-        self._couriers[name] = courier = Courier(config, self._make_sink(settings), self._context)
+        self._couriers[name] = courier = Courier(settings, self._make_sink(settings), self._context)
         if self._draining:
             # Started by a reload that was under way when the drain began.
             courier.drain()
@@ -101,8 +100,8 @@ class CourierPool:
             del self._couriers[name]
 
 
-def _build_routes(settings: Settings) -> Mapping[str, tuple[str, ...]]:
+def _group_offices(settings: Settings) -> Mapping[str, Sequence[str]]:
     return {
-        each.spec.id: tuple(sink.name for sink in settings.sinks if sink.matches_office(each.spec))
-        for each in settings.offices
+        sink.name: [each.spec.id for each in settings.offices if sink.matches_office(each.spec)]
+        for sink in settings.sinks
     }

@@ -1,28 +1,37 @@
-"""Creates the workers from the offices' settings, and keeps what survives a worker."""
+"""Creates and runs the workers of the configured offices, one guarded task each, and keeps what survives a worker."""
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import anyio
+import anyio.abc
+
+from oddaemon.core.config_diff import needs_restart
 from oddaemon.core.model import Condition, OfficeSpec, Owner
 from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.office.state import OfficeCommand
 from oddaemon.core.office.status import make_status
 from oddaemon.core.reporting.deadlines import get_known_since
-from oddaemon.engine.delivery.routes import DeliveryRoutes
-from oddaemon.engine.offices.activity import ActivityBoard
+from oddaemon.core.stall_detection import WorkerActivity
 from oddaemon.engine.offices.fleet_state import FleetState, OfficeRuntime
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.offices.worker import Worker, WorkerContext
-from oddaemon.opendental.client import Api, OfficeApi
-from oddaemon.settings import OfficeSettings
-from oddaemon.sftp.upload_slot import UploadReceiver
+from oddaemon.engine.tasks import CrashBudget, TaskEvents, TaskSupervisor
+from oddaemon.opendental.client import Api, ApiEvent, OfficeApi
+from oddaemon.settings import OfficeSettings, Settings
 from oddaemon.store import offices
-from oddaemon.store.database import Database
 from oddaemon.store.errors import StoreError
-from oddaemon.store.offices import OfficeRow, save_config
-from oddaemon.telemetry.events import OfficeQuarantined
+from oddaemon.store.offices import OfficeRow
+from oddaemon.telemetry.events import (
+    OfficeQuarantined,
+    OfficeStarted,
+    OfficeStopped,
+    RequestFinished,
+    RequestStarted,
+    WorkerCrashed,
+)
 from oddaemon.telemetry.events.base import Event
+from oddaemon.telemetry.logging.traceback import format_traceback
 
 
 @dataclass(slots=True)
@@ -37,66 +46,105 @@ class _OfficeRecord:
 
 
 class Registry:
-    """Creates and runs the workers."""
+    """The workers of one daemon. An office whose worker crashes too often is quarantined.
+
+    Args:
+        tasks: The task group in which the workers run.
+        context: What the workers share.
+        api: Sends their requests.
+        fleet: The offices' present state.
+        emit: Takes the events.
+        budget: How often each worker may be restarted.
+    """
 
     def __init__(
         self,
-        database: Database,
+        tasks: anyio.abc.TaskGroup,
+        context: WorkerContext,
         api: Api,
         fleet: FleetState,
         emit: Callable[[Event], None],
-        rng: random.Random,
         *,
-        routes: DeliveryRoutes,
-        receiver: UploadReceiver | None,
+        budget: CrashBudget,
     ) -> None:
-        self._database = database
+        self._context = context
+        self._database = context.database
         self._api = api
         self._fleet = fleet
         self._emit = emit
-        self.activity = ActivityBoard()
-        self._context = WorkerContext(database, api.rate_limiter, fleet.now, rng, self.activity, routes, receiver)
         self._records: dict[str, _OfficeRecord] = {}
+        events: TaskEvents[OfficeSettings] = TaskEvents(
+            started=lambda office, _: OfficeStarted(office),
+            stopped=lambda office, reason, _: OfficeStopped(office, reason),
+            crashed=lambda office, error, left: WorkerCrashed(
+                office, type(error).__name__, left, format_traceback(error)
+            ),
+        )
+        self._supervisor = TaskSupervisor[OfficeSettings](
+            tasks,
+            "office",
+            self._run_worker,
+            events=events,
+            emit=emit,
+            budget=budget,
+            give_up=self.quarantine,
+            sleep=api.rate_limiter.sleep,
+            needs_restart=needs_restart,
+        )
 
-    async def load_offices(self) -> dict[str, OfficeRow]:
-        """The stored offices by id."""
-        return {row.id: row for row in await offices.list_all(self._database)}
-
-    async def save_offices(self, wanted: Sequence[OfficeSpec], sinks: Mapping[str, Sequence[str]]) -> None:
-        """Store which offices are configured, and which sinks they go to.
+    async def save(self, settings: Settings, sinks: Mapping[str, Sequence[str]]) -> dict[str, OfficeRow]:
+        """Store which offices are configured, and the offices of each sink. Returns what was stored of each office.
 
         Raises:
             StoreError: Nothing was stored.
         """
-        await save_config(self._database, wanted, sinks, self._fleet.now())
+        rows = {row.id: row for row in await offices.list_all(self._database)}
+        wanted = [each.spec for each in settings.offices]
+        await offices.save_config(self._database, wanted, sinks, self._fleet.now())
+        return rows
 
-    def update_fleet(self, wanted: Sequence[OfficeSpec], rows: Mapping[str, OfficeRow]) -> None:
-        """Make the fleet consist of the configured offices, new ones with their stored state."""
-        runtimes: dict[str, OfficeRuntime] = {}
-        for office in wanted:
-            row, runtime = rows.get(office.id), self._fleet.offices.get(office.id)
-            if runtime is None:
-                state = row.state if row and row.state else make_initial_state(self._fleet.now())
-                # Nothing was expected of an office while it was not configured.
-                since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
-                runtime = OfficeRuntime(office, state, row.snapshot if row else None, since)
-            runtime.spec = office
-            runtimes[office.id] = runtime
-        self._fleet.offices = runtimes
-        self._records = {office_id: each for office_id, each in self._records.items() if office_id in runtimes}
+    async def apply(self, settings: Settings, rows: Mapping[str, OfficeRow]) -> None:
+        """Run a worker for each configured office and no others; new offices continue from their stored state."""
+        self._fleet.offices = {
+            each.spec.id: self._make_runtime(each.spec, rows.get(each.spec.id)) for each in settings.offices
+        }
+        wanted = settings.offices_by_id
+        await self._supervisor.apply(wanted)
+        self._records = {office_id: each for office_id, each in self._records.items() if office_id in wanted}
+        self._api.retain_circuit_breakers({office.base_url for office in settings.offices if office.remote})
 
-    def forget_unused_headquarters(self, wanted: Sequence[OfficeSettings]) -> None:
-        """Drop the circuit breakers of headquarters that no office uses any more."""
-        self._api.retain_circuit_breakers({office.base_url for office in wanted if office.remote})
+    async def wait_stopped(self) -> None:
+        """Wait until no worker is running; closing the rate limiter ends them."""
+        await self._supervisor.wait_stopped()
 
-    async def run_worker(self, office_id: str, settings: OfficeSettings) -> None:
+    def observe(self, event: ApiEvent) -> None:
+        """A request started or finished, or a key rotation progressed."""
+        if isinstance(event, RequestStarted | RequestFinished) and (worker := self.get_worker(event.office)):
+            is_start = isinstance(event, RequestStarted)
+            worker.activity = worker.activity.record_request(anyio.current_time(), has_started=is_start)
+
+    def list_activities(self) -> list[WorkerActivity]:
+        """What every running worker does."""
+        return [record.worker.activity for record in self._records.values() if record.worker is not None]
+
+    def _make_runtime(self, spec: OfficeSpec, row: OfficeRow | None) -> OfficeRuntime:
+        runtime = self._fleet.offices.get(spec.id)
+        if runtime is None:
+            state = row.state if row and row.state else make_initial_state(self._fleet.now())
+            # Nothing was expected of an office while it was not configured.
+            since = get_known_since(state) if row is None or row.is_configured else self._fleet.now()
+            return OfficeRuntime(spec, state, row.snapshot if row else None, since)
+        runtime.spec = spec
+        return runtime
+
+    async def _run_worker(self, office_id: str, settings: OfficeSettings) -> None:
         """Monitor one office until cancelled.
 
         Raises:
             ShuttingDown: The daemon is stopping.
         """
         record = self._records.setdefault(office_id, _OfficeRecord())
-        emitter = OfficeEventEmitter(settings.spec, self._fleet.offices[office_id], self._emit)
+        emitter = OfficeEventEmitter(self._fleet.offices[office_id], self._emit)
         record.api = self._api.make_office_api(settings, record.api)
         record.worker = worker = Worker(settings.spec, record.api, emitter, self._context)
         if record.api.previous_key_time_left:
@@ -111,7 +159,6 @@ class Registry:
         finally:
             record.pending_commands = tuple(worker.commands)
             record.worker = None
-            self.activity.remove(office_id)
 
     def get_worker(self, office_id: str) -> Worker | None:
         """The running worker of an office."""

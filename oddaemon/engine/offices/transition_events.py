@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from oddaemon.core.failures.failure import Failure, FailureKind
-from oddaemon.core.model import Condition, OfficeSpec, PublishedSnapshot
+from oddaemon.core.model import Condition, PublishedSnapshot
 from oddaemon.core.office.aging import AgingStatus, evaluate_aging
 from oddaemon.core.office.clock import make_office_clock
 from oddaemon.core.office.evidence import refine_failure
@@ -29,9 +29,9 @@ _REJECTED = frozenset({FailureKind.INCOMPLETE, FailureKind.COLUMN_TRUNCATED, Fai
 class OfficeEventEmitter:
     """Events of one office."""
 
-    def __init__(self, spec: OfficeSpec, runtime: OfficeRuntime, emit: Callable[[Event], None]) -> None:
+    def __init__(self, runtime: OfficeRuntime, emit: Callable[[Event], None]) -> None:
         self.runtime = runtime
-        self._spec = spec
+        self._spec = runtime.spec
         self.emit = emit
         self._last_condition: Condition | None = None
         self._last_aging: tuple[AgingStatus, date | None] | None = None

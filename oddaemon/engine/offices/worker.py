@@ -39,8 +39,8 @@ from oddaemon.core.office.state import (
     Wait,
 )
 from oddaemon.core.snapshot.packing import FIRST_PACKING, Packing, plan_packing
-from oddaemon.engine.delivery.routes import DeliveryRoutes
-from oddaemon.engine.offices.activity import ActivityBoard
+from oddaemon.core.stall_detection import WorkerActivity
+from oddaemon.engine.delivery.courier_pool import CourierPool
 from oddaemon.engine.offices.transition_events import OfficeEventEmitter
 from oddaemon.engine.pull.checkpoint import PullStaging
 from oddaemon.engine.pull.reader import read_office
@@ -73,8 +73,7 @@ class WorkerContext:
     rate_limiter: RateLimiter
     now: Callable[[], datetime]
     rng: random.Random
-    activity: ActivityBoard
-    routes: DeliveryRoutes
+    couriers: CourierPool
     receiver: UploadReceiver | None = None
     """Receives uploads. None: the SFTP receiver is disabled."""
 
@@ -87,6 +86,8 @@ class Worker:
         """Commands that were not executed yet."""
         self.is_waiting = False
         """Whether a command is executed at once."""
+        self.activity = WorkerActivity(spec.id, anyio.current_time())
+        """What it does now, so that the watchdog finds a worker that hangs."""
         self._spec = spec
         self.api = api
         self._emitter = emitter
@@ -121,7 +122,7 @@ class Worker:
         state = await self._load_state()
         observation: Observation = Started()
         while True:
-            context.activity.record_turn(self._id)
+            self.activity = WorkerActivity(self._id, anyio.current_time())
             now = context.now()
             previous = self._correct_clock_step(state, now)
             state, action = next_action(previous, observation, now, self._spec, context.rng.random())
@@ -190,9 +191,9 @@ class Worker:
         self.is_waiting = True
         with anyio.CancelScope() as self._sleep_scope:
             if not self.commands:
-                deadline = anyio.current_time() + seconds
-                self._context.activity.record_sleep(self._id, deadline)
-                await self._context.rate_limiter.sleep_until(deadline)
+                now_seconds = anyio.current_time()
+                self.activity = WorkerActivity(self._id, now_seconds, asleep_until=now_seconds + seconds)
+                await self._context.rate_limiter.sleep(seconds)
         self.is_waiting = False
         return self.commands[0] if self.commands else TimerFired()
 
@@ -219,7 +220,7 @@ class Worker:
     ) -> tuple[OfficeState, Observation]:
         now = self._context.now()
         try:
-            sinks = self._context.routes.get_sinks(self._id)
+            sinks = self._context.couriers.get_sinks(self._id)
             published = await snapshots.publish(
                 self._context.database,
                 self._id,
@@ -233,7 +234,7 @@ class Worker:
         except StoreError as error:
             return previous, Failed(Failure(FailureKind.STORE, error.what))
         self._saved = current
-        self._context.routes.on_queued(sinks)
+        self._context.couriers.notify(sinks)
         self._emitter.emit_transition(previous, current, PublishSucceeded(), now)
         self._emitter.emit_published(published)
         return current, PublishSucceeded()

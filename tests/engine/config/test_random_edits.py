@@ -215,7 +215,7 @@ def assert_plan_consistent(plan: ConfigDiff, settings: Settings) -> None:
 def assert_workers_match(world: World, settings: Settings) -> None:
     """Exactly what is in force has a worker, with the settings of now."""
     wanted = settings.offices_by_id
-    running = {key: task.settings for key, task in world.services.supervisor._running.items()}
+    running = {key: task.settings for key, task in world.services.registry._supervisor._running.items()}
     assert running.keys() == wanted.keys()
     assert not any(needs_restart(running[key], wanted[key]) for key in wanted)
     shown = {view.spec for view in world.daemon.fleet.offices.values()}

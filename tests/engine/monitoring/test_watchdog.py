@@ -13,11 +13,9 @@ import pytest
 from oddaemon.core.model import Condition
 from oddaemon.core.stall_detection import TURN_SECONDS
 from oddaemon.engine.monitoring.watchdog import CLOSING_SECONDS, NOTIFY_INTERVAL_SECONDS, DaemonHealth
-from oddaemon.engine.offices.activity import ActivityBoard
 from oddaemon.settings import ApiSettings, DaemonSettings, Secret, Settings, StateSettings
 from oddaemon.simulator.headquarters.options import HeadquartersOptions
 from oddaemon.simulator.virtual_time import VirtualLoop
-from oddaemon.telemetry.events import RequestFinished, RequestStarted
 from tests.engine.night import BEFORE_DAWN, SMALL, night
 from tests.engine.world import World
 from tests.systemd.notify_socket import NotifySocket
@@ -155,21 +153,3 @@ def test_a_database_incident_comes_before_the_fleet() -> None:
     assert replace(DAEMON_HEALTH, store_failure="The disk is full. Free some space.").sentence == (
         "Not ready: The disk is full. Free some space."
     )
-
-
-async def test_requests_of_another_office_neither_wake_a_worker_nor_create_one() -> None:
-    activities = ActivityBoard()
-    activities.record_sleep("smile", 600.0)
-    activities.record_turn("mesa")
-    for office in ("smile", "mesa", "absent"):
-        activities.observe(RequestStarted(office, "preferences"))
-    smile, mesa = activities.get_all()
-    assert (smile.asleep_until, smile.request_since) == (600.0, None)
-    assert mesa.request_since is not None
-    for office in ("smile", "mesa", "absent"):
-        activities.observe(RequestFinished(office, "preferences", "ok", 200, 0.25, 0.0, 12))
-    smile, mesa = activities.get_all()
-    assert smile.asleep_until == 600.0
-    assert mesa.request_since is None
-    activities.remove("mesa")
-    assert activities.get_all() == [smile]
