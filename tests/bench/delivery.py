@@ -28,8 +28,8 @@ from oddaemon.core.office.machine import make_initial_state
 from oddaemon.core.snapshot.payload import Payload
 from oddaemon.core.snapshot.verify import compute_totals
 from oddaemon.engine.delivery.courier import Courier, CourierContext
-from oddaemon.settings import Secret, SinkSettings
-from oddaemon.settings.tables.sink import WebhookTable
+from oddaemon.settings import Secret
+from oddaemon.settings.tables.sink import WebhookSettings
 from oddaemon.sinks.files import FilesOptions, write_files
 from oddaemon.sinks.formats.export import FileFormat
 from oddaemon.sinks.postgres.sink import Postgres, PostgresOptions
@@ -114,8 +114,8 @@ async def _time_courier(path: Path, url: str) -> float:
             await snapshots.publish(database, each, rows, make_initial_state(_get_now()), _get_now(), sinks=["push"])
         sink = Webhook(WebhookOptions(url, KEY, 5_000, 60.0, compressed=True), _get_now)
         context = CourierContext(database, _get_now, random.Random(1), emit)
-        table = WebhookTable(name="push", kind="webhook", url=Secret(url))
-        courier = Courier(SinkSettings(table), sink, context)
+        settings = WebhookSettings(name="push", kind="webhook", url=Secret(url), secret=Secret("unused"))
+        courier = Courier(settings, sink, context)
         async with anyio.create_task_group() as tasks:
             started = time.perf_counter()
             tasks.start_soon(courier.run)
